@@ -44,15 +44,10 @@ def sentence_for(row: Attempted, error: Exception) -> str:
     if isinstance(error, SoftTimeLimitExceeded):
         hours = f"{settings.DEEPSEGM_TRAINING_HOURS} hours"
         return kind.too_long(hours if isinstance(row, Training) else _words(settings.DEEPSEGM_SOFT_LIMIT_SECONDS))
-    if _is_memory(error):
+    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
         return kind.needs_memory()
     return BROKEN.format(what=kind.noun, id=row.pk)
 
 
 def _words(seconds: int) -> str:
     return f"{seconds // 60} minutes" if seconds >= 120 else f"{seconds} seconds"
-
-
-def _is_memory(error: Exception) -> bool:
-    """torch and OpenCV report a failed allocation in ways of their own."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY)

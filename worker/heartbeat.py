@@ -55,15 +55,11 @@ class Heartbeat:
         if self.superseded.is_set() and not self._over.wait(GRACE_SECONDS):
             logger.info("%s: stopped in the middle, as nobody wants its result any more.", self._row.pk)
             with suppress(DatabaseError):
-                self._remove_what_is_nobodys()
+                folder = getattr(self._row, "folder", "")  # not every kind of row has one
+                if folder and not type(self._row).objects.filter(pk=self._row.pk).exists():
+                    remove_folder(folder)
+                connection.close()
             self._end()
-
-    def _remove_what_is_nobodys(self) -> None:
-        """Remove files stored after the row and its folder were deleted: nobody else would remove them."""
-        folder = getattr(self._row, "folder", "")  # not every kind of row has one
-        if folder and not type(self._row).objects.filter(pk=self._row.pk).exists():
-            remove_folder(folder)
-        connection.close()
 
     def _once(self) -> None:
         try:

@@ -15,20 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from segmentation import services
+from segmentation import models, services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
-from segmentation.models import (
-    AGAIN,
-    Attempted,
-    Comparison,
-    Dataset,
-    ExportJob,
-    Job,
-    OutlinePreview,
-    Proposals,
-    Sample,
-)
 from segmentation.plain import storable
 from segmentation.services.ground.queue import enqueue
 from segmentation.services.results.models_offered import offered
@@ -39,7 +28,14 @@ if TYPE_CHECKING:
     from segmentation.core.pipeline import Runtime
 
 Progress = Callable[[str, float], None]
-FIRST = (Job, ExportJob, Comparison, Sample, Dataset, OutlinePreview)  # what comes first
+FIRST = (
+    models.Job,
+    models.ExportJob,
+    models.Comparison,
+    models.Sample,
+    models.Dataset,
+    models.OutlinePreview,
+)  # what comes first
 EVERY_SECONDS = 0.3  # from one look at what waits to the next
 
 
@@ -50,7 +46,7 @@ class WorkWaits(Exception):
 class GivingWay:
     """A progress that reports to the row and raises WorkWaits as soon as work of the `first` kinds waits."""
 
-    def __init__(self, progress: Progress, first: tuple[type[Attempted], ...]) -> None:
+    def __init__(self, progress: Progress, first: tuple[type[models.Attempted], ...]) -> None:
         self._progress, self._looked, self._first = progress, 0.0, first
 
     def __call__(self, stage: str = "trying other ways", fraction: float = 0.0) -> None:
@@ -62,7 +58,7 @@ class GivingWay:
                 raise WorkWaits
 
 
-def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> None:
+def propose_others(proposals: models.Proposals, progress: Progress, folder: Path) -> None:
     """Try one way after the other, until enough have found something."""
     from segmentation.core.pipeline import Runtime
     from segmentation.core.proposing import SHOWN, Part, ways
@@ -87,25 +83,25 @@ def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> No
     except WorkWaits:
         services.pause_proposals(proposals=proposals)
         return
-    proposals.finish(Proposals.State.DONE, result={"tried": count, "shown": proposed})
+    proposals.finish(models.Proposals.State.DONE, result={"tried": count, "shown": proposed})
 
 
-def preview_outlines(row: OutlinePreview, progress: Progress, folder: Path) -> None:
+def preview_outlines(row: models.OutlinePreview, progress: Progress, folder: Path) -> None:
     """Outline the middle of an upload; a job that comes meanwhile is done first."""
     from segmentation.core.pipeline import Runtime
     from segmentation.core.proposing import preview
 
-    alive, runtime = GivingWay(progress, (Job,)), Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
+    alive, runtime = GivingWay(progress, (models.Job,)), Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
     try:
         alive("outlining", 0.1)
         asked = AnalysisSettings.from_dict(row.settings)
         shown = preview(pixels_of(row.micrograph, folder, alive), asked, runtime, alive)
     except WorkWaits:
-        row.change(**AGAIN)
-        enqueue([row.pk], OutlinePreview)
+        row.change(**models.AGAIN)
+        enqueue([row.pk], models.OutlinePreview)
         return
     result = {**asdict(shown), "picture": b64encode(shown.picture).decode()}
-    row.finish(OutlinePreview.State.DONE, result=storable(result))
+    row.finish(models.OutlinePreview.State.DONE, result=storable(result))
 
 
 def _looked_at(part: Any, requested: Any, way: Any, runtime: Runtime, alive: GivingWay) -> dict[str, Any] | None:

@@ -112,46 +112,18 @@ SHORT: dict[type[Attempted], Work] = {
 }
 
 
-@shared_task(name="worker.run_job")
-def run_job(pk: str) -> None:
-    """Do what comes next."""
-    _do_next(Job, pk)
+def _turn_taker(kind: type[Attempted]) -> Any:
+    """The task whose messages name rows of this kind."""
+
+    def do_next(pk: str) -> None:
+        _do_next(kind, pk)
+
+    return shared_task(do_next, name=KINDS[kind].task)
 
 
-@shared_task(name="worker.run_sample")
-def run_sample(pk: str) -> None:
-    """Do what comes next, such as pooling this sample."""
-    _do_next(Sample, pk)
-
-
-@shared_task(name="worker.write_files")
-def write_files(pk: str) -> None:
-    """Do what comes next, such as writing the files of a finished job that are not stored with every result."""
-    _do_next(ExportJob, pk)
-
-
-@shared_task(name="worker.compare")
-def compare(pk: str) -> None:
-    """Do what comes next, such as comparing two results."""
-    _do_next(Comparison, pk)
-
-
-@shared_task(name="worker.prepare_dataset")
-def prepare(pk: str) -> None:
-    """Do what comes next, such as writing the new images of a dataset and checking the whole."""
-    _do_next(Dataset, pk)
-
-
-@shared_task(name="worker.propose")
-def propose(pk: str) -> None:
-    """Do what comes next, such as looking at other ways to analyse an image."""
-    _do_next(Proposals, pk)
-
-
-@shared_task(name="worker.preview")
-def preview(pk: str) -> None:
-    """Do what comes next, such as outlining the middle of an upload."""
-    _do_next(OutlinePreview, pk)
+run_job, run_sample, write_files, compare, prepare, propose, preview = (
+    _turn_taker(kind) for kind in (Job, Sample, ExportJob, Comparison, Dataset, Proposals, OutlinePreview)
+)
 
 
 def _do_next(kind: type[Attempted], pk: str) -> None:

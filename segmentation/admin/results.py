@@ -12,27 +12,18 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from .. import services
+from .. import models, services
 from ..core import tasks
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..core.typed import settings_of_task
-from ..models import (
-    Artifact,
-    Job,
-    Micrograph,
-    Sample,
-    SampleArtifact,
-    Segmentation,
-    Signature,
-)
 from ..presenters.result import main_number, warning_of
 from .base import GoesWithOthers, LookOnly, WithLink, action, column, image_of, opens, preview
 
 FIGURE = "figure.png"
 
 
-@admin.register(Job)
+@admin.register(models.Job)
 class JobAdmin(WithLink):
     list_display = (
         "thumbnail",
@@ -58,25 +49,25 @@ class JobAdmin(WithLink):
         *("thumbnail", "page", "figure", "micrograph", "sample", "owner", "state", "stage", "error", "result"),
         *("words", "model_name", "dimensions", "size", "results", "link", "created", "started", "finished", "took"),
     )
-    files = Artifact
+    files = models.Artifact
     actions = ("retry", "cancel", "link_off", "link_renew")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        pictures = Artifact.objects.filter(name__in=(THUMBNAIL_FILE, FIGURE))
+        pictures = models.Artifact.objects.filter(name__in=(THUMBNAIL_FILE, FIGURE))
         with_pictures = Prefetch("artifacts", queryset=pictures, to_attr="pictures")
         return super().get_queryset(request).select_related("micrograph", "owner").prefetch_related(with_pictures)
 
     @admin.display
-    def result(self, job: Job) -> str:
+    def result(self, job: models.Job) -> str:
         """Its numbers in a line, with the short forms of its warnings."""
-        if job.state != Job.State.DONE:
+        if job.state != models.Job.State.DONE:
             return ""
         count = (job.summary.get("statistics") or {}).get("n_kept")
         numbers = ", ".join(filter(None, (f"{count} counted" if count is not None else "", main_number(job.summary))))
         return "; ".join(filter(None, (numbers, warning_of(job))))
 
     @admin.display(description="settings")
-    def words(self, job: Job) -> SafeString:
+    def words(self, job: models.Job) -> SafeString:
         settings = job.get_settings()
         values = settings.as_dict()
         lines = [
@@ -86,7 +77,7 @@ class JobAdmin(WithLink):
         return format_html_join(mark_safe("<br>"), "{}: {}", lines)
 
     @admin.display(description="")
-    def thumbnail(self, job: Job) -> SafeString:
+    def thumbnail(self, job: models.Job) -> SafeString:
         address = _address(job, THUMBNAIL_FILE)
         return image_of(address) if address else preview(job.micrograph)
 
@@ -95,7 +86,7 @@ class JobAdmin(WithLink):
     size = column("size", lambda job: filesizeformat(job.micrograph.size), "micrograph__size")
 
     @admin.display
-    def figure(self, job: Job) -> SafeString | str:
+    def figure(self, job: models.Job) -> SafeString | str:
         address = _address(job, FIGURE)
         return format_html('<a href="{}">figure</a>', address) if address else ""
 
@@ -103,11 +94,11 @@ class JobAdmin(WithLink):
     retry = action("Try selected jobs again", services.retry_job, "waiting again")
     cancel = action("Cancel selected jobs", services.cancel_job, "cancelled")
 
-    def delete_model(self, request: HttpRequest, obj: Job) -> None:
+    def delete_model(self, request: HttpRequest, obj: models.Job) -> None:
         services.delete_job(job=obj, signed=True)
 
 
-@admin.register(Sample)
+@admin.register(models.Sample)
 class SampleAdmin(WithLink):
     list_display = ("name", "owner", "status", "images", "results", "created", "page")
     list_filter = ("state", "rule", "created", ("owner", admin.RelatedOnlyFieldListFilter))
@@ -117,7 +108,7 @@ class SampleAdmin(WithLink):
         *("name", "page", "owner", "state", "stage", "error", "images", "results", "rule", "typed", "value"),
         *("link", "created", "started", "finished"),
     )
-    files = SampleArtifact
+    files = models.SampleArtifact
     actions = ("retry", "cancel", "link_off", "link_renew")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -133,11 +124,11 @@ class SampleAdmin(WithLink):
     )
     cancel = action("Cancel the remaining images of selected samples", services.cancel_sample, "cancelled")
 
-    def delete_model(self, request: HttpRequest, obj: Sample) -> None:
+    def delete_model(self, request: HttpRequest, obj: models.Sample) -> None:
         services.delete_sample(sample=obj, signed=True)
 
 
-@admin.register(Micrograph)
+@admin.register(models.Micrograph)
 class UploadAdmin(LookOnly):
     list_display = (
         "picture",
@@ -171,7 +162,7 @@ class UploadAdmin(LookOnly):
     analyses = column("analyses", lambda micrograph: micrograph.analyses, "analyses")
 
 
-@admin.register(Signature)
+@admin.register(models.Signature)
 class SignatureAdmin(GoesWithOthers):
     """Signatures: nobody changes them, and they go with their result."""
 
@@ -190,7 +181,7 @@ class SignatureAdmin(GoesWithOthers):
     page = opens("job", "open the result", "job_id")
 
 
-@admin.register(Segmentation)
+@admin.register(models.Segmentation)
 class SegmentationAdmin(GoesWithOthers):
     """What was found: it goes with its micrograph or the last job that measures it, never by itself."""
 

@@ -8,25 +8,20 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from ninja import Query, Router, Status
+from ninja import Query, Status
 
 from .. import services
 from ..http.access import visible
 from ..presenters.comparison import ComparedResults
 from ..services import Refused
 from . import schemas
-from .sending import refusals
+from .routes import Routes
 
 ONE = "Id of a job or of a sample."
-router = Router(tags=["Comparisons"])
+router = Routes(tags=["Comparisons"])
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "",
-    url_name="compare",
-    response={200: schemas.ResultsCompared, 202: schemas.Comparing, **refusals(404, 409, 422, 503)},
-)
+@router.does("GET", "", "compare", {200: schemas.ResultsCompared, 202: schemas.Comparing}, (404, 409, 422, 503))
 def compare(
     request: HttpRequest,
     response: HttpResponse,

@@ -12,10 +12,10 @@ from django.db.models import Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from ninja import Query, Router, Status
+from ninja import Query, Status
 
 from .. import services
-from ..http.access import visible
+from ..http.access import row_of, visible
 from ..http.serving import serve_dataset
 from ..models import Dataset, DatasetImage, Job
 from ..presenters.dataset import IMAGES
@@ -24,28 +24,17 @@ from ..services.access.links import is_open
 from ..services.ground.permissions import SIGN_IN
 from . import learning as schemas
 from .auth import own
-from .sending import (
-    FORM,
-    JSON,
-    Archive,
-    Described,
-    ImageGroup,
-    NewDataset,
-    TrainingData,
-    a_file,
-    json_body,
-    refusals,
-    takes,
-)
+from .routes import FORM, JSON, Routes, a_file, refusals, takes
+from .sending import Archive, Described, ImageGroup, NewDataset, TrainingData, json_body
 
 A_PAGE = 100
 NO_FILE = "Send the ZIP archive as a field named file."
 NO_SUCH_RESULT = "There is no result with this id that you can see."
-router = Router(tags=["Datasets"])
+router = Routes(tags=["Datasets"])
 ONE = {200: schemas.Dataset, **refusals(403, 404, 422)}
 
 
-@router.api_operation(["GET", "HEAD"], "", url_name="datasets", response={200: schemas.Datasets, **refusals(401, 422)})
+@router.does("GET", "", "datasets", schemas.Datasets, (401, 422))
 def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_PAGE} on each.")) -> Any:
     """Your datasets and those that are shared with every account, newest first."""
     if not request.user.is_authenticated:
@@ -56,12 +45,7 @@ def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_P
     return {"count": listed.paginator.count, "datasets": rows}
 
 
-@router.post(
-    "",
-    url_name="datasets",
-    response={201: schemas.Dataset, **refusals(401, 422)},
-    openapi_extra=takes(NewDataset, JSON),
-)
+@router.does("POST", "", "datasets", {201: schemas.Dataset}, (401, 422), takes(NewDataset, JSON))
 def create(request: HttpRequest, response: HttpResponse) -> Any:
     """Make an empty dataset."""
     fields = json_body(request, NewDataset).model_dump()
@@ -70,34 +54,34 @@ def create(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(201, dataset)
 
 
-@router.api_operation(
-    ["GET", "HEAD"], "/{uuid:pk}", url_name="dataset", response={200: schemas.Dataset, **refusals(404)}
-)
+@router.does("GET", "/{uuid:pk}", "dataset", schemas.Dataset, (404,))
 def dataset(request: HttpRequest, pk: UUID) -> Any:
     """Description, images, counts, and what the check says."""
-    return visible(request, _dataset(pk))
+    return visible(request, row_of(Dataset, pk))
 
 
-@router.patch("/{uuid:pk}", url_name="dataset", response=ONE, openapi_extra=takes(Described, JSON))
+@router.does("PATCH", "/{uuid:pk}", "dataset", ONE, (), takes(Described, JSON))
 def describe(request: HttpRequest, pk: UUID) -> Any:
     """Describe it otherwise, or share it; what is not sent stays as it is."""
-    row = own(request, _dataset(pk))
+    row = own(request, row_of(Dataset, pk))
     fields = json_body(request, Described).model_dump(exclude_none=True)
     return _changed(row, partial(services.change_dataset, dataset=row, **fields))
 
 
-@router.delete("/{uuid:pk}", url_name="dataset", response={204: None, **refusals(403, 404)})
+@router.does("DELETE", "/{uuid:pk}", "dataset", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a dataset with its images and labels; results and models stay."""
-    services.delete_dataset(dataset=own(request, _dataset(pk), "delete"))
+    services.delete_dataset(dataset=own(request, row_of(Dataset, pk), "delete"))
     return Status(204, None)
 
 
-@router.post(
+@router.does(
+    "POST",
     "/{uuid:pk}/images",
-    url_name="dataset-images",
-    response={202: schemas.Dataset, **refusals(401, 403, 404, 409, 413, 422, 507)},
-    openapi_extra={
+    "dataset-images",
+    {202: schemas.Dataset},
+    (401, 403, 404, 409, 413, 422, 507),
+    {
         "requestBody": {
             "required": True,
             "content": {
@@ -113,7 +97,7 @@ def add(request: HttpRequest, pk: UUID) -> Any:
     A worker writes and checks the images afterwards: ask until the state is done. An image is in a dataset once; a new
     result of it takes the place of the old.
     """
-    row = own(request, _dataset(pk))
+    row = own(request, row_of(Dataset, pk))
     if request.content_type == JSON:
         fields = json_body(request, TrainingData).model_dump()
         job = Job.objects.select_related("micrograph", "segmentation", "sample").filter(pk=fields.pop("job")).first()
@@ -129,16 +113,14 @@ def add(request: HttpRequest, pk: UUID) -> Any:
     return Status(202, _changed(row, partial(give, dataset=row, user=request.user)))
 
 
-@router.post("/{uuid:pk}/check", url_name="dataset-check", response={202: schemas.Dataset, **refusals(403, 404)})
+@router.does("POST", "/{uuid:pk}/check", "dataset-check", {202: schemas.Dataset}, (403, 404))
 def check(request: HttpRequest, pk: UUID) -> Any:
     """Try once more what could not be written, and check the whole again."""
-    row = own(request, _dataset(pk))
+    row = own(request, row_of(Dataset, pk))
     return Status(202, _changed(row, partial(services.check_again, dataset=row)))
 
 
-@router.patch(
-    "/{uuid:pk}/images/{uuid:image}", url_name="dataset-image", response=ONE, openapi_extra=takes(ImageGroup, JSON)
-)
+@router.does("PATCH", "/{uuid:pk}/images/{uuid:image}", "dataset-image", ONE, (), takes(ImageGroup, JSON))
 def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Say which specimen or session an image is of."""
     row, chosen = _image(request, pk, image)
@@ -146,7 +128,7 @@ def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     return _changed(row, partial(services.group_image, image=chosen, group=fields.group))
 
 
-@router.delete("/{uuid:pk}/images/{uuid:image}", url_name="dataset-image", response={204: None, **refusals(403, 404)})
+@router.does("DELETE", "/{uuid:pk}/images/{uuid:image}", "dataset-image", {204: None}, (403, 404))
 def remove(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Take an image out of its dataset; its files are deleted."""
     _, chosen = _image(request, pk, image)
@@ -154,24 +136,14 @@ def remove(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     return Status(204, None)
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "/{uuid:pk}/export.zip",
-    url_name="dataset-export",
-    response=refusals(404),
-    openapi_extra=a_file("application/zip"),
-)
+@router.does("GET", "/{uuid:pk}/export.zip", "dataset-export", {}, (404,), a_file("application/zip"))
 def export(request: HttpRequest, pk: UUID) -> Any:
     """Images, labels, groups.csv, regions.csv, coco.json and dataset.toml as one ZIP file."""
-    return serve_dataset(visible(request, _dataset(pk)))
-
-
-def _dataset(pk: UUID) -> Dataset | None:
-    return Dataset.objects.filter(pk=pk).first()
+    return serve_dataset(visible(request, row_of(Dataset, pk)))
 
 
 def _image(request: HttpRequest, pk: UUID, image: UUID) -> tuple[Dataset, DatasetImage]:
-    row = own(request, _dataset(pk))
+    row = own(request, row_of(Dataset, pk))
     return row, get_object_or_404(row.images.select_related("dataset"), pk=image)
 
 

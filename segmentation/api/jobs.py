@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
-from ninja import Query, Router, Status
+from ninja import Query, Status
 
 from .. import services
 from ..core.labels.operations import standing
@@ -19,7 +19,7 @@ from ..core.micrograph.pages import LARGEST
 from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
-from ..http.access import visible
+from ..http.access import row_of, visible
 from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown, serve_text
 from ..models import Artifact, Job
 from ..services import Refused
@@ -29,21 +29,8 @@ from ..services.results.logs import as_csv
 from . import schemas
 from .auth import identify, key_of, own
 from .listing import OF_STATE, Listing, listed
-from .sending import (
-    FORM,
-    JSON,
-    LABELS,
-    Changes,
-    Edits,
-    OneImage,
-    Sign,
-    a_file,
-    json_body,
-    refusals,
-    sent_fields,
-    sent_settings,
-    takes,
-)
+from .routes import FORM, JSON, LABELS, Routes, a_file, takes
+from .sending import Changes, Edits, OneImage, Sign, json_body, sent_fields, sent_settings
 
 ONE_PAGE = "page is a whole number from 1, such as 3: for several pages send the file as a sample, with pages."
 NOT_READ = "The image has not been read yet: ask again when the job runs."
@@ -53,15 +40,11 @@ ANNEX = "Of report.pdf: with the annex of all that lies behind its two pages (as
 PANELS = "Of figure.png, figure.svg and figure.pdf: letters of the panels to show, such as C or AD; by default all."
 LETTERS = "Of the figure: height of its letters in points at a width of 85 mm, 4 to 10; by default 6."
 IN_COLOURS = "Of the figure: colour, or grey for print without colours."
-router = Router(tags=["Jobs"])
+router = Routes(tags=["Jobs"])
 
 
-@router.post(
-    "",
-    url_name="jobs",
-    response={202: schemas.JobStarted, **refusals(409, 413, 422, 507)},
-    exclude_unset=True,
-    openapi_extra=takes(OneImage, settings=True),
+@router.does(
+    "POST", "", "jobs", {202: schemas.JobStarted}, (409, 413, 422, 507), takes(OneImage, settings=True), sparse=True
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Take an image and its settings, start a job.
@@ -96,7 +79,7 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
     return StatedScale(text, Source.TYPED).as_dict()
 
 
-@router.api_operation(["GET", "HEAD"], "", url_name="jobs", response={200: schemas.Jobs, **refusals(422)})
+@router.does("GET", "", "jobs", schemas.Jobs, (422,))
 def jobs(
     request: HttpRequest,
     asked: Query[Listing],
@@ -110,24 +93,26 @@ def jobs(
     return {**answer, "jobs": asked.rows}
 
 
-@router.api_operation(["GET", "HEAD"], "/{uuid:pk}", url_name="job", response={200: schemas.Job, **refusals(404)})
+@router.does("GET", "/{uuid:pk}", "job", schemas.Job, (404,))
 def job(request: HttpRequest, pk: UUID) -> Any:
     """How far a job is, and its result."""
-    return visible(request, job_of(pk))
+    return visible(request, row_of(Job, pk))
 
 
-@router.delete("/{uuid:pk}", url_name="job", response={204: None, **refusals(403, 404)})
+@router.does("DELETE", "/{uuid:pk}", "job", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a job with its files."""
-    services.delete_job(job=own(request, job_of(pk), "delete"))
+    services.delete_job(job=own(request, row_of(Job, pk), "delete"))
     return Status(204, None)
 
 
-@router.post(
+@router.does(
+    "POST",
     "/{uuid:pk}/revisions",
-    url_name="revisions",
-    response={202: schemas.Job, **refusals(403, 404, 409, 413, 422, 507)},
-    openapi_extra=takes(Changes, FORM, JSON, settings=True),
+    "revisions",
+    {202: schemas.Job},
+    (403, 404, 409, 413, 422, 507),
+    takes(Changes, FORM, JSON, settings=True),
 )
 def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Analyse the image of a job with other settings or another width, as a form or as a JSON object.
@@ -136,7 +121,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     edits the corrected outlines are measured, and with outlines those in the file of another tool, without a network or
     a model.
     """
-    parent = own(request, job_of(pk))
+    parent = own(request, row_of(Job, pk))
     if not parent.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     fields = sent_fields(request)
@@ -164,13 +149,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     return Status(202, new)
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "/{uuid:pk}/labels",
-    url_name="labels",
-    response={200: schemas.Objects, **refusals(404, 409, 422)},
-    openapi_extra=LABELS,
-)
+@router.does("GET", "/{uuid:pk}/labels", "labels", schemas.Objects, (404, 409, 422), LABELS)
 def labels(
     request: HttpRequest,
     pk: UUID,
@@ -185,7 +164,7 @@ def labels(
     the last edit, next free id, then an id and its number of pixels, again and again, for the rows from top to bottom
     (exclusive) from left to right. With format=objects what is known of each object.
     """
-    analysed = visible(request, job_of(pk))
+    analysed = visible(request, row_of(Job, pk))
     corrections = services.corrections_of(analysed)
     now, base = corrections.now, len(corrections.steps)
     if format == "objects":
@@ -204,12 +183,7 @@ def labels(
     return serve_packed(request, head.tobytes() + np.column_stack([ids, counts]).astype("<i4").tobytes())
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "/{uuid:pk}/similar",
-    url_name="similar",
-    response={200: schemas.Similar, **refusals(404, 409, 422)},
-)
+@router.does("GET", "/{uuid:pk}/similar", "similar", schemas.Similar, (404, 409, 422))
 def similar(
     request: HttpRequest,
     pk: UUID,
@@ -220,25 +194,25 @@ def similar(
 
     They were compared as they were measured; of a corrected object its automatic outline counts.
     """
-    near = services.alike_in(visible(request, job_of(pk)), ids)
+    near = services.alike_in(visible(request, row_of(Job, pk)), ids)
     chosen = {number: round(value, 4) for number, value in near.items() if value >= alike}
     return {"ids": list(chosen), "alike": list(chosen.values())}
 
 
-@router.api_operation(
-    ["GET", "HEAD"], "/{uuid:pk}/edits", url_name="edits", response={200: schemas.Edits, **refusals(404, 422)}
-)
+@router.does("GET", "/{uuid:pk}/edits", "edits", schemas.Edits, (404, 422))
 def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=SINCE)) -> Any:
     """The corrections so far, in their order. Each holds the hash of the one before."""
-    return services.log_of(visible(request, job_of(pk)), since)
+    return services.log_of(visible(request, row_of(Job, pk)), since)
 
 
-@router.post(
+@router.does(
+    "POST",
     "/{uuid:pk}/edits",
-    url_name="edits",
-    response={200: schemas.Edited, **refusals(403, 404, 413, 422), 409: schemas.Outdated},
-    exclude_unset=True,
-    openapi_extra=takes(Edits, JSON),
+    "edits",
+    {200: schemas.Edited, 409: schemas.Outdated},
+    (403, 404, 413, 422),
+    takes(Edits, JSON),
+    sparse=True,
 )
 def edit(request: HttpRequest, pk: UUID) -> Any:
     """Correct the outlines of a finished result. If base is old: 409 with the edits since, and nothing is changed.
@@ -246,7 +220,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     With a header Idempotency-Key the same request sent twice is made once, and gets the same answer. Send one request
     at a time: 429 while another one of yours, or two of other people, are being made.
     """
-    analysed = own(request, job_of(pk))
+    analysed = own(request, row_of(Job, pk))
     who = {"user": request.user, "visitor": request.visitor}
     try:
         with one_edit(address=request.address_hash, **who):
@@ -264,50 +238,35 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     return {**answer, "patches": [row.patch for row in rows]} if body.patches else answer
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "/{uuid:pk}/edits.csv",
-    url_name="edits-csv",
-    response=refusals(404),
-    openapi_extra=a_file("text/csv"),
-)
+@router.does("GET", "/{uuid:pk}/edits.csv", "edits-csv", {}, (404,), a_file("text/csv"))
 def edits_csv(request: HttpRequest, pk: UUID) -> Any:
     """The corrections so far as CSV."""
-    job = visible(request, job_of(pk))
+    job = visible(request, row_of(Job, pk))
     return serve_text(as_csv(job.edits.all()), "text/csv", job.micrograph.name, "corrections.csv")
 
 
-@router.post(
-    "/{uuid:pk}/signatures",
-    url_name="signatures",
-    response={201: schemas.Signature, **refusals(403, 404, 409, 422)},
-    openapi_extra=takes(Sign, JSON),
+@router.does(
+    "POST", "/{uuid:pk}/signatures", "signatures", {201: schemas.Signature}, (403, 404, 409, 422), takes(Sign, JSON)
 )
 def sign(request: HttpRequest, pk: UUID) -> Any:
     """Sign a finished result, with the account's password once more. The signed result never changes."""
-    job, body = visible(request, job_of(pk)), json_body(request, Sign)
+    job, body = visible(request, row_of(Job, pk)), json_body(request, Sign)
     return Status(201, services.sign_job(job=job, request=request, **body.model_dump()))
 
 
-@router.post("/{uuid:pk}/retry", url_name="retry", response={200: schemas.Job, **refusals(403, 404, 409, 422)})
+@router.does("POST", "/{uuid:pk}/retry", "retry", schemas.Job, (403, 404, 409, 422))
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Try a failed or cancelled job once more."""
-    return services.retry_job(job=own(request, job_of(pk)))
+    return services.retry_job(job=own(request, row_of(Job, pk)))
 
 
-@router.post("/{uuid:pk}/cancel", url_name="cancel", response={200: schemas.Job, **refusals(403, 404, 409)})
+@router.does("POST", "/{uuid:pk}/cancel", "cancel", schemas.Job, (403, 404, 409))
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a job."""
-    return services.cancel_job(job=own(request, job_of(pk)))
+    return services.cancel_job(job=own(request, row_of(Job, pk)))
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "/{uuid:pk}/files/{str:name}",
-    url_name="artifact",
-    response={202: schemas.BeingWritten, **refusals(404, 422, 503)},
-    openapi_extra=a_file(),
-)
+@router.does("GET", "/{uuid:pk}/files/{str:name}", "artifact", {202: schemas.BeingWritten}, (404, 422, 503), a_file())
 def artifact(
     request: HttpRequest,
     response: HttpResponse,
@@ -320,7 +279,7 @@ def artifact(
     colours: str = Query("", description=IN_COLOURS),
 ) -> Any:
     """A file of a finished job. Most are written when they are first asked for: 202 until then."""
-    job = visible(request, job_of(pk))
+    job = visible(request, row_of(Job, pk))
     options = {"annex": str(annex), "panels": panels, "font": font, "colours": colours}
     name = services.named(name, options)
     if name == PICTURE and job.micrograph.viewer_image:
@@ -334,7 +293,3 @@ def artifact(
     if file.error:
         raise Refused(file.error, 503)
     return Status(202, {"state": file.state, "progress": file.progress})
-
-
-def job_of(pk: UUID) -> Job | None:
-    return Job.objects.select_related("micrograph").filter(pk=pk).first()

@@ -6,19 +6,19 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Router
 from pydantic import Field
 
+from ..http.access import row_of
 from ..http.links import link_page
-from ..models import Sample
+from ..models import Job, Sample
 from ..services.access import links
 from . import schemas
 from .auth import own
-from .jobs import job_of
-from .sending import JSON, Body, json_body, refusals, takes
+from .routes import JSON, Routes, refusals, takes
+from .sending import Body, json_body
 
-jobs, samples = Router(tags=["Jobs"]), Router(tags=["Samples"])
-SAID = {200: schemas.Link, **refusals(403, 404, 422)}
+jobs, samples = Routes(tags=["Jobs"]), Routes(tags=["Samples"])
+ANSWERS = {200: schemas.Link, **refusals(403, 404, 422)}
 
 
 class Change(Body):
@@ -32,24 +32,18 @@ class Change(Body):
 def _row(request: HttpRequest, pk: UUID) -> Any:
     """The job or sample of a router, for its maker."""
     of_sample = request.path.startswith("/api/v1/samples/")
-    return own(request, Sample.objects.filter(pk=pk).first() if of_sample else job_of(pk))
+    return own(request, Sample.objects.filter(pk=pk).first() if of_sample else row_of(Job, pk))
 
 
 for router, kind in ((jobs, "job"), (samples, "sample")):
 
-    @router.api_operation(
-        ["GET", "HEAD"], "/{uuid:pk}/link", url_name=f"{kind}-link", response=SAID, operation_id=f"{kind}_link"
-    )
+    @router.does("GET", "/{uuid:pk}/link", f"{kind}-link", ANSWERS, operation_id=f"{kind}_link")
     def link(request: HttpRequest, pk: UUID) -> Any:
         """The link, for the maker of the result."""
         return link_page(request, _row(request, pk))
 
-    @router.post(
-        "/{uuid:pk}/link",
-        url_name=f"{kind}-link",
-        response=SAID,
-        operation_id=f"change_{kind}_link",
-        openapi_extra=takes(Change, JSON),
+    @router.does(
+        "POST", "/{uuid:pk}/link", f"{kind}-link", ANSWERS, (), takes(Change, JSON), operation_id=f"change_{kind}_link"
     )
     def change(request: HttpRequest, pk: UUID) -> Any:
         """Set when the link ends, renew it, switch it off or on."""

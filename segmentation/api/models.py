@@ -6,18 +6,18 @@ from typing import Any
 
 from django.http import Http404, HttpRequest
 from django.urls import reverse
-from ninja import Router
 
 from ..core.network.cards import ModelCard, UnknownModel
 from ..models import Training
 from ..services.results import models_offered
 from . import learning as schemas
-from .sending import JSON, Back, Default, json_body, refusals, takes
+from .routes import JSON, Routes, takes
+from .sending import Back, Default, json_body
 
-router = Router(tags=["Models"])
+router = Routes(tags=["Models"])
 
 
-@router.api_operation(["GET", "HEAD"], "", url_name="models", response={200: list[schemas.Model], **refusals()})
+@router.does("GET", "", "models", list[schemas.Model])
 def listed(request: HttpRequest) -> Any:
     """Every model that the caller may use: released and installed ones, own and shared ones."""
     rows, cards = models_offered.trained(), models_offered.offered(request.user)
@@ -25,12 +25,7 @@ def listed(request: HttpRequest) -> Any:
     return [_described(request, card, rows.get(card.name), card.name in defaults) for card in cards]
 
 
-@router.put(
-    "/default",
-    url_name="model-default",
-    response={200: schemas.Default, **refusals(403, 409)},
-    openapi_extra=takes(Default, JSON),
-)
+@router.does("PUT", "/default", "model-default", schemas.Default, (403, 409), takes(Default, JSON))
 def set_default(request: HttpRequest) -> Any:
     """Use this model where nobody chooses one: in the account, or with site in the whole site (staff)."""
     body = json_body(request, Default)
@@ -38,12 +33,7 @@ def set_default(request: HttpRequest) -> Any:
     return {"task": row.task, "model": row.model_name, "site": body.site}
 
 
-@router.post(
-    "/default/back",
-    url_name="model-default-back",
-    response={200: schemas.Default, **refusals(403, 409)},
-    openapi_extra=takes(Back, JSON),
-)
+@router.does("POST", "/default/back", "model-default-back", schemas.Default, (403, 409), takes(Back, JSON))
 def back(request: HttpRequest) -> Any:
     """Take the default that there was before; without one the choice is automatic again."""
     body = json_body(request, Back)
@@ -51,7 +41,7 @@ def back(request: HttpRequest) -> Any:
     return {"task": body.task, "model": name or None, "site": body.site}
 
 
-@router.api_operation(["GET", "HEAD"], "/{str:name}", url_name="model", response={200: schemas.Model, **refusals(404)})
+@router.does("GET", "/{str:name}", "model", schemas.Model, (404,))
 def model(request: HttpRequest, name: str) -> Any:
     """One model, with the whole card."""
     try:

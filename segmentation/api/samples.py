@@ -10,12 +10,12 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from ninja import Query, Router, Status
+from ninja import Query, Status
 
 from .. import services
 from ..core.micrograph.width import parse_width
 from ..forms.samples import parse_pixel
-from ..http.access import visible
+from ..http.access import row_of, visible
 from ..http.serving import serve_sample_file
 from ..models import Job, Sample
 from ..presenters.progress import Progress
@@ -26,35 +26,25 @@ from . import schemas
 from .auth import identify, key_of, own
 from .jobs import ANNEX
 from .listing import OF_STATE, Listing, listed
-from .sending import (
-    JSON,
-    FromResults,
-    Images,
-    Inclusion,
-    Name,
-    NewSample,
-    SampleScale,
-    a_file,
-    json_body,
-    refusals,
-    sent_settings,
-    takes,
-)
+from .routes import JSON, Routes, a_file, refusals, takes
+from .sending import FromResults, Images, Inclusion, Name, NewSample, SampleScale, json_body, sent_settings
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
 ONE_SCALE = "Send either width or nm_per_pixel, not both."
 IN_OR_OUT = "Send included=on, included=off or included=instead."
 NO_NAME = "Send the sample's new name as name."
-router = Router(tags=["Samples"])
+router = Routes(tags=["Samples"])
 ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
 
 
-@router.post(
+@router.does(
+    "POST",
     "",
-    url_name="samples",
-    response={202: schemas.SampleStarted, **refusals(409, 413, 422, 507)},
-    exclude_unset=True,
-    openapi_extra=takes(NewSample, settings=True),
+    "samples",
+    {202: schemas.SampleStarted},
+    (409, 413, 422, 507),
+    takes(NewSample, settings=True),
+    sparse=True,
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Start a sample; the answer has a sentence for each file that was not taken."""
@@ -74,7 +64,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(202, _fresh(sample))
 
 
-@router.api_operation(["GET", "HEAD"], "", url_name="samples", response={200: schemas.Samples, **refusals(422)})
+@router.does("GET", "", "samples", schemas.Samples, (422,))
 def samples(
     request: HttpRequest,
     asked: Query[Listing],
@@ -85,12 +75,14 @@ def samples(
     return {**listed(request, rows, asked, state, "name"), "samples": asked.rows}
 
 
-@router.post(
+@router.does(
+    "POST",
     "/of-results",
-    url_name="sample-of-results",
-    response={202: schemas.SampleStarted, **refusals(404, 409, 422)},
-    exclude_unset=True,
-    openapi_extra=takes(FromResults, JSON),
+    "sample-of-results",
+    {202: schemas.SampleStarted},
+    (404, 409, 422),
+    takes(FromResults, JSON),
+    sparse=True,
 )
 def of_results(request: HttpRequest, response: HttpResponse) -> Any:
     """Make a sample of finished results; these stay as they are."""
@@ -104,28 +96,25 @@ def of_results(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(202, _fresh(sample))
 
 
-@router.api_operation(["GET", "HEAD"], "/{uuid:pk}", url_name="sample", response={200: schemas.Sample, **refusals(404)})
+@router.does("GET", "/{uuid:pk}", "sample", schemas.Sample, (404,))
 def sample(request: HttpRequest, pk: UUID) -> Any:
     """State, pooled result and images."""
-    return _fresh(visible(request, _sample(pk)))
+    return _fresh(visible(request, row_of(Sample, pk)))
 
 
-@router.delete("/{uuid:pk}", url_name="sample", response={204: None, **refusals(403, 404)})
+@router.does("DELETE", "/{uuid:pk}", "sample", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a sample with all its images."""
-    services.delete_sample(sample=own(request, _sample(pk), "delete"))
+    services.delete_sample(sample=own(request, row_of(Sample, pk), "delete"))
     return Status(204, None)
 
 
-@router.post(
-    "/{uuid:pk}/images",
-    url_name="sample-images",
-    response={202: schemas.Sample, **refusals(403, 404, 413, 422, 507)},
-    openapi_extra=takes(Images),
+@router.does(
+    "POST", "/{uuid:pk}/images", "sample-images", {202: schemas.Sample}, (403, 404, 413, 422, 507), takes(Images)
 )
 def images(request: HttpRequest, pk: UUID) -> Any:
     """Add images; they get the settings of the sample."""
-    row = own(request, _sample(pk))
+    row = own(request, row_of(Sample, pk))
     who = {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
     intake = _intake(request, who)
     try:
@@ -139,47 +128,37 @@ def images(request: HttpRequest, pk: UUID) -> Any:
     return Status(202, row)
 
 
-@router.post(
-    "/{uuid:pk}/images/{uuid:job}",
-    url_name="sample-image",
-    response=ONE,
-    openapi_extra=takes(Inclusion),
-)
+@router.does("POST", "/{uuid:pk}/images/{uuid:job}", "sample-image", ONE, (), takes(Inclusion))
 def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     """Count an image in (included=on) or leave it out (included=off); included=instead counts this other result of an
     image of the sample."""
-    sample = own(request, _sample(pk))
+    sample = own(request, row_of(Sample, pk))
     member = sample.members.filter(pk=job).first()
     included = request.POST.get("included", "")
     if included not in ("on", "off", "instead"):
         raise Refused(IN_OR_OUT)
     if included == "instead":
-        other = member or own(request, Job.objects.select_related("micrograph").filter(pk=job).first())
+        other = member or own(request, row_of(Job, job))
         return _change(request, pk, partial(services.replace_image, job=other))
     if member is None:
         raise Http404
     return _change(request, pk, partial(services.include_image, job=member, included=included == "on"))
 
 
-@router.post("/{uuid:pk}/name", url_name="sample-name", response=ONE, openapi_extra=takes(Name))
+@router.does("POST", "/{uuid:pk}/name", "sample-name", ONE, (), takes(Name))
 def name(request: HttpRequest, pk: UUID) -> Any:
     """Call a sample otherwise; its files are made anew."""
-    sample = own(request, _sample(pk))
+    sample = own(request, row_of(Sample, pk))
     if "name" not in request.POST:
         raise Refused(NO_NAME)
     services.rename_sample(sample=sample, name=request.POST["name"])
     return _fresh(sample)
 
 
-@router.post(
-    "/{uuid:pk}/scale",
-    url_name="sample-scale",
-    response={**ONE, **refusals(403, 404, 409, 422)},
-    openapi_extra=takes(SampleScale, JSON),
-)
+@router.does("POST", "/{uuid:pk}/scale", "sample-scale", ONE, (403, 404, 409, 422), takes(SampleScale, JSON))
 def scale(request: HttpRequest, pk: UUID) -> Any:
     """Measure all images with another scale, from their outlines."""
-    own(request, _sample(pk))
+    own(request, row_of(Sample, pk))
     body = json_body(request, SampleScale)
     try:
         value = (parse_pixel if body.rule == Sample.Rule.PIXEL else parse_width)(body.value)
@@ -190,49 +169,37 @@ def scale(request: HttpRequest, pk: UUID) -> Any:
     return _change(request, pk, partial(services.recalibrate_sample, scale=Scale(body.rule, value, typed=body.value)))
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "/{uuid:pk}/outlines.json",
-    url_name="sample-outlines",
-    response=refusals(404),
-    openapi_extra=a_file("application/json"),
-)
+@router.does("GET", "/{uuid:pk}/outlines.json", "sample-outlines", {}, (404,), a_file("application/json"))
 def outlines(request: HttpRequest, pk: UUID) -> Any:
     """The outlines of all pooled images as COCO annotations."""
-    sample = visible(request, _sample(pk))
+    sample = visible(request, row_of(Sample, pk))
     if not sample.pooled.get("of"):
         raise Http404
     return StreamingHttpResponse(pooled_coco(sample), content_type="application/json")
 
 
-@router.post("/{uuid:pk}/retry", url_name="sample-retry", response=ONE)
+@router.does("POST", "/{uuid:pk}/retry", "sample-retry", ONE)
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Try what failed once more."""
     return _change(request, pk, services.retry_failed)
 
 
-@router.post("/{uuid:pk}/cancel", url_name="sample-cancel", response=ONE)
+@router.does("POST", "/{uuid:pk}/cancel", "sample-cancel", ONE)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop the images under way; finished images are pooled."""
     return _change(request, pk, services.cancel_sample)
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "/{uuid:pk}/files/{str:name}",
-    url_name="sample-file",
-    response=refusals(404, 422),
-    openapi_extra=a_file(),
-)
+@router.does("GET", "/{uuid:pk}/files/{str:name}", "sample-file", {}, (404, 422), a_file())
 def file(request: HttpRequest, pk: UUID, name: str, annex: bool = Query(False, description=ANNEX)) -> Any:
     """A file of the pooled result."""
     name = services.named(name, {"annex": str(annex)})
-    artifact = get_object_or_404(visible(request, _sample(pk)).artifacts, name=name)
+    artifact = get_object_or_404(visible(request, row_of(Sample, pk)).artifacts, name=name)
     return serve_sample_file(request, artifact, download=True)
 
 
 def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> Sample:
-    sample = own(request, _sample(pk))
+    sample = own(request, row_of(Sample, pk))
     service(sample=sample)
     return _fresh(sample)
 
@@ -272,7 +239,3 @@ def _intake(request: HttpRequest, who: dict[str, Any]) -> Intake:
         first = intake.problems[0] if intake.problems else Note("", NO_FILES, 400)
         raise Refused(": ".join(part for part in first[:2] if part), first.status)
     return intake
-
-
-def _sample(pk: UUID) -> Sample | None:
-    return Sample.objects.filter(pk=pk).first()

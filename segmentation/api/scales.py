@@ -7,14 +7,14 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from ninja import Query, Router, Status
+from ninja import Query, Status
 
 from .. import services
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
-from ..http.access import visible
-from ..models import Micrograph
+from ..http.access import row_of, visible
+from ..models import Job, Micrograph
 from ..services import Refused
 from ..services.ground.calibration import (
     StatedScale,
@@ -26,25 +26,21 @@ from ..services.ground.calibration import (
 )
 from . import schemas
 from .auth import identify, key_of, own
-from .jobs import NOT_READ, job_of
-from .sending import JSON, LENGTH, Scaled, json_body, refusals, takes
+from .jobs import NOT_READ
+from .routes import JSON, Routes, takes
+from .sending import LENGTH, Scaled, json_body
 
-router = Router(tags=["Jobs"])
+router = Routes(tags=["Jobs"])
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "/{uuid:pk}/calibration",
-    url_name="calibration",
-    response={200: schemas.Scales, **refusals(404, 409, 422)},
-)
+@router.does("GET", "/{uuid:pk}/calibration", "calibration", schemas.Scales, (404, 409, 422))
 def scales(
     request: HttpRequest,
     pk: UUID,
     width: str = Query("", max_length=100, description=f"A width to check against them, {LENGTH}."),
 ) -> Any:
     """What is known of the scale of the image, and whether a width agrees with it."""
-    job = visible(request, job_of(pk))
+    job = visible(request, row_of(Job, pk))
     image = job.micrograph
     if not image.is_read:
         raise Refused(NOT_READ, 409)
@@ -62,16 +58,13 @@ def scales(
     }
 
 
-@router.post(
-    "/{uuid:pk}/calibration",
-    url_name="calibration",
-    response={202: schemas.Job, **refusals(403, 404, 409, 422)},
-    openapi_extra=takes(Scaled, JSON),
+@router.does(
+    "POST", "/{uuid:pk}/calibration", "calibration", {202: schemas.Job}, (403, 404, 409, 422), takes(Scaled, JSON)
 )
 def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Measure the same outlines with another scale, as a new job: confirm what the file or the data bar says, type a
     width, or say how long a line on the scale bar is."""
-    job, body = own(request, job_of(pk)), json_body(request, Scaled)
+    job, body = own(request, row_of(Job, pk)), json_body(request, Scaled)
     if not job.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     try:

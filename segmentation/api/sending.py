@@ -1,4 +1,4 @@
-"""The bodies of requests: their fields, the settings among them, and what a request may be refused with."""
+"""The bodies of requests: their fields, and the settings among them."""
 
 from __future__ import annotations
 
@@ -24,28 +24,11 @@ from ..forms.settings import laboratory_of, models_by_task, settings_sent, with_
 from ..services import Refused
 from ..services.ground.callers import SHORTEST_SECRET
 from ..services.results.edits import MOST
-from . import schemas
 
-WITH_SETTINGS = "x-settings"  # marks an operation of the document that takes settings, until they are put in
 LENGTH = "such as 7520 nm or 7.52 µm"
 PLAIN_OBJECT = 'Send a JSON object with plain values, such as {"filter": true, "width": "7.52 µm"}.'
-FILE = {"schema": {"type": "string", "format": "binary"}}
-BINARY = {
-    "description": "As asked for by format",
-    "content": dict.fromkeys(("image/tiff", "application/octet-stream"), FILE),
-}
 # One of the operations; `patch_of` checks it, so that the refusal names its number in the list.
 OPERATION: Any = {"oneOf": [model.model_json_schema() for model in MODELS.values()]}
-LABELS = {"responses": {200: BINARY}}  # beside the JSON of format=objects
-
-
-def a_file(kind: str = "*/*") -> dict[str, Any]:
-    """In the document: an answer that is a file of this type, or of the type that its name says."""
-    other = {"application/json": {"type": "object"}, "*/*": {"format": "binary"}}
-    content = {"schema": other[kind]} if kind in other else FILE
-    return {"responses": {200: {"description": "The file", "content": {kind: content}}}}
-
-
 Upload = Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})]
 
 
@@ -246,21 +229,6 @@ class Back(Body):
     site: bool = Field(False, description="Of the whole site; staff only.")
 
 
-FORM, JSON = "multipart/form-data", "application/json"
-
-
-def takes(body: type[Body], *kinds: str, settings: bool = False) -> dict[str, Any]:
-    """The body of a request in the OpenAPI document. kinds: content types, a form without any. settings: whether they
-    may be sent, too."""
-    kinds = kinds or (FORM,)
-    content = {kind: {"schema": body.model_json_schema()} for kind in kinds}
-    required = any(field.is_required() for field in body.model_fields.values())
-    return {
-        "requestBody": {"required": required, "content": content},
-        **({WITH_SETTINGS: True} if settings else {}),
-    }
-
-
 def settings_fields(*only: Task) -> dict[str, Any]:
     """Every setting of these kinds of analysis, without any of all, as a field of a form or of a JSON object."""
     fields: Any = {setting.name: _field(setting) for task in only or every() for setting in settings_of_task(task)}
@@ -288,11 +256,6 @@ def json_body(request: HttpRequest, body: type[B]) -> B:
         return body.model_validate_json(request.body)
     except ValidationError as error:
         raise Refused(sentence(error)) from None
-
-
-def refusals(*statuses: int) -> dict[int, Any]:
-    """Those that every address may answer with, and these."""
-    return dict.fromkeys(sorted({400, 401, 403, 429, 500, 503, *statuses}), schemas.Error)
 
 
 def sent_settings(

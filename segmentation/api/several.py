@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from ninja import Query, Router, Status
+from ninja import Query, Status
 
 from .. import services
 from ..http.access import visible
@@ -15,21 +15,15 @@ from ..http.zipped import Zipped
 from ..models import Job
 from ..services import Refused
 from . import schemas
-from .sending import a_file, refusals
+from .routes import Routes, a_file
 
 MOST = 200
 NO_FILES = "None of these results has files yet: wait until one is done."
 IDS = Query(..., alias="id", min_length=1, max_length=MOST, description=f"Ids of jobs, up to {MOST}: id=A&id=B.")
-router = Router(tags=["Jobs"])
+router = Routes(tags=["Jobs"])
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "/results.zip",
-    url_name="results-zip",
-    response={202: schemas.Written, **refusals(404, 409, 422)},
-    openapi_extra=a_file("application/zip"),
-)
+@router.does("GET", "/results.zip", "results-zip", {202: schemas.Written}, (404, 409, 422), a_file("application/zip"))
 def results(request: HttpRequest, response: HttpResponse, ids: list[UUID] = IDS) -> Any:
     """All files of several results as a ZIP archive, a folder for each. Those not written yet are asked for: 202 until
     they are there."""
@@ -42,13 +36,7 @@ def results(request: HttpRequest, response: HttpResponse, ids: list[UUID] = IDS)
     return Status(202, {"written": zipped.written, "of": zipped.finished})
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "/objects.csv",
-    url_name="objects-csv",
-    response=refusals(404, 409, 422),
-    openapi_extra=a_file("text/csv"),
-)
+@router.does("GET", "/objects.csv", "objects-csv", {}, (404, 409, 422), a_file("text/csv"))
 def objects(request: HttpRequest, ids: list[UUID] = IDS) -> Any:
     """All objects of several results as one CSV table."""
     pieces = services.combined_table(_visible(request, ids))

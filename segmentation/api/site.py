@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router
 
 from ..core.network.cards import for_comparison
 from ..forms.settings import models_by_task
 from ..services.access.claiming import claim_results
 from ..services.ground.callers import visitor_of
 from . import schemas
-from .sending import JSON, Claim, json_body, refusals, settings_fields, takes
+from .routes import JSON, Routes, takes
+from .sending import Claim, json_body, settings_fields
 
-router = Router(tags=["Site"])
+router = Routes(tags=["Site"])
 
 
-@router.api_operation(["GET", "HEAD"], "/me", url_name="me", response={200: schemas.Me, **refusals()})
+@router.does("GET", "/me", "me", schemas.Me)
 def me(request: HttpRequest) -> Any:
     """Whose requests these are."""
     user = request.user
@@ -25,19 +25,14 @@ def me(request: HttpRequest) -> Any:
     return {"account": account, "token": request.token, "staff": user.is_staff}
 
 
-@router.post(
-    "/me/claim",
-    url_name="claim",
-    response={200: schemas.Claimed, **refusals(403, 422)},
-    openapi_extra=takes(Claim, JSON),
-)
+@router.does("POST", "/me/claim", "claim", schemas.Claimed, (403, 422), takes(Claim, JSON))
 def claim(request: HttpRequest) -> Any:
     """Keep in the account what a script made without an account."""
     visitor = visitor_of(json_body(request, Claim).secret)
     return {"claimed": claim_results(user=request.user, visitor=visitor)}
 
 
-@router.api_operation(["GET", "HEAD"], "/tasks", url_name="tasks", response={200: schemas.Tasks, **refusals()})
+@router.does("GET", "/tasks", "tasks", schemas.Tasks)
 def tasks(request: HttpRequest) -> Any:
     """The kinds of analysis that have a model here, with their models and settings."""
     return {

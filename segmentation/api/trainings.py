@@ -8,9 +8,9 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from ninja import Query, Router, Status
+from ninja import Query, Status
 
-from ..http.access import visible
+from ..http.access import row_of, visible
 from ..http.serving import serve_training_file
 from ..models import Dataset, Training
 from ..services import Refused
@@ -19,20 +19,16 @@ from ..services.learning.suggestions import SHOWN, suggestions
 from ..services.results.reruns import rerun_with, runnable_with
 from . import learning as schemas
 from .auth import identify, key_of, own
-from .sending import JSON, NewTraining, Offer, RunAgain, Share, a_file, json_body, refusals, takes
+from .routes import JSON, Routes, a_file, refusals, takes
+from .sending import NewTraining, Offer, RunAgain, Share, json_body
 
 A_PAGE = 50
 MOST_SUGGESTED = 50
-router = Router(tags=["Trainings"])
+router = Routes(tags=["Trainings"])
 ONE = {200: schemas.Training, **refusals(403, 404, 409)}
 
 
-@router.post(
-    "",
-    url_name="trainings",
-    response={202: schemas.Training, **refusals(404, 409, 422)},
-    openapi_extra=takes(NewTraining, JSON),
-)
+@router.does("POST", "", "trainings", {202: schemas.Training}, (404, 409, 422), takes(NewTraining, JSON))
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Train a base model further on all images of a dataset, some of which are held out to judge it."""
     body = json_body(request, NewTraining)
@@ -50,9 +46,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(202, row)
 
 
-@router.api_operation(
-    ["GET", "HEAD"], "", url_name="trainings", response={200: list[schemas.Training], **refusals(404, 422)}
-)
+@router.does("GET", "", "trainings", list[schemas.Training], (404, 422))
 def listed(
     request: HttpRequest,
     dataset: Annotated[UUID | None, Query(description="Only those on this dataset.")] = None,
@@ -66,65 +60,65 @@ def listed(
     return rows[(page - 1) * A_PAGE : page * A_PAGE]
 
 
-@router.api_operation(
-    ["GET", "HEAD"], "/{uuid:pk}", url_name="training", response={200: schemas.Training, **refusals(404)}
-)
+@router.does("GET", "/{uuid:pk}", "training", schemas.Training, (404,))
 def training(request: HttpRequest, pk: UUID) -> Any:
     """How far a training is, and what came of it."""
-    return visible(request, _row(pk))
+    return visible(request, row_of(Training, pk))
 
 
-@router.delete("/{uuid:pk}", url_name="training", response={204: None, **refusals(403, 404)})
+@router.does("DELETE", "/{uuid:pk}", "training", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a training with its files and its model. Results of the model stay."""
-    trainings.delete_training(training=own(request, _row(pk), "delete"))
+    trainings.delete_training(training=own(request, row_of(Training, pk), "delete"))
     return Status(204, None)
 
 
-@router.post("/{uuid:pk}/cancel", url_name="training-cancel", response=ONE)
+@router.does("POST", "/{uuid:pk}/cancel", "training-cancel", ONE)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a training."""
-    return trainings.cancel_training(training=own(request, _row(pk)))
+    return trainings.cancel_training(training=own(request, row_of(Training, pk)))
 
 
-@router.post("/{uuid:pk}/retry", url_name="training-retry", response=ONE)
+@router.does("POST", "/{uuid:pk}/retry", "training-retry", ONE)
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Let a failed or cancelled training go on."""
-    return trainings.retry_training(training=own(request, _row(pk)))
+    return trainings.retry_training(training=own(request, row_of(Training, pk)))
 
 
-@router.post("/{uuid:pk}/offer", url_name="training-offer", response=ONE, openapi_extra=takes(Offer, JSON))
+@router.does("POST", "/{uuid:pk}/offer", "training-offer", ONE, (), takes(Offer, JSON))
 def offer(request: HttpRequest, pk: UUID) -> Any:
     """Offer the model of a training, if its error on held-out images fell. Its card names who overruled this."""
-    row, body = own(request, _row(pk)), _optional(request, Offer)
+    row, body = own(request, row_of(Training, pk)), _optional(request, Offer)
     return trainings.offer(training=row, user=request.user, overrule=body.overrule)
 
 
-@router.post("/{uuid:pk}/withdraw", url_name="training-withdraw", response=ONE)
+@router.does("POST", "/{uuid:pk}/withdraw", "training-withdraw", ONE)
 def withdraw(request: HttpRequest, pk: UUID) -> Any:
     """Offer the model no longer. Its results stay."""
-    return trainings.withdraw(training=own(request, _row(pk)))
+    return trainings.withdraw(training=own(request, row_of(Training, pk)))
 
 
-@router.post("/{uuid:pk}/share", url_name="training-share", response=ONE, openapi_extra=takes(Share, JSON))
+@router.does("POST", "/{uuid:pk}/share", "training-share", ONE, (), takes(Share, JSON))
 def share(request: HttpRequest, pk: UUID) -> Any:
     """Let every account use the model, or its owner alone; staff only."""
-    row, body = own(request, _row(pk)), _optional(request, Share)
+    row, body = own(request, row_of(Training, pk)), _optional(request, Share)
     return trainings.share(training=row, user=request.user, shared=body.shared)
 
 
-@router.post(
+@router.does(
+    "POST",
     "/{uuid:pk}/revisions",
-    url_name="training-revisions",
-    response={202: schemas.RunAgain, **refusals(403, 404, 409, 422)},
-    openapi_extra=takes(RunAgain, JSON),
+    "training-revisions",
+    {202: schemas.RunAgain},
+    (403, 404, 409, 422),
+    takes(RunAgain, JSON),
 )
 def run_again(request: HttpRequest, pk: UUID) -> Any:
     """Run finished results again with the model of a training, each as a new revision.
 
     Without jobs: all results of the account that another model of this kind found and nobody corrected.
     """
-    row, body = visible(request, _row(pk)), _optional(request, RunAgain)
+    row, body = visible(request, row_of(Training, pk)), _optional(request, RunAgain)
     rows = runnable_with(row.model_name, request.user) if row.offered else None
     if rows is None:
         raise Refused(trainings.NO_MODEL, 409)
@@ -135,28 +129,17 @@ def run_again(request: HttpRequest, pk: UUID) -> Any:
     return Status(202, {"jobs": jobs_made.jobs, "left_out": jobs_made.notes, "page": page})
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
-    "/{uuid:pk}/files/{str:name}",
-    url_name="training-file",
-    response=refusals(404),
-    openapi_extra=a_file(),
-)
+@router.does("GET", "/{uuid:pk}/files/{str:name}", "training-file", {}, (404,), a_file())
 def file(request: HttpRequest, pk: UUID, name: str) -> Any:
     """A picture, a table, the card or the weights of a training."""
-    artifact = get_object_or_404(visible(request, _row(pk)).artifacts, name=name)
+    artifact = get_object_or_404(visible(request, row_of(Training, pk)).artifacts, name=name)
     return serve_training_file(request, artifact, download=True)
 
 
-suggesting = Router(tags=["Datasets"])
+suggesting = Routes(tags=["Datasets"])
 
 
-@suggesting.api_operation(
-    ["GET", "HEAD"],
-    "/{uuid:pk}/suggestions",
-    url_name="suggestions",
-    response={200: list[schemas.Suggestion], **refusals(404, 422)},
-)
+@suggesting.does("GET", "/{uuid:pk}/suggestions", "suggestions", list[schemas.Suggestion], (404, 422))
 def suggested(request: HttpRequest, pk: UUID, most: int = Query(SHOWN, ge=1, le=MOST_SUGGESTED)) -> Any:
     """The uncorrected results of the account that would teach the model of a dataset most, the best first."""
     dataset = visible(request, Dataset.objects.filter(pk=pk).first())
@@ -166,7 +149,3 @@ def suggested(request: HttpRequest, pk: UUID, most: int = Query(SHOWN, ge=1, le=
 def _optional(request: HttpRequest, body: Any) -> Any:
     """The JSON body of a request; without one its defaults."""
     return json_body(request, body) if request.body.strip() else body()
-
-
-def _row(pk: UUID) -> Training | None:
-    return Training.objects.select_related("dataset", "owner").filter(pk=pk).first()

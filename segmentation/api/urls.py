@@ -32,10 +32,11 @@ from .jobs import router as jobs
 from .links import jobs as job_links
 from .links import samples as sample_links
 from .models import router as models
+from .routes import WITH_SETTINGS
 from .samples import router as samples
 from .scales import router as scales
 from .schemas import with_results
-from .sending import WITH_SETTINGS, settings_fields
+from .sending import settings_fields
 from .several import router as several
 from .site import router as site
 from .trainings import router as trainings

@@ -161,7 +161,9 @@ class Search:
             load_network(card, self.runtime, len(task.channels(card)))
         with self.clock.stage("prepare"):
             resembled, unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
-            unlike_own = OWN in card.options and self._distance_from_own(card) > UNLIKE
+            unlike_own = (
+                OWN in card.options and relative_distance(as_shown(self.picture, "bright"), 1.0, card, OWN) > UNLIKE
+            )
         maps, view = predict_maps(self.picture, asked, card, self.runtime, progress, self.clock)
         grey = as_shown(self.picture, view.polarity)
         if grey.size > FREED_FROM:  # separating makes other arrays than the network did
@@ -181,10 +183,6 @@ class Search:
         names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
         kept_maps = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
         return _segmentation(self.micrograph, task, self.asked, card, view, self.rows, decoded, kept_maps)
-
-    def _distance_from_own(self, card: ModelCard) -> float:
-        """Of the image from those that a user's model was trained further on; from 1 on it is unlike them."""
-        return relative_distance(as_shown(self.picture, "bright"), 1.0, card, OWN)
 
     def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:
         """The best of several readings: by the first model and, if its outlines do not explain the picture, with other

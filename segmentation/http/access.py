@@ -10,9 +10,10 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django_htmx.http import HttpResponseClientRefresh
 
-from ..models import Job, Micrograph, Owned, Training
+from ..models import Dataset, Job, Owned, Sample, Training
 from ..services import Refused
 from ..services.access import links
 from ..services.ground import staff_log
@@ -23,13 +24,27 @@ NOT_YOURS = (
 
 
 Thing = TypeVar("Thing", bound=Owned)
+PAGES: dict[type[Owned], str] = {Job: "job", Sample: "sample-page", Dataset: "dataset-page", Training: "training"}
+RELATED: dict[type[Owned], tuple[str, ...]] = {Job: ("micrograph",), Training: ("dataset", "owner", "overruled_by")}
+
+
+def address_of(row: Owned) -> str:
+    """The address of a row's page; "" where it has none."""
+    name = PAGES.get(type(row))
+    return reverse(name, args=[row.pk]) if name else ""
+
+
+def row_of(kind: type[Thing], pk: UUID) -> Thing | None:
+    """The row with what its page needs, None if it is gone."""
+    return kind.objects.select_related(*RELATED.get(kind, (None,))).filter(pk=pk).first()
 
 
 def visible(request: HttpRequest, row: Thing | None) -> Thing:
-    """What the caller may see, else 404, or 410 where a link has ended."""
+    """What the caller may see, else 404, or 410 where a link has ended. A later refusal leads back to its page."""
     if row is None or not links.may_open(row, request.user, request.visitor, request.links):
         raise Http404
     request.used_link = request.links and links.used_secret(row, request.links)
+    request.back = address_of(row)
     return row
 
 
@@ -47,21 +62,6 @@ def note_staff(request: HttpRequest, row: Owned) -> None:
     hers = row.owner_id == user.pk if row.owner_id else row.visitor is not None and row.visitor == request.visitor
     if user.is_authenticated and user.is_staff and (not hers or isinstance(row, Training)):
         request.staff_action = user, row, staff_log.snapshot(row)
-
-
-def visible_job(request: HttpRequest, pk: UUID) -> Job:
-    """The job, or 404."""
-    return visible(request, Job.objects.select_related("micrograph").filter(pk=pk).first())
-
-
-def own_job(request: HttpRequest, pk: UUID, action: str = "change") -> Job:
-    """The job, only for its maker; as `own`."""
-    return own(request, visible_job(request, pk), action)
-
-
-def visible_upload(request: HttpRequest, pk: UUID) -> Micrograph:
-    """The micrograph, or 404."""
-    return visible(request, Micrograph.objects.filter(pk=pk).first())
 
 
 def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:

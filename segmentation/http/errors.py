@@ -13,9 +13,10 @@ from django.shortcuts import render
 from django.views.defaults import page_not_found, permission_denied, server_error
 
 from ..core.tasks import UnknownTask
-from ..services import trouble
+from ..services import Refused, trouble
 from ..services.access.links import Ended
 from ..services.ground.trouble import FULL
+from .access import refused
 
 logger = logging.getLogger(__name__)
 API = "/api/"
@@ -35,7 +36,8 @@ def error(sentence: str, status: int) -> JsonResponse:
 
 
 class Trouble:
-    """Disk, storage or database in trouble, or a result of a kind of analysis that is not here: a page that says so."""
+    """A page that says what a view refused, and from where (`request.back`) to go on; or that disk, storage or database
+    are in trouble, or that a kind of analysis is not here."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -44,6 +46,8 @@ class Trouble:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
+        if isinstance(problem, Refused):
+            return refused(request, problem, getattr(request, "back", ""))
         return in_trouble(request, problem)
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 
 from ..models import Job, Sample
 from ..services.access import links
+from .access import address_of
 
 
 def link_page(request: HttpRequest, row: Job | Sample) -> dict[str, Any]:
     """State, address and end of a link."""
     link, state = links.link_of(row), links.state_of(row)
     secret = f"?link={links.secret_of(link)}" if link and link.number else ""
-    name = "sample-page" if isinstance(row, Sample) else "job"
-    address = request.build_absolute_uri(reverse(name, args=[row.pk]) + secret)
+    address = request.build_absolute_uri(address_of(row) + secret)
     return {"state": state, "address": address if state == "open" else None, "ends": link and link.ends}

@@ -247,7 +247,10 @@ class PooledResult(ChartedSummary):
         counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
         pooled = {pk: (row, bars(column)) for pk, row, column in rows}
-        others = self._unpooled([job.pk for job in jobs if str(job.pk) not in pooled and job.state == Job.State.DONE])
+        # Finished images that are not in the pooled numbers.
+        pks = [job.pk for job in jobs if str(job.pk) not in pooled and job.state == Job.State.DONE]
+        names = (f"summary__statistics__{name}" for name in ("n_kept", "median", "unit"))
+        others = {job_id: rest for job_id, *rest in Job.objects.filter(pk__in=pks).values_list("pk", *names)}
         rows = [
             _image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk)), others.get(job.pk), self.unit)
             for job in jobs
@@ -291,11 +294,6 @@ class PooledResult(ChartedSummary):
             else row
             for row in rows
         ]
-
-    def _unpooled(self, pks: list[Any]) -> dict[Any, tuple[Any, ...]]:
-        """n, median and unit of finished images that are not in the pooled numbers."""
-        names = (f"summary__statistics__{name}" for name in ("n_kept", "median", "unit"))
-        return {pk: rest for pk, *rest in Job.objects.filter(pk__in=pks).values_list("pk", *names)}
 
 
 def _arriving(micrograph: Micrograph) -> ImageRow:

@@ -15,7 +15,7 @@ from ..core.micrograph.pages import ALL
 from ..core.micrograph.pairing import pair
 from ..core.typed import SIZE
 from ..forms.settings import SettingsForm, laboratory_of, with_laboratory
-from ..http.access import own, visible_upload
+from ..http.access import own, row_of, visible
 from ..middleware import sender
 from ..models import Micrograph, shown_name
 from ..services import Note, Refused, choose_pages, is_zip, preview_outlines, receive_upload
@@ -84,7 +84,7 @@ def pairs(request: HttpRequest) -> JsonResponse:
 def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The outlines in the middle of an upload with the settings of the sent form; the page asks until they are there,
     and again after each change."""
-    micrograph = own(request, visible_upload(request, pk))
+    micrograph = own(request, visible(request, row_of(Micrograph, pk)))
     form = SettingsForm(with_laboratory(request.POST, laboratory_of(request.user, request.session)), user=request.user)
     if micrograph.is_archive or not form.is_valid():
         return HttpResponse(status=204)
@@ -105,7 +105,7 @@ def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def pages(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Takes pages of an upload out of it; answers with its card, or with one that says what is wrong."""
-    micrograph = own(request, visible_upload(request, pk))
+    micrograph = own(request, row_of(Micrograph, pk))
     try:
         choose_pages(micrograph=micrograph, pages=request.POST.get("pages", "") or ALL)
     except Refused as refusal:

@@ -18,7 +18,7 @@ from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
 from ..core.micrograph.width import question
 from ..core.report.wording import calibration_words, capital, pixel_size, rounding_words, trimmed
-from ..http.access import visible_upload
+from ..http.access import row_of, visible
 from ..http.serving import serve
 from ..models import Job, Micrograph
 from ..services.ground.calibration import (
@@ -95,7 +95,7 @@ def _state(read: Calibration, used: Calibration) -> str:
 @require_safe
 def reading(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The part of an upload's picture in which its scale was read."""
-    micrograph = visible_upload(request, pk)
+    micrograph = visible(request, row_of(Micrograph, pk))
     box, (tag, file) = box_of(micrograph), _picture(micrograph)
     if box is None:
         raise Http404
@@ -106,7 +106,7 @@ def reading(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def check(request: HttpRequest, pk: UUID) -> JsonResponse:
     """Whether a width that is being typed agrees with file and data bar, for the page's script."""
-    micrograph = visible_upload(request, pk)
+    micrograph = visible(request, row_of(Micrograph, pk))
     try:
         used = calibration_for(StatedScale.of(request.GET), micrograph)
     except ValueError as error:

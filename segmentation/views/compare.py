@@ -15,7 +15,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from ..core.analysis import AnalysisSettings
 from ..core.report.wording import calibration_words
 from ..core.tasks import find
-from ..http.access import refused, reload_if_gone, visible
+from ..http.access import address_of, refused, reload_if_gone, visible
 from ..http.serving import files_of
 from ..models import Job, Sample
 from ..models.comparisons import Compared
@@ -52,7 +52,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         second = visible(request, found_for(ids[1]))
         row = comparison_of(first, second)
     except Refused as refusal:
-        return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, _page_of(first))
+        return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, address_of(first))
     results = ComparedResults(row)
     if request.htmx:
         return (
@@ -71,16 +71,10 @@ def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
     if len(ids) > MOST_OVERLAID:
         return refused(request, Refused(TOO_MANY, 422), reverse("results"))
     sides = [visible(request, found_for(pk)) for pk in ids]
-    try:
-        chart = curves(sides)
-    except Refused as refusal:
-        return refused(request, refusal, reverse("results"))
+    request.back = reverse("results")
+    chart = curves(sides)
     rows = cards([("sample" if isinstance(side, Sample) else "job", side.pk) for side in sides])
     return render(request, "compare/several.html", {"chart": chart, "rows": rows})
-
-
-def _page_of(side: Compared) -> str:
-    return reverse("sample-page" if isinstance(side, Sample) else "job", args=[side.pk])
 
 
 def _side(side: Compared, letter: str) -> dict[str, Any]:
@@ -88,7 +82,7 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
     context: dict[str, Any] = {
         "letter": letter,
         "name": name_of(side),
-        "page": _page_of(side),
+        "page": address_of(side),
         "files": None,
         "row": side,
     }

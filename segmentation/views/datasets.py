@@ -18,10 +18,9 @@ from django_htmx.http import HttpResponseClientRefresh
 from .. import services
 from ..core import tasks
 from ..forms.datasets import DatasetForm, DescriptionForm, TrainingDataForm
-from ..http import access
-from ..http.access import refused, reload_if_gone, see_other, visible_job
+from ..http.access import address_of, ask_to_delete, own, refused, reload_if_gone, row_of, see_other, visible
 from ..http.serving import serve_dataset, serve_dataset_preview
-from ..models import Dataset, DatasetImage, Training
+from ..models import Dataset, DatasetImage, Job, Training
 from ..presenters.dataset import DatasetPage
 from ..services import Refused
 from ..services.access.links import check_open
@@ -43,10 +42,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
     mine = Dataset.objects.visible_to(request.user, None)
     every = Dataset.objects.filter(Q(pk__in=mine.values("pk")) | shared).annotate(count=Count("images"))
     if not every:
-        try:
-            services.check_may_train(request.user)
-        except Refused as refusal:
-            return refused(request, refusal)
+        services.check_may_train(request.user)
     rows = [(dataset, tasks.find(dataset.task).title) for dataset in every.select_related("owner")]
     context = {"rows": rows, "may_train": may_train(request.user), "kinds": tasks.every()}
     return render(request, "datasets/list.html", context)
@@ -54,24 +50,20 @@ def datasets(request: HttpRequest) -> HttpResponse:
 
 def _new(request: HttpRequest) -> HttpResponse:
     form = DatasetForm(request.POST)
-    form.is_valid()
-    try:
-        if form.errors:
-            raise Refused(UNNAMED, 422)
-        described = form.described()
-        dataset = services.create_dataset(
-            user=request.user, task=form.cleaned_data["task"], class_names=form.classes(), **described
-        )
-    except Refused as refusal:
-        return refused(request, refusal, reverse("datasets"))
-    return see_other(_address(dataset))
+    request.back = reverse("datasets")
+    if not form.is_valid():
+        raise Refused(UNNAMED, 422)
+    dataset = services.create_dataset(
+        user=request.user, task=form.cleaned_data["task"], class_names=form.classes(), **form.described()
+    )
+    return see_other(address_of(dataset))
 
 
 @require_safe
 @never_cache
 def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One dataset: what it holds, what the check says, its images."""
-    row = visible(request, pk)
+    row = visible(request, row_of(Dataset, pk))
     context = {
         "dataset": row,
         "page": DatasetPage(row),
@@ -87,7 +79,7 @@ def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; at its end the page loads anew."""
-    row = visible(request, pk)
+    row = visible(request, row_of(Dataset, pk))
     if request.htmx and row.is_finished:
         return HttpResponseClientRefresh()
     return render(request, "datasets/_status.html", {"dataset": row, "page": DatasetPage(row)})
@@ -96,13 +88,13 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def preview(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
     """An image with its outlines, small."""
-    return serve_dataset_preview(request, get_object_or_404(visible(request, pk).images, pk=image))
+    return serve_dataset_preview(request, get_object_or_404(visible(request, row_of(Dataset, pk)).images, pk=image))
 
 
 @require_safe
 def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """Images, labels and tables as one ZIP file, made while it is sent."""
-    return serve_dataset(visible(request, pk))
+    return serve_dataset(visible(request, row_of(Dataset, pk)))
 
 
 @require_POST
@@ -139,14 +131,14 @@ def check(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    row = own(request, pk, "delete")
+    row = own(request, row_of(Dataset, pk), "delete")
     if request.method != "POST":
         count = row.images.count()
         sentence = (
             f"The dataset “{row.name}” with its {count} image{'' if count == 1 else 's'} and their labels will be"
             " deleted. Results stay, and so do models that were trained on it."
         )
-        return access.ask_to_delete(request, "Delete this dataset?", sentence, back=_address(row))
+        return ask_to_delete(request, "Delete this dataset?", sentence, back=address_of(row))
     services.delete_dataset(dataset=row)
     return redirect("datasets")
 
@@ -163,12 +155,12 @@ def remove(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
     """Ask, then take an image out."""
     if request.method == "POST":
         return _change_image(request, pk, image, services.remove_image)
-    row = own(request, pk)
+    row = own(request, row_of(Dataset, pk))
     name = get_object_or_404(row.images, pk=image).name
     sentence = (
         f"“{name}” and its labels will be removed from the dataset “{row.name}”. Its result stays, if it is there."
     )
-    return access.ask_to_delete(request, "Remove this image?", sentence, back=f"{_address(row)}#image-{image}")
+    return ask_to_delete(request, "Remove this image?", sentence, back=f"{address_of(row)}#image-{image}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -177,7 +169,7 @@ def use(request: HttpRequest, pk: UUID) -> HttpResponse:
     back = reverse("job", args=[pk])
     if request.method != "POST":
         return redirect(back)
-    job, form = visible_job(request, pk), TrainingDataForm(request.POST)
+    job, form = visible(request, row_of(Job, pk)), TrainingDataForm(request.POST)
     try:
         check_open(job, request.user, request.visitor)
         if not form.is_valid():
@@ -193,7 +185,7 @@ def use(request: HttpRequest, pk: UUID) -> HttpResponse:
             services.use_as_training_data(job=job, dataset=chosen, user=request.user, region=form.region(), **terms)
     except Refused as refusal:
         return refused(request, refusal, f"{back}#training-data")
-    return see_other(_address(chosen))
+    return see_other(address_of(chosen))
 
 
 def _chosen(request: HttpRequest, form: TrainingDataForm) -> Dataset | None:
@@ -204,35 +196,17 @@ def _chosen(request: HttpRequest, form: TrainingDataForm) -> Dataset | None:
     if pk is None:
         return None
     try:
-        return own(request, pk)
+        return own(request, row_of(Dataset, pk))
     except Http404:
         raise Refused(NOT_FOUND, 404) from None
 
 
-def visible(request: HttpRequest, pk: UUID) -> Dataset:
-    """The dataset, or 404."""
-    return access.visible(request, Dataset.objects.filter(pk=pk).first())
-
-
-def own(request: HttpRequest, pk: UUID, action: str = "change") -> Dataset:
-    """The dataset of whoever made it; as `access.own`."""
-    return access.own(request, visible(request, pk), action)
-
-
 def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> HttpResponse:
-    row = own(request, pk)
-    try:
-        service(dataset=row)
-    except Refused as refusal:
-        return refused(request, refusal, _address(row))
-    return see_other(_address(row))
+    service(dataset=own(request, row_of(Dataset, pk)))
+    return see_other(request.back)
 
 
 def _change_image(request: HttpRequest, pk: UUID, image: UUID, service: Callable[..., object]) -> HttpResponse:
-    row = own(request, pk)
+    row = own(request, row_of(Dataset, pk))
     chosen: DatasetImage = get_object_or_404(row.images.select_related("dataset"), pk=image)
     return _change(request, pk, lambda dataset: service(image=chosen))
-
-
-def _address(row: Dataset) -> str:
-    return reverse("dataset-page", args=[row.pk])

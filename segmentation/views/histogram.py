@@ -23,8 +23,8 @@ from ..core.measure.bins import Floats
 from ..core.measure.descriptors import DESCRIPTORS, measures_of
 from ..core.measure.fitting import log_normal, unfit
 from ..core.measure.table import Table
-from ..http.access import visible, visible_job
-from ..models import Artifact, Sample
+from ..http.access import row_of, visible
+from ..models import Artifact, Job, Sample
 from ..services.ground import bundles, tables
 
 SIZE = "min_feret"  # of particles
@@ -125,7 +125,7 @@ def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:
 @never_cache
 def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The bars for the choices in the query; 404 where the result has no particles' file that can be read."""
-    job = visible_job(request, pk)
+    job = visible(request, row_of(Job, pk))
     artifact = Artifact.objects.filter(job=job, name="outlines.json").first()
     if artifact is None:
         raise Http404

@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
+from .. import services
 from ..core.analysis import AnalysisSettings
 from ..core.labels.segmentation import MASKS
 from ..core.micrograph.crosscheck import Source
@@ -26,7 +27,7 @@ from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm, settings_sent
-from ..http.access import ask_to_delete, own_job, refused, reload_if_gone, see_other, visible_job
+from ..http.access import ask_to_delete, own, reload_if_gone, row_of, see_other, visible
 from ..http.links import link_page
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
 from ..middleware import sender
@@ -34,21 +35,6 @@ from ..models import Artifact, Job
 from ..presenters.comparison import comparison
 from ..presenters.result import Result
 from ..presenters.status import status_of
-from ..services import (
-    Refused,
-    ask_for_files,
-    cancel_job,
-    delete_job,
-    file_of,
-    finish_corrections,
-    import_outlines,
-    named,
-    proposals_of,
-    rerun_job,
-    retry_job,
-    sign_job,
-    unwritten,
-)
 from ..services.access.links import LOOK_ONLY, is_open
 from ..services.ground.calibration import (
     FIELDS,
@@ -82,7 +68,7 @@ NOT_READ = "The image is still being read: wait a moment, then try again."
 @never_cache
 def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Waiting, the result, or why there is none: one address for a job's whole life."""
-    return _page(request, visible_job(request, pk))
+    return _page(request, visible(request, row_of(Job, pk)))
 
 
 @require_safe
@@ -91,10 +77,10 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What the waiting page asks for again and again, until the job has ended: then it loads anew; and what the page of
     a result asks for until a bar in its image is read."""
-    job = visible_job(request, pk)
+    job = visible(request, row_of(Job, pk))
     if job.is_done and "late" in request.GET:
         if job.summary.get("unread") and job.micrograph.is_finished:
-            ask_for_files(job)  # once more where that failed
+            services.ask_for_files(job)  # once more where that failed
         return render(request, "_late.html", {"job": job, "late": True})
     if job.is_finished and request.htmx:
         return HttpResponseClientRefresh()
@@ -110,9 +96,9 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 @reload_if_gone
 def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Other ways to analyse the image of a doubtful result; the page asks again until all are there."""
-    job = visible_job(request, pk)
+    job = visible(request, row_of(Job, pk))
     is_offered = is_open(job, request.user, request.visitor) and job.is_done and Result(job).wants_proposals
-    row = proposals_of(job) if is_offered else None
+    row = services.proposals_of(job) if is_offered else None
     proposed = row.result.get("shown", []) if row else []
     if row is None or (row.is_finished and not proposed):
         return HttpResponse()
@@ -123,20 +109,20 @@ def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Stop a job."""
-    return _change(request, pk, cancel_job)
+    return _change(request, pk, services.cancel_job)
 
 
 @require_POST
 def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Try a failed or cancelled job once more."""
-    return _change(request, pk, retry_job)
+    return _change(request, pk, services.retry_job)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    job = own_job(request, pk, "delete")
+    job = own(request, row_of(Job, pk), "delete")
     if request.method != "POST":
         others = len(revisions(job, request.user, request.visitor)) - 1
         stay = f" Its other versions ({others}) and the image stay." if others else ""
@@ -145,10 +131,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
         learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
         sentence = f"The result of “{job.micrograph.name}” and its files will be deleted.{stay}{pooled}{learnt}"
         return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
-    try:
-        delete_job(job=job)
-    except Refused as refusal:
-        return refused(request, refusal, reverse("job", args=[pk]))
+    services.delete_job(job=job)
     return redirect("results")
 
 
@@ -158,13 +141,13 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
     @require_http_methods(["GET", "HEAD", "POST"])
     @wraps(view)
     def answer(request: HttpRequest, pk: UUID) -> HttpResponse:
-        job, back = visible_job(request, pk), reverse("job", args=[pk])
+        job = visible(request, row_of(Job, pk))
         if request.method != "POST":
-            return redirect(back)
+            return redirect("job", pk)
         if not is_open(job, request.user, request.visitor):
-            return refused(request, Refused(LOOK_ONLY, 403), back)
+            raise services.Refused(LOOK_ONLY, 403)
         if not job.micrograph.is_read:
-            return refused(request, Refused(job.micrograph.error or NOT_READ, 409), back)
+            raise services.Refused(job.micrograph.error or NOT_READ, 409)
         return view(request, job)
 
     return answer
@@ -195,7 +178,7 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
     try:
         settings = settings_sent(request.POST, request.user, job.get_settings())
     except ValueError as error:
-        return refused(request, Refused(str(error)), reverse("job", args=[job.pk]))
+        raise services.Refused(str(error)) from None
     return _again(request, job, settings.with_(calibration=stated_calibration(job)))
 
 
@@ -215,14 +198,11 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
 @require_safe
 def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file of a finished job; while it is being written a page that asks again, and 202."""
-    job = visible_job(request, pk)
+    job = visible(request, row_of(Job, pk))
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
-    try:
-        name = named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
-    except Refused as refusal:
-        return refused(request, refusal, reverse("job", args=[pk]))
-    artifact = file_of(job, name)
+    name = services.named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
+    artifact = services.file_of(job, name)
     if artifact is None:
         raise Http404
     if isinstance(artifact, Artifact):
@@ -236,7 +216,7 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 @require_safe
 def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> HttpResponse:
     """A square of the picture in the viewer."""
-    job = visible_job(request, pk)
+    job = visible(request, row_of(Job, pk))
     if not job.micrograph.viewer_tiles:
         raise Http404
     return serve_tile(request, job.micrograph.viewer_tiles, f"{level}/{column}-{row}.png")
@@ -247,12 +227,9 @@ def measure_corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The corrected outlines measured as a new job; asked twice, it is the same one."""
     if request.method != "POST":
         return redirect("job", pk)
-    job = own_job(request, pk)
-    try:
-        token = f"corrections {job.pk} {job.edit_count}"
-        new = finish_corrections(job=job, settings=job.get_settings(), token=token, **sender(request))
-    except Refused as refusal:
-        return refused(request, refusal, reverse("job", args=[pk]))
+    job = own(request, row_of(Job, pk))
+    token = f"corrections {job.pk} {job.edit_count}"
+    new = services.finish_corrections(job=job, settings=job.get_settings(), token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
 
 
@@ -261,13 +238,10 @@ def cut(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Possible cuts made, by their places in the list, and the corrected outlines measured as a new job."""
     if request.method != "POST":
         return redirect("job", pk)
-    job, who = own_job(request, pk), {"user": request.user, "visitor": request.visitor}
+    job, who = own(request, row_of(Job, pk)), {"user": request.user, "visitor": request.visitor}
     texts = request.POST.get("cuts", "").split()
-    try:
-        with one_edit(address=request.address_hash, **who):
-            make_cuts(job=job, places={int(text) for text in texts if text in PLACES}, **who)
-    except Refused as refusal:
-        return refused(request, refusal, reverse("job", args=[pk]))
+    with one_edit(address=request.address_hash, **who):
+        make_cuts(job=job, places={int(text) for text in texts if text in PLACES}, **who)
     return measure_corrections(request, pk)
 
 
@@ -276,21 +250,19 @@ def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The outlines in a file of another tool measured as a new job."""
     if request.method != "POST":
         return redirect("job", pk)
-    job, file = own_job(request, pk), request.FILES.get("outlines")
-    try:
-        if file is None:
-            raise Refused(NO_FILE)
-        token = request.POST.get("token", "")[:64]
-        new = import_outlines(job=job, file=file, settings=job.get_settings(), token=token, **sender(request))
-    except Refused as refusal:
-        return refused(request, refusal, f"{reverse('job', args=[pk])}#other-outlines")
+    job, file = own(request, row_of(Job, pk)), request.FILES.get("outlines")
+    request.back += "#other-outlines"
+    if file is None:
+        raise services.Refused(NO_FILE)
+    token = request.POST.get("token", "")[:64]
+    new = services.import_outlines(job=job, file=file, settings=job.get_settings(), token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
 
 
 @require_safe
 def log(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
     """The log of the corrections of a result, to download."""
-    job = visible_job(request, pk)
+    job = visible(request, row_of(Job, pk))
     write, content_type = {"csv": (as_csv, "text/csv"), "json": (as_json, "application/json")}[kind]
     return serve_text(write(job.edits.all()), content_type, job.micrograph.name, f"corrections.{kind}")
 
@@ -299,33 +271,25 @@ def log(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Sign a result, with the password once more."""
-    job = visible_job(request, pk)
+    job = visible(request, row_of(Job, pk))
     if request.method != "POST":
         return redirect("job", pk)
     fields = {name: request.POST.get(name, "") for name in ("password", "name", "meaning")}
     try:
-        sign_job(job=job, request=request, **fields)
-    except Refused as refusal:
+        services.sign_job(job=job, request=request, **fields)
+    except services.Refused as refusal:
         return _page(request, job, sign_error=refusal.sentence, sign=fields, status=refusal.status)
     return see_other(f"{reverse('job', args=[pk])}#signatures")
 
 
 def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
-    job = own_job(request, pk)
-    try:
-        service(job=job)
-    except Refused as refusal:
-        return refused(request, refusal, reverse("job", args=[pk]))
+    service(job=own(request, row_of(Job, pk)))
     return redirect("job", pk)
 
 
 def _again(request: HttpRequest, job: Job, settings: AnalysisSettings) -> HttpResponse:
-    token = request.POST.get("token", "")[:64]
-    try:
-        again = request.POST.get("again") == "on"
-        new = rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
-    except Refused as refusal:
-        return refused(request, refusal, reverse("job", args=[job.pk]))
+    token, again = request.POST.get("token", "")[:64], request.POST.get("again") == "on"
+    new = services.rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
 
 
@@ -371,6 +335,9 @@ def _state(job: Job) -> dict[str, Any]:
 def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
     listed = revisions(job, request.user, request.visitor)
     may_change = job.is_changeable_by(request.user, request.visitor)
+    for_rerun = bool(extra.get("rerun_open"))
+    width = _text(settings_calibration(job), job)
+    typed = request.POST.get("width", width)
     context = {
         **_state(job),
         "revisions": listed,
@@ -395,7 +362,8 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": calibration_words(used_calibration(job), detail=False),
         "form": SettingsForm(stands_for=job.get_settings(), user=request.user),
-        **_typed_widths(request, job, for_rerun=bool(extra.get("rerun_open"))),
+        "width": width if for_rerun else typed,
+        "rerun_width": typed if for_rerun else width,
         "token": uuid4().hex,
         **_signatures(request, job),
         "model_changed": _model_changed(job),
@@ -419,13 +387,6 @@ def _signatures(request: HttpRequest, job: Job) -> dict[str, Any]:
     return {"signatures": signed, "digests": digests(signed), "meanings": may, **printed}
 
 
-def _typed_widths(request: HttpRequest, job: Job, *, for_rerun: bool) -> dict[str, str]:
-    """The texts of the page's two fields for a width: what was typed in one stays in that one."""
-    width = _text(settings_calibration(job), job)
-    typed = request.POST.get("width", width)
-    return {"width": width if for_rerun else typed, "rerun_width": typed if for_rerun else width}
-
-
 def _model_changed(job: Job) -> bool:
     """Whether the model has other weights now than when this result was made."""
     segmentation = job.segmentation
@@ -436,6 +397,6 @@ def _model_changed(job: Job) -> bool:
 
 def _files(job: Job) -> dict[str, Any]:
     """The result and its files."""
-    further = [*unwritten(job), *([PICTURE] if job.micrograph.viewer_image else [])]
+    further = [*services.unwritten(job), *([PICTURE] if job.micrograph.viewer_image else [])]
     files = files_of(job, "image", job.get_settings().task, "artifact", further)
     return {**files, "further": further, "result": Result(job), "comparison": comparison(job)}

@@ -6,10 +6,9 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from ..http.access import own, refused, see_other
+from ..http.access import own, see_other
 from ..models import Job, Sample
 from ..services import Refused
 from ..services.access import links
@@ -22,17 +21,14 @@ NO_DATE = "Choose the day on which the link ends."
 def change(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
     """Change the link as a button of its form says."""
     row = own(request, (Sample if kind == "sample" else Job).objects.filter(pk=pk).first())
-    back = reverse("sample-page" if kind == "sample" else "job", args=[pk])
     if request.method != "POST":
-        return redirect(back)
+        return redirect(request.back)
+    request.back += "#link"
     way, ends = request.POST.get("do", "end"), ""
     if way == "end":
         ends = request.POST.get("ends", "")
         ends = request.POST.get("day", "") if ends == "day" else ends
-    try:
-        if way not in WAYS or (way == "end" and not ends):
-            raise Refused(NO_DATE)
-        links.change_link(row=row, ends=ends, **WAYS[way])
-    except Refused as refusal:
-        return refused(request, refusal, f"{back}#link")
-    return see_other(f"{back}#link")
+    if way not in WAYS or (way == "end" and not ends):
+        raise Refused(NO_DATE)
+    links.change_link(row=row, ends=ends, **WAYS[way])
+    return see_other(request.back)

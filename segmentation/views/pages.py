@@ -180,10 +180,12 @@ def _card_for(request: HttpRequest, name: str) -> cards.ModelCard:
 
 
 def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
+    base = " ".join(card.training[name] for name in ("start_from", "start_version") if card.training.get(name))
+    encoder = card.training.get("pretrained", "")
     return [
         ("Name", card.name),
         ("Version", card.version),
-        *_beginning(card.training),
+        *[(term, name) for term, name in (("Base model", base), ("Encoder started from", encoder)) if name],
         *_published(card.training.get("choices", ())),
         ("Licence of the weights", card.licence or "not stated"),
         ("Size of the weights", _size(card)),
@@ -196,13 +198,6 @@ def _read_by_task(card: cards.ModelCard) -> Sequence[tuple[str, str]]:
         return tasks.find(card.task).facts(card)
     except tasks.UnknownTask as error:
         return [("Kind of analysis", str(error))]
-
-
-def _beginning(training: dict[str, Any]) -> list[tuple[str, str]]:
-    """The weights from which the training started, if they were not random."""
-    base = " ".join(training[name] for name in ("start_from", "start_version") if training.get(name))
-    encoder = training.get("pretrained", "")
-    return [(term, name) for term, name in (("Base model", base), ("Encoder started from", encoder)) if name]
 
 
 def _published(choices: Iterable[str]) -> list[tuple[str, str]]:

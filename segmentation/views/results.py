@@ -22,7 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from ..forms.settings import models_by_task
-from ..http.access import ask_to_delete, refused, see_other
+from ..http.access import ask_to_delete, see_other
 from ..http.zipped import Zipped
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
@@ -96,8 +96,9 @@ def results(request: HttpRequest) -> HttpResponse:
 def selected(request: HttpRequest) -> HttpResponse:
     """Do something with the results and samples that were selected; those of others are as if not selected."""
     heads, samples = _ticked(request)
+    request.back = reverse("results")
     if not heads and not samples:
-        return refused(request, Refused(NOTHING_CHOSEN), reverse("results"))
+        raise Refused(NOTHING_CHOSEN)
     do = request.POST.get("do", "")
     if do == "delete":
         return _delete(request, heads, samples)
@@ -112,7 +113,7 @@ def selected(request: HttpRequest) -> HttpResponse:
         return other(request, heads)
     zipped = Zipped(heads, samples)
     if not zipped.finished:
-        return refused(request, Refused(NO_FILES, 409), reverse("results"))
+        raise Refused(NO_FILES, 409)
     is_prepared = "X-Prepare" in request.headers  # by the page's script, which waits in place
     if not zipped.is_ready:
         how_far = {"written": zipped.written, "of": zipped.finished}
@@ -128,10 +129,7 @@ def claim(request: HttpRequest) -> HttpResponse:
     if request.POST.get("answer") == "leave":
         request.session[LEFT] = str(request.visitor)
         return redirect("results")
-    try:
-        claim_results(user=request.user, visitor=request.visitor)
-    except Refused as refusal:
-        return refused(request, refusal)
+    claim_results(user=request.user, visitor=request.visitor)
     return redirect("results")
 
 
@@ -222,10 +220,7 @@ def _ticked(request: HttpRequest) -> tuple[list[Job], list[Sample]]:
 
 def _sample(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     name = f"{heads[-1].micrograph.name} and {len(heads) - 1} more" if len(heads) > 1 else heads[0].micrograph.name
-    try:
-        sample = sample_of_results(name=name, jobs=heads[::-1], token=request.POST.get("token", ""), **sender(request))
-    except Refused as refusal:
-        return refused(request, refusal, reverse("results"))
+    sample = sample_of_results(name=name, jobs=heads[::-1], token=request.POST.get("token", ""), **sender(request))
     return see_other(reverse("sample-page", args=[sample.pk]))
 
 
@@ -239,7 +234,7 @@ def _again(request: HttpRequest, heads: list[Job]) -> HttpResponse:
             "back": reverse("results"),
         }
         return render(request, "trainings/choose.html", context)
-    return start_again(request, request.POST.get("model", "")[:100], heads[::-1], reverse("results"))
+    return start_again(request, request.POST.get("model", "")[:100], heads[::-1])
 
 
 def _table(request: HttpRequest, heads: list[Job]) -> HttpResponse:
@@ -247,7 +242,7 @@ def _table(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     pieces = combined_table(heads[::-1])
     first = next(pieces, None)
     if first is None:
-        return refused(request, Refused(NO_FILES, 409), reverse("results"))
+        raise Refused(NO_FILES, 409)
     response = StreamingHttpResponse(chain([first], pieces), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="objects.csv"'
     response["Cache-Control"] = "private, no-store"

@@ -19,12 +19,11 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 
 from .. import services
 from ..forms.samples import ScaleForm
-from ..http import access
-from ..http.access import own_job, refused, reload_if_gone, see_other
+from ..http.access import address_of, ask_to_delete, own, refused, reload_if_gone, row_of, see_other, visible
 from ..http.links import link_page
 from ..http.serving import files_of, serve_sample_file
 from ..middleware import sender
-from ..models import Sample
+from ..models import Job, Sample
 from ..presenters.progress import Progress
 from ..presenters.sample import PooledResult
 from ..services import Refused
@@ -41,7 +40,7 @@ NO_FILES = "Choose the images to add first."
 @never_cache
 def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One sample: progress, pooled numbers, its images."""
-    return _page(request, visible(request, pk))
+    return _page(request, visible(request, row_of(Sample, pk)))
 
 
 @require_safe
@@ -49,12 +48,12 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; once all has ended the page is asked to load anew."""
-    sample = visible(request, pk)
+    sample = visible(request, row_of(Sample, pk))
     pooled = PooledResult(sample)
     if request.htmx and not pooled.active:
         # A reload keeps the place on the page, but one that is the answer to a form would be sent again.
-        here = urlsplit(request.htmx.current_url or "").path == _address(sample)
-        return HttpResponseClientRefresh() if here else HttpResponseClientRedirect(_address(sample))
+        here = urlsplit(request.htmx.current_url or "").path == address_of(sample)
+        return HttpResponseClientRefresh() if here else HttpResponseClientRedirect(address_of(sample))
     context = {"sample": sample, "pooled": pooled, "progress": Progress.of(sample)}
     return render(request, "samples/_status.html", context)
 
@@ -63,16 +62,16 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def images(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The table of images, which fills while they are analysed."""
-    sample = visible(request, pk)
+    sample = visible(request, row_of(Sample, pk))
     return render(request, "samples/_images.html", _images_context(request, sample, PooledResult(sample)))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     """More images for a sample, with its own settings."""
-    sample = own(request, pk)
+    sample = own(request, row_of(Sample, pk))
     if request.method != "POST":  # the address of an answer to the form, opened once more
-        return redirect(_address(sample))
+        return redirect(address_of(sample))
     files = request.FILES.getlist("file")
     if not files:
         return _page(request, sample, add_error=NO_FILES, status=400)
@@ -87,25 +86,25 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.warning(request, f"{note.name}: {note.sentence}" if note.name else note.sentence)
     if len(notes) > SAID:
         messages.warning(request, f"{len(notes) - SAID} more files were not taken: see the remarks below.")
-    return _back(sample)
+    return see_other(address_of(sample))
 
 
 @require_POST
 def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
     """Count an image in or leave it out; "instead" counts another result of an image of the sample."""
-    sample = own(request, pk)
+    sample = own(request, row_of(Sample, pk))
     chosen = sample.members.filter(pk=job).first()
     included = request.POST.get("included", "")
     try:
         if included == "instead":
-            services.replace_image(sample=sample, job=chosen or own_job(request, job))
+            services.replace_image(sample=sample, job=chosen or own(request, row_of(Job, job)))
         elif chosen is None:
             raise Http404
         else:
             services.include_image(sample=sample, job=chosen, included=included == "on")
     except Refused as refusal:
-        return refused(request, refusal, _address(sample))
-    return _back(sample, f"#image-{job}")
+        return refused(request, refusal, address_of(sample))
+    return see_other(f"{address_of(sample)}#image-{job}")
 
 
 @require_POST
@@ -129,9 +128,9 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Measure all images with another scale, from their outlines."""
-    sample = own(request, pk)
+    sample = own(request, row_of(Sample, pk))
     if request.method != "POST":
-        return redirect(_address(sample))
+        return redirect(address_of(sample))
     form = ScaleForm(request.POST)
     if not form.is_valid():
         return _page(request, sample, scale_form=form, status=400)
@@ -142,32 +141,29 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    sample = own(request, pk, "delete")
+    sample = own(request, row_of(Sample, pk), "delete")
     if request.method != "POST":
         count = sample.members.count()
         sentence = (
             f"The sample “{sample.name}” with its {count} image{'' if count == 1 else 's'}, their results and all files"
             " will be deleted."
         )
-        return access.ask_to_delete(request, "Delete this sample?", sentence, back=_address(sample))
-    try:
-        services.delete_sample(sample=sample)
-    except Refused as refusal:
-        return refused(request, refusal, _address(sample))
+        return ask_to_delete(request, "Delete this sample?", sentence, back=address_of(sample))
+    services.delete_sample(sample=sample)
     return redirect("results")
 
 
 @require_safe
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file of the pooled result."""
-    artifact = get_object_or_404(visible(request, pk).artifacts, name=name)
+    artifact = get_object_or_404(visible(request, row_of(Sample, pk)).artifacts, name=name)
     return serve_sample_file(request, artifact, download="download" in request.GET)
 
 
 @require_safe
 def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """The outlines of all pooled images as one file of COCO annotations."""
-    sample = visible(request, pk)
+    sample = visible(request, row_of(Sample, pk))
     if not sample.pooled.get("of"):
         raise Http404
     response = StreamingHttpResponse(pooled_coco(sample), content_type="application/json")
@@ -176,32 +172,10 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     return response
 
 
-def visible(request: HttpRequest, pk: UUID) -> Sample:
-    """The sample, or 404."""
-    return access.visible(request, Sample.objects.filter(pk=pk).first())
-
-
-def own(request: HttpRequest, pk: UUID, action: str = "change") -> Sample:
-    """The sample of whoever made it; as `access.own`."""
-    return access.own(request, visible(request, pk), action)
-
-
 def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> HttpResponse:
     """What its maker does with a sample, and back to it."""
-    sample = own(request, pk)
-    try:
-        service(sample=sample)
-    except Refused as refusal:
-        return refused(request, refusal, _address(sample))
-    return _back(sample)
-
-
-def _address(sample: Sample) -> str:
-    return reverse("sample-page", args=[sample.pk])
-
-
-def _back(sample: Sample, fragment: str = "") -> HttpResponse:
-    return see_other(_address(sample) + fragment)
+    service(sample=own(request, row_of(Sample, pk)))
+    return see_other(request.back)
 
 
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:
@@ -216,7 +190,7 @@ def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: A
         **_images_context(request, sample, pooled),
         **files_of(sample, "sample", task, "sample-file"),
         "progress": Progress.of(sample),
-        "address": request.build_absolute_uri(_address(sample)),
+        "address": request.build_absolute_uri(address_of(sample)),
         "link": link_page(request, sample) if sample.is_changeable_by(request.user, request.visitor) else None,
         "may_delete": sample.is_changeable_by(request.user, request.visitor, "delete"),
         "accept": ACCEPTED,

@@ -16,8 +16,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.network import cards
 from ..core.pace import about
-from ..http import access
-from ..http.access import ask_to_delete, refused, reload_if_gone, see_other, visible
+from ..http.access import address_of, ask_to_delete, own, refused, reload_if_gone, row_of, see_other, visible
 from ..http.serving import serve_training_file
 from ..middleware import sender
 from ..models import Dataset, Training
@@ -53,14 +52,14 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
         )
     except Refused as refusal:
         return _form(request, dataset, refusal.status, problem=refusal.sentence, base=base, options=options)
-    return see_other(_address(row))
+    return see_other(address_of(row))
 
 
 @require_safe
 @never_cache
 def training(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One address for a training's whole life."""
-    row = own(request, pk, "view")
+    row = visible(request, row_of(Training, pk))
     may_change = row.is_changeable_by(request.user)
     context = {
         **_live(row),
@@ -77,7 +76,7 @@ def training(request: HttpRequest, pk: UUID) -> HttpResponse:
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What the page asks for again and again, until the training has ended: then it loads anew."""
-    row = own(request, pk, "view")
+    row = visible(request, row_of(Training, pk))
     if row.is_finished and request.htmx:
         return HttpResponseClientRefresh()
     return render(request, "trainings/_live.html", _live(row))
@@ -123,12 +122,12 @@ def share(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    row = own(request, pk, "delete")
+    row = own(request, row_of(Training, pk), "delete")
     view = TrainingView(row)
     if request.method != "POST":
         model = " Its model will be deleted, too. Results of this model stay." if row.model_name else ""
         sentence = f"“{view.title}” and its files will be deleted.{model}"
-        return ask_to_delete(request, "Delete this training?", sentence, back=_address(row))
+        return ask_to_delete(request, "Delete this training?", sentence, back=address_of(row))
     trainings.delete_training(training=row)
     return redirect("models")
 
@@ -136,7 +135,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A picture, table or other file of a training."""
-    artifact = get_object_or_404(own(request, pk, "view").artifacts, name=name)
+    artifact = get_object_or_404(visible(request, row_of(Training, pk)).artifacts, name=name)
     return serve_training_file(request, artifact, download="download" in request.GET)
 
 
@@ -153,7 +152,8 @@ def again(request: HttpRequest) -> HttpResponse:
     runnable = runnable_with(name, request.user, request.visitor)
     if request.method == "POST":
         ids = [pk for pk in map(to_uuid, request.POST.getlist("job")) if pk]
-        return start_again(request, name, list(runnable.filter(pk__in=ids)), f"{reverse('results-again')}?model={name}")
+        request.back = f"{reverse('results-again')}?model={name}"
+        return start_again(request, name, list(runnable.filter(pk__in=ids)))
     reruns = list(made_again(name, request.user, request.visitor)[:MOST_LISTED])
     context = {
         "card": cards.stands_for(name)[0],
@@ -166,12 +166,9 @@ def again(request: HttpRequest) -> HttpResponse:
     return render(request, "trainings/again.html", context)
 
 
-def start_again(request: HttpRequest, model: str, jobs: list[Any], back: str) -> HttpResponse:
+def start_again(request: HttpRequest, model: str, jobs: list[Any]) -> HttpResponse:
     """Run results again with a model, then show the differences; also used by My results."""
-    try:
-        jobs_made = rerun_with(model=model, jobs=jobs, **sender(request))
-    except Refused as refusal:
-        return refused(request, refusal, back)
+    jobs_made = rerun_with(model=model, jobs=jobs, **sender(request))
     for note in jobs_made.notes[:SAID]:
         messages.warning(request, note)
     if len(jobs_made.notes) > SAID:
@@ -183,27 +180,18 @@ def start_again(request: HttpRequest, model: str, jobs: list[Any], back: str) ->
 def default(request: HttpRequest) -> HttpResponse:
     """Make a model the default of the account or of the site, or take the one before; then back to the page."""
     fields, site = request.POST, request.POST.get("site") == "on"
-    back = reverse("model", args=[fields.get("model", "")]) if fields.get("model") else reverse("models")
-    try:
-        if fields.get("do") == "back":
-            name = models_offered.back(task=fields.get("task", ""), user=request.user, site=site)
-            words = "The choice is automatic again." if not name else f"The default is {name} again."
-        else:
-            row = models_offered.set_default(name=fields.get("model", ""), user=request.user, site=site)
-            words = f"{row.model_name} is now the default{' of the site' if site else ' of your account'}."
-    except Refused as refusal:
-        return refused(request, refusal, back)
+    request.back = reverse("model", args=[fields.get("model", "")]) if fields.get("model") else reverse("models")
+    if fields.get("do") == "back":
+        name = models_offered.back(task=fields.get("task", ""), user=request.user, site=site)
+        words = "The choice is automatic again." if not name else f"The default is {name} again."
+    else:
+        row = models_offered.set_default(name=fields.get("model", ""), user=request.user, site=site)
+        words = f"{row.model_name} is now the default{' of the site' if site else ' of your account'}."
     messages.success(request, words)
     training = models_offered.trained([fields.get("model", "")]).get(fields.get("model", ""))
     if fields.get("from") == "training" and training is not None:
-        back = f"{_address(training)}#versions"
-    return see_other(back)
-
-
-def own(request: HttpRequest, pk: UUID, action: str) -> Training:
-    """The training of whoever made it; 404 for strangers. action: "view" for looking only."""
-    row = visible(request, Training.objects.select_related("dataset", "owner", "overruled_by").filter(pk=pk).first())
-    return row if action == "view" else access.own(request, row, action)
+        return see_other(f"{address_of(training)}#versions")
+    return see_other(request.back)
 
 
 def _form(
@@ -263,15 +251,7 @@ def _outcome(request: HttpRequest, row: Training) -> dict[str, Any]:
     }
 
 
-def _address(row: Training) -> str:
-    return reverse("training", args=[row.pk])
-
-
 def _change(request: HttpRequest, pk: UUID, service: Callable[[Training], object], fragment: str = "") -> HttpResponse:
     """What its maker, or staff, does with a training, and back to it."""
-    row = own(request, pk, "change")
-    try:
-        service(row)
-    except Refused as refusal:
-        return refused(request, refusal, _address(row))
-    return see_other(_address(row) + fragment)
+    service(own(request, row_of(Training, pk)))
+    return see_other(request.back + fragment)

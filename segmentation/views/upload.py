@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from .. import services
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.kinds import SUFFIXES
@@ -22,23 +23,10 @@ from ..core.micrograph.width import parse_width
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, LABORATORY
 from ..forms.samples import SampleForm
 from ..forms.settings import FormSetting, SettingsForm, laboratory_of, with_laboratory
-from ..http.access import refused, see_other, visible_upload
+from ..http.access import row_of, see_other, visible
 from ..http.serving import serve_preview
 from ..middleware import sender
 from ..models import Job, Laboratory, Micrograph, Sample, shown_name
-from ..services import (
-    Note,
-    Refused,
-    checked_pages,
-    choose_pages,
-    create_job,
-    create_sample,
-    discard_unused,
-    example_upload,
-    is_zip,
-    receive_upload,
-    start_archive,
-)
 from ..services.ground.calibration import (
     FIELDS,
     StatedScale,
@@ -127,7 +115,9 @@ def home(request: HttpRequest) -> HttpResponse:
             micrograph for micrograph in submission.uploads if str(micrograph.pk) != request.POST["remove"]
         ]
         return _again(submission, status=200)
-    _forget_removed(request)
+    removed = [pk for pk in map(to_uuid, request.POST.getlist("removed")[:MOST_LEFT]) if pk]
+    for removed_upload in Micrograph.objects.visible_to(request.user, request.visitor).filter(pk__in=removed):
+        services.discard_unused(removed_upload)
     if len(submission.uploads) < len(set(request.POST.getlist("upload"))):
         submission.problems.append(Problem("", GONE))
     _receive(submission)
@@ -167,24 +157,23 @@ def laboratory(request: HttpRequest) -> HttpResponse:
 @require_safe
 def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The server's own picture of an upload."""
-    return serve_preview(request, visible_upload(request, pk))
+    return serve_preview(request, visible(request, row_of(Micrograph, pk)))
 
 
 @require_POST
 def sample(request: HttpRequest) -> HttpResponse:
     """Analyse the sample image, or the example of another kind, with the default settings."""
     who, kind = sender(request), request.POST.get("example", DEFAULT_TASK)
-    try:
-        model = default_model(kind, request.user) if kind in EXAMPLES else ""
-        if kind == DEFAULT_TASK:
-            model = chosen_default(kind, request.user) or DEFAULT_MODEL
-        if not model:
-            raise Refused(NO_EXAMPLE)
-        micrograph = example_upload(kind, **who)
-        settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
-        return redirect("job", create_job(micrograph=micrograph, settings=settings, token=_token(request), **who).pk)
-    except Refused as refusal:
-        return refused(request, refusal)
+    model = default_model(kind, request.user) if kind in EXAMPLES else ""
+    if kind == DEFAULT_TASK:
+        model = chosen_default(kind, request.user) or DEFAULT_MODEL
+    if not model:
+        raise services.Refused(NO_EXAMPLE)
+    micrograph = services.example_upload(kind, **who)
+    settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
+    return redirect(
+        "job", services.create_job(micrograph=micrograph, settings=settings, token=_token(request), **who).pk
+    )
 
 
 @require_safe
@@ -202,11 +191,7 @@ def card(micrograph: Micrograph, stated: StatedScale | None = None, error: str =
     One that has not been looked into has neither size nor badge yet.
     """
     if not micrograph.is_read:
-        return {
-            "micrograph": micrograph,
-            "stated": stated,
-            "error": error,
-        }
+        return {"micrograph": micrograph, "stated": stated, "error": error}
     own_scale = micrograph.own_calibration
     own_width = width_text(own_scale.width_nm(micrograph.width) or 0.0) if own_scale.nm_per_pixel else ""
     stated = stated or StatedScale(own_width, own_scale.source if own_width else None)
@@ -234,13 +219,6 @@ def printable(text: str) -> str:
     return "".join(c for c in text if c.isprintable())[:LONGEST_LEFT]
 
 
-def _forget_removed(request: HttpRequest) -> None:
-    """Images of an archive that the user has taken off the page while it was still being unpacked."""
-    removed = [pk for pk in map(to_uuid, request.POST.getlist("removed")[:MOST_LEFT]) if pk]
-    for micrograph in Micrograph.objects.visible_to(request.user, request.visitor).filter(pk__in=removed):
-        discard_unused(micrograph)
-
-
 def to_uuid(text: str) -> UUID | None:
     """The number that a page sent back, None where it is none."""
     try:
@@ -253,10 +231,10 @@ def _receive(submission: Submission) -> None:
     """Take the file of the form, which may be an archive; a bad one becomes a problem."""
     if file := submission.request.FILES.get("file"):
         try:
-            pages = checked_pages(printable(submission.typed.get("pages", "")))
-            several, who = bool(pages) or is_zip(file), sender(submission.request)
-            submission.uploads.append(receive_upload(file=file, is_archive=several, pages=pages, **who))
-        except Refused as refusal:
+            pages = services.checked_pages(printable(submission.typed.get("pages", "")))
+            several, who = bool(pages) or services.is_zip(file), sender(submission.request)
+            submission.uploads.append(services.receive_upload(file=file, is_archive=several, pages=pages, **who))
+        except services.Refused as refusal:
             problem = Problem(shown_name(file.name or ""), refusal.sentence, status_of_refusal(refusal.status))
             submission.problems.append(problem)
     if not submission.uploads and not submission.problems:
@@ -269,8 +247,8 @@ def _choose_pages(submission: Submission) -> None:
         pages = printable(submission.typed.get(f"pages_{micrograph.pk}", "")).strip()
         try:
             if pages and micrograph.page_count > 1:
-                choose_pages(micrograph=micrograph, pages=pages)
-        except Refused as refusal:
+                services.choose_pages(micrograph=micrograph, pages=pages)
+        except services.Refused as refusal:
             submission.problems.append(Problem(micrograph.name, refusal.sentence, refusal.status))
 
 
@@ -292,7 +270,7 @@ def _one_sample(submission: Submission) -> HttpResponse:
     ):
         return _again(submission)
     try:
-        sample = create_sample(
+        sample = services.create_sample(
             name=submission.sample.cleaned_data["sample_name"],
             uploads=submission.uploads,
             settings=submission.form.settings(),
@@ -302,7 +280,7 @@ def _one_sample(submission: Submission) -> HttpResponse:
             asked=stated_scales,
             **sender(request),
         )
-    except Refused as refusal:
+    except services.Refused as refusal:
         submission.problems.append(Problem("", refusal.sentence, status_of_refusal(refusal.status)))
         return _again(submission)
     return see_other(reverse("sample-page", args=[sample.pk]))
@@ -327,10 +305,10 @@ def _asked(submission: Submission) -> dict[UUID, dict[str, Any]]:
     return stated_scales
 
 
-def _left(request: HttpRequest) -> list[Note]:
+def _left(request: HttpRequest) -> list[services.Note]:
     """Files that the page's script reported as not taken, for the sample's list."""
     texts = request.POST.getlist("left")[:MOST_LEFT]
-    return [Note("", " ".join(printable(text).split())[:LONGEST_LEFT]) for text in texts if text.strip()]
+    return [services.Note("", " ".join(printable(text).split())[:LONGEST_LEFT]) for text in texts if text.strip()]
 
 
 def _refuse_unfit(submission: Submission) -> None:
@@ -353,16 +331,18 @@ def _start(submission: Submission, stated_scales: dict[UUID, dict[str, Any]]) ->
     jobs: list[Job] = []
     for micrograph in list(submission.uploads):
         if micrograph.is_archive:
-            start_archive(archive=micrograph, settings=settings, asked=stated_scales[micrograph.pk], token=token)
+            services.start_archive(
+                archive=micrograph, settings=settings, asked=stated_scales[micrograph.pk], token=token
+            )
             submission.uploads.remove(micrograph)
             continue
         try:
             jobs.append(
-                create_job(
+                services.create_job(
                     micrograph=micrograph, settings=settings, asked=stated_scales[micrograph.pk], token=token, **who
                 )
             )
-        except (Refused, ValueError) as problem:
+        except (services.Refused, ValueError) as problem:
             status = status_of_refusal(getattr(problem, "status", 400))
             submission.problems.append(Problem(micrograph.name, str(problem), status))
             break

@@ -27,7 +27,7 @@ from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.bins import NANO_NM
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import set_aside
-from segmentation.core.measure.hidden import with_hidden
+from segmentation.core.measure.fractions import with_hidden
 from segmentation.core.measure.matching import RIGHT, overlap_of, pairs, without_specks
 from segmentation.core.measure.shapes import measure as shapes_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -117,7 +117,7 @@ def images(folder: Path) -> Iterator[Known]:
 
 
 class Row(NamedTuple):
-    """What became of an image. cuts: see `hidden.most_hidden`. answers, true: median in nm and fraction. intervals: by
+    """An image. cuts: see `fractions.most_hidden`. answers, true: median in nm and fraction. intervals: by
     sampling and scale. ends: the total uncertainty without unresolved contacts. missed: (m,) ln(size / median) of true
     particles without an outline at IoU 0.5."""
 
@@ -171,7 +171,7 @@ def row_of(known: Known, nm: float | None = None) -> Row | None:
 
 
 class Fit(NamedTuple):
-    """The constants of `core.measure.hidden`: OF_CUTS and HIDDEN_SIZE."""
+    """The constants of `core.measure.fractions`: OF_CUTS and HIDDEN_SIZE."""
 
     of_cuts: float
     relative: tuple[float, float]

@@ -19,9 +19,9 @@ from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import analyse, measure
 from segmentation.core.proposing import preview
 from segmentation.core.tasks.judgement import NONE_FOUND
-from segmentation.lab.research.sample import data_bar
 from segmentation.lab.training.synthesis.bodies import make_body
 from segmentation.lab.training.synthesis.render import render_blank, render_settings
+from tests.examples.sample import data_bar
 from tests.lab.scores import score
 
 from .builders import segmentation_of

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segmentation.lab.research.sample import NM_PER_PIXEL, draw_sample
+from tests.examples.sample import NM_PER_PIXEL, draw_sample
 
 from .conftest import open_tab
 from .test_datasets import sign_in, teacher

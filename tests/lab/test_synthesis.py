@@ -5,7 +5,6 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
-from segmentation.lab.research.sample import BAR_ROWS, SHAPE, draw_sample, write_sample
 from segmentation.lab.training.synthesis.aggregates import _Pile, aggregate, any_body, grow
 from segmentation.lab.training.synthesis.bodies import (
     AGGREGATES,
@@ -30,6 +29,7 @@ from segmentation.lab.training.synthesis.noise import (
 )
 from segmentation.lab.training.synthesis.relief import dressed, relief_field
 from segmentation.lab.training.synthesis.settings import RELIEFS
+from tests.examples.sample import BAR_ROWS, SHAPE, draw_sample, write_sample
 
 
 @pytest.mark.parametrize("family", CONVEX)

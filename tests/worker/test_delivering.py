@@ -22,7 +22,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from segmentation import services
-from segmentation.models import Delivery, Job, Webhook
+from segmentation.models import Delivery, Job, Superseded, Webhook
 from segmentation.services.access import webhooks
 from worker import delivering, tasks
 
@@ -137,7 +137,7 @@ def test_a_finished_job_is_told_in_the_same_transaction(hook, make_job, alice, t
     assert the_only().event == "job.done"
     taken = make_job(owner=alice, state="running", attempt=2)
     taken.attempt = 1
-    with pytest.raises(services.upkeep.upkeep.Superseded):
+    with pytest.raises(Superseded):
         services.publish(job=taken, files={}, summary={})
     assert Delivery.objects.count() == 1
 

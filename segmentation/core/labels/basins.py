@@ -24,19 +24,14 @@ def closed_regions(lines: NDArray[np.uint8], threshold: float) -> Labels:
     are joined, their borders to a common neighbour become one border with the mean of both.
     """
     smooth = ndimage.gaussian_filter(lines.astype(np.float32), SMOOTH)
-    basins = _basins(smooth)
-    roots = _joined(_borders(basins, smooth), int(basins.max(initial=0)), 255 * threshold)
-    regions: Labels = np.unique(roots, return_inverse=True)[1].astype(np.int32)[basins]
-    return regions
-
-
-def _basins(smooth: NDArray[np.float32]) -> Labels:
-    """The basins of the map (H, W). The map is lowered with distance from any line, so that a gap becomes a saddle."""
     clear = smooth < MIDDLE
     far = ndimage.distance_transform_edt(clear) if not clear.all() else np.zeros(smooth.shape)
     height = np.rint(smooth - SLOPE * np.minimum(far, FAR)).astype(np.int16)
     minima = h_minima(height, DEPTH) if np.ptp(height) > DEPTH else np.ones(height.shape, np.uint8)
-    return np.asarray(watershed(height, ndimage.label(minima)[0]), np.int32)
+    basins = np.asarray(watershed(height, ndimage.label(minima)[0]), np.int32)
+    roots = _joined(_borders(basins, smooth), int(basins.max(initial=0)), 255 * threshold)
+    regions: Labels = np.unique(roots, return_inverse=True)[1].astype(np.int32)[basins]
+    return regions
 
 
 def edges(labels: Labels) -> NDArray[np.bool_]:

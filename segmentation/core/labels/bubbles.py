@@ -84,18 +84,14 @@ def _fitted(soft: NDArray[np.float32], blob: Floats) -> Floats:
         return blob
     at, before = along[has_edge, first[has_edge]], along[has_edge, first[has_edge] - 1]
     edge = steps[first[has_edge] - 1] + 0.5 * (before - 0.5) / (before - at)
-    circle = _least_squares(directions[:, has_edge] * edge)
-    if circle is None or not EDGE[0] * radius <= circle[2] <= EDGE[1] * radius or np.hypot(*circle[:2]) > radius / 2:
-        return blob
-    return np.array([row + circle[0], column + circle[1], circle[2]])
-
-
-def _least_squares(points: Floats) -> Floats | None:
-    """Centre (2) and radius of the circle through points (2, n); None where they lie on a line."""
+    points = directions[:, has_edge] * edge
     system = np.concatenate([points, np.ones((1, points.shape[1]))]).T
     solved, _, rank, _ = np.linalg.lstsq(system, (points**2).sum(0), rcond=None)
     square = solved[2] + (solved[:2] ** 2).sum() / 4
-    return np.array([*solved[:2] / 2, np.sqrt(square)]) if rank == 3 and square > 0 else None
+    circle = np.array([*solved[:2] / 2, np.sqrt(square)]) if rank == 3 and square > 0 else None
+    if circle is None or not EDGE[0] * radius <= circle[2] <= EDGE[1] * radius or np.hypot(*circle[:2]) > radius / 2:
+        return blob
+    return np.array([row + circle[0], column + circle[1], circle[2]])
 
 
 def _filled(soft: NDArray[np.float32], circle: Floats) -> float:

@@ -53,7 +53,11 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Contrasts:
     if not n:
         return Contrasts(np.zeros(0), np.zeros(0, bool))
     areas = areas_of(labels, n)[1:].astype(float)
-    inside = _mean_inside(grey, labels, areas)
+    sums, step = np.zeros(len(areas) + 1), max(1, BAND // labels.shape[1])
+    for top in range(0, len(labels), step):
+        rows = slice(top, top + step)
+        sums += np.bincount(labels[rows].ravel(), grey[rows].ravel(), len(sums))
+    inside = sums[1:] / np.maximum(areas, 1)
     contrast = inside - _level_around(grey, labels, n)
     is_known = np.isfinite(contrast)
     if not is_known.any():
@@ -68,7 +72,10 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Contrasts:
     gap = relative <= -FAINT
     boxes = ndimage.find_objects(labels, n)
     for index in np.flatnonzero(relative < GAP[0]).tolist():
-        around = _median_around(grey, labels, index + 1, boxes[index])
+        window = tuple(slice(max(0, side.start - RING[1]), side.stop + RING[1]) for side in boxes[index])
+        mine = labels[window] == index + 1
+        near, wide = (ndimage.maximum_filter(mine, 2 * reach + 1) for reach in RING)
+        around = float(np.median(grey[window][wide & ~near]))
         gap[index] |= sign * (inside[index] - around) / typical < -GAP[1]
     return Contrasts(relative, gap, dark)
 
@@ -85,23 +92,6 @@ def explained_contrast(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> fl
         return 0.0
     apart = float(grey[inside].mean()) - float(grey[~inside].mean())
     return share * (1 - share) * apart**2 / spread
-
-
-def _median_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], label: int, box: tuple[slice, slice]) -> float:
-    """Median grey of all pixels in the ring around one outline, including pixels of other outlines."""
-    far = RING[1]
-    window = tuple(slice(max(0, side.start - far), side.stop + far) for side in box)
-    mine = labels[window] == label
-    near, wide = (ndimage.maximum_filter(mine, 2 * reach + 1) for reach in RING)
-    return float(np.median(grey[window][wide & ~near]))
-
-
-def _mean_inside(grey: NDArray[np.uint8], labels: NDArray[np.int32], areas: Floats) -> Floats:
-    total, step = np.zeros(len(areas) + 1), max(1, BAND // labels.shape[1])
-    for top in range(0, len(labels), step):
-        rows = slice(top, top + step)
-        total += np.bincount(labels[rows].ravel(), grey[rows].ravel(), len(total))
-    return total[1:] / np.maximum(areas, 1)
 
 
 def _level_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], n: int) -> Floats:

@@ -87,17 +87,13 @@ def ordered_paths(bone: Mask, numbers: Labels) -> Iterator[tuple[int, Floats]]:
     both = tree + tree.T
     for nodes in np.split(order, np.cumsum(np.bincount(parts, minlength=count))[:-1]):
         if len(nodes) >= SHORTEST:
-            yield int(of_each[nodes[0]]), points[nodes[_longest(both[nodes][:, nodes])]].astype(float)
-
-
-def _longest(tree: object) -> NDArray[np.int64]:
-    """The nodes of the longest path of a tree."""
-    start = int(np.argmax(csgraph.dijkstra(tree, indices=0)))
-    away, before = csgraph.dijkstra(tree, indices=start, return_predecessors=True)
-    path = [int(np.argmax(away))]
-    while path[-1] != start:
-        path.append(int(before[path[-1]]))
-    return np.array(path)
+            branches = both[nodes][:, nodes]  # of these the longest path
+            start = int(np.argmax(csgraph.dijkstra(branches, indices=0)))
+            away, before = csgraph.dijkstra(branches, indices=start, return_predecessors=True)
+            path = [int(np.argmax(away))]
+            while path[-1] != start:
+                path.append(int(before[path[-1]]))
+            yield int(of_each[nodes[0]]), points[nodes[np.array(path)]].astype(float)
 
 
 def find_fibres(maps: NDArray[np.uint8], threshold: float) -> tuple[Labels, NDArray[np.int32]]:
@@ -222,11 +218,6 @@ def find_links(pieces: Sequence[Piece], mask: Mask, depth: Floats) -> list[Link]
         for (i, j), cost in zip(pairs[good].tolist(), costs[good].tolist(), strict=True)
         if _through(ends.places[i], ends.places[j], mask, depth, float(ends.widths[[i, j]].min()))
     ]
-    return best_links(links)
-
-
-def best_links(links: Sequence[Link]) -> list[Link]:
-    """Of links that share an end the cheapest."""
     taken, best = set[int](), list[Link]()
     for link in sorted(links, key=lambda each: each.cost):
         if not {link.one, link.other} & taken:

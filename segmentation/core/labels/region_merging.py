@@ -122,6 +122,14 @@ def border_features(regions: RegionGraph, one: Places, other: Places, at: Places
     )
     areas = sums[0][:, AREA], sums[1][:, AREA]
     smaller, length = np.minimum(*areas), lines[:, LENGTH]
+    moments = sums[0] + sums[1]
+    area = moments[:, AREA]
+    x, y = moments[:, X] / area, moments[:, Y] / area
+    # A pixel is a square, with a second moment of its own.
+    xx, yy = moments[:, XX] / area - x * x + 1 / 12, moments[:, YY] / area - y * y + 1 / 12
+    xy = moments[:, XY] / area - x * y
+    middle, off = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    roundness = np.asarray(np.sqrt(np.maximum(middle - off, 0) / (middle + off)))
     return {
         "saddle": regions.saddles[at],
         "lower": np.minimum(*peaks),
@@ -130,19 +138,9 @@ def border_features(regions: RegionGraph, one: Places, other: Places, at: Places
         "ratio": np.log(np.maximum(*areas) / smaller),
         "border_darkness": np.arcsinh(lines[:, DARK] / length / regions.noise),
         "step": np.log1p(abs(sums[0][:, GREY] / areas[0] - sums[1][:, GREY] / areas[1]) / regions.noise),
-        "roundness": _roundness(sums[0] + sums[1]),
+        "roundness": roundness,
         "touching": lines[:, TOUCHING] / length,
     }
-
-
-def _roundness(sums: Floats) -> Floats:
-    area = sums[:, AREA]
-    x, y = sums[:, X] / area, sums[:, Y] / area
-    # A pixel is a square, with a second moment of its own.
-    xx, yy = sums[:, XX] / area - x * x + 1 / 12, sums[:, YY] / area - y * y + 1 / 12
-    xy = sums[:, XY] / area - x * y
-    middle, off = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
-    return np.asarray(np.sqrt(np.maximum(middle - off, 0) / (middle + off)))
 
 
 def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> Merges:

@@ -55,7 +55,7 @@ def arrange(
     if pairs:
         pairs = pairs | {
             "r": [distance * size for distance in pairs["r"]],
-            "ranges": [each | {"low": each["low"] * size, "high": each["high"] * size} for each in pairs["ranges"]],
+            "ranges": [band | {"low": band["low"] * size, "high": band["high"] * size} for band in pairs["ranges"]],
         }
     return Arrangement(
         unit=table.unit,
@@ -85,27 +85,27 @@ def nearest(px: Table, column: str, frame: tuple[int, int], scale: float, size: 
     (Hanisch 1984; the object with its surroundings instead of its centre where distances are from edge to edge). The
     interval of the mean is that of `over_blocks`, with the relative uncertainty `scale`.
     """
-    distance, middle = px.length(column), centres(px)
-    room = [(frame[0], "left", "right"), (frame[1], "top", "bottom")]
+    distance, middles = px.length(column), centres(px)
+    axes = [(frame[0], "left", "right"), (frame[1], "top", "bottom")]
     by_edge = column == "neighbour_gap"
-    margins, places = np.full(len(px), np.inf), np.ones(len(px))
-    for axis, (side, first, last) in enumerate(room):
-        low, high = (px[f"bbox_{end}_px"] if by_edge else middle[:, axis] for end in (first, last))
+    margins, free_areas = np.full(len(px), np.inf), np.ones(len(px))
+    for axis, (side, first, last) in enumerate(axes):
+        low, high = (px[f"bbox_{end}_px"] if by_edge else middles[:, axis] for end in (first, last))
         margins = np.minimum(margins, np.minimum(low, side - high))
-        places *= np.maximum(side - (high - low) - 2 * distance, 0.0)
-    sure = px.whole & (distance <= margins) & (places > 0)
-    if not sure.any():
+        free_areas *= np.maximum(side - (high - low) - 2 * distance, 0.0)
+    is_sure = px.whole & (distance <= margins) & (free_areas > 0)
+    if not is_sure.any():
         return Neighbours(n=0, mean=None, low=None, high=None, median=None)
-    weight, length = 1 / places[sure], distance[sure]
-    sums = _by_block(middle[sure], frame, weight * length, weight)
+    weight, distances_sure = 1 / free_areas[is_sure], distance[is_sure]
+    sums = _by_block(middles[is_sure], frame, weight * distances_sure, weight)
     mean = with_scale(over_blocks(lambda parts: size * _ratio(parts[0], parts[1]), sums), scale, 1)
-    enough, order = int(sure.sum()) >= FEWEST, np.argsort(length)
+    has_enough, ascending = int(is_sure.sum()) >= FEWEST, np.argsort(distances_sure)
     return Neighbours(
-        n=int(sure.sum()),
+        n=int(is_sure.sum()),
         mean=mean.value,
-        low=mean.low if enough else None,
-        high=mean.high if enough else None,
-        median=size * quantile(length[order], weight[order], 0.5),
+        low=mean.low if has_enough else None,
+        high=mean.high if has_enough else None,
+        median=size * quantile(distances_sure[ascending], weight[ascending], 0.5),
     )
 
 
@@ -125,9 +125,9 @@ def mean_distance(field: Field) -> float:
     points, frame = field
     distance = cKDTree(points).query(points, k=2)[0][:, 1]
     margins = np.minimum(points, np.asarray(frame) - points).min(1)
-    places = np.prod(np.maximum(np.asarray(frame) - 2 * distance[:, None], 0.0), axis=1)
-    sure = (distance <= margins) & (places > 0)
-    return float(np.average(distance[sure], weights=1 / places[sure])) if sure.any() else float("nan")
+    free_areas = np.prod(np.maximum(np.asarray(frame) - 2 * distance[:, None], 0.0), axis=1)
+    is_sure = (distance <= margins) & (free_areas > 0)
+    return float(np.average(distance[is_sure], weights=1 / free_areas[is_sure])) if is_sure.any() else float("nan")
 
 
 # ---- the pair correlation, and chance -------------------------------------------------------------
@@ -142,9 +142,9 @@ def pair_correlation(field: Field, r: Floats, band: float) -> Floats:
     points, frame = field
     n, step = len(points), r[1] - r[0]
     pairs = cKDTree(points).query_pairs(r[-1] + band, output_type="ndarray")
-    apart = np.abs(points[pairs[:, 0]] - points[pairs[:, 1]])
-    distance = np.hypot(*apart.T)
-    shared = np.prod(np.asarray(frame) - apart, axis=1)
+    offsets = np.abs(points[pairs[:, 0]] - points[pairs[:, 1]])
+    distance = np.hypot(*offsets.T)
+    shared = np.prod(np.asarray(frame) - offsets, axis=1)
     weight = 2 / (2 * np.pi * np.maximum(distance, 1e-6) * shared)
     reach = int(np.ceil(band / step))
     edges = r[0] + step * (np.arange(-reach, len(r) + reach + 1) - 0.5)
@@ -159,8 +159,8 @@ def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tupl
     """The pair correlation with the envelope of random placement, lengths in px, and the mean distances to the nearest
     neighbour in the placements. None and [] with too few objects, or without room for a placement."""
     px, (width, height) = _around_middle(px, frame)
-    there, middle = present(px), centres(px)
-    margin = float(np.quantile(px.length("max_feret")[there], 0.9)) / 2 if there.any() else 0.0
+    is_present, middles = present(px), centres(px)
+    margin = float(np.quantile(px.length("max_feret")[is_present], 0.9)) / 2 if is_present.any() else 0.0
     inner = (width - 2 * margin, height - 2 * margin)
 
     def field(points: Floats) -> Field:
@@ -168,34 +168,37 @@ def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tupl
         inside = ((points >= margin) & (points <= (width - margin, height - margin))).all(1)
         return Field(points[inside] - margin, inner)
 
-    seen = field(middle[there])
-    if min(inner) <= 0 or len(seen.points) < FEWEST_TESTED:
+    observed = field(middles[is_present])
+    if min(inner) <= 0 or len(observed.points) < FEWEST_TESTED:
         return None, []
-    apart = np.sqrt(inner[0] * inner[1] / len(seen.points))
-    band = BAND * apart
-    r = np.arange(band, min(FARTHEST * apart, min(inner) / 4), band / STEPS)
-    sizes = (px.length(name)[there] for name in ("area", "min_feret", "max_feret"))
-    times = TIMES if there.sum() <= MANY else FEWER_TIMES
-    placed = place(*rods(*sizes), (width, height), times, rng)
-    if placed is None or len(r) < STEPS:
+    spacing = np.sqrt(inner[0] * inner[1] / len(observed.points))
+    band = BAND * spacing
+    r = np.arange(band, min(FARTHEST * spacing, min(inner) / 4), band / STEPS)
+    sizes = (px.length(name)[is_present] for name in ("area", "min_feret", "max_feret"))
+    times = TIMES if is_present.sum() <= MANY else FEWER_TIMES
+    placements = place(*rods(*sizes), (width, height), times, rng)
+    if placements is None or len(r) < STEPS:
         return None, []
-    fields = [each for each in map(field, placed) if len(each.points) > 1]
-    g, chance = pair_correlation(seen, r, band), np.stack([pair_correlation(each, r, band) for each in fields])
-    return envelope(r, g, chance), [mean for each in fields if np.isfinite(mean := mean_distance(each))]
+    fields = [placement for placement in map(field, placements) if len(placement.points) > 1]
+    g, chance = (
+        pair_correlation(observed, r, band),
+        np.stack([pair_correlation(placement, r, band) for placement in fields]),
+    )
+    return envelope(r, g, chance), [mean for placement in fields if np.isfinite(mean := mean_distance(placement))]
 
 
 def envelope(r: Floats, g: Floats, chance: Floats) -> Pairs:
     """g (m,) at distances r (m,) against that of placements (times, m): a global envelope, which 95 % of the placements
     do not leave anywhere (studentised maximum absolute deviation, Myllymäki et al. 2017), and the test with it."""
-    every = np.vstack([g, chance])
-    middle = chance.mean(0)
-    possible = np.logical_or.accumulate(middle >= POSSIBLE)
-    spread = np.sqrt(every.var(0, ddof=1)) + 1e-9
-    worst = np.where(possible, np.abs(every - every.mean(0)) / spread, 0.0).max(1)
-    p = float((worst >= worst[0]).mean())
-    half = np.sort(worst)[-int(np.floor(0.05 * len(worst))) - 1] * spread
-    low, high = np.maximum(every.mean(0) - half, 0.0), every.mean(0) + half
-    side = np.where(possible & (g > high), 1, np.where(possible & (g < low), -1, 0)) if p <= 0.05 else 0 * r
+    curves = np.vstack([g, chance])
+    mean_chance = chance.mean(0)
+    is_possible = np.logical_or.accumulate(mean_chance >= POSSIBLE)
+    spread = np.sqrt(curves.var(0, ddof=1)) + 1e-9
+    deviations = np.where(is_possible, np.abs(curves - curves.mean(0)) / spread, 0.0).max(1)
+    p = float((deviations >= deviations[0]).mean())
+    half_widths = np.sort(deviations)[-int(np.floor(0.05 * len(deviations))) - 1] * spread
+    low, high = np.maximum(curves.mean(0) - half_widths, 0.0), curves.mean(0) + half_widths
+    side = np.where(is_possible & (g > high), 1, np.where(is_possible & (g < low), -1, 0)) if p <= 0.05 else 0 * r
     starts = np.flatnonzero(np.diff(side, prepend=0)).tolist()
     ranges = [
         Range(low=float(r[a]), high=float(r[b - 1]), side="more" if side[a] > 0 else "fewer")
@@ -203,7 +206,13 @@ def envelope(r: Floats, g: Floats, chance: Floats) -> Pairs:
         if side[a]
     ]
     return Pairs(
-        r=r.tolist(), g=g.tolist(), chance=middle.tolist(), low=low.tolist(), high=high.tolist(), p=p, ranges=ranges
+        r=r.tolist(),
+        g=g.tolist(),
+        chance=mean_chance.tolist(),
+        low=low.tolist(),
+        high=high.tolist(),
+        p=p,
+        ranges=ranges,
     )
 
 
@@ -213,10 +222,10 @@ def _around_middle(px: Table, frame: tuple[int, int]) -> tuple[Table, Frame]:
     if share == 1:
         return px, frame
     start = (1 - share) / 2 * np.asarray(frame)
-    at = centres(px) - start
-    inside = ((at >= 0) & (at <= share * np.asarray(frame))).all(1)
-    columns = {**px.columns, "centroid_x_px": at[:, 0] - 0.5, "centroid_y_px": at[:, 1] - 0.5}
-    return Table({name: values[inside] for name, values in columns.items()}), (share * frame[0], share * frame[1])
+    positions = centres(px) - start
+    is_inside = ((positions >= 0) & (positions <= share * np.asarray(frame))).all(1)
+    columns = {**px.columns, "centroid_x_px": positions[:, 0] - 0.5, "centroid_y_px": positions[:, 1] - 0.5}
+    return Table({name: values[is_inside] for name, values in columns.items()}), (share * frame[0], share * frame[1])
 
 
 def sentence(pairs: Pairs | None, unit: Unit, things: str) -> str:
@@ -225,26 +234,28 @@ def sentence(pairs: Pairs | None, unit: Unit, things: str) -> str:
         return f"Not compared with chance: there are too few {things}, or they fill too much of the picture."
     if not pairs["ranges"]:
         return f"No sign of clusters or of even spacing: the {things} lie as if placed at random without overlap."
-    first, farthest = pairs["ranges"][0], pairs["r"][-1]
-    words = [_range_words(each, pairs, unit) for each in pairs["ranges"][:2]]
-    if first["side"] == "fewer":
+    first_band, farthest = pairs["ranges"][0], pairs["r"][-1]
+    words = [_range_words(band, pairs, unit) for band in pairs["ranges"][:2]]
+    if first_band["side"] == "fewer":
         return f"More evenly spaced than chance: {' and '.join(words)}."
-    everywhere = first["high"] >= farthest
+    is_everywhere = first_band["high"] >= farthest
     end = (
-        ", the longest distance compared, so that their number per area differs over the picture" if everywhere else ""
+        ", the longest distance compared, so that their number per area differs over the picture"
+        if is_everywhere
+        else ""
     )
     return f"More clustered than chance: {words[0]}{end}."
 
 
-def _range_words(each: Range, pairs: Pairs, unit: Unit) -> str:
+def _range_words(band: Range, pairs: Pairs, unit: Unit) -> str:
     """Such as "more neighbours below 300 nm"."""
-    high = readable(Value(each["high"], unit=unit))
+    high = readable(Value(band["high"], unit=unit))
     end = f"{significant(high.value, 2)} {high.unit}"
     least = next(r for r, chance in zip(pairs["r"], pairs["chance"], strict=True) if chance >= POSSIBLE)
-    if each["low"] <= CLOSE * least:
-        return f"{each['side']} neighbours below {end}"
-    start = each["low"] * (MICROMETRES if high.unit != unit else 1.0)
-    return f"{each['side']} neighbours at {significant(start, 2)} to {end}"
+    if band["low"] <= CLOSE * least:
+        return f"{band['side']} neighbours below {end}"
+    start = band["low"] * (MICROMETRES if high.unit != unit else 1.0)
+    return f"{band['side']} neighbours at {significant(start, 2)} to {end}"
 
 
 # ---- alignment ------------------------------------------------------------------------------------
@@ -253,12 +264,12 @@ def _range_words(each: Range, pairs: Pairs, unit: Unit) -> str:
 def alignment(px: Table, frame: tuple[int, int]) -> Alignment | None:
     """The nematic order parameter |mean exp(2 i angle)| of the elongated objects: 0 without a common direction, 1 where
     all are parallel; its interval over blocks, Rayleigh's test, and the common direction. None of too few."""
-    long = px.whole & (px["ellipse_ratio"] < ELONGATED)
-    n = int(long.sum())
+    is_long = px.whole & (px["ellipse_ratio"] < ELONGATED)
+    n = int(is_long.sum())
     if n < FEWEST:
         return None
-    twice, middle = 2 * np.radians(px["orientation"][long]), centres(px)[long]
-    sums = _by_block(middle, frame, np.cos(twice), np.sin(twice), np.ones(n))
+    doubled_angles, middles = 2 * np.radians(px["orientation"][is_long]), centres(px)[is_long]
+    sums = _by_block(middles, frame, np.cos(doubled_angles), np.sin(doubled_angles), np.ones(n))
     order = over_blocks(lambda parts: _ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums)
     total, value = n * (order.value or 0.0), order.value or 0.0
     chance = float(np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - total**2)) - (1 + 2 * n)))

@@ -22,8 +22,7 @@ from .bootstrap import median_interval, undefined
 from .budget_table import ANSWERS, COVERAGE, uncertainty_words
 from .distribution import Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
-from .fractions import nano_fraction, share_between, wilson
-from .hidden import with_hidden
+from .fractions import nano_fraction, share_between, wilson, with_hidden
 from .quantities import Value, readable, significant
 from .results import Budget, Contribution, Uncertainty
 

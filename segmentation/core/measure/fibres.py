@@ -62,35 +62,35 @@ class FibreMeasures:
 def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
     """Measures of the objects 1..n of labels (H, W) in the picture grey (H, W)."""
     count = int(labels.max(initial=0))
-    traced = trace(labels)
-    every = np.full((count, 7), np.nan)
-    whole = np.zeros((count, 2), np.int64)
-    along: list[tuple[Floats, int]] = []
-    for number, pieces in traced.items():
+    pieces_by_number = trace(labels)
+    measures = np.full((count, 7), np.nan)
+    counts = np.zeros((count, 2), np.int64)
+    paths: list[tuple[Floats, int]] = []
+    for number, pieces in pieces_by_number.items():
         diameters, weights = diameters_along(labels, grey, pieces)
         line = np.concatenate([piece.path for piece in pieces])
         mean = float(np.average(diameters, weights=weights)) if len(diameters) else np.nan
-        ends, (first, last), beyond = _ends(labels, number, pieces)
+        ends, (first, last), extension = _ends(labels, number, pieces)
         line = line[first : len(line) - last]
-        apart = float(np.hypot(*(line[-1] - line[0]))) + beyond
-        visible = polyline(line) + beyond
-        spread = float(np.sqrt(np.cov(diameters, aweights=weights))) if len(diameters) > 2 else np.nan
+        chord = float(np.hypot(*(line[-1] - line[0]))) + extension
+        visible = polyline(line) + extension
+        diameter_sd = float(np.sqrt(np.cov(diameters, aweights=weights))) if len(diameters) > 2 else np.nan
         down, right = _axis(line)
-        width = float(np.average([each.width for each in pieces], weights=[each.length + 1 for each in pieces]))
-        every[number - 1] = (
-            *(mean, spread, visible if ends == 2 else np.nan, visible, visible / max(apart, 1.0) - 1),
+        width = float(np.average([piece.width for piece in pieces], weights=[piece.length + 1 for piece in pieces]))
+        measures[number - 1] = (
+            *(mean, diameter_sd, visible if ends == 2 else np.nan, visible, visible / max(chord, 1.0) - 1),
             *(float(np.degrees(np.arctan2(-down, right)) % 180), width),
         )
-        whole[number - 1] = ends, _crossings(labels, number, pieces)
-        along += [(piece.path, number - 1) for piece in pieces]
-    places = [_places(path) for path, _ in along]
-    points = np.concatenate([np.zeros((0, 2)), *(each[0] for each in places)])
-    steps, angles = (np.concatenate([np.zeros(0), *(each[k] for each in places)]) for k in (1, 2))
-    owners = np.repeat([owner for _, owner in along], [len(path) for path, _ in along]).astype(np.int64)
-    diameter, diameter_sd, length, visible_length, curl, direction, label_width = every.T
+        counts[number - 1] = ends, _crossings(labels, number, pieces)
+        paths += [(piece.path, number - 1) for piece in pieces]
+    path_points = [_points_steps_angles(path) for path, _ in paths]
+    points = np.concatenate([np.zeros((0, 2)), *(part[0] for part in path_points)])
+    steps, angles = (np.concatenate([np.zeros(0), *(part[k] for part in path_points)]) for k in (1, 2))
+    owners = np.repeat([owner for _, owner in paths], [len(path) for path, _ in paths]).astype(np.int64)
+    diameter, diameter_sds, length, visible_length, curl, direction, label_width = measures.T
     return FibreMeasures(
-        *(diameter, diameter_sd, length, visible_length, curl, direction, label_width),
-        *(whole[:, 0], whole[:, 1], points, steps, angles, owners),
+        *(diameter, diameter_sds, length, visible_length, curl, direction, label_width),
+        *(counts[:, 0], counts[:, 1], points, steps, angles, owners),
     )
 
 
@@ -102,7 +102,7 @@ def _axis(line: Floats) -> tuple[float, float]:
     return float(across[0]), float(across[1])
 
 
-def _places(path: Floats) -> tuple[Floats, Floats, Floats]:
+def _points_steps_angles(path: Floats) -> tuple[Floats, Floats, Floats]:
     tangent = np.gradient(path, axis=0)
     return path, np.hypot(*tangent.T), np.arctan2(-tangent[:, 0], tangent[:, 1])
 
@@ -110,29 +110,29 @@ def _places(path: Floats) -> tuple[Floats, Floats, Floats]:
 def _ends(labels: Labels, number: int, pieces: Sequence[Piece]) -> tuple[int, list[int], float]:
     """How many ends are in view, how many points to leave out at both ends, which lead into corners, and how many px
     the fibre goes on beyond the others."""
-    seen, cuts, beyond = 0, [], 0.0
+    in_view, cuts, extension = 0, [], 0.0
     shape = np.pad(labels == number, 1)
     for path, width in ((pieces[0].path[::-1], pieces[0].width), (pieces[-1].path, pieces[-1].width)):
         cut = min(round(0.75 * width) + 1, max(len(path) // 2 - 2, 0))
         inner = path[: len(path) - cut]
         reach = max(straight_end(inner + 1, width / 2, shape), 0.0)
         cuts.append(cut)
-        beyond += reach
-        seen += _is_in_view(labels, number, inner, reach, width / 2)
-    return seen, cuts, beyond
+        extension += reach
+        in_view += _is_in_view(labels, number, inner, reach, width / 2)
+    return in_view, cuts, extension
 
 
-def _is_in_view(labels: Labels, number: int, path: Floats, reach: float, half: float) -> bool:
+def _is_in_view(labels: Labels, number: int, path: Floats, reach: float, half_width: float) -> bool:
     """Whether there is ground before an end: neither the frame nor another fibre."""
-    last = path[-max(6, round(3 * half)) :]
+    last = path[-max(6, round(3 * half_width)) :]
     forward = last[-1] - last[0]
     forward /= max(float(np.hypot(*forward)), 1e-9)
     sideways = np.array([-forward[1], forward[0]])
-    tip = path[-1] + forward * max(reach, 0)
-    ahead = np.arange(1.5, 2.5 + 0.7 * half)
-    across = np.linspace(-0.7, 0.7, 5) * half
-    places = np.rint(tip + ahead[:, None, None] * forward + across[:, None] * sideways).astype(int).reshape(-1, 2)
-    rows, columns = places.T
+    end = path[-1] + forward * max(reach, 0)
+    ahead = np.arange(1.5, 2.5 + 0.7 * half_width)
+    across = np.linspace(-0.7, 0.7, 5) * half_width
+    pixels = np.rint(end + ahead[:, None, None] * forward + across[:, None] * sideways).astype(int).reshape(-1, 2)
+    rows, columns = pixels.T
     inside = (rows >= 0) & (columns >= 0) & (rows < labels.shape[0]) & (columns < labels.shape[1])
     if not inside.all():
         return False
@@ -158,22 +158,22 @@ def diameters_along(labels: Labels, grey: NDArray[np.uint8], pieces: Sequence[Pi
     diameters, weights = [np.zeros(0)], [np.zeros(0)]
     for piece in pieces:
         for share in (AWAY, 0.4, 0.15):
-            away = round(share * piece.width + 2 * share)
-            if len(piece.path) - 2 * away >= min(4, len(piece.path) - 2):
+            margin = round(share * piece.width + 2 * share)
+            if len(piece.path) - 2 * margin >= min(4, len(piece.path) - 2):
                 break
-        path = piece.path[away : len(piece.path) - away]
+        path = piece.path[margin : len(piece.path) - margin]
         if len(path) < 2:
             continue
-        found, length = _of_piece(labels, grey, path, piece.number, piece.width)
-        diameters.append(found)
-        weights.append(length)
+        stretch_diameters, stretch_lengths = _piece_diameters(labels, grey, path, piece.number, piece.width)
+        diameters.append(stretch_diameters)
+        weights.append(stretch_lengths)
     if not sum(map(len, diameters)):
         widest = max(pieces, key=lambda piece: piece.length)
         return np.array([widest.width]), np.array([widest.length])
     return np.concatenate(diameters), np.concatenate(weights)
 
 
-def _of_piece(
+def _piece_diameters(
     labels: Labels, grey: NDArray[np.uint8], path: Floats, number: int, width: float
 ) -> tuple[Floats, Floats]:
     tangent = np.gradient(ndimage.gaussian_filter1d(path, max(2.0, 0.3 * width), axis=0, mode="nearest"), axis=0)
@@ -182,33 +182,33 @@ def _of_piece(
     reach = 0.65 * width + max(4.0, 0.35 * width)
     across = np.arange(-np.ceil(reach / STEP), np.ceil(reach / STEP) + 1) * STEP
 
-    def sampled(picture: NDArray[np.generic], middle: Floats, order: int) -> Floats:
-        places = middle[:, None] + across[:, None] * normal[:, None]
-        return np.asarray(ndimage.map_coordinates(picture, places.transpose(2, 0, 1), np.float64, order, "nearest"))
+    def samples(picture: NDArray[np.generic], middle: Floats, order: int) -> Floats:
+        positions = middle[:, None] + across[:, None] * normal[:, None]
+        return np.asarray(ndimage.map_coordinates(picture, positions.transpose(2, 0, 1), np.float64, order, "nearest"))
 
-    own = sampled(labels == number, path, 1)
-    inside = own.sum(1) * STEP
-    middle = ndimage.gaussian_filter1d((own * across).sum(1) / np.maximum(own.sum(1), 1), 2.0, mode="nearest")
+    mask = samples(labels == number, path, 1)
+    label_width = mask.sum(1) * STEP
+    middle = ndimage.gaussian_filter1d((mask * across).sum(1) / np.maximum(mask.sum(1), 1), 2.0, mode="nearest")
     centred = path + middle[:, None] * normal
-    profile, owner = sampled(grey, centred, 1), sampled(labels, centred, 0)
+    profile, owner = samples(grey, centred, 1), samples(labels, centred, 0)
     rows, columns = (centred[:, None] + across[:, None] * normal[:, None]).transpose(2, 0, 1)
-    free = (owner == 0) | (owner == number)
-    free &= (rows > -0.5) & (columns > -0.5) & (rows < labels.shape[0] - 0.5) & (columns < labels.shape[1] - 0.5)
+    is_free = (owner == 0) | (owner == number)
+    is_free &= (rows > -0.5) & (columns > -0.5) & (rows < labels.shape[0] - 0.5) & (columns < labels.shape[1] - 0.5)
     # What lies beyond another object is not the ground of this one.
-    half = len(across) // 2
-    free[:, half:] = np.logical_and.accumulate(free[:, half:], axis=1)
-    free[:, : half + 1] = np.logical_and.accumulate(free[:, half::-1], axis=1)[:, ::-1]
-    clear = free[:, np.abs(across) <= width / 2 + 2].all(1)  # ground on both sides, nothing over the fibre
-    free &= clear[:, None]
-    count = max(1, round(len(path) / max(6.0, width)))
-    stretch = np.arange(len(path)) * count // len(path)
-    total = np.stack([np.bincount(stretch, (profile * free)[:, k], count) for k in range(len(across))], 1)
-    weight = np.stack([np.bincount(stretch, free[:, k], count).astype(float) for k in range(len(across))], 1)
-    of_label = np.bincount(stretch, inside, count) / np.bincount(stretch)
-    lengths = np.bincount(stretch, clear, count).astype(float)
-    fitted = fitted_diameters(across, total / np.maximum(weight, 1), weight, of_label)
-    seen = ~np.isnan(fitted) & (lengths > 0)
-    return (fitted[seen], lengths[seen]) if seen.any() else (np.zeros(0), np.zeros(0))
+    zero = len(across) // 2
+    is_free[:, zero:] = np.logical_and.accumulate(is_free[:, zero:], axis=1)
+    is_free[:, : zero + 1] = np.logical_and.accumulate(is_free[:, zero::-1], axis=1)[:, ::-1]
+    is_clear = is_free[:, np.abs(across) <= width / 2 + 2].all(1)  # ground on both sides, nothing over the fibre
+    is_free &= is_clear[:, None]
+    stretches = max(1, round(len(path) / max(6.0, width)))
+    index = np.arange(len(path)) * stretches // len(path)
+    total = np.stack([np.bincount(index, (profile * is_free)[:, k], stretches) for k in range(len(across))], 1)
+    weight = np.stack([np.bincount(index, is_free[:, k], stretches).astype(float) for k in range(len(across))], 1)
+    label_widths = np.bincount(index, label_width, stretches) / np.bincount(index)
+    lengths = np.bincount(index, is_clear, stretches).astype(float)
+    fitted = fitted_diameters(across, total / np.maximum(weight, 1), weight, label_widths)
+    is_usable = ~np.isnan(fitted) & (lengths > 0)
+    return (fitted[is_usable], lengths[is_usable]) if is_usable.any() else (np.zeros(0), np.zeros(0))
 
 
 def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: Floats) -> Floats:
@@ -221,20 +221,22 @@ def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: F
     radii = np.unique(np.concatenate([RADII * typical, typical + np.linspace(-FEW_PX, FEW_PX, 13)]))
     radii = radii[radii > 0.7]
     ground = np.abs(across) > typical + 1.5
-    sides = [(weights[:, ground & (across < 0)] > 0).sum(1), (weights[:, ground & (across > 0)] > 0).sum(1)]
-    enough = (np.minimum(*sides) * STEP >= 1.5) & ((weights > 0).sum(1) > 8)
+    ground_samples = [(weights[:, ground & (across < 0)] > 0).sum(1), (weights[:, ground & (across > 0)] > 0).sum(1)]
+    fittable = (np.minimum(*ground_samples) * STEP >= 1.5) & ((weights > 0).sum(1) > 8)
     diameters = np.full(len(start), np.nan)
-    if not enough.any():
+    if not fittable.any():
         return diameters
-    misfit = np.stack([_misfits(across, profiles[enough], weights[enough], radii, blur) for blur in BLURS])
-    contrast = np.array([np.ptp(each[seen]) for each, seen in zip(profiles[enough], weights[enough] > 0, strict=True)])
+    misfit = np.stack([_misfits(across, profiles[fittable], weights[fittable], radii, blur) for blur in BLURS])
+    contrast = np.array(
+        [np.ptp(profile[used]) for profile, used in zip(profiles[fittable], weights[fittable] > 0, strict=True)]
+    )
     noise = np.maximum(misfit.min((0, 1)), (MISFIT * contrast) ** 2) + 1e-9
-    freedom = np.maximum(STEP * (weights[enough] > 0).sum(1) - 6, 1)  # neighbours were interpolated of the same pixels
-    doubt = TRUST * typical + TRUST_PX
-    prior = ((radii[:, None] - start[None, enough] / 2) / doubt) ** 2
+    freedom = np.maximum(STEP * (weights[fittable] > 0).sum(1) - 6, 1)  # neighbours share pixels
+    radius_sd = TRUST * typical + TRUST_PX
+    prior = ((radii[:, None] - start[None, fittable] / 2) / radius_sd) ** 2
     score = misfit / noise * freedom + prior
-    best = int(score.min(1).sum(1).argmin())  # one blur for the whole piece
-    diameters[enough] = 2 * _lowest(radii, score[best])
+    best_blur = int(score.min(1).sum(1).argmin())  # one blur for the whole piece
+    diameters[fittable] = 2 * _lowest(radii, score[best_blur])
     return diameters
 
 
@@ -256,19 +258,19 @@ def basis(across: Floats, radii: Floats, blur: float) -> Floats:
         erf((across + radii[:, None]) / (np.sqrt(2) * spread)) - erf((across - radii[:, None]) / (np.sqrt(2) * spread))
     )
     fine = np.arange(-np.ceil(4 * reach), np.ceil(4 * reach) + 1) / 4
-    round_ = np.sqrt(np.maximum(1 - (fine / radii[:, None]) ** 2, 0))
-    blurred = ndimage.gaussian_filter1d(round_, 4 * spread, axis=1, mode="nearest")
-    half_circle = np.stack([np.interp(across, fine, each) for each in blurred])
+    circle = np.sqrt(np.maximum(1 - (fine / radii[:, None]) ** 2, 0))
+    blurred = ndimage.gaussian_filter1d(circle, 4 * spread, axis=1, mode="nearest")
+    half_circle = np.stack([np.interp(across, fine, curve) for curve in blurred])
     ones = np.ones_like(box)
     return np.stack([ones, ones * across / reach, box, half_circle], -1)
 
 
 def _lowest(radii: Floats, score: Floats) -> Floats:
     """(k,) the radius of the lowest score (r, k), between the radii by a parabola."""
-    at = np.clip(score.argmin(0), 1, len(radii) - 2)
+    lowest = np.clip(score.argmin(0), 1, len(radii) - 2)
     k = np.arange(score.shape[1])
-    x = np.stack([radii[at + d] for d in (-1, 0, 1)])
-    y = np.stack([score[at + d, k] for d in (-1, 0, 1)])
+    x = np.stack([radii[lowest + d] for d in (-1, 0, 1)])
+    y = np.stack([score[lowest + d, k] for d in (-1, 0, 1)])
     left, right = (y[1] - y[0]) / (x[1] - x[0]), (y[2] - y[1]) / (x[2] - x[1])
     curve = (right - left) / (x[2] - x[0])
     vertex = (x[0] + x[1]) / 2 - left / (2 * np.where(curve > 0, curve, np.inf))

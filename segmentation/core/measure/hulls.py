@@ -85,7 +85,10 @@ def _convex(points: NDArray[np.int64], chain: NDArray[np.int64]) -> tuple[NDArra
     """
     settled: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     while len(points):
-        gone = _turns_inwards(points, chain)
+        step = np.diff(points, axis=0)
+        inner = (chain[1:-1] == chain[:-2]) & (chain[1:-1] == chain[2:])
+        gone = np.zeros(len(points), bool)
+        gone[1:-1] = inner & (cross(step[:-1], step[1:]) >= 0)
         moving = np.isin(chain, chain[gone])
         settled.append((points[~moving], chain[~moving]))
         left = moving & ~gone
@@ -95,14 +98,6 @@ def _convex(points: NDArray[np.int64], chain: NDArray[np.int64]) -> tuple[NDArra
     points, chain = (np.concatenate(parts) for parts in zip(*settled, strict=True))
     order = np.argsort(chain, kind="stable")
     return points[order], chain[order]
-
-
-def _turns_inwards(points: NDArray[np.int64], chain: NDArray[np.int64]) -> NDArray[np.bool_]:
-    step = np.diff(points, axis=0)
-    inner = (chain[1:-1] == chain[:-2]) & (chain[1:-1] == chain[2:])
-    turns = np.zeros(len(points), bool)
-    turns[1:-1] = inner & (cross(step[:-1], step[1:]) >= 0)
-    return turns
 
 
 def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:

@@ -25,18 +25,18 @@ TENTHS = {"fibre_d10_by_length": 0.1, "fibre_d50_by_length": 0.5, "fibre_d90_by_
 
 
 def numbers_of(
-    table: Table, found: FibreMeasures, labels: NDArray[np.int32], calibration: Calibration
+    table: Table, measures: FibreMeasures, labels: NDArray[np.int32], calibration: Calibration
 ) -> dict[str, Value]:
     """The numbers of a mat by name. table: of its objects. labels: (H, W) of the analysed rows."""
     px, shape = table.nm_per_pixel or 1.0, (labels.shape[0], labels.shape[1])
-    counts = np.flatnonzero(table.kept)
-    here = table.kept[found.owners]
-    steps, angles, owners = found.steps[here] * px, found.angles[here], found.owners[here]
-    at = np.floor(found.points[here]).astype(int)
-    block = block_of(at[:, 0], at[:, 1], shape)
-    place = np.searchsorted(counts, owners)
-    cells = block * max(len(counts), 1) + place
-    lengths = np.bincount(cells, steps, BLOCKS**2 * max(len(counts), 1)).astype(float)
+    counted = np.flatnonzero(table.kept)
+    is_counted = table.kept[measures.owners]
+    steps, angles, owners = measures.steps[is_counted] * px, measures.angles[is_counted], measures.owners[is_counted]
+    pixels = np.floor(measures.points[is_counted]).astype(int)
+    block = block_of(pixels[:, 0], pixels[:, 1], shape)
+    position = np.searchsorted(counted, owners)
+    cells = block * max(len(counted), 1) + position
+    lengths = np.bincount(cells, steps, BLOCKS**2 * max(len(counted), 1)).astype(float)
     lengths = lengths.reshape(BLOCKS**2, -1)  # of each counted fibre in each block
 
     def scaled(name: str, figure: Callable[[Floats], float], sums: Floats) -> Value:
@@ -45,22 +45,22 @@ def numbers_of(
         return with_scale(value, calibration.standard_uncertainty, quantity.power)
 
     area = labels.size * px**2 / BLOCKS**2
-    values = _by_length(table.length("fibre_diameter")[counts], lengths, scaled)
+    values = _by_length(table.length("fibre_diameter")[counted], lengths, scaled)
     parts = (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)
     turns = np.stack([np.bincount(block, part, BLOCKS**2) for part in parts], 1).astype(float)
-    over = found.over * table.kept
+    crossed_over = measures.over * table.kept
     rows, columns = (np.nan_to_num(table[f"centroid_{axis}_px"]) for axis in "yx")
-    crossings = np.bincount(block_of(rows, columns, shape), over, BLOCKS**2).astype(float)
+    crossings = np.bincount(block_of(rows, columns, shape), crossed_over, BLOCKS**2).astype(float)
     covered = np.stack([per_block(labels > 0), per_block(np.ones(labels.shape))], 1).astype(float)
     length_known = np.isnan(table.length("fibre_length"))
     whole = table.judged(np.where(table.kept & length_known, str(Reason.FRAME), table.reasons))
-    some = len(counts) > 0
+    has_fibres = len(counted) > 0
     return {
         **values,
         "whole_fibres": Value(float(whole.kept.sum())),
         "fibre_length_mean": mean_of(whole, "fibre_length", "exclude", calibration),
-        "order_parameter": scaled("order_parameter", _order, turns) if some else Value(None),
-        "porosity": over_blocks(lambda sums: 1 - sums[0] / sums[1], covered) if some else Value(None),
+        "order_parameter": scaled("order_parameter", _order, turns) if has_fibres else Value(None),
+        "porosity": over_blocks(lambda sums: 1 - sums[0] / sums[1], covered) if has_fibres else Value(None),
         "pore_diameter": pore_diameter(labels, calibration),
         "crossing_density": scaled(
             "crossing_density", lambda sums: sums[0] / (area * sums[1]), np.stack([crossings, ONE_EACH], 1)
@@ -77,10 +77,10 @@ def _by_length(diameters: Floats, lengths: Floats, scaled: Callable[..., Value])
     order = np.argsort(diameters)
     ascending, sums = diameters[order], lengths[:, order] if len(order) else lengths
 
-    def percentile(at: float) -> Callable[[Floats], float]:
+    def percentile(share: float) -> Callable[[Floats], float]:
         def figure(weights: Floats) -> float:
             reached = np.cumsum(weights) - weights / 2
-            return float(np.interp(at * weights.sum(), reached, ascending)) if weights.sum() else np.nan
+            return float(np.interp(share * weights.sum(), reached, ascending)) if weights.sum() else np.nan
 
         return figure
 
@@ -129,7 +129,7 @@ def who_fibres(table: Table) -> Value:
     if table.nm_per_pixel is None:
         return Value(None)
     length, diameter = table.length("visible_length"), table.length("fibre_diameter")
-    holds = table.kept & (length > WHO_NM[0]) & (diameter < WHO_NM[1]) & (length > WHO_ASPECT * diameter)
-    number = float(table["ends_seen"][holds].sum() / 2)
-    low = float(chi2.ppf(0.025, 2 * number) / 2) if number else 0.0
-    return Value(number, low, float(chi2.ppf(0.975, 2 * number + 2) / 2))
+    is_who = table.kept & (length > WHO_NM[0]) & (diameter < WHO_NM[1]) & (length > WHO_ASPECT * diameter)
+    count = float(table["ends_seen"][is_who].sum() / 2)
+    low = float(chi2.ppf(0.025, 2 * count) / 2) if count else 0.0
+    return Value(count, low, float(chi2.ppf(0.975, 2 * count + 2) / 2))

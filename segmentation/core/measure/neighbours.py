@@ -87,20 +87,15 @@ def _edges(labels: NDArray[np.int32], there: NDArray[np.intp]) -> list[Floats]:
     return [parts[number] for number in there.tolist()]
 
 
-def frame_distances(points: Floats, frame: tuple[int, int]) -> Floats:
-    """(n, angles) px from each point (n, 2) to the frame along ANGLES."""
-    reaches = []
-    for axis, step in enumerate((np.cos(ANGLES), np.sin(ANGLES))):
-        ahead = np.where(step > 0, frame[axis] - points[:, axis, None], points[:, axis, None])
-        reaches.append(ahead / np.maximum(np.abs(step), 1e-9))
-    return np.asarray(np.minimum(*reaches), np.float64)
-
-
 def local_densities(points: Floats, frame: tuple[int, int]) -> Floats:
     """(n,) objects per px² around each point (n, 2); NaN with too few neighbours. The part of the circle outside the
     frame is left out of its area, which makes the estimate unbiased at the frame, too."""
     if len(points) <= AROUND:
         return np.full(len(points), np.nan)
     radius = cKDTree(points).query(points, k=AROUND + 1)[0][:, -1:]
-    area = np.pi * (np.minimum(radius, frame_distances(points, frame)) ** 2).mean(1)
+    reaches = []
+    for axis, step in enumerate((np.cos(ANGLES), np.sin(ANGLES))):
+        ahead = np.where(step > 0, frame[axis] - points[:, axis, None], points[:, axis, None])
+        reaches.append(ahead / np.maximum(np.abs(step), 1e-9))
+    area = np.pi * (np.minimum(radius, np.asarray(np.minimum(*reaches), np.float64)) ** 2).mean(1)
     return np.asarray((AROUND - 1) / area, np.float64)

@@ -151,8 +151,8 @@ class Range(TypedDict):
 
 
 class Pairs(TypedDict):
-    """The pair correlation g at distances r, and that of random placement without overlap: mean and the ends of a
-    global 95 % envelope."""
+    """The pair correlation g at the distances r. Random placement without overlap has the mean `chance`, and 95 % of
+    placements stay between `low` and `high` at all distances."""
 
     r: list[float]
     g: list[float]

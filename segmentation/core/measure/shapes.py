@@ -51,13 +51,19 @@ def measure(
     particles = runs.particle[first_of_each(runs.particle)]
     if not np.array_equal(particles, np.arange(n)):
         raise ValueError(f"labels must be 1 to {n} with none missing; {len(particles)} were found")
+    total, count = np.zeros(n + 1), np.zeros(n + 1)
+    for block in blocks(labels.shape):
+        inside = labels[block] > 0
+        label = labels[block][inside]
+        total += np.bincount(label, pixels[block][inside], n + 1)
+        count += np.bincount(label, minlength=n + 1)
     measures = {
         "label": np.arange(1, n + 1),
         "kept": np.ones(n, bool),
         "reason": np.zeros(n, REASON_TYPE),
         **_shape(labels, runs, n),
         **_position(runs, n),
-        "mean_grey": _mean_grey(labels, pixels, n),
+        "mean_grey": total[1:] / count[1:],
         "confidence": confidence.astype(np.float64),
     }
     measures["touches_frame"] = (
@@ -108,16 +114,6 @@ def _position(runs: Runs, n: int) -> Measures:
         "bbox_right_px": np.maximum.reduceat(runs.stop, first) if n else empty,
         "bbox_bottom_px": np.maximum.reduceat(runs.row, first) + 1 if n else empty,
     }
-
-
-def _mean_grey(labels: NDArray[np.int32], pixels: GreyImage, n: int) -> NDArray[np.float64]:
-    total, count = np.zeros(n + 1), np.zeros(n + 1)
-    for block in blocks(labels.shape):
-        inside = labels[block] > 0
-        label = labels[block][inside]
-        total += np.bincount(label, pixels[block][inside], n + 1)
-        count += np.bincount(label, minlength=n + 1)
-    return total[1:] / count[1:]
 
 
 def touching_groups(labels: NDArray[np.int32], n: int) -> Ints:

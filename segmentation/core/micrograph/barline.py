@@ -55,7 +55,10 @@ def find_line(strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = (),
     Where no line is near, one that is the only line or block of the strip belongs to the text at any distance if
     `alone`: no other text there is a length.
     """
-    ink = _ink(strip)
+    grey = strip.astype(np.int16)
+    paper = int(np.bincount(strip.ravel(), minlength=256).argmax())
+    away = np.abs(grey - paper)
+    ink: Mask = away > max(20.0, INK * float(away.max()))
     if len(strip) < 3 or ink.mean() > MOST_INK:
         return None
     written = [text, *(other for other in others if _is_writing(other.text))]
@@ -69,14 +72,6 @@ def _is_writing(text: str) -> bool:
     """Whether this is no line or row of ticks that was read as letters: "H", "IIIIIIIIIII"."""
     letters = {letter for letter in text if letter.isalnum()}
     return len(letters) > 1 and not letters <= set("IlLi1tTHh")
-
-
-def _ink(strip: NDArray[np.uint8]) -> Mask:
-    grey = strip.astype(np.int16)
-    paper = int(np.bincount(strip.ravel(), minlength=256).argmax())
-    away = np.abs(grey - paper)
-    mask: Mask = away > max(20.0, INK * float(away.max()))
-    return mask
 
 
 def _runs(row: Mask) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
-"""EMD files, which are HDF5: those of Velox (Thermo Fisher) and those of Berkeley's NCEM.
+"""EMD files are HDF5. Velox (Thermo Fisher) writes one kind, Berkeley's NCEM another.
 
-Velox: each group of /Data/Image is an image, with `Data` (rows, columns, frames) and `Metadata` (JSON bytes, frames).
-Berkeley: a group with the attribute `emd_group_type` has `data` and the coordinates along its axes, `dim1`, `dim2` and
-so on (from `dim0` in version 1.0), each with its `units`; https://emdatasets.com/format.
+Velox: each group of /Data/Image is an image. It has `Data` (rows, columns, frames) and `Metadata` (JSON bytes, frames).
+Berkeley (https://emdatasets.com/format): a group with the attribute `emd_group_type` has `data`. `dim1`, `dim2` and so
+on, from `dim0` in version 1.0, are the coordinates along its axes. Each has its `units`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NO_IMAGE = (
 
 @dataclass(frozen=True)
 class _Image:
-    """dataset: of HDF5. frames: how many lie in it, along its last axis (Velox) or its first."""
+    """An image of the file. dataset: of HDF5. frames: how many it holds, along its last or first axis."""
 
     dataset: Any
     header: Facts
@@ -53,9 +53,11 @@ class _Image:
 
 
 def read_emd(path: Path, max_pixels: int, page: int = 0) -> Decoded:
-    """The largest image of an EMD file, of a stack the frame `page`. Where that is 0: of a stack by Velox the average,
-    if its frames lie over each other, else the first frame; of another stack the first plane. Sizes and packing are
-    checked before any pixel is read."""
+    """The largest image of an EMD file, of a stack the frame `page`. Sizes and packing are checked before any pixel is
+    read.
+
+    Where `page` is 0, a stack by Velox is averaged if its frames lie over each other; else its first frame is used. Of
+    another stack the first plane is used."""
     with opened(path) as file:
         image, notes = _chosen(_velox_images(file) or _berkeley_images(file))
         check_size(image.columns, image.rows, max_pixels)
@@ -70,7 +72,7 @@ def read_emd(path: Path, max_pixels: int, page: int = 0) -> Decoded:
 
 
 def _chosen(images: list[_Image]) -> tuple[_Image, list[str]]:
-    """The largest image with two axes, or three; of several that of the HAADF detector, then the first."""
+    """The largest image with two or three axes. Of equals that of the HAADF detector is taken, then the first."""
     if not images:
         raise UnreadableImage(NO_IMAGE)
 
@@ -112,7 +114,7 @@ def _json(metadata: Any) -> bytes:
 
 
 def _berkeley_images(file: Any) -> list[_Image]:
-    """The arrays of a file, wherever they lie, but for groups nested too deeply."""
+    """The arrays of a file. They may lie anywhere except in groups nested deeper than DEEPEST."""
     images, groups = [], [(0, file)]
     for depth, group in groups:
         dataset: Any = member(group, "data") if "emd_group_type" in group.attrs else None
@@ -128,7 +130,7 @@ def _berkeley_images(file: Any) -> list[_Image]:
 
 
 def _berkeley_facts(group: Any, image: _Image) -> Facts:
-    """The scale by the coordinates of the last two axes; a malformed one never loses the image."""
+    """The scale by the coordinates of the last two axes. Malformed coordinates give no scale, and the image stays."""
     start = 0 if member(group, "dim0") is not None else 1
     axes = [member(group, f"dim{image.dataset.ndim - before + start}") for before in (1, 2)]
     try:
@@ -144,7 +146,7 @@ def _berkeley_facts(group: Any, image: _Image) -> Facts:
 
 
 def _step(axis: Any, size: int) -> float | None:
-    """The distance of coordinates, of which the file has each, or the first two; None where it is not even."""
+    """The distance between coordinates; None if it varies. A file has all of them or the first two."""
     if axis.shape not in ((size,), (2,)) or axis.dtype.kind not in "uif":
         return None
     check_stored(axis, (slice(0, axis.shape[0]),), LARGEST_METADATA)
@@ -154,7 +156,7 @@ def _step(axis: Any, size: int) -> float | None:
 
 
 def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
-    """How many frames are averaged, from the first, and a sentence. Checks how they are stored."""
+    """How many frames are averaged, counted from the first, and a note. Checks how the frames are stored."""
     if image.frames < 1:
         raise UnreadableImage(f"The file holds no frame of its image: {AGAIN}.")
     count = min(image.frames, max_pixels // (image.rows * image.columns)) if image.frames_last else 1
@@ -177,8 +179,10 @@ def _check_frames(image: _Image, frames: slice, max_pixels: int) -> None:
 
 
 def _lie_over_each_other(image: _Image, count: int) -> bool:
-    """Whether the middle and the last frame are shifted by a pixel at most against the first, by phase correlation of
-    the middle of the image (Kuglin and Hines 1975), without its finest half, which is mostly noise."""
+    """Whether the middle and the last frame are shifted by a pixel at most against the first.
+
+    Phase correlation of the middle of the image finds the shift (Kuglin and Hines 1975). The finest half of the
+    spectrum is left out, because it is mostly noise."""
     shape = min(image.rows, CROP), min(image.columns, CROP)
     corner = (image.rows - shape[0]) // 2, (image.columns - shape[1]) // 2
     rows, columns = (slice(at, at + side) for at, side in zip(corner, shape, strict=True))
@@ -197,7 +201,7 @@ def _lie_over_each_other(image: _Image, count: int) -> bool:
 
 
 def _average(image: _Image, count: int) -> Array:
-    """(rows, columns) float32 of the first `count` frames; every chunk of the file is unpacked once."""
+    """(rows, columns) float32: the mean of the first `count` frames. Every chunk of the file is unpacked once."""
     dataset = image.dataset
     rows_at_once, _, frames_at_once = dataset.chunks or (1, 1, count)
     frames_at_once = min(frames_at_once, count)

@@ -115,7 +115,11 @@ def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
     if kind == "b":
         return plane.astype(np.uint8) * np.uint8(255), []
     if kind == "c":
-        grey, notes = to_grey(_magnitude(plane))
+        magnitude = np.empty(plane.shape, np.float32)  # by band: a double-precision plane is not held twice
+        with np.errstate(over="ignore"):
+            for band in bands(plane):
+                magnitude[band] = np.abs(plane[band])
+        grey, notes = to_grey(magnitude)
         return grey, ["The image holds complex numbers; their magnitude is used.", *notes]
     if kind == "u" and size <= 2:
         return np.ascontiguousarray(plane), []
@@ -126,15 +130,6 @@ def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
     if kind == "f":
         return _finite(plane)
     raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as an 8 or 16-bit TIFF.")
-
-
-def _magnitude(plane: Array) -> Array:
-    """float32 of complex numbers, band by band: twice the size of a double-precision plane is not held at once."""
-    magnitude = np.empty(plane.shape, np.float32)
-    with np.errstate(over="ignore"):
-        for band in bands(plane):
-            magnitude[band] = np.abs(plane[band])
-    return magnitude
 
 
 def _unsigned(plane: Array) -> tuple[GreyImage, list[str]]:

@@ -210,27 +210,18 @@ def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
             return samples[..., 0], []  # the first sample is the luminance
         return luminance(samples), colour_notes(samples)
     if photometric == PHOTOMETRIC.SEPARATED and count >= 4:
-        return _from_inks(samples), []
+        paper = float(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1.0
+        black = paper - samples[..., 3].astype(np.float32)
+        colours = (paper - samples[..., :3].astype(np.float32)) * (black / paper)[..., np.newaxis]
+        return np.asarray(np.rint(luminance(colours))).astype(samples.dtype), []
     if photometric == PHOTOMETRIC.MINISWHITE:
         return inverted(samples[..., 0], int(page.bitspersample)), []
-    return samples[..., 0], _channel_notes(count, page)
+    alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+    channels = count - sum(kind in alpha for kind in page.extrasamples)
+    return samples[..., 0], [f"The image has {channels} channels; the first is used."] if channels > 1 else []
 
 
 _JPEG = (COMPRESSION.JPEG, COMPRESSION.OJPEG)
-
-
-def _channel_notes(count: int, page: TiffPage) -> list[str]:
-    alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
-    channels = count - sum(kind in alpha for kind in page.extrasamples)
-    return [f"The image has {channels} channels; the first is used."] if channels > 1 else []
-
-
-def _from_inks(samples: Array) -> Array:
-    """Luminance of cyan, magenta, yellow, black; like MINISWHITE, no ink is white."""
-    paper = float(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1.0
-    black = paper - samples[..., 3].astype(np.float32)
-    colours = (paper - samples[..., :3].astype(np.float32)) * (black / paper)[..., np.newaxis]
-    return np.asarray(np.rint(luminance(colours))).astype(samples.dtype)
 
 
 def _kind(page: TiffPage) -> str:

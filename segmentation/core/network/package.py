@@ -1,7 +1,7 @@
-"""A model as a package of the BioImage Model Zoo, which other programs run by its ONNX; `models add` takes it back.
+"""A model as a package of the BioImage Model Zoo. Other programs run its ONNX; `models add` takes it back.
 
-The layout is that of the model description 0.5 (https://bioimage-io.github.io/spec-bioimage-io): rdf.yaml, here written
-as JSON, which is YAML, names every other file with its SHA-256.
+The layout is that of the model description 0.5 (https://bioimage-io.github.io/spec-bioimage-io): rdf.yaml names every
+other file with its SHA-256. It is written as JSON, which is YAML, too.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class BadPackage(UserError):
 
 
 def package(card: ModelCard, maps: Sequence[str], activation: str) -> Iterator[tuple[str, bytes]]:
-    """The files of the package, as (name, content). maps: names of the network's maps; activation: sigmoid or softmax.
+    """The files of the package, as (name, content). maps: names of the network's maps. activation: sigmoid or softmax.
 
-    Raises BadPackage where the model has no graph, AlteredWeights where its files are not those of the card.
+    Raises BadPackage if the model has no graph, and AlteredWeights if its files are not those of the card.
     """
     test = card.weights.with_suffix(TEST)
     if not card.graph or not test.is_file():

@@ -1,12 +1,16 @@
-"""One number of a result with its words: term, value, unit, 95 % interval and definition."""
+"""One number of a result with its words: term, value, unit, 95 % interval and definition.
+
+And the numbers of arrangement: how objects lie to each other, groups that touch, and classes of shape.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from ..measure import arrangement_quantities  # noqa: F401 registers them
 from ..measure.quantities import (
     COLUMNS,
     OF,
@@ -20,9 +24,15 @@ from ..measure.quantities import (
     readable,
     significant,
 )
+from ..measure.results import Arrangement, Statistics
 from .wording import capital, hundredths, interval_words
 
 NOTHING = Value(None)
+CAVEAT = (
+    "Classes name outlines. An outline shows no height: what looks square may be a cube or a plate from above, a rod"
+    " may be a plate on its edge, what is round a sphere or a disc."
+)
+NO_DIRECTION = 0.05  # p from which on no common direction is seen
 
 
 @dataclass(frozen=True)
@@ -142,3 +152,63 @@ def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Ent
         for name, value in quantities.items()
     )
     return [entry for entry in entries if every or entry.kind != "fraction" or entry.number.value is not None]
+
+
+def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:
+    """Nearest neighbours, each with what chance would give, and the alignment."""
+    for name, neighbours in (("neighbour_distance", arrangement["centre"]), ("neighbour_gap", arrangement["edge"])):
+        entry = Entry.of(
+            name, readable(Value(neighbours["mean"], neighbours["low"], neighbours["high"], arrangement["unit"]))
+        )
+        if "chance" in neighbours:
+            chance = readable(
+                Value(neighbours["chance"], neighbours["chance_low"], neighbours["chance_high"], arrangement["unit"])
+            )
+            assert chance.low is not None and chance.high is not None
+            ends = interval_words(chance.low, chance.high)
+            entry = replace(entry, below=f"at random: {significant(chance.value)} {chance.unit} ({ends})")
+        yield entry
+    if axes := arrangement["alignment"]:
+        is_aligned = axes["p"] < NO_DIRECTION
+        below = f"along {axes['direction']:.0f}°" if is_aligned else "no common direction"
+        order = Value(axes["order"], axes["low"], axes["high"])
+        yield Entry.of("alignment", order, below=f"{axes['n']:,} elongated, {below}")
+
+
+def group_entries(statistics: Statistics) -> Iterator[Entry]:
+    """What is known of groups that touch, lengths in the unit of the statistics."""
+    groups: dict[str, Any] = dict(statistics.agglomerates or {})
+    if not groups.get("groups") or "share" not in groups:
+        return
+    yield Entry.of("share_in_groups", Value(groups["share"], *(groups["share_interval"] or (None, None))))
+    yield Entry.of("mean_primaries", Value(groups["mean_primaries"]))
+    yield Entry.of("agglomerate_diameter", Value(groups["diameter"], unit=statistics.unit))
+    fractal = Value(groups["fractal_dimension"], *(groups["fractal_interval"] or (None, None)))
+    if fractal.value is not None:
+        yield Entry.of("fractal_dimension", fractal, below=f"of {groups['fractal_groups']:,} agglomerates")
+
+
+def shape_entries(statistics: Statistics) -> Iterator[Entry]:
+    """The share of each class of shape that occurs."""
+    for name, kind in statistics.shape_classes.items():
+        if kind["n"]:
+            yield Entry(
+                name,
+                name,
+                Value(kind["share"], kind["low"], kind["high"]),
+                kind="fraction",
+                below=f"{kind['n']:,} counted",
+            )
+
+
+def rod_entries(statistics: Statistics) -> Iterator[Entry]:
+    """Median length, width and length / width of the rods, with D10 and D90."""
+    rods: dict[str, Any] = dict(statistics.rods or {})
+    for side in ("length", "width", "ratio") if rods else ():
+        figures, unit = rods[side], "" if side == "ratio" else statistics.unit
+        title = "length / width" if side == "ratio" else side
+        low, high = figures["interval"] or (None, None)
+        value = Value(figures["median"], low, high, unit)
+        spread = f"D10 {significant(figures['d10'])}, D90 {significant(figures['d90'])}"
+        definition = "" if side == "ratio" else COLUMNS[side].definition
+        yield Entry(f"rod_{side}", f"median {title}", value, definition=definition, below=spread)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,34 +14,25 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ..analysis import Analysis
-from ..measure.bins import auto_edges, histogram
-from ..measure.distribution import WeightedSizes
-from ..measure.fields import whole
-from ..measure.fitting import LEAST
-from ..measure.quantities import column, of_class, readable, significant
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
-from ..tasks.layers import readings_of
 from .charts import (
-    BAR,
-    BROAD,
     INK,
-    MEAN,
-    MEDIAN,
-    Distribution,
-    begin,
-    draw_bars,
-    draw_histogram,
-    letters_in,
     room,
     set_title,
     sheet_of,
 )
-from .entries import answers
-from .lengths import nanometre_in, sizes_in
-from .mats import draw_lengths, draw_rose
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
+from .panel_charts import (
+    draw_column,
+    draw_fractions,
+    draw_lengths,
+    draw_quantities,
+    draw_rose,
+    draw_sizes,
+    draw_thickness,
+)
 from .picture import (
     ASIDE,
     COLOURS,
@@ -67,10 +57,7 @@ UNSURE = (3, 0, 5)  # places in COLOURS of what lies under the highest of these,
 BOUNDARY = (230, 159, 0)
 LUMINANCE = (0.299, 0.587, 0.114)
 IN_GREY = {KEPT: "#ffffff", ASIDE: "#ffffff"}
-LONGEST_NAME = 20  # letters of a class in a line
-MARGIN = 0.6  # inches between a chart and what stands left of it
 DASHES = (0, (3.0, 1.6))
-HALF_WAY = 65  # per cent of the area
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,125 +223,6 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
     ax.legend(handles=handles, loc="lower left", fontsize=0.85 * sheet_of(ax).font, framealpha=0.85, borderpad=0.3)
 
 
-def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The area fraction of each class as a bar, with its 95 % interval."""
-    classes, values = drawing.analysis.segmentation.class_names, drawing.sample.quantities
-    names = [fill(name, LONGEST_NAME) for name in classes]
-    sheet = begin(ax)
-    _make_room(ax, max((len(line) for name in names for line in name.splitlines()), default=0))
-    ax.set_xlabel("% of the area", fontsize=sheet.font)
-    for position, name in enumerate(classes):
-        fraction = values[of_class("area_fraction", name)]
-        share, low, high = (100 * (part or 0.0) for part in (fraction.value, fraction.low, fraction.high))
-        ax.barh(position, share, 0.6, color=COLOURS[position % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
-        if fraction.low is not None:
-            ax.errorbar(
-                share, position, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2
-            )
-        words = per_cent(fraction.value) + ("" if fraction.low is None else f"\n({low:.1f}–{high:.1f})")
-        at = max(share, high)
-        left = at > HALF_WAY  # the words stand inside the chart
-        ax.annotate(
-            words,
-            (share - (share - low) if left else at, position),
-            (-6 if left else 6, 0),
-            textcoords="offset points",
-            va="center",
-            ha="right" if left else "left",
-            fontsize=0.85 * sheet.font,
-        )
-    ax.set_yticks(range(len(names)), names, fontsize=sheet.font)
-    ax.set(xlim=(0, 100), ylim=(len(names) - 0.4, -0.6))
-    ax.set_xticks(range(0, 101, 25))
-    set_title(ax, f"{letter}Area fractions")
-
-
-def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The thickness of the layer along its length, with the mean and its 95 % interval."""
-    layer, readings = readings_of(drawing.analysis.segmentation)
-    mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)])
-    set_title(ax, f"{letter}Thickness of {layer}")
-    if readings is None or mean.value is None:
-        ax.set_axis_off()
-        ax.text(0, 0.95, "No thickness is given", transform=ax.transAxes, va="top", fontsize=sheet_of(ax).font)
-        return
-    unit = mean.unit
-    size = nanometre_in(unit) * (drawing.analysis.calibration.nm_per_pixel or 1.0)
-    along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
-    sheet = begin(ax, f"Along the layer ({unit})", f"Thickness ({unit})")
-    ax.plot(along, readings.thickness * size, color=sheet.colour(BAR), linewidth=1.2)
-    ax.axhline(mean.value, color=sheet.colour(MEAN), linewidth=1.6, label=f"mean {significant(mean.value)} {unit}")
-    if mean.low is not None and mean.high is not None:
-        ax.axhspan(mean.low, mean.high, color=sheet.colour(MEAN), alpha=0.15, label="95 % interval")
-    ax.set_ylim(0, None)
-    ax.ticklabel_format(style="plain", useOffset=False)
-    ax.locator_params(axis="x", nbins=5)
-    ax.legend(loc="lower right", fontsize=0.85 * sheet.font, edgecolor="none")
-
-
-def _make_room(ax: Axes, letters: int) -> None:
-    """Let the Axes begin where so many letters have room at their left, which have MARGIN anyway."""
-    box, sheet = ax.get_position(), sheet_of(ax)
-    page = sheet.get_figwidth()
-    needed = 0.12 + 0.9 * BROAD * sheet.font / 72 * letters
-    left = box.x0 + max(0.0, needed - min(MARGIN, box.x0 * page)) / page
-    ax.set_position((left, box.y0, box.x1 - left, box.height))
-
-
-def draw_sizes(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The size distribution, where there is one."""
-    distribution = Distribution.of(drawing.sample)
-    if distribution is None:
-        ax.set_axis_off()
-    else:
-        draw_histogram(ax, distribution, letter)
-
-
-def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The distribution of the column that is the task's size, of what counts and is whole."""
-    table, measure = whole(drawing.analysis.table), column(drawing.task.size)
-    edge = drawing.analysis.settings.measurement.border_correction
-    statistics = drawing.sample.pooled
-    mean, median = (None, None) if statistics is None else (statistics.mean, statistics.median)
-    unit = table.unit if statistics is None else statistics.readable_unit
-    nanometre = nanometre_in(unit)
-    sizes = sizes_in(unit, WeightedSizes.of(table, edge=edge, by=measure.name))
-    weighted = ", edge-weighted" if edge == "weight" else ""
-    sheet = begin(ax, f"{measure.title} ({unit})", f"{drawing.task.things.capitalize()}{weighted}")
-    set_title(ax, f"{letter}{len(sizes):,} whole {drawing.task.things}")
-    if len(sizes) < LEAST:
-        ax.set_axis_off()
-        listed = ", ".join(map(significant, sizes.size.tolist()))
-        text = f"{measure.title}s ({unit}): {listed}" if listed else f"No whole {drawing.task.things} were found"
-        ax.text(0, 0.95, fill(text, letters_in(ax)), transform=ax.transAxes, va="top", fontsize=sheet.font)
-        return
-    edges = auto_edges(sizes.size, unit, nanometre * (table.nm_per_pixel or 1.0))
-    bars = histogram(sizes.size, sizes.weights["number"], edges)
-    draw_bars(ax, bars)
-    ax.set_ylim(0, 1.3 * float(bars.sums.max()))
-    ax.ticklabel_format(style="plain", useOffset=False)
-    ax.locator_params(axis="x", nbins=5)
-    for name, value, colour, style in (("mean", mean, MEAN, "solid"), ("median", median, MEDIAN, "dashed")):
-        y = nanometre * (value or 0.0)
-        label = f"{name} {significant(y)}"
-        ax.axvline(y, color=sheet.colour(colour), linestyle=style, linewidth=1.6, label=label)
-    ax.legend(loc="upper right", fontsize=0.85 * sheet.font, frameon=False, borderpad=0, handlelength=1.3)
-
-
-def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The numbers that the kind of analysis answers with, with their 95 % intervals if any, as lines of text."""
-    ax.set_axis_off()
-    intervals = any(value.low is not None for value in drawing.sample.quantities.values())
-    set_title(ax, f"{letter}Numbers{', with 95 % intervals' if intervals else ''}")
-    rows = {entry.term: entry.words for entry in answers(drawing.sample.quantities, every=True)}
-    height = 1 / max(len(rows) + 1, 8)
-    longest = max((len(title) + len(words) + 2 for title, words in rows.items()), default=1)
-    size = sheet_of(ax).font * min(1.0, letters_in(ax) / longest)
-    for i, (title, words) in enumerate(rows.items(), 1):
-        ax.text(0, 1 - i * height, title, transform=ax.transAxes, fontsize=size, va="center")
-        ax.text(1, 1 - i * height, words, transform=ax.transAxes, fontsize=size, va="center", ha="right")
-
-
 def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     """Outlines over the image in the colours of the page: solid of what counts, dashed, unless they are many, of what
     was left out."""
@@ -427,7 +295,7 @@ PANELS = {
     "sizes": Panel(draw_column, False),
     "boundaries": Panel(draw_boundaries, True),
     "directions": Panel(draw_directions, True, "in colours by direction"),
-    "lengths": Panel(lambda ax, drawing, letter: draw_lengths(ax, drawing.analysis, letter), False),
-    "rose": Panel(lambda ax, drawing, letter: draw_rose(ax, drawing.analysis, letter), False),
+    "lengths": Panel(draw_lengths, False),
+    "rose": Panel(draw_rose, False),
     "quantities": Panel(draw_quantities, False),
 }

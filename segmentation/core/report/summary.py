@@ -24,8 +24,19 @@ from ..measure.quantities import (
 )
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
 from ..micrograph.types import LEAST_DOUBT
-from .arrangement import CAVEAT, arrangement_entries, group_entries, rod_entries, shape_entries
-from .entries import Aside, BudgetTable, Entry, Line, answers, known_column
+from .entries import (
+    CAVEAT,
+    Aside,
+    BudgetTable,
+    Entry,
+    Line,
+    answers,
+    arrangement_entries,
+    group_entries,
+    known_column,
+    rod_entries,
+    shape_entries,
+)
 from .wording import (
     capital,
     counted_from,
@@ -45,8 +56,9 @@ MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
 OTHER_REASON = "Left out by the analysis."
 EQUAL_WEIGHT = (
-    "By number all {things} have the same weight; by area, the weight of the projected area; by volume, of the sphere"
-    " of that area. Some spreads by area and volume have no interval, because they depend on the few largest {things}."
+    "By number, all {things} have the same weight. By area, they have the weight of their projected area. By volume,"
+    " they have the weight of the sphere of that area. Some spreads by area and volume have no interval, because they"
+    " depend on the few largest {things}."
 )
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from ..flags import Flag
 from ..measure import quantities
@@ -64,17 +63,10 @@ quantities.add(
 )
 
 
-class BubbleSettings(defects.DefectSettings):
+class BubbleSettings(defects.ThresholdSettings):
     """How bubbles are found, and how thick the foil is."""
 
-    thickness: float | None = Field(
-        None,
-        gt=0,
-        le=1e5,
-        title="Foil thickness",
-        description="Thickness of the foil, as measured elsewhere (EELS, CBED); the swelling is given only with it.",
-        json_schema_extra={"unit": "nm", "labels": {"auto": "not known"}},
-    )
+    thickness: float | None = defects.foil_field("; the swelling is given only with it.")
 
 
 def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSettings) -> Decoded:

@@ -1,4 +1,4 @@
-"""The common parts of grains, bubbles, lines and loops: a network that predicts one mask, and withheld numbers."""
+"""What tasks share: settings of how objects are found, networks that predict one mask, and withheld numbers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ..flags import Flag
 from ..measure.quantities import Value
+from ..network.scale_search import LIMITS
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Maps, Measured, Task, as_is
 from .judgement import withheld, without_numbers
@@ -27,7 +28,7 @@ DOUBTFUL = (
 SURE = 0.7  # mean probability below which a warning is given
 
 
-class DefectSettings(SegmentationSettings):
+class ThresholdSettings(SegmentationSettings):
     """How objects are found in a map."""
 
     threshold: float | None = Field(
@@ -37,6 +38,49 @@ class DefectSettings(SegmentationSettings):
         title="Threshold",
         description="Lower finds more; higher keeps to what is sure.",
         json_schema_extra={"labels": {"auto": "the model's own"}},
+    )
+
+
+def polarity_field(things: str) -> Any:
+    """The setting `polarity` of a task; things: such as "Particles"."""
+    return Field(
+        "auto",
+        title=f"{things} are",
+        description="Brighter or darker than their surroundings.",
+        json_schema_extra={
+            "labels": {
+                "auto": "find out from the image",
+                "bright": "brighter than their surroundings",
+                "dark": "darker than their surroundings",
+            }
+        },
+    )
+
+
+def scale_field(hint: str = "", **labels: str) -> Any:
+    """The setting `scale` of a task. hint: when to set it. labels: further ways to say it in a form."""
+    return Field(
+        None,
+        ge=LIMITS[0],
+        le=LIMITS[1],
+        title="Working scale",
+        description=f"Factor by which the image is resampled for the network; by default found from the image.{hint}",
+        json_schema_extra={
+            "unit": "×",
+            "labels": {"auto": "found from the image", **labels, "factor": "resample the image by …"},
+        },
+    )
+
+
+def foil_field(use: str) -> Any:
+    """The setting `thickness` of a task. use: what it is for."""
+    return Field(
+        None,
+        gt=0,
+        le=1e5,
+        title="Foil thickness",
+        description=f"Thickness of the foil, as measured elsewhere (EELS, CBED){use}",
+        json_schema_extra={"unit": "nm", "labels": {"auto": "not known"}},
     )
 
 
@@ -56,7 +100,7 @@ def task_of(thing: str, *, map_name: str = "", **said: Any) -> Task:
         "thing": thing,
         "things": f"{thing}s",
         "class_names": (thing,),
-        "settings": DefectSettings,
+        "settings": ThresholdSettings,
         "channels": lambda card: channels,
         "scale": as_is,
         "panels": ("image", "segmentation", "doubts", "sizes"),
@@ -72,7 +116,7 @@ def found_by(
     maps: Maps,
     grey: NDArray[np.uint8],
     card: ModelCard,
-    settings: DefectSettings,
+    settings: ThresholdSettings,
 ) -> Decoded:
     """The objects that the finder finds in the first map (H, W); none if no pixel reaches the threshold."""
     from ..network.likeness import relative_distance

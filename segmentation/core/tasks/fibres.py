@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from ..flags import Flag
 from ..measure import quantities
@@ -16,7 +15,7 @@ from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..measure.quantities import Quantity, Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.cards import ModelCard
-from ..network.scale_search import LIMITS, View, as_shown, search
+from ..network.scale_search import View, as_shown, search
 from ..settings import MeasurementSettings
 from . import defects
 from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
@@ -104,32 +103,11 @@ quantities.add(
 )
 
 
-class FibreSettings(defects.DefectSettings):
+class FibreSettings(defects.ThresholdSettings):
     """How fibres are found."""
 
-    polarity: Literal["auto", "bright", "dark"] = Field(
-        "auto",
-        title="Fibres are",
-        description="Brighter or darker than their surroundings.",
-        json_schema_extra={
-            "labels": {
-                "auto": "find out from the image",
-                "bright": "brighter than their surroundings",
-                "dark": "darker than their surroundings",
-            }
-        },
-    )
-    scale: float | None = Field(
-        None,
-        ge=LIMITS[0],
-        le=LIMITS[1],
-        title="Working scale",
-        description="Factor by which the image is resampled for the network; by default found from the image.",
-        json_schema_extra={
-            "unit": "×",
-            "labels": {"auto": "found from the image", "factor": "resample the image by …"},
-        },
-    )
+    polarity: Literal["auto", "bright", "dark"] = defects.polarity_field("Fibres")
+    scale: float | None = defects.scale_field()
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: FibreSettings) -> View:
@@ -147,8 +125,8 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
         scale=settings.scale,
     )
     view = replace(view, clarity=1.0)  # it compares polarities, and says nothing of the fibres
-    wide = SEEN[0] <= WORKING / view.scale <= SEEN[1]
-    return replace(view, scale=1.0) if settings.scale is None and (wide or view.scale > 1) else view
+    is_seen_well = SEEN[0] <= WORKING / view.scale <= SEEN[1]
+    return replace(view, scale=1.0) if settings.scale is None and (is_seen_well or view.scale > 1) else view
 
 
 def plausible(mask: NDArray[np.bool_]) -> bool:
@@ -165,12 +143,12 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 
     threshold = card.threshold if settings.threshold is None else settings.threshold
     labels, classes = find_fibres(maps, threshold)
-    used: dict[str, Any] = {
+    record: dict[str, Any] = {
         "threshold": threshold,
         "certainty": round(defects.certainty(maps[0], threshold), 4),
         "unlike": relative_distance(grey, 1.0, card),
     }
-    return Decoded(labels, np.full(len(classes), np.nan, np.float32), classes, used)
+    return Decoded(labels, np.full(len(classes), np.nan, np.float32), classes, record)
 
 
 def measure(
@@ -183,20 +161,20 @@ def measure(
 
     rows = segmentation.rows
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
-    found = fibres.measure_fibres(segmentation.dense[:rows], grey)
-    table = table_of(segmentation, micrograph, settings, calibration, found)
+    measures = fibres.measure_fibres(segmentation.dense[:rows], grey)
+    table = table_of(segmentation, micrograph, settings, calibration, measures)
     if nothing := defects.withheld_result(segmentation, table, TASK, settings):
         return nothing
     sizes = summarise(table, size=TASK.size, screened=False, calibration=calibration, seed=seed_of(micrograph.sha256))
-    short = segmentation.classes == 1
-    values = {
+    is_short = segmentation.classes == 1
+    numbers = {
         "fibres": Value(float(table.kept.sum())),
         "fibre_diameter_mean": sizes.value("mean"),
         "fibre_diameter_median": sizes.value("median"),
-        **numbers_of(table, found, segmentation.dense[:rows], calibration),
-        "short_objects": Value(float(short.sum())),
+        **numbers_of(table, measures, segmentation.dense[:rows], calibration),
+        "short_objects": Value(float(is_short.sum())),
     }
-    return Measured(table, sizes, {name: values[name] for name in TASK.quantities}, tuple(doubts(segmentation, table)))
+    return Measured(table, sizes, {name: numbers[name] for name in TASK.quantities}, tuple(doubts(segmentation, table)))
 
 
 def table_of(
@@ -204,7 +182,7 @@ def table_of(
     micrograph: Micrograph,
     settings: MeasurementSettings,
     calibration: Calibration,
-    found: FibreMeasures,
+    measures: FibreMeasures,
 ) -> Table:
     """A row for each object. A fibre at the frame has a diameter, so nothing is left out for touching it."""
     from ..measure import fields
@@ -215,13 +193,13 @@ def table_of(
         micrograph,
         settings,
         calibration,
-        fibre_diameter=found.diameter,
-        fibre_diameter_sd=found.diameter_sd,
-        fibre_length=found.length,
-        visible_length=found.visible,
-        curl=found.curl,
-        direction=found.direction,
-        ends_seen=found.ends.astype(float),
+        fibre_diameter=measures.diameter,
+        fibre_diameter_sd=measures.diameter_sd,
+        fibre_length=measures.length,
+        visible_length=measures.visible,
+        curl=measures.curl,
+        direction=measures.direction,
+        ends_seen=measures.ends.astype(float),
     )
     at_frame = table["touches_frame"].astype(bool)
     table = replace(
@@ -229,27 +207,27 @@ def table_of(
     )
     if withheld(segmentation, settings):
         return table
-    thin = (found.width < THINNEST) | np.isnan(found.diameter)
-    piece = (found.ends == 0) & (found.visible < COVERED * typical_width(found))
-    holds = [table.reasons != "", segmentation.classes == 1, thin, piece]
-    reasons = np.select(holds, [table.reasons, *map(str, (Reason.SHORT, Reason.THIN, Reason.PIECE))], "")
+    is_thin = (measures.width < THINNEST) | np.isnan(measures.diameter)
+    is_rest = (measures.ends == 0) & (measures.visible < COVERED * typical_width(measures))
+    conditions = [table.reasons != "", segmentation.classes == 1, is_thin, is_rest]
+    reasons = np.select(conditions, [table.reasons, *map(str, (Reason.SHORT, Reason.THIN, Reason.PIECE))], "")
     return table.judged(reasons)
 
 
-def typical_width(found: FibreMeasures) -> float:
+def typical_width(measures: FibreMeasures) -> float:
     """px: half of the fibre length is thinner; 0 without any."""
-    known = ~np.isnan(found.width)
-    order = np.argsort(found.width[known])
-    reached = np.cumsum(found.visible[known][order])
-    return float(found.width[known][order][np.searchsorted(reached, reached[-1] / 2)]) if len(order) else 0.0
+    has_width = ~np.isnan(measures.width)
+    order = np.argsort(measures.width[has_width])
+    lengths = np.cumsum(measures.visible[has_width][order])
+    return float(measures.width[has_width][order][np.searchsorted(lengths, lengths[-1] / 2)]) if len(order) else 0.0
 
 
 def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     """Warnings and notes of a mat."""
     from ..measure.filters import Reason
 
-    thin, lengths = table.reasons == str(Reason.THIN), np.nan_to_num(table.length("visible_length"))
-    if lengths[thin].sum() > lengths[table.kept].sum():  # by number specks of the ground would outvote the fibres
+    is_thin, lengths = table.reasons == str(Reason.THIN), np.nan_to_num(table.length("visible_length"))
+    if lengths[is_thin].sum() > lengths[table.kept].sum():  # by number specks of the ground would outvote the fibres
         yield Flag.doubtful(
             "Most fibres are thinner than 3 px, too thin for a diameter. Take an image of a higher magnification.",
             "Most fibres are thinner than 3 px",
@@ -270,17 +248,17 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         )
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():
         yield Flag("No fibre has both ends in view, so there are no lengths.")
-    if short := int((table.reasons == str(Reason.SHORT)).sum()):
-        things = "1 object is" if short == 1 else f"{short:,} objects are"
-        yield Flag(f"{things} too short for a fibre and counted apart.", reason=str(Reason.SHORT))
+    if short_objects := int((table.reasons == str(Reason.SHORT)).sum()):
+        subject = "1 object is" if short_objects == 1 else f"{short_objects:,} objects are"
+        yield Flag(f"{subject} too short for a fibre and counted apart.", reason=str(Reason.SHORT))
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together."""
     values, tables = by_area(fields), [field.table for field in fields]
     values["fibre_diameter_mean"] = pooled_mean(tables, "fibre_diameter", "exclude")
-    who = [field.values["who_fibres"] for field in fields]
-    values["who_fibres"] = None if None in who else float(sum(each or 0.0 for each in who))
+    who_fibres = [field.values["who_fibres"] for field in fields]
+    values["who_fibres"] = None if None in who_fibres else float(sum(number or 0.0 for number in who_fibres))
     return values
 
 

@@ -93,7 +93,7 @@ quantities.add(
 )
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.DefectSettings) -> Decoded:
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.ThresholdSettings) -> Decoded:
     from ..labels.grains import find_grains
 
     return defects.found_by(find_grains, maps, grey, card, settings)

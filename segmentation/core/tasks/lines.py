@@ -57,7 +57,7 @@ quantities.add(
 )
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.DefectSettings) -> Decoded:
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.ThresholdSettings) -> Decoded:
     from ..labels.lines import find_lines
 
     return defects.found_by(find_lines, maps, grey, card, settings)

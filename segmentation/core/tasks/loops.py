@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
 from ..measure import quantities
 from ..measure.pooled_fields import FieldOfView, by_area
@@ -60,17 +59,10 @@ quantities.add(
 )
 
 
-class LoopSettings(defects.DefectSettings):
+class LoopSettings(defects.ThresholdSettings):
     """How loops are found, and how thick the foil is."""
 
-    thickness: float | None = Field(
-        None,
-        gt=0,
-        le=1e5,
-        title="Foil thickness",
-        description="Thickness of the foil, as measured elsewhere (EELS, CBED). The number per volume needs it.",
-        json_schema_extra={"unit": "nm", "labels": {"auto": "not known"}},
-    )
+    thickness: float | None = defects.foil_field(". The number per volume needs it.")
 
 
 def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: LoopSettings) -> Decoded:

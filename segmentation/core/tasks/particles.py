@@ -17,7 +17,8 @@ from ..labels.segmentation import MASKS
 from ..micrograph.crosscheck import far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import LIMITS, View, as_shown, search
-from ..settings import MeasurementSettings, SegmentationSettings
+from ..settings import MeasurementSettings
+from . import defects
 from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
 from .judgement import MOSTLY, unseen_specks, withheld, without_numbers
 
@@ -45,46 +46,12 @@ METHOD = (
 )
 
 
-class ParticleSettings(SegmentationSettings):
+class ParticleSettings(defects.ThresholdSettings):
     """How particles are found."""
 
-    threshold: float | None = Field(
-        None,
-        ge=0.05,
-        le=0.95,
-        title="Threshold",
-        description="Lower finds more; higher keeps to what is sure.",
-        json_schema_extra={"labels": {"auto": "the model's own"}},
-    )
-    polarity: Literal["auto", "bright", "dark"] = Field(
-        "auto",
-        title="Particles are",
-        description="Brighter or darker than their surroundings.",
-        json_schema_extra={
-            "labels": {
-                "auto": "find out from the image",
-                "bright": "brighter than their surroundings",
-                "dark": "darker than their surroundings",
-            }
-        },
-    )
-    scale: float | None = Field(
-        None,
-        ge=LIMITS[0],
-        le=LIMITS[1],
-        title="Working scale",
-        description=(
-            "Factor by which the image is resampled for the network; by default found from the image. Try another where"
-            " particles fall to pieces or melt together."
-        ),
-        json_schema_extra={
-            "unit": "×",
-            "labels": {
-                "auto": "found from the image",
-                "size": "particles are about … px wide",
-                "factor": "resample the image by …",
-            },
-        },
+    polarity: Literal["auto", "bright", "dark"] = defects.polarity_field("Particles")
+    scale: float | None = defects.scale_field(
+        " Try another where particles fall to pieces or melt together.", size="particles are about … px wide"
     )
     separation: Literal["auto", "more"] = Field(
         "auto",
@@ -241,7 +208,7 @@ def measure(
 def _hidden(segmentation: Segmentation, table: Table) -> float | None:
     """How many particles, for each counted one, may be hidden in outlines that nobody checked; None without a network
     or counted particles."""
-    from ..measure.hidden import most_hidden
+    from ..measure.fractions import most_hidden
 
     if segmentation.provenance.card.get("name") == MASKS or not table.kept.any():
         return None

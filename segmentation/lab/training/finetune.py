@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.network.cards import ModelCard
-from .check import CheckedPair, check_folder
+from .check import check_folder
 from .data import validation_groups
 from .pretrained import base_card, maps_of
 from .settings import FolderEntry, TrainingRecipe, keep_apart, number_of_classes, recipe_from
@@ -38,7 +38,10 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
     count = number_of_classes(card.task, maps_of(card))
     checked = check_folder(folder, count=count, task=card.task)
     checked.refuse(str(folder), f"; {_kept(card)}" if count else f"; see `manage.py dataset check {folder}`")
-    trained = _images_trained_on(checked.pairs, fold)
+    groups = [pair.group for pair in checked.pairs if pair.taught]  # of these some are held out
+    apart = validation_groups(groups, 0.0, fold, DEFAULTS["folds"])
+    images = sum(group not in apart for group in groups)
+    trained = f"{images} image{'' if images == 1 else 's'}"
     entries = {
         "name": name_for(card, folder),
         "title": f"{card.title}, fine-tuned on {folder.resolve().name}",
@@ -71,14 +74,6 @@ def _kept(card: ModelCard) -> str:
         f"fine-tuning keeps the {len(maps_of(card))} classes of {card.name} ({', '.join(maps_of(card))}). To add a"
         f' class, train a recipe with start_from = "{card.name}" and all classes in heads'
     )
-
-
-def _images_trained_on(pairs: list[CheckedPair], fold: int) -> str:
-    """Such as "4 images": those with particles that are not held out."""
-    groups = [pair.group for pair in pairs if pair.taught]
-    apart = validation_groups(groups, 0.0, fold, DEFAULTS["folds"])
-    count = sum(group not in apart for group in groups)
-    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def _source(folder: Path, entry: FolderEntry) -> dict[str, Any]:

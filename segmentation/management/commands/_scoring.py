@@ -48,7 +48,12 @@ class ScoringCommand(LabCommand):
 
     def card(self, options: dict[str, Any]) -> tuple[ModelCard, Path]:
         """The card and its file, after the options were found to be possible for it."""
-        _check_numbers(options)
+        if options["rows"] is not None and options["rows"] < 1:
+            raise CommandError(f"--rows is at least 1, not {options['rows']}.")
+        if is_recipe(options["dataset"]) and any(options[name] for name in ("groups", "labels", "images", "classes")):
+            raise CommandError(
+                "A recipe names its own folders and groups: leave out --images, --labels, --classes and --groups."
+            )
         model = options["model"]
         try:
             card = read_card(Path(model)) if model.endswith(".toml") else find(model)
@@ -95,16 +100,6 @@ def is_recipe(dataset: Path) -> bool:
 
 def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
-
-
-def _check_numbers(options: dict[str, Any]) -> None:
-    """Refuse numbers that cannot be; nothing has been read yet."""
-    if options["rows"] is not None and options["rows"] < 1:
-        raise CommandError(f"--rows is at least 1, not {options['rows']}.")
-    if is_recipe(options["dataset"]) and any(options[name] for name in ("groups", "labels", "images", "classes")):
-        raise CommandError(
-            "A recipe names its own folders and groups: leave out --images, --labels, --classes and --groups."
-        )
 
 
 def _check_for(card: ModelCard, options: dict[str, Any], options_of_command: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Private links: who may open a result without its account. Their owner ends, renews and switches them off."""
+"""Private links: they open a result without its account. The owner of a link ends it, renews it or switches it off."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ WHEN = f"ends is {', '.join(TERMS)} or a date such as 2027-03-31, from today on 
 
 
 class Ended(Http404):
-    """A link that opened something once; the message is one sentence."""
+    """A link no longer opens what it opened before; the message is one sentence."""
 
 
 def may_open(row: Owned, user: Any, visitor: UUID | None, secrets: Collection[str] = ()) -> bool:
-    """Whether a caller may look at a row: its maker, permitted staff, and who has its link.
+    """Whether a caller may look at a row. Its maker may, permitted staff may, and who has its link may.
 
-    secrets: those that came with the request. Raises Ended for a link that has expired or is switched off.
+    secrets: what came with the request. Raises Ended for a link that has expired or is switched off.
     """
     if not isinstance(row, Job | Sample | Micrograph):
         return row.is_visible_to(user, visitor)
@@ -48,7 +48,7 @@ def may_open(row: Owned, user: Any, visitor: UUID | None, secrets: Collection[st
 
 
 def is_open(row: Owned, user: Any, visitor: UUID | None) -> bool:
-    """The same without any secret: who has only the secret of a link may look, and do nothing else."""
+    """Whether a caller may look at a row without the secret of a link, which gives no right but to look."""
     try:
         return may_open(row, user, visitor)
     except Ended:
@@ -56,29 +56,29 @@ def is_open(row: Owned, user: Any, visitor: UUID | None) -> bool:
 
 
 def check_open(row: Owned, user: Any, visitor: UUID | None) -> None:
-    """Raises Refused (403) for who may only look."""
+    """Raises Refused (403) if the caller may only look."""
     if not is_open(row, user, visitor):
         raise Refused(LOOK_ONLY, 403)
 
 
 def used_secret(row: Owned, secrets: Collection[str]) -> str:
-    """The secret among these that opened the row, "" without one."""
+    """The one of these secrets that opens the row; "" if none does."""
     valid = {secret_of(link) for link in _links(row).values() if link.number}
     return next((secret for secret in secrets if secret in valid), "")
 
 
 def secret_of(link: Link) -> str:
-    """It is made of the site's key, so that nobody finds it in a copy of the database."""
+    """The secret of a link. The site's key goes into it, so that nobody finds it in a copy of the database."""
     return salted_hmac("segmentation.link", f"{link.target} {link.number}", algorithm="sha256").hexdigest()[:LENGTH]
 
 
 def link_of(row: Owned) -> Link | None:
-    """The link of a result or sample itself; None where nobody has changed it."""
+    """The link of a result or sample; None while nobody has changed it."""
     return Link.objects.filter(pk=row.pk).first()
 
 
 def state_of(row: Owned) -> str:
-    """Of its own link: none, open, expired or off."""
+    """The state of a row's link: none, open, expired or off."""
     link = link_of(row)
     if link is None or (row.owner_id and not link.number):
         return "none" if row.owner_id else "open"
@@ -87,9 +87,9 @@ def state_of(row: Owned) -> str:
 
 @transaction.atomic
 def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | None = None) -> Link:
-    """Change when the link ends ("" leaves that), give it a new secret, so that the old one stops, or switch it.
+    """Change the link of a row. ends: when it ends; "" leaves that. renew: it gets a new secret, and the old one stops.
 
-    Raises Refused (422 not a time).
+    off: switches it off or on. Raises Refused (422) if `ends` is no time.
     """
     link = Link.objects.select_for_update().filter(pk=row.pk).first() or Link(pk=row.pk)
     if ends:
@@ -141,7 +141,7 @@ def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
 
 
 def _answer(link: Link | None, owner: Any, secrets: Iterable[str]) -> bool | str:
-    """Whether a link opens; a sentence for who has the right one, which has ended."""
+    """Whether a link opens; a sentence if the caller has its secret but the link has ended."""
     if link is None or not link.number:
         may_see = owner is None
     else:
@@ -153,7 +153,7 @@ def _answer(link: Link | None, owner: Any, secrets: Iterable[str]) -> bool | str
 
 
 def _links(row: Owned) -> dict[Any, Link]:
-    """The links that may open a row: its own link, its sample's link, and for an image the links of its results."""
+    """The links that may open a row, by target: its own, its sample's, and those of the results of an image."""
     targets = {row.pk, getattr(row, "sample_id", None)}
     if isinstance(row, Micrograph):
         targets |= {pk for pair in row.jobs.values_list("pk", "sample") for pk in pair}

@@ -1,4 +1,4 @@
-"""Widths, accepted suggestions and drawn lines, turned into Calibrations."""
+"""What a user says of the scale of an image becomes a Calibration: a width, an accepted suggestion or a drawn line."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ UNSCALED = "not set: sizes in pixels"
 class StatedScale:
     """What a page, a script or a stored row says of the scale of an image.
 
-    width: the text of a field, such as "7.52 µm"; None if nothing is stated. source: of that text, None if not known.
-    line: of a text whose source is a drawn line; None if it could not be understood.
+    width: the text of a field, such as "7.52 µm"; None if nothing is stated. source: where that text comes from; None
+    if this is not known. line: the drawn line, where the text comes from one; None if it could not be understood.
     """
 
     width: str | None = None
@@ -49,7 +49,7 @@ class StatedScale:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> StatedScale:
-        """From FIELDS of a form or of JSON. A source that is not known counts as typed."""
+        """The statement in FIELDS of a form or of JSON. A text whose source is not known counts as typed."""
         width, word = fields.get("width"), fields.get("source")
         source = (Source(word) if word in set(Source) else Source.TYPED) if word else None
         if source != Source.DRAWN:
@@ -60,17 +60,17 @@ class StatedScale:
             return cls(width, source)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for JSON, as `of` reads it."""
+        """The statement for JSON. `of` reads it."""
         return {"width": self.width, "source": self.source} | (asdict(self.line) if self.line else {})
 
     @property
     def is_own(self) -> bool:
-        """Whether the text is that of an image's own scale, or there is none and nobody says that there is none."""
+        """Whether the image's own scale is meant: by its text, or by no statement at all."""
         return self.width is None or self.source in OWN
 
 
 def width_text(width_nm: float) -> str:
-    """A width as shown in the field: plain digits, at most two decimals."""
+    """The text of a width in its field: digits with at most two decimals."""
     return f"{width_nm:.2f}".rstrip("0").rstrip(".")
 
 
@@ -89,11 +89,10 @@ def with_site_uncertainty(requested: AnalysisSettings) -> AnalysisSettings:
 
 
 def calibration_for(stated: StatedScale, micrograph: Micrograph) -> Calibration | None:
-    """The stated calibration; None if nothing is stated: then file or image decide.
+    """The stated calibration; None if nothing is stated, so that file or image decide.
 
-    An empty field states nothing, except a typed one: then it means pixels. A text that differs from the width that its
-    source gives was typed, also on a page without scripts. Raises ValueError with a sentence if the text is not a width
-    or the line is not valid.
+    An empty field states nothing. An empty field whose source is "typed" means pixels. A text counts as typed if its
+    source gives another width. Raises ValueError with a sentence if the text is not a width or the line is not valid.
     """
     if stated.width is None:
         return None
@@ -108,10 +107,10 @@ def calibration_for(stated: StatedScale, micrograph: Micrograph) -> Calibration 
 
 
 def waits_for_reading(micrograph: Micrograph, stated: StatedScale, rule: str = Sample.Rule.OWN) -> bool:
-    """Whether the scale of an image depends on its data bar, not read yet.
+    """Whether the scale of an image depends on a data bar that has not been read yet.
 
-    rule: of its sample. A bar that may contradict the file or what was typed is read later
-    (`services.results.publishing.heed_reading`).
+    rule: the rule of its sample. Where the scale is known otherwise, nothing waits for the bar:
+    `services.results.publishing.heed_reading` compares it later.
     """
     if micrograph.is_finished or file_calibration(micrograph):
         return False
@@ -119,7 +118,7 @@ def waits_for_reading(micrograph: Micrograph, stated: StatedScale, rule: str = S
 
 
 def chosen_calibration(stated: StatedScale, micrograph: Micrograph) -> Calibration | None:
-    """The calibration of the source that a script chooses, whatever width it gives; None for the image's own.
+    """The calibration of the source that a script chooses; None for the image's own. The source counts, not the width.
 
     Raises ValueError with a sentence if the source has no scale.
     """
@@ -144,7 +143,7 @@ def refuse_tall_bar(settings: AnalysisSettings, micrograph: Micrograph) -> None:
 
 
 def _of_source(stated: StatedScale, micrograph: Micrograph) -> Calibration | None:
-    """What the source gives by itself; None for texts. Raises ValueError with a sentence if it is no valid line."""
+    """The calibration that the source gives without the text. Raises ValueError with a sentence for a bad line."""
     if stated.source in (Source.METADATA, Source.SIDE_FILE):
         return file_calibration(micrograph)
     if stated.source in BAR:
@@ -179,10 +178,9 @@ def _means(text: str, calibration: Calibration, micrograph: Micrograph) -> bool:
 
 
 def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> list[str]:
-    """A sentence for each pair of file, reading and used calibration that differs by more than 2 %.
+    """Sentences on calibrations that differ by more than 2 %: of the file, of the data bar, and the one used.
 
-    used: if the user states nothing, the image's own calibration. The first sentence is about a data bar that
-    contradicts itself, or with miscounted ticks.
+    used: None means the image's own. A data bar that contradicts itself, or whose ticks are miscounted, comes first.
     """
     read, used = calibration_of(micrograph.reading), used or micrograph.own_calibration
     sentences = crosscheck_sources(micrograph.file_calibration, read, used)
@@ -190,7 +188,7 @@ def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> li
 
 
 def doubted(stated: Calibration | None, micrograph: Micrograph) -> str:
-    """A question about a typed scale that contradicts the image's own one, of its file or a clear bar; "" for none."""
+    """A question to the user who typed a scale that contradicts the image's file or clear data bar; "" for none."""
     own = micrograph.own_calibration
     if stated is None or stated.source != Source.TYPED or not contradict(stated, own):
         return ""
@@ -199,7 +197,7 @@ def doubted(stated: Calibration | None, micrograph: Micrograph) -> str:
 
 
 def own_badge(micrograph: Micrograph) -> str:
-    """The source and value of an image's scale if the user has stated none; "" if not known."""
+    """Source and value of the image's own scale; "" if it is not known."""
     own = micrograph.own_calibration
     if own.nm_per_pixel is None:
         return ""
@@ -208,7 +206,7 @@ def own_badge(micrograph: Micrograph) -> str:
 
 
 def badge(stated: StatedScale, micrograph: Micrograph) -> dict[str, str]:
-    """The meaning of a width field, for its badge; `static/js/width.js` gives the same."""
+    """The badge beside a width field, which says what the field means. `static/js/width.js` makes the same."""
     try:
         calibration = calibration_for(stated, micrograph)
     except ValueError:
@@ -227,7 +225,7 @@ def badge(stated: StatedScale, micrograph: Micrograph) -> dict[str, str]:
 
 
 def used_calibration(job: Job) -> Calibration:
-    """What a job measured with, or will."""
+    """The calibration with which a job measured, or will measure."""
     calibration = job.summary.get("calibration")
     if calibration:
         return Calibration(**calibration)
@@ -244,12 +242,12 @@ def stated_calibration(job: Job) -> Calibration | None:
 
 
 def settings_calibration(job: Job) -> Calibration:
-    """What a job's settings lead to."""
+    """The calibration that follows from a job's settings and its image."""
     return led_to(job.get_settings().with_(calibration=stated_calibration(job)), job.micrograph)
 
 
 def led_to(settings: AnalysisSettings, micrograph: Micrograph) -> Calibration:
-    """The calibration of an upload under these settings: theirs, else its own, else none."""
+    """The calibration of an upload under these settings: that of the settings, else that of the image, else none."""
     return settings.measurement.scaled(micrograph.own_calibration)
 
 

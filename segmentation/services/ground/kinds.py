@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...models import (
-    Attempted,
-    Comparison,
-    Dataset,
-    Delivery,
-    ExportJob,
-    Job,
-    Micrograph,
-    OutlinePreview,
-    Proposals,
-    Sample,
-    Training,
-)
+from ... import models
 
 ANALYSES, INSPECTIONS, TRAINING = "analyses", "inspections", "training"
 ASK = "ask the administrator."
@@ -51,19 +39,19 @@ class Kind(NamedTuple):
         return f"{self.subject} took longer than {allowed}: {self.quicker or self.smaller}"
 
 
-KINDS: dict[type[Attempted], Kind] = {
-    Job: Kind("worker.run_job", ANALYSES, "analysis", "The analysis", f"crop the image, or {ASK}"),
-    Micrograph: Kind("", INSPECTIONS, "upload"),
-    Sample: Kind(
+KINDS: dict[type[models.Attempted], Kind] = {
+    models.Job: Kind("worker.run_job", ANALYSES, "analysis", "The analysis", f"crop the image, or {ASK}"),
+    models.Micrograph: Kind("", INSPECTIONS, "upload"),
+    models.Sample: Kind(
         "worker.run_sample", ANALYSES, "sample", "The pooling", "exclude images, or make two samples of them."
     ),
-    ExportJob: Kind(
+    models.ExportJob: Kind(
         "worker.write_files", ANALYSES, "writing of files", "Writing the files", f"crop the image, or {ASK}"
     ),
-    Comparison: Kind("worker.compare", ANALYSES, "comparison", "The comparison"),
-    OutlinePreview: Kind("worker.preview", ANALYSES, "preview", "The preview"),
-    Proposals: Kind("worker.propose", ANALYSES, "look at other ways", "The look at other ways"),
-    Dataset: Kind(
+    models.Comparison: Kind("worker.compare", ANALYSES, "comparison", "The comparison"),
+    models.OutlinePreview: Kind("worker.preview", ANALYSES, "preview", "The preview"),
+    models.Proposals: Kind("worker.propose", ANALYSES, "look at other ways", "The look at other ways"),
+    models.Dataset: Kind(
         "worker.prepare_dataset",
         ANALYSES,
         "dataset",
@@ -71,6 +59,6 @@ KINDS: dict[type[Attempted], Kind] = {
         f"remove its largest images, send smaller archives, or {ASK}",
         f"press Check again, {GOES_ON}",
     ),
-    Training: Kind("worker.train", TRAINING, "training", "The training", ASK, f"try again, {GOES_ON}"),
-    Delivery: Kind("worker.deliver", INSPECTIONS, "delivery of a message"),
+    models.Training: Kind("worker.train", TRAINING, "training", "The training", ASK, f"try again, {GOES_ON}"),
+    models.Delivery: Kind("worker.deliver", INSPECTIONS, "delivery of a message"),
 }

@@ -266,7 +266,12 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
             for name, value in values.items():
                 setattr(image, name, value)
             image.save(update_fields=None if image._state.adding else values)
-    _remove_all_but(image.folder, {PurePosixPath(name).name for name in names_in_storage.values()})
+    names = {PurePosixPath(name).name for name in names_in_storage.values()}
+    try:
+        for stored in set(default_storage.listdir(image.folder)[1]) - names:
+            default_storage.delete(f"{image.folder}/{stored}")
+    except OSError:
+        logger.exception("The earlier files under %s could not be removed.", image.folder)
 
 
 def keep_check(*, image: DatasetImage, file: Path) -> None:
@@ -312,14 +317,6 @@ def _put(name: str, path: Path) -> str:
         default_storage.delete(name)
     with path.open("rb") as opened:
         return default_storage.save(name, File(opened))
-
-
-def _remove_all_but(folder: str, names: set[str]) -> None:
-    try:
-        for name in set(default_storage.listdir(folder)[1]) - names:
-            default_storage.delete(f"{folder}/{name}")
-    except OSError:
-        logger.exception("The earlier files under %s could not be removed.", folder)
 
 
 def _check_said(consent: bool, reviewed: bool) -> None:

@@ -124,19 +124,17 @@ def take_back(instance: DatasetImage, **kwargs: Any) -> None:
         if str(instance.pk) not in {entry["image"] for entry in training.frozen}:
             continue
         if training.state == Training.State.DONE:
-            _forget_pictures(training, instance.name)
+            summary = training.summary
+            parts = summary.get("pictures", []), summary.get("images", [])
+            files = [picture["file"] for part in parts for picture in part if picture["image"] == instance.name]
+            _remove(training.artifacts.filter(name__in=files))
+            summary["pictures"] = [picture for picture in parts[0] if picture["image"] != instance.name]
+            summary["images"] = [
+                {**picture, "file": ""} if picture["image"] == instance.name else picture for picture in parts[1]
+            ]
+            Training.objects.filter(pk=training.pk).update(summary=summary)
         else:
             forget_run(training)
-
-
-def _forget_pictures(training: Training, image: str) -> None:
-    summary = training.summary
-    parts = summary.get("pictures", []), summary.get("images", [])
-    files = [entry["file"] for part in parts for entry in part if entry["image"] == image]
-    _remove(training.artifacts.filter(name__in=files))
-    summary["pictures"] = [entry for entry in parts[0] if entry["image"] != image]
-    summary["images"] = [{**entry, "file": ""} if entry["image"] == image else entry for entry in parts[1]]
-    Training.objects.filter(pk=training.pk).update(summary=summary)
 
 
 def _remove(files: QuerySet) -> None:

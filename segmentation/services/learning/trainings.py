@@ -212,14 +212,16 @@ def expected_seconds(dataset: Dataset, *, curve: bool) -> float:
     groups = {image.group or image.name for image in usable}
     sides = [image.region or (0, 0, image.height, image.width) for image in usable]
     megapixels = sum((bottom - top) * (right - left) for top, left, bottom, right in sides) / 1e6
-    chosen = planning.choose(max(len(groups), 2), megapixels, pace=_usual_pace(), minutes=planning.MINUTES, curve=curve)
-    return chosen.seconds
-
-
-def _usual_pace() -> float:
     rows = Training.objects.filter(state=Training.State.DONE).order_by("-finished")
     paces = sorted(plan["of_step"] for plan in rows.values_list("summary__plan", flat=True)[:RECENT] if plan)
-    return paces[len(paces) // 2] - planning.LOOK_SECONDS / planning.CHECKPOINT if paces else planning.PACE
+    chosen = planning.choose(
+        max(len(groups), 2),
+        megapixels,
+        pace=paces[len(paces) // 2] - planning.LOOK_SECONDS / planning.CHECKPOINT if paces else planning.PACE,
+        minutes=planning.MINUTES,
+        curve=curve,
+    )
+    return chosen.seconds
 
 
 def sufficiency(dataset: Dataset) -> list[str]:
@@ -239,12 +241,6 @@ def objects_of(dataset: Dataset) -> int:
     return sum(int(summary.get("objects") or 0) for summary in dataset.images.values_list("summary", flat=True))
 
 
-def check_errors(dataset: Dataset) -> list[str]:
-    """The errors that the check of a dataset found, and why images could not be prepared."""
-    findings = [finding["sentence"] for finding in dataset.summary.get("findings", []) if finding.get("error")]
-    return [*findings, *dataset.images.exclude(error="").values_list("error", flat=True)]
-
-
 def _options(fields: Mapping[str, Any]) -> dict[str, Any]:
     title = "".join(c for c in " ".join(str(fields.get("title") or "").split()) if c.isprintable())
     return {"title": title[:LONGEST_TITLE], "learning_curve": bool(fields.get("learning_curve"))}
@@ -258,7 +254,8 @@ def _check_dataset(dataset: Dataset) -> None:
         raise Refused(BROKEN.format(why=dataset.error), 409)
     if dataset.state != Dataset.State.DONE:
         raise Refused(UNCHECKED, 409)
-    if errors := check_errors(dataset):
+    findings = [finding["sentence"] for finding in dataset.summary.get("findings", []) if finding.get("error")]
+    if errors := [*findings, *dataset.images.exclude(error="").values_list("error", flat=True)]:
         raise Refused(ERRORS.format(why=errors[0]), 422)
     if dataset.images.filter(labels="").exists():
         raise Refused(UNCHECKED, 409)

@@ -32,7 +32,7 @@ from ..ground.space import NO_ROOM, check_space, frees_room
 from ..ground.trouble import is_full
 from .usage import check_quota
 
-# An image of each kind that the upload page offers to try, all rendered here (manage.py make_sample).
+# An image of each kind that the upload page offers to try, all rendered here (python -m tests.examples).
 EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
 EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
 

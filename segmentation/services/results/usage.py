@@ -12,18 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, F, Max, Q, Sum
 from django.template.defaultfilters import filesizeformat
 
-from ...models import (
-    Artifact,
-    Dataset,
-    DatasetImage,
-    Job,
-    Micrograph,
-    Sample,
-    SampleArtifact,
-    Segmentation,
-    Training,
-    TrainingFile,
-)
+from ... import models
 from ..ground import bundles
 from ..ground.limits import sender_of
 from ..ground.refusal import Refused
@@ -83,13 +72,13 @@ def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) ->
 
 def stored_bytes(mine: Q) -> int:
     """Bytes of the images and results of the rows that `mine` finds; a bundle is stored as a list only."""
-    jobs = Job.objects.filter(mine).values("pk")
-    artifacts = Artifact.objects.filter(job__in=jobs).exclude(name=NAME).exclude(file__endswith=bundles.PLAN)
-    segmentations = Segmentation.objects.filter(pk__in=Job.objects.filter(mine).values("segmentation"))
-    pooled = SampleArtifact.objects.filter(sample__in=Sample.objects.filter(mine).values("pk"))
-    taught = DatasetImage.objects.filter(dataset__in=Dataset.objects.filter(mine).values("pk"))
-    trained = TrainingFile.objects.filter(training__in=Training.objects.filter(mine).values("pk"))
-    images = Micrograph.objects.filter(mine).aggregate(all=Sum(F("size") + F("viewer_size")))["all"] or 0
+    jobs = models.Job.objects.filter(mine).values("pk")
+    artifacts = models.Artifact.objects.filter(job__in=jobs).exclude(name=NAME).exclude(file__endswith=bundles.PLAN)
+    segmentations = models.Segmentation.objects.filter(pk__in=models.Job.objects.filter(mine).values("segmentation"))
+    pooled = models.SampleArtifact.objects.filter(sample__in=models.Sample.objects.filter(mine).values("pk"))
+    taught = models.DatasetImage.objects.filter(dataset__in=models.Dataset.objects.filter(mine).values("pk"))
+    trained = models.TrainingFile.objects.filter(training__in=models.Training.objects.filter(mine).values("pk"))
+    images = models.Micrograph.objects.filter(mine).aggregate(all=Sum(F("size") + F("viewer_size")))["all"] or 0
     return int(images) + sum(
         (rows.aggregate(all=Sum("size"))["all"] or 0) for rows in (artifacts, segmentations, pooled, taught, trained)
     )
@@ -99,7 +88,7 @@ def usage(since: datetime | None = None) -> Iterator[Usage]:
     """Every account that has or had something here, and last those without one."""
     for user in (*get_user_model().objects.order_by("pk"), None):
         mine = Q(owner=user)
-        jobs = Job.objects.filter(mine, state=Job.State.DONE)
+        jobs = models.Job.objects.filter(mine, state=models.Job.State.DONE)
         jobs = jobs.filter(finished__gte=since) if since else jobs
         counted = jobs.aggregate(
             images=Count("micrograph__sha256", distinct=True),

@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from ...checks import probe
 from ...core.pace import about
-from ...models import Attempted, Job, Micrograph, WorkerProcess
+from ...models import Job, Micrograph, WorkerProcess
 from ...models.upkeep import ALIVE
 from ..ground.kinds import KINDS, TRAINING
 from ..ground.space import free_bytes, is_scarce
@@ -217,7 +217,11 @@ def queues() -> list[Waiting]:
     workers = Counter(name for names in alive for name in names.split(","))
     counts: dict[str, list[Any]] = {kind.queue: [0, 0, now] for kind in KINDS.values()}
     for row, kind in KINDS.items():
-        rows = row.objects.waiting().aggregate(count=Count("pk"), since=Min(_since(row)))
+        fields = {field.name for field in row._meta.get_fields()}
+        rows = row.objects.waiting().aggregate(
+            count=Count("pk"),
+            since=Min("queued" if "queued" in fields else "created" if row is Micrograph else "enqueued"),
+        )
         mine = counts[kind.queue]
         mine[0] += rows["count"]
         mine[1] += row.objects.filter(state="running").count()
@@ -226,12 +230,6 @@ def queues() -> list[Waiting]:
         Waiting(name, waiting, running, (now - since).total_seconds(), workers[name])
         for name, (waiting, running, since) in counts.items()
     ]
-
-
-def _since(row: type[Attempted]) -> str:
-    """The column that says since when a row waits; of a micrograph no message tells."""
-    fields = {field.name for field in row._meta.get_fields()}
-    return "queued" if "queued" in fields else "created" if row is Micrograph else "enqueued"
 
 
 @seldom

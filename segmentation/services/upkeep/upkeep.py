@@ -13,24 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ...models import (
-    AGAIN,
-    LONGEST_DUE,
-    STARTING,
-    Arrival,
-    Artifact,
-    Attempted,
-    DatasetImage,
-    Job,
-    Micrograph,
-    Sample,
-    SampleArtifact,
-    Segmentation,
-    StoredFile,
-    Superseded,
-    TrainingFile,
-    WorkerProcess,
-)
+from ... import models
 from ..access.webhooks import forget_deliveries
 from ..ground import bundles
 from ..ground.files import remove_the_rest
@@ -52,7 +35,7 @@ UNHEARD = timedelta(seconds=3)
 FORGOTTEN = timedelta(minutes=10)
 FEW = 100
 ATTEMPTED = tuple(KINDS)
-BESIDES = tuple(kind for kind in ATTEMPTED if kind not in (Job, Micrograph))
+BESIDES = tuple(kind for kind in ATTEMPTED if kind not in (models.Job, models.Micrograph))
 
 
 class Purged(NamedTuple):
@@ -75,7 +58,7 @@ class Watch:
         self._since: dict[Any, tuple[Any, float]] = {}
         self._looked = 0.0
 
-    def silent(self, kind: type[Attempted], seconds: float, now: float) -> list[Any]:
+    def silent(self, kind: type[models.Attempted], seconds: float, now: float) -> list[Any]:
         """The ids of the running rows of a kind that have shown no sign of life for so many seconds."""
         beats = dict(kind.objects.filter(state="running").values_list("pk", "heartbeat"))
         unchanged = {pk: since for pk, since in self._since.items() if pk in beats and since[0] == beats[pk]}
@@ -86,10 +69,10 @@ class Watch:
         return [pk for pk, (_, since) in self._since.items() if now - since >= seconds]
 
 
-_watches: dict[type[Attempted], Watch] = {}
+_watches: dict[type[models.Attempted], Watch] = {}
 
 
-def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
+def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     """Put rows back into the queue if their worker was silent too long, and enqueue rows that nobody took.
 
     Called every few seconds by one process, which `Watch`es the heartbeats; the limit is DEEPSEGM_SILENCE_SECONDS.
@@ -98,16 +81,16 @@ def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
     A second message for one row is harmless: `claim` gives the row to one worker only. Returns the number rescued.
     """
     rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
-    _enqueue(_unheard(Job), *map(_unheard, BESIDES))
+    _enqueue(_unheard(models.Job), *map(_unheard, BESIDES))
     just_now = timezone.now() - UNHEARD, timezone.now()
-    unheard = [Micrograph.objects.waiting().exclude(created__range=just_now)]
-    unheard += [Job.imports.waiting().exclude(queued__range=just_now)]
-    if any(rows.exists() for rows in unheard) and not _is_busy(Micrograph):
+    unheard = [models.Micrograph.objects.waiting().exclude(created__range=just_now)]
+    unheard += [models.Job.imports.waiting().exclude(queued__range=just_now)]
+    if any(rows.exists() for rows in unheard) and not _is_busy(models.Micrograph):
         enqueue_inspection()
     return rescued
 
 
-def _rescue(kind: type[Attempted], died: bool) -> int:
+def _rescue(kind: type[models.Attempted], died: bool) -> int:
     """One kind of row; a heartbeat that came meanwhile keeps its row running."""
     seconds = float(settings.DEEPSEGM_SILENCE_SECONDS)
     silent = _watches.setdefault(kind, Watch()).silent(kind, seconds, time.monotonic())
@@ -125,16 +108,16 @@ def _rescue(kind: type[Attempted], died: bool) -> int:
     return count
 
 
-def _after_a_loss(row: Attempted) -> dict[str, Any]:
+def _after_a_loss(row: models.Attempted) -> dict[str, Any]:
     """The fields of a row that has lost its worker: after the first time it waits, twice as long each time."""
-    again = {**AGAIN, "faults": row.faults + 1}
+    again = {**models.AGAIN, "faults": row.faults + 1}
     if not row.faults:
         return again
-    wait = min(LOST_WAIT * 2 ** min(row.faults - 1, 20), LONGEST_DUE)
+    wait = min(LOST_WAIT * 2 ** min(row.faults - 1, 20), models.LONGEST_DUE)
     return {**again, "stage": LOST, "due": timezone.now() + wait}
 
 
-def child_died(*, kind: type[Attempted], message: str, too_long: bool = False) -> None:
+def child_died(*, kind: type[models.Attempted], message: str, too_long: bool = False) -> None:
     """A process of a worker's pool died while it worked on a row: queue the row again, and fail it the third time.
 
     message: id of the message that the process worked on. A death before the first stage does not count, because the
@@ -144,10 +127,10 @@ def child_died(*, kind: type[Attempted], message: str, too_long: bool = False) -
     row = kind.objects.filter(state="running", message=message).first()
     if row is None:
         return
-    with suppress(Superseded):
+    with suppress(models.Superseded):
         if too_long:
             fail(row=row, sentence=KINDS[kind].too_long())
-        elif row.stage == STARTING:
+        elif row.stage == models.STARTING:
             row.change(**_after_a_loss(row))
         elif row.deaths < MAX_DEATHS - 1:
             requeue(row=row)
@@ -157,27 +140,27 @@ def child_died(*, kind: type[Attempted], message: str, too_long: bool = False) -
 
 def put_back() -> int:
     """Queue all running rows again when the embedded worker ends, for the next start. It counts as no death."""
-    return sum(kind.objects.filter(state="running").update(**AGAIN) for kind in ATTEMPTED)
+    return sum(kind.objects.filter(state="running").update(**models.AGAIN) for kind in ATTEMPTED)
 
 
 def enqueue_all() -> int:
     """Enqueue every queued job, sample and micrograph: at a start, when no message can still be there."""
-    waiting = Job.objects.waiting()
+    waiting = models.Job.objects.waiting()
     waiting.exclude(sample=None).update(enqueued=None)
-    if Micrograph.objects.waiting().exists():
+    if models.Micrograph.objects.waiting().exists():
         enqueue_inspection()
     return _enqueue(waiting.filter(sample=None).order_by("queued"), *(kind.objects.waiting() for kind in BESIDES))
 
 
-def _is_busy(kind: type[Attempted]) -> bool:
+def _is_busy(kind: type[models.Attempted]) -> bool:
     return kind.objects.filter(state="running").exists()
 
 
 def _enqueue(jobs: QuerySet, *others: QuerySet) -> int:
     """These jobs, the next images of every sample with images that wait and were not enqueued, and these other rows."""
     count = enqueue(list(jobs.values_list("pk", flat=True)))
-    stuck().update(state=Sample.State.QUEUED, enqueued=None)
-    images = Job.objects.waiting().filter(enqueued=None, sample__isnull=False)
+    stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
+    images = models.Job.objects.waiting().filter(enqueued=None, sample__isnull=False)
     count += sum(enqueue_next(pk) for pk in set(images.values_list("sample", flat=True)))
     return count + sum(enqueue(list(rows.values_list("pk", flat=True)), rows.model) for rows in others)
 
@@ -188,15 +171,17 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
     Signed results stay, and so do those on which they rest, and their samples.
     """
     limit = timezone.now() - older_than
-    old = Job.objects.exclude(state__in=Job.UNFINISHED).filter(finished__lt=limit).exclude(pk__in=kept())
-    young = Job.objects.filter(sample=OuterRef("pk")).exclude(pk__in=old)
-    arriving = Micrograph.objects.filter(sample=OuterRef("pk"))
-    samples = Sample.objects.filter(~Exists(young), ~Exists(arriving), created__lt=limit)
+    old = models.Job.objects.exclude(state__in=models.Job.UNFINISHED).filter(finished__lt=limit).exclude(pk__in=kept())
+    young = models.Job.objects.filter(sample=OuterRef("pk")).exclude(pk__in=old)
+    arriving = models.Micrograph.objects.filter(sample=OuterRef("pk"))
+    samples = models.Sample.objects.filter(~Exists(young), ~Exists(arriving), created__lt=limit)
     jobs = old.filter(Q(sample=None) | Q(sample__in=samples))
-    staying = Job.objects.exclude(pk__in=jobs)
-    uploads = Micrograph.objects.filter(created__lt=limit, sample=None).exclude(pk__in=staying.values("micrograph"))
-    pooled = _bytes(SampleArtifact.objects.filter(sample__in=samples))
-    size = _bytes(Artifact.objects.filter(job__in=jobs)) + _bytes(uploads) + pooled
+    staying = models.Job.objects.exclude(pk__in=jobs)
+    uploads = models.Micrograph.objects.filter(created__lt=limit, sample=None).exclude(
+        pk__in=staying.values("micrograph")
+    )
+    pooled = _bytes(models.SampleArtifact.objects.filter(sample__in=samples))
+    size = _bytes(models.Artifact.objects.filter(job__in=jobs)) + _bytes(uploads) + pooled
     purged = Purged(jobs.count(), uploads.count(), size)
     if not dry_run:
         for sample in samples:
@@ -204,7 +189,7 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
         for job in jobs.filter(sample=None).select_related("micrograph"):
             delete_job(job=job)
         with transaction.atomic():
-            Micrograph.objects.filter(created__lt=limit, jobs=None, sample=None).delete()
+            models.Micrograph.objects.filter(created__lt=limit, jobs=None, sample=None).delete()
     return purged
 
 
@@ -215,20 +200,20 @@ def tidy() -> Purged:
     """
     optimise()
     an_hour_ago = timezone.now() - AN_HOUR
-    broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=an_hour_ago)
+    broken = models.Micrograph.objects.filter(state=models.Micrograph.State.RECEIVING, created__lt=an_hour_ago)
     with transaction.atomic():
         broken.delete()
-        Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
-    Arrival.objects.filter(created__lt=an_hour_ago).delete()
+        models.Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
+    models.Arrival.objects.filter(created__lt=an_hour_ago).delete()
     remove_the_rest(an_hour_ago)
     forget_unasked(an_hour_ago)
-    WorkerProcess.objects.filter(seen__lt=timezone.now() - ABANDONED).delete()
+    models.WorkerProcess.objects.filter(seen__lt=timezone.now() - ABANDONED).delete()
     forget_deliveries()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days)) if days else Purged(0, 0, 0)
-    unused = Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
+    unused = models.Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
     # What was asked of an archive stands on it until its images are there.
-    abandoned = unused.exclude(is_archive=True, state__in=Micrograph.UNFINISHED)
+    abandoned = unused.exclude(is_archive=True, state__in=models.Micrograph.UNFINISHED)
     tidied = Purged(purged.jobs, purged.uploads + abandoned.count(), purged.bytes + _bytes(abandoned))
     with transaction.atomic():
         abandoned.delete()
@@ -245,20 +230,20 @@ def optimise() -> None:
 
 def storage_used() -> int:
     """Bytes of all micrographs and results (previews, a few kB each, left out)."""
-    viewer_bytes = Micrograph.objects.aggregate(total=Sum("viewer_size"))["total"] or 0
-    kinds = Micrograph, Artifact, SampleArtifact, DatasetImage, TrainingFile
+    viewer_bytes = models.Micrograph.objects.aggregate(total=Sum("viewer_size"))["total"] or 0
+    kinds = models.Micrograph, models.Artifact, models.SampleArtifact, models.DatasetImage, models.TrainingFile
     return viewer_bytes + sum(_bytes(kind.objects.all()) for kind in kinds)
 
 
-def _unheard(kind: type[Attempted]) -> QuerySet:
+def _unheard(kind: type[models.Attempted]) -> QuerySet:
     """Queued rows for which a message is to be sent: they had none, or the messages of their kind may be lost.
 
     A message makes a worker take the next row. While a worker is busy, or messages were sent lately, rows wait for
     their turn and need no new message. Otherwise FEW messages are sent, so that they do not pile up.
     """
-    now, waiting = timezone.now(), kind.objects.waiting().order_by("queued" if kind is Job else "created")
+    now, waiting = timezone.now(), kind.objects.waiting().order_by("queued" if kind is models.Job else "created")
     unsent, lost = Q(enqueued=None), []
-    if kind is Job:
+    if kind is models.Job:
         unsent &= Q(sample=None) & (~Q(queued__range=(now - timedelta(seconds=2), now)) | Q(attempt__gt=0))
     is_busy = any(_is_busy(other) for other in KINDS if KINDS[other].queue == KINDS[kind].queue)
     if not (is_busy and settings.DEEPSEGM_EMBEDDED):  # elsewhere one worker's being busy does not say that another is
@@ -270,6 +255,6 @@ def _unheard(kind: type[Attempted]) -> QuerySet:
 
 def _bytes(rows: QuerySet) -> int:
     """The bytes of the rows in the storage; a bundle is stored only as a list, which takes almost nothing."""
-    if issubclass(rows.model, StoredFile):
+    if issubclass(rows.model, models.StoredFile):
         rows = rows.exclude(file__endswith=bundles.PLAN)
     return rows.aggregate(total=Sum("size"))["total"] or 0

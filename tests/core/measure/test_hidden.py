@@ -9,7 +9,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import MASKS, Cut, Provenance, Segmentation
 from segmentation.core.measure.budget import HIDDEN, Effect, Evidence
 from segmentation.core.measure.distribution import WeightedSizes
-from segmentation.core.measure.hidden import most_hidden, with_hidden
+from segmentation.core.measure.fractions import most_hidden, with_hidden
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure

@@ -296,7 +296,7 @@ class TestRevisions:
     def test_a_result_that_was_deleted_meanwhile_is_gone(self, script, make_job, alice, monkeypatch):
         job = make_job(owner=alice, state=Job.State.DONE)
         old = Job.objects.get(pk=job.pk)
-        monkeypatch.setattr("segmentation.api.jobs.job_of", lambda pk: old)
+        monkeypatch.setattr("segmentation.api.jobs.row_of", lambda kind, pk: old)
         job.delete()
         assert self.revise(script, old, {"filter": "on"}).status_code == 404
         old.micrograph.delete()

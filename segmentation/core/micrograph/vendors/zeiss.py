@@ -81,19 +81,16 @@ def _doubt(size: float | None, width: float | None, columns: int) -> tuple[str, 
 def _metadata(entries: dict[str, str]) -> dict[str, str | float]:
     distance = quantity_nm(entries.get("AP_WD", ""))
     when = f"{entries.get('AP_DATE', '')} {entries.get('AP_TIME', '')}"
+    voltage = entries.get("AP_ACTUALKV", "")
+    volts = leading_number(voltage)
     return metadata_of(
         instrument=f"Zeiss {entries.get('SV_SERIAL_NUMBER', '')}",
         detector=entries.get("DP_DETECTOR_CHANNEL") or entries.get("DP_DETECTOR_TYPE"),
-        voltage_kv=_kilovolts(entries.get("AP_ACTUALKV", "")),
+        voltage_kv=scaled(volts, 1e-3) if volts and re.search(r"\d\s*V", voltage) else volts,
         working_distance_mm=scaled(distance, 1e-6),
         magnification=_magnification(entries.get("AP_MAG", "")),
         date=when,
     )
-
-
-def _kilovolts(text: str) -> float | None:
-    value = leading_number(text)
-    return scaled(value, 1e-3) if value and re.search(r"\d\s*V", text) else value
 
 
 def _magnification(text: str) -> float | None:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from ..panels import Drawing
 
 INCHES = (10.0, 7.4)
-LEFT, TOP, WIDE, TALL = 0.02, 0.9, 0.44, 0.53  # of the map
+LEFT, TOP, WIDTH, HEIGHT = 0.02, 0.9, 0.44, 0.53  # of the map
 UPPER = 0.76  # of the height, which is all that is used where shapes have no classes
-CHARTS = ((0.56, 0.68, 0.42, 0.22), (0.56, 0.36, 0.42, 0.22))
-SHAPES, RODS = (0.12, 0.07, 0.34, 0.17), ((0.56, 0.07, 0.19, 0.17), (0.79, 0.07, 0.19, 0.17))
+CHART_BOXES = ((0.56, 0.68, 0.42, 0.22), (0.56, 0.36, 0.42, 0.22))
+SHAPES_BOX, ROD_BOXES = (0.12, 0.07, 0.34, 0.17), ((0.56, 0.07, 0.19, 0.17), (0.79, 0.07, 0.19, 0.17))
 
 
 def _write(context: Context, path: Path) -> None:
@@ -32,26 +32,30 @@ def _write(context: Context, path: Path) -> None:
     statistics = drawing.sample.pooled
     sheet = Sheet(INCHES, 144, 10.0)
     sheet.title = f"Arrangement of the {drawing.task.things} in {one_line(drawing.sample.name)}"
-    found = statistics.arrangement if statistics else None
-    words = found["sentence"] if found else f"Too few whole {drawing.task.things} to say how they lie to each other."
-    sheet.text(0.02, 0.965, fill(words, 105), fontsize=12, va="center", parse_math=False)
-    if found:
-        tall = min(TALL, WIDE * INCHES[0] / INCHES[1] * drawing.shape[0] / drawing.shape[1])
-        below = sheet.add_axes((LEFT, TOP - tall - 0.03, WIDE, 0.015))
-        draw_map(sheet.add_axes((LEFT, TOP - tall, WIDE, tall)), below, drawing)
-        draw_distances(sheet.add_axes(CHARTS[0]), drawing)
-        if pairs := found["pairs"]:
-            draw_pairs(sheet.add_axes(CHARTS[1]), pairs, _unit(drawing))
-    shaped = bool(statistics and statistics.shape_classes)
-    if shaped:
-        draw_shapes(sheet.add_axes(SHAPES), drawing)
-        for place, side in zip(RODS, ("length", "width"), strict=True):
-            draw_rods(sheet.add_axes(place), drawing, side)
+    arrangement = statistics.arrangement if statistics else None
+    title = (
+        arrangement["sentence"]
+        if arrangement
+        else f"Too few whole {drawing.task.things} to say how they lie to each other."
+    )
+    sheet.text(0.02, 0.965, fill(title, 105), fontsize=12, va="center", parse_math=False)
+    if arrangement:
+        height = min(HEIGHT, WIDTH * INCHES[0] / INCHES[1] * drawing.shape[0] / drawing.shape[1])
+        colour_axes = sheet.add_axes((LEFT, TOP - height - 0.03, WIDTH, 0.015))
+        draw_map(sheet.add_axes((LEFT, TOP - height, WIDTH, height)), colour_axes, drawing)
+        draw_distances(sheet.add_axes(CHART_BOXES[0]), drawing)
+        if pairs := arrangement["pairs"]:
+            draw_pairs(sheet.add_axes(CHART_BOXES[1]), pairs, _unit(drawing))
+    has_shapes = bool(statistics and statistics.shape_classes)
+    if has_shapes:
+        draw_shapes(sheet.add_axes(SHAPES_BOX), drawing)
+        for box, side in zip(ROD_BOXES, ("length", "width"), strict=True):
+            draw_rods(sheet.add_axes(box), drawing, side)
     pixels = figure.rendered(sheet)
-    path.write_bytes(figure.as_png(pixels if shaped else pixels[: round(UPPER * len(pixels))], sheet))
+    path.write_bytes(figure.as_png(pixels if has_shapes else pixels[: round(UPPER * len(pixels))], sheet))
 
 
-def draw_map(ax: Axes, below: Axes, drawing: Drawing) -> None:
+def draw_map(ax: Axes, colour_axes: Axes, drawing: Drawing) -> None:
     """The objects coloured by the distance to their nearest neighbour."""
     import numpy as np
     from matplotlib import colormaps
@@ -65,17 +69,17 @@ def draw_map(ax: Axes, below: Axes, drawing: Drawing) -> None:
     table = drawing.analysis.table
     unit = _unit(drawing)
     distance = table.length("neighbour_distance") * nanometre_in(unit)
-    known = distance[np.isfinite(distance)]
-    scale = Normalize(0.0, float(np.quantile(known, 0.98))) if len(known) else Normalize(0.0, 1.0)
+    finite = distance[np.isfinite(distance)]
+    scale = Normalize(0.0, float(np.quantile(finite, 0.98))) if len(finite) else Normalize(0.0, 1.0)
     colours = 255 * colormaps["viridis"](scale(np.nan_to_num(distance)))[:, :3]
     colours[~np.isfinite(distance)] = 150
     labels = drawing.labels
     picture = np.repeat(0.5 * drawing.picture[..., None].astype(np.float32), 3, axis=2)
-    inside = labels > 0
-    picture[inside] = 0.8 * colours[labels[inside] - 1] + 0.4 * picture[inside]
+    is_object = labels > 0
+    picture[is_object] = 0.8 * colours[labels[is_object] - 1] + 0.4 * picture[is_object]
     show(ax, drawing, np.clip(picture, 0, 255).astype(np.uint8), "Distance to the nearest neighbour")
     add_scale_bar(ax, drawing)
-    bar = ax.figure.colorbar(ScalarMappable(scale, colormaps["viridis"]), cax=below, orientation="horizontal")
+    bar = ax.figure.colorbar(ScalarMappable(scale, colormaps["viridis"]), cax=colour_axes, orientation="horizontal")
     bar.set_label(f"centre to centre ({unit}); grey: left out", fontsize=sheet_of(ax).font)
     bar.ax.tick_params(labelsize=sheet_of(ax).font)
 
@@ -91,12 +95,12 @@ def draw_distances(ax: Axes, drawing: Drawing) -> None:
     table, unit = drawing.analysis.table, _unit(drawing)
     factor = nanometre_in(unit)
     assert drawing.sample.pooled and drawing.sample.pooled.arrangement
-    of = drawing.sample.pooled.arrangement["centre"]
+    neighbours = drawing.sample.pooled.arrangement["centre"]
     distance = np.sort(factor * table.length("neighbour_distance")[table.whole])
     sheet = begin(ax, f"Nearest neighbour, centre to centre ({unit})", drawing.task.things.capitalize())
     set_title(ax, "Nearest neighbours")
     draw_bars(ax, histogram(distance, np.ones(len(distance)), auto_edges(distance, unit)))
-    marks = {"mean": (of["mean"], MEAN, "solid"), "at random": (of.get("chance"), INK, "dashed")}
+    marks = {"mean": (neighbours["mean"], MEAN, "solid"), "at random": (neighbours.get("chance"), INK, "dashed")}
     for name, (value, colour, style) in marks.items():
         if value is not None:
             ax.axvline(factor * value, color=colour, linestyle=style, linewidth=1.4, label=name)
@@ -130,11 +134,11 @@ def draw_shapes(ax: Axes, drawing: Drawing) -> None:
     classes = drawing.sample.pooled.shape_classes
     sheet = begin(ax, "% of the outlines")
     set_title(ax, "Shapes of the outlines")
-    for place, of in enumerate(classes.values()):
-        share, low, high = (100 * (end or 0.0) for end in (of["share"], of["low"], of["high"]))
-        ax.barh(place, share, 0.65, color=BAR)
+    for position, kind in enumerate(classes.values()):
+        share, low, high = (100 * (value or 0.0) for value in (kind["share"], kind["low"], kind["high"]))
+        ax.barh(position, share, 0.65, color=BAR)
         ax.errorbar(
-            share, place, xerr=[[max(share - low, 0)], [max(high - share, 0)]], color=INK, linewidth=1.0, capsize=2
+            share, position, xerr=[[max(share - low, 0)], [max(high - share, 0)]], color=INK, linewidth=1.0, capsize=2
         )
     ax.set_yticks(range(len(classes)), list(classes), fontsize=sheet.font)
     ax.set(xlim=(0, 100), ylim=(len(classes) - 0.4, -0.6))

@@ -1,4 +1,4 @@
-"""Files for regulators: the report form of OECD TG 125, and the endpoint record of the study."""
+"""Files for dossiers and papers: the report form of OECD TG 125, the endpoint record of the study, how to cite."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..looks import FORM
-from ..wording import write_json
+from ..wording import BIBTEX, write_json
 from .base import Export
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def _write_record(context: Context, path: Path) -> None:
 
 
 HOLDS = "the report form of OECD TG 125, also in the report with annexes: every entry, or that the laboratory gives it"
+CITE = "how to cite DeepSegm, BibTeX"
 STUDY = "the granulometry study as AMBIT, eNanoMapper and pyambit read it"
 EXPORTS = (
     Export(
@@ -50,5 +51,14 @@ EXPORTS = (
         image=STUDY,
         sample=STUDY,
         screened=True,
+    ),
+    Export(
+        "citation.bib",
+        "How to cite, BibTeX",
+        "application/x-bibtex",
+        190,
+        lambda _, to: to.write_text(BIBTEX),
+        image=CITE,
+        sample=CITE,
     ),
 )

@@ -1,4 +1,4 @@
-"""What the pages show: outlines of what was found and small pictures; of a micrograph itself the picture and tiles."""
+"""The files that pages show: outlines and small pictures of a result, picture and tiles of a micrograph."""
 
 from __future__ import annotations
 
@@ -43,20 +43,23 @@ MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 
 
 
 def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, Any]:
-    """The particles for the viewer and the histogram of the result page, as plain JSON types.
+    """The objects for the viewer and the histogram of the result page, as plain JSON types.
 
-    {"width", "height", "rows", "unit", "pixel_size", "particles": [{"id", "kept", "reason", *measures_of(task.size),
-    "confidence", "weight", "visible_length", "length", "width", *COLOURED, "shape", "shape_chance", "outline"}]}, of
-    the measures those that are known, and "class" where there are several;
-    sizes in `unit` with all their digits, so that the page puts them into the same bins as the figure, None where there
-    is no number; cut: the object is kept but touches the frame, so that its size is not known; pixel_size: of a
-    pixel in `unit`; weight: of the border correction, only where it has weights;
-    outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to its first point and
-    true to about a pixel. Where pixels belong to classes, each class has its "colour" in the figure, and in "rings"
-    its further pieces and its holes, the largest first, as far as there is room: "left_out" is how many are missing.
-    cuts: the possible cuts of what is kept or touches the frame, the most probable first, as columns: "place" among all
-    of the image, "id" of the object, "chance", "line" [x0, y0, ...], and "after" and "sides" of `Cut`.
-    drawing: what the figure draws, where it is known.
+    {"width", "height", "rows", "unit", "pixel_size", "left_out", "cuts", "particles": [...]}. drawing: what the figure
+    draws; None draws it anew. pixel_size: the side of a pixel in `unit`.
+
+    Each particle has "id", "kept", "reason" and "outline". Where they are known it has "class", "cut", "weight",
+    measures_of(task.size), "confidence", "visible_length", "length", "width", COLOURED, "shape" and "shape_chance".
+    Sizes are in `unit` with all their digits, so that the page puts them into the same bins as the figure. None stands
+    where there is no number. cut: it is kept but touches the frame, so that its size is not known. weight: that of the
+    border correction. outline: [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, true to about a pixel,
+    without the first point again.
+
+    Where pixels belong to classes, a class has the "colour" of the figure. Its "rings" are its further pieces and its
+    holes, the largest first, as far as there is room; "left_out" counts the others.
+
+    cuts: columns of the possible cuts of what is kept or touches the frame, the most probable first. "place" is its
+    number among all of the image, "id" the object, "line" [x0, y0, ...]; `Cut` explains "chance", "after" and "sides".
     """
     rows, columns = analysis.micrograph.shape
     objects, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
@@ -114,7 +117,7 @@ def objects_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> int:
-    """Give each class its rings but for the first, which is its outline; returns how many have no room."""
+    """Give each class its rings; the first is its outline already. Returns how many rings have no room."""
     left_out = 0
     for particle, rings in zip(particles, every, strict=True):
         lines = [_whole(thinned(ring, TOLERANCE)) for ring in rings[1:]]
@@ -149,17 +152,17 @@ def _short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
 
 
 def _finite(value: float) -> float | None:
-    """JSON knows no NaN, which stands in the table of a refused image."""
+    """A number for JSON, which has no NaN; the table of a refused image has it."""
     return value if math.isfinite(value) else None
 
 
 def _whole(line: NDArray[np.float64]) -> list[float]:
-    """Coordinates in turn; half pixels as they are, whole ones as integers, which take less room in JSON."""
+    """The coordinates in turn. Whole ones are integers, which take less room in JSON."""
     return [int(value) if value == int(value) else value for value in line.ravel().tolist()]
 
 
 def image_webp(micrograph: Micrograph) -> bytes:
-    """The whole upload for display, hot and cold pixels clipped, no side over 1024 px."""
+    """The whole upload for display as WebP. Hot and cold pixels are clipped, and no side is over 1024 px."""
     from ...micrograph.contrast import preview
 
     return _webp(preview(micrograph, LONGEST))
@@ -171,9 +174,10 @@ def write_tiles(micrograph: Micrograph, path: Path) -> None:
 
 
 def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
-    """The whole upload for display as PNG squares of 512 px "level/column-row.png", less at the far edges.
+    """The whole upload for display as PNG squares, by name "level/column-row.png". A square has 512 px a side, fewer at
+    the far edges.
 
-    Level 0 has every pixel and each further one half as many a side, as long as it has more than `image_webp`.
+    Level 0 has every pixel. Each further level has half as many a side, as long as it has more than `image_webp`.
     """
     from PIL import Image
 
@@ -191,7 +195,7 @@ def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
 
 
 def figure_webp(pixels: NDArray[np.uint8]) -> bytes:
-    """The figure's pixels (h, w, 3) for the page, no side over 1000 px."""
+    """The figure's pixels (h, w, 3) for the page as WebP, no side over 1000 px."""
     return _webp(pixels, LONGEST_FIGURE, 60)
 
 
@@ -205,8 +209,10 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
 
 
 def thumbnail(analysis: Analysis, longest: int = THUMBNAIL, *, rims: bool = False) -> bytes:
-    """The analysed area, with what counts in colour and what does not in grey, no side over `longest` px, as WebP; the
-    bare picture where nothing counts or the image is of another kind. rims: of objects only these are drawn."""
+    """The analysed area as WebP, no side over `longest` px. What counts is in colour, what does not in grey.
+
+    It is the bare picture if nothing counts or the image is of another kind. rims: only the rims of objects are drawn.
+    """
     from ..picture import NO_COLOUR, analysed, colour_numbers, painted, rimmed, sampled
 
     picture, used = analysed(analysis, longest), analysis.segmentation

@@ -54,7 +54,13 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
     with _workbook(file) as book:
         _add_summary(book, sample, filing)
         if sample.analysis is None:
-            _add_images(book, sample)
+            heads, rows = numbers_of(sample)
+            if sample.pooled is not None and sample.task.screened:
+                heads = ["counted", "left out", f"median ({sample.pooled.unit})", "95 % from", "to"]
+            images = ((image.name, *row, *_remarks(image)) for image, row in zip(sample.images, rows, strict=True))
+            widths = (*IMAGES[:1], *[max(12, len(head)) for head in heads], *IMAGES[1:])
+            heads = ["image", *heads, "nm per pixel", "outlier", "excluded", "warning"]
+            _add_sheet(book, "Images", heads, images, widths)
         tables = [("", sample.analysis.table)] if sample.analysis else [(i.name, m.table) for i, m in sample.counted]
         _add_objects(book, things, tables, kept=True)
         if any(not table.kept.all() for _, table in tables):
@@ -168,16 +174,6 @@ def _rounded(value: Any) -> Any:
     if not isinstance(value, float) or not math.isfinite(value):
         return value
     return float(f"{value:.{DIGITS}g}")
-
-
-def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
-    """One line an image of a sample."""
-    heads, rows = numbers_of(sample)
-    if sample.pooled is not None and sample.task.screened:
-        heads = ["counted", "left out", f"median ({sample.pooled.unit})", "95 % from", "to"]
-    images = ((image.name, *row, *_remarks(image)) for image, row in zip(sample.images, rows, strict=True))
-    widths = (*IMAGES[:1], *[max(12, len(head)) for head in heads], *IMAGES[1:])
-    _add_sheet(book, "Images", ["image", *heads, "nm per pixel", "outlier", "excluded", "warning"], images, widths)
 
 
 def _add_objects(book: Workbook, title: str, tables: Sequence[tuple[str, Table]], *, kept: bool) -> None:

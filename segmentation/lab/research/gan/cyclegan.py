@@ -142,18 +142,15 @@ class CycleTrainer(GanTrainer):
         rng = np.random.default_rng((self.seed, 2, self.step))
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         mask, micrograph = self._batch(rng)
-        self._set_rate()
+        settings = self.settings
+        remaining = (settings.steps - self.step) / max(1.0, settings.steps * (1 - settings.fall))
+        for optimiser in (self.generators_adam, self.discriminators_adam):
+            optimiser.param_groups[0]["lr"] = settings.learning_rate * min(1.0, remaining)
         losses, painted, segmented = self._move_generators(mask, micrograph)
         older = self.micrograph_pool.exchange(painted, noise), self.mask_pool.exchange(segmented, noise)
         losses["discriminators"] = self._move_discriminators(mask, micrograph, *older)
         self.step += 1
         return losses
-
-    def _set_rate(self) -> None:
-        settings = self.settings
-        remaining = (settings.steps - self.step) / max(1.0, settings.steps * (1 - settings.fall))
-        for optimiser in (self.generators_adam, self.discriminators_adam):
-            optimiser.param_groups[0]["lr"] = settings.learning_rate * min(1.0, remaining)
 
     def _move_generators(self, mask: Tensor, micrograph: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         settings = self.settings

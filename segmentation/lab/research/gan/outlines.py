@@ -165,7 +165,7 @@ class OutlineTrainer(GanTrainer):
         self.moves_generator = torch.optim.Adam(self.generator.parameters(), settings.learning_rate, betas)
         self.moves_critic = torch.optim.Adam(self.critic.parameters(), settings.learning_rate, betas)
         self.held_out = held_out
-        self.true_shapes = shapes_of([as_field(outline) for outline in held_out[:COMPARED]])
+        self.true_shapes = shapes_of([outline.astype(np.float32) / 127.5 - 1 for outline in held_out[:COMPARED]])
 
     def advance(self) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, self.step))
@@ -216,11 +216,6 @@ class OutlineTrainer(GanTrainer):
         drawn = [shade(field) for field in self._drawn(48)]
         everything = real + drawn
         return in_rows(everything[i : i + 12] for i in range(0, len(everything), 12))
-
-
-def as_field(outline: NDArray[np.uint8]) -> Field:
-    """0..255 to -1..1."""
-    return outline.astype(np.float32) / 127.5 - 1
 
 
 def shapes_of(fields: list[Field]) -> list[Shape]:

@@ -1,14 +1,15 @@
-"""A model is trained further on a user's own images, with a table on held-out images that says what it brought.
+"""A model is trained further on a user's images. A table on held-out images says how much better it became.
 
-Every stage has a folder of its own in `out`, and whatever is finished there is not done again: after any kill the same
-call goes on and comes to the same end.
+Every stage has a folder in `out`. Finished stages are not done again, so the same call goes on after any kill and
+comes to the same end.
 
-    plan.json     what is done, decided once; recipe.json: what all trainings have in common
+    plan.json     what is done, decided once
+    recipe.json   what all trainings have in common
     replay/       the base model's own data (training.replay)
-    before/       what the base model finds in each image
-    split-0/ ...  trainings, each without some of the images; heldout/ in them: what they find in those; share-30/ ...:
-                  what means of their weights and the base's find there (training.blend)
-    curve-0-3/ .. the same with three of their images, for the learning curve
+    before/       readings of each image by the base model
+    split-0/ ...  trainings, each without some of the images. heldout/ has its readings of those images. share-30/ ...
+                  have readings by means of its weights and the base model's (training.blend)
+    curve-0-3/ .. trainings of a split with three images, for the learning curve
     tuned/        the training on all images
     final/        the model: weights and card
     files/        the pictures of the summary
@@ -51,17 +52,17 @@ def adapt(
     report: Report = lambda stage, fraction, summary, left: None,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> TrainingSummary:
-    """Train `base` further on the images and labels in `folder`; returns what a training's page shows.
+    """Train `base` further on the images and labels in `folder`. Returns the summary that a training's page shows.
 
-    The model is in `out/final`, the pictures of the summary in `out/files`. report(stage, fraction of all, summary so
-    far, seconds left or None): called often, also from the middle of a training. Raises BadDataset and BadRecipe where
-    the folder or the base cannot be used, Cancelled soon after `is_cancelled` says so, CannotWrite.
+    The model is written to `out/final`, the pictures of the summary to `out/files`. report(stage, fraction of all,
+    summary so far, seconds left or None) is called often, also during a training. Raises BadDataset or BadRecipe if
+    the folder or the base cannot be used, Cancelled soon after `is_cancelled` returns True, and CannotWrite.
     """
     return Adaptation(folder, base, out, options, report, is_cancelled).go()
 
 
 class Adaptation:
-    """One call of `adapt`: its plan, what this rests on, its trainings, and what its caller hears."""
+    """One call of `adapt`: its material and plan, its trainings, and its reports to the caller."""
 
     def __init__(
         self, folder: Path, base: str, out: Path, options: Options, report: Report, is_cancelled: Callable[[], bool]
@@ -100,8 +101,9 @@ class Adaptation:
     def _found(
         self, card: ModelCard, numbers: Sequence[int], folder: Path, ways: Callable[[int], list[Way]] | None = None
     ) -> dict[int, list[Found]]:
-        """What a model finds in the images of these numbers, by number, read in each way; kept in `place`. ways: of an
-        image; None reads what was held out in every way, and else in the model's own."""
+        """The readings of these images by a model, by number; `folder` keeps them. ways(number): how the image is read.
+
+        None reads held-out images in every way and others in the model's own way."""
         every = folder.name == HELD
         predictor, readings = Predictor(card, self.material.runtime), {}
         for number in numbers:
@@ -124,8 +126,8 @@ class Adaptation:
     def _blended(
         self, tuned: ModelCard, way: Way, before: Mapping[int, Found], after: Mapping[int, Sequence[Found]]
     ) -> None:
-        """Choose the share of the tuned weights by the held-out images and the base model's own data; publish that
-        mean, and tell what it brings and forgets. way: in which the model's maps are read."""
+        """Choose the share of the tuned weights by the held-out images and the base model's own data, and publish that
+        mean. The summary says what it gains and forgets. way: how the model's maps are read."""
         ways = self._ways_apart(after)
         held = {blend.WHOLE: {number: readings[ways[number]] for number, readings in after.items()}}
         for share in blend.SHARES[1:]:
@@ -169,20 +171,20 @@ class Adaptation:
         )
 
     def _ways_apart(self, readings: Mapping[int, Sequence[Found]]) -> dict[int, int]:
-        """The number of the way in which each image is read, as the images of other groups choose."""
+        """The number of the way in which each image is read. The images of other groups choose it."""
         groups = [self.material.pairs[number].group for number in readings]
         read = [[one.record for one in ways] for ways in readings.values()]
         return dict(zip(readings, chosen_apart(self.scoring, read, groups), strict=True))
 
     def _own_images(self, card: ModelCard) -> dict[str, Any]:
-        """What the images are like, for the card of a task that does not describe its images by itself."""
+        """The card's entry that describes the images. It is empty if the task of the card describes them by itself."""
         if ENTRY in card.options:
             return {}
         described = [describe(as_seen(pair.load()[0].pixels)) for pair in self.material.pairs]
         return {OWN: learn(described, [pair.group for pair in self.material.pairs])[ENTRY]}
 
     def _tell(self, before: Mapping[int, Found], after: Mapping[int, Found]) -> None:
-        """The table, the images and the outcome."""
+        """Put the table, the images and the outcome into the summary."""
         groups = [self.material.pairs[number].group for number in after]
         old, new = ([readings[number].record for number in after] for readings in (before, after))
         table, figures = outcome.changes(self.scoring, old, new, groups)
@@ -203,7 +205,7 @@ class Adaptation:
         self.progress.say("comparing")
 
     def _learning_curve(self, before: Mapping[int, Found], after: Mapping[int, Sequence[Found]]) -> None:
-        """The same held-out images, with a third and two thirds of the others to learn from; tuned weights alone."""
+        """Score the held-out images by trainings on a third and on two thirds of the others, tuned weights alone."""
         splits = range(len(self.summary["plan"]["held_out"]))
         most = min(len(self.material.pairs) - len(self.material.places(split)) for split in splits)
         steps = [self._step(0, before, dict.fromkeys(sorted(after), 0))]

@@ -40,16 +40,16 @@ def build_mat(
     height, thickness = (np.zeros(shape, np.float32) for _ in range(2))
     owner = np.zeros(shape, np.int32)
     for number, fibre in enumerate(fibres, start=1):
-        rows, columns, top = tube(fibre, shape)
-        at = rows, columns
-        lift = scene.stacking * float(np.quantile(height[at], 0.9)) if len(top) else 0.0
-        upper = top + fibre.diameter / 2 + lift
-        seen = upper >= height[at]
-        height[rows[seen], columns[seen]] = upper[seen]
-        owner[rows[seen], columns[seen]] = number
-        thickness[at] += 2 * top
-    order = np.linspace(-1.2, 1.2, len(fibres) + 1) + rng.normal(0, 0.5, len(fibres) + 1)
-    return Scene(height, owner, thickness, order.astype(np.float32), np.arange(len(fibres) + 1, dtype=np.int32)), fibres
+        rows, columns, heights = tube(fibre, shape)
+        pixels = rows, columns
+        lift = scene.stacking * float(np.quantile(height[pixels], 0.9)) if len(heights) else 0.0
+        surface = heights + fibre.diameter / 2 + lift
+        is_uppermost = surface >= height[pixels]
+        height[rows[is_uppermost], columns[is_uppermost]] = surface[is_uppermost]
+        owner[rows[is_uppermost], columns[is_uppermost]] = number
+        thickness[pixels] += 2 * heights
+    greys = np.linspace(-1.2, 1.2, len(fibres) + 1) + rng.normal(0, 0.5, len(fibres) + 1)
+    return Scene(height, owner, thickness, greys.astype(np.float32), np.arange(len(fibres) + 1, dtype=np.int32)), fibres
 
 
 def draw_fibres(
@@ -68,15 +68,15 @@ def draw_fibres(
         path = curved(
             middle, direction, float(np.clip(length, 3 * diameter, 2.2 * max(shape))), diameter, mat.curl, rng
         )
-        bundle = int(rng.integers(2, 6)) if rng.random() < mat.bundles else 1
-        for place in range(bundle):
-            beside = path
-            if bundle > 1:
-                beside = _shifted(path, (place - (bundle - 1) / 2) * diameter * rng.uniform(0.95, 1.3))
-            fibre = Fibre(beside, _widths(len(path), diameter, mat, rng), diameter)
+        strands = int(rng.integers(2, 6)) if rng.random() < mat.bundles else 1
+        for strand in range(strands):
+            strand_path = path
+            if strands > 1:
+                strand_path = _shifted(path, (strand - (strands - 1) / 2) * diameter * rng.uniform(0.95, 1.3))
+            fibre = Fibre(strand_path, _widths(len(path), diameter, mat, rng), diameter)
             fibres.append(fibre)
-            inside = ((beside >= 0) & (beside < shape)).all(1)
-            covered += float(fibre.widths[inside].sum()) * STEP
+            is_inside = ((strand_path >= 0) & (strand_path < shape)).all(1)
+            covered += float(fibre.widths[is_inside].sum()) * STEP
     return fibres
 
 
@@ -105,10 +105,10 @@ def _widths(count: int, diameter: float, mat: MatSettings, rng: np.random.Genera
     """(count,) diameters along a path: somewhat uneven, with beads, spindles of up to three diameters."""
     uneven = ndimage.gaussian_filter1d(rng.normal(0, 1, count), 5 * diameter, mode="reflect")
     widths = diameter * (1 + mat.unevenness * uneven / max(float(uneven.std()), 1e-9))
-    at = np.arange(count)
+    steps = np.arange(count)
     for _ in range(rng.poisson(mat.beads * count * STEP / (100 * diameter))):
         size = rng.uniform(0.8, 2.0) * diameter
-        widths += size * np.exp(-0.5 * ((at - rng.integers(count)) * STEP / (0.7 * size)) ** 2)
+        widths += size * np.exp(-0.5 * ((steps - rng.integers(count)) * STEP / (0.7 * size)) ** 2)
     return np.maximum(widths, 2.0)
 
 
@@ -116,28 +116,28 @@ def tube(fibre: Fibre, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArr
     """Rows and columns (n,) of the pixels whose centres a fibre covers, and (n,) float32 its height over its axis."""
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
     widest = float(fibre.widths.max())
-    near = ((fibre.path > -widest) & (fibre.path < np.array(shape) + widest)).all(1)
-    path, widths = fibre.path[near], fibre.widths[near]
+    is_near = ((fibre.path > -widest) & (fibre.path < np.array(shape) + widest)).all(1)
+    path, widths = fibre.path[is_near], fibre.widths[is_near]
     if len(path) < 2:
         return nothing
     canvas = Image.new("1", (shape[1], shape[0]))
     jumps = np.flatnonzero(np.linalg.norm(np.diff(path, axis=0), axis=1) > 3 * STEP) + 1
-    pen, across = ImageDraw.Draw(canvas), widest + 4
+    pen, pen_width = ImageDraw.Draw(canvas), widest + 4
     for piece in np.split(path, jumps):
         points = [(float(x), float(y)) for y, x in (*piece[:: max(1, round(widest / 6))], piece[-1])]
-        pen.line(points, fill=1, width=int(np.ceil(across)), joint="curve")
+        pen.line(points, fill=1, width=int(np.ceil(pen_width)), joint="curve")
         for x, y in (points[0], points[-1]):
-            pen.ellipse((x - across / 2, y - across / 2, x + across / 2, y + across / 2), fill=1)
+            pen.ellipse((x - pen_width / 2, y - pen_width / 2, x + pen_width / 2, y + pen_width / 2), fill=1)
     rows, columns = np.nonzero(ndimage.maximum_filter(np.asarray(canvas, np.uint8), 3))
     distance, nearest = cKDTree(path).query(np.stack([rows, columns], 1), distance_upper_bound=widest)
-    found = np.isfinite(distance)
-    rows, columns, distance, nearest = (each[found] for each in (rows, columns, distance, nearest))
+    is_reached = np.isfinite(distance)
+    rows, columns, distance, nearest = (values[is_reached] for values in (rows, columns, distance, nearest))
     # The nearest point of a path of STEP px: less what lies along it, at most half a step.
     along = np.gradient(path, axis=0)[nearest] / STEP
     ahead = ((np.stack([rows, columns], 1) - path[nearest]) * along).sum(1)
-    ends = (nearest == 0) | (nearest == len(path) - 1)
-    square = distance**2 - np.where(ends, 0, np.clip(ahead, -STEP, STEP) ** 2)
+    is_end = (nearest == 0) | (nearest == len(path) - 1)
+    squared_distance = distance**2 - np.where(is_end, 0, np.clip(ahead, -STEP, STEP) ** 2)
     radius = widths[nearest] / 2
-    inside = square < radius**2
-    top = np.sqrt(radius[inside] ** 2 - np.maximum(square[inside], 0))
-    return rows[inside], columns[inside], top.astype(np.float32)
+    is_inside = squared_distance < radius**2
+    heights = np.sqrt(radius[is_inside] ** 2 - np.maximum(squared_distance[is_inside], 0))
+    return rows[is_inside], columns[is_inside], heights.astype(np.float32)

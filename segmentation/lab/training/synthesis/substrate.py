@@ -22,7 +22,9 @@ def substrate(
     s = settings
     relief = np.zeros(shape, np.float32)
     if s.gradient:
-        relief += s.gradient * _gradient(shape, rng)
+        slope = rng.uniform(0, 2 * np.pi)  # its direction
+        rows, columns = np.ogrid[-0.5 : 0.5 : shape[0] * 1j, -0.5 : 0.5 : shape[1] * 1j]
+        relief += s.gradient * (rows * np.sin(slope) + columns * np.cos(slope)).astype(np.float32)
     if s.cloud:
         relief += s.cloud * smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
     if s.grain:
@@ -41,13 +43,6 @@ def substrate(
     if s.holes:
         relief -= rng.uniform(0.25, 0.6) * _holes(shape, s.holes, rng)
     return np.float32(s.ground) + np.float32(contrast) * relief
-
-
-def _gradient(shape: Shape, rng: np.random.Generator) -> Field:
-    """From -0.5 to 0.5 in a random direction."""
-    angle = rng.uniform(0, 2 * np.pi)
-    rows, columns = np.ogrid[-0.5 : 0.5 : shape[0] * 1j, -0.5 : 0.5 : shape[1] * 1j]
-    return (rows * np.sin(angle) + columns * np.cos(angle)).astype(np.float32)
 
 
 def _grain(shape: Shape, period: float, rng: np.random.Generator) -> Field:

@@ -1,7 +1,11 @@
-"""The examples of the upload page, one of each kind: rendered here, so that no one else owns them, and analysed."""
+"""The examples of the upload page, one of each kind: rendered here, so that no one else owns them, and analysed.
+
+`python -m tests.examples` writes the same bytes each time to static/sample, or to a folder that it names.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,12 +15,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from ...core.analysis import Analysis, AnalysisSettings
-from ...core.micrograph.reader import read
-from ...core.pipeline import analyse
-from ...core.report.example import before_and_after, captioned
-from ..training.synthesis.noise import Field, distance_to_points, fractal_field, smooth_field, warped, white
-from .sample import write_sample
+from segmentation.core.analysis import Analysis, AnalysisSettings
+from segmentation.core.micrograph.reader import read
+from segmentation.core.pipeline import analyse
+from segmentation.core.report.example import before_and_after, captioned
+from segmentation.lab.training.synthesis.noise import (
+    Field,
+    distance_to_points,
+    fractal_field,
+    smooth_field,
+    warped,
+    white,
+)
+from tests.examples.sample import write_sample
 
 SHAPE = (512, 512)
 SEED, QUALITY = 5, 75  # of the noise; of the JPEG in a TIFF
@@ -149,3 +160,8 @@ def histogram(result: Analysis) -> NDArray[np.uint8]:
         text = f"{size} nm" if size else "0"
         pen.text((10 + size / edges[-1] * (SMALL[0] - 20), 184), text, fill="white", font=font, anchor="mm")
     return np.asarray(drawing)
+
+
+if __name__ == "__main__":
+    for file in write_examples(Path(sys.argv[1] if sys.argv[1:] else "static/sample")):
+        print(file)

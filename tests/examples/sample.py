@@ -10,7 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ..training.synthesis.render import render_settings
+from segmentation.lab.training.synthesis.render import render_settings
 
 SHAPE = (704, 1024)
 BAR_ROWS = 64

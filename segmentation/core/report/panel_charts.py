@@ -1,0 +1,226 @@
+"""The panels of the figure that are charts or text: sizes, numbers, fractions, thickness, fibres."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
+
+from ..measure.bins import auto_edges, histogram
+from ..measure.distribution import WeightedSizes
+from ..measure.fields import whole
+from ..measure.fitting import LEAST
+from ..measure.quantities import LONG_NM, Unit, column, of_class, readable, significant
+from ..tasks.layers import readings_of
+from .charts import (
+    BAR,
+    BROAD,
+    MEAN,
+    MEDIAN,
+    Distribution,
+    begin,
+    draw_bars,
+    draw_histogram,
+    letters_in,
+    set_title,
+    sheet_of,
+)
+from .entries import answers
+from .lengths import nanometre_in, sizes_in
+from .picture import COLOURS, colours_by_direction
+from .wording import per_cent
+
+if TYPE_CHECKING:
+    from .panels import Drawing
+
+LONGEST_NAME = 20  # letters of a class in a line
+MARGIN = 0.6  # inches between a chart and what stands left of it
+HALF_WAY = 65  # per cent of the area
+SECTORS = 18  # of half a turn
+FULL_LENGTH, IN_PART = "both ends in view", "seen in part"
+
+
+def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
+    """The length of each fibre against its diameter; hollow where an end is out of view."""
+    table, sheet = drawing.analysis.table, sheet_of(ax)
+    is_counted = table.kept
+    diameter, length, full_length = (
+        table.length(name)[is_counted] for name in ("fibre_diameter", "visible_length", "fibre_length")
+    )
+    units = [_unit(table.unit, values) for values in (diameter, length)]
+    set_title(ax, f"{letter}Length against diameter")
+    if not len(diameter):
+        ax.set_axis_off()
+        return
+    begin(ax, f"Diameter ({units[0]})", f"Length ({units[1]})")
+    x, y = (values * nanometre_in(unit) for values, unit in zip((diameter, length), units, strict=True))
+    whole = ~np.isnan(full_length)
+    size = 0.9 * sheet.font
+    ax.scatter(
+        x[~whole], y[~whole], size, facecolors="none", edgecolors=sheet.colour(BAR), linewidths=0.7, label=IN_PART
+    )
+    ax.scatter(x[whole], y[whole], size, color=sheet.colour(MEAN), linewidths=0, label=FULL_LENGTH)
+    scales = [(ax.set_xscale, x), (ax.set_yscale, y)]
+    for (set_scale, values), axis in zip(scales, (ax.xaxis, ax.yaxis), strict=True):
+        if values.max() > 8 * max(values.min(), 1e-9):
+            set_scale("log")
+            axis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 2)))
+            axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+        else:
+            values_to = 1.15 * float(values.max())
+            (ax.set_xlim if axis is ax.xaxis else ax.set_ylim)(0, values_to)
+    ax.legend(loc="lower right", fontsize=0.85 * sheet.font, frameon=False, borderpad=0, handletextpad=0.2)
+
+
+def _unit(unit: Unit, values: NDArray[np.float64]) -> Unit:
+    return "µm" if unit == "nm" and len(values) and np.median(values) >= LONG_NM else unit
+
+
+def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
+    """The visible length of the fibres by direction, on both sides, as each fibre points both ways."""
+    table = drawing.analysis.table
+    is_counted = table.kept & ~np.isnan(table["direction"])
+    degrees, lengths = table["direction"][is_counted], table.length("visible_length")[is_counted]
+    set_title(ax, f"{letter}Directions, by length")
+    ax.set_axis_off()
+    if not len(degrees):
+        return
+    sums = np.histogram(degrees, SECTORS, (0, 180), weights=lengths)[0]
+    radii = np.sqrt(sums / sums.max())  # so that areas compare
+    step = np.pi / SECTORS
+    middles = np.rad2deg((np.arange(SECTORS) + 0.5) * step)
+    for colour, start, radius in zip(
+        colours_by_direction(middles) / 255, np.arange(SECTORS) * step, radii, strict=True
+    ):
+        for turn in (0, np.pi):
+            arc = np.linspace(start, start + step, 8) + turn
+            shade = "0.45" if sheet_of(ax).grey else tuple(colour)
+            ax.fill(radius * np.r_[0, np.cos(arc)], radius * np.r_[0, np.sin(arc)], color=shade, linewidth=0)
+    ring = np.linspace(0, 2 * np.pi, 100)
+    ax.plot(np.cos(ring), np.sin(ring), color="0.6", linewidth=0.6)
+    for angle, words in ((0, "0°"), (np.pi / 2, "90°")):
+        ax.text(1.2 * np.cos(angle), 1.2 * np.sin(angle), words, ha="center", va="center", fontsize=sheet_of(ax).font)
+    ax.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal")
+
+
+def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
+    """The area fraction of each class as a bar, with its 95 % interval."""
+    classes, values = drawing.analysis.segmentation.class_names, drawing.sample.quantities
+    names = [fill(name, LONGEST_NAME) for name in classes]
+    sheet = begin(ax)
+    _make_room(ax, max((len(line) for name in names for line in name.splitlines()), default=0))
+    ax.set_xlabel("% of the area", fontsize=sheet.font)
+    for position, name in enumerate(classes):
+        fraction = values[of_class("area_fraction", name)]
+        share, low, high = (100 * (part or 0.0) for part in (fraction.value, fraction.low, fraction.high))
+        ax.barh(position, share, 0.6, color=COLOURS[position % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
+        if fraction.low is not None:
+            ax.errorbar(
+                share, position, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2
+            )
+        words = per_cent(fraction.value) + ("" if fraction.low is None else f"\n({low:.1f}–{high:.1f})")
+        at = max(share, high)
+        left = at > HALF_WAY  # the words stand inside the chart
+        ax.annotate(
+            words,
+            (share - (share - low) if left else at, position),
+            (-6 if left else 6, 0),
+            textcoords="offset points",
+            va="center",
+            ha="right" if left else "left",
+            fontsize=0.85 * sheet.font,
+        )
+    ax.set_yticks(range(len(names)), names, fontsize=sheet.font)
+    ax.set(xlim=(0, 100), ylim=(len(names) - 0.4, -0.6))
+    ax.set_xticks(range(0, 101, 25))
+    set_title(ax, f"{letter}Area fractions")
+
+
+def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
+    """The thickness of the layer along its length, with the mean and its 95 % interval."""
+    layer, readings = readings_of(drawing.analysis.segmentation)
+    mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)])
+    set_title(ax, f"{letter}Thickness of {layer}")
+    if readings is None or mean.value is None:
+        ax.set_axis_off()
+        ax.text(0, 0.95, "No thickness is given", transform=ax.transAxes, va="top", fontsize=sheet_of(ax).font)
+        return
+    unit = mean.unit
+    size = nanometre_in(unit) * (drawing.analysis.calibration.nm_per_pixel or 1.0)
+    along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
+    sheet = begin(ax, f"Along the layer ({unit})", f"Thickness ({unit})")
+    ax.plot(along, readings.thickness * size, color=sheet.colour(BAR), linewidth=1.2)
+    ax.axhline(mean.value, color=sheet.colour(MEAN), linewidth=1.6, label=f"mean {significant(mean.value)} {unit}")
+    if mean.low is not None and mean.high is not None:
+        ax.axhspan(mean.low, mean.high, color=sheet.colour(MEAN), alpha=0.15, label="95 % interval")
+    ax.set_ylim(0, None)
+    ax.ticklabel_format(style="plain", useOffset=False)
+    ax.locator_params(axis="x", nbins=5)
+    ax.legend(loc="lower right", fontsize=0.85 * sheet.font, edgecolor="none")
+
+
+def _make_room(ax: Axes, letters: int) -> None:
+    """Let the Axes begin where so many letters have room at their left, which have MARGIN anyway."""
+    box, sheet = ax.get_position(), sheet_of(ax)
+    page = sheet.get_figwidth()
+    needed = 0.12 + 0.9 * BROAD * sheet.font / 72 * letters
+    left = box.x0 + max(0.0, needed - min(MARGIN, box.x0 * page)) / page
+    ax.set_position((left, box.y0, box.x1 - left, box.height))
+
+
+def draw_sizes(ax: Axes, drawing: Drawing, letter: str) -> None:
+    """The size distribution, where there is one."""
+    distribution = Distribution.of(drawing.sample)
+    if distribution is None:
+        ax.set_axis_off()
+    else:
+        draw_histogram(ax, distribution, letter)
+
+
+def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
+    """The distribution of the column that is the task's size, of what counts and is whole."""
+    table, measure = whole(drawing.analysis.table), column(drawing.task.size)
+    edge = drawing.analysis.settings.measurement.border_correction
+    statistics = drawing.sample.pooled
+    mean, median = (None, None) if statistics is None else (statistics.mean, statistics.median)
+    unit = table.unit if statistics is None else statistics.readable_unit
+    nanometre = nanometre_in(unit)
+    sizes = sizes_in(unit, WeightedSizes.of(table, edge=edge, by=measure.name))
+    weighted = ", edge-weighted" if edge == "weight" else ""
+    sheet = begin(ax, f"{measure.title} ({unit})", f"{drawing.task.things.capitalize()}{weighted}")
+    set_title(ax, f"{letter}{len(sizes):,} whole {drawing.task.things}")
+    if len(sizes) < LEAST:
+        ax.set_axis_off()
+        listed = ", ".join(map(significant, sizes.size.tolist()))
+        text = f"{measure.title}s ({unit}): {listed}" if listed else f"No whole {drawing.task.things} were found"
+        ax.text(0, 0.95, fill(text, letters_in(ax)), transform=ax.transAxes, va="top", fontsize=sheet.font)
+        return
+    edges = auto_edges(sizes.size, unit, nanometre * (table.nm_per_pixel or 1.0))
+    bars = histogram(sizes.size, sizes.weights["number"], edges)
+    draw_bars(ax, bars)
+    ax.set_ylim(0, 1.3 * float(bars.sums.max()))
+    ax.ticklabel_format(style="plain", useOffset=False)
+    ax.locator_params(axis="x", nbins=5)
+    for name, value, colour, style in (("mean", mean, MEAN, "solid"), ("median", median, MEDIAN, "dashed")):
+        y = nanometre * (value or 0.0)
+        label = f"{name} {significant(y)}"
+        ax.axvline(y, color=sheet.colour(colour), linestyle=style, linewidth=1.6, label=label)
+    ax.legend(loc="upper right", fontsize=0.85 * sheet.font, frameon=False, borderpad=0, handlelength=1.3)
+
+
+def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:
+    """The numbers that the kind of analysis answers with, with their 95 % intervals if any, as lines of text."""
+    ax.set_axis_off()
+    intervals = any(value.low is not None for value in drawing.sample.quantities.values())
+    set_title(ax, f"{letter}Numbers{', with 95 % intervals' if intervals else ''}")
+    rows = {entry.term: entry.words for entry in answers(drawing.sample.quantities, every=True)}
+    height = 1 / max(len(rows) + 1, 8)
+    longest = max((len(title) + len(words) + 2 for title, words in rows.items()), default=1)
+    size = sheet_of(ax).font * min(1.0, letters_in(ax) / longest)
+    for i, (title, words) in enumerate(rows.items(), 1):
+        ax.text(0, 1 - i * height, title, transform=ax.transAxes, fontsize=size, va="center")
+        ax.text(1, 1 - i * height, words, transform=ax.transAxes, fontsize=size, va="center", ha="right")
