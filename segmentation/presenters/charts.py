@@ -227,7 +227,12 @@ class ChartedSummary(Summary):
 
     @property
     def nano_bar(self) -> Bar | None:
-        return Bar.of(self.nano) if self.nano else None
+        """The fraction with the interval that stands beside it."""
+        share = next((entry for entry in self.headlines if entry.name == "fraction_100nm"), None)
+        if not self.nano or share is None or share.total is None:
+            return Bar.of(self.nano) if self.nano else None
+        low, high = share.total
+        return Bar.of({**self.nano, "low": low, "high": high})
 
     @property
     def sensitivity(self) -> list[Bar]:

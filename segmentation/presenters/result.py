@@ -287,7 +287,7 @@ class Result(ChartedSummary):
         if self.refused:
             return "Nothing is measured, so the filter changes nothing."
         if not self.summary["filter"]:
-            return "The filter is off, so it leaves nothing out."
+            return "The filter is off: what is left out is left out without it."
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"
 
     @property

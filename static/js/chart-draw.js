@@ -99,6 +99,7 @@ function bars(picture, frame) {
       part("kept", 0, picture.kept[bin]),
       part("aside", picture.kept[bin], picture.kept[bin] + picture.aside[bin]),
     );
+    if (picture.colours) column.querySelector(".kept").style.fill = picture.colours((picture.edges[bin] + picture.edges[bin + 1]) / 2);
     group.append(column);
   });
   return group;

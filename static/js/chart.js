@@ -195,8 +195,15 @@ export class Histogram {
       yTitle: asShare ? `Share by ${state.weighting}, %` : `Number of ${this.things}${bins.weighted ? ", edge-weighted" : ""}`,
       asShare,
       labels: bins.counts.map((_, bin) => this.words(bin)),
+      colours: this.coloured?.key === state.measure ? this.coloured.of : null,
       chosen: this.chosen,
     };
+  }
+
+  // The bars of a measure take the colours that the picture has by it. of: the colour of an object.
+  colour(key, of) {
+    this.coloured = { key, of: (value) => of({ [key]: value }) };
+    this.paint();
   }
 
   title() {

@@ -14,7 +14,7 @@ export function colouring(key, particles, { unit, said }) {
   if (key === "shape") return ofShapes(particles);
   const known = particles.filter((each) => each.kept).map((each) => each[key]).filter(Number.isFinite).sort((a, b) => a - b);
   if (!key || !known.length) return { of: neighbourColour, colours: COLOURS, legend: [] };
-  const low = key === "local_density" ? known[Math.floor(known.length * (1 - MOST))] : 0;
+  const low = key === "neighbour_distance" ? 0 : known[Math.floor(known.length * (1 - MOST))];
   const width = (known[Math.floor((known.length - 1) * MOST)] - low) / STEPS.length || 1;
   const step = (value) => Math.max(0, Math.min(STEPS.length - 1, Math.floor((value - low) / width)));
   const words = (at) => (key === "local_density" ? ["sparse", "dense"][Number(at > 0)] : `${at ? "to" : "from"} ${said({ at: low + (at + (at > 0)) * width }, "at")} ${unit}`);
@@ -33,8 +33,8 @@ function ofShapes(particles) {
   return { of: ({ shape }) => colour(shape), colours: [...COLOURS, UNKNOWN], legend };
 }
 
-// A choice of colours, with its legend below the picture.
-export function chooseColours(section, drawing, particles, lengths) {
+// A choice of colours, with its legend below the picture; tell(key, of) is told of each.
+export function chooseColours(section, drawing, particles, lengths, tell) {
   const select = section.querySelector("[data-colour-by]");
   if (!select) return;
   for (const option of [...select.options]) {
@@ -44,6 +44,7 @@ export function chooseColours(section, drawing, particles, lengths) {
   select.addEventListener("change", () => {
     const { of, colours, legend } = colouring(select.value, particles, lengths);
     drawing.colourBy(of, colours);
+    tell(select.value, of);
     list.hidden = !legend.length;
     list.replaceChildren(...legend.map(([colour, words]) => entry(colour, words)));
     const layer = section.querySelector('[data-layer="labels"]');

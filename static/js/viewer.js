@@ -204,7 +204,7 @@ async function begin() {
     anyShape();
     choice.choose(null, "");
   };
-  chooseColours(section, drawing, seen.particles, shownLengths(seen));
+  chooseColours(section, drawing, seen.particles, shownLengths(seen), (key, of) => histogram?.colour(key, of));
   lights(drawing, choose);
   if (listing) start(drawing, canvas, seen, choice, unchoose);
   else Object.assign(drawing.layers, { outlines: false, aside: false });

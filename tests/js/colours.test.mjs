@@ -39,3 +39,11 @@ test("near neighbours are dark, far ones bright, and a missing number is grey", 
 test("where nothing is known neighbours differ", () => {
   assert.deepEqual(colouring("local_density", particles, lengths).legend, []);
 });
+
+test("colours of a size begin where the sizes do", () => {
+  const many = Array.from({ length: 100 }, (_, i) => ({ id: i, kept: true, min_feret: 50 + i }));
+  const { of, colours, legend } = colouring("min_feret", many, lengths);
+  assert.equal(of({ min_feret: 50 }), colours[0]);
+  assert.equal(of({ min_feret: 500 }), "#fde725");
+  assert.equal(legend[0][1], "from 52 nm");
+});

@@ -23,12 +23,13 @@ from .budget_table import ANSWERS, COVERAGE, uncertainty_words
 from .distribution import Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson, with_hidden
-from .quantities import Value, readable, significant
+from .quantities import Value, decimals_between, readable, significant
 from .results import Budget, Contribution, Uncertainty
 
 ERROR = "median_error"  # per cent, of a card's scores
 OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
 SCALE = ("calibration_reading", "calibration_instrument")
+UNRESOLVED = "Unresolved contacts"
 HIDDEN = "unresolved_contacts"  # makes the median smaller and the fraction larger, never the other way round
 WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
 SHARED = "Mean over the images, weighted by their particles; all images share this error."
@@ -137,22 +138,24 @@ def _total(
     without = [row["title"] for row in rows if row[answer] is None]
     total = sqrt(sum(u**2 for u, _ in parts))
     _, largest = max(parts, key=lambda part: part[0])
-    of_median = answer == "median"
-    text, off = f"{100 * value:.1f} %", uncertainty_words(COVERAGE * total, answer)
-    if of_median:
-        size = readable(Value(value, 0.0, COVERAGE * total * value, "nm"))
-        text = f"{significant(size.value)} {size.unit}"
-        off = f"{significant(float(f'{size.high:.2g}'), 2)} {size.unit} ({off})"
+    ends = _ends(rows, answer, value, case)
+    span = f"± {uncertainty_words(COVERAGE * total, answer)}"
+    times, unit = (1.0, "nm") if answer == "median" else (100.0, "%")
+    low, high = (None, None) if ends is None else (times * ends[0], times * ends[1])
+    shown = readable(Value(times * value, low, high, unit))
+    if shown.low is not None and shown.high is not None:
+        most = decimals_between(shown.low, shown.high)
+        span = f"{significant(shown.low, most=most)} to {significant(shown.high, most=most)} {shown.unit}"
     missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
         value=value,
         standard=total,
         expanded=COVERAGE * total,
-        ends=_ends(rows, answer, value, case),
+        ends=ends,
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {text} ± {off}, the total uncertainty with k = {COVERAGE}.{missing}"
-        f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
+        sentence=f"{title} {significant(shown.value)} {shown.unit}, {span} with the total uncertainty (k = {COVERAGE})."
+        f"{missing} The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
     )
 
 
@@ -257,7 +260,7 @@ def _unresolved(case: Case) -> Contribution | None:
     if effect is None:
         return None
     remedy = "disperse the particles better, make the possible cuts, or correct the outlines by hand."
-    return _contribution(HIDDEN, "Unresolved contacts", source, remedy, effect)
+    return _contribution(HIDDEN, UNRESOLVED, source, remedy, effect)
 
 
 def _segmentation(case: Case) -> Contribution:

@@ -87,16 +87,16 @@ class Entry:
 
     @property
     def interval(self) -> str:
-        """Such as "148–163", or why there is none."""
-        low, high = self.number.low, self.number.high
-        if low is None or high is None:
-            return self.caution if self.number.value is not None else ""
-        return interval_words(low, high, self.write)
+        """Such as "148–163": with all that is known, else as `counting`; or why there is none."""
+        if self.total:
+            return interval_words(*self.total, self.write)
+        return self.counting or (self.caution if self.number.value is not None else "")
 
     @property
-    def whole(self) -> str:
-        """Its range by all that is known, such as "143–291 nm"; "" where there is none."""
-        return f"{interval_words(*self.total, self.write)} {self.unit}" if self.total else ""
+    def counting(self) -> str:
+        """The interval of what it `holds` alone, such as "148–163"; "" where there is none."""
+        low, high = self.number.low, self.number.high
+        return "" if low is None or high is None else interval_words(low, high, self.write)
 
     @property
     def words(self) -> str:

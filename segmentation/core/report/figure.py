@@ -86,10 +86,7 @@ def caption_of(sample: SampleAnalysis, letters: int) -> str:
     name = one_line(sample.name, max(12, letters // 3))
     if summary.screened:
         numbers = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
-        panels = [
-            (headline.term, headline.value, headline.unit, headline.whole or headline.interval)
-            for headline in summary.headlines
-        ]
+        panels = [(headline.term, headline.value, headline.unit, headline.interval) for headline in summary.headlines]
         numbers += [
             f"{term[:1].lower()}{term[1:]} {value} {unit} ({ends})" for term, value, unit, ends in panels if ends
         ]

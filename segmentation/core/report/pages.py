@@ -154,11 +154,11 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
             [words(f"{summary.kept:,}", NUMBER), words(f"{summary.things} counted", LEAD), words(aside, SMALL)]
         ]
         for headline in summary.headlines:
-            ends = f"95 % interval {headline.whole or headline.interval}" if headline.whole or headline.interval else ""
+            ends = f"95 % interval {headline.interval} {headline.unit}" if headline.interval else ""
             below = " · ".join(filter(None, (headline.term, headline.below)))
             cells.append([words(f"{headline.value} {headline.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)])
         yield abreast(*cells)
-        if summary.headlines and summary.headlines[0].whole:
+        if summary.headlines and summary.headlines[0].total:
             yield words("The intervals have the total uncertainty, as far as it is known: see page 2.", SMALL)
         if summary.nano and summary.nano["decides"]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)

@@ -18,7 +18,6 @@ from ..measure.quantities import LONG_NM, Unit, column, of_class, readable, sign
 from ..tasks.layers import readings_of
 from .charts import (
     BAR,
-    BROAD,
     MEAN,
     MEDIAN,
     Distribution,
@@ -32,14 +31,13 @@ from .charts import (
 from .entries import answers
 from .lengths import nanometre_in, sizes_in
 from .picture import COLOURS, colours_by_direction
-from .wording import per_cent
+from .wording import one_line, per_cent
 
 if TYPE_CHECKING:
     from .panels import Drawing
 
 LONGEST_NAME = 20  # letters of a class in a line
-MARGIN = 0.6  # inches between a chart and what stands left of it
-HALF_WAY = 65  # per cent of the area
+HALF_WAY = 50  # per cent of the area
 SECTORS = 18  # of half a turn
 FULL_LENGTH, IN_PART = "both ends in view", "seen in part"
 
@@ -108,16 +106,15 @@ def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The area fraction of each class as a bar, with its 95 % interval."""
+    """The area fraction of each class as a bar below its name, with its 95 % interval."""
     classes, values = drawing.analysis.segmentation.class_names, drawing.sample.quantities
-    names = [fill(name, LONGEST_NAME) for name in classes]
     sheet = begin(ax)
-    _make_room(ax, max((len(line) for name in names for line in name.splitlines()), default=0))
     ax.set_xlabel("% of the area", fontsize=sheet.font)
     for position, name in enumerate(classes):
         fraction = values[of_class("area_fraction", name)]
         share, low, high = (100 * (part or 0.0) for part in (fraction.value, fraction.low, fraction.high))
-        ax.barh(position, share, 0.6, color=COLOURS[position % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
+        ax.text(0, position - 0.3, f" {one_line(name, LONGEST_NAME)}", fontsize=sheet.font, va="bottom")
+        ax.barh(position, share, 0.5, color=COLOURS[position % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
         if fraction.low is not None:
             ax.errorbar(
                 share, position, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2
@@ -134,8 +131,8 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
             ha="right" if left else "left",
             fontsize=0.85 * sheet.font,
         )
-    ax.set_yticks(range(len(names)), names, fontsize=sheet.font)
-    ax.set(xlim=(0, 100), ylim=(len(names) - 0.4, -0.6))
+    ax.set_yticks([])
+    ax.set(xlim=(0, 100), ylim=(len(classes) - 0.6, -0.75))
     ax.set_xticks(range(0, 101, 25))
     set_title(ax, f"{letter}Area fractions")
 
@@ -161,15 +158,6 @@ def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.locator_params(axis="x", nbins=5)
     ax.legend(loc="lower right", fontsize=0.85 * sheet.font, edgecolor="none")
-
-
-def _make_room(ax: Axes, letters: int) -> None:
-    """Let the Axes begin where so many letters have room at their left, which have MARGIN anyway."""
-    box, sheet = ax.get_position(), sheet_of(ax)
-    page = sheet.get_figwidth()
-    needed = 0.12 + 0.9 * BROAD * sheet.font / 72 * letters
-    left = box.x0 + max(0.0, needed - min(MARGIN, box.x0 * page)) / page
-    ax.set_position((left, box.y0, box.x1 - left, box.height))
 
 
 def draw_sizes(ax: Axes, drawing: Drawing, letter: str) -> None:

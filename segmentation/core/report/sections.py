@@ -11,6 +11,7 @@ from reportlab.platypus import Flowable
 
 from ..flags import Flag
 from ..labels.segmentation import MASKS
+from ..measure.budget import UNRESOLVED
 from ..measure.filters import LEAST_CONFIDENCE
 from ..measure.fitting import CHANCE, CLOSE, NEAR
 from ..measure.results import Statistics
@@ -141,14 +142,17 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     tall = 0.5 + 0.2 * max(len(answer.parts) for answer in answers)
     drawn: list[Flowable | list[Flowable]] = [
         [
-            words(f"{answer.term}: {answer.value} {answer.unit} ({answer.whole or answer.interval})"),
+            words(f"{answer.term}: {answer.value} {answer.unit} ({answer.interval})"),
             chart(partial(draw_parts, answer=answer), 0.52, (HALF / 72, tall)),
         ]
         for answer in answers
     ]
     yield heading("Uncertainty")
     yield abreast(*drawn)
-    yield words(f"Standard uncertainties; twice their sum in quadrature is the total.{summary.unknown_parts}", SMALL)
+    contacts = any(UNRESOLVED in part for answer in answers for part in answer.parts)
+    one_sided = f" {UNRESOLVED} count on one side: toward smaller sizes." if contacts else ""
+    total = "Standard uncertainties; the total is, on each side, twice their sum in quadrature."
+    yield words(f"{total}{one_sided}{summary.unknown_parts}", SMALL)
 
 
 def recommendation(statistics: Statistics) -> list[Flowable]:

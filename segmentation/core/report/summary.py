@@ -137,9 +137,9 @@ class Summary:
             return []
         names = [name for name in MAIN if self.kept > 1 or name in ("median", "ecd_median")]
         of_area = self.screened and self.size.name != "ecd"  # of a fibre the area says no size
-        entries = [self.by_number(name) for name in names if name != "ecd_median" or of_area]
+        entries = [self._with_total(name) for name in names if name != "ecd_median" or of_area]
         if self.statistics.fraction_100nm is not None:
-            share = self.by_number("fraction_100nm")
+            share = self._with_total("fraction_100nm")
             entries.append(replace(share, term=f"{share.term}{self.counted_from}", below=self.doubtful))
         if self.statistics.fit and self.kept >= LEAST:
             entries.append(Entry.of("fit", Value(None), text=f"{self.statistics.fit['word']} fit"))
@@ -152,6 +152,12 @@ class Summary:
         assert self.statistics is not None
         return Entry.of(name, self.statistics.value(name))
 
+    def _with_total(self, name: str) -> Entry:
+        """A figure by number with its range by all that is known, where that is known."""
+        assert self.statistics is not None
+        budget: Mapping[str, Any] = self.statistics.budget or {}
+        return replace(self.by_number(name), total=budget.get(name, {}).get("ends") or None)
+
     @property
     def headlines(self) -> list[Entry]:
         """What the first screen says beside the count: median and nano fraction with its verdict, as far as known."""
@@ -160,14 +166,12 @@ class Summary:
         terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
         below = {"median": "", "fraction_100nm": self.verdict}
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
-        budget: Mapping[str, Any] = self.statistics.budget or {}
         return [
             replace(
-                self.by_number(name),
+                self._with_total(name),
                 term=terms[name],
                 below=below[name],
                 holds=interval_holds(self.statistics, name),
-                total=budget.get(name, {}).get("ends") or None,
                 parts=self._parts(name),
             )
             for name in names
@@ -262,8 +266,9 @@ class Summary:
         basis = "images" if statistics.interval_basis == BY_IMAGE else self.things
         doubt = statistics.relative_uncertainty or 0.0
         scale = f", including {doubt_words(doubt)} uncertainty of the scale" if doubt >= LEAST_DOUBT else ""
-        beside = f"Each number has its 95 % interval. Intervals of sizes come from resampling the {basis}{scale}."
-        return " ".join([beside, *statistics.cautions])
+        beside = [f"Each number has its 95 % interval. Intervals of sizes come from resampling the {basis}{scale}."]
+        beside += ["Median and fraction have the total uncertainty instead."] * bool(self.headlines[0].total)
+        return " ".join([*beside, *statistics.cautions])
 
     @property
     def edge_line(self) -> str:

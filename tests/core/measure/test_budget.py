@@ -199,5 +199,7 @@ def test_an_interval_too_wide_to_print_is_still_in_the_sum():
 def test_lengths_in_the_sentence_have_no_exponent():
     sizes = np.linspace(400, 520, 60)
     statistics = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.15)
-    assert "Median 460 nm ± " in statistics.budget["median"]["sentence"]
+    assert statistics.budget["median"]["sentence"].startswith(
+        "Median 460 nm, 320 to 600 nm with the total uncertainty (k = 2)."
+    )
     assert "e+" not in statistics.budget["median"]["sentence"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from segmentation.core.measure.budget import Evidence
 from segmentation.core.measure.convergence import rounded_up
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason, set_aside
@@ -386,3 +387,15 @@ def test_that_no_image_shows_any_is_no_proof():
     found = pooled_card([table_of([40 + i % 5 for i in range(60)], nm_per_pixel=2.0) for _ in range(5)])
     assert found["low"] == pytest.approx(1 - stats.beta.ppf(0.975, 0.5, 5.5), abs=0.001)
     assert re.search(r"\b5 images .* With it.* 55 to 100 %", found["sentence"])
+
+
+def test_the_verdict_goes_by_the_interval_beside_it():
+    """Where all that is known reaches over the limit nothing is decided, however many particles were counted."""
+    sizes = np.linspace(60, 240, 400)
+    sure = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.0)
+    evidence = Evidence(hidden=1.0)
+    unsure = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.0, evidence=evidence)
+    for statistics in (sure, unsure):
+        low, high = statistics.budget["fraction_100nm"]["ends"]
+        assert (statistics.nano["verdict"] == "undecided") == (low < 0.5 <= high), (low, high)
+    assert unsure.nano["verdict"] == "undecided" and unsure.nano["reason"] == "the interval includes 50 %"

@@ -96,7 +96,9 @@ def test_numbers_are_those_of_the_statistics():
     assert f"N = {found.n_kept}, SD {significant(found.sd)} nm" in words
     assert f"mean {significant(found.mean)}" in words and f"median {significant(found.median)}" in words
     assert f"{found.n_kept} counted" in words and f"{found.n_set_aside} left out" in words
-    assert f": {found.n_kept} particles, median size {median.value} nm ({median.whole})" in drawn.texts[-1].get_text()
+    assert (
+        f": {found.n_kept} particles, median size {median.value} nm ({median.interval})" in drawn.texts[-1].get_text()
+    )
     assert "1 µm" in words or "500 nm" in words
     assert calibration_words(analysis.calibration) in drawn.about and "tag 34118" in drawn.about
     assert "filter on" in drawn.about

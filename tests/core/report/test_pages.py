@@ -95,7 +95,7 @@ def test_the_first_page_is_the_answer_and_the_second_what_it_rests_on():
     analysis, summary = made("many"), Summary.of(SampleAnalysis.of(made("many")))
     first, second = (page.extract_text() for page in pypdf.PdfReader(io.BytesIO(written(analysis, False))).pages)
     for each in summary.headlines:
-        assert f"{each.value} {each.unit}" in first and f"95 % interval {each.whole}" in first
+        assert f"{each.value} {each.unit}" in first and f"95 % interval {each.interval} {each.unit}" in first
     assert f"{summary.kept}" in first and f"{summary.set_aside_count} left out" in first and "Particles" in first
     for title in ("Method", "Settings that differ from the default", "Uncertainty", "Signature"):
         assert title in second and title not in first

@@ -130,7 +130,7 @@ class TestSizes:
         whole = {"rows": [], "median": {"ends": [103.0, 208.0]}, "fraction_100nm": {"ends": [0.124, 0.324]}}
         median, fraction = numbers(budget=whole, relative_uncertainty=None).headlines
         assert (median.holds, fraction.holds) == ("counting only", "counting only")
-        assert (median.whole, fraction.whole) == ("103–208 nm", "12–32 %")
+        assert (median.interval, fraction.interval) == ("103–208", "12–32")
         assert {each.holds for each in numbers(relative_uncertainty=0.02).headlines} == {"counting, scale"}
         assumed = {
             **whole,
@@ -143,7 +143,9 @@ class TestSizes:
         assert median.parts == [("Fields", "15.0 %", 100), ("Scale", "3.0 %", 20)]
         assert fraction.parts == [("Fields", "4.0 points", 100)]
         few = {**whole, "median": {"ends": None}, "fraction_100nm": {}}
-        assert {each.whole for given in (None, few) for each in numbers(budget=given).headlines} == {""}
+        assert {
+            each.interval == each.counting for given in (None, few) for each in numbers(budget=given).headlines
+        } == {True}
 
     def test_a_withheld_verdict_gives_its_reason(self):
         card = numbers(nano={**NEW["nano"], "reason": "25 of 30"})

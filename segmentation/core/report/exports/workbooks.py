@@ -156,13 +156,12 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
-    totals = {headline.name: headline.total for headline in summary.headlines if headline.total}
     for entry in summary.sizes if summary.screened else summary.quantities:
         times = 100 if entry.kind == "fraction" else 1
-        ends = totals.get(entry.name, (entry.number.low, entry.number.high))
+        ends = entry.total or (entry.number.low, entry.number.high)
         value, low, high = (_rounded(part and times * part) for part in (entry.number.value, *ends))
         counted = "" if low is None or summary.statistics is None else interval_holds(summary.statistics, entry.name)
-        yield entry.term, entry.text or value, entry.unit, low, high, TOTAL if entry.name in totals else counted
+        yield entry.term, entry.text or value, entry.unit, low, high, TOTAL if entry.total else counted
     if summary.screened and summary.verdict:
         yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
         if summary.nano and summary.nano["decides"]:
