@@ -11,7 +11,7 @@ let shown = ""; // id of the image whose outlines are shown
 let timer = 0;
 let asking = null;
 
-const first = () => cards.querySelector("[data-upload], [data-pending]");
+const first = () => cards.querySelector("[data-upload], [data-pending]:not([data-archive])"); // an archive has none
 const idOf = (card) => card?.dataset.upload ?? card?.dataset.pending ?? "";
 
 function later(ms) {
