@@ -44,6 +44,7 @@ def test_the_readme_on_a_live_site(site, folder, capsys):
         "sem-sample.tif",
         "second.tif",
         "figure.png",
+        "figure.svg",
         "report.pdf",
         "images.csv",
     }
