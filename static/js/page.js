@@ -73,6 +73,16 @@ const near = new IntersectionObserver((entries) => {
 }, { rootMargin: "600px" });
 document.querySelectorAll("[data-when-written]").forEach((image) => near.observe(image));
 
+const copy = document.querySelector("[data-copy-picture]");
+if (copy && navigator.clipboard?.write) {
+  const picture = async () => (await isWritten(copy.dataset.copyPicture)) && (await fetch(copy.dataset.copyPicture)).blob();
+  copy.hidden = false;
+  copy.addEventListener("click", async () => {
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": picture() })]);
+    copy.textContent = "Copied";
+  });
+}
+
 if (document.querySelector("[data-reload]")) {
   isWritten(location.href).then(() => location.reload()); // the file itself, or a page that says why there is none
 }

@@ -30,8 +30,20 @@ export class ParticleList {
     this.body.addEventListener("click", (event) => this.clicked(event));
     this.body.addEventListener("keydown", (event) => this.key(event));
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    const copy = section.querySelector("[data-copy]");
+    if (copy && navigator.clipboard) {
+      copy.hidden = false;
+      copy.addEventListener("click", () => navigator.clipboard.writeText(this.text()).then(() => (copy.textContent = "Copied")));
+    }
     new ResizeObserver(() => this.fill()).observe(this.scroller);
     this.show(() => true);
+  }
+
+  // All rows that are chosen, as a spreadsheet takes them; digits stand together there.
+  text() {
+    const titles = this.heads.filter((head) => !head.hidden).map((head) => head.textContent.replace(/\u00ad/g, "").trim());
+    const lines = this.visible.map((particle) => [...this.row(particle, 0).cells].map((box) => box.textContent.replace(/(\d)\s(?=\d)/g, "$1")));
+    return [titles, ...lines].map((line) => line.map((words) => words.replace(/\s+/g, " ")).join("\t")).join("\n");
   }
 
   // Columns that this kind of analysis does not have are not shown, and of those of shape the first alone but on request.

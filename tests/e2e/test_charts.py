@@ -395,3 +395,20 @@ def test_nothing_is_wider_than_the_window(look):
         for tab in ("Sizes", "Particles", "Files", "Scale", "Details"):
             open_tab(page, tab)
             assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), tab
+
+
+def test_table_and_figure_are_copied(look, analysed):
+    page = look()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy table").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    lines = [line.split("\t") for line in page.evaluate("navigator.clipboard.readText()").split("\n")]
+    shown = page.locator(".particles thead th:visible")
+    assert len(lines[0]) == shown.count() and lines[0][0] == "No." and len({len(line) for line in lines}) == 1
+    particles = stored(page, "outlines.json").json()["particles"]
+    assert len(lines) == len(particles) + 1 and all(float(line[2]) > 0 for line in lines[1:])
+    open_tab(page, "Files")
+    page.get_by_role("button", name="Copy figure").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    kinds = page.evaluate("navigator.clipboard.read().then((items) => items[0].types)")
+    assert kinds == ["image/png"]
