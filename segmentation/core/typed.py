@@ -186,8 +186,8 @@ def read_settings(task: Task, fields: Mapping[str, Any]) -> AnalysisSettings:
     try:
         return AnalysisSettings.of(task.name, **values | texts)
     except ValidationError as error:
-        place = error.errors()[0]["loc"]
-        setting = settings.get(str(place[-1])) if place else None
+        location = error.errors()[0]["loc"]
+        setting = settings.get(str(location[-1])) if location else None
         text = sentence(error, {name: f"“{setting.title}”" for name, setting in settings.items()})
         raise (BadSetting(setting, text) if setting else ValueError(text)) from None
 

@@ -154,7 +154,7 @@ class Micrograph(Owned, Attempted):
 
     @property
     def page_count(self) -> int:
-        """How many images its file holds, of which one is used."""
+        """The number of images in its file; one of them is analysed."""
         pages = self.metadata.get("pages")
         return pages if isinstance(pages, int) else 1
 

@@ -142,10 +142,10 @@ def _total(
     span = f"± {uncertainty_words(COVERAGE * total, answer)}"
     times, unit = (1.0, "nm") if answer == "median" else (100.0, "%")
     low, high = (None, None) if ends is None else (times * ends[0], times * ends[1])
-    shown = readable(Value(times * value, low, high, unit))
-    if shown.low is not None and shown.high is not None:
-        most = decimals_between(shown.low, shown.high)
-        span = f"{significant(shown.low, most=most)} to {significant(shown.high, most=most)} {shown.unit}"
+    estimate = readable(Value(times * value, low, high, unit))
+    if estimate.low is not None and estimate.high is not None:
+        most = decimals_between(estimate.low, estimate.high)
+        span = f"{significant(estimate.low, most=most)} to {significant(estimate.high, most=most)} {estimate.unit}"
     missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
         value=value,
@@ -154,7 +154,7 @@ def _total(
         ends=ends,
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {significant(shown.value)} {shown.unit}, {span} with the total uncertainty (k = {COVERAGE})."
+        sentence=f"{title} {significant(estimate.value)} {estimate.unit}, {span} with the total uncertainty (k = {COVERAGE})."
         f"{missing} The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
     )
 

@@ -39,7 +39,7 @@ class Decoded:
         return columns, rows
 
 
-def place_of(page: int, pages: int) -> int:
+def page_index(page: int, pages: int) -> int:
     """Where a page of a stack lies, from 0; page 0 is the first. Raises UnreadableImage where it is not there."""
     if page > max(pages, 1):
         several = f"{pages} pages, so there is no page {page}: choose one from 1 to {pages}"

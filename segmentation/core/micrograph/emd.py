@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import vendors
-from .decoded import AGAIN, Decoded, place_of, words
+from .decoded import AGAIN, Decoded, page_index, words
 from .grey import BAND, Array, check_size, to_grey
 from .hdf5 import attribute, check_stored, member, opened
 from .types import UnreadableImage
@@ -61,18 +61,19 @@ def read_emd(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     with opened(path) as file:
         image, notes = _chosen(_velox_images(file) or _berkeley_images(file))
         check_size(image.columns, image.rows, max_pixels)
-        place = place_of(page, image.frames)
+        index = page_index(page, image.frames)
         count, stack_notes = _frames_used(image, max_pixels) if not page else (1, [])
         if page:
-            _check_frames(image, slice(place, place + 1), max_pixels)
+            _check_frames(image, slice(index, index + 1), max_pixels)
         dtype = image.dataset.dtype
-        pixels, grey_notes = to_grey(_average(image, count) if count > 1 else image.frame(place))
+        pixels, grey_notes = to_grey(_average(image, count) if count > 1 else image.frame(index))
     kind = f"EMD, {words(dtype)}" + (f", average of {count} frames" if count > 1 else "")
     return Decoded(pixels, kind, (*notes, *stack_notes, *grey_notes), image.header.checked(), pages=image.frames)
 
 
 def _chosen(images: list[_Image]) -> tuple[_Image, list[str]]:
-    """The largest image with two or three axes. Of equals that of the HAADF detector is taken, then the first."""
+    """The largest image with two or three axes. If several are as large, the image of the HAADF detector is
+    taken, else the first."""
     if not images:
         raise UnreadableImage(NO_IMAGE)
 

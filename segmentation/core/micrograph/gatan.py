@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .decoded import AGAIN, Decoded, place_of, plane, words
+from .decoded import AGAIN, Decoded, page_index, plane, words
 from .grey import Array, luminance, to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts, metadata_of, reciprocal_notes, scaled
@@ -135,8 +135,8 @@ def read_gatan(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     if len(dimensions) < 2 or dimensions[1] == 1:
         raise UnreadableImage("The file holds a spectrum or a line profile, not an image: upload the micrograph.")
     pages = dimensions[2] if len(dimensions) > 2 else 1
-    place = place_of(page, pages)
-    pixels, kind, notes = _pixels(path, image, (dimensions[0], dimensions[1]), place, reader.order, max_pixels)
+    index = page_index(page, pages)
+    pixels, kind, notes = _pixels(path, image, (dimensions[0], dimensions[1]), index, reader.order, max_pixels)
     first = [f"The image is a stack of {pages} planes; the first is used."] if pages > 1 and not page else []
     unit = str(image.get((*SCALES, "0", "Units")) or "").strip("\0 ")
     header = Facts(
@@ -165,12 +165,12 @@ def _image(reader: _Reader) -> Tags:
 
 
 def _pixels(
-    path: Path, image: Tags, size: tuple[int, int], place: int, order: str, max_pixels: int
+    path: Path, image: Tags, size: tuple[int, int], index: int, order: str, max_pixels: int
 ) -> tuple[Array, str, list[str]]:
     block, kind = image[PIXELS], image.get(KIND)
     columns, rows = size
     if kind == COLOUR:
-        offset = block.offset + place * 4 * rows * columns
+        offset = block.offset + index * 4 * rows * columns
         colours = plane(path, offset, np.dtype("u4"), columns, rows, max_pixels).view("u1")
         grey, more = to_grey(luminance(colours.reshape(rows, columns, 4)[..., 2::-1]))
         return grey, "8 bit, RGB", more
@@ -179,9 +179,9 @@ def _pixels(
     dtype = np.dtype(order + _PIXELS[kind])
     stored_dtype = np.dtype(block.kind) if block.kind else dtype
     plane_bytes = rows * columns * dtype.itemsize
-    if block.count * stored_dtype.itemsize < (place + 1) * plane_bytes:
+    if block.count * stored_dtype.itemsize < (index + 1) * plane_bytes:
         raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
-    grey, more = to_grey(plane(path, block.offset + place * plane_bytes, dtype, columns, rows, max_pixels))
+    grey, more = to_grey(plane(path, block.offset + index * plane_bytes, dtype, columns, rows, max_pixels))
     return grey, words(dtype), more
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE, get_ext_header_dtype
 from mrcfile.utils import dtype_from_mode
 
-from .decoded import AGAIN, Decoded, place_of, plane, words
+from .decoded import AGAIN, Decoded, page_index, plane, words
 from .grey import to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts, metadata_of, scaled
@@ -46,7 +46,7 @@ def read_mrc(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     if dtype == np.int8 and stamp == IMOD and not flags & 1:  # bytes of the standard are signed, IMOD's are not
         dtype = np.dtype(np.uint8)
     columns, rows, sections = (int(head[name]) for name in ("nx", "ny", "nz"))
-    offset = len(raw) + extended + place_of(page, sections) * max(columns * rows, 0) * dtype.itemsize
+    offset = len(raw) + extended + page_index(page, sections) * max(columns * rows, 0) * dtype.itemsize
     pixels, notes = to_grey(plane(path, offset, dtype, columns, rows, max_pixels))
     stack = [f"The file is a stack of {sections} sections; the first is used."] if sections > 1 and not page else []
     header = (_thermo(head, further, extended, order) or _standard(head)).checked()

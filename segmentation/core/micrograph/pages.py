@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
-from .decoded import place_of
+from .decoded import page_index
 from .types import Micrograph
 from .vendors.page import FORMAT
 
@@ -36,7 +36,7 @@ def pages_of(text: str, pages: int = LARGEST, *, most: int = LARGEST) -> list[in
     chosen: dict[int, None] = {}
     for part in text.split(","):
         first, last = (1, pages) if part.strip().lower() == ALL else _range(part)
-        if last - first >= LARGEST:  # a damaged header may tell of billions
+        if last - first >= LARGEST:  # the header of a damaged file may claim billions of pages
             raise WrongPages(TOO_MANY.format(count=last, most=most))
         chosen.update(dict.fromkeys(range(first, last + 1)))
     if len(chosen) > most:
@@ -63,7 +63,7 @@ def taken(wanted: str, take: Callable[[int], tuple[Path, int]], *, most: int = L
         yield 0, file
         return
     numbers = pages_of(wanted, pages, most=most)
-    place_of(max(numbers), pages)
+    page_index(max(numbers), pages)
     for page in numbers:
         yield page, file if page == first else take(page)[0]
 
@@ -82,8 +82,8 @@ def write_page(micrograph: Micrograph, path: Path) -> None:
     from tifffile import imwrite  # which the web process never reaches
 
     metadata = micrograph.metadata
-    place = "page {page} of {pages}, {kind}".format_map(metadata)
-    stack = {"stack": f"{micrograph.name}, {place}", "stack_sha256": micrograph.sha256}
+    origin = "page {page} of {pages}, {kind}".format_map(metadata)
+    stack = {"stack": f"{micrograph.name}, {origin}", "stack_sha256": micrograph.sha256}
     facts = {"calibration": asdict(micrograph.calibration), "metadata": {**metadata, **stack}}
     text = json.dumps({"format": FORMAT, **facts, "notes": micrograph.notes}, allow_nan=False)
     imwrite(path, micrograph.pixels, description=text, metadata=None, photometric="minisblack")

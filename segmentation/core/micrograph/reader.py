@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .decoded import Decoded, place_of
+from .decoded import Decoded, page_index
 from .emd import read_emd
 from .gatan import read_gatan
 from .header import Side, fitted, joined
@@ -70,7 +70,7 @@ def _decoded(path: Path, kind: Kind, max_pixels: int, page: int) -> Decoded:
             reader = _READERS.get(kind)
             if reader:
                 return reader(path, max_pixels, page)
-            place_of(page, 1)
+            page_index(page, 1)
             return read_picture(path, kind, max_pixels)
     except UnreadableImage:
         raise

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .decoded import AGAIN, Decoded, place_of, plane, words
+from .decoded import AGAIN, Decoded, page_index, plane, words
 from .grey import to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts, metadata_of
@@ -40,11 +40,11 @@ def read_ser(path: Path, max_pixels: int, page: int = 0) -> Decoded:
             raise UnreadableImage(f"The SER file holds no image: {AGAIN}.")
         pointer = struct.Struct("<Q" if version >= 0x220 else "<I")
         (offsets,) = at(_HEAD.size, pointer)
-        place = place_of(page, valid)
-        (start,) = at(offsets + place * pointer.size, pointer)
+        index = page_index(page, valid)
+        (start,) = at(offsets + index * pointer.size, pointer)
         _, across, _, _, down, _, kind, columns, rows = at(start, _ELEMENT)
         try:
-            (tag,) = at(offsets + (total + place) * pointer.size, pointer)
+            (tag,) = at(offsets + (total + index) * pointer.size, pointer)
             _, seconds = at(tag, struct.Struct("<HxxI"))
         except (struct.error, OSError, OverflowError):
             seconds = 0

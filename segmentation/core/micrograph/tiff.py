@@ -11,7 +11,7 @@ import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import codestream, vendors
-from .decoded import AGAIN, Decoded, place_of, turned
+from .decoded import AGAIN, Decoded, page_index, turned
 from .grey import Array, check_size, colour_notes, inverted, luminance, through_palette, to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts
@@ -41,10 +41,10 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         if not file.pages:
             raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {AGAIN}.")
         pages, complete = count_pages(file)
-        place = place_of(page, pages)
-        chosen = file.pages[place]
+        index = page_index(page, pages)
+        chosen = file.pages[index]
         notes = _page_notes(pages, complete) if not page else []
-        if place and chosen.is_reduced:
+        if index and chosen.is_reduced:
             raise UnreadableImage(f"Page {page} is a small copy of another page (a thumbnail): choose another page.")
         _check_page(chosen, max_pixels)
         pixels, more = _pixels(chosen)

@@ -47,7 +47,7 @@ class Command(inputs.Measuring):
         self.measure(options["images"], inputs.settings(task, every_setting(), options), options)
 
     def pages(self, paths: Iterable[Path], wanted: str, out: Path) -> Iterator[Path]:
-        """The images with each stack replaced by files of those of its pages that are wanted."""
+        """The images. In place of a stack stand the files of the pages that were asked for."""
         for path in self.files(paths, out):
             try:
                 yield from (file for _, file in taken(wanted, partial(_take_page, path, out / "pages")))

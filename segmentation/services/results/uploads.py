@@ -19,7 +19,7 @@ from django.db import transaction
 from ...core import tasks
 from ...core.analysis import AnalysisSettings
 from ...core.errors import UserError
-from ...core.micrograph.decoded import place_of
+from ...core.micrograph.decoded import page_index
 from ...core.micrograph.kinds import HEAD_BYTES, recognise
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.types import UnreadableImage
@@ -150,7 +150,7 @@ def checked_pages(text: str, pages: int | None = None) -> str:
     try:
         if text:
             numbers = pages_of(text, pages or 1, most=settings.DEEPSEGM_SAMPLE_IMAGES)
-            place_of(max(numbers), pages or max(numbers))
+            page_index(max(numbers), pages or max(numbers))
     except UserError as problem:
         raise Refused(str(problem)) from None
     return text

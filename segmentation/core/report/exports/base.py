@@ -62,7 +62,7 @@ class Export:
 
     @property
     def group(self) -> str:
-        return next(title for place, title in reversed(GROUPS.items()) if self.place >= place)
+        return next(title for first, title in reversed(GROUPS.items()) if self.place >= first)
 
     def holds(self, of: Of, *, all: bool = False) -> str:
         return self.sample if of == "sample" else self.image_all if all and self.image_all else self.image

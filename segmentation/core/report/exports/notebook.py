@@ -45,22 +45,22 @@ def _write(context: Context, path: Path) -> None:
     contents = [(name, (path.parent / name).read_bytes()) for name in context.holds if not LEFT_OUT.fullmatch(name)]
     files = [_file(name, content, name, context.holds[name]) for name, content in contents]
     if (image := context.filing.image) and image.stat().st_size <= MOST_BYTES:
-        name, shown = f"{MICROGRAPH}{image.suffix.lower()}", one_line(context.sample.name)
+        name, title = f"{MICROGRAPH}{image.suffix.lower()}", one_line(context.sample.name)
         contents.append((name, image.read_bytes()))
-        files.append(_file(*contents[-1], shown, AS_UPLOADED))
+        files.append(_file(*contents[-1], title, AS_UPLOADED))
     graph = [_filled(node) for node in _graph(context, files)]
     crate = json.dumps({"@context": f"{CRATE}/context", "@graph": graph}, indent=1).encode()
     entries = [(f"{FOLDER}/{ENTRY[2:]}{name}", content) for name, content in contents]
     write_zip(path, [(f"{FOLDER}/{METADATA}", crate), *entries])
 
 
-def _file(name: str, content: bytes, shown: str, description: str) -> Node:
+def _file(name: str, content: bytes, title: str, description: str) -> Node:
     from . import content_types
 
     return {
         "@id": f"{ENTRY}{name}",
         "@type": "File",
-        "name": shown,
+        "name": title,
         "description": description,
         "encodingFormat": content_types().get(PurePosixPath(name).suffix, "application/octet-stream"),
         "contentSize": str(len(content)),
@@ -123,8 +123,8 @@ def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
         "name": f"Image analysis with {version()}",
         "agent": author,
         "endTime": date,
-        "instrument": _each(SOFTWARE, *(["#microscope"] if microscope else [])),
-        "object": _each(*(f"#image-{number}" for number, _ in enumerate(sample.images, 1))),
+        "instrument": _references(SOFTWARE, *(["#microscope"] if microscope else [])),
+        "object": _references(*(f"#image-{number}" for number, _ in enumerate(sample.images, 1))),
         "result": _to(ENTRY),
     }
     for number, image in enumerate(sample.images, 1):
@@ -145,7 +145,7 @@ def _to(identifier: str) -> Node:
     return {"@id": identifier} if identifier else {}
 
 
-def _each(*identifiers: str) -> Node | list[Node]:
+def _references(*identifiers: str) -> Node | list[Node]:
     """One alone is no list, as RO-Crate recommends."""
     every = [_to(identifier) for identifier in identifiers]
     return every[0] if len(every) == 1 else every
