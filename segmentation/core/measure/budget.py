@@ -154,8 +154,8 @@ def _total(
         ends=ends,
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {significant(estimate.value)} {estimate.unit}, {span} with the total uncertainty (k = {COVERAGE})."
-        f"{missing} The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
+        sentence=f"{title} {significant(estimate.value)} {estimate.unit}, {span} with the total uncertainty"
+        f" (k = {COVERAGE}).{missing} The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
     )
 
 
