@@ -146,6 +146,7 @@ def _total(
     if estimate.low is not None and estimate.high is not None:
         most = decimals_between(estimate.low, estimate.high)
         span = f"{significant(estimate.low, most=most)} to {significant(estimate.high, most=most)} {estimate.unit}"
+    reduce = f"The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}"
     missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
         value=value,
@@ -155,7 +156,7 @@ def _total(
         without=without,
         largest=largest["name"],
         sentence=f"{title} {significant(estimate.value)} {estimate.unit}, {span} with the total uncertainty"
-        f" (k = {COVERAGE}).{missing} The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
+        f" (k = {COVERAGE}).{missing} {reduce}",
     )
 
 
