@@ -247,7 +247,7 @@ def settings_calibration(job: Job) -> Calibration:
 
 
 def led_to(settings: AnalysisSettings, micrograph: Micrograph) -> Calibration:
-    """The calibration of an upload under these settings: that of the settings, else that of the image, else none."""
+    """The calibration that measures an upload. The settings come before the image; there may be none."""
     return settings.measurement.scaled(micrograph.own_calibration)
 
 
