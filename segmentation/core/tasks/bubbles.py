@@ -16,7 +16,7 @@ from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
-from . import defects
+from . import shared
 from .base import Decoded, Golden, Maps, Measured
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ quantities.add(
 )
 
 
-class BubbleSettings(defects.ThresholdSettings):
+class BubbleSettings(shared.ThresholdSettings):
     """How bubbles are found, and how thick the foil is."""
 
-    thickness: float | None = defects.foil_field("; the swelling is given only with it.")
+    thickness: float | None = shared.foil_field("; the swelling is given only with it.")
 
 
 def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSettings) -> Decoded:
@@ -76,7 +76,7 @@ def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSe
     def circles(levels: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
         return renumber(discs(find_circles(levels, threshold), levels.shape))
 
-    return defects.found_by(circles, maps, grey, card, settings)
+    return shared.found_by(circles, maps, grey, card, settings)
 
 
 def measure(
@@ -85,7 +85,7 @@ def measure(
     from ..measure.fields import counted, distribution, if_enough, over_blocks, per_area, per_block, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration)
-    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
+    if nothing := shared.withheld_result(segmentation, table, TASK, settings):
         return nothing
     shape = segmentation.rows, micrograph.shape[1]
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
@@ -101,7 +101,7 @@ def measure(
         ),
     )
     unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
-    flags = (*defects.doubts(segmentation), *unscaled)
+    flags = (*shared.doubts(segmentation), *unscaled)
     return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
 
 
@@ -155,7 +155,7 @@ def golden() -> Golden:
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 16, answers, 0.03)
 
 
-TASK = defects.task_of(
+TASK = shared.task_of(
     "bubble",
     summary="Fits circles to bubbles and cavities, measures their diameters and counts them per area.",
     settings=BubbleSettings,

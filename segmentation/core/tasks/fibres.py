@@ -17,7 +17,7 @@ from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.cards import ModelCard
 from ..network.scale_search import View, as_shown, search
 from ..settings import MeasurementSettings
-from . import defects
+from . import shared
 from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
 from .judgement import withheld
 
@@ -103,11 +103,11 @@ quantities.add(
 )
 
 
-class FibreSettings(defects.ThresholdSettings):
+class FibreSettings(shared.ThresholdSettings):
     """How fibres are found."""
 
-    polarity: Literal["auto", "bright", "dark"] = defects.polarity_field("Fibres")
-    scale: float | None = defects.scale_field()
+    polarity: Literal["auto", "bright", "dark"] = shared.polarity_field("Fibres")
+    scale: float | None = shared.scale_field()
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: FibreSettings) -> View:
@@ -145,7 +145,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     labels, classes = find_fibres(maps, threshold)
     record: dict[str, Any] = {
         "threshold": threshold,
-        "certainty": round(defects.certainty(maps[0], threshold), 4),
+        "certainty": round(shared.certainty(maps[0], threshold), 4),
         "unlike": relative_distance(grey, 1.0, card),
     }
     return Decoded(labels, np.full(len(classes), np.nan, np.float32), classes, record)
@@ -163,7 +163,7 @@ def measure(
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
     measures = fibres.measure_fibres(segmentation.dense[:rows], grey)
     table = table_of(segmentation, micrograph, settings, calibration, measures)
-    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
+    if nothing := shared.withheld_result(segmentation, table, TASK, settings):
         return nothing
     sizes = summarise(table, size=TASK.size, screened=False, calibration=calibration, seed=seed_of(micrograph.sha256))
     is_short = segmentation.classes == 1
@@ -240,7 +240,7 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             " large on test images. Take an image of a higher magnification.",
             f"Fibres under {FINE:g} px: diameters may be too large",
         )
-    yield from defects.doubts(segmentation)
+    yield from shared.doubts(segmentation)
     card = segmentation.provenance.card
     if card.get("summary", "").startswith(EXPERIMENTAL):
         yield Flag(

@@ -17,7 +17,7 @@ from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
-from . import defects
+from . import shared
 from .base import Decoded, Golden, Maps, Measured
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ quantities.add(
 )
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.ThresholdSettings) -> Decoded:
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: shared.ThresholdSettings) -> Decoded:
     from ..labels.grains import find_grains
 
-    return defects.found_by(find_grains, maps, grey, card, settings)
+    return shared.found_by(find_grains, maps, grey, card, settings)
 
 
 def measure(
@@ -107,7 +107,7 @@ def measure(
 
     labels, rows = segmentation.dense, segmentation.rows
     table = table_of(segmentation, micrograph, settings, calibration, convex=are_convex(labels))
-    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
+    if nothing := shared.withheld_result(segmentation, table, TASK, settings):
         return nothing
     is_whole = whole(table).kept
     convex = table.judged(np.where(table["convex"], table.reasons, "not convex"))
@@ -122,7 +122,7 @@ def measure(
     share = float((is_whole & table["convex"]).sum()) / max(1, int(is_whole.sum()))
     joined = Flag.doubtful(OPEN.format(share=100 * share), f"Joined grains: only {100 * share:.0f} % are convex")
     few = (joined,) if is_whole.sum() and share < FEW_CONVEX else ()
-    flags = (*defects.doubts(segmentation), *few)
+    flags = (*shared.doubts(segmentation), *few)
     return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
 
 
@@ -177,7 +177,7 @@ def golden() -> Golden:
     return Golden(np.where(boundary, 200, 60).astype(np.uint8), maps, 64, answers, 0.03)
 
 
-TASK = defects.task_of(
+TASK = shared.task_of(
     "grain",
     map_name="boundary",
     summary="Outlines the grains between boundaries, measures diameters and intercepts, and counts them per area.",

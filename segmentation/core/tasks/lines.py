@@ -14,7 +14,7 @@ from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
-from . import defects
+from . import shared
 from .base import Decoded, Golden, Maps, Measured
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ quantities.add(
 )
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.ThresholdSettings) -> Decoded:
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: shared.ThresholdSettings) -> Decoded:
     from ..labels.lines import find_lines
 
-    return defects.found_by(find_lines, maps, grey, card, settings)
+    return shared.found_by(find_lines, maps, grey, card, settings)
 
 
 def measure(
@@ -74,7 +74,7 @@ def measure(
     table = table_of(
         segmentation, micrograph, settings, calibration, line_length=lengths, box_diagonal=box_diagonals(labels)
     )
-    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
+    if nothing := shared.withheld_result(segmentation, table, TASK, settings):
         return nothing
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
     shape, edge = (segmentation.rows, micrograph.shape[1]), settings.border_correction
@@ -83,7 +83,7 @@ def measure(
         *(counted(int(table.kept.sum())), sizes.value("mean"), sizes.value("median")),
         *(mean_of(table, "box_diagonal", edge, calibration), per_area("line_density", table, shape, calibration, part)),
     )
-    flags = tuple(defects.doubts(segmentation))
+    flags = tuple(shared.doubts(segmentation))
     return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
 
 
@@ -107,7 +107,7 @@ def golden() -> Golden:
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 10, answers, 0.05)
 
 
-TASK = defects.task_of(
+TASK = shared.task_of(
     "line",
     summary="Outlines line defects, such as dislocation loops seen edge on, and measures their lengths.",
     decode=find,

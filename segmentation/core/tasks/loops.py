@@ -14,7 +14,7 @@ from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
-from . import defects
+from . import shared
 from .base import Decoded, Golden, Maps, Measured
 
 if TYPE_CHECKING:
@@ -59,16 +59,16 @@ quantities.add(
 )
 
 
-class LoopSettings(defects.ThresholdSettings):
+class LoopSettings(shared.ThresholdSettings):
     """How loops are found, and how thick the foil is."""
 
-    thickness: float | None = defects.foil_field(". The number per volume needs it.")
+    thickness: float | None = shared.foil_field(". The number per volume needs it.")
 
 
 def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: LoopSettings) -> Decoded:
     from ..labels.loops import find_loops
 
-    return defects.found_by(find_loops, maps, grey, card, settings)
+    return shared.found_by(find_loops, maps, grey, card, settings)
 
 
 def measure(
@@ -78,7 +78,7 @@ def measure(
     from ..measure.fields import counted, distribution, per_area, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration, loop_diameter=longest(segmentation.dense))
-    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
+    if nothing := shared.withheld_result(segmentation, table, TASK, settings):
         return nothing
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
     density = per_area("loop_density", table, (segmentation.rows, micrograph.shape[1]), calibration)
@@ -88,7 +88,7 @@ def measure(
         per_volume(density, thickness, calibration.nm_per_pixel),
     )
     unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
-    flags = (*defects.doubts(segmentation), *unscaled)
+    flags = (*shared.doubts(segmentation), *unscaled)
     return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
 
 
@@ -126,7 +126,7 @@ def golden() -> Golden:
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 16, answers, 0.03)
 
 
-TASK = defects.task_of(
+TASK = shared.task_of(
     "loop",
     title="Dislocation loops",
     summary="Outlines dislocation loops, measures their diameters and counts them per area and per volume.",

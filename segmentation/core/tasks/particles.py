@@ -18,7 +18,7 @@ from ..micrograph.crosscheck import far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings
-from . import defects
+from . import shared
 from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
 from .judgement import MOSTLY, unseen_specks, withheld, without_numbers
 
@@ -46,11 +46,11 @@ METHOD = (
 )
 
 
-class ParticleSettings(defects.ThresholdSettings):
+class ParticleSettings(shared.ThresholdSettings):
     """How particles are found."""
 
-    polarity: Literal["auto", "bright", "dark"] = defects.polarity_field("Particles")
-    scale: float | None = defects.scale_field(
+    polarity: Literal["auto", "bright", "dark"] = shared.polarity_field("Particles")
+    scale: float | None = shared.scale_field(
         " Try another where particles fall to pieces or melt together.", size="particles are about … px wide"
     )
     separation: Literal["auto", "more"] = Field(

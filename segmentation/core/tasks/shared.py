@@ -1,4 +1,4 @@
-"""What tasks share: settings of how objects are found, networks that predict one mask, and withheld numbers."""
+"""Parts that tasks share: fields of settings, networks that predict one mask, results without numbers, warnings."""
 
 from __future__ import annotations
 
