@@ -149,7 +149,7 @@ def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[
     from segmentation.lab.training import check
 
     rests_on = image.name, image.sha256, image.labels_sha256, image.region, classes
-    name = f"{CHECK}{check.mark(*rests_on)}.npz"
+    name = f"{CHECK}{check.mark(*rests_on)}.json.z"
     with scratch() as aside:
         if default_storage.exists(f"{image.folder}/{name}"):
             with suppress(*check.DAMAGED):

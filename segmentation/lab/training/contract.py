@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .files import STORED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 Labels = NDArray[np.int32]
 Maps = NDArray[np.uint8]
-Floats = NDArray[np.float64]
+Floats = Annotated[NDArray[np.float64], *STORED]
 Picture = NDArray[np.uint8]
 
 

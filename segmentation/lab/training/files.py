@@ -9,14 +9,15 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,38 +106,18 @@ def fingerprint(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:KNOWN_BY]
 
 
-def packed(kind: Any, value: Any) -> dict[str, Any]:
-    """The arrays of an .npz: those in a value of this kind (a dataclass, a named tuple, a list of such), by numbers,
-    and `json`, which holds the rest and says where each belongs."""
-    arrays: dict[str, Any] = {}
-
-    def tree(kind: Any, value: Any) -> Any:
-        origin = get_origin(kind) or kind
-        if origin is np.ndarray:
-            arrays[name := str(len(arrays))] = value
-            return name
-        if origin in (list, tuple):
-            return [tree(get_args(kind)[0], item) for item in value]
-        if origin is dict:
-            return {str(getattr(key, "value", key)): item for key, item in value.items()}
-        hints = get_type_hints(kind)
-        return {name: tree(hint, getattr(value, name)) for name, hint in hints.items()} if hints else kind(value)
-
-    return {"json": json.dumps(tree(kind, value)), **arrays}
+# An array of a stored dataclass or named tuple, exact to the last bit: its bytes, and what they are.
+STORED = (
+    PlainValidator(lambda parts: np.ndarray(parts[0], parts[1], bytes.fromhex(parts[2]))),
+    PlainSerializer(lambda array: (array.shape, array.dtype.str, array.tobytes().hex())),
+)
 
 
-def unpacked(kind: Any, arrays: Mapping[str, Any]) -> Any:
-    """The value that was `packed`; raises KeyError, TypeError or ValueError where the arrays are of something else."""
+def as_json(kind: Any, value: Any) -> str:
+    """A value of this kind, whose arrays are annotated as STORED."""
+    return json.dumps(TypeAdapter(kind).dump_python(value, mode="json"))
 
-    def built(kind: Any, tree: Any) -> Any:
-        origin = get_origin(kind) or kind
-        if origin is np.ndarray:
-            return arrays[tree]
-        if origin in (list, tuple):
-            return origin(built(get_args(kind)[0], item) for item in tree)
-        if origin is dict:
-            return {get_args(kind)[0](key): item for key, item in tree.items()}
-        hints = get_type_hints(kind)
-        return kind(**{name: built(hint, tree[name]) for name, hint in hints.items()}) if hints else tree
 
-    return built(kind, json.loads(str(arrays["json"])))
+def from_json(kind: Any, text: str | bytes) -> Any:
+    """The value again; raises ValueError, TypeError or IndexError where the text is of something else."""
+    return TypeAdapter(kind).validate_python(json.loads(text))

@@ -13,16 +13,16 @@ import numpy as np
 
 from ...core.learning import Change, Outcome
 from ...core.network.card_entries import FIGURES
-from .contract import Scoring
+from .contract import Floats, Scoring
 from .evaluation.scores import FEWEST, Figure, finite_or_none, summarise
-from .files import packed, unpacked
+from .files import as_json, from_json
 from .instances.counts import ImageCounts
 from .instances.readings import Found
 from .masks import Compared
 
 CLEAR_SCORE, CLEAR_ERROR = 0.005, 0.5  # changes of an image's score and error (points) that count
 # What an Examiner says of an image, by its name in a file.
-RECORDS: dict[str, type] = {"array": np.ndarray, "ImageCounts": ImageCounts, "Compared": Compared}
+RECORDS: dict[str, Any] = {"ndarray": Floats, "ImageCounts": ImageCounts, "Compared": Compared}
 CROSS = "each image was held out of a training of its own; these weights learnt from all of them"
 
 
@@ -43,17 +43,13 @@ def changes(
             unit=scoring.definitions[name].unit,
             better=better(name),
             before=old[name].value,
-            before_interval=_interval(old[name]),
+            before_interval=old[name].interval,
             after=new[name].value,
-            after_interval=_interval(new[name]),
+            after_interval=new[name].interval,
         )
         for name in scoring.compared
     ]
     return table, new
-
-
-def _interval(figure: Figure) -> tuple[float, float] | None:
-    return None if figure.low is None or figure.high is None else (figure.low, figure.high)
 
 
 def verdict(scoring: Scoring, before: Mapping[str, float | None], after: Mapping[str, float | None]) -> str:
@@ -121,12 +117,12 @@ def score_entry(title: str, images: int, figures: Mapping[str, Figure]) -> dict[
 
 def packed_found(readings: Sequence[Found]) -> bytes:
     """An .npz of what is read in each way."""
-    name, kind = next(entry for entry in RECORDS.items() if isinstance(readings[0].record, entry[1]))
+    name = type(readings[0].record).__name__
+    records = as_json(list[RECORDS[name]], [reading.record for reading in readings])
     labels = np.stack([reading.labels.astype(np.int32) for reading in readings])
     compressed = np.frombuffer(zlib.compress(labels, 1), np.uint8)  # numpy's own compression takes five times as long
-    arrays = packed(list[kind], [reading.record for reading in readings])  # type: ignore[valid-type]
     content = io.BytesIO()
-    np.savez(content, kind=name, labels=compressed, shape=labels.shape, **arrays)
+    np.savez(content, kind=name, json=records, labels=compressed, shape=labels.shape)
     return content.getvalue()
 
 
@@ -134,5 +130,5 @@ def unpacked_found(content: bytes) -> list[Found]:
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         arrays = dict(archive)
     labels = np.frombuffer(zlib.decompress(arrays["labels"]), np.int32).reshape(arrays["shape"])
-    records = unpacked(list[RECORDS[str(arrays["kind"])]], arrays)  # type: ignore[misc]
+    records = from_json(list[RECORDS[str(arrays["kind"])]], str(arrays["json"]))
     return [Found(*parts) for parts in zip(records, labels, strict=True)]

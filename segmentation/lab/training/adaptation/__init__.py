@@ -38,7 +38,7 @@ from ..files import write_whole
 from ..instances.readings import Found, Way, best_way, chosen_apart, read_in_every_way, with_options
 from ..publish import set_entries
 from ..sheets import in_rows
-from .material import FILES, Cancelled, Material, Options, Progress, Report
+from .material import FILES, Cancelled, Options, Report
 from .trainings import Trainings
 
 HELD = "heldout"
@@ -61,39 +61,28 @@ def adapt(
     return Adaptation(folder, base, out, options, report, is_cancelled).go()
 
 
-class Adaptation:
-    """One call of `adapt`: its material and plan, its trainings, and its reports to the caller."""
-
-    def __init__(
-        self, folder: Path, base: str, out: Path, options: Options, report: Report, is_cancelled: Callable[[], bool]
-    ) -> None:
-        self.progress = Progress(report, is_cancelled)
-        self.material = Material(folder, base, out, options, self.progress)
-        self.trainings = Trainings(self.material, self.progress)
-        self.summary, self.out = self.progress.summary, out
-        self.scoring = self.material.scoring
+class Adaptation(Trainings):
+    """One call of `adapt`: its plan, its trainings, and what the held-out images say of them."""
 
     def go(self) -> TrainingSummary:
         self.out.mkdir(parents=True, exist_ok=True)
         self.progress.say("checking the images")
-        plan = self.material.plan()
+        plan = self.plan()
         self.progress.begin(plan)
         self.progress.say("scoring the base model")
-        every = range(len(self.material.pairs))
-        before = {
-            number: ways[0] for number, ways in self._found(self.material.card, every, self.out / "before").items()
-        }
+        every = range(len(self.pairs))
+        before = {number: ways[0] for number, ways in self._found(self.card, every, self.out / "before").items()}
         after: dict[int, list[Found]] = {}
         for split in range(len(plan["held_out"])):
             name = f"split-{split}"
             stage = f"training {split + 1} of {len(plan['held_out'])}"
-            card = self.trainings.trained(self.trainings.of_split(split, name), self.out / name, stage, split)
-            after |= self._found(card, self.material.places(split), self.out / name / HELD)
-        tuned = self.trainings.final()
+            card = self.trained(self.of_split(split, name), self.out / name, stage, split)
+            after |= self._found(card, self.places(split), self.out / name / HELD)
+        tuned = self.final()
         read = [[reading.record for reading in ways] for ways in after.values()]
         way = self.scoring.ways(tuned)[best_way(self.scoring, read)]
         self._blended(tuned, way, before, after)
-        if self.material.options.learning_curve:
+        if self.options.learning_curve:
             self._learning_curve(before, after)
         self.progress.say("done")
         return self.summary
@@ -105,16 +94,14 @@ class Adaptation:
 
         None reads held-out images in every way and others in the model's own way."""
         every = folder.name == HELD
-        predictor, readings = Predictor(card, self.material.runtime), {}
+        predictor, readings = Predictor(card, self.runtime), {}
         for number in numbers:
             file = folder / f"{number:04d}.npz"
             is_stored = file.exists()
             if not is_stored:
                 image_ways = ways(number) if ways else self.scoring.ways(card) if every else [{}]
                 scoring = replace(self.scoring, ways=lambda card, image_ways=image_ways: image_ways)
-                write_whole(
-                    file, outcome.packed_found(read_in_every_way(scoring, predictor, self.material.pairs[number]))
-                )
+                write_whole(file, outcome.packed_found(read_in_every_way(scoring, predictor, self.pairs[number])))
             readings[number] = outcome.unpacked_found(file.read_bytes())
             seconds = (planning.WAYS if every else 1.0) * planning.IMAGE_SECONDS * readings[number][0].labels.size / 1e6
             self.progress.done += seconds
@@ -135,15 +122,13 @@ class Adaptation:
             for split in range(len(self.summary["plan"]["held_out"])):
                 folder = self.out / f"split-{split}"
                 card, part = read_card(folder / f"split-{split}.toml"), folder / f"share-{100 * share:.0f}"
-                every, mean = self.scoring.ways(card), blend.mean_of(self.material.card, card, share, part)
-                read = self._found(
-                    mean, self.material.places(split), part, lambda number, every=every: [every[ways[number]]]
-                )
+                every, mean = self.scoring.ways(card), blend.mean_of(self.card, card, share, part)
+                read = self._found(mean, self.places(split), part, lambda number, every=every: [every[ways[number]]])
                 held[share] |= {number: readings[0] for number, readings in read.items()}
                 unload(mean)
                 mean.weights.unlink()
         forgotten = self._known(tuned, way)
-        groups = {number: self.material.pairs[number].group for number in sorted(after)}
+        groups = {number: self.pairs[number].group for number in sorted(after)}
 
         def chosen(numbers: Sequence[int]) -> float:
             records = {share: [readings[number].record for number in numbers] for share, readings in held.items()}
@@ -157,8 +142,8 @@ class Adaptation:
         share = chosen(list(groups))
         self.summary["forgetting"] = [kind.kept(share) for kind in forgotten]
         worse = [image["image"] for image in self.summary["images"] if image["verdict"] == "worse"]
-        self.summary["share"] = blended = blend.told(self.material.card, share, self.summary["forgetting"], worse)
-        card = blend.mean_of(self.material.card, tuned, share, self.out / "final")
+        self.summary["share"] = blended = blend.told(self.card, share, self.summary["forgetting"], worse)
+        card = blend.mean_of(self.card, tuned, share, self.out / "final")
         options = {**way, **self._own_images(card)}
         set_entries(
             card.weights.with_suffix(".toml"),
@@ -172,7 +157,7 @@ class Adaptation:
 
     def _ways_apart(self, readings: Mapping[int, Sequence[Found]]) -> dict[int, int]:
         """The number of the way in which each image is read. The images of other groups choose it."""
-        groups = [self.material.pairs[number].group for number in readings]
+        groups = [self.pairs[number].group for number in readings]
         read = [[one.record for one in ways] for ways in readings.values()]
         return dict(zip(readings, chosen_apart(self.scoring, read, groups), strict=True))
 
@@ -180,22 +165,22 @@ class Adaptation:
         """The card's entry that describes the images. It is empty if the task of the card describes them by itself."""
         if ENTRY in card.options:
             return {}
-        described = [describe(as_seen(pair.load()[0].pixels)) for pair in self.material.pairs]
-        return {OWN: learn(described, [pair.group for pair in self.material.pairs])[ENTRY]}
+        described = [describe(as_seen(pair.load()[0].pixels)) for pair in self.pairs]
+        return {OWN: learn(described, [pair.group for pair in self.pairs])[ENTRY]}
 
     def _tell(self, before: Mapping[int, Found], after: Mapping[int, Found]) -> None:
         """Put the table, the images and the outcome into the summary."""
-        groups = [self.material.pairs[number].group for number in after]
+        groups = [self.pairs[number].group for number in after]
         old, new = ([readings[number].record for number in after] for readings in (before, after))
         table, figures = outcome.changes(self.scoring, old, new, groups)
-        self._score = outcome.score_entry(self.material.options.data, len(after), figures)
+        self._score = outcome.score_entry(self.options.data, len(after), figures)
         images = []
         for number in after:
-            pair, sides, name = self.material.pairs[number], (before[number], after[number]), f"image-{number:04d}.webp"
+            pair, sides, name = self.pairs[number], (before[number], after[number]), f"image-{number:04d}.webp"
             if not (self.out / FILES / name).exists():
                 micrograph, truth = pair.load()
                 panels = [self.scoring.panels(micrograph, side.labels, truth) for side in sides]
-                self.material.save(in_rows([[panels[0][0], panels[0][-1], panels[1][-1]]]), name)
+                self.save(in_rows([[panels[0][0], panels[0][-1], panels[1][-1]]]), name)
             one, other = (outcome.figures_of(self.scoring, side.record) for side in sides)
             verdict = outcome.verdict(self.scoring, one, other)
             images.append(ImageChange(image=pair.image.name, before=one, after=other, file=name, verdict=verdict))
@@ -207,15 +192,15 @@ class Adaptation:
     def _learning_curve(self, before: Mapping[int, Found], after: Mapping[int, Sequence[Found]]) -> None:
         """Score the held-out images by trainings on a third and on two thirds of the others, tuned weights alone."""
         splits = range(len(self.summary["plan"]["held_out"]))
-        most = min(len(self.material.pairs) - len(self.material.places(split)) for split in splits)
+        most = min(len(self.pairs) - len(self.places(split)) for split in splits)
         steps = [self._step(0, before, dict.fromkeys(sorted(after), 0))]
         for images in [*sorted({max(1, round(most / 3)), max(1, round(2 * most / 3))} - {most}), most]:
             readings = dict[int, Sequence[Found]](after) if images == most else {}
             for split in splits if images < most else ():
                 name = f"curve-{split}-{images}"
-                recipe, stage = self.trainings.of_split(split, name, images), f"with {images} images"
-                card = self.trainings.trained(recipe, self.out / name, stage, None)
-                readings |= self._found(card, self.material.places(split), self.out / name / HELD)
+                recipe, stage = self.of_split(split, name, images), f"with {images} images"
+                card = self.trained(recipe, self.out / name, stage, None)
+                readings |= self._found(card, self.places(split), self.out / name / HELD)
             ways = self._ways_apart(readings)
             steps.append(
                 self._step(images, {number: ways_of[ways[number]] for number, ways_of in readings.items()}, ways)
@@ -224,23 +209,22 @@ class Adaptation:
 
     def _step(self, images: int, readings: Mapping[int, Found], numbers: Mapping[int, int]) -> Step:
         ordered = sorted(numbers)
-        groups = [self.material.pairs[number].group for number in ordered]
+        groups = [self.pairs[number].group for number in ordered]
         figures = summarise(self.scoring, [readings[number].record for number in ordered], nm=False, groups=groups)
         error = figures[self.scoring.compared[0]]
-        interval = None if error.low is None or error.high is None else (error.low, error.high)
         score = figures[self.scoring.tracked.score].value
-        return Step(images=images, error=error.value, error_interval=interval, score=score)
+        return Step(images=images, error=error.value, error_interval=error.interval, score=score)
 
     def _known(self, tuned: ModelCard, way: Way) -> list[blend.Known]:
         """What the base model finds in its own data, and what each share of the tuned weights finds there."""
         name = next(score for score in ("ap50", self.scoring.tracked.score) if score in self.scoring.definitions)
         measured = []
-        for number, (title, pairs) in enumerate(self.material.replay.kept.items()):
+        for number, (title, pairs) in enumerate(self.replay.kept.items()):
             file = self.out / f"kept-{number}.json"
             if not file.exists():
-                values = [self._figure(name, self.material.card, pairs)]
+                values = [self._figure(name, self.card, pairs)]
                 for share in blend.SHARES:
-                    mean = blend.mean_of(self.material.card, tuned, share, self.out / "mean")
+                    mean = blend.mean_of(self.card, tuned, share, self.out / "mean")
                     values.append(self._figure(name, with_options(mean, way), pairs))
                     unload(mean)
                 write_whole(file, json.dumps(values).encode())
@@ -252,7 +236,7 @@ class Adaptation:
         return measured
 
     def _figure(self, name: str, card: ModelCard, pairs: Sequence[Pair]) -> float | None:
-        scorer = Scorer(self.scoring, Predictor(card, self.material.runtime), HowScored(thresholds=False))
+        scorer = Scorer(self.scoring, Predictor(card, self.runtime), HowScored(thresholds=False))
         for pair in pairs:
             scorer.image(pair)
             self.progress.say("measuring what it forgets")

@@ -99,12 +99,15 @@ class Progress:
         return False
 
 
-class Material:
+class Planned:
     """The plan of one call of `adapt`, and what its trainings have in common."""
 
-    def __init__(self, folder: Path, base: str, out: Path, options: Options, progress: Progress) -> None:
-        self.folder, self.out, self.options, self.base, self.progress = folder, out, options, base, progress
-        self.card = base_card(base)
+    def __init__(
+        self, folder: Path, base: str, out: Path, options: Options, report: Report, is_cancelled: Callable[[], bool]
+    ) -> None:
+        self.folder, self.base, self.out, self.options = folder, base, out, options
+        self.progress = Progress(report, is_cancelled)
+        self.summary, self.card = self.progress.summary, base_card(base)
         self.runtime = Runtime(options.device)
 
     def plan(self) -> Plan:
@@ -196,7 +199,7 @@ class Material:
 
     def places(self, split: int) -> list[int]:
         """The numbers of the images that a split holds out."""
-        names = self.progress.summary["plan"]["held_out"][split]
+        names = self.summary["plan"]["held_out"][split]
         return [number for number, pair in enumerate(self.pairs) if pair.image.name in names]
 
     def save(self, picture: NDArray[np.uint8], name: str) -> None:

@@ -23,56 +23,52 @@ from ..publish import DONE, trained_model
 from ..settings import TrainingRecipe
 from ..sheets import FOUND, TRUE, in_rows, outlined
 from ..start import Run
-from .material import LAST, Material, Progress, nothing
+from .material import LAST, Planned, nothing
 
 SHOWN = 384  # px, side of the pictures of a held-out image as the training goes on
 
 
-class Trainings:
-    """Each is done once; its points and pictures go into the summary."""
-
-    def __init__(self, material: Material, progress: Progress) -> None:
-        self.material, self.progress = material, progress
+class Trainings(Planned):
+    """Each training is done once; its points and pictures go into the summary."""
 
     def of_split(self, split: int, name: str, images: int = 0) -> TrainingRecipe:
         """The recipe without the images of a split. images: how many are learnt from; 0 for all others."""
-        own_images, *others = self.material.recipe.sources
-        steps = self.progress.summary["plan"]["steps"]
+        own_images, *others = self.recipe.sources
+        steps = self.summary["plan"]["steps"]
         entries = {
             "fold": split,
-            "folds": self.material.folds,
+            "folds": self.folds,
             "steps": steps,
             "sources": [own_images.replaced(count=images), *others],
         }
-        return self.material.recipe.replaced(name=name, **entries)
+        return self.recipe.replaced(name=name, **entries)
 
     def final(self) -> ModelCard:
         """Train on all images for as long as the held-out trainings found best (their median)."""
-        steps, best = self.progress.summary["plan"]["steps"], []
-        for split in range(len(self.progress.summary["plan"]["held_out"])):
-            rows = runs.read_metrics(self.material.out / f"split-{split}" / runs.METRICS, steps)
-            row = runs.best_of(rows, self.material.recipe.rule) if self.material.recipe.rule else rows[-1]
+        steps, best = self.summary["plan"]["steps"], []
+        for split in range(len(self.summary["plan"]["held_out"])):
+            rows = runs.read_metrics(self.out / f"split-{split}" / runs.METRICS, steps)
+            row = runs.best_of(rows, self.recipe.rule) if self.recipe.rule else rows[-1]
             best.append(row.step if row else 0)
-        count = len(self.material.pairs)
-        own_images, *others = self.material.recipe.sources
-        recipe = self.material.recipe.replaced(
-            name=self.material.options.name,
-            title=self.material.options.title,
-            version=self.material.options.version,
-            summary=f"{self.material.card.title} fine-tuned on {count} images of {self.material.options.data}.",
+        count = len(self.pairs)
+        own_images, *others = self.recipe.sources
+        recipe = self.recipe.replaced(
+            name=self.options.name,
+            title=self.options.title,
+            version=self.options.version,
+            summary=f"{self.card.title} fine-tuned on {count} images of {self.options.data}.",
             limits=[
-                f"Learnt from {count} images of {self.material.options.data}; "
-                f"it may do worse than {self.material.card.name} on others.",
+                f"Learnt from {count} images of {self.options.data}; it may do worse than {self.card.name} on others.",
                 "Its figures are those of trainings without the images that were scored; it learnt from all of them.",
             ],
-            steps=max(int(statistics.median_low(best)), min(self.material.recipe.checkpoint, steps)),
+            steps=max(int(statistics.median_low(best)), min(self.recipe.checkpoint, steps)),
             folds=0,
             fold=0,
             validation_batches=0,
             **LAST,
             sources=[own_images.replaced(use="training"), *others],
         )
-        return self.trained(recipe, self.material.out / "tuned", "the final training", -1)
+        return self.trained(recipe, self.out / "tuned", "the final training", -1)
 
     def trained(self, recipe: TrainingRecipe, folder: Path, stage: str, split: int | None) -> ModelCard:
         """The published model of a training, which is done unless it is there. split: of its points; None for none."""
@@ -82,7 +78,7 @@ class Trainings:
         def advanced() -> bool:
             nonlocal step
             step += 1
-            self.progress.done = before + self.material.of_step * step
+            self.progress.done = before + self.of_step * step
             self.progress.say(stage)
             return self.progress.stop()
 
@@ -95,14 +91,14 @@ class Trainings:
             self.progress.say(stage)
 
         if (folder / DONE).exists():
-            self.progress.found += self.material.of_step * recipe.steps
+            self.progress.found += self.of_step * recipe.steps
         elif checkpoint.exists():
             step = runs.load_state(checkpoint)["step"]
-            self.progress.found += self.material.of_step * step
+            self.progress.found += self.of_step * step
             self._note(split, runs.read_metrics(folder / runs.METRICS, step), example)
-        card = trained_model(recipe, folder, self.material.out, nothing, advanced, watch)
+        card = trained_model(recipe, folder, self.out, nothing, advanced, watch)
         self._note(split, runs.read_metrics(folder / runs.METRICS, recipe.steps), example)
-        self.progress.done = before + self.material.of_step * recipe.steps
+        self.progress.done = before + self.of_step * recipe.steps
         self.progress.say(stage)
         return card
 
@@ -122,15 +118,13 @@ class Trainings:
             )
             for row in rows
         ]
-        self.progress.summary["curve"] = [p for p in self.progress.summary["curve"] if p["split"] != split] + points
+        self.summary["curve"] = [p for p in self.summary["curve"] if p["split"] != split] + points
         if example:
             drawn = [
                 Picture(image=example[0].image.name, split=split, step=row.step, file=self._picture_of(split, row.step))
                 for row in rows
             ]
-            self.progress.summary["pictures"] = [
-                p for p in self.progress.summary["pictures"] if p["split"] != split
-            ] + drawn
+            self.summary["pictures"] = [p for p in self.summary["pictures"] if p["split"] != split] + drawn
 
     @staticmethod
     def _picture_of(split: int, step: int) -> str:
@@ -138,11 +132,11 @@ class Trainings:
 
     def _example(self, split: int) -> tuple[Pair, Any, Labels]:
         """The middle of the held-out image with the most objects, as the network sees it, and its labels."""
-        loaded = [load(self.material.pairs[number]) for number in self.material.places(split)]
+        loaded = [load(self.pairs[number]) for number in self.places(split)]
         fullest = max(loaded, key=lambda image: len(np.unique(image.labels)))
         classes = bool(fullest.pair.classes)
-        taught = math.sqrt(math.prod(self.material.recipe.sizes))
-        scale = self.material.recipe.options.get("scale", 1.0) if classes else taught / (fullest.diameter or taught)
+        taught = math.sqrt(math.prod(self.recipe.sizes))
+        scale = self.recipe.options.get("scale", 1.0) if classes else taught / (fullest.diameter or taught)
         side = min(round(SHOWN / scale), *fullest.grey.shape)
         top, left = ((length - side) // 2 for length in fullest.grey.shape)
         window = slice(top, top + side), slice(left, left + side)
@@ -152,8 +146,8 @@ class Trainings:
     @torch.inference_mode()
     def _draw(self, run: Run, pair: Pair, grey: Any, truth: Labels, name: str) -> None:
         """What the training finds now, in colour, and what is there."""
-        task, device = tasks.find(self.material.card.task), next(run.averaged.parameters()).device
+        task, device = tasks.find(self.card.task), next(run.averaged.parameters()).device
         picture = torch.from_numpy(grey[None, None].astype(np.float32) / 127.5 - 1).to(device)
         maps = (255 * task.activation(run.averaged(picture).float()))[0].round().to(torch.uint8).cpu().numpy()
-        predicted = task.preview(maps[: len(maps_of(self.material.card))])
-        self.material.save(in_rows([[outlined(grey, truth, TRUE), outlined(grey, predicted, FOUND)]]), name)
+        predicted = task.preview(maps[: len(maps_of(self.card))])
+        self.save(in_rows([[outlined(grey, truth, TRUE), outlined(grey, predicted, FOUND)]]), name)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from ....core.pace import followed
 from ....core.truth import BadDataset, Pair, find_pairs, groups_in, read_groups
 from ..data import pairs_of
-from ..files import packed, unpacked
+from ..files import as_json, from_json
 from ..settings import FolderEntry, TrainingRecipe, number_of_classes
 from .findings import CheckedFolder
 from .pairs import CheckedPair, check_pair
 from .rules import copies, enough_images, every_folder, groups_named, groups_of_tiles
 
 GROUPS = "groups.csv"
-VERSION = 2  # of kept pairs; raise it where `check_pair` finds something else
-DAMAGED = (ValueError, KeyError, TypeError, EOFError, BadZipFile)
+VERSION = 3  # of kept pairs; raise it where `check_pair` finds something else
+DAMAGED = (ValueError, TypeError, LookupError, zlib.error)
 NOT_CAUGHT = (
     "The check for copies finds the same picture under another name, also turned by 90 degrees or mirrored. It does not"
     " find crops, stretched or distorted copies, or copies with another contrast: list their source in groups.csv."
@@ -136,12 +136,10 @@ def mark(*what: Any) -> str:
 def keep(pair: CheckedPair, file: Path) -> None:
     """Write a checked pair. Its small pictures are kept only where labels may be another image's."""
     pair = pair if pair.astray else replace(pair, small=np.zeros((0, 0), np.uint8), small_labels=np.zeros((0, 0), int))
-    with file.open("wb") as opened:
-        np.savez_compressed(opened, **packed(CheckedPair, pair))
+    file.write_bytes(zlib.compress(as_json(CheckedPair, pair).encode()))
 
 
 def kept(file: Path) -> CheckedPair:
     """A pair as it was kept; raises one of DAMAGED where the file is not whole."""
-    with np.load(file, allow_pickle=False) as data:
-        pair: CheckedPair = unpacked(CheckedPair, data)
+    pair: CheckedPair = from_json(CheckedPair, zlib.decompress(file.read_bytes()))
     return pair

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from ....core.measure.runs import find_runs
 from ....core.micrograph.databar import find_data_bar
 from ....core.truth import Pair
 from ..agreement import CHANCE, agreement, has_shape_of_gaps, reduced
+from ..contract import Floats, Labels
 from ..data import eight_bits
+from ..files import STORED
 from ..instances.targets import boundary
 from ..synthesis.scene import split_pieces
 
@@ -50,13 +52,13 @@ class CheckedPair:
     name: str
     group: str
     shape: tuple[int, int]
-    thumbnail: NDArray[np.float32]
-    small: NDArray[np.uint8]
-    small_labels: NDArray[np.int32]
+    thumbnail: Annotated[NDArray[np.float32], *STORED]
+    small: Annotated[NDArray[np.uint8], *STORED]
+    small_labels: Annotated[Labels, *STORED]
     labels_used: int
     labelled_area: int
     bar_rows: int
-    diameters: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    diameters: Floats = field(default_factory=lambda: np.zeros(0))
     merged_area: int = 0
     shared: int = 0
     astray: bool = False

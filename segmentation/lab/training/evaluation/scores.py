@@ -35,6 +35,10 @@ class Figure(NamedTuple):
     low: float | None
     high: float | None
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 class Scorer:
     """Scores a model on images, one after the other.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....core.measure.matching import MOSTLY, RIGHT, Overlap, pairs
+from ..files import STORED
 
 EDGES = (12, 16, 22, 30, 60)  # px of the equivalent circular diameter, between classes
 BARE = 0.1  # share of an outline's area under which it lies on the background
@@ -19,7 +20,7 @@ FATES = {
     "split": "outlined for the most part, but in pieces or by a smaller outline",
 }
 COLUMNS = ("true", "right", *FATES, "found", "false", "bare")
-Counts = NDArray[np.int64]
+Counts = Annotated[NDArray[np.int64], *STORED]
 
 
 def count_by_size(overlap: Overlap) -> Counts:

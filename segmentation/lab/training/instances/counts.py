@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from ....core.measure.matching import (
 from ....core.measure.shapes import measure
 from ..contract import Floats, Labels
 from ..evaluation.scores import near
+from ..files import STORED
 from .by_size import Counts, count_by_size
 from .targets import boundary
 
@@ -71,8 +72,8 @@ class ImageCounts:
     true_sizes: Floats
     found_sizes: Floats
     kinds: dict[Kind, int]
-    right: NDArray[np.bool_]
-    found_ids: NDArray[np.int64]
+    right: Annotated[NDArray[np.bool_], *STORED]
+    found_ids: Counts
     by_size: Counts
 
 
