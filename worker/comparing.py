@@ -15,7 +15,6 @@ from segmentation.core.labels.segmentation import Segmentation, UnusableSegmenta
 from segmentation.core.measure.quantities import Value
 from segmentation.core.tasks import find
 from segmentation.models import Comparison, Job, Sample
-from segmentation.models.comparisons import Compared
 from segmentation.plain import storable
 from segmentation.services.ground import bundles, tables
 
@@ -40,13 +39,9 @@ def compare_results(comparison: Comparison, progress: Progress, folder: Path) ->
     sides = []
     for number, side in enumerate((first, second)):
         progress("reading the results", 0.3 * number)
-        sides.append(_side(side, pixels=pixels))
+        sides.append(_of_sample(side) if isinstance(side, Sample) else _of_job(side, pixels=pixels))
     progress("comparing", 0.6)
     comparison.finish(Comparison.State.DONE, result=storable(dict(compare(*sides))))
-
-
-def _side(result: Compared, *, pixels: bool) -> Side:
-    return _of_sample(result) if isinstance(result, Sample) else _of_job(result, pixels=pixels)
 
 
 def _of_job(job: Job, *, pixels: bool) -> Side:

@@ -42,12 +42,9 @@ def sentence_for(row: Attempted, error: Exception) -> str:
     if isinstance(error, (cards.UnknownModel, cards.AlteredWeights, cards.NoDevice, UnknownTask)):
         return str(error)
     if isinstance(error, SoftTimeLimitExceeded):
-        hours = f"{settings.DEEPSEGM_TRAINING_HOURS} hours"
-        return kind.too_long(hours if isinstance(row, Training) else _words(settings.DEEPSEGM_SOFT_LIMIT_SECONDS))
+        hours, seconds = settings.DEEPSEGM_TRAINING_HOURS, settings.DEEPSEGM_SOFT_LIMIT_SECONDS
+        limit = f"{seconds // 60} minutes" if seconds >= 120 else f"{seconds} seconds"
+        return kind.too_long(f"{hours} hours" if isinstance(row, Training) else limit)
     if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
         return kind.needs_memory()
     return BROKEN.format(what=kind.noun, id=row.pk)
-
-
-def _words(seconds: int) -> str:
-    return f"{seconds // 60} minutes" if seconds >= 120 else f"{seconds} seconds"

@@ -67,15 +67,11 @@ def texture(grey: NDArray[np.uint8]) -> Floats:
         height, width = (side // 2 * 2 for side in levels[-1].shape)
         parts = levels[-1][:height, :width].reshape(height // 2, 2, width // 2, 2)
         levels.append(parts.mean((1, 3)))
-    bands = [_band(fine, coarse) / spread for fine, coarse in pairwise(levels)]
+    # The standard deviation of what is lost in the step from one octave to the next.
+    bands = [math.sqrt(max(float(fine.var() - coarse.var()), 0.0)) / spread for fine, coarse in pairwise(levels)]
     bands += [1e-4] * (OCTAVES - len(bands))
     skewness = float((((picture - picture.mean()) / spread) ** 3).mean())
     return np.array([*(math.log(max(band, 1e-4)) for band in bands), skewness])
-
-
-def _band(fine: Floats, coarse: Floats) -> float:
-    """The standard deviation of what is lost in the step from one octave to the next."""
-    return math.sqrt(max(float(fine.var() - coarse.var()), 0.0))
 
 
 def distance(one: Floats, taught: Sequence[Floats]) -> float:

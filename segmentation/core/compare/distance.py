@@ -44,7 +44,10 @@ def distance(
     at = int(gap.argmax())
     test, p, least = _test(first, second, how, float(gap[at]), rng, sampled)
     below = [float(curve[at]) for curve in curves]
-    sentence = _reading(float(gap[at]), float(places[at]), below, unit)
+    words = "hardly differ" if gap[at] < ALIKE else "differ somewhat" if gap[at] < CLEAR else "differ clearly"
+    shares = " and ".join(f"{100 * share:.0f} %" for share in below)
+    reach = f"up to {significant(float(places[at]))} {unit}"
+    sentence = f"The distributions {words}: {reach} are {shares} of the objects."
     why = _why(test, how, len(first.size), len(second.size), least)
     return Distance(
         distance=float(gap[at]),
@@ -118,12 +121,6 @@ def _distances(table: Floats, inside: NDArray[np.bool_]) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = np.abs(one / one[:, -1:] - other / other[:, -1:]).max(1)
     return np.asarray(np.nan_to_num(gap, nan=1.0), np.float64)
-
-
-def _reading(gap: float, at: float, below: list[float], unit: str) -> str:
-    words = "hardly differ" if gap < ALIKE else "differ somewhat" if gap < CLEAR else "differ clearly"
-    shares = " and ".join(f"{100 * share:.0f} %" for share in below)
-    return f"The distributions {words}: up to {significant(at)} {unit} are {shares} of the objects."
 
 
 def _why(test: Test, how: How, n: int, m: int, least: float | None) -> str:

@@ -66,15 +66,10 @@ def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) 
             values = [f"{v:.6g}" if isinstance(v, float) else v for v in rendering.settings.flat().values()]
             rows.writerow([f"{name}.png", order.seed, number, int(rendering.labels.max()), *values])
             if number < ON_SHEET:
-                thumbnails += _tiles(rendering)
+                orange = outlined(rendering.grey, rendering.labels, (255, 120, 0))
+                thumbnails += [in_colour(rendering.grey), orange, in_colour(as_grey(rendering.depth))]
             progress(number + 1)
     Image.fromarray(contact_sheet(thumbnails, columns=min(9, len(thumbnails)), side=240)).save(folder / "sheet.png")
-
-
-def _tiles(rendering: Rendering) -> list[NDArray[np.uint8]]:
-    """Picture, outlines and depth, (H, W, 3) uint8 each."""
-    orange = outlined(rendering.grey, rendering.labels, (255, 120, 0))
-    return [in_colour(rendering.grey), orange, in_colour(as_grey(rendering.depth))]
 
 
 def real_ones(folder: Path) -> list[NDArray[np.uint8]]:

@@ -27,7 +27,9 @@ def augment(
     picture = _exposed(grey.astype(np.float32) / 255, how, rng)
     changed = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
     if how.jpeg and rng.random() < how.jpeg:
-        changed = _compressed(changed, int(rng.integers(25, 90)))
+        file = io.BytesIO()
+        Image.fromarray(changed).save(file, "JPEG", quality=int(rng.integers(25, 90)))
+        changed = np.asarray(Image.open(file))
     return changed, np.ascontiguousarray(labels)
 
 
@@ -63,9 +65,3 @@ def _bent(grey: NDArray[np.uint8], labels: NDArray[np.int32], reach: float, rng:
     ]
     bent = ndimage.map_coordinates(grey, places, order=1, mode="reflect")
     return bent, ndimage.map_coordinates(labels, places, order=0, mode="reflect")
-
-
-def _compressed(grey: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))

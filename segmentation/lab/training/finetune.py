@@ -65,7 +65,8 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
 
 def name_for(card: ModelCard, folder: Path) -> str:
     """Of a model fine-tuned on a folder, where nobody gives it another."""
-    return f"{card.name}-{_slug(folder.resolve().name)}"
+    words = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:40]
+    return f"{card.name}-{words or 'own'}"
 
 
 def _kept(card: ModelCard) -> str:
@@ -85,7 +86,3 @@ def _source(folder: Path, entry: FolderEntry) -> dict[str, Any]:
     }
     named = {key: value for key, value in fields.items() if value}
     return {"kind": "folder", "path": str(folder.resolve()), "title": folder.resolve().name, **named}
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "own"

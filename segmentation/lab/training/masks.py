@@ -221,7 +221,8 @@ def size_errors(images: Sequence[Compared], weights: Floats, nm: bool) -> dict[s
     """Distance of the histograms and means of the sizes, each (n,), weighted as in `metrics`."""
     largest = max((float(image.true.max(initial=0)) for image in images), default=0.0) or 1.0
     edges = np.linspace(0, largest, BINS + 1)
-    bins = np.stack([[_binned(values, edges) for values in (image.true, image.found)] for image in images])
+    both = [[image.true, image.found] for image in images]  # larger sizes lie in the last bin
+    bins = np.stack([[np.histogram(np.minimum(sizes, largest), edges)[0] for sizes in sides] for sides in both])
     true, predicted = np.moveaxis(np.tensordot(weights, bins, 1), 1, 0)
     sums = [weights @ np.array([getattr(i, side).sum() for i in images]) for side in ("true", "found")]
     means = [share(total, bins_of_side.sum(1)) for total, bins_of_side in zip(sums, (true, predicted), strict=True)]
@@ -231,11 +232,6 @@ def size_errors(images: Sequence[Compared], weights: Floats, nm: bool) -> dict[s
         "mean_found": means[1],
         "mean_error": 100 * share(means[1] - means[0], means[0]),
     }
-
-
-def _binned(sizes: Floats, edges: Floats) -> Floats:
-    """(BINS,) how many of the sizes lie in each bin, larger ones in the last."""
-    return np.histogram(np.minimum(sizes, edges[-1]), edges)[0].astype(float)
 
 
 def equal_circles(labels: Labels) -> Floats:

@@ -73,8 +73,9 @@ def _lay_out(card: ModelCard, out: Path) -> None:
             _write(folder, f"rendered-{number:03d}", grey, labels)
     training, held = _of_folders(resolved(recipe, out / "none.toml"))
     for folder, pairs, count in ((out / "training", training, MICROGRAPHS), (out / OWN, held, KEPT)):
-        for number, pair in enumerate(_spread(pairs, count)):
-            micrograph, labels = pair.pair.load()
+        evenly = np.linspace(0, len(pairs) - 1, min(len(pairs), count)).round().astype(int)
+        for number, place in enumerate(evenly):
+            micrograph, labels = pairs[place].pair.load()
             _write(folder, f"own-{number:03d}", eight_bits(micrograph.pixels), labels)
 
 
@@ -100,12 +101,6 @@ def _of_folders(recipe: TrainingRecipe) -> tuple[list[Labelled], list[Labelled]]
         for side, pairs in zip(sides, parted(recipe.replaced(sources=[entry]), ROOT)[0], strict=True):
             side += [one for one in pairs if one.taught]
     return sides
-
-
-def _spread(pairs: Sequence[Labelled], count: int) -> list[Labelled]:
-    """Up to `count` of them, evenly picked."""
-    picked = np.linspace(0, len(pairs) - 1, min(len(pairs), count)).round().astype(int)
-    return [pairs[number] for number in picked]
 
 
 def _write(folder: Path, name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> None:

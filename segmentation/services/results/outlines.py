@@ -32,7 +32,10 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
         try:
             with bundles.opened(artifact) as file:
                 payload = json.load(file)
-            ours = {category["id"]: _numbered(categories, category) for category in payload["categories"]}
+            ours = {}  # numbers of the categories in this file -> among those of all images
+            for category in payload["categories"]:
+                entry = categories.setdefault(category["name"], {**category, "id": len(categories) + 1})
+                ours[category["id"]] = int(entry["id"])
             image = {**payload["images"][0], "id": len(images) + 1, "sha256": payload.get("info", {}).get("sha256", "")}
             image["file_name"] = names.get(str(artifact.job_id), image["file_name"])
             lines = [
@@ -48,9 +51,3 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
     info = {"description": f"Sample {sample.name}"}
     rest = {"images": images, "categories": list(categories.values()), "info": info, "licenses": []}
     yield "]," + json.dumps(rest)[1:]
-
-
-def _numbered(categories: dict[str, dict[str, Any]], category: dict[str, Any]) -> int:
-    """Its number among those of all images; new ones are added."""
-    entry = categories.setdefault(category["name"], {**category, "id": len(categories) + 1})
-    return int(entry["id"])

@@ -144,7 +144,10 @@ class Adaptation(Trainings):
         worse = [image["image"] for image in self.summary["images"] if image["verdict"] == "worse"]
         self.summary["share"] = blended = blend.told(self.card, share, self.summary["forgetting"], worse)
         card = blend.mean_of(self.card, tuned, share, self.out / "final")
-        options = {**way, **self._own_images(card)}
+        options = dict(way)
+        if ENTRY not in card.options:  # else the task of the card describes the images by itself
+            described = [describe(as_seen(pair.load()[0].pixels)) for pair in self.pairs]
+            options[OWN] = learn(described, [pair.group for pair in self.pairs])[ENTRY]
         set_entries(
             card.weights.with_suffix(".toml"),
             {
@@ -160,13 +163,6 @@ class Adaptation(Trainings):
         groups = [self.pairs[number].group for number in readings]
         read = [[one.record for one in ways] for ways in readings.values()]
         return dict(zip(readings, chosen_apart(self.scoring, read, groups), strict=True))
-
-    def _own_images(self, card: ModelCard) -> dict[str, Any]:
-        """The card's entry that describes the images. It is empty if the task of the card describes them by itself."""
-        if ENTRY in card.options:
-            return {}
-        described = [describe(as_seen(pair.load()[0].pixels)) for pair in self.pairs]
-        return {OWN: learn(described, [pair.group for pair in self.pairs])[ENTRY]}
 
     def _tell(self, before: Mapping[int, Found], after: Mapping[int, Found]) -> None:
         """Put the table, the images and the outcome into the summary."""

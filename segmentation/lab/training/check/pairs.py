@@ -93,7 +93,11 @@ def check_pair(pair: Pair) -> CheckedPair:
     truth = pair.labels
     micrograph, loaded = pair.load()
     grey = eight_bits(micrograph.pixels)
-    raw, wrong = pair.cut(read_numbers(truth)), _flat(pair, grey)
+    raw, wrong = pair.cut(read_numbers(truth)), list[str]()
+    if int(grey.max()) - int(grey.min()) < FLAT:
+        wrong.append(
+            f"{pair.image.name} is all {'black' if grey.max() < FLAT else 'of one grey'}: there is nothing to see."
+        )
     if pair.classes:
         pixels = np.bincount(loaded.ravel(), minlength=len(pair.classes) + 1)[1:]
         values, counts = np.unique(raw, return_counts=True)
@@ -135,7 +139,10 @@ def _astray(name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], wrong
     """Whether outlines follow no edges of an image without errors; adds the error to `wrong` where they are shifted."""
     agreed = None if wrong else agreement(grey, labels)
     if agreed and agreed.moved != (0, 0):
-        wrong.append(SHIFTED.format(name=name, move=_move(agreed.moved)))
+        right, down = agreed.moved
+        parts = [(abs(right), "left" if right < 0 else "right"), (abs(down), "up" if down < 0 else "down")]
+        move = " and ".join(f"{pixels} px {side}" for pixels, side in parts if pixels)
+        wrong.append(SHIFTED.format(name=name, move=move))
     return agreed is not None and agreed.score < CHANCE and not wrong
 
 
@@ -153,13 +160,6 @@ def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> 
         "labelled_area": int((labels > 0).sum()),
         "bar_rows": grey.shape[0] - find_data_bar(grey),
     }
-
-
-def _flat(pair: Pair, grey: NDArray[np.uint8]) -> list[str]:
-    if int(grey.max()) - int(grey.min()) >= FLAT:
-        return []
-    colour = "black" if grey.max() < FLAT else "of one grey"
-    return [f"{pair.image.name} is all {colour}: there is nothing to see."]
 
 
 def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -222,13 +222,6 @@ def _wrong_pieces(name: str, sizes: NDArray[np.int64], labels_used: int) -> list
             "where a whole number for each particle belongs."
         ]
     return []
-
-
-def _move(moved: tuple[int, int]) -> str:
-    """Such as "40 px left and 3 px down"."""
-    right, down = moved
-    parts = [(abs(right), "left" if right < 0 else "right"), (abs(down), "up" if down < 0 else "down")]
-    return " and ".join(f"{n} px {side}" for n, side in parts if n)
 
 
 def has_soft_edges(labels: NDArray[np.int32]) -> bool:

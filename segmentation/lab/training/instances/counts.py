@@ -15,7 +15,6 @@ from ....core.measure.matching import (
     SMALLEST,
     ErrorKinds,
     Kind,
-    Overlap,
     error_kinds,
     match,
     overlap_of,
@@ -87,31 +86,24 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
     right[pairs(iou, 0.5)[1]] = True
     hits, all_found, all_true = ((predicted > 0) & (truth > 0)).sum(), (predicted > 0).sum(), (truth > 0).sum()
     pixels = np.array([hits, all_found - hits, all_true - hits, predicted.size - all_found - all_true + hits], float)
+    best = np.zeros(4)  # images without true or without found particles have no best partners
+    if iou.size:
+        best = np.array([iou.max(0).sum(), iou.shape[1], iou.max(1).sum(), iou.shape[0]], float)
+    ours, theirs = (boundary(labels) & (labels > 0) for labels in (whole_found, whole_true))  # the frame is no edge
     sums = Sums(
         pixels=pixels,
         image_iou=np.array([pixels[0] / max(1, pixels[:3].sum()), 1.0]),
         matched=np.array([match(iou, threshold) for threshold in IOUS], float),
         particles=np.array(iou.shape, float),
         segment_iou=np.array(iou[iou > 0.5].sum()),
-        best=_best(overlap),
-        boundary=_boundary(whole_found, whole_true),
+        best=best,
+        boundary=np.array(
+            [near(ours, theirs, TOLERANCE), ours.sum(), near(theirs, ours, TOLERANCE), theirs.sum()], float
+        ),
     )
     kinds = {kind: judged.count(kind) for kind in Kind}
     sizes = min_ferets(truth, unit), min_ferets(predicted, unit)
     return ImageCounts(sums, *sizes, kinds, right, overlap.found_ids, count_by_size(overlap))
-
-
-def _best(overlap: Overlap) -> Floats:
-    """Images without true or without found particles have no best partners, and are left out."""
-    iou = overlap.iou
-    if not iou.size:
-        return np.zeros(4)
-    return np.array([iou.max(0).sum(), iou.shape[1], iou.max(1).sum(), iou.shape[0]], float)
-
-
-def _boundary(predicted: Labels, truth: Labels) -> Floats:
-    ours, theirs = (boundary(labels) & (labels > 0) for labels in (predicted, truth))  # the frame is no edge
-    return np.array([near(ours, theirs, TOLERANCE), ours.sum(), near(theirs, ours, TOLERANCE), theirs.sum()], float)
 
 
 def min_ferets(labels: Labels, unit: float = 1.0) -> Floats:
