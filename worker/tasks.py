@@ -70,7 +70,7 @@ from segmentation.services.ground import tables
 from segmentation.services.ground.kinds import ANALYSES, INSPECTIONS, KINDS
 from segmentation.services.ground.queue import enqueue
 from segmentation.services.ground.space import is_scarce
-from segmentation.services.results import outlines
+from segmentation.services.results.combined import COCO_FILE
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import presence  # noqa: F401  its signals
@@ -340,7 +340,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
         analysis,
         out,
         stored_only=True,
-        besides=[outlines.FILE] if in_sample else [],
+        besides=[COCO_FILE] if in_sample else [],
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
     )
     show_in_squares(job.micrograph, micrograph, folder)

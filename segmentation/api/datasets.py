@@ -21,7 +21,7 @@ from ..models import Dataset, DatasetImage, Job
 from ..presenters.dataset import IMAGES
 from ..services import Refused
 from ..services.access.links import is_open
-from ..services.ground.permissions import SIGN_IN
+from ..services.ground.callers import SIGN_IN
 from . import learning as schemas
 from .auth import own
 from .routes import FORM, JSON, Routes, a_file, refusals, takes

@@ -20,7 +20,7 @@ from ..http.serving import serve_sample_file
 from ..models import Job, Sample
 from ..presenters.progress import Progress
 from ..services import Intake, Note, Refused, Scale
-from ..services.results.outlines import pooled_coco
+from ..services.results.combined import pooled_coco
 from ..services.results.samples import NO_VALUE
 from . import schemas
 from .auth import identify, key_of, own

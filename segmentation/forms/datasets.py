@@ -9,7 +9,7 @@ from django import forms
 
 from ..core import tasks
 from ..models import SHOWN_NAME, Dataset, Job
-from ..services.ground.permissions import may_train
+from ..services.ground.callers import may_train
 from ..services.learning.datasets import LONGEST, default_group
 
 NEW = "new"

@@ -15,7 +15,7 @@ from django.views.defaults import page_not_found, permission_denied, server_erro
 from ..core.tasks import UnknownTask
 from ..services import Refused, trouble
 from ..services.access.links import Ended
-from ..services.ground.trouble import FULL
+from ..services.ground.refusal import FULL
 from .access import refused
 
 logger = logging.getLogger(__name__)

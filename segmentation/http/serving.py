@@ -30,7 +30,7 @@ from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import CITATION
 from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile, TrainingFile
 from ..services.ground import bundles
-from ..services.ground.trouble import trouble
+from ..services.ground.refusal import trouble
 from ..services.learning import dataset_exports
 
 SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}

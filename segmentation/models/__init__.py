@@ -44,9 +44,8 @@ from .comparisons import Comparison
 from .datasets import Dataset, DatasetImage
 from .edits import Edit
 from .jobs import Artifact, ExportJob, Job, Proposals, recent_pace
-from .micrographs import Arrival, Micrograph, OutlinePreview, preview_path, upload_path
+from .micrographs import Arrival, Micrograph, OutlinePreview, Segmentation, preview_path, upload_path
 from .samples import Sample, SampleArtifact
-from .segmentations import Segmentation
 from .signatures import Signature
 from .tokens import Delivery, Laboratory, Token, Webhook
 from .trainings import ModelDefault, Training, TrainingFile

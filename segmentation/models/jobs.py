@@ -13,9 +13,8 @@ from django.utils import timezone
 from ..core.analysis import AnalysisSettings
 from ..core.pace import BEGINS, MEASURING, Forecast, Pace
 from .base import Attempted, AttemptedQuerySet, MadeState, Owned, StoredFile, WorkState
-from .micrographs import Micrograph
+from .micrographs import Micrograph, Segmentation
 from .samples import Sample
-from .segmentations import Segmentation
 
 RECENT_JOBS = 20
 # How much later than it arrived an image is taken: large ones wait for small ones, those of a sample for single ones,

@@ -8,9 +8,8 @@ from functools import cached_property
 from math import sqrt
 from typing import Any
 
-from ..core.compare.intervals import Limits, of_difference
 from ..core.compare.results import Comparison as Compared
-from ..core.compare.results import Place
+from ..core.compare.results import Limits, Place, of_difference
 from ..core.flags import one_line
 from ..core.labels.segmentation import MASKS
 from ..core.measure.fitting import chance_words

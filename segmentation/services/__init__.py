@@ -4,10 +4,9 @@ If the user breaks a rule, `Refused` is raised: one sentence and an HTTP status.
 """
 
 from .access.webhooks import address_of
-from .ground.permissions import check_may_train, may_train
+from .ground.callers import check_may_train, may_train
 from .ground.queue import ask_for_files, enqueue_inspection
-from .ground.refusal import Refused
-from .ground.trouble import trouble
+from .ground.refusal import Refused, trouble
 from .learning.datasets import (
     add_archive,
     change_dataset,
@@ -33,7 +32,6 @@ from .results.comparisons import comparison_of, found_for
 from .results.edits import Outdated, alike_in, broken_edits, corrected, corrections_of, edit_job, log_of
 from .results.exports import file_of, named, publish_export, unwritten
 from .results.imports import import_outlines
-from .results.intake import Intake, receive_files
 from .results.jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .results.pooling import refresh_sample
 from .results.publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
@@ -54,6 +52,7 @@ from .results.samples import (
 from .results.segmentations import keep_segmentation
 from .results.signing import broken_signatures, sign_job
 from .results.uploads import (
+    Intake,
     Note,
     checked_pages,
     choose_pages,
@@ -62,6 +61,7 @@ from .results.uploads import (
     example_upload,
     is_zip,
     preview_outlines,
+    receive_files,
     receive_upload,
 )
 from .upkeep.upkeep import child_died, enqueue_all, optimise, purge, put_back, rescue, storage_used, tidy

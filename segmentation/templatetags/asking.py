@@ -10,7 +10,7 @@ from ..core.network import cards
 from ..forms import datasets
 from ..models import Job, Micrograph
 from ..services.access import claiming
-from ..services.ground import permissions
+from ..services.ground import callers
 from ..services.ground.calibration import disagreements, used_calibration
 from ..views import calibration
 from ..views.results import LEFT
@@ -65,7 +65,7 @@ def for_comparison(name: str) -> bool:
 @register.filter
 def may_train(user: Any) -> bool:
     """Whether this user may make datasets and train."""
-    return permissions.may_train(user)
+    return callers.may_train(user)
 
 
 @register.simple_tag(takes_context=True)

@@ -24,7 +24,7 @@ from ..models import Dataset, DatasetImage, Job, Training
 from ..presenters.dataset import DatasetPage
 from ..services import Refused
 from ..services.access.links import check_open
-from ..services.ground.permissions import may_train
+from ..services.ground.callers import may_train
 from ..services.learning.datasets import UNNAMED
 
 NOT_FOUND = "This dataset is gone: choose another one."

@@ -28,7 +28,7 @@ from ..presenters.progress import Progress
 from ..presenters.sample import PooledResult
 from ..services import Refused
 from ..services.ground.calibration import width_text
-from ..services.results.outlines import pooled_coco
+from ..services.results.combined import pooled_coco
 from ..services.results.uploads import discard_unused
 from .upload import ACCEPTED
 

@@ -16,11 +16,10 @@ from segmentation.core.measure.matching import Kind, overlap_of, without_specks
 from segmentation.core.network.cards import find
 from segmentation.core.truth import load_labels
 from segmentation.lab.research.report import choice
+from segmentation.lab.training.evaluation.scores import THRESHOLDS, against_threshold, choose, curve, pixel_sweep
 from segmentation.lab.training.evaluation.scores import summarise as summarised
-from segmentation.lab.training.evaluation.thresholds import THRESHOLDS, against_threshold, choose, curve, pixel_sweep
-from segmentation.lab.training.instances.by_size import by_size
 from segmentation.lab.training.instances.confidence import reliability
-from segmentation.lab.training.instances.counts import SizeSample, count_image, min_ferets
+from segmentation.lab.training.instances.counts import SizeSample, by_size, count_image, min_ferets
 from segmentation.lab.training.instances.examine import (
     CHOOSING,
     CURVES,

@@ -24,7 +24,7 @@ from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.models.micrographs import LONGEST_HELD
 from segmentation.services import Refused, Scale
 from segmentation.services.ground.limits import most_pixels
-from segmentation.services.ground.trouble import FULL
+from segmentation.services.ground.refusal import FULL
 from segmentation.services.results.jobs import UNREADABLE
 from tests.conftest import picture
 from tests.hostile import image, tiff

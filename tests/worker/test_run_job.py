@@ -25,7 +25,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
 from segmentation.models import ExportJob, Job, Superseded
-from segmentation.services.ground.trouble import DATABASE, FULL, STORAGE
+from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
 from tests.conftest import picture
 from worker import inspection, tasks
 from worker.failures import BROKEN

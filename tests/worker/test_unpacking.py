@@ -12,7 +12,7 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services import Scale
-from segmentation.services.ground.trouble import FULL
+from segmentation.services.ground.refusal import FULL
 from tests.conftest import picture
 from tests.web.archive import zipped
 from worker import inspecting

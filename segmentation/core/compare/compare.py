@@ -21,8 +21,7 @@ from ..measure.quantities import Value
 from ..measure.resampling import REPEATS
 from .agreement import Shared, agree, groups, shared
 from .distance import distance
-from .intervals import Limits, counted, of_difference
-from .results import PLACES, Agreement, Comparison, Curves, Difference, How, Objects
+from .results import PLACES, Agreement, Comparison, Curves, Difference, How, Limits, Objects, counted, of_difference
 from .sides import COUNT, FRACTION, NUMBERS, OF_SIZES, Side, Sizes
 
 SEED = 0

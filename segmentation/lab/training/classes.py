@@ -20,8 +20,7 @@ from ...core.network.likeness import describe, learn
 from ...core.report.picture import COLOURS, sampled
 from .contract import Definition, Floats, Labels, Maps, Picture, Scoring, Tracked
 from .evaluation.predictions import Options, Prediction, Predictor, padded
-from .evaluation.scores import finite_or_none, near, share
-from .evaluation.thresholds import against_threshold, pixel_sweep
+from .evaluation.scores import against_threshold, finite_or_none, near, pixel_sweep, share
 
 if TYPE_CHECKING:
     from torch import Tensor

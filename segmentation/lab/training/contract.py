@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from .files import STORED
+from pydantic import PlainSerializer, PlainValidator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +19,11 @@ if TYPE_CHECKING:
     from .data import Labelled
     from .evaluation.predictions import Options, Prediction, Predictor
 
+# An array of a stored dataclass or named tuple, exact to the last bit: its bytes, and what they are.
+STORED = (
+    PlainValidator(lambda parts: np.ndarray(parts[0], parts[1], bytes.fromhex(parts[2]))),
+    PlainSerializer(lambda array: (array.shape, array.dtype.str, array.tobytes().hex())),
+)
 Labels = NDArray[np.int32]
 Maps = NDArray[np.uint8]
 Floats = Annotated[NDArray[np.float64], *STORED]

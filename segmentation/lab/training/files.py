@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -106,15 +106,8 @@ def fingerprint(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:KNOWN_BY]
 
 
-# An array of a stored dataclass or named tuple, exact to the last bit: its bytes, and what they are.
-STORED = (
-    PlainValidator(lambda parts: np.ndarray(parts[0], parts[1], bytes.fromhex(parts[2]))),
-    PlainSerializer(lambda array: (array.shape, array.dtype.str, array.tobytes().hex())),
-)
-
-
 def as_json(kind: Any, value: Any) -> str:
-    """A value of this kind, whose arrays are annotated as STORED."""
+    """A value of this kind, whose arrays are annotated as `contract.STORED`."""
     return json.dumps(TypeAdapter(kind).dump_python(value, mode="json"))
 
 

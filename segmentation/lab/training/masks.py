@@ -22,8 +22,7 @@ from ...core.report.picture import sampled
 from .classes import learnt, sigmoid
 from .contract import COUNT_OFF, Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring, Tracked
 from .evaluation.predictions import Options, Prediction, Predictor
-from .evaluation.scores import fit_threshold, precision_recall_f1, share
-from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
+from .evaluation.scores import OF_PIXELS, against_threshold, fit_threshold, pixel_sweep, precision_recall_f1, share
 
 LONGEST = 640  # px of a panel's longest side
 BINS = 20

@@ -1,4 +1,5 @@
-"""Who sends a request: an account, a browser by its cookie, or a script by its secret."""
+"""Who sends a request: an account, a browser by its cookie, or a script by its secret; and who may train models (the
+setting DEEPSEGM_TRAINING)."""
 
 from __future__ import annotations
 
@@ -8,9 +9,15 @@ import secrets
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.utils.crypto import salted_hmac
 
+from .refusal import Refused
+
 SHORTEST_SECRET = 16
+NOBODY = "This site trains no models: its administrator has switched training off."
+SIGN_IN = "Sign in first: training data and models belong to an account."
+STAFF_ONLY = "On this site only the staff may make training data and train models: ask the administrator."
 
 
 def new_secret() -> str:
@@ -41,3 +48,21 @@ def submission_of(kind: str, user: Any, visitor: UUID | None, *, token: str, key
     if caller and token:
         return fingerprint(kind, caller, "token", token, content)
     return fingerprint(kind, uuid4().hex)
+
+
+def check_may_train(user: Any) -> None:
+    """Raises Refused (401, 403) where this user may not make datasets and train."""
+    if settings.DEEPSEGM_TRAINING == "nobody":
+        raise Refused(NOBODY, 403)
+    if not getattr(user, "is_authenticated", False):  # a page of errors knows no user
+        raise Refused(SIGN_IN, 401)
+    if settings.DEEPSEGM_TRAINING == "staff" and not user.is_staff:
+        raise Refused(STAFF_ONLY, 403)
+
+
+def may_train(user: Any) -> bool:
+    try:
+        check_may_train(user)
+    except Refused:
+        return False
+    return True

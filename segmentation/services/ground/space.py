@@ -16,8 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.conf import settings
 from django.db import OperationalError
 
-from .refusal import Refused
-from .trouble import is_full
+from .refusal import Refused, is_full
 
 logger = logging.getLogger(__name__)
 RESERVE = "reserve"

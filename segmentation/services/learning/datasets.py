@@ -22,12 +22,11 @@ from ...core.measure.filters import Reason
 from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, shown_name
 from ..ground import limits
 from ..ground.calibration import used_calibration
+from ..ground.callers import check_may_train
 from ..ground.files import publishing, remove_folder
-from ..ground.permissions import check_may_train
 from ..ground.queue import enqueue_after_commit
-from ..ground.refusal import Refused, lock
+from ..ground.refusal import Refused, is_full, lock
 from ..ground.space import NO_ROOM, check_space, frees_room
-from ..ground.trouble import is_full
 from ..results.edits import NO_OUTLINES
 from ..results.jobs import GONE, is_corrected
 from ..results.samples import visible_text

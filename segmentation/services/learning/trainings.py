@@ -21,8 +21,7 @@ from ...core import planning
 from ...core.network import cards
 from ...core.tasks import find
 from ...models import AFRESH, Dataset, Training
-from ..ground.callers import fingerprint, submission_of
-from ..ground.permissions import check_may_train
+from ..ground.callers import check_may_train, fingerprint, submission_of
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock, move
 from ..ground.space import frees_room

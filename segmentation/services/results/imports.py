@@ -14,9 +14,8 @@ from ...models import Arrival, Job, shown_name
 from ..ground import limits
 from ..ground.files import remove_folder
 from ..ground.queue import enqueue_inspection
-from ..ground.refusal import Refused
+from ..ground.refusal import Refused, is_full
 from ..ground.space import NO_ROOM, check_space
-from ..ground.trouble import is_full
 from .edits import NO_OUTLINES, NOT_DONE
 from .jobs import OTHER_OUTLINES, create_job
 from .segmentations import segmentation_for

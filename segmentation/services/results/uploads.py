@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -22,14 +23,14 @@ from ...core.errors import UserError
 from ...core.micrograph.decoded import page_index
 from ...core.micrograph.kinds import HEAD_BYTES, recognise
 from ...core.micrograph.pages import pages_of
+from ...core.micrograph.pairing import pair
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
 from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown_name
 from ..ground import limits
 from ..ground.queue import enqueue_after_commit, enqueue_inspection
-from ..ground.refusal import Refused
+from ..ground.refusal import Refused, is_full
 from ..ground.space import NO_ROOM, check_space, frees_room
-from ..ground.trouble import is_full
 from .usage import check_quota
 
 # An image of each kind that the upload page offers to try, all rendered here (python -m tests.examples).
@@ -39,6 +40,7 @@ EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.
 MOST_PREVIEWS = 40  # of one upload
 STARTED = "This image is analysed already: upload the file once more to choose other pages."
 NO_MORE_PREVIEWS = "That was the last preview of this image: press Analyse to see all outlines."
+FEW = 12  # images of one drop, up to which data bars are read: more would keep the sender waiting for minutes
 
 
 class Note(NamedTuple):
@@ -212,3 +214,43 @@ def sha256_of_upload(file: Any) -> str:
         digest.update(chunk)
     file.seek(0)
     return digest.hexdigest()
+
+
+@dataclass
+class Intake:
+    """The stored images of one upload, and notes on the rest."""
+
+    uploads: list[Micrograph] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[Note]:
+        """Notes about what was not taken."""
+        return [note for note in self.notes if note.status >= 400]
+
+
+def receive_files(*, files: Sequence[Any], pages: str = "", **sender: Any) -> Intake:
+    """Store the files of one upload, one at a time; an unusable file becomes a Note and stops nothing.
+
+    An archive is stored unchanged, and the worker unpacks it. pages: as of `Micrograph`, of each file; Refused where
+    they are no pages. sender: user, visitor, address, see `receive_upload`.
+    """
+    pages = checked_pages(pages)
+    by_name = {file.name or "": file for file in files}
+    paired = pair([file.name or "" for file in files])
+    intake = Intake()
+    images = [file for file in files if (file.name or "") in paired]
+    for file in images:
+        try:
+            micrograph = receive_upload(
+                file=file,
+                side=[by_name[side] for side in paired[file.name or ""]],
+                read_bar=len(images) <= FEW,
+                is_archive=bool(pages) or is_zip(file),
+                pages=pages,
+                **sender,
+            )
+            intake.uploads.append(micrograph)
+        except Refused as refusal:
+            intake.notes.append(Note(shown_name(file.name or ""), refusal.sentence, refusal.status))
+    return intake

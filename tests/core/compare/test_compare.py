@@ -11,7 +11,7 @@ from scipy import stats
 from segmentation.core.compare.agreement import agree, groups, shared
 from segmentation.core.compare.compare import compare
 from segmentation.core.compare.distance import distance
-from segmentation.core.compare.intervals import counted, of_difference
+from segmentation.core.compare.results import counted, of_difference
 from segmentation.core.compare.sides import Side, Sizes
 from segmentation.core.measure.fractions import wilson
 from segmentation.core.measure.matching import Kind

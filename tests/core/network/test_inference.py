@@ -9,14 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from segmentation.core.network import cards, parts
+from segmentation.core.network import cards, with_torch
 from segmentation.core.network.architectures import UnknownArchitecture, build
 from segmentation.core.network.architectures.multires import block_widths
 from segmentation.core.network.inference import HALO, predict, tiles_of
-from segmentation.core.network.parts import AROUND, works_in_parts
 from segmentation.core.network.resample import resize, resize_map
 from segmentation.core.network.runtime import Runtime, load_network
-from segmentation.core.network.with_torch import TILE, TorchNetwork
+from segmentation.core.network.with_torch import AROUND, TILE, TorchNetwork, works_in_parts
 
 EXACT = Runtime("cpu", "float32")
 
@@ -130,7 +129,7 @@ def test_the_last_layers_give_the_same_in_parts_unless_they_see_the_whole_pictur
     network = build({**architecture, "decoder_channels": [16] * 5}, 2).eval()
     assert works_in_parts(network) == (attention is None)
     assert not works_in_parts(build({"name": "multires-unet", "filters": 4}, 2))
-    monkeypatch.setattr(parts, "PART", 64)
+    monkeypatch.setattr(with_torch, "PART", 64)
     picture = np.random.default_rng(0).random((1, 1, 192, 256), np.float32)
     kept = slice(32, 160), slice(0, 224)
     with torch.inference_mode():

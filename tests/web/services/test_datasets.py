@@ -15,7 +15,7 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Dataset, DatasetImage, Edit, Job, Segmentation
 from segmentation.services import Refused
-from segmentation.services.ground.permissions import check_may_train
+from segmentation.services.ground.callers import check_may_train
 from segmentation.services.learning.datasets import default_group_of, unique_name
 from tests.core.builders import segmentation_of
 from tests.web.finished import SUMMARY, summary

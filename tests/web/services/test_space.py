@@ -15,7 +15,7 @@ from deepsegm.log_throttle import LogThrottle
 from segmentation import services
 from segmentation.models import Job
 from segmentation.services.ground import space
-from segmentation.services.ground.trouble import FULL, STORAGE, trouble
+from segmentation.services.ground.refusal import FULL, STORAGE, trouble
 from segmentation.services.upkeep import health
 from tests.web.finished import visit, words
 

@@ -16,9 +16,8 @@ from ....core.measure.runs import find_runs
 from ....core.micrograph.databar import find_data_bar
 from ....core.truth import Pair
 from ..agreement import CHANCE, agreement, has_shape_of_gaps, reduced
-from ..contract import Floats, Labels
+from ..contract import STORED, Floats, Labels
 from ..data import eight_bits
-from ..files import STORED
 from ..instances.targets import boundary
 from ..synthesis.scene import split_pieces
 

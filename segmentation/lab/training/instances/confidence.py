@@ -26,7 +26,7 @@ from ..contract import Fitted, Floats, Labels
 from ..evaluation.predictions import Options, Predictor, padded
 from ..synthesis.foreign import draw_empty
 from ..synthesis.render import render
-from .by_size import BARE
+from .counts import BARE
 
 PARTS = 5
 RENDERED, RENDERED_SHAPE, RENDERED_SEED = 40, (512, 768), 30_000

@@ -17,11 +17,9 @@ from ....core.labels.outline import outline, particles, that_count
 from ....core.measure.matching import match, overlap_of, without_specks
 from ..contract import Labels, Maps, Scoring
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
-from ..evaluation.scores import pooled
-from ..evaluation.thresholds import RULE, THRESHOLDS, against_threshold
-from .by_size import by_size
+from ..evaluation.scores import RULE, THRESHOLDS, against_threshold, pooled
 from .confidence import reliability
-from .counts import ImageCounts, count_image
+from .counts import ImageCounts, by_size, count_image
 from .figures import ap_by_iou
 from .targets import inner_distance
 

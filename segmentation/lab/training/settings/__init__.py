@@ -14,6 +14,5 @@ from .files import (
     keep_apart,
     read_toml,
 )
-from .learning import Augmentation, Optimiser, Schedule
 from .recipe import MACHINE, TrainingRecipe, copied, number_of_classes, read_recipe, recipe_from
-from .sources import SIZES, FolderEntry, RenderedEntry, SourceEntry
+from .sources import SIZES, Augmentation, FolderEntry, Optimiser, RenderedEntry, Schedule, SourceEntry
