@@ -129,7 +129,7 @@ def queue(monkeypatch):
 
     What comes in is looked into at once, as by a worker that is faster than the page.
     """
-    from segmentation.services.ground.kinds import KINDS
+    from segmentation.services.ground.queue import KINDS
 
     enqueued: list[str] = []
 

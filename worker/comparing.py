@@ -21,7 +21,7 @@ from segmentation.services.ground import bundles, tables
 from .exporting import stored_segmentation
 
 if TYPE_CHECKING:
-    from segmentation.core.compare.sides import Side, Sizes
+    from segmentation.core.compare.sides import Side
     from segmentation.core.measure.table import Table
 
 logger = logging.getLogger(__name__)
@@ -64,23 +64,19 @@ def _of_job(job: Job, *, pixels: bool) -> Side:
 
 
 def _of_sample(sample: Sample) -> Side:
-    from segmentation.core.compare.sides import Side
+    from segmentation.core.compare.sides import Side, Sizes
 
     rows = zip(sample.pooled["of"], sample.pooled["images"], strict=True)
     counted = [pk for pk, row in rows if not row.get("excluded")]
     jobs = list(Job.objects.select_related("micrograph").filter(pk__in=counted).order_by("pk"))
     pooled = sample.pooled if "n_kept" in sample.pooled else {}
     size, unit = pooled.get("size", "min_feret"), pooled.get("unit", "nm")
-    sizes = _sizes(jobs, pooled, size) if pooled else None
+    sizes = None
+    if pooled:
+        weighted, screened = pooled["edge"] == "weight", pooled["screened"]
+        sizes = Sizes.of_tables(_tables(jobs), size, weighted=weighted, screened=screened)
     shas = [job.micrograph.sha256 for job in jobs]
     return Side(shas, unit, size if pooled else "", _values(pooled), sizes)
-
-
-def _sizes(jobs: list[Job], pooled: dict[str, Any], size: str) -> Sizes:
-    from segmentation.core.compare.sides import Sizes
-
-    weighted, screened = pooled["edge"] == "weight", pooled["screened"]
-    return Sizes.of_tables(_tables(jobs), size, weighted=weighted, screened=screened)
 
 
 def _tables(jobs: list[Job]) -> Iterator[Table]:

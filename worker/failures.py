@@ -15,7 +15,7 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.tasks import UnknownTask
 from segmentation.models import Attempted, Training
-from segmentation.services.ground.kinds import KINDS
+from segmentation.services.ground.queue import KINDS
 
 from .inspection import Killed
 

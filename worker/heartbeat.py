@@ -65,12 +65,9 @@ class Heartbeat:
         try:
             self._row.report()
         except Superseded:
-            if not self._is_published():
+            row = self._row  # this attempt itself may have ended it, and only clean up
+            ended = type(row).objects.filter(pk=row.pk, attempt=row.attempt, state__in=("done", "failed"))
+            if not ended.exists():
                 self.superseded.set()
         except DatabaseError:
             logger.warning("A sign of life of %s could not be written.", self._row.pk, exc_info=True)
-
-    def _is_published(self) -> bool:
-        """Whether this attempt itself has ended the row and only cleans up."""
-        row = self._row
-        return type(row).objects.filter(pk=row.pk, attempt=row.attempt, state__in=("done", "failed")).exists()

@@ -67,8 +67,7 @@ from segmentation.models import (
     Training,
 )
 from segmentation.services.ground import tables
-from segmentation.services.ground.kinds import ANALYSES, INSPECTIONS, KINDS
-from segmentation.services.ground.queue import enqueue
+from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, KINDS, enqueue
 from segmentation.services.ground.space import is_scarce
 from segmentation.services.results.combined import COCO_FILE
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
@@ -113,10 +112,19 @@ SHORT: dict[type[Attempted], Work] = {
 
 
 def _turn_taker(kind: type[Attempted]) -> Any:
-    """The task whose messages name rows of this kind."""
+    """The task whose messages name rows of this kind.
+
+    Each message does one thing, and only says that something waits; the rows say what comes first. Short work does,
+    because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns in both. What
+    nobody waits for comes last, in an idle moment.
+    """
 
     def do_next(pk: str) -> None:
-        _do_next(kind, pk)
+        steps = [_do_short, _do_job] if _short_in_a_row < SHORT_IN_A_ROW else [_do_job, _do_short]
+        any(step((kind, pk)) for step in steps)
+        if Micrograph.objects.waiting().exists():  # data bars wait for an idle moment
+            services.enqueue_inspection()
+        _do_idle((kind, pk))
 
     return shared_task(do_next, name=KINDS[kind].task)
 
@@ -124,19 +132,6 @@ def _turn_taker(kind: type[Attempted]) -> Any:
 run_job, run_sample, write_files, compare, prepare, propose, preview = (
     _turn_taker(kind) for kind in (Job, Sample, ExportJob, Comparison, Dataset, Proposals, OutlinePreview)
 )
-
-
-def _do_next(kind: type[Attempted], pk: str) -> None:
-    """Each message does one thing, and only says that something waits; the rows say what comes first.
-
-    Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
-    in both. What nobody waits for comes last, in an idle moment.
-    """
-    steps = [_do_short, _do_job] if _short_in_a_row < SHORT_IN_A_ROW else [_do_job, _do_short]
-    any(step((kind, pk)) for step in steps)
-    if Micrograph.objects.waiting().exists():  # data bars wait for an idle moment
-        services.enqueue_inspection()
-    _do_idle((kind, pk))
 
 
 def _do_short(named: Named) -> bool:

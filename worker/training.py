@@ -24,7 +24,7 @@ from segmentation import services
 from segmentation.core.network.cards import need_torch
 from segmentation.models import DatasetImage, Training
 from segmentation.plain import storable
-from segmentation.services.ground.kinds import KINDS
+from segmentation.services.ground.queue import KINDS
 from segmentation.services.learning.trained import check_given, forget_run, runs_folder
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 

@@ -8,8 +8,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from pydantic import Field
 
-from ..http.access import row_of
-from ..http.links import link_page
+from ..http.access import link_page, row_of
 from ..models import Job, Sample
 from ..services.access import links
 from . import schemas

@@ -105,3 +105,11 @@ def reload_if_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
         return response
 
     return answer
+
+
+def link_page(request: HttpRequest, row: Job | Sample) -> dict[str, Any]:
+    """State, address and end of a link."""
+    link, state = links.link_of(row), links.state_of(row)
+    secret = f"?link={links.secret_of(link)}" if link and link.number else ""
+    address = request.build_absolute_uri(address_of(row) + secret)
+    return {"state": state, "address": address if state == "open" else None, "ends": link and link.ends}

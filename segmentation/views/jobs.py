@@ -27,8 +27,7 @@ from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm, settings_sent
-from ..http.access import ask_to_delete, own, reload_if_gone, row_of, see_other, visible
-from ..http.links import link_page
+from ..http.access import ask_to_delete, link_page, own, reload_if_gone, row_of, see_other, visible
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job

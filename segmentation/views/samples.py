@@ -19,8 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 
 from .. import services
 from ..forms.samples import ScaleForm
-from ..http.access import address_of, ask_to_delete, own, refused, reload_if_gone, row_of, see_other, visible
-from ..http.links import link_page
+from ..http.access import address_of, ask_to_delete, link_page, own, refused, reload_if_gone, row_of, see_other, visible
 from ..http.serving import files_of, serve_sample_file
 from ..middleware import sender
 from ..models import Job, Sample

@@ -23,7 +23,7 @@ from segmentation.models import (
     Segmentation,
     TrainingFile,
 )
-from segmentation.services.ground.kinds import KINDS
+from segmentation.services.ground.queue import KINDS
 from segmentation.services.upkeep import upkeep
 from tests.worker.fake import FILES
 from worker import scratch

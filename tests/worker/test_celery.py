@@ -9,7 +9,7 @@ import pytest
 
 from deepsegm.celery import app
 from segmentation.models import Job
-from segmentation.services.ground.kinds import KINDS
+from segmentation.services.ground.queue import KINDS
 
 from .lab import REPOSITORY
 

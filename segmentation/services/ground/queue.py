@@ -1,24 +1,81 @@
-"""Work is enqueued by the name of its task: nothing here knows the worker's code."""
+"""What a worker can be asked to do, one entry for each kind of row; work is enqueued by the name of its task, and nothing
+here knows the worker's code."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from ... import models
 from ...models import AFRESH, Attempted, ExportJob, Job
-from .kinds import KINDS
 
 logger = logging.getLogger(__name__)
 INSPECT = "worker.inspect_uploads"
 TRY_AGAIN = timedelta(seconds=10)
 MOST_FIGURES = 12
+ANALYSES, INSPECTIONS, TRAINING = "analyses", "inspections", "training"
+ASK = "ask the administrator."
+GOES_ON = "and it goes on where it stopped."
+
+
+class Kind(NamedTuple):
+    """task: of Celery; "" where no message names a row. queue: of the broker. noun: for the sentences on faults.
+
+    subject: begins a sentence on the work. smaller: what people can do where it needs less memory; quicker: where it
+    needs more time than it has, as `smaller` if "".
+    """
+
+    task: str
+    queue: str
+    noun: str
+    subject: str = ""
+    smaller: str = ASK
+    quicker: str = ""
+
+    def gave_up(self, deaths: int) -> str:
+        """Its child died too often."""
+        why = "most likely because the computer ran out of memory"
+        return f"{self.subject} stopped {deaths} times without finishing, {why}: {self.smaller}"
+
+    def needs_memory(self) -> str:
+        return f"{self.subject} needs more memory than it may have here: {self.smaller}"
+
+    def too_long(self, time: str = "") -> str:
+        """time: that is allowed, where it is known."""
+        allowed = f"the {time} allowed" if time else "is allowed"
+        return f"{self.subject} took longer than {allowed}: {self.quicker or self.smaller}"
+
+
+KINDS: dict[type[models.Attempted], Kind] = {
+    models.Job: Kind("worker.run_job", ANALYSES, "analysis", "The analysis", f"crop the image, or {ASK}"),
+    models.Micrograph: Kind("", INSPECTIONS, "upload"),
+    models.Sample: Kind(
+        "worker.run_sample", ANALYSES, "sample", "The pooling", "exclude images, or make two samples of them."
+    ),
+    models.ExportJob: Kind(
+        "worker.write_files", ANALYSES, "writing of files", "Writing the files", f"crop the image, or {ASK}"
+    ),
+    models.Comparison: Kind("worker.compare", ANALYSES, "comparison", "The comparison"),
+    models.OutlinePreview: Kind("worker.preview", ANALYSES, "preview", "The preview"),
+    models.Proposals: Kind("worker.propose", ANALYSES, "look at other ways", "The look at other ways"),
+    models.Dataset: Kind(
+        "worker.prepare_dataset",
+        ANALYSES,
+        "dataset",
+        "Preparing the dataset",
+        f"remove its largest images, send smaller archives, or {ASK}",
+        f"press Check again, {GOES_ON}",
+    ),
+    models.Training: Kind("worker.train", TRAINING, "training", "The training", ASK, f"try again, {GOES_ON}"),
+    models.Delivery: Kind("worker.deliver", INSPECTIONS, "delivery of a message"),
+}
 
 
 def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job) -> None:

@@ -27,7 +27,7 @@ from ...checks import probe
 from ...core.pace import about
 from ...models import Job, Micrograph, WorkerProcess
 from ...models.upkeep import ALIVE
-from ..ground.kinds import KINDS, TRAINING
+from ..ground.queue import KINDS, TRAINING
 from ..ground.space import free_bytes, is_scarce
 from ..results import usage
 from .upkeep import storage_used

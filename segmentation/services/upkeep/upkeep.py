@@ -17,9 +17,8 @@ from ... import models
 from ..access.webhooks import forget_deliveries
 from ..ground import bundles
 from ..ground.files import remove_the_rest
-from ..ground.kinds import KINDS
 from ..ground.limits import AN_HOUR
-from ..ground.queue import enqueue, enqueue_inspection, enqueue_next
+from ..ground.queue import KINDS, enqueue, enqueue_inspection, enqueue_next
 from ..results.exports import forget_unasked
 from ..results.jobs import delete_job
 from ..results.pooling import stuck

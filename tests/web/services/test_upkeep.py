@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from segmentation import services
 from segmentation.models import Arrival, ExportJob, Job, Micrograph, Sample, Segmentation, WorkerProcess
-from segmentation.services.ground.kinds import KINDS
+from segmentation.services.ground.queue import KINDS
 from segmentation.services.upkeep.upkeep import LOST
 
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,7 @@ from django.utils import timezone
 from segmentation.log_context import LogContext, row
 from segmentation.models import WorkerProcess
 from segmentation.models.upkeep import ALIVE
-from segmentation.services.ground.kinds import KINDS
+from segmentation.services.ground.queue import KINDS
 from segmentation.services.upkeep import health
 
 pytestmark = pytest.mark.django_db

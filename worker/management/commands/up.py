@@ -34,7 +34,7 @@ from waitress.task import ErrorTask, WSGITask
 from segmentation import services
 from segmentation.http.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
 from segmentation.models import Attempted
-from segmentation.services.ground.kinds import KINDS
+from segmentation.services.ground.queue import KINDS
 from segmentation.services.ground.space import keep_reserve
 from segmentation.static_files import collect
 from worker import data_directory

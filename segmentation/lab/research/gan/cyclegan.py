@@ -141,8 +141,10 @@ class CycleTrainer(GanTrainer):
     def advance(self) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, 2, self.step))
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        mask, micrograph = self._batch(rng)
         settings = self.settings
+        chosen = rng.integers(len(self.masks), size=settings.batch)
+        mask = self._tensor([crop_mask(self.masks[number], settings.crop, rng) for number in chosen])
+        micrograph = self._tensor([crop_micrograph(self.micrographs, settings.crop, rng) for _ in chosen])
         remaining = (settings.steps - self.step) / max(1.0, settings.steps * (1 - settings.fall))
         for optimiser in (self.generators_adam, self.discriminators_adam):
             optimiser.param_groups[0]["lr"] = settings.learning_rate * min(1.0, remaining)
@@ -174,14 +176,6 @@ class CycleTrainer(GanTrainer):
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
-
-    def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """(B, 1, S, S) masks and micrographs in -1..1."""
-        settings = self.settings
-        chosen = rng.integers(len(self.masks), size=settings.batch)
-        masks = [crop_mask(self.masks[i], settings.crop, rng) for i in chosen]
-        pictures = [crop_micrograph(self.micrographs, settings.crop, rng) for _ in chosen]
-        return self._tensor(masks), self._tensor(pictures)
 
     def _tensor(self, pictures: list[NDArray[np.float32]]) -> Tensor:
         stacked = torch.from_numpy(np.stack(pictures).astype(np.float32))[:, None]

@@ -178,7 +178,10 @@ class OutlineTrainer(GanTrainer):
         return {"distance": distance, "penalty": penalty}
 
     def _move_critic(self, rng: np.random.Generator, noise: torch.Generator) -> tuple[Tensor, Tensor]:
-        real = self._real(rng)
+        chosen = self.training[rng.integers(len(self.training), size=self.settings.batch)]
+        turns, mirrored = rng.integers(4, size=len(chosen)), rng.integers(2, size=len(chosen))
+        posed = [np.rot90(o, t)[:, :: 1 - 2 * m] for o, t, m in zip(chosen, turns, mirrored, strict=True)]
+        real = torch.from_numpy(np.stack(posed).astype(np.float32) / 127.5 - 1)[:, None].to(self.device)
         with torch.no_grad():
             fake = self.generator(self._latent(noise))
         share = torch.rand(len(real), 1, 1, 1, generator=noise).to(self.device)
@@ -189,13 +192,6 @@ class OutlineTrainer(GanTrainer):
 
     def _latent(self, noise: torch.Generator) -> Tensor:
         return torch.randn(self.settings.batch, self.settings.latent, generator=noise).to(self.device)
-
-    def _real(self, rng: np.random.Generator) -> Tensor:
-        """A batch of real outlines, each turned by quarters and mirrored at random."""
-        chosen = self.training[rng.integers(len(self.training), size=self.settings.batch)]
-        turns, mirrored = rng.integers(4, size=len(chosen)), rng.integers(2, size=len(chosen))
-        posed = [np.rot90(o, t)[:, :: 1 - 2 * m] for o, t, m in zip(chosen, turns, mirrored, strict=True)]
-        return torch.from_numpy(np.stack(posed).astype(np.float32) / 127.5 - 1)[:, None].to(self.device)
 
     def measure(self) -> dict[str, float]:
         """usable: share of drawn outlines that are one whole piece; ks_*: distance of their shapes' distributions

@@ -149,11 +149,13 @@ def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> 
     """The entries of every pair, whatever its labels are."""
     scale = SHEET / max(grey.shape)
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
+    thumbnail = np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), np.float32)
+    thumbnail = thumbnail - thumbnail.mean()
     return {
         "name": pair.image.name,
         "group": pair.group,
         "shape": grey.shape,
-        "thumbnail": _thumbnail(grey),
+        "thumbnail": thumbnail / max(float(np.linalg.norm(thumbnail)), 1e-6),
         "small": np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX)),
         "small_labels": np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST)),
         "labelled_area": int((labels > 0).sum()),
@@ -273,9 +275,3 @@ def _shared(labels: NDArray[np.int32], pieces: NDArray[np.int32]) -> int:
     owner[pieces.ravel()] = labels.ravel()
     large = (sizes >= SPECK) & (owner > 0)
     return int((np.bincount(owner[large]) > 1).sum()) if large.any() else 0
-
-
-def _thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-    values = np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), np.float32)
-    values = values - values.mean()
-    return values / max(float(np.linalg.norm(values)), 1e-6)
