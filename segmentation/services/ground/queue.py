@@ -1,4 +1,4 @@
-"""What a worker can be asked to do, one entry for each kind of row; work is enqueued by the name of its task, and nothing
+"""What a worker can be asked to do, one entry for each kind of row. Work is enqueued by the name of its task: nothing
 here knows the worker's code."""
 
 from __future__ import annotations
