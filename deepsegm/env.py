@@ -73,14 +73,14 @@ def time_zone(name: str) -> str:
 def database(address: str) -> Any:
     """Django's settings for a database's address."""
     try:
-        found: Any = dj_database_url.parse(address, conn_max_age=60, conn_health_checks=True)
+        options: Any = dj_database_url.parse(address, conn_max_age=60, conn_health_checks=True)
     except (ValueError, LookupError):
         raise ImproperlyConfigured(
             "DEEPSEGM_DATABASE_URL must be an address such as postgres://user:password@host/name."
         ) from None
-    if found["ENGINE"].endswith("postgresql"):  # one that does not answer is to be known within seconds
-        found.setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
-    return found
+    if options["ENGINE"].endswith("postgresql"):  # one that does not answer is to be known within seconds
+        options.setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
+    return options
 
 
 def words(name: str) -> list[str]:

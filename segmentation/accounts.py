@@ -39,8 +39,8 @@ class OneAtATime(ModelBackend):
     ) -> Any:
         if username is None or password is None or len(username) > LONGEST_NAME or "\0" in username:
             return None
-        said = f"{username}\0{password}".encode(errors="replace")
-        key = salted_hmac("segmentation.password", said, algorithm="sha256").hexdigest()
+        name_and_password = f"{username}\0{password}".encode(errors="replace")
+        key = salted_hmac("segmentation.password", name_and_password, algorithm="sha256").hexdigest()
         user = self._remembered(key)
         if user is not None:
             return user

@@ -126,10 +126,10 @@ def example_secrets(**kwargs: Any) -> list[CheckMessage]:
         "DEEPSEGM_BUCKET_KEY (STORE_KEY)": options.get("access_key"),
         "DEEPSEGM_BUCKET_SECRET (STORE_SECRET)": options.get("secret_key"),
     }
-    known = [name for name, value in secrets.items() if (value or "").startswith(EXAMPLE)]
+    published = [name for name, value in secrets.items() if (value or "").startswith(EXAMPLE)]
     hint = "Replace each by the output of: python3 -c 'import secrets; print(secrets.token_hex(32))'."
-    sentence = f"Published example values, which begin with {EXAMPLE}, are in use for {', '.join(known)}."
-    return [Error(sentence, hint=hint, id="deepsegm.E008")] if known else []
+    sentence = f"Published example values, which begin with {EXAMPLE}, are in use for {', '.join(published)}."
+    return [Error(sentence, hint=hint, id="deepsegm.E008")] if published else []
 
 
 @register
@@ -137,12 +137,12 @@ def weights(**kwargs: Any) -> list[CheckMessage]:
     """Whether there are models at all; their hashes are checked when they are loaded."""
     hint = "Restore the folder segmentation/cards from the release."
     try:
-        found = cards.available()
+        installed = cards.available()
     except ValueError as error:
         return [Error(str(error), hint=hint, id="deepsegm.E006")]
-    if not found:
+    if not installed:
         return [Warning("No model is installed: nothing can be analysed.", hint=hint, id="deepsegm.W005")]
-    missing = [card.name for card in found if not card.weights.is_file()]
+    missing = [card.name for card in installed if not card.weights.is_file()]
     sentence = f"The weights of {', '.join(missing)} are missing."
     return [Error(sentence, hint=hint, id="deepsegm.E007")] if missing else []
 

@@ -32,13 +32,13 @@ class Measured:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         sent, began = request.META.get("HTTP_X_REQUEST_ID", ""), time.monotonic()
-        known = sent if SENT.fullmatch(sent) else uuid4().hex
-        token = request_id.set(known)
+        identifier = sent if SENT.fullmatch(sent) else uuid4().hex
+        token = request_id.set(identifier)
         try:
             response = self.get_response(request)
         finally:
             request_id.reset(token)
-        response.headers["X-Request-ID"] = known
+        response.headers["X-Request-ID"] = identifier
         match = request.resolver_match
         view = match.view_name or "unnamed" if match else "none"
         SECONDS.labels(view, request.method if match else "any", response.status_code).observe(time.monotonic() - began)

@@ -101,8 +101,8 @@ class NoNulBytes:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         texts = (value for value in request.META.values() if isinstance(value, str))
-        said = (request.path_info, *request.COOKIES.values(), *texts)
-        if "%00" in request.META.get("QUERY_STRING", "") or any("\0" in text for text in said):
+        sent = (request.path_info, *request.COOKIES.values(), *texts)
+        if "%00" in request.META.get("QUERY_STRING", "") or any("\0" in text for text in sent):
             raise BadRequest("a NUL byte")
         return self.get_response(request)
 
@@ -201,17 +201,17 @@ class Visitor:
 def read_links(request: HttpRequest) -> tuple[str, ...]:
     """The secrets of links that this browser opened before, and the one in this address."""
     try:
-        kept = request.get_signed_cookie(LINKS_COOKIE, default="", salt=LINKS_COOKIE)
+        links = request.get_signed_cookie(LINKS_COOKIE, default="", salt=LINKS_COOKIE)
     except BadSignature:
-        kept = ""
+        links = ""
     now = request.GET.get("link", "")
-    return tuple(dict.fromkeys(each for each in (now[:LENGTH], *kept.split(".")) if each))
+    return tuple(dict.fromkeys(secret for secret in (now[:LENGTH], *links.split(".")) if secret))
 
 
 def keep_link(request: HttpRequest, response: HttpResponse) -> None:
     """Remember the secret of a link for the pictures and files of its page."""
-    kept = {"max_age": VISITOR_SECONDS, "httponly": True, "samesite": "Lax", "secure": settings.SESSION_COOKIE_SECURE}
-    response.set_signed_cookie(LINKS_COOKIE, ".".join(request.links[:MOST_LINKS]), salt=LINKS_COOKIE, **kept)
+    cookie = {"max_age": VISITOR_SECONDS, "httponly": True, "samesite": "Lax", "secure": settings.SESSION_COOKIE_SECURE}
+    response.set_signed_cookie(LINKS_COOKIE, ".".join(request.links[:MOST_LINKS]), salt=LINKS_COOKIE, **cookie)
 
 
 def sender(request: HttpRequest) -> dict[str, Any]:

@@ -15,9 +15,9 @@ def storable(value: Any) -> Any:
     PostgreSQL all of them, and image files hold them all.
     """
     if isinstance(value, dict):
-        return {storable(str(key)): storable(each) for key, each in value.items()}
+        return {storable(str(key)): storable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [storable(each) for each in value]
+        return [storable(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -153,11 +153,11 @@ def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[
     with scratch() as aside:
         if default_storage.exists(f"{image.folder}/{name}"):
             with suppress(*check.DAMAGED):
-                return check.kept(fetch(f"{image.folder}/{name}", aside))
+                return check.read_pair(fetch(f"{image.folder}/{name}", aside))
         tell()
         lay_out([image], aside, tell)
         pair = check.check_pair(find_pairs(aside, files.IMAGES, files.LABELS, classes=classes).pairs[0])
-        check.keep(pair, aside / name)
+        check.write_pair(pair, aside / name)
         keep_check(image=image, file=aside / name)
     return pair
 

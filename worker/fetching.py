@@ -73,7 +73,7 @@ def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = 
     """
     from segmentation.core.micrograph.readings import with_scale_read
 
-    read = _kept(micrograph)
+    read = _decoded_before(micrograph)
     if read is None:
         side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
         path = fetch(micrograph.file.name, folder)
@@ -81,7 +81,7 @@ def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = 
     return with_scale_read(read, micrograph.reading)
 
 
-def _kept(micrograph: Micrograph) -> types.Micrograph | None:
+def _decoded_before(micrograph: Micrograph) -> types.Micrograph | None:
     from segmentation.core.micrograph import types
 
     try:

@@ -94,13 +94,13 @@ def preview_outlines(row: models.OutlinePreview, progress: Progress, folder: Pat
     alive, runtime = GivingWay(progress, (models.Job,)), Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
     try:
         alive("outlining", 0.1)
-        asked = AnalysisSettings.from_dict(row.settings)
-        shown = preview(pixels_of(row.micrograph, folder, alive), asked, runtime, alive)
+        requested = AnalysisSettings.from_dict(row.settings)
+        outlined = preview(pixels_of(row.micrograph, folder, alive), requested, runtime, alive)
     except WorkWaits:
         row.change(**models.AGAIN)
         enqueue([row.pk], models.OutlinePreview)
         return
-    result = {**asdict(shown), "picture": b64encode(shown.picture).decode()}
+    result = {**asdict(outlined), "picture": b64encode(outlined.picture).decode()}
     row.finish(models.OutlinePreview.State.DONE, result=storable(result))
 
 

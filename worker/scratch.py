@@ -26,7 +26,7 @@ UPLOADS = "*.upload*"  # files of large uploads, locked as long as their request
 YOUNG_SECONDS = 60.0
 KEPT_SECONDS = 300.0
 LARGEST_KEPT, MOST_KEPT = 2**26, 2**28  # bytes of one file and of all
-_kept: dict[Path, tuple[IO[bytes], int]] = {}  # files that are open, because they are locked, and their sizes
+_open_files: dict[Path, tuple[IO[bytes], int]] = {}  # files that are open, because they are locked, and their sizes
 
 
 @contextmanager
@@ -48,16 +48,16 @@ def keep(file: Path, name: str) -> None:
     """Move a file of some work to where all processes of this machine find it by `path_of`, for KEPT_SECONDS and as
     long as this process lives; not where such files take too much room."""
     path, size = path_of(name), file.stat().st_size
-    if path in _kept or size + sum(other for _, other in list(_kept.values())) > MOST_KEPT:
+    if path in _open_files or size + sum(other for _, other in list(_open_files.values())) > MOST_KEPT:
         return
     opened = file.open("rb")
     fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     file.rename(path)
-    _kept[path] = opened, size
+    _open_files[path] = opened, size
 
     def forget() -> None:
         path.unlink(missing_ok=True)
-        _kept.pop(path)[0].close()
+        _open_files.pop(path)[0].close()
 
     timer = threading.Timer(KEPT_SECONDS, forget)
     timer.daemon = True

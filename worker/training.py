@@ -89,7 +89,7 @@ class Told:
     def __init__(self, training: Training, progress: Progress, run: Path) -> None:
         self.training, self.progress, self.run = training, progress, run
         self.most = _points(training.summary)
-        self.said: Any = None
+        self.reported: Any = None
         self.looked = time.monotonic()
 
     def __call__(self, stage: str, fraction: float, summary: TrainingSummary, left: float | None) -> None:
@@ -100,8 +100,8 @@ class Told:
             check_given(self.training)
             self.looked = time.monotonic()
         now = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
-        if now != self.said:
-            self.said = now
+        if now != self.reported:
+            self.reported = now
             points = _points(summary)
             files = [self.run / FILES / name for name in pictures_of(summary)]
             # Early in a new attempt the page goes on showing what the one before had come to.

@@ -55,7 +55,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     if file is None:
         raise Refused("Send the image as multipart/form-data in a field named file.")
     settings = sent_settings(request.POST.dict(), OneImage, request.user)
-    requested, page = _asked(request), request.POST.get("page", "").strip()
+    requested, page = _stated_scale(request), request.POST.get("page", "").strip()
     if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST):
         raise Refused(ONE_PAGE)
     who, key = identify(request), key_of(request)
@@ -69,7 +69,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(202, job)
 
 
-def _asked(request: HttpRequest) -> dict[str, Any]:
+def _stated_scale(request: HttpRequest) -> dict[str, Any]:
     """What was said of the scale. Scripts get no default width: without one the file's own counts, else pixels."""
     text = request.POST.get("width")
     try:
@@ -82,15 +82,15 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
 @router.does("GET", "", "jobs", schemas.Jobs, (422,))
 def jobs(
     request: HttpRequest,
-    asked: Query[Listing],
+    listing: Query[Listing],
     state: Annotated[schemas.State | None, Query(description=OF_STATE)] = None,
     sample: Annotated[UUID | None, Query(description="Only the images of this sample.")] = None,
 ) -> Any:
     """Your jobs, the newest first."""
     rows = Job.objects.visible_to(request.user, request.visitor).select_related("micrograph").defer("summary")
     rows = rows.filter(sample=sample) if sample else rows
-    answer = listed(request, rows, asked, state, "micrograph__name")
-    return {**answer, "jobs": asked.rows}
+    answer = listed(request, rows, listing, state, "micrograph__name")
+    return {**answer, "jobs": listing.rows}
 
 
 @router.does("GET", "/{uuid:pk}", "job", schemas.Job, (404,))

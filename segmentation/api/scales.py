@@ -50,10 +50,10 @@ def scales(
         raise Refused(str(problem), 422) from None
     read = calibration_of(image.reading)
     return {
-        "used": _known(used_calibration(job), image),
-        "file": _known(file_calibration(image), image),
-        "data_bar": _known(read if read.nm_per_pixel else None, image),
-        "asked": _known(requested, image),
+        "used": _as_dict(used_calibration(job), image),
+        "file": _as_dict(file_calibration(image), image),
+        "data_bar": _as_dict(read if read.nm_per_pixel else None, image),
+        "asked": _as_dict(requested, image),
         "warnings": disagreements(image, requested or used_calibration(job)),
     }
 
@@ -77,7 +77,7 @@ def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     return Status(202, new)
 
 
-def _known(calibration: Calibration | None, image: Micrograph) -> dict[str, Any] | None:
+def _as_dict(calibration: Calibration | None, image: Micrograph) -> dict[str, Any] | None:
     if calibration is None:
         return None
     facts = {name: getattr(calibration, name) for name in ("nm_per_pixel", "source", "detail", "relative_uncertainty")}

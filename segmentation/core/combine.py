@@ -143,7 +143,9 @@ def _evidence(members: Sequence[Member]) -> Evidence:
 
 def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
     """The number of particles and the effect of a contribution, of each image with particles."""
-    return [(int(each.table.kept.sum()), effect(each.budget, name)) for each in members if each.table.kept.any()]
+    return [
+        (int(member.table.kept.sum()), effect(member.budget, name)) for member in members if member.table.kept.any()
+    ]
 
 
 def _largest(members: Sequence[Member], setting: str) -> float | None:

@@ -86,7 +86,7 @@ def as_labels(
     negative = int((numbers < 0).sum()) if numbers.dtype.kind == "i" else 0
     if negative:
         notes.append(f"{negative} pixels with negative labels are counted as background.")
-    numbers_known = _known(numbers, background)
+    numbers_known = _labels_in(numbers, background)
     if kind == "binary" or (kind == "auto" and len(numbers_known) == 1):
         inside = np.isin(numbers, numbers_known)
         share = "a side or a corner" if corners else "a side"
@@ -169,7 +169,7 @@ def _whole_numbers(plane: NDArray[Any]) -> NDArray[Any]:
     return plane.astype(np.int64)
 
 
-def _known(numbers: NDArray[Any], background: int) -> NDArray[Any]:
+def _labels_in(numbers: NDArray[Any], background: int) -> NDArray[Any]:
     """The labels of particles, ascending."""
     top = int(numbers.max(initial=0))
     if top < DIRECT and numbers.dtype.itemsize <= 4 and numbers.dtype.kind == "u":

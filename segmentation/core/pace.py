@@ -22,10 +22,10 @@ T = TypeVar("T")
 class Pace:
     """Seconds by stage, of images of any size."""
 
-    def __init__(self, known: Iterable[tuple[float, Mapping[str, float]]]) -> None:
-        """known: megapixels of an image, and its seconds by stage."""
+    def __init__(self, durations: Iterable[tuple[float, Mapping[str, float]]]) -> None:
+        """durations: megapixels of an image, and its seconds by stage."""
         spent: dict[str, tuple[float, float]] = {}
-        for megapixels, seconds in known:
+        for megapixels, seconds in durations:
             for stage in BEGINS.keys() & seconds.keys():
                 before, work = spent.get(stage, (0.0, 0.0))
                 spent[stage] = before + max(seconds[stage], 0.0), work + _work(stage, megapixels)

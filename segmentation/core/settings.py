@@ -191,9 +191,9 @@ class MeasurementSettings(Settings):
         """The difference between operators as a fraction."""
         return None if self.between_operators is None else self.between_operators / 100
 
-    def scaled(self, own: Calibration) -> Calibration:
-        """The calibration to measure with; own: the one from the file or the image."""
-        calibration, per_cent = self.calibration or own, self.scale_uncertainty
+    def scaled(self, of_image: Calibration) -> Calibration:
+        """The calibration to measure with; of_image: the one from the file or the image."""
+        calibration, per_cent = self.calibration or of_image, self.scale_uncertainty
         if calibration.nm_per_pixel is None or per_cent == "auto" or not per_cent:
             return calibration
         note, k = self.scale_uncertainty_source, self.scale_uncertainty_k

@@ -78,13 +78,13 @@ class Setting:
 
     def read(self, text: str) -> Any:
         """The value of a typed text, for "" the default; raises ValueError with a sentence."""
-        said = text.strip().lower()
-        word = SYNONYMS.get(said, said) if self.is_switch else said
+        typed = text.strip().lower()
+        word = SYNONYMS.get(typed, typed) if self.is_switch else typed
         if not word:
             return self.default
         if not self.words and not self.number:
             return text.strip()
-        return self.words[word] if word in self.words else self.read_number(said)
+        return self.words[word] if word in self.words else self.read_number(typed)
 
     def read_number(self, text: str) -> float | int:
         """A number with a point or a comma, rounded to six digits as it is shown; raises ValueError with a sentence."""
@@ -217,8 +217,8 @@ def _row(setting: Setting) -> str:
 
 
 def _shortly(text: str) -> str:
-    shown = "".join(c for c in text if c.isprintable())
-    return shown if len(shown) <= 40 else f"{shown[:37]}..."
+    printable = "".join(c for c in text if c.isprintable())
+    return printable if len(printable) <= 40 else f"{printable[:37]}..."
 
 
 if __name__ == "__main__":

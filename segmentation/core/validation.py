@@ -55,9 +55,9 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _entries_are_known(cls, data: Any) -> Any:
-        known = set(cls.model_fields)
-        if isinstance(data, Mapping) and (unknown := sorted(set(map(str, data)) - known)):
-            near = [word for name in unknown for word in get_close_matches(name, known, 1)]
+        names = set(cls.model_fields)
+        if isinstance(data, Mapping) and (unknown := sorted(set(map(str, data)) - names)):
+            near = [word for entry in unknown for word in get_close_matches(entry, names, 1)]
             hint = f" (did you mean {', '.join(near)}?)" if near else ""
             raise ValueError(f"it has unknown entries: {', '.join(unknown)}{hint}.")
         return data
@@ -76,7 +76,7 @@ def sentence(error: ValidationError, titles: Mapping[str, str] = MappingProxyTyp
     """
     errors = error.errors(include_url=False)
     first = errors[0]
-    where, name = _place(first["loc"])
+    where, name = _table_and_entry(first["loc"])
     name = titles.get(name, name)
     if first["type"] in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
         same = [e["loc"] for e in errors if e["type"] == first["type"] and e["loc"][:-1] == first["loc"][:-1]]
@@ -90,7 +90,7 @@ def sentence(error: ValidationError, titles: Mapping[str, str] = MappingProxyTyp
     return f"{where}{name or 'it'} is {words}, not {_shortly(first['input'])}."
 
 
-def _place(loc: tuple[int | str, ...]) -> tuple[str, str]:
+def _table_and_entry(loc: tuple[int | str, ...]) -> tuple[str, str]:
     """("sources 1: ", "path") for ("sources", 0, "path"): the tables on the way, and the entry."""
     names: list[str] = []
     for part in loc:
@@ -102,5 +102,5 @@ def _place(loc: tuple[int | str, ...]) -> tuple[str, str]:
 
 
 def _shortly(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+    words = repr(value)
+    return words if len(words) <= 60 else f"{words[:57]}..."

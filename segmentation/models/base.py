@@ -173,9 +173,9 @@ class Attempted(models.Model):
             fields = {"stage": "", "progress": 1.0, **fields}
         self.change(state=state, finished=timezone.now(), deaths=0, faults=0, **fields)
 
-    def report(self, **said: Any) -> None:
+    def report(self, **values: Any) -> None:
         """Stage and progress, heartbeat, cancellation and fencing in one UPDATE; raises `Superseded`."""
-        self.change(**said)
+        self.change(**values)
 
 
 RECENT = timedelta(hours=1)

@@ -90,7 +90,7 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
         "may_set_for_all": may_set_for_all(request.user),
         "facts": _facts(card),
         "data": card.data,
-        "figures": [FIGURES[name] for name in _known(card)],
+        "figures": [FIGURES[name] for name in _figures_of(card)],
         "scores": _scores(card),
         "examples": _pictures(card, cards.PICTURES[: -len(cards.LAYERS)]),
         "feature_maps": _pictures(card, cards.LAYERS),
@@ -213,7 +213,7 @@ def _size(card: cards.ModelCard) -> str:
         return "missing"
 
 
-def _known(card: cards.ModelCard) -> list[str]:
+def _figures_of(card: cards.ModelCard) -> list[str]:
     return [name for name in FIGURES if any(name in score for score in card.scores)]
 
 
@@ -227,7 +227,7 @@ def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
         {
             "data": score["data"],
             "split": score["split"],
-            "figures": [(FIGURES[name][0], _figure(name, score.get(name))) for name in _known(card)],
+            "figures": [(FIGURES[name][0], _figure(name, score.get(name))) for name in _figures_of(card)],
         }
         for score in card.scores
     ]

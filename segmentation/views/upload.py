@@ -109,7 +109,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, SettingsForm.asked(request.GET, request.user))
     form = SettingsForm(with_laboratory(request.POST, laboratory_of(request.user, request.session)), user=request.user)
-    submission = Submission(request, form, SampleForm(request.POST), _kept(request))
+    submission = Submission(request, form, SampleForm(request.POST), _uploads_before(request))
     if request.POST.get("remove"):
         submission.uploads = [
             micrograph for micrograph in submission.uploads if str(micrograph.pk) != request.POST["remove"]
@@ -124,7 +124,7 @@ def home(request: HttpRequest) -> HttpResponse:
     _choose_pages(submission)
     if submission.one_sample:
         return _one_sample(submission)
-    stated_scales = _asked(submission)
+    stated_scales = _stated_scales(submission)
     _refuse_unfit(submission)
     if submission.problems or submission.width_errors or submission.questions or not submission.form.is_valid():
         return _again(submission)
@@ -207,7 +207,7 @@ def card(micrograph: Micrograph, stated: StatedScale | None = None, error: str =
     }
 
 
-def _kept(request: HttpRequest) -> list[Micrograph]:
+def _uploads_before(request: HttpRequest) -> list[Micrograph]:
     """The images that came with an earlier request, in their order."""
     ids = [pk for pk in map(to_uuid, request.POST.getlist("upload")) if pk]
     mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(ids)
@@ -260,7 +260,7 @@ def status_of_refusal(status: int) -> int:
 def _one_sample(submission: Submission) -> HttpResponse:
     """All images as one sample: what is no image is noted there and holds up nothing."""
     request = submission.request
-    stated_scales = _asked(submission) if submission.own_scales else {}
+    stated_scales = _stated_scales(submission) if submission.own_scales else {}
     if (
         submission.problems
         or submission.width_errors
@@ -286,7 +286,7 @@ def _one_sample(submission: Submission) -> HttpResponse:
     return see_other(reverse("sample-page", args=[sample.pk]))
 
 
-def _asked(submission: Submission) -> dict[UUID, dict[str, Any]]:
+def _stated_scales(submission: Submission) -> dict[UUID, dict[str, Any]]:
     """What the field of each image says of its scale. An impossible width is noted as an error. A width that the image
     contradicts is noted as a question, until its sender says that it is right."""
     stated_scales = {}

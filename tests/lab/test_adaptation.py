@@ -181,8 +181,8 @@ def test_the_base_models_own_pictures_are_learnt_from_again_and_measured(base, t
     rendered = [entry for entry in recipe.sources if entry.kind == "rendered"]
     monkeypatch.setattr(replay, "recipe_of", lambda card: recipe.replaced(sources=rendered))
     found = replay.replay(read_card(base), tmp_path / "replay")
-    assert found.training == tmp_path / "replay" / "training" and list(found.kept) == ["rendered pictures"]
-    assert len(found.kept["rendered pictures"]) >= 3
+    assert found.training == tmp_path / "replay" / "training" and list(found.withheld) == ["rendered pictures"]
+    assert len(found.withheld["rendered pictures"]) >= 3
     before = sorted((tmp_path / "replay").rglob("*.png"))
     assert replay.replay(read_card(base), tmp_path / "replay") == found
     assert before == sorted((tmp_path / "replay").rglob("*.png"))
@@ -245,13 +245,13 @@ def test_weights_are_averaged_and_the_share_is_chosen_by_both_kinds_of_images(ba
     monkeypatch.setattr(blend, "_worth", lambda scoring, records: worth[records[0]])
     held = {share: [share] for share in blend.SHARES}
     assert blend.choose(SCORING, held, []) == 1.0
-    known = [blend.Known("own pictures", 12, "AP50", 0.86, {0.0: 0.86, 0.3: 0.86, 0.5: 0.85, 0.7: 0.85, 1.0: 0.80})]
+    known = [blend.OwnData("own pictures", 12, "AP50", 0.86, {0.0: 0.86, 0.3: 0.86, 0.5: 0.85, 0.7: 0.85, 1.0: 0.80})]
     assert blend.choose(SCORING, held, known) == 0.7
-    told = blend.told(card, 0.7, [known[0].kept(0.7)], [f"{number}.png" for number in range(5)])
+    told = blend.described(card, 0.7, [known[0].at(0.7)], [f"{number}.png" for number in range(5)])
     assert told["keeps"] == pytest.approx(0.85 / 0.86)
     assert f"takes 70 % of what was learnt and keeps 99 % of what {card.title} could before" in told["sentence"]
     assert told["sentence"].endswith("pictures like the own pictures, 0.png, 1.png, 2.png and 2 more images.")
-    assert blend.told(card, 1.0, [], [])["sentence"] == "It takes 100 % of what was learnt."
+    assert blend.described(card, 1.0, [], [])["sentence"] == "It takes 100 % of what was learnt."
 
 
 def test_records_of_every_kind_of_scoring_come_back_as_they_were():

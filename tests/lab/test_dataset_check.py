@@ -11,7 +11,7 @@ from PIL import Image
 from segmentation.core.label_images import read_numbers
 from segmentation.core.truth import BadDataset, load_image
 from segmentation.lab.training.agreement import agreement, has_shape_of_gaps
-from segmentation.lab.training.check import check_folder, check_pairs, keep, kept
+from segmentation.lab.training.check import check_folder, check_pairs, read_pair, write_pair
 from segmentation.lab.training.check.pairs import has_soft_edges, mirrored, surroundings
 from segmentation.lab.training.data import make_sources
 from segmentation.lab.training.finetune import fine_tuning
@@ -211,8 +211,10 @@ def test_pairs_that_were_kept_are_judged_as_the_folder_is(folder, tmp_path):
     checked = check_folder(folder)
     files = [tmp_path / f"{number}.npz" for number in range(len(checked.pairs))]
     for pair, file in zip(checked.pairs, files, strict=True):
-        keep(pair, file)
-    again = check_pairs([kept(file) for file in files], [], [pair.name for pair in checked.pairs], classes=(), task="")
+        write_pair(pair, file)
+    again = check_pairs(
+        [read_pair(file) for file in files], [], [pair.name for pair in checked.pairs], classes=(), task=""
+    )
     assert checked.errors and again.findings == checked.findings
     assert max(file.stat().st_size for file in files) < 60_000
 

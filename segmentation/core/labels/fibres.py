@@ -154,7 +154,7 @@ def find_pieces(mask: Mask, distance: NDArray[np.uint8]) -> list[Piece]:
     near = ndimage.binary_dilation(junctions, ALL_SIDES)
     parts, _ = ndimage.label(bone & ~near, ALL_SIDES)
     at_junction = ndimage.binary_dilation(near, ALL_SIDES, iterations=2)
-    kept = []
+    pieces = []
     for _, path in ordered_paths(bone & ~near, parts.astype(np.int32)):
         rows, columns = path.astype(int).T
         width = 2 * float(np.median(depth[rows, columns])) - HALF
@@ -163,8 +163,8 @@ def find_pieces(mask: Mask, distance: NDArray[np.uint8]) -> list[Piece]:
         spur = ends.sum() == 1 and length < 1.2 * width
         bridge = ends.all() and length < 1.5 * width and length < 24
         if not (spur or bridge):
-            kept.append(Piece(smoothed(path), max(width, 1.0)))
-    return kept
+            pieces.append(Piece(smoothed(path), max(width, 1.0)))
+    return pieces
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +219,7 @@ def find_links(pieces: Sequence[Piece], mask: Mask, depth: Floats) -> list[Link]
         if _through(ends.places[i], ends.places[j], mask, depth, float(ends.widths[[i, j]].min()))
     ]
     taken, best = set[int](), list[Link]()
-    for link in sorted(links, key=lambda each: each.cost):
+    for link in sorted(links, key=lambda link: link.cost):
         if not {link.one, link.other} & taken:
             taken |= {link.one, link.other}
             best.append(link)
@@ -302,7 +302,7 @@ def in_order(pieces: list[Piece]) -> list[Piece]:
         if group[i // 2] != group[j // 2] and not {i, j} & taken:
             taken |= {i, j}
             links.append(Link(i, j, float(costs[at])))
-            group = [group[i // 2] if each == group[j // 2] else each for each in group]
+            group = [group[i // 2] if member == group[j // 2] else member for member in group]
     (chain,) = chains_of(len(pieces), links)
     return [Piece(pieces[n].path[::-1], pieces[n].width, pieces[n].number) if turn else pieces[n] for n, turn in chain]
 

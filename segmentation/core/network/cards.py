@@ -188,7 +188,7 @@ def _read(folder: Path, strict: bool, signature: Signature) -> tuple[dict[str, M
     return good, wrong
 
 
-def _known(folder: Path | None) -> dict[str, ModelCard]:
+def _cards_by_name(folder: Path | None) -> dict[str, ModelCard]:
     """Every card by name; of two cards with one name the released one is used."""
     cards: dict[str, ModelCard] = {}
     for added in _added if folder is None else []:
@@ -198,7 +198,7 @@ def _known(folder: Path | None) -> dict[str, ModelCard]:
 
 def available(folder: Path | None = None) -> list[ModelCard]:
     """Every card of the released and added models, or of one folder; the default model first."""
-    return _in_order(_known(folder))
+    return _in_order(_cards_by_name(folder))
 
 
 def _in_order(cards: Mapping[str, ModelCard]) -> list[ModelCard]:
@@ -208,7 +208,7 @@ def _in_order(cards: Mapping[str, ModelCard]) -> list[ModelCard]:
 def find(name: str, folder: Path | None = None) -> ModelCard:
     """The card of this name; raises UnknownModel."""
     try:
-        return _known(folder)[name]
+        return _cards_by_name(folder)[name]
     except KeyError:
         names = ", ".join(card.name for card in available(folder)) or "none"
         raise UnknownModel(f"There is no model named {name!r}; the models here are: {names}.") from None
@@ -227,24 +227,24 @@ def stands_for(name: str) -> list[ModelCard]:
 
 def released(name: str) -> list[ModelCard]:
     """The released models among which an automatic name lets the image choose, the default model first."""
-    return [card for card in _in_order(_known(CARDS)) if name == automatic(card.task) and not card.comparison]
+    return [card for card in _in_order(_cards_by_name(CARDS)) if name == automatic(card.task) and not card.comparison]
 
 
 def for_comparison(name: str) -> bool:
     """Whether the model of this name is for comparison only."""
-    card = _known(None).get(name)
+    card = _cards_by_name(None).get(name)
     return card is not None and card.comparison
 
 
 def tasks_of_several() -> set[str]:
     """The tasks that have several released models, among which an automatic name lets the image choose."""
-    counts = Counter(card.task for card in _known(CARDS).values())
+    counts = Counter(card.task for card in _cards_by_name(CARDS).values())
     return {task for task, count in counts.items() if count > 1}
 
 
 def released_names() -> set[str]:
     """The names of the released models, which no other model can take."""
-    return set(_known(CARDS))
+    return set(_cards_by_name(CARDS))
 
 
 def problems() -> list[str]:

@@ -75,7 +75,7 @@ class Known:
 
 
 @lru_cache
-def known() -> Known:
+def known_textures() -> Known:
     """The content of FILE."""
     data = json.loads(FILE.read_text(encoding="utf-8"))
     models = [
@@ -87,7 +87,7 @@ def known() -> Known:
 
 def known_of(cards: Sequence[ModelCard]) -> list[ModelCard]:
     """The cards of models with known training images."""
-    models = {model.model for model in known().models}
+    models = {model.model for model in known_textures().models}
     return [card for card in cards if card.name in models]
 
 
@@ -96,13 +96,13 @@ def nearest(picture: NDArray[np.float32], among: Sequence[ModelCard]) -> list[Mo
     picture leaves their order unchanged."""
     if not picture.any():
         return known_of(among)
-    models, textures = {model.model: model for model in known().models}, known().scaled(picture)
+    models, textures = {model.model: model for model in known_textures().models}, known_textures().scaled(picture)
     return sorted(known_of(among), key=lambda card: -models[card.name].likelihood(textures))
 
 
 def clearly_of(picture: NDArray[np.float32], card: ModelCard, others: Sequence[ModelCard]) -> bool:
     """Whether a picture looks clearly more like the training images of one model than like those of the others."""
-    models, textures = {model.model: model for model in known().models}, known().scaled(picture)
+    models, textures = {model.model: model for model in known_textures().models}, known_textures().scaled(picture)
     likelihood = models[card.name].likelihood(textures)
     return all(likelihood > models[other.name].likelihood(textures) + CLEARLY for other in others)
 
@@ -117,13 +117,13 @@ def compared_with_models(
     (`likeness`). For a user's own model the answer is (None, False), because its training images are not known here.
     """
     available = {item.name: item for item in cards.available()}
-    models = {model.model: model for model in known().models if model.model in available}
+    models = {model.model: model for model in known_textures().models if model.model in available}
     trained = models.pop(card.name, None)
     if trained is None or not picture.any():
         return None, False
     if not same_task:
         models = {name: model for name, model in models.items() if available[name].task != card.task}
-    textures = known().scaled(picture)
+    textures = known_textures().scaled(picture)
     clearer = [
         model
         for model in models.values()

@@ -21,20 +21,20 @@ class UnknownTask(LookupError):
 
 
 @cache
-def _own() -> dict[str, Task]:
+def _shipped() -> dict[str, Task]:
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     return {module.TASK.name: module.TASK for module in modules if hasattr(module, "TASK")}
 
 
 def every() -> list[Task]:
     """All tasks, the usual one first."""
-    return sorted({**_own(), **_added}.values(), key=lambda task: (task.name != DEFAULT_TASK, task.name))
+    return sorted({**_shipped(), **_added}.values(), key=lambda task: (task.name != DEFAULT_TASK, task.name))
 
 
 def find(name: str) -> Task:
     """The task of this name; raises UnknownTask."""
     try:
-        return {**_own(), **_added}[name]
+        return {**_shipped(), **_added}[name]
     except KeyError:
         names = ", ".join(task.name for task in every())
         raise UnknownTask(f"There is no kind of analysis named {name!r}; those here are: {names}.") from None
@@ -47,7 +47,7 @@ def add(task: Task) -> None:
 
 def _check_card(card: cards.ModelCard) -> None:
     """Raise ValueError if the task of a card is known and cannot use its maps or its options."""
-    if task := {**_own(), **_added}.get(card.task):
+    if task := {**_shipped(), **_added}.get(card.task):
         task.channels(card)
         try:
             task.options.of(card)

@@ -90,8 +90,8 @@ def certainty(levels: NDArray[np.uint8], threshold: float) -> float:
     return float(inside.mean()) / 255 if inside.size else 0.0
 
 
-def task_of(thing: str, *, map_name: str = "", **said: Any) -> Task:
-    """A task that finds one kind of object, in the map of its name or of `map_name`; said: the parts of Task that
+def task_of(thing: str, *, map_name: str = "", **differing: Any) -> Task:
+    """A task that finds one kind of object, in the map of its name or of `map_name`; differing: the parts of Task that
     differ from the common ones."""
     channels = Channels((map_name or thing,))
     alike: dict[str, Any] = {
@@ -108,7 +108,7 @@ def task_of(thing: str, *, map_name: str = "", **said: Any) -> Task:
         "ignores": frozenset({"filter", "faint_limit", "field_spread", "repeatability", "between_operators"}),
         "tem": True,
     }
-    return Task(**{**alike, **said})
+    return Task(**{**alike, **differing})
 
 
 def found_by(

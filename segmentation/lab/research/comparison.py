@@ -34,11 +34,11 @@ class Trained(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A figure of a setting. sd: NaN of a single value. each: (n,) what its trainings reached, NaN where undefined."""
+    """A figure of a setting. sd: NaN of a single value. trainings: (n,) what each reached, NaN where undefined."""
 
     value: float
     sd: float
-    each: Floats
+    trainings: Floats
 
 
 def over_trainings(
@@ -155,13 +155,13 @@ def _table(names: Sequence[str], rows: Sequence[Trained], definitions: Mapping[s
     figures = list(rows[0].figures)
     lines = [f"| {' | '.join([*names, 'trainings', *figures])} |", "|---" * (len(names) + 1 + len(figures)) + "|"]
     for setting, summaries in over_trainings(rows, definitions):
-        count = len(summaries[figures[0]].each)
-        texts = (_said(summary, definitions[name].decimals, sign) for name, summary in summaries.items())
+        count = len(summaries[figures[0]].trainings)
+        texts = (_value_words(summary, definitions[name].decimals, sign) for name, summary in summaries.items())
         lines.append(f"| {' | '.join([*setting, str(count), *texts])} |")
     return "\n".join(lines)
 
 
-def _said(summary: Summary, decimals: int, sign: str) -> str:
+def _value_words(summary: Summary, decimals: int, sign: str) -> str:
     if not np.isfinite(summary.value):
         return "–"
     value = round(summary.value, decimals) + 0.0  # no minus before a zero
@@ -180,22 +180,22 @@ def draw(
     axes = figure.subplots(down, ACROSS, squeeze=False).ravel()
     places = list(dict.fromkeys(row.setting[along] for row in rows))
     drawn = [
-        (setting[along], setting[:along] + setting[along + 1 :], each)
-        for setting, each in over_trainings(rows, definitions)
+        (setting[along], setting[:along] + setting[along + 1 :], summaries)
+        for setting, summaries in over_trainings(rows, definitions)
     ]
     lines = list(dict.fromkeys(line for _, line, _ in drawn))
     for ax, name in zip(axes, figures, strict=False):
         for number, line in enumerate(lines):
-            mine = [(places.index(place), each[name]) for place, of, each in drawn if of == line]
+            mine = [(places.index(where), summaries[name]) for where, of, summaries in drawn if of == line]
             aside = 0.08 * (number - (len(lines) - 1) / 2)
             colour, title = COLOURS[number % len(COLOURS)], ", ".join(line)
-            at, values, spread = zip(*((place + aside, each.value, each.sd) for place, each in mine), strict=True)
+            at, values, spread = zip(*((x + aside, summary.value, summary.sd) for x, summary in mine), strict=True)
             joined = "o-" if along else "o"  # neither variants nor classes have an order
             ax.errorbar(at, values, np.nan_to_num(spread), fmt=joined, ms=5, capsize=3, color=colour, label=title)
             if not definitions[name].counted:
                 for x, summary in mine:
-                    ax.plot([x + aside] * len(summary.each), summary.each, ".", ms=3, color=colour, alpha=0.5)
-        ax.set_xticks(range(len(places)), [textwrap.fill(place, 14) for place in places], fontsize=7)
+                    ax.plot([x + aside] * len(summary.trainings), summary.trainings, ".", ms=3, color=colour, alpha=0.5)
+        ax.set_xticks(range(len(places)), [textwrap.fill(where, 14) for where in places], fontsize=7)
         ax.set_xlim(-0.5, len(places) - 0.5)
         ax.set_ylabel(textwrap.fill(definitions[name].axis, 34), fontsize=8)
         ax.set_xlabel(names[along].replace("_", " "), fontsize=8)

@@ -120,7 +120,7 @@ def feature_maps(
                 hooks.append(module.register_forward_hook(lambda *call, noted=(kind, title): note(*noted, call[-1])))
     try:
         with torch.inference_mode(), _Enlargements(partial(note, LAYERS[2])):
-            network.eval()(_shown(pixels))
+            network.eval()(_as_input(pixels))
     finally:
         for hook in hooks:
             hook.remove()
@@ -155,7 +155,7 @@ def _grey(values: Tensor) -> Maps:
     return (255 * (grey - low) / max(float(high - low), 1e-9)).clip(0, 255).astype(np.uint8)
 
 
-def _shown(pixels: GreyImage) -> Tensor:
+def _as_input(pixels: GreyImage) -> Tensor:
     """(1, 1, h, w) in -1..1: the whole image, reduced to LARGEST px, mirrored at its ends to multiples of STRIDE."""
     picture = clip_outliers(pixels)
     if picture.size > LARGEST:

@@ -14,7 +14,7 @@ from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.databar import data_bar
 from ...core.micrograph.kinds import SUFFIXES
 from ...core.micrograph.reader import read
-from ...core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, known, textures
+from ...core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, known_textures, textures
 from ...core.truth import BadDataset
 from ..training.settings import keep_apart
 
@@ -32,10 +32,10 @@ def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
     textures = {model: _of_folder(folder) for model, folder in folders.items()}
     every = np.concatenate(list(textures.values()))
     middle, spread = every.mean(0), every.std(0) + 1e-6
-    every_known = known().models if FILE.is_file() else ()
+    every_known = known_textures().models if FILE.is_file() else ()
     before = {entry.model: entry for entry in every_known if entry.model not in textures}
     if before:
-        middle, spread = known().middle, known().spread
+        middle, spread = known_textures().middle, known_textures().spread
     scaled = {model: (values - middle) / spread for model, values in textures.items()}
     models = before | {model: _fitted(model, values) for model, values in scaled.items()}
     for model, scaled_textures in scaled.items():
@@ -43,7 +43,7 @@ def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
     entries = [_entry(entry) for entry in models.values()]
     content = {"middle": _rounded(middle), "spread": _rounded(spread), "models": entries}
     FILE.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
-    known.cache_clear()
+    known_textures.cache_clear()
 
 
 def _of_folder(folder: Path) -> Floats:

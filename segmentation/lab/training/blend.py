@@ -34,7 +34,7 @@ RULE = (
 )
 
 
-class Known(NamedTuple):
+class OwnData(NamedTuple):
     """What is found in one kind of the base model's own data. figure: its title. before: by the base model. after: by
     each share of the tuned weights."""
 
@@ -44,7 +44,7 @@ class Known(NamedTuple):
     before: float
     after: Mapping[float, float]
 
-    def kept(self, share: float) -> Kept:
+    def at(self, share: float) -> Kept:
         return Kept(data=self.data, images=self.images, figure=self.figure, before=self.before, after=self.after[share])
 
 
@@ -68,7 +68,7 @@ def mean_of(base: ModelCard, tuned: ModelCard, share: float, folder: Path) -> Mo
     return read_card(file)
 
 
-def choose(scoring: Scoring, held: Mapping[float, Sequence[Any]], measured: Sequence[Known]) -> float:
+def choose(scoring: Scoring, held: Mapping[float, Sequence[Any]], measured: Sequence[OwnData]) -> float:
     """The share by RULE. held: of each share the records of the same held-out images."""
     return max(
         SHARES,
@@ -78,7 +78,7 @@ def choose(scoring: Scoring, held: Mapping[float, Sequence[Any]], measured: Sequ
     )
 
 
-def told(base: ModelCard, share: float, forgetting: Sequence[Kept], worse: Sequence[str]) -> Share:
+def described(base: ModelCard, share: float, forgetting: Sequence[Kept], worse: Sequence[str]) -> Share:
     """What the page and the card say of it. worse: names of held-out images that got worse."""
     keeps = None
     sentence = f"It takes {100 * share:.0f} % of what was learnt."

@@ -37,7 +37,7 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
     keep_apart(folder)
     count = number_of_classes(card.task, maps_of(card))
     checked = check_folder(folder, count=count, task=card.task)
-    checked.refuse(str(folder), f"; {_kept(card)}" if count else f"; see `manage.py dataset check {folder}`")
+    checked.refuse(str(folder), f"; {_advice(card)}" if count else f"; see `manage.py dataset check {folder}`")
     groups = [pair.group for pair in checked.pairs if pair.taught]  # of these some are held out
     apart = validation_groups(groups, 0.0, fold, DEFAULTS["folds"])
     images = sum(group not in apart for group in groups)
@@ -69,7 +69,7 @@ def name_for(card: ModelCard, folder: Path) -> str:
     return f"{card.name}-{words or 'own'}"
 
 
-def _kept(card: ModelCard) -> str:
+def _advice(card: ModelCard) -> str:
     """What fine-tuning does with classes, for a folder that does not fit."""
     return (
         f"fine-tuning keeps the {len(maps_of(card))} classes of {card.name} ({', '.join(maps_of(card))}). To add a"

@@ -30,11 +30,11 @@ RENDERED, OWN = "rendered", "own"
 
 
 class Replay(NamedTuple):
-    """training: a folder to learn from, None where nothing is at hand. kept: title and pairs of what shows what is
+    """training: a folder to learn from, None where nothing is at hand. withheld: title and pairs of what shows what is
     forgotten."""
 
     training: Path | None
-    kept: dict[str, list[Pair]]
+    withheld: dict[str, list[Pair]]
 
 
 def replay(card: ModelCard, out: Path) -> Replay:
@@ -74,8 +74,8 @@ def _lay_out(card: ModelCard, out: Path) -> None:
     training, held = _of_folders(resolved(recipe, out / "none.toml"))
     for folder, pairs, count in ((out / "training", training, MICROGRAPHS), (out / OWN, held, KEPT)):
         evenly = np.linspace(0, len(pairs) - 1, min(len(pairs), count)).round().astype(int)
-        for number, place in enumerate(evenly):
-            micrograph, labels = pairs[place].pair.load()
+        for number, index in enumerate(evenly):
+            micrograph, labels = pairs[index].pair.load()
             _write(folder, f"own-{number:03d}", eight_bits(micrograph.pixels), labels)
 
 

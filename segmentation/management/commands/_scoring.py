@@ -18,9 +18,9 @@ OF_SETTINGS = ("polarity", "scale", "flips")  # of the segmentation; not every k
 
 
 class ScoringCommand(LabCommand):
-    """A command with MODEL and DATASET. own: its further options that not every kind of analysis has."""
+    """A command with MODEL and DATASET. further: its further options that not every kind of analysis has."""
 
-    own: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("model", metavar="MODEL", help="a model's name, or the path of a card (TOML)")
@@ -61,7 +61,7 @@ class ScoringCommand(LabCommand):
             raise CommandError(f"There is no card {model}.") from None
         except ValueError as error:
             raise CommandError(str(error)) from error
-        _check_for(card, options, self.own)
+        _check_for(card, options, self.further)
         return card, Path(model) if model.endswith(".toml") else card.weights.parent / f"{model}.toml"
 
     def pairs(self, card: ModelCard, options: dict[str, Any]) -> Any:

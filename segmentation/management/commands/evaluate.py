@@ -19,7 +19,7 @@ class Command(ScoringCommand):
         " any other file is a particle), or a training RECIPE.toml, whose held-out groups are scored."
     )
     result = "The report"
-    own = ("threshold", "postprocess", "truth_through_postprocess")
+    further = ("threshold", "postprocess", "truth_through_postprocess")
 
     def add_arguments(self, parser: CommandParser) -> None:
         from segmentation.lab.training.instances.examine import CHAINS

@@ -44,7 +44,7 @@ class Command(ScoringCommand):
         if not is_recipe(options["dataset"]):  # a recipe names no such folder
             keep_apart(options["dataset"], *(path for pair in pairs for path in pair.files))
         self.warn_of_training_images(card, pairs)
-        before = replace(self.predictor(card, options), kept={})
+        before = replace(self.predictor(card, options), cache={})
         after = fit_card(file, before, pairs, options["parts"], title_of(options["dataset"]), rows, self.say)
         before_and_after(before, after, pairs, self.say, "fitted on", rows)
         self.say("Scores on these images are scores on images that the card was fitted to.")

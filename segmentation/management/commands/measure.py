@@ -117,8 +117,8 @@ def _drawn(file: Path, image: Micrograph | None, settings: AnalysisSettings) -> 
         raise UnreadableImage(NO_IMAGE)
     task, (height, columns) = find(settings.task), image.shape
     frame = Frame(height, columns, analysed_rows(image, settings.segmentation))
-    found = read_outlines(file, frame, task, task.class_names, image=image.name)
-    return Mask(file.name, sha256_of(file), found.labels, found.notes)
+    outlines = read_outlines(file, frame, task, task.class_names, image=image.name)
+    return Mask(file.name, sha256_of(file), outlines.labels, outlines.notes)
 
 
 def _image_of(sha256: str, options: dict[str, Any]) -> Micrograph:

@@ -69,7 +69,7 @@ class Command(LabCommand):
         folder, base, out = options["recipe"], options["fine_tune"], options["out"]
         title, before = f"{base_card(base).title}, fine-tuned on {folder.resolve().name}", [""]
 
-        def told(stage: str, fraction: float, summary: Any, seconds: float | None) -> None:
+        def report(stage: str, fraction: float, summary: Any, seconds: float | None) -> None:
             if stage != before[0]:
                 self.say(f"{fraction:4.0%}  {stage}")
                 for note in summary["plan"]["notes"] if "plan" in summary and before[0] == "planning" else []:
@@ -79,7 +79,7 @@ class Command(LabCommand):
         wishes = {name: options[name] for name in ("minutes", "learning_curve", "threads")}
         wishes |= {"steps": options["steps"] or 0, "device": options["device"] or "auto"}
         name = options["name"] or name_for(base_card(base), folder)
-        summary = adapt(folder, base, out, Options(name, title, data=folder.resolve().name, **wishes), told)
+        summary = adapt(folder, base, out, Options(name, title, data=folder.resolve().name, **wishes), report)
         write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
         for change in summary["table"]:
             sides = (_with_interval(change[side], change[f"{side}_interval"]) for side in ("before", "after"))

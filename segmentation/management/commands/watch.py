@@ -83,7 +83,7 @@ class Command(BaseCommand):
 
         names = ("width", *(setting.name for setting in every_setting()))
         folder = Folder(options, {name: options[name] for name in names if options[name] is not None})
-        self.said: set[tuple[Path, str]] = set()
+        self.sentences: set[tuple[Path, str]] = set()
         with ExitStack() as stack:
             # A shell ignores Ctrl-C for background processes.
             for number, then in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, lambda *_: sys.exit(0))):
@@ -133,24 +133,25 @@ class Command(BaseCommand):
     def say(self, about: Path, problem: Later | OSError) -> None:
         """A sentence that is true for a while, once."""
         sentence = str(problem) if isinstance(problem, Later) else inputs.sentence(problem)
-        if (about, sentence) not in self.said:
-            self.said.add((about, sentence))
+        if (about, sentence) not in self.sentences:
+            self.sentences.add((about, sentence))
             self.stderr.write(f"{about}: {sentence} It is tried again.")
 
 
 class Folder:
     """A folder that images come into: which of them are whole, which are measured, and where their results lie.
 
-    asked: what the command line says of all images; where it says something else, they are measured anew.
+    requested: what the command line says of all images; where it says something else, they are measured anew.
     """
 
-    def __init__(self, options: dict[str, Any], asked: dict[str, str]) -> None:
-        self.path, self.out, self.settle, self.asked = options["folder"], options["out"], options["settle"], asked
+    def __init__(self, options: dict[str, Any], requested: dict[str, str]) -> None:
+        self.path, self.out, self.settle = options["folder"], options["out"], options["settle"]
+        self.requested = requested
         self.base: Path = self.out or self.path
         self.seen: dict[Path, tuple[list[int], float]] = {}
         self.notes: dict[Path, dict[str, Any]] = {}
 
-    def place(self, image: Path) -> Path:
+    def results_of(self, image: Path) -> Path:
         """Where the results of an image lie: a folder beside it, or the same below `out`."""
         return self.base / image.relative_to(self.path).with_name(image.name + inputs.RESULTS)
 
@@ -160,7 +161,7 @@ class Folder:
 
     def state(self, image: Path) -> dict[str, Any]:
         """What was noted with the results of an image; {} where there are none."""
-        folder = self.place(image)
+        folder = self.results_of(image)
         if image not in self.notes or not (folder / STATE).exists():
             self.notes[image] = _noted(folder)
         return self.notes[image]
@@ -170,7 +171,7 @@ class Folder:
         images, waiting = [], False
         for image in self.images():
             look, state = _look(image), self.state(image)
-            if look is None or (state.get("look") == look and state["asked"] == self.asked):
+            if look is None or (state.get("look") == look and state["asked"] == self.requested):
                 continue
             before, since = self.seen.get(image, (None, 0.0))
             if before != look:
@@ -191,8 +192,8 @@ class Folder:
         """
         with image.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        note: dict[str, Any] = {"sha256": digest, "asked": self.asked, "look": self.seen[image][0]}
-        with appearing(self.place(image)) as part:
+        note: dict[str, Any] = {"sha256": digest, "asked": self.requested, "look": self.seen[image][0]}
+        with appearing(self.results_of(image)) as part:
             try:
                 yield part, note
             except Bad as bad:
@@ -222,13 +223,13 @@ class Site:
             note["job"] = job.id
             bundle = job.wait().read(BUNDLE)
         _unpack(bundle, part)
-        self.tell(f"{image} -> {self.folder.place(image)}: {job.page}")
+        self.tell(f"{image} -> {self.folder.results_of(image)}: {job.page}")
 
     def _send(self, submit: Any, image: Path, note: dict[str, Any], **more: Any) -> Any:
         """The same key for the same image, folder and settings: a killed watcher has nothing measured twice."""
         identity = f"{self.folder.path.resolve()} {self.name} {note['sha256']} {sorted(note['asked'].items())}"
         key = hashlib.sha256(identity.encode()).hexdigest()
-        return submit(image, key=key, side=_side(image), **more, **self.folder.asked)
+        return submit(image, key=key, side=_side(image), **more, **self.folder.requested)
 
     def _in_sample(self, image: Path, note: dict[str, Any]) -> Job[Sync]:
         """The analysis of an image in the sample, which begins with the first image.

@@ -189,20 +189,20 @@ def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> li
 
 def doubted(stated: Calibration | None, micrograph: Micrograph) -> str:
     """A question to the user who typed a scale that contradicts the image's file or clear data bar; "" for none."""
-    own = micrograph.own_calibration
-    if stated is None or stated.source != Source.TYPED or not contradict(stated, own):
+    of_image = micrograph.own_calibration
+    if stated is None or stated.source != Source.TYPED or not contradict(stated, of_image):
         return ""
-    wide = [f"{width_text(calibration.width_nm(micrograph.width) or 0.0)} nm" for calibration in (own, stated)]
-    return f"The {own.source.noun} says that the image is {wide[0]} wide. You typed {wide[1]}."
+    wide = [f"{width_text(calibration.width_nm(micrograph.width) or 0.0)} nm" for calibration in (of_image, stated)]
+    return f"The {of_image.source.noun} says that the image is {wide[0]} wide. You typed {wide[1]}."
 
 
 def own_badge(micrograph: Micrograph) -> str:
     """Source and value of the image's own scale; "" if it is not known."""
-    own = micrograph.own_calibration
-    if own.nm_per_pixel is None:
+    calibration = micrograph.own_calibration
+    if calibration.nm_per_pixel is None:
         return ""
-    detail = f" ({own.detail})" if own.detail and own.source != Source.READ else ""
-    return f"{own.source.words}{detail}: {pixel_size(own.nm_per_pixel)}"
+    detail = f" ({calibration.detail})" if calibration.detail and calibration.source != Source.READ else ""
+    return f"{calibration.source.words}{detail}: {pixel_size(calibration.nm_per_pixel)}"
 
 
 def badge(stated: StatedScale, micrograph: Micrograph) -> dict[str, str]:

@@ -55,7 +55,7 @@ def model_name_of(training: Training) -> str:
     return f"{slugify(named)[:LONGEST_NAME].strip('-_') or 'own'}-{of}-{training.version}"
 
 
-def report_training(*, training: Training, pictures: Iterable[Path], brings_progress: bool, **said: Any) -> None:
+def report_training(*, training: Training, pictures: Iterable[Path], brings_progress: bool, **values: Any) -> None:
     """Store new pictures, then say how far the training is; raises `Superseded`.
 
     brings_progress: there is more than an attempt before had; deaths and faults until now count no more.
@@ -64,8 +64,8 @@ def report_training(*, training: Training, pictures: Iterable[Path], brings_prog
     new = [path for path in pictures if path.name not in stored_names]
     if brings_progress:
         training.deaths = training.faults = 0
-        said |= {"deaths": 0, "faults": 0}
-    training.change(**said)
+        values |= {"deaths": 0, "faults": 0}
+    training.change(**values)
     for path in new:
         _stored(training, path).save()
 

@@ -21,7 +21,7 @@ from ..ground.space import frees_room
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .segmentations import segmentation_for
-from .signing import KEPT, kept
+from .signing import KEPT, signed_jobs
 from .uploads import discard_unused
 
 GONE = "This analysis has been deleted."
@@ -229,7 +229,7 @@ def delete_job(*, job: Job, signed: bool = False) -> None:
 
     signed: also a signed one, or one on which a signed one rests; else Refused (409).
     """
-    if not signed and job.pk in kept():
+    if not signed and job.pk in signed_jobs():
         raise Refused(KEPT, 409)
     try:
         micrograph = _locked_upload(job)

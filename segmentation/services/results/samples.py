@@ -22,7 +22,7 @@ from .jobs import OTHER_CONTENT, files_of, fitting
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .segmentations import segmentation_for
-from .signing import kept
+from .signing import signed_jobs
 from .uploads import Note, discard_unused
 
 GONE = "This sample has been deleted."
@@ -277,7 +277,7 @@ def delete_sample(*, sample: Sample, signed: bool = False) -> None:
 
     signed: also one with signed results; else Refused (409).
     """
-    if not signed and sample.jobs.filter(pk__in=kept()).exists():
+    if not signed and sample.jobs.filter(pk__in=signed_jobs()).exists():
         raise Refused(SIGNED_RESULT, 409)
     uploads = list(Micrograph.objects.filter(jobs__sample=sample).distinct())
     _let_go(Micrograph.objects.select_for_update().filter(sample=sample))

@@ -147,7 +147,7 @@ def _changed(job: Job, rows: list[Signature]) -> Iterator[str]:
             yield f"The {what} is not what was signed by signature {', '.join(signed)}: it was changed since."
 
 
-def kept() -> set[UUID]:
+def signed_jobs() -> set[UUID]:
     """The jobs that only an administrator may delete: signed ones, and those whose outlines or log they rest on."""
     pks = set(Signature.objects.values_list("job", flat=True))
     while pks:

@@ -64,35 +64,35 @@ class Waiting(NamedTuple):
     workers: int
 
 
-_known: tuple[float, list[Check]] = (0.0, [])
+_last_answer: tuple[float, list[Check]] = (0.0, [])
 SLOW_SECONDS, RARELY = 0.2, 20
 
 
 def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
     """Decorates a question that reads whole tables: if it takes long, its answer is kept for RARELY times as long."""
-    kept: tuple[float, Any] = (0.0, None)
+    until_and_answer: tuple[float, Any] = (0.0, None)
 
     @wraps(ask)
-    def asked() -> Any:
-        nonlocal kept
+    def answered() -> Any:
+        nonlocal until_and_answer
         began = time.monotonic()
-        if began < kept[0]:
-            return kept[1]
+        if began < until_and_answer[0]:
+            return until_and_answer[1]
         answer, now = ask(), time.monotonic()
         if now - began > SLOW_SECONDS:
-            kept = now + RARELY * (now - began), answer
+            until_and_answer = now + RARELY * (now - began), answer
         return answer
 
-    return asked
+    return answered
 
 
 def readiness() -> list[Check]:
     """Every check, made at most once in KEPT_SECONDS by this process."""
-    global _known
+    global _last_answer
     now = time.monotonic()
-    if not _known[1] or now - _known[0] > KEPT_SECONDS:
-        _known = now, [_made(*check) for check in _CHECKS]
-    return _known[1]
+    if not _last_answer[1] or now - _last_answer[0] > KEPT_SECONDS:
+        _last_answer = now, [_made(*check) for check in _CHECKS]
+    return _last_answer[1]
 
 
 def _made(name: str, needed: bool, check: Callable[[], str], broken: str) -> Check:

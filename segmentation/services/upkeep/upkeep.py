@@ -24,7 +24,7 @@ from ..results.jobs import delete_job
 from ..results.pooling import stuck
 from ..results.publishing import fail, requeue
 from ..results.samples import delete_sample
-from ..results.signing import kept
+from ..results.signing import signed_jobs
 
 MAX_DEATHS = 3
 LOST_WAIT = timedelta(seconds=2)
@@ -170,7 +170,11 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
     Signed results stay, and so do those on which they rest, and their samples.
     """
     limit = timezone.now() - older_than
-    old = models.Job.objects.exclude(state__in=models.Job.UNFINISHED).filter(finished__lt=limit).exclude(pk__in=kept())
+    old = (
+        models.Job.objects.exclude(state__in=models.Job.UNFINISHED)
+        .filter(finished__lt=limit)
+        .exclude(pk__in=signed_jobs())
+    )
     young = models.Job.objects.filter(sample=OuterRef("pk")).exclude(pk__in=old)
     arriving = models.Micrograph.objects.filter(sample=OuterRef("pk"))
     samples = models.Sample.objects.filter(~Exists(young), ~Exists(arriving), created__lt=limit)

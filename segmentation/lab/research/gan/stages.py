@@ -152,7 +152,7 @@ def unet(work: Work, time_is_up: TimeIsUp) -> bool:
     return not stopped
 
 
-STAGES = {each.__name__: each for each in (outlines, masks, cyclegan, translate, unet)}
+STAGES = {stage.__name__: stage for stage in (outlines, masks, cyclegan, translate, unet)}
 
 
 def _needed(folder: Path, stage: str, settings: OutlineSettings | CycleSettings) -> State:

@@ -71,13 +71,13 @@ class Adaptation(Trainings):
         self.progress.begin(plan)
         self.progress.say("scoring the base model")
         every = range(len(self.pairs))
-        before = {number: ways[0] for number, ways in self._found(self.card, every, self.out / "before").items()}
+        before = {number: ways[0] for number, ways in self._readings_of(self.card, every, self.out / "before").items()}
         after: dict[int, list[Found]] = {}
         for split in range(len(plan["held_out"])):
             name = f"split-{split}"
             stage = f"training {split + 1} of {len(plan['held_out'])}"
             card = self.trained(self.of_split(split, name), self.out / name, stage, split)
-            after |= self._found(card, self.places(split), self.out / name / HELD)
+            after |= self._readings_of(card, self.places(split), self.out / name / HELD)
         tuned = self.final()
         read = [[reading.record for reading in ways] for ways in after.values()]
         way = self.scoring.ways(tuned)[best_way(self.scoring, read)]
@@ -87,7 +87,7 @@ class Adaptation(Trainings):
         self.progress.say("done")
         return self.summary
 
-    def _found(
+    def _readings_of(
         self, card: ModelCard, numbers: Sequence[int], folder: Path, ways: Callable[[int], list[Way]] | None = None
     ) -> dict[int, list[Found]]:
         """The readings of these images by a model, by number; `folder` keeps them. ways(number): how the image is read.
@@ -105,7 +105,7 @@ class Adaptation(Trainings):
             readings[number] = outcome.unpacked_found(file.read_bytes())
             seconds = (planning.WAYS if every else 1.0) * planning.IMAGE_SECONDS * readings[number][0].labels.size / 1e6
             self.progress.done += seconds
-            self.progress.found += seconds if is_stored else 0.0
+            self.progress.done_before += seconds if is_stored else 0.0
             self.progress.say("scoring the base model" if folder.name == "before" else "scoring held-out images")
             self.progress.stop()
         return readings
@@ -123,11 +123,13 @@ class Adaptation(Trainings):
                 folder = self.out / f"split-{split}"
                 card, part = read_card(folder / f"split-{split}.toml"), folder / f"share-{100 * share:.0f}"
                 every, mean = self.scoring.ways(card), blend.mean_of(self.card, card, share, part)
-                read = self._found(mean, self.places(split), part, lambda number, every=every: [every[ways[number]]])
+                read = self._readings_of(
+                    mean, self.places(split), part, lambda number, every=every: [every[ways[number]]]
+                )
                 held[share] |= {number: readings[0] for number, readings in read.items()}
                 unload(mean)
                 mean.weights.unlink()
-        forgotten = self._known(tuned, way)
+        forgotten = self._on_own_data(tuned, way)
         groups = {number: self.pairs[number].group for number in sorted(after)}
 
         def chosen(numbers: Sequence[int]) -> float:
@@ -140,9 +142,9 @@ class Adaptation(Trainings):
         }
         self._tell(before, {number: held[apart[group]][number] for number, group in groups.items()})
         share = chosen(list(groups))
-        self.summary["forgetting"] = [kind.kept(share) for kind in forgotten]
+        self.summary["forgetting"] = [kind.at(share) for kind in forgotten]
         worse = [image["image"] for image in self.summary["images"] if image["verdict"] == "worse"]
-        self.summary["share"] = blended = blend.told(self.card, share, self.summary["forgetting"], worse)
+        self.summary["share"] = blended = blend.described(self.card, share, self.summary["forgetting"], worse)
         card = blend.mean_of(self.card, tuned, share, self.out / "final")
         options = dict(way)
         if ENTRY not in card.options:  # else the task of the card describes the images by itself
@@ -196,7 +198,7 @@ class Adaptation(Trainings):
                 name = f"curve-{split}-{images}"
                 recipe, stage = self.of_split(split, name, images), f"with {images} images"
                 card = self.trained(recipe, self.out / name, stage, None)
-                readings |= self._found(card, self.places(split), self.out / name / HELD)
+                readings |= self._readings_of(card, self.places(split), self.out / name / HELD)
             ways = self._ways_apart(readings)
             steps.append(
                 self._step(images, {number: ways_of[ways[number]] for number, ways_of in readings.items()}, ways)
@@ -211,11 +213,11 @@ class Adaptation(Trainings):
         score = figures[self.scoring.tracked.score].value
         return Step(images=images, error=error.value, error_interval=error.interval, score=score)
 
-    def _known(self, tuned: ModelCard, way: Way) -> list[blend.Known]:
+    def _on_own_data(self, tuned: ModelCard, way: Way) -> list[blend.OwnData]:
         """What the base model finds in its own data, and what each share of the tuned weights finds there."""
         name = next(score for score in ("ap50", self.scoring.tracked.score) if score in self.scoring.definitions)
         measured = []
-        for number, (title, pairs) in enumerate(self.replay.kept.items()):
+        for number, (title, pairs) in enumerate(self.replay.withheld.items()):
             file = self.out / f"kept-{number}.json"
             if not file.exists():
                 values = [self._figure(name, self.card, pairs)]
@@ -228,7 +230,7 @@ class Adaptation(Trainings):
             if old is not None and None not in new:
                 figure = self.scoring.definitions[name].title
                 after = dict(zip(blend.SHARES, new, strict=True))
-                measured.append(blend.Known(title, len(pairs), figure, old, after))
+                measured.append(blend.OwnData(title, len(pairs), figure, old, after))
         return measured
 
     def _figure(self, name: str, card: ModelCard, pairs: Sequence[Pair]) -> float | None:

@@ -69,13 +69,13 @@ class Options:
 class Progress:
     """What the caller hears: the summary so far, the share that is done, and the seconds left.
 
-    done: seconds, as planned. found: those of them that an earlier call had done.
+    done: seconds, as planned. done_before: those of them that an earlier call had done.
     """
 
     def __init__(self, report: Report, is_cancelled: Callable[[], bool]) -> None:
         self.report, self.is_cancelled = report, is_cancelled
         self.summary: TrainingSummary = {"curve": [], "pictures": []}
-        self.done = self.found = self.began = 0.0
+        self.done = self.done_before = self.began = 0.0
 
     def begin(self, plan: Plan) -> None:
         """From here on the time is counted."""
@@ -87,7 +87,7 @@ class Progress:
         fraction = self.done / plan["seconds"] if plan and plan["seconds"] else 0.0
         left = None
         if plan:
-            planned, spent = self.done - self.found, time.monotonic() - self.began
+            planned, spent = self.done - self.done_before, time.monotonic() - self.began
             pace = spent / planned if planned > ENOUGH * plan["seconds"] else 1.0
             left = pace * max(plan["seconds"] - self.done, 0.0)
         self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary, left)

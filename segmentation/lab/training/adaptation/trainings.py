@@ -91,10 +91,10 @@ class Trainings(Planned):
             self.progress.say(stage)
 
         if (folder / DONE).exists():
-            self.progress.found += self.of_step * recipe.steps
+            self.progress.done_before += self.of_step * recipe.steps
         elif checkpoint.exists():
             step = runs.load_state(checkpoint)["step"]
-            self.progress.found += self.of_step * step
+            self.progress.done_before += self.of_step * step
             self._note(split, runs.read_metrics(folder / runs.METRICS, step), example)
         card = trained_model(recipe, folder, self.out, nothing, advanced, watch)
         self._note(split, runs.read_metrics(folder / runs.METRICS, recipe.steps), example)

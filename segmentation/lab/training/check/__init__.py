@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 from .findings import CheckedFolder, Finding
-from .folder import DAMAGED, NOT_CAUGHT, check_folder, check_pairs, check_sources, keep, kept, mark
+from .folder import DAMAGED, NOT_CAUGHT, check_folder, check_pairs, check_sources, mark, read_pair, write_pair
 from .pairs import CheckedPair, check_pair

@@ -133,13 +133,13 @@ def mark(*what: Any) -> str:
     return hashlib.sha256(json.dumps([VERSION, *what]).encode()).hexdigest()[:16]
 
 
-def keep(pair: CheckedPair, file: Path) -> None:
+def write_pair(pair: CheckedPair, file: Path) -> None:
     """Write a checked pair. Its small pictures are kept only where labels may be another image's."""
     pair = pair if pair.astray else replace(pair, small=np.zeros((0, 0), np.uint8), small_labels=np.zeros((0, 0), int))
     file.write_bytes(zlib.compress(as_json(CheckedPair, pair).encode()))
 
 
-def kept(file: Path) -> CheckedPair:
-    """A pair as it was kept; raises one of DAMAGED where the file is not whole."""
+def read_pair(file: Path) -> CheckedPair:
+    """A pair that was written; raises one of DAMAGED where the file is not whole."""
     pair: CheckedPair = from_json(CheckedPair, zlib.decompress(file.read_bytes()))
     return pair

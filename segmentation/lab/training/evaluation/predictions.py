@@ -62,20 +62,20 @@ class Prediction:
 class Predictor:
     """A model as the pipeline would use it. settings: of the segmentation, by name; defaults for the others.
 
-    kept: the predictions so far, by image, rows and how it is shown, where fitting runs over the same images again.
+    cache: the predictions so far, by image, rows and how it is shown, where fitting runs over the same images again.
     """
 
     card: ModelCard
     runtime: Runtime
     settings: Mapping[str, Any] = field(default_factory=dict)
-    kept: dict[tuple[str, str, int, str], Prediction] | None = None
+    cache: dict[tuple[str, str, int, str], Prediction] | None = None
 
     @property
     def task(self) -> Task:
         return tasks.find(self.card.task)
 
     @property
-    def asked(self) -> SegmentationSettings:
+    def requested(self) -> SegmentationSettings:
         return self.task.settings(**self.settings)
 
     def network(self) -> Network:
@@ -87,7 +87,7 @@ class Predictor:
 
         settings: instead of the model's own.
         """
-        settings_used = self.asked.replaced(**settings)
+        settings_used = self.requested.replaced(**settings)
         maps = prediction.maps if maps is None else maps
         return self.task.decode(maps, prediction.grey, prediction.view, self.card, settings_used)
 
@@ -95,15 +95,15 @@ class Predictor:
         """The model's maps of the first `rows` rows, or fewer where a data bar begins sooner."""
         options = {name: value for name, value in self.card.options.items() if name not in self.task.options.FITTED}
         key = micrograph.name, micrograph.sha256, rows, str(options)
-        if self.kept is not None and key in self.kept:
-            return self.kept[key]
+        if self.cache is not None and key in self.cache:
+            return self.cache[key]
         began = time.perf_counter()
         self.network()
         picture = clip_outliers(micrograph.pixels[: min(rows, data_bar(micrograph))])
-        maps, view = predict_maps(picture, self.asked, self.card, self.runtime)
+        maps, view = predict_maps(picture, self.requested, self.card, self.runtime)
         prediction = Prediction(maps, as_shown(picture, view.polarity), view, time.perf_counter() - began)
-        if self.kept is not None:
-            self.kept[key] = prediction
+        if self.cache is not None:
+            self.cache[key] = prediction
         return prediction
 
 

@@ -58,7 +58,7 @@ class Found(NamedTuple):
 
 def read_in_every_way(scoring: Scoring, predictor: Predictor, pair: Pair, rows: int | None = None) -> list[Found]:
     """What is found in an image that is read in each of the model's ways."""
-    fresh = replace(predictor, kept={})
+    fresh = replace(predictor, cache={})
     scorers = [
         Scorer(scoring, replace(fresh, card=with_options(fresh.card, way)), Options(rows=rows, thresholds=False))
         for way in scoring.ways(fresh.card)

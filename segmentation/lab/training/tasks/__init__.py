@@ -13,14 +13,14 @@ _added: dict[str, LearningTask] = {}
 
 
 @cache
-def _own() -> dict[str, LearningTask]:
+def _shipped() -> dict[str, LearningTask]:
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
     return {module.TASK.name: module.TASK for module in modules if hasattr(module, "TASK")}
 
 
 def find(name: str) -> LearningTask:
     """The task of this name; raises UnknownTask."""
-    every = {**_own(), **_added}
+    every = {**_shipped(), **_added}
     if name not in every:
         raise UnknownTask(f"No kind of analysis named {name!r} can be taught; those that can are: {', '.join(every)}.")
     return every[name]
