@@ -62,10 +62,7 @@ def takes(body: type[BaseModel], *kinds: str, settings: bool = False) -> dict[st
     kinds = kinds or (FORM,)
     content = {kind: {"schema": body.model_json_schema()} for kind in kinds}
     required = any(field.is_required() for field in body.model_fields.values())
-    return {
-        "requestBody": {"required": required, "content": content},
-        **({WITH_SETTINGS: True} if settings else {}),
-    }
+    return {"requestBody": {"required": required, "content": content}, **({WITH_SETTINGS: True} if settings else {})}
 
 
 def refusals(*statuses: int) -> dict[int, Any]:

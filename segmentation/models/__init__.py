@@ -28,18 +28,7 @@ A sample (many images of one specimen) is pooled once none of its images is unde
                         └──── any change ───────────┴─── (FAILED) <─────┘ <── any change ───┘
 """
 
-from .base import (
-    AFRESH,
-    AGAIN,
-    LONGEST_DUE,
-    SHOWN_NAME,
-    STARTING,
-    Attempted,
-    Owned,
-    StoredFile,
-    Superseded,
-    shown_name,
-)
+from .base import AFRESH, AGAIN, LONGEST_DUE, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
 from .comparisons import Comparison
 from .datasets import Dataset, DatasetImage
 from .edits import Edit

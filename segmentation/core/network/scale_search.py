@@ -112,10 +112,7 @@ def search(
     other: Polarity = "dark" if chosen == "bright" else "bright"
     beside = clear(other) / clear(chosen) if other in trials and clear(chosen) else 0.0
     return View(
-        chosen,
-        working_scale(best, diameter) if scale is None else scale,
-        best.clarity,
-        other_polarity=round(beside, 4),
+        chosen, working_scale(best, diameter) if scale is None else scale, best.clarity, other_polarity=round(beside, 4)
     )
 
 

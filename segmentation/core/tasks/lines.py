@@ -49,10 +49,7 @@ quantities.add(
         1,
     ),
     Quantity(
-        "line_density",
-        "Line length per area",
-        "Length of all lines that is visible, over the analysed area.",
-        -1,
+        "line_density", "Line length per area", "Length of all lines that is visible, over the analysed area.", -1
     ),
 )
 

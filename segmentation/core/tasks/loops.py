@@ -44,10 +44,7 @@ quantities.add(
     Quantity("loop_diameter_mean", "Mean loop diameter", "Mean diameter of the whole loops.", 1, source=JENKINS),
     Quantity("loop_diameter_median", "Median loop diameter", "Median of the same diameters.", 1, source=JENKINS),
     Quantity(
-        "loop_density",
-        "Loops per area",
-        "Whole loops and half of the loops at the frame, over the analysed area.",
-        -2,
+        "loop_density", "Loops per area", "Whole loops and half of the loops at the frame, over the analysed area.", -2
     ),
     Quantity(
         "loop_volume_density",

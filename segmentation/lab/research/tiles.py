@@ -34,12 +34,7 @@ def blocks(picture: NDArray[np.generic], side: int) -> Iterator[tuple[str, NDArr
 
 
 def write_tiles(
-    pairs: list[Pair],
-    out: Path,
-    side: int,
-    *,
-    variants: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    pairs: list[Pair], out: Path, side: int, *, variants: bool = False, say: Callable[[str], None] = lambda line: None
 ) -> int:
     """Write `out/images` and `out/labels` of 8-bit PNGs, labels with the numbers of their files; returns the number.
 

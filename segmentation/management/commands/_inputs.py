@@ -228,12 +228,7 @@ class Measuring(BaseCommand):
             sys.exit(BAD_INPUT)
 
     def pool(
-        self,
-        name: str,
-        out: Path,
-        settings: MeasurementSettings,
-        members: list[Any],
-        failed: list[tuple[Path, str]],
+        self, name: str, out: Path, settings: MeasurementSettings, members: list[Any], failed: list[tuple[Path, str]]
     ) -> None:
         """Write the pooled files into `out`."""
         from segmentation.core.combine import combine

@@ -40,8 +40,7 @@ def check_size(size: int) -> None:
     if size > limit * 2**20:
         megabytes = size / 2**20
         raise Refused(
-            f"The file has {megabytes:,.0f} MB and the limit is {limit} MB: save it compressed or crop it.",
-            413,
+            f"The file has {megabytes:,.0f} MB and the limit is {limit} MB: save it compressed or crop it.", 413
         )
 
 

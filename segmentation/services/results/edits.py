@@ -156,13 +156,7 @@ def _outlines(job: Job) -> WorkingLabels:
 
 
 def edit_job(
-    *,
-    job: Job,
-    base: int,
-    operations: Sequence[Any],
-    user: Any = None,
-    visitor: UUID | None = None,
-    key: str = "",
+    *, job: Job, base: int, operations: Sequence[Any], user: Any = None, visitor: UUID | None = None, key: str = ""
 ) -> list[Edit]:
     """Make corrections in their order, all or none; returns their rows.
 

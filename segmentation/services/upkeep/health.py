@@ -198,12 +198,7 @@ _CHECKS: tuple[tuple[str, bool, Callable[[], str], str], ...] = (
     ("migrations", True, _migrations, _SILENT),
     ("storage", True, _storage, "Files cannot be stored (read-only, full or not running)."),
     ("disk", False, _disk, "The free space cannot be read."),
-    (
-        "broker",
-        False,
-        _broker,
-        "The message broker accepts nothing (full, read-only or not running). New work waits.",
-    ),
+    ("broker", False, _broker, "The message broker accepts nothing (full, read-only or not running). New work waits."),
     ("workers", False, _workers, _SILENT),
     ("queue", False, _age, _SILENT),
     ("size", False, _size, _SILENT),

@@ -30,9 +30,7 @@ DEFINITIONS = {
     "f50": Definition("F1 at 0.5", "Particles: 2 TP / (2 TP + FP + FN) at an IoU of at least 0.5, pooled.", short=True),
     "f75": Definition("F1 at 0.75", "The same at an IoU of at least 0.75.", short=True),
     "pq": Definition(
-        "PQ",
-        "Panoptic quality: IoU summed over the pairs above 0.5, by TP + (FP + FN) / 2, pooled.",
-        short=True,
+        "PQ", "Panoptic quality: IoU summed over the pairs above 0.5, by TP + (FP + FN) / 2, pooled.", short=True
     ),
     "boundary_f1": Definition(
         "Boundary F1",
@@ -71,18 +69,13 @@ DEFINITIONS = {
     "nano_found": Definition("Found sizes up to 100 nm, %", "The same of the found ones.", decimals=1),
     "nano_error": Definition("Their difference, points", "Their difference in percentage points.", decimals=1),
     "ks": Definition(
-        "KS distance of sizes",
-        "Kolmogorov-Smirnov distance of the two size distributions by number, 0 to 1.",
+        "KS distance of sizes", "Kolmogorov-Smirnov distance of the two size distributions by number, 0 to 1."
     ),
     "wasserstein": Definition(
-        "Wasserstein distance of sizes",
-        "First Wasserstein distance of the two, in the unit of the sizes.",
-        decimals=1,
+        "Wasserstein distance of sizes", "First Wasserstein distance of the two, in the unit of the sizes.", decimals=1
     ),
     "median_true": Definition(
-        "True median size",
-        "Median minimum Feret diameter of the true particles, in the unit of the sizes.",
-        decimals=1,
+        "True median size", "Median minimum Feret diameter of the true particles, in the unit of the sizes.", decimals=1
     ),
     "median_found": Definition("Found median size", "The same of the found ones.", decimals=1),
 }
