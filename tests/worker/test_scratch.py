@@ -56,7 +56,7 @@ def test_what_a_killed_process_left_is_removed(settings, tmp_path):
 
 def test_kept_files_are_there_while_their_process_lives_and_not_too_many(settings, monkeypatch):
     monkeypatch.setattr("worker.scratch.MOST_KEPT", 10)
-    monkeypatch.setattr("worker.scratch._kept", {})
+    monkeypatch.setattr("worker.scratch._open_files", {})
     for name in ("a", "b"):
         with scratch() as folder:
             (folder / "pixels.npy").write_bytes(b"seven b")

@@ -392,4 +392,4 @@ def test_an_uncorrected_unsigned_result_has_no_such_files(result, finished, alic
     run_job(str(again.pk))
     with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=again.pk)))) as archive:
         assert not {"segmentation.npz", "corrections.json", "signatures.json"} & set(archive.namelist())
-    assert signing.kept() == set()
+    assert signing.signed_jobs() == set()

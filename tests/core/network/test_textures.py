@@ -42,10 +42,10 @@ def taught(tmp_path_factory):
             Image.fromarray((grain(seed, reach) * 255).astype(np.uint8)).save(folders[name] / f"{seed}.png")
     said = []
     learning.fit(folders, said.append)
-    textures.known.cache_clear()
+    textures.known_textures.cache_clear()
     yield first, second, said
     monkeypatch.undo()
-    textures.known.cache_clear()
+    textures.known_textures.cache_clear()
 
 
 def test_each_picture_is_known_by_those_of_its_own_kind(taught):
@@ -69,7 +69,7 @@ def test_a_model_that_is_added_leaves_the_others_as_they_are(taught, tmp_path):
         assert after["models"][:2] == before["models"] and after["middle"] == before["middle"]
     finally:
         textures.FILE.write_text(json.dumps(before))
-        textures.known.cache_clear()
+        textures.known_textures.cache_clear()
 
 
 def test_nothing_is_said_of_a_users_model(taught):
