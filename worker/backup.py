@@ -317,9 +317,7 @@ def _targets(manifest: Manifest) -> list[Node]:
     replaced = {node for migration in loader.replacements.values() for node in migration.replaces}
     if applied - present - replaced:
         raise Refused(NEWER.format(theirs=manifest["version"], ours=__version__))
-    followed = {
-        parent.key for node in present for parent in loader.graph.node_map[node].parents if parent.key[0] == node[0]
-    }
+    followed = {one.key for node in present for one in loader.graph.node_map[node].parents if one.key[0] == node[0]}
     return sorted(present - followed)
 
 

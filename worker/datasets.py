@@ -168,17 +168,10 @@ def _summary(
     """What the page shows: totals, sizes, growth, and what the check says."""
     errors = [{"error": True, "sentence": f"{image.name}: {image.error}"} for image in every if image.error]
     scales = [{"error": False, "sentence": sentence} for sentence in contradicting_scales(ready)]
-    findings = (
-        [
-            {
-                "error": row.error,
-                "sentence": row.sentence.replace(" (--groups)", "").replace(", or --classes lacks it", ""),
-            }
-            for row in checked.findings
-        ]
-        if checked
-        else []
-    )
+    findings = []
+    for row in checked.findings if checked else ():  # without the options of the command line
+        sentence = row.sentence.replace(" (--groups)", "").replace(", or --classes lacks it", "")
+        findings.append({"error": row.error, "sentence": sentence})
     bins = [image.summary["bins"] for image in ready if "bins" in image.summary]
     growth = dict[str, dict[str, Any]]()
     objects = 0

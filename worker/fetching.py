@@ -47,10 +47,8 @@ def fetch(name: str, folder: Path) -> Path:
 def _is_away(file_name: str) -> bool:
     """Whether the storage itself is missing, such as an unmounted disk or a bucket of another name: then other recent
     uploads are missing too, and the fault is not the image's."""
-    others = (
-        Micrograph.objects.exclude(file__in=("", file_name)).order_by("-created").values_list("file", flat=True)[:3]
-    )
-    return bool(others) and not any(default_storage.exists(name) for name in others)
+    names = Micrograph.objects.exclude(file__in=("", file_name)).order_by("-created").values_list("file", flat=True)[:3]
+    return bool(names) and not any(default_storage.exists(name) for name in names)
 
 
 def show_in_squares(row: Micrograph, micrograph: types.Micrograph, folder: Path) -> None:

@@ -177,9 +177,7 @@ def _fields(operation: dict[str, Any]) -> list[dict[str, Any]]:
 def _bodies(openapi: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Each kind of answer with its entries: name and meaning."""
     schemas = openapi["components"]["schemas"]
-    return [
-        (name, [_entry(*field) for field in schema.get("properties", {}).items()]) for name, schema in schemas.items()
-    ]
+    return [(name, [_entry(*field) for field in kind.get("properties", {}).items()]) for name, kind in schemas.items()]
 
 
 def _entry(name: str, schema: dict[str, Any]) -> tuple[str, str]:

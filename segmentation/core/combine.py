@@ -110,9 +110,7 @@ def _numbers(
     if not task.pool_fields:
         return {name: pooled.value(name) for name in task.quantities} if pooled else {}
     if len(used) < 2:
-        scaled = [
-            member for member, why in zip(members, without_scale([m.table for m in members]), strict=True) if not why
-        ]
+        scaled = [one for one, why in zip(members, without_scale([m.table for m in members]), strict=True) if not why]
         return dict(members[used[0]].quantities) if used else dict.fromkeys(scaled[0].quantities, Value(None))
     chosen = [fields[number] for number in used]
     uncertainty = calibration.standard_uncertainty or 0.0
@@ -143,9 +141,7 @@ def _evidence(members: Sequence[Member]) -> Evidence:
 
 def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
     """The number of particles and the effect of a contribution, of each image with particles."""
-    return [
-        (int(member.table.kept.sum()), effect(member.budget, name)) for member in members if member.table.kept.any()
-    ]
+    return [(int(image.table.kept.sum()), effect(image.budget, name)) for image in members if image.table.kept.any()]
 
 
 def _largest(members: Sequence[Member], setting: str) -> float | None:

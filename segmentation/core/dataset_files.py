@@ -117,8 +117,6 @@ def read_facts(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         if max(map(len, content.splitlines()), default=0) > LONGEST_LINE:
             raise UserError(NO_FACTS)
         document = tomllib.loads(content.decode())
-        return dict(document.get("dataset", {})), {
-            str(image["name"]): dict(image) for image in document.get("images", [])
-        }
+        return dict(document.get("dataset", {})), {str(row["name"]): dict(row) for row in document.get("images", [])}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(NO_FACTS) from error

@@ -57,11 +57,9 @@ def choose(
         of_step = pace + LOOK_SECONDS / CHECKPOINT
         left = max(60 * minutes - scoring, 30 * minutes)
         affordable = min(usual, max(LEAST_STEPS, int(left / trainings / of_step) // CHECKPOINT * CHECKPOINT))
-        affordable_steps = steps or affordable
-        best = Choice(
-            folds, splits, affordable_steps, trainings, of_step, scoring + trainings * affordable_steps * of_step
-        )
-        if affordable_steps >= LEAST_SHARE * usual:
+        of_each = steps or affordable
+        best = Choice(folds, splits, of_each, trainings, of_step, scoring + trainings * of_each * of_step)
+        if of_each >= LEAST_SHARE * usual:
             break
     assert best
     return best

@@ -233,9 +233,7 @@ class SampleAnalysis:
     def corrected(self) -> Corrected | None:
         """What people did with the outlines in the pooled numbers; None if nobody touched one."""
         every = [member for _, member in self.counted]
-        touched = [
-            member for member in every if member.record.used.get("corrected") or member.record.used.get("reviewed")
-        ]
+        touched = [one for one in every if one.record.used.get("corrected") or one.record.used.get("reviewed")]
         if not touched:
             return None
         return Corrected(
@@ -292,9 +290,7 @@ def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
     others have only small rounding errors. The microscope's uncertainty is used only if all images have one; otherwise
     only the rounding counts."""
     if any(calibration.instrument_uncertainty is None for calibration in calibrations):
-        calibrations = [
-            replace(calibration, instrument_uncertainty=None, instrument_note="") for calibration in calibrations
-        ]
+        calibrations = [replace(one, instrument_uncertainty=None, instrument_note="") for one in calibrations]
     worst = max(calibrations, key=lambda calibration: calibration.standard_uncertainty or 0.0)
     unknown = [calibration for calibration in calibrations if calibration.standard_uncertainty is None]
     return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst

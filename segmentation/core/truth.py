@@ -211,9 +211,7 @@ def folder_in(folder: Path, name: str, usual: Sequence[str]) -> Path:
     """The folder of that name inside `folder`, or the first of the usual ones; raises BadDataset if there is none."""
     if not folder.is_dir():
         raise BadDataset(f"There is no folder {folder}.")
-    folder_found = next(
-        (folder / candidate for candidate in ([name] if name else usual) if (folder / candidate).is_dir()), None
-    )
+    folder_found = next((folder / inside for inside in ([name] if name else usual) if (folder / inside).is_dir()), None)
     if not folder_found:
         raise BadDataset(f"There is no folder {(name or usual[0])!r} in {folder}.")
     return folder_found

@@ -198,11 +198,7 @@ class SettingsForm(forms.Form):
     @property
     def groups(self) -> list[tuple[Task | None, list[FormSetting]]]:
         """The other settings: first those of each kind of analysis, then those of all kinds."""
-        more = [
-            setting
-            for setting in self.shown
-            if not (setting.setting.main or setting.setting.group or setting.setting.scripts)
-        ]
+        more = [one for one in self.shown if not (one.setting.main or one.setting.group or one.setting.scripts)]
         owners = dict.fromkeys(setting.task for setting in more)
         return [(owner, [setting for setting in more if setting.task is owner]) for owner in owners]
 

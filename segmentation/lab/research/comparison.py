@@ -110,16 +110,10 @@ def draw_images(
     """
     headings = [textwrap.wrap(heading, COLUMN // 7) for heading in ("image", "truth", *trainings)]
     top = 14 * max(map(len, headings)) + 6
-    rows = [
-        (
-            name,
-            [
-                Image.fromarray(picture).resize((COLUMN, round(COLUMN * picture.shape[0] / picture.shape[1])))
-                for picture in some
-            ],
-        )
-        for name, some in ((name, (picture, truth, *outlines)) for name, (picture, truth, outlines) in images.items())
-    ]
+    rows = []
+    for name, (picture, truth, outlines) in images.items():
+        sized = ((one, round(COLUMN * one.shape[0] / one.shape[1])) for one in (picture, truth, *outlines))
+        rows.append((name, [Image.fromarray(one).resize((COLUMN, height)) for one, height in sized]))
     high = top + sum(row[0].height + 20 for _, row in rows)
     page = Image.new("RGB", (len(headings) * (COLUMN + 6), high), "white")
     pen = ImageDraw.Draw(page)

@@ -22,18 +22,12 @@ from ...core.network.resample import resize
 from ...core.network.runtime import STRIDE
 from ..training.files import write_picture
 
-KINDS: dict[str, Callable[[nn.Module], bool]] = dict(
-    zip(
-        LAYERS,
-        (
-            lambda module: isinstance(module, nn.Conv2d),
-            # Networks without max-pools halve their maps by convolutions in steps of 2, which are named so.
-            lambda module: isinstance(module, nn.MaxPool2d | nn.Conv2d) and module.stride in (2, (2, 2)),
-            lambda module: isinstance(module, nn.Upsample | nn.ConvTranspose2d),
-        ),
-        strict=True,
-    )
-)
+KINDS: dict[str, Callable[[nn.Module], bool]] = {
+    LAYERS[0]: lambda module: isinstance(module, nn.Conv2d),
+    # Networks without max-pools halve their maps by convolutions in steps of 2, which are named so.
+    LAYERS[1]: lambda module: isinstance(module, nn.MaxPool2d | nn.Conv2d) and module.stride in (2, (2, 2)),
+    LAYERS[2]: lambda module: isinstance(module, nn.Upsample | nn.ConvTranspose2d),
+}
 EVERY = "all"
 LARGEST = 2**22  # px; a larger picture is reduced, because its maps would take gigabytes
 TILE, MOST = 96, 12  # px of a map; maps per layer, spread evenly over its channels
@@ -76,15 +70,11 @@ def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], 
 
     Raises UnknownLayer, CannotWrite.
     """
-    layers_by_kind = feature_maps(network, pixels, names)
-    layers = {
-        layer.name: layer for layers in layers_by_kind.values() for layer in layers
-    }  # a strided convolution is in two lists
+    # By name, as a strided convolution is in two lists.
+    layers = {layer.name: layer for made in feature_maps(network, pixels, names).values() for layer in made}
     if unknown := set(names) - set(layers) - {EVERY}:
-        module_names = [
-            name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())
-        ]
-        raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(module_names)}.")
+        fitting = [name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())]
+        raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(fitting)}.")
     files = []
     for name, layer in layers.items():
         if STEPS not in name:
@@ -106,9 +96,8 @@ def feature_maps(
 
     def note(kind: str, name: str, output: Tensor) -> None:
         if not names or EVERY in names or name in names:
-            times = sum(
-                layer.name.partition(" #")[0] == name for layer in layers_by_kind[kind]
-            )  # one module may work twice
+            # One module may work twice.
+            times = sum(layer.name.partition(" #")[0] == name for layer in layers_by_kind[kind])
             title = f"{name} #{times + 1}" if times else name
             layers_by_kind[kind].append(_layer(title, output[0], None if names else most))
 
@@ -190,10 +179,8 @@ def sheet(layers: list[Layer], empty: str, tile: int = TILE, most: int = MOST, a
 
 def every_map(layer: Layer) -> Image.Image:
     """All maps of a layer, in rows about as long as the picture is high, under its name and size."""
-    (channels, height, width), tiles = (
-        layer.shape,
-        [_fitted(channel, min(WHOLE, max(channel.shape))) for channel in layer.maps],
-    )
+    channels, height, width = layer.shape
+    tiles = [_fitted(channel, min(WHOLE, max(channel.shape))) for channel in layer.maps]
     wide, high = (side + 4 for side in tiles[0].size)
     across = max(1, round((channels * high / wide) ** 0.5), -(-400 // wide))  # the heading needs 400 px
     picture = Image.new("L", (across * wide, -(-channels // across) * high + 16), 255)

@@ -110,9 +110,7 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
     variants = sweep.variants or [Variant(title=recipe.title)]
     grid = list(itertools.product(*sweep.grid.values()))
     common = changed(recipe, sweep.changes, "changes")
-    if varied := NAMED_APART & {
-        name for names in (sweep.grid, *(variant.changes for variant in variants)) for name in names
-    }:
+    if varied := NAMED_APART & {name for names in (sweep.grid, *(one.changes for one in variants)) for name in names}:
         raise BadRecipe(f"{', '.join(sorted(varied))}: a sweep varies these by its own entries seeds and folds.")
     folds = count_groups(common, base) if sweep.folds == ALL else int(sweep.folds)
     if sweep.folds and folds < 2:

@@ -114,9 +114,7 @@ class ClassExaminer:
             "spread": {name: _spread(_by_group(values, groups)) for name, values in figures.items()},
             "confusion": {
                 "classes": self.classes,
-                "shares": [
-                    [finite_or_none(value) for value in row] for row in share(whole, whole.sum(1, keepdims=True))
-                ],
+                "shares": [[finite_or_none(cell) for cell in row] for row in share(whole, whole.sum(1, keepdims=True))],
             },
             "frequency": [
                 {"class": name, "frequency": finite_or_none(true), "iou": finite_or_none(pooled[f"{name}_iou"][0])}
@@ -146,9 +144,7 @@ def confusion(predicted: Labels, truth: Labels, count: int) -> Confusion:
     columns = np.where(predicted[labelled] > 0, predicted[labelled] - 1, count)
     places = (truth[labelled] - 1) * (count + 1) + columns
     pixels = np.bincount(places, minlength=count * (count + 1)).reshape(count, count + 1).astype(float)
-    rims = [
-        _near(_rim(predicted == number, labelled), _rim(truth == number, labelled)) for number in range(1, count + 1)
-    ]
+    rims = [_near(_rim(predicted == kind, labelled), _rim(truth == kind, labelled)) for kind in range(1, count + 1)]
     return np.concatenate([pixels, np.array(rims, float)], axis=1)
 
 

@@ -335,9 +335,7 @@ def count_groups(recipe: TrainingRecipe, base: Path) -> int:
     """The largest number of groups with labels that a folder of the recipe parts; raises as `make_sources`."""
     count = number_of_classes(recipe.task, recipe.heads)
     folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
-    loaded = [
-        load_folder(base / folder.path, folder, count) for folder in folders if folder.use in ("both", "held-out")
-    ]
+    loaded = [load_folder(base / entry.path, entry, count) for entry in folders if entry.use in ("both", "held-out")]
     return max((len({one.pair.group for one in some if one.taught}) for some in loaded), default=0)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ...core.learning import Change, Outcome
 from ...core.network.card_entries import FIGURES
 from .contract import Floats, Scoring
-from .evaluation.scores import FEWEST, Figure, finite_or_none, summarise
+from .evaluation.scores import FEWEST, Figure, summarise
 from .files import as_json, from_json
 from .instances.counts import ImageCounts
 from .instances.readings import Found
@@ -106,12 +106,8 @@ def _moves(change: Change, digits: int) -> str:
 
 def score_entry(title: str, images: int, figures: Mapping[str, Figure]) -> dict[str, Any]:
     """The entry of a card's scores."""
-    scores = {name: figures[name].value for name in FIGURES if name in figures and figures[name].value is not None}
-    rounded = {
-        name: round(value, 3)
-        for name, value in scores.items()
-        if value is not None and finite_or_none(value) is not None
-    }
+    values = {name: figures[name].value for name in FIGURES if name in figures}
+    rounded = {name: round(value, 3) for name, value in values.items() if value is not None and math.isfinite(value)}
     return {"data": f"{title}, {images} images", "split": CROSS, **rounded}
 
 

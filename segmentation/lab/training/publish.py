@@ -222,12 +222,7 @@ def write_score(file: Path, report: Mapping[str, Any]) -> None:
         figures["splits"] = 100 * pooled["errors"]["split"] / max(pooled["found"], 1)
     rounded = {name: round(value, 3) for name, value in figures.items() if value is not None}
     score = {"data": f"{data['name']}, {data['images']} images", "split": OWN, **rounded}
-    entries = {
-        "scores": [
-            *(score_entry for score_entry in read_card(file).scores if score_entry["data"] != score["data"]),
-            score,
-        ]
-    }
+    entries = {"scores": [*(old for old in read_card(file).scores if old["data"] != score["data"]), score]}
     if "confusion" in report:
         shares = [[round(share or 0.0, 4) for share in row] for row in report["confusion"]["shares"]]
         entries["options"] = {"confusion": shares}

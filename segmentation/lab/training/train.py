@@ -156,9 +156,8 @@ class Training:
         self.scoring = self.task.scoring(recipe.heads)
         maps = [] if recipe.heads == list(self.task.channels) else recipe.heads
         identity = {"task": recipe.task, "maps": maps, "options": recipe.options}
-        self.card = ModelCard(
-            "plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **identity
-        )  # no more than it must
+        # No more than it must.
+        self.card = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **identity)
         held = range(recipe.validation_batches * size)
         crops = self._crops(validation=bool(held))
         self.validation_crops = [crops.labelled(number) for number in held]

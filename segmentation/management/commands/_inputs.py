@@ -53,9 +53,7 @@ def images_in(folder: Path, *, but: Path | None) -> tuple[list[Path], list[Path]
     images, others = [], []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        hidden = is_junk(inside.as_posix()) or any(
-            part.startswith(".") or part.endswith(RESULTS) for part in inside.parts
-        )
+        hidden = is_junk(inside.as_posix()) or any(part[0] == "." or part.endswith(RESULTS) for part in inside.parts)
         if hidden or not path.is_file() or (but is not None and path.resolve().is_relative_to(but.resolve())):
             continue
         if not is_side(path.name):

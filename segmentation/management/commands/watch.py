@@ -248,9 +248,7 @@ class Site:
         _read(row)
         new = [image_row["id"] for image_row in row.images if image_row["id"] not in before]
         if not new:
-            sentences = [
-                note_of_row["sentence"] for note_of_row in row.data["notes"] if note_of_row["name"] == image.name
-            ]
+            sentences = [line["sentence"] for line in row.data["notes"] if line["name"] == image.name]
             raise Bad(sentences[-1] if sentences else NOT_TAKEN)
         for pk, name in before.items():
             if name == image.name and pk not in others:

@@ -69,10 +69,7 @@ def coco(dataset: Dataset, images: list[DatasetImage]) -> Iterator[bytes]:
     for number, image in enumerate(images, 1):
         with default_storage.open(coco_of(image), "rb") as packed:
             annotations = json.loads(gzip.decompress(packed.read()))
-        lines = [
-            json.dumps({"id": at, "image_id": number, **annotation})
-            for at, annotation in enumerate(annotations, count + 1)
-        ]
+        lines = [json.dumps({"id": at, "image_id": number, **one}) for at, one in enumerate(annotations, count + 1)]
         yield (", " if count and lines else "").encode() + ",\n".join(lines).encode()
         count += len(lines)
     head = {

@@ -129,9 +129,7 @@ def take_back(instance: DatasetImage, **kwargs: Any) -> None:
             files = [picture["file"] for part in parts for picture in part if picture["image"] == instance.name]
             _remove(training.artifacts.filter(name__in=files))
             summary["pictures"] = [picture for picture in parts[0] if picture["image"] != instance.name]
-            summary["images"] = [
-                {**picture, "file": ""} if picture["image"] == instance.name else picture for picture in parts[1]
-            ]
+            summary["images"] = [{**one, "file": ""} if one["image"] == instance.name else one for one in parts[1]]
             Training.objects.filter(pk=training.pk).update(summary=summary)
         else:
             forget_run(training)

@@ -72,9 +72,7 @@ def meanings_for(job: Job, user: Any) -> list[str]:
     """What an account may sign: only the one that made a result may sign it as made."""
     if not user.is_authenticated:
         return []
-    return [
-        meaning for meaning in Signature.Meaning.values if meaning != Signature.Meaning.MADE or job.owner_id == user.pk
-    ]
+    return [word for word in Signature.Meaning.values if word != Signature.Meaning.MADE or job.owner_id == user.pk]
 
 
 def check_password(request: HttpRequest, password: str, wrong: str) -> None:

@@ -183,11 +183,7 @@ def _age() -> str:
     """What has waited too long, by the most usual kind of row of each queue."""
     limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
     nouns = {kind.queue: kind.noun for kind in reversed(KINDS.values())}
-    late = [
-        f"The oldest {nouns[queue.queue]} has waited {about(queue.oldest)}."
-        for queue in queues()
-        if queue.oldest > limit
-    ]
+    late = [f"The oldest {nouns[row.queue]} has waited {about(row.oldest)}." for row in queues() if row.oldest > limit]
     return f"{' '.join(late)} Start more workers, or read the logs of the workers." if late else ""
 
 

@@ -97,10 +97,8 @@ def at_diameter(field: Field, diameter: float, rng: np.random.Generator) -> NDAr
     """The cleaned field's silhouette at `diameter` px of ECD, turned by quarters and mirrored at random."""
     factor = diameter / np.sqrt(4 * (field > 0).sum() / np.pi)
     side = max(3, round(len(field) * factor))
-    resized = Image.fromarray(np.ascontiguousarray(turned_or_mirrored(rng, field)[0])).resize(
-        (side, side), Image.Resampling.BILINEAR
-    )
-    inside = np.asarray(resized) > 0
+    turned = np.ascontiguousarray(turned_or_mirrored(rng, field)[0])
+    inside = np.asarray(Image.fromarray(turned).resize((side, side), Image.Resampling.BILINEAR)) > 0
     return inside[np.ix_(inside.any(axis=1), inside.any(axis=0))]
 
 

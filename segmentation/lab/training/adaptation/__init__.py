@@ -123,9 +123,7 @@ class Adaptation(Trainings):
                 folder = self.out / f"split-{split}"
                 card, part = read_card(folder / f"split-{split}.toml"), folder / f"share-{100 * share:.0f}"
                 every, mean = self.scoring.ways(card), blend.mean_of(self.card, card, share, part)
-                read = self._readings_of(
-                    mean, self.places(split), part, lambda number, every=every: [every[ways[number]]]
-                )
+                read = self._readings_of(mean, self.places(split), part, lambda n, every=every: [every[ways[n]]])
                 held[share] |= {number: readings[0] for number, readings in read.items()}
                 unload(mean)
                 mean.weights.unlink()
@@ -200,9 +198,7 @@ class Adaptation(Trainings):
                 card = self.trained(recipe, self.out / name, stage, None)
                 readings |= self._readings_of(card, self.places(split), self.out / name / HELD)
             ways = self._ways_apart(readings)
-            steps.append(
-                self._step(images, {number: ways_of[ways[number]] for number, ways_of in readings.items()}, ways)
-            )
+            steps.append(self._step(images, {number: read[ways[number]] for number, read in readings.items()}, ways))
         self.summary["learning_curve"] = steps
 
     def _step(self, images: int, readings: Mapping[int, Found], numbers: Mapping[int, int]) -> Step:

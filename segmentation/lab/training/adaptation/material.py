@@ -131,9 +131,7 @@ class Planned:
                 usual=self.recipe.steps,
                 curve=self.options.learning_curve,
             )
-            folds = [
-                self.recipe.replaced(folds=chosen.folds, steps=chosen.steps, fold=fold) for fold in range(chosen.splits)
-            ]
+            folds = [self.recipe.replaced(folds=chosen.folds, steps=chosen.steps, fold=n) for n in range(chosen.splits)]
             notes = planning.notes(len(self.pairs), chosen)
             if not self.replay.training:
                 notes.append(f"No data of {self.card.name} are at hand, so that what it forgets cannot be measured.")

@@ -61,11 +61,8 @@ def check_folder(
         checked.error(f"{truth.name} are labels without an image.")
     for pair in followed(folder_pairs.pairs, len(folder_pairs.pairs), say):
         _add_pair(checked, pair)
-    names = [
-        file.name
-        for file in (*(f for p in folder_pairs.pairs for f in p.files), *folder_pairs.unlabelled, *folder_pairs.strays)
-    ]
-    _judge(checked, group_of, names)
+    paired = [file for pair in folder_pairs.pairs for file in pair.files]
+    _judge(checked, group_of, [file.name for file in (*paired, *folder_pairs.unlabelled, *folder_pairs.strays)])
     return checked
 
 
