@@ -38,14 +38,15 @@ POLICY = "; ".join(
     )
 )
 
-GetResponse = Callable[[HttpRequest], HttpResponse]
+class Around:
+    """A middleware. get_response: what it lies around."""
 
-
-class TrustedProxies:
-    """Believe X-Forwarded-* from DEEPSEGM_TRUSTED_PROXIES only, and find the visitor's own address behind them."""
-
-    def __init__(self, get_response: GetResponse) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+
+
+class TrustedProxies(Around):
+    """Believe X-Forwarded-* from DEEPSEGM_TRUSTED_PROXIES only, and find the visitor's own address behind them."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         meta = request.META
@@ -76,11 +77,8 @@ def first_untrusted(forwarded: str, nearest: str) -> str:
     return nearest
 
 
-class ContentSecurityPolicy:
+class ContentSecurityPolicy(Around):
     """Nothing from other hosts, no inline code, no frames."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -88,11 +86,8 @@ class ContentSecurityPolicy:
         return response
 
 
-class NoNulBytes:
+class NoNulBytes(Around):
     """No address, header or cookie of ours has NUL bytes in it, and PostgreSQL takes none in a text."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         texts = (value for value in request.META.values() if isinstance(value, str))
@@ -102,11 +97,8 @@ class NoNulBytes:
         return self.get_response(request)
 
 
-class SecondFactor:
+class SecondFactor(Around):
     """Staff are ordinary accounts on every page until they show the second factor that the site requires."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if second_factor.is_on():
@@ -147,11 +139,8 @@ def is_for_script(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true" or request.headers.get("Sec-Fetch-Dest") == "empty"
 
 
-class StaffLog:
+class StaffLog(Around):
     """Writes down what staff changed by the pages or the API, once it is done."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.staff_action = None
@@ -163,14 +152,11 @@ class StaffLog:
         return response
 
 
-class Visitor:
+class Visitor(Around):
     """Gives each request `visitor` (the browser's signed number, or None) and `address_hash`.
 
     The cookie is set only once something is made: see `sender`.
     """
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.visitor = read_visitor(request)
