@@ -38,6 +38,7 @@ POLICY = "; ".join(
     )
 )
 
+
 class Around:
     """A middleware. get_response: what it lies around."""
 

@@ -178,6 +178,20 @@ class Attempted(models.Model):
         self.change(**values)
 
 
+class Made(Attempted):
+    """Work that a page asks for, which nobody cancels."""
+
+    State = MadeState
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+        ordering = ["-created"]
+        indexes = [models.Index(fields=["started"])]
+
+
 RECENT = timedelta(hours=1)
 LATEST = 1000  # rows taken: who is not among their senders has waited for longer than all who are
 # The longest that a row is made to wait after a fault. Whoever asks whether a time has passed asks whether it lies

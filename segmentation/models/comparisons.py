@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
-from django.utils import timezone
 
-from .base import Attempted, AttemptedQuerySet, MadeState
+from .base import AttemptedQuerySet, Made
 from .jobs import Job
 from .samples import Sample
 
@@ -22,26 +21,22 @@ class ComparisonQuerySet(AttemptedQuerySet):
     made_by = ("first_job__", "first_sample__")
 
 
-class Comparison(Attempted):
+class Comparison(Made):
     """The comparison of two results; each is a job or a sample.
 
     content: identifies both as they were when they were compared: a sample that is pooled again is compared again.
     result: a `core.compare.results.Comparison`.
     """
 
-    State = MadeState
-
     first_job, first_sample = _link(Job), _link(Sample)
     second_job, second_sample = _link(Job), _link(Sample)
     content = models.CharField(max_length=64, unique=True, editable=False)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     result = models.JSONField(default=dict, blank=True)
-    created = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ComparisonQuerySet.as_manager()
 
-    class Meta:
-        ordering = ["-created"]
+    class Meta(Made.Meta):
+        indexes = []
 
     def __str__(self) -> str:
         return f"comparison of {self.first} and {self.second}"

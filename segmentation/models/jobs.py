@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
 from ..core.pace import BEGINS, MEASURING, Forecast, Pace
-from .base import Attempted, AttemptedQuerySet, MadeState, Owned, StoredFile, WorkState
+from .base import Attempted, AttemptedQuerySet, Made, Owned, StoredFile, WorkState
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
 
@@ -224,32 +224,24 @@ def recent_pace() -> Pace:
     )
 
 
-class ExportJob(Attempted):
+class ExportJob(Made):
     """Work of writing the files of a finished job that are not stored with every result.
 
     asked: whether somebody has asked for one of them; until then they are written in idle moments. figures: names of
     the last figures with options that somebody asked for.
     """
 
-    State = MadeState
-
     job = models.OneToOneField(Job, models.CASCADE, related_name="export")
-    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
-    created = models.DateTimeField(default=timezone.now, editable=False)
     asked = models.BooleanField(default=True, editable=False)
     figures = models.JSONField(default=list, blank=True, editable=False)
 
     objects = ExportJobQuerySet.as_manager()
 
-    class Meta:
-        ordering = ["-created"]
-        indexes = [models.Index(fields=["started"])]
-
     def __str__(self) -> str:
         return f"files of {self.job}"
 
 
-class Proposals(Attempted):
+class Proposals(Made):
     """Other ways to analyse the image of a doubtful result, with small pictures of what they find; made when a page
     first shows the result, while no job waits.
 
@@ -257,18 +249,10 @@ class Proposals(Attempted):
     change by their names, and the picture (WebP, base64).
     """
 
-    State = ExportJob.State
-
     job = models.OneToOneField(Job, models.CASCADE, related_name="proposals")
-    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     result = models.JSONField(default=dict, blank=True)
-    created = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = OfJobQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-created"]
-        indexes = [models.Index(fields=["started"])]
 
     def __str__(self) -> str:
         return f"other ways for {self.job}"

@@ -14,7 +14,7 @@ from django.utils import timezone
 from ..core.labels.segmentation import Provenance
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
-from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, MadeState, Owned
+from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Made, Owned
 
 
 def upload_path(micrograph: Micrograph, name: str) -> str:
@@ -189,7 +189,7 @@ class OutlinePreviewQuerySet(AttemptedQuerySet):
         return super().waiting().filter(micrograph__width__gt=0)
 
 
-class OutlinePreview(Attempted):
+class OutlinePreview(Made):
     """The outlines in the middle of an upload with the settings of the form, for the page before its analysis; made
     while no job waits.
 
@@ -197,19 +197,11 @@ class OutlinePreview(Attempted):
     the picture in base64.
     """
 
-    State = MadeState
-
     micrograph = models.OneToOneField(Micrograph, models.CASCADE, related_name="outlined")
     settings = models.JSONField()
-    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     result = models.JSONField(default=dict, blank=True)
-    created = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = OutlinePreviewQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-created"]
-        indexes = [models.Index(fields=["started"])]
 
     def __str__(self) -> str:
         return f"preview of {self.micrograph}"
