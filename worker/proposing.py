@@ -28,14 +28,8 @@ if TYPE_CHECKING:
     from segmentation.core.pipeline import Runtime
 
 Progress = Callable[[str, float], None]
-FIRST = (
-    models.Job,
-    models.ExportJob,
-    models.Comparison,
-    models.Sample,
-    models.Dataset,
-    models.OutlinePreview,
-)  # what comes first
+# What comes first.
+FIRST = (models.Job, models.ExportJob, models.Comparison, models.Sample, models.Dataset, models.OutlinePreview)
 EVERY_SECONDS = 0.3  # from one look at what waits to the next
 
 

@@ -230,11 +230,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     except services.Outdated as old:
         return Status(409, old)
     patches = [Patch.from_dict(row.patch) for row in rows]
-    answer = {
-        "base": rows[-1].sequence,
-        "made": [patch.made for patch in patches],
-        "checks": [patch.check for patch in patches],
-    }
+    answer = {"base": rows[-1].sequence, "made": [p.made for p in patches], "checks": [p.check for p in patches]}
     return {**answer, "patches": [row.patch for row in rows]} if body.patches else answer
 
 

@@ -86,22 +86,22 @@ def as_labels(
     negative = int((numbers < 0).sum()) if numbers.dtype.kind == "i" else 0
     if negative:
         notes.append(f"{negative} pixels with negative labels are counted as background.")
-    numbers_known = _labels_in(numbers, background)
-    if kind == "binary" or (kind == "auto" and len(numbers_known) == 1):
-        inside = np.isin(numbers, numbers_known)
+    labels_used = _labels_in(numbers, background)
+    if kind == "binary" or (kind == "auto" and len(labels_used) == 1):
+        inside = np.isin(numbers, labels_used)
         share = "a side or a corner" if corners else "a side"
         notes.append(f"The mask has no numbers, so each piece of pixels that share {share} is one object.")
         return components(inside, corners=corners)[0], tuple(notes)
-    labels = _dense(numbers, numbers_known)
-    if len(numbers_known) and not np.array_equal(numbers_known, np.arange(1, len(numbers_known) + 1)):
+    labels = _dense(numbers, labels_used)
+    if len(labels_used) and not np.array_equal(labels_used, np.arange(1, len(labels_used) + 1)):
         notes.append(
-            f"The labels {numbers_known[0]} to {numbers_known[-1]} have gaps and are numbered 1 to "
-            f"{len(numbers_known)}, in their order."
+            f"The labels {labels_used[0]} to {labels_used[-1]} have gaps and are numbered 1 to "
+            f"{len(labels_used)}, in their order."
         )
     pieces = components(labels, corners=True)[1]
-    if pieces > len(numbers_known):
+    if pieces > len(labels_used):
         notes.append(
-            f"{len(numbers_known)} labels are {pieces} separate pieces; each label is one particle, as in the file."
+            f"{len(labels_used)} labels are {pieces} separate pieces; each label is one particle, as in the file."
         )
     return labels, tuple(notes)
 

@@ -26,9 +26,7 @@ class Zipped:
     def __init__(self, jobs: Iterable[Job], samples: Iterable[Sample] = ()) -> None:
         jobs = list(jobs)
         self._samples = [(sample, files) for sample in samples if (files := _offered(sample, "sample"))]
-        self._stored = [
-            (job, files) for job in jobs if job.state == Job.State.DONE and (files := _offered(job, "image"))
-        ]
+        self._stored = [(job, files) for job in jobs if job.is_done and (files := _offered(job, "image"))]
         self.finished = len(self._stored)
         ready = {job.pk for job, _ in self._stored}
         self._others = [job for job in jobs if job.pk not in ready]

@@ -355,9 +355,8 @@ def parted(recipe: TrainingRecipe, base: Path) -> list[Sides]:
     files = {one.pair.image.resolve() for _, out in sides for one in out}
     taught_pairs = []
     for entry, folder, (training, out) in zip(folders, where, sides, strict=True):
-        rest = [
-            one for one in training if (folder, one.pair.group) not in held and one.pair.image.resolve() not in files
-        ]
+        free = [one for one in training if (folder, one.pair.group) not in held]
+        rest = [one for one in free if one.pair.image.resolve() not in files]
         if len(rest) < entry.count:
             raise BadDataset(f"{entry.path} leaves {len(rest)} images to train on, and count asks for {entry.count}.")
         by_draw = sorted(rest, key=lambda one: _draw(one.pair.name, recipe.seed))

@@ -78,11 +78,6 @@ def _advice(card: ModelCard) -> str:
 
 
 def _source(folder: Path, entry: FolderEntry) -> dict[str, Any]:
-    fields = {
-        "images": entry.images,
-        "labels": entry.labels,
-        "label_suffix": entry.label_suffix,
-        "groups": entry.groups,
-    }
-    named = {key: value for key, value in fields.items() if value}
+    names = ("images", "labels", "label_suffix", "groups")
+    named = {name: value for name in names if (value := getattr(entry, name))}
     return {"kind": "folder", "path": str(folder.resolve()), "title": folder.resolve().name, **named}

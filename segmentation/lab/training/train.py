@@ -163,9 +163,7 @@ class Training:
         self.validation_crops = [crops.labelled(number) for number in held]
         tensors = [crops.tensors(*crop) for crop in self.validation_crops]
         batches = (tensors[first : first + size] for first in range(0, len(tensors), size))
-        self.validation_batches: list[Batch] = [
-            tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches
-        ]
+        self.validation_batches = [tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches]
         resting = recipe.freeze or recipe.unfreeze
         self.stages = encoder_stages(self.run.network, recipe.crop, self.device) if resting else []
 

@@ -34,14 +34,8 @@ class Trainings(Planned):
     def of_split(self, split: int, name: str, images: int = 0) -> TrainingRecipe:
         """The recipe without the images of a split. images: how many are learnt from; 0 for all others."""
         own_images, *others = self.recipe.sources
-        steps = self.summary["plan"]["steps"]
-        entries = {
-            "fold": split,
-            "folds": self.folds,
-            "steps": steps,
-            "sources": [own_images.replaced(count=images), *others],
-        }
-        return self.recipe.replaced(name=name, **entries)
+        steps, sources = self.summary["plan"]["steps"], [own_images.replaced(count=images), *others]
+        return self.recipe.replaced(name=name, fold=split, folds=self.folds, steps=steps, sources=sources)
 
     def final(self) -> ModelCard:
         """Train on all images for as long as the held-out trainings found best (their median)."""

@@ -196,9 +196,8 @@ def cross_fitted(
         fit([*(image for image, mine in zip(labelled, part, strict=True) if mine != left_out), *others])
         for left_out in range(PARTS)
     ]
-    return np.concatenate(
-        [likely_right(image.values, weights[mine]) for image, mine in zip(labelled, part, strict=True)]
-    )
+    chances = (likely_right(image.values, weights[mine]) for image, mine in zip(labelled, part, strict=True))
+    return np.concatenate(list(chances))
 
 
 def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> dict[str, Any]:

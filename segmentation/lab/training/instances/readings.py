@@ -41,11 +41,8 @@ def ways(card: ModelCard) -> list[Way]:
     limits = [{"region_merging": {**options.region_merging, MERGE_LIMIT: limit}} for limit in LIMITS]
     merging = [{"region_merging": options.region_merging}] if options.region_merging else [{}]
     merging += [limit for limit in limits if options.region_merging and limit not in merging]
-    sizes = [
-        options.diameter * size
-        for size in SIZES
-        if size == 1 or card.smallest <= options.diameter * size <= card.largest
-    ]
+    usual = options.diameter
+    sizes = [usual * size for size in SIZES if size == 1 or card.smallest <= usual * size <= card.largest]
     return [{"diameter": round(size, 1), **limit} for size in sizes for limit in merging]
 
 
