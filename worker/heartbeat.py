@@ -1,17 +1,24 @@
-"""Signs of life from a running attempt, during steps too long to report by themselves."""
+"""Signs of life: from a running attempt, during steps too long to report by themselves, and from the worker itself, for
+/readyz, /metrics and the administrator (models.upkeep)."""
 
 from __future__ import annotations
 
 import logging
+import os
+import secrets
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
+from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
-from segmentation.models import Attempted, Superseded
+from segmentation import __version__
+from segmentation.models import Attempted, Superseded, WorkerProcess
 from segmentation.services.ground.files import remove_folder
 
 from .child import end_pool_child
@@ -19,6 +26,8 @@ from .child import end_pool_child
 logger = logging.getLogger(__name__)
 SECONDS = 1.0
 GRACE_SECONDS = 0.5
+WORKER_SECONDS = 10.0
+_over = threading.Event()
 
 
 class Heartbeat:
@@ -71,3 +80,41 @@ class Heartbeat:
                 self.superseded.set()
         except DatabaseError:
             logger.warning("A sign of life of %s could not be written.", self._row.pk, exc_info=True)
+
+
+@worker_ready.connect
+def appear(sender: Any, **signal: Any) -> None:
+    """Begin to say so, in a thread of the worker's own process."""
+    _over.clear()
+    # Several workers of one machine may have one name, and those of several containers one number.
+    name = f"{sender.hostname} {os.getpid()}-{secrets.token_hex(2)}"
+    queues = ",".join(sorted(sender.app.amqp.queues.consume_from))
+    threading.Thread(target=_say, args=(name, queues), name="presence", daemon=True).start()
+
+
+@worker_shutting_down.connect
+def vanish(**signal: Any) -> None:
+    _over.set()
+
+
+def _say(name: str, queues: str) -> None:
+    about = {"queues": queues, "version": __version__, "started": timezone.now()}
+    try:
+        while True:
+            _safely(
+                lambda: WorkerProcess.objects.update_or_create(name=name, defaults={**about, "seen": timezone.now()})
+            )
+            if _over.wait(WORKER_SECONDS):
+                break
+        _safely(lambda: WorkerProcess.objects.filter(name=name).delete())
+    finally:
+        connection.close()
+
+
+def _safely(write: Any) -> None:
+    """A database that is away for a moment ends nothing."""
+    try:
+        write()
+    except DatabaseError as error:
+        logger.warning("The worker could not say that it is alive (%s).", error)
+        connection.close()

@@ -72,7 +72,6 @@ from segmentation.services.ground.space import is_scarce
 from segmentation.services.results.combined import COCO_FILE
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
-from . import presence  # noqa: F401  its signals
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver as deliver_message

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 
 from segmentation.models import WorkerProcess
-from worker import presence
+from worker import heartbeat
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,12 +32,12 @@ def both():
 
 def test_workers_of_one_name_do_not_overwrite_each_other(monkeypatch):
     """As `celery -A deepsegm worker` is named that is started twice on one machine."""
-    monkeypatch.setattr(presence, "_safely", patiently)
+    monkeypatch.setattr(heartbeat, "_safely", patiently)
     end = time.monotonic() + 120
     try:
         for queue in ("analyses", "training"):
             app = SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from={queue: None})))
-            presence.appear(SimpleNamespace(hostname="celery@vm", app=app))
+            heartbeat.appear(SimpleNamespace(hostname="celery@vm", app=app))
         while len(found := patiently(both)) < 2:
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -47,7 +47,7 @@ def test_workers_of_one_name_do_not_overwrite_each_other(monkeypatch):
         patiently(lambda: WorkerProcess.objects.create(**other))
     finally:
         threads = [each for each in threading.enumerate() if each.name == "presence"]
-        presence.vanish()
+        heartbeat.vanish()
     for each in threads:
         each.join(120)
     assert [queues for _, queues in both()] == ["inspections"]
