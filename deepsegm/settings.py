@@ -327,8 +327,8 @@ LOGGING = {
         },
     },
     "filters": {
-        "throttle": {"()": "deepsegm.log_throttle.LogThrottle"},
-        "context": {"()": "segmentation.log_context.LogContext"},
+        "throttle": {"()": "segmentation.log_filters.LogThrottle"},
+        "context": {"()": "segmentation.log_filters.LogContext"},
     },
     "handlers": {
         "console": {

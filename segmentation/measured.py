@@ -10,7 +10,7 @@ from uuid import uuid4
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import Histogram
 
-from .log_context import request_id
+from .log_filters import request_id
 
 SENT = re.compile(r"[A-Za-z0-9._-]{8,64}")
 SECONDS = Histogram(

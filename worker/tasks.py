@@ -46,7 +46,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from segmentation import log_context, services
+from segmentation import log_filters, services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
@@ -275,7 +275,7 @@ def _run(kind: type[Attempted], pk: Any, work: Work, named: Named | None = None,
         return False
     if named and (kind, str(row.pk)) != named and row.enqueued is None:
         enqueue(named[0].objects.waiting().filter(pk=named[1]).values_list("pk", flat=True), named[0])
-    log_context.row.set(f"{kind.__name__} {pk}")
+    log_filters.row.set(f"{kind.__name__} {pk}")
     logger.info("%s: attempt %s begins.", pk, row.attempt)
     try:
         if kind is not Micrograph and is_scarce():

@@ -86,23 +86,18 @@ def as_labels(
     negative = int((numbers < 0).sum()) if numbers.dtype.kind == "i" else 0
     if negative:
         notes.append(f"{negative} pixels with negative labels are counted as background.")
-    labels_used = _labels_in(numbers, background)
-    if kind == "binary" or (kind == "auto" and len(labels_used) == 1):
-        inside = np.isin(numbers, labels_used)
+    ids = _labels_in(numbers, background)
+    if kind == "binary" or (kind == "auto" and len(ids) == 1):
+        inside = np.isin(numbers, ids)
         share = "a side or a corner" if corners else "a side"
         notes.append(f"The mask has no numbers, so each piece of pixels that share {share} is one object.")
         return components(inside, corners=corners)[0], tuple(notes)
-    labels = _dense(numbers, labels_used)
-    if len(labels_used) and not np.array_equal(labels_used, np.arange(1, len(labels_used) + 1)):
-        notes.append(
-            f"The labels {labels_used[0]} to {labels_used[-1]} have gaps and are numbered 1 to "
-            f"{len(labels_used)}, in their order."
-        )
+    labels = _dense(numbers, ids)
+    if len(ids) and not np.array_equal(ids, np.arange(1, len(ids) + 1)):
+        notes.append(f"The labels {ids[0]} to {ids[-1]} have gaps and are numbered 1 to {len(ids)}, in their order.")
     pieces = components(labels, corners=True)[1]
-    if pieces > len(labels_used):
-        notes.append(
-            f"{len(labels_used)} labels are {pieces} separate pieces; each label is one particle, as in the file."
-        )
+    if pieces > len(ids):
+        notes.append(f"{len(ids)} labels are {pieces} separate pieces; each label is one particle, as in the file.")
     return labels, tuple(notes)
 
 

@@ -30,10 +30,8 @@ class Tile:
     @property
     def kept_of_window(self) -> tuple[slice, slice]:
         """The kept part, counted from the window's corner."""
-        rows, columns = (
-            slice(k.start - w.start, k.stop - w.start) for k, w in zip(self.kept, self.window, strict=True)
-        )
-        return rows, columns
+        inner = [slice(k.start - w.start, k.stop - w.start) for k, w in zip(self.kept, self.window, strict=True)]
+        return inner[0], inner[1]
 
 
 def no_progress(fraction: float) -> None:

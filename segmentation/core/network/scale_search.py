@@ -19,9 +19,8 @@ FIRST_SIDE = 512  # px, longest side of the picture in the first trials
 COARSER = (1.0, 0.5, 0.25, 0.125)  # of that side: particles may fill the picture
 DECIDING = 3  # of these trials decide on the polarity; in the smallest too little is left to see
 OTHERS = 0.25  # of 366 EMPS micrographs the polarity of 7 is wrong so, of 9 by the clearest trial alone
-ALONE = (
-    0.05  # by so much a single object counts less, and each of n by an n-th of it: one may be the ground between many
-)
+# By so much a single object counts less, and each of n by an n-th of it: one may be the ground between many.
+ALONE = 0.05
 UNDECIDED = 0.95  # share of the clearer polarity's clarity: if the other reaches it, finer copies decide, too
 CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 8 rendered blanks 4 stay below, of 52 EMPS none
 KEEP = (0.75, 1.35)  # a scale in this range is not worth a resampling

@@ -11,8 +11,8 @@ from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 from django.utils.html import escape
 
-from deepsegm.log_throttle import LogThrottle
 from segmentation import services
+from segmentation.log_filters import LogThrottle
 from segmentation.models import Job
 from segmentation.services.ground import space
 from segmentation.services.ground.refusal import FULL, STORAGE, trouble
@@ -126,7 +126,7 @@ def test_a_waiting_job_says_what_it_waits_for(client, make_job):
 def test_what_is_logged_again_and_again_is_logged_a_few_times(monkeypatch):
     """A full disk wrote 1,836 lines a minute."""
     now = [0.0]
-    monkeypatch.setattr("deepsegm.log_throttle.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("segmentation.log_filters.time.monotonic", lambda: now[0])
     throttle, said = LogThrottle(), []
 
     def log(level=logging.ERROR, line=7, **extra):

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from segmentation.log_context import LogContext, row
+from segmentation.log_filters import LogContext, row
 from segmentation.models import WorkerProcess
 from segmentation.models.upkeep import ALIVE
 from segmentation.services.ground.queue import KINDS

@@ -1,9 +1,24 @@
-"""A log that stays readable: a line that repeats is written a few times a minute."""
+"""Filters of the log: which request, and which row of a worker, a line belongs to; and a line that repeats is written
+a few times a minute, so that the log stays readable."""
 
 from __future__ import annotations
 
 import logging
 import time
+from contextvars import ContextVar
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+row: ContextVar[str] = ContextVar("row", default="")
+
+
+class LogContext(logging.Filter):
+    """Gives every record `request` and `row`, such as "Job 7a1f...", "" where there is none; `context` for a line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request, record.row = request_id.get(), row.get()
+        context = " ".join(filter(None, (record.request, record.row)))
+        record.context = f" [{context}]" if context else ""
+        return True
 
 
 class LogThrottle(logging.Filter):
