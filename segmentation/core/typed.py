@@ -25,7 +25,7 @@ from .analysis import AnalysisSettings
 from .settings import MeasurementSettings
 from .tasks import every
 from .tasks.base import Task
-from .validation import Settings, sentence
+from .validation import Settings, sentence, shortened
 
 SWITCH = {"on": True, "off": False}
 SYNONYMS = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}
@@ -94,7 +94,8 @@ class Setting:
         else:
             value = number_of(word) if self.number else math.nan
         if not (math.isfinite(value) and self.least <= value <= self.greatest):
-            raise BadSetting(self, f"“{self.title}” takes {self.takes}, not “{_shortly(word)}”.")
+            word = "".join(c for c in word if c.isprintable())
+            raise BadSetting(self, f"“{self.title}” takes {self.takes}, not “{shortened(word, 40)}”.")
         return int(value) if self.number == "whole number" else float(f"{value:g}")
 
     def write(self, value: Any) -> str:
@@ -214,11 +215,6 @@ stored results. In brackets stand what a setting takes and its default. Made by 
 def _row(setting: Setting) -> str:
     values = "; ".join(filter(None, (setting.takes or "text", setting.write(setting.default))))
     return f"- `{setting.name}` ({values}): **{setting.title}:** {setting.description}"
-
-
-def _shortly(text: str) -> str:
-    printable = "".join(c for c in text if c.isprintable())
-    return printable if len(printable) <= 40 else f"{printable[:37]}..."
 
 
 if __name__ == "__main__":

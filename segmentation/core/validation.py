@@ -87,7 +87,7 @@ def sentence(error: ValidationError, titles: Mapping[str, str] = MappingProxyTyp
         return f"{where}{name}{': ' if name else ''}{context['error']}"
     words = WORDS[first["type"]].format(**context) if first["type"] in WORDS else first["msg"]
     words = words.replace("'", "")  # those around each choice of a literal
-    return f"{where}{name or 'it'} is {words}, not {_shortly(first['input'])}."
+    return f"{where}{name or 'it'} is {words}, not {shortened(repr(first['input']), 60)}."
 
 
 def _table_and_entry(loc: tuple[int | str, ...]) -> tuple[str, str]:
@@ -101,6 +101,6 @@ def _table_and_entry(loc: tuple[int | str, ...]) -> tuple[str, str]:
     return "".join(f"{name}: " for name in names[:-1]), names[-1] if names else ""
 
 
-def _shortly(value: object) -> str:
-    words = repr(value)
-    return words if len(words) <= 60 else f"{words[:57]}..."
+def shortened(text: str, most: int) -> str:
+    """The text at its length or, cut off, at so many characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
