@@ -22,6 +22,10 @@ LABORATORY = "This laboratory"  # group of what a laboratory sets once
 ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
 
 
+def _calibration(value: Any) -> Any:
+    return Calibration(**value) if isinstance(value, dict) else value
+
+
 def _orcid(text: str) -> str:
     """The iD alone, without its address; its last character is the check digit of ISO 7064, 11-2."""
     number = text.removeprefix("https://orcid.org/").strip().upper()
@@ -138,8 +142,8 @@ class MeasurementSettings(Settings):
     )
     calibration: Annotated[
         Calibration | None,
-        BeforeValidator(lambda value: Calibration(**value) if isinstance(value, dict) else value),
-        PlainSerializer(lambda value: None if value is None else asdict(value)),
+        BeforeValidator(_calibration),
+        PlainSerializer(lambda known: None if known is None else asdict(known)),
     ] = Field(None, title="Calibration", description="The size of a pixel; by default what file or image say.")
 
     scale_uncertainty: Literal["auto"] | Annotated[float, Field(ge=0, le=50)] = Field(

@@ -49,7 +49,9 @@ class Person(NamedTuple):
 def people(most: int = 30) -> list[Person]:
     """The accounts; who signed in last comes first."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
-    return [Person(one.get_username(), _role(one), stored_bytes(Q(owner=one)), one.last_login) for one in users[:most]]
+    return [
+        Person(user.get_username(), _role(user), stored_bytes(Q(owner=user)), user.last_login) for user in users[:most]
+    ]
 
 
 def _role(user: Any) -> str:
