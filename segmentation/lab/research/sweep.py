@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
@@ -156,13 +155,13 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     began, time_note = time.monotonic(), ""
     for number, (setting, one) in enumerate(every, start=1):
         parts = [*setting, *([f"fold {one.fold}"] if one.folds else []), f"seed {one.seed}"]
-        report = partial(_say_of, say, f"{number}/{len(every)} {', '.join(parts)}", time_note)
-        figures = _scored(one, out, base, report)
+        heading, left = f"{number}/{len(every)} {', '.join(parts)}", f" (of all{time_note})" if time_note else ""
+        figures = _scored(one, out, base, lambda line, heading=heading, left=left: say(f"{heading}: {line}{left}"))
         scoring = tasks.find(one.task).scoring(one.heads)
         names = dict.fromkeys([*(sweep.figures or scoring.printed), *itertools.chain(*scoring.by_class.values())])
         rows.append(Trained(setting, one.fold, one.seed, {name: figures[name] for name in names}))
         write_tables(names_of(sweep), rows, scoring, out)
-        time_note = time_left(began, sum(new[:number]), sum(new))
+        time_note = time_left(began, sum(new[:number]), sum(new)).replace(",", "")
     _draw_images(
         [one for one in every if (one.recipe.fold, one.recipe.seed) == (rows[0].fold, rows[0].seed)], out, base
     )
@@ -183,10 +182,6 @@ def _draw_images(trainings: Sequence[Planned], out: Path, base: Path) -> None:
         drawn_images[name] = drawn[0][0], drawn[0][1], [panels[2] for panels in drawn]
     if drawn_images:
         draw_images(out / "images.png", [", ".join(one.setting) for one in trainings], drawn_images)
-
-
-def _say_of(say: Say, training: str, time_note: str, line: str) -> None:
-    say(f"{training}: {line}" + (f" (of all{time_note.replace(',', '')})" if time_note else ""))
 
 
 def _report(out: Path, recipe: TrainingRecipe) -> Path:

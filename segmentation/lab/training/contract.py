@@ -71,11 +71,9 @@ class Examiner(Protocol):
 
         truth: (H, W) labels. unit: size of a pixel, in the unit of lengths.
         """
-        ...
 
     def report(self, images: Sequence[Any], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         """Further entries of the report, of all images; images: what `find` gave."""
-        ...
 
 
 class Fitted(NamedTuple):

@@ -30,7 +30,6 @@ class Trainer(Protocol):
 
     def advance(self) -> Mapping[str, Tensor]:
         """One step; returns its losses by name, always the same names."""
-        ...
 
 
 def run_steps(
