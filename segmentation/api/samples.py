@@ -67,12 +67,12 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
 @router.does("GET", "", "samples", schemas.Samples, (422,))
 def samples(
     request: HttpRequest,
-    asked: Query[Listing],
+    listing: Query[Listing],
     state: Annotated[schemas.SampleState | None, Query(description=OF_STATE)] = None,
 ) -> Any:
     """Your samples, the newest first."""
     rows = Sample.objects.visible_to(request.user, request.visitor)
-    return {**listed(request, rows, asked, state, "name"), "samples": asked.rows}
+    return {**listed(request, rows, listing, state, "name"), "samples": listing.rows}
 
 
 @router.does(

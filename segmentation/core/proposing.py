@@ -82,7 +82,7 @@ class Part:
 
 def ways(
     part: Part,
-    asked: AnalysisSettings,
+    requested: AnalysisSettings,
     used: Mapping[str, Any],
     model: str,
     here: Sequence[ModelCard],
@@ -94,7 +94,7 @@ def ways(
     model: the name of the one that was used. used: what was used where the settings leave it open. here: the cards of
     the models that may be used. refused: whether the image is of another kind, so that only other models make sense.
     """
-    task = tasks.find(asked.task)
+    task = tasks.find(requested.task)
     others = [card for card in nearest(part.picture, here) if card.name != model]
     models = [Way(card.title, {"model": card.name}) for card in others[:MODELS]]
     varied, names = list[Way](), task.settings.model_fields
@@ -111,7 +111,7 @@ def ways(
 
 def look(
     part: Part,
-    asked: AnalysisSettings,
+    requested: AnalysisSettings,
     way: Way,
     card: ModelCard,
     *,
@@ -125,8 +125,10 @@ def look(
     if "scale" in changed:
         changed["scale"] = min(changed["scale"] * part.shrunk, LIMITS[1])
     task = tasks.find(card.task)
-    segmentation = asked.segmentation.replaced(**changed) if task.name == asked.task else task.settings(**changed)
-    settings = AnalysisSettings(segmentation, asked.measurement.replaced(calibration=None), task.name)
+    segmentation = (
+        requested.segmentation.replaced(**changed) if task.name == requested.task else task.settings(**changed)
+    )
+    settings = AnalysisSettings(segmentation, requested.measurement.replaced(calibration=None), task.name)
     analysis = analyse(part.micrograph, settings, progress, runtime=runtime)
     if analysis.refused or not len(analysis.segmentation):
         return None
@@ -150,7 +152,7 @@ class Preview:
 
 
 def preview(
-    micrograph: Micrograph, asked: AnalysisSettings, runtime: Runtime | None = None, progress: Progress = quiet
+    micrograph: Micrograph, requested: AnalysisSettings, runtime: Runtime | None = None, progress: Progress = quiet
 ) -> Preview:
     """What an analysis with these settings will find in the middle of an image, in about a second.
 
@@ -158,7 +160,7 @@ def preview(
     """
     from .report.exports.viewer import thumbnail
 
-    task, settings, runtime = tasks.find(asked.task), asked.segmentation, runtime or Runtime()
+    task, settings, runtime = tasks.find(requested.task), requested.segmentation, runtime or Runtime()
     card, rows = stands_for(settings.model)[0], analysed_rows(micrograph, settings)
     picture, scale = clip_outliers(micrograph.pixels[:rows]), 1.0
     scaled = {"scale", "polarity"} <= set(task.settings.model_fields)
@@ -171,7 +173,7 @@ def preview(
     small = resize(np.ascontiguousarray(window), shrunk)
     part, settings = without_scale(micrograph, as_shown(small, "bright")), settings.replaced(data_bar=0)
     outlines = Search(part, small, len(small), task, settings, runtime, Clock()).find(card, progress)
-    measurement = asked.measurement.replaced(calibration=None)
+    measurement = requested.measurement.replaced(calibration=None)
     analysis = measure(part, outlines, AnalysisSettings(settings, measurement, task.name), progress)
     is_kept, size = analysis.table.kept, None
     if scaled and is_kept.any():

@@ -111,14 +111,14 @@ def start_images(archive: Micrograph) -> list[Note]:
     if "settings" not in archive.asked:
         return []
     settings = AnalysisSettings.from_dict(archive.asked["settings"])
-    asked = StatedScale.of(archive.asked).as_dict()
+    stated = StatedScale.of(archive.asked).as_dict()
     notes = []
     for image in archive.images.filter(jobs=None).order_by("created"):
         try:
             create_job(
                 micrograph=image,
                 settings=settings,
-                asked=asked,
+                asked=stated,
                 token=archive.asked["token"],
                 shelve=True,
                 **archive.maker,

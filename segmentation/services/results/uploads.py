@@ -133,12 +133,12 @@ def discard_unused(micrograph: Micrograph) -> None:
 @transaction.atomic
 def preview_outlines(*, micrograph: Micrograph, settings: AnalysisSettings) -> OutlinePreview:
     """The preview of an upload's outlines with these settings, started once; raises Refused (429) after too many."""
-    asked = settings.as_dict()
-    row, _ = OutlinePreview.objects.get_or_create(micrograph=micrograph, defaults={"settings": asked})
-    if row.settings != asked:
+    requested = settings.as_dict()
+    row, _ = OutlinePreview.objects.get_or_create(micrograph=micrograph, defaults={"settings": requested})
+    if row.settings != requested:
         if row.attempt >= MOST_PREVIEWS:
             raise Refused(NO_MORE_PREVIEWS, 429)
-        OutlinePreview.objects.filter(pk=row.pk).update(**AFRESH, settings=asked, result={})
+        OutlinePreview.objects.filter(pk=row.pk).update(**AFRESH, settings=requested, result={})
         row.refresh_from_db()
     if micrograph.is_read and row.enqueued is None and not row.is_finished:
         enqueue_after_commit(row.pk, OutlinePreview)

@@ -26,7 +26,7 @@ from ....core.validation import Settings, sentence
 from .. import tasks
 from ..losses import Loss, losses
 from .files import Above, Amount, Count, CountOrNone, Part, checked_as, chosen, read_toml
-from .sources import SIZES, Augmentation, FolderEntry, Optimiser, Schedule, SourceEntry, read_source
+from .tables import SIZES, Augmentation, FolderEntry, Optimiser, Schedule, SourceEntry, read_source
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 MACHINE = ("device", "threads", "workers")  # where it runs, not what is trained: may differ when a run resumes
