@@ -96,7 +96,7 @@ class Adaptation(Trainings):
         every = folder.name == HELD
         predictor, readings = Predictor(card, self.runtime), {}
         for number in numbers:
-            file = folder / f"{number:04d}.npz"
+            file = folder / f"reading-{number:04d}.npz"  # not as 1.0.0 called and wrote them
             is_stored = file.exists()
             if not is_stored:
                 image_ways = ways(number) if ways else self.scoring.ways(card) if every else [{}]
