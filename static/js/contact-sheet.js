@@ -34,8 +34,10 @@ export function follow(particles, { unit }, size, lengths) {
   const { kept, median, fraction } = numbersOf(particles, size, unit);
   const length = lengths.said({ [size]: median }, size);
   const numbers = { n_kept: kept, n_set_aside: particles.length - kept, median: length, fraction_100nm: fraction === null ? "–" : perCent(fraction).replace(" %", "") };
-  document.querySelector(".answer").classList.add("corrected");
-  for (const box of document.querySelectorAll(":is(.answer, #table) [data-number]")) box.textContent = numbers[box.dataset.number] ?? box.textContent;
+  for (const box of document.querySelectorAll(":is(.answer, #table) [data-number]")) {
+    box.textContent = numbers[box.dataset.number] ?? box.textContent;
+    box.closest(".answer")?.classList.add("corrected");
+  }
   return { kept, words: median === null ? "" : `, median ${length} ${lengths.unit}${size === "area" ? "²" : ""}` };
 }
 

@@ -435,7 +435,7 @@ class TestResult:
             f'href="/jobs/{done.pk}/files/figure.png"',
             f'src="/jobs/{done.pk}/files/figure-small.webp"',
             f'href="/jobs/{done.pk}/files/particles.csv"',
-            '<b>261</b> <span>particles counted · <a href="#aside">34 left out</a>',
+            '<b data-number="n_kept">261</b> <span>particles counted · <a href="#aside"><span data-number="n_set_aside">34</span>',
             '155 <span class="unit">nm</span>',
             '160 <span class="unit">nm</span>',
             '73.6 <span class="unit">nm</span>',
