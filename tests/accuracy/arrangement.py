@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.core.measure.arrangement import compare, nearest
+from segmentation.core.measure.arrangement import compare, nearest, sure
 from segmentation.core.measure.neighbours import with_neighbours
 from segmentation.core.measure.placement import place
 from segmentation.core.measure.table import Table
@@ -92,7 +92,7 @@ def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str
                 pairs, _ = compare(table, FRAME, np.random.default_rng(seed))
                 verdicts.append(pairs["ranges"][0]["side"] if pairs and pairs["ranges"] else "")
                 measured = with_neighbours(table, drawn(table), FRAME)
-                means.append(nearest(measured, "neighbour_distance", FRAME, 0.0, 1.0))
+                means.append(nearest([sure(measured, "neighbour_distance", FRAME)], FRAME, 0.0))
             truth = np.mean([each["mean"] for each in means])
             held = np.mean([each["low"] <= truth <= each["high"] for each in means])
             shares = [np.mean([verdict == side for verdict in verdicts]) for side in ("more", "fewer", "")]

@@ -372,7 +372,7 @@ class TestAccounts:
         client.force_login(alice)
         assert "/status/" not in words(client.get("/"))
         client.force_login(ada)
-        assert 'href="/status/"' in words(client.get("/")) and 'href="/admin/"' in words(client.get("/status/"))
+        assert 'href="/status/"' in words(client.get("/")) and 'href="/admin/advanced/"' in words(client.get("/status/"))
 
 
 class TestErrors:
