@@ -1,4 +1,4 @@
-"""A ZIP becomes a sample: dropped, watched, pooled, an image left out; notes show images, and the editor goes through them."""
+"""A ZIP becomes a sample: dropped, watched, pooled, an image left out; its notes, and the editor."""
 
 from __future__ import annotations
 

@@ -70,9 +70,7 @@ def arrange(
     )
 
 
-def pooled(
-    tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibration: Calibration
-) -> Arrangement | None:
+def pooled(tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibration: Calibration) -> Arrangement | None:
     """The distances to the nearest neighbours of all images together, as if `arrange` saw one; their intervals show
     how the images differ. tables, frames: of the images that count. None without a certain neighbour."""
     centre, edge = (
@@ -83,9 +81,9 @@ def pooled(
         )
         for name in ("neighbour_distance", "neighbour_gap")
     )
-    n = sum(int(table.whole.sum()) for table in tables)
-    rest = {"pairs": None, "alignment": None, "sentence": BY_IMAGE}
-    return Arrangement(unit=tables[0].unit, n=n, centre=centre, edge=edge, **rest) if centre["n"] else None
+    n, unit = sum(int(table.whole.sum()) for table in tables), tables[0].unit
+    found = Arrangement(unit=unit, n=n, centre=centre, edge=edge, pairs=None, alignment=None, sentence=BY_IMAGE)
+    return found if centre["n"] else None
 
 
 def _thinned(pairs: Pairs) -> Pairs:

@@ -139,7 +139,7 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
         )
     if any(not table.kept.any() for table in chosen):
         return Flag(
-            "A check of the images without outlines. Exclude images without particles. Re-run the rest with other"
+            "A check of the images without outlines. Leave out images without particles. Re-run the rest with other"
             " settings.",
             "some images have no particles",
         )
