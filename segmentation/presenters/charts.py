@@ -8,7 +8,6 @@ from math import ceil, floor, log10
 from typing import Any
 
 from ..core.measure.quantities import decimals_between, significant
-from ..core.report.entries import Entry
 from ..core.report.summary import Summary
 from ..core.report.wording import interval_words, per_cent, share_interval
 
@@ -210,20 +209,6 @@ class ChartedSummary(Summary):
     @property
     def convergence(self) -> Convergence | None:
         return Convergence.of(self)
-
-    @property
-    def known(self) -> list[Entry]:
-        """The answers of a kind of analysis that have a value."""
-        return [quantity for quantity in self.quantities if quantity.number.value is not None]
-
-    @property
-    def leading(self) -> list[Entry]:
-        """At most three of them: the first, the median and the last."""
-        quantities = self.known
-        if len(quantities) <= 3:
-            return quantities
-        median = next((quantity for quantity in quantities[1:-1] if quantity.name.endswith("_median")), quantities[1])
-        return [quantities[0], median, quantities[-1]]
 
     @property
     def nano_bar(self) -> Bar | None:

@@ -31,7 +31,7 @@ from ..models import Job, Micrograph
 from ..plain import quantities_of
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
-from .charts import ChartedSummary, Convergence
+from .charts import Bar, ChartedSummary, Convergence, Lines, polygon
 
 HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
 LISTED = ("min_feret", "max_feret", "ecd", "area")  # sizes in the table of objects of every kind
@@ -80,6 +80,13 @@ class ClassRow:
     colour: str
     cells: list[Entry]
     own: list[Entry]
+
+    @property
+    def share(self) -> Bar | None:
+        """The first of the numbers that every class has, where it is a known fraction."""
+        first = next((cell for cell in self.cells if cell.kind == "fraction"), None)
+        of = first.number if first else Value(None)
+        return Bar.of({"name": self.name, "fraction": of.value, "low": of.low, "high": of.high, "n": 0})
 
 
 class Result(ChartedSummary):
@@ -149,13 +156,9 @@ class Result(ChartedSummary):
         """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes."""
         if self.nothing or self.refused:
             return []
-        aside = [line for line in self.set_aside if line.reason in COUNTED_AGAIN][:1]
-        return [
-            *(warning for warning in self.warnings if warning.doubt),
-            *filter(None, (self.other_polarity, self.began_with)),
-            *(Flag(f"{line.count} left out: {line.reason}.", reason=line.reason) for line in aside),
-            *(warning for warning in self.warnings if not warning.doubt),
-        ]
+        listed: list[Flag | Change] = [*self.notices_of(self.warnings)]
+        doubts = sum(warning.doubt for warning in self.warnings)
+        return [*listed[:doubts], *filter(None, (self.other_polarity, self.began_with)), *listed[doubts:]]
 
     @property
     def in_pixels(self) -> bool:
@@ -218,6 +221,22 @@ class Result(ChartedSummary):
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and not self.statistics
         return class_rows(self.stored_quantities) if has_classes else []
+
+    @property
+    def curves(self) -> list[Lines]:
+        """What is drawn where there is no size distribution; nothing of results of earlier versions."""
+        charts: dict[tuple[str, str], list[Any]] = {}
+        for curve in () if self.statistics else self.summary.get("curves", ()):
+            x, y = curve["x"], curve["y"]
+            points = polygon(x, y) if len(x) > len(y) else list(zip(x, y, strict=True))
+            charts.setdefault((curve["title"], curve["across"]), []).append((curve["name"], points))
+        names = [row.name for row in self.classes]
+        drawn = []
+        for (title, across), lines in charts.items():
+            of_class = dict(lines)
+            series = [of_class.get(name, []) for name in names] if len(lines) > 1 else list(of_class.values())
+            drawn.append(Lines.of(series, title, across, from_zero=True))
+        return [chart for chart in drawn if chart]
 
     @property
     def own_size(self) -> Quantity | None:

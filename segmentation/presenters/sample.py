@@ -196,7 +196,7 @@ class PooledResult(ChartedSummary):
     @property
     def notices(self) -> list[Flag]:
         """The warnings; doubts about the numbers come first."""
-        return sorted(self.warnings, key=lambda flag: not flag.doubt)
+        return self.notices_of(self.warnings, pooled=True)
 
     @property
     def by_image(self) -> bool:

@@ -10,7 +10,6 @@ from typing import BinaryIO
 
 from reportlab.platypus import Flowable, PageBreak
 
-from ..flags import shorts
 from ..measure.quantities import Value, number
 from ..micrograph.crosscheck import Source
 from ..sample import SampleAnalysis, SampleImage
@@ -64,7 +63,6 @@ from .wording import (
 TALLEST = 300.0  # points, of the picture
 HISTOGRAM = (WIDTH / 72, 2.5)  # inches
 MOST_FACTS = 16  # of an instrument
-MOST_ANSWERS = 12
 MEDIANS = (6.8, 2.6)
 LONGEST = 600  # characters of what one image has of its own
 
@@ -86,9 +84,9 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
     yield space(3)
     yield facts_abreast(list(_origin(context, sample)))
     yield space(5)
-    if warnings := shorts(sample.flags):
-        yield words(f"Warning: {warnings[0]}.", WARNING)
-        yield words(next(flag.text for flag in sample.flags if flag.short), SMALL)
+    for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None)[:1]:
+        yield words(f"{notice.level}: {notice.headline}", WARNING if notice.doubt else LEAD)
+        yield words(notice.text if notice.short else "", SMALL)
     yield space(6)
     yield from _picture(context)
     if sample.analysis is not None and sample.analysis.refused:
@@ -99,6 +97,10 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
         yield words(f"{distribution.size_words}.", LEAD)
     elif distribution is not None:
         yield Chart(drawn_alone(lambda ax: draw_histogram(ax, distribution), HISTOGRAM))
+    elif sample.analysis is not None:
+        charts = [PANELS[name] for name in sample.task.panels if not PANELS[name].picture and name != "quantities"]
+        for panel in charts:
+            yield Chart(drawn_alone(partial(panel.draw, drawing=context.drawing, letter=""), HISTOGRAM))
 
 
 def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
@@ -114,8 +116,7 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
         yield "Analysed", context.filing.date
     yield "Acquired", str(shared.get(("instrument", "date"), "the file has no date"))
     yield "Operator", str(shared.get(("report", REPORTED["operator"]), "not provided"))
-    if context.filing.sample:
-        yield "Sample", one_line(context.filing.sample, 60)
+    yield "Sample", one_line(context.filing.sample, 60) or "not provided"
     if context.filing.address:
         yield "Result", context.filing.address
     if corrected := corrected_images_words(sample.corrected):
@@ -162,15 +163,25 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
             yield words("The intervals have the total uncertainty, as far as it is known: see page 2.", SMALL)
         if summary.nano and summary.nano["decides"]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
-    elif sample.quantities:
-        every = answers(sample.quantities, every=True)
-        intervals = any(value.low is not None for value in sample.quantities.values())
-        yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
-        yield facts([(entry.term, entry.words) for entry in every[:MOST_ANSWERS]])
+    elif leading := summary.leading:
+        yield abreast(
+            *(
+                [
+                    words(f"{entry.value} {entry.unit}", NUMBER),
+                    words(entry.term, LEAD),
+                    words(f"95 % interval {entry.interval} {entry.unit}" if entry.interval else "", SMALL),
+                ]
+                for entry in leading
+            )
+        )
 
 
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """The second page: method, settings, uncertainty, signature."""
+    refused = sample.analysis is not None and sample.analysis.refused
+    if not sample.task.screened and sample.quantities and not refused:
+        yield heading("All numbers, with 95 % intervals")
+        yield facts_abreast([(entry.term, entry.words) for entry in answers(sample.quantities, every=True)])
     yield heading("Method")
     yield words(method(sample), METHOD)
     yield words(f"Cite: {CITATION}", SMALL)
@@ -193,9 +204,6 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     refused, distribution = sample.analysis is not None and sample.analysis.refused, context.distribution
     yield words("Annex", TITLE)
     yield from sections.notes(sample.flags)
-    if not refused and not sample.task.screened and len(sample.quantities) > MOST_ANSWERS:
-        yield heading("Numbers")
-        yield facts([(entry.term, entry.words) for entry in answers(sample.quantities, every=True)])
     if not refused and distribution is not None and summary.kept:
         yield from sections.nano_card(summary)
         yield from sections.distribution(distribution, summary)
