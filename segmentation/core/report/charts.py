@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -173,7 +174,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     ax.set_xlim(*_with_room(bars.edges[0], bars.edges[-1]))
     for name, colour, style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
         value = getattr(statistics, name) or 0.0
-        how = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": style}
+        how: dict[str, Any] = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": style}
         ax.axvline(value, ymax=UNDER_LEGEND, label=f"{name} {significant(value)}", **how)
     if statistics.fraction_100nm is not None and ax.get_xlim()[0] < distribution.nano < ax.get_xlim()[1]:
         how = {"color": sheet.colour(INK), "linewidth": 1.2, "linestyle": "dotted"}

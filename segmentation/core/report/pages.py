@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from reportlab.platypus import Flowable, PageBreak
 
-from ..measure.quantities import Value, number
+from ..measure.quantities import Value, number, readable, significant
 from ..micrograph.crosscheck import Source
 from ..sample import SampleAnalysis, SampleImage
 from . import sections
@@ -46,12 +46,13 @@ from .images import MOST_ABREAST, draw_by_image
 from .lengths import in_readable_unit
 from .method import left_out_words, method, references
 from .micrographs import micrographs
-from .panels import PANELS
+from .panels import PANELS, draw_panel
 from .summary import Summary
 from .wording import (
     CITATION,
     agreement_words,
     calibration_words,
+    capital,
     corrected_images_words,
     counts_words,
     doubt_line,
@@ -98,9 +99,10 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
     elif distribution is not None:
         yield Chart(drawn_alone(lambda ax: draw_histogram(ax, distribution), HISTOGRAM))
     elif sample.analysis is not None:
-        charts = [PANELS[name] for name in sample.task.panels if not PANELS[name].picture and name != "quantities"]
-        for panel in charts:
-            yield Chart(drawn_alone(partial(panel.draw, drawing=context.drawing, letter=""), HISTOGRAM))
+        for name in sample.task.panels:
+            if not PANELS[name].picture and name != "quantities":
+                draw = partial(draw_panel, name, drawing=context.drawing, letter="")
+                yield Chart(drawn_alone(draw, HISTOGRAM))
 
 
 def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
@@ -143,7 +145,10 @@ def _picture(context: Context) -> Iterator[Flowable]:
         content, caption = pictures[0 if sample.analysis.refused else -1]
         yield picture(content, WIDTH, TALLEST)
         aside = f" ({counts_words(sample.pooled.set_aside)})" if sample.pooled and sample.pooled.set_aside else ""
-        yield words(f"{caption[:1].upper()}{caption[1:]}{aside}.", SMALL)
+        columns, size = sample.analysis.micrograph.shape[1], sample.analysis.calibration.nm_per_pixel
+        wide = readable(Value(size and columns * size, unit="nm"))
+        width = f" The image is {significant(wide.value)} {wide.unit} wide." if size else ""
+        yield words(f"{capital(caption)}{aside}.{width}", SMALL)
         yield space(4)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -51,8 +51,8 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
     x, y = (values * nanometre_in(unit) for values, unit in zip((diameter, length), units, strict=True))
     whole = ~np.isnan(full_length)
     size = 0.9 * sheet.font
-    seen = {"facecolors": "none", "edgecolors": sheet.colour(BAR), "linewidths": 0.9, "label": IN_PART}
-    full = {"color": sheet.colour(MEAN), "linewidths": 0, "label": FULL_LENGTH}
+    seen: dict[str, Any] = {"facecolors": "none", "edgecolors": sheet.colour(BAR), "linewidths": 0.9, "label": IN_PART}
+    full: dict[str, Any] = {"color": sheet.colour(MEAN), "linewidths": 0, "label": FULL_LENGTH}
     for are, how in ((~whole, seen), (whole, full)):
         if are.any():
             ax.scatter(x[are], y[are], 1.4 * size, **how)

@@ -95,8 +95,8 @@ class Curve:
     title: str
     name: str
     across: str
-    x: list[float]
-    y: list[float]
+    x: Sequence[float]
+    y: Sequence[float | None]
 
 
 def no_curves(segmentation: Segmentation, calibration: Calibration) -> Sequence[Curve]:

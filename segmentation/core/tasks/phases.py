@@ -37,10 +37,10 @@ DIFFERENT = Flag.doubtful(
 )
 METHOD = (
     "A convolutional network gave for every pixel the probability of each phase, and the likeliest was taken (image"
-    " resampled by {scale:.3g}; mean over its mirrored forms {mirrored})."
+    " resampled by a factor of {scale:.3g}; averaging over its mirrored forms: {mirrored})."
 )
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # of each class, in the table, too
-FEWEST, BARS, MOST = 8, 24, 0.98  # of intercepts in a curve; its bars, and the share of all length that they show
+FEWEST, BARS, MOST = 8, 32, 0.9  # of intercepts in a curve; its bars, and the share of all length that they show
 CONFUSED = 0.05  # share of a class's pixels that are found to be of another
 SPREAD = "its interval carries the spread between blocks of the image, not errors of the model."
 SOURCE = "Underwood (1970)"
@@ -245,9 +245,9 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     size, unit = shown_in(calibration, float(longest))
     return [
         Curve(
-            "Intercepts: per cent of each phase",
+            "Intercept lengths (% of each phase)",
             name,
-            f"Length on rows and columns ({unit})",
+            f"Intercept along rows and columns ({unit})",
             (edges * size).tolist(),
             (100 * np.histogram(of_class, edges, weights=of_class)[0] / of_class.sum()).tolist(),
         )
