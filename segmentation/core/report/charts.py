@@ -248,7 +248,7 @@ def draw_parts(ax: Axes, answer: Entry) -> None:
     bars = ax.barh(range(len(shares)), shares, 0.6, color=BAR)
     ax.bar_label(bars, texts, padding=3, fontsize=font)
     ax.set_yticks(range(len(titles)), [fill(title, PART) for title in titles], fontsize=font)
-    ax.set(xticks=[], xlim=(0, 135), ylim=(len(titles) - 0.5, -0.5))
+    ax.set(xticks=[], xlim=(0, 150), ylim=(len(titles) - 0.5, -0.5))
     ax.spines["bottom"].set_visible(False)
 
 

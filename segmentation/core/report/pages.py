@@ -37,7 +37,7 @@ from .document import (
     words,
     write,
 )
-from .entries import Entry, answers
+from .entries import Entry
 from .exports.result import versions
 from .facts import REPORTED, changed, common, differing, lines, model_label, reported, text
 from .figure import drawn_alone
@@ -183,10 +183,9 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
 
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """The second page: method, settings, uncertainty, signature."""
-    refused = sample.analysis is not None and sample.analysis.refused
-    if not sample.task.screened and sample.quantities and not refused:
+    if summary.known:
         yield heading("All numbers, with 95 % intervals")
-        yield facts_abreast([(entry.term, entry.words) for entry in answers(sample.quantities, every=True)])
+        yield facts_abreast([(entry.term, entry.words) for entry in summary.known])
     yield heading("Method")
     yield words(method(sample), METHOD)
     yield words(f"Cite: {CITATION}", SMALL)

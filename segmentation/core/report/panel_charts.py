@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from ..measure.quantities import LONG_NM, Unit, of_class, readable, significant
+from ..measure.quantities import LONG_NM, Unit, of_class, readable
 from ..tasks.layers import readings_of
 from .charts import (
     BAR,
@@ -60,7 +60,7 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
     for (set_scale, values), axis in zip(scales, (ax.xaxis, ax.yaxis), strict=True):
         if values.max() > 8 * max(values.min(), 1e-9):
             set_scale("log")
-            axis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 2)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.set_minor_formatter(NullFormatter())
         else:

@@ -26,6 +26,7 @@ from .document import (
     facts,
     facts_abreast,
     heading,
+    space,
     table,
     together,
     words,
@@ -139,7 +140,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     answers = [headline for headline in summary.headlines if headline.parts]
     if not answers:
         return
-    tall = 0.5 + 0.2 * max(len(answer.parts) for answer in answers)
+    tall = 0.5 + 0.24 * max(len(answer.parts) for answer in answers)
     drawn: list[Flowable | list[Flowable]] = [
         [
             words(f"{answer.term}: {answer.value} {answer.unit} ({answer.interval})"),
@@ -198,7 +199,7 @@ def notes(flags: Sequence[Flag]) -> list[Flowable]:
 def signatures(signed: Sequence[Signed]) -> list[Flowable]:
     """Who signed the result, when and as what, and the checksums of what was signed; without, lines to sign by hand."""
     if not signed:
-        return [table((), [("\u00a0",) * 3, ("Name", "Date", "Signature")], (2, 1, 2), numbers_from=3)]
+        return [space(18), table((), [("\u00a0",) * 3, ("Name", "Date", "Signature")], (2, 1, 2), numbers_from=3)]
     lines = [
         [signature.meaning.capitalize(), signature.name, signature.account, signature.time] for signature in signed
     ]
