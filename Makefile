@@ -59,7 +59,7 @@ lint: .venv/test-ready
 # to its makers, is left out. Versions stay as they are; ARGS=--upgrade takes the newest that requirements.txt allows.
 TORCH := torch|torchvision|segmentation-models-pytorch|timm|safetensors|onnx
 HEAVY := openvino|scipy|scikit-image|matplotlib|h5py
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11.3 --generate-hashes --no-annotate --no-header \
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
   --no-emit-package openvino-telemetry
 lock: .venv/test-ready
 	$(COMPILE) $(ARGS) requirements.txt --output-file requirements.lock
