@@ -152,7 +152,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     yield abreast(*drawn)
     contacts = any(UNRESOLVED in part for answer in answers for part in answer.parts)
     one_sided = f" {UNRESOLVED} count on one side: toward smaller sizes." if contacts else ""
-    total = "Standard uncertainties; the total is, on each side, twice their sum in quadrature."
+    total = "Bars: standard uncertainties. The total is, on each side, twice the root of the sum of their squares."
     yield words(f"{total}{one_sided}{summary.unknown_parts}", SMALL)
 
 

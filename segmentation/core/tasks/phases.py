@@ -42,7 +42,7 @@ METHOD = (
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # of each class, in the table, too
 FEWEST, BARS, MOST = 8, 32, 0.9  # of intercepts in a curve; its bars, and the share of all length that they show
 CONFUSED = 0.05  # share of a class's pixels that are found to be of another
-SPREAD = "its interval carries the spread between blocks of the image, not errors of the model."
+SPREAD = "The interval shows how parts of the image differ, not errors of the model."
 SOURCE = "Underwood (1970)"
 
 add(
@@ -50,17 +50,17 @@ add(
     Quantity(
         "area_fraction",
         "Area fraction",
-        f"Share of the analysed area that the phase covers, which estimates its share by volume; {SPREAD}",
+        f"Share of the analysed area that the phase covers. It estimates the share by volume. {SPREAD}",
         kind="fraction",
         source="ASTM E562; Delesse (1847)",
     ),
     Quantity(
-        "boundary_density", "Boundary per area", f"Length of the phase's boundary per area; {SPREAD}", -1, source=SOURCE
+        "boundary_density", "Boundary per area", f"Length of the phase's boundary per area. {SPREAD}", -1, source=SOURCE
     ),
     Quantity(
         "mean_intercept",
         "Mean intercept",
-        f"Mean length that test lines in four directions lie in the phase before they leave it; {SPREAD}",
+        f"Mean length of straight lines within the phase, in four directions. {SPREAD}",
         1,
         source=SOURCE,
     ),
@@ -110,7 +110,7 @@ class PhaseSettings(SegmentationSettings):
         ge=0,
         le=100_000,
         title="Smallest region",
-        description="Smaller regions are given to the phases around them; 0: all stay as they are.",
+        description="Smaller regions join the phase around them. 0 changes nothing.",
         json_schema_extra={"unit": "px"},
     )
     scale: float = Field(
@@ -119,7 +119,7 @@ class PhaseSettings(SegmentationSettings):
         le=LIMITS[1],
         title="Working scale",
         description=(
-            "Factor by which the image is resampled for the network. Change it if your magnification differs from that"
+            "The image is resampled by this factor for the network. Change it if your magnification differs from that"
             " of the training images."
         ),
         json_schema_extra={"unit": "×"},
@@ -127,7 +127,7 @@ class PhaseSettings(SegmentationSettings):
     mirrored: Literal["on", "off"] = Field(
         "on",
         title="All mirrored forms",
-        description="Average the network's answers over the image's four mirrored forms: four times the time.",
+        description="The network looks at the image and three mirrored forms of it. This takes four times as long.",
     )
 
     @property

@@ -213,7 +213,7 @@ def test_a_firm_verdict_names_what_would_turn_it():
     table = set_aside(table_of([6] * 200 + [200] * 100, area=[9.0] * 200 + [3e4] * 100), False)
     found = summarise(table, calibration=SURE).nano
     assert found["verdict"] == "above"
-    assert re.search("reverses with: .*filter on", found["sentence"])
+    assert re.search("would change with: .*filter on", found["sentence"])
 
 
 @pytest.mark.parametrize(("number", "rounded"), [(1, 1), (99, 99), (101, 110), (1234, 1300), (1200, 1200)])
