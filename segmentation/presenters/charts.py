@@ -8,8 +8,10 @@ from math import ceil, floor, log10
 from typing import Any
 
 from ..core.measure.quantities import decimals_between, significant
+from ..core.report.entries import Entry
 from ..core.report.summary import Summary
 from ..core.report.wording import interval_words, per_cent, share_interval
+from ..core.tasks.base import Task
 
 TICKS = 5
 
@@ -205,6 +207,13 @@ class Lines:
 
 class ChartedSummary(Summary):
     """The numbers of a result with the small charts that a template draws."""
+
+    task: Task
+
+    @property
+    def further(self) -> list[Entry]:
+        """The numbers that do not stand among the sizes."""
+        return [entry for entry in self.known if not (self.sizes and entry.name in self.task.figures)]
 
     @property
     def convergence(self) -> Convergence | None:

@@ -98,7 +98,9 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
         yield words(f"{distribution.size_words}.", LEAD)
     elif distribution is not None:
         yield Chart(drawn_alone(lambda ax: draw_histogram(ax, distribution), HISTOGRAM))
-    elif sample.analysis is not None:
+    elif sample.analysis is None:
+        yield from _charts_of_images(sample, sample.headline_quantities[:1])
+    else:
         for name in sample.task.panels:
             if not PANELS[name].picture and name != "quantities":
                 draw = partial(draw_panel, name, drawing=context.drawing, letter="")
@@ -118,7 +120,8 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
         yield "Analysed", context.filing.date
     yield "Acquired", str(shared.get(("instrument", "date"), "the file has no date"))
     yield "Operator", str(shared.get(("report", REPORTED["operator"]), "not provided"))
-    yield "Sample", one_line(context.filing.sample, 60) or "not provided"
+    if sample.analysis is not None:
+        yield "Sample", one_line(context.filing.sample, 60) or "not provided"
     if context.filing.address:
         yield "Result", context.filing.address
     if corrected := corrected_images_words(sample.corrected):
@@ -190,7 +193,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     yield words(method(sample), METHOD)
     yield words(f"Cite: {CITATION}", SMALL)
     names = ["median"] if sample.task.screened else sample.headline_quantities[:1]
-    if sample.analysis is None and all(name in sample.quantities for name in names):
+    if sample.analysis is None and context.distribution is not None:
         yield from _charts_of_images(sample, names)
     yield heading("Settings that differ from the default")
     settings = list(changed(sample))
@@ -293,7 +296,7 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
 
 
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
-    for name in names:
+    for name in filter(sample.quantities.__contains__, names):
         yield words(f"{number(name).title} of each image, with its own 95 % interval; dashed: all together.", SMALL)
         yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)
 
