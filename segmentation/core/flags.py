@@ -65,20 +65,8 @@ def from_json(content: Mapping[str, Any]) -> list[Flag]:
     return [Flag(**{**entry, "ids": tuple(entry["ids"])}) for entry in content.get("flags", ())]
 
 
-def one_line(flags: Iterable[Flag], longest: int = 150) -> str:
-    """The short forms on one line of at most so many characters, none of them shortened; "" without any."""
-    every = shorts(flags)
-    chosen = every[:1]
-    for flag in every[1:]:
-        if len("; ".join([*chosen, flag])) + len("; 99 more") > longest:
-            break
-        chosen.append(flag)
-    more = [f"{len(every) - len(chosen)} more"] if len(every) > len(chosen) else []
-    return "; ".join([*chosen, *more])
-
-
 def warned(flags: Iterable[Flag]) -> list[str]:
-    """The one warning of a figure or a text with its level, none where there are only notes."""
+    """The one warning with its level, as in lists, figures and texts; none where there are only notes."""
     gravest = sorted((flag for flag in flags if flag.short), key=lambda flag: not flag.doubt)
     return [f"{flag.level}: {flag.headline}" for flag in gravest[:1]]
 

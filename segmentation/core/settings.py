@@ -144,11 +144,7 @@ class MeasurementSettings(Settings):
         Calibration | None,
         BeforeValidator(_calibration),
         PlainSerializer(lambda known: None if known is None else asdict(known)),
-    ] = Field(
-        None,
-        title="Calibration",
-        description="Size of a pixel; by default from the file or its bar.",
-    )
+    ] = Field(None, title="Calibration", description="Size of a pixel; by default from the file or its bar.")
 
     scale_uncertainty: Literal["auto"] | Annotated[float, Field(ge=0, le=50)] = Field(
         "auto",

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import Flag, from_json, one_line
+from ..core.flags import Flag, from_json, warned
 from ..core.labels.options import EVEN
 from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
@@ -225,18 +225,13 @@ class Result(ChartedSummary):
     @property
     def curves(self) -> list[Lines]:
         """What is drawn where there is no size distribution; nothing of results of earlier versions."""
-        charts: dict[tuple[str, str], list[Any]] = {}
+        charts = []
         for curve in () if self.statistics else self.summary.get("curves", ()):
-            x, y = curve["x"], curve["y"]
-            points = polygon(x, y) if len(x) > len(y) else list(zip(x, y, strict=True))
-            charts.setdefault((curve["title"], curve["across"]), []).append((curve["name"], points))
-        names = [row.name for row in self.classes]
-        drawn = []
-        for (title, across), lines in charts.items():
-            of_class = dict(lines)
-            series = [of_class.get(name, []) for name in names] if len(lines) > 1 else list(of_class.values())
-            drawn.append(Lines.of(series, title, across, from_zero=True))
-        return [chart for chart in drawn if chart]
+            x, lines = curve["x"], curve["lines"]
+            ys = [lines.get(row.name, []) for row in self.classes] if len(lines) > 1 else lines.values()
+            points = [polygon(x, y) if len(x) > len(y) > 0 else list(zip(x, y, strict=False)) for y in ys]
+            charts.append(Lines.of(points, curve["title"], curve["across"], from_zero=True))
+        return [chart for chart in charts if chart]
 
     @property
     def own_size(self) -> Quantity | None:
@@ -371,8 +366,8 @@ def shown_settings(settings: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
 
 
 def warning_of(job: Job) -> str:
-    """The short forms of the warnings of a finished job on one line, "" without any."""
-    return one_line(from_json(job.summary))
+    """The one warning of a finished job with its level, "" without any."""
+    return "".join(warned(from_json(job.summary)))
 
 
 def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:

@@ -78,7 +78,8 @@ def test_the_page_draws_what_has_no_size_distribution(kind, golden):
     curves = kind.task.curves(golden.segmentation, golden.calibration)
     assert bool(curves) == (kind.task.semantic and kind.task.name != "brightness")
     for curve in curves:
-        assert len(curve.x) - len(curve.y) in (0, 1) and curve.name in golden.segmentation.class_names
+        assert {len(curve.x) - len(y) for y in curve.lines.values()} <= {0, 1}
+        assert set(curve.lines) <= set(golden.segmentation.class_names)
         assert np.isfinite(curve.x).all() and curve.across.endswith("(px)")
 
 

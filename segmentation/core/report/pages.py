@@ -162,26 +162,19 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         cells: list[Flowable | list[Flowable]] = [
             [words(f"{summary.kept:,}", NUMBER), words(f"{summary.things} counted", LEAD), words(aside, SMALL)]
         ]
-        for headline in summary.headlines:
-            ends = f"95 % interval {headline.interval} {headline.unit}" if headline.interval else ""
-            below = " · ".join(filter(None, (headline.term, headline.below)))
-            cells.append([words(f"{headline.value} {headline.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)])
-        yield abreast(*cells)
+        yield abreast(*cells, *map(_large, summary.headlines))
         if summary.headlines and summary.headlines[0].total:
             yield words("The intervals have the total uncertainty, as far as it is known: see page 2.", SMALL)
         if summary.nano and summary.nano["decides"]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
-    elif leading := summary.leading:
-        yield abreast(
-            *(
-                [
-                    words(f"{entry.value} {entry.unit}", NUMBER),
-                    words(entry.term, LEAD),
-                    words(f"95 % interval {entry.interval} {entry.unit}" if entry.interval else "", SMALL),
-                ]
-                for entry in leading
-            )
-        )
+    elif summary.leading:
+        yield abreast(*map(_large, summary.leading))
+
+
+def _large(entry: Entry) -> list[Flowable]:
+    ends = f"95 % interval {entry.interval} {entry.unit}" if entry.interval else ""
+    below = " · ".join(filter(None, (entry.term, entry.below)))
+    return [words(f"{entry.value} {entry.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)]
 
 
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:

@@ -89,14 +89,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a chart of the page. title: of the chart. name: of the class. across: what x is, with its unit. x, y:
-    its points; with one x more than y these are edges and heights of a histogram."""
+    """A chart of the page. across: what x is, with its unit. lines: the y of each class; with one x more these are
+    heights of a histogram, and x its edges."""
 
     title: str
-    name: str
     across: str
     x: Sequence[float]
-    y: Sequence[float | None]
+    lines: Mapping[str, Sequence[float | None]]
 
 
 def no_curves(segmentation: Segmentation, calibration: Calibration) -> Sequence[Curve]:

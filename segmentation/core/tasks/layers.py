@@ -128,8 +128,8 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     shares = 100 * np.histogram(known, edges)[0] / len(known)
     name, across = f"Thickness of {layer} ({unit})", f"Along the layer ({of_pixel})"
     return [
-        Curve(name, layer, across, places[::step].tolist(), thickness[::step].tolist()),
-        Curve("Per cent of the readings", layer, name, edges.tolist(), shares.tolist()),
+        Curve(name, across, places[::step].tolist(), {layer: thickness[::step].tolist()}),
+        Curve("Per cent of the readings", name, edges.tolist(), {layer: shares.tolist()}),
     ]
 
 

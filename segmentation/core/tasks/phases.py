@@ -243,17 +243,13 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     width = np.ceil(longest / BARS)
     edges = np.arange(0.5, longest + width, width)
     size, unit = shown_in(calibration, float(longest))
-    return [
-        Curve(
-            "Intercept lengths (% of each phase)",
-            name,
-            f"Intercept along rows and columns ({unit})",
-            (edges * size).tolist(),
-            (100 * np.histogram(of_class, edges, weights=of_class)[0] / of_class.sum()).tolist(),
-        )
+    shares = {
+        name: (100 * np.histogram(of_class, edges, weights=of_class)[0] / of_class.sum()).tolist()
         for name, of_class in zip(names, lengths, strict=True)
         if len(of_class) >= FEWEST
-    ]
+    }
+    across = f"Intercept along rows and columns ({unit})"
+    return [Curve("Intercept lengths (% of each phase)", across, (edges * size).tolist(), shares)]
 
 
 def classes_of(segmentation: Segmentation) -> NDArray[np.int32]:

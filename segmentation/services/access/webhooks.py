@@ -146,11 +146,9 @@ def address_of(row: Any, within: str = "") -> str:
 
 def remember_site(site: str) -> None:
     """Keep the name under which somebody last used the site, where DEEPSEGM_URL gives none."""
-    file = settings.DEEPSEGM_DATA / SITE
     if not settings.DEEPSEGM_URL and site_last_used() != site:
         with suppress(OSError):
-            file.with_suffix(".new").write_text(site)
-            file.with_suffix(".new").replace(file)
+            (settings.DEEPSEGM_DATA / SITE).write_text(site)
 
 
 def site_last_used() -> str:

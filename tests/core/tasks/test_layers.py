@@ -76,9 +76,10 @@ def test_thickness_has_the_calibration():
 def test_the_page_draws_the_thickness_along_the_layer_and_how_often_each_was_read():
     along, spread = TASK.curves(segmented(coated(), **OPTIONS), Calibration.of_pixel(50.0, typed="50"))
     assert (along.title, along.across) == ("Thickness of oxide (µm)", "Along the layer (µm)")
-    assert len(along.x) == len(along.y) <= 200 and along.x[-1] == pytest.approx(15, rel=0.15)
-    assert np.nanmedian(np.array(along.y, float)) == pytest.approx(1.5, rel=0.03)
-    assert len(spread.x) == len(spread.y) + 1 and sum(spread.y) == pytest.approx(100)
+    thickness, shares = along.lines["oxide"], spread.lines["oxide"]
+    assert len(along.x) == len(thickness) <= 200 and along.x[-1] == pytest.approx(15, rel=0.15)
+    assert np.nanmedian(np.array(thickness, float)) == pytest.approx(1.5, rel=0.03)
+    assert len(spread.x) == len(shares) + 1 and sum(shares) == pytest.approx(100)
     assert spread.across == along.title
     assert TASK.curves(segmented(np.zeros((60, 80), np.int32), **OPTIONS), Calibration.absent()) == []
 

@@ -83,12 +83,9 @@ def test_lengths_have_the_calibration():
 def test_intercepts_are_drawn_by_their_length_without_those_that_the_frame_cuts():
     classes = np.zeros((64, 64), np.int32)
     classes[8:56, 10:14], classes[8:56, 30:38] = 2, 2
-    curves = {
-        curve.name: curve for curve in phases.curves(segmented(found(classes)), Calibration.of_pixel(2.0, typed="2"))
-    }
-    assert set(curves) == {"matrix", "laths"} and {curve.across[-4:] for curve in curves.values()} == {"(nm)"}
-    laths = curves["laths"]
-    shares = {round(low): share for low, share in zip(laths.x, laths.y, strict=False) if share}
+    (curve,) = phases.curves(segmented(found(classes)), Calibration.of_pixel(2.0, typed="2"))
+    assert set(curve.lines) == {"matrix", "laths"} and curve.across.endswith("(nm)")
+    shares = {round(low): share for low, share in zip(curve.x, curve.lines["laths"], strict=False) if share}
     whole = 48 * (4 + 8) + 12 * 48  # px of rows and of columns
     assert shares[5] == pytest.approx(100 * 48 * 4 / whole) and shares[13] == pytest.approx(100 * 48 * 8 / whole)
     assert phases.curves(segmented(found(np.zeros((64, 64), np.int32))), Calibration.absent()) == []

@@ -400,8 +400,8 @@ class TestClasses:
         for name in ("other", "oxide"):
             found[f"area_fraction of {name}"] = {"value": 0.5, "low": None, "high": None, "unit": ""}
         curves = [
-            {"title": "Thickness", "name": "oxide", "across": "Along (nm)", "x": [1, 2, 3], "y": [19.0, None, 21.0]},
-            {"title": "Per cent", "name": "oxide", "across": "Thickness (nm)", "x": [18, 20, 22], "y": [60.0, 40.0]},
+            {"title": "Thickness", "across": "Along (nm)", "x": [1, 2, 3], "lines": {"oxide": [19.0, None, 21.0]}},
+            {"title": "Per cent", "across": "Thickness (nm)", "x": [18, 20, 22], "lines": {"oxide": [60.0, 40.0]}},
         ]
         said = {"task": "layers", "order": list(found), "quantities": found, "statistics": None, "found": 2}
         page = words(maker.get(address(job(summary={**SUMMARY, **said, "curves": curves}))))
@@ -416,10 +416,8 @@ class TestClasses:
             f"area_fraction of {name}": {"value": value, "low": None, "high": None, "unit": ""}
             for name, value in shares.items()
         }
-        curves = [
-            {"title": "Lengths", "name": name, "across": "nm", "x": [0, 1, 2], "y": [60, 40]}
-            for name in ("matrix", "laths")
-        ]
+        lines = {name: [60, 40] for name in ("matrix", "laths")}
+        curves = [{"title": "Lengths", "across": "nm", "x": [0, 1, 2], "lines": lines}]
         said = {"task": "phases", "order": list(found), "quantities": found, "statistics": None, "found": 2}
         page = words(maker.get(address(job(summary={**SUMMARY, **said, "curves": curves}))))
         drawn = page.partition('class="of-classes"')[2]
