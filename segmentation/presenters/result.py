@@ -306,7 +306,7 @@ class Result(ChartedSummary):
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """Model, settings and timings."""
+        """Model, and the settings that differ from the default."""
         model = self.summary["model"]
         used = self.used
         by_model = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
@@ -318,13 +318,22 @@ class Result(ChartedSummary):
         return [
             ("Kind of analysis", self.task.title),
             ("Outlines" if used.get("imported") else "Model", named),
-            ("Their file" if used.get("imported") else "Weights", f"sha256 {model.get('sha256', '')[:12]}…"),
-            *(
-                (setting.title, self._used(setting, value))
-                for setting, value in shown_settings(self.job.get_settings())
-            ),
+            *self._settings(changed=True),
+        ]
+
+    @property
+    def more_facts(self) -> list[tuple[str, str]]:
+        """The other settings, weights and timings."""
+        sha256 = self.summary["model"].get("sha256", "")
+        return [
+            *self._settings(changed=False),
+            ("Their file" if self.used.get("imported") else "Weights", f"sha256 {sha256[:12]}…"),
             ("Computing time", _seconds(self.summary["timings"], self.summary["reused"])),
         ]
+
+    def _settings(self, changed: bool) -> list[tuple[str, str]]:
+        listed = shown_settings(self.job.get_settings(), changed)
+        return [(setting.title, self._used(setting, value)) for setting, value in listed]
 
     def _used(self, setting: Setting, requested: Any) -> str:
         """What counted in the end, and whether it was found by itself."""
@@ -357,12 +366,15 @@ def class_rows(quantities: Mapping[str, Value]) -> list[ClassRow]:
     ]
 
 
-def shown_settings(settings: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
-    """The settings to list; empty texts are left out, and settings that the page shows elsewhere."""
+def shown_settings(settings: AnalysisSettings, changed: bool) -> Iterator[tuple[Setting, Any]]:
+    """The settings to list, those that differ from the default or the others; empty texts are left out, and settings
+    that the page shows elsewhere."""
     task, values = find(settings.task), settings.as_dict()
     for setting in settings_of_task(task):
-        if setting.name not in HIDDEN_SETTINGS | task.ignores and values[setting.name] != "":
-            yield setting, values[setting.name]
+        value = values[setting.name]
+        is_listed = setting.name not in HIDDEN_SETTINGS | task.ignores and value != ""
+        if is_listed and (value != setting.default) is changed:
+            yield setting, value
 
 
 def warning_of(job: Job) -> str:

@@ -202,18 +202,19 @@ class PooledResult(ChartedSummary):
     @property
     def facts(self) -> list[tuple[str, str]]:
         """The settings that its images were asked to be analysed with; what each came to is on its own page."""
-        settings = AnalysisSettings.from_dict(self.sample.settings)
+        model = AnalysisSettings.from_dict(self.sample.settings).segmentation.model
+        return [("Kind of analysis", self.task.title), ("Model", title_of(model)), *self._settings(changed=True)]
+
+    @property
+    def more_facts(self) -> list[tuple[str, str]]:
+        """The settings at their default."""
+        return self._settings(changed=False)
+
+    def _settings(self, changed: bool) -> list[tuple[str, str]]:
         by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
         unused = {"field_spread"} if by_image else set()
-        return [
-            ("Kind of analysis", self.task.title),
-            ("Model", title_of(settings.segmentation.model)),
-            *(
-                (setting.title, setting.says(value))
-                for setting, value in shown_settings(settings)
-                if setting.name not in unused
-            ),
-        ]
+        listed = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
+        return [(setting.title, setting.says(value)) for setting, value in listed if setting.name not in unused]
 
     @property
     def histogram(self) -> str:

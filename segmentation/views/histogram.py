@@ -179,12 +179,14 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
     """The histogram that was chosen, as plain JSON types.
 
     chosen: "measure" and "weighting" by name; "log" and "all" (include objects set aside) if not empty; "bins": the
-    width of a bar, or on a logarithmic axis the bars per decade, "" for automatic bins. Unknown values are ignored.
+    width of a bar, or on a logarithmic axis the bars per decade, "" for automatic bins; "from" and "to": a range of
+    sizes. Unknown values are ignored.
 
     {"unit", "measures" and "weightings": those that can be chosen, "weighted": whether particles are weighted for the
     frame, "n": particles, "edges" (k + 1,), "counts" (k,), "heights" and of these "aside" (k,): particles, or shares
     of area or volume, "shares" and "cumulative" (k,): of all, "fit": the log-normal law or null, "unfit": why
-    it is not drawn, else "", "problem": what is wrong with "bins", else ""}; without a particle "edges" is empty.
+    it is not drawn, else "", "problem": what is wrong with "bins", else "", "range": "count" and "share" of the range,
+    whose upper end is left out as a bar's is, or null}; without a particle "edges" is empty.
     """
     weightings = WEIGHTINGS if "area" in particles.columns else WEIGHTINGS[:1]
     measure = _one_of(list(particles.columns), chosen.get("measure"))
@@ -222,7 +224,17 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
         "fit": {"median": fit["median"], "gsd": fit["gsd"]} if fit and not unfit(fit) else None,
         "unfit": unfit(fit) if measure not in SHAPES else "",
         "problem": problem,
+        "range": _range(sizes, weights, edges[-1], chosen),
     }
+
+
+def _range(sizes: Floats, weights: Floats, last: float, chosen: Mapping[str, str]) -> dict[str, float] | None:
+    try:
+        low, high = float(chosen["from"]), float(chosen["to"])
+    except (KeyError, ValueError):
+        return None
+    inside = (sizes >= low) & ((sizes < high) | ((sizes == high) & (high >= last)))
+    return {"count": int(inside.sum()), "share": float(weights[inside].sum() / weights.sum())}
 
 
 def _one_of(allowed: Sequence[str], requested: str | None) -> str:

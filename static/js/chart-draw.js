@@ -15,17 +15,20 @@ export function element(name, attributes = {}, ...children) {
 }
 
 // picture: { edges, kept, aside (heights by bin), heights, cumulative or null, fit or null, line or null, log,
-// xTitle, yTitle, factor, labels (by bin), chosen, asShare }. Returns the bin at an x in CSS pixels, -1 outside.
+// xTitle, yTitle, factor, labels (by bin), asShare }. Returns, in CSS pixels, bin(x): the bin at an x, -1 outside; and
+// x(size), within the bars.
 export function draw(svg, picture, width, height) {
   const frame = frameOf(picture, width, height);
   const { edges } = picture;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren(axes(picture, frame), bars(picture, frame), overlays(picture, frame));
-  return (x) => {
-    if (x < frame.x(edges[0]) || x > frame.x(edges[edges.length - 1])) return -1;
-    const bin = edges.findIndex((edge, i) => i > 0 && x < frame.x(edge)) - 1;
-    return bin < 0 ? edges.length - 2 : bin;
+  const [first, last] = [edges[0], edges[edges.length - 1]];
+  const bin = (x) => {
+    if (x < frame.x(first) || x > frame.x(last)) return -1;
+    const found = edges.findIndex((edge, i) => i > 0 && x < frame.x(edge)) - 1;
+    return found < 0 ? edges.length - 2 : found;
   };
+  return { bin, x: (size) => frame.x(Math.min(Math.max(size, first), last)) };
 }
 
 function frameOf(picture, width, height) {
@@ -93,7 +96,7 @@ function bars(picture, frame) {
     const gap = right - left > 4 ? 0.5 : 0;
     const part = (name, from, to) =>
       element("rect", { class: name, x: left + gap, width: Math.max(0.5, right - left - 2 * gap), y: frame.y(to), height: Math.max(0, frame.y(from) - frame.y(to)) });
-    const column = element("g", { class: "bin", role: "button", tabindex: "-1", "aria-label": label, "aria-pressed": String(bin === picture.chosen), "data-bin": bin });
+    const column = element("g", { class: "bin", role: "button", tabindex: "-1", "aria-label": label, "aria-pressed": "false", "data-bin": bin });
     column.append(
       element("rect", { class: "column", x: left, width: Math.max(0.5, right - left), y: frame.top, height: frame.bottom - frame.top }),
       part("kept", 0, picture.kept[bin]),
@@ -107,6 +110,7 @@ function bars(picture, frame) {
 
 function overlays(picture, frame) {
   const group = element("g", { class: "overlays", "aria-hidden": "true" });
+  group.append(element("rect", { class: "range", y: frame.top, width: 0, height: frame.bottom - frame.top }));
   if (picture.fit) group.append(element("path", { class: "fit", d: path(fitPoints(picture, frame)) }));
   if (picture.cumulative) {
     const y = scale(0, 1, frame.bottom, frame.top);

@@ -1,34 +1,45 @@
-// The interactive histogram: its controls, the bars that the server sends for them, and which of these is chosen.
+// The interactive histogram: its controls, the bars that the server sends for them, and the range of sizes that is chosen.
 
 import { draw } from "./chart-draw.js";
-import { decimalsFor, fixed, perCent } from "./chart-scale.js";
+import { decimalsFor, fixed, perCent, plain } from "./chart-scale.js";
 
 const NANO_NM = 100;
 const HEIGHT = { share: 0.55, least: 190, most: 340 }; // of the width, and in CSS pixels
 const PAUSE = 250; // ms without typing before the server is asked
+const NO_RANGE = "Type two numbers, the smaller one first, or leave a field empty.";
 const FAILED = "The histogram could not be made just now. Check the network, then choose again or reload the page.";
 // By the power of a length that a measure is: a number, a length, an area.
 const UNITS = { nm: ["", "nm", "nm²"], um: ["", "µm", "µm²"], px: ["", "px", "px²"] };
 
-const within = (title) => title[0].toLowerCase() + title.slice(1);
+const lowered = (title) => title[0].toLowerCase() + title.slice(1);
 
-// What the server is asked: the query for a state of the controls.
-export function question({ measure, weighting, log, all, typed, factor }) {
-  const bins = typed === "" ? "" : String(Number(typed.replace(",", ".")) * (log ? 1 : factor));
-  return new URLSearchParams({ measure, weighting, log: log ? "1" : "", all: all ? "1" : "", bins }).toString();
+const numberOf = (text) => Number(text.replace(/\s/g, "").replace(",", "."));
+
+// What the server is asked: the query for a state of the controls. span: [from, to] of the sizes that are chosen, or null.
+export function question({ measure, weighting, log, all, typed, factor, span }) {
+  const bins = typed === "" ? "" : String(numberOf(typed) * (log ? 1 : factor));
+  const range = span ? { from: span[0], to: span[1] } : {};
+  return new URLSearchParams({ measure, weighting, log: log ? "1" : "", all: all ? "1" : "", bins, ...range }).toString();
 }
 
-// Which particles a bar holds: an upper edge belongs to the next bar, that of the last to the last.
-export function holder({ edges }, { measure, all }, bin) {
-  const [from, to, last] = [edges[bin], edges[bin + 1], bin === edges.length - 2];
+// Which particles a range holds: as of a bar its upper end belongs to what follows, that of the last bar to the last.
+export function holder({ edges }, { measure, all }, [from, to]) {
+  const last = to >= edges[edges.length - 1];
   return (particle) => {
     const size = particle[measure];
     return ((particle.kept && !particle.cut) || all) && size >= from && (size < to || (last && size === to));
   };
 }
 
-// section: holds the controls and the svg; choose(holds, words) is told which particles the chosen bar holds, or null;
-// without it nothing can be chosen.
+// How many there are from one size to another, and which share: the sum of whole bars, else what the server counted.
+export function within({ edges, counts, shares, range }, [from, to]) {
+  const [first, last] = [edges.indexOf(from), edges.indexOf(to)];
+  const sum = (values) => values.slice(first, last).reduce((total, value) => total + value, 0);
+  return first < 0 || last < 0 ? range : { count: sum(counts), share: sum(shares) };
+}
+
+// section: holds the controls and the svg; choose(holds, words), where there is one, is told which particles the chosen
+// range holds, or null.
 export class Histogram {
   constructor(section, choose) {
     const { thing, things } = section.dataset;
@@ -41,10 +52,12 @@ export class Histogram {
     this.bins = null; // what the server said last
     this.asked = ""; // the question to which that is the answer, or will be
     this.under = null; // what stops the question under way
-    this.chosen = -1;
+    this.span = null; // [from, to] of the sizes that are chosen, in the unit of the bins
     this.focused = 0;
+    this.pressed = null; // the bar where the pointer went down
+    this.dragged = null; // the range from there, while it is dragged
     this.controls.addEventListener("submit", (event) => event.preventDefault());
-    this.controls.addEventListener("input", (event) => this.changed(event.target.name === "bins" ? PAUSE : 0));
+    this.controls.addEventListener("input", ({ target: { name } }) => this.typed(name));
     this.listen();
     new ResizeObserver(() => this.paint()).observe(this.svg.parentElement);
     this.changed();
@@ -76,6 +89,7 @@ export class Histogram {
       log: this.field("log").checked,
       typed: this.field("bins").value.trim(),
       all: this.field("all").checked,
+      span: this.span,
       fit: this.field("fit").checked && power > 0,
       cumulative: this.field("cumulative").checked,
       nano: this.field("nano").checked && unit !== "px" && power === 1,
@@ -83,6 +97,25 @@ export class Histogram {
   }
 
   // ---- from the controls to bars ----------------------------------------------------------------
+
+  typed(name) {
+    const range = ["from", "to"].includes(name);
+    if (range && !this.typedRange()) return;
+    if (["measure", "unit"].includes(name)) this.pick(null);
+    this.changed(range || name === "bins" ? PAUSE : 0);
+  }
+
+  // An empty field is no limit. Returns whether the fields hold a range, or nothing.
+  typedRange() {
+    const { factor } = this.chosenState;
+    const [from, to] = ["from", "to"].map((name) => this.field(name).value.trim());
+    const span = [from === "" ? -Infinity : numberOf(from) * factor, to === "" ? Infinity : numberOf(to) * factor];
+    const wrong = !(span[0] < span[1]);
+    this.span = wrong || (from === "" && to === "") ? null : span;
+    this.say(wrong ? NO_RANGE : "", ["from", "to"]);
+    if (!this.span) this.tell();
+    return !wrong;
+  }
 
   changed(pause = 0) {
     const state = this.chosenState;
@@ -111,8 +144,8 @@ export class Histogram {
 
   answered(bins) {
     const first = this.bins === null;
-    this.pick(-1);
     this.bins = bins;
+    if (this.span && !within(bins, this.span)) this.pick(null); // of other controls than those that were asked about
     if (first) this.offer(bins);
     this.tickFit(Boolean(bins.fit));
     const state = this.chosenState;
@@ -145,13 +178,14 @@ export class Histogram {
     nano.closest(".choice").hidden = nano.disabled || pixels || power !== 1;
     this.section.querySelector("[data-bins-label]").textContent = log ? "Bins per decade" : "Bin width";
     this.section.querySelector("[data-bins-unit]").textContent = log ? "" : unit;
+    this.section.querySelector("[data-range-unit]").textContent = unit;
   }
 
-  say(problem) {
+  say(problem, names = ["bins"]) {
     this.problem.textContent = problem;
     this.problem.hidden = problem === "";
-    this.field("bins").toggleAttribute("aria-invalid", problem !== "");
-    if (problem) this.field("bins").setAttribute("aria-invalid", "true");
+    for (const name of ["bins", "from", "to"]) this.field(name).removeAttribute("aria-invalid");
+    if (problem) for (const name of names) this.field(name).setAttribute("aria-invalid", "true");
   }
 
   // ---- drawing ----------------------------------------------------------------------------------
@@ -159,7 +193,7 @@ export class Histogram {
   show(state) {
     this.state = state;
     this.paint();
-    this.pick(this.chosen);
+    if (this.span) this.tell();
   }
 
   paint() {
@@ -175,6 +209,7 @@ export class Histogram {
     this.at = draw(this.svg, this.picture(), width, height);
     this.svg.setAttribute("aria-label", this.title());
     this.focusable(Math.min(this.focused, this.bins.counts.length - 1), false);
+    this.mark(this.span);
   }
 
   picture() {
@@ -196,7 +231,6 @@ export class Histogram {
       asShare,
       labels: bins.counts.map((_, bin) => this.words(bin)),
       colours: this.coloured?.key === state.measure ? this.coloured.of : null,
-      chosen: this.chosen,
     };
   }
 
@@ -208,33 +242,65 @@ export class Histogram {
 
   title() {
     const { title, weighting } = this.state;
-    return `Histogram: ${within(title)} of ${this.bins.n} ${this.things}, by ${weighting}. Arrow keys go from bin to bin${this.choose ? `, Enter shows its ${this.things}` : ""}.`;
+    return `Histogram: ${lowered(title)} of ${this.bins.n} ${this.things}, by ${weighting}. Arrow keys go from bin to bin${this.choose ? `, Enter shows its ${this.things}` : ""}.`;
   }
 
-  range(bin) {
+  // The ends of a range: those of whole bars with the decimals that tell one edge from the next, others as they were
+  // typed; what has no end is "".
+  ends(span) {
+    const { factor } = this.state;
     const { edges } = this.bins;
-    const { factor, unit } = this.state;
-    const [from, to] = [edges[bin] / factor, edges[bin + 1] / factor];
-    const decimals = decimalsFor(to - from);
-    return `${fixed(from, decimals)} to ${fixed(to, decimals)}${unit ? ` ${unit}` : ""}`;
+    const [first, last] = span.map((end) => edges.indexOf(end));
+    const write = first < 0 || last < 0 ? (end) => plain(end, 6) : (end) => fixed(end, decimalsFor((edges[first + 1] - edges[first]) / factor));
+    return span.map((end) => (Number.isFinite(end) ? write(end / factor) : ""));
+  }
+
+  range(span) {
+    const [from, to] = this.ends(span);
+    const words = from && to ? `${from} to ${to}` : from ? `from ${from}` : `below ${to}`;
+    return this.state.unit ? `${words} ${this.state.unit}` : words;
+  }
+
+  told(span) {
+    const { count, share } = within(this.bins, span) ?? {};
+    if (count === undefined) return `${this.range(span)} …`;
+    return `${this.range(span)}: ${count} ${count === 1 ? this.thing : this.things}, ${perCent(share)} by ${this.state.weighting}`;
   }
 
   words(bin) {
-    const { counts, shares, cumulative } = this.bins;
-    const found = `${counts[bin]} ${counts[bin] === 1 ? this.thing : this.things}`;
-    return `${this.range(bin)}: ${found}, ${perCent(shares[bin])} by ${this.state.weighting}; ${perCent(cumulative[bin])} up to here`;
+    return `${this.told(this.spanOf(bin, bin))}; ${perCent(this.bins.cumulative[bin])} up to here`;
+  }
+
+  spanOf(bin, other) {
+    const { edges } = this.bins;
+    return [edges[Math.min(bin, other)], edges[Math.max(bin, other) + 1]];
   }
 
   // ---- pointing and choosing --------------------------------------------------------------------
 
   listen() {
     const { svg } = this;
-    const over = (event) => this.at?.(event.clientX - svg.getBoundingClientRect().left) ?? -1;
-    svg.addEventListener("pointermove", (event) => this.point(over(event)));
-    svg.addEventListener("pointerleave", () => this.point(-1));
+    const along = (event) => event.clientX - svg.getBoundingClientRect().left;
+    const over = (event) => this.at?.bin(along(event)) ?? -1;
+    svg.addEventListener("pointermove", (event) => (this.pressed === null ? this.point(over(event)) : this.drag(along(event))));
+    svg.addEventListener("pointerleave", () => this.pressed === null && this.point(-1));
+    svg.addEventListener("pointerdown", (event) => {
+      this.dragged = null;
+      this.pressed = event.button === 0 && over(event) >= 0 ? over(event) : null;
+      if (this.pressed !== null) svg.setPointerCapture(event.pointerId);
+    });
+    svg.addEventListener("pointerup", () => {
+      if (this.dragged) this.pick(this.dragged);
+      this.pressed = null;
+    });
+    svg.addEventListener("pointercancel", () => {
+      this.pressed = this.dragged = null;
+      this.mark(this.span);
+      this.point(-1);
+    });
     // Assistive technology clicks an element, not a place.
     const clicked = ({ target }) => Number(target.closest(".bin")?.dataset.bin ?? this.focused);
-    svg.addEventListener("click", (event) => this.toggle(event.detail === 0 ? clicked(event) : over(event)));
+    svg.addEventListener("click", (event) => (event.detail && this.dragged) || this.toggle(event.detail === 0 ? clicked(event) : over(event)));
     // On the box around it: listeners for focus would make the svg itself a stop for the Tab key.
     const box = svg.parentElement;
     box.addEventListener("focusin", (event) => {
@@ -246,13 +312,23 @@ export class Histogram {
     svg.addEventListener("keydown", (event) => this.key(event));
   }
 
+  // From the bar where the pointer went down to the one where it is, and to the first or the last beyond the ends.
+  drag(x) {
+    const { edges } = this.bins;
+    const bin = x <= this.at.x(edges[0]) ? 0 : x >= this.at.x(edges[edges.length - 1]) ? edges.length - 2 : this.at.bin(x);
+    if (!this.dragged && bin === this.pressed) return;
+    this.dragged = this.spanOf(this.pressed, bin);
+    this.mark(this.dragged);
+    this.readout.textContent = this.told(this.dragged);
+  }
+
   key(event) {
     const last = this.bins.counts.length - 1;
     const go = { ArrowLeft: this.focused - 1, ArrowRight: this.focused + 1, Home: 0, End: last }[event.key];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (go !== undefined) this.focusable(Math.min(Math.max(go, 0), last), true);
     else if (event.key === "Enter" || event.key === " ") this.toggle(this.focused);
-    else if (event.key === "Escape") this.pick(-1);
+    else if (event.key === "Escape") this.pick(null);
     else return;
     event.preventDefault();
   }
@@ -272,24 +348,42 @@ export class Histogram {
   point(bin) {
     this.svg.querySelector(".pointed")?.classList.remove("pointed");
     this.columns()[bin]?.classList.add("pointed");
-    const said = bin >= 0 ? bin : this.chosen;
-    this.readout.textContent = this.bins && said >= 0 ? this.words(said) : this.quiet;
+    this.readout.textContent = !this.bins?.n ? this.quiet : bin >= 0 ? this.words(bin) : this.span ? this.told(this.span) : this.quiet;
   }
 
   toggle(bin) {
     if (bin < 0) return;
     this.focusable(bin, false);
-    if (this.choose) this.pick(bin === this.chosen ? -1 : bin);
+    const span = this.spanOf(bin, bin);
+    this.pick(this.span?.join() === span.join() ? null : span);
   }
 
-  pick(bin) {
-    const before = this.chosen;
-    this.chosen = bin;
-    this.columns().forEach((column, i) => column.setAttribute("aria-pressed", String(i === bin)));
+  // A range of whole bars or null: nothing needs to be asked.
+  pick(span) {
+    if (!span && !this.span) return;
+    this.span = span;
+    this.asked = this.asked && question(this.chosenState);
+    const ends = span ? this.ends(span) : ["", ""];
+    ["from", "to"].forEach((name, i) => (this.field(name).value = ends[i]));
+    this.tell();
+  }
+
+  tell() {
+    if (!this.bins) return;
+    this.mark(this.span);
     this.point(-1);
-    if (bin < 0 && before < 0) return;
-    if (bin < 0) this.choose(null, "");
-    else this.choose(holder(this.bins, this.state, bin), `${within(this.state.title)} ${this.range(bin)}`);
+    if (this.span) this.choose?.(holder(this.bins, this.state, this.span), `${lowered(this.state.title)} ${this.range(this.span)}`);
+    else this.choose?.(null, "");
+  }
+
+  // Bars and band of a range.
+  mark(span) {
+    const band = this.svg.querySelector(".range");
+    if (!band) return;
+    const { edges } = this.bins;
+    this.columns().forEach((column, i) => column.setAttribute("aria-pressed", String(Boolean(span) && edges[i] >= span[0] && edges[i + 1] <= span[1])));
+    const [left, right] = span ? span.map(this.at.x) : [0, 0];
+    band.setAttribute("x", left);
+    band.setAttribute("width", Math.max(0, right - left));
   }
 }
-

@@ -4,8 +4,8 @@ import { opacity } from "./display.js";
 import { Picture } from "./picture.js";
 import { Viewport, clamp } from "./viewport.js";
 
-const KEPT = "#53d6ee";
-const ASIDE = "#ff6b5e";
+export const KEPT = "#53d6ee";
+export const ASIDE = "#ff6b5e";
 const SELECTED = "#ffffff";
 const CHOSEN = "rgb(83 214 238 / 0.5)";
 // Okabe and Ito's colours without black, and lighter and darker kin: neighbours in the list differ for every eye.
@@ -50,7 +50,8 @@ export class Drawing {
   }
 
   async load(address) {
-    await this.picture.load(address);
+    this.loaded = this.picture.load(address);
+    await this.loaded;
     this.draw();
   }
 

@@ -67,10 +67,11 @@ function start(drawing, canvas, data, choice, unchoose) {
     describe(particle);
   };
   const pointAt = (point) => (cuts.pointed = point ? cuts.near(point, drawing.viewport.view.scale) : null);
-  const list = new ParticleList(listing, data, (particle) => {
+  const look = (particle) => {
     select(particle, { centre: true });
     section.scrollIntoView({ block: "nearest" });
-  });
+  };
+  const list = new ParticleList(listing, data, look);
   drawing.heard = {
     hover: (particle, point) => {
       const before = cuts.pointed;
@@ -91,12 +92,32 @@ function start(drawing, canvas, data, choice, unchoose) {
     },
   };
   canvas.addEventListener("keydown", (event) => event.key === "Escape" && select(null));
+  smallPictures(data, lengths, drawing, list, look);
   new Chips(listing, (hidden) => choice.hide(hidden));
   follow(choice, drawing, list, unchoose, () => selected && !choice.holds(selected) && select(null));
   for (const box of section.querySelectorAll("[data-layer]")) {
     drawing.layers[box.dataset.layer] = box.checked;
     box.addEventListener("change", () => drawing.layer(box.dataset.layer, box.checked));
   }
+}
+
+// The small pictures of some particles come when their tab is opened; a mark on one changes picture, table and answer.
+function smallPictures(data, lengths, drawing, list, look) {
+  if (!listing.querySelector("[data-sheet]")) return;
+  const changed = () => {
+    drawing.gather();
+    drawing.draw();
+    list.replace(data.particles);
+  };
+  const module = () => import("./contact-sheet.js");
+  const { size } = listing.dataset;
+  if (Number(section.dataset.corrections)) module().then(({ follow }) => follow(data.particles, data, size, lengths));
+  const opened = new IntersectionObserver((entries) => {
+    if (!entries.some((each) => each.isIntersecting)) return;
+    opened.disconnect();
+    module().then(({ ContactSheet }) => new ContactSheet(listing, data, { drawing, lengths, tiles: section.dataset.tiles, heard: { look, changed } }));
+  }, { rootMargin: "600px" });
+  opened.observe(listing);
 }
 
 function zooming(canvas, viewport) {
@@ -156,7 +177,7 @@ function follow(choice, drawing, list, unchoose, release) {
 
 // The outlines with the corrections that were stored and not measured yet, where there are any.
 async function corrected(data) {
-  if (!Number(section.dataset.corrections)) return data;
+  if (!Number(section.dataset.corrections)) return { ...data, particles: data.particles.map((each) => ({ ...each })) };
   const { asTheyStand } = await import("./editor/objects.js");
   return asTheyStand(document.getElementById("editor").content.firstElementChild.dataset, data).catch(() => {
     told("The corrected outlines could not be loaded: the picture shows those before the corrections.");
@@ -200,7 +221,7 @@ async function begin() {
   };
   const anyShape = listing ? chooseShape(listing, seen.particles, choose) : () => {};
   const unchoose = () => {
-    histogram?.pick(-1);
+    histogram?.pick(null);
     anyShape();
     choice.choose(null, "");
   };

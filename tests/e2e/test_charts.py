@@ -119,9 +119,54 @@ def test_a_bar_shows_its_particles(look, size):
     assert page.locator(".bin[aria-pressed=true]").count() == 0
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_range_is_dragged_over_bars_and_typed(look, size):
+    page = look(size)
+    every, total = bars(page), shown(page)
+    page.locator(".chart").scroll_into_view_if_needed()
+    boxes = [page.locator(".chart .bin").nth(place).bounding_box() for place in (2, 5)]
+    from_, to = ((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes)
+    if size == "phone":
+        finger = page.context.new_cdp_session(page)
+        for kind, places in (
+            ("touchStart", [from_]),
+            ("touchMove", [(from_[0] + 15, from_[1])]),
+            ("touchMove", [to]),
+            ("touchEnd", []),
+        ):
+            finger.send(
+                "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in places]}
+            )
+    else:
+        page.mouse.move(*to)
+        page.mouse.down()
+        page.mouse.move(*from_, steps=5)
+        page.mouse.up()
+    count = sum(count for count, _ in every[2:6])
+    assert shown(page) == count < total
+    assert page.locator(".bin[aria-pressed=true]").count() == 4
+    readout = page.locator("[data-chart-readout]")
+    assert f": {count} particles, " in readout.inner_text()
+
+    page.get_by_text("Chart options").click()
+    sizes = np.array([each["min_feret"] for each in stored(page, "outlines.json").json()["particles"] if each["kept"]])
+    ends = [float(page.input_value(f"[name={name}]")) for name in ("from", "to")]
+    assert np.count_nonzero((sizes >= ends[0]) & (sizes < ends[1])) == count
+    page.fill("[name=to]", f"{np.median(sizes) + 0.5:.6g}")
+    inside = np.count_nonzero((sizes >= ends[0]) & (sizes < np.median(sizes) + 0.5))
+    expect(page.locator("[data-shown]")).to_have_text(f"{inside} of {total} particles")
+    expect(readout).to_contain_text(f"{inside} particles, {words(inside / len(sizes))} by number")
+    page.fill("[name=to]", "wide")
+    expect(page.locator("[data-chart-problem]")).to_contain_text("smaller one first")
+    assert shown(page) == total
+    for name in ("from", "to"):
+        page.fill(f"[name={name}]", "")
+    assert not page.locator("[data-chart-problem]").is_visible() and shown(page) == total
+
+
 def test_the_picture_shows_them_too(look):
     page = look()
-    canvas = page.locator("canvas")
+    canvas = page.locator("#viewer canvas")
     canvas.scroll_into_view_if_needed()
     before = canvas.screenshot()
     page.locator(".chart .bin").nth(2).evaluate("bin => bin.dispatchEvent(new MouseEvent('click', {bubbles: true}))")
@@ -350,7 +395,7 @@ def test_a_definition_without_a_mouse(look):
 
 def test_two_fingers_zoom(look):
     page = look("phone")
-    canvas = page.locator("canvas")
+    canvas = page.locator("#viewer canvas")
     page.evaluate("scrollTo(0, 0)")
     box = canvas.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

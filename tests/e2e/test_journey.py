@@ -137,16 +137,16 @@ def test_every_particle_can_be_looked_at(open_copy):
     assert page.locator("[data-readout]").inner_text().startswith(f"Particle {number}: minimum Feret")
     assert page.locator("tr[aria-selected=true]").get_attribute("data-id") == number
 
-    canvas = page.locator("canvas")
+    canvas = page.locator("#viewer canvas")
     canvas.press("Escape")
     assert page.locator("tr[aria-selected=true]").count() == 0
     canvas.click()
     assert page.locator("tr[aria-selected=true]").get_attribute("data-id") == number
 
-    before = page.locator("canvas").screenshot()
+    before = page.locator("#viewer canvas").screenshot()
     page.get_by_label("Colours", exact=True).check()
-    page.locator("canvas").press("0")
-    assert page.locator("canvas").screenshot() != before
+    page.locator("#viewer canvas").press("0")
+    assert page.locator("#viewer canvas").screenshot() != before
 
 
 def middle_particle(page) -> str:

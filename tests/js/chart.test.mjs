@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Element } from "./page.mjs";
-import { holder, question } from "../../static/js/chart.js";
+import { holder, question, within } from "../../static/js/chart.js";
 import { draw } from "../../static/js/chart-draw.js";
 import { decimalsFor, density, fixed, linearTicks, logTicks, perCent, plain, scale, significant } from "../../static/js/chart-scale.js";
 
@@ -79,14 +79,22 @@ test("what the server is asked", () => {
 
 test("every particle between the edges is in one bar", () => {
   const edges = [10, 20, 30];
-  const bars = [0, 1].map((bin) => holder({ edges }, STATE, bin));
+  const bars = [[10, 20], [20, 30]].map((span) => holder({ edges }, STATE, span));
   const held = (area, kept = true) => bars.map((bar) => bar({ area, kept }));
   assert.deepEqual(held(10), [true, false]);
   assert.deepEqual(held(20), [false, true]);
   assert.deepEqual(held(30), [false, true]);
   for (const outside of [9.99, 30.01, null, undefined, NaN]) assert.deepEqual(held(outside), [false, false]);
   assert.deepEqual(held(15, false), [false, false]);
-  assert.equal(holder({ edges }, { ...STATE, all: true }, 0)({ area: 15, kept: false }), true);
+  assert.equal(holder({ edges }, { ...STATE, all: true }, [10, 20])({ area: 15, kept: false }), true);
+  assert.equal(holder({ edges }, STATE, [12, Infinity])({ area: 30, kept: true }), true);
+});
+
+test("a range of whole bars is their sum, any other as the server counted it", () => {
+  const bins = { edges: [10, 20, 30, 40], counts: [2, 5, 1], shares: [0.25, 0.625, 0.125], range: { count: 4, share: 0.5 } };
+  assert.deepEqual(within(bins, [10, 30]), { count: 7, share: 0.875 });
+  assert.deepEqual(within(bins, [12, 30]), bins.range);
+  assert.deepEqual(asked({ span: [12, Infinity] }).to, "Infinity");
 });
 
 const PICTURE = {
@@ -104,18 +112,17 @@ const PICTURE = {
   yTitle: "Number of particles",
   asShare: false,
   labels: ["10 to 20", "20 to 30", "30 to 40"],
-  chosen: 1,
 };
 const classed = (svg, name) => [...svg.all((each) => each.attributes.class?.split(" ").includes(name))];
 
 function drawn(changes = {}) {
   const svg = new Element();
-  const at = draw(svg, { ...PICTURE, ...changes }, 600, 300);
-  return { svg, at };
+  const { bin: at, x } = draw(svg, { ...PICTURE, ...changes }, 600, 300);
+  return { svg, at, x };
 }
 
 test("bars stand beside each other, those set aside upon those kept", () => {
-  const { svg, at } = drawn();
+  const { svg, at, x } = drawn();
   const [columns, kept, aside] = ["column", "kept", "aside"].map((name) => classed(svg, name).map(({ attributes }) => attributes));
   const number = (each, name) => Number(each[name]);
   assert.equal(columns.length, 3);
@@ -126,10 +133,11 @@ test("bars stand beside each other, those set aside upon those kept", () => {
   assert.ok(Math.abs(heights[0] / heights[2] - 2) < 1e-9 && Math.abs(heights[1] / heights[2] - 4) < 1e-9);
   assert.deepEqual(aside.map((each) => number(each, "height") > 0), [false, true, false]);
   assert.ok(Math.abs(number(aside[1], "y") + number(aside[1], "height") - number(kept[1], "y")) < 1e-9);
-  assert.deepEqual(classed(svg, "bin").map(({ attributes }) => attributes["aria-pressed"]), ["false", "true", "false"]);
+  assert.deepEqual(classed(svg, "bin").map(({ attributes }) => attributes["aria-pressed"]), ["false", "false", "false"]);
   const middles = columns.map((each) => number(each, "x") + number(each, "width") / 2);
   assert.deepEqual(middles.map(at), [0, 1, 2]);
   assert.deepEqual([at(0), at(599)], [-1, -1]);
+  assert.deepEqual([x(-5), x(20), x(99)], [x(10), number(columns[1], "x"), x(40)]);
 });
 
 test("curves and line are drawn where they are wanted", () => {

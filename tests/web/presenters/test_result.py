@@ -10,18 +10,20 @@ from uuid import uuid4
 import pytest
 from django.utils.html import escape
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.measure.results import Statistics
 from segmentation.core.network import cards
 from segmentation.core.report.summary import WEIGHTINGS
+from segmentation.core.tasks import every, find
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
 from segmentation.presenters.charts import ChartedSummary
 from segmentation.presenters.comparison import comparison
-from segmentation.presenters.result import Result, main_number
+from segmentation.presenters.result import Result, main_number, shown_settings
 from segmentation.services.results.models_offered import title_of
 from tests.web.finished import FILES, SUMMARY, visit, words
 
@@ -394,3 +396,14 @@ def test_of_a_refused_image_lists_say_no_number_and_no_dash():
 
 def test_the_automatic_name_of_a_model_is_no_title():
     assert title_of("auto-particles") == "Automatic"
+
+
+@pytest.mark.parametrize("task", [task.name for task in every()])
+def test_no_setting_differs_from_its_default_until_one_is_changed(task):
+    settings = AnalysisSettings.of(task)
+    assert list(shown_settings(settings, changed=True)) == []
+    changed = AnalysisSettings.from_dict(settings.with_(field_spread=0.4).as_dict())
+    expected = [] if "field_spread" in find(task).ignores else ["field_spread"]
+    assert [setting.name for setting, _ in shown_settings(changed, changed=True)] == expected
+    both = {setting.name for side in (True, False) for setting, _ in shown_settings(changed, changed=side)}
+    assert both == {setting.name for setting, _ in shown_settings(settings, changed=False)}

@@ -113,6 +113,19 @@ def test_a_law_that_does_not_fit_is_left_out_and_it_is_said(ask):
     assert (few["fit"], few["unfit"]) == (None, "")
 
 
+def test_a_range_counts_as_bars_do(ask):
+    plain, kept = ask(), SIZES[~ASIDE]
+    low, high = plain["edges"][2], plain["edges"][-1]
+    assert plain["range"] is None and ask(**{"from": "wide", "to": "9"})["range"] is None
+    whole = ask(**{"from": low, "to": high}, weighting="area")
+    assert whole["range"] == pytest.approx({"count": sum(plain["counts"][2:]), "share": sum(whole["shares"][2:])})
+    inside = (kept >= 40) & (kept < 60.5)
+    typed = ask(**{"from": "40", "to": "60.5"}, weighting="volume")["range"]
+    assert typed == pytest.approx({"count": inside.sum(), "share": (kept[inside] ** 3).sum() / (kept**3).sum()})
+    assert ask(**{"from": "-Infinity", "to": "Infinity"})["range"] == {"count": len(kept), "share": pytest.approx(1)}
+    assert ask(**{"from": "nan", "to": "inf"})["range"] == {"count": 0, "share": 0}
+
+
 def test_those_set_aside_are_told_apart(ask):
     said = ask(all="1")
     assert (sum(said["counts"]), said["n"]) == (len(SIZES), len(SIZES))
