@@ -172,11 +172,6 @@ class PooledResult(ChartedSummary):
         return self.task.screened
 
     @property
-    def of_all(self) -> list[Entry]:
-        """Numbers of each image and of all together; none for kinds of analysis with a size distribution."""
-        return self.headline_quantities(self.stored_quantities) if self.quantities else []
-
-    @property
     def headline_names(self) -> list[str]:
         """Names of the main numbers."""
         return self.stored.get("headline_quantities") or []
@@ -235,7 +230,7 @@ class PooledResult(ChartedSummary):
     @property
     def notices(self) -> list[Flag]:
         """The warnings; doubts about the numbers come first."""
-        return sorted(self.warnings, key=lambda flag: not flag.doubt)
+        return self.notices_of(self.warnings, pooled=True)
 
     @property
     def by_image(self) -> bool:

@@ -157,7 +157,9 @@ def doubt_line(calibration: Calibration) -> str:
     """The two parts of a scale's uncertainty."""
     read = rounding_words(calibration) or "not known"
     instrument = f"{'± ' * bool(calibration.instrument_uncertainty)}{instrument_words(calibration)}"
-    return f"Uncertainty by reading and rounding: {read}; of the microscope's own calibration: {instrument}."
+    return (
+        f"Uncertainty of the scale by reading and rounding: {read}; of the microscope's own calibration: {instrument}."
+    )
 
 
 def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
