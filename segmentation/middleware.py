@@ -19,6 +19,7 @@ from django.utils.functional import SimpleLazyObject
 
 from .services.access import second_factor
 from .services.access.links import LENGTH
+from .services.access.webhooks import remember_site
 from .services.ground import staff_log
 
 SIGN_IN = "Sign in first: reload the page."
@@ -164,6 +165,8 @@ class Visitor(Around):
         request.address_hash = hash_address(request.META.get("REMOTE_ADDR", ""))
         request.keep_visitor, request.used_link = False, ""
         request.links = read_links(request)
+        if request.method == "POST":
+            remember_site(f"{request.scheme}://{request.get_host()}")
         response = self.get_response(request)
         if request.used_link and request.used_link == request.GET.get("link") and not request.path.startswith("/api/"):
             keep_link(request, response)

@@ -112,7 +112,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         besides=export.figures,
         beside=_evidence(job, signatures, out),
         signatures=[signature.printed for signature in signatures],
-        filing=Filing(job.finished, services.address_of(job), job.sample.name if job.sample else "", image),
+        filing=Filing(job.finished, services.printed_address(job), job.sample.name if job.sample else "", image),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
         first_written=None if anew else lambda first: services.publish_export(export=export, files=first, early=True),
     )

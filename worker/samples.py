@@ -59,7 +59,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     files = write_all(
         combined,
         folder / "pooled",
-        filing=Filing(sample.started, services.address_of(sample)),
+        filing=Filing(sample.started, services.printed_address(sample)),
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
     )
     progress("storing the results", STORING)

@@ -16,8 +16,10 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
     """A `JobResult` in plain JSON types, numbers always finite (PostgreSQL's JSON knows no NaN)."""
     from segmentation.core.combine import histogram_of
     from segmentation.core.sample import Member
+    from segmentation.core.tasks import find
 
     outlines, origin, statistics = analysis.segmentation, analysis.segmentation.provenance, analysis.statistics
+    curves = () if analysis.refused else find(origin.task).curves(outlines, analysis.calibration)
     rows, columns = analysis.micrograph.shape
     pixel_size = analysis.table.nm_per_pixel or 1.0
     return storable(
@@ -29,6 +31,7 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
             "refused": analysis.refused,
             "statistics": statistics and statistics.as_dict(),
             "histogram": statistics and histogram_of([Member.of(analysis).sized], statistics, pixel_size),
+            "curves": [asdict(curve) for curve in curves],
             "calibration": asdict(analysis.calibration),
             "model": {
                 "name": origin.model,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 LONGEST = 60  # characters of a short form
+NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels, the same everywhere
 NO_NUMBERS = "No numbers: unlike the training images of the model"  # short form where an image is of another kind
 
 
@@ -26,7 +27,9 @@ class Flag:
     short: Annotated[str, Field(description="beside the numbers; empty of a mere note")] = ""
     doubt: Annotated[bool, Field(description="whether it puts the numbers in doubt")] = False
     reason: Annotated[str, Field(description="it means what was left out for this reason; empty: for none")] = ""
-    ids: Annotated[tuple[int, ...], Field(description="labels of the outlines that it means")] = ()
+    ids: Annotated[
+        tuple[int, ...], Field(description="labels of the outlines that it means; of a sample the images, by number")
+    ] = ()
 
     def __post_init__(self) -> None:
         if len(self.short) > LONGEST or (self.doubt and not self.short):
@@ -34,6 +37,18 @@ class Flag:
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def level(self) -> str:
+        """One of the three levels, which stands before the `headline`."""
+        if not self.doubt:
+            return NOTE
+        return DO_NOT_USE if self.short.startswith(DO_NOT_USE) else LOOK
+
+    @property
+    def headline(self) -> str:
+        """What stands beside the numbers, behind the level."""
+        return (self.short or self.text).removeprefix(f"{DO_NOT_USE}: ")
 
     @classmethod
     def doubtful(cls, text: str, short: str, **means: Any) -> Flag:
@@ -52,16 +67,10 @@ def from_json(content: Mapping[str, Any]) -> list[Flag]:
     return [Flag(**{**entry, "ids": tuple(entry["ids"])}) for entry in content.get("flags", ())]
 
 
-def one_line(flags: Iterable[Flag], longest: int = 150) -> str:
-    """The short forms on one line of at most so many characters, none of them shortened; "" without any."""
-    every = shorts(flags)
-    chosen = every[:1]
-    for flag in every[1:]:
-        if len("; ".join([*chosen, flag])) + len("; 99 more") > longest:
-            break
-        chosen.append(flag)
-    more = [f"{len(every) - len(chosen)} more"] if len(every) > len(chosen) else []
-    return "; ".join([*chosen, *more])
+def warned(flags: Iterable[Flag]) -> list[str]:
+    """The one warning with its level, as in lists, figures and texts; none where there are only notes."""
+    gravest = sorted((flag for flag in flags if flag.short), key=lambda flag: not flag.doubt)
+    return [f"{flag.level}: {flag.headline}" for flag in gravest[:1]]
 
 
 def shorts(flags: Iterable[Flag]) -> list[str]:

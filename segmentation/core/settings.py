@@ -51,8 +51,8 @@ class SegmentationSettings(Settings):
         DEFAULT_MODEL,
         title="Model",
         description=(
-            "The trained network that segments the image; auto-particles or auto-phases lets the image choose among the"
-            " released models of that kind."
+            "The network that outlines the image. auto-particles and auto-phases take the released model of that kind"
+            " that fits best."
         ),
     )
     data_bar: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
@@ -73,7 +73,7 @@ class MeasurementSettings(Settings):
     filter: bool = Field(
         False,
         title="Segmentation filter",
-        description="Leave out objects that are small, unresolved, of an odd shape or of low confidence.",
+        description="Also leave out objects that are too small, have an odd shape, or are probably wrong.",
         json_schema_extra={"main": True},
     )
     faint_limit: float | None = Field(
@@ -82,8 +82,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Faint outlines",
         description=(
-            "Leave out outlines with less than this share of the typical contrast, gaps between particles, and"
-            " particles mostly hidden by others. 0 counts them all."
+            "Outlines with less than this share of the typical contrast are left out, and so are gaps between particles"
+            " and particles that others mostly hide. 0 counts them all."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
     )
@@ -91,20 +91,20 @@ class MeasurementSettings(Settings):
         "exclude",
         title="Border correction",
         description=(
-            "Objects cut by the frame have no size. Large ones are cut more often; weighting makes up for it (Miles"
-            " 1974, Lantuejoul 1978)."
+            "The frame cuts large objects more often than small ones, and cut ones cannot be measured. Weighting"
+            " corrects for this (Miles 1974, Lantuejoul 1978)."
         ),
         json_schema_extra={
             "labels": {
-                "exclude": "sizes without what touches the frame",
-                "weight": "sizes without what touches the frame, the others weighted for it",
+                "exclude": "leave out what touches the frame",
+                "weight": "leave it out, and weight the others for it",
             }
         },
     )
     measure_unlike: bool = Field(
         False,
         title="Measure unusual pictures",
-        description="Give numbers even if the picture looks unlike those from which the model learnt.",
+        description="Give numbers even if the model did not learn from such pictures.",
         json_schema_extra={"scripts": True},
     )
     field_spread: float = Field(
@@ -113,8 +113,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Spread between fields",
         description=(
-            "How much the typical size differs from field to field of the specimen. One image cannot show it; a sample"
-            " of several images does. It widens the interval of the share of 1 to 100 nm."
+            "How much the typical size differs from place to place on the specimen. One image cannot show it; several"
+            " images do. It widens the interval of the share from 1 to 100 nm."
         ),
         json_schema_extra={"unit": "%", "group": LABORATORY},
     )
@@ -124,8 +124,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Repeatability",
         description=(
-            "Relative standard deviation of the median between specimens of the same material that were prepared and"
-            " measured separately."
+            "How much the median differs between specimens of one material, each prepared and measured anew: its"
+            " relative standard deviation."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "not known"}, "group": LABORATORY},
     )
@@ -135,8 +135,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Difference between operators",
         description=(
-            "Relative standard deviation of the median between people who outline the same image. The page that"
-            " compares two results finds it."
+            "How much the median differs between people who outline the same image: its relative standard deviation."
+            " Compare their results to find it."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "not known"}, "group": LABORATORY},
     )
@@ -144,7 +144,7 @@ class MeasurementSettings(Settings):
         Calibration | None,
         BeforeValidator(_calibration),
         PlainSerializer(lambda known: None if known is None else asdict(known)),
-    ] = Field(None, title="Calibration", description="The size of a pixel; by default what file or image say.")
+    ] = Field(None, title="Calibration", description="Size of a pixel; by default from the file or its bar.")
 
     scale_uncertainty: Literal["auto"] | Annotated[float, Field(ge=0, le=50)] = Field(
         "auto",
@@ -162,7 +162,7 @@ class MeasurementSettings(Settings):
         ge=1,
         le=4,
         title="Coverage factor k of that uncertainty",
-        description="1 for a standard uncertainty; certificates state an expanded one, mostly with k = 2.",
+        description="As on the certificate: mostly 2. Take 1 for a standard uncertainty.",
         json_schema_extra={"group": LABORATORY},
     )
     scale_uncertainty_source: str = Field(

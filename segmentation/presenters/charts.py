@@ -11,6 +11,7 @@ from ..core.measure.quantities import decimals_between, significant
 from ..core.report.entries import Entry
 from ..core.report.summary import Summary
 from ..core.report.wording import interval_words, per_cent, share_interval
+from ..core.tasks.base import Task
 
 TICKS = 5
 
@@ -207,23 +208,16 @@ class Lines:
 class ChartedSummary(Summary):
     """The numbers of a result with the small charts that a template draws."""
 
+    task: Task
+
+    @property
+    def further(self) -> list[Entry]:
+        """The numbers that do not stand among the sizes."""
+        return [entry for entry in self.known if not (self.sizes and entry.name in self.task.figures)]
+
     @property
     def convergence(self) -> Convergence | None:
         return Convergence.of(self)
-
-    @property
-    def known(self) -> list[Entry]:
-        """The answers of a kind of analysis that have a value."""
-        return [quantity for quantity in self.quantities if quantity.number.value is not None]
-
-    @property
-    def leading(self) -> list[Entry]:
-        """At most three of them: the first, the median and the last."""
-        quantities = self.known
-        if len(quantities) <= 3:
-            return quantities
-        median = next((quantity for quantity in quantities[1:-1] if quantity.name.endswith("_median")), quantities[1])
-        return [quantities[0], median, quantities[-1]]
 
     @property
     def nano_bar(self) -> Bar | None:

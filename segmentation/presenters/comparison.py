@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.compare.results import Comparison as Compared
 from ..core.compare.results import Limits, Place, of_difference
-from ..core.flags import one_line
+from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
 from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import Value, in_micrometres, significant
@@ -43,8 +43,8 @@ PLACES: dict[Place, tuple[str, str, str]] = {
 
 
 def warning_of_side(side: Row) -> str:
-    """The short forms of the warnings of one of two results, "" without any."""
-    return one_line(PooledResult(side).warnings) if isinstance(side, Sample) else warning_of(side)
+    """The one warning of one of two results, "" without any."""
+    return "".join(warned(PooledResult(side).warnings)) if isinstance(side, Sample) else warning_of(side)
 
 
 @dataclass(frozen=True)

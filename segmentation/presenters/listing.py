@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Count, F
 from django.urls import reverse
 
-from ..core.flags import one_line
+from ..core.flags import warned
 from ..core.report.entries import known_column
 from ..core.report.wording import capital
 from ..http.serving import thumbnails
@@ -129,7 +129,7 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
         counted=f"{images}, {pooled.kept:,} counted" if pooled.screened else images,
         number=headline(pooled),
         bars=_bars(sample.pooled),
-        warning=one_line(pooled.warnings),
+        warning="".join(warned(pooled.warnings)),
         unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
     )
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import Flag, from_json, one_line
+from ..core.flags import Flag, from_json, warned
 from ..core.labels.options import EVEN
 from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
@@ -31,7 +31,7 @@ from ..models import Job, Micrograph
 from ..plain import quantities_of
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
-from .charts import ChartedSummary, Convergence
+from .charts import Bar, ChartedSummary, Convergence, Lines, polygon
 
 HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
 LISTED = ("min_feret", "max_feret", "ecd", "area")  # sizes in the table of objects of every kind
@@ -80,6 +80,13 @@ class ClassRow:
     colour: str
     cells: list[Entry]
     own: list[Entry]
+
+    @property
+    def share(self) -> Bar | None:
+        """The first of the numbers that every class has, where it is a known fraction."""
+        first = next((cell for cell in self.cells if cell.kind == "fraction"), None)
+        of = first.number if first else Value(None)
+        return Bar.of({"name": self.name, "fraction": of.value, "low": of.low, "high": of.high, "n": 0})
 
 
 class Result(ChartedSummary):
@@ -149,13 +156,9 @@ class Result(ChartedSummary):
         """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes."""
         if self.nothing or self.refused:
             return []
-        aside = [line for line in self.set_aside if line.reason in COUNTED_AGAIN][:1]
-        return [
-            *(warning for warning in self.warnings if warning.doubt),
-            *filter(None, (self.other_polarity, self.began_with)),
-            *(Flag(f"{line.count} left out: {line.reason}.", reason=line.reason) for line in aside),
-            *(warning for warning in self.warnings if not warning.doubt),
-        ]
+        listed: list[Flag | Change] = [*self.notices_of(self.warnings)]
+        doubts = sum(warning.doubt for warning in self.warnings)
+        return [*listed[:doubts], *filter(None, (self.other_polarity, self.began_with)), *listed[doubts:]]
 
     @property
     def in_pixels(self) -> bool:
@@ -218,6 +221,17 @@ class Result(ChartedSummary):
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and not self.statistics
         return class_rows(self.stored_quantities) if has_classes else []
+
+    @property
+    def curves(self) -> list[Lines]:
+        """What is drawn where there is no size distribution; nothing of results of earlier versions."""
+        charts = []
+        for curve in () if self.statistics else self.summary.get("curves", ()):
+            x, lines = curve["x"], curve["lines"]
+            ys = [lines.get(row.name, []) for row in self.classes] if len(lines) > 1 else lines.values()
+            points = [polygon(x, y) if len(x) > len(y) > 0 else list(zip(x, y, strict=False)) for y in ys]
+            charts.append(Lines.of(points, curve["title"], curve["across"], from_zero=True))
+        return [chart for chart in charts if chart]
 
     @property
     def own_size(self) -> Quantity | None:
@@ -364,8 +378,8 @@ def shown_settings(settings: AnalysisSettings, changed: bool) -> Iterator[tuple[
 
 
 def warning_of(job: Job) -> str:
-    """The short forms of the warnings of a finished job on one line, "" without any."""
-    return one_line(from_json(job.summary))
+    """The one warning of a finished job with its level, "" without any."""
+    return "".join(warned(from_json(job.summary)))
 
 
 def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:

@@ -3,7 +3,7 @@
 If the user breaks a rule, `Refused` is raised: one sentence and an HTTP status.
 """
 
-from .access.webhooks import address_of
+from .access.webhooks import address_of, printed_address
 from .ground.callers import check_may_train, may_train
 from .ground.queue import ask_for_files, enqueue_inspection
 from .ground.refusal import Refused, trouble
@@ -40,6 +40,7 @@ from .results.samples import (
     Scale,
     add_images,
     cancel_sample,
+    count_corrections,
     create_sample,
     delete_sample,
     include_image,

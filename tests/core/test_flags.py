@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from segmentation.core.flags import LONGEST, Flag, as_json, from_json, shorts
+from segmentation.core.flags import LONGEST, Flag, as_json, from_json, shorts, warned
 
 FAINT = Flag("77 outlines are faint.", "77 faint outlines set aside", reason="much fainter than the others")
 SCALE = Flag.doubtful("The file gives 2 nm, the bar 3 nm.", "Scale doubtful", ids=(3, 5))
@@ -22,6 +22,13 @@ def test_what_is_stored_is_read_again():
 
 def test_the_short_forms_stand_once_and_notes_have_none():
     assert shorts([NOTE, SCALE, FAINT, SCALE]) == [SCALE.short, FAINT.short]
+
+
+def test_there_are_three_levels_and_one_warning():
+    wrong = Flag.doubtful("The scale is wrong.", "Do not use: scale wrong by a factor of 10?")
+    assert [flag.level for flag in (NOTE, FAINT, SCALE, wrong)] == [*["Note"] * 2, "Look at the picture", "Do not use"]
+    assert (NOTE.headline, wrong.headline) == (NOTE.text, "scale wrong by a factor of 10?")
+    assert warned([NOTE, FAINT, SCALE]) == ["Look at the picture: Scale doubtful"] and warned([NOTE]) == []
 
 
 @pytest.mark.parametrize(("short", "doubt"), [("x" * (LONGEST + 1), False), ("", True)])

@@ -17,11 +17,12 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure import quantities
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import exports
+from segmentation.core.report import exports, figure
 from segmentation.core.report.exports import geojson, viewer
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.files import write_all
 from segmentation.core.report.panels import PANELS
+from segmentation.core.sample import SampleAnalysis
 from segmentation.lab.training import tasks as taught
 
 from . import brightness, taught_brightness
@@ -60,6 +61,26 @@ def test_the_golden_case_gives_its_answers(kind, golden):
     assert golden.segmentation.class_names == kind.task.classes_of(kind.card)
     assert golden.segmentation.provenance.task == kind.task.name
     assert golden.segmentation.provenance.card == kind.card.entries()
+
+
+def test_letters_of_the_figure_lie_over_no_line_and_no_other_panel(golden):
+    sheet = figure.draw(SampleAnalysis.of(golden))
+    figure.rendered(sheet)
+    for ax in sheet.axes:
+        title, legend = ax._left_title.get_window_extent(), ax.get_legend()
+        assert not [other for other in sheet.axes if other.axison and other.bbox.padded(-2).overlaps(title)], title
+        assert sheet.bbox.contains(title.x0, title.y0) and sheet.bbox.contains(title.x1, title.y1)
+        upright = [line.get_window_extent() for line in ax.lines if len(set(line.get_xdata())) == 1]
+        assert not legend or not [line for line in upright if line.padded(1).overlaps(legend.get_window_extent())]
+
+
+def test_the_page_draws_what_has_no_size_distribution(kind, golden):
+    curves = kind.task.curves(golden.segmentation, golden.calibration)
+    assert bool(curves) == (kind.task.semantic and kind.task.name != "brightness")
+    for curve in curves:
+        assert {len(curve.x) - len(y) for y in curve.lines.values()} <= {0, 1}
+        assert set(curve.lines) <= set(golden.segmentation.class_names)
+        assert np.isfinite(curve.x).all() and curve.across.endswith("(px)")
 
 
 def test_what_was_found_is_stored_and_measured_again(golden, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponse
 
-from segmentation import middleware
+from segmentation import middleware, services
 
 PROXY, WORLD = "10.0.0.1", "203.0.113.7"
 
@@ -123,3 +124,17 @@ def test_every_address_of_the_closed_site_asks_for_sign_in_but_the_few(client, s
 def test_every_page_carries_the_policy(client):
     policy = client.get("/")["Content-Security-Policy"]
     assert "default-src 'self'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+
+
+@pytest.mark.django_db
+def test_files_name_the_site_as_the_browser_last_did(client, settings, make_job):
+    job = make_job()
+    assert services.printed_address(job) == f"/{job.folder}/"
+    settings.ALLOWED_HOSTS = ["lab-pc"]
+    client.get("/", HTTP_HOST="lab-pc:8000")  # a probe or a reader changes nothing
+    assert services.printed_address(job) == f"/{job.folder}/"
+    assert client.post("/uploads/", HTTP_HOST="elsewhere").status_code == 400
+    client.post("/uploads/", HTTP_HOST="lab-pc:8000")
+    assert services.printed_address(job) == f"http://lab-pc:8000/{job.folder}/"
+    settings.DEEPSEGM_URL = urlsplit("https://sem.example.org")
+    assert services.printed_address(job) == f"https://sem.example.org/{job.folder}/"

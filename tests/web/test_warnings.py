@@ -16,6 +16,7 @@ from tests.web.finished import FILES, SUMMARY
 
 pytestmark = pytest.mark.django_db
 SHORT = "Perhaps not a micrograph"
+TOLD = f"Look at the picture: {SHORT}"
 DOUBTED = as_json([Flag.doubtful("It may contain no particles.", SHORT), Flag("A note that changes no number.")])
 
 
@@ -29,18 +30,18 @@ def test_in_a_comparison(client, doubted, make_job, alice):
     client.force_login(alice)
     page = client.get(f"{reverse('compare')}?a={doubted.pk}&b={sound.pk}").content.decode()
     assert page.count(SHORT) == 1 and "changes no number" not in page
-    assert (warning_of_side(doubted), warning_of_side(sound)) == (SHORT, "")
+    assert (warning_of_side(doubted), warning_of_side(sound)) == (TOLD, "")
 
 
 def test_in_the_list_of_samples(client, make_sample, alice):
     sample = make_sample("done", owner=alice, state="done", pooled={"statistics": SUMMARY["statistics"], **DOUBTED})
     client.force_login(alice)
-    assert SHORT in client.get(reverse("samples"), follow=True).content.decode()
-    assert warning_of_side(Sample.objects.get(pk=sample.pk)) == SHORT
+    assert TOLD in client.get(reverse("samples"), follow=True).content.decode()
+    assert warning_of_side(Sample.objects.get(pk=sample.pk)) == TOLD
 
 
 def test_in_the_administrators_list(admin_client, doubted):
-    assert SHORT in admin_client.get(reverse("admin:segmentation_job_changelist")).content.decode()
+    assert TOLD in admin_client.get(reverse("admin:segmentation_job_changelist")).content.decode()
 
 
 def test_in_one_table_of_several_results(doubted, make_job, monkeypatch):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .pooled_fields import jackknife_error
 from .quantities import Value
+from .runs import find_runs
 
 GRID = 4  # blocks a side
 LEAST = 8  # px, side of a block
@@ -67,6 +68,18 @@ def _of_block(
         for side in (first, second):
             crossings[direction] += np.bincount(side[passed], minlength=number)
     return np.bincount(inside[inside >= 0], minlength=number).astype(float), crossings, length
+
+
+def chords(classes: NDArray[np.int32], number: int) -> list[Floats]:
+    """(n,) px for each of the classes (H, W) 0..number - 1 (-1: no class): its intercepts on all rows and columns,
+    without those that the frame cuts."""
+    lengths: list[list[NDArray[np.int64]]] = [[] for _ in range(number)]
+    for picture in (classes, classes.T):
+        runs = find_runs(picture + 1)
+        whole = (runs.start > 0) & (runs.stop < picture.shape[1])
+        for index, of_class in enumerate(lengths):
+            of_class.append(runs.length[whole & (runs.particle == index)])
+    return [np.concatenate(of_class).astype(float) for of_class in lengths]
 
 
 def fractions(counts: Counts) -> Floats:

@@ -309,8 +309,8 @@ def _missed(fraction: Fraction, verdict: str, images: int) -> str:
     share, low, high = (100 * part for part in interval)
     ends = ", and the verdict could change" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
     return (
-        f" {images} images may miss a kind of field that is under {share:.0f} % of the specimen. With it, the fraction"
-        f" could be {low:.0f} to {high:.0f} %{ends}."
+        f" {images} images may not show a part of the specimen that is under {share:.0f} % of it. With this part,"
+        f" the fraction could be {low:.0f} to {high:.0f} %{ends}."
     )
 
 
@@ -339,7 +339,7 @@ def _doubt(verdict: str, sensitivity: list[Sensitivity]) -> str:
     if verdict == "undecided":
         return ""
     other = [row["name"] for row in sensitivity if (row["fraction"] >= THRESHOLD) != (verdict == "above")]
-    return f" The verdict reverses with: {', '.join(other)}." if other else ""
+    return f" The verdict would change with: {', '.join(other)}." if other else ""
 
 
 def _accuracy(verdict: str, variants: Mapping[str, WeightedSizes], terms: Terms) -> str:

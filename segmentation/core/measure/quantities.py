@@ -301,7 +301,7 @@ add(
     Quantity(
         "ecd_median",
         "Median ECD",
-        "Median of the diameters of discs with the objects' areas.",
+        "Median diameter of circles with the same areas as the objects.",
         1,
     ),
     Quantity(

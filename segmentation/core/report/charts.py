@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,6 +32,7 @@ AREA = "#009e73"
 BLACK = "#222222"
 GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK}
 BROAD = 0.56  # of its height, the width of a letter
+UNDER_LEGEND = 0.8  # of the height of a histogram, over its bars
 PART = 32  # letters of a contribution in a line
 
 
@@ -95,13 +97,14 @@ class Sheet(Figure):
     """What charts are drawn on, not yet written anywhere; pyplot is not involved.
 
     font: height of all letters, in points. grey: whether to draw without colours. title, about: for the file's own
-    facts.
+    facts. insets: inches from the left edge of a panel to the Axes of its chart.
     """
 
     def __init__(self, inches: tuple[float, float], dpi: float = 200, font: float = 8.0, grey: bool = False) -> None:
         super().__init__(figsize=inches, dpi=dpi, facecolor="white")
         FigureCanvasAgg(self)
         self.font, self.grey, self.title, self.about = font, grey, "", ""
+        self.insets: dict[Axes, float] = {}
 
     def letters(self, inches: float) -> int:
         """How many letters have room side by side."""
@@ -129,8 +132,10 @@ def letters_in(ax: Axes) -> int:
 
 
 def set_title(ax: Axes, words: str) -> None:
-    """Above the Axes, in as many lines as it needs."""
-    ax.set_title(fill(words, letters_in(ax)), loc="left", fontsize=sheet_of(ax).font, pad=4)
+    """Above the Axes, from the left edge of its panel on, in as many lines as it needs."""
+    sheet, (wide, _) = sheet_of(ax), room(ax)
+    inset = sheet.insets.get(ax, 0.0)
+    ax.set_title(fill(words, sheet.letters(wide + inset)), loc="left", fontsize=sheet.font, pad=4, x=-inset / wide)
 
 
 def begin(ax: Axes, x: str = "", y: str = "") -> Sheet:
@@ -169,11 +174,11 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     ax.set_xlim(*_with_room(bars.edges[0], bars.edges[-1]))
     for name, colour, style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
         value = getattr(statistics, name) or 0.0
-        ax.axvline(
-            value, color=sheet.colour(colour), linewidth=1.6, linestyle=style, label=f"{name} {significant(value)}"
-        )
+        how: dict[str, Any] = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": style}
+        ax.axvline(value, ymax=UNDER_LEGEND, label=f"{name} {significant(value)}", **how)
     if statistics.fraction_100nm is not None and ax.get_xlim()[0] < distribution.nano < ax.get_xlim()[1]:
-        ax.axvline(distribution.nano, color=sheet.colour(INK), linestyle="dotted", linewidth=1.2, label="100 nm")
+        how = {"color": sheet.colour(INK), "linewidth": 1.2, "linestyle": "dotted"}
+        ax.axvline(distribution.nano, ymax=UNDER_LEGEND, label="100 nm", **how)
     if statistics.fit is not None and not unfit(statistics.fit):
         size = np.linspace(max(ax.get_xlim()[0], 1e-3 * bars.edges[-1]), bars.edges[-1], 300)
         expected = density(size, statistics.fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
@@ -182,9 +187,10 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     elif statistics.fit is not None:
         ax.plot([], [], " ", label="not log-normal")
     wide = letters_in(ax) > 70
-    ax.set_ylim(0, 1.3 * highest)
+    ax.set_ylim(0, highest / UNDER_LEGEND)
     ax.legend(
-        loc="upper right",
+        loc="upper right" if wide else "best",
+        framealpha=0.7,
         ncols=4 if wide else 1,
         fontsize=sheet.font * (1.0 if wide else 0.85),
         edgecolor="none",
@@ -242,7 +248,7 @@ def draw_parts(ax: Axes, answer: Entry) -> None:
     bars = ax.barh(range(len(shares)), shares, 0.6, color=BAR)
     ax.bar_label(bars, texts, padding=3, fontsize=font)
     ax.set_yticks(range(len(titles)), [fill(title, PART) for title in titles], fontsize=font)
-    ax.set(xticks=[], xlim=(0, 135), ylim=(len(titles) - 0.5, -0.5))
+    ax.set(xticks=[], xlim=(0, 150), ylim=(len(titles) - 0.5, -0.5))
     ax.spines["bottom"].set_visible(False)
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from ..analysis import Analysis
-from ..flags import shorts
+from ..flags import warned
 from ..sample import SampleAnalysis
 from . import figure
 from .charts import Distribution, Sheet
@@ -102,9 +102,8 @@ class Context:
     def about(self) -> list[str]:
         """Lines that say what was analysed."""
         sample, analysis = self.sample, self.sample.analysis
-        warnings = [f"Warning: {text}" for text in shorts(sample.flags)]
         if analysis is None:
-            lines = (f"Sample {sample.name}", sample.extent, left_out_words(sample), *warnings)
+            lines = (f"Sample {sample.name}", sample.extent, left_out_words(sample), *warned(sample.flags))
             return [line for line in lines if line]
         rows, columns = analysis.micrograph.shape
         return [
@@ -112,5 +111,5 @@ class Context:
             f"{columns} x {rows} px, {calibration_words(analysis.calibration)}",
             f"SHA-256 of the image: {analysis.micrograph.sha256}",
             f"Model: {model_words(sample.members[0].record.card)}",
-            *warnings,
+            *warned(sample.flags),
         ]

@@ -144,12 +144,14 @@ def known_column(name: str) -> Quantity:
 
 
 def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Entry]:
-    """What an analysis answers with, in the unit that people read, which all classes share; fractions only where they
-    are known, unless every one is wanted."""
-    long = {name.partition(OF)[0] for name, value in quantities.items() if readable(value) is not value}
+    """What an analysis answers with, in the unit that people read, which all classes share, and all figures of one
+    distribution; fractions only where they are known, unless every one is wanted."""
+    measures = {
+        name: (value.unit, name.partition(OF)[0].rpartition("_")[0] or name) for name, value in quantities.items()
+    }
+    long = {measures[name] for name, value in quantities.items() if readable(value) is not value}
     entries = (
-        Entry.of(name, in_micrometres(value) if name.partition(OF)[0] in long else value)
-        for name, value in quantities.items()
+        Entry.of(name, in_micrometres(value) if measures[name] in long else value) for name, value in quantities.items()
     )
     return [entry for entry in entries if every or entry.kind != "fraction" or entry.number.value is not None]
 

@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ..flags import one_line as warning_of
-from ..flags import shorts
+from ..flags import warned
 from ..sample import SampleAnalysis
 from .charts import INK, WARNED, Distribution, Sheet, draw_histogram
-from .entries import answers
 from .facts import brief, model_words
 from .fonts import writable
 from .images import draw_by_image, draw_multiples, draw_numbers
@@ -28,7 +26,7 @@ from .looks import ALL, Look
 from .method import left_out_words
 from .panels import PANELS, Drawing, add_scale_bar, draw_panel
 from .summary import Summary
-from .wording import agreement_words, calibration_words, corrected_images_words, one_line, version
+from .wording import agreement_words, calibration_words, corrected_images_words, one_line, uncapital, version
 
 Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
@@ -63,8 +61,8 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
     sheet = _described(Sheet(OF_SAMPLE, 200 * DPI / 360, 9.0), sample)
     _text(sheet, 0.035, 0.974, one_line(sample.name), fontsize=13, fontweight="bold", color=INK)
     _text(sheet, 0.985, 0.02, version(), ha="right", fontsize=8, color=INK)
-    if warning := warning_of(sample.flags):
-        _text(sheet, 0.035, 0.929, f"Warning: {warning}", fontsize=9, fontweight="bold", color=WARNED)
+    for warning in warned(sample.flags):
+        _text(sheet, 0.035, 0.929, warning, fontsize=9, fontweight="bold", color=WARNED)
     _text(sheet, 0.035, 0.948, _pooled(sample), fontsize=9.5, color=INK)
     draw_sample = _draw_images if sample.task.screened else _draw_numbers
     draw_sample(sheet, in_readable_unit(sample))
@@ -86,17 +84,9 @@ def caption_of(sample: SampleAnalysis, letters: int) -> str:
     name = one_line(sample.name, max(12, letters // 3))
     if summary.screened:
         numbers = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
-        panels = [(headline.term, headline.value, headline.unit, headline.interval) for headline in summary.headlines]
-        numbers += [
-            f"{term[:1].lower()}{term[1:]} {value} {unit} ({ends})" for term, value, unit, ends in panels if ends
-        ]
+        numbers += [f"{uncapital(entry.term)} {entry.words}" for entry in summary.headlines if entry.interval]
     else:
-        every = answers(sample.quantities)
-        numbers = [
-            f"{entry.term[:1].lower()}{entry.term[1:]} {entry.words}"
-            for entry in every
-            if entry.number.value is not None
-        ]
+        numbers = [f"{uncapital(entry.term)} {entry.words}" for entry in summary.leading]
     line = name
     for index, number in enumerate(numbers):
         longer = f"{line}{', ' if index else ': '}{number}"
@@ -209,13 +199,13 @@ def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], l
     wide = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
     high = min(wide * flat, TALLEST)
     heights = [max(high, LEAST_CHART) if set(row) & set(charts) else high for row in rows]
-    warning, below = shorts(sample.flags)[:1] if look.caption else [], (line + GAP / 2) * look.caption
+    warning, below = warned(sample.flags) if look.caption else [], (line + GAP / 2) * look.caption
     page = sum(heights) + len(rows) * line + (len(rows) - 1) * GAP + below + line * len(warning) + 2 * MARGIN
     sheet = _described(Sheet((WIDTH, page), DPI, font, look.grey), sample)
     letters = sheet.letters(WIDTH - 2 * MARGIN)
     top = page - MARGIN
     for words in warning:
-        words, at = f"Warning: {words}", 1 - (MARGIN + line / 2) / page
+        at = 1 - (MARGIN + line / 2) / page
         size = font * min(1.0, 0.88 * letters / len(words))  # bold letters are broader
         _text(sheet, MARGIN / WIDTH, at, words, fontsize=size, fontweight="bold", color=sheet.colour(WARNED))
         top -= line
@@ -225,9 +215,11 @@ def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], l
         span = wide if len(row) > 1 or columns == 2 or row[0] not in charts else WIDTH - 2 * MARGIN
         for position, name in enumerate(row):
             left, right, bottom = MARGIN + position * (wide + GAP), MARGIN + position * (wide + GAP) + span, top - tall
-            if name in charts:
+            is_chart = name in charts
+            if is_chart:
                 left, bottom, right = left + inset, bottom + foot, right - font / 72
-            sheet.add_axes((left / WIDTH, bottom / page, (right - left) / WIDTH, (top - bottom) / page))
+            ax = sheet.add_axes((left / WIDTH, bottom / page, (right - left) / WIDTH, (top - bottom) / page))
+            sheet.insets[ax] = inset * is_chart
         top -= tall + GAP
     if look.caption:
         _text(

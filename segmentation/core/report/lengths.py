@@ -8,12 +8,15 @@ from ..measure.distribution import WeightedSizes
 from ..measure.quantities import Unit, in_micrometres
 from ..measure.results import MICROMETRES, micrometres
 from ..sample import SampleAnalysis
+from .entries import answers
 
 
 def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
     """The same sample with its pooled sizes in µm where they are long; the tables of its images keep nm."""
     statistics, bars = sample.pooled, sample.histogram
-    if statistics is None or statistics.readable_unit == statistics.unit:
+    if statistics is None:
+        return replace(sample, quantities={each.name: each.number for each in answers(sample.quantities, every=True)})
+    if statistics.readable_unit == statistics.unit:
         return sample
     return replace(
         sample,

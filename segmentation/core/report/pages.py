@@ -10,8 +10,7 @@ from typing import BinaryIO
 
 from reportlab.platypus import Flowable, PageBreak
 
-from ..flags import shorts
-from ..measure.quantities import Value, number
+from ..measure.quantities import Value, number, readable, significant
 from ..micrograph.crosscheck import Source
 from ..sample import SampleAnalysis, SampleImage
 from . import sections
@@ -38,7 +37,7 @@ from .document import (
     words,
     write,
 )
-from .entries import Entry, answers
+from .entries import Entry
 from .exports.result import versions
 from .facts import REPORTED, changed, common, differing, lines, model_label, reported, text
 from .figure import drawn_alone
@@ -47,12 +46,13 @@ from .images import MOST_ABREAST, draw_by_image
 from .lengths import in_readable_unit
 from .method import left_out_words, method, references
 from .micrographs import micrographs
-from .panels import PANELS
+from .panels import PANELS, draw_panel
 from .summary import Summary
 from .wording import (
     CITATION,
     agreement_words,
     calibration_words,
+    capital,
     corrected_images_words,
     counts_words,
     doubt_line,
@@ -64,7 +64,6 @@ from .wording import (
 TALLEST = 300.0  # points, of the picture
 HISTOGRAM = (WIDTH / 72, 2.5)  # inches
 MOST_FACTS = 16  # of an instrument
-MOST_ANSWERS = 12
 MEDIANS = (6.8, 2.6)
 LONGEST = 600  # characters of what one image has of its own
 
@@ -86,9 +85,9 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
     yield space(3)
     yield facts_abreast(list(_origin(context, sample)))
     yield space(5)
-    if warnings := shorts(sample.flags):
-        yield words(f"Warning: {warnings[0]}.", WARNING)
-        yield words(next(flag.text for flag in sample.flags if flag.short), SMALL)
+    for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None)[:1]:
+        yield words(f"{notice.level}: {notice.headline}", WARNING if notice.doubt else LEAD)
+        yield words(notice.text if notice.short else "", SMALL)
     yield space(6)
     yield from _picture(context)
     if sample.analysis is not None and sample.analysis.refused:
@@ -99,6 +98,13 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
         yield words(f"{distribution.size_words}.", LEAD)
     elif distribution is not None:
         yield Chart(drawn_alone(lambda ax: draw_histogram(ax, distribution), HISTOGRAM))
+    elif sample.analysis is None:
+        yield from _charts_of_images(sample, sample.headline_quantities[:1])
+    else:
+        for name in sample.task.panels:
+            if not PANELS[name].picture and name != "quantities":
+                draw = partial(draw_panel, name, drawing=context.drawing, letter="")
+                yield Chart(drawn_alone(draw, HISTOGRAM))
 
 
 def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
@@ -114,8 +120,8 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
         yield "Analysed", context.filing.date
     yield "Acquired", str(shared.get(("instrument", "date"), "the file has no date"))
     yield "Operator", str(shared.get(("report", REPORTED["operator"]), "not provided"))
-    if context.filing.sample:
-        yield "Sample", one_line(context.filing.sample, 60)
+    if sample.analysis is not None:
+        yield "Sample", one_line(context.filing.sample, 60) or "not provided"
     if context.filing.address:
         yield "Result", context.filing.address
     if corrected := corrected_images_words(sample.corrected):
@@ -142,7 +148,10 @@ def _picture(context: Context) -> Iterator[Flowable]:
         content, caption = pictures[0 if sample.analysis.refused else -1]
         yield picture(content, WIDTH, TALLEST)
         aside = f" ({counts_words(sample.pooled.set_aside)})" if sample.pooled and sample.pooled.set_aside else ""
-        yield words(f"{caption[:1].upper()}{caption[1:]}{aside}.", SMALL)
+        columns, size = sample.analysis.micrograph.shape[1], sample.analysis.calibration.nm_per_pixel
+        wide = readable(Value(size and columns * size, unit="nm"))
+        width = f" The image is {significant(wide.value)} {wide.unit} wide." if size else ""
+        yield words(f"{capital(caption)}{aside}.{width}", SMALL)
         yield space(4)
 
 
@@ -153,29 +162,31 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         cells: list[Flowable | list[Flowable]] = [
             [words(f"{summary.kept:,}", NUMBER), words(f"{summary.things} counted", LEAD), words(aside, SMALL)]
         ]
-        for headline in summary.headlines:
-            ends = f"95 % interval {headline.interval} {headline.unit}" if headline.interval else ""
-            below = " · ".join(filter(None, (headline.term, headline.below)))
-            cells.append([words(f"{headline.value} {headline.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)])
-        yield abreast(*cells)
+        yield abreast(*cells, *map(_large, summary.headlines))
         if summary.headlines and summary.headlines[0].total:
             yield words("The intervals have the total uncertainty, as far as it is known: see page 2.", SMALL)
         if summary.nano and summary.nano["decides"]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
-    elif sample.quantities:
-        every = answers(sample.quantities, every=True)
-        intervals = any(value.low is not None for value in sample.quantities.values())
-        yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
-        yield facts([(entry.term, entry.words) for entry in every[:MOST_ANSWERS]])
+    elif summary.leading:
+        yield abreast(*map(_large, summary.leading))
+
+
+def _large(entry: Entry) -> list[Flowable]:
+    ends = f"95 % interval {entry.interval} {entry.unit}" if entry.interval else ""
+    below = " · ".join(filter(None, (entry.term, entry.below)))
+    return [words(f"{entry.value} {entry.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)]
 
 
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """The second page: method, settings, uncertainty, signature."""
+    if summary.known:
+        yield heading("All numbers, with 95 % intervals")
+        yield facts_abreast([(entry.term, entry.words) for entry in summary.known])
     yield heading("Method")
     yield words(method(sample), METHOD)
     yield words(f"Cite: {CITATION}", SMALL)
     names = ["median"] if sample.task.screened else sample.headline_quantities[:1]
-    if sample.analysis is None and all(name in sample.quantities for name in names):
+    if sample.analysis is None and context.distribution is not None:
         yield from _charts_of_images(sample, names)
     yield heading("Settings that differ from the default")
     settings = list(changed(sample))
@@ -193,9 +204,6 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     refused, distribution = sample.analysis is not None and sample.analysis.refused, context.distribution
     yield words("Annex", TITLE)
     yield from sections.notes(sample.flags)
-    if not refused and not sample.task.screened and len(sample.quantities) > MOST_ANSWERS:
-        yield heading("Numbers")
-        yield facts([(entry.term, entry.words) for entry in answers(sample.quantities, every=True)])
     if not refused and distribution is not None and summary.kept:
         yield from sections.nano_card(summary)
         yield from sections.distribution(distribution, summary)
@@ -281,7 +289,7 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
 
 
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
-    for name in names:
+    for name in filter(sample.quantities.__contains__, names):
         yield words(f"{number(name).title} of each image, with its own 95 % interval; dashed: all together.", SMALL)
         yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)
 

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from ..measure.bins import auto_edges, histogram
-from ..measure.distribution import WeightedSizes
-from ..measure.fields import whole
-from ..measure.fitting import LEAST
-from ..measure.quantities import LONG_NM, Unit, column, of_class, readable, significant
+from ..measure.quantities import LONG_NM, Unit, of_class, readable
 from ..tasks.layers import readings_of
 from .charts import (
     BAR,
     MEAN,
-    MEDIAN,
     Distribution,
     begin,
-    draw_bars,
     draw_histogram,
     letters_in,
     set_title,
     sheet_of,
 )
-from .entries import answers
-from .lengths import nanometre_in, sizes_in
+from .entries import Entry, answers
+from .lengths import nanometre_in
 from .picture import COLOURS, colours_by_direction
-from .wording import one_line, per_cent
+from .wording import one_line
 
 if TYPE_CHECKING:
     from .panels import Drawing
@@ -58,20 +51,22 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
     x, y = (values * nanometre_in(unit) for values, unit in zip((diameter, length), units, strict=True))
     whole = ~np.isnan(full_length)
     size = 0.9 * sheet.font
-    ax.scatter(
-        x[~whole], y[~whole], size, facecolors="none", edgecolors=sheet.colour(BAR), linewidths=0.7, label=IN_PART
-    )
-    ax.scatter(x[whole], y[whole], size, color=sheet.colour(MEAN), linewidths=0, label=FULL_LENGTH)
+    seen: dict[str, Any] = {"facecolors": "none", "edgecolors": sheet.colour(BAR), "linewidths": 0.9, "label": IN_PART}
+    full: dict[str, Any] = {"color": sheet.colour(MEAN), "linewidths": 0, "label": FULL_LENGTH}
+    for are, how in ((~whole, seen), (whole, full)):
+        if are.any():
+            ax.scatter(x[are], y[are], 1.4 * size, **how)
     scales = [(ax.set_xscale, x), (ax.set_yscale, y)]
     for (set_scale, values), axis in zip(scales, (ax.xaxis, ax.yaxis), strict=True):
         if values.max() > 8 * max(values.min(), 1e-9):
             set_scale("log")
-            axis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 2)))
-            axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_minor_formatter(NullFormatter())
         else:
             values_to = 1.15 * float(values.max())
             (ax.set_xlim if axis is ax.xaxis else ax.set_ylim)(0, values_to)
-    ax.legend(loc="lower right", fontsize=0.85 * sheet.font, frameon=False, borderpad=0, handletextpad=0.2)
+    ax.legend(loc="best", fontsize=0.85 * sheet.font, framealpha=0.7, edgecolor="none", borderpad=0, handletextpad=0.2)
 
 
 def _unit(unit: Unit, values: NDArray[np.float64]) -> Unit:
@@ -102,7 +97,7 @@ def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
     ax.plot(np.cos(ring), np.sin(ring), color="0.6", linewidth=0.6)
     for angle, words in ((0, "0°"), (np.pi / 2, "90°")):
         ax.text(1.2 * np.cos(angle), 1.2 * np.sin(angle), words, ha="center", va="center", fontsize=sheet_of(ax).font)
-    ax.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal")
+    ax.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal", anchor="N")
 
 
 def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -119,7 +114,8 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
             ax.errorbar(
                 share, position, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2
             )
-        words = per_cent(fraction.value) + ("" if fraction.low is None else f"\n({low:.1f}–{high:.1f})")
+        entry = Entry("", "", fraction, kind="fraction")
+        words = f"{entry.value} %" + (f"\n({entry.interval})" if entry.interval else "")
         at = max(share, high)
         left = at > HALF_WAY  # the words stand inside the chart
         ax.annotate(
@@ -151,10 +147,11 @@ def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
     sheet = begin(ax, f"Along the layer ({unit})", f"Thickness ({unit})")
     ax.plot(along, readings.thickness * size, color=sheet.colour(BAR), linewidth=1.2)
-    ax.axhline(mean.value, color=sheet.colour(MEAN), linewidth=1.6, label=f"mean {significant(mean.value)} {unit}")
+    words = Entry("", "", mean).value
+    ax.axhline(mean.value, color=sheet.colour(MEAN), linewidth=1.6, label=f"mean {words} {unit}")
     if mean.low is not None and mean.high is not None:
         ax.axhspan(mean.low, mean.high, color=sheet.colour(MEAN), alpha=0.15, label="95 % interval")
-    ax.set_ylim(0, None)
+    ax.set_ylim(0, 1.08 * float(ax.get_ylim()[1]))  # the number at its end stays below the title
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.locator_params(axis="x", nbins=5)
     ax.legend(loc="lower right", fontsize=0.85 * sheet.font, edgecolor="none")
@@ -167,37 +164,6 @@ def draw_sizes(ax: Axes, drawing: Drawing, letter: str) -> None:
         ax.set_axis_off()
     else:
         draw_histogram(ax, distribution, letter)
-
-
-def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The distribution of the column that is the task's size, of what counts and is whole."""
-    table, measure = whole(drawing.analysis.table), column(drawing.task.size)
-    edge = drawing.analysis.settings.measurement.border_correction
-    statistics = drawing.sample.pooled
-    mean, median = (None, None) if statistics is None else (statistics.mean, statistics.median)
-    unit = table.unit if statistics is None else statistics.readable_unit
-    nanometre = nanometre_in(unit)
-    sizes = sizes_in(unit, WeightedSizes.of(table, edge=edge, by=measure.name))
-    weighted = ", edge-weighted" if edge == "weight" else ""
-    sheet = begin(ax, f"{measure.title} ({unit})", f"{drawing.task.things.capitalize()}{weighted}")
-    set_title(ax, f"{letter}{len(sizes):,} whole {drawing.task.things}")
-    if len(sizes) < LEAST:
-        ax.set_axis_off()
-        listed = ", ".join(map(significant, sizes.size.tolist()))
-        text = f"{measure.title}s ({unit}): {listed}" if listed else f"No whole {drawing.task.things} were found"
-        ax.text(0, 0.95, fill(text, letters_in(ax)), transform=ax.transAxes, va="top", fontsize=sheet.font)
-        return
-    edges = auto_edges(sizes.size, unit, nanometre * (table.nm_per_pixel or 1.0))
-    bars = histogram(sizes.size, sizes.weights["number"], edges)
-    draw_bars(ax, bars)
-    ax.set_ylim(0, 1.3 * float(bars.sums.max()))
-    ax.ticklabel_format(style="plain", useOffset=False)
-    ax.locator_params(axis="x", nbins=5)
-    for name, value, colour, style in (("mean", mean, MEAN, "solid"), ("median", median, MEDIAN, "dashed")):
-        y = nanometre * (value or 0.0)
-        label = f"{name} {significant(y)}"
-        ax.axvline(y, color=sheet.colour(colour), linestyle=style, linewidth=1.6, label=label)
-    ax.legend(loc="upper right", fontsize=0.85 * sheet.font, frameon=False, borderpad=0, handlelength=1.3)
 
 
 def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ..analysis import Analysis
+from ..measure.quantities import Value, of_class
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .charts import (
@@ -22,10 +23,10 @@ from .charts import (
     set_title,
     sheet_of,
 )
+from .entries import Entry
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
 from .panel_charts import (
-    draw_column,
     draw_fractions,
     draw_lengths,
     draw_quantities,
@@ -185,9 +186,14 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
     has_numbers = any(
         value.value is not None for value in drawing.sample.quantities.values()
     )  # no number, not here either
+    values = [drawing.sample.quantities.get(of_class("area_fraction", name)) for name in used.class_names]
+    shares = [
+        Entry("", "", value or Value(share), kind="fraction").value
+        for value, share in zip(values, drawing.area_fractions.tolist(), strict=True)
+    ]
     handles = [
-        Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}" if has_numbers else name)
-        for i, (name, share) in enumerate(zip(used.class_names, drawing.area_fractions.tolist(), strict=True))
+        Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {share} %" if has_numbers else name)
+        for i, (name, share) in enumerate(zip(used.class_names, shares, strict=True))
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=0.85 * sheet_of(ax).font, framealpha=0.85, borderpad=0.3)
 
@@ -292,7 +298,7 @@ PANELS = {
     "fractions": Panel(draw_fractions, False),
     "thickness": Panel(draw_thickness, False),
     "histogram": Panel(draw_sizes, False),
-    "sizes": Panel(draw_column, False),
+    "sizes": Panel(draw_sizes, False),
     "boundaries": Panel(draw_boundaries, True),
     "directions": Panel(draw_directions, True, "in colours by direction"),
     "lengths": Panel(draw_lengths, False),

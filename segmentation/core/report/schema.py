@@ -20,6 +20,7 @@ from ..measure.descriptors import DESCRIPTORS
 from ..measure.quantities import COLUMNS, NUMBERS, Value
 from ..measure.results import Corrected, Count, PooledStatistics, Statistics, meaning
 from ..micrograph.types import Calibration
+from ..tasks.base import Curve
 
 FILE = Path(__file__).with_name("result.schema.json")
 HEAD = {
@@ -180,6 +181,7 @@ class JobResult(TypedDict):
     refused: Annotated[bool, meaning("whether the image is of another kind, so that nothing was measured")]
     statistics: Statistics | None
     histogram: NotRequired[Annotated[dict[str, Any] | None, meaning("objects that count, by size: edges, counts")]]
+    curves: NotRequired[Annotated[list[Curve], meaning("what the page draws of a kind without sizes of objects")]]
     calibration: Calibration
     model: UsedModel
     image: dict[Literal["width", "height"], Side]

@@ -26,6 +26,7 @@ from .document import (
     facts,
     facts_abreast,
     heading,
+    space,
     table,
     together,
     words,
@@ -139,7 +140,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     answers = [headline for headline in summary.headlines if headline.parts]
     if not answers:
         return
-    tall = 0.5 + 0.2 * max(len(answer.parts) for answer in answers)
+    tall = 0.5 + 0.24 * max(len(answer.parts) for answer in answers)
     drawn: list[Flowable | list[Flowable]] = [
         [
             words(f"{answer.term}: {answer.value} {answer.unit} ({answer.interval})"),
@@ -151,7 +152,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     yield abreast(*drawn)
     contacts = any(UNRESOLVED in part for answer in answers for part in answer.parts)
     one_sided = f" {UNRESOLVED} count on one side: toward smaller sizes." if contacts else ""
-    total = "Standard uncertainties; the total is, on each side, twice their sum in quadrature."
+    total = "Bars: standard uncertainties. The total is, on each side, twice the root of the sum of their squares."
     yield words(f"{total}{one_sided}{summary.unknown_parts}", SMALL)
 
 
@@ -198,7 +199,7 @@ def notes(flags: Sequence[Flag]) -> list[Flowable]:
 def signatures(signed: Sequence[Signed]) -> list[Flowable]:
     """Who signed the result, when and as what, and the checksums of what was signed; without, lines to sign by hand."""
     if not signed:
-        return [table((), [("\u00a0",) * 3, ("Name", "Date", "Signature")], (2, 1, 2), numbers_from=3)]
+        return [space(18), table((), [("\u00a0",) * 3, ("Name", "Date", "Signature")], (2, 1, 2), numbers_from=3)]
     lines = [
         [signature.meaning.capitalize(), signature.name, signature.account, signature.time] for signature in signed
     ]

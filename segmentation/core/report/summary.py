@@ -5,25 +5,27 @@ The web process reads it too: nothing here needs scipy, matplotlib or pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..flags import Flag
 from ..measure.budget_table import answers_of, lines, uncertainty_words
 from ..measure.convergence import more_images_words
 from ..measure.descriptors import DESCRIPTORS, measures_of
-from ..measure.filters import Reason
+from ..measure.filters import BY_OTHERS, Reason
 from ..measure.fitting import LEAST, chance_words
 from ..measure.quantities import (
     COLUMNS,
     DOUBTFUL_FRACTIONS,
     NUMBERS,
+    OF,
     Quantity,
     Value,
     significant,
 )
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
-from ..micrograph.types import LEAST_DOUBT
+from ..micrograph.types import LEAST_DOUBT, NO_SCALE
 from .entries import (
     CAVEAT,
     Aside,
@@ -119,6 +121,30 @@ class Summary:
     def quantities(self) -> list[Entry]:
         """The answers of a kind of analysis whose size distribution alone is not the answer."""
         return [] if self.screened else answers(self.stored_quantities)
+
+    @property
+    def known(self) -> list[Entry]:
+        """The answers of a kind of analysis that have a value."""
+        return [quantity for quantity in self.quantities if quantity.number.value is not None]
+
+    @property
+    def leading(self) -> list[Entry]:
+        """At most three of them: the first, the median and the last; of classes three of the first measure."""
+        quantities = self.known
+        if quantities and OF in quantities[0].name:
+            measure = quantities[0].name.partition("_")[0]
+            return [quantity for quantity in quantities if quantity.name.startswith(measure)][:3]
+        if len(quantities) <= 3:
+            return quantities
+        median = next((quantity for quantity in quantities[1:-1] if quantity.name.endswith("_median")), quantities[1])
+        return [quantities[0], median, quantities[-1]]
+
+    def notices_of(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
+        """What there is to say beside the numbers, the gravest first: doubts, of one image what one click counts,
+        notes. Page, report and workbook show the first one; an unknown scale is said where the scale stands."""
+        aside = [] if pooled else [line for line in self.set_aside if line.reason in map(str, BY_OTHERS)][:1]
+        listed = [Flag(f"{line.count:,} left out: {line.reason}.", reason=line.reason) for line in aside]
+        return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: not flag.doubt)
 
     @property
     def counts(self) -> list[Entry]:
@@ -305,7 +331,7 @@ class Summary:
 
     @property
     def arrangement(self) -> list[Entry]:
-        """Nearest neighbours and alignment of one image, and groups that touch."""
+        """Nearest neighbours, alignment of one image, and groups that touch."""
         if not self.statistics or not self.kept:
             return []
         found = self.statistics.arrangement

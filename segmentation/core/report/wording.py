@@ -157,7 +157,9 @@ def doubt_line(calibration: Calibration) -> str:
     """The two parts of a scale's uncertainty."""
     read = rounding_words(calibration) or "not known"
     instrument = f"{'± ' * bool(calibration.instrument_uncertainty)}{instrument_words(calibration)}"
-    return f"Uncertainty by reading and rounding: {read}; of the microscope's own calibration: {instrument}."
+    return (
+        f"Uncertainty of the scale by reading and rounding: {read}; of the microscope's own calibration: {instrument}."
+    )
 
 
 def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
@@ -192,8 +194,7 @@ def agreement_words(between: Between | None) -> str:
         return ""
     if between.get("p", 1.0) >= CHANCE:
         return "The images agree with each other."
-    share = per_cent(between["share"])
-    return f"The images differ more than chance: {share} of the variance of the sizes lies between them."
+    return f"The images differ more than chance explains: by about {100 * between['sd']:.0f} % in size."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:

@@ -88,6 +88,22 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A chart of the page. across: what x is, with its unit. lines: the y of each class; with one x more these are
+    heights of a histogram, and x its edges."""
+
+    title: str
+    across: str
+    x: Sequence[float]
+    lines: Mapping[str, Sequence[float | None]]
+
+
+def no_curves(segmentation: Segmentation, calibration: Calibration) -> Sequence[Curve]:
+    """No curves: the page draws the size distribution."""
+    return ()
+
+
+@dataclass(frozen=True)
 class Channels:
     """The maps that the network predicts, one for each name.
 
@@ -133,6 +149,7 @@ class Task:
     measure(segmentation, micrograph, settings, calibration): -> Measured: the table, what it says together, flags.
     quantities: names of the numbers that this kind answers with, in the order in which they are shown
         (core.measure.quantities).
+    curves(segmentation, calibration): what the page draws where there is no size distribution.
     panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).
     golden(): a drawn case with known answers.
     method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
@@ -185,6 +202,7 @@ class Task:
     pool_fields: PoolFields | None = by_area
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
     options: type[ModelOptions] = ModelOptions
+    curves: Callable[[Segmentation, Calibration], Sequence[Curve]] = no_curves
     unsure: Callable[[Segmentation], bool] = never
     better: Callable[[Segmentation, Segmentation], bool] | None = None
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = no_readings

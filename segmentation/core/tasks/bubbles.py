@@ -36,7 +36,7 @@ quantities.add(
     Quantity(
         "bubble_patches",
         "Separate patches",
-        "Bubbles that touch or overlap count as one here, as in a plain count of a mask's pieces.",
+        "Here bubbles that touch or overlap count as one.",
         kind="integer",
     ),
     Quantity(

@@ -62,7 +62,7 @@ quantities.add(
 )
 quantities.add(
     quantities.NUMBERS,
-    Quantity("fibres", "Fibres", "Fibres that count; parts that could not be joined count each.", kind="integer"),
+    Quantity("fibres", "Fibres", "Fibres that count. Parts that could not be joined count one by one.", kind="integer"),
     Quantity("fibre_diameter_mean", "Mean diameter", "Mean over the fibres, each counting once.", 1),
     Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres, each counting once.", 1),
     Quantity("fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1),
@@ -96,7 +96,7 @@ quantities.add(
         "who_fibres",
         "WHO fibres",
         "Fibres longer than 5 µm, thinner than 3 µm and over three times as long as wide. A fibre with one end in view"
-        " counts half, one without none. Interval: Poisson's, exact.",
+        " counts as a half, one with no end in view does not count. The interval is Poisson's, exact.",
         source=WHO,
     ),
     Quantity("short_objects", "Other objects", "Less than three times as long as wide.", kind="integer"),
@@ -244,7 +244,7 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     card = segmentation.provenance.card
     if card.get("summary", "").startswith(EXPERIMENTAL):
         yield Flag(
-            f"The model {card['title']} is experimental: it was taught on rendered pictures. Check the outlines."
+            f"The model {card['title']} is experimental: it learnt from drawn pictures alone. Check the outlines."
         )
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():
         yield Flag("No fibre has both ends in view, so there are no lengths.")

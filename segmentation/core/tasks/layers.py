@@ -17,7 +17,7 @@ from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Names, Text
 from ..settings import MeasurementSettings
 from . import phases
-from .base import Channels, Golden, Measured
+from .base import Channels, Curve, Golden, Measured
 from .judgement import withheld
 
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ NAMES = {
 }
 FIGURES = {f"thickness_{name}": name for name in NAMES}
 LENGTH = "layer_length"
+MOST_POINTS = 200  # of a curve
 
 for registry in (NUMBERS, COLUMNS):
     add(registry, *(Quantity(f"thickness_{name}", *words, 1, source=SOURCE) for name, words in NAMES.items()))
-    add(registry, Quantity(LENGTH, "Length of the layer", "Length of its middle line that has readings.", 1))
+    add(registry, Quantity(LENGTH, "Length of the layer", "Length along which the thickness was read.", 1))
 
 
 class LayerOptions(phases.PhaseOptions):
@@ -111,6 +112,27 @@ def measure(
     )
 
 
+def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
+    """The thickness of the layer along its length, and how often each thickness was read, in per cent."""
+    from ..measure.bins import auto_edges
+
+    layer, readings = readings_of(segmentation)
+    if readings is None:
+        return []
+    size, unit = phases.shown_in(calibration, float(readings.known.max()))
+    along, of_pixel = phases.shown_in(calibration, readings.length)
+    step, thickness = -(-len(readings.thickness) // MOST_POINTS), readings.thickness * size
+    places = (np.arange(len(thickness)) + 0.5) * readings.step * along
+    known = readings.known * size
+    edges = auto_edges(known)
+    shares = 100 * np.histogram(known, edges)[0] / len(known)
+    name, across = f"Thickness of {layer} ({unit})", f"Along the layer ({of_pixel})"
+    return [
+        Curve(name, across, places[::step].tolist(), {layer: thickness[::step].tolist()}),
+        Curve("Per cent of the readings", name, edges.tolist(), {layer: shares.tolist()}),
+    ]
+
+
 def _scaled(value: Value, size: float, unit: str) -> Value:
     middle, low, high = (None if end is None else end * size for end in (value.value, value.low, value.high))
     return Value(middle, low, high, unit)
@@ -169,4 +191,5 @@ TASK = replace(
     + " The thickness of the layer was read along normals to its middle line, smoothed over half a thickness"
     " (after ISO 1463 and ASTM B487).",
     pool_fields=pool_fields,
+    curves=curves,
 )

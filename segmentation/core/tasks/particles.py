@@ -51,14 +51,14 @@ class ParticleSettings(shared.ThresholdSettings):
 
     polarity: Literal["auto", "bright", "dark"] = shared.polarity_field("Particles")
     scale: float | None = shared.scale_field(
-        " Try another where particles fall to pieces or melt together.", size="particles are about … px wide"
+        " Try another value where particles break up or merge.", size="particles are about … px wide"
     )
     separation: Literal["auto", "more"] = Field(
         "auto",
         title="Touching particles",
         description=(
-            "“more” makes the possible cuts that are more likely right than not; a result page shows them as dashed"
-            " lines, to be made there by one press."
+            "“more” makes every cut that is probably right. The page of a result shows these cuts as dashed lines; one"
+            " press makes them."
         ),
         json_schema_extra={
             "labels": {"auto": "as the image suggests", "more": "make the likely cuts"},
@@ -68,7 +68,7 @@ class ParticleSettings(shared.ThresholdSettings):
     flips: bool = Field(
         False,
         title="All mirrored forms",
-        description="Average the network's answers over the image's four mirrored forms: four times the time.",
+        description="The network looks at the image and three mirrored forms of it. This takes four times as long.",
         json_schema_extra={"group": "Rarely needed"},
     )
 

@@ -13,12 +13,12 @@ from pydantic import Field
 
 from ..flags import Flag
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import COLUMNS, NUMBERS, OF, Quantity, Value, add, number, of_class
+from ..measure.quantities import COLUMNS, LONG_NM, NUMBERS, OF, Quantity, Unit, Value, add, number, of_class
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Fraction, ModelOptions, worded
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
-from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
+from .base import Channels, Curve, Decoded, Golden, Maps, Measured, Predict, Task
 from .judgement import is_out_of_domain, withheld, without_numbers
 
 if TYPE_CHECKING:
@@ -37,11 +37,12 @@ DIFFERENT = Flag.doubtful(
 )
 METHOD = (
     "A convolutional network gave for every pixel the probability of each phase, and the likeliest was taken (image"
-    " resampled by {scale:.3g}; mean over its mirrored forms {mirrored})."
+    " resampled by a factor of {scale:.3g}; averaging over its mirrored forms: {mirrored})."
 )
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # of each class, in the table, too
+FEWEST, BARS, MOST = 8, 32, 0.9  # of intercepts in a curve; its bars, and the share of all length that they show
 CONFUSED = 0.05  # share of a class's pixels that are found to be of another
-SPREAD = "its interval carries the spread between blocks of the image, not errors of the model."
+SPREAD = "The interval shows how parts of the image differ, not errors of the model."
 SOURCE = "Underwood (1970)"
 
 add(
@@ -49,17 +50,17 @@ add(
     Quantity(
         "area_fraction",
         "Area fraction",
-        f"Share of the analysed area that the phase covers, which estimates its share by volume; {SPREAD}",
+        f"Share of the analysed area that the phase covers. It estimates the share by volume. {SPREAD}",
         kind="fraction",
         source="ASTM E562; Delesse (1847)",
     ),
     Quantity(
-        "boundary_density", "Boundary per area", f"Length of the phase's boundary per area; {SPREAD}", -1, source=SOURCE
+        "boundary_density", "Boundary per area", f"Length of the phase's boundary per area. {SPREAD}", -1, source=SOURCE
     ),
     Quantity(
         "mean_intercept",
         "Mean intercept",
-        f"Mean length that test lines in four directions lie in the phase before they leave it; {SPREAD}",
+        f"Mean length of straight lines within the phase, in four directions. {SPREAD}",
         1,
         source=SOURCE,
     ),
@@ -109,7 +110,7 @@ class PhaseSettings(SegmentationSettings):
         ge=0,
         le=100_000,
         title="Smallest region",
-        description="Smaller regions are given to the phases around them; 0: all stay as they are.",
+        description="Smaller regions join the phase around them. 0 changes nothing.",
         json_schema_extra={"unit": "px"},
     )
     scale: float = Field(
@@ -118,7 +119,7 @@ class PhaseSettings(SegmentationSettings):
         le=LIMITS[1],
         title="Working scale",
         description=(
-            "Factor by which the image is resampled for the network. Change it if your magnification differs from that"
+            "The image is resampled by this factor for the network. Change it if your magnification differs from that"
             " of the training images."
         ),
         json_schema_extra={"unit": "×"},
@@ -126,7 +127,7 @@ class PhaseSettings(SegmentationSettings):
     mirrored: Literal["on", "off"] = Field(
         "on",
         title="All mirrored forms",
-        description="Average the network's answers over the image's four mirrored forms: four times the time.",
+        description="The network looks at the image and three mirrored forms of it. This takes four times as long.",
     )
 
     @property
@@ -208,7 +209,7 @@ def measure(
     from ..measure.areas import boundary_density, count, fractions, mean_free_path, mean_intercept, with_interval
 
     names = segmentation.class_names
-    classes = np.r_[-1, segmentation.classes].astype(np.int32)[segmentation.dense[: segmentation.rows]]
+    classes = classes_of(segmentation)
     counts = count(classes, len(names))
     measures = {
         "area_fraction": with_interval(fractions, counts, 1.0),
@@ -227,6 +228,44 @@ def measure(
         figures = {name: np.full(len(table), np.nan) for name, cell in table.columns.items() if cell.dtype.kind == "f"}
         table = replace(without_numbers(table), columns={**without_numbers(table).columns, **figures})
     return Measured(table, None, values, tuple(_flags(segmentation, settings)))
+
+
+def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
+    """How the length of each class on test lines is shared between short and long intercepts, in per cent."""
+    from ..measure.areas import chords
+
+    names = segmentation.class_names
+    lengths = chords(classes_of(segmentation), len(names))
+    every = np.sort(np.concatenate(lengths))
+    if len(every) < FEWEST:
+        return []
+    longest = every[np.searchsorted(every.cumsum(), MOST * every.sum())]
+    width = np.ceil(longest / BARS)
+    edges = np.arange(0.5, longest + width, width)
+    size, unit = shown_in(calibration, float(longest))
+    shares = {
+        name: (100 * np.histogram(of_class, edges, weights=of_class)[0] / of_class.sum()).tolist()
+        for name, of_class in zip(names, lengths, strict=True)
+        if len(of_class) >= FEWEST
+    }
+    across = f"Intercept along rows and columns ({unit})"
+    return [Curve("Intercept lengths (% of each phase)", across, (edges * size).tolist(), shares)]
+
+
+def classes_of(segmentation: Segmentation) -> NDArray[np.int32]:
+    """The class (H, W) of each analysed pixel, -1 where there is none."""
+    classes: NDArray[np.int32] = np.r_[-1, segmentation.classes].astype(np.int32)[
+        segmentation.dense[: segmentation.rows]
+    ]
+    return classes
+
+
+def shown_in(calibration: Calibration, longest: float) -> tuple[float, Unit]:
+    """The size of a pixel and its unit in a chart that goes to so many px."""
+    size = calibration.nm_per_pixel
+    if size is None:
+        return 1.0, "px"
+    return (size / LONG_NM, "µm") if longest * size >= LONG_NM else (size, "nm")
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
@@ -354,6 +393,7 @@ TASK = Task(
     semantic=True,
     table="classes",
     pool_fields=pool_fields,
+    curves=curves,
     facts=facts,
     ignores=frozenset(
         {"filter", "faint_limit", "border_correction", "field_spread", "repeatability", "between_operators"}

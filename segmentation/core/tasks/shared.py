@@ -36,7 +36,7 @@ class ThresholdSettings(SegmentationSettings):
         ge=0.05,
         le=0.95,
         title="Threshold",
-        description="Lower finds more; higher keeps to what is sure.",
+        description="A lower value finds more. A higher value finds only what is sure.",
         json_schema_extra={"labels": {"auto": "the model's own"}},
     )
 
@@ -64,7 +64,7 @@ def scale_field(hint: str = "", **labels: str) -> Any:
         ge=LIMITS[0],
         le=LIMITS[1],
         title="Working scale",
-        description=f"Factor by which the image is resampled for the network; by default found from the image.{hint}",
+        description=f"The image is resampled by this factor for the network. By default the image decides.{hint}",
         json_schema_extra={
             "unit": "×",
             "labels": {"auto": "found from the image", **labels, "factor": "resample the image by …"},

@@ -25,6 +25,7 @@ from ..ground.refusal import Refused
 
 logger = logging.getLogger(__name__)
 PREFIX = "whsec_"
+SITE = "site-address"  # a file of the data folder
 MOST = 10
 # A message is tried at once and when it is so old; later it is given up.
 AGES = [timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=35)]
@@ -141,6 +142,24 @@ def address_of(row: Any, within: str = "") -> str:
     """The address of a row's page; whole where DEEPSEGM_URL is set: a worker knows no other name of the site."""
     site = settings.DEEPSEGM_URL.geturl().rstrip("/") if settings.DEEPSEGM_URL else ""
     return f"{site}{within}/{row.folder}/"
+
+
+def remember_site(site: str) -> None:
+    """Keep the name under which somebody last used the site, where DEEPSEGM_URL gives none."""
+    if not settings.DEEPSEGM_URL and site_last_used() != site:
+        with suppress(OSError):
+            (settings.DEEPSEGM_DATA / SITE).write_text(site)
+
+
+def site_last_used() -> str:
+    """Such as "http://lab-pc:8000", "" before its first use."""
+    file = settings.DEEPSEGM_DATA / SITE
+    return file.read_text() if file.is_file() else ""
+
+
+def printed_address(row: Any) -> str:
+    """The address of a row's page for people who read it in a file."""
+    return address_of(row) if settings.DEEPSEGM_URL else f"{site_last_used()}{address_of(row)}"
 
 
 @transaction.atomic

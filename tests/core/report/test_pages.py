@@ -14,15 +14,17 @@ import pypdf
 import pytest
 from PIL import Image
 
+from segmentation.core.flags import DO_NOT_USE, LOOK, NOTE, Flag
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.drawn import Drawn
 from segmentation.core.measure.quantities import significant
 from segmentation.core.measure.results import FIGURES
-from segmentation.core.micrograph.types import Calibration
+from segmentation.core.micrograph.types import NO_SCALE, Calibration
 from segmentation.core.report import document, exports, pages
 from segmentation.core.report.context import Context
 from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
+from segmentation.core.report.exports.workbooks import _first
 from segmentation.core.report.fonts import runs
 from segmentation.core.report.method import WEIGHTED
 from segmentation.core.report.method import method as method_of
@@ -45,6 +47,7 @@ CASES = {
     "wide": lambda: make_analysis(10, (40, 900)),
     "tall": lambda: make_analysis(10, (900, 60)),
 }
+LEVELS = (NOTE, LOOK, DO_NOT_USE)
 USUAL = ("many", "none", "pixels")
 pytestmark = pytest.mark.usefixtures("coarse")
 FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
@@ -101,6 +104,27 @@ def test_the_first_page_is_the_answer_and_the_second_what_it_rests_on():
         assert title in second and title not in first
     assert summary.verdict in " ".join(first.split()) and "Segmentation filter on" in " ".join(second.split())
     assert "SHA-256 of the weights" not in first + second
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ((Flag("A note."), Flag.doubtful("Look at these.", "They are few")), "Look at the picture: They are few"),
+        ((Flag.doubtful("Wrong.", "Do not use: scale wrong"),), "Do not use: scale wrong"),
+        ((Flag(NO_SCALE), Flag("A note.")), "Note: A note."),
+    ],
+)
+def test_report_and_workbook_have_the_one_notice_of_the_page_in_its_words(flags, told):
+    analysis = replace(made("many"), flags=flags)
+    rows = list(_first(SampleAnalysis.of(analysis), Filing()))
+    assert told in said(written(analysis, False)) and tuple(told.split(": ", 1)) in rows
+    assert sum(row[0] in LEVELS for row in rows if row) == 1
+
+
+def test_sample_and_width_of_the_image_are_told_also_where_they_are_not_known():
+    words = said(written(made("many"), False))
+    assert "Sample not provided" in words and "The image is" in words and " wide." in words
+    assert "wide." not in said(written(made("pixels"), False))
 
 
 def decoded(picture):

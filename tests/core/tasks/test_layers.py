@@ -24,9 +24,9 @@ def card(**options: object) -> ModelCard:
     return ModelCard("ox", "Ox", "", "1", {"name": "x"}, "a" * 64, Path("x"), "layers", maps=NAMES, options=options)
 
 
-def measured(classes: np.ndarray, nm: float | None = None, **options: object):
+def segmented(classes: np.ndarray, **options: object) -> Segmentation:
     present = np.unique(classes)
-    segmentation = Segmentation(
+    return Segmentation(
         (np.searchsorted(present, classes) + 1).astype(np.int32),
         np.arange(1, len(present) + 1, dtype=np.int32),
         present.astype(np.int32),
@@ -38,6 +38,10 @@ def measured(classes: np.ndarray, nm: float | None = None, **options: object):
         {},
         {},
     )
+
+
+def measured(classes: np.ndarray, nm: float | None = None, **options: object):
+    segmentation = segmented(classes, **options)
     calibration = Calibration.of_pixel(nm, typed=str(nm)) if nm else Calibration.absent()
     picture = Micrograph(np.zeros(classes.shape, np.uint8), "a.png", "0" * 64, calibration, {})
     return TASK.measure(segmentation, picture, MeasurementSettings(), calibration)
@@ -67,6 +71,17 @@ def test_thickness_has_the_calibration():
     thick = made.quantities["thickness_mean of oxide"]
     assert thick.value == pytest.approx(360, rel=0.02) and thick.unit == "nm"
     assert made.table["thickness_mean_nm"][1] == pytest.approx(thick.value)
+
+
+def test_the_page_draws_the_thickness_along_the_layer_and_how_often_each_was_read():
+    along, spread = TASK.curves(segmented(coated(), **OPTIONS), Calibration.of_pixel(50.0, typed="50"))
+    assert (along.title, along.across) == ("Thickness of oxide (µm)", "Along the layer (µm)")
+    thickness, shares = along.lines["oxide"], spread.lines["oxide"]
+    assert len(along.x) == len(thickness) <= 200 and along.x[-1] == pytest.approx(15, rel=0.15)
+    assert np.nanmedian(np.array(thickness, float)) == pytest.approx(1.5, rel=0.03)
+    assert len(spread.x) == len(shares) + 1 and sum(shares) == pytest.approx(100)
+    assert spread.across == along.title
+    assert TASK.curves(segmented(np.zeros((60, 80), np.int32), **OPTIONS), Calibration.absent()) == []
 
 
 def test_without_a_layer_there_is_a_sentence_and_no_number():

@@ -33,20 +33,23 @@ def found(classes: np.ndarray, grey: np.ndarray | None = None, card: ModelCard =
     return decode(maps_of(classes), grey, View(), card, PhaseSettings(model="steel", **said))
 
 
-def measured(made: Decoded, nm: float | None = None, **said: object) -> Measured:
-    shape = made.labels.shape
-    segmentation = Segmentation(
+def segmented(made: Decoded) -> Segmentation:
+    return Segmentation(
         made.labels,
         np.arange(1, len(made.classes) + 1, dtype=np.int32),
         made.classes,
         tuple(NAMES),
         made.confidence,
-        shape[0],
+        len(made.labels),
         Provenance("0" * 64, "phases"),
         made.used,
         {},
         made.layers,
     )
+
+
+def measured(made: Decoded, nm: float | None = None, **said: object) -> Measured:
+    segmentation, shape = segmented(made), made.labels.shape
     calibration = Calibration.of_pixel(nm, typed=str(nm)) if nm else Calibration.absent()
     picture = Micrograph(np.zeros(shape, np.uint8), "a.png", "0" * 64, calibration, {})
     return phases.measure(segmentation, picture, MeasurementSettings(**said), calibration)
@@ -75,6 +78,17 @@ def test_lengths_have_the_calibration():
     unsure = 1.96 * 0.05 / np.sqrt(3) / 4 * wide.value  # the last digit of 4.0 nm per pixel
     assert wide.high - wide.value == pytest.approx(np.hypot(4 * (plain.high - plain.value), unsure), rel=1e-5)
     assert nm.table.columns["object_density_per_nm2"] == pytest.approx(pixels.table["object_density_per_px2"] / 16)
+
+
+def test_intercepts_are_drawn_by_their_length_without_those_that_the_frame_cuts():
+    classes = np.zeros((64, 64), np.int32)
+    classes[8:56, 10:14], classes[8:56, 30:38] = 2, 2
+    (curve,) = phases.curves(segmented(found(classes)), Calibration.of_pixel(2.0, typed="2"))
+    assert set(curve.lines) == {"matrix", "laths"} and curve.across.endswith("(nm)")
+    shares = {round(low): share for low, share in zip(curve.x, curve.lines["laths"], strict=False) if share}
+    whole = 48 * (4 + 8) + 12 * 48  # px of rows and of columns
+    assert shares[5] == pytest.approx(100 * 48 * 4 / whole) and shares[13] == pytest.approx(100 * 48 * 8 / whole)
+    assert phases.curves(segmented(found(np.zeros((64, 64), np.int32))), Calibration.absent()) == []
 
 
 def test_small_regions_go_to_what_surrounds_them():

@@ -320,6 +320,7 @@ class TestChange:
     def test_a_reason_can_be_lit_in_the_image_and_counted_again(self, maker, job, monkeypatch):
         frame = {"touches the frame": Change("count them", "border_correction", "weight")}
         monkeypatch.setattr("segmentation.presenters.result.COUNTED_AGAIN", frame)
+        monkeypatch.setattr("segmentation.core.report.summary.BY_OTHERS", (Reason.FRAME,))
         page = words(maker.get(address(job())))
         assert page.count(f'data-lights="{Reason.FRAME}"') == 2 and Reason.FRAME.definition in page
         assert f"<b>Note:</b> 30 left out: {Reason.FRAME}." in page
@@ -361,7 +362,10 @@ class TestClasses:
         page = words(maker.get(address(job(summary={**SUMMARY, **said}))))
         assert 'fill="#e69f00"/></svg> ferrite' in page and 'fill="#56b4e9"/></svg> pearlite' in page
         assert page.count('<ul class="legend">') == 1
-        assert page.count('<table class="classes">') == 2  # the first numbers, and the rest
+        first, _, deeper = page.partition("data-tabs")
+        assert '<ul class="shares">' in first and 'x1="63.1%" x2="79.8%"' in first and "20.0" not in first
+        assert page.count('<table class="classes">') == 1 and '<table class="classes">' in deeper
+        assert 'aria-label="Distribution"' not in page  # a result of an earlier version has no curves
         for told in (">71.3 <span", "63.1–79.8", ">0.0777 <span", ">20.0 <span"):
             assert told in page
         unscaled = {**said, "calibration": {"nm_per_pixel": None, "source": "none", "detail": ""}}
@@ -387,6 +391,37 @@ class TestClasses:
         assert [each.words for each in oxide.cells] == ["11.9 %", "0.772 µm⁻¹"]
         assert (other.own, [each.words for each in oxide.own]) == ([], ["61.0 µm"])
         assert "<h3>Oxide</h3>" in words(maker.get(address(result.job)))
+
+    def test_of_a_layer_three_numbers_and_two_charts_stand_on_the_first_screen(self, maker, job):
+        names = ("mean", "sd", "min", "median")
+        found = {
+            f"thickness_{name} of oxide": {"value": 20.0, "low": 19.0, "high": 21.0, "unit": "nm"} for name in names
+        }
+        for name in ("other", "oxide"):
+            found[f"area_fraction of {name}"] = {"value": 0.5, "low": None, "high": None, "unit": ""}
+        curves = [
+            {"title": "Thickness", "across": "Along (nm)", "x": [1, 2, 3], "lines": {"oxide": [19.0, None, 21.0]}},
+            {"title": "Per cent", "across": "Thickness (nm)", "x": [18, 20, 22], "lines": {"oxide": [60.0, 40.0]}},
+        ]
+        said = {"task": "layers", "order": list(found), "quantities": found, "statistics": None, "found": 2}
+        page = words(maker.get(address(job(summary={**SUMMARY, **said, "curves": curves}))))
+        first = page.partition("data-tabs")[0]
+        assert first.count("<dd>") == 3 and "Median thickness" not in first and "Median thickness" in page
+        assert first.count('class="first c0"') == 2 and "of-classes" not in first
+        assert "Along (nm)</p>" in first and "Thickness (nm)</p>" in first
+
+    def test_curves_of_several_phases_have_the_colours_of_their_phases(self, maker, job):
+        shares = {"matrix": 0.6, "rare": 0.1, "laths": 0.3}
+        found = {
+            f"area_fraction of {name}": {"value": value, "low": None, "high": None, "unit": ""}
+            for name, value in shares.items()
+        }
+        lines = {name: [60, 40] for name in ("matrix", "laths")}
+        curves = [{"title": "Lengths", "across": "nm", "x": [0, 1, 2], "lines": lines}]
+        said = {"task": "phases", "order": list(found), "quantities": found, "statistics": None, "found": 2}
+        page = words(maker.get(address(job(summary={**SUMMARY, **said, "curves": curves}))))
+        drawn = page.partition('class="of-classes"')[2]
+        assert 'class="first c0"' in drawn and 'class="first c2"' in drawn and 'class="first c1"' not in drawn
 
     def test_without_a_scale_lengths_are_in_pixels(self, maker, job):
         found = {"mean_intercept of ferrite": {"value": 119.0, "low": None, "high": None, "unit": "px"}}

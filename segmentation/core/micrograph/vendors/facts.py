@@ -161,12 +161,13 @@ def rational(raw: bytes | None, little_endian: bool) -> float | None:
 def rational_rounding(raw: bytes | None, little_endian: bool) -> float | None:
     """The relative standard uncertainty of a TIFF RATIONAL over a power of ten: its numerator was rounded.
 
-    None for other fractions: how they were rounded is not known.
+    None for other fractions, and for a numerator of fewer than three digits, which may be a reduced fraction (0.1 as
+    1/10): how they were rounded is not known.
     """
     if raw is None or rational(raw, little_endian) is None:
         return None
     over, under = struct.unpack(("<" if little_endian else ">") + "II", raw[:8])
-    return 0.5 / (over * SQRT3) if under >= 10 and str(under).strip("0") == "1" else None
+    return 0.5 / (over * SQRT3) if over >= 100 and under >= 10 and str(under).strip("0") == "1" else None
 
 
 def metadata_of(**values: str | float | None) -> dict[str, str | float]:

@@ -49,7 +49,7 @@ def as_text(sample: SampleAnalysis) -> str:
 
 
 def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
-    from ...flags import shorts
+    from ...flags import warned
     from ..facts import edge_of
 
     statistics, member = sample.pooled, sample.members[0]
@@ -64,7 +64,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
     scale = _scale(member) if sample.analysis is not None else sample.extent.partition(", ")[0]
     imported = imported_words(member.record.used) if sample.analysis is not None else ""
     source = " - ".join(filter(None, (sample.name, scale, imported)))
-    warning = "; ".join(shorts(sample.flags)[:1])
+    warning = "; ".join(warned(sample.flags))
     return [
         *numbers,
         (sample.task.things, of),

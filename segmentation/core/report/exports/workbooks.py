@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ...flags import shorts
 from ...measure.budget_table import NOT_KNOWN, answers_of, lines
 from ...measure.quantities import of_column
 from ...measure.table import Table
@@ -65,7 +64,7 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         _add_objects(book, things, tables, kept=True)
         if any(not table.kept.all() for _, table in tables):
             _add_objects(book, "Left out", tables, kept=False)
-        if sample.analysis is not None and sample.pooled is not None and sample.pooled.arrangement:
+        if sample.pooled is not None and sample.pooled.arrangement:
             _add_arrangement(book, sample, sample.pooled.arrangement)
         _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
 
@@ -105,7 +104,7 @@ def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None
 
 
 def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement) -> None:
-    """How the objects of an image lie to each other: numbers, and the pair correlation as cells and as a chart."""
+    """How the objects lie to each other: numbers, and the pair correlation as cells and as a chart."""
     summary, unit = Summary.of(sample), found["unit"]
     lines: list[Cells] = [(found["sentence"],), ()]
     for each in (*summary.arrangement, *summary.shape_classes, *summary.rods):
@@ -150,13 +149,13 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield "Analysed", filing.date
     if filing.address:
         yield "Result", filing.address
-    for warning in shorts(sample.flags):
-        yield "Warning", warning
+    for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None)[:1]:
+        yield notice.level, notice.headline
     yield ()
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
-    for entry in summary.sizes if summary.screened else summary.quantities:
+    for entry in summary.sizes if summary.screened else summary.known:
         times = 100 if entry.kind == "fraction" else 1
         ends = entry.total or (entry.number.low, entry.number.high)
         value, low, high = (_rounded(part and times * part) for part in (entry.number.value, *ends))

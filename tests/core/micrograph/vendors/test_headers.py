@@ -11,6 +11,7 @@ import pytest
 
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.micrograph.vendors.facts import rational_rounding
 from tests.hostile import image, picture, tiff
 
 ZEISS, FEI, FEI_SFEG, FEI_XML, TESCAN, FIBICS = 34118, 34682, 34680, 34683, 50431, 51023
@@ -526,3 +527,13 @@ def test_the_databar_of_an_xl_gives_facts_but_no_scale(tmp_path: Path) -> None:
     found = with_tags(tmp_path, {FEI_SFEG: b"[DatabarData]\r\nMagnification = 20000\r\nHighTension = 10000\r\n"})
     assert not found.calibration.is_known
     assert (found.metadata["magnification"], found.metadata["voltage_kv"]) == (20000, 10)
+
+
+@pytest.mark.parametrize(
+    ("over", "under", "rounded"),
+    [(136171, 1_000_000, True), (500, 10, True), (1, 10, False), (5, 100, False), (1000, 7, False), (7, 1, False)],
+)
+def test_a_resolution_was_rounded_where_its_fraction_says_so(over, under, rounded):
+    """0.1 px per nm, written as 1/10, is no number of one digit: 10 nm/px is not uncertain by 29 %."""
+    doubt = rational_rounding(struct.pack("<II", over, under), True)
+    assert (doubt == pytest.approx(0.5 / over / 3**0.5)) if rounded else doubt is None
