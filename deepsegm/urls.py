@@ -4,9 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 
 from segmentation.admin import sign_in
+from segmentation.views import watch
 
 urlpatterns = [
     path("admin/login/", sign_in),  # in front of the admin's own, which asks for a password alone
+    path("admin/", admin.site.admin_view(watch.status)),  # what staff need every day; Django's own is a press away
+    path("admin/advanced/", admin.site.admin_view(admin.site.index), name="advanced"),
     path("admin/", admin.site.urls),
     path("", include("segmentation.urls")),
 ]

@@ -54,6 +54,7 @@ urlpatterns = [
     path("samples/<uuid:pk>/name/", samples.name, name="sample-name"),
     path("samples/<uuid:pk>/add/", samples.add, name="sample-add"),
     path("samples/<uuid:pk>/retry/", samples.retry, name="sample-retry"),
+    path("samples/<uuid:pk>/corrections/", samples.corrections, name="sample-corrections"),
     path("samples/<uuid:pk>/cancel/", samples.cancel, name="sample-cancel"),
     path("samples/<uuid:pk>/link/", links.change, {"kind": "sample"}, name="sample-link"),
     path("samples/<uuid:pk>/scale/", samples.scale, name="sample-scale"),

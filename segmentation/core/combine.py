@@ -11,6 +11,7 @@ import numpy as np
 
 from . import tasks
 from .flags import Flag
+from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Effect, Evidence, effect
 from .measure.distribution import Edge
@@ -74,6 +75,9 @@ def combine(
             field_spread=field_spread,
             evidence=_evidence(counted),
         )
+    if pooled and used:
+        frames = [_frame(members[number]) for number in used]
+        pooled = replace(pooled, arrangement=arrangement([tables[number] for number in used], frames, calibration))
     rows = pooled.images if pooled and pooled.screened else [None] * len(members)
     images = [
         _image(title, member.sha256, member, why, pooled, row)
@@ -83,7 +87,7 @@ def combine(
         _image(title, image.sha256, image.member, image.reason, pooled)
         for title, image in zip(names[len(members) :], left_out, strict=True)
     ]
-    notes = notes_on([tables[number] for number in used], excluded, task.things)
+    notes = notes_on(tables, excluded, task.things)
     sample = SampleAnalysis(
         name,
         tuple(members),
@@ -123,9 +127,15 @@ def _numbers(
 
 def _field(member: Member, edge: Edge) -> FieldOfView:
     record, values = member.record, {name: quantity.value for name, quantity in member.quantities.items()}
-    rows = record.height if record.data_bar is None else record.data_bar
-    area = (rows or 0) * (record.width or 0) * (member.table.nm_per_pixel or 1.0) ** 2
+    width, rows = _frame(member)
+    area = rows * width * (member.table.nm_per_pixel or 1.0) ** 2
     return FieldOfView(member.table, values, float(area), edge, record.settings)
+
+
+def _frame(member: Member) -> tuple[int, int]:
+    """Width and height of the analysed area in px, 0 where they are not known."""
+    record = member.record
+    return record.width or 0, (record.height if record.data_bar is None else record.data_bar) or 0
 
 
 def _evidence(members: Sequence[Member]) -> Evidence:
@@ -198,13 +208,15 @@ def _flags_of(members: Sequence[Member], names: Sequence[str]) -> Iterator[Flag]
         listed = ", ".join(f"{number} {Source(source).words}" for source, number in sorted(sources.items()))
         yield Flag(f"The scale is not known in the same way for all images: {listed}.")
     doubts = [
-        (name, " ".join(flag.text for flag in member.flags if flag.doubt))
-        for name, member in zip(names, members, strict=False)
+        (number, " ".join(flag.text for flag in member.flags if flag.doubt))
+        for number, member in enumerate(members, 1)
         if any(flag.doubt for flag in member.flags)
     ]
     if doubts:
         have = "1 image has a warning" if len(doubts) == 1 else f"{len(doubts)} images have warnings"
-        yield Flag.doubtful(f"{have} that put{'s' * (len(doubts) == 1)} the numbers in doubt.", have)
-    yield from (Flag(f"{name}: {sentences}") for name, sentences in doubts[:MOST_NAMED])
+        yield Flag.doubtful(
+            f"{have} that put{'s' * (len(doubts) == 1)} the numbers in doubt.", have, ids=tuple(dict(doubts))
+        )
+    yield from (Flag(f"{names[number - 1]}: {text}", ids=(number,)) for number, text in doubts[:MOST_NAMED])
     if len(doubts) > MOST_NAMED:
         yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")

@@ -27,7 +27,9 @@ class Flag:
     short: Annotated[str, Field(description="beside the numbers; empty of a mere note")] = ""
     doubt: Annotated[bool, Field(description="whether it puts the numbers in doubt")] = False
     reason: Annotated[str, Field(description="it means what was left out for this reason; empty: for none")] = ""
-    ids: Annotated[tuple[int, ...], Field(description="labels of the outlines that it means")] = ()
+    ids: Annotated[
+        tuple[int, ...], Field(description="labels of the outlines that it means; of a sample the images, by number")
+    ] = ()
 
     def __post_init__(self) -> None:
         if len(self.short) > LONGEST or (self.doubt and not self.short):

@@ -18,7 +18,7 @@ from .micrograph.types import LEAST_DOUBT, Calibration
 from .settings import DEFAULT_TASK
 from .tasks.base import Task
 
-BY_USER = "Excluded by the user."
+BY_USER = "Left out by the user."
 FAILED = "Not analysed"
 
 

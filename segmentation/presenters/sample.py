@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
 from ..core.measure.quantities import OF, Value, in_micrometres
-from ..core.measure.results import BY_IMAGE, Statistics
+from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics
 from ..core.micrograph.pairing import rank
 from ..core.report.entries import Entry, answers
 from ..core.report.wording import agreement_words, capital, corrected_images_words, scale_range
@@ -24,6 +24,7 @@ from ..http.serving import thumbnails
 from ..models import Job, Micrograph, Sample
 from ..plain import quantities_of
 from ..services.results.models_offered import title_of
+from ..services.results.samples import uncounted
 from .charts import ChartedSummary
 from .result import ClassRow, class_rows, shown_settings, values_of
 
@@ -53,7 +54,8 @@ class ImageRow:
     reason: why it failed or is not pooled. outlier: "" or why it may not belong. warning: its warnings in short.
     bars: its histogram as an SVG path, "" where there is none. numbers: those of a kind without a distribution.
     by_hand: whether people or another tool made or changed its outlines. other: the id of another result of the image
-    that can count instead, automatic if this one is by hand and the other way round; None if there is none.
+    that can count instead, automatic if this one is by hand and the other way round; None if there is none. place: its
+    number in the notes of the sample, 0 if it has none. scale: where scales differ.
     """
 
     job: Job | None
@@ -71,11 +73,48 @@ class ImageRow:
     numbers: Sequence[Entry] = ()
     by_hand: bool = False
     other: Any = None
+    place: int = 0
+    scale: str = ""
+
+    @property
+    def left_out(self) -> bool:
+        return self.mark == Job.State.DONE and self.reason not in ("", PENDING)
+
+    @property
+    def asks_scale(self) -> bool:
+        return self.reason == NO_PIXEL_SIZE
 
     @cached_property
     def address(self) -> str:
         """Of the image's own result."""
         return reverse("job", args=[self.job.pk]) if self.job else ""
+
+
+class Neighbours(NamedTuple):
+    """An image among those of its sample that can be corrected: the addresses of the results before and after it, ""
+    at the ends, its place from 1, and how many there are."""
+
+    before: str
+    after: str
+    place: int
+    of: int
+
+
+def neighbours(job: Job, sample: Sample) -> Neighbours | None:
+    """Those of a result whose image the sample has; None without another image."""
+    members = sample.members.filter(state=Job.State.DONE, segmentation__isnull=False).select_related("micrograph")
+    members = in_order(members.only("created", "micrograph__name", "micrograph__sha256"))
+    place = next((i for i, member in enumerate(members) if member.micrograph_id == job.micrograph_id), None)
+    if place is None or len(members) < 2:
+        return None
+    before, after = members[place - 1 : place], members[place + 1 : place + 2]
+    addresses = ["".join(reverse("job", args=[member.pk]) for member in side) for side in (before, after)]
+    return Neighbours(*addresses, place + 1, len(members))
+
+
+def in_order(jobs: QuerySet) -> list[Job]:
+    """The images of a sample in the order of the files."""
+    return sorted(jobs.order_by("created", "pk"), key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
 
 
 class PooledResult(ChartedSummary):
@@ -233,16 +272,21 @@ class PooledResult(ChartedSummary):
         return scale_range(low, high) if low is not None or self.answered else ""
 
     @cached_property
+    def uncounted(self) -> int:
+        """Images with corrections that its numbers do not have."""
+        return uncounted(self.sample).count()
+
+    @cached_property
     def images(self) -> list[ImageRow]:
         """Every image, in the order of the files; those still looked into come last."""
         jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
-        jobs = sorted(jobs.order_by("created", "pk"), key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
+        jobs = in_order(jobs.annotate(nm_per_pixel=F("summary__calibration__nm_per_pixel")))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
-        pooled = {pk: (row, bars(column)) for pk, row, column in rows}
+        pooled = {pk: (place, row, bars(column)) for place, (pk, row, column) in enumerate(rows, 1)}
         # Finished images that are not in the pooled numbers.
         pks = [job.pk for job in jobs if str(job.pk) not in pooled and job.state == Job.State.DONE]
         names = (f"summary__statistics__{name}" for name in ("n_kept", "median", "unit"))
@@ -251,6 +295,9 @@ class PooledResult(ChartedSummary):
             _image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk)), others.get(job.pk), self.unit)
             for job in jobs
         ]
+        if " to " in self.scale_line:
+            sizes = [job.nm_per_pixel for job in jobs]
+            rows = [replace(row, scale=scale_range(nm, nm)) if nm else row for row, nm in zip(rows, sizes, strict=True)]
         rows = self._with_others(rows)
         if self.headline_names:
             quantities_by_job = dict(
@@ -320,7 +367,7 @@ def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> ImageR
         n, median, own_unit = other or (None, None, unit)
         words = ("" if n is None else str(n), "" if median is None else _length(median, own_unit or unit, unit).words)
         return ImageRow(*fields, PENDING if job.included else EXCLUDED, *words)
-    row, path = pooled
+    place, row, path = pooled
     why = row.get("excluded") or ("" if job.included else EXCLUDED)
     stored_unit = "px" if row.get("excluded") or unit == "px" else "nm"
     median = _length(row.get("median"), stored_unit, unit, row.get("low"), row.get("high"))
@@ -333,6 +380,7 @@ def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> ImageR
         row.get("outlier") or "",
         row.get("warning") or "",
         path,
+        place=place,
     )
 
 

@@ -42,6 +42,7 @@ from .results.samples import (
     Scale,
     add_images,
     cancel_sample,
+    count_corrections,
     create_sample,
     delete_sample,
     include_image,

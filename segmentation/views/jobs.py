@@ -34,6 +34,7 @@ from ..middleware import sender
 from ..models import Artifact, Job
 from ..presenters.comparison import comparison
 from ..presenters.result import Result
+from ..presenters.sample import neighbours
 from ..presenters.status import status_of
 from ..services.access.links import LOOK_ONLY, is_open
 from ..services.ground.calibration import (
@@ -375,6 +376,8 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
     is_example = job.micrograph.sha256 == sample_sha256()
     context |= {**_files(job), "parent": parent, "is_example": is_example, "just_done": just_done}
+    sample = job.sample or context["sample"]
+    context["neighbours"] = neighbours(job, sample) if sample and context["may_correct"] else None
     return render(request, "result.html", context, status=status)
 
 

@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
@@ -30,6 +31,7 @@ from ..services import Refused
 from ..services.ground.calibration import width_text
 from ..services.results.outlines import pooled_coco
 from ..services.results.uploads import discard_unused
+from .jobs import JUST_DONE
 from .upload import ACCEPTED
 
 SAID = 5  # remarks on added files that are shown at the top; all of them are kept below
@@ -120,6 +122,12 @@ def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+def corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Measure and count the stored corrections of its images."""
+    return _change(request, pk, services.count_corrections)
+
+
+@require_POST
 def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Stop the images that are under way."""
     return _change(request, pk, services.cancel_sample)
@@ -190,6 +198,7 @@ def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: A
         **_images_context(request, sample, pooled),
         **files_of(sample, "sample", task, "sample-file"),
         "progress": Progress.of(sample),
+        "just_done": sample.finished is not None and timezone.now() - sample.finished < JUST_DONE,
         "address": request.build_absolute_uri(address_of(sample)),
         "link": link_page(request, sample) if sample.is_changeable_by(request.user, request.visitor) else None,
         "may_delete": sample.is_changeable_by(request.user, request.visitor, "delete"),

@@ -1,5 +1,5 @@
-// The page of a sample: the histogram of the particles of all its images, the form for another scale, and arrow keys
-// from image to image.
+// The page of a sample: the histogram of the particles of all its images, the form for another scale, the images that a
+// note means, and arrow keys from image to image.
 
 import { Histogram } from "./chart.js";
 import { chooseByTyping } from "./sample-fields.js";
@@ -10,9 +10,23 @@ if (section) new Histogram(section);
 const scale = document.getElementById("scale");
 if (scale) chooseByTyping(scale);
 
+// A note shows its images alone, each with its reason, until all are asked for again.
+const only = document.querySelector("[data-only]");
+function list(places) {
+  const rows = [...document.querySelectorAll(".images > li")];
+  for (const row of rows) row.hidden = !(places?.includes(row.dataset.place) ?? true);
+  const shown = rows.filter((row) => !row.hidden);
+  only.hidden = !places;
+  only.querySelector("span").textContent = `Only ${shown.length} of ${rows.length} images.`;
+  only.scrollIntoView({ block: "nearest" });
+  if (places) shown[0]?.querySelector("a.name").focus();
+}
+for (const note of document.querySelectorAll("[data-ids]")) note.addEventListener("click", () => list(note.dataset.ids.split(",")));
+only.querySelector("button").addEventListener("click", () => list(null));
+
 document.addEventListener("keydown", (event) => {
   const { activeElement: here } = document;
-  const names = [...document.querySelectorAll(".images a.name")];
+  const names = [...document.querySelectorAll(".images li:not([hidden]) a.name")];
   const now = names.indexOf(here.closest(".entry")?.querySelector("a.name"));
   if (!names.length || (now < 0 && here !== document.body) || event.altKey || event.ctrlKey || event.metaKey) return;
   const top = (name) => name.closest(".entry").offsetTop;

@@ -196,6 +196,9 @@ function correcting(data) {
     await open(section, data, template);
     button.disabled = false;
   });
+  if (location.hash !== "#correct" || !button) return;
+  history.replaceState(null, "", location.pathname); // closed, the editor stays so
+  button.click();
 }
 
 function told(sentence) {

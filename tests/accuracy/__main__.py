@@ -40,7 +40,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
         [""],
         outlines.lines(),
     ),
-    "arrangement": arrangement.lines,
+    "arrangement": lambda: chain(arrangement.lines(), [""], arrangement.sample_lines()),
     "reference": reference.lines,
     "coverage": lambda: coverage.lines(SAMPLES),
     "calibration": lambda: coverage.calibration_lines(SAMPLES),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.core.measure.arrangement import compare, nearest
+from segmentation.core.measure.arrangement import compare, nearest, sure
 from segmentation.core.measure.neighbours import with_neighbours
 from segmentation.core.measure.placement import place
+from segmentation.core.measure.results import Neighbours
 from segmentation.core.measure.table import Table
 
 FRAME = 1000, 750  # width and height
@@ -92,12 +94,31 @@ def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str
                 pairs, _ = compare(table, FRAME, np.random.default_rng(seed))
                 verdicts.append(pairs["ranges"][0]["side"] if pairs and pairs["ranges"] else "")
                 measured = with_neighbours(table, drawn(table), FRAME)
-                means.append(nearest(measured, "neighbour_distance", FRAME, 0.0, 1.0))
+                means.append(nearest([sure(measured, "neighbour_distance", FRAME)], FRAME, 0.0))
             truth = np.mean([each["mean"] for each in means])
             held = np.mean([each["low"] <= truth <= each["high"] for each in means])
             shares = [np.mean([verdict == side for verdict in verdicts]) for side in ("more", "fewer", "")]
             cells = (f"{100 * share:.0f} %" for share in (*shares, held))
             yield f"| {name} | {n} | " + " | ".join(cells) + " |"
+
+
+def sample_lines(trials: int = 100) -> Iterator[str]:
+    """Of samples of images whose numbers of objects differ by chance, or by an SD of 40 % more: how often the interval
+    holds the mean of many images."""
+    yield "| images | spread of numbers | interval holds the mean |"
+    yield "|---|---|---|"
+    for images, spread in product((3, 6), (0.0, 0.4)):
+        rng = np.random.default_rng(images)
+
+        def mean_of(count: int, rng: np.random.Generator = rng, spread: float = spread) -> Neighbours:
+            numbers = rng.poisson(60 * np.exp(rng.normal(0, spread, count)))
+            tables = [table_of(hard_core(rng, int(n))) for n in numbers]
+            measured = [sure(with_neighbours(each, drawn(each), FRAME), "neighbour_distance", FRAME) for each in tables]
+            return nearest(measured, FRAME, 0.0)
+
+        truth, found = mean_of(5 * trials)["mean"], [mean_of(images) for _ in range(trials)]
+        held = np.mean([each["low"] <= truth <= each["high"] for each in found])
+        yield f"| {images} | {100 * spread:.0f} % | {100 * held:.0f} % |"
 
 
 def drawn(table: Table) -> NDArray[np.int32]:

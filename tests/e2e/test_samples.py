@@ -1,4 +1,4 @@
-"""A ZIP becomes a sample: dropped, watched, pooled, an image excluded."""
+"""A ZIP becomes a sample: dropped, watched, pooled, an image left out; its notes, and the editor."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from segmentation.presenters.sample import EXCLUDED
 
 from . import specimen
-from .conftest import open_tab
-from .test_journey import fits_both, start
+from .conftest import PATIENCE, open_tab
+from .test_editor import CANVAS, Hand, discs_of
+from .test_journey import choose, fits_both, start
 from .test_looks import picture
 
 DROP = """(box, [name, bytes]) => {
@@ -68,14 +70,109 @@ def test_a_zip_is_one_sample(visit, batch):
     assert fits_both(page)
     picture(page, "sample")
 
-    page.get_by_role("button", name="Exclude 2.png").click()
+    page.get_by_role("button", name="Leave out 2.png").click()
     page.get_by_text("particles of 2 images").wait_for()
     assert 0 < int(page.locator("#pooled .headline b").inner_text()) < everything
     assert EXCLUDED in page.locator(".images .out").inner_text()
-    page.get_by_role("button", name="Include 2.png").click()
+    page.get_by_role("button", name="Count 2.png").click()
     page.get_by_text("particles of 3 images").wait_for()
     assert int(page.locator("#pooled .headline b").inner_text()) == everything
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Report, PDF").first.click()
     assert waiting.value.suggested_filename == "Powder 7_report.pdf"
     assert Path(waiting.value.path()).read_bytes().startswith(b"%PDF")
+
+
+@pytest.fixture(scope="module")
+def mixed(site, chromium, tmp_path_factory) -> tuple[str, list]:
+    """The address of a sample of one image with a scale and two without, and the cookies of its maker."""
+    folder = tmp_path_factory.mktemp("mixed")
+    images = [specimen.calibrated(folder / "1.tif"), specimen.uncalibrated(folder / "2.png"), folder / "3.png"]
+    Image.fromarray(specimen.scene(3)).save(images[2])
+    context = chromium.new_context(base_url=site)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto("/")
+    choose(page, *images)
+    page.check("#one_sample")
+    start(page)
+    page.locator("#pooled").wait_for()
+    address, cookies = page.url, context.cookies()
+    context.close()
+    return address, cookies
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def opened(request, visit, mixed):
+    page = visit(request.param)
+    page.context.add_cookies(mixed[1])
+    page.goto(mixed[0])
+    return page
+
+
+def test_a_note_shows_which_images_it_means_and_why(opened):
+    page = opened
+    note = page.locator("#pooled .notice", has_text="2 images are not in the pooled numbers")
+    note.get_by_role("button").click()
+    shown = page.locator(".images .entry:visible")
+    expect(shown).to_have_count(2)
+    assert shown.locator(".name").all_inner_texts() == ["2.png", "3.png"]
+    assert all("It has no scale" in text for text in shown.all_inner_texts())
+    expect(page.locator("#images [data-only]")).to_contain_text("Only 2 of 3 images.")
+    assert page.evaluate("document.activeElement.textContent") == "2.png"
+    picture(page, "sample-note")
+    shown.first.get_by_role("link", name="Set the scale").click()
+    expect(page.locator("#scale")).to_be_visible()
+    page.get_by_role("button", name="Show all again").click()
+    expect(shown).to_have_count(3)
+
+
+def beside(page) -> str:
+    expect(page.locator("dialog.editor.ready")).to_be_visible(timeout=PATIENCE)
+    return " ".join(page.locator(".neighbours span").inner_text().split())
+
+
+def test_the_editor_goes_from_image_to_image_and_loses_nothing(opened, visit, mixed):
+    page = opened
+    page.get_by_role("link", name="1.tif").last.click()
+    (_, x, y), *others, (_, x2, y2) = discs_of(page)
+    hand = Hand(page).open()
+    assert beside(page) == "1 of 3"
+    page.get_by_role("button", name="Previous image").click()
+    expect(page.locator("dialog [data-said]")).to_have_text("This is the first image of the sample.")
+    first = page.url
+    hand.click(x, y)
+    hand.press("Delete")
+    hand.kept(len(others) + 1)
+    hand.saved()
+    page.context.set_offline(True)
+    hand.box = page.locator(CANVAS).bounding_box()
+    hand.click(x2, y2)
+    hand.press("Delete")
+    hand.kept(len(others))
+    hand.press("PageDown")
+    expect(page.locator("dialog [data-said]")).to_contain_text("once all corrections are saved")
+    assert page.url == first
+    page.context.set_offline(False)
+    expect(page.locator("dialog.editor h2")).to_contain_text("2.png", timeout=PATIENCE)
+    visit.complaints.clear()  # the browser complains of each request without a network
+    assert beside(page) == "2 of 3"
+    page.get_by_role("button", name="Next image").click()
+    expect(page.locator("dialog.editor h2")).to_contain_text("3.png", timeout=PATIENCE)
+    assert beside(page) == "3 of 3, the last"
+    assert fits_both(page)
+    tops = page.locator(".neighbours").bounding_box()
+    assert tops["y"] + tops["height"] <= page.locator("dialog .stage").bounding_box()["y"]
+    picture(page, "sample-editor")
+    page.locator("dialog canvas").press("PageDown")
+    expect(page.locator("dialog [data-said]")).to_have_text("This is the last image of the sample.")
+    page.get_by_role("button", name="Close").first.click()
+    page.locator("[data-correct]").wait_for()
+    expect(page.locator("dialog.editor")).to_have_count(0)
+
+    page.goto(mixed[0])
+    before = int(page.locator("#pooled .headline b").inner_text())
+    page.get_by_role("button", name="measure and count them").click()
+    expect(page.locator("#pooled .headline b")).to_have_text(str(before - 2), timeout=PATIENCE)
+    expect(page.locator("#images")).to_contain_text("by hand")
+    expect(page.get_by_role("button", name="measure and count them")).to_have_count(0)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 PAGE, LOGIN = "/account/second-factor/", "/accounts/login/"
 ASK, AGAIN, SET_UP = f"{PAGE}authenticate/", f"{PAGE}reauthenticate/", f"{PAGE}totp/activate/"
 REMOVE, CODES, NEW_CODES = f"{PAGE}totp/deactivate/", f"{PAGE}recovery-codes/", f"{PAGE}recovery-codes/generate/"
-STAFF_PAGES = ("/admin/", "/admin/segmentation/job/", "/admin/auth/user/", "/status/")
+STAFF_PAGES = ("/admin/", "/admin/advanced/", "/admin/segmentation/job/", "/admin/auth/user/", "/status/")
 KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 

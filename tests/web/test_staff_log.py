@@ -143,7 +143,7 @@ class TestLooking:
         alice.user_permissions.set(Permission.objects.filter(content_type__app_label="segmentation"))
         client.force_login(alice)
         assert client.get(LOG).status_code == 403
-        assert "staffaction" not in words(client.get("/admin/"))
+        assert "staffaction" not in words(client.get("/admin/advanced/"))
 
     def test_it_outlives_the_account(self, rows, ada):
         ada.delete()

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from tests.conftest import picture
 from worker import tasks
 from worker.heartbeat import Heartbeat
 
@@ -44,7 +45,8 @@ def result(make_micrograph, make_job, tmp_path):
     def make(labels=LABELS, sha="a" * 64, **more):
         owned = {name: more.pop(name) for name in ("owner", "visitor", "sample", "parent") if name in more}
         image = {name: owned[name] for name in ("owner", "visitor") if name in owned}
-        micrograph = make_micrograph(sha256=sha, name=f"{sha[:2]}.png", width=400, height=300, **image)
+        image |= {"width": 400, "height": 300, "content": picture(400, 300)}
+        micrograph = make_micrograph(sha256=sha, name=f"{sha[:2]}.png", **image)
         return store(make_job(micrograph=micrograph, **owned), labels, tmp_path, **more)
 
     return make

@@ -10,14 +10,17 @@ from uuid import UUID
 import pytest
 from django.urls import reverse
 
+from segmentation import services
+from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import corrected_images_words
 from segmentation.models import Job, Sample
 from segmentation.services.ground import bundles
 from tests.core.builders import disc_labels
-from tests.web.finished import visit
+from tests.web.finished import visit, words
 from worker import tasks
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse", "read_here")]
+DELETE = {"op": "delete", "ids": [1]}
 VISITOR = UUID("11111111-1111-4111-8111-111111111111")
 
 
@@ -104,3 +107,40 @@ def test_outlines_of_another_tool_are_offered_alike(sample, corrected, client):
 def test_others_are_offered_nothing(sample, corrected, client):
     page = client.get(reverse("sample-page", args=[sample.pk])).content.decode()
     assert reverse("sample-image", args=[sample.pk, corrected.pk]) not in page
+
+
+def test_stored_corrections_of_its_images_are_measured_and_counted_at_once(sample, client):
+    scaled = sample.members.first().get_settings().with_(calibration=Calibration(2.0, "typed")).as_dict()
+    sample.jobs.update(settings=scaled)
+    first, second, third = sample.members.order_by("micrograph__sha256")
+    for job, operations in ((first, [DELETE]), (second, [DELETE]), (third, [DELETE, {"op": "undo"}])):
+        services.edit_job(job=job, base=0, operations=operations, visitor=VISITOR)
+    finished = services.finish_corrections(job=second, settings=second.get_settings(), **sample.maker)
+    tasks.run_job(str(finished.pk))
+    page, address = reverse("sample-page", args=[sample.pk]), reverse("sample-corrections", args=[sample.pk])
+    assert "2 images have corrections" in words(visit(client, VISITOR).get(page))
+    assert client.post(address).status_code == 303
+    new = sample.members.get(micrograph=first.micrograph)
+    assert (new.parent, new.corrects, new.state) == (first, 1, "queued")
+    tasks.run_job(str(new.pk))
+    pool(sample)
+    assert set(sample.pooled["of"]) == {str(job.pk) for job in (new, finished, third)}
+    assert sample.pooled["corrected"]["images"] == 2
+    told = words(client.get(page))
+    assert "have corrections" not in told and "has corrections" not in told
+    assert client.get(page).context["pooled"].images[0].other == first.pk  # the automatic outlines can count again
+    assert services.count_corrections(sample=sample) == 0
+
+
+def test_the_editor_knows_the_image_before_and_after(sample, corrected, client):
+    visit(client, VISITOR)
+    first, second, third = sample.members.order_by("micrograph__sha256")
+    pages = [reverse("job", args=[job.pk]) for job in (first, second, third)]
+    found = [client.get(page).context["neighbours"] for page in pages]
+    assert found == [("", pages[1], 1, 3), (pages[0], pages[2], 2, 3), (pages[1], "", 3, 3)]
+    assert client.get(reverse("job", args=[corrected.pk])).context["neighbours"] == found[0]  # of the same image
+    Job.objects.filter(pk=second.pk).update(state="failed")
+    assert client.get(pages[0]).context["neighbours"] == ("", pages[2], 1, 2)
+    Job.objects.filter(pk=third.pk).delete()
+    page = client.get(pages[0])
+    assert page.context["neighbours"] is None and 'class="neighbours"' not in words(page)

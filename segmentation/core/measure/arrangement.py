@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ STORED = 2  # every second of them is stored, because a row of the database hold
 FARTHEST = 5.0  # mean distances that are looked at, if a quarter of the field is not less
 POSSIBLE = 0.1  # of the density: from the distance on at which chance gives so many neighbours, the two are compared
 ELONGATED = 0.8  # ratio of the axes up to which an object has a direction
+BY_IMAGE = "The page of each image compares it with chance."
 CLOSE = 1.5  # times the least possible distance: what begins there has no other end
 Frame = tuple[float, float]  # width and height
 
@@ -48,7 +50,7 @@ def arrange(
         return None
     scale = calibration.standard_uncertainty or 0.0
     pairs, by_chance = compare(px, frame, np.random.default_rng(seed))
-    distances = {name: nearest(px, f"neighbour_{name}", frame, scale, size) for name in ("distance", "gap")}
+    distances = {name: nearest([sure(table, f"neighbour_{name}", frame)], frame, scale) for name in ("distance", "gap")}
     if by_chance:
         low, middle, high = np.quantile(by_chance, [0.025, 0.5, 0.975]) * size
         distances["distance"] |= {"chance": float(middle), "chance_low": float(low), "chance_high": float(high)}
@@ -68,6 +70,22 @@ def arrange(
     )
 
 
+def pooled(tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibration: Calibration) -> Arrangement | None:
+    """The distances to the nearest neighbours of all images together, as if `arrange` saw one; their intervals show
+    how the images differ. tables, frames: of the images that count. None without a certain neighbour."""
+    centre, edge = (
+        nearest(
+            [sure(table, name, frame) for table, frame in zip(tables, frames, strict=True)],
+            frames[0],
+            calibration.standard_uncertainty or 0.0,
+        )
+        for name in ("neighbour_distance", "neighbour_gap")
+    )
+    n, unit = sum(int(table.whole.sum()) for table in tables), tables[0].unit
+    found = Arrangement(unit=unit, n=n, centre=centre, edge=edge, pairs=None, alignment=None, sentence=BY_IMAGE)
+    return found if centre["n"] else None
+
+
 def _thinned(pairs: Pairs) -> Pairs:
     """What a curve shows: fewer points, of four digits."""
     curves = {name: pairs[name][::STORED] for name in ("r", "g", "chance", "low", "high")}
@@ -78,13 +96,25 @@ def _thinned(pairs: Pairs) -> Pairs:
 # ---- nearest neighbours ---------------------------------------------------------------------------
 
 
-def nearest(px: Table, column: str, frame: tuple[int, int], scale: float, size: float) -> Neighbours:
-    """Mean and median distance to the nearest neighbour, in the unit of `size` per px.
+class Sure(NamedTuple):
+    """The objects whose nearest neighbour is certain: distances (n,) in the unit of the table, weights (n,), centres
+    (n, 2) in px."""
 
-    An object counts if nothing nearer can lie outside the frame, and is weighted by the inverse of the chance of that
-    (Hanisch 1984; the object with its surroundings instead of its centre where distances are from edge to edge). The
-    interval of the mean is that of `over_blocks`, with the relative uncertainty `scale`.
+    distance: Floats
+    weight: Floats
+    points: Floats
+
+    @property
+    def sums(self) -> Floats:
+        """(2,) of the weighted distances, and of the weights."""
+        return np.array([(self.weight * self.distance).sum(), self.weight.sum()])
+
+
+def sure(table: Table, column: str, frame: tuple[int, int]) -> Sure:
+    """An object counts if nothing nearer can lie outside the frame, and is weighted by the inverse of the chance of
+    that (Hanisch 1984; the object with its surroundings instead of its centre where distances are from edge to edge).
     """
+    px = table.rescaled(None)
     distance, middles = px.length(column), centres(px)
     axes = [(frame[0], "left", "right"), (frame[1], "top", "bottom")]
     by_edge = column == "neighbour_gap"
@@ -94,18 +124,26 @@ def nearest(px: Table, column: str, frame: tuple[int, int], scale: float, size: 
         margins = np.minimum(margins, np.minimum(low, side - high))
         free_areas *= np.maximum(side - (high - low) - 2 * distance, 0.0)
     is_sure = px.whole & (distance <= margins) & (free_areas > 0)
-    if not is_sure.any():
+    weight = frame[0] * frame[1] / free_areas[is_sure]
+    return Sure(distance[is_sure] * (table.nm_per_pixel or 1.0), weight, middles[is_sure])
+
+
+def nearest(images: Sequence[Sure], frame: tuple[int, int], scale: float) -> Neighbours:
+    """Mean and median distance to the nearest neighbour. The interval of the mean is that of `over_blocks`, of several
+    images with the images as blocks, with the relative uncertainty `scale`. frame: of one image."""
+    distance, weight = (np.concatenate([getattr(image, name) for image in images]) for name in ("distance", "weight"))
+    if not len(distance):
         return Neighbours(n=0, mean=None, low=None, high=None, median=None)
-    weight, distances_sure = 1 / free_areas[is_sure], distance[is_sure]
-    sums = _by_block(middles[is_sure], frame, weight * distances_sure, weight)
-    mean = with_scale(over_blocks(lambda parts: size * _ratio(parts[0], parts[1]), sums), scale, 1)
-    has_enough, ascending = int(is_sure.sum()) >= FEWEST, np.argsort(distances_sure)
+    by_block = len(images) == 1
+    sums = _by_block(images[0].points, frame, weight * distance, weight) if by_block else [i.sums for i in images]
+    mean = with_scale(over_blocks(lambda parts: _ratio(parts[0], parts[1]), np.asarray(sums)), scale, 1)
+    has_enough, ascending = len(distance) >= FEWEST, np.argsort(distance)
     return Neighbours(
-        n=int(is_sure.sum()),
+        n=len(distance),
         mean=mean.value,
         low=mean.low if has_enough else None,
         high=mean.high if has_enough else None,
-        median=size * quantile(distances_sure[ascending], weight[ascending], 0.5),
+        median=quantile(distance[ascending], weight[ascending], 0.5),
     )
 
 

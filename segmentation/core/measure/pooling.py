@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from math import exp, log, sqrt
 
@@ -18,11 +17,10 @@ from .convergence import converge_by_image
 from .distribution import Edge, Floats, WeightedSizes, quantile
 from .fitting import chance_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
-from .results import BY_IMAGE, PER_IMAGE, Between, ImageRow, PooledStatistics
+from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, ImageRow, PooledStatistics
 from .statistics import ALIKE, describe
 from .table import Table
 
-NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 WHY = {
     NO_PIXEL_SIZE: "without a scale",
     OTHER_NUMBERS: "analysed with a model of other classes",
@@ -94,7 +92,7 @@ def pool(
         interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
         between=between_images(sizes),
         images=rows,
-        notes=[flag.text for flag in notes_on(chosen, excluded, things)],
+        notes=[flag.text for flag in notes_on(tables, excluded, things)],
     )
 
 
@@ -141,20 +139,22 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
         )
     if any(not table.kept.any() for table in chosen):
         return Flag(
-            "A check of the images without outlines. Exclude images without particles. Re-run the rest with other"
+            "A check of the images without outlines. Leave out images without particles. Re-run the rest with other"
             " settings.",
             "some images have no particles",
         )
     return None
 
 
-def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str) -> list[Flag]:
-    """Warnings about the scales of the pooled images and about images that are not pooled."""
+def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str) -> list[Flag]:
+    """Warnings about the scales of the pooled images and about images that are not pooled; the first image is 1."""
     notes: list[Flag] = []
-    pixels = [table.nm_per_pixel for table in chosen if table.nm_per_pixel is not None]
-    for reason, left_out in Counter(filter(None, excluded)).items():
-        images = "1 image is" if left_out == 1 else f"{left_out} images are"
-        notes.append(Flag(f"{images} not in the pooled numbers: {WHY[reason]}{MORE.get(reason, '')}."))
+    chosen = {number: table for number, table in enumerate(tables, 1) if not excluded[number - 1]}
+    pixels = [table.nm_per_pixel for table in chosen.values() if table.nm_per_pixel is not None]
+    for reason in dict.fromkeys(filter(None, excluded)):
+        ids = tuple(number for number, why in enumerate(excluded, 1) if why == reason)
+        images = "1 image is" if len(ids) == 1 else f"{len(ids)} images are"
+        notes.append(Flag(f"{images} not in the pooled numbers: {WHY[reason]}{MORE.get(reason, '')}.", ids=ids))
     if not pixels and len(chosen) > 1:
         text = "No image has a scale, so sizes are in pixels. Pool images of one magnification only."
         notes.append(Flag(text, "Sizes in pixels: pool one magnification only"))
@@ -163,12 +163,13 @@ def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str) -> l
             f"The images were taken with {min(pixels):.4g} to {max(pixels):.4g} nm per pixel: the coarser ones"
             f" resolve fewer small {things}."
         )
-        notes.append(Flag(text, "Images of different magnification"))
-    empty = sum(not table.kept.any() for table in chosen)
+        coarse = tuple(n for n, table in chosen.items() if (table.nm_per_pixel or 0.0) > ALIKE * min(pixels))
+        notes.append(Flag(text, "Images of different magnification", ids=coarse))
+    empty = tuple(number for number, table in chosen.items() if not table.kept.any())
     if empty:
-        of = f"{empty} of {len(chosen)} images"
-        text = f"{of} contribute{'s' if empty == 1 else ''} no {things.removesuffix('s')}."
-        notes.append(Flag(text, f"{of} without {things}"))
+        of = f"{len(empty)} of {len(chosen)} images"
+        text = f"{of} contribute{'s' if len(empty) == 1 else ''} no {things.removesuffix('s')}."
+        notes.append(Flag(text, f"{of} without {things}", ids=empty))
     return notes
 
 

@@ -17,6 +17,7 @@ from .quantities import COLUMNS, LONG_NM, NUMBERS, Unit, Value
 
 PER_IMAGE: Literal["by particle"] = "by particle"
 BY_IMAGE: Literal["by image"] = "by image"
+NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 SHAPES = ("round", "rod", "square", "triangle", "hexagon", "irregular")  # of outlines
 MICROMETRES = 1e-3  # µm in a nanometre
 
@@ -350,7 +351,7 @@ class Statistics:
         dict[str, ShapeShare], meaning("classes of outlines, by name; empty for other objects")
     ] = field(default_factory=dict)
     rods: Annotated[Rods | None, meaning("null without rods")] = None
-    arrangement: Annotated[Arrangement | None, meaning("of one image's objects; null of several images")] = None
+    arrangement: Annotated[Arrangement | None, meaning("of several images the nearest neighbours alone")] = None
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:

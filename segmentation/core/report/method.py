@@ -178,7 +178,7 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
 def left_out_words(sample: SampleAnalysis) -> str:
     """How many images of a sample are not in its numbers, and why; "" where all are."""
     left_out = [image.excluded for image in sample.images if image.excluded]
-    why = Counter({"excluded by the user": left_out.count(BY_USER)})
+    why = Counter({"by the user": left_out.count(BY_USER)})
     why["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
     why.update(WHY[reason] for reason in left_out if reason in WHY)
     reasons = ", ".join(f"{number} {reason}" for reason, number in why.items() if number)

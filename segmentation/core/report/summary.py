@@ -331,7 +331,7 @@ class Summary:
 
     @property
     def arrangement(self) -> list[Entry]:
-        """Nearest neighbours and alignment of one image, and groups that touch."""
+        """Nearest neighbours, alignment of one image, and groups that touch."""
         if not self.statistics or not self.kept:
             return []
         found = self.statistics.arrangement

@@ -194,8 +194,7 @@ def agreement_words(between: Between | None) -> str:
         return ""
     if between.get("p", 1.0) >= CHANCE:
         return "The images agree with each other."
-    share = per_cent(between["share"])
-    return f"The images differ more than chance: {share} of the variance of the sizes lies between them."
+    return f"The images differ more than chance explains: by about {100 * between['sd']:.0f} % in size."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
@@ -204,6 +205,32 @@ def replace_image(*, sample: Sample, job: Job) -> None:
         raise Refused(SIGNED, 409)
     Job.objects.filter(pk=job.pk).update(sample=sample, included=now.included, **again)
     refresh_after_commit(sample.pk)
+
+
+def uncounted(sample: Sample) -> QuerySet[Job]:
+    """The results of its images with stored corrections that its numbers do not have."""
+    undone = Count("edits", filter=Q(edits__undoes__isnull=False))
+    return sample.members.filter(state=Job.State.DONE).annotate(undone=undone).filter(edit_count__gt=2 * F("undone"))
+
+
+@transaction.atomic
+def count_corrections(*, sample: Sample) -> int:
+    """Measure the corrected outlines of its images, which then count; returns how many. The results before become
+    separate ones. A version that is measured already is not measured again."""
+    lock(sample, GONE)
+    new = []
+    jobs = list(uncounted(sample).select_related("micrograph"))
+    for job in jobs:
+        measured = job.reruns.filter(corrects=job.edit_count, sample=None, state=Job.State.DONE).first()
+        if measured is not None:
+            replace_image(sample=sample, job=measured)
+        else:
+            again = {"parent": job, "corrects": job.edit_count, "included": job.included}
+            new.append(_job(sample, job.micrograph, job.get_settings(), **again))
+    Job.objects.filter(pk__in=[job.parent_id for job in new]).update(sample=None)
+    Job.objects.bulk_create(new)
+    refresh_after_commit(sample.pk)
+    return len(jobs)
 
 
 @transaction.atomic

@@ -40,6 +40,7 @@ class Usage(NamedTuple):
 class Person(NamedTuple):
     """An account for the staff. stored: bytes of its images and results; last: its last signing in."""
 
+    pk: int
     name: str
     role: str
     stored: int
@@ -50,7 +51,8 @@ def people(most: int = 30) -> list[Person]:
     """The accounts; who signed in last comes first."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
     return [
-        Person(user.get_username(), _role(user), stored_bytes(Q(owner=user)), user.last_login) for user in users[:most]
+        Person(user.pk, user.get_username(), _role(user), stored_bytes(Q(owner=user)), user.last_login)
+        for user in users[:most]
     ]
 
 

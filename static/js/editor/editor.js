@@ -345,16 +345,28 @@ export class Editor {
   async finish() {
     if (this.finishing) return;
     this.finishing = true;
-    await this.stored();
+    await this.stored("The outlines are measured once all corrections are saved.");
     await this.measure();
     this.finishing = this.leaving;
   }
 
+  // The image before or after this one in its sample, in the editor; its page is open behind it.
+  async visit(side) {
+    const address = this.facts[side];
+    if (!address) return address === undefined ? null : this.say(`This is the ${side === "after" ? "last" : "first"} image of the sample.`);
+    if (this.finishing) return null;
+    this.finishing = true;
+    await this.stored("The other image opens once all corrections are saved.");
+    const answer = await fetch(`${address}status/`, { headers: PAGE }).catch(() => null);
+    this.finishing = this.leaving = Boolean(answer?.ok);
+    return this.leaving ? location.replace(`${address}#correct`) : this.say("The other image cannot be reached now.");
+  }
+
   // Once all is saved; somebody else's corrections may come in between.
-  async stored() {
+  async stored(sentence) {
     await this.turn;
-    while (!this.sender.settled) {
-      this.say("The outlines are measured once all corrections are saved.");
+    while (this.sender && !this.sender.settled) {
+      this.say(sentence);
       await new Promise((resolve) => (this.panel.whenSaved = resolve));
       await this.turn;
     }

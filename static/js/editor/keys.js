@@ -46,7 +46,7 @@ function meant(event, editor) {
   const onPicture = event.target === stage.canvas || event.target === editor.dialog;
   const [chosen] = editor.selected;
   const inTable = key === "enter" && event.target.closest("tr[data-id]")?.dataset.id === String(chosen);
-  if (!onPicture && !inTable && (key.startsWith("arrow") || ((key === " " || key === "enter") && event.target.closest("button, summary, a, input, [tabindex]")))) return null;
+  if (!onPicture && !inTable && (/^(arrow|page)/.test(key) || ((key === " " || key === "enter") && event.target.closest("button, summary, a, input, [tabindex]")))) return null;
   const tool = key === "a" && panel.offers("area") ? "area" : TOOLS[key];
   if (tool) return panel.offers(tool) ? () => editor.use(tool) : null;
   if (/^[1-9]$/.test(key)) return editor.classes?.length >= Math.max(2, Number(key)) ? () => panel.chooseClass(Number(key) - 1) : null;
@@ -57,6 +57,8 @@ function meant(event, editor) {
     arrowup: () => editor.step(-1),
     arrowright: () => editor.step(1),
     arrowdown: () => editor.step(1),
+    pageup: () => editor.visit("before"),
+    pagedown: () => editor.visit("after"),
     n: () => panel.review.go(),
     h: () => stage.hide(true),
     x: () => panel.toggle("outlines"),

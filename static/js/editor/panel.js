@@ -28,6 +28,7 @@ export class Panel {
     this.press("[data-tool]", (button) => editor.use(button.dataset.tool));
     this.press("[data-act]", (button) => editor.act(button.dataset.act));
     this.press("[data-tab]", (button) => this.show(button.dataset.tab));
+    this.press("[data-image]", (button) => editor.visit(button.dataset.image));
     this.press("[data-zoom]", (button) => this.zoom(button.dataset.zoom));
     this.press("[data-layer]", (box) => this.layer(box.dataset.layer, box.checked));
     sliders(this.one("[data-display]"), () => editor.stage.draw());

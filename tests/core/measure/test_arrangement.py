@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.agglomerates import agglomerates
-from segmentation.core.measure.arrangement import Field, arrange, mean_distance, pair_correlation
+from segmentation.core.measure.arrangement import Field, arrange, mean_distance, pair_correlation, pooled
 from segmentation.core.measure.neighbours import local_densities, with_neighbours
 from segmentation.core.measure.placement import _apart, place, rods
 from segmentation.core.measure.shapes import measure
@@ -106,6 +106,33 @@ class TestNearestNeighbours:
         assert found["centre"]["mean"] == pytest.approx(40 * NM, rel=0.01)
         assert found["edge"]["mean"] == pytest.approx(20 * NM, abs=NM)
         assert found["unit"] == "nm"
+
+    def test_images_are_pooled_by_number_and_their_difference_is_the_interval(self):
+        rng, absent = np.random.default_rng(2), Calibration.absent()
+        fields = [discs(place(np.full(n, 5.0), np.zeros(n), FRAME, 1, rng)[0], 5) for n in (20, 45, 90)]
+        tables = [table_of(field) for field in fields]
+        alone = [arrange(table, FRAME, absent, 1, "particles")["centre"] for table in tables]
+        found = pooled(tables, [FRAME] * 3, absent)
+        assert found["n"] == sum(int(table.whole.sum()) for table in tables)
+        assert found["centre"]["n"] == sum(each["n"] for each in alone) and found["pairs"] is None
+        by_number = np.average([each["mean"] for each in alone], weights=[20, 45, 90])
+        assert found["centre"]["mean"] == pytest.approx(by_number, rel=0.05)
+        assert found["centre"]["low"] < min(each["low"] for each in alone), "the images differ more than their blocks"
+        assert pooled(tables[:1], [FRAME], absent)["centre"] == pytest.approx(
+            {name: alone[0][name] for name in found["centre"]}
+        )
+
+    def test_images_of_other_magnifications_are_pooled_in_nanometres(self):
+        x, y = np.meshgrid(np.arange(30, 400, 40), np.arange(30, 300, 40))
+        labels = discs(np.stack([x.ravel(), y.ravel()], 1), 10)
+        found = pooled([table_of(labels, 2.0), table_of(labels, 4.0)], [FRAME] * 2, Calibration.absent())
+        assert found["centre"]["mean"] == pytest.approx(120, rel=0.01) and found["unit"] == "nm"
+
+    def test_tables_of_earlier_versions_have_no_neighbours(self):
+        labels = np.zeros(FRAME[::-1], np.int32)
+        labels[50:60, 50:60] = 1
+        bare = measure(labels, labels.astype(np.uint8), np.ones(1, np.float32), NM, len(labels))
+        assert pooled([bare, bare], [FRAME] * 2, Calibration.absent()) is None
 
     def test_objects_that_touch_have_no_gap(self):
         labels = np.zeros(FRAME[::-1], np.int32)

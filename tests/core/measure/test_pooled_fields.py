@@ -258,8 +258,8 @@ class TestFiles:
 
     def test_the_method_says_what_the_intervals_are(self, made):
         said = method(made)
-        assert "jackknife" in said and "ASTM E562" in said and f"1 {BY_USER[:-1].lower()}" in said
-        assert "resampled by 1;" in said  # how maps became phases, the same for all
+        assert "jackknife" in said and "ASTM E562" in said and "1 by the user" in said
+        assert "resampled by a factor of 1;" in said  # how maps became phases, the same for all
 
 
 def test_a_quantity_below_nothing_is_only_what_can_be_negative(monkeypatch):

@@ -103,7 +103,8 @@ def test_variance_between_images_is_that_of_an_f_test():
 def test_the_difference_of_images_in_words():
     between = {"variance": 0.01, "sd": 0.1, "share": 0.25}
     assert agreement_words({**between, "p": 0.3}) == "The images agree with each other."
-    assert agreement_words({**between, "p": 0.01}).startswith("The images differ more than chance: 25 % of")
+    words = "The images differ more than chance explains: by about 10 % in size."
+    assert agreement_words({**between, "p": 0.01}) == words
     assert agreement_words(between) == agreement_words(None) == "", "of an older version, or of one image"
 
 
@@ -308,6 +309,7 @@ def test_warnings_of_images_are_named_and_stand_in_their_rows():
     sample = combine("lot", [*told, members[7]])
     first, *named, more = sample.flags[-7:]
     assert first.doubt and first.short == "7 images have warnings"
+    assert first.ids == (1, 2, 3, 4, 5, 6, 7) and [each.ids for each in named] == [(1,), (2,), (3,), (4,), (5,)]
     assert [each.text for each in named] == [f"{i}.tif: {flag.text}" for i in range(5)]
     assert "other 2 images" in more.text
     assert [image.warning for image in sample.images] == ["Scale doubtful"] * 7 + [""]

@@ -219,7 +219,7 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
 def test_the_report_says_how_many_images_are_left_out():
     sample = with_left_out()
     words = report_words(sample)
-    told = "2 images are left out: 1 excluded by the user, 1 not analysed"
+    told = "2 images are left out: 1 by the user, 1 not analysed"
     assert "3 electron micrographs" in words
     assert words.count(told) == 3 and told in method(sample)
     assert BY_USER in words and f"Not analysed: {DAMAGED}" in words

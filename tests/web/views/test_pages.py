@@ -372,7 +372,11 @@ class TestAccounts:
         client.force_login(alice)
         assert "/status/" not in words(client.get("/"))
         client.force_login(ada)
-        assert 'href="/status/"' in words(client.get("/")) and 'href="/admin/"' in words(client.get("/status/"))
+        assert 'href="/status/"' in words(client.get("/"))
+        page = client.get("/admin/")
+        assert "status.html" in templates(page) and f'href="/admin/auth/user/{alice.pk}/change/"' in words(page)
+        assert 'href="/admin/advanced/"' in words(page)
+        assert 'href="/admin/segmentation/job/"' in words(client.get("/admin/advanced/"))
 
 
 class TestErrors:

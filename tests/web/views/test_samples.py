@@ -11,6 +11,8 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from segmentation.core.flags import Flag, as_json
+from segmentation.core.measure.results import NO_PIXEL_SIZE
 from segmentation.forms.samples import NO_PIXEL
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact
 from segmentation.presenters.sample import EXCLUDED
@@ -304,6 +306,17 @@ class TestPage:
         assert images[second.pk].reason == "No calibration."
         assert images[third.pk].reason == EXCLUDED and images[third.pk].n == "261"
         assert "Outlier</span>" in words(client.get(page_of(sample)))
+
+    def test_a_note_shows_its_images_and_what_does_not_count_is_greyed(self, client, finished):
+        sample = finished(DONE, DONE, visitor=VISITOR)
+        visit(client, VISITOR)
+        sample.pooled["images"][1]["excluded"] = NO_PIXEL_SIZE
+        sample.pooled |= as_json([Flag("1 image is not in the pooled numbers.", ids=(2,))])
+        sample.save()
+        page = words(client.get(page_of(sample)))
+        assert 'data-ids="2"' in page and "which images" in page
+        assert page.count('class="entry out" data-place="2"') == 1 == page.count('class="entry" data-place="1"')
+        assert '<a href="#scale">Set the scale</a>' in page and "not counted" in page
 
     def test_progress_over_all(self, client, make_sample):
         sample = make_sample(DONE, FAILED, RUNNING, QUEUED)

@@ -64,7 +64,7 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         _add_objects(book, things, tables, kept=True)
         if any(not table.kept.all() for _, table in tables):
             _add_objects(book, "Left out", tables, kept=False)
-        if sample.analysis is not None and sample.pooled is not None and sample.pooled.arrangement:
+        if sample.pooled is not None and sample.pooled.arrangement:
             _add_arrangement(book, sample, sample.pooled.arrangement)
         _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
 
@@ -104,7 +104,7 @@ def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None
 
 
 def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement) -> None:
-    """How the objects of an image lie to each other: numbers, and the pair correlation as cells and as a chart."""
+    """How the objects lie to each other: numbers, and the pair correlation as cells and as a chart."""
     summary, unit = Summary.of(sample), found["unit"]
     lines: list[Cells] = [(found["sentence"],), ()]
     for each in (*summary.arrangement, *summary.shape_classes, *summary.rods):
