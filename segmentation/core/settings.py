@@ -97,7 +97,7 @@ class MeasurementSettings(Settings):
         json_schema_extra={
             "labels": {
                 "exclude": "leave out what touches the frame",
-                "weight": "leave it out, and weight the others for it",
+                "weight": "leave out what touches the frame, and weight the others for it",
             }
         },
     )

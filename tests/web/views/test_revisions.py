@@ -150,7 +150,7 @@ class TestAccess:
         ({"model": "particles-multires"}, "model particles-multires"),
         (
             {"border_correction": "weight"},
-            "border correction: sizes without what touches the frame, the others weighted for it",
+            "border correction: leave out what touches the frame, and weight the others for it",
         ),
         ({"scale": 0.25}, "working scale: 0.25 ×"),
         ({}, None),
