@@ -49,7 +49,8 @@ export class ContactSheet {
     Object.assign(this, { size, thing, things, crops: [] });
     this.extremes = section.querySelector("[data-extremes]");
     this.sheet = section.querySelector("[data-sheet]");
-    this.facts = document.getElementById("editor")?.content.firstElementChild.dataset; // only of those who may correct
+    // Who may correct marks here, until the corrected outlines are measured.
+    this.facts = this.sheet.querySelector("form") && document.getElementById("editor").content.firstElementChild.dataset;
     this.picture = new Picture({ columns: data.width, rows: data.height, tiles }, () => this.draw());
     this.fillExtremes();
     this.fill();

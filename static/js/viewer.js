@@ -235,4 +235,7 @@ async function begin() {
   await drawing.load(section.dataset.image);
 }
 
+// A page that the browser kept as it was left shows corrections that were measured since.
+addEventListener("pageshow", ({ persisted }) => persisted && document.getElementById("editor") && location.reload());
+
 if (section.dataset.image && section.dataset.outlines) begin().catch(() => told("The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected."));

@@ -64,6 +64,22 @@ def test_a_cross_takes_one_particle_off_the_count_and_a_tick_brings_it_back(open
     measured_from_the_top(page)
     expect(count).to_have_text(str(DISCS - 1))
     assert page.locator(".answer .interval").first.is_visible()
+    page.go_back()
+    for _ in range(2):  # a version whose corrections are measured has its own numbers, also when it is loaded anew
+        result(page)
+        expect(count).to_have_text(str(DISCS))
+        open_tab(page, "Particles")
+        page.locator(".crops li").first.wait_for()
+        expect(page.locator(".particles td.aside", has_text="wrong outline")).to_have_count(0)
+        expect(count).to_have_text(str(DISCS))
+        assert not page.locator(".crops li button:not(.crop)").count()
+        page.reload()
+
+
+def test_a_page_that_the_browser_kept_is_loaded_anew(opened):
+    page = opened()
+    with page.expect_event("load"):
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
 
 
 def press(button: Any, size: str) -> None:

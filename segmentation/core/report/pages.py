@@ -165,6 +165,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         yield abreast(*cells, *map(_large, summary.headlines))
         if summary.headlines and summary.headlines[0].total:
             yield words("The intervals have the total uncertainty, as far as it is known: see page 2.", SMALL)
+        yield words(summary.no_interval, SMALL)
         if summary.nano and summary.nano["decides"]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
     elif summary.leading:

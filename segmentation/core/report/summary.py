@@ -13,7 +13,7 @@ from ..flags import Flag
 from ..measure.budget_table import answers_of, lines, uncertainty_words
 from ..measure.convergence import more_images_words
 from ..measure.descriptors import DESCRIPTORS, measures_of
-from ..measure.filters import BY_OTHERS, Reason
+from ..measure.filters import ALWAYS, BY_OTHERS, Reason
 from ..measure.fitting import LEAST, chance_words
 from ..measure.quantities import (
     COLUMNS,
@@ -204,8 +204,11 @@ class Summary:
         ]
 
     def _parts(self, answer: str) -> list[tuple[str, str, int]]:
-        """The known contributions to the uncertainty of an answer, the largest first, and each in per cent of it."""
+        """The known contributions to the uncertainty of an answer, the largest first, and each in per cent of it;
+        none where their total is not known."""
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
+        if not budget.get(answer, {}).get("ends"):
+            return []
         rows = sorted(((row[answer], row["title"]) for row in budget.get("rows", ()) if row[answer]), reverse=True)
         return [(title, uncertainty_words(part, answer), round(100 * part / rows[0][0])) for part, title in rows]
 
@@ -295,6 +298,14 @@ class Summary:
         beside = [f"Each number has its 95 % interval. Intervals of sizes come from resampling the {basis}{scale}."]
         beside += ["Median and fraction have the total uncertainty instead."] * bool(self.headlines[0].total)
         return " ".join([*beside, *statistics.cautions])
+
+    @property
+    def no_interval(self) -> str:
+        """Why the median of the first screen has no interval; "" where it has one."""
+        if not self.screened or not self.headlines or self.headlines[0].interval:
+            return ""
+        assert self.statistics is not None
+        return self.statistics.interval_note or f"The median has no useful 95 % interval: {self.few}."
 
     @property
     def edge_line(self) -> str:
@@ -404,6 +415,11 @@ class Summary:
         reasons = {str(reason): reason.definition for reason in Reason}
         counts = self.statistics.set_aside if self.statistics else {}
         return [Aside(reason, count, reasons.get(reason, OTHER_REASON)) for reason, count in counts.items()]
+
+    @property
+    def may_count(self) -> bool:
+        """Whether other settings may count some of what was left out."""
+        return any(line.reason not in ALWAYS for line in self.set_aside)
 
     @property
     def without_filter(self) -> str:

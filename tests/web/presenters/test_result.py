@@ -109,7 +109,8 @@ class TestSizes:
     def test_why_there_is_no_interval(self):
         note = "95 % intervals need at least 5 sizes; there are 2."
         none = statistics(n_kept=2, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
-        assert of(none).interval_line == note
+        assert of(none).interval_line == of(none).no_interval == note
+        assert numbers().no_interval == "" and "too few" in numbers(intervals={**LIMITS, "median": None}).no_interval
         assert {one.interval for one in of(none).sizes[:6]} == {""}
         assert of(none).sizes[2].value == "–"
 
@@ -148,6 +149,7 @@ class TestSizes:
         assert {
             each.interval == each.counting for given in (None, few) for each in numbers(budget=given).headlines
         } == {True}
+        assert numbers(budget={**few, "rows": rows}).headlines[0].parts == []  # of no total
 
     def test_a_withheld_verdict_gives_its_reason(self):
         card = numbers(nano={**NEW["nano"], "reason": "25 of 30"})
@@ -290,6 +292,23 @@ class TestPage:
         ]
         places = [told.index(part) for part in parts]
         assert places == sorted(places)
+
+    def test_why_the_median_has_no_interval_is_said_once(self, page):
+        note = "95 % intervals need at least 3 images; there are 2."
+        rows = [{"name": "x", "title": "X", "source": "", "median": 0.02, "fraction_100nm": None}]
+        limits = {**LIMITS, "median": None}
+        told = page(intervals=limits, interval_note=note)
+        assert told.count(note) == 1 and told.index('aria-label="The answer"') < told.index(note) < told.index(
+            'id="histogram"'
+        )
+        total = {"ends": None, "standard": 0.02, "expanded": 0.04, "without": [], "sentence": "The median is 165 nm."}
+        budget = {"rows": rows, "median": total, "fraction_100nm": total}
+        assert "What the total consists of" not in page(intervals=limits, interval_note=note, budget=budget)
+
+    @pytest.mark.parametrize(("reason", "may"), [(Reason.FRAME, False), (Reason.UNSURE, True)])
+    def test_other_settings_are_named_only_where_they_may_count(self, page, reason, may):
+        told = page(n_kept=0, n_set_aside=3, set_aside={str(reason): 3})
+        assert "that were found were left out." in told and ("Other settings may count them." in told) == may
 
     def test_no_inline_style_or_script(self, page):
         told = page()
