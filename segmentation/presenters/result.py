@@ -400,7 +400,7 @@ def main_number(summary: dict[str, Any]) -> str:
 
 def headline(numbers: Summary) -> str:
     """The median size, or without sizes the first known number, "" without any."""
-    numbers_known = [numbers.by_number("median")] if numbers.kept else numbers.quantities
+    numbers_known = numbers.headlines[:1] if numbers.kept else numbers.quantities
     first = next((entry for entry in numbers_known if entry.number.value is not None), None)
     term = first and ("median" if numbers.kept else first.term)
     return " ".join(filter(None, (term, first.value, first.unit))) if first else ""

@@ -37,10 +37,11 @@ class Contrasts(NamedTuple):
         return (self.gap | (self.relative < limit)) if limit else np.zeros(len(self.gap), bool)
 
 
-def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Contrasts:
+def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], erased: NDArray[np.bool_] | None = None) -> Contrasts:
     """The contrast of the outlines 1..n of an image with their surroundings.
 
-    grey, labels: (H, W), of the analysed rows, in either polarity.
+    grey, labels: (H, W), of the analysed rows, in either polarity. erased: (H, W) pixels that are no ground, although
+    no outline has them any more: where a person deletes a particle, its neighbours keep their contrast.
     The contrast of an outline is its mean grey minus the median of the bare pixels 2 to 6 px outside. If neighbours
     leave no such pixels, the median of all bare pixels is used.
     The sign of the contrast of the particles is that of most of the outlined area. The network outlines many particles
@@ -58,7 +59,10 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Contrasts:
         rows = slice(top, top + step)
         sums += np.bincount(labels[rows].ravel(), grey[rows].ravel(), len(sums))
     inside = sums[1:] / np.maximum(areas, 1)
-    contrast = inside - _level_around(grey, labels, n)
+    if erased is None:
+        contrast = inside - _level_around(grey, labels, n)
+    else:  # as one more object, the first, so that a pixel around it and another belongs to the other
+        contrast = inside - _level_around(grey, np.where(labels > 0, labels + 1, erased.astype(np.int32)), n + 1)[1:]
     is_known = np.isfinite(contrast)
     if not is_known.any():
         return Contrasts(contrast, np.zeros(n, bool))

@@ -151,8 +151,11 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     yield heading("Uncertainty")
     yield abreast(*drawn)
     contacts = any(UNRESOLVED in part for answer in answers for part in answer.parts)
-    one_sided = f" {UNRESOLVED} count on one side: toward smaller sizes." if contacts else ""
-    total = "Bars: standard uncertainties. The total is, on each side, twice the root of the sum of their squares."
+    one_sided = f" {UNRESOLVED} count on one side: sizes may be smaller, a fraction higher." if contacts else ""
+    total = (
+        "Bars: standard uncertainties. Each end of the total joins them in quadrature (k = 2). Where counted objects"
+    )
+    total += " are few, counting reaches further to one side than its bar shows."
     yield words(f"{total}{one_sided}{summary.unknown_parts}", SMALL)
 
 

@@ -160,7 +160,7 @@ def measure(
 
     dense, rows = segmentation.dense, segmentation.rows
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
-    stand_out = contrasts(grey, dense[:rows])
+    stand_out = contrasts(grey, dense[:rows], _erased(segmentation))
     limit = _faint_limit(segmentation, settings)
 
     def judged(labels: NDArray[np.int32], confidence: Floats, contrast: Floats, gap: Floats) -> Table:
@@ -203,6 +203,16 @@ def measure(
     quantities = {name: statistics.value(name) for name in TASK.quantities}
     table = table.identified(segmentation.ids)
     return Measured(table, statistics, quantities)
+
+
+def _erased(segmentation: Segmentation) -> NDArray[np.bool_] | None:
+    """(R, W) what the network saw as foreground, where outlines may have been deleted; None without corrections."""
+    from ..labels.guided import FOREGROUND
+
+    if not segmentation.provenance.edits or FOREGROUND not in segmentation.maps:
+        return None
+    limit = 255 * segmentation.used.get("threshold", 0.5)
+    return np.asarray(segmentation.maps[FOREGROUND][: segmentation.rows] >= limit)
 
 
 def _hidden(segmentation: Segmentation, table: Table) -> float | None:

@@ -41,6 +41,16 @@ def test_dark_particles_stand_out_as_bright_ones_do():
     assert contrasts(grey, labels).relative.tolist() == pytest.approx([1, 1, 0.125], abs=0.02)
 
 
+def test_a_deleted_neighbour_is_no_ground():
+    grey, labels = discs(PLACES[:4], (180,) * 4)
+    grey[60:100, 60:140] = 180  # a small particle in front of a large one, which is deleted
+    labels[78:82, 60:64] = 5
+    erased = np.zeros(labels.shape, bool)
+    erased[60:100, 60:140] = labels[60:100, 60:140] == 0
+    assert contrasts(grey, labels).relative[4] < 1
+    assert contrasts(grey, labels, erased).relative.tolist() == pytest.approx([1] * 5, abs=0.02)
+
+
 def test_most_of_the_outlined_area_is_never_a_gap():
     grey, labels = discs(PLACES[:4], (20, 20, 20, 180))
     for shown in (grey, 255 - grey):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ...measure.bins import Histogram
     from ...measure.results import Arrangement
     from ...sample import SampleAnalysis, SampleImage
+    from ...tasks.base import Task
     from ..context import Context
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -61,6 +62,7 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
             heads = ["image", *heads, "nm per pixel", "outlier", "excluded", "warning"]
             _add_sheet(book, "Images", heads, images, widths)
         tables = [("", sample.analysis.table)] if sample.analysis else [(i.name, m.table) for i, m in sample.counted]
+        tables = [(image, _as_sized(sample.task, table)) for image, table in tables]
         _add_objects(book, things, tables, kept=True)
         if any(not table.kept.all() for _, table in tables):
             _add_objects(book, "Left out", tables, kept=False)
@@ -172,6 +174,14 @@ def _rounded(value: Any) -> Any:
     if not isinstance(value, float) or not math.isfinite(value):
         return value
     return float(f"{value:.{DIGITS}g}")
+
+
+def _as_sized(task: Task, table: Table) -> Table:
+    """The table as the distribution of sizes takes it: what has no known size is left out, so that the mean of a column
+    is the mean that is reported."""
+    from ...measure.fields import whole
+
+    return table if task.screened or "touches_frame" not in table.columns else whole(table)
 
 
 def _add_objects(book: Workbook, title: str, tables: Sequence[tuple[str, Table]], *, kept: bool) -> None:

@@ -18,9 +18,11 @@ import roifile
 import tifffile
 from pycocotools.coco import COCO
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.pipeline import measure
 from segmentation.core.report import schema
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
@@ -93,12 +95,27 @@ def test_xlsx_holds_what_counts_and_what_was_left_out_under_heads_for_people(ana
         assert [line[column] for line in lines] == [float(f"{size:.4g}") for size in sizes]
 
 
-def test_the_mean_of_a_column_in_a_spreadsheet_is_the_mean_of_the_page():
-    analysis = CASES["many"]()
-    file = io.BytesIO()
+def grains():
+    """The particles of CASES["many"] as grains, two of them at the frame."""
+    made = make_analysis(40, (300, 400))
+    provenance = replace(made.segmentation.provenance, task="grains")
+    outlines = replace(made.segmentation, provenance=provenance)
+    return measure(made.micrograph, outlines, AnalysisSettings.of("grains"))
+
+
+@pytest.mark.parametrize(
+    "analysis, sheet, column",
+    [
+        (CASES["many"], "Particles", "Minimum Feret diameter (nm)"),
+        (grains, "Grains", "Equivalent circular diameter (nm)"),
+    ],
+)
+def test_the_mean_of_a_column_in_a_spreadsheet_is_the_mean_of_the_page(analysis, sheet, column):
+    analysis, file = analysis(), io.BytesIO()
     workbooks.write_xlsx(SampleAnalysis.of(analysis), file)
-    sizes = pandas.read_excel(file, sheet_name="Particles")["Minimum Feret diameter (nm)"]
-    assert sizes.mean() == pytest.approx(analysis.statistics.mean, rel=1e-4)
+    sheets = pandas.read_excel(file, sheet_name=[sheet, "Left out"])
+    assert sheets[sheet][column].mean() == pytest.approx(analysis.statistics.mean, rel=1e-4)
+    assert "touches the frame" in sheets["Left out"]["Reason"].tolist()
 
 
 def test_xlsx_begins_with_the_numbers_of_the_page_and_their_histogram():
