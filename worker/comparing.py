@@ -89,14 +89,15 @@ def _tables(jobs: list[Job]) -> Iterator[Table]:
 
 
 def _values(statistics: dict[str, Any]) -> dict[str, Value]:
-    """NUMBERS with their intervals, as far as they are known."""
+    """NUMBERS with their intervals, as far as they are known: with the total one, as the page shows it."""
     from segmentation.core.compare.sides import NUMBERS
 
     values: dict[str, Value] = {}
-    limits = statistics.get("intervals") or {}
+    limits, budget = statistics.get("intervals") or {}, statistics.get("budget") or {}
     for name in NUMBERS:
         if statistics.get(name) is not None:
-            values[name] = Value(statistics[name], *(limits.get(name) or (None, None)))
+            total = budget.get(name, {}).get("ends")
+            values[name] = Value(statistics[name], *(total or limits.get(name) or (None, None)))
     return values
 
 

@@ -25,10 +25,12 @@ from .result import Result, warning_of
 from .sample import PooledResult
 
 HOW = {
-    "paired": "Both are of one image: the same objects are compared.",
-    "independent": "The images are different: each difference has the uncertainty of both numbers.",
+    "paired": "Both are of one image: the same objects are compared. Intervals of differences are of counting alone.",
+    "independent": "The images are different: each difference has the intervals of both numbers, {of}.",
     "shared": "Some images are in both results, so differences have no interval.",
 }
+TOTAL = "of median and 1–100 nm with the total uncertainty, else of counting and scale alone"
+COUNTING = "of counting and scale alone"
 NOT_PAIRED = "Both are of one image, so their differences have no interval."
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
 # Title, what it means, and on which side its objects are counted.
@@ -119,7 +121,9 @@ class ComparedResults:
         if not self.result:
             return ""
         has_intervals = any(difference["low"] is not None for difference in self.result["differences"])
-        return NOT_PAIRED if self.result["how"] == "paired" and not has_intervals else HOW[self.result["how"]]
+        totals = [any(entry.total for entry in side.sizes) for side in (self.a, self.b)]
+        words = HOW[self.result["how"]].format(of=TOTAL if all(totals) else COUNTING)
+        return NOT_PAIRED if self.result["how"] == "paired" and not has_intervals else words
 
     @cached_property
     def main(self) -> list[Difference]:
@@ -244,7 +248,7 @@ def _differences(
         other = before.get(key)
         if other is None or entry.text or other.text:
             continue
-        one, two = other.number, entry.number
+        one, two = other.shown, entry.shown
         if one.unit != two.unit:
             one, two = in_micrometres(one), in_micrometres(two)
         if one.unit != two.unit:
@@ -253,7 +257,7 @@ def _differences(
         limits = (micrometres(interval) if two.unit == "µm" else interval) or (
             of_difference(one, two) if independent else None
         )
-        yield _difference(replace(other, number=one), replace(entry, number=two), limits)
+        yield _difference(replace(other, number=one, total=None), replace(entry, number=two, total=None), limits)
 
 
 def _difference(before: Entry, after: Entry, limits: Limits | None) -> Difference:

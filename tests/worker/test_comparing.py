@@ -82,6 +82,33 @@ class TestResults:
         assert found["distance"]["test"] == "objects"
         assert numbers(found)["median"]["low"] < numbers(found)["median"]["high"]
 
+    def test_a_difference_has_the_total_intervals_that_stand_beside_it(self, result):
+        first, second = result(), result(disc_labels(60, (300, 400), 3), "c" * 64)
+        for job, ends in ((first, [28.0, 63.0]), (second, [131.0, 319.0])):
+            job.summary["statistics"]["median"] = {28.0: 46.0, 131.0: 229.0}[ends[0]]
+            job.summary["statistics"]["budget"]["median"]["ends"] = ends
+            job.save()
+        found = numbers(compared(first, second))["median"]
+        page = ComparedResults(Comparison.objects.get())
+        (shown,) = (row for row in page.main if row.after.name == "median")
+        expected = (183 - np.hypot(98, 17), 183 + np.hypot(90, 18))
+        assert (found["low"], found["high"]) == (shown.low, shown.high) == pytest.approx(expected)
+        assert [cell.interval for cell in shown.cells] == ["28–63", "131–319"]
+        assert "median and 1–100 nm with the total" in page.how_line
+
+    def test_without_totals_it_is_said(self, result):
+        jobs = result(), result(disc_labels(60, (300, 400), 3), "c" * 64)
+        for job in jobs:
+            job.summary["statistics"]["budget"] = None
+            job.save()
+        compared(*jobs)
+        words = ComparedResults(Comparison.objects.get()).how_line
+        assert "intervals of both numbers, of counting and scale alone" in words
+
+    def test_paired_ones_are_of_counting_alone(self, result):
+        compared(result(), result(corrected()))
+        assert ComparedResults(Comparison.objects.get()).how_line.endswith("of counting alone.")
+
     def test_it_is_made_once(self, result):
         first, second = result(), result(corrected())
         assert services.comparison_of(first, second) == services.comparison_of(first, second)

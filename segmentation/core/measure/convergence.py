@@ -7,8 +7,9 @@ from math import ceil, hypot, sqrt
 import numpy as np
 
 from .bootstrap import LEAST, median_interval, order_drawn, undefined
-from .distribution import SAME, Floats, WeightedSizes, quantile
+from .distribution import Floats, WeightedSizes, quantile
 from .drawn import Z95, half_steps, t95
+from .resampling import REPEATS
 from .results import Convergence, Interval
 
 WANTED = 0.05
@@ -19,26 +20,35 @@ MOST_IMAGES = 10_000  # asking for more is no advice
 Point = tuple[int, float, float, float]  # n, median, low, high
 
 
-def converge(size: Floats, weights: Floats, rng: np.random.Generator) -> Convergence | None:
-    """The convergence of the median of sizes (n,); None for fewer particles than an interval needs, and if all sizes
-    are equal."""
-    n = len(size)
-    if n < LEAST or size[-1] - size[0] <= SAME * size[-1]:
+def converge(
+    size: Floats, weights: Floats, whole: Interval, uncertainty: float, rng: np.random.Generator
+) -> Convergence | None:
+    """The convergence of the median of sizes (n,); None if it has no interval. whole, uncertainty: see
+    `converge_by_image`."""
+    if whole is None:
         return None
+    n = len(size)
     order = rng.permutation(n)
     points: list[Point] = []
-    for step in np.unique(np.geomspace(LEAST, n, POINTS).round().astype(int)).tolist():
+    steps = np.unique(np.geomspace(LEAST, n, POINTS).round().astype(int))
+    for step in steps[steps < n].tolist():
         chosen = np.sort(order[:step])
-        median = quantile(size[chosen], weights[chosen], 0.5)
-        limits = order_drawn(size[chosen], weights[chosen], 0.5, half_steps(size[chosen]), rng).limits(0)
+        drawn = order_drawn(size[chosen], weights[chosen], 0.5, half_steps(size[chosen]), rng)
+        limits = drawn.limits(uncertainty * rng.standard_normal(REPEATS))
         if limits is not None:  # some of the first few may weigh too much for an interval
-            points.append((step, median, limits[0], limits[1]))
-    if not points or points[-1][0] < n:
-        return None
-    _, median, low, high = points[-1]
-    # The half width of the interval falls with the root of the number of particles.
-    more = ceil(n * ((high - low) / 2 / median / WANTED) ** 2) - n
-    return _curve(points, rounded_up(more) if more > 0 else 0)
+            points.append((step, quantile(size[chosen], weights[chosen], 0.5), limits[0], limits[1]))
+    points.append((n, quantile(size, weights, 0.5), whole[0], whole[1]))
+    reach, fixed = _reach(points[-1]), Z95 * uncertainty
+    if reach <= WANTED or fixed >= WANTED:
+        return _curve(points, 0 if reach <= WANTED else None)
+    # The part from counting falls with the root of the number of particles, that of the calibration stays.
+    return _curve(points, rounded_up(max(1, ceil(n * (reach**2 - fixed**2) / (WANTED**2 - fixed**2)) - n)))
+
+
+def _reach(point: Point) -> float:
+    """How far the interval reaches from the median, on its longer side, relative to it."""
+    _, median, low, high = point
+    return max(median - low, high - median) / median
 
 
 def _curve(points: list[Point], more: int | None) -> Convergence:
@@ -55,8 +65,7 @@ def converge_by_image(
     of the calibration, relative.
     """
     images = sizes.images
-    alone = None if undefined(sizes) else median_interval(sizes, rng, 0.0)
-    if whole is None or alone is None:
+    if whole is None:
         return None
     order = rng.permutation(images)
     steps = np.unique(np.geomspace(min(FIRST_IMAGES, images), images, POINTS_BY_IMAGE).round().astype(int))
@@ -68,7 +77,8 @@ def converge_by_image(
             points.append((step, quantile(some.size, some.weights["number"], 0.5), limits[0], limits[1]))
     median = quantile(sizes.size, sizes.weights["number"], 0.5)
     points.append((images, median, whole[0], whole[1]))
-    more = more_images(images, (alone[1] - alone[0]) / 2 / median, WANTED, Z95 * uncertainty)
+    reach, fixed = _reach(points[-1]), Z95 * uncertainty
+    more = 0 if reach <= WANTED else more_images(images, sqrt(max(reach**2 - fixed**2, 0.0)), WANTED, fixed)
     return {**_curve(points, more), "by": "image"}
 
 
@@ -110,10 +120,18 @@ def more_images_words(more: int | None, target: float, uncertainty: float | None
         return f"about {more:,} more image{'' if more == 1 else 's'} would give the median within {aim}"
     if more == 0:
         return f"these images are enough to know the median within {aim}"
+    return scale_in_the_way("images", target, uncertainty) or (
+        f"the images differ too much: more of them would hardly give the median within {aim}"
+    )
+
+
+def scale_in_the_way(things: str, target: float, uncertainty: float | None) -> str:
+    """A part of a sentence that says that no number of things would be enough; "" where the scale is good enough."""
     reach = Z95 * (uncertainty or 0.0)
-    if reach >= target:
-        return f"more images cannot give the median within {aim}, because the scale alone adds ±{100 * reach:.2g} %"
-    return f"the images differ too much: more of them would hardly give the median within {aim}"
+    if reach < target:
+        return ""
+    aim = f"±{100 * target:g} %"
+    return f"more {things} cannot give the median within {aim}, because the scale alone adds ±{100 * reach:.2g} %"
 
 
 def rounded_up(number: int) -> int:

@@ -45,14 +45,16 @@ class Fit(TypedDict):
 
 
 class Convergence(TypedDict):
-    """The median of the first n particles or images in a random order, with its 95 % interval. The interval by particle
-    contains sampling alone; the interval by image also contains the calibration, like the interval of the median."""
+    """The median of the first n particles or images in a random order, with its 95 % interval. The interval also
+    contains the calibration; the last one is the interval of the median."""
 
     n: list[int]
     median: list[float]
     low: list[float]
     high: list[float]
-    more: Annotated[int | None, meaning("still to count for an interval of ±wanted; null where no number would do")]
+    more: Annotated[
+        int | None, meaning("still to count until both ends are within ±wanted; null where no number would do")
+    ]
     wanted: float
     by: NotRequired[Annotated[Literal["image"], meaning("what is counted; particles where it is not said")]]
 

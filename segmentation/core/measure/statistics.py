@@ -154,18 +154,18 @@ def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator
     with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
         of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
         limits = intervals(sizes, by_way, rng, uncertainty)
-    number, number_weights = by_way["number"], sizes.weights["number"]
+    number, number_weights, of_median = by_way["number"], sizes.weights["number"], limits["number"]["d50"]
     return {
         **{name: number[name] for name in ("mean", "sd", "d10", "d50", "d90")},
         "median": number["d50"],
         "ecd_median": figures(by_ecd.size, by_ecd.weights["number"])["d50"],
-        "intervals": {**limits["number"], "median": limits["number"]["d50"], "ecd_median": of_ecd},
+        "intervals": {**limits["number"], "median": of_median, "ecd_median": of_ecd},
         "interval_note": undefined(sizes),
         "cautions": cautions(sizes),
         "weighted": {way: {**by_way[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in by_way},
         "fit": log_normal(sizes.size, number_weights),
         # With several images convergence is by image (`pooling.pool`).
-        "convergence": converge(sizes.size, number_weights, rng) if sizes.unit == "nm" and sizes.images < 2 else None,
+        "convergence": converge(sizes.size, number_weights, of_median, uncertainty, rng) if sizes.images < 2 else None,
     }
 
 

@@ -93,6 +93,11 @@ class Entry:
         return self.counting or (self.caution if self.number.value is not None else "")
 
     @property
+    def shown(self) -> Value:
+        """The number with the ends of the interval that people read."""
+        return replace(self.number, low=self.total[0], high=self.total[1]) if self.total else self.number
+
+    @property
     def counting(self) -> str:
         """The interval of what it `holds` alone, such as "148–163"; "" where there is none."""
         low, high = self.number.low, self.number.high

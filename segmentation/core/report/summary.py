@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag
 from ..measure.budget_table import answers_of, lines, uncertainty_words
-from ..measure.convergence import more_images_words
+from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
 from ..measure.fitting import LEAST, chance_words
@@ -376,10 +376,13 @@ class Summary:
         if not convergence:
             return ""
         assert self.statistics is not None
-        target, more = convergence["wanted"], convergence["more"]
+        target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
+        of = f" ({interval_holds(self.statistics, 'median')})" if self._with_total("median").total else ""
         if convergence.get("by") == "image":
-            return f"{capital(more_images_words(more, target, self.statistics.relative_uncertainty))}."
-        aim = f"± {per_cent(target)}"
+            return f"{capital(more_images_words(more, target, doubt))}{of if more is not None else ''}."
+        aim = f"± {per_cent(target)}{of}"
+        if more is None and (scale := scale_in_the_way(self.things, target, doubt)):
+            return f"{capital(scale)}."
         if more is None:
             return f"There are too few {self.things} to predict how many give the median within {aim}."
         if more <= 0:

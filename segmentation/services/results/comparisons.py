@@ -46,7 +46,7 @@ def comparison_of(first: Compared, second: Compared) -> Comparison:
     sides = {}
     for role, side in (("first", first), ("second", second)):
         sides[f"{role}_{'sample' if isinstance(side, Sample) else 'job'}"] = side
-    content = fingerprint("comparison", *(f"{side.pk} {side.attempt}" for side in (first, second)))
+    content = fingerprint("comparison by total intervals", *(f"{side.pk} {side.attempt}" for side in (first, second)))
     with transaction.atomic():
         Comparison.objects.filter(**sides).exclude(content=content).delete()  # of a sample as it was
         row, is_new = Comparison.objects.get_or_create(content=content, defaults=sides)

@@ -211,6 +211,8 @@ def test_the_median_settles_by_image_and_ends_at_the_interval_beside_it(uncertai
     assert line["n"] == sorted(set(line["n"]))
     assert [line["low"][-1], line["high"][-1]] == found.intervals["median"]
     assert line["median"][-1] == found.median
+    low, high = found.intervals["median"]
+    assert (line["more"] == 0) == (max(found.median - low, high - found.median) <= 0.05 * found.median)
     first, last = ((line["high"][at] - line["low"][at]) / line["median"][at] for at in (0, -1))
     assert last < first
 

@@ -14,6 +14,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.fitting import log_normal as log_normal_fit
 from segmentation.core.measure.fractions import wilson
 from segmentation.core.measure.statistics import seed_of, summarise
+from segmentation.core.micrograph.types import Calibration
 from tests.core.measure.particle_tables import log_normal, table_of
 
 
@@ -195,10 +196,29 @@ def test_convergence_narrows_and_says_how_many_more():
     assert found["n"][0] == 6 and found["n"][-1] == 400
     assert width[-1] < 0.3 * width[0]
     assert found["median"][-1] == pytest.approx(summarise(table_of(log_normal(400, gsd=1.8))).median)
-    half = width[-1] / 2
-    assert found["more"] == pytest.approx(400 * (half / 0.05) ** 2 - 400, rel=0.1)
+    reach = max(found["high"][-1] / found["median"][-1] - 1, 1 - found["low"][-1] / found["median"][-1])
+    assert found["more"] == pytest.approx(400 * (reach / 0.05) ** 2 - 400, rel=0.1)
     assert summarise(table_of(log_normal(3000, gsd=1.2))).convergence["more"] == 0
     assert summarise(table_of([10, 20])).convergence is None
+
+
+@pytest.mark.parametrize(("uncertainty", "gsd"), [(None, 1.25), (0.015, 1.2)])
+def test_particles_are_enough_only_if_both_ends_are_near(uncertainty, gsd):
+    answers = set()
+    for seed in range(30):
+        calibration = Calibration(1.0, "drawn", relative_uncertainty=uncertainty)
+        found = summarise(table_of(log_normal(117, gsd=gsd, seed=seed)), calibration=calibration, seed=seed)
+        low, high = found.intervals["median"]
+        line = found.convergence
+        assert [line["low"][-1], line["high"][-1]] == [low, high]
+        assert (line["more"] == 0) == (max(found.median - low, high - found.median) <= 0.05 * found.median)
+        answers.add(line["more"] == 0)
+    assert answers == {True, False}
+
+
+def test_no_number_of_particles_mends_the_scale():
+    calibration = Calibration(1.0, "drawn", relative_uncertainty=0.03)
+    assert summarise(table_of(log_normal(3000, gsd=1.2)), calibration=calibration).convergence["more"] is None
 
 
 def test_of_three_particles_the_largest_carries_the_volume():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.bootstrap import intervals
-from segmentation.core.measure.convergence import converge
 from segmentation.core.measure.distribution import WEIGHTINGS, figures
 from segmentation.core.measure.drawn import Drawn, half_steps
 from segmentation.core.measure.pooling import pool
@@ -142,9 +141,9 @@ def test_intervals_of_rounded_sizes_cover(n):
 
 def test_equal_sizes_have_no_convergence():
     sizes = np.full(20, 390.0)
-    assert converge(sizes, np.ones(20), np.random.default_rng(0)) is None
+    assert summarise(table_of(sizes)).convergence is None
     sizes[-1] = 401.0
-    assert converge(sizes, np.ones(20), np.random.default_rng(0)) is not None
+    assert summarise(table_of(sizes)).convergence is not None
 
 
 def test_resamples_of_a_single_particle_have_a_span_of_nothing():

@@ -243,6 +243,15 @@ class TestConvergence:
     def test_how_many_more(self, more, told):
         assert re.search(told, numbers(convergence={**NEW["convergence"], "more": more}, n_kept=261).enough)
 
+    def test_beside_a_total_it_is_said_of_what(self):
+        ends = {"median": {"ends": [80.0, 220.0]}, "fraction_100nm": {}, "rows": []}
+        assert numbers(budget=ends, relative_uncertainty=None).enough.endswith("± 5 % (counting only).")
+        assert numbers(budget=None, relative_uncertainty=None).enough.endswith("± 5 %.")
+
+    def test_of_the_scale_in_the_way_more_would_be_no_advice(self):
+        told = numbers(convergence={**NEW["convergence"], "more": None}, relative_uncertainty=0.03).enough
+        assert told.startswith("More particles cannot") and "the scale alone adds ±5.9 %" in told
+
 
 @pytest.mark.django_db
 class TestPage:
