@@ -212,9 +212,8 @@ def _flags_of(members: Sequence[Member], names: Sequence[str]) -> Iterator[Flag]
     ]
     if doubts:
         have = "1 image has a warning" if len(doubts) == 1 else f"{len(doubts)} images have warnings"
-        yield Flag.doubtful(
-            f"{have} that put{'s' * (len(doubts) == 1)} the numbers in doubt.", have, ids=tuple(dict(doubts))
-        )
+        which = f"{names[doubts[0][0] - 1]} has a warning that puts" if len(doubts) == 1 else f"{have} that put"
+        yield Flag.doubtful(f"{which} the numbers in doubt.", have, ids=tuple(dict(doubts)))
     yield from (Flag(f"{names[number - 1]}: {text}", ids=(number,)) for number, text in doubts[:MOST_NAMED])
     if len(doubts) > MOST_NAMED:
         yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")

@@ -103,7 +103,7 @@ def undefined(sizes: WeightedSizes, way: Weighting = "number") -> str:
     if sizes.size[-1] - sizes.size[0] <= SAME * sizes.size[-1]:
         return "95 % intervals are not defined: all sizes are equal."
     if 1 < sizes.images < FEWEST_IMAGES:
-        return f"95 % intervals need at least {FEWEST_IMAGES} images; there are {sizes.images}."
+        return f"95 % intervals of sizes need at least {FEWEST_IMAGES} images; there are {sizes.images}."
     if _images_alike(sizes):
         return "95 % intervals are not defined: all images have the same sizes."
     counting = effective_number(sizes.weights["number"])

@@ -160,7 +160,8 @@ def measure(
 
     dense, rows = segmentation.dense, segmentation.rows
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
-    stand_out = contrasts(grey, dense[:rows], _erased(segmentation))
+    erased = _erased(segmentation)
+    stand_out = contrasts(grey, dense[:rows], erased)
     limit = _faint_limit(segmentation, settings)
 
     def judged(labels: NDArray[np.int32], confidence: Floats, contrast: Floats, gap: Floats) -> Table:
@@ -168,7 +169,7 @@ def measure(
         rows_ = replace(rows_, columns={**rows_.columns, "relative_contrast": contrast.astype(np.float64)})
         if withheld(segmentation, settings):
             return without_numbers(rows_)
-        hidden = slivers(rows_, contact_shares(labels, len(rows_)))
+        hidden = slivers(rows_, contact_shares(labels, len(rows_), erased))
         return set_aside(set_faint_aside(rows_, limit, gap > 0.5, hidden), settings.filter)
 
     of_each = (segmentation.confidence, stand_out.relative, stand_out.gap.astype(float))

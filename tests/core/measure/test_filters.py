@@ -148,6 +148,13 @@ def test_the_rest_of_a_hidden_particle_is_a_sliver():
     assert set_faint_aside(plain, 0.0, none, hidden).kept.all()
 
 
+def test_what_a_deleted_particle_hid_stays_hidden():
+    labels = discs(4, hidden=3)
+    left = np.where(labels <= 3, 0, labels - 3)
+    assert contact_shares(left, 12)[9] == 0
+    assert contact_shares(left, 12, labels > 0)[9] == pytest.approx(contact_shares(labels, 15)[12])
+
+
 @pytest.mark.parametrize("labels", [discs(2, hidden=2), discs(4)])
 def test_few_or_whole_outlines_are_no_slivers(labels):
     table = judged(labels, False)

@@ -303,7 +303,7 @@ class TestPage:
         assert places == sorted(places)
 
     def test_why_the_median_has_no_interval_is_said_once(self, page):
-        note = "95 % intervals need at least 3 images; there are 2."
+        note = "95 % intervals of sizes need at least 3 images; there are 2."
         rows = [{"name": "x", "title": "X", "source": "", "median": 0.02, "fraction_100nm": None}]
         limits = {**LIMITS, "median": None}
         told = page(intervals=limits, interval_note=note)
