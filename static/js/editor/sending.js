@@ -2,6 +2,7 @@
 
 const PAUSES = [1000, 2000, 4000, 8000]; // ms before the next try without a network
 const MOST = 100; // corrections of a request
+const SILENCE = 45_000; // ms without an answer, after which the connection counts as broken; sending again is safe
 const TURNS = 15; // seconds in which the server has no place for these corrections, before it counts as away
 const UNKNOWN = "The server does not know you any more: sign in again in another window.";
 const DENIED = { 401: UNKNOWN, 403: UNKNOWN, 404: "The result is not there any more, or you are signed out: sign in again in another window." };
@@ -86,7 +87,7 @@ export class Sender {
   async tried(body, key, turns = 0) {
     const headers = { "Content-Type": "application/json", "X-CSRFToken": this.token, "X-Requested-With": "DeepSegm", "Idempotency-Key": key };
     try {
-      const answer = await fetch(this.address, { method: "POST", headers, body });
+      const answer = await fetch(this.address, { method: "POST", headers, body, signal: AbortSignal.timeout(SILENCE) });
       const said = await answer.json().catch(() => ({}));
       if (answer.status === 429 && turns < TURNS && answer.headers.get("Retry-After") === "1") {
         await pause(1000); // Other corrections are being made.
