@@ -38,7 +38,7 @@ class LogThrottle(logging.Filter):
         if record.levelno < logging.WARNING or getattr(record, "each", False):
             return True
         if record.exc_info and getattr(record.exc_info[0], "__name__", "") == "WorkerLostError":
-            record.exc_info = None  # the end of a child, such as that of a cancelled job, is no error of the code
+            record.exc_info = None  # a child that was ended is no fault of the code
         kind, now = (record.pathname, record.lineno), time.monotonic()
         since, count = self._passed.get(kind, (now, 0))
         if now - since > self.SECONDS:

@@ -54,8 +54,8 @@ class ImageRow:
     reason: why it failed or is not pooled. outlier: "" or why it may not belong. warning: its warnings in short.
     bars: its histogram as an SVG path, "" where there is none. numbers: those of a kind without a distribution.
     by_hand: whether people or another tool made or changed its outlines. other: the id of another result of the image
-    that can count instead, automatic if this one is by hand and the other way round; None if there is none. place: its
-    number in the notes of the sample, 0 if it has none. scale: where scales differ.
+    that can count instead, automatic if this one is by hand and the other way round; None if there is none. number:
+    in the notes of the sample, 0 if it has none. scale: where scales differ.
     """
 
     job: Job | None
@@ -73,7 +73,7 @@ class ImageRow:
     numbers: Sequence[Entry] = ()
     by_hand: bool = False
     other: Any = None
-    place: int = 0
+    number: int = 0
     scale: str = ""
 
     @property
@@ -92,11 +92,11 @@ class ImageRow:
 
 class Neighbours(NamedTuple):
     """An image among those of its sample that can be corrected: the addresses of the results before and after it, ""
-    at the ends, its place from 1, and how many there are."""
+    at the ends, its number, from 1, and how many there are."""
 
     before: str
     after: str
-    place: int
+    number: int
     of: int
 
 
@@ -104,12 +104,12 @@ def neighbours(job: Job, sample: Sample) -> Neighbours | None:
     """Those of a result whose image the sample has; None without another image."""
     members = sample.members.filter(state=Job.State.DONE, segmentation__isnull=False).select_related("micrograph")
     members = in_order(members.only("created", "micrograph__name", "micrograph__sha256"))
-    place = next((i for i, member in enumerate(members) if member.micrograph_id == job.micrograph_id), None)
-    if place is None or len(members) < 2:
+    index = next((i for i, member in enumerate(members) if member.micrograph_id == job.micrograph_id), None)
+    if index is None or len(members) < 2:
         return None
-    before, after = members[place - 1 : place], members[place + 1 : place + 2]
+    before, after = members[index - 1 : index], members[index + 1 : index + 2]
     addresses = ["".join(reverse("job", args=[member.pk]) for member in side) for side in (before, after)]
-    return Neighbours(*addresses, place + 1, len(members))
+    return Neighbours(*addresses, index + 1, len(members))
 
 
 def in_order(jobs: QuerySet) -> list[Job]:
@@ -286,7 +286,7 @@ class PooledResult(ChartedSummary):
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
-        pooled = {pk: (place, row, bars(column)) for place, (pk, row, column) in enumerate(rows, 1)}
+        pooled = {pk: (number, row, bars(column)) for number, (pk, row, column) in enumerate(rows, 1)}
         # Finished images that are not in the pooled numbers.
         pks = [job.pk for job in jobs if str(job.pk) not in pooled and job.state == Job.State.DONE]
         names = (f"summary__statistics__{name}" for name in ("n_kept", "median", "unit"))
@@ -367,7 +367,7 @@ def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> ImageR
         n, median, own_unit = other or (None, None, unit)
         words = ("" if n is None else str(n), "" if median is None else _length(median, own_unit or unit, unit).words)
         return ImageRow(*fields, PENDING if job.included else EXCLUDED, *words)
-    place, row, path = pooled
+    number, row, path = pooled
     why = row.get("excluded") or ("" if job.included else EXCLUDED)
     stored_unit = "px" if row.get("excluded") or unit == "px" else "nm"
     median = _length(row.get("median"), stored_unit, unit, row.get("low"), row.get("high"))
@@ -380,7 +380,7 @@ def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> ImageR
         row.get("outlier") or "",
         row.get("warning") or "",
         path,
-        place=place,
+        number=number,
     )
 
 

@@ -41,7 +41,7 @@ def converge(
     reach, fixed = _reach(points[-1]), Z95 * uncertainty
     if reach <= WANTED or fixed >= WANTED:
         return _curve(points, 0 if reach <= WANTED else None)
-    # The part from counting falls with the root of the number of particles, that of the calibration stays.
+    # Counting more particles lowers its own part by the root of their number; the calibration's part stays.
     return _curve(points, rounded_up(max(1, ceil(n * (reach**2 - fixed**2) / (WANTED**2 - fixed**2)) - n)))
 
 

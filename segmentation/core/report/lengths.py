@@ -15,7 +15,9 @@ def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
     """The same sample with its pooled sizes in µm where they are long; the tables of its images keep nm."""
     statistics, bars = sample.pooled, sample.histogram
     if statistics is None:
-        return replace(sample, quantities={each.name: each.number for each in answers(sample.quantities, every=True)})
+        return replace(
+            sample, quantities={entry.name: entry.number for entry in answers(sample.quantities, every=True)}
+        )
     if statistics.readable_unit == statistics.unit:
         return sample
     return replace(

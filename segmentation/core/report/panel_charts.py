@@ -51,9 +51,14 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
     x, y = (values * nanometre_in(unit) for values, unit in zip((diameter, length), units, strict=True))
     whole = ~np.isnan(full_length)
     size = 0.9 * sheet.font
-    seen: dict[str, Any] = {"facecolors": "none", "edgecolors": sheet.colour(BAR), "linewidths": 0.9, "label": IN_PART}
+    in_part: dict[str, Any] = {
+        "facecolors": "none",
+        "edgecolors": sheet.colour(BAR),
+        "linewidths": 0.9,
+        "label": IN_PART,
+    }
     full: dict[str, Any] = {"color": sheet.colour(MEAN), "linewidths": 0, "label": FULL_LENGTH}
-    for are, how in ((~whole, seen), (whole, full)):
+    for are, how in ((~whole, in_part), (whole, full)):
         if are.any():
             ax.scatter(x[are], y[are], 1.4 * size, **how)
     scales = [(ax.set_xscale, x), (ax.set_yscale, y)]

@@ -147,9 +147,7 @@ class Schedule(Settings):
         "weights and with new rendered pictures",
     )
     restart_rate: Share = Field(0.5, description="of restarts: share of the rates from there on")
-    restart_weight: Share = Field(
-        0.7, description="of restarts: share of the newer weights in the mean with those that they began from"
-    )
+    restart_weight: Share = Field(0.7, description="restarts: share of the new weights in the mean of old and new")
 
     def ends(self, steps: int) -> list[int]:
         """The last step of each cycle, in a run of so many steps."""
