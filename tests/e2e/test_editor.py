@@ -63,7 +63,7 @@ class Hand:
 
 def discs_of(page):
     """The middle of each kept disc, in pixels of the image."""
-    data = page.evaluate("fetch(document.getElementById('viewer').dataset.outlines).then(each => each.json())")
+    data = page.locator("#viewer").evaluate("viewer => fetch(viewer.dataset.outlines).then(each => each.json())")
     found = []
     for each in data["particles"]:
         x, y = each["outline"][::2], each["outline"][1::2]
