@@ -26,7 +26,7 @@ from ..models import Job, Micrograph, Sample
 from ..plain import quantities_of
 from ..services.results.models_offered import title_of
 from ..services.results.samples import uncounted
-from .charts import ChartedSummary
+from .charts import ChartedSummary, Lines, points
 from .result import ClassRow, class_rows, shown_settings, values_of
 
 HEIGHT = 32.0
@@ -183,6 +183,19 @@ class PooledResult(ChartedSummary):
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and bool(self.quantities)
         return class_rows(self.stored_quantities) if has_classes else []
+
+    @property
+    def curves(self) -> list[Lines]:
+        """The curves of its images over each other, where each has one line, such as the thickness along a layer."""
+        rows = zip(self.stored.get("of", []), self.stored.get("images", []), strict=False)
+        counted = [pk for pk, row in rows if not row.get("excluded")] if not self.statistics else []
+        overlaid: dict[tuple[str, str], list[Any]] = {}
+        for curves in Job.objects.filter(pk__in=counted).values_list("summary__curves", flat=True):
+            for curve in curves or ():
+                if len(curve["lines"]) == 1:
+                    overlaid.setdefault((curve["title"], curve["across"]), []).extend(points(curve, ()))
+        charts = (Lines.of(lines, *titles, from_zero=True) for titles, lines in overlaid.items())
+        return [chart for chart in charts if chart]
 
     @property
     def images_pooled(self) -> int:
