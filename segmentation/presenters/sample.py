@@ -161,7 +161,7 @@ class PooledResult(ChartedSummary):
     @property
     def answered(self) -> bool:
         """Whether there are numbers of all images together."""
-        return bool(self.statistics or self.quantities)
+        return bool(self.statistics or any(entry.number.value is not None for entry in self.quantities))
 
     @cached_property
     def task(self) -> Task:
@@ -322,7 +322,10 @@ class PooledResult(ChartedSummary):
             return {"shares": list(zip(rows, ends, strict=False))}
         long = {entry.name for entry in answers(self.stored_quantities, every=True) if "µm" in entry.number.unit}
         values = values_of({"order": names, "quantities": quantities})
-        entries = [Entry.of(name, in_micrometres(values[name]) if name in long else values[name]) for name in names]
+        present = {
+            name: in_micrometres(of) if name in long else of for name, of in values.items() if of.value is not None
+        }
+        entries = [Entry.of(name, value) for name, value in present.items()]
         return {"numbers": [replace(each, term=known_number(each.name.partition(OF)[0]).title) for each in entries]}
 
     def _with_others(self, rows: list[ImageRow]) -> list[ImageRow]:
