@@ -40,6 +40,7 @@ from ..services.ground.calibration import (
     FIELDS,
     StatedScale,
     calibration_for,
+    doubted,
     file_calibration,
     led_to,
     refuse_tall_bar,
@@ -153,8 +154,9 @@ def rerun(request: HttpRequest, job: Job) -> HttpResponse:
         calibration = _calibration(request, job)
     except ValueError as error:
         return _page(request, job, form=form, rerun_open=True, width_error=str(error), status=400)
-    if not form.is_valid():
-        return _page(request, job, form=form, rerun_open=True, status=400)
+    question = _question(request, job, calibration)
+    if question or not form.is_valid():
+        return _page(request, job, form=form, rerun_open=True, width_question=question, status=400)
     settings = form.settings(calibration)
     try:
         refuse_tall_bar(settings, job.micrograph)
@@ -181,6 +183,8 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
         calibration = _chosen(_stated(request, job), job)
     except ValueError as error:
         return _page(request, job, width_error=str(error), status=400)
+    if question := _question(request, job, calibration):
+        return _page(request, job, width_question=question, status=400)
     settings = job.get_settings().with_(calibration=calibration)
     if led_to(settings, job.micrograph) == settings_calibration(job):
         return redirect("job", job.pk)
@@ -286,6 +290,12 @@ def _calibration(request: HttpRequest, job: Job) -> Calibration | None:
     if text == _text(settings_calibration(job), job):
         return stated_calibration(job)
     return _chosen(StatedScale(text, Source.TYPED), job)
+
+
+def _question(request: HttpRequest, job: Job, calibration: Calibration | None) -> str:
+    """What to ask before a typed scale that the image contradicts is used; "" where there is nothing, or no more."""
+    is_sure = request.POST.get("sure", "") == request.POST.get("width", "")
+    return "" if is_sure else doubted(calibration, job.micrograph)
 
 
 def _stated(request: HttpRequest, job: Job) -> StatedScale:
