@@ -13,6 +13,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
+from ..measure.cautions import LISTED, cautions
+from ..measure.distribution import WeightedSizes
 from ..measure.filters import FILTERED
 from ..measure.pooling import WHY
 from ..measure.quantities import COLUMNS
@@ -95,6 +97,7 @@ def method(sample: SampleAnalysis) -> str:
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
         known=sources_known,
         missing=missing,
+        cautions=_cautions(sample),
         **_found(sample, members, alone),
     )
     return " ".join(words.split())
@@ -156,6 +159,16 @@ def _law(sample: SampleAnalysis) -> str:
     return "Wilson's method" + (f", assuming that sizes differ by {spread:g} % between fields" if spread else "")
 
 
+def _cautions(sample: SampleAnalysis) -> list[str]:
+    """Which intervals of the numbers that a report lists may be too narrow."""
+    statistics = sample.pooled
+    if statistics is None or not sample.counted:
+        return []
+    tables = [member.sized for _, member in sample.counted]
+    sizes = WeightedSizes.of(*tables, edge=statistics.edge, by=statistics.size)
+    return cautions(sizes, LISTED if statistics.screened else LISTED[:-1])
+
+
 def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
     """Which relative standard uncertainties of the scale are in the intervals, and which are not: those of the least
     certain scale."""
@@ -173,6 +186,11 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
         some = any(calibration.instrument_uncertainty for calibration in calibrations)
         missing.append(f"{words} (not provided{' for all of them' if some else ''})")
     return parts, missing
+
+
+def extent_words(sample: SampleAnalysis) -> str:
+    """Such as "2 images, 189 particles counted; 1 image is left out: 1 without a scale"."""
+    return "; ".join(filter(None, (sample.extent, left_out_words(sample))))
 
 
 def left_out_words(sample: SampleAnalysis) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from ...measure.quantities import OF
 from ...measure.quantities import number as quantity
 from ..cells import lines, marked, name_cell
-from ..wording import version
+from ..wording import in_hundredths, version
 from .base import Export
 from .particles_csv import number
 
 if TYPE_CHECKING:
+    from ...measure.quantities import Value
     from ...sample import SampleAnalysis, SampleImage
     from ..context import Context
 
@@ -55,18 +57,35 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
 
 
 def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | None, ...]]]:
-    """The names of columns and for each image its numbers: of sizes the median, else all that its kind answers with."""
+    """The names of columns and for each image its numbers: of sizes the median, else all that its kind answers with.
+    Counts add up to those of all images together."""
     if sample.task.screened:
         heads = [f"{name}_{sample.unit}" if name in SIZES else name for name in NUMBERS]
-        return heads, [tuple(getattr(image, name) for name in NUMBERS) for image in sample.images]
+        return heads, [(*image.pooled_counts, image.median, image.low, image.high) for image in sample.images]
     heads, columns = ["n", "n_set_aside"], []
     for name in sample.quantities:
         figure, of, class_name = name.partition(OF)
         unit = quantity(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
         heads += [f"{figure}{end}{unit}{of}{class_name}" for end in ENDS]
-        columns.append([(number.value, number.low, number.high) for number in sample.by_image(name)])
-    counts = [(image.n, image.n_set_aside) for image in sample.images]
+        columns.append([(number.value, number.low, number.high) for number in _of_images(sample, name)])
+    counts = [image.pooled_counts for image in sample.images]
     return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
+
+
+def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[str, list[Value]]]:
+    """The head and the values of a column for each number of the images, as people read it: "Bubble area (%)"."""
+    for name in names:
+        title, unit = quantity(name).title, in_hundredths(name, sample.quantities[name]).unit
+        yield f"{title} ({unit})" if unit else title, [in_hundredths(name, each) for each in _of_images(sample, name)]
+
+
+def _of_images(sample: SampleAnalysis, name: str) -> list[Value]:
+    """The number of each image; a count is 0 where the image is left out."""
+    values = zip(sample.by_image(name), sample.images, strict=True)
+    is_count = quantity(name).kind == "integer"
+    return [
+        replace(value, value=value.value and 0.0) if is_count and image.excluded else value for value, image in values
+    ]
 
 
 def _how(image: SampleImage) -> tuple[Any, ...]:

@@ -11,26 +11,26 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...measure.budget_table import NOT_KNOWN, answers_of, lines
-from ...measure.quantities import of_column
+from ...measure.quantities import OF, number, of_column
 from ...measure.table import Table
+from ..entries import Entry
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
 from ..wording import VERDICTS, calibration_words, interval_holds, version
 from .base import Export
-from .images_csv import numbers_of
+from .images_csv import columns_of
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
 
-    from ...measure.bins import Histogram
     from ...measure.results import Arrangement
-    from ...sample import SampleAnalysis, SampleImage
+    from ...sample import SampleAnalysis
     from ...tasks.base import Task
     from ..context import Context
 
@@ -38,8 +38,7 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
 DIGITS = 4  # of measured numbers: an outline is not more certain
-IMAGES = (36, 14, 50, 50, 50)  # widths in characters of what is no number
-SUMMARY = (44, 16, 10, 14, 14, 22, 12, 12, 10)
+SUMMARY = (44, 16, 10, 14, 14, 36, 24, 12, 12)  # widths in characters
 ARRANGEMENT = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
 DETAILS = (30, 44, 50, 10, 18, 16, 36)
 EARLIEST = datetime(1980, 1, 1)
@@ -54,16 +53,13 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
     with _workbook(file) as book:
         _add_summary(book, sample, filing)
         if sample.analysis is None:
-            heads, rows = numbers_of(sample)
-            if sample.pooled is not None and sample.task.screened:
-                heads = ["counted", "left out", f"median ({sample.pooled.unit})", "95 % from", "to"]
-            images = ((image.name, *row, *_remarks(image)) for image, row in zip(sample.images, rows, strict=True))
-            widths = (*IMAGES[:1], *[max(12, len(head)) for head in heads], *IMAGES[1:])
-            heads = ["image", *heads, "nm per pixel", "outlier", "excluded", "warning"]
-            _add_sheet(book, "Images", heads, images, widths)
+            heads, columns = zip(*_columns_of_images(sample), strict=True)
+            widths = [50 if head in REMARKS else max(12, len(head) + 3) for head in heads]
+            _add_sheet(book, "Images", heads, zip(*columns, strict=True), widths)
         tables = [("", sample.analysis.table)] if sample.analysis else [(i.name, m.table) for i, m in sample.counted]
         tables = [(image, _as_sized(sample.task, table)) for image, table in tables]
-        _add_objects(book, things, tables, kept=True)
+        if tables:
+            _add_objects(book, things, tables, kept=True)
         if any(not table.kept.all() for _, table in tables):
             _add_objects(book, "Left out", tables, kept=False)
         if sample.pooled is not None and sample.pooled.arrangement:
@@ -71,38 +67,75 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
 
 
-TOTAL = "total uncertainty"
+def _columns_of_images(sample: SampleAnalysis) -> Iterator[tuple[str, Cells]]:
+    """The columns of the sheet "Images" that are not empty, each with its head."""
+    from ..lengths import in_readable_unit
+
+    sample = in_readable_unit(sample)
+    images = sample.images
+    members = [image.member for image in images]
+    yield "Image", [image.name for image in images]
+    known = [*zip(("Counted", "Left out"), zip(*(image.pooled_counts for image in images), strict=True), strict=True)]
+    for head, values in columns_of(sample, ["median"] if sample.task.screened else sample.quantities):
+        for end, part in (("", "value"), (", 95 % from", "low"), (", to", "high")):
+            known.append((f"{head}{end}", tuple(_rounded(getattr(value, part)) for value in values)))
+    yield from ((head, cells) for head, cells in known if any(cell is not None for cell in cells))
+    yield "nm per pixel", [None if member is None else member.calibration.nm_per_pixel for member in members]
+    remarks = ([image.outlier, image.excluded, image.warning] for image in images)
+    yield from zip(REMARKS, zip(*remarks, strict=True), strict=True)
+
+
+REMARKS = ("Unlike the others", "Why it is left out", "Warning")
 DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image")
 
 
 def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None:
-    """The answer on one screen; `_first` with the histogram beside it."""
-    from ..charts import Distribution
-
-    distribution = Distribution.of(sample)
-    bars = None if distribution is None or distribution.few else distribution.bars
-    lines = list(_first(sample, filing))
-    title, unit = ("", "") if distribution is None else (distribution.statistics.title, distribution.statistics.unit)
-    beside = [] if bars is None else [(f"From ({unit})", f"to ({unit})", sample.task.things.capitalize()), *_bins(bars)]
-    rows = max(len(lines), len(beside))
-    whole = (
-        [*line, *[None] * (6 - len(line)), *bins]
-        for line, bins in zip(
-            [*lines, *[()] * (rows - len(lines))], [*beside, *[()] * (rows - len(beside))], strict=True
-        )
-    )
-    sheet = _add_sheet(
-        book, "Summary", ("Name", "Value", "Unit", "95 % from", "to", "Interval holds"), whole, SUMMARY, filters=False
-    )
-    if bars is not None:
-        last = len(bars.counts) + 1
+    """The answer on one screen; `_first` with a chart beside it."""
+    lines, (title, beside) = list(_first(sample, filing)), _charted(sample)
+    whole = ([*line, *[None] * (6 - len(line)), *cells] for line, cells in zip_longest(lines, beside, fillvalue=()))
+    head = ("Name", "Value", "Unit", "95 % from", "to", "Note")
+    sheet = _add_sheet(book, "Summary", head, whole, SUMMARY, filters=False)
+    if beside:
+        last, column = len(beside), 5 + len(beside[0])
         chart = book.add_chart({"type": "column"})
-        chart.add_series({"categories": ["Summary", 2, 6, last, 6], "values": ["Summary", 2, 8, last, 8], "gap": 5})
-        chart.set_title({"name": f"{title}, {unit}", "name_font": {"size": 11}})
-        chart.set_x_axis({"name": f"from ({unit})"})
-        chart.set_y_axis({"name": sample.task.things.capitalize()})
+        series = {"categories": ["Summary", 2, 6, last, 6], "values": ["Summary", 2, column, last, column]}
+        chart.add_series({**series, "gap": 5 if len(beside[0]) > 2 else 60})
+        chart.set_title({"name": title, "name_font": {"size": 11}})
+        chart.set_x_axis({"name": beside[0][0]})
+        chart.set_y_axis({"name": beside[0][-1]})
         chart.set_legend({"none": True})
         sheet.insert_chart(1, 10, chart, {"x_scale": 1.3, "y_scale": 1.3})
+
+
+def _charted(sample: SampleAnalysis) -> tuple[str, list[Cells]]:
+    """What the chart beside the numbers shows: its title, then a head and a row for each of its columns, the first cell
+    its name and the last its height. Sizes, else shares of classes, else the thickness of a layer or, of several
+    images, the main number of each; no rows where there is none of these."""
+    from ..charts import Distribution
+    from ..lengths import in_readable_unit
+
+    distribution, known, things = Distribution.of(sample), Summary.of(sample).known, sample.task.things.capitalize()
+    rows: Iterable[Cells]
+    if distribution is not None and distribution.bars is not None and not distribution.few:
+        bars, unit, title = distribution.bars, distribution.statistics.unit, distribution.statistics.title
+        edges = list(map(_rounded, bars.edges.tolist()))
+        rows = zip(edges, edges[1:], bars.counts.tolist(), strict=False)
+        return f"{title}, {unit}", [(f"From ({unit})", f"to ({unit})", things), *rows]
+    if not known:
+        return "", []
+    if known[0].kind == "fraction":
+        first = known[0].name.partition(OF)[0]
+        shares = [(entry.name.partition(OF), entry.number.value or 0.0) for entry in known]
+        rows = ((of_class, _rounded(100 * share)) for (name, _, of_class), share in shares if name == first)
+        return number(first).title, [("Class", f"{number(first).title} (%)"), *rows]
+    if sample.analysis is None:
+        ((head, values),) = columns_of(in_readable_unit(sample), sample.headline_quantities[:1])
+        rows = ((image.name, _rounded(value.value)) for image, value in zip(sample.images, values, strict=True))
+        return head, [("Image", head), *(row for row in rows if row[1] is not None)]
+    curves = sample.task.curves(sample.analysis.segmentation, sample.analysis.calibration)[-1:]
+    rows = (row for curve in curves for row in zip(curve.x, curve.x[1:], *curve.lines.values(), strict=False))
+    heads = ((f"{curve.across}, from", "to", curve.title) for curve in curves)
+    return "".join(curve.across for curve in curves), [tuple(map(_rounded, row)) for row in (*heads, *rows)]
 
 
 def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement) -> None:
@@ -134,17 +167,15 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement)
     sheet.insert_chart(1, 13, chart, {"x_scale": 1.3, "y_scale": 1.3})
 
 
-def _bins(bars: Histogram) -> Iterator[Cells]:
-    yield from zip(bars.edges[:-1].tolist(), bars.edges[1:].tolist(), bars.counts.tolist(), strict=True)
-
-
 def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     """Where the numbers come from, a warning, and the numbers that the first screen shows: the same, with the same
     interval, as in `Summary.headlines`."""
+    from ..method import extent_words
+
     summary = Summary.of(sample)
     yield ("Sample" if sample.analysis is None else "Image"), sample.name
     if sample.analysis is None:
-        yield "Images", sample.extent
+        yield "Images", extent_words(sample)
     else:
         yield "Scale", calibration_words(sample.analysis.calibration)
     if filing.made:
@@ -157,16 +188,27 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
-    for entry in summary.sizes if summary.screened else summary.known:
+    for entry in summary.listed:
         times = 100 if entry.kind == "fraction" else 1
         ends = entry.total or (entry.number.low, entry.number.high)
         value, low, high = (_rounded(part and times * part) for part in (entry.number.value, *ends))
-        counted = "" if low is None or summary.statistics is None else interval_holds(summary.statistics, entry.name)
-        yield entry.term, entry.text or value, entry.unit, low, high, TOTAL if entry.total else counted
+        note = f"interval: {_holds(sample, entry)}" if low is not None else entry.caution
+        yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
+    if reason := summary.no_interval or (summary.statistics.interval_note if summary.statistics else ""):
+        yield "Intervals", reason
     if summary.screened and summary.verdict:
         yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
         if summary.nano and summary.nano["decides"]:
             yield "What would decide it", summary.nano["decides"]
+
+
+def _holds(sample: SampleAnalysis, entry: Entry) -> str:
+    """What the interval of a number includes."""
+    if entry.total:
+        return "total uncertainty"
+    if sample.pooled is not None:
+        return interval_holds(sample.pooled, entry.name)
+    return "differences between images" if len(sample.counted) > 1 else "differences within the image"
 
 
 def _rounded(value: Any) -> Any:
@@ -261,11 +303,6 @@ def _add_sheet(
     if filters:
         sheet.autofilter(0, 0, row, len(head) - 1)
     return sheet
-
-
-def _remarks(image: SampleImage) -> tuple[float | None, str, str, str]:
-    pixel = None if image.member is None else image.member.calibration.nm_per_pixel
-    return pixel, image.outlier, image.excluded, image.warning
 
 
 def _details(sample: SampleAnalysis) -> Iterator[Cells]:
