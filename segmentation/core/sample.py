@@ -153,15 +153,9 @@ class SampleImage:
     excluded: str = ""
 
     @property
-    def apart(self) -> bool:
-        """Whether it is left out, or unlike the others."""
-        return bool(self.outlier or self.excluded)
-
-    @property
-    def pooled_counts(self) -> tuple[int | None, int | None]:
+    def pooled_counts(self) -> tuple[int | None, ...]:
         """How many of its objects count and are left out in the numbers of all images: 0 where it is left out."""
-        n, n_set_aside = (count and 0 if self.excluded else count for count in (self.n, self.n_set_aside))
-        return n, n_set_aside
+        return tuple(count and 0 if self.excluded else count for count in (self.n, self.n_set_aside))
 
     @property
     def warning(self) -> str:

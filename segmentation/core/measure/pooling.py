@@ -30,7 +30,6 @@ MORE = {
     NO_PIXEL_SIZE: ", while others have one",
     NO_NUMBER: " (see their pages). If nothing is there to find, the numbers per area are too high",
 }
-NOTHING_COUNTS = "No image of this sample counts, so there are no numbers. The page of each image says why."
 LEAST_IMAGES = 4  # with two or three images the outlier cannot be identified
 LEAST_PARTICLES = 10
 CHANCE = 0.05
@@ -150,7 +149,8 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
 def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str) -> list[Flag]:
     """Warnings about the scales of the pooled images and about images that are not pooled; the first image is 1."""
     if all(excluded):
-        return [Flag.doubtful(NOTHING_COUNTS, "No numbers", ids=tuple(range(1, len(tables) + 1)))]
+        text = "No image of this sample counts, so there are no numbers. The page of each image says why."
+        return [Flag.doubtful(text, "No numbers: no image counts", ids=tuple(range(1, len(tables) + 1)))]
     notes: list[Flag] = []
     chosen = {number: table for number, table in enumerate(tables, 1) if not excluded[number - 1]}
     pixels = [table.nm_per_pixel for table in chosen.values() if table.nm_per_pixel is not None]

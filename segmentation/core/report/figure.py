@@ -20,7 +20,7 @@ from ..sample import SampleAnalysis
 from .charts import INK, WARNED, Distribution, Sheet, draw_histogram
 from .facts import brief, model_words
 from .fonts import writable
-from .images import apart_words, draw_by_image, draw_multiples, draw_numbers
+from .images import draw_by_image, draw_multiples, draw_numbers
 from .lengths import in_readable_unit
 from .looks import ALL, Look
 from .method import left_out_words
@@ -64,11 +64,9 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
     for warning in warned(sample.flags):
         _text(sheet, 0.035, 0.929, warning, fontsize=9, fontweight="bold", color=WARNED)
     _text(sheet, 0.035, 0.948, _pooled(sample), fontsize=9.5, color=INK)
-    if not sample.counted:
-        _text(sheet, 0.035, 0.9, sample.flags[0].text, fontsize=9, color=INK)
-        return sheet
-    draw_sample = _draw_images if sample.task.screened else _draw_numbers
-    draw_sample(sheet, in_readable_unit(sample))
+    if sample.counted:  # else the warning says that there are no numbers
+        draw_sample = _draw_images if sample.task.screened else _draw_numbers
+        draw_sample(sheet, in_readable_unit(sample))
     return sheet
 
 
@@ -106,9 +104,7 @@ def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
         draw_histogram(figure.add_axes((0.57, 0.66, 0.415, 0.225)), distribution, "B  ")
     _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=9, color=INK)
     below = "B" if distribution is None else "C"
-    for name in sample.headline_quantities[:1]:
-        title = f"{below}  Each image; dashed and shaded: all together{apart_words(sample, name)}"
-        _text(figure, 0.035, 0.55, title, fontsize=9, color=INK)
+    _text(figure, 0.035, 0.55, f"{below}  Each image; dashed and shaded: all together", fontsize=9, color=INK)
     draw_numbers(figure, sample, 2 if distribution is None else 1)
 
 

@@ -16,7 +16,7 @@ from ..measure.filters import RESOLVED_PX, SLIP_PX
 from ..measure.quantities import COLUMNS, NUMBERS
 from ..sample import SampleAnalysis
 from .facts import INSTRUMENT, NOT_SAME, REPORTED, changed, common, model_words, typed_texts
-from .method import extent_words
+from .method import left_out_words
 from .signatures import Filing, Signed
 from .summary import Summary
 from .wording import (
@@ -120,7 +120,7 @@ def _instrument(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     yield typed._replace(title=named.title) if typed.value else named
     for name in ("voltage_kv", "detector", "magnification", "working_distance_mm"):
         yield _from_file(sample, name, capital(INSTRUMENT.get(name, name)))
-    yield Item("Images", extent_words(sample), "result")
+    yield Item("Images", "; ".join(filter(None, (sample.extent, left_out_words(sample)))), "result")
     shared = common(sample)
     size = [shared.get(("image", f"{side} (px)")) for side in ("width", "height")]
     yield Item("Size of an image", f"{size[0]} × {size[1]} px" if all(size) else NOT_SAME, "result")

@@ -32,11 +32,11 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
     known = [(image, in_hundredths(name, value)) for image, value in of_images if value.value is not None]
     if not known:
         ax.set_axis_off()
-        return
     images = [image for image, _ in known]
-    thin = min(1.0, 40 / len(images))
+    thin = min(1.0, 40 / max(len(images), 1))
     for y, (image, value) in enumerate(known):
-        colour = ASIDE if image.apart else MEDIAN
+        apart = image.outlier or image.excluded
+        colour = ASIDE if apart else MEDIAN
         if value.low is not None and value.high is not None:
             ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
         ax.plot(
@@ -45,7 +45,7 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
             color=colour,
             marker="o",
             markersize=max(3.5 * thin, 1.6),
-            markerfacecolor="w" if image.apart else colour,
+            markerfacecolor="w" if apart else colour,
         )
     if whole.value is not None:
         ax.axvline(whole.value, color=INK, linestyle="dashed", linewidth=1)
@@ -59,7 +59,7 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
         title = sample.pooled.title
     begin(ax)
     ax.set_xlabel(f"{writable(title)} ({whole.unit})" if whole.unit else writable(title)).set_parse_math(False)
-    ax.set_ylim(len(images) - 0.5, -0.5)
+    ax.set_ylim(max(len(images), 1) - 0.5, -0.5)
     if len(images) <= MOST_NAMES:
         ax.set_yticks(range(len(images)), [_name(image) for image in images], fontsize=7.5)
         for label in ax.get_yticklabels():
@@ -104,31 +104,28 @@ def draw_multiples(figure: Figure, sample: SampleAnalysis) -> str:
     for i, (image, counts) in enumerate(multiples[:number]):
         left, bottom = 0.035 + wide * (i % columns), TOP - high * (i // columns + 1)
         ax = figure.add_axes((left, bottom, wide - 0.02, high - NAME))
-        _draw_small(ax, edges, counts, pooled, image, bottom_line=i + columns >= number, font=9 if columns < 5 else 6)
+        _draw_small(ax, edges, counts, pooled, image, i + columns >= number, 9 if columns < 5 else 6)
     of = f"first {MOST_SMALL} of {len(multiples)} images" if len(multiples) > MOST_SMALL else "images"
-    title = f"C  Histograms of the {of}, in common bins ({sample.pooled.unit}); outline: all images together, scaled"
-    return title + apart_words(sample, "median")
+    return f"C  Histograms of the {of}, in common bins ({sample.pooled.unit}); outline: all images together, scaled"
 
 
-def _draw_small(
-    ax: Axes, edges: Any, counts: Any, pooled: Any, image: SampleImage, *, bottom_line: bool, font: int
-) -> None:
-    ax.bar(edges[:-1], counts, np.diff(edges), align="edge", color=ASIDE if image.apart else BAR, linewidth=0)
+def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, image: SampleImage, last: bool, font: int) -> None:
+    ax.bar(
+        edges[:-1],
+        counts,
+        np.diff(edges),
+        align="edge",
+        color=ASIDE if image.outlier or image.excluded else BAR,
+        linewidth=0,
+    )
     ax.stairs(pooled * counts.sum() / pooled.sum(), edges, color=INK, linewidth=0.7)
     ax.set(yticks=[], xlim=(edges[0], edges[-1]))
-    ax.tick_params(labelsize=font, length=2, labelbottom=bottom_line)
+    ax.tick_params(labelsize=font, length=2, labelbottom=last)
     ax.locator_params(axis="x", nbins=3)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.spines["bottom"].set_color(FAINT)
     title = ax.set_title(f"{_name(image)}  N {image.n}", loc="left", fontsize=font, pad=2)
     title.set_parse_math(False)
-
-
-def apart_words(sample: SampleAnalysis, name: str) -> str:
-    """What red means in a chart of this number, behind its title; "" where nothing is red."""
-    drawn = zip(sample.images, sample.by_image(name), strict=True)
-    is_red = any(image.apart and value.value is not None for image, value in drawn)
-    return "; red: left out, or unlike the others" if is_red else ""
 
 
 def _name(image: SampleImage) -> str:

@@ -14,13 +14,13 @@ from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
 from ..measure.cautions import LISTED, cautions
-from ..measure.distribution import WeightedSizes
 from ..measure.filters import FILTERED
 from ..measure.pooling import WHY
 from ..measure.quantities import COLUMNS
 from ..measure.resampling import REPEATS
 from ..measure.results import PER_IMAGE, Statistics
 from ..sample import BY_USER, FAILED, Member, SampleAnalysis, common_calibration
+from .charts import Distribution
 from .facts import edge_of, model_words
 from .wording import (
     corrected_images_words,
@@ -75,6 +75,7 @@ def method(sample: SampleAnalysis) -> str:
     left_out = Counter(statistics.set_aside if statistics else {})
     left_out.update({str(reason): 0 for reason in FILTERED if sample.filter})
     sources_known, missing = _of_the_scale(sample)
+    drawn = Distribution.of(sample)
     words = _template().render(
         alone=alone,
         thing=task.thing,
@@ -97,7 +98,9 @@ def method(sample: SampleAnalysis) -> str:
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
         known=sources_known,
         missing=missing,
-        cautions=_cautions(sample),
+        cautions=cautions(drawn.sizes, [name for name in LISTED if drawn.statistics.value(name).low is not None])
+        if drawn
+        else [],
         **_found(sample, members, alone),
     )
     return " ".join(words.split())
@@ -159,16 +162,6 @@ def _law(sample: SampleAnalysis) -> str:
     return "Wilson's method" + (f", assuming that sizes differ by {spread:g} % between fields" if spread else "")
 
 
-def _cautions(sample: SampleAnalysis) -> list[str]:
-    """Which intervals of the numbers that a report lists may be too narrow."""
-    statistics = sample.pooled
-    if statistics is None or not sample.counted:
-        return []
-    tables = [member.sized for _, member in sample.counted]
-    sizes = WeightedSizes.of(*tables, edge=statistics.edge, by=statistics.size)
-    return cautions(sizes, LISTED if statistics.screened else LISTED[:-1])
-
-
 def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
     """Which relative standard uncertainties of the scale are in the intervals, and which are not: those of the least
     certain scale."""
@@ -186,11 +179,6 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
         some = any(calibration.instrument_uncertainty for calibration in calibrations)
         missing.append(f"{words} (not provided{' for all of them' if some else ''})")
     return parts, missing
-
-
-def extent_words(sample: SampleAnalysis) -> str:
-    """Such as "2 images, 189 particles counted; 1 image is left out: 1 without a scale"."""
-    return "; ".join(filter(None, (sample.extent, left_out_words(sample))))
 
 
 def left_out_words(sample: SampleAnalysis) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +11,7 @@ from reportlab.platypus import Flowable, PageBreak
 
 from ..measure.quantities import Value, number, readable, significant
 from ..micrograph.crosscheck import Source
-from ..sample import SampleAnalysis, SampleImage
+from ..sample import SampleAnalysis
 from . import sections
 from .charts import draw_histogram
 from .context import Context
@@ -43,9 +42,9 @@ from .exports.result import versions
 from .facts import REPORTED, changed, common, differing, lines, model_label, reported, text
 from .figure import drawn_alone
 from .guideline import form_of
-from .images import MOST_ABREAST, apart_words, draw_by_image
+from .images import MOST_ABREAST, draw_by_image
 from .lengths import in_readable_unit
-from .method import extent_words, method, references
+from .method import left_out_words, method, references
 from .micrographs import micrographs
 from .panels import PANELS, draw_panel
 from .summary import Summary
@@ -119,7 +118,7 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
         rows, columns = sample.analysis.micrograph.shape
         yield "Image", f"{columns} × {rows} px"
     else:
-        yield "Images", extent_words(sample)
+        yield "Images", "; ".join(filter(None, (sample.extent, left_out_words(sample))))
     yield "Scale", _scale(sample)
     if context.filing.date:
         yield "Analysed", context.filing.date
@@ -268,27 +267,14 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
         yield words(agreement)
     names = ["median"] if sample.task.screened else sample.headline_quantities[:MOST_ABREAST]
     yield from _charts_of_images(sample, names[1:])
-    heads, columns = ["Image"], [[one_line(image.name, 50) for image in sample.images]]
-    counts = zip(*(image.pooled_counts for image in sample.images), strict=True)
-    for head, numbers in zip(("Counted", "Left out"), counts, strict=True):
-        if any(count is not None for count in numbers):
-            heads.append(head)
-            columns.append(["–" if count is None else f"{count:,}" for count in numbers])
-    for head, values in columns_of(sample, names):
-        heads.append(head)
-        columns.append([Entry("", "", replace(value, unit="")).words for value in values])
-    widths = (1.6, *[0.6] * (len(heads) - 1 - len(names)), *[1.3] * len(names), 1.6)
-    rows = [[*cells, _remark(image)] for image, *cells in zip(sample.images, *columns, strict=True)]
-    yield table((*heads, "Remark"), rows, widths, small=len(names) > 1)
+    columns = dict(columns_of(sample, names))
+    widths = [{"Image": 1.6, "Remark": 1.6}.get(head, 1.3 if "(" in head else 0.6) for head in columns]
+    cells = [[one_line(entry.words, 300) for entry in column] for column in columns.values()]
+    yield table(list(columns), list(zip(*cells, strict=True)), widths, small=len(names) > 1)
 
 
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
     for name in filter(sample.quantities.__contains__, names):
         if any(value.value is not None for value in sample.by_image(name)):
-            title = f"{number(name).title} of each image, with its own 95 % interval; dashed: all together"
-            yield words(f"{title}{apart_words(sample, name)}.", SMALL)
+            yield words(f"{number(name).title} of each image, with its own 95 % interval; dashed: all together.", SMALL)
             yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)
-
-
-def _remark(image: SampleImage) -> str:
-    return "; ".join(filter(None, (image.excluded or image.outlier, image.warning)))

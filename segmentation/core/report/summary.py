@@ -128,18 +128,13 @@ class Summary:
         known = [quantity for quantity in self.quantities if quantity.number.value is not None]
         at_frame = int(known[0].number.value or 0) - self.kept if known and known[0].kind == "integer" else 0
         if self.statistics and at_frame > 0:
-            touch = "touches" if at_frame == 1 else "touch"
-            known[0] = replace(known[0], below=f"{self.kept:,} with a size, {at_frame:,} {touch} the frame")
+            known[0] = replace(known[0], below=f"{self.kept:,} with a size, {at_frame:,} at the frame")
         return known
 
     @property
     def listed(self) -> list[Entry]:
         """What a table of numbers begins with: sizes of particles, else the answers and how widely the sizes spread."""
-        if self.screened:
-            return self.sizes
-        known, spread = self.known, [entry for entry in self.sizes if entry.name in ("sd", "d10", "d90")]
-        after = next((place for place, each in enumerate(known, 1) if each.name.endswith("_median")), len(known))
-        return [*known[:after], *spread, *known[after:]]
+        return [*self.known, *(entry for entry in self.sizes if self.screened or entry.name in ("sd", "d10", "d90"))]
 
     @property
     def leading(self) -> list[Entry]:
@@ -233,8 +228,7 @@ class Summary:
 
     @property
     def unknown_parts(self) -> str:
-        """Which contributions to the headlines with a total are not known, as a sentence after another; "" without
-        any."""
+        """Which contributions to the totals of the headlines are not known, as a sentence after another, or ""."""
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         without = [title for each in self.headlines if each.parts for title in budget[each.name]["without"]]
         listed = "; ".join(map(uncapital, dict.fromkeys(without)))

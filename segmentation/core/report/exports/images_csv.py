@@ -8,15 +8,15 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...measure.quantities import OF
+from ...measure.quantities import OF, Value
 from ...measure.quantities import number as quantity
 from ..cells import lines, marked, name_cell
+from ..entries import Entry
 from ..wording import in_hundredths, version
 from .base import Export
 from .particles_csv import number
 
 if TYPE_CHECKING:
-    from ...measure.quantities import Value
     from ...sample import SampleAnalysis, SampleImage
     from ..context import Context
 
@@ -68,24 +68,33 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
         unit = quantity(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
         heads += [f"{figure}{end}{unit}{of}{class_name}" for end in ENDS]
         columns.append([(number.value, number.low, number.high) for number in _of_images(sample, name)])
-    counts = [image.pooled_counts for image in sample.images]
+    counts = (image.pooled_counts for image in sample.images)
     return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
 
 
-def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[str, list[Value]]]:
-    """The head and the values of a column for each number of the images, as people read it: "Bubble area (%)"."""
+def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[str, list[Entry]]]:
+    """The columns of a table of images that are not empty, as people read them, each with its head, such as "Bubble
+    area (%)". names: of the numbers to show."""
+    images, counts = sample.images, [image.pooled_counts for image in sample.images]
+    remarks = ("; ".join(filter(None, (image.excluded or image.outlier, image.warning))) for image in images)
+    pixels = [image.member.calibration.nm_per_pixel if image.member else None for image in images]
+    columns = {"Image": [Entry("", "", text=image.name) for image in images]}
+    for head, whole in zip(("Counted", "Left out"), zip(*counts, strict=True), strict=True):
+        columns[head] = [Entry("", "", Value(count), kind="integer") for count in whole]
     for name in names:
         title, unit = quantity(name).title, in_hundredths(name, sample.quantities[name]).unit
-        yield f"{title} ({unit})" if unit else title, [in_hundredths(name, each) for each in _of_images(sample, name)]
+        values = (in_hundredths(name, value) for value in _of_images(sample, name))
+        columns[f"{title} ({unit})" if unit else title] = [Entry("", "", replace(each, unit="")) for each in values]
+    columns["nm per pixel"] = [Entry("", "", Value(pixel)) for pixel in pixels]
+    columns["Remark"] = [Entry("", "", text=remark) for remark in remarks]
+    return ((head, column) for head, column in columns.items() if any(entry.value != "–" for entry in column))
 
 
-def _of_images(sample: SampleAnalysis, name: str) -> list[Value]:
+def _of_images(sample: SampleAnalysis, name: str) -> Iterator[Value]:
     """The number of each image; a count is 0 where the image is left out."""
-    values = zip(sample.by_image(name), sample.images, strict=True)
-    is_count = quantity(name).kind == "integer"
-    return [
-        replace(value, value=value.value and 0.0) if is_count and image.excluded else value for value, image in values
-    ]
+    for value, image in zip(sample.by_image(name), sample.images, strict=True):
+        nothing = image.excluded and quantity(name).kind == "integer"
+        yield Value(value.value and 0.0) if nothing else value
 
 
 def _how(image: SampleImage) -> tuple[Any, ...]:

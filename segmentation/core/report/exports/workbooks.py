@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ...measure.budget_table import NOT_KNOWN, answers_of, lines
 from ...measure.quantities import OF, number, of_column
 from ...measure.table import Table
-from ..entries import Entry
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
 from ..wording import VERDICTS, calibration_words, interval_holds, version
@@ -53,9 +52,7 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
     with _workbook(file) as book:
         _add_summary(book, sample, filing)
         if sample.analysis is None:
-            heads, columns = zip(*_columns_of_images(sample), strict=True)
-            widths = [50 if head in REMARKS else max(12, len(head) + 3) for head in heads]
-            _add_sheet(book, "Images", heads, zip(*columns, strict=True), widths)
+            _add_images(book, sample)
         tables = [("", sample.analysis.table)] if sample.analysis else [(i.name, m.table) for i, m in sample.counted]
         tables = [(image, _as_sized(sample.task, table)) for image, table in tables]
         if tables:
@@ -67,25 +64,7 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
 
 
-def _columns_of_images(sample: SampleAnalysis) -> Iterator[tuple[str, Cells]]:
-    """The columns of the sheet "Images" that are not empty, each with its head."""
-    from ..lengths import in_readable_unit
-
-    sample = in_readable_unit(sample)
-    images = sample.images
-    members = [image.member for image in images]
-    yield "Image", [image.name for image in images]
-    known = [*zip(("Counted", "Left out"), zip(*(image.pooled_counts for image in images), strict=True), strict=True)]
-    for head, values in columns_of(sample, ["median"] if sample.task.screened else sample.quantities):
-        for end, part in (("", "value"), (", 95 % from", "low"), (", to", "high")):
-            known.append((f"{head}{end}", tuple(_rounded(getattr(value, part)) for value in values)))
-    yield from ((head, cells) for head, cells in known if any(cell is not None for cell in cells))
-    yield "nm per pixel", [None if member is None else member.calibration.nm_per_pixel for member in members]
-    remarks = ([image.outlier, image.excluded, image.warning] for image in images)
-    yield from zip(REMARKS, zip(*remarks, strict=True), strict=True)
-
-
-REMARKS = ("Unlike the others", "Why it is left out", "Warning")
+TOTAL = "total uncertainty"
 DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image")
 
 
@@ -129,13 +108,32 @@ def _charted(sample: SampleAnalysis) -> tuple[str, list[Cells]]:
         rows = ((of_class, _rounded(100 * share)) for (name, _, of_class), share in shares if name == first)
         return number(first).title, [("Class", f"{number(first).title} (%)"), *rows]
     if sample.analysis is None:
-        ((head, values),) = columns_of(in_readable_unit(sample), sample.headline_quantities[:1])
-        rows = ((image.name, _rounded(value.value)) for image, value in zip(sample.images, values, strict=True))
-        return head, [("Image", head), *(row for row in rows if row[1] is not None)]
+        columns = dict(columns_of(in_readable_unit(sample), sample.headline_quantities[:1]))
+        head = next(head for head in columns if head.startswith(number(sample.headline_quantities[0]).title))
+        rows = (
+            (image.text, _rounded(each.number.value))
+            for image, each in zip(columns["Image"], columns[head], strict=True)
+        )
+        return head, [("Image", head), *rows]
     curves = sample.task.curves(sample.analysis.segmentation, sample.analysis.calibration)[-1:]
     rows = (row for curve in curves for row in zip(curve.x, curve.x[1:], *curve.lines.values(), strict=False))
     heads = ((f"{curve.across}, from", "to", curve.title) for curve in curves)
     return "".join(curve.across for curve in curves), [tuple(map(_rounded, row)) for row in (*heads, *rows)]
+
+
+def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
+    """A line for each image of the sample."""
+    from ..lengths import in_readable_unit
+
+    columns: dict[str, Cells] = {}
+    names = ["median"] if sample.task.screened else sample.quantities
+    for head, entries in columns_of(in_readable_unit(sample), names):
+        columns[head] = [entry.text or _rounded(entry.number.value) for entry in entries]
+        if any(entry.number.low is not None for entry in entries):
+            columns[f"{head}, 95 % from"] = [_rounded(entry.number.low) for entry in entries]
+            columns[f"{head}, to"] = [_rounded(entry.number.high) for entry in entries]
+    widths = [50 if head == "Remark" else max(12, len(head) + 3) for head in columns]
+    _add_sheet(book, "Images", list(columns), zip(*columns.values(), strict=True), widths)
 
 
 def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement) -> None:
@@ -170,12 +168,10 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement)
 def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     """Where the numbers come from, a warning, and the numbers that the first screen shows: the same, with the same
     interval, as in `Summary.headlines`."""
-    from ..method import extent_words
-
     summary = Summary.of(sample)
     yield ("Sample" if sample.analysis is None else "Image"), sample.name
     if sample.analysis is None:
-        yield "Images", extent_words(sample)
+        yield "Images", sample.extent
     else:
         yield "Scale", calibration_words(sample.analysis.calibration)
     if filing.made:
@@ -188,11 +184,13 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
+    by_area = "differences between images" if len(sample.counted) > 1 else "differences within the image"
     for entry in summary.listed:
         times = 100 if entry.kind == "fraction" else 1
         ends = entry.total or (entry.number.low, entry.number.high)
         value, low, high = (_rounded(part and times * part) for part in (entry.number.value, *ends))
-        note = f"interval: {_holds(sample, entry)}" if low is not None else entry.caution
+        holds = TOTAL if entry.total else interval_holds(sample.pooled, entry.name) if sample.pooled else by_area
+        note = f"interval: {holds}" if low is not None else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
     if reason := summary.no_interval or (summary.statistics.interval_note if summary.statistics else ""):
         yield "Intervals", reason
@@ -200,15 +198,6 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
         if summary.nano and summary.nano["decides"]:
             yield "What would decide it", summary.nano["decides"]
-
-
-def _holds(sample: SampleAnalysis, entry: Entry) -> str:
-    """What the interval of a number includes."""
-    if entry.total:
-        return "total uncertainty"
-    if sample.pooled is not None:
-        return interval_holds(sample.pooled, entry.name)
-    return "differences between images" if len(sample.counted) > 1 else "differences within the image"
 
 
 def _rounded(value: Any) -> Any:
