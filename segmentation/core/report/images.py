@@ -39,14 +39,10 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
         colour = ASIDE if apart else MEDIAN
         if value.low is not None and value.high is not None:
             ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
-        ax.plot(
-            [value.value or 0.0],
-            [y],
-            color=colour,
-            marker="o",
-            markersize=max(3.5 * thin, 1.6),
-            markerfacecolor="w" if apart else colour,
-        )
+        style: dict[str, Any] = {"color": colour, "markersize": max(3.5 * thin, 1.6), "mfc": "w" if apart else colour}
+        mark = ax.plot([value.value or 0.0], [y], "o", **style)
+        if apart:
+            ax.legend(mark, ["left out, or\nunlike the others"], fontsize=7, framealpha=0.7, edgecolor="none")
     if whole.value is not None:
         ax.axvline(whole.value, color=INK, linestyle="dashed", linewidth=1)
     if not sample.task.screened and whole.low is not None and whole.high is not None:

@@ -21,7 +21,7 @@ from ...measure.quantities import OF, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import VERDICTS, calibration_words, interval_holds, version
+from ..wording import VERDICTS, calibration_words, in_hundredths, interval_holds, version
 from .base import Export
 from .images_csv import columns_of
 
@@ -70,11 +70,12 @@ DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image")
 
 def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None:
     """The answer on one screen; `_first` with a chart beside it."""
-    lines, (title, beside) = list(_first(sample, filing)), _charted(sample)
+    lines, (title, heads, *columns) = list(_first(sample, filing)), _charted(sample)
+    beside = [heads, *zip(*(map(_rounded, column) for column in columns), strict=False)]
     whole = ([*line, *[None] * (6 - len(line)), *cells] for line, cells in zip_longest(lines, beside, fillvalue=()))
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note")
     sheet = _add_sheet(book, "Summary", head, whole, SUMMARY, filters=False)
-    if beside:
+    if len(beside) > 1:
         last, column = len(beside), 5 + len(beside[0])
         chart = book.add_chart({"type": "column"})
         series = {"categories": ["Summary", 2, 6, last, 6], "values": ["Summary", 2, column, last, column]}
@@ -86,39 +87,32 @@ def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None
         sheet.insert_chart(1, 10, chart, {"x_scale": 1.3, "y_scale": 1.3})
 
 
-def _charted(sample: SampleAnalysis) -> tuple[str, list[Cells]]:
-    """What the chart beside the numbers shows: its title, then a head and a row for each of its columns, the first cell
-    its name and the last its height. Sizes, else shares of classes, else the thickness of a layer or, of several
-    images, the main number of each; no rows where there is none of these."""
+def _charted(sample: SampleAnalysis) -> tuple[Any, ...]:
+    """What the chart beside the numbers shows: its title and the heads of its cells, then their columns, the first what
+    each bar is, the last its height. Sizes, else shares of classes, else the main number of each image or the thickness
+    of a layer; no columns where there is none of these."""
     from ..charts import Distribution
     from ..lengths import in_readable_unit
 
-    distribution, known, things = Distribution.of(sample), Summary.of(sample).known, sample.task.things.capitalize()
-    rows: Iterable[Cells]
-    if distribution is not None and distribution.bars is not None and not distribution.few:
-        bars, unit, title = distribution.bars, distribution.statistics.unit, distribution.statistics.title
-        edges = list(map(_rounded, bars.edges.tolist()))
-        rows = zip(edges, edges[1:], bars.counts.tolist(), strict=False)
-        return f"{title}, {unit}", [(f"From ({unit})", f"to ({unit})", things), *rows]
-    if not known:
-        return "", []
-    if known[0].kind == "fraction":
-        first = known[0].name.partition(OF)[0]
-        shares = [(entry.name.partition(OF), entry.number.value or 0.0) for entry in known]
-        rows = ((of_class, _rounded(100 * share)) for (name, _, of_class), share in shares if name == first)
-        return number(first).title, [("Class", f"{number(first).title} (%)"), *rows]
-    if sample.analysis is None:
-        columns = dict(columns_of(in_readable_unit(sample), sample.headline_quantities[:1]))
-        head = next(head for head in columns if head.startswith(number(sample.headline_quantities[0]).title))
-        rows = (
-            (image.text, _rounded(each.number.value))
-            for image, each in zip(columns["Image"], columns[head], strict=True)
-        )
-        return head, [("Image", head), *rows]
-    curves = sample.task.curves(sample.analysis.segmentation, sample.analysis.calibration)[-1:]
-    rows = (row for curve in curves for row in zip(curve.x, curve.x[1:], *curve.lines.values(), strict=False))
-    heads = ((f"{curve.across}, from", "to", curve.title) for curve in curves)
-    return "".join(curve.across for curve in curves), [tuple(map(_rounded, row)) for row in (*heads, *rows)]
+    drawn, known = Distribution.of(sample), Summary.of(sample).known
+    if drawn is not None and drawn.bars is not None and not drawn.few:
+        unit, edges, things = drawn.statistics.unit, drawn.bars.edges.tolist(), sample.task.things.capitalize()
+        heads = (f"From ({unit})", f"to ({unit})", things)
+        return f"{drawn.statistics.title}, {unit}", heads, edges, edges[1:], drawn.bars.counts.tolist()
+    if known and known[0].kind == "fraction":
+        of, title = known[0].name.partition(OF)[0] + OF, number(known[0].name.partition(OF)[0]).title
+        shares = {entry.name.removeprefix(of): entry.number.value for entry in known if entry.name.startswith(of)}
+        return title, ("Class", f"{title} (%)"), shares, (100 * (share or 0.0) for share in shares.values())
+    if known and sample.analysis is None:
+        main = next((entry for entry in known if entry.kind != "integer"), known[0])
+        values = (in_hundredths(main.name, value).value for value in in_readable_unit(sample).by_image(main.name))
+        title = f"{main.term} ({main.unit})"
+        return title, ("Image", title), (image.name for image in sample.images), values
+    if known and sample.analysis:
+        for curve in sample.task.curves(sample.analysis.segmentation, sample.analysis.calibration)[-1:]:
+            heads = (f"{curve.across}, from", "to", curve.title)
+            return curve.across, heads, curve.x, curve.x[1:], *curve.lines.values()
+    return "", ()
 
 
 def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
@@ -296,6 +290,8 @@ def _add_sheet(
 
 def _details(sample: SampleAnalysis) -> Iterator[Cells]:
     """Every number, the uncertainty budget, then all that the numbers depend on."""
+    from ..method import left_out_words
+
     for entry in Summary.of(sample, readable=False).every():
         number = entry.number
         yield entry.group, entry.term, entry.text or number.value, number.unit, number.low, number.high
@@ -303,8 +299,10 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
         yield from _budget(sample.pooled.budget, sample.pooled.nano)
     for group, name, value, image in _metadata(sample):
         yield group, name, value, None, None, None, image
-    for sentence in _notes(sample) if sample.analysis is None else ():
-        yield "notes", "note", sentence
+    left_out = left_out_words(sample)
+    for sentence in (f"{left_out}." * bool(left_out), *map(str, sample.flags)) if sample.analysis is None else ():
+        if sentence:
+            yield "notes", "note", sentence
 
 
 def _budget(budget: Mapping[str, Any], nano: Any) -> Iterator[Cells]:
@@ -346,13 +344,6 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
         yield "image", "name", sample.name, ""
         for flag in sample.flags:
             yield "notes", "warning", flag.text, ""
-
-
-def _notes(sample: SampleAnalysis) -> list[str]:
-    from ..method import left_out_words
-
-    left_out = left_out_words(sample)
-    return [*([f"{left_out.removesuffix('.')}."] if left_out else []), *map(str, sample.flags)]
 
 
 def _write(context: Context, path: Path) -> None:
