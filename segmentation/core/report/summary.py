@@ -124,17 +124,14 @@ class Summary:
 
     @property
     def known(self) -> list[Entry]:
-        """The answers of a kind of analysis that have a value; the first says of how many objects the size is known."""
-        known = [quantity for quantity in self.quantities if quantity.number.value is not None]
-        at_frame = int(known[0].number.value or 0) - self.kept if known and known[0].kind == "integer" else 0
-        if self.statistics and at_frame > 0:
-            known[0] = replace(known[0], below=f"{self.kept:,} with a size, {at_frame:,} at the frame")
-        return known
+        """The answers of a kind of analysis that have a value."""
+        return [quantity for quantity in self.quantities if quantity.number.value is not None]
 
     @property
     def listed(self) -> list[Entry]:
         """What a table of numbers begins with: sizes of particles, else the answers and how widely the sizes spread."""
-        return [*self.known, *(entry for entry in self.sizes if self.screened or entry.name in ("sd", "d10", "d90"))]
+        sizes = (entry for entry in self.sizes if self.screened or entry.name in ("sd", "d10", "d90"))
+        return [*self.leading[:1], *self.known[1:], *sizes]
 
     @property
     def leading(self) -> list[Entry]:

@@ -76,7 +76,7 @@ def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[s
     """The columns of a table of images that are not empty, as people read them, each with its head, such as "Bubble
     area (%)". names: of the numbers to show."""
     images, counts = sample.images, [image.pooled_counts for image in sample.images]
-    remarks = ("; ".join(filter(None, (image.excluded or image.outlier, image.warning))) for image in images)
+    remarks = (" ".join(filter(None, (image.excluded or image.outlier, image.warning))) for image in images)
     pixels = [image.member.calibration.nm_per_pixel if image.member else None for image in images]
     columns = {"Image": [Entry("", "", text=image.name) for image in images]}
     for head, whole in zip(("Counted", "Left out"), zip(*counts, strict=True), strict=True):
