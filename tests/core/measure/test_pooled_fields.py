@@ -258,6 +258,9 @@ class TestFiles:
         assert "Mean intercept of carbide (nm)" in heads and not any("_" in head for head in heads)
         assert all(any(line[place] is not None for line in lines) for place in range(len(heads)))
         assert [line[heads.index("Remark")] for line in lines] == [None, None, None, BY_USER]
+        shares = [row[6:8] for row in book["Summary"].iter_rows(min_row=2, max_row=4, values_only=True)]
+        assert shares[0] == ("Class", "Area fraction (%)") and [name for name, _ in shares[1:]] == list(CLASSES)
+        assert len(book["Summary"]._charts) == 1
         details = {row[1]: row[2:6] for row in book["Details"].iter_rows(values_only=True)}
         whole = made.quantities["area_fraction of carbide"]
         assert details["Area fraction of carbide"] == pytest.approx((whole.value, None, whole.low, whole.high))

@@ -64,7 +64,6 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
 
 
-TOTAL = "total uncertainty"
 DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image")
 
 
@@ -183,7 +182,13 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         times = 100 if entry.kind == "fraction" else 1
         ends = entry.total or (entry.number.low, entry.number.high)
         value, low, high = (_rounded(part and times * part) for part in (entry.number.value, *ends))
-        holds = TOTAL if entry.total else interval_holds(sample.pooled, entry.name) if sample.pooled else by_area
+        holds = (
+            "total uncertainty"
+            if entry.total
+            else interval_holds(sample.pooled, entry.name)
+            if sample.pooled
+            else by_area
+        )
         note = f"interval: {holds}" if low is not None else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
     if reason := summary.no_interval or (summary.statistics.interval_note if summary.statistics else ""):
