@@ -67,7 +67,7 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
         figure, of, class_name = name.partition(OF)
         unit = quantity(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
         heads += [f"{figure}{end}{unit}{of}{class_name}" for end in ENDS]
-        columns.append([(number.value, number.low, number.high) for number in _of_images(sample, name)])
+        columns.append([(number.value, number.low, number.high) for number in sample.by_image(name)])
     counts = (image.pooled_counts for image in sample.images)
     return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
 
@@ -83,18 +83,11 @@ def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[s
         columns[head] = [Entry("", "", Value(count), kind="integer") for count in whole]
     for name in names:
         title, unit = quantity(name).title, in_hundredths(name, sample.quantities[name]).unit
-        values = (in_hundredths(name, value) for value in _of_images(sample, name))
+        values = (in_hundredths(name, value) for value in sample.by_image(name))
         columns[f"{title} ({unit})" if unit else title] = [Entry("", "", replace(each, unit="")) for each in values]
     columns["nm per pixel"] = [Entry("", "", Value(pixel)) for pixel in pixels]
     columns["Remark"] = [Entry("", "", text=remark) for remark in remarks]
     return ((head, column) for head, column in columns.items() if any(entry.value != "–" for entry in column))
-
-
-def _of_images(sample: SampleAnalysis, name: str) -> Iterator[Value]:
-    """The number of each image; a count is 0 where the image is left out."""
-    for value, image in zip(sample.by_image(name), sample.images, strict=True):
-        nothing = image.excluded and quantity(name).kind == "integer"
-        yield Value(value.value and 0.0) if nothing else value
 
 
 def _how(image: SampleImage) -> tuple[Any, ...]:

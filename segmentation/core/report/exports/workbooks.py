@@ -363,7 +363,7 @@ EXPORTS = (
         XLSX,
         70,
         _write,
-        image="for Excel: summary with a histogram, {things} that count, those left out, all details",
+        image="for Excel: summary with a chart, {things} that count, those left out, all details",
     ),
     Export(
         "sample.xlsx",
@@ -371,6 +371,6 @@ EXPORTS = (
         XLSX,
         75,
         _write,
-        sample="for Excel: summary with a histogram, images, every object, all details",
+        sample="for Excel: summary with a chart, images, every object, all details",
     ),
 )
