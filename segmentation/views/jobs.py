@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from .. import services
@@ -27,7 +27,7 @@ from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm, settings_sent
-from ..http.access import ask_to_delete, link_page, own, reload_if_gone, row_of, see_other, visible
+from ..http.access import ask_to_delete, button, link_page, own, reload_if_gone, row_of, see_other, visible
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
@@ -106,16 +106,8 @@ def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "_proposals.html", context)
 
 
-@require_POST
-def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Stop a job."""
-    return _change(request, pk, services.cancel_job)
-
-
-@require_POST
-def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Try a failed or cancelled job once more."""
-    return _change(request, pk, services.retry_job)
+cancel = button(Job, services.cancel_job)
+retry = button(Job, services.retry_job)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -280,11 +272,6 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     except services.Refused as refusal:
         return _page(request, job, sign_error=refusal.sentence, sign=fields, status=refusal.status)
     return see_other(f"{reverse('job', args=[pk])}#signatures")
-
-
-def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
-    service(job=own(request, row_of(Job, pk)))
-    return redirect("job", pk)
 
 
 def _again(request: HttpRequest, job: Job, settings: AnalysisSettings) -> HttpResponse:

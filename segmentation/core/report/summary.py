@@ -153,7 +153,7 @@ class Summary:
         notes. Page, report and workbook show the first one; an unknown scale is said where the scale stands."""
         aside = [] if pooled else [line for line in self.set_aside if line.reason in map(str, BY_OTHERS)][:1]
         listed = [Flag(f"{line.count:,} left out: {line.reason}.", reason=line.reason) for line in aside]
-        return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: not flag.doubt)
+        return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
 
     @property
     def counts(self) -> list[Entry]:

@@ -149,7 +149,7 @@ class TestActions:
 
     def test_retry(self, maker, job):
         failed = job(Job.State.FAILED, error="x")
-        assert maker.post(address(failed, "retry/")).status_code == 302
+        assert maker.post(address(failed, "retry/")).status_code == 303
         failed.refresh_from_db()
         assert (failed.state, failed.error) == (Job.State.QUEUED, "")
 
