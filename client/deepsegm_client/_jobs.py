@@ -148,7 +148,8 @@ class _Measured(_Files[M]):
 
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """The numbers by name, each with value, low and high (ends of the 95 % interval) and unit."""
+        """The numbers by name, each with value, low and high (ends of the 95 % interval), unit, and total: both ends
+        with the total uncertainty, as on the page; None where it is not known."""
         return dict(self.data["result"]["quantities"])
 
     @property

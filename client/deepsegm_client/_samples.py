@@ -87,7 +87,7 @@ class SampleResult(_Measured[M]):
 
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """The pooled numbers by name, each with value, low and high (ends of the 95 % interval) and unit."""
+        """The pooled numbers by name, as `Result.numbers`."""
         return self._numbers
 
     @property

@@ -26,8 +26,9 @@ READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
 MOST_OBJECTS, MOST_RESULTS = 500, 100
 INSTRUCTIONS = (
-    "DeepSegm outlines and measures what is in electron micrographs. Give each number with its 95 % interval and unit, "
-    "and repeat every warning. Sizes are in pixels where the scale of an image is not known: then ask for its width."
+    "DeepSegm outlines and measures what is in electron micrographs. Give each number with its unit and 95 % interval: "
+    "total where it is known, else low to high. Repeat every warning. Sizes are in pixels where the scale of an image "
+    "is not known: then ask for its width."
 )
 
 
@@ -82,12 +83,12 @@ class Reading:
         return rows
 
     async def read_result(self, id: str) -> dict[str, Any]:
-        """Numbers with 95 % intervals, warnings and files of an analysis; waits until it is done."""
+        """Numbers (interval: total if known, else low to high), warnings, files of an analysis; waits for its end."""
         with _as_tool_error():
             return _summary(await self._result(id))
 
     async def read_sample(self, id: str) -> dict[str, Any]:
-        """Pooled numbers, warnings, images and files of a sample; waits until it is done."""
+        """Pooled numbers (interval as in read_result), warnings, images, files of a sample; waits for its end."""
         with _as_tool_error():
             return _summary(await (await self.site.sample_by_id(id)).wait())
 

@@ -257,7 +257,7 @@ def _differences(
         limits = (micrometres(interval) if two.unit == "µm" else interval) or (
             of_difference(one, two) if independent else None
         )
-        yield _difference(replace(other, number=one, total=None), replace(entry, number=two, total=None), limits)
+        yield _difference(replace(other, number=one), replace(entry, number=two), limits)
 
 
 def _difference(before: Entry, after: Entry, limits: Limits | None) -> Difference:

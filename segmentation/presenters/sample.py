@@ -33,10 +33,10 @@ HEIGHT = 32.0
 MANY = 20  # images whose rows are asked for less often
 EXCLUDED = "left out by you"
 BY_FIELD = (
-    "Each number has its 95 % interval: Student's t over {images} images, weighted by area or objects; for sizes,"
-    " resampling of the images. It shows how the images differ, not how wrong the model is."
+    "Ranges are 95 % intervals: Student's t over {images} images, weighted by area or objects; for sizes,"
+    " resampling of the images. They show how the images differ, not how wrong the model is."
 )
-ONE_FIELD = "Each number has its 95 % interval, by blocks of the only image that counts."
+ONE_FIELD = "Ranges are 95 % intervals, by blocks of the only image that counts."
 PENDING = "not pooled yet"
 NOBODY = ("0", "null")  # made or changed an outline
 STATES = {

@@ -89,12 +89,14 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Value:
-    """One number as measured, with the ends of its 95 % interval; None where undefined. unit: "" where it has none."""
+    """One number as measured, with the ends of its 95 % interval; None where undefined. unit: "" where it has none.
+    total: the ends with the total uncertainty, which people read in their place; None where it is not known."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
     unit: str = ""
+    total: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -111,7 +113,8 @@ def in_micrometres(value: Value) -> Value:
     if power is None:
         return value
     middle, low, high = (None if end is None else end * 1e3**-power for end in (value.value, value.low, value.high))
-    return Value(middle, low, high, f"µm{MARKS[power]}")
+    total = value.total and (value.total[0] * 1e3**-power, value.total[1] * 1e3**-power)
+    return Value(middle, low, high, f"µm{MARKS[power]}", total)
 
 
 def readable(value: Value) -> Value:

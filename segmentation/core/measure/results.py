@@ -371,10 +371,11 @@ class Statistics:
         return COLUMNS[self.size].title
 
     def value(self, name: str) -> Value:
-        """The figure of this name, by number, with its interval."""
-        nano = name == "fraction_100nm"
+        """The figure of this name, by number, with its intervals."""
+        nano, budget = name == "fraction_100nm", dict[str, Any](self.budget or {})
         low, high = (self.fraction_low, self.fraction_high) if nano else self.intervals.get(name) or (None, None)
-        return Value(getattr(self, name), low, high, NUMBERS[name].unit(self.unit))
+        total = budget.get(BUDGETED.get(name, name), {}).get("ends")  # of others none is known
+        return Value(getattr(self, name), low, high, NUMBERS[name].unit(self.unit), total and (total[0], total[1]))
 
     @property
     def readable_unit(self) -> Unit:
@@ -410,6 +411,7 @@ class Statistics:
         return replace(self, unit="µm", intervals=_scaled(self.intervals), weighted=weighted, **changes)
 
 
+BUDGETED = {"d50": "median"}  # the name under which the budget has a number
 LENGTHS = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
 
 

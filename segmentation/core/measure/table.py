@@ -13,6 +13,7 @@ from . import arrangement_quantities  # noqa: F401 registers its columns
 from .quantities import Quantity, Unit, column, of_column
 
 REASON_TYPE = np.dtype("U40")
+WHOLE = {"label", "class", "group", "bbox_left_px", "bbox_top_px", "bbox_right_px", "bbox_bottom_px"}
 
 
 def column_name(measure: str, unit: Unit) -> str:
@@ -48,6 +49,8 @@ class Table:
     def of_pixels(cls, measures: dict[str, Any], nm_per_pixel: float | None) -> Table:
         """The table of `measures` (named without units, lengths in px), calibrated by `nm_per_pixel`."""
         columns = {column_name(name, "px"): np.asarray(values) for name, values in measures.items()}
+        counts = [name for name in columns if columns[name].dtype.kind == "i" and name not in WHOLE]
+        columns |= {name: columns[name].astype(float) for name in counts}
         return cls(columns).rescaled(nm_per_pixel)
 
     @property

@@ -6,13 +6,17 @@ endpoints and parameters are those of its documentation of that section; what it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from ..measure.quantities import NUMBERS
-from ..measure.results import Statistics
+from ..measure.results import BUDGETED, Statistics
 from ..sample import SampleAnalysis
+from .entries import Entry
+from .exports.result import as_dict
 from .facts import common, model_words, typed_texts
 from .guideline import GUIDELINE, TO_GIVE
 from .signatures import Filing
@@ -27,22 +31,21 @@ ENDPOINTS = {
     "sd": "PARTICLE SIZE.SD",
     "fraction_100nm": "FRACTION FROM 1 TO 100 NM",
 }
-BUDGETED = {"d50": "median", "fraction_100nm": "fraction_100nm"}  # numbers with an uncertainty budget
 CATEGORY = {"code": "PC_GRANULOMETRY_SECTION", "title": "4.5 Particle size distribution (Granulometry)"}
 STANDARDS = "ISO 13322-1; ISO 9276-6; ISO 19749 (SEM) or ISO 21363 (TEM)"
 CRITERIA = "2022/C 229/01: 50 % or more of the particles, by number, from 1 to 100 nm. A screening, not a certificate."
 
 
 def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
-    """One substance with one study, in plain JSON types. Sizes are in nm, in px without a scale; the same images, name
-    and version of the software have the same identifiers."""
+    """One substance with one study, in plain JSON types. Sizes are in nm, in px without a scale. The same images and
+    name are the same substance; the same result of them by the same version of the software is the same study."""
     typed = {name: value for name, value in typed_texts(sample).items() if value}
     owner = typed.get("laboratory", TO_GIVE)
     substance, company = _identifier(sample, "substance"), _identifier(sample, owner)
     about = Summary.of(sample, readable=False)
     interpretation = decided_words(about.nano) if about.nano else ""
     study = {
-        "uuid": _identifier(sample, version()),
+        "uuid": _identifier(sample, f"{version()}|{_digest(sample)}"),
         "owner": {"substance": {"uuid": substance}, "company": {"uuid": company, "name": owner}},
         "citation": {
             "title": filing.address or CITATION,
@@ -70,6 +73,12 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
 def _identifier(sample: SampleAnalysis, of: str) -> str:
     images = sorted(image.sha256 for image in sample.images)
     return f"DSGM-{uuid5(NAMESPACE_URL, '|'.join(('deepsegm', one_line(of, 1000), _name(sample), *images)))}"
+
+
+def _digest(sample: SampleAnalysis) -> str:
+    """Of all numbers, settings and corrections; not of the versions of other packages."""
+    content = {name: value for name, value in as_dict(sample).items() if name != "versions"}
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _name(sample: SampleAnalysis) -> str:
@@ -105,15 +114,16 @@ def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], about: Summary
 
 
 def _effects(statistics: Statistics) -> Iterator[dict[str, Any]]:
-    """The figures by number, each with its 95 % interval and, where there is a budget, its expanded uncertainty."""
+    """The figures by number, each with the 95 % interval of the page and, where there is a budget, its expanded
+    uncertainty."""
     for name, endpoint in ENDPOINTS.items():
-        number, fraction = statistics.value(name), NUMBERS[name].kind == "fraction"
+        number, fraction = Entry.of(name, statistics.value(name)).shown, NUMBERS[name].kind == "fraction"
         times, unit = (100.0, "%") if fraction else (1.0, number.unit)
         if number.value is None:
             continue
         result: dict[str, Any] = {"loQualifier": "=", "loValue": times * number.value, "unit": unit}
         budget: Mapping[str, Any] = statistics.budget or {}
-        if total := budget.get(BUDGETED.get(name, "")):
+        if total := budget.get(BUDGETED.get(name, name)):
             share = 1.0 if fraction else number.value
             result |= {"errQualifier": "expanded uncertainty, k = 2", "errorValue": times * share * total["expanded"]}
         conditions: dict[str, Any] = {"WEIGHTING": "by number"}

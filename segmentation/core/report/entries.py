@@ -40,8 +40,8 @@ NO_DIRECTION = 0.05  # p from which on no common direction is seen
 class Entry:
     """One number. name: of its quantity. term: what it is called. number: with its unit and the ends of its 95 %
     interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
-    what stands below it. holds: what its interval includes. total: the ends of its range by all that is known; parts:
-    what that consists of. group: of a table of all numbers.
+    what stands below it. holds: what its interval by counting includes. parts: what its total uncertainty consists of.
+    group: of a table of all numbers.
     """
 
     name: str
@@ -53,7 +53,6 @@ class Entry:
     caution: str = ""
     below: str = ""
     holds: str = ""
-    total: tuple[float, float] | None = None
     parts: Sequence[tuple[str, str, int]] = ()
     group: str = ""
 
@@ -62,6 +61,11 @@ class Entry:
         """A number of the registry, also where the kind of analysis that measured it is gone."""
         quantity = known_number(name)
         return cls(name, quantity.title, value, definition=quantity.definition, kind=quantity.kind, **more)
+
+    @property
+    def total(self) -> tuple[float, float] | None:
+        """The ends of its range by all that is known."""
+        return self.number.total
 
     @property
     def write(self) -> Callable[[float], str]:
@@ -98,7 +102,7 @@ class Entry:
     @property
     def shown(self) -> Value:
         """The number with the ends of the interval that people read."""
-        return replace(self.number, low=self.total[0], high=self.total[1]) if self.total else self.number
+        return replace(self.number, low=self.total[0], high=self.total[1], total=None) if self.total else self.number
 
     @property
     def counting(self) -> str:

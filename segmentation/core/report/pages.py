@@ -144,12 +144,13 @@ def _picture(context: Context) -> Iterator[Flowable]:
     """The panel that shows what counts, large; of an image of another kind only the image; of a sample the first images
     with what was found."""
     sample = context.sample
-    panels = [(content, PANELS[name]) for name in sample.task.panels if (content := context.panel(name))]
-    pictures = [(content, panel) for content, panel in panels if panel.caption]
+    names = [name for name in sample.task.panels if PANELS[name].caption]
     if sample.analysis is None:
         yield from micrographs(sample, few=True)
-    elif pictures:
-        content, panel = pictures[-1] if not sample.analysis.refused else (pictures[0][0], PANELS["image"])
+    elif names:
+        name = names[0] if sample.analysis.refused else names[-1]
+        content, panel = context.panel(name), PANELS["image" if sample.analysis.refused else name]
+        assert content is not None
         yield picture(content, WIDTH, TALLEST)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
         aside = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""

@@ -77,6 +77,7 @@ class Answer(TypedDict):
     low: float | None
     high: float | None
     unit: str
+    total: tuple[float, float] | None
 
 
 Quantities = Annotated[

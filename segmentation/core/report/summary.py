@@ -174,9 +174,9 @@ class Summary:
         of_area = self.screened and self.size.name != "ecd"  # of a fibre the area says no size
         reason = "" if self.statistics.interval_note else self.few  # of a number without interval where others have one
         names = [name for name in names if name != "ecd_median" or of_area]
-        entries = [replace(self._with_total(name), caution=reason) for name in names]
+        entries = [replace(self.by_number(name), caution=reason) for name in names]
         if self.statistics.fraction_100nm is not None:
-            share = self._with_total("fraction_100nm")
+            share = self.by_number("fraction_100nm")
             entries.append(replace(share, term=f"{share.term}{self.counted_from}", below=self.doubtful))
         if self.statistics.fit and self.kept >= LEAST:
             entries.append(Entry.of("fit", Value(None), text=f"{self.statistics.fit['word']} fit"))
@@ -185,15 +185,9 @@ class Summary:
         return entries
 
     def by_number(self, name: str) -> Entry:
-        """A figure by number."""
+        """A figure by number, with its range by all that is known, where that is known."""
         assert self.statistics is not None
         return Entry.of(name, self.statistics.value(name))
-
-    def _with_total(self, name: str) -> Entry:
-        """A figure by number with its range by all that is known, where that is known."""
-        assert self.statistics is not None
-        budget: Mapping[str, Any] = self.statistics.budget or {}
-        return replace(self.by_number(name), total=budget.get(name, {}).get("ends") or None)
 
     @property
     def headlines(self) -> list[Entry]:
@@ -205,7 +199,7 @@ class Summary:
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
         return [
             replace(
-                self._with_total(name),
+                self.by_number(name),
                 term=terms[name],
                 below=below[name],
                 holds=interval_holds(self.statistics, name),
@@ -389,7 +383,7 @@ class Summary:
             return ""
         assert self.statistics is not None
         target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
-        of = f" ({interval_holds(self.statistics, 'median')})" if self._with_total("median").total else ""
+        of = f" ({interval_holds(self.statistics, 'median')})" if self.by_number("median").total else ""
         if convergence.get("by") == "image":
             return f"{capital(more_images_words(more, target, doubt))}{of if more is not None else ''}."
         aim = f"± {per_cent(target)}{of}"

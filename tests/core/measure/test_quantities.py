@@ -161,13 +161,16 @@ def test_the_result_answers_with_the_quantities_of_its_task():
     assert list(found) == list(particles.TASK.quantities)
     statistics = analysis.statistics
     low, high = statistics.intervals["median"]
-    assert found["median"] == {"value": statistics.median, "low": low, "high": high, "unit": "nm"}
+    total = statistics.budget["median"]["ends"]
+    assert total[0] < low < high < total[1] and found["d10"]["total"] is None
+    assert found["median"] == {"value": statistics.median, "low": low, "high": high, "unit": "nm", "total": total}
     nano = found["fraction_100nm"]
     assert nano == {
         "value": statistics.fraction_100nm,
         "low": pytest.approx(statistics.fraction_low),
         "high": pytest.approx(statistics.fraction_high),
         "unit": "",
+        "total": statistics.budget["fraction_100nm"]["ends"],
     }
 
 

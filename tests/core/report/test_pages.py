@@ -22,7 +22,7 @@ from segmentation.core.measure.quantities import significant
 from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import NO_SCALE, Calibration
 from segmentation.core.pipeline import measure
-from segmentation.core.report import document, exports, pages
+from segmentation.core.report import document, exports, figure, pages
 from segmentation.core.report.context import Context
 from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
@@ -218,6 +218,13 @@ def test_it_says_when_it_was_made_where_it_is_and_who_took_the_image():
     words = said(files[0].getvalue())
     for line in ("2026-11-25 06:40:05 UTC", "2024-05-06 07:08", "A. Example", "https://sem.example/jobs/1/", "lot 7"):
         assert line in words
+
+
+def test_only_the_picture_that_is_printed_is_compressed(monkeypatch):
+    compressed, as_png = [], figure.as_png
+    monkeypatch.setattr(figure, "as_png", lambda *of: compressed.append(1) or as_png(*of))
+    written(make_analysis(12))
+    assert len(compressed) == 1
 
 
 def test_its_numbers_are_those_of_the_result():

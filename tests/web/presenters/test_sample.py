@@ -84,6 +84,12 @@ def test_the_number_of_an_image_has_the_unit_of_all_together(sample):
     assert (one.term, one.words) == ("Mean intercept", "0.900 µm")
 
 
+def test_not_every_number_of_another_kind_has_an_interval(sample):
+    made = sample(None)
+    of_classes(made, {"area_fraction of ferrite": (0.5, "")})
+    assert PooledResult(made).interval_line.startswith("Ranges are 95 % intervals")
+
+
 def test_shares_of_classes_are_one_bar(client, sample):
     made = sample(None)
     row = of_classes(made, {"area_fraction of ferrite": (0.5, ""), "area_fraction of pearlite": (0.25, "")})

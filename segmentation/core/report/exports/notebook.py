@@ -175,15 +175,16 @@ def licence_of(text: str) -> Node:
 
 
 def _numbers(context: Context) -> Iterator[Node]:
-    """The numbers that this kind of analysis answers with."""
-    from ..entries import known_number
+    """The numbers that this kind of analysis answers with, each with the interval of the page."""
+    from ..entries import Entry
 
-    for name, value in context.sample.quantities.items():
-        if value.value is not None:
+    for name, measured in context.sample.quantities.items():
+        entry = Entry.of(name, measured)
+        if (value := entry.shown).value is not None:
             limits = {"minValue": value.low, "maxValue": value.high} if value.low is not None else {}
             unit = {"unitText": value.unit} if value.unit else {}
             identifier = f"#number-{re.sub('[^A-Za-z0-9_]+', '-', name)}"
-            about = {"@id": identifier, "@type": "PropertyValue", "name": known_number(name).title, "propertyID": name}
+            about = {"@id": identifier, "@type": "PropertyValue", "name": entry.term, "propertyID": name}
             yield {**about, "value": value.value, **unit, **limits}
 
 

@@ -28,11 +28,12 @@ from segmentation.core.report.exports.result import json_value
 from segmentation.core.report.files import write_all
 from segmentation.core.report.guideline import NONE_COUNTED, form_of
 from segmentation.core.report.signatures import UNFILED, Filing, Signed
+from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import BIBTEX, CITATION, decided_words
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.tasks import find
 from segmentation.core.typed import read_settings
-from tests.core.builders import make_analysis, renamed
+from tests.core.builders import make_analysis, refound, renamed
 
 pytestmark = pytest.mark.usefixtures("coarse")
 WRITE = figure.write
@@ -114,6 +115,9 @@ class TestForm:
             number, unit = said[f"{title} (95 % interval)"].value.split()[:2]
             assert float(number) == pytest.approx(getattr(statistics, name), rel=0.01) and unit == "nm"
             assert not low or low < float(number) < high
+        page = {entry.name: entry for entry in Summary.of(SampleAnalysis.of(analysis)).headlines}
+        assert said["D50 (95 % interval)"].value == page["median"].words and page["median"].total
+        assert said["Fraction from 1 to 100 nm"].value.startswith(page["fraction_100nm"].words)
         assert said["Median: total uncertainty"].value == statistics.budget["median"]["sentence"]
         assert decided_words(statistics.nano).removeprefix("l") in said["Screening after 2022/C 229/01"].value
 
@@ -161,9 +165,13 @@ class TestEndpointRecord:
             effect = effects[f"PARTICLE SIZE.{name.upper()}"]
             assert effect.result.loValue == statistics[name] and effect.result.unit == "nm"
             ends = effect.conditions.get("INTERVAL_95")
-            assert (ends and [ends.loValue, ends.upValue]) == statistics["intervals"][name]
+            of_page = statistics["budget"]["median"]["ends"] if name == "d50" else statistics["intervals"][name]
+            assert (ends and [ends.loValue, ends.upValue]) == of_page
         share = effects["FRACTION FROM 1 TO 100 NM"]
         assert share.result.loValue == pytest.approx(100 * statistics["fraction_100nm"]) and share.result.unit == "%"
+        ends = share.conditions["INTERVAL_95"]
+        total = [100 * end for end in statistics["budget"]["fraction_100nm"]["ends"]]
+        assert [ends.loValue, ends.upValue] == pytest.approx(total)
         budget = statistics["budget"]["median"]
         assert effects["PARTICLE SIZE.D50"].result.errorValue == pytest.approx(budget["expanded"] * budget["value"])
         assert study.parameters["PARTICLES_COUNTED"].loValue == statistics["n_kept"]
@@ -175,6 +183,12 @@ class TestEndpointRecord:
         (study,) = Substances(**json_value(record(sample, UNFILED))).substance[0].study
         assert {each.result.unit for each in study.effects} <= {"px"} and bool(study.effects) == bool(count)
         assert study.interpretationResult == "" and "PIXEL_SIZE" not in study.parameters
+
+    def test_corrections_and_settings_make_another_study_of_the_same_substance(self, analysis):
+        others = [refound(analysis, corrected=3), typed(analysis, field_spread=10.0), analysis]
+        substances = [record(SampleAnalysis.of(each), UNFILED)["substance"][0] for each in others]
+        assert len({each["i5uuid"] for each in substances}) == 1
+        assert len({each["study"][0]["uuid"] for each in substances}) == 3
 
     def test_the_same_images_have_the_same_identifiers(self, analysis):
         one, other = (record(SampleAnalysis.of(each), UNFILED) for each in (analysis, renamed(analysis, "b.tif")))
@@ -243,7 +257,13 @@ class TestNotebookEntry:
         assert person["@id"] == "https://orcid.org/0000-0002-1825-0097" and person["name"] == "A. Muster"
         assert graph[person["affiliation"]["@id"]]["name"] == TYPED["laboratory"]
         assert graph["#microscope"]["name"] == TYPED["microscope"]
-        assert graph["#number-median"]["value"] == analysis.statistics.median
+        median, total = graph["#number-median"], analysis.statistics.budget["median"]["ends"]
+        assert [median["minValue"], median["value"], median["maxValue"]] == [
+            total[0],
+            analysis.statistics.median,
+            total[1],
+        ]
+        assert Summary.of(SampleAnalysis.of(analysis)).headlines[0].words in graph["./result/"]["text"]
         assert graph["./"]["datePublished"] == "2026-11-25T12:00:00+00:00"
         assert graph["#image-1"]["description"].endswith(analysis.micrograph.sha256)
 
