@@ -27,6 +27,7 @@ from segmentation.core.report.context import Context
 from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.workbooks import _first
+from segmentation.core.report.files import write_all
 from segmentation.core.report.fonts import runs
 from segmentation.core.report.method import WEIGHTED
 from segmentation.core.report.method import method as method_of
@@ -220,10 +221,10 @@ def test_it_says_when_it_was_made_where_it_is_and_who_took_the_image():
         assert line in words
 
 
-def test_only_the_picture_that_is_printed_is_compressed(monkeypatch):
+def test_only_the_picture_that_is_printed_is_compressed(monkeypatch, tmp_path):
     compressed, as_png = [], figure.as_png
     monkeypatch.setattr(figure, "as_png", lambda *of: compressed.append(1) or as_png(*of))
-    written(make_analysis(12))
+    write_all(make_analysis(12), tmp_path, for_the_page=False, stored_only=True, besides={"report.pdf"})
     assert len(compressed) == 1
 
 

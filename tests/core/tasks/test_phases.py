@@ -112,10 +112,8 @@ def test_no_number_is_given_of_an_image_of_another_kind(taught):
     refused = measured(found(striped(), noise, taught))
     assert all(value.value is None for value in refused.quantities.values())
     assert not refused.table.kept.any() and set(refused.table.reasons) == {Reason.UNLIKE}
-    said = {
-        name for name, cells in refused.table.columns.items() if cells.dtype.kind in "if" and not np.isnan(cells).all()
-    }
-    assert said == {"label", "class"}, "nor in the files"
+    numbers = {name: cells for name, cells in refused.table.columns.items() if cells.dtype.kind in "if"}
+    assert {name for name, cells in numbers.items() if not np.isnan(cells).all()} == {"label", "class"}, "nor in files"
     anyway = measured(found(striped(), noise, taught), measure_unlike=True)
     assert anyway.quantities["area_fraction of laths"].value == 0.5 and anyway.flags[0] == phases.DIFFERENT
 
