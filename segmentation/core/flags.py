@@ -10,7 +10,7 @@ from pydantic import Field
 
 LONGEST = 60  # characters of a short form
 NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels, the same everywhere
-NO_NUMBERS = "No numbers: unlike the training images of the model"  # short form where an image is of another kind
+NO_NUMBERS = "No numbers: unusual picture"  # short form where an image is of another kind
 
 
 @dataclass(frozen=True)

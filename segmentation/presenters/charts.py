@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Any
@@ -147,6 +147,13 @@ def polygon(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[floa
     """A histogram as the line over the middles of its bins."""
     bins = zip(edges, edges[1:], heights, strict=False)
     return [(edges[0], 0.0), *(((low + high) / 2, height) for low, high, height in bins), (edges[-1], 0.0)]
+
+
+def points(curve: Mapping[str, Any], names: Iterable[str]) -> list[list[tuple[float, float | None]]]:
+    """The lines of a stored curve (core.tasks.base.Curve) by these names, or its only one."""
+    x, lines = curve["x"], curve["lines"]
+    ys = [lines.get(name, []) for name in names] if len(lines) > 1 else lines.values()
+    return [polygon(x, y) if len(x) > len(y) > 0 else list(zip(x, y, strict=False)) for y in ys]
 
 
 @dataclass(frozen=True)

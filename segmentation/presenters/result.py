@@ -31,7 +31,7 @@ from ..models import Job, Micrograph
 from ..plain import quantities_of
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
-from .charts import Bar, ChartedSummary, Convergence, Lines, polygon
+from .charts import Bar, ChartedSummary, Convergence, Lines, points
 
 HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
 LISTED = ("min_feret", "max_feret", "ecd", "area")  # sizes in the table of objects of every kind
@@ -225,12 +225,8 @@ class Result(ChartedSummary):
     @property
     def curves(self) -> list[Lines]:
         """What is drawn where there is no size distribution; nothing of results of earlier versions."""
-        charts = []
-        for curve in () if self.statistics else self.summary.get("curves", ()):
-            x, lines = curve["x"], curve["lines"]
-            ys = [lines.get(row.name, []) for row in self.classes] if len(lines) > 1 else lines.values()
-            points = [polygon(x, y) if len(x) > len(y) > 0 else list(zip(x, y, strict=False)) for y in ys]
-            charts.append(Lines.of(points, curve["title"], curve["across"], from_zero=True))
+        stored, names = () if self.statistics else self.summary.get("curves", ()), [row.name for row in self.classes]
+        charts = (Lines.of(points(each, names), each["title"], each["across"], from_zero=True) for each in stored)
         return [chart for chart in charts if chart]
 
     @property

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from django.db.models import F, Q, QuerySet
@@ -16,7 +17,7 @@ from ..core.flags import Flag, from_json
 from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics
 from ..core.micrograph.pairing import rank
-from ..core.report.entries import Entry, answers
+from ..core.report.entries import Entry, answers, known_number
 from ..core.report.wording import agreement_words, capital, corrected_images_words, scale_range
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
@@ -25,7 +26,7 @@ from ..models import Job, Micrograph, Sample
 from ..plain import quantities_of
 from ..services.results.models_offered import title_of
 from ..services.results.samples import uncounted
-from .charts import ChartedSummary
+from .charts import ChartedSummary, Lines, points
 from .result import ClassRow, class_rows, shown_settings, values_of
 
 HEIGHT = 32.0
@@ -52,7 +53,7 @@ class ImageRow:
 
     job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
     reason: why it failed or is not pooled. outlier: "" or why it may not belong. warning: its warnings in short.
-    bars: its histogram as an SVG path, "" where there is none. numbers: those of a kind without a distribution.
+    bars: its histogram as an SVG path, "" where there is none. numbers, shares: of a kind without a distribution.
     by_hand: whether people or another tool made or changed its outlines. other: the id of another result of the image
     that can count instead, automatic if this one is by hand and the other way round; None if there is none. number:
     in the notes of the sample, 0 if it has none. scale: where scales differ.
@@ -71,6 +72,7 @@ class ImageRow:
     warning: str = ""
     bars: str = ""
     numbers: Sequence[Entry] = ()
+    shares: Sequence[tuple[ClassRow, float]] = ()  # each class, and where its bar begins, in per cent
     by_hand: bool = False
     other: Any = None
     number: int = 0
@@ -159,7 +161,7 @@ class PooledResult(ChartedSummary):
     @property
     def answered(self) -> bool:
         """Whether there are numbers of all images together."""
-        return bool(self.statistics or self.quantities)
+        return bool(self.statistics or any(entry.number.value is not None for entry in self.quantities))
 
     @cached_property
     def task(self) -> Task:
@@ -176,20 +178,24 @@ class PooledResult(ChartedSummary):
         """Names of the main numbers."""
         return self.stored.get("headline_quantities") or []
 
-    def headline_quantities(self, quantities: Mapping[str, Value]) -> list[Entry]:
-        """The main numbers of all images or of one, by which images are compared, in the units of all together."""
-        long = {entry.name for entry in answers(self.stored_quantities, every=True) if "µm" in entry.number.unit}
-        return [
-            Entry.of(name, in_micrometres(quantities[name]) if name in long else quantities[name])
-            for name in self.headline_names
-            if name in quantities
-        ]
-
     @property
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and bool(self.quantities)
         return class_rows(self.stored_quantities) if has_classes else []
+
+    @property
+    def curves(self) -> list[Lines]:
+        """The curves of its images over each other, where each has one line, such as the thickness along a layer."""
+        rows = zip(self.stored.get("of", []), self.stored.get("images", []), strict=False)
+        counted = [pk for pk, row in rows if not row.get("excluded")] if not self.statistics else []
+        overlaid: dict[tuple[str, str], list[Any]] = {}
+        for curves in Job.objects.filter(pk__in=counted).values_list("summary__curves", flat=True):
+            for curve in curves or ():
+                if len(curve["lines"]) == 1:
+                    overlaid.setdefault((curve["title"], curve["across"]), []).extend(points(curve, ()))
+        charts = (Lines.of(lines, *titles, from_zero=True) for titles, lines in overlaid.items())
+        return [chart for chart in charts if chart]
 
     @property
     def images_pooled(self) -> int:
@@ -299,21 +305,28 @@ class PooledResult(ChartedSummary):
             sizes = [job.nm_per_pixel for job in jobs]
             rows = [replace(row, scale=scale_range(nm, nm)) if nm else row for row, nm in zip(rows, sizes, strict=True)]
         rows = self._with_others(rows)
-        if self.headline_names:
-            quantities_by_job = dict(
-                Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities")
-            )
-            rows = [
-                replace(row, numbers=self._headline_of(quantities_by_job.get(row.job.pk) or {}))
-                for row in rows
-                if row.job
-            ]
+        if not self.statistics:
+            of_jobs = Job.objects.filter(pk__in=[job.pk for job in jobs])
+            quantities = dict(of_jobs.values_list("pk", "summary__quantities"))
+            rows = [replace(row, **self._numbers(quantities.get(row.job.pk) or {})) for row in rows if row.job]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
 
-    def _headline_of(self, quantities: dict[str, Any]) -> list[Entry]:
-        order = [name for name in self.headline_names if name in quantities]
-        return self.headline_quantities(values_of({"order": order, "quantities": quantities}))
+    def _numbers(self, quantities: dict[str, Any]) -> dict[str, list[Any]]:
+        """The main numbers of one image, in the units of all together: of several classes the share of each, else
+        one number."""
+        names = [name for name in self.headline_names if name in quantities]
+        if len(names) > 1:
+            rows = class_rows(values_of({"order": names, "quantities": quantities}))
+            ends = accumulate((row.share.at if row.share else 0.0 for row in rows), initial=0.0)
+            return {"shares": list(zip(rows, ends, strict=False))}
+        long = {entry.name for entry in answers(self.stored_quantities, every=True) if "µm" in entry.number.unit}
+        values = values_of({"order": names, "quantities": quantities})
+        present = {
+            name: in_micrometres(of) if name in long else of for name, of in values.items() if of.value is not None
+        }
+        entries = [Entry.of(name, value) for name, value in present.items()]
+        return {"numbers": [replace(each, term=known_number(each.name.partition(OF)[0]).title) for each in entries]}
 
     def _with_others(self, rows: list[ImageRow]) -> list[ImageRow]:
         """The rows, each with the newest other result of its image that differs in whether people made it."""

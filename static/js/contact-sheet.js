@@ -38,7 +38,24 @@ export function follow(particles, { unit }, size, lengths) {
     box.textContent = numbers[box.dataset.number] ?? box.textContent;
     box.closest(".answer")?.classList.add("corrected");
   }
+  count(particles);
   return { kept, words: median === null ? "" : `, median ${length} ${lengths.unit}${size === "area" ? "²" : ""}` };
+}
+
+// The states as buttons have the counts of now; what is left out here gets one of its own.
+function count(particles) {
+  const chips = [...document.querySelectorAll("[data-chips] [data-state]")];
+  if (chips.length && particles.some(({ reason }) => reason === REASON) && !chips.some((chip) => chip.dataset.state === REASON)) {
+    const chip = chips.at(-1).cloneNode(true);
+    chip.dataset.state = REASON;
+    chip.title = "Left out by hand.";
+    chip.classList.add("aside");
+    chip.firstChild.textContent = "Wrong outline ";
+    chip.querySelector("b").removeAttribute("data-number");
+    chips.at(-1).after(chip);
+    chips.push(chip);
+  }
+  for (const chip of chips) chip.querySelector("b").textContent = particles.filter(({ reason }) => reason === chip.dataset.state).length;
 }
 
 export class ContactSheet {

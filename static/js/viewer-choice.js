@@ -28,11 +28,18 @@ export class Choice {
 
 export class Chips {
   constructor(section, hide) {
-    this.chips = [...section.querySelectorAll("[data-state]")];
+    this.section = section;
     this.all = section.querySelector("[data-all-states]");
     this.hide = hide;
-    for (const chip of this.chips) chip.addEventListener("click", () => this.toggle(chip));
+    section.addEventListener("click", ({ target }) => {
+      const chip = target.closest("[data-state]");
+      if (chip) this.toggle(chip);
+    });
     this.all?.addEventListener("click", () => this.everything());
+  }
+
+  get chips() {
+    return [...this.section.querySelectorAll("[data-state]")];
   }
 
   toggle(chip) {

@@ -12,6 +12,7 @@ const ACCEPTED = {
 };
 const STATED = ["source", "pixels", "error", "length"]; // beside each width: its source, and the line of a drawn one
 const VERY_WIDE = 1e6; // nm
+const COARSE = 2; // per cent of a width, half of its last digit
 const UNITS = { pm: 1e-3, "Å": 0.1, "\u212b": 0.1, nm: 1, "µm": 1e3, "μm": 1e3, um: 1e3, mm: 1e6 };
 
 // Nanometres, or null where the text is no length; the server has the last word.
@@ -46,6 +47,12 @@ export function question(text) {
   return unit === "mm" ? `did you mean ${number} µm?` : `that is ${digits(lengthOf(text) / 1e6)} mm, is it right?`;
 }
 
+// A width whose last digit leaves much open, such as "2 µm": "" for any other. The server takes it as rounded, too.
+function coarse(text) {
+  const half = 50 / Number(/^[0-9.,]+/.exec(text.trim())[0].replace(/[.,]/g, ""));
+  return half >= COARSE ? `taken as rounded to ± ${digits(half, 2)} %, so type all digits` : "";
+}
+
 // card: the element of the upload, or null while there is none. An empty field leaves the scale to the image.
 export function badgeFor(text, source, card) {
   const own = text.trim() === "" || (source !== "" && OWN.includes(source));
@@ -60,7 +67,7 @@ export function badgeFor(text, source, card) {
   const scale = card ? `: ${digits(width / Number(card.dataset.columns))} nm/px` : "";
   const accepted = ACCEPTED[source];
   if (accepted) return { text: `${accepted}${scale}`, status: "good" };
-  const asked = question(text);
+  const asked = question(text) || coarse(text);
   return asked ? { text: `typed${scale}; ${asked}`, status: "check" } : { text: `typed${scale}`, status: "" };
 }
 

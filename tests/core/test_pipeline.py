@@ -108,7 +108,7 @@ def test_an_image_unlike_those_of_a_further_training_gets_a_warning():
     like = isolated(seed=4)[0]
     unlike = np.clip(like + np.linspace(-60, 90, like.shape[1]), 0, 255).astype(np.uint8)  # uneven brightness
     flags = [analyse(micrograph_of(each), AnalysisSettings.of(scale=0.5), card=own).flags for each in (like, unlike)]
-    told = [[flag for flag in every if flag.short == "Unlike the images of the fine-tuning"] for every in flags]
+    told = [[flag for flag in every if flag.short == "Unusual picture for the fine-tuned model"] for every in flags]
     assert told[0] == [] and told[1][0].doubt
     assert "fine-tuned on 3 images" in told[1][0].text and "(particles)" in told[1][0].text
 

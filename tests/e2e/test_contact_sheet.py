@@ -51,6 +51,7 @@ def test_a_cross_takes_one_particle_off_the_count_and_a_tick_brings_it_back(open
     expect(count).to_have_text(str(DISCS - 1))
     expect(cross).to_have_attribute("aria-pressed", "true")
     expect(page.locator(".particles td.aside", has_text="wrong outline")).to_have_count(1)
+    expect(page.locator("[data-chips]").get_by_role("button", name="Wrong outline 1")).to_be_visible()
     assert not page.locator(".answer .interval").first.is_visible()  # it is that of the outlines before
     press(tick, size)
     expect(count).to_have_text(str(DISCS))

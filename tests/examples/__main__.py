@@ -77,7 +77,7 @@ def draw_layers(rng: np.random.Generator) -> Field:
     rows, columns = np.indices(SHAPE)
     top = 260 + 10 * smooth_field((1, SHAPE[1]), 120, rng)[0] + 2 * smooth_field((1, SHAPE[1]), 12, rng)[0]
     bottom = top + 75 + 5 * smooth_field((1, SHAPE[1]), 90, rng)[0]
-    grey = np.where(rows < top, 0.94, np.where(rows < bottom, 0.42, 0.22)).astype(np.float32)
+    grey = np.where(rows < top, 0.94, np.where(rows < bottom, 0.42, 0.16)).astype(np.float32)
     seams = abs(warped(fractal_field(SHAPE, 110, 20, 0.5, rng), 14, 30, rng)) < 0.12
     grey[(rows < top) & seams & (smooth_field(SHAPE, 90, rng) > 0.55)] = 0.3
     grey[(rows < top) & (smooth_field(SHAPE, 8, rng) > 1.6)] = 0.08

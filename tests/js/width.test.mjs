@@ -36,6 +36,8 @@ test("the badge says where a width comes from and what it means", () => {
   assert.deepEqual(badge("", "", null), ["", ""]);
   assert.deepEqual(badge("5.12 µm", "typed"), ["typed: 5 nm/px", ""]);
   assert.deepEqual(badge("5120", "typed", null), ["typed", ""]);
+  assert.deepEqual(badge("2 µm", "typed"), ["typed: 1.953 nm/px; taken as rounded to ± 25 %, so type all digits", "check"]);
+  assert.deepEqual([badge("2.00 µm", "typed"), badge("0.5 mm", "typed")].map(([text]) => text.includes("±")), [false, true]);
   assert.deepEqual(badge("5120", "data bar"), ["read from the image, confirmed: 5 nm/px", "good"]);
   assert.deepEqual(badge("5120", "drawn"), ["drawn on the scale bar: 5 nm/px", "good"]);
 });

@@ -63,7 +63,6 @@ Intervals = dict[str, Interval]
 Draws = dict[str, Drawn]
 
 FEWEST_IMAGES = 3  # two images may be alike by chance
-FARTHEST = 100.0  # with three unlike images a limit may be this many times the figure
 LEAST_IMAGES = 8  # for a bootstrap-t, and by volume; with fewer, too many resamples hold one image only
 LEAST = 6  # particles; the median of five has no 95 % interval between order statistics
 SPREAD = ("sd", "span", "geometric_sd")  # by volume of several images their intervals cover only 79 to 90 %
@@ -156,7 +155,7 @@ def _with_random_effects(
         if limits is None or not value or (name == "geometric_sd" and value <= 1):
             continue
         draws = np.log(value) * np.exp(off[name]) if name == "geometric_sd" else np.log(value) + off[name]
-        law = Drawn(draws).limits(0 if name in DIMENSIONLESS else resamples.calibration, FARTHEST)
+        law = Drawn(draws).limits(0 if name in DIMENSIONLESS else resamples.calibration)
         wider[name] = law and _hull(limits, law)
     return wider
 

@@ -123,7 +123,7 @@ def pooled_quantities(
             spread = float(jackknife_error(np.array(without, float)))
             by_scale = ((longer[name] or value) - (shorter[name] or value)) / 2
             half = hypot(t95(len(fields) - 1) * spread, Z95 * by_scale)
-            low = value - half if not quantity.power and quantity.kind != "fraction" else max(0.0, value - half)
+            low = value - half if quantity.signed else max(0.0, value - half)
             high = min(1.0, value + half) if quantity.kind == "fraction" else value + half
             result = Value(value, low, high, result.unit) if spread > 0 else result
         values[name] = result

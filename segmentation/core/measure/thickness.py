@@ -70,12 +70,15 @@ def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
     along, across = axes[:, 1], axes[:, 0]
     if spreads[1] < LONG**2 * spreads[0]:
         return None
-    line, start = _middle_line((places - middle) @ along, (places - middle) @ across)
+    framed = np.any((places == 0) | (places == np.array(layer.shape) - 1), axis=1)
+    line, start = _middle_line((places - middle) @ along, (places - middle) @ across, framed)
+    if len(line) < FEWEST:
+        return None
     slope = np.gradient(line)
     arc = np.r_[0, np.cumsum(np.hypot(1, np.diff(line)))]
     step = max(1.0, arc[-1] / MOST)
     mean = len(places) / arc[-1]
-    # Within half a thickness of its ends the frame may cut one side of the layer, which bends the line.
+    # Within half a thickness of its ends the line has too little beside it to be smooth.
     at = np.interp(np.arange((mean + step) / 2, arc[-1] - mean / 2, step), arc, np.arange(len(line)))
     height, tilt = (np.interp(at, np.arange(len(line)), curve) for curve in (line, slope))
     centres = middle + (start + at)[:, None] * along + height[:, None] * across
@@ -119,15 +122,21 @@ def _in_line(pieces: NDArray[np.int32], largest: int) -> NDArray[np.bool_]:
     return is_in_line
 
 
-def _middle_line(along: Floats, across: Floats) -> tuple[Floats, float]:
-    """The mean place across of the pixels at each px along (n,), smoothed, and where the first lies."""
+def _middle_line(along: Floats, across: Floats, framed: NDArray[np.bool_]) -> tuple[Floats, float]:
+    """The mean place across of the pixels at each px along (n,), smoothed, and where the first lies.
+
+    It reaches as far as all of the layer is in view: where pixels are `framed`, the frame may have cut one side off.
+    """
     from scipy.ndimage import gaussian_filter1d
 
     start = float(np.floor(along.min()))
     bins = np.floor(along - start).astype(np.int64)
     count = np.bincount(bins)
-    filled = np.flatnonzero(count)
-    line = np.interp(np.arange(len(count)), filled, (np.bincount(bins, across)[filled] / count[filled]))
+    filled = np.flatnonzero((count > 0) & (np.bincount(bins, framed) == 0))
+    if not len(filled):
+        return np.empty(0), start
+    line = np.interp(np.arange(filled[0], filled[-1] + 1), filled, np.bincount(bins, across)[filled] / count[filled])
+    start += float(filled[0])
     sigma = max(2.0, SMOOTH * len(along) / len(count))
     pad = min(len(line) - 1, round(4 * sigma))
     longer = np.pad(line, pad, mode="reflect", reflect_type="odd")  # so that its ends keep their slope

@@ -18,6 +18,7 @@ from ..measure.quantities import (
     Quantity,
     UnknownQuantity,
     Value,
+    decimals,
     decimals_between,
     in_micrometres,
     number,
@@ -64,12 +65,14 @@ class Entry:
 
     @property
     def write(self) -> Callable[[float], str]:
-        """What writes a number of its kind, without unit: no digit that its interval leaves open."""
+        """What writes a number of its kind, without unit: no digit that its interval leaves open, but two at least."""
         if self.kind == "integer":
             return "{:,.0f}".format
         low, high = self.total or (self.number.low, self.number.high)
         write = hundredths if self.kind == "fraction" else significant
-        return write if low is None or high is None else partial(write, most=decimals_between(low, high))
+        if low is None or high is None or (most := decimals_between(low, high)) is None:
+            return write
+        return partial(write, most=max(most, decimals(self.number.value or 0.0, 2)))
 
     @property
     def value(self) -> str:

@@ -129,8 +129,11 @@ class Summary:
 
     @property
     def leading(self) -> list[Entry]:
-        """At most three of them: the first, the median and the last; of classes three of the first measure."""
+        """At most three of them: the first, the median and the last; of classes three of the first measure. Where some
+        of the objects have no size, the first says how many have one."""
         quantities = self.known
+        if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
+            quantities[0] = replace(quantities[0], below=f"{self.kept:,} of them have a size")
         if quantities and OF in quantities[0].name:
             measure = quantities[0].name.partition("_")[0]
             return [quantity for quantity in quantities if quantity.name.startswith(measure)][:3]

@@ -89,6 +89,7 @@ quantities.add(
         "ASTM grain size number",
         "G = 3.321928 log10(grains per mm²) − 2.954; it needs the scale of the image.",
         source=E112,
+        signed=True,
     ),
 )
 

@@ -148,14 +148,12 @@ def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
         )
     elif used.get("unfamiliar") and not sure:
         compare = " Compare the outlines with the image." if len(segmentation) else ""
-        yield Flag.doubtful(
-            f"This image is unlike all training images of {title}.{compare}", "Unlike all training images of the model"
-        )
+        yield Flag.doubtful(f"This image is unlike all training images of {title}.{compare}", "Unusual picture")
     elif base := used.get("unlike_own"):
         yield Flag.doubtful(
             f"{title} was fine-tuned on {base['images']} images unlike this one. Its base model ({base['began_with']})"
             " may do better. Compare the two.",
-            "Unlike the images of the fine-tuning",
+            "Unusual picture for the fine-tuned model",
         )
 
 

@@ -33,7 +33,7 @@ DIFFERS = 0.8  # part of the distance that a card allows from which one is warne
 DIFFERENT = Flag.doubtful(
     "This image looks unlike the training images of the model. Compare the phases with the image before you use the"
     " numbers.",
-    "Unlike the training images of the model",
+    "Unusual picture",
 )
 METHOD = (
     "A convolutional network gave for every pixel the probability of each phase, and the likeliest was taken (image"

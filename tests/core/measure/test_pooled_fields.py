@@ -262,10 +262,11 @@ class TestFiles:
         assert "resampled by a factor of 1;" in said  # how maps became phases, the same for all
 
 
-def test_a_quantity_below_nothing_is_only_what_can_be_negative(monkeypatch):
+@pytest.mark.parametrize(("signed", "values", "low"), [(True, (-1.0, -3.0), -14.7), (False, (9.0, 0.0), 0.0)])
+def test_a_quantity_below_nothing_is_only_what_can_be_negative(monkeypatch, signed, values, low):
     from segmentation.core.measure import quantities
 
-    monkeypatch.setitem(quantities.NUMBERS, "level", Quantity("level", "Level", "A number of any sign."))
-    fields = [FieldOfView(member(0.2).table, {"level": value}, 1.0) for value in (-1.0, -3.0)]
-    found = pooled_quantities(fields, by_area, "px", 0.0)["level"]
-    assert found.value == -2 and found.low < found.value < found.high
+    monkeypatch.setitem(quantities.NUMBERS, "level", Quantity("level", "Level", "A number.", signed=signed))
+    fields = [FieldOfView(member(0.2).table, {"level": value}, 1.0) for value in values]
+    pooled = pooled_quantities(fields, by_area, "px", 0.0)["level"]
+    assert pooled.value == sum(values) / 2 and pooled.low == pytest.approx(low, abs=0.1) and pooled.high > pooled.value

@@ -34,6 +34,7 @@ def test_straight_layers_at_all_angles(thick, degrees):
     assert found["median"].value == pytest.approx(thick, rel=0.02)
     assert found["sd"].value < max(0.6, 0.02 * thick)
     assert found["min"].value <= found["d10"].value <= found["d90"].value <= found["max"].value
+    assert found["max"].value < 1.02 * thick + 1  # nothing flares where the frame cuts the layer
 
 
 @pytest.mark.parametrize(("thick", "height", "length"), [(10, 20, 200), (25, 30, 300), (40, 20, 200), (40, 40, 300)])

@@ -79,6 +79,10 @@ def test_the_page_draws_the_thickness_along_the_layer_and_how_often_each_was_rea
     thickness, shares = along.lines["oxide"], spread.lines["oxide"]
     assert len(along.x) == len(thickness) <= 200 and along.x[-1] == pytest.approx(15, rel=0.15)
     assert np.nanmedian(np.array(thickness, float)) == pytest.approx(1.5, rel=0.03)
+    interrupted = coated()
+    interrupted[:, 140:160] = interrupted[0, 0]
+    (gap, _) = TASK.curves(segmented(interrupted, **OPTIONS), Calibration.absent())
+    assert len(gap.x) == len(gap.lines["oxide"]) and np.isnan(gap.lines["oxide"]).any()
     assert len(spread.x) == len(shares) + 1 and sum(shares) == pytest.approx(100)
     assert spread.across == along.title
     assert TASK.curves(segmented(np.zeros((60, 80), np.int32), **OPTIONS), Calibration.absent()) == []

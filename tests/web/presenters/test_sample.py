@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from segmentation.core.measure.quantities import Value
 from segmentation.models import Job, Sample
 from segmentation.presenters.sample import PooledResult
 from tests.web.finished import SUMMARY, words
@@ -64,11 +63,32 @@ def test_where_the_calibration_stands_in_the_way_it_is_said(sample):
     assert "±5.9 %" in PooledResult(made).enough
 
 
-def test_the_numbers_of_an_image_have_the_unit_of_all_together(sample):
-    name = "mean_intercept of ferrite"
-    made = sample(LINE, headline_quantities=[name], order=[name], quantities={name: {"value": 1250.0, "unit": "nm"}})
-    (one,) = PooledResult(made).headline_quantities({name: Value(900.0, unit="nm")})
-    assert one.words == "0.900 µm"
+def of_classes(made, values):
+    """The only image of a sample without sizes, which has these quantities, as all images together have them."""
+    stored = {name: {"value": value, "unit": unit} for name, (value, unit) in values.items()}
+    job = made.jobs.get()
+    job.summary = {
+        **job.summary,
+        "quantities": {name: {**of, "value": 0.72 * of["value"]} for name, of in stored.items()},
+    }
+    job.save()
+    kept = {name: of for name, of in made.pooled.items() if name not in SUMMARY["statistics"]}
+    made.pooled = {**kept, "headline_quantities": list(stored), "order": list(stored), "quantities": stored}
+    made.save()
+    (row,) = PooledResult(made).images
+    return row
+
+
+def test_the_number_of_an_image_has_the_unit_of_all_together(sample):
+    (one,) = of_classes(sample(None), {"mean_intercept of ferrite": (1250.0, "nm")}).numbers
+    assert (one.term, one.words) == ("Mean intercept", "0.900 µm")
+
+
+def test_shares_of_classes_are_one_bar(client, sample):
+    made = sample(None)
+    row = of_classes(made, {"area_fraction of ferrite": (0.5, ""), "area_fraction of pearlite": (0.25, "")})
+    assert [(of_class.name, start) for of_class, start in row.shares] == [("ferrite", 0.0), ("pearlite", 36.0)]
+    assert not row.numbers and "ferrite <b>36 %</b>" in page(client, made)
 
 
 def test_single_images_count_particles(client, sample):
