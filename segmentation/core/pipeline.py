@@ -26,7 +26,7 @@ from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, stands_for
 from .network.inference import Progress as Fraction
 from .network.inference import no_progress, predict, predict_augmented
-from .network.likeness import OWN, is_near, relative_distance
+from .network.likeness import ENTRY, NEAR, OWN, relative_distance
 from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
@@ -171,10 +171,11 @@ class Search:
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
             decoded = task.decode(maps, grey, view, card, asked)
-        if is_near(decoded.used.get("unlike", 0.0), card):
+        if ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR:
             likely, unfamiliar = [], False
-        resembled = next((other for other in likely if self._may_show(other, decoded.labels > 0)), None)
-        if resembled:
+        plausible = (other for other in likely if tasks.find(other.task).plausible(decoded.labels > 0))
+        near = (kind for kind in plausible if relative_distance(as_shown(self.picture, "bright"), 1.0, kind) <= UNLIKE)
+        if resembled := next(near, None):
             title, kind = resembled.title, tasks.find(resembled.task).title
             title += f" ({kind})" * (kind != title)
             decoded.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
@@ -186,11 +187,6 @@ class Search:
         names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
         kept_maps = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
         return _segmentation(self.micrograph, task, self.asked, card, view, self.rows, decoded, kept_maps)
-
-    def _may_show(self, other: ModelCard, mask: NDArray[np.bool_]) -> bool:
-        """Whether the image, with this foreground (H, W), may be of another model's kind."""
-        plausible = tasks.find(other.task).plausible(mask)
-        return plausible and relative_distance(as_shown(self.picture, "bright"), 1.0, other) <= UNLIKE
 
     def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:
         """The best of several readings: by the first model and, if its outlines do not explain the picture, with other

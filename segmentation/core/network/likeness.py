@@ -21,7 +21,7 @@ REACHES = (1, 2, 4, 8, 16, 32)  # px, standard deviations of the Gaussians betwe
 MOST = 1024  # px of a side that are looked at
 USUAL = np.array([0.8, *[0.5] * (len(REACHES) - 1), 0.5, 1.5])  # spread of each feature over ten kinds of micrographs
 LIMITS = (0.4, 1.25)  # micrographs of other kinds begin at about 0.4; images that differ much among themselves get more
-NEAR = 0.3  # of 999 micrographs of other kinds than a model's two are nearer that `textures` alone refuses
+NEAR = 0.3  # within which `textures` do not count: two of 999 images of other kinds that these alone refuse are nearer
 ROOM = 1.25  # times the distance under which nine in ten taught images are from those of other groups
 Floats = NDArray[np.float64]
 
@@ -66,9 +66,3 @@ def relative_distance(grey: NDArray[np.uint8], scale: float, card: ModelCard, en
     if not taught or not grey.std():
         return 0.0
     return distance(describe(grey, scale), taught["taught"]) / float(taught["limit"])
-
-
-def is_near(relative: float, card: ModelCard) -> bool:
-    """Whether a picture at this relative distance is surely of the kind of the training images; `textures` then do not
-    count, because these differ more between an image and a small crop of it."""
-    return ENTRY in card.options and relative * card.options[ENTRY]["limit"] < NEAR

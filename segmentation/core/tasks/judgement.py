@@ -41,8 +41,8 @@ def is_out_of_domain(segmentation: Segmentation) -> bool:
     """Whether the image is unlike the training images of the model.
 
     It is, if it clearly looks like the images of a model of another task. If the card describes its own images
-    (network.likeness), two more reasons count: the image is too far from these, or it clearly looks like the images of
-    any other model. Many sure outlines overrule all of these.
+    (network.likeness), it is also if it is too far from these or clearly looks like the images of any other model.
+    Many sure outlines overrule all of these.
     """
     used, provenance = segmentation.used, segmentation.provenance
     if are_surely_right(segmentation):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from ..training.settings import keep_apart
 
 Floats = NDArray[np.float64]
 MANY = 100  # images from which on a covariance is estimated, not variances alone
-PARTS = 1, 2, 3  # the whole image, the middle half and the middle third of its sides: users crop
-# Crops of other models' images are not learnt: ten of 366 halves of EMPS would look like gamma prime, and four of eight
-# micrographs of `supported` less like these than like `particles`.
+# Users crop. A part of 2 is the middle half of both sides. Crops of the other models' images are not learnt: they
+# would make ten of 366 halves of EMPS look like gamma prime, and half the images of `supported` like `particles`.
+PARTS = 1, 2, 3
 CROPPED = {"bubbles", "coatings", "grain-boundaries", "superalloy", "uhcs-steel"}
 FLOOR = 0.05  # of the variance of all images together: what is added to each variance, as few images spread too little
 
@@ -33,10 +33,8 @@ def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
     Models in FILE without a folder stay as they are, and then also the scale that all share. Raises BadDataset where a
     folder has fewer than three images.
     """
-    textures = {
-        model: _of_folder(folder, PARTS if model in CROPPED else PARTS[:1]) for model, folder in folders.items()
-    }
-    every = np.concatenate([values[:, 0] for values in textures.values()])
+    textures = {model: _of_folder(model, folder) for model, folder in folders.items()}
+    every = np.concatenate([images[:, 0] for images in textures.values()])
     middle, spread = every.mean(0), every.std(0) + 1e-6
     every_known = known_textures().models if FILE.is_file() else ()
     before = {entry.model: entry for entry in every_known if entry.model not in textures}
@@ -52,16 +50,16 @@ def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
     known_textures.cache_clear()
 
 
-def _of_folder(folder: Path, parts: Sequence[int]) -> Floats:
-    """(n, parts, d) textures of n images."""
+def _of_folder(model: str, folder: Path) -> Floats:
+    """(n, parts, d) of n images and their parts."""
     rows = []
     for file in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
         keep_apart(file)
         micrograph = read(file)
         pixels = micrograph.pixels[: data_bar(micrograph)]
-        insets = [[side * (part - 1) // (2 * part) for side in pixels.shape] for part in parts]
-        crops = [pixels[top : len(pixels) - top, left : pixels.shape[1] - left] for top, left in insets]
-        rows.append([textures(clip_outliers(crop)) for crop in crops])
+        insets = [[side * (part - 1) // (2 * part) for side in pixels.shape] for part in PARTS]
+        parts = [pixels[top : len(pixels) - top, left : pixels.shape[1] - left] for top, left in insets]
+        rows.append([textures(clip_outliers(part)) for part in (parts if model in CROPPED else parts[:1])])
     if len(rows) < 3:
         raise BadDataset(f"{folder} has {len(rows)} images; a model's textures need three or more.")
     return np.array(rows)
@@ -69,8 +67,7 @@ def _of_folder(folder: Path, parts: Sequence[int]) -> Floats:
 
 def _fitted(model: str, images: Floats) -> Textures:
     """images: (n, parts, d). Of few images each variance is taken as if four more had been at its mean distance."""
-    count, _, size = images.shape
-    scaled = images.reshape(-1, size)
+    count, scaled, size = len(images), np.concatenate(images), images.shape[-1]
     if count >= MANY:
         covariance = 0.95 * np.cov(scaled.T) + 0.05 * np.diag(scaled.var(0)) + 0.3 * FLOOR * np.eye(size)
     else:
@@ -79,17 +76,15 @@ def _fitted(model: str, images: Floats) -> Textures:
 
 
 def _left_out(model: str, images: Floats, models: Mapping[str, Textures]) -> str:
-    """How many images and crops would look like another model's; each is compared with its model's other images."""
+    """How many images would look like another model's images; each is compared with the other images of its model."""
     others, right, far = 0, 0, 0
-    for number, parts in enumerate(images):
+    for number, (image, *_) in enumerate(images):
         rest = _fitted(model, np.delete(images, number, axis=0))
-        for part in parts:
-            best = max(entry.likelihood(part) for name, entry in models.items() if name != model)
-            others += best > rest.likelihood(part) + CLEARLY
-            right += rest.likelihood(part) > best + CLEARLY
-            far += rest.distance(part) > UNFAMILIAR
-    known = f"{len(images)} images, {images[..., 0].size} with their crops"
-    return f"{model}: {known}; clearly its own {right}, clearly another's {others}, unfamiliar {far}"
+        best = max(entry.likelihood(image) for name, entry in models.items() if name != model)
+        others += best > rest.likelihood(image) + CLEARLY
+        right += rest.likelihood(image) > best + CLEARLY
+        far += rest.distance(image) > UNFAMILIAR
+    return f"{model}: {len(images)} images; clearly its own {right}, clearly another's {others}, unfamiliar {far}"
 
 
 def _entry(textures: Textures) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Which kind of micrograph a picture looks like."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -50,10 +51,8 @@ def taught(tmp_path_factory):
 
 def test_each_picture_is_known_by_those_of_its_own_kind(taught):
     fine, coarse, said = taught
-    assert [line.partition("; clearly its own ")[::2] for line in said] == [
-        ("particles: 6 images, 6 with their crops", "6, clearly another's 0, unfamiliar 0"),
-        ("coarse: 6 images, 18 with their crops", "18, clearly another's 0, unfamiliar 0"),
-    ]
+    assert [line.partition(";")[0] for line in said] == ["particles: 6 images", "coarse: 6 images"]
+    assert all(re.search(r"its own 6\b.*another's 0\b", line) for line in said)
     for seed in (20, 21, 22):
         assert textures.compared_with_models(grain(seed, 1.5), fine) == ([], False)
         assert textures.compared_with_models(grain(seed, 8.0), fine)[0] == [coarse]
