@@ -94,7 +94,7 @@ def combine(
         pooled,
         None,
         calibration_of(members),
-        (*notes, *_flags_of(members, names)),
+        (*notes, *_flags_of(members, names, any_counts=bool(used))),
         filter,
         tuple(images),
         quantities=_numbers(members, fields, used, pooled, calibration),
@@ -199,7 +199,7 @@ def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float)
     return {"edges": edges.tolist(), "counts": [np.histogram(size, edges)[0].tolist() for size in sizes]}
 
 
-def _flags_of(members: Sequence[Member], names: Sequence[str]) -> Iterator[Flag]:
+def _flags_of(members: Sequence[Member], names: Sequence[str], any_counts: bool) -> Iterator[Flag]:
     """Flags about the source of the scales and about doubtful images; the first of these are named."""
     sources = calibration_of(members)["sources"]
     if len(sources) > 1:
@@ -210,7 +210,7 @@ def _flags_of(members: Sequence[Member], names: Sequence[str]) -> Iterator[Flag]
         for number, member in enumerate(members, 1)
         if any(flag.doubt for flag in member.flags)
     ]
-    if doubts:
+    if doubts and any_counts:
         have = "1 image has a warning" if len(doubts) == 1 else f"{len(doubts)} images have warnings"
         which = f"{names[doubts[0][0] - 1]} has a warning that puts" if len(doubts) == 1 else f"{have} that put"
         yield Flag.doubtful(f"{which} the numbers in doubt.", have, ids=tuple(dict(doubts)))

@@ -46,6 +46,11 @@ class Flag:
         return DO_NOT_USE if self.short.startswith(DO_NOT_USE) else LOOK
 
     @property
+    def lightness(self) -> int:
+        """0 where the numbers must not be used, 2 of a note: the gravest is said first."""
+        return (DO_NOT_USE, LOOK, NOTE).index(self.level)
+
+    @property
     def headline(self) -> str:
         """What stands beside the numbers, behind the level."""
         return (self.short or self.text).removeprefix(f"{DO_NOT_USE}: ")
@@ -69,8 +74,8 @@ def from_json(content: Mapping[str, Any]) -> list[Flag]:
 
 def warned(flags: Iterable[Flag]) -> list[str]:
     """The one warning with its level, as in lists, figures and texts; none where there are only notes."""
-    gravest = sorted((flag for flag in flags if flag.short), key=lambda flag: not flag.doubt)
-    return [f"{flag.level}: {flag.headline}" for flag in gravest[:1]]
+    gravest = min((flag for flag in flags if flag.short), key=lambda flag: flag.lightness, default=None)
+    return [f"{gravest.level}: {gravest.headline}"] if gravest else []
 
 
 def shorts(flags: Iterable[Flag]) -> list[str]:

@@ -11,7 +11,7 @@ from . import tasks
 from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
-from .measure.quantities import Unit, Value, in_micrometres
+from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
 from .measure.results import Between, Corrected, PooledStatistics, Statistics
 from .measure.table import Table
 from .micrograph.types import LEAST_DOUBT, Calibration
@@ -153,6 +153,11 @@ class SampleImage:
     excluded: str = ""
 
     @property
+    def pooled_counts(self) -> tuple[int | None, ...]:
+        """How many of its objects count and are left out in the numbers of all images: 0 where it is left out."""
+        return tuple(count and 0 if self.excluded else count for count in (self.n, self.n_set_aside))
+
+    @property
     def warning(self) -> str:
         """The short forms of its flags, "" without flags."""
         return "; ".join(shorts(self.member.flags)) if self.member else ""
@@ -209,13 +214,17 @@ class SampleAnalysis:
         return self.task.headline_quantities(self.quantities)
 
     def by_image(self, name: str) -> list[Value]:
-        """This number for each image, without a value if the image has none or has another unit."""
+        """This number for each image, without a value if the image has none or has another unit; a count is 0 of an
+        image that is left out."""
         if self.pooled is not None and self.task.screened:  # of sizes, by sampling alone
             return [Value(image.median, image.low, image.high, self.pooled.unit) for image in self.images]
         quantities = [image.member.quantities.get(name) if image.member else None for image in self.images]
         unit = self.quantities[name].unit
         converted = [value and (in_micrometres(value) if "µm" in unit else value) for value in quantities]
-        return [Value(None) if value is None or value.unit not in (unit, "") else value for value in converted]
+        values = [Value(None) if value is None or value.unit not in (unit, "") else value for value in converted]
+        is_count = name in NUMBERS and NUMBERS[name].kind == "integer"
+        left_out = [is_count and bool(image.excluded) for image in self.images]
+        return [Value(value.value and 0.0) if out else value for value, out in zip(values, left_out, strict=True)]
 
     @property
     def extent(self) -> str:

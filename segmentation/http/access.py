@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..models import Dataset, Job, Owned, Sample, Training
@@ -73,6 +74,19 @@ def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpRespo
 def see_other(address: str) -> HttpResponse:
     """On to a page by 303, so that a reload repeats nothing."""
     return HttpResponseRedirect(address, status=303)
+
+
+def change(
+    request: HttpRequest, kind: type[Owned], pk: UUID, service: Callable[..., object], fragment: str = ""
+) -> HttpResponse:
+    """What its maker, or staff, does with a row, as service(job=row) or by its kind, and back to its page."""
+    service(**{kind.__name__.lower(): own(request, row_of(kind, pk))})
+    return see_other(request.back + fragment)
+
+
+def button(kind: type[Owned], service: Callable[..., object], fragment: str = "") -> Callable[..., HttpResponse]:
+    """The view of a button that needs no more than its row: POST."""
+    return require_POST(lambda request, pk: change(request, kind, pk, service, fragment))
 
 
 def ask_to_delete(

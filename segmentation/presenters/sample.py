@@ -30,6 +30,7 @@ from .charts import ChartedSummary, Lines, points
 from .result import ClassRow, class_rows, shown_settings, values_of
 
 HEIGHT = 32.0
+MANY = 20  # images whose rows are asked for less often
 EXCLUDED = "left out by you"
 BY_FIELD = (
     "Each number has its 95 % interval: Student's t over {images} images, weighted by area or objects; for sizes,"
@@ -281,6 +282,11 @@ class PooledResult(ChartedSummary):
     def uncounted(self) -> int:
         """Images with corrections that its numbers do not have."""
         return uncounted(self.sample).count()
+
+    @property
+    def seconds_between_looks(self) -> int:
+        """How often the page asks for the images of a sample that is under way: seldom where they are many."""
+        return 2 if len(self.images) <= MANY else 6
 
     @cached_property
     def images(self) -> list[ImageRow]:

@@ -18,7 +18,18 @@ from django_htmx.http import HttpResponseClientRefresh
 from .. import services
 from ..core import tasks
 from ..forms.datasets import DatasetForm, DescriptionForm, TrainingDataForm
-from ..http.access import address_of, ask_to_delete, own, refused, reload_if_gone, row_of, see_other, visible
+from ..http.access import (
+    address_of,
+    ask_to_delete,
+    button,
+    change,
+    own,
+    refused,
+    reload_if_gone,
+    row_of,
+    see_other,
+    visible,
+)
 from ..http.serving import serve_dataset, serve_dataset_preview
 from ..models import Dataset, DatasetImage, Job, Training
 from ..presenters.dataset import DatasetPage
@@ -103,7 +114,9 @@ def describe(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = DescriptionForm(request.POST)
     form.is_valid()
     texts = {name: str(form.cleaned_data.get(name, "")) for name in form.fields}
-    return _change(request, pk, partial(services.change_dataset, shared=request.POST.get("shared") == "on", **texts))
+    return change(
+        request, Dataset, pk, partial(services.change_dataset, shared=request.POST.get("shared") == "on", **texts)
+    )
 
 
 @require_POST
@@ -118,13 +131,10 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
             dataset=dataset, file=file, user=request.user, consent="consent" in fields, reviewed="reviewed" in fields
         )
 
-    return _change(request, pk, take)
+    return change(request, Dataset, pk, take)
 
 
-@require_POST
-def check(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Check once more."""
-    return _change(request, pk, services.check_again)
+check = button(Dataset, services.check_again)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -201,12 +211,7 @@ def _chosen(request: HttpRequest, form: TrainingDataForm) -> Dataset | None:
         raise Refused(NOT_FOUND, 404) from None
 
 
-def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> HttpResponse:
-    service(dataset=own(request, row_of(Dataset, pk)))
-    return see_other(request.back)
-
-
 def _change_image(request: HttpRequest, pk: UUID, image: UUID, service: Callable[..., object]) -> HttpResponse:
     row = own(request, row_of(Dataset, pk))
     chosen: DatasetImage = get_object_or_404(row.images.select_related("dataset"), pk=image)
-    return _change(request, pk, lambda dataset: service(image=chosen))
+    return change(request, Dataset, pk, lambda dataset: service(image=chosen))

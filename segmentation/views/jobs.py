@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from .. import services
@@ -27,7 +27,7 @@ from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm, settings_sent
-from ..http.access import ask_to_delete, link_page, own, reload_if_gone, row_of, see_other, visible
+from ..http.access import ask_to_delete, button, link_page, own, reload_if_gone, row_of, see_other, visible
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
@@ -40,6 +40,7 @@ from ..services.ground.calibration import (
     FIELDS,
     StatedScale,
     calibration_for,
+    doubted,
     file_calibration,
     led_to,
     refuse_tall_bar,
@@ -106,16 +107,8 @@ def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "_proposals.html", context)
 
 
-@require_POST
-def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Stop a job."""
-    return _change(request, pk, services.cancel_job)
-
-
-@require_POST
-def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Try a failed or cancelled job once more."""
-    return _change(request, pk, services.retry_job)
+cancel = button(Job, services.cancel_job)
+retry = button(Job, services.retry_job)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -161,8 +154,9 @@ def rerun(request: HttpRequest, job: Job) -> HttpResponse:
         calibration = _calibration(request, job)
     except ValueError as error:
         return _page(request, job, form=form, rerun_open=True, width_error=str(error), status=400)
-    if not form.is_valid():
-        return _page(request, job, form=form, rerun_open=True, status=400)
+    question = _question(request, job, calibration)
+    if question or not form.is_valid():
+        return _page(request, job, form=form, rerun_open=True, width_question=question, status=400)
     settings = form.settings(calibration)
     try:
         refuse_tall_bar(settings, job.micrograph)
@@ -189,6 +183,8 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
         calibration = _chosen(_stated(request, job), job)
     except ValueError as error:
         return _page(request, job, width_error=str(error), status=400)
+    if question := _question(request, job, calibration):
+        return _page(request, job, width_question=question, status=400)
     settings = job.get_settings().with_(calibration=calibration)
     if led_to(settings, job.micrograph) == settings_calibration(job):
         return redirect("job", job.pk)
@@ -282,11 +278,6 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     return see_other(f"{reverse('job', args=[pk])}#signatures")
 
 
-def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
-    service(job=own(request, row_of(Job, pk)))
-    return redirect("job", pk)
-
-
 def _again(request: HttpRequest, job: Job, settings: AnalysisSettings) -> HttpResponse:
     token, again = request.POST.get("token", "")[:64], request.POST.get("again") == "on"
     new = services.rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
@@ -299,6 +290,12 @@ def _calibration(request: HttpRequest, job: Job) -> Calibration | None:
     if text == _text(settings_calibration(job), job):
         return stated_calibration(job)
     return _chosen(StatedScale(text, Source.TYPED), job)
+
+
+def _question(request: HttpRequest, job: Job, calibration: Calibration | None) -> str:
+    """What to ask before a typed scale that the image contradicts is used; "" where there is nothing, or no more."""
+    is_sure = request.POST.get("sure", "") == request.POST.get("width", "")
+    return "" if is_sure else doubted(calibration, job.micrograph)
 
 
 def _stated(request: HttpRequest, job: Job) -> StatedScale:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +19,19 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 
 from .. import services
 from ..forms.samples import ScaleForm
-from ..http.access import address_of, ask_to_delete, link_page, own, refused, reload_if_gone, row_of, see_other, visible
+from ..http.access import (
+    address_of,
+    ask_to_delete,
+    button,
+    change,
+    link_page,
+    own,
+    refused,
+    reload_if_gone,
+    row_of,
+    see_other,
+    visible,
+)
 from ..http.serving import files_of, serve_sample_file
 from ..middleware import sender
 from ..models import Job, Sample
@@ -111,25 +122,12 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
 @require_POST
 def name(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Call the sample otherwise."""
-    return _change(request, pk, partial(services.rename_sample, name=request.POST.get("name", "")))
+    return change(request, Sample, pk, partial(services.rename_sample, name=request.POST.get("name", "")))
 
 
-@require_POST
-def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Try what failed once more: images, or the pooling."""
-    return _change(request, pk, services.retry_failed)
-
-
-@require_POST
-def corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Measure and count the stored corrections of its images."""
-    return _change(request, pk, services.count_corrections)
-
-
-@require_POST
-def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Stop the images that are under way."""
-    return _change(request, pk, services.cancel_sample)
+retry = button(Sample, services.retry_failed)
+corrections = button(Sample, services.count_corrections)
+cancel = button(Sample, services.cancel_sample)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -141,7 +139,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = ScaleForm(request.POST)
     if not form.is_valid():
         return _page(request, sample, scale_form=form, status=400)
-    return _change(request, pk, partial(services.recalibrate_sample, scale=form.scale()))
+    return change(request, Sample, pk, partial(services.recalibrate_sample, scale=form.scale()))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -177,12 +175,6 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     response["Content-Disposition"] = f'attachment; filename="{sample.pk}_coco.json"'
     response["Cache-Control"] = "private, no-store"
     return response
-
-
-def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> HttpResponse:
-    """What its maker does with a sample, and back to it."""
-    service(sample=own(request, row_of(Sample, pk)))
-    return see_other(request.back)
 
 
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:

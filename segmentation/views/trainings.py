@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +16,18 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.network import cards
 from ..core.pace import about
-from ..http.access import address_of, ask_to_delete, own, refused, reload_if_gone, row_of, see_other, visible
+from ..http.access import (
+    address_of,
+    ask_to_delete,
+    button,
+    change,
+    own,
+    refused,
+    reload_if_gone,
+    row_of,
+    see_other,
+    visible,
+)
 from ..http.serving import serve_training_file
 from ..middleware import sender
 from ..models import Dataset, Training
@@ -82,40 +93,25 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "trainings/_live.html", _live(row))
 
 
-@require_POST
-def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Stop a training."""
-    return _change(request, pk, lambda row: trainings.cancel_training(training=row))
-
-
-@require_POST
-def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Try a failed or cancelled training once more."""
-    return _change(request, pk, lambda row: trainings.retry_training(training=row))
+cancel = button(Training, trainings.cancel_training)
+retry = button(Training, trainings.retry_training)
 
 
 @require_POST
 def offer(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Offer the model, also against the outcome where the person says so."""
     overrule = request.POST.get("overrule") == "on"
-    return _change(
-        request, pk, lambda row: trainings.offer(training=row, user=request.user, overrule=overrule), "#versions"
-    )
+    return change(request, Training, pk, partial(trainings.offer, user=request.user, overrule=overrule), "#versions")
 
 
-@require_POST
-def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Offer the model no longer."""
-    return _change(request, pk, lambda row: trainings.withdraw(training=row), "#versions")
+withdraw = button(Training, trainings.withdraw, "#versions")
 
 
 @require_POST
 def share(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Let every account use the model, or its owner alone."""
     shared = request.POST.get("shared") == "on"
-    return _change(
-        request, pk, lambda row: trainings.share(training=row, user=request.user, shared=shared), "#versions"
-    )
+    return change(request, Training, pk, partial(trainings.share, user=request.user, shared=shared), "#versions")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -249,9 +245,3 @@ def _outcome(request: HttpRequest, row: Training) -> dict[str, Any]:
         "runnable": len(newest_of_each(runnable_with(row.model_name, user)[: 4 * MOST_LISTED])) if usable else 0,
         "reruns": [Rerun.of(rerun) for rerun in made_again(row.model_name, user)[:5]] if card else [],
     }
-
-
-def _change(request: HttpRequest, pk: UUID, service: Callable[[Training], object], fragment: str = "") -> HttpResponse:
-    """What its maker, or staff, does with a training, and back to it."""
-    service(own(request, row_of(Training, pk)))
-    return see_other(request.back + fragment)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from segmentation.core.flags import LONGEST, Flag, as_json, from_json, shorts, warned
+from segmentation.core.report.summary import Summary
 
 FAINT = Flag("77 outlines are faint.", "77 faint outlines set aside", reason="much fainter than the others")
 SCALE = Flag.doubtful("The file gives 2 nm, the bar 3 nm.", "Scale doubtful", ids=(3, 5))
@@ -35,3 +36,14 @@ def test_there_are_three_levels_and_one_warning():
 def test_a_short_form_that_does_not_fit_or_is_missing_is_refused(short, doubt):
     with pytest.raises(ValueError, match="short form"):
         Flag("A sentence.", short, doubt)
+
+
+def test_the_gravest_level_is_said_whatever_came_first():
+    flags = [
+        Flag("A note.", "note"),
+        Flag.doubtful("Few are right.", "Few right"),
+        Flag.doubtful("4 times.", "Do not use: wrong scale"),
+    ]
+    assert warned(flags) == ["Do not use: wrong scale"]
+    assert warned(flags[:2]) == ["Look at the picture: Few right"] and warned([]) == []
+    assert [flag.headline for flag in Summary(None, {}).notices_of(flags)] == ["wrong scale", "Few right", "note"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 import tifffile
 from PIL import Image
@@ -16,9 +18,10 @@ from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure import quantities
+from segmentation.core.measure.fitting import LEAST
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, figure
-from segmentation.core.report.exports import geojson, viewer
+from segmentation.core.report.exports import geojson, viewer, workbooks
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.files import write_all
 from segmentation.core.report.panels import PANELS
@@ -204,6 +207,21 @@ def test_every_export_applies_or_declines_and_the_figure_is_whole(kind, golden, 
     assert all((quarter < 200).mean() > 0.002 for quarter in quarters)
     alone = [name for name in files if name.startswith("panel-")]
     assert len(alone) == 4 and all(np.asarray(Image.open(files[name])).std() > 1 for name in alone)
+
+
+def test_a_workbook_has_distinct_heads_a_note_on_each_interval_and_a_chart(kind, golden):
+    file = io.BytesIO()
+    workbooks.write_xlsx(SampleAnalysis.of(golden), file)
+    book = openpyxl.load_workbook(file)
+    for sheet in (sheet for sheet in book if sheet.title != "Arrangement"):
+        heads = [cell for cell in next(sheet.iter_rows(values_only=True)) if cell]
+        assert len(set(heads)) == len(heads), sheet.title
+    lines = list(book["Summary"].iter_rows(min_row=2, values_only=True))
+    assert all((line[3] is None) == ("interval: " not in (line[5] or "")) for line in lines)
+    few = golden.statistics is not None and golden.statistics.n_kept < LEAST
+    assert bool(book["Summary"]._charts) == (not few and kind.task.name != "brightness")
+    sizes = {"SD (sample)", "D10", "D90"} if golden.statistics is not None and golden.statistics.n_kept > 1 else set()
+    assert sizes <= {line[0] for line in lines}
 
 
 def test_bad_settings_are_refused(kind):

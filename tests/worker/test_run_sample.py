@@ -145,7 +145,7 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
         "3.png": f"{NOT_ANALYSED}: {CANCELLED}",
         "4.png": f"{NOT_ANALYSED}: {UNREAD}",
     }
-    assert (rows["1.png"]["n"], rows["1.png"]["median_nm"], rows["2.png"]["n"]) == ("2", "34", "")
+    assert (rows["1.png"]["n"], rows["1.png"]["median_nm"], rows["2.png"]["n"]) == ("0", "34", "")
     assert rows["2.png"]["sha256"] == failed.micrograph.sha256
     told = json.loads(files["result.json"])
     assert [bool(each["excluded"]) for each in told["images"]] == [False, True, True, True, True]

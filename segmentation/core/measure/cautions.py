@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -19,12 +19,16 @@ SKEW = -0.3  # of ln(size); that of a log-normal law is 0
 Caution = tuple[tuple[str, ...], str]
 LOCATION = ("mean", "d10", "d50", "d90", "mode", "geometric_mean")
 SPREAD = ("sd", "span", "geometric_sd")
+EVERY = (*FIGURES, "fraction_100nm")
+LISTED = ("mean", "sd", "d10", "d50", "d90", "fraction_100nm")  # of them, what a report lists
+MEDIAN = {"d50": "median"}  # as it is called by number
 MOST = ("mean", "geometric_mean", *SPREAD, "fraction_100nm")
 
 
-def cautions(sizes: WeightedSizes) -> list[str]:
-    """Sentences on intervals by number that may be too narrow; none where there are no intervals."""
-    return [_sentence(names, why) for names, why in doubted(sizes)]
+def cautions(sizes: WeightedSizes, figures: Collection[str]) -> list[str]:
+    """Sentences on intervals of these figures by number that may be too narrow; none where there are no intervals."""
+    listed = (([name for name in EVERY if name in names and name in figures], why) for names, why in doubted(sizes))
+    return [_sentence(names, why) for names, why in listed if names]
 
 
 def doubted(sizes: WeightedSizes) -> Iterator[Caution]:
@@ -58,7 +62,7 @@ def skewness(sizes: WeightedSizes) -> float:
     return float(np.average(off**3, weights=weights) / np.average(off**2, weights=weights) ** 1.5)
 
 
-def _sentence(names: tuple[str, ...], why: str) -> str:
-    *most, last = (NUMBERS[name].label for name in (*FIGURES, "fraction_100nm") if name in names)
+def _sentence(names: Sequence[str], why: str) -> str:
+    *most, last = (NUMBERS[MEDIAN.get(name, name)].label for name in names)
     joined = f"{', '.join(most)} and {last}" if most else last
     return f"The 95 % interval{'s' if most else ''} of the {joined} may be too narrow: {why}."

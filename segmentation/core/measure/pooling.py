@@ -148,6 +148,9 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
 
 def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str) -> list[Flag]:
     """Warnings about the scales of the pooled images and about images that are not pooled; the first image is 1."""
+    if all(excluded):
+        text = "There are no numbers, because no image counts. Each image says why."  # as on the page
+        return [Flag.doubtful(text, "No numbers: no image counts", ids=tuple(range(1, len(tables) + 1)))]
     notes: list[Flag] = []
     chosen = {number: table for number, table in enumerate(tables, 1) if not excluded[number - 1]}
     pixels = [table.nm_per_pixel for table in chosen.values() if table.nm_per_pixel is not None]

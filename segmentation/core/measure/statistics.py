@@ -13,7 +13,7 @@ from ..micrograph.types import Calibration
 from .agglomerates import agglomerates
 from .bootstrap import intervals, median_interval, undefined
 from .budget import Case, Evidence, budget
-from .cautions import cautions
+from .cautions import EVERY, cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, quantile
@@ -100,6 +100,7 @@ def describe(
     sizes = WeightedSizes.of(*tables, edge=edge, by=size)
     described = {
         **_of_sizes(sizes, uncertainty, np.random.default_rng(seed)),
+        "cautions": cautions(sizes, EVERY if screened else EVERY[:-1]),
         "size": size,
         "screened": screened,
         "unit": sizes.unit,
@@ -161,7 +162,6 @@ def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator
         "ecd_median": figures(by_ecd.size, by_ecd.weights["number"])["d50"],
         "intervals": {**limits["number"], "median": of_median, "ecd_median": of_ecd},
         "interval_note": undefined(sizes),
-        "cautions": cautions(sizes),
         "weighted": {way: {**by_way[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in by_way},
         "fit": log_normal(sizes.size, number_weights),
         # With several images convergence is by image (`pooling.pool`).

@@ -89,9 +89,14 @@ def recognise(head: bytes, name: str = "") -> Kind:
         return "DM3" if head[3] == 3 else "DM4"
     if head[208:212] == b"MAP ":
         return "MRC"
-    if maker := _OF_MAKERS.get(PurePath(name).suffix.lower()):
+    if maker := maker_of(name):
         raise UnreadableImage(f"The file looks like {maker[0]}, which is not read yet; {maker[1]}.")
     raise UnreadableImage(f"The file looks like {_foreign(head)}.")
+
+
+def maker_of(name: str) -> tuple[str, str] | None:
+    """What a maker's file of this name is, and the way out of it; None of any other name."""
+    return _OF_MAKERS.get(PurePath(name).suffix.lower())
 
 
 def _foreign(head: bytes) -> str:

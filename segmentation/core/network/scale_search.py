@@ -65,6 +65,11 @@ class Trial:
     diameter: float | None
     count: int = 0
 
+    @property
+    def weighted(self) -> float:
+        """Its clarity, less where it shows few objects: a heap may look like one clear particle."""
+        return self.clarity * (1 - ALONE / max(self.count, 1))
+
 
 def search(
     predict: Predict,
@@ -130,7 +135,7 @@ def as_shown(picture: Picture, polarity: Polarity) -> NDArray[np.uint8]:
 
 def clear_throughout(trials: list[Trial]) -> float:
     """The clarity of the clearest trial, plus a little of all trials, because a single one may be clear by chance."""
-    every = [trial.clarity * (1 - ALONE / max(trial.count, 1)) for trial in trials]
+    every = [trial.weighted for trial in trials]
     return max(every) + OTHERS * sum(every) / len(every)
 
 
@@ -149,8 +154,8 @@ def clearest(trials: list[Trial], card: ModelCard) -> Trial:
     """
     largest = BEYOND * card.largest
     useful = [trial for trial in trials if trial.diameter and card.smallest <= trial.diameter <= largest] or trials
-    clear = max(trial.clarity for trial in useful)
-    return max((trial for trial in useful if trial.clarity >= ALIKE * clear), key=lambda trial: trial.scale)
+    clear = max(trial.weighted for trial in useful)
+    return max((trial for trial in useful if trial.weighted >= ALIKE * clear), key=lambda trial: trial.scale)
 
 
 def working_scale(best: Trial, diameter: float) -> float:

@@ -64,8 +64,9 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
     for warning in warned(sample.flags):
         _text(sheet, 0.035, 0.929, warning, fontsize=9, fontweight="bold", color=WARNED)
     _text(sheet, 0.035, 0.948, _pooled(sample), fontsize=9.5, color=INK)
-    draw_sample = _draw_images if sample.task.screened else _draw_numbers
-    draw_sample(sheet, in_readable_unit(sample))
+    if sample.counted:  # else the warning says that there are no numbers
+        draw_sample = _draw_images if sample.task.screened else _draw_numbers
+        draw_sample(sheet, in_readable_unit(sample))
     return sheet
 
 
@@ -101,9 +102,9 @@ def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
     distribution = Distribution.of(sample)
     if distribution is not None:
         draw_histogram(figure.add_axes((0.57, 0.66, 0.415, 0.225)), distribution, "B  ")
-    _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=11, color=INK)
+    _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=9, color=INK)
     below = "B" if distribution is None else "C"
-    _text(figure, 0.035, 0.55, f"{below}  Each image; dashed and shaded: all together", fontsize=11, color=INK)
+    _text(figure, 0.035, 0.55, f"{below}  Each image; dashed and shaded: all together", fontsize=9, color=INK)
     draw_numbers(figure, sample, 2 if distribution is None else 1)
 
 
@@ -111,11 +112,11 @@ def _draw_images(figure: Sheet, sample: SampleAnalysis) -> None:
     """A the pooled sizes, B the medians of the images, below the histograms of the images."""
     distribution = Distribution.of(sample)
     if distribution is not None:
-        draw_histogram(figure.add_axes((0.07, 0.6, 0.42, 0.295)), distribution, "A  ")
-    medians = figure.add_axes((0.66, 0.6, 0.325, 0.295))
+        draw_histogram(figure.add_axes((0.07, 0.59, 0.42, 0.3)), distribution, "A  ")
+    medians = figure.add_axes((0.66, 0.59, 0.325, 0.3))
     draw_by_image(medians, sample, "median")
-    medians.set_title("B  Median of each image; dashed: pooled", loc="left", fontsize=11)
-    _text(figure, 0.035, 0.46, draw_multiples(figure, sample), fontsize=11, color=INK)
+    medians.set_title("B  Median of each image; dashed: pooled", loc="left", fontsize=9, pad=4)
+    _text(figure, 0.035, 0.505, draw_multiples(figure, sample), fontsize=9, color=INK)
 
 
 def _pooled(sample: SampleAnalysis) -> str:

@@ -20,30 +20,29 @@ from .wording import in_hundredths, one_line
 MOST_SMALL = 48  # histograms; more would be too small to read
 MOST_NAMES = 24
 SHORT = 22
+TOP, FOOT, NAME = 0.49, 0.065, 0.035  # of the small histograms in the height of the figure; NAME: room for a name
 MOST_ABREAST = 6  # charts; more would be too narrow to read
 
 
 def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
-    """A number of each image with its interval; outliers and excluded ones in red, with open marks. Shaded: the
-    interval of all together, where it is no size."""
-    images, whole = sample.images, in_hundredths(name, sample.quantities[name])
+    """A number of each image that has it, with its interval; outliers and excluded ones in red, with open marks.
+    Shaded: the interval of all together, where it is no size."""
+    whole = in_hundredths(name, sample.quantities[name])
+    of_images = zip(sample.images, sample.by_image(name), strict=True)
+    known = [(image, in_hundredths(name, value)) for image, value in of_images if value.value is not None]
+    if not known:
+        ax.set_axis_off()
+    images = [image for image, _ in known]
     thin = min(1.0, 40 / max(len(images), 1))
-    every = [in_hundredths(name, value) for value in sample.by_image(name)]
-    for y, (image, value) in enumerate(zip(images, every, strict=True)):
-        if value.value is None:
-            continue
-        apart = bool(image.outlier or image.excluded)
+    for y, (image, value) in enumerate(known):
+        apart = image.outlier or image.excluded
         colour = ASIDE if apart else MEDIAN
         if value.low is not None and value.high is not None:
             ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
-        ax.plot(
-            [value.value],
-            [y],
-            color=colour,
-            marker="o",
-            markersize=max(3.5 * thin, 1.6),
-            markerfacecolor="w" if apart else colour,
-        )
+        style: dict[str, Any] = {"color": colour, "markersize": max(3.5 * thin, 1.6), "mfc": "w" if apart else colour}
+        mark = ax.plot([value.value or 0.0], [y], "o", **style)
+        if apart:
+            ax.legend(mark, ["left out, or\nunlike the others"], fontsize=7, framealpha=0.7, edgecolor="none")
     if whole.value is not None:
         ax.axvline(whole.value, color=INK, linestyle="dashed", linewidth=1)
     if not sample.task.screened and whole.low is not None and whole.high is not None:
@@ -56,7 +55,7 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
         title = sample.pooled.title
     begin(ax)
     ax.set_xlabel(f"{writable(title)} ({whole.unit})" if whole.unit else writable(title)).set_parse_math(False)
-    ax.set_ylim(len(images) - 0.5, -0.5)
+    ax.set_ylim(max(len(images), 1) - 0.5, -0.5)
     if len(images) <= MOST_NAMES:
         ax.set_yticks(range(len(images)), [_name(image) for image in images], fontsize=7.5)
         for label in ax.get_yticklabels():
@@ -68,7 +67,7 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
 def draw_numbers(figure: Figure, sample: SampleAnalysis, columns: int) -> None:
     """The numbers of all images together, in one or two columns; below them the main numbers of each image, side by
     side."""
-    numbers = [(entry.term, entry.words) for entry in answers(sample.quantities, every=True)]
+    numbers = [(entry.term, entry.words) for entry in answers(sample.quantities) if entry.number.value is not None]
     lines = -(-len(numbers) // columns)
     for row, (title, words) in enumerate(numbers):
         left, y = 0.035 + 0.485 * (row // lines), 0.885 - 0.3 / max(lines, 6) * (row % lines)
@@ -86,39 +85,44 @@ def draw_numbers(figure: Figure, sample: SampleAnalysis, columns: int) -> None:
 
 
 def draw_multiples(figure: Figure, sample: SampleAnalysis) -> str:
-    """One small histogram per image that was to be pooled, in common bins, over the pooled one in outline; returns
-    their title, "" where there are none."""
+    """One small histogram per image with sizes, in common bins, over the pooled one in outline; returns their title, ""
+    where there are none."""
     if sample.histogram is None or sample.pooled is None:
         return ""
     edges = np.array(sample.histogram["edges"])
-    counts = [np.array(image_counts, float) for image_counts in sample.histogram["counts"]]
-    pooled: Any = np.sum(counts, axis=0)
-    number = min(len(counts), MOST_SMALL)
+    every = zip(sample.images, np.array(sample.histogram["counts"], float), strict=False)
+    multiples = [(image, counts) for image, counts in every if counts.any()]
+    pooled: Any = np.sum([counts for _, counts in multiples], axis=0)
+    number = min(len(multiples), MOST_SMALL)
     columns = min(number, ceil(sqrt(number * 2.6)))
     lines = ceil(number / columns)
-    wide, high = 0.95 / columns, 0.37 / lines
-    for i in range(number):
-        left, bottom = 0.035 + wide * (i % columns), 0.435 - high * (i // columns + 1)
-        ax = figure.add_axes((left + 0.06 * wide, bottom + 0.12 * high, 0.88 * wide, 0.6 * high))
-        _draw_small(ax, edges, counts[i], pooled, sample.images[i], bottom_line=i + columns >= number)
-    of = f"first {MOST_SMALL} of {len(counts)} images" if len(counts) > MOST_SMALL else "images"
-    unit = sample.pooled.unit
-    return f"C  Histograms of the {of}, in common bins ({unit}); outline: all images together, scaled"
+    wide, high = 0.95 / columns, (TOP - FOOT) / lines
+    for i, (image, counts) in enumerate(multiples[:number]):
+        left, bottom = 0.035 + wide * (i % columns), TOP - high * (i // columns + 1)
+        ax = figure.add_axes((left, bottom, wide - 0.02, high - NAME))
+        _draw_small(ax, edges, counts, pooled, image, i + columns >= number, 9 if columns < 5 else 6)
+    of = f"first {MOST_SMALL} of {len(multiples)} images" if len(multiples) > MOST_SMALL else "images"
+    return f"C  Histograms of the {of}, in common bins ({sample.pooled.unit}); outline: all images together, scaled"
 
 
-def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, image: SampleImage, *, bottom_line: bool) -> None:
-    apart = bool(image.outlier or image.excluded)
-    ax.bar(edges[:-1], counts, np.diff(edges), align="edge", color=ASIDE if apart else BAR, linewidth=0)
-    if counts.sum():
-        ax.stairs(pooled * counts.sum() / pooled.sum(), edges, color=INK, linewidth=0.7)
+def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, image: SampleImage, last: bool, font: int) -> None:
+    ax.bar(
+        edges[:-1],
+        counts,
+        np.diff(edges),
+        align="edge",
+        color=ASIDE if image.outlier or image.excluded else BAR,
+        linewidth=0,
+    )
+    ax.stairs(pooled * counts.sum() / pooled.sum(), edges, color=INK, linewidth=0.7)
     ax.set(yticks=[], xlim=(edges[0], edges[-1]))
-    ax.tick_params(labelsize=6, length=2, labelbottom=bottom_line)
+    ax.tick_params(labelsize=font, length=2, labelbottom=last)
     ax.locator_params(axis="x", nbins=3)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.spines["bottom"].set_color(FAINT)
-    title = ax.set_title(f"{_name(image)}  N {image.n}", loc="left", fontsize=6, pad=2)
+    title = ax.set_title(f"{_name(image)}  N {image.n}", loc="left", fontsize=font, pad=2)
     title.set_parse_math(False)
 
 
 def _name(image: SampleImage) -> str:
-    return writable(one_line(image.name, SHORT)) + (" !" if image.outlier or image.excluded else "")
+    return writable(one_line(image.name, SHORT))

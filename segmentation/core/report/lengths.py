@@ -14,12 +14,9 @@ from .entries import answers
 def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
     """The same sample with its pooled sizes in µm where they are long; the tables of its images keep nm."""
     statistics, bars = sample.pooled, sample.histogram
-    if statistics is None:
-        return replace(
-            sample, quantities={entry.name: entry.number for entry in answers(sample.quantities, every=True)}
-        )
-    if statistics.readable_unit == statistics.unit:
-        return sample
+    if statistics is None or statistics.readable_unit == statistics.unit:
+        quantities = {entry.name: entry.number for entry in answers(sample.quantities, every=True)}
+        return sample if sample.task.screened else replace(sample, quantities=quantities)
     return replace(
         sample,
         pooled=statistics.in_readable_unit(),

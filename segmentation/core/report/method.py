@@ -13,12 +13,14 @@ from jinja2 import Environment, StrictUndefined, Template
 from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
+from ..measure.cautions import LISTED, cautions
 from ..measure.filters import FILTERED
 from ..measure.pooling import WHY
 from ..measure.quantities import COLUMNS
 from ..measure.resampling import REPEATS
 from ..measure.results import PER_IMAGE, Statistics
 from ..sample import BY_USER, FAILED, Member, SampleAnalysis, common_calibration
+from .charts import Distribution
 from .facts import edge_of, model_words
 from .wording import (
     corrected_images_words,
@@ -73,6 +75,7 @@ def method(sample: SampleAnalysis) -> str:
     left_out = Counter(statistics.set_aside if statistics else {})
     left_out.update({str(reason): 0 for reason in FILTERED if sample.filter})
     sources_known, missing = _of_the_scale(sample)
+    drawn = Distribution.of(sample)
     words = _template().render(
         alone=alone,
         thing=task.thing,
@@ -95,6 +98,9 @@ def method(sample: SampleAnalysis) -> str:
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
         known=sources_known,
         missing=missing,
+        cautions=cautions(drawn.sizes, [name for name in LISTED if drawn.statistics.value(name).low is not None])
+        if drawn
+        else [],
         **_found(sample, members, alone),
     )
     return " ".join(words.split())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +11,7 @@ from reportlab.platypus import Flowable, PageBreak
 
 from ..measure.quantities import Value, number, readable, significant
 from ..micrograph.crosscheck import Source
-from ..sample import SampleAnalysis, SampleImage
+from ..sample import SampleAnalysis
 from . import sections
 from .charts import draw_histogram
 from .context import Context
@@ -38,6 +37,7 @@ from .document import (
     write,
 )
 from .entries import Entry
+from .exports.images_csv import columns_of
 from .exports.result import versions
 from .facts import REPORTED, changed, common, differing, lines, model_label, reported, text
 from .figure import drawn_alone
@@ -56,7 +56,6 @@ from .wording import (
     corrected_images_words,
     counts_words,
     doubt_line,
-    in_hundredths,
     one_line,
     scale_range,
 )
@@ -90,7 +89,7 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
         yield words(notice.text if notice.short else "", SMALL)
     yield space(6)
     yield from _picture(context)
-    if sample.analysis is not None and sample.analysis.refused:
+    if _without_numbers(sample):
         return
     yield from _headlines(sample, summary)
     distribution = context.distribution
@@ -105,6 +104,11 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
             if not PANELS[name].picture and name != "quantities":
                 draw = partial(draw_panel, name, drawing=context.drawing, letter="")
                 yield Chart(drawn_alone(draw, HISTOGRAM))
+
+
+def _without_numbers(sample: SampleAnalysis) -> bool:
+    """Whether the image is of another kind, or no image of the sample counts: the warning says so."""
+    return not sample.counted if sample.analysis is None else sample.analysis.refused
 
 
 def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
@@ -140,18 +144,19 @@ def _picture(context: Context) -> Iterator[Flowable]:
     """The panel that shows what counts, large; of an image of another kind only the image; of a sample the first images
     with what was found."""
     sample = context.sample
-    panels = [(content, PANELS[name].caption) for name in sample.task.panels if (content := context.panel(name))]
-    pictures = [(content, caption) for content, caption in panels if caption]
+    panels = [(content, PANELS[name]) for name in sample.task.panels if (content := context.panel(name))]
+    pictures = [(content, panel) for content, panel in panels if panel.caption]
     if sample.analysis is None:
         yield from micrographs(sample, few=True)
     elif pictures:
-        content, caption = pictures[0 if sample.analysis.refused else -1]
+        content, panel = pictures[-1] if not sample.analysis.refused else (pictures[0][0], PANELS["image"])
         yield picture(content, WIDTH, TALLEST)
-        aside = f" ({counts_words(sample.pooled.set_aside)})" if sample.pooled and sample.pooled.set_aside else ""
+        counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
+        aside = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
         columns, size = sample.analysis.micrograph.shape[1], sample.analysis.calibration.nm_per_pixel
         wide = readable(Value(size and columns * size, unit="nm"))
         width = f" The image is {significant(wide.value)} {wide.unit} wide." if size else ""
-        yield words(f"{capital(caption)}{aside}.{width}", SMALL)
+        yield words(f"{capital(panel.caption)}{aside}.{width}", SMALL)
         yield space(4)
 
 
@@ -170,6 +175,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
     elif summary.leading:
         yield abreast(*map(_large, summary.leading))
+        yield words(summary.statistics.interval_note if summary.statistics else "", SMALL)
 
 
 def _large(entry: Entry) -> list[Flowable]:
@@ -180,12 +186,13 @@ def _large(entry: Entry) -> list[Flowable]:
 
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """The second page: method, settings, uncertainty, signature."""
-    if summary.known:
-        yield heading("All numbers, with 95 % intervals")
-        yield facts_abreast([(entry.term, entry.words) for entry in summary.known])
-    yield heading("Method")
-    yield words(method(sample), METHOD)
-    yield words(f"Cite: {CITATION}", SMALL)
+    if summary.listed:
+        yield heading("Numbers, with their 95 % intervals in brackets")
+        yield facts_abreast([(entry.term, entry.words) for entry in summary.listed])
+    if not _without_numbers(sample):
+        yield heading("Method")
+        yield words(method(sample), METHOD)
+        yield words(f"Cite: {CITATION}", SMALL)
     names = ["median"] if sample.task.screened else sample.headline_quantities[:1]
     if sample.analysis is None and context.distribution is not None:
         yield from _charts_of_images(sample, names)
@@ -202,7 +209,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
 def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """All that the two pages rest on."""
     yield PageBreak()
-    refused, distribution = sample.analysis is not None and sample.analysis.refused, context.distribution
+    refused, distribution = _without_numbers(sample), context.distribution
     yield words("Annex", TITLE)
     yield from sections.notes(sample.flags)
     if not refused and distribution is not None and summary.kept:
@@ -259,41 +266,16 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
     yield heading("Images")
     if agreement := agreement_words(sample.between):
         yield words(agreement)
-    if sample.pooled is not None and sample.task.screened:
-        rows = [
-            [
-                one_line(image.name, 60),
-                "–" if image.n is None else f"{image.n:,}",
-                "–" if image.n_set_aside is None else f"{image.n_set_aside:,}",
-                Entry("median", "", Value(image.median, image.low, image.high)).words,
-                _remark(image),
-            ]
-            for image in sample.images
-        ]
-        head = ("Image", "Counted", "Left out", f"Median ({sample.pooled.unit}) and 95 % interval", "Remark")
-        yield table(head, rows, (2, 0.7, 0.7, 1.5, 2.0))
-        return
-    names = sample.headline_quantities[:MOST_ABREAST]
+    names = ["median"] if sample.task.screened else sample.headline_quantities[:MOST_ABREAST]
     yield from _charts_of_images(sample, names[1:])
-    every = [[in_hundredths(name, value) for value in sample.by_image(name)] for name in names]
-    columns = [[Entry("", "", replace(value, unit="")).words for value in column] for column in every]
-    rows = [
-        [one_line(image.name, 40), *numbers, _remark(image)]
-        for image, *numbers in zip(sample.images, *columns, strict=True)
-    ]
-    units = [in_hundredths(name, sample.quantities[name]).unit for name in names]
-    heads = [
-        f"{number(name).title} ({unit})" if unit else number(name).title
-        for name, unit in zip(names, units, strict=True)
-    ]
-    yield table(("Image", *heads, "Remark"), rows, (1.4, *[1.3] * len(names), 1.2), small=len(names) > 1)
+    columns = dict(columns_of(sample, names))
+    widths = [{"Image": 1.6, "Remark": 1.6}.get(head, 1.3 if "(" in head else 0.6) for head in columns]
+    cells = [[one_line(entry.words, 300) for entry in column] for column in columns.values()]
+    yield table(list(columns), list(zip(*cells, strict=True)), widths, small=len(names) > 1)
 
 
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
     for name in filter(sample.quantities.__contains__, names):
-        yield words(f"{number(name).title} of each image, with its own 95 % interval; dashed: all together.", SMALL)
-        yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)
-
-
-def _remark(image: SampleImage) -> str:
-    return "; ".join(filter(None, (image.excluded or image.outlier, image.warning)))
+        if any(value.value is not None for value in sample.by_image(name)):
+            yield words(f"{number(name).title} of each image, with its own 95 % interval; dashed: all together.", SMALL)
+            yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)

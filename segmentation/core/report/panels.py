@@ -117,11 +117,13 @@ def draw_panel(name: str, ax: Axes, drawing: Drawing, letter: str) -> None:
 @dataclass(frozen=True)
 class Panel:
     """draw(ax, drawing, letter): draws it, with a title that begins with the letter. picture: whether it is one of
-    the analysed area, and no chart. caption: of a picture that the report may show, in which it has no title."""
+    the analysed area, and no chart. caption: of a picture that the report may show, in which it has no title.
+    left_out: how it shows what was left out."""
 
     draw: Draw
     picture: bool
     caption: str = ""
+    left_out: str = ""
 
 
 def show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
@@ -291,8 +293,8 @@ def _outline(
 
 PANELS = {
     "image": Panel(draw_image, True, "the image as analysed"),
-    "segmentation": Panel(draw_segmentation, True, "in colours: counted; grey: left out"),
-    "doubts": Panel(draw_doubts, True, "solid: counted; dashed: left out"),
+    "segmentation": Panel(draw_segmentation, True, "in colours: counted", "grey"),
+    "doubts": Panel(draw_doubts, True, "blue: counted", "red"),
     "classes": Panel(draw_classes, True, "the classes in colour"),
     "certainty": Panel(draw_certainty, True),
     "fractions": Panel(draw_fractions, False),
@@ -300,7 +302,7 @@ PANELS = {
     "histogram": Panel(draw_sizes, False),
     "sizes": Panel(draw_sizes, False),
     "boundaries": Panel(draw_boundaries, True),
-    "directions": Panel(draw_directions, True, "in colours by direction"),
+    "directions": Panel(draw_directions, True, "in colours by direction", "grey"),
     "lengths": Panel(draw_lengths, False),
     "rose": Panel(draw_rose, False),
     "quantities": Panel(draw_quantities, False),

@@ -47,6 +47,10 @@ SENSITIVITY = (
     f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres. Edges weighted: particles"
     " likely to touch the frame get more weight (Miles, Lantuéjoul)."
 )
+BARS = (
+    "Bars: standard uncertainties. Each end of the total joins them in quadrature (k = 2). Where counted objects are"
+    " few, counting reaches further to one side than its bar shows."
+)
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
 BUDGET = (
     "Standard uncertainties: of the median in per cent, of the fraction in percentage points. Known contributions add"
@@ -77,7 +81,7 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     return [
         heading("Size distribution"),
         together(abreast(*charts), words(f"{sentence} {summary.enough}", SMALL)),
-        *(words(note, SMALL) for note in summary.weighted_notes),
+        *(words(note, SMALL) for note in (*summary.weighted_notes, *statistics.cautions)),
         words(" ".join(filter(None, (summary.fit, summary.fit and GOOD_FIT, summary.weighting_line))), SMALL),
         *numbers(summary),
     ]
@@ -152,11 +156,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     yield abreast(*drawn)
     contacts = any(UNRESOLVED in part for answer in answers for part in answer.parts)
     one_sided = f" {UNRESOLVED} count on one side: sizes may be smaller, a fraction higher." if contacts else ""
-    total = (
-        "Bars: standard uncertainties. Each end of the total joins them in quadrature (k = 2). Where counted objects"
-    )
-    total += " are few, counting reaches further to one side than its bar shows."
-    yield words(f"{total}{one_sided}{summary.unknown_parts}", SMALL)
+    yield words(f"{BARS}{one_sided}{summary.unknown_parts}", SMALL)
 
 
 def recommendation(statistics: Statistics) -> list[Flowable]:

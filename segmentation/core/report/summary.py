@@ -128,6 +128,12 @@ class Summary:
         return [quantity for quantity in self.quantities if quantity.number.value is not None]
 
     @property
+    def listed(self) -> list[Entry]:
+        """What a table of numbers begins with: sizes of particles, else the answers and how widely the sizes spread."""
+        sizes = (entry for entry in self.sizes if self.screened or entry.name in ("sd", "d10", "d90"))
+        return [*self.leading[:1], *self.known[1:], *sizes]
+
+    @property
     def leading(self) -> list[Entry]:
         """At most three of them: the first, the median and the last; of classes three of the first measure. Where some
         of the objects have no size, the first says how many have one."""
@@ -147,7 +153,7 @@ class Summary:
         notes. Page, report and workbook show the first one; an unknown scale is said where the scale stands."""
         aside = [] if pooled else [line for line in self.set_aside if line.reason in map(str, BY_OTHERS)][:1]
         listed = [Flag(f"{line.count:,} left out: {line.reason}.", reason=line.reason) for line in aside]
-        return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: not flag.doubt)
+        return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
 
     @property
     def counts(self) -> list[Entry]:
@@ -166,7 +172,9 @@ class Summary:
             return []
         names = [name for name in MAIN if self.kept > 1 or name in ("median", "ecd_median")]
         of_area = self.screened and self.size.name != "ecd"  # of a fibre the area says no size
-        entries = [self._with_total(name) for name in names if name != "ecd_median" or of_area]
+        reason = "" if self.statistics.interval_note else self.few  # of a number without interval where others have one
+        names = [name for name in names if name != "ecd_median" or of_area]
+        entries = [replace(self._with_total(name), caution=reason) for name in names]
         if self.statistics.fraction_100nm is not None:
             share = self._with_total("fraction_100nm")
             entries.append(replace(share, term=f"{share.term}{self.counted_from}", below=self.doubtful))
@@ -177,7 +185,7 @@ class Summary:
         return entries
 
     def by_number(self, name: str) -> Entry:
-        """A figure by number; it says why it has no interval where its weighting has one."""
+        """A figure by number."""
         assert self.statistics is not None
         return Entry.of(name, self.statistics.value(name))
 
@@ -217,10 +225,11 @@ class Summary:
 
     @property
     def unknown_parts(self) -> str:
-        """Which contributions to the uncertainty are not known, as a sentence after another; "" without any."""
+        """Which contributions to the totals of the headlines are not known, as a sentence after another, or ""."""
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
-        without = [uncapital(title) for title in budget.get("median", {}).get("without", ())]
-        return f" Not known, and not in it: {'; '.join(without)}." if without else ""
+        without = [title for each in self.headlines if each.parts for title in budget[each.name]["without"]]
+        listed = "; ".join(map(uncapital, dict.fromkeys(without)))
+        return f" Not known, and not in it: {listed}." if listed else ""
 
     @property
     def doubtful(self) -> str:
@@ -298,7 +307,7 @@ class Summary:
         basis = "images" if statistics.interval_basis == BY_IMAGE else self.things
         doubt = statistics.relative_uncertainty or 0.0
         scale = f", including {doubt_words(doubt)} uncertainty of the scale" if doubt >= LEAST_DOUBT else ""
-        beside = [f"Each number has its 95 % interval. Intervals of sizes come from resampling the {basis}{scale}."]
+        beside = [f"Ranges are 95 % intervals. Those of sizes come from resampling the {basis}{scale}."]
         beside += ["Median and fraction have the total uncertainty instead."] * bool(self.headlines[0].total)
         return " ".join([*beside, *statistics.cautions])
 

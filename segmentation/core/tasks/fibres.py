@@ -54,7 +54,7 @@ quantities.add(
     Quantity("curl", "Curl", "Length of the centre line over the distance of its ends, less 1; 0 is straight."),
     Quantity(
         "direction",
-        "Direction (°)",
+        "Direction, end to end (°)",
         "From one end to the other: 0 is along the rows, angles count counterclockwise up to 180.",
     ),
     Quantity("ends_seen", "Ends in view", "Ends with ground before them: not at the frame, not under a fibre."),

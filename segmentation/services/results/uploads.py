@@ -21,7 +21,7 @@ from ...core import tasks
 from ...core.analysis import AnalysisSettings
 from ...core.errors import UserError
 from ...core.micrograph.decoded import page_index
-from ...core.micrograph.kinds import HEAD_BYTES, recognise
+from ...core.micrograph.kinds import HEAD_BYTES, maker_of, recognise
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.pairing import pair
 from ...core.micrograph.types import UnreadableImage
@@ -52,11 +52,11 @@ class Note(NamedTuple):
 
 
 def is_zip(file: Any) -> bool:
-    """Whether an uploaded file is a ZIP archive, by its first bytes."""
+    """Whether an uploaded file is a ZIP archive, by its first bytes, and no maker's own file that is one inside."""
     file.seek(0)
     head = file.read(4)
     file.seek(0)
-    return head in (b"PK\x03\x04", b"PK\x05\x06")
+    return head in (b"PK\x03\x04", b"PK\x05\x06") and not maker_of(file.name or "")
 
 
 def receive_upload(

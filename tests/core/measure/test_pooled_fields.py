@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import jsonschema
 import numpy as np
 import openpyxl
+import pypdf
 import pytest
 from scipy import stats
 
@@ -21,9 +22,12 @@ from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.measure.quantities import Quantity, Value
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report.exports.images_csv import numbers_of
+from segmentation.core.report import exports
+from segmentation.core.report.context import Context
+from segmentation.core.report.figure import draw
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
+from segmentation.core.report.pages import write_report
 from segmentation.core.sample import BY_USER, FAILED, AnalysisRecord, LeftOut, Member
 
 CLASSES = ("matrix", "carbide")
@@ -148,7 +152,15 @@ def test_what_does_not_belong_is_left_out_and_named():
 def test_nothing_left_gives_no_number():
     made = combine("Steel", [member(None), member(None)])
     assert all(each.value is None for each in made.quantities.values()) and made.quantities
-    assert any(re.match(f"2 images .*{WHY[NO_NUMBER]}", each.text) for each in made.flags)
+    assert made.flags[0].text.startswith("There are no numbers, because no image counts") and made.flags[0].doubt
+    assert not any("in doubt" in flag.text or "too high" in flag.text for flag in made.flags)
+    file = io.BytesIO()
+    with ThreadPoolExecutor(1) as packing:
+        write_report(Context(made, exports.listed("sample", made.task), packing), file, annex=True)
+    words = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(file).pages).split())
+    assert made.flags[0].text in words
+    assert not any(each in words for each in ("0 electron micrographs", "of each image, with", "in colours"))
+    assert not draw(made).axes
     unscaled = combine("Steel", [member(0.3), member(None, nm=2.0)])  # the one with numbers does not count either
     assert all(each.value is None for each in unscaled.quantities.values()) and not unscaled.counted
 
@@ -242,8 +254,13 @@ class TestFiles:
         assert rows[0]["n"] == "" and rows[3]["excluded"] == BY_USER
         book = openpyxl.load_workbook(files["sample.xlsx"])
         heads, *lines = book["Images"].iter_rows(values_only=True)
-        assert list(heads[1 : 1 + len(numbers_of(made)[0])]) == numbers_of(made)[0]
-        assert lines[1][heads.index("area_fraction of carbide")] == 0.3
+        assert lines[1][heads.index("Area fraction of carbide (%)")] == 30
+        assert "Mean intercept of carbide (nm)" in heads and not any("_" in head for head in heads)
+        assert all(any(line[place] is not None for line in lines) for place in range(len(heads)))
+        assert [line[heads.index("Remark")] for line in lines] == [None, None, None, BY_USER]
+        shares = [row[6:8] for row in book["Summary"].iter_rows(min_row=2, max_row=4, values_only=True)]
+        assert shares[0] == ("Class", "Area fraction (%)") and [name for name, _ in shares[1:]] == list(CLASSES)
+        assert len(book["Summary"]._charts) == 1
         details = {row[1]: row[2:6] for row in book["Details"].iter_rows(values_only=True)}
         whole = made.quantities["area_fraction of carbide"]
         assert details["Area fraction of carbide"] == pytest.approx((whole.value, None, whole.low, whole.high))

@@ -14,12 +14,14 @@ import pypdf
 import pytest
 from PIL import Image
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import DO_NOT_USE, LOOK, NOTE, Flag
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.drawn import Drawn
 from segmentation.core.measure.quantities import significant
 from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import NO_SCALE, Calibration
+from segmentation.core.pipeline import measure
 from segmentation.core.report import document, exports, pages
 from segmentation.core.report.context import Context
 from segmentation.core.report.exports import result
@@ -33,7 +35,7 @@ from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import CITATION, GLOSSARY, calibration_words, share_interval
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import every, find
-from tests.core.builders import analysis_of, make_analysis, refound, renamed
+from tests.core.builders import analysis_of, disc_labels, make_analysis, refound, renamed
 
 CASES = {
     "many": lambda: make_analysis(150, (400, 500), filter=True),
@@ -55,7 +57,12 @@ FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
 def context_of(analysis, **how):
     with ThreadPoolExecutor(1) as packing:
-        context = Context(SampleAnalysis.of(analysis), exports.listed("image", find("particles")), packing, **how)
+        context = Context(
+            SampleAnalysis.of(analysis),
+            exports.listed("image", find(analysis.segmentation.provenance.task)),
+            packing,
+            **how,
+        )
         context.pack_pictures()
     context.sums = context.holds = FILES
     return context
@@ -119,6 +126,40 @@ def test_report_and_workbook_have_the_one_notice_of_the_page_in_its_words(flags,
     rows = list(_first(SampleAnalysis.of(analysis), Filing()))
     assert told in said(written(analysis, False)) and tuple(told.split(": ", 1)) in rows
     assert sum(row[0] in LEVELS for row in rows if row) == 1
+
+
+@cache
+def grains(count=150):
+    """Some particles as grains, two of them at the frame."""
+    made = analysis_of(np.pad(disc_labels(count, (400, 500)), 1)[8:, 8:])
+    outlines = replace(made.segmentation, provenance=replace(made.segmentation.provenance, task="grains"))
+    return measure(made.micrograph, outlines, AnalysisSettings.of("grains"))
+
+
+def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval_that_it_does_not_print():
+    analysis, words = grains(), said(written(grains(), False))
+    every, sized = int(analysis.quantities["grains"].value), analysis.statistics.n_kept
+    assert sized < every and f"Grains · {sized} of them have a size" in words
+    assert f"N = {sized}," in words and "grey" not in words and "In colours: counted." in words
+    assert "geometric SD" in " ".join(analysis.statistics.cautions) and "geometric SD" not in words
+    assert all(f"{name} " in words for name in ("SD (sample)", "D10", "D90"))
+    assert "geometric SD" in said(written(grains()))  # with its interval in the annex
+    part = " ".join(Summary.of(SampleAnalysis.of(analysis)).interval_line.split())
+    assert part.startswith("Ranges are 95 % intervals.")
+
+
+def test_a_caption_says_how_what_was_left_out_is_shown_only_where_something_was():
+    assert re.search(r"Blue: counted; red: left out \(.* \d+\)\.", said(written(made("many"), False)))
+    assert "left out" not in said(written(make_analysis(4), False)).partition("counted.")[0]
+
+
+def test_a_figure_without_interval_says_why_where_others_have_one():
+    statistics = made("many").statistics
+    few = replace(statistics, intervals=statistics.intervals | {"d10": None})
+    entries = {each.name: each for each in Summary(few, {}, "fibre", "fibres").sizes}
+    assert entries["d10"].interval == "too few fibres" and entries["d90"].interval != "too few fibres"
+    without = replace(few, interval_note="95 % intervals need at least 8 sizes; there are 3.")
+    assert {each.name: each.interval for each in Summary(without, {}, "fibre", "fibres").sizes}["d10"] == ""
 
 
 def test_sample_and_width_of_the_image_are_told_also_where_they_are_not_known():

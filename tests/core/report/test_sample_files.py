@@ -27,6 +27,7 @@ from segmentation.core.report.context import Context
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
+from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, LeftOut, Member
 from tests.core.builders import make_analysis, refound
 
@@ -201,19 +202,67 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     names = ["0.tif", "1.tif", "2.tif", "0.tif (2)", "3.tif"]
     table = pandas.read_csv(files["images.csv"], encoding="utf-8-sig", keep_default_na=False)
     assert list(table["image"]) == names and list(table["excluded"]) == reasons
-    assert list(table["n"])[3:] == ["", str(sample.images[4].n)] and table["sha256"][3] == "f" * 64
+    assert list(table["n"])[3:] == ["", "0"] and table["sha256"][3] == "f" * 64
     images = json.loads(files["result.json"].read_text())["images"]
     assert [each["excluded"] for each in images] == reasons
     assert images[4]["n"] > 0 and images[4]["median"] and images[3]["n"] is images[3]["model"] is None
-    lines = list(openpyxl.load_workbook(files["sample.xlsx"])["Images"].iter_rows(values_only=True))[1:]
-    excluded = next(openpyxl.load_workbook(files["sample.xlsx"])["Images"].iter_rows(values_only=True)).index(
-        "excluded"
-    )
-    assert [(line[0], line[excluded] or "") for line in lines] == list(zip(names, reasons, strict=True))
+    images = pandas.read_excel(files["sample.xlsx"], sheet_name="Images", keep_default_na=False)
+    assert list(images["Image"]) == names and list(images["Counted"])[3:] == ["", 0]
+    assert all(remark.startswith(reason) for remark, reason in zip(images["Remark"], reasons, strict=True))
     assert sample.pooled.n_kept == sum(image.n for image in sample.images[:3])
     assert set(pandas.read_csv(files["particles.csv"], comment="#", encoding="utf-8-sig")["image"]) == set(names[:3])
     alone = combine("lot", [image.member for image in sample.images[:3]])
     assert alone.pooled.as_dict() == sample.pooled.as_dict()
+
+
+def test_the_counts_of_the_images_add_up_to_those_of_the_sample(tmp_path):
+    """Of an image without a scale, too, whose particles were counted on its own page."""
+    sample = CASES["mixed"]()
+    assert any(image.excluded and image.n for image in sample.images)
+    files = written(sample, tmp_path, "sample.xlsx", "images.csv")
+    csv = pandas.read_csv(files["images.csv"], encoding="utf-8-sig")
+    images = pandas.read_excel(files["sample.xlsx"], sheet_name="Images")
+    whole = [sample.pooled.n_kept, sample.pooled.n_set_aside]
+    assert [csv["n"].sum(), csv["n_set_aside"].sum()] == [images["Counted"].sum(), images["Left out"].sum()] == whole
+    head = "Median (nm)"
+    assert list(images)[:6] == ["Image", "Counted", "Left out", head, f"{head}, 95 % from", f"{head}, to"]
+    assert images[head][0] == float(f"{sample.images[0].median:.4g}") != sample.images[0].median
+
+
+def test_the_bars_and_the_sentence_below_them_say_the_same_of_what_is_known():
+    """Of two images the median has no interval and no bars: what is not known of it is nothing to say there."""
+    summary = Summary.of(CASES["mixed"]())
+    (fraction,) = [each for each in summary.headlines if each.parts]
+    bars = {title.lower() for title, _, _ in fraction.parts}
+    assert fraction.name == "fraction_100nm" and "variation between fields" in bars
+    assert summary.unknown_parts and not any(title in summary.unknown_parts.lower() for title in bars)
+    assert "variation between fields" in str(summary.statistics.budget["median"]["without"]).lower()
+
+
+def test_the_workbook_says_why_there_are_no_intervals(tmp_path):
+    sample = CASES["mixed"]()
+    sheet = openpyxl.load_workbook(written(sample, tmp_path, "sample.xlsx")["sample.xlsx"])["Summary"]
+    lines = {line[0]: line[1] for line in sheet.iter_rows(values_only=True)}
+    assert lines["Intervals"] == Summary.of(sample).no_interval == sample.pooled.interval_note != ""
+
+
+def test_charts_show_no_image_without_a_number_and_say_what_red_is():
+    def texts(sample):
+        return [each.get_text() for each in figure.draw(sample).findobj(lambda one: hasattr(one, "get_text"))]
+
+    unscaled, by_user = CASES["mixed"](), with_left_out()
+    (excluded,) = [image.name for image in unscaled.images if image.excluded]
+    words = texts(unscaled)
+    assert not any(excluded in each or "unlike the others" in each for each in words)
+    assert "left out, or\nunlike the others" in texts(by_user)
+    assert not any("!" in each for each in (*words, *texts(by_user)))
+
+
+def test_small_histograms_stand_close_to_their_title():
+    drawn = figure.draw(CASES["four"]())
+    title = next(each for each in drawn.texts if each.get_text().startswith("C  "))
+    tops = [ax.get_position().y1 for ax in drawn.axes[2:]]
+    assert len(tops) == 4 and title.get_position()[1] - max(tops) < 0.06 and min(tops) - 0.065 > 0.35
 
 
 def test_the_report_says_how_many_images_are_left_out():

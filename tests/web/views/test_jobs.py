@@ -149,7 +149,7 @@ class TestActions:
 
     def test_retry(self, maker, job):
         failed = job(Job.State.FAILED, error="x")
-        assert maker.post(address(failed, "retry/")).status_code == 302
+        assert maker.post(address(failed, "retry/")).status_code == 303
         failed.refresh_from_db()
         assert (failed.state, failed.error) == (Job.State.QUEUED, "")
 
@@ -445,6 +445,16 @@ class TestWidth:
         old = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
         maker.post(address(old, "width/"), {"width": ""})
         assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration == Calibration.absent()
+
+    @pytest.mark.parametrize("form", ["width/", "rerun/"])
+    def test_a_width_that_the_file_contradicts_is_asked_about_first(self, maker, job, make_micrograph, form):
+        in_file = {"source": "metadata", "nm_per_pixel": 5.0}
+        old = job(micrograph=make_micrograph(width=1024, height=768, calibration=in_file))
+        sent = {"width": "10240", "token": uuid4().hex, "task": "particles", "model": "particles"}
+        response = maker.post(address(old, form), sent)
+        assert response.status_code == 400 and Job.objects.count() == 1
+        assert "5120 nm wide. You typed 10240 nm." in words(response) and 'name="sure" value="10240"' in words(response)
+        assert maker.post(address(old, form), {**sent, "sure": "10240"}).status_code == 303
 
     def test_the_same_width_makes_no_new_job(self, maker, job, make_micrograph):
         of_file = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))

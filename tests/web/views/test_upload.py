@@ -172,6 +172,13 @@ class TestWrong:
         assert response.context["stated"].width == "7,5 ly"
         assert len(response.context["cards"]) == 1
 
+    def test_a_makers_file_that_is_a_zip_inside_is_named(self, client):
+        project = SimpleUploadedFile("run 3.prz", b"PK\x03\x04" + bytes(40))
+        assert "a Panta Rhei file (PRZ)" in words(send(client, project))
+        project.seek(0)
+        assert "a Panta Rhei file (PRZ)" in words(client.post("/uploads/", {"file": project}))
+        assert not Micrograph.objects.exists()
+
     def test_a_width_that_the_file_contradicts_is_asked_about_first(self, client):
         send(client, good("a.png", 64, CALIBRATED))
         micrograph = Micrograph.objects.get()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...measure.quantities import OF
+from ...measure.quantities import OF, Value
 from ...measure.quantities import number as quantity
 from ..cells import lines, marked, name_cell
-from ..wording import version
+from ..entries import Entry
+from ..wording import in_hundredths, version
 from .base import Export
 from .particles_csv import number
 
@@ -55,18 +57,37 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
 
 
 def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | None, ...]]]:
-    """The names of columns and for each image its numbers: of sizes the median, else all that its kind answers with."""
+    """The names of columns and for each image its numbers: of sizes the median, else all that its kind answers with.
+    Counts add up to those of all images together."""
     if sample.task.screened:
         heads = [f"{name}_{sample.unit}" if name in SIZES else name for name in NUMBERS]
-        return heads, [tuple(getattr(image, name) for name in NUMBERS) for image in sample.images]
+        return heads, [(*image.pooled_counts, image.median, image.low, image.high) for image in sample.images]
     heads, columns = ["n", "n_set_aside"], []
     for name in sample.quantities:
         figure, of, class_name = name.partition(OF)
         unit = quantity(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
         heads += [f"{figure}{end}{unit}{of}{class_name}" for end in ENDS]
         columns.append([(number.value, number.low, number.high) for number in sample.by_image(name)])
-    counts = [(image.n, image.n_set_aside) for image in sample.images]
+    counts = (image.pooled_counts for image in sample.images)
     return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
+
+
+def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[str, list[Entry]]]:
+    """The columns of a table of images that are not empty, as people read them, each with its head, such as "Bubble
+    area (%)". names: of the numbers to show."""
+    images, counts = sample.images, [image.pooled_counts for image in sample.images]
+    remarks = (" ".join(filter(None, (image.excluded or image.outlier, image.warning))) for image in images)
+    pixels = [image.member.calibration.nm_per_pixel if image.member else None for image in images]
+    columns = {"Image": [Entry("", "", text=image.name) for image in images]}
+    for head, whole in zip(("Counted", "Left out"), zip(*counts, strict=True), strict=True):
+        columns[head] = [Entry("", "", Value(count), kind="integer") for count in whole]
+    for name in names:
+        title, unit = quantity(name).title, in_hundredths(name, sample.quantities[name]).unit
+        values = (in_hundredths(name, value) for value in sample.by_image(name))
+        columns[f"{title} ({unit})" if unit else title] = [Entry("", "", replace(each, unit="")) for each in values]
+    columns["nm per pixel"] = [Entry("", "", Value(pixel)) for pixel in pixels]
+    columns["Remark"] = [Entry("", "", text=remark) for remark in remarks]
+    return ((head, column) for head, column in columns.items() if any(entry.value != "–" for entry in column))
 
 
 def _how(image: SampleImage) -> tuple[Any, ...]:

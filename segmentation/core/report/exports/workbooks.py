@@ -11,26 +11,25 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...measure.budget_table import NOT_KNOWN, answers_of, lines
-from ...measure.quantities import of_column
+from ...measure.quantities import OF, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import VERDICTS, calibration_words, interval_holds, version
+from ..wording import VERDICTS, calibration_words, in_hundredths, interval_holds, version
 from .base import Export
-from .images_csv import numbers_of
+from .images_csv import columns_of
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
 
-    from ...measure.bins import Histogram
     from ...measure.results import Arrangement
-    from ...sample import SampleAnalysis, SampleImage
+    from ...sample import SampleAnalysis
     from ...tasks.base import Task
     from ..context import Context
 
@@ -38,8 +37,7 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
 DIGITS = 4  # of measured numbers: an outline is not more certain
-IMAGES = (36, 14, 50, 50, 50)  # widths in characters of what is no number
-SUMMARY = (44, 16, 10, 14, 14, 22, 12, 12, 10)
+SUMMARY = (44, 16, 10, 14, 14, 36, 24, 12, 12)  # widths in characters
 ARRANGEMENT = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
 DETAILS = (30, 44, 50, 10, 18, 16, 36)
 EARLIEST = datetime(1980, 1, 1)
@@ -54,16 +52,11 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
     with _workbook(file) as book:
         _add_summary(book, sample, filing)
         if sample.analysis is None:
-            heads, rows = numbers_of(sample)
-            if sample.pooled is not None and sample.task.screened:
-                heads = ["counted", "left out", f"median ({sample.pooled.unit})", "95 % from", "to"]
-            images = ((image.name, *row, *_remarks(image)) for image, row in zip(sample.images, rows, strict=True))
-            widths = (*IMAGES[:1], *[max(12, len(head)) for head in heads], *IMAGES[1:])
-            heads = ["image", *heads, "nm per pixel", "outlier", "excluded", "warning"]
-            _add_sheet(book, "Images", heads, images, widths)
+            _add_images(book, sample)
         tables = [("", sample.analysis.table)] if sample.analysis else [(i.name, m.table) for i, m in sample.counted]
         tables = [(image, _as_sized(sample.task, table)) for image, table in tables]
-        _add_objects(book, things, tables, kept=True)
+        if tables:
+            _add_objects(book, things, tables, kept=True)
         if any(not table.kept.all() for _, table in tables):
             _add_objects(book, "Left out", tables, kept=False)
         if sample.pooled is not None and sample.pooled.arrangement:
@@ -71,38 +64,69 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
 
 
-TOTAL = "total uncertainty"
 DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image")
 
 
 def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None:
-    """The answer on one screen; `_first` with the histogram beside it."""
-    from ..charts import Distribution
-
-    distribution = Distribution.of(sample)
-    bars = None if distribution is None or distribution.few else distribution.bars
-    lines = list(_first(sample, filing))
-    title, unit = ("", "") if distribution is None else (distribution.statistics.title, distribution.statistics.unit)
-    beside = [] if bars is None else [(f"From ({unit})", f"to ({unit})", sample.task.things.capitalize()), *_bins(bars)]
-    rows = max(len(lines), len(beside))
-    whole = (
-        [*line, *[None] * (6 - len(line)), *bins]
-        for line, bins in zip(
-            [*lines, *[()] * (rows - len(lines))], [*beside, *[()] * (rows - len(beside))], strict=True
-        )
-    )
-    sheet = _add_sheet(
-        book, "Summary", ("Name", "Value", "Unit", "95 % from", "to", "Interval holds"), whole, SUMMARY, filters=False
-    )
-    if bars is not None:
-        last = len(bars.counts) + 1
+    """The answer on one screen; `_first` with a chart beside it."""
+    lines, (title, heads, *columns) = list(_first(sample, filing)), _charted(sample)
+    beside = [heads, *zip(*(map(_rounded, column) for column in columns), strict=False)]
+    whole = ([*line, *[None] * (6 - len(line)), *cells] for line, cells in zip_longest(lines, beside, fillvalue=()))
+    head = ("Name", "Value", "Unit", "95 % from", "to", "Note")
+    sheet = _add_sheet(book, "Summary", head, whole, SUMMARY, filters=False)
+    if len(beside) > 1:
+        last, column = len(beside), 5 + len(beside[0])
         chart = book.add_chart({"type": "column"})
-        chart.add_series({"categories": ["Summary", 2, 6, last, 6], "values": ["Summary", 2, 8, last, 8], "gap": 5})
-        chart.set_title({"name": f"{title}, {unit}", "name_font": {"size": 11}})
-        chart.set_x_axis({"name": f"from ({unit})"})
-        chart.set_y_axis({"name": sample.task.things.capitalize()})
+        series = {"categories": ["Summary", 2, 6, last, 6], "values": ["Summary", 2, column, last, column]}
+        chart.add_series({**series, "gap": 5 if len(beside[0]) > 2 else 60})
+        chart.set_title({"name": title, "name_font": {"size": 11}})
+        chart.set_x_axis({"name": beside[0][0]})
+        chart.set_y_axis({"name": beside[0][-1]})
         chart.set_legend({"none": True})
         sheet.insert_chart(1, 10, chart, {"x_scale": 1.3, "y_scale": 1.3})
+
+
+def _charted(sample: SampleAnalysis) -> tuple[Any, ...]:
+    """What the chart beside the numbers shows: its title and the heads of its cells, then their columns, the first what
+    each bar is, the last its height. Sizes, else shares of classes, else the main number of each image or the thickness
+    of a layer; no columns where there is none of these."""
+    from ..charts import Distribution
+    from ..lengths import in_readable_unit
+
+    drawn, known = Distribution.of(sample), Summary.of(sample).known
+    if drawn is not None and drawn.bars is not None and not drawn.few:
+        unit, edges, things = drawn.statistics.unit, drawn.bars.edges.tolist(), sample.task.things.capitalize()
+        heads = (f"From ({unit})", f"to ({unit})", things)
+        return f"{drawn.statistics.title}, {unit}", heads, edges, edges[1:], drawn.bars.counts.tolist()
+    if known and known[0].kind == "fraction":
+        of, title = known[0].name.partition(OF)[0] + OF, number(known[0].name.partition(OF)[0]).title
+        shares = {entry.name.removeprefix(of): entry.number.value for entry in known if entry.name.startswith(of)}
+        return title, ("Class", f"{title} (%)"), shares, (100 * (share or 0.0) for share in shares.values())
+    if known and sample.analysis is None:
+        main = next((entry for entry in known if entry.kind != "integer"), known[0])
+        values = (in_hundredths(main.name, value).value for value in in_readable_unit(sample).by_image(main.name))
+        title = f"{main.term} ({main.unit})"
+        return title, ("Image", title), (image.name for image in sample.images), values
+    if known and sample.analysis:
+        for curve in sample.task.curves(sample.analysis.segmentation, sample.analysis.calibration)[-1:]:
+            heads = (f"{curve.across}, from", "to", curve.title)
+            return curve.across, heads, curve.x, curve.x[1:], *curve.lines.values()
+    return "", ()
+
+
+def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
+    """A line for each image of the sample."""
+    from ..lengths import in_readable_unit
+
+    columns: dict[str, Cells] = {}
+    names = ["median"] if sample.task.screened else sample.quantities
+    for head, entries in columns_of(in_readable_unit(sample), names):
+        columns[head] = [entry.text or _rounded(entry.number.value) for entry in entries]
+        if any(entry.number.low is not None for entry in entries):
+            columns[f"{head}, 95 % from"] = [_rounded(entry.number.low) for entry in entries]
+            columns[f"{head}, to"] = [_rounded(entry.number.high) for entry in entries]
+    widths = [50 if head == "Remark" else max(12, len(head) + 3) for head in columns]
+    _add_sheet(book, "Images", list(columns), zip(*columns.values(), strict=True), widths)
 
 
 def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement) -> None:
@@ -134,10 +158,6 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement)
     sheet.insert_chart(1, 13, chart, {"x_scale": 1.3, "y_scale": 1.3})
 
 
-def _bins(bars: Histogram) -> Iterator[Cells]:
-    yield from zip(bars.edges[:-1].tolist(), bars.edges[1:].tolist(), bars.counts.tolist(), strict=True)
-
-
 def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     """Where the numbers come from, a warning, and the numbers that the first screen shows: the same, with the same
     interval, as in `Summary.headlines`."""
@@ -157,12 +177,22 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
-    for entry in summary.sizes if summary.screened else summary.known:
+    by_area = "differences between images" if len(sample.counted) > 1 else "differences within the image"
+    for entry in summary.listed:
         times = 100 if entry.kind == "fraction" else 1
         ends = entry.total or (entry.number.low, entry.number.high)
         value, low, high = (_rounded(part and times * part) for part in (entry.number.value, *ends))
-        counted = "" if low is None or summary.statistics is None else interval_holds(summary.statistics, entry.name)
-        yield entry.term, entry.text or value, entry.unit, low, high, TOTAL if entry.total else counted
+        holds = (
+            "total uncertainty"
+            if entry.total
+            else interval_holds(sample.pooled, entry.name)
+            if sample.pooled
+            else by_area
+        )
+        note = f"interval: {holds}" if low is not None else entry.caution
+        yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
+    if reason := summary.no_interval or (summary.statistics.interval_note if summary.statistics else ""):
+        yield "Intervals", reason
     if summary.screened and summary.verdict:
         yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
         if summary.nano and summary.nano["decides"]:
@@ -263,13 +293,10 @@ def _add_sheet(
     return sheet
 
 
-def _remarks(image: SampleImage) -> tuple[float | None, str, str, str]:
-    pixel = None if image.member is None else image.member.calibration.nm_per_pixel
-    return pixel, image.outlier, image.excluded, image.warning
-
-
 def _details(sample: SampleAnalysis) -> Iterator[Cells]:
     """Every number, the uncertainty budget, then all that the numbers depend on."""
+    from ..method import left_out_words
+
     for entry in Summary.of(sample, readable=False).every():
         number = entry.number
         yield entry.group, entry.term, entry.text or number.value, number.unit, number.low, number.high
@@ -277,8 +304,10 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
         yield from _budget(sample.pooled.budget, sample.pooled.nano)
     for group, name, value, image in _metadata(sample):
         yield group, name, value, None, None, None, image
-    for sentence in _notes(sample) if sample.analysis is None else ():
-        yield "notes", "note", sentence
+    left_out = left_out_words(sample)
+    for sentence in (f"{left_out}." * bool(left_out), *map(str, sample.flags)) if sample.analysis is None else ():
+        if sentence:
+            yield "notes", "note", sentence
 
 
 def _budget(budget: Mapping[str, Any], nano: Any) -> Iterator[Cells]:
@@ -322,13 +351,6 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
             yield "notes", "warning", flag.text, ""
 
 
-def _notes(sample: SampleAnalysis) -> list[str]:
-    from ..method import left_out_words
-
-    left_out = left_out_words(sample)
-    return [*([f"{left_out.removesuffix('.')}."] if left_out else []), *map(str, sample.flags)]
-
-
 def _write(context: Context, path: Path) -> None:
     write_xlsx(context.sample, path, context.filing)
 
@@ -341,7 +363,7 @@ EXPORTS = (
         XLSX,
         70,
         _write,
-        image="for Excel: summary with a histogram, {things} that count, those left out, all details",
+        image="for Excel: summary with a chart, {things} that count, those left out, all details",
     ),
     Export(
         "sample.xlsx",
@@ -349,6 +371,6 @@ EXPORTS = (
         XLSX,
         75,
         _write,
-        sample="for Excel: summary with a histogram, images, every object, all details",
+        sample="for Excel: summary with a chart, images, every object, all details",
     ),
 )

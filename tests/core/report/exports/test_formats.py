@@ -129,8 +129,8 @@ def test_xlsx_begins_with_the_numbers_of_the_page_and_their_histogram():
     assert lines["Particles counted"][0] == analysis.statistics.n_kept
     statistics = analysis.statistics
     for name, number, ends, holds in (
-        ("Median", statistics.median, statistics.budget["median"]["ends"], "total uncertainty"),
-        ("Mean", statistics.mean, statistics.intervals["mean"], "counting only"),
+        ("Median", statistics.median, statistics.budget["median"]["ends"], "interval: total uncertainty"),
+        ("Mean", statistics.mean, statistics.intervals["mean"], "interval: counting only"),
     ):
         value, unit, low, high, what = lines[name]
         assert (unit, what) == ("nm", holds) and [value, low, high] == pytest.approx([number, *ends], rel=1e-3)
