@@ -19,10 +19,12 @@ from PIL import Image
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.pipeline import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.models.micrographs import LONGEST_HELD
 from segmentation.services import Refused, Scale
+from segmentation.services.ground.calibration import disagreements
 from segmentation.services.ground.limits import most_pixels
 from segmentation.services.ground.refusal import FULL
 from segmentation.services.results.jobs import UNREADABLE
@@ -317,6 +319,20 @@ class TestDataBars:
         Job.objects.update(state="done")
         inspect_uploads()
         assert [name for name, _ in bars[2:]] == ["wanted.png", "looked at.png"]
+
+    def test_where_the_process_that_reads_is_killed_the_image_stays_and_says_so(self, bars, monkeypatch):
+        micrograph, run = receive(), inspection._run
+
+        def killed(command, alive):
+            if "--later" not in command:
+                raise inspection.Killed("too long")
+            return run(command, alive)
+
+        monkeypatch.setattr(inspection, "_run", killed)
+        inspect_uploads()
+        micrograph.refresh_from_db()
+        assert micrograph.state == "done" and micrograph.reading == {"note": CUT_OFF}
+        assert disagreements(micrograph) == [CUT_OFF]
 
     def test_they_are_read_while_no_job_waits_or_runs_and_then_begun_again(self, bars, monkeypatch):
         """Beside a job that has its scale, and would be twice as slow."""
