@@ -11,7 +11,6 @@ from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json, warned
-from ..core.labels.options import EVEN
 from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
@@ -26,6 +25,7 @@ from ..core.report.picture import COLOURS
 from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.tasks import find
+from ..core.tasks.judgement import MOSTLY
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from ..plain import quantities_of
@@ -117,7 +117,7 @@ class Result(ChartedSummary):
         if {"imported", "corrected", "reviewed"} & used.keys():
             return False
         none_kept = self.statistics is not None and not self.kept
-        return self.nothing or self.refused or none_kept or used.get("expected", 1.0) < EVEN
+        return self.nothing or self.refused or none_kept or used.get("expected", 1.0) < MOSTLY
 
     @property
     def fitting(self) -> Change | None:
