@@ -11,6 +11,7 @@ from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json, warned
+from ..core.labels.options import MOSTLY
 from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
@@ -25,7 +26,6 @@ from ..core.report.picture import COLOURS
 from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.tasks import find
-from ..core.tasks.judgement import MOSTLY
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from ..plain import quantities_of

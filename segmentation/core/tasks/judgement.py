@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..flags import NO_NUMBERS, Flag
-from ..labels.options import EVEN
+from ..labels.options import EVEN, MOSTLY
 from ..labels.segmentation import MASKS, NONE_IN_MASK
 from ..measure.filters import Reason
 from ..network.likeness import ENTRY
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..settings import MeasurementSettings
 
 UNLIKE = 1.0  # times the distance that a card allows
-MOSTLY = 0.75  # expected share of right outlines under which a warning asks the user to check them
 SEVERAL = 10  # sure outlines, from which on the picture shows them
 # Outlines are surely right from these numbers and expected shares of right ones on: nine of 16 EMPS pictures and crops
 # that resemble other kinds, two of 79 pictures of other kinds (gamma prime), and 8 of 316 crops that resemble them.
