@@ -148,8 +148,7 @@ class _Measured(_Files[M]):
 
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """The numbers by name, each with value, low and high (ends of the 95 % interval), unit, and total: both ends
-        with the total uncertainty, as on the page; None where it is not known."""
+        """The numbers by name: value, low and high (95 % interval), unit, total (both ends as on the page, or None)."""
         return dict(self.data["result"]["quantities"])
 
     @property

@@ -26,9 +26,8 @@ READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
 MOST_OBJECTS, MOST_RESULTS = 500, 100
 INSTRUCTIONS = (
-    "DeepSegm outlines and measures what is in electron micrographs. Give each number with its unit and 95 % interval: "
-    "total where it is known, else low to high. Repeat every warning. Sizes are in pixels where the scale of an image "
-    "is not known: then ask for its width."
+    "DeepSegm measures what is in electron micrographs. Give each number with unit and 95 % interval (total, if null "
+    "low to high), and every warning. Sizes are in pixels where the scale of an image is not known: ask for its width."
 )
 
 

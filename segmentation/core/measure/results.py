@@ -374,7 +374,7 @@ class Statistics:
         """The figure of this name, by number, with its intervals."""
         nano, budget = name == "fraction_100nm", dict[str, Any](self.budget or {})
         low, high = (self.fraction_low, self.fraction_high) if nano else self.intervals.get(name) or (None, None)
-        total = budget.get(BUDGETED.get(name, name), {}).get("ends")  # of others none is known
+        total = budget.get(BUDGETED.get(name, name), {}).get("ends")
         return Value(getattr(self, name), low, high, NUMBERS[name].unit(self.unit), total and (total[0], total[1]))
 
     @property

@@ -49,8 +49,7 @@ class Table:
     def of_pixels(cls, measures: dict[str, Any], nm_per_pixel: float | None) -> Table:
         """The table of `measures` (named without units, lengths in px), calibrated by `nm_per_pixel`."""
         columns = {column_name(name, "px"): np.asarray(values) for name, values in measures.items()}
-        counts = [name for name in columns if columns[name].dtype.kind == "i" and name not in WHOLE]
-        columns |= {name: columns[name].astype(float) for name in counts}
+        columns |= {name: of.astype(float) for name, of in columns.items() if of.dtype == int and name not in WHOLE}
         return cls(columns).rescaled(nm_per_pixel)
 
     @property

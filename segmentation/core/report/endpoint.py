@@ -77,8 +77,7 @@ def _identifier(sample: SampleAnalysis, of: str) -> str:
 
 def _digest(sample: SampleAnalysis) -> str:
     """Of all numbers, settings and corrections; not of the versions of other packages."""
-    content = {name: value for name, value in as_dict(sample).items() if name != "versions"}
-    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return sha256(json.dumps(as_dict(sample) | {"versions": None}, sort_keys=True).encode()).hexdigest()
 
 
 def _name(sample: SampleAnalysis) -> str:
@@ -114,8 +113,7 @@ def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], about: Summary
 
 
 def _effects(statistics: Statistics) -> Iterator[dict[str, Any]]:
-    """The figures by number, each with the 95 % interval of the page and, where there is a budget, its expanded
-    uncertainty."""
+    """The figures by number, each with the 95 % interval of the page and, if known, its expanded uncertainty."""
     for name, endpoint in ENDPOINTS.items():
         number, fraction = Entry.of(name, statistics.value(name)).shown, NUMBERS[name].kind == "fraction"
         times, unit = (100.0, "%") if fraction else (1.0, number.unit)

@@ -149,8 +149,7 @@ def _picture(context: Context) -> Iterator[Flowable]:
         yield from micrographs(sample, few=True)
     elif names:
         name = names[0] if sample.analysis.refused else names[-1]
-        content, panel = context.panel(name), PANELS["image" if sample.analysis.refused else name]
-        assert content is not None
+        content, panel = context.panel(name) or b"", PANELS["image" if sample.analysis.refused else name]
         yield picture(content, WIDTH, TALLEST)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
         aside = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""

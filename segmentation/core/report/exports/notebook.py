@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from html import escape
+from itertools import starmap
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -178,13 +179,12 @@ def _numbers(context: Context) -> Iterator[Node]:
     """The numbers that this kind of analysis answers with, each with the interval of the page."""
     from ..entries import Entry
 
-    for name, measured in context.sample.quantities.items():
-        entry = Entry.of(name, measured)
+    for entry in starmap(Entry.of, context.sample.quantities.items()):
         if (value := entry.shown).value is not None:
             limits = {"minValue": value.low, "maxValue": value.high} if value.low is not None else {}
             unit = {"unitText": value.unit} if value.unit else {}
-            identifier = f"#number-{re.sub('[^A-Za-z0-9_]+', '-', name)}"
-            about = {"@id": identifier, "@type": "PropertyValue", "name": entry.term, "propertyID": name}
+            identifier = f"#number-{re.sub('[^A-Za-z0-9_]+', '-', entry.name)}"
+            about = {"@id": identifier, "@type": "PropertyValue", "name": entry.term, "propertyID": entry.name}
             yield {**about, "value": value.value, **unit, **limits}
 
 
