@@ -297,7 +297,7 @@ class Result(ChartedSummary):
         if self.refused:
             return "Nothing is measured, so the filter changes nothing."
         if not self.summary["filter"]:
-            return "The filter is off: what is left out is left out without it."
+            return ""
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"
 
     @property
