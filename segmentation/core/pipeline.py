@@ -26,7 +26,7 @@ from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, stands_for
 from .network.inference import Progress as Fraction
 from .network.inference import no_progress, predict, predict_augmented
-from .network.likeness import OWN, relative_distance
+from .network.likeness import ENTRY, NEAR, OWN, relative_distance
 from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
@@ -160,7 +160,7 @@ class Search:
         with self.clock.stage("load"):
             load_network(card, self.runtime, len(task.channels(card)))
         with self.clock.stage("prepare"):
-            resembled, unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
+            likely, unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
             unlike_own = (
                 OWN in card.options and relative_distance(as_shown(self.picture, "bright"), 1.0, card, OWN) > UNLIKE
             )
@@ -171,11 +171,15 @@ class Search:
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
             decoded = task.decode(maps, grey, view, card, asked)
-        if resembled and tasks.find(resembled.task).plausible(decoded.labels > 0):
+        if ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR:
+            likely, unfamiliar = [], False
+        plausible = (other for other in likely if tasks.find(other.task).plausible(decoded.labels > 0))
+        near = (kind for kind in plausible if relative_distance(as_shown(self.picture, "bright"), 1.0, kind) <= UNLIKE)
+        if resembled := next(near, None):
             title, kind = resembled.title, tasks.find(resembled.task).title
             title += f" ({kind})" * (kind != title)
             decoded.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
-        elif unfamiliar and not resembled:
+        elif unfamiliar:
             decoded.used["unfamiliar"] = True
         elif unlike_own:
             began_with = card.training.get("start_from", "")

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +12,17 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.separate import separate
+from segmentation.core.micrograph.contrast import clip_outliers
+from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph
 from segmentation.core.network.cards import available, check_weights, find
 from segmentation.core.network.inference import HALO, predict
 from segmentation.core.network.likeness import ENTRY, OWN, describe, learn
 from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import analyse, measure
 from segmentation.core.proposing import preview
-from segmentation.core.tasks.judgement import NONE_FOUND
+from segmentation.core.tasks.judgement import NONE_FOUND, is_out_of_domain
 from segmentation.lab.training.synthesis.bodies import make_body
 from segmentation.lab.training.synthesis.render import render_blank, render_settings
 from tests.examples.sample import data_bar
@@ -27,6 +31,7 @@ from tests.lab.scores import score
 from .builders import segmentation_of
 
 NOWHERE = Calibration.absent()
+SAMPLES = Path(__file__).parents[2] / "static" / "sample"
 
 
 def micrograph_of(pixels, calibration=NOWHERE):
@@ -106,6 +111,32 @@ def test_an_image_unlike_those_of_a_further_training_gets_a_warning():
     told = [[flag for flag in every if flag.short == "Unusual picture for the fine-tuned model"] for every in flags]
     assert told[0] == [] and told[1][0].doubt
     assert "fine-tuned on 3 images" in told[1][0].text and "(particles)" in told[1][0].text
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "part", "other"),
+    [
+        ("grain-boundaries", "grains", np.s_[172:, 172:], "bubbles"),
+        ("bubbles", "bubbles", np.s_[:340, :340], "grains"),
+    ],
+)
+def test_a_small_crop_is_of_its_kind_and_an_image_of_another_kind_is_refused(model, kind, part, other):
+    crop, whole = read(SAMPLES / f"{kind}.tif").pixels[part], read(SAMPLES / f"{other}.tif").pixels
+    settings, card = AnalysisSettings.of(kind), find(model)
+    own, refused = (analyse(micrograph_of(np.ascontiguousarray(grey)), settings, card=card) for grey in (crop, whole))
+    assert not is_out_of_domain(own.segmentation) and own.table.kept.sum() > 20
+    assert is_out_of_domain(refused.segmentation) and not refused.table.kept.any()
+    assert refused.segmentation.used["resembles"]["task"] == other
+
+
+def test_textures_do_not_count_for_an_image_near_the_training_images(monkeypatch):
+    grey = np.ascontiguousarray(read(SAMPLES / "grains.tif").pixels[:200, :200])
+    bright, card = as_shown(clip_outliers(grey), "bright"), find("grain-boundaries")
+    monkeypatch.setattr(pipeline, "compared_with_models", lambda *given, **more: ([find("particles")], True))
+    for taught, refused in ((describe(bright), False), (describe(bright) + 0.2, True)):
+        entry = {ENTRY: {"taught": [taught.tolist()], "limit": 0.8}}
+        analysis = analyse(micrograph_of(grey), AnalysisSettings.of("grains"), card=replace(card, options=entry))
+        assert is_out_of_domain(analysis.segmentation) == refused == ("resembles" in analysis.segmentation.used)
 
 
 def test_a_typed_polarity_overrules():

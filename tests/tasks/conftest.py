@@ -118,7 +118,7 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     The others have a network that answers as a perfect one would for bright things on dark ground.
     """
     # Drawn cases are no micrographs.
-    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: (None, False))
+    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: ([], False))
     if request.param == "brightness":
         return Kind(brightness.TASK, request.getfixturevalue("toy"))
     weights = tmp_path / "perfect.safetensors"
@@ -131,7 +131,7 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     monkeypatch.setattr(cards, "find", lambda name: card if name == card.name else found(name))
     monkeypatch.setattr(cards, "available", lambda *folder: [*every(*folder), card])
     # Drawn discs look like the particles of a released model, which tests/core/network/test_textures.py is about.
-    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: (None, False))
+    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: ([], False))
     network = TorchNetwork.of(Brightest(task.name, task.channels(card).names), Runtime("cpu", "float32"))
     monkeypatch.setattr(pipeline, "load_network", lambda *which: network)
     return Kind(task, card)

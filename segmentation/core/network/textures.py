@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from . import cards
 from .cards import ModelCard
-from .likeness import relative_distance
 from .resample import resize
 
 FILE = cards.CARDS / "textures.json"
@@ -28,8 +27,8 @@ CUT_OFF = 1, 99  # % of the pixels: between them lies the range of greys
 EXTREME = 6.0
 CLEARLY = 7.0  # log-likelihood by which another model must be better: 8 of 366 images of EMPS are wrongly assigned
 UNFAMILIAR = 3.0  # mean square distance in SD: of left-out images of steel, alloys and grains all but one are nearer
-# The same, under which a model of another kind is advised: its own images have 0.85 at most, and two of EMPS that
-# resemble grains 1.06 and 1.15.
+# The same, under which a model of another task is advised: five of 366 images of EMPS resemble grains or bubbles, and
+# all but one of them have many sure outlines.
 LIKELY = 1.0
 Floats = NDArray[np.float64]
 
@@ -109,18 +108,18 @@ def clearly_of(picture: NDArray[np.float32], card: ModelCard, others: Sequence[M
 
 def compared_with_models(
     picture: NDArray[np.float32], card: ModelCard, *, same_task: bool = True
-) -> tuple[ModelCard | None, bool]:
-    """The card of another model whose images a picture (H, W) in 0..1 clearly resembles more than those of `card`, or
-    None; and whether the picture is far from all images of `card`.
+) -> tuple[list[ModelCard], bool]:
+    """The cards of other models whose images a picture (H, W) in 0..1 clearly resembles more than those of `card`, the
+    likeliest first; and whether the picture is far from all images of `card`.
 
-    same_task: whether the other model may be of the same task; if not, its own check must speak for it, too
-    (`likeness`). For a user's own model the answer is (None, False), because its training images are not known here.
+    same_task: whether the other models may be of the same task. For a user's own model the answer is ([], False),
+    because its training images are not known here.
     """
     available = {item.name: item for item in cards.available()}
     models = {model.model: model for model in known_textures().models if model.model in available}
     trained = models.pop(card.name, None)
     if trained is None or not picture.any():
-        return None, False
+        return [], False
     if not same_task:
         models = {name: model for name, model in models.items() if available[name].task != card.task}
     textures = known_textures().scaled(picture)
@@ -130,11 +129,8 @@ def compared_with_models(
         if model.likelihood(textures) > trained.likelihood(textures) + CLEARLY
         and model.distance(textures) < (UNFAMILIAR if same_task else LIKELY)
     ]
-    if clearer and not same_task:  # only then, because describing a picture takes time
-        grey = np.rint(255 * picture).astype(np.uint8)
-        clearer = [model for model in clearer if relative_distance(grey, 1.0, available[model.model]) <= 1]
-    best = max(clearer, key=lambda model: model.likelihood(textures), default=None)
-    return available[best.model] if best else None, trained.distance(textures) > UNFAMILIAR
+    clearer.sort(key=lambda model: -model.likelihood(textures))
+    return [available[model.model] for model in clearer], trained.distance(textures) > UNFAMILIAR
 
 
 def textures(picture: NDArray[np.float32]) -> Floats:

@@ -41,15 +41,15 @@ def is_out_of_domain(segmentation: Segmentation) -> bool:
     """Whether the image is unlike the training images of the model.
 
     It is, if it clearly looks like the images of a model of another task. If the card describes its own images
-    (network.likeness), three more reasons count: the image is too far from these, it clearly looks like the images of
-    any other model, or its textures are those of no image of the model. Many sure outlines overrule all of these.
+    (network.likeness), it is also if it is too far from these or clearly looks like the images of any other model.
+    Many sure outlines overrule all of these.
     """
     used, provenance = segmentation.used, segmentation.provenance
     if are_surely_right(segmentation):
         return False
     strict, other = ENTRY in provenance.card.get("options", {}), used.get("resembles", {})
     elsewhere = bool(other) and (strict or other["task"] != provenance.task)
-    return used.get("unlike", 0.0) >= UNLIKE or elsewhere or (strict and used.get("unfamiliar", False))
+    return used.get("unlike", 0.0) >= UNLIKE or elsewhere
 
 
 def are_surely_right(segmentation: Segmentation) -> bool:

@@ -20,6 +20,10 @@ from ..training.settings import keep_apart
 
 Floats = NDArray[np.float64]
 MANY = 100  # images from which on a covariance is estimated, not variances alone
+# Users crop. A part of 2 is the middle half of both sides. Crops of the other models' images are not learnt: they
+# would make ten of 366 halves of EMPS look like gamma prime, and half the images of `supported` like `particles`.
+PARTS = 1, 2, 3
+CROPPED = {"bubbles", "coatings", "grain-boundaries", "superalloy", "uhcs-steel"}
 FLOOR = 0.05  # of the variance of all images together: what is added to each variance, as few images spread too little
 
 
@@ -29,8 +33,8 @@ def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
     Models in FILE without a folder stay as they are, and then also the scale that all share. Raises BadDataset where a
     folder has fewer than three images.
     """
-    textures = {model: _of_folder(folder) for model, folder in folders.items()}
-    every = np.concatenate(list(textures.values()))
+    textures = {model: _of_folder(model, folder) for model, folder in folders.items()}
+    every = np.concatenate([images[:, 0] for images in textures.values()])
     middle, spread = every.mean(0), every.std(0) + 1e-6
     every_known = known_textures().models if FILE.is_file() else ()
     before = {entry.model: entry for entry in every_known if entry.model not in textures}
@@ -46,20 +50,24 @@ def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
     known_textures.cache_clear()
 
 
-def _of_folder(folder: Path) -> Floats:
+def _of_folder(model: str, folder: Path) -> Floats:
+    """(n, parts, d) of n images and their parts."""
     rows = []
     for file in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
         keep_apart(file)
         micrograph = read(file)
-        rows.append(textures(clip_outliers(micrograph.pixels[: data_bar(micrograph)])))
+        pixels = micrograph.pixels[: data_bar(micrograph)]
+        insets = [[side * (part - 1) // (2 * part) for side in pixels.shape] for part in PARTS]
+        parts = [pixels[top : len(pixels) - top, left : pixels.shape[1] - left] for top, left in insets]
+        rows.append([textures(clip_outliers(part)) for part in (parts if model in CROPPED else parts[:1])])
     if len(rows) < 3:
         raise BadDataset(f"{folder} has {len(rows)} images; a model's textures need three or more.")
-    return np.stack(rows)
+    return np.array(rows)
 
 
-def _fitted(model: str, scaled: Floats) -> Textures:
-    """scaled: (n, d). Of few images each variance is taken as if four more had been at its mean distance."""
-    count, size = scaled.shape
+def _fitted(model: str, images: Floats) -> Textures:
+    """images: (n, parts, d). Of few images each variance is taken as if four more had been at its mean distance."""
+    count, scaled, size = len(images), np.concatenate(images), images.shape[-1]
     if count >= MANY:
         covariance = 0.95 * np.cov(scaled.T) + 0.05 * np.diag(scaled.var(0)) + 0.3 * FLOOR * np.eye(size)
     else:
@@ -67,16 +75,16 @@ def _fitted(model: str, scaled: Floats) -> Textures:
     return Textures(model, count, scaled.mean(0), covariance)
 
 
-def _left_out(model: str, scaled: Floats, models: Mapping[str, Textures]) -> str:
+def _left_out(model: str, images: Floats, models: Mapping[str, Textures]) -> str:
     """How many images would look like another model's images; each is compared with the other images of its model."""
     others, right, far = 0, 0, 0
-    for number, image in enumerate(scaled):
-        rest = _fitted(model, np.delete(scaled, number, axis=0))
+    for number, (image, *_) in enumerate(images):
+        rest = _fitted(model, np.delete(images, number, axis=0))
         best = max(entry.likelihood(image) for name, entry in models.items() if name != model)
         others += best > rest.likelihood(image) + CLEARLY
         right += rest.likelihood(image) > best + CLEARLY
         far += rest.distance(image) > UNFAMILIAR
-    return f"{model}: {len(scaled)} images; clearly its own {right}, clearly another's {others}, unfamiliar {far}"
+    return f"{model}: {len(images)} images; clearly its own {right}, clearly another's {others}, unfamiliar {far}"
 
 
 def _entry(textures: Textures) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def taught(tmp_path_factory):
     monkeypatch.setattr(cards, "available", lambda: [first, second])
     monkeypatch.setattr(textures, "FILE", tmp_path / "textures.json")
     monkeypatch.setattr(learning, "FILE", tmp_path / "textures.json")
+    monkeypatch.setattr(learning, "CROPPED", {"coarse"})
     folders = {}
     for name, reach in (("particles", 1.5), ("coarse", 8.0)):
         folders[name] = tmp_path / name
@@ -53,9 +54,10 @@ def test_each_picture_is_known_by_those_of_its_own_kind(taught):
     assert [line.partition(";")[0] for line in said] == ["particles: 6 images", "coarse: 6 images"]
     assert all(re.search(r"its own 6\b.*another's 0\b", line) for line in said)
     for seed in (20, 21, 22):
-        assert textures.compared_with_models(grain(seed, 1.5), fine) == (None, False)
-        assert textures.compared_with_models(grain(seed, 8.0), fine)[0] is coarse
-        assert textures.compared_with_models(grain(seed, 1.5), coarse)[0] is fine
+        assert textures.compared_with_models(grain(seed, 1.5), fine) == ([], False)
+        assert textures.compared_with_models(grain(seed, 8.0), fine)[0] == [coarse]
+        assert textures.compared_with_models(grain(seed, 1.5), coarse)[0] == [fine]
+        assert textures.compared_with_models(grain(seed, 8.0)[60:160, 60:180], coarse) == ([], False)
 
 
 def test_a_model_that_is_added_leaves_the_others_as_they_are(taught, tmp_path):
@@ -74,21 +76,14 @@ def test_a_model_that_is_added_leaves_the_others_as_they_are(taught, tmp_path):
 
 def test_nothing_is_said_of_a_users_model(taught):
     fine, _, _ = taught
-    assert textures.compared_with_models(grain(20, 8.0), replace(fine, name="my-own")) == (None, False)
-
-
-def test_a_picture_is_described_only_where_another_model_is_clearly_nearer(taught, monkeypatch):
-    """That takes 0.4 s a megapixel for each model."""
-    fine, _, _ = taught
-    monkeypatch.setattr(textures, "relative_distance", lambda *given: pytest.fail("described for nothing"))
-    assert textures.compared_with_models(grain(20, 1.5), fine, same_task=False) == (None, False)
+    assert textures.compared_with_models(grain(20, 8.0), replace(fine, name="my-own")) == ([], False)
 
 
 def test_what_looks_like_neither_is_unfamiliar(taught):
     fine, _, _ = taught
     stripes = np.tile((np.arange(240) // 20 % 2).astype(np.float32), (200, 1))
-    assert textures.compared_with_models(stripes, fine) == (None, True)
-    assert textures.compared_with_models(np.zeros((64, 64), np.float32), fine) == (None, False)
+    assert textures.compared_with_models(stripes, fine) == ([], True)
+    assert textures.compared_with_models(np.zeros((64, 64), np.float32), fine) == ([], False)
 
 
 def test_the_user_is_told_which_model_to_take(taught, monkeypatch):
