@@ -156,6 +156,7 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     from ..labels.contrast import contrasts
+    from ..labels.separate import areas_of
     from ..measure import fibres
     from ..measure.mats import numbers_of
     from ..measure.statistics import seed_of, summarise
@@ -164,8 +165,10 @@ def measure(
     rows, dense = segmentation.rows, segmentation.dense[: segmentation.rows]
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
     measures = fibres.measure_fibres(dense, grey)
-    contrast = contrasts(grey, dense, shared.erased(segmentation)).relative
-    is_faint = contrast < (shared.faint_limit(segmentation, settings) or -np.inf)
+    contrast = np.abs(contrasts(grey, dense, shared.erased(segmentation)).relative)
+    weights = areas_of(dense, len(contrast))[1:] * contrast  # most of what was outlined may be ground
+    typical = np.nansum(weights * contrast) / max(np.nansum(weights), 1e-9)
+    is_faint = contrast < shared.faint_limit(segmentation, settings) * typical
     table = table_of(segmentation, micrograph, settings, calibration, measures, is_faint)
     if nothing := shared.withheld_result(segmentation, table, TASK, settings):
         return nothing
@@ -247,9 +250,9 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             reason=str(Reason.THIN),
         )
     is_short, areas = table.reasons == str(Reason.SHORT), table.length("area")
-    if areas[is_short].sum() > areas[table.kept].sum():
+    if areas[is_short | (table.reasons == str(Reason.FAINT))].sum() > areas[table.kept].sum():
         yield Flag.doubtful(
-            "What is too short for a fibre covers more of this image than the fibres. For particles, choose Particles.",
+            "Short objects and bare ground cover more than the fibres. For an image of particles, choose Particles.",
             "Mostly no fibres",
         )
     widths = table.rescaled(None)["fibre_diameter_px"][table.kept]

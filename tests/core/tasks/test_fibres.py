@@ -72,6 +72,11 @@ def test_bare_ground_is_no_fibre():
     assert done.quantities["porosity"].value == pytest.approx(1 - 1900 / labels_size(), rel=0.001)
     assert analysed(labels, bare=2, by_hand=2).table.kept.all() and analysed(labels, bare=2, faint=0).table.kept.all()
     assert analysed(labels).table.kept.all()
+    most = bars((40, 50, 10, 200), (60, 150, 0, 20), (60, 150, 40, 60), (60, 150, 80, 100))
+    most[most > 2] = 2  # in area the ground outdoes the fibre
+    done = analysed(most, bare=2)
+    assert done.table.reasons.tolist() == ["", str(Reason.FAINT)]
+    assert any(flag.doubt and "bare ground" in flag.text for flag in done.flags)
 
 
 def test_more_other_objects_than_fibres_are_doubtful():
