@@ -167,7 +167,7 @@ def measure(
     measures = fibres.measure_fibres(dense, grey)
     contrast = np.abs(contrasts(grey, dense, shared.erased(segmentation)).relative)
     weights = areas_of(dense, len(contrast))[1:] * contrast  # most of what was outlined may be ground
-    typical = np.nansum(weights * contrast) / max(np.nansum(weights), 1e-9)
+    typical = float(np.nansum(weights * contrast)) / max(float(np.nansum(weights)), 1e-9)
     is_faint = contrast < shared.faint_limit(segmentation, settings) * typical
     table = table_of(segmentation, micrograph, settings, calibration, measures, is_faint)
     if nothing := shared.withheld_result(segmentation, table, TASK, settings):
