@@ -15,6 +15,7 @@ from django.db import IntegrityError
 from segmentation import services
 from segmentation.core.errors import UserError
 from segmentation.core.micrograph.pages import page_name, taken
+from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.models import Micrograph, Superseded, shown_name
 from segmentation.services.ground.files import LocalFile
 from segmentation.services.results.uploads import Note, is_zip, sha256_of_upload
@@ -66,7 +67,7 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     except (inspection.Unreadable, inspection.Killed):
         if not again:
             raise
-        services.publish_reading(micrograph=micrograph, reading={})
+        services.publish_reading(micrograph=micrograph, reading={"note": CUT_OFF})
         return
     if again:
         services.publish_reading(micrograph=micrograph, reading=facts.facts["reading"])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import tasks
-from .flags import Flag
+from .flags import DO_NOT_USE, Flag
 from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Effect, Evidence, effect
@@ -213,7 +213,9 @@ def _flags_of(members: Sequence[Member], names: Sequence[str], any_counts: bool)
     if doubts and any_counts:
         have = "1 image has a warning" if len(doubts) == 1 else f"{len(doubts)} images have warnings"
         which = f"{names[doubts[0][0] - 1]} has a warning that puts" if len(doubts) == 1 else f"{have} that put"
-        yield Flag.doubtful(f"{which} the numbers in doubt.", have, ids=tuple(dict(doubts)))
+        gravest = any(flag.level == DO_NOT_USE for member in members for flag in member.flags)
+        short = f"{DO_NOT_USE}: {have}" if gravest else have
+        yield Flag.doubtful(f"{which} the numbers in doubt.", short, ids=tuple(dict(doubts)))
     yield from (Flag(f"{names[number - 1]}: {text}", ids=(number,)) for number, text in doubts[:MOST_NAMED])
     if len(doubts) > MOST_NAMED:
         yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json, warned
-from ..core.labels.options import EVEN
+from ..core.labels.options import MOSTLY
 from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
@@ -117,7 +117,7 @@ class Result(ChartedSummary):
         if {"imported", "corrected", "reviewed"} & used.keys():
             return False
         none_kept = self.statistics is not None and not self.kept
-        return self.nothing or self.refused or none_kept or used.get("expected", 1.0) < EVEN
+        return self.nothing or self.refused or none_kept or used.get("expected", 1.0) < MOSTLY
 
     @property
     def fitting(self) -> Change | None:
@@ -297,7 +297,7 @@ class Result(ChartedSummary):
         if self.refused:
             return "Nothing is measured, so the filter changes nothing."
         if not self.summary["filter"]:
-            return "The filter is off: what is left out is left out without it."
+            return ""
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"
 
     @property

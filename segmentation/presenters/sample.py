@@ -162,7 +162,7 @@ class PooledResult(ChartedSummary):
     @property
     def answered(self) -> bool:
         """Whether there are numbers of all images together."""
-        return bool(self.statistics or any(entry.number.value is not None for entry in self.quantities))
+        return bool(self.kept or any(entry.number.value is not None for entry in self.quantities))
 
     @cached_property
     def task(self) -> Task:

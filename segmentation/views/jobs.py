@@ -373,7 +373,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     is_example = job.micrograph.sha256 == sample_sha256()
     context |= {**_files(job), "parent": parent, "is_example": is_example, "just_done": just_done}
     sample = job.sample or context["sample"]
-    context["neighbours"] = neighbours(job, sample) if sample and context["may_correct"] else None
+    context["neighbours"] = neighbours(job, sample) if sample else None
     return render(request, "result.html", context, status=status)
 
 

@@ -12,7 +12,7 @@ const MOST = 24;
 const ROOM = 1.5; // sides of a crop over those of its outline
 const LEAST = 32; // px of the upload that a crop shows
 const LINE = 1.5; // CSS pixels
-const EXTREMES = ["smallest", "median", "largest"];
+const EXTREMES = ["smallest", "nearest to the median", "largest"];
 const REASON = "wrong outline";
 const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 

@@ -19,10 +19,12 @@ from PIL import Image
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.pipeline import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.models.micrographs import LONGEST_HELD
 from segmentation.services import Refused, Scale
+from segmentation.services.ground.calibration import disagreements
 from segmentation.services.ground.limits import most_pixels
 from segmentation.services.ground.refusal import FULL
 from segmentation.services.results.jobs import UNREADABLE
@@ -375,7 +377,8 @@ class TestDataBars:
         job = self.start(micrograph, asked={"width": None, "source": "typed"})
         inspect_uploads()
         child(monkeypatch, does)
-        assert (looked_into(micrograph).state, micrograph.reading, micrograph.error) == ("done", {}, "")
+        assert (looked_into(micrograph).state, micrograph.error) == ("done", "")
+        assert disagreements(micrograph) == [CUT_OFF]  # its page says so
         assert micrograph.file and self.ready(job)
 
     def test_a_sample_takes_in_by_the_same_rule(self, monkeypatch, commit):

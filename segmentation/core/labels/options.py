@@ -21,6 +21,7 @@ MERGE_LIMIT = "limit"  # probability of a border below which regions are merged
 FAINT = 0.2  # relative contrast under which an outline is more often a speck than a particle
 LOW_MERGE_LIMIT = 0.2  # the limit for small particles
 EVEN = 0.5  # chance of being right under which an outline is more likely wrong
+MOSTLY = 0.75  # expected share of right outlines under which a warning asks the user to check them
 
 
 def _of(others: tuple[str, ...], *needed: str) -> AfterValidator:

@@ -16,6 +16,7 @@ WANTED = 0.05
 POINTS = 24
 FIRST_IMAGES = 3  # the interval of two images (Student's t is 12.7) would leave no room for the rest of the curve
 POINTS_BY_IMAGE = 12
+FEASIBLE = 50  # images more than that nobody takes
 MOST_IMAGES = 10_000  # asking for more is no advice
 Point = tuple[int, float, float, float]  # n, median, low, high
 
@@ -116,7 +117,7 @@ def more_images_words(more: int | None, target: float, uncertainty: float | None
     more: from `more_images`. uncertainty: of the calibration, relative; None if not known.
     """
     aim = f"±{100 * target:g} %"
-    if more:
+    if more and more <= FEASIBLE:
         return f"about {more:,} more image{'' if more == 1 else 's'} would give the median within {aim}"
     if more == 0:
         return f"these images are enough to know the median within {aim}"

@@ -9,6 +9,7 @@ from typing import Any
 from .crosscheck import Source
 from .types import Calibration, Micrograph
 
+CUT_OFF = "Reading the scale bar took too long and was stopped. Draw the bar or type the width of the image."
 LONGEST_TEXT = 60
 SAME = 0.03  # ways that differ by less say the same
 

@@ -27,8 +27,8 @@ CUT_OFF = 1, 99  # % of the pixels: between them lies the range of greys
 EXTREME = 6.0
 CLEARLY = 7.0  # log-likelihood by which another model must be better: 8 of 366 images of EMPS are wrongly assigned
 UNFAMILIAR = 3.0  # mean square distance in SD: of left-out images of steel, alloys and grains all but one are nearer
-# The same, under which a model of another task is advised: five of 366 images of EMPS resemble grains or bubbles, and
-# all but one of them have many sure outlines.
+# The same, under which a model of another task is advised: five of 366 images of EMPS resemble grains or bubbles, but
+# have sure outlines.
 LIKELY = 1.0
 Floats = NDArray[np.float64]
 

@@ -324,7 +324,8 @@ class Summary:
         """How what touches the frame is allowed for."""
         weighted = self.statistics is not None and self.statistics.edge == "weight"
         others = ", and the others are weighted for it (Miles–Lantuéjoul)" if weighted else ""
-        return f"Sizes leave out {self.things} that touch the frame{others}."
+        cut = self.screened or (self.statistics is not None and Reason.FRAME in self.statistics.set_aside)
+        return f"Sizes leave out {self.things} that touch the frame{others}." if cut else ""
 
     @property
     def fit(self) -> str:

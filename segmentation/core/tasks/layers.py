@@ -46,7 +46,7 @@ MOST_POINTS = 200  # of a curve
 
 for registry in (NUMBERS, COLUMNS):
     add(registry, *(Quantity(f"thickness_{name}", *words, 1, source=SOURCE) for name, words in NAMES.items()))
-    add(registry, Quantity(LENGTH, "Length of the layer", "Length along which the thickness was read.", 1))
+    add(registry, Quantity(LENGTH, "Length", "Length along which the thickness was read.", 1))
 
 
 class LayerOptions(phases.PhaseOptions):

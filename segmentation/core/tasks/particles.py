@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
-from ..labels.options import ParticleOptions
+from ..labels.options import MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..micrograph.crosscheck import far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
@@ -20,7 +20,7 @@ from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings
 from . import shared
 from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
-from .judgement import MOSTLY, unseen_specks, withheld, without_numbers
+from .judgement import unseen_specks, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.outline import Outlines

@@ -51,7 +51,6 @@ def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
 
 
 def _of_folder(model: str, folder: Path) -> Floats:
-    """(n, parts, d) of n images and their parts."""
     rows = []
     for file in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
         keep_apart(file)

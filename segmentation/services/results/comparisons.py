@@ -93,7 +93,7 @@ def _task(side: Compared) -> str:
 
 def _title(task: str) -> str:
     try:
-        return find(task).things
+        return find(task).title.lower()
     except UnknownTask:
         return task
 

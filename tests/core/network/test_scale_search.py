@@ -20,6 +20,7 @@ CARD = SimpleNamespace(smallest=12.0, largest=80.0)
         ([Trial(1.0, 0.83, 383.0), Trial(0.25, 0.85, 93.0), Trial(0.12, 0.55, 19.0)], 1),  # large, yet its size is told
         ([Trial(1.0, 0.95, 400.0), Trial(0.5, 0.7, 40.0)], 1),  # far too large: not clear but a heap
         ([Trial(1.0, 0.82, 21.0), Trial(0.25, 0.83, 79.0)], 0),  # a heap seen from afar
+        ([Trial(1.0, 0.84, 32.0, 180), Trial(0.11, 0.862, 90.0, 1)], 0),  # a heap that looks like one clear particle
         ([Trial(1.0, 0.0, None), Trial(0.5, 0.0, None)], 0),  # nothing anywhere
     ],
 )

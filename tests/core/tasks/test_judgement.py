@@ -58,7 +58,10 @@ def test_who_knows_better_has_them_measured():
     assert made.quantities["median"].value == pytest.approx(32, rel=0.1) and made.table.kept.all()
 
 
-@pytest.mark.parametrize(("count", "expected", "told"), [(12, 0.9, True), (12, 0.8, False), (9, 0.99, False)])
+@pytest.mark.parametrize(
+    ("count", "expected", "told"),
+    [(12, 0.9, True), (12, 0.8, False), (9, 0.9, False), (3, 0.97, True), (2, 0.99, False)],
+)
 def test_outlines_that_are_surely_particles_speak_for_themselves(count, expected, told):
     made = measured(segmentation_of(squares(count), resembles=STEEL, expected=expected, card=CALIBRATED))
     assert made.table.kept.all() == told and (made.quantities["median"].value is not None) == told

@@ -555,7 +555,7 @@ class TestResult:
         assert re.search(r"Without the filter: 280 .*150 nm, 24\.1 % ", page)
         same = {**summary(), "filter": True}
         assert "It removed nothing" in words(maker.get(address(job(summary=same))))
-        assert "The filter is off" in words(maker.get(address(job())))
+        assert "Filter on." not in words(maker.get(address(job())))
 
     def test_warnings_and_hostile_text_are_text(self, maker, job, make_micrograph):
         stored = {**SUMMARY, **as_json([Flag("It has <3> pages.")])}

@@ -61,6 +61,8 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
     counts = [sum(int((member.table.kept == kept).sum()) for _, member in sample.counted) for kept in (True, False)]
     weighted = any(edge_of(sample, member) == "weight" for _, member in sample.counted) and bool(sample.task.size)
     of = f"{counts[0]} counted and {counts[1]} left out" + (f" - {WEIGHTED}" if weighted else "")
+    if statistics is not None and statistics.n_kept < counts[0]:
+        of += f" - {statistics.n_kept} have a size"
     scale = _scale(member) if sample.analysis is not None else sample.extent.partition(", ")[0]
     imported = imported_words(member.record.used) if sample.analysis is not None else ""
     source = " - ".join(filter(None, (sample.name, scale, imported)))

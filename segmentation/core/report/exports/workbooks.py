@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...measure.budget_table import NOT_KNOWN, answers_of, lines
-from ...measure.quantities import OF, number, of_column
+from ...measure.quantities import COLUMNS, OF, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
@@ -54,11 +54,12 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         if sample.analysis is None:
             _add_images(book, sample)
         tables = [("", sample.analysis.table)] if sample.analysis else [(i.name, m.table) for i, m in sample.counted]
+        left_out = any(not table.kept.all() for _, table in tables)
         tables = [(image, _as_sized(sample.task, table)) for image, table in tables]
         if tables:
-            _add_objects(book, things, tables, kept=True)
+            _add_objects(book, things, tables, sample.task.size, kept=True)
         if any(not table.kept.all() for _, table in tables):
-            _add_objects(book, "Left out", tables, kept=False)
+            _add_objects(book, "Left out" if left_out else "Without a size", tables, sample.task.size, kept=False)
         if sample.pooled is not None and sample.pooled.arrangement:
             _add_arrangement(book, sample, sample.pooled.arrangement)
         _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
@@ -214,15 +215,19 @@ def _as_sized(task: Task, table: Table) -> Table:
     return table if task.screened or "touches_frame" not in table.columns else whole(table)
 
 
-def _add_objects(book: Workbook, title: str, tables: Sequence[tuple[str, Table]], *, kept: bool) -> None:
+def _add_objects(book: Workbook, title: str, tables: Sequence[tuple[str, Table]], size: str, *, kept: bool) -> None:
     """A line for each object that counts, or does not; the first column has the image's name where there are several.
 
-    Whoever was left out has its reason; of the others it would be empty.
+    size: the measure that is the size, which comes first. Whoever was left out has its reason; of the others it would
+    be empty.
     """
     several = len(tables) > 1 or bool(tables and tables[0][0])
     hidden = {"kept", "reason"} if kept else {"kept"}
     first = tables[0][1] if tables else None
     names = [] if first is None else [name for name in first.columns if name not in hidden]
+    if first is not None and size:
+        first_names = ("label", "reason", COLUMNS[size].column(first.unit))
+        names.sort(key=lambda name: name not in first_names)
     heads = [] if first is None else [_head(first, name) for name in names]
 
     def rows() -> Iterator[Cells]:

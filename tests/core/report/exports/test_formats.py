@@ -104,18 +104,19 @@ def grains():
 
 
 @pytest.mark.parametrize(
-    "analysis, sheet, column",
+    "analysis, sheet, column, others",
     [
-        (CASES["many"], "Particles", "Minimum Feret diameter (nm)"),
-        (grains, "Grains", "Equivalent circular diameter (nm)"),
+        (CASES["many"], "Particles", "Minimum Feret diameter (nm)", "Left out"),
+        (grains, "Grains", "Equivalent circular diameter (nm)", "Left out"),
     ],
 )
-def test_the_mean_of_a_column_in_a_spreadsheet_is_the_mean_of_the_page(analysis, sheet, column):
+def test_the_mean_of_a_column_in_a_spreadsheet_is_the_mean_of_the_page(analysis, sheet, column, others):
     analysis, file = analysis(), io.BytesIO()
     workbooks.write_xlsx(SampleAnalysis.of(analysis), file)
-    sheets = pandas.read_excel(file, sheet_name=[sheet, "Left out"])
+    sheets = pandas.read_excel(file, sheet_name=[sheet, others])
+    assert list(sheets[sheet])[1] == column  # the size comes first
     assert sheets[sheet][column].mean() == pytest.approx(analysis.statistics.mean, rel=1e-4)
-    assert "touches the frame" in sheets["Left out"]["Reason"].tolist()
+    assert "touches the frame" in sheets[others]["Reason"].tolist()
 
 
 def test_xlsx_begins_with_the_numbers_of_the_page_and_their_histogram():
