@@ -32,7 +32,7 @@ from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
 from .settings import SegmentationSettings
-from .tasks.base import Decoded, Measured, Task
+from .tasks.base import Decoded, Measured, Task, always
 from .tasks.judgement import UNLIKE, judged
 
 Progress = Callable[[str, float], None]
@@ -173,6 +173,8 @@ class Search:
             decoded = task.decode(maps, grey, view, card, asked)
         if ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR:
             likely, unfamiliar = [], False
+        if task.plausible is not always and task.plausible(np.append(False, decoded.classes == 0)[decoded.labels]):
+            likely, unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
         plausible = (other for other in likely if tasks.find(other.task).plausible(decoded.labels > 0))
         near = (kind for kind in plausible if relative_distance(as_shown(self.picture, "bright"), 1.0, kind) <= UNLIKE)
         if resembled := next(near, None):

@@ -308,14 +308,14 @@ def alignment(px: Table, frame: tuple[int, int]) -> Alignment | None:
         return None
     doubled_angles, middles = 2 * np.radians(px["orientation"][is_long]), centres(px)[is_long]
     sums = _by_block(middles, frame, np.cos(doubled_angles), np.sin(doubled_angles), np.ones(n))
-    order = over_blocks(lambda parts: _ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums)
+    order = over_blocks(lambda parts: _ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums, most=1.0)
     total, value = n * (order.value or 0.0), order.value or 0.0
     chance = float(np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - total**2)) - (1 + 2 * n)))
     return Alignment(
         n=n,
         order=value,
         low=order.low,
-        high=None if order.high is None else min(order.high, 1.0),
+        high=order.high,
         p=min(chance, 1.0),
         direction=float(np.degrees(np.angle(complex(*sums.sum(0)[:2]))) / 2 % 180),
     )

@@ -128,19 +128,19 @@ def in_blocks(table: Table, shape: tuple[int, int], amounts: Floats) -> Floats:
     return np.bincount(block_of(rows, columns, shape), amounts[table.kept], BLOCKS**2).astype(float)
 
 
-def over_blocks(figure: Callable[[Floats], float], sums: Floats) -> Value:
+def over_blocks(figure: Callable[[Floats], float], sums: Floats, *, most: float = np.inf) -> Value:
     """A figure of the sums of all blocks, with its 95 % interval; None if it is undefined.
 
-    sums: (BLOCKS^2, k). The interval is Student's, its standard error that of the jackknife over the blocks (Tukey
-    1958), which for a mean is the spread of the blocks. It shows how well this field is known, not how other fields
-    differ.
+    sums: (BLOCKS^2, k). most: what it cannot exceed. The interval is Student's, its standard error that of the
+    jackknife over the blocks (Tukey 1958), which for a mean is the spread of the blocks. It shows how well this field
+    is known, not how other fields differ.
     """
     total = sums.sum(0)
     value = figure(total)
     if not np.isfinite(value):
         return Value(None)
     half = t95(len(sums) - 1) * float(jackknife_error(np.array([[figure(total - block)] for block in sums]))[0])
-    return Value(value, max(0.0, value - half), value + half) if np.isfinite(half) else Value(value)
+    return Value(value, max(0.0, value - half), min(most, value + half)) if np.isfinite(half) else Value(value)
 
 
 def if_enough(value: Value, table: Table, unit: str = "") -> Value:

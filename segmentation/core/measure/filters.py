@@ -95,7 +95,7 @@ _DEFINITIONS = {
         "It is shorter than three widths of the typical fibre and has no end in view: the rest of a fibre that others"
         " cover."
     ),
-    Reason.THIN: "Its label is less than 3 px wide, too few for a diameter; magnify the microscope, not the image.",
+    Reason.THIN: "It is, or most are, under 3 px wide, too few for a diameter; magnify the microscope, not the image.",
 }
 
 

@@ -41,7 +41,8 @@ def numbers_of(
 
     def scaled(name: str, figure: Callable[[Floats], float], sums: Floats) -> Value:
         quantity = NUMBERS[name]
-        value = if_enough(over_blocks(figure, sums), table, quantity.unit(table.unit))
+        most = 1.0 if quantity.kind == "fraction" else np.inf
+        value = if_enough(over_blocks(figure, sums, most=most), table, quantity.unit(table.unit))
         return with_scale(value, calibration.standard_uncertainty, quantity.power)
 
     area = labels.size * px**2 / BLOCKS**2
@@ -60,7 +61,7 @@ def numbers_of(
         "whole_fibres": Value(float(whole.kept.sum())),
         "fibre_length_mean": mean_of(whole, "fibre_length", "exclude", calibration),
         "order_parameter": scaled("order_parameter", _order, turns) if has_fibres else Value(None),
-        "porosity": over_blocks(lambda sums: 1 - sums[0] / sums[1], covered) if has_fibres else Value(None),
+        "porosity": over_blocks(lambda sums: 1 - sums[0] / sums[1], covered, most=1.0) if has_fibres else Value(None),
         "pore_diameter": pore_diameter(labels, calibration),
         "crossing_density": scaled(
             "crossing_density", lambda sums: sums[0] / (area * sums[1]), np.stack([crossings, ONE_EACH], 1)

@@ -21,7 +21,7 @@ ISO_SHAPE = "ISO 9276-6:2008"
 ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
-LEAST_READABLE = 1e-3
+LEAST_READABLE = 1e-2
 MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
 

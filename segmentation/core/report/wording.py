@@ -62,14 +62,14 @@ def one_line(text: str, longest: int = 90) -> str:
 
 
 def hundredths(fraction: float, most: int | None = None) -> str:
-    """A fraction in per cent to three significant digits, more where it would round to 50 or 100 % and is not; without
-    zeros at the end: "22.4", "0.0777", "99.97". most: decimals of the fraction that are written at most."""
+    """A fraction in per cent to three significant digits, more where it would round to 50 or 100 % and is not: "22.4",
+    "0.0777", "99.97". most: decimals of the fraction that are written at most; without it zeros at the end are not."""
     hundred = 100 * fraction
     places = max(0, decimals(hundred, 3, None if most is None else most - 2)) if hundred else 0
     while places < MOST_DECIMALS and round(hundred, places) in (50, 100) and round(hundred, 9) not in (50, 100):
         places += 1
     text = f"{hundred:.{places}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return text.rstrip("0").rstrip(".") if "." in text and most is None else text
 
 
 def interval_words(low: float, high: float, write: Callable[[float], str] = significant) -> str:

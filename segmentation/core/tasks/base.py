@@ -169,7 +169,7 @@ class Task:
     other_readings(segmentation, settings): changed settings with which the same model may read the image better, if the
         outlines are doubtful. The reading with the highest `used["worth"]` is kept.
     plausible(mask): whether an image may show this kind where a model of another one found the foreground mask (H, W);
-        asked if its textures say so.
+        asked if its textures say so. Where its own objects are, textures alone speak for no other kind.
     parted: whether an object may have several pieces, as a fibre that others cross. The viewer then draws all of them,
         in the colour of its direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.

@@ -96,7 +96,7 @@ def measure(
         *(counted(int(table.kept.sum())), counted(len(np.unique(table["group"][table.kept])))),
         *(sizes.value("mean"), sizes.value("median"), per_area("bubble_density", table, shape, calibration)),
         *(
-            if_enough(over_blocks(lambda parts: parts[0] / parts[1], sums), table),
+            if_enough(over_blocks(lambda parts: parts[0] / parts[1], sums, most=1.0), table),
             swelling(table, shape, thickness, calibration),
         ),
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..flags import Flag
 from ..measure import quantities
+from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..measure.quantities import Quantity, Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
@@ -154,25 +155,33 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
+    from ..labels.contrast import contrasts
+    from ..labels.separate import areas_of
     from ..measure import fibres
     from ..measure.mats import numbers_of
     from ..measure.statistics import seed_of, summarise
     from ..micrograph.contrast import clip_outliers
 
-    rows = segmentation.rows
+    rows, dense = segmentation.rows, segmentation.dense[: segmentation.rows]
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
-    measures = fibres.measure_fibres(segmentation.dense[:rows], grey)
-    table = table_of(segmentation, micrograph, settings, calibration, measures)
+    measures = fibres.measure_fibres(dense, grey)
+    contrast = np.abs(contrasts(grey, dense, shared.erased(segmentation)).relative)
+    weights = areas_of(dense, len(contrast))[1:] * contrast  # most of what was outlined may be ground
+    typical = float(np.nansum(weights * contrast)) / max(float(np.nansum(weights)), 1e-9)
+    is_faint = contrast < shared.faint_limit(segmentation, settings) * typical
+    table = table_of(segmentation, micrograph, settings, calibration, measures, is_faint)
     if nothing := shared.withheld_result(segmentation, table, TASK, settings):
         return nothing
+    if mostly_thin(table):
+        return Measured(table, None, dict.fromkeys(TASK.quantities, Value(None)), tuple(doubts(segmentation, table)))
     sizes = summarise(table, size=TASK.size, screened=False, calibration=calibration, seed=seed_of(micrograph.sha256))
-    is_short = segmentation.classes == 1
+    covering = np.append(False, table.reasons != str(Reason.FAINT))[dense] * dense
     numbers = {
         "fibres": Value(float(table.kept.sum())),
         "fibre_diameter_mean": sizes.value("mean"),
         "fibre_diameter_median": sizes.value("median"),
-        **numbers_of(table, measures, segmentation.dense[:rows], calibration),
-        "short_objects": Value(float(is_short.sum())),
+        **numbers_of(table, measures, covering, calibration),
+        "short_objects": Value(float((table.reasons == str(Reason.SHORT)).sum())),
     }
     return Measured(table, sizes, {name: numbers[name] for name in TASK.quantities}, tuple(doubts(segmentation, table)))
 
@@ -183,10 +192,10 @@ def table_of(
     settings: MeasurementSettings,
     calibration: Calibration,
     measures: FibreMeasures,
+    is_faint: NDArray[np.bool_],
 ) -> Table:
-    """A row for each object. A fibre at the frame has a diameter, so nothing is left out for touching it."""
+    """A row for each object. One at the frame has a diameter and counts. is_faint: (n,), like bare ground."""
     from ..measure import fields
-    from ..measure.filters import Reason
 
     table = fields.table_of(
         segmentation,
@@ -209,9 +218,18 @@ def table_of(
         return table
     is_thin = (measures.width < THINNEST) | np.isnan(measures.diameter)
     is_rest = (measures.ends == 0) & (measures.visible < COVERED * typical_width(measures))
-    conditions = [table.reasons != "", segmentation.classes == 1, is_thin, is_rest]
-    reasons = np.select(conditions, [table.reasons, *map(str, (Reason.SHORT, Reason.THIN, Reason.PIECE))], "")
-    return table.judged(reasons)
+    is_bare = is_faint & ~np.isin(segmentation.ids, list(segmentation.by_hand))
+    conditions = [table.reasons != "", is_bare, segmentation.classes == 1, is_thin, is_rest]
+    words = map(str, (Reason.FAINT, Reason.SHORT, Reason.THIN, Reason.PIECE))
+    table = table.judged(np.select(conditions, [table.reasons, *words], ""))
+    return table.judged(np.where(table.kept, str(Reason.THIN), table.reasons)) if mostly_thin(table) else table
+
+
+def mostly_thin(table: Table) -> bool:
+    """Whether more length is too thin for a diameter than counts; by number specks of the ground would outvote it."""
+
+    lengths = np.nan_to_num(table.length("visible_length"))
+    return bool(lengths[table.reasons == str(Reason.THIN)].sum() > lengths[table.kept].sum())
 
 
 def typical_width(measures: FibreMeasures) -> float:
@@ -224,14 +242,18 @@ def typical_width(measures: FibreMeasures) -> float:
 
 def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     """Warnings and notes of a mat."""
-    from ..measure.filters import Reason
-
-    is_thin, lengths = table.reasons == str(Reason.THIN), np.nan_to_num(table.length("visible_length"))
-    if lengths[is_thin].sum() > lengths[table.kept].sum():  # by number specks of the ground would outvote the fibres
+    if mostly_thin(table):
         yield Flag.doubtful(
-            "Most fibres are thinner than 3 px, too thin for a diameter. Take an image of a higher magnification.",
+            "Most fibres are thinner than 3 px, too thin for a diameter, so no numbers are given. Take an image of a"
+            " higher magnification.",
             "Most fibres are thinner than 3 px",
             reason=str(Reason.THIN),
+        )
+    is_short, areas = table.reasons == str(Reason.SHORT), table.length("area")
+    if areas[is_short | (table.reasons == str(Reason.FAINT))].sum() > areas[table.kept].sum():
+        yield Flag.doubtful(
+            "Short objects and bare ground cover more than the fibres. For an image of particles, choose Particles.",
+            "Mostly no fibres",
         )
     widths = table.rescaled(None)["fibre_diameter_px"][table.kept]
     if len(widths) and np.median(widths) < FINE:
@@ -248,7 +270,7 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         )
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():
         yield Flag("No fibre has both ends in view, so there are no lengths.")
-    if short_objects := int((table.reasons == str(Reason.SHORT)).sum()):
+    if short_objects := int(is_short.sum()):
         subject = "1 object is" if short_objects == 1 else f"{short_objects:,} objects are"
         yield Flag(f"{subject} too short for a fibre and counted apart.", reason=str(Reason.SHORT))
 
@@ -306,7 +328,5 @@ TASK = Task(
     pool_fields=pool_fields,
     plausible=plausible,
     parted=True,
-    ignores=frozenset(
-        {"filter", "faint_limit", "field_spread", "repeatability", "between_operators", "border_correction"}
-    ),
+    ignores=frozenset({"filter", "field_spread", "repeatability", "between_operators", "border_correction"}),
 )

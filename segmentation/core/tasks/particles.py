@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
-from ..labels.options import FAINT, MOSTLY, ParticleOptions
+from ..labels.options import MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..micrograph.crosscheck import far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
@@ -160,9 +160,9 @@ def measure(
 
     dense, rows = segmentation.dense, segmentation.rows
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
-    erased = _erased(segmentation)
+    erased = shared.erased(segmentation)
     stand_out = contrasts(grey, dense[:rows], erased)
-    limit = _faint_limit(segmentation, settings)
+    limit = shared.faint_limit(segmentation, settings)
 
     def judged(labels: NDArray[np.int32], confidence: Floats, contrast: Floats, gap: Floats) -> Table:
         rows_ = measured(labels, micrograph.pixels, confidence.astype(np.float32), calibration.nm_per_pixel, rows)
@@ -206,16 +206,6 @@ def measure(
     return Measured(table, statistics, quantities)
 
 
-def _erased(segmentation: Segmentation) -> NDArray[np.bool_] | None:
-    """(R, W) what the network saw as foreground, where outlines may have been deleted; None without corrections."""
-    from ..labels.guided import FOREGROUND
-
-    if not segmentation.provenance.edits or FOREGROUND not in segmentation.maps:
-        return None
-    limit = 255 * segmentation.used.get("threshold", 0.5)
-    return np.asarray(segmentation.maps[FOREGROUND][: segmentation.rows] >= limit)
-
-
 def _hidden(segmentation: Segmentation, table: Table) -> float | None:
     """How many particles, for each counted one, may be hidden in outlines that nobody checked; None without a network
     or counted particles."""
@@ -229,15 +219,6 @@ def _hidden(segmentation: Segmentation, table: Table) -> float | None:
         return cut.divides(lambda box: labels[box[0] : box[2], box[1] : box[3]])
 
     return most_hidden(sum(cut.chance for cut in segmentation.cuts if divided(cut) not in settled) / len(table))
-
-
-def _faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> float:
-    """Outlines with less relative contrast are set aside; 0 where a person or another tool drew the outlines."""
-    card = segmentation.provenance.card
-    if card.get("name") == MASKS:
-        return 0.0
-    limit = float(card.get("options", {}).get("faint", FAINT))
-    return limit if settings.faint_limit is None else settings.faint_limit / 100
 
 
 def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
+from ..labels.options import FAINT
+from ..labels.segmentation import MASKS
 from ..measure.quantities import Value
 from ..network.scale_search import LIMITS
 from ..settings import MeasurementSettings, SegmentationSettings
@@ -131,6 +133,25 @@ def found_by(
         "unlike": relative_distance(grey, 1.0, card),
     }
     return Decoded(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
+
+
+def erased(segmentation: Segmentation) -> NDArray[np.bool_] | None:
+    """(R, W) what the network saw as foreground, where outlines may have been deleted; None without corrections."""
+    from ..labels.guided import FOREGROUND
+
+    if not segmentation.provenance.edits or FOREGROUND not in segmentation.maps:
+        return None
+    limit = 255 * segmentation.used.get("threshold", 0.5)
+    return np.asarray(segmentation.maps[FOREGROUND][: segmentation.rows] >= limit)
+
+
+def faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> float:
+    """Outlines with less relative contrast are set aside; 0 where a person or another tool drew the outlines."""
+    card = segmentation.provenance.card
+    if card.get("name") == MASKS:
+        return 0.0
+    limit = float(card.get("options", {}).get("faint", FAINT))
+    return limit if settings.faint_limit is None else settings.faint_limit / 100
 
 
 def withheld_result(

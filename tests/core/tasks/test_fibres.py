@@ -19,10 +19,19 @@ TASK = tasks.find("fibres")
 ROWS, COLUMNS = np.mgrid[:160, :220]
 
 
-def analysed(labels: np.ndarray, classes: list[int] | None = None, nm_per_pixel: float = 10.0, **card: str):
+def analysed(
+    labels: np.ndarray,
+    classes: list[int] | None = None,
+    *,
+    bare: int = 0,
+    by_hand: int = 0,
+    faint: int | None = None,
+    **card: str,
+):
+    """bare: the number of what has the grey of the ground. by_hand: of what a person drew."""
     count = int(labels.max())
-    noise = np.random.default_rng(0).normal(0, 2, labels.shape)
-    grey = (ndimage.gaussian_filter(np.where(labels > 0, 190.0, 60.0), 0.8) + noise).round().astype(np.uint8)
+    noise, shown = np.random.default_rng(0).normal(0, 2, labels.shape), np.isin(labels, [0, bare], invert=True)
+    grey = (ndimage.gaussian_filter(np.where(shown, 190.0, 60.0), 0.8) + noise).round().astype(np.uint8)
     micrograph = micrograph_of(grey)
     found = Segmentation(
         labels.astype(np.int32),
@@ -32,8 +41,10 @@ def analysed(labels: np.ndarray, classes: list[int] | None = None, nm_per_pixel:
         np.full(count, np.nan, np.float32),
         len(labels),
         Provenance(micrograph.sha256, "fibres", card={"title": "Fibres", **card}),
+        by_hand=frozenset({by_hand} - {0}),
     )
-    settings = AnalysisSettings.of("fibres").with_(calibration=Calibration.of_pixel(nm_per_pixel, typed="10"))
+    settings = AnalysisSettings.of("fibres", faint_limit=faint)
+    settings = settings.with_(calibration=Calibration.of_pixel(10.0, typed="10"))
     return pipeline.measure(micrograph, found, settings)
 
 
@@ -45,11 +56,52 @@ def bars(*rows: tuple[int, int, int, int]) -> np.ndarray:
     return labels
 
 
-def test_fibres_thinner_than_3_px_are_said_and_have_no_number():
-    done = analysed(bars((20, 22, 10, 200), (60, 62, 10, 200), (100, 110, 10, 200)))
-    assert done.quantities["fibres"].value == 1
-    assert done.table.reasons.tolist() == [str(Reason.THIN), str(Reason.THIN), ""]
+@pytest.mark.parametrize("width", [4, 10])
+def test_fibres_thinner_than_3_px_are_said_and_have_no_number(width):
+    done = analysed(bars((20, 22, 10, 200), (60, 62, 10, 200), (100, 100 + width, 10, 200)))
+    assert all(value.value is None for value in done.quantities.values())
+    assert done.table.reasons.tolist() == [str(Reason.THIN)] * 3
     assert any(flag.doubt and "thinner than 3 px" in flag.text for flag in done.flags)
+
+
+def test_bare_ground_is_no_fibre():
+    labels = bars((40, 50, 10, 200), (100, 106, 10, 120))
+    done = analysed(labels, bare=2)
+    assert done.table.reasons.tolist() == ["", str(Reason.FAINT)]
+    assert done.quantities["fibre_diameter_mean"].value == pytest.approx(100, rel=0.03)
+    assert done.quantities["porosity"].value == pytest.approx(1 - 1900 / labels_size(), rel=0.001)
+    assert analysed(labels, bare=2, by_hand=2).table.kept.all() and analysed(labels, bare=2, faint=0).table.kept.all()
+    assert analysed(labels).table.kept.all()
+    most = bars((40, 50, 10, 200), (60, 150, 0, 20), (60, 150, 40, 60), (60, 150, 80, 100))
+    most[most > 2] = 2  # in area the ground outdoes the fibre
+    done = analysed(most, bare=2)
+    assert done.table.reasons.tolist() == ["", str(Reason.FAINT)]
+    assert any(flag.doubt and "bare ground" in flag.text for flag in done.flags)
+
+
+def test_more_other_objects_than_fibres_are_doubtful():
+    labels = bars((20, 24, 10, 200))
+    labels[np.hypot(ROWS - 100, COLUMNS - 100) < 40] = 2
+    assert any(flag.doubt and "choose Particles" in flag.text for flag in analysed(labels, [0, 1]).flags)
+
+
+def test_no_interval_of_a_share_ends_above_1():
+    bundle = bars(*((20 + 14 * k, 28 + 14 * k, 0, 60) for k in range(6)))
+    values = analysed(bundle).quantities
+    assert values["porosity"].low < values["porosity"].high == 1.0 and values["order_parameter"].high <= 1.0
+
+
+@pytest.mark.parametrize("width", [4, 8])
+def test_drawn_lines_are_no_particles(width):
+    rows, columns = np.mgrid[:400, :400]
+    lines = ((0.3, 150, 100), (1.9, 200, 200), (2.6, 250, 300))  # turn in rad, through row and column
+    across = [np.abs((rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)) for turn, y, x in lines]
+    share = np.clip(width / 2 + 0.5 - np.min(across, axis=0), 0, 1)
+    grey = ndimage.gaussian_filter(70 + 110 * share, 0.8) + np.random.default_rng(0).normal(0, 3, share.shape)
+    settings = AnalysisSettings.of("fibres", model="fibres")
+    done = pipeline.analyse(micrograph_of(grey.round().clip(0, 255).astype(np.uint8)), settings)
+    assert done.quantities["fibres"].value >= 3
+    assert done.quantities["fibre_diameter_mean"].value == pytest.approx(width, rel=0.15)
 
 
 def test_specks_beside_a_fibre_are_no_reason_to_say_that_most_are_thin():

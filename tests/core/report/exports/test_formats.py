@@ -371,4 +371,4 @@ def test_a_fraction_never_rounds_to_the_limit():
 
 def test_fractions_are_per_cents_for_people_and_numbers_for_programs():
     entry = Entry.of("fraction_100nm", Value(0.000777, 0.0005, 0.001))
-    assert (entry.words, entry.number.value) == ("0.078 % (0.05–0.1)", 0.000777)
+    assert (entry.words, entry.number.value) == ("0.078 % (0.050–0.100)", 0.000777)
