@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import sqrt
@@ -232,7 +232,7 @@ def authors(job: Job) -> list[str]:
 
 
 def _main(result: ChartedSummary) -> dict[Any, Entry]:
-    every = [*result.counts[:2], *(entry for entry in result.sizes if not entry.text), *result.quantities]
+    every = [*result.counts[:2], *(entry for entry in result.sizes if not entry.text), *result.further]
     return {entry.name: entry for entry in every}
 
 
@@ -265,19 +265,19 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
     term = TERMS.get(after.name, capital(after.term))
     if one is None or other is None:
         return Difference(term, after.definition, before, after, "")
-    change = replace(after, number=Value(abs(other - one), unit=after.number.unit))
+    write = replace(after, number=Value(max(map(abs, limits)), *limits)).write if limits else after.write
     sign = "±" if other == one else "+" if other > one else "−"
     share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
-    unit = "points" if after.kind == "fraction" else change.unit
-    text = f"{sign}{change.value} {unit}".strip() + (share if other != one else "")
-    ends = _ends(after, limits) if limits else ""
+    unit = "points" if after.kind == "fraction" else after.unit
+    text = f"{sign}{write(abs(other - one))} {unit}".strip() + (share if other != one else "")
+    ends = _ends(write, limits) if limits else ""
     return Difference(term, after.definition, before, after, text, ends, other - one, *(limits or (None, None)))
 
 
-def _ends(entry: Entry, limits: Limits) -> str:
+def _ends(write: Callable[[float], str], limits: Limits) -> str:
     """Such as "−12 to +5"."""
     signs = ("−" if bound < 0 else "+" if bound > 0 else "" for bound in limits)
-    return " to ".join(f"{sign}{entry.write(abs(limit))}" for sign, limit in zip(signs, limits, strict=True))
+    return " to ".join(f"{sign}{write(abs(limit))}" for sign, limit in zip(signs, limits, strict=True))
 
 
 def _place(name: Place, objects: Mapping[str, list[int]]) -> PlaceRow:
