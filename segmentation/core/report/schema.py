@@ -77,7 +77,7 @@ class Answer(TypedDict):
     low: float | None
     high: float | None
     unit: str
-    total: tuple[float, float] | None
+    total: NotRequired[tuple[float, float] | None]  # not in results of 1.0.0
 
 
 Quantities = Annotated[
