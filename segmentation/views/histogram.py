@@ -30,6 +30,7 @@ from ..services.ground import bundles, tables
 SIZE = "min_feret"  # of particles
 SHAPES = (*DESCRIPTORS, "edge_weight")  # without a unit
 WEIGHTINGS = ("number", "area", "volume")
+LENGTH = "visible_length"  # of fibres, by which they are weighted in place of their volume
 OPEN_AT_ONCE = 4  # results whose sizes are kept in memory, 1.3 MB for 20,000 particles
 CHUNK = 1 << 18  # bytes of a file that are read at once
 
@@ -42,7 +43,7 @@ TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
 class Particles:
     """The sizes of n particles: columns by name, (n,) each, NaN if unknown; which are kept; their edge weights.
 
-    pixel_size: the pixel size in `unit`; 0 of several images that differ in it.
+    pixel_size: the pixel size in `unit`; 0 of several images that differ in it. lengths: (n,) of fibres, else None.
     """
 
     unit: str
@@ -51,14 +52,17 @@ class Particles:
     kept: NDArray[np.bool_]
     weights: Floats
     weighted: bool
+    lengths: Floats | None = None
 
     @classmethod
     def read(cls, file: IO[bytes], size: str = SIZE) -> Particles:
         """The viewer's file without the outlines. Raises ValueError, KeyError or TypeError for another file."""
         parts, names = _parts(file), measures_of(size)
         head = next(parts)
-        table = np.concatenate([_numbers(part["particles"], names) for part in chain([head], parts)]).T.copy()
-        *measures, is_counted, weights = table
+        table = np.concatenate(
+            [_numbers(part["particles"], [*names, LENGTH]) for part in chain([head], parts)]
+        ).T.copy()
+        *measures, lengths, is_counted, weights = table
         columns = {
             name: column
             for name, column in zip(names, measures, strict=True)
@@ -74,6 +78,7 @@ class Particles:
             is_counted > 0,
             np.where(missing, 1.0, weights),
             not missing.all(),
+            lengths if np.isfinite(lengths).any() else None,
         )
 
     @classmethod
@@ -99,9 +104,10 @@ class Particles:
         is_counted = np.concatenate(
             [table.kept if screened else table.whole for table in same_unit] or [np.zeros(0, bool)]
         )
-        return cls(
-            unit, pixel_size, measures, is_counted, np.where(weighted & np.isfinite(weights), weights, 1.0), weighted
-        )
+        weights = np.where(weighted & np.isfinite(weights), weights, 1.0)
+        of_fibres = bool(same_unit) and all(f"{LENGTH}_{unit}" in table.columns for table in same_unit)
+        lengths = column(LENGTH) if of_fibres else None
+        return cls(unit, pixel_size, measures, is_counted, weights, weighted, lengths)
 
 
 def _parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -184,11 +190,13 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
 
     {"unit", "measures" and "weightings": those that can be chosen, "weighted": whether particles are weighted for the
     frame, "n": particles, "edges" (k + 1,), "counts" (k,), "heights" and of these "aside" (k,): particles, or shares
-    of area or volume, "shares" and "cumulative" (k,): of all, "fit": the log-normal law or null, "unfit": why
+    of length, area or volume, "shares" and "cumulative" (k,): of all, "fit": the log-normal law or null, "unfit": why
     it is not drawn, else "", "problem": what is wrong with "bins", else "", "range": "count" and "share" of the range,
     whose upper end is left out as a bar's is, or null}; without a particle "edges" is empty.
     """
     weightings = WEIGHTINGS if "area" in particles.columns else WEIGHTINGS[:1]
+    if particles.lengths is not None:
+        weightings = ("number", "length", "area")
     measure = _one_of(list(particles.columns), chosen.get("measure"))
     weighting = _one_of(weightings, chosen.get("weighting"))
     sizes = particles.columns[measure]
@@ -245,6 +253,8 @@ def _amount(particles: Particles, weighting: str) -> Floats:
     """How much each particle counts, (n,)."""
     if weighting == "area":
         return particles.columns["area"]
+    if weighting == "length" and particles.lengths is not None:
+        return np.nan_to_num(particles.lengths)
     return particles.columns["ecd"] ** 3 if weighting == "volume" else np.ones(len(particles.kept))
 
 

@@ -48,6 +48,17 @@ def outlines(sizes=SIZES, aside=ASIDE, **changes):
     return {"width": 9, "height": 9, "rows": 9, "unit": "nm", "pixel_size": 2.5, "particles": particles, **changes}
 
 
+def test_fibres_are_weighted_by_their_length():
+    content = outlines(np.array([10.0, 10.0, 30.0]), np.zeros(3, bool))
+    for particle, length in zip(content["particles"], (100.0, 200.0, 100.0), strict=True):
+        particle["visible_length"] = length
+    fibres = Particles.read(io.BytesIO(written(content)))
+    found = histogram.bars(fibres, {"weighting": "length", "bins": "20"})
+    assert found["weightings"] == ["number", "length", "area"] and found["heights"] == pytest.approx([0.75, 0.25])
+    plain = Particles.read(io.BytesIO(written(outlines())))
+    assert histogram.bars(plain, {"weighting": "length"})["weightings"] == ["number", "area", "volume"]
+
+
 def written(content):
     """As core.report writes it."""
     return json.dumps(content, separators=(",", ":")).encode() + b"\n"
