@@ -196,7 +196,7 @@ class TestStaff:
         ("names", "page", "cancel", "delete"),
         [
             (["view_job"], 200, 403, 403),
-            (["view_job", "change_job"], 200, 302, 403),
+            (["view_job", "change_job"], 200, 303, 403),
             (["view_job", "delete_job"], 200, 403, 302),
             (["delete_job"], 404, 404, 404),
         ],

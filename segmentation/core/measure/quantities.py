@@ -99,8 +99,8 @@ class Value:
     total: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
+        """Plain JSON types; without `total` where that is not known."""
+        return {name: of for name, of in asdict(self).items() if name != "total" or of}
 
 
 LONG_NM = 1000.0  # longer lengths are shown in µm

@@ -48,6 +48,8 @@ class Written(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def field_is_required(self, field: Any, total: bool) -> bool:
+        if field.get("name") == "total":  # only where it is known, and not in results of 1.0.0
+            return False
         return field["type"] != "typed-dict-field" or super().field_is_required(field, total)
 
     def dataclass_schema(self, schema: Any) -> dict[str, Any]:
@@ -77,7 +79,7 @@ class Answer(TypedDict):
     low: float | None
     high: float | None
     unit: str
-    total: NotRequired[tuple[float, float] | None]  # not in results of 1.0.0
+    total: NotRequired[tuple[float, float] | None]
 
 
 Quantities = Annotated[

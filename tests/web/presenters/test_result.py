@@ -403,11 +403,11 @@ class TestComparison:
         assert (shown["Counted"].before.value, shown["Counted"].after.value, shown["Counted"].difference) == (
             *("261", "270", "+9 (+3.4 %)"),
         )
-        assert shown["Median"].difference == "−5.43 nm (−3.5 %)"
-        assert shown[NANO_FRACTION].difference == "+3.13 points"
+        assert shown["Median"].difference == "−5.4 nm (−3.5 %)"
+        assert shown[NANO_FRACTION].difference == "+3.1 points"
         assert shown["D10"].difference == "±0 nm"
         page = words(visit(client, VISITOR).get(f"/jobs/{job.pk}/"))
-        assert 'id="comparison"' in page and "−5.43 nm (−3.5 %)" in page
+        assert 'id="comparison"' in page and "−5.4 nm (−3.5 %)" in page
 
     def test_other_revisions_have_none(self, make_job):
         job = self.corrected(make_job)

@@ -110,7 +110,7 @@ def test_reading_cancelling_and_deleting_go_on(client, scarce, make_job):
     job = make_job(visitor=visitor)
     visit(client, visitor)
     assert client.get(f"/jobs/{job.pk}/").status_code == 200
-    assert client.post(f"/jobs/{job.pk}/cancel/").status_code == 302
+    assert client.post(f"/jobs/{job.pk}/cancel/").status_code == 303
     assert client.post(f"/jobs/{job.pk}/delete/").status_code == 302
     assert client.post("/sample/").status_code == 507
 
