@@ -199,7 +199,7 @@ const CELLS = {
   class: (particle) => cell(particle.class, ""),
   shape: ({ shape, shape_chance: chance }) => cell(shape ? `${shape} ${Math.round(100 * chance)} %` : "–", ""),
   confidence: (particle, key) => cell(fraction(particle[key]), "number"),
-  state: (particle) => cell(particle.kept ? (particle.byHand ? "checked" : "counted") : particle.reason, particle.kept ? "" : "aside"),
+  state: (particle) => cell(particle.kept ? (particle.byHand ? "checked" : particle.cut ? "counted, no size" : "counted") : particle.reason, particle.kept ? "" : "aside"),
 };
 
 // The unit in which people read the sizes, µm where the median is 1 µm or more, and a size written in it.

@@ -29,7 +29,7 @@ function sentence(object, { unit, said }) {
   if (!facts.length && Number.isFinite(area)) facts.push(`${length("area", "area")}²`);
   if (Number.isFinite(confidence)) facts.push(`confidence ${confidence.toFixed(2)}`);
   const told = [object.class, ...facts].filter(Boolean).join(", ");
-  return `${section.dataset.thing ?? "Particle"} ${object.id}: ${told}; ${object.kept ? "counted" : `left out: ${object.reason}. ${meaning(object.reason)}`}`;
+  return `${section.dataset.thing ?? "Particle"} ${object.id}: ${told}; ${object.kept ? (object.cut ? "counted, has no size: touches the frame" : "counted") : `left out: ${object.reason}. ${meaning(object.reason)}`}`;
 }
 
 const meaning = (reason) => [...listing.querySelectorAll("[data-state]")].find((chip) => chip.dataset.state === reason)?.title ?? "";

@@ -247,15 +247,17 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
             _outline(ax, lines, colour, width * times, style, 1.0)
     handles = [
         Line2D([], [], color=sheet.colour(INK) if sheet.grey else KEPT, linewidth=2, label=f"{keep.sum():,} counted"),
-        Line2D(
+    ]
+    if not keep.all():
+        left_out = Line2D(
             [],
             [],
             color=sheet.colour(INK) if sheet.grey else ASIDE,
             linewidth=2,
             linestyle="solid" if many else DASHES,
             label=f"{(~keep).sum():,} left out",
-        ),
-    ]
+        )
+        handles.append(left_out)
     ax.legend(
         handles=handles,
         loc="lower right",
