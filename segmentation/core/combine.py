@@ -115,10 +115,11 @@ def _numbers(
         return {name: pooled.value(name) for name in task.quantities} if pooled else {}
     if len(used) < 2:
         scaled = [one for one, why in zip(members, without_scale([m.table for m in members]), strict=True) if not why]
-        return dict(members[used[0]].quantities) if used else dict.fromkeys(scaled[0].quantities, Value(None))
-    chosen = [fields[number] for number in used]
-    uncertainty = calibration.standard_uncertainty or 0.0
-    values = pooled_quantities(chosen, task.pool_fields, chosen[0].table.unit, uncertainty)
+        values = dict(members[used[0]].quantities) if used else dict.fromkeys(scaled[0].quantities, Value(None))
+    else:
+        chosen = [fields[number] for number in used]
+        uncertainty = calibration.standard_uncertainty or 0.0
+        values = pooled_quantities(chosen, task.pool_fields, chosen[0].table.unit, uncertainty)
     figures = task.figures if pooled else {}
     return values | {number: pooled.value(figure) for number, figure in figures.items() if pooled and number in values}
 

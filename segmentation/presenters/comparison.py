@@ -232,7 +232,8 @@ def authors(job: Job) -> list[str]:
 
 
 def _main(result: ChartedSummary) -> dict[Any, Entry]:
-    every = [*result.counts[:2], *(entry for entry in result.sizes if not entry.text), *result.further]
+    counts = result.counts[:2] if result.screened else []  # others have counts of their own
+    every = [*counts, *(entry for entry in result.sizes if not entry.text), *result.further]
     return {entry.name: entry for entry in every}
 
 

@@ -87,7 +87,8 @@ def caption_of(sample: SampleAnalysis, letters: int) -> str:
         numbers = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
         numbers += [f"{uncapital(entry.term)} {entry.words}" for entry in summary.headlines if entry.interval]
     else:
-        numbers = [f"{uncapital(entry.term)} {entry.words}" for entry in summary.leading]
+        parts = ((entry, f" ({entry.below})" if entry.below else "") for entry in summary.leading)
+        numbers = [f"{uncapital(entry.term)} {entry.words}{below}" for entry, below in parts]
     line = name
     for index, number in enumerate(numbers):
         longer = f"{line}{', ' if index else ': '}{number}"
@@ -104,7 +105,9 @@ def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
         draw_histogram(figure.add_axes((0.57, 0.66, 0.415, 0.225)), distribution, "B  ")
     _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=9, color=INK)
     below = "B" if distribution is None else "C"
-    _text(figure, 0.035, 0.55, f"{below}  Each image; dashed and shaded: all together", fontsize=9, color=INK)
+    is_shaded = any(sample.quantities[name].low is not None for name in sample.headline_quantities)
+    together = f"dashed{' and shaded' * is_shaded}: all together"
+    _text(figure, 0.035, 0.55, f"{below}  Each image; {together}", fontsize=9, color=INK)
     draw_numbers(figure, sample, 2 if distribution is None else 1)
 
 

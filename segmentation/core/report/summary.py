@@ -287,8 +287,7 @@ class Summary:
     def size_line(self) -> str:
         """What the sizes are."""
         definition = self.size.definition
-        which = "" if self.screened else f" of the whole {self.things}"
-        return f"Sizes{which} are {self.size.label}s, by number: {definition[:1].lower()}{definition[1:]}"
+        return f"Sizes are {self.size.label}s, by number: {definition[:1].lower()}{definition[1:]}"
 
     @property
     def interval_line(self) -> str:
