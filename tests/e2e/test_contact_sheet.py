@@ -146,6 +146,6 @@ def test_the_smallest_the_median_and_the_largest(visit, analysed):
     figures = page.locator(".extremes figure")
     expect(figures).to_have_count(3)
     sizes = sorted(each["min_feret"] for each in outlines["particles"] if each["kept"])
-    told = [float(text.split()[1]) for text in figures.all_inner_texts()]
+    told = [float(text.split()[-2]) for text in figures.all_inner_texts()]
     assert told == [float(f"{sizes[at]:.3g}") for at in (0, len(sizes) // 2, -1)]
     assert page.locator("[data-sheet]").is_hidden()  # of no particle the confidence is known
