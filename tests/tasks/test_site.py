@@ -134,7 +134,8 @@ class TestSite:
     def test_an_image_of_another_kind_is_a_finished_result(self, client, kind, image, reader, monkeypatch):
         """Its picture, what it looks like instead, no number, and one click to the model that fits."""
         other = cards.find("grain-boundaries" if kind.task.name != "grains" else "particles")
-        monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: (other, False))
+        monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: ([other], False))
+        monkeypatch.setattr(pipeline, "relative_distance", lambda *asked: 0.0)
         job = finished(client, kind, image)
         page = words(client.get(f"/jobs/{job.pk}/"))
         assert f"training images of {other.title}" in page
@@ -231,7 +232,7 @@ class TestSite:
             wanted = 2 * value if value and adds_up else value
             unknown = name.startswith(PERCENTILES)
             assert answer["value"] == (None if unknown else value and pytest.approx(wanted, rel=0.02)), name
-        title = quantities.number(next(iter(pooled["quantities"]))).title
+        title = quantities.number(next(iter(pooled["quantities"])).partition(quantities.OF)[0]).title
         assert title in words(page)
         assert said.json()["result"]["quantities"].keys() == pooled["quantities"].keys()
 
