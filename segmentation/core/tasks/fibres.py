@@ -227,7 +227,6 @@ def table_of(
 
 def mostly_thin(table: Table) -> bool:
     """Whether more length is too thin for a diameter than counts; by number specks of the ground would outvote it."""
-
     lengths = np.nan_to_num(table.length("visible_length"))
     return bool(lengths[table.reasons == str(Reason.THIN)].sum() > lengths[table.kept].sum())
 
