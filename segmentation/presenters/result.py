@@ -226,7 +226,7 @@ class Result(ChartedSummary):
     def curves(self) -> list[Lines]:
         """What is drawn where there is no size distribution; nothing of results of earlier versions."""
         stored, names = () if self.statistics else self.summary.get("curves", ()), [row.name for row in self.classes]
-        charts = (Lines.of(points(each, names), each["title"], each["across"], from_zero=True) for each in stored)
+        charts = (Lines.of(points(curve, names), curve["title"], curve["across"], from_zero=True) for curve in stored)
         return [chart for chart in charts if chart]
 
     @property

@@ -331,8 +331,8 @@ class PooledResult(ChartedSummary):
         present = {
             name: in_micrometres(of) if name in long else of for name, of in values.items() if of.value is not None
         }
-        entries = [Entry.of(name, value) for name, value in present.items()]
-        return {"numbers": [replace(each, term=known_number(each.name.partition(OF)[0]).title) for each in entries]}
+        terms = {name: known_number(name.partition(OF)[0]).title for name in present}
+        return {"numbers": [replace(Entry.of(name, value), term=terms[name]) for name, value in present.items()]}
 
     def _with_others(self, rows: list[ImageRow]) -> list[ImageRow]:
         """The rows, each with the newest other result of its image that differs in whether people made it."""
