@@ -119,9 +119,8 @@ def pooled_quantities(
         quantity, without = number(name), [pooled[name] for pooled in others]
         result = Value(value, unit=quantity.unit(unit))
         unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
-        extreme = name.partition(OF)[0].endswith(("_min", "_max"))  # of one place in one image
-        has_spread = value is not None and quantity.kind != "integer" and None not in without
-        if value is not None and has_spread and not unscaled and not extreme:
+        has_spread = quantity.kind != "integer" and not quantity.extreme and None not in without
+        if value is not None and has_spread and not unscaled:
             spread = float(jackknife_error(np.array(without, float)))
             by_scale = ((longer[name] or value) - (shorter[name] or value)) / 2
             half = hypot(t95(len(fields) - 1) * spread, Z95 * by_scale)

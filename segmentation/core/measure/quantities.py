@@ -59,7 +59,7 @@ class Quantity:
 
     name: in code and files. title: on pages. definition: one sentence. power: of the length in its unit, 0 for none, 2
     for an area, -2 for a density. kind: "fraction" is a number from 0 to 1. source: of the definition, "" where it is
-    our own. signed: whether it can be below zero.
+    our own. signed: whether it can be below zero. extreme: whether it is of one place, so without an interval.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Quantity:
     kind: Kind = "number"
     source: str = ""
     signed: bool = False
+    extreme: bool = False
 
     @property
     def label(self) -> str:

@@ -45,7 +45,13 @@ LENGTH = "layer_length"
 MOST_POINTS = 200  # of a curve
 
 for registry in (NUMBERS, COLUMNS):
-    add(registry, *(Quantity(f"thickness_{name}", *words, 1, source=SOURCE) for name, words in NAMES.items()))
+    add(
+        registry,
+        *(
+            Quantity(f"thickness_{name}", *words, 1, source=SOURCE, extreme=name in ("min", "max"))
+            for name, words in NAMES.items()
+        ),
+    )
     add(registry, Quantity(LENGTH, "Length", "Length along which the thickness was read.", 1))
 
 
