@@ -1,4 +1,8 @@
-"""The real site with its real worker on a data folder of its own, and a real browser."""
+"""The real site with its real worker on a data folder of its own, and a real browser.
+
+A test states what a page shows by Playwright's `expect`, which waits: an `assert` right after a press reads the page
+before it.
+"""
 
 from __future__ import annotations
 

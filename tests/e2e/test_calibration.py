@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from segmentation.core.micrograph.crosscheck import Source
 
@@ -64,15 +65,15 @@ def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit)
     assert float(page.input_value("#id_width")) == pytest.approx(5120, rel=0.02)
 
     page.fill("#id_width", "9000")
-    assert page.locator("#width_badge").inner_text().startswith("typed")
+    expect(page.locator("#width_badge")).to_contain_text("typed")
     page.locator(".doubts li", has_text=Source.READ.noun).wait_for()
     page.get_by_role("button", name="Yes, it is").click()
     page.locator(".doubts li").wait_for(state="detached")
 
     start(page)
     first = result(page)
-    assert Source.READ.words in page.locator(".head").first.inner_text()
-    assert page.locator(".revisions").count() == 0
+    expect(page.locator(".head").first).to_contain_text(Source.READ.words, use_inner_text=True)
+    expect(page.locator(".revisions")).to_have_count(0)
 
     open_tab(page, "Scale")
     page.get_by_role("button", name="Draw on the scale bar").click()
@@ -82,17 +83,17 @@ def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit)
     page.get_by_role("button", name="Use this scale").click()
     page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
     result(page)
-    assert Source.DRAWN.words in page.locator(".head").first.inner_text()
+    expect(page.locator(".head").first).to_contain_text(Source.DRAWN.words, use_inner_text=True)
     lines = page.locator(".revisions li").all_inner_texts()
     assert len(lines) == 2
     assert Source.READ.words in lines[0]
     assert "newest" in lines[1] and Source.DRAWN.words in lines[1]
-    assert "the scale is not known" not in page.locator("main").inner_text().lower()
+    expect(page.locator("main")).not_to_contain_text("the scale is not known", ignore_case=True, use_inner_text=True)
 
     open_tab(page, "Details")
     page.get_by_role("link", name="Version 1").click()
     page.wait_for_url(first)
-    assert "version 1 of 2" in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("version 1 of 2", use_inner_text=True)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -123,13 +124,13 @@ def test_the_line_is_drawn_by_keyboard_or_given_up(visit, large):
     page.get_by_role("button", name="Draw on the scale bar").click()
     page.keyboard.press("Escape")
     page.locator("dialog").wait_for(state="detached")
-    assert page.input_value("#id_width") == ""
+    expect(page.locator("#id_width")).to_have_value("")
 
     page.get_by_role("button", name="Draw on the scale bar").press("Enter")
     end = page.get_by_role("button", name="First end of the line")
     page.locator(READY).wait_for()
     page.get_by_role("button", name="Use this scale").press("Enter")
-    assert "Draw a line" in page.locator("#ruler-readout").inner_text()
+    expect(page.locator("#ruler-readout")).to_contain_text("Draw a line", use_inner_text=True)
 
     end.press("Shift+ArrowLeft")
     end.press("ArrowLeft")
@@ -146,7 +147,7 @@ def test_the_line_is_drawn_by_keyboard_or_given_up(visit, large):
     length = page.get_by_label("Length written there")
     length.fill("1,000")
     length.press("Enter")
-    assert "comma or point" in page.locator("#ruler-readout").inner_text()
+    expect(page.locator("#ruler-readout")).to_contain_text("comma or point", use_inner_text=True)
     length.fill(f"{across:.0f} nm")
     length.press("Enter")
     page.locator("dialog").wait_for(state="detached")

@@ -71,7 +71,7 @@ def shown(page: Any) -> int:
 
 def test_page_and_files_agree(look):
     page = look()
-    assert "from the file" in page.locator(".head").first.inner_text()
+    expect(page.locator(".head").first).to_contain_text("from the file", use_inner_text=True)
     outlines = stored(page, "outlines.json").json()
     kept = [each for each in outlines["particles"] if each["kept"]]
     sizes = np.array([each["min_feret"] for each in kept])
@@ -94,7 +94,8 @@ def test_page_and_files_agree(look):
     median = page.locator(".measures > div", has_text="Median").first.locator("dd").inner_text()
     assert float(median.split()[0]) == float(f"{statistics['median']:.3g}")
     assert statistics["median"] == pytest.approx(float(np.median(sizes)), rel=1e-9)
-    assert page.locator(".headline b").inner_text() == str(len(kept)) == str(statistics["n_kept"])
+    assert len(kept) == statistics["n_kept"]
+    expect(page.locator(".headline b")).to_have_text(str(len(kept)))
 
 
 def words(share: float) -> str:
@@ -110,13 +111,13 @@ def test_a_bar_shows_its_particles(look, size):
     fullest = counts.index(max(counts))
     page.locator(".chart .bin").nth(fullest).click()
     assert shown(page) == counts[fullest] < total
-    assert page.locator("[data-chosen] span").inner_text().startswith("Only minimum Feret")
-    assert page.locator(".bin[aria-pressed=true]").count() == 1
-    assert f"{counts[fullest]} particles" in page.locator("[data-chart-readout]").inner_text()
+    expect(page.locator("[data-chosen] span")).to_contain_text("Only minimum Feret")
+    expect(page.locator(".bin[aria-pressed=true]")).to_have_count(1)
+    expect(page.locator("[data-chart-readout]")).to_contain_text(f"{counts[fullest]} particles", use_inner_text=True)
     page.locator("[data-chosen] button").click()
     assert shown(page) == total
-    assert not page.locator("[data-chosen]").is_visible()
-    assert page.locator(".bin[aria-pressed=true]").count() == 0
+    expect(page.locator("[data-chosen]")).to_be_hidden()
+    expect(page.locator(".bin[aria-pressed=true]")).to_have_count(0)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -144,9 +145,9 @@ def test_a_range_is_dragged_over_bars_and_typed(look, size):
         page.mouse.up()
     count = sum(count for count, _ in every[2:6])
     assert shown(page) == count < total
-    assert page.locator(".bin[aria-pressed=true]").count() == 4
+    expect(page.locator(".bin[aria-pressed=true]")).to_have_count(4)
     readout = page.locator("[data-chart-readout]")
-    assert f": {count} particles, " in readout.inner_text()
+    expect(readout).to_contain_text(f": {count} particles, ", use_inner_text=True)
 
     page.get_by_text("Chart options").click()
     sizes = np.array([each["min_feret"] for each in stored(page, "outlines.json").json()["particles"] if each["kept"]])
@@ -161,7 +162,8 @@ def test_a_range_is_dragged_over_bars_and_typed(look, size):
     assert shown(page) == total
     for name in ("from", "to"):
         page.fill(f"[name={name}]", "")
-    assert not page.locator("[data-chart-problem]").is_visible() and shown(page) == total
+    expect(page.locator("[data-chart-problem]")).to_be_hidden()
+    assert shown(page) == total
 
 
 def test_the_picture_shows_them_too(look):
@@ -189,7 +191,7 @@ def test_the_histogram_by_keyboard(look):
     page.keyboard.press("Enter")
     assert shown(page) == bars(page)[2][0]
     page.keyboard.press("Escape")
-    assert not page.locator("[data-chosen]").is_visible()
+    expect(page.locator("[data-chosen]")).to_be_hidden()
     page.keyboard.press("End")
     expect(readout).to_have_text(labels[-1])
     page.keyboard.press(" ")
@@ -204,42 +206,42 @@ def test_every_choice_of_the_histogram(look):
     assert len(bars(page)) == len(bins.typed_edges(np.array(sizes), 50.0)) - 1
     page.select_option("[name=unit]", "um")
     drawn(page)
-    assert "µm" in page.locator(".chart .axes").text_content()
+    expect(page.locator(".chart .axes")).to_contain_text("µm")
     page.fill("[name=bins]", "0,05")
     assert len(bars(page)) == len(bins.typed_edges(np.array(sizes), 50.0)) - 1
     for wrong, told in (("0.0000001", "more than 500 bars"), ("-3", "above 0"), ("wide", "above 0")):
         page.fill("[name=bins]", wrong)
         drawn(page)
-        assert told in page.locator("[data-chart-problem]").inner_text()
-        assert page.locator("[name=bins]").get_attribute("aria-invalid") == "true"
+        expect(page.locator("[data-chart-problem]")).to_contain_text(told, use_inner_text=True)
+        expect(page.locator("[name=bins]")).to_have_attribute("aria-invalid", "true")
         assert bars(page)
     page.fill("[name=bins]", "")
     drawn(page)
-    assert not page.locator("[data-chart-problem]").is_visible()
+    expect(page.locator("[data-chart-problem]")).to_be_hidden()
 
     page.get_by_label("Log axis").check()
     page.fill("[name=bins]", "12")
-    assert page.locator("[data-bins-label]").inner_text() == "Bins per decade"
+    expect(page.locator("[data-bins-label]")).to_have_text("Bins per decade", use_inner_text=True)
     assert len(bars(page)) == len(bins.ratio_edges(np.array(sizes), 12)) - 1
     page.fill("[name=bins]", "")
     drawn(page)
     why_not = page.locator("[data-chart-unfit]").inner_text()  # a curve, or why there is none
-    assert page.locator("path.fit").count() == (0 if "not log-normal" in why_not else 1)
+    expect(page.locator("path.fit")).to_have_count(0 if "not log-normal" in why_not else 1)
     page.get_by_label("Log-normal").uncheck()
-    assert page.locator("path.fit").count() == 0
+    expect(page.locator("path.fit")).to_have_count(0)
     page.get_by_label("Cumulative").check()
-    assert page.locator("path.cumulative").count() == 1
+    expect(page.locator("path.cumulative")).to_have_count(1)
 
     kept = sum(count for count, _ in bars(page))
     page.get_by_label("Left out too").check()
     assert sum(count for count, _ in bars(page)) == len(stored(page, "outlines.json").json()["particles"]) > kept
     page.locator("[name=weighting][value=area]").check()
     drawn(page)
-    assert "Share by area" in page.locator(".chart").text_content()
+    expect(page.locator(".chart")).to_contain_text("Share by area")
     for measure in ("max_feret", "ecd", "area", "aspect_ratio", "circularity"):
         page.select_option("[name=measure]", measure)
         assert sum(count for count, _ in bars(page)) > kept, measure
-    assert not page.locator("[name=unit]").is_visible()
+    expect(page.locator("[name=unit]")).to_be_hidden()
 
 
 def test_only_the_last_choice_counts(look):
@@ -256,8 +258,8 @@ def test_only_the_last_choice_counts(look):
     waiting[0].fulfill(body="{}")
     page.wait_for_timeout(200)
     assert "Equivalent circular diameter, nm" in told
-    assert page.locator(".chart").text_content() == told
-    assert not page.locator("[data-chart-problem]").is_visible()
+    expect(page.locator(".chart")).to_have_text(told)
+    expect(page.locator("[data-chart-problem]")).to_be_hidden()
 
 
 def test_a_server_that_is_away_is_told_and_asked_again(look):
@@ -267,13 +269,13 @@ def test_a_server_that_is_away_is_told_and_asked_again(look):
     page.route("**/histogram/?*log=1*", lambda route: route.fulfill(body="<h1>Bad gateway"))
     page.get_by_label("Log axis").check()
     drawn(page)
-    assert "could not be made" in page.locator("[data-chart-problem]").inner_text()
+    expect(page.locator("[data-chart-problem]")).to_contain_text("could not be made", use_inner_text=True)
     assert bars(page) == before
     page.unroute("**/histogram/?*log=1*")
     page.get_by_label("Cumulative").check()
     assert sum(count for count, _ in bars(page)) == sum(count for count, _ in before)
     assert bars(page) != before
-    assert not page.locator("[data-chart-problem]").is_visible()
+    expect(page.locator("[data-chart-problem]")).to_be_hidden()
 
 
 def test_reasons_hide_and_show_their_particles(look):
@@ -281,12 +283,13 @@ def test_reasons_hide_and_show_their_particles(look):
     total = shown(page)
     kept, frame = page.locator("[data-state='']"), page.locator("[data-state='touches the frame']")
     aside = int(frame.locator("b").inner_text())
-    assert (kept.get_attribute("aria-pressed"), aside > 0) == ("true", True)
+    expect(kept).to_have_attribute("aria-pressed", "true")
+    assert aside > 0
     frame.focus()
     page.keyboard.press("Enter")
-    assert frame.get_attribute("aria-pressed") == "false"
+    expect(frame).to_have_attribute("aria-pressed", "false")
     assert shown(page) == total - aside
-    assert page.locator(".particles td.aside", has_text="touches the frame").count() == 0
+    expect(page.locator(".particles td.aside", has_text="touches the frame")).to_have_count(0)
     page.keyboard.press(" ")
     assert shown(page) == total
     kept.click()
@@ -301,14 +304,14 @@ def test_the_table_is_sorted_by_any_column(look):
     page = look()
     page.set_viewport_size({"width": 1920, "height": 1080})  # narrow tables leave the maximum out
     # It is sorted by its state from the start, what is kept first.
-    assert page.locator(".particles th", has_text="State").get_attribute("aria-sort") == "ascending"
+    expect(page.locator(".particles th", has_text="State")).to_have_attribute("aria-sort", "ascending")
     for column in ("Max. Feret", "Area", "Confi", "Circu", "State"):
         head = page.locator(".particles th", has_text=column)
         place = head.evaluate("head => [...head.parentElement.cells].filter((each) => !each.hidden).indexOf(head) + 1")
         values = f".particles tbody tr[data-id] td:nth-child({place})"
         head.get_by_role("button").click()
         rising = page.locator(values).all_inner_texts()
-        assert head.get_attribute("aria-sort") == "ascending"
+        expect(head).to_have_attribute("aria-sort", "ascending")
         head.get_by_role("button").click()
         falling = page.locator(values).all_inner_texts()
         if column == "State":
@@ -338,8 +341,8 @@ def crowd(n: int) -> dict[str, Any]:
 def test_twenty_thousand_particles(look):
     page = look(outlines=crowd(MANY))
     rows = page.locator(".particles tbody tr[data-id]")
-    assert page.locator("[data-shown]").inner_text() == f"{MANY} of {MANY} particles"
-    assert page.locator("table.particles").get_attribute("aria-rowcount") == str(MANY + 1)
+    expect(page.locator("[data-shown]")).to_have_text(f"{MANY} of {MANY} particles", use_inner_text=True)
+    expect(page.locator("table.particles")).to_have_attribute("aria-rowcount", str(MANY + 1))
     assert rows.count() < 200
     box = page.locator(".table-box")
     box.evaluate("box => { box.scrollTop = box.scrollHeight; }")
@@ -347,11 +350,11 @@ def test_twenty_thousand_particles(look):
     assert rows.count() < 200
     page.get_by_role("button", name="Min. Feret").click()
     page.get_by_role("button", name="Min. Feret").click()
-    assert rows.first.get_attribute("data-id") == str(MANY)
+    expect(rows.first).to_have_attribute("data-id", str(MANY))
     page.get_by_role("button", name=f"Show particle {MANY}", exact=True).click()
     page.keyboard.press("ArrowDown")
-    assert page.locator("tr[aria-selected=true]").get_attribute("data-id") == str(MANY - 1)
-    assert page.locator("[data-readout]").inner_text().startswith(f"Particle {MANY - 1}:")
+    expect(page.locator("tr[aria-selected=true]")).to_have_attribute("data-id", str(MANY - 1))
+    expect(page.locator("[data-readout]")).to_contain_text(f"Particle {MANY - 1}:")
     page.locator(".chart .bin").first.click()
     assert shown(page) == bars(page)[0][0]
 
@@ -363,7 +366,7 @@ def test_hardly_any_particles(visit, analysed, n):
     page.goto(analysed)
     page.locator("[data-viewer]").wait_for()
     drawn(page)
-    assert page.locator("[data-chart-none]").is_visible() == (n == 0)
+    expect(page.locator("[data-chart-none]")).to_be_visible(visible=n == 0)
     assert sum(count for count, _ in bars(page)) == n
 
 
@@ -376,7 +379,7 @@ def test_edge_weights_count(look):
     sizes, weights = (np.array([each[name] for each in kept]) for name in ("min_feret", "weight"))
     expected = bins.histogram(sizes, weights, bins.auto_edges(sizes, weighted["unit"], 1.0))
     assert [share for _, share in bars(page)] == [words(share) for share in expected.shares]
-    assert "edge-weighted" in page.locator(".chart").text_content()
+    expect(page.locator(".chart")).to_contain_text("edge-weighted")
 
 
 def test_a_definition_without_a_mouse(look):
@@ -384,13 +387,13 @@ def test_a_definition_without_a_mouse(look):
     open_tab(page, "Sizes")
     term = page.locator(".measures .term").first
     tip = term.locator(".tip")
-    assert not tip.is_visible()
+    expect(tip).to_be_hidden()
     term.focus()
-    assert tip.is_visible()
+    expect(tip).to_be_visible()
     page.keyboard.press("Escape")
-    assert not tip.is_visible()
+    expect(tip).to_be_hidden()
     term.hover()
-    assert tip.is_visible()
+    expect(tip).to_be_visible()
 
 
 def test_two_fingers_zoom(look):
@@ -410,33 +413,33 @@ def test_two_fingers_zoom(look):
     for apart in range(34, 120, 6):
         fingers("touchMove", apart)
     fingers("touchEnd")
-    assert "zoomed" in canvas.get_attribute("class")
+    expect(canvas).to_contain_class("zoomed")
     assert canvas.screenshot() != before
     assert page.evaluate("visualViewport.scale") == 1
     fingers("touchStart", 120)
     for apart in range(114, 10, -6):
         fingers("touchMove", apart)
     fingers("touchEnd")
-    assert "zoomed" not in canvas.get_attribute("class")
+    expect(canvas).not_to_contain_class("zoomed")
 
 
 def test_without_javascript_the_figure_stands_for_the_histogram(visit, analysed):
     page = visit(java_script_enabled=False)
     page.goto(analysed)
-    assert "need JavaScript" in page.locator("#viewer noscript").inner_text()
-    assert page.locator("#viewer noscript img").is_visible()
-    assert not page.locator("#histogram").is_visible()
-    assert not page.locator("#table").is_visible()
-    assert page.locator("#figure figure img").is_visible()
-    assert page.locator(".nano svg.fraction").is_visible()
-    assert page.locator(".convergence-chart .plot").is_visible()
+    expect(page.locator("#viewer noscript")).to_contain_text("need JavaScript", use_inner_text=True)
+    expect(page.locator("#viewer noscript img")).to_be_visible()
+    expect(page.locator("#histogram")).to_be_hidden()
+    expect(page.locator("#table")).to_be_hidden()
+    expect(page.locator("#figure figure img")).to_be_visible()
+    expect(page.locator(".nano svg.fraction")).to_be_visible()
+    expect(page.locator(".convergence-chart .plot")).to_be_visible()
 
 
 def test_nothing_is_wider_than_the_window(look):
     for size in SIZES:
         page = look(size)
         page.locator("details.more").evaluate_all("all => all.forEach(each => { each.open = true; })")
-        assert page.locator(".nano, .convergence-chart").count() == 2
+        expect(page.locator(".nano, .convergence-chart")).to_have_count(2)
         for tab in ("Sizes", "Particles", "Files", "Scale", "Details"):
             open_tab(page, tab)
             assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), tab

@@ -18,7 +18,7 @@ def opened(open_copy: Any) -> Any:
     def open_sheet(size: str = "desktop") -> Any:
         page = open_copy(size)
         result(page)
-        assert not page.locator(".crops li").count()
+        expect(page.locator(".crops li")).to_have_count(0)
         open_tab(page, "Particles")
         page.locator(".crops li").first.wait_for()
         return page
@@ -52,7 +52,7 @@ def test_a_cross_takes_one_particle_off_the_count_and_a_tick_brings_it_back(open
     expect(cross).to_have_attribute("aria-pressed", "true")
     expect(page.locator(".particles td.aside", has_text="wrong outline")).to_have_count(1)
     expect(page.locator("[data-chips]").get_by_role("button", name="Wrong outline 1")).to_be_visible()
-    assert not page.locator(".answer .interval").first.is_visible()  # it is that of the outlines before
+    expect(page.locator(".answer .interval").first).to_be_hidden()  # it is that of the outlines before
     press(tick, size)
     expect(count).to_have_text(str(DISCS))
     press(cross, size)
@@ -64,7 +64,7 @@ def test_a_cross_takes_one_particle_off_the_count_and_a_tick_brings_it_back(open
     expect(count).to_have_text(str(DISCS - 1))
     measured_from_the_top(page)
     expect(count).to_have_text(str(DISCS - 1))
-    assert page.locator(".answer .interval").first.is_visible()
+    expect(page.locator(".answer .interval").first).to_be_visible()
     page.go_back()
     for _ in range(2):  # a version whose corrections are measured has its own numbers, also when it is loaded anew
         result(page)
@@ -73,7 +73,7 @@ def test_a_cross_takes_one_particle_off_the_count_and_a_tick_brings_it_back(open
         page.locator(".crops li").first.wait_for()
         expect(page.locator(".particles td.aside", has_text="wrong outline")).to_have_count(0)
         expect(count).to_have_text(str(DISCS))
-        assert not page.locator(".crops li button:not(.crop)").count()
+        expect(page.locator(".crops li button:not(.crop)")).to_have_count(0)
         page.reload()
 
 
@@ -132,7 +132,8 @@ def test_whoever_may_only_look_has_no_marks(opened, visit):
     other.goto(page.url)
     open_tab(other, "Particles")
     other.locator(".crops li").first.wait_for()
-    assert other.locator(".crops li").count() == DISCS and other.locator(".crops li button:not(.crop)").count() == 0
+    expect(other.locator(".crops li")).to_have_count(DISCS)
+    expect(other.locator(".crops li button:not(.crop)")).to_have_count(0)
     other.locator(".crops .crop").first.click()
     expect(other.locator("[data-readout]")).to_contain_text("confidence")
 
@@ -148,4 +149,4 @@ def test_the_smallest_the_median_and_the_largest(visit, analysed):
     sizes = sorted(each["min_feret"] for each in outlines["particles"] if each["kept"])
     told = [float(text.split()[-2]) for text in figures.all_inner_texts()]
     assert told == [float(f"{sizes[at]:.3g}") for at in (0, len(sizes) // 2, -1)]
-    assert page.locator("[data-sheet]").is_hidden()  # of no particle the confidence is known
+    expect(page.locator("[data-sheet]")).to_be_hidden()  # of no particle the confidence is known

@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from .conftest import REPOSITORY, SIZES, open_tab
 from .test_journey import downloaded, fits, result
@@ -64,7 +65,8 @@ def test_a_result_is_taught_and_taken_back(visit, open_copy, teacher, size):
     page.wait_for_url("**/datasets/**")
     page.locator("#status").wait_for(state="detached")
     page.locator(".shots img").wait_for()
-    assert fits(page) and page.get_by_text("not yet fit to train on").count() == 1
+    expect(page.get_by_text("not yet fit to train on")).to_have_count(1)
+    assert fits(page)
     picture(page, f"dataset-{size}")
 
     _, content = downloaded(page, "Export, ZIP")
@@ -77,6 +79,6 @@ def test_a_result_is_taught_and_taken_back(visit, open_copy, teacher, size):
     page.get_by_role("link", name="Remove").click()
     page.get_by_role("button", name="Delete").click()
     page.locator("#status").wait_for(state="detached")
-    assert page.get_by_text("No image yet").count() == 1
+    expect(page.get_by_text("No image yet")).to_have_count(1)
     page.goto(job)
-    assert page.locator("#training-data").count() == 1
+    expect(page.locator("#training-data")).to_have_count(1)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from statistics import median
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from segmentation.core.measure.filters import Reason
 
@@ -74,7 +76,7 @@ def test_a_red_outline_says_why_it_is_red(look, size):
     (page.touchscreen.tap if size == "phone" else page.mouse.move)(x, y)
     told = page.locator("[data-readout]")
     told.filter(has_text=f"left out: {Reason.FRAME}. {Reason.FRAME.definition}").wait_for()
-    assert f"confidence {aside['confidence']:.2f}" in told.inner_text()
+    expect(told).to_contain_text(f"confidence {aside['confidence']:.2f}", use_inner_text=True)
 
 
 def test_the_rest_stands_behind_tabs_that_keys_links_and_addresses_open(look, analysed):
@@ -113,7 +115,7 @@ def test_a_row_is_seen_in_the_picture_that_stays(look):
     page.locator(".particles tbody tr[data-id] button").nth(4).click()
     box = page.locator("#viewer canvas").bounding_box()
     assert box["y"] >= 0 and box["y"] + box["height"] <= SCREENS["desktop"][1]
-    assert page.locator("[data-readout]").inner_text().startswith("Particle ")
+    expect(page.locator("[data-readout]")).to_have_text(re.compile("^Particle "))
 
 
 def test_a_phone_loads_little_and_sharp_squares_when_they_are_seen(look):
@@ -153,7 +155,7 @@ def test_the_tour_of_the_example_covers_nothing_and_is_shown_once(visit, analyse
         tour.get_by_text(words).wait_for()
     assert not tour.evaluate(covered)
     page.keyboard.press("Escape")
-    assert tour.is_hidden()
+    expect(tour).to_be_hidden()
     page.reload()
     page.locator(".particles tbody tr[data-id]").first.wait_for(state="attached")
-    assert tour.is_hidden()
+    expect(tour).to_be_hidden()

@@ -38,7 +38,7 @@ def choose(page, *paths):
 def result(page):
     """Wait for the figure and return the job's address."""
     page.locator(f"{FIGURE}, .panel.failed").wait_for(state="attached")
-    assert page.locator(FIGURE).count() == 1, page.locator(".panel.failed").inner_text()
+    expect(page.locator(FIGURE)).to_have_count(1)
     return page.url
 
 
@@ -83,7 +83,7 @@ def jobs_of(page) -> int:
 def test_one_drag_and_one_click(visit, discs):
     page = visit()
     choose(page, discs)
-    assert page.input_value("#id_width") == f"{COLUMNS * NM_PER_PIXEL:g}"
+    expect(page.locator("#id_width")).to_have_value(f"{COLUMNS * NM_PER_PIXEL:g}")
     badge = page.locator("#width_badge").inner_text()
     assert badge.startswith("from the file")
     assert badge.endswith("10 nm/px")
@@ -95,7 +95,9 @@ def test_one_drag_and_one_click(visit, discs):
     result(page)
     assert 800 < decoded(page) <= 1200
     assert fits(page)
-    assert f"{COLUMNS} × {ROWS} px · 10 nm/px ({Source.METADATA.words})" in page.locator(".head").inner_text()
+    expect(page.locator(".head")).to_contain_text(
+        f"{COLUMNS} × {ROWS} px · 10 nm/px ({Source.METADATA.words})", use_inner_text=True
+    )
     kept = int(page.locator(".headline b").inner_text())
     assert DISCS * 0.6 <= kept <= DISCS * 1.4
 
@@ -126,7 +128,7 @@ def test_every_particle_can_be_looked_at(open_copy):
     rows = page.locator(".particles tbody tr")
     rows.first.wait_for()
     total = int(re.search(r"of (\d+)", page.locator("[data-shown]").inner_text())[1])
-    assert rows.count() == total
+    expect(rows).to_have_count(total)
 
     page.get_by_role("button", name="Min. Feret").click()
     column = [float(text) for text in page.locator(".particles tbody tr td:nth-child(2)").all_inner_texts()]
@@ -134,14 +136,14 @@ def test_every_particle_can_be_looked_at(open_copy):
 
     number = middle_particle(page)
     page.get_by_role("button", name=f"Show particle {number}", exact=True).click()
-    assert page.locator("[data-readout]").inner_text().startswith(f"Particle {number}: minimum Feret")
-    assert page.locator("tr[aria-selected=true]").get_attribute("data-id") == number
+    expect(page.locator("[data-readout]")).to_contain_text(f"Particle {number}: minimum Feret")
+    expect(page.locator("tr[aria-selected=true]")).to_have_attribute("data-id", number)
 
     canvas = page.locator("#viewer canvas")
     canvas.press("Escape")
-    assert page.locator("tr[aria-selected=true]").count() == 0
+    expect(page.locator("tr[aria-selected=true]")).to_have_count(0)
     canvas.click()
-    assert page.locator("tr[aria-selected=true]").get_attribute("data-id") == number
+    expect(page.locator("tr[aria-selected=true]")).to_have_attribute("data-id", number)
 
     before = page.locator("#viewer canvas").screenshot()
     page.get_by_label("Colours", exact=True).check()
@@ -163,9 +165,9 @@ def middle_particle(page) -> str:
 def test_another_width_scales_every_size(visit, plain):
     page = visit()
     choose(page, plain)
-    assert page.locator("#width_badge").inner_text().startswith("not set")
+    expect(page.locator("#width_badge")).to_contain_text("not set")
     page.fill("#id_width", "6.4 µm")
-    assert page.locator("#width_badge").inner_text() == "typed: 10 nm/px"
+    expect(page.locator("#width_badge")).to_have_text("typed: 10 nm/px", use_inner_text=True)
     start(page)
     first = result(page)
     kept, median = numbers(page)
@@ -175,7 +177,7 @@ def test_another_width_scales_every_size(visit, plain):
     page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
     result(page)
     assert numbers(page) == (kept, pytest.approx(2 * median, rel=0.01))
-    assert "with the outlines of the earlier result" in page.locator("main").text_content()
+    expect(page.locator("main")).to_contain_text("with the outlines of the earlier result")
 
 
 def numbers(page) -> tuple[int, float]:
@@ -189,8 +191,8 @@ def test_without_javascript_a_double_click_makes_one_job(visit, plain):
     page.set_input_files("#files", str(plain))
     page.locator(".primary[data-go]").dblclick()
     result(page)
-    assert "The scale is not known" in page.locator("main").inner_text()
-    assert " nm" not in page.locator(".measures").first.inner_text()
+    expect(page.locator("main")).to_contain_text("The scale is not known", use_inner_text=True)
+    expect(page.locator(".measures").first).not_to_contain_text(" nm", use_inner_text=True)
     assert page.locator("noscript").last.inner_text()
     assert jobs_of(page) == 1
 
@@ -215,7 +217,7 @@ def test_the_button_need_not_wait_until_an_image_has_been_read(visit, discs):
     page.locator("[data-pending], [data-upload]").first.wait_for()
     start(page)
     result(page)
-    assert f"10 nm/px ({Source.METADATA.words})" in page.locator(".head").inner_text()
+    expect(page.locator(".head")).to_contain_text(f"10 nm/px ({Source.METADATA.words})", use_inner_text=True)
     assert jobs_of(page) == 1
 
 
@@ -233,10 +235,10 @@ def test_an_archive_becomes_its_images(visit, discs, plain, tmp_path):
     page.set_input_files("#files", str(archived(tmp_path, discs, plain)))
     page.locator(ARRIVED).nth(1).wait_for()
     page.locator(".card.error").wait_for()
-    assert page.locator("[data-pending]").count() == 0
-    assert page.locator(".card h2").all_inner_texts() == [discs.name, plain.name]
-    assert page.locator("#one_sample").is_checked()
-    assert not page.locator("#main-width").is_visible()
+    expect(page.locator("[data-pending]")).to_have_count(0)
+    expect(page.locator(".card h2")).to_have_text([discs.name, plain.name])
+    expect(page.locator("#one_sample")).to_be_checked()
+    expect(page.locator("#main-width")).to_be_hidden()
 
 
 def test_an_archive_without_javascript_makes_single_results(visit, discs, plain, tmp_path):
@@ -249,8 +251,8 @@ def test_an_archive_without_javascript_makes_single_results(visit, discs, plain,
             break
         page.wait_for_timeout(2000)
         page.reload()
-    assert page.locator(".entry b").count() == 2
-    assert "notes.doc: " in page.locator(".notice").inner_text()
+    expect(page.locator(".entry b")).to_have_count(2)
+    expect(page.locator(".notice")).to_contain_text("notes.doc: ", use_inner_text=True)
 
 
 def test_one_width_for_several_files_or_each_its_own(visit, discs, plain):
@@ -261,9 +263,9 @@ def test_one_width_for_several_files_or_each_its_own(visit, discs, plain):
     page.fill("#id_width", "7520")
     badges = page.locator("[data-badge]").all_inner_texts()
     assert len(badges) == 2 and all(badge.startswith("typed: ") for badge in badges)
-    assert page.locator(".own-width:visible").count() == 0
+    expect(page.locator(".own-width:visible")).to_have_count(0)
     page.fill("#id_width", "")
-    assert page.locator(".own-width:visible").count() == 2
+    expect(page.locator(".own-width:visible")).to_have_count(2)
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
@@ -279,10 +281,10 @@ def test_the_error_of_a_width_goes_with_its_reason(visit, plain):
     choose(page, plain)
     page.fill("#id_width", "wide")
     start(page)
-    assert page.locator("#id_width").get_attribute("aria-invalid") == "true"
+    expect(page.locator("#id_width")).to_have_attribute("aria-invalid", "true")
     assert page.url.endswith("/")
     page.fill("#id_width", "6.4 µm")
-    assert page.locator("[aria-invalid]").count() == 0
+    expect(page.locator("[aria-invalid]")).to_have_count(0)
 
 
 def test_a_dropped_file_arrives(visit, plain):
@@ -297,10 +299,10 @@ def test_a_dropped_file_arrives(visit, plain):
         list(plain.read_bytes()),
     )
     page.locator(ARRIVED).wait_for()
-    assert page.locator(".card h2").inner_text() == "dropped.png"
+    expect(page.locator(".card h2")).to_have_text("dropped.png", use_inner_text=True)
     page.get_by_role("button", name="Remove dropped.png").click()
-    assert page.locator(".card").count() == 0
-    assert page.input_value("#id_width") == ""
+    expect(page.locator(".card")).to_have_count(0)
+    expect(page.locator("#id_width")).to_have_value("")
 
 
 def test_a_wrong_file_is_explained_and_the_good_one_goes_on(visit, plain, tmp_path):
@@ -320,15 +322,15 @@ def test_a_wrong_file_is_explained_and_the_good_one_goes_on(visit, plain, tmp_pa
 def test_pressing_the_button_too_early_is_explained(visit):
     page = visit()
     start(page)
-    assert "at least one image" in page.locator("#why").inner_text()
+    expect(page.locator("#why")).to_contain_text("at least one image", use_inner_text=True)
     assert page.url.endswith("/")
 
 
 def test_the_page_of_another_browser_is_read_only(open_copy, visit):
     page = open_copy()
-    assert page.get_by_text("Delete this result").count() == 1
+    expect(page.get_by_text("Delete this result")).to_have_count(1)
     other = visit()
     other.goto(page.url)
     result(other)
-    assert other.get_by_text("Delete this result").count() == 0
+    expect(other.get_by_text("Delete this result")).to_have_count(0)
     assert jobs_of(other) == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 
+from playwright.sync_api import expect
+
 from .test_journey import fits_both, narrow, start
 from .test_looks import picture
 from .test_samples import DROP
@@ -17,15 +19,15 @@ def test_started_before_the_files_have_arrived(visit, discs, plain):
     start(page)
     page.wait_for_url("**/results/")
     page.locator(f"{CARDS} b").nth(1).wait_for()
-    assert page.locator("[hx-get]").count() == 0  # nothing is asked any more
+    expect(page.locator("[hx-get]")).to_have_count(0)  # nothing is asked any more
     picture(page, "results-started")
     assert fits_both(page)
     with narrow(page):
         assert page.locator(CARDS).first.bounding_box()["y"] < 400, "the first is seen without scrolling"
-    assert page.locator("[data-bar]").is_hidden()
+    expect(page.locator("[data-bar]")).to_be_hidden()
     page.locator(".tick input").first.check()
     page.get_by_label("Select all on this page").check()
-    assert page.locator("[data-every]").inner_text().strip() == "2 selected"
+    expect(page.locator("[data-every]")).to_have_text("2 selected", use_inner_text=True)
     picture(page, "results-ticked")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download", exact=True).click()
@@ -35,20 +37,20 @@ def test_started_before_the_files_have_arrived(visit, discs, plain):
         assert {folder[4:] for folder in folders} == {"plain", "discs & rings"}
     page.select_option("[name=sort]", "name")
     page.wait_for_url("**sort=name**")
-    assert "discs" in page.locator(CARDS).first.inner_text()
+    expect(page.locator(CARDS).first).to_contain_text("discs", use_inner_text=True)
     page.fill("[name=q]", "plain")
     page.press("[name=q]", "Enter")
     page.wait_for_url("**q=plain**")
-    assert page.locator(CARDS).count() == 1
+    expect(page.locator(CARDS)).to_have_count(1)
     page.locator("[name=job]").check()
     page.locator("#do-more summary").click()
     page.get_by_role("button", name="Delete").click()
-    assert "Delete this result?" in page.locator("h1").inner_text()
+    expect(page.locator("h1")).to_contain_text("Delete this result?", use_inner_text=True)
     assert fits_both(page)
     page.get_by_role("button", name="Delete").click()
     page.get_by_text("1 result is deleted.").wait_for()
     page.get_by_role("link", name="Show all", exact=True).click()
-    assert "discs" in page.locator(CARDS).inner_text()
+    expect(page.locator(CARDS)).to_contain_text("discs", use_inner_text=True)
 
 
 def test_dropped_on_the_list(visit, discs):
@@ -56,4 +58,4 @@ def test_dropped_on_the_list(visit, discs):
     page.goto("/results/")
     page.locator("main").evaluate(DROP, [discs.name, list(discs.read_bytes())])
     page.wait_for_url("**/jobs/*/")
-    assert discs.name in page.locator("h1").inner_text()
+    expect(page.locator("h1")).to_contain_text(discs.name, use_inner_text=True)

@@ -43,11 +43,11 @@ def test_a_zip_is_one_sample(visit, batch):
     page.locator(".dropzone").evaluate(DROP, [batch.name, list(batch.read_bytes())])
     page.locator("[data-upload]").nth(3).wait_for()
     page.locator(".primary[data-go]:enabled").wait_for()
-    assert page.input_value("#sample_name") == "Powder 7"
-    assert page.is_checked("#one_sample")
-    assert "powder/notes.pdf" in page.locator("#cards").inner_text()
+    expect(page.locator("#sample_name")).to_have_value("Powder 7")
+    expect(page.locator("#one_sample")).to_be_checked()
+    expect(page.locator("#cards")).to_contain_text("powder/notes.pdf", use_inner_text=True)
     page.fill("[name=rule_pixel]", str(specimen.NM_PER_PIXEL))
-    assert page.is_checked("[name=rule][value=pixel]")
+    expect(page.locator("[name=rule][value=pixel]")).to_be_checked()
     assert fits_both(page)
     picture(page, "sample-chosen")
     start(page)
@@ -56,10 +56,10 @@ def test_a_zip_is_one_sample(visit, batch):
     assert fits_both(page)
     picture(page, "sample-waiting")
     page.locator("#pooled").wait_for()
-    assert "Powder 7" in page.locator("h1").inner_text()
-    assert "of 3 images" in page.locator("#pooled").inner_text()
+    expect(page.locator("h1")).to_contain_text("Powder 7", use_inner_text=True)
+    expect(page.locator("#pooled")).to_contain_text("of 3 images", use_inner_text=True)
     everything = int(page.locator("#pooled .headline b").inner_text())
-    assert page.locator(".images svg.bars path").count() == 3
+    expect(page.locator(".images svg.bars path")).to_have_count(3)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.textContent") == "2.png"
@@ -73,10 +73,10 @@ def test_a_zip_is_one_sample(visit, batch):
     page.get_by_role("button", name="Leave out 2.png").click()
     page.get_by_text("particles of 2 images").wait_for()
     assert 0 < int(page.locator("#pooled .headline b").inner_text()) < everything
-    assert EXCLUDED in page.locator(".images .out").inner_text()
+    expect(page.locator(".images .out")).to_contain_text(EXCLUDED, use_inner_text=True)
     page.get_by_role("button", name="Count 2.png").click()
     page.get_by_text("particles of 3 images").wait_for()
-    assert int(page.locator("#pooled .headline b").inner_text()) == everything
+    expect(page.locator("#pooled .headline b")).to_have_text(str(everything))
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Report, PDF").first.click()
     assert waiting.value.suggested_filename == "Powder 7_report.pdf"
@@ -116,7 +116,7 @@ def test_a_note_shows_which_images_it_means_and_why(opened):
     note.get_by_role("button").click()
     shown = page.locator(".images .entry:visible")
     expect(shown).to_have_count(2)
-    assert shown.locator(".name").all_inner_texts() == ["2.png", "3.png"]
+    expect(shown.locator(".name")).to_have_text(["2.png", "3.png"])
     assert all("It has no scale" in text for text in shown.all_inner_texts())
     expect(page.locator("#images [data-only]")).to_contain_text("Only 2 of 3 images.")
     assert page.evaluate("document.activeElement.textContent") == "2.png"

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from segmentation.models import Training
 from tests.web.trained import CURVE, PLAN, add_pictures, install, make_dataset, outcome, with_own_models
@@ -65,19 +66,19 @@ def test_from_the_form_to_a_version(visit, alice, size):
     move(row, state="running", attempt=1, stage="training 2 of 4", progress=0.4, ends=ends, summary=said)
     page.get_by_text("12 minutes left").wait_for()
     page.get_by_role("heading", name="Score on held-out images").wait_for()
-    assert page.locator(".lines path").count() >= 3
+    expect(page.locator(".lines path").nth(2)).to_be_attached()
     seen(page, f"training-running-{size}")
 
     install("tio2-1")
     done = {"state": "done", "progress": 1.0, "model_name": "tio2-1", "version": 1, "offered": True}
     move(row, **done, summary=outcome())
     page.get_by_role("heading", name="Better than the base model").wait_for()
-    assert page.locator("[hx-get]").count() == 0  # nothing is asked any more
+    expect(page.locator("[hx-get]")).to_have_count(0)  # nothing is asked any more
     seen(page, f"training-improved-{size}")
     page.get_by_role("button", name="Make it my default").click()
     page.get_by_text("now the default").wait_for()
     page.goto("/")
-    assert page.locator("#id_model").input_value() == "tio2-1"
+    expect(page.locator("#id_model")).to_have_value("tio2-1")
     page.goto("/models/")
     seen(page, f"training-models-{size}")
     page.get_by_role("link", name="TiO2 powder, tio2-1").first.click()
