@@ -22,6 +22,9 @@ ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 LEAST_READABLE = 1e-2
+# What a 95 % interval comes from; a sample's comes from the differences between images, unless it is Poisson's.
+COUNTING, POISSON = "counting", "counting, by Poisson's law"
+WITHIN, BETWEEN = "differences within the image", "differences between images"
 MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
 
@@ -59,7 +62,8 @@ class Quantity:
 
     name: in code and files. title: on pages. definition: one sentence. power: of the length in its unit, 0 for none, 2
     for an area, -2 for a density. kind: "fraction" is a number from 0 to 1. source: of the definition, "" where it is
-    our own. signed: whether it can be below zero. extreme: whether it is of one place, so without an interval.
+    our own. signed: whether it can be below zero. interval: what its 95 % interval comes from in one image, "" where
+    it never has one. scaled: whether that has the uncertainty of the scale although there is no length in the unit.
     """
 
     name: str
@@ -69,7 +73,8 @@ class Quantity:
     kind: Kind = "number"
     source: str = ""
     signed: bool = False
-    extreme: bool = False
+    interval: str = COUNTING
+    scaled: bool = False
 
     @property
     def label(self) -> str:
@@ -281,6 +286,7 @@ add(
         " In EU recommendation 2022/C 229/01 a material with 50 % or more is a nanomaterial.",
         kind="fraction",
         source="EU 2022/C 229/01; Wilson (1927)",
+        scaled=True,
     ),
     Quantity(
         "fraction_100nm_with_doubtful",

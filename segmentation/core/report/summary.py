@@ -17,6 +17,7 @@ from ..measure.filters import ALWAYS, BY_OTHERS, Reason
 from ..measure.fitting import LEAST, chance_words
 from ..measure.quantities import (
     COLUMNS,
+    COUNTING,
     DOUBTFUL_FRACTIONS,
     NUMBERS,
     OF,
@@ -25,7 +26,7 @@ from ..measure.quantities import (
     significant,
 )
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
-from ..micrograph.types import LEAST_DOUBT, NO_SCALE
+from ..micrograph.types import NO_SCALE, common_calibration
 from .entries import (
     CAVEAT,
     Aside,
@@ -36,13 +37,13 @@ from .entries import (
     arrangement_entries,
     group_entries,
     known_column,
+    known_number,
     rod_entries,
     shape_entries,
 )
 from .wording import (
     capital,
     counted_from,
-    doubt_words,
     doubtful_shares,
     interval_holds,
     per_cent,
@@ -62,13 +63,15 @@ EQUAL_WEIGHT = (
     " they have the weight of the sphere of that area. Some spreads by area and volume have no interval, because they"
     " depend on the few largest {things}."
 )
+NO_ERRORS = "None includes errors of the model."
 
 
 class Summary:
     """The numbers of an image or of a sample.
 
     statistics: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
-    things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
+    things: what is looked for. readable: lengths in the unit that people read, instead of that of the files. images:
+    how many are in the numbers. doubt: the relative standard uncertainty of their scale, which statistics know.
     """
 
     def __init__(
@@ -79,15 +82,44 @@ class Summary:
         things: str = "objects",
         *,
         readable: bool = True,
+        images: int = 1,
+        doubt: float | None = None,
     ) -> None:
         self.statistics = statistics.in_readable_unit() if readable and statistics else statistics
         self.stored_quantities = quantities
         self.thing, self.things = thing, things
+        self._several, self._doubt = images > 1, doubt
 
     @classmethod
     def of(cls, sample: SampleAnalysis, *, readable: bool = True) -> Summary:
         """Of an image or a sample with pixels or tables at hand."""
-        return cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
+        scales = [member.calibration for _, member in sample.counted]
+        return cls(
+            sample.pooled,
+            sample.quantities,
+            sample.task.thing,
+            sample.task.things,
+            readable=readable,
+            images=len(scales),
+            doubt=common_calibration(scales).standard_uncertainty,
+        )
+
+    @property
+    def scale_doubt(self) -> float | None:
+        """The relative standard uncertainty of the scale; None where it is not known."""
+        return self.statistics.relative_uncertainty if self.statistics else self._doubt
+
+    def told(self, entry: Entry) -> Entry:
+        """The entry with what its interval includes."""
+        if entry.number.low is None:
+            return entry
+        quantity, statistics = known_number(entry.name), self.statistics
+        of_sizes = statistics is not None and quantity.interval == COUNTING
+        by_image = statistics.interval_basis == BY_IMAGE if statistics and of_sizes else self._several
+        rows = statistics.budget["rows"] if statistics and statistics.budget else []
+        assumed = next((row["fraction_100nm"] for row in rows if row["name"] == "sampling_between"), None)
+        fields = bool(assumed and entry.name == "fraction_100nm" and not by_image)
+        return replace(entry, holds=interval_holds(quantity, by_image, self.scale_doubt, fields=fields))
 
     @property
     def screened(self) -> bool:
@@ -125,7 +157,7 @@ class Summary:
     @property
     def known(self) -> list[Entry]:
         """The answers of a kind of analysis that have a value."""
-        return [quantity for quantity in self.quantities if quantity.number.value is not None]
+        return [self.told(quantity) for quantity in self.quantities if quantity.number.value is not None]
 
     @property
     def listed(self) -> list[Entry]:
@@ -187,7 +219,7 @@ class Summary:
     def by_number(self, name: str) -> Entry:
         """A figure by number, with its range by all that is known, where that is known."""
         assert self.statistics is not None
-        return Entry.of(name, self.statistics.value(name))
+        return self.told(Entry.of(name, self.statistics.value(name)))
 
     @property
     def headlines(self) -> list[Entry]:
@@ -202,7 +234,6 @@ class Summary:
                 self.by_number(name),
                 term=terms[name],
                 below=below[name],
-                holds=interval_holds(self.statistics, name),
                 parts=self._parts(name),
             )
             for name in names
@@ -260,7 +291,7 @@ class Summary:
         low, high = (figures.get("intervals") or {}).get(name) or (None, None)
         value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.statistics.unit))
         caution = self.few if by == "number" and not figures.get("note") else ""
-        return Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}")
+        return self.told(Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}"))
 
     @property
     def weighted_notes(self) -> list[str]:
@@ -291,18 +322,21 @@ class Summary:
 
     @property
     def interval_line(self) -> str:
-        """What the intervals beside the numbers are, or why there are none."""
-        statistics = self.statistics
-        if not statistics or not self.kept:
-            return ""
-        if statistics.interval_note:
-            return statistics.interval_note
-        basis = "images" if statistics.interval_basis == BY_IMAGE else self.things
-        doubt = statistics.relative_uncertainty or 0.0
-        scale = f", including {doubt_words(doubt)} uncertainty of the scale" if doubt >= LEAST_DOUBT else ""
-        beside = [f"Ranges are 95 % intervals. Those of sizes come from resampling the {basis}{scale}."]
-        beside += ["Median and fraction have the total uncertainty instead."] * bool(self.headlines[0].total)
-        return " ".join([*beside, *statistics.cautions])
+        """What the intervals beside the numbers include, or why those of sizes are missing."""
+        statistics = self.statistics if self.kept else None
+        note, contents = statistics.interval_note if statistics else "", self.interval_contents
+        ranges = f"Ranges are 95 % intervals. {contents}" if contents else ""
+        return " ".join(filter(None, (ranges, note, *(statistics.cautions if statistics and not note else ()))))
+
+    @property
+    def interval_contents(self) -> str:
+        """What the 95 % intervals of the numbers include, each kind with the names of its numbers; "" without any."""
+        names: dict[str, dict[str, None]] = {}
+        for entry in self.listed:
+            if entry.includes:
+                names.setdefault(entry.includes, {})[known_number(entry.name.partition(OF)[0]).label] = None
+        listed = [f"{capital(includes)}: {', '.join(of)}." for includes, of in names.items()]
+        return " ".join([*listed, NO_ERRORS] if listed and not self.screened else listed)
 
     @property
     def no_interval(self) -> str:
@@ -383,7 +417,8 @@ class Summary:
             return ""
         assert self.statistics is not None
         target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
-        of = f" ({interval_holds(self.statistics, 'median')})" if self.by_number("median").total else ""
+        median = self.by_number("median")
+        of = f" ({median.holds})" if median.total else ""
         if convergence.get("by") == "image":
             return f"{capital(more_images_words(more, target, doubt))}{of if more is not None else ''}."
         aim = f"± {per_cent(target)}{of}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..flags import Flag
 from ..measure import quantities
 from ..measure.pooled_fields import FieldOfView, averaged, by_area, pooled_mean
-from ..measure.quantities import Quantity, Value
+from ..measure.quantities import WITHIN, Quantity, Value
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -76,6 +76,7 @@ quantities.add(
         " half, and boundaries are part of the length.",
         1,
         source=E112,
+        interval=WITHIN,
     ),
     Quantity(
         "grain_density",
@@ -83,6 +84,7 @@ quantities.add(
         "Whole grains plus half of the grains at the frame, over the analysed area (planimetric procedure).",
         -2,
         source=E112,
+        interval=WITHIN,
     ),
     Quantity(
         "grain_number",
@@ -90,6 +92,8 @@ quantities.add(
         "G = 3.321928 log10(grains per mm²) − 2.954; it needs the scale of the image.",
         source=E112,
         signed=True,
+        interval=WITHIN,
+        scaled=True,
     ),
 )
 

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 SOURCE = "ISO 1463:2021; ASTM B487"
-INTERVAL = "The interval comes from independent lengths of the layer; it does not contain errors of the model."
+ALONG = "differences between lengths of the layer"
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
 NAMES = {
     "mean": (
         "Mean thickness",
-        f"Mean of the readings along the layer, each perpendicular to its middle line. {INTERVAL}",
+        "Mean of the readings along the layer, each perpendicular to its middle line.",
     ),
     "sd": ("SD of the thickness", "Standard deviation of the readings along the layer."),
     "min": ("Least thickness", "The smallest reading."),
@@ -48,11 +48,11 @@ for registry in (NUMBERS, COLUMNS):
     add(
         registry,
         *(
-            Quantity(f"thickness_{name}", *words, 1, source=SOURCE, extreme=name in ("min", "max"))
+            Quantity(f"thickness_{name}", *words, 1, source=SOURCE, interval="" if name in ("min", "max") else ALONG)
             for name, words in NAMES.items()
         ),
     )
-    add(registry, Quantity(LENGTH, "Length", "Length along which the thickness was read.", 1))
+    add(registry, Quantity(LENGTH, "Length", "Length along which the thickness was read.", 1, interval=""))
 
 
 class LayerOptions(phases.PhaseOptions):

@@ -17,6 +17,7 @@ from scipy import stats
 
 from segmentation.core import tasks
 from segmentation.core.combine import combine
+from segmentation.core.measure.mats import TENTHS
 from segmentation.core.measure.pooled_fields import NO_NUMBER, OTHER_NUMBERS, FieldOfView, by_area, pooled_quantities
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.measure.quantities import Quantity, Value
@@ -234,6 +235,48 @@ def test_the_scale_reaches_what_has_no_unit_of_length():
     assert found.value == plain["swelling"].value
     assert found.high - found.value == pytest.approx(np.hypot(plain["swelling"].high - found.value, part), rel=0.01)
     assert wide["bubble_area"] == plain["bubble_area"]
+
+
+def test_fibres_of_all_images_are_joined_by_their_lengths_and_directions():
+    """A long thin fibre across one image outweighs two short thick ones upright in another; means of images do not."""
+
+    def image(diameters: list[float], lengths: list[float], cosine: float, order: float) -> FieldOfView:
+        count = len(diameters)
+        columns = {
+            "fibre_diameter_nm": np.array(diameters),
+            "visible_length_nm": np.array(lengths),
+            "fibre_length_nm": np.array(lengths),
+            "mean_cos": np.full(count, cosine),
+            "mean_sin": np.zeros(count),
+            "kept": np.ones(count, bool),
+            "reason": np.full(count, "", "U40"),
+        }
+        names = ("fibre_diameter_by_length", *TENTHS, "fibre_length_mean")
+        values = {**dict.fromkeys(names, 1e3), "order_parameter": order, "who_fibres": 1.5}
+        return FieldOfView(Table(columns, 1.0), values, 1e6)
+
+    fields = [image([10.0], [8000.0], 1.0, 1.0), image([100.0, 200.0], [1000.0, 1000.0], -1.0, 1.0)]
+    pooled = pooled_quantities(fields, tasks.find("fibres").pool_fields, "nm", 0.0)
+    assert pooled["fibre_diameter_by_length"].value == pytest.approx((8000 * 10 + 1000 * 300) / 10_000)
+    assert pooled["fibre_length_mean"].value == pytest.approx(10_000 / 3)
+    assert pooled["order_parameter"].value == pytest.approx((8000 - 2000) / 10_000)
+    assert pooled["fibre_d10_by_length"].value == 10 and pooled["fibre_d90_by_length"].value > 100
+    assert pooled["who_fibres"] == Value(3.0)
+
+
+def test_a_pooled_count_of_poisson_has_its_interval():
+    """Also of images that say the same, in which nothing differs."""
+    columns = {"kept": np.zeros(1, bool), "reason": np.full(1, "thin", "U40"), "touches_frame": np.zeros(1)}
+    calibration = Calibration.of_pixel(1.0, typed="1.000")
+    one = Member(
+        "a.tif",
+        Table(columns, 1.0),
+        calibration,
+        record=AnalysisRecord("fibres", width=10, height=10),
+        quantities={"who_fibres": Value(2.0, 0.2, 7.2)},
+    )
+    found = combine("Mat", [one, replace(one, name="b.tif")]).quantities["who_fibres"]
+    assert (found.value, found.low, found.high) == (4.0, *(stats.chi2.ppf((0.025, 0.975), (8, 10)) / 2))
 
 
 class TestFiles:

@@ -21,7 +21,7 @@ from ...measure.quantities import COLUMNS, OF, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import VERDICTS, calibration_words, in_hundredths, interval_holds, version
+from ..wording import VERDICTS, calibration_words, in_hundredths, version
 from .base import Export
 from .images_csv import columns_of
 
@@ -178,19 +178,11 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
-    by_area = "differences between images" if len(sample.counted) > 1 else "differences within the image"
     for entry in summary.listed:
         times = 100 if entry.kind == "fraction" else 1
         ends = entry.total or (entry.number.low, entry.number.high)
         value, low, high = (_rounded(part and times * part) for part in (entry.number.value, *ends))
-        holds = (
-            "total uncertainty"
-            if entry.total
-            else interval_holds(sample.pooled, entry.name)
-            if sample.pooled
-            else by_area
-        )
-        note = f"interval: {holds}" if low is not None else entry.caution
+        note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
     if reason := summary.no_interval or (summary.statistics.interval_note if summary.statistics else ""):
         yield "Intervals", reason
