@@ -14,6 +14,7 @@ from .drawn import with_scale
 from .fibres import FibreMeasures
 from .fields import BLOCKS, ONE_EACH, block_of, if_enough, mean_of, over_blocks, per_block
 from .filters import Reason
+from .pooled_fields import nested
 from .quantities import NUMBERS, Value
 from .table import Table
 
@@ -56,7 +57,7 @@ def numbers_of(
     whole = with_length(table)
     has_fibres = len(counted) > 0
     return {
-        **{name: scaled(name, figure, lengths) for name, figure in by_length.items()},
+        **nested({name: scaled(name, figure, lengths) for name, figure in by_length.items()}),
         "whole_fibres": Value(float(whole.kept.sum())),
         "fibre_length_mean": mean_of(whole, "fibre_length", "exclude", calibration),
         "order_parameter": scaled("order_parameter", order_parameter, turns) if has_fibres else Value(None),

@@ -129,4 +129,16 @@ def pooled_quantities(
             high = min(1.0, value + half) if quantity.kind == "fraction" else value + half
             result = Value(value, low, high, result.unit) if spread > 0 else result
         values[name] = result
-    return values
+    return nested(values)
+
+
+def nested(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values, with wider intervals where that of a number ends below that of another one which it is never below:
+    D10 lies under each upper end of D90, and D90 over each lower end of D10."""
+    wider, pairs = dict(values), [(number(name).above, name) for name in values if number(name).above in values]
+    for below, above in (*pairs, *reversed(pairs)):
+        one, other = wider[below], wider[above]
+        if one.low is not None and one.high is not None and other.low is not None and other.high is not None:
+            wider[below] = replace(one, low=min(one.low, other.low))
+            wider[above] = replace(other, high=max(one.high, other.high))
+    return wider

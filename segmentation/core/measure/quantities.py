@@ -64,6 +64,7 @@ class Quantity:
     for an area, -2 for a density. kind: "fraction" is a number from 0 to 1. source: of the definition, "" where it is
     our own. signed: whether it can be below zero. interval: what its 95 % interval comes from in one image, "" where
     it never has one. scaled: whether that has the uncertainty of the scale although there is no length in the unit.
+    above: the number that this one is never below, such as D10 of D50.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Quantity:
     signed: bool = False
     interval: str = COUNTING
     scaled: bool = False
+    above: str = ""
 
     @property
     def label(self) -> str:

@@ -72,8 +72,16 @@ quantities.add(
     Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres, each counting once.", 1),
     _within("fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1),
     _within("fibre_d10_by_length", "D10 by length", "A tenth of the fibre length is thinner.", 1),
-    _within("fibre_d50_by_length", "D50 by length", "Half of the fibre length is thinner.", 1),
-    _within("fibre_d90_by_length", "D90 by length", "Nine tenths of the fibre length are thinner.", 1),
+    _within(
+        "fibre_d50_by_length", "D50 by length", "Half of the fibre length is thinner.", 1, above="fibre_d10_by_length"
+    ),
+    _within(
+        "fibre_d90_by_length",
+        "D90 by length",
+        "Nine tenths of the fibre length are thinner.",
+        1,
+        above="fibre_d50_by_length",
+    ),
     Quantity("whole_fibres", "Fibres with both ends in view", "Only these have a length.", kind="integer"),
     Quantity(
         "fibre_length_mean",
