@@ -97,14 +97,9 @@ class Result(ChartedSummary):
         self.summary: dict[str, Any] = job.summary
         self.used: dict[str, Any] = job.summary["used"]
         self.task = find(self.summary["task"])
+        super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
         self.calibration = used_calibration(job)
-        super().__init__(
-            statistics_of(self.summary),
-            values_of(self.summary),
-            self.task.thing,
-            self.task.things,
-            doubt=self.calibration.standard_uncertainty,
-        )
+        self.scale_doubt = self.calibration.standard_uncertainty
 
     @property
     def nothing(self) -> bool:
@@ -392,7 +387,7 @@ def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:
 
 def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
     """The quantities of a stored result, in the order of its kind of analysis."""
-    return {name: Value(**fields) for name, fields in quantities_of(dict(summary)).items()}
+    return {name: Value.from_dict(fields) for name, fields in quantities_of(dict(summary)).items()}
 
 
 def main_number(summary: dict[str, Any]) -> str:

@@ -125,8 +125,8 @@ class PooledResult(ChartedSummary):
         self.stored: dict[str, Any] = sample.pooled
         reported = bool(self.stored.get("of"))
         statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
-        values = values_of(self.stored) if reported else {}
-        super().__init__(statistics, values, **self._words(), images=self.images_pooled)
+        super().__init__(statistics, values_of(self.stored) if reported else {}, **self._words())
+        self.several = self.images_pooled > 1
         self.unit: str = self.statistics.unit if self.statistics else self.stored.get("unit", "nm")
 
     def _words(self) -> dict[str, str]:
@@ -185,9 +185,7 @@ class PooledResult(ChartedSummary):
 
     @cached_property
     def scale_doubt(self) -> float | None:
-        """See `Summary`; without sizes that of the counted images."""
-        if self.statistics:
-            return super().scale_doubt
+        """See `Summary`."""
         jobs = Job.objects.filter(pk__in=self._counted).select_related("micrograph")
         return common_calibration([used_calibration(job) for job in jobs]).standard_uncertainty
 

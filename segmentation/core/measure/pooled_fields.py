@@ -119,7 +119,7 @@ def pooled_quantities(
         quantity, without = number(name), [pooled[name] for pooled in others]
         result = Value(value, unit=quantity.unit(unit))
         unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
-        is_count = quantity.kind == "integer" or quantity.interval in ("", POISSON)
+        is_count = quantity.kind == "integer" or quantity.extreme or quantity.interval == POISSON
         has_spread = not is_count and None not in without
         if value is not None and has_spread and not unscaled:
             spread = float(jackknife_error(np.array(without, float)))

@@ -7,7 +7,8 @@ it measures with `add`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from math import floor, isfinite, log10
 from typing import Any, Literal
@@ -62,9 +63,9 @@ class Quantity:
 
     name: in code and files. title: on pages. definition: one sentence. power: of the length in its unit, 0 for none, 2
     for an area, -2 for a density. kind: "fraction" is a number from 0 to 1. source: of the definition, "" where it is
-    our own. signed: whether it can be below zero. interval: what its 95 % interval comes from in one image, "" where
-    it never has one. scaled: whether that has the uncertainty of the scale although there is no length in the unit.
-    above: the number that this one is never below, such as D10 of D50.
+    our own. signed: whether it can be below zero. extreme: whether it is of one place, or a sum, so without an interval.
+    interval: what its 95 % interval comes from in one image. scaled: whether that has the uncertainty of the scale
+    although there is no length in the unit. above: the number that this one is never below, such as D10 of D50.
     """
 
     name: str
@@ -74,9 +75,14 @@ class Quantity:
     kind: Kind = "number"
     source: str = ""
     signed: bool = False
-    interval: str = COUNTING
+    extreme: bool = False
+    interval: str = ""  # by default see __post_init__
     scaled: bool = False
     above: str = ""
+
+    def __post_init__(self) -> None:
+        by_area = self.power < 0 or self.kind == "fraction"
+        object.__setattr__(self, "interval", self.interval or (WITHIN if by_area else COUNTING))
 
     @property
     def label(self) -> str:
@@ -107,8 +113,16 @@ class Value:
     total: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types; without `total` where that is not known."""
-        return {name: of for name, of in asdict(self).items() if name != "total" or of}
+        """As `from_dict` reads it. interval: the ends that people read; low and high count objects alone."""
+        ends = None if self.low is None or self.high is None else [self.low, self.high]
+        interval = list(self.total) if self.total else ends
+        return {"value": self.value, "interval": interval, "low": self.low, "high": self.high, "unit": self.unit}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Value:
+        low, high = fields["low"], fields["high"]
+        ends = fields.get("interval") or [low, high]  # results of 1.0.0 have no interval
+        return cls(fields["value"], low, high, fields["unit"], None if ends == [low, high] else (ends[0], ends[1]))
 
 
 LONG_NM = 1000.0  # longer lengths are shown in µm
@@ -288,6 +302,7 @@ add(
         " In EU recommendation 2022/C 229/01 a material with 50 % or more is a nanomaterial.",
         kind="fraction",
         source="EU 2022/C 229/01; Wilson (1927)",
+        interval=COUNTING,
         scaled=True,
     ),
     Quantity(

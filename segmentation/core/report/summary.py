@@ -13,20 +13,23 @@ from ..flags import Flag
 from ..measure.budget_table import answers_of, lines, uncertainty_words
 from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
+from ..measure.drawn import Z95
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
 from ..measure.fitting import LEAST, chance_words
 from ..measure.quantities import (
+    BETWEEN,
     COLUMNS,
     COUNTING,
     DOUBTFUL_FRACTIONS,
     NUMBERS,
     OF,
+    POISSON,
     Quantity,
     Value,
     significant,
 )
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
-from ..micrograph.types import NO_SCALE, common_calibration
+from ..micrograph.types import LEAST_DOUBT, NO_SCALE, common_calibration
 from .entries import (
     CAVEAT,
     Aside,
@@ -45,7 +48,6 @@ from .wording import (
     capital,
     counted_from,
     doubtful_shares,
-    interval_holds,
     per_cent,
     uncapital,
     verdict_words,
@@ -70,9 +72,13 @@ class Summary:
     """The numbers of an image or of a sample.
 
     statistics: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
-    things: what is looked for. readable: lengths in the unit that people read, instead of that of the files. images:
-    how many are in the numbers. doubt: the relative standard uncertainty of their scale, which statistics know.
+    things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
+    several: whether the numbers are of several images. scale_doubt: the relative standard uncertainty of their scale,
+    where there are no statistics to know it.
     """
+
+    several = False
+    scale_doubt: float | None = None
 
     def __init__(
         self,
@@ -82,44 +88,35 @@ class Summary:
         things: str = "objects",
         *,
         readable: bool = True,
-        images: int = 1,
-        doubt: float | None = None,
     ) -> None:
         self.statistics = statistics.in_readable_unit() if readable and statistics else statistics
         self.stored_quantities = quantities
         self.thing, self.things = thing, things
-        self._several, self._doubt = images > 1, doubt
 
     @classmethod
     def of(cls, sample: SampleAnalysis, *, readable: bool = True) -> Summary:
         """Of an image or a sample with pixels or tables at hand."""
+        summary = cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
         scales = [member.calibration for _, member in sample.counted]
-        return cls(
-            sample.pooled,
-            sample.quantities,
-            sample.task.thing,
-            sample.task.things,
-            readable=readable,
-            images=len(scales),
-            doubt=common_calibration(scales).standard_uncertainty,
-        )
-
-    @property
-    def scale_doubt(self) -> float | None:
-        """The relative standard uncertainty of the scale; None where it is not known."""
-        return self.statistics.relative_uncertainty if self.statistics else self._doubt
+        summary.several, summary.scale_doubt = len(scales) > 1, common_calibration(scales).standard_uncertainty
+        return summary
 
     def told(self, entry: Entry) -> Entry:
-        """The entry with what its interval includes."""
+        """The entry with what its interval includes: of each number the one place that decides it."""
         if entry.number.low is None:
             return entry
         quantity, statistics = known_number(entry.name), self.statistics
-        of_sizes = statistics is not None and quantity.interval == COUNTING
-        by_image = statistics.interval_basis == BY_IMAGE if statistics and of_sizes else self._several
+        of_sizes = statistics if quantity.interval == COUNTING else None
+        by_image = of_sizes.interval_basis == BY_IMAGE if of_sizes else self.several
+        parts = [BETWEEN if by_image and quantity.interval != POISSON else quantity.interval]
+        doubt = (statistics.relative_uncertainty if statistics else self.scale_doubt) or 0.0
+        if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled):
+            parts.append(f"scale (± {significant(100 * Z95 * doubt, 2)} %)")
         rows = statistics.budget["rows"] if statistics and statistics.budget else []
-        assumed = next((row["fraction_100nm"] for row in rows if row["name"] == "sampling_between"), None)
-        fields = bool(assumed and entry.name == "fraction_100nm" and not by_image)
-        return replace(entry, holds=interval_holds(quantity, by_image, self.scale_doubt, fields=fields))
+        assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in rows)
+        parts += ["fields"] * (assumed and entry.name == "fraction_100nm" and not by_image)
+        holds = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+        return replace(entry, holds="counting only" if holds == COUNTING else holds)
 
     @property
     def screened(self) -> bool:

@@ -13,19 +13,7 @@ import numpy as np
 
 from segmentation import __version__
 
-from ..measure.drawn import Z95
-from ..measure.quantities import (
-    BETWEEN,
-    COUNTING,
-    DOUBTFUL_FRACTIONS,
-    POISSON,
-    Quantity,
-    Value,
-    decimals,
-    decimals_between,
-    number,
-    significant,
-)
+from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, decimals, decimals_between, number, significant
 from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import Source
 from ..micrograph.types import LEAST_DOUBT, Calibration
@@ -102,19 +90,6 @@ def counted_from(nano: Mapping[str, Any] | None) -> str:
     """The smallest size counted in a fraction, " of 22.5 nm and more"; "" if none was set aside for its size."""
     least = (nano or {}).get("least_nm")
     return "" if least is None else f" of {significant(least, 3)} nm and more"
-
-
-def interval_holds(quantity: Quantity, by_image: bool, doubt: float | None, *, fields: bool = False) -> str:
-    """What the 95 % interval of a number includes: "counting only", "differences between images and scale (± 28 %)".
-
-    by_image: whether it is of several images. doubt: the relative standard uncertainty of their scale. fields: whether
-    an assumed spread between fields is in it.
-    """
-    parts = [BETWEEN if by_image and quantity.interval != POISSON else quantity.interval]
-    if doubt and doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled):
-        parts.append(f"scale (± {significant(100 * Z95 * doubt, 2)} %)")
-    parts += ["fields"] * fields
-    return "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def verdict_words(nano: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..flags import Flag
 from ..measure import quantities
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import WITHIN, Quantity, Value
+from ..measure.quantities import Quantity, Value
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -51,18 +51,14 @@ quantities.add(
         "Bubbles per area",
         "Whole bubbles plus half of the bubbles at the frame, over the analysed area.",
         -2,
-        interval=WITHIN,
     ),
-    Quantity(
-        "bubble_area", "Bubble area", "Share of the analysed area under bubbles.", kind="fraction", interval=WITHIN
-    ),
+    Quantity("bubble_area", "Bubble area", "Share of the analysed area under bubbles.", kind="fraction"),
     Quantity(
         "swelling",
         "Swelling",
         "V / (A t − V) with the volume V of spheres of the bubbles' diameters, the analysed area A and the typed"
         " thickness t. Hidden bubbles are not counted, and the interval takes the thickness as exact.",
         kind="fraction",
-        interval=WITHIN,
         scaled=True,
     ),
 )

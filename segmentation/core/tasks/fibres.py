@@ -89,14 +89,14 @@ quantities.add(
         "Mean length of the fibres with both ends in view. Long fibres are cut by the frame more often.",
         1,
     ),
-    _within(
+    Quantity(
         "order_parameter",
         "Order parameter",
         "|Σ L exp(2iθ)| / Σ L over all centre lines: 0 % for every direction alike, 100 % for one direction.",
         kind="fraction",
         source="Chen and Onsager in two dimensions; Mercader et al. (2010)",
     ),
-    _within("porosity", "Porosity of the projection", "Share of the image that no fibre covers.", kind="fraction"),
+    Quantity("porosity", "Porosity of the projection", "Share of the image that no fibre covers.", kind="fraction"),
     Quantity(
         "pore_diameter",
         "Median pore diameter",
@@ -104,8 +104,8 @@ quantities.add(
         " images it is the mean of their medians, weighted by area.",
         1,
     ),
-    _within("crossing_density", "Crossings per area", "Crossings of fibres over the analysed area.", -2),
-    _within("fibre_length_density", "Fibre length per area", "Visible length over the analysed area.", -1),
+    Quantity("crossing_density", "Crossings per area", "Crossings of fibres over the analysed area.", -2),
+    Quantity("fibre_length_density", "Fibre length per area", "Visible length over the analysed area.", -1),
     Quantity(
         "who_fibres",
         "WHO fibres",

@@ -84,7 +84,6 @@ quantities.add(
         "Whole grains plus half of the grains at the frame, over the analysed area (planimetric procedure).",
         -2,
         source=E112,
-        interval=WITHIN,
     ),
     Quantity(
         "grain_number",

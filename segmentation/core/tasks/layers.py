@@ -48,11 +48,11 @@ for registry in (NUMBERS, COLUMNS):
     add(
         registry,
         *(
-            Quantity(f"thickness_{name}", *words, 1, source=SOURCE, interval="" if name in ("min", "max") else ALONG)
+            Quantity(f"thickness_{name}", *words, 1, source=SOURCE, extreme=name in ("min", "max"), interval=ALONG)
             for name, words in NAMES.items()
         ),
     )
-    add(registry, Quantity(LENGTH, "Length", "Length along which the thickness was read.", 1, interval=""))
+    add(registry, Quantity(LENGTH, "Length", "Length along which the thickness was read.", 1, extreme=True))
 
 
 class LayerOptions(phases.PhaseOptions):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..measure import quantities
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
-from ..measure.quantities import WITHIN, Quantity
+from ..measure.quantities import Quantity
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -49,11 +49,7 @@ quantities.add(
         1,
     ),
     Quantity(
-        "line_density",
-        "Line length per area",
-        "Length of all lines that is visible, over the analysed area.",
-        -1,
-        interval=WITHIN,
+        "line_density", "Line length per area", "Length of all lines that is visible, over the analysed area.", -1
     ),
 )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..measure import quantities
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import WITHIN, Quantity, Value
+from ..measure.quantities import Quantity, Value
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -44,11 +44,7 @@ quantities.add(
     Quantity("loop_diameter_mean", "Mean loop diameter", "Mean diameter of the whole loops.", 1, source=JENKINS),
     Quantity("loop_diameter_median", "Median loop diameter", "Median of the same diameters.", 1, source=JENKINS),
     Quantity(
-        "loop_density",
-        "Loops per area",
-        "Whole loops and half of the loops at the frame, over the analysed area.",
-        -2,
-        interval=WITHIN,
+        "loop_density", "Loops per area", "Whole loops and half of the loops at the frame, over the analysed area.", -2
     ),
     Quantity(
         "loop_volume_density",
@@ -56,7 +52,6 @@ quantities.add(
         "Loops per area, divided by the typed thickness of the foil; loops lost to the surfaces are not counted.",
         -3,
         source=JENKINS,
-        interval=WITHIN,
     ),
 )
 

@@ -51,17 +51,9 @@ add(
         "Area fraction",
         "Share of the analysed area that the phase covers. It estimates the share by volume.",
         kind="fraction",
-        interval=WITHIN,
         source="ASTM E562; Delesse (1847)",
     ),
-    Quantity(
-        "boundary_density",
-        "Boundary per area",
-        "Length of the phase's boundary per area.",
-        -1,
-        source=SOURCE,
-        interval=WITHIN,
-    ),
+    Quantity("boundary_density", "Boundary per area", "Length of the phase's boundary per area.", -1, source=SOURCE),
     Quantity(
         "mean_intercept",
         "Mean intercept",
