@@ -216,18 +216,11 @@ class ChartedSummary(Summary):
     """The numbers of a result with the small charts that a template draws."""
 
     task: Task
-    classes: Sequence[Any]
 
     @property
     def further(self) -> list[Entry]:
         """The numbers that do not stand among the sizes."""
         return [entry for entry in self.known if not (self.sizes and entry.name in self.task.figures)]
-
-    @property
-    def class_heads(self) -> list[Entry]:
-        """A number of each measure that all classes have, where possible one with an interval."""
-        columns = zip(*(row.cells for row in self.classes), strict=True)
-        return [next((cell for cell in column if cell.includes), column[0]) for column in columns]
 
     @property
     def convergence(self) -> Convergence | None:

@@ -58,14 +58,6 @@ class FibreMeasures:
     angles: Floats
     owners: NDArray[np.int64]
 
-    @property
-    def turns(self) -> Floats:
-        """(2, n): the means of cos 2θ and sin 2θ along each fibre, with its direction θ at each place."""
-        parts = (self.steps * wave(2 * self.angles) for wave in (np.cos, np.sin))
-        length = np.bincount(self.owners, self.steps, len(self.width))
-        with np.errstate(invalid="ignore"):
-            return np.stack([np.bincount(self.owners, part, len(self.width)) for part in parts]) / length
-
 
 def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
     """Measures of the objects 1..n of labels (H, W) in the picture grey (H, W)."""

@@ -16,18 +16,7 @@ from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.drawn import Z95
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
 from ..measure.fitting import LEAST, chance_words
-from ..measure.quantities import (
-    BETWEEN,
-    COLUMNS,
-    COUNTING,
-    DOUBTFUL_FRACTIONS,
-    NUMBERS,
-    OF,
-    POISSON,
-    Quantity,
-    Value,
-    significant,
-)
+from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
 from ..micrograph.types import LEAST_DOUBT, NO_SCALE, common_calibration
 from .entries import (
@@ -44,14 +33,7 @@ from .entries import (
     rod_entries,
     shape_entries,
 )
-from .wording import (
-    capital,
-    counted_from,
-    doubtful_shares,
-    per_cent,
-    uncapital,
-    verdict_words,
-)
+from .wording import capital, counted_from, doubtful_shares, per_cent, uncapital, verdict_words
 
 if TYPE_CHECKING:
     from ..sample import SampleAnalysis
@@ -103,20 +85,19 @@ class Summary:
 
     def told(self, entry: Entry) -> Entry:
         """The entry with what its interval includes: of each number the one place that decides it."""
-        if entry.number.low is None:
-            return entry
-        quantity, statistics = known_number(entry.name), self.statistics
-        of_sizes = statistics if quantity.interval == COUNTING else None
-        by_image = of_sizes.interval_basis == BY_IMAGE if of_sizes else self.several
-        parts = [BETWEEN if by_image and quantity.interval != POISSON else quantity.interval]
-        doubt = (statistics.relative_uncertainty if statistics else self.scale_doubt) or 0.0
+        quantity, of = known_number(entry.name), self.statistics
+        by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
+        doubt = (of.relative_uncertainty if of else self.scale_doubt) or 0.0
+        rows = of.budget["rows"] if of and of.budget else []
+        assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in rows)
+        parts = [quantity.basis(by_image)]
         if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled):
             parts.append(f"scale (± {significant(100 * Z95 * doubt, 2)} %)")
-        rows = statistics.budget["rows"] if statistics and statistics.budget else []
-        assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in rows)
         parts += ["fields"] * (assumed and entry.name == "fraction_100nm" and not by_image)
-        holds = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-        return replace(entry, holds="counting only" if holds == COUNTING else holds)
+        holds = (
+            "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+        )
+        return replace(entry, holds=holds) if entry.number.low is not None else entry
 
     @property
     def screened(self) -> bool:
@@ -227,12 +208,7 @@ class Summary:
         below = {"median": "", "fraction_100nm": self.verdict}
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
         return [
-            replace(
-                self.by_number(name),
-                term=terms[name],
-                below=below[name],
-                parts=self._parts(name),
-            )
+            replace(self.by_number(name), term=terms[name], below=below[name], parts=self._parts(name))
             for name in names
         ]
 
@@ -320,10 +296,9 @@ class Summary:
     @property
     def interval_line(self) -> str:
         """What the intervals beside the numbers include, or why those of sizes are missing."""
-        statistics = self.statistics if self.kept else None
-        note, contents = statistics.interval_note if statistics else "", self.interval_contents
-        ranges = f"Ranges are 95 % intervals. {contents}" if contents else ""
-        return " ".join(filter(None, (ranges, note, *(statistics.cautions if statistics and not note else ()))))
+        of, contents = self.statistics if self.kept else None, self.interval_contents
+        notes = ([of.interval_note] if of.interval_note else of.cautions) if of else []
+        return " ".join([f"Ranges are 95 % intervals. {contents}", *notes] if contents else notes)
 
     @property
     def interval_contents(self) -> str:
@@ -414,8 +389,7 @@ class Summary:
             return ""
         assert self.statistics is not None
         target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
-        median = self.by_number("median")
-        of = f" ({median.holds})" if median.total else ""
+        of = f" ({median.holds})" if (median := self.by_number("median")).total else ""
         if convergence.get("by") == "image":
             return f"{capital(more_images_words(more, target, doubt))}{of if more is not None else ''}."
         aim = f"± {per_cent(target)}{of}"

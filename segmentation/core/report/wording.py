@@ -196,10 +196,7 @@ def corrected_images_words(corrected: Corrected | None) -> str:
 
 def in_hundredths(name: str, value: Value) -> Value:
     """The number as people read it: a fraction in per cent, any other as it is."""
-    if number(name).kind != "fraction":
-        return value
-    middle, low, high = (None if part is None else 100 * part for part in (value.value, value.low, value.high))
-    return Value(middle, low, high, "%")
+    return value if number(name).kind != "fraction" else value.times(100, "%")
 
 
 def pixel_size(nm_per_pixel: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -64,23 +63,21 @@ quantities.add(
     Quantity("ends_seen", "Ends in view", "Ends with ground before them: not at the frame, not under a fibre."),
     Quantity("reaches_frame", "Goes on beyond the frame", "Whether it reaches the edge of the image.", kind="truth"),
 )
-_within = partial(Quantity, interval=WITHIN)
 quantities.add(
     quantities.NUMBERS,
     Quantity("fibres", "Fibres", "Fibres that count. Parts that could not be joined count one by one.", kind="integer"),
     Quantity("fibre_diameter_mean", "Mean diameter", "Mean over the fibres, each counting once.", 1),
     Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres, each counting once.", 1),
-    _within("fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1),
-    _within("fibre_d10_by_length", "D10 by length", "A tenth of the fibre length is thinner.", 1),
-    _within(
-        "fibre_d50_by_length", "D50 by length", "Half of the fibre length is thinner.", 1, above="fibre_d10_by_length"
+    Quantity(
+        "fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1, interval=WITHIN
     ),
-    _within(
-        "fibre_d90_by_length",
-        "D90 by length",
-        "Nine tenths of the fibre length are thinner.",
-        1,
-        above="fibre_d50_by_length",
+    *(
+        Quantity(f"fibre_d{n}_by_length", f"D{n} by length", f"{share} thinner.", 1, interval=WITHIN, above=above)
+        for n, share, above in (
+            (10, "A tenth of the fibre length is", ""),
+            (50, "Half of the fibre length is", "fibre_d10_by_length"),
+            (90, "Nine tenths of the fibre length are", "fibre_d50_by_length"),
+        )
     ),
     Quantity("whole_fibres", "Fibres with both ends in view", "Only these have a length.", kind="integer"),
     Quantity(
@@ -211,6 +208,12 @@ def table_of(
     """A row for each object. One at the frame has a diameter and counts. is_faint: (n,), like bare ground."""
     from ..measure import fields
 
+    along, count = measures.steps, len(measures.width)
+    mean_cos, mean_sin = (
+        np.bincount(measures.owners, along * wave(2 * measures.angles), count)
+        / np.maximum(np.bincount(measures.owners, along, count), 1e-9)
+        for wave in (np.cos, np.sin)
+    )
     table = fields.table_of(
         segmentation,
         micrograph,
@@ -222,8 +225,8 @@ def table_of(
         visible_length=measures.visible,
         curl=measures.curl,
         direction=measures.direction,
-        mean_cos=measures.turns[0],
-        mean_sin=measures.turns[1],
+        mean_cos=mean_cos,
+        mean_sin=mean_sin,
         ends_seen=measures.ends.astype(float),
     )
     at_frame = table["touches_frame"].astype(bool)
@@ -300,10 +303,8 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
         for name in ("fibre_diameter", "visible_length", "mean_cos", "mean_sin")
     )
     who_fibres = [field.values["who_fibres"] for field in fields]
-    joined = {
-        **{name: figure(lengths) for name, figure in figures_by_length(diameters).items()},
-        "order_parameter": order_parameter(np.array([lengths @ cosines, lengths @ sines, lengths.sum()])),
-    }
+    joined = {name: figure(lengths) for name, figure in figures_by_length(diameters).items()}
+    joined["order_parameter"] = order_parameter(np.array([lengths @ cosines, lengths @ sines, lengths.sum()]))
     return {
         **by_area(fields),
         **{name: value if np.isfinite(value) else None for name, value in joined.items()},

@@ -107,7 +107,7 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     from ..labels.grains import are_convex
-    from ..measure.fields import counted, distribution, mean_of, per_area, table_of, whole
+    from ..measure.fields import distribution, mean_of, per_area, table_of, whole
 
     labels, rows = segmentation.dense, segmentation.rows
     table = table_of(segmentation, micrograph, settings, calibration, convex=are_convex(labels))
@@ -118,7 +118,7 @@ def measure(
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
     density = per_area("grain_density", table, (rows, labels.shape[1]), calibration)
     values = (
-        *(counted(int(mask.sum())) for mask in (table.kept, is_whole, is_whole & table["convex"])),
+        *(Value(float(mask.sum())) for mask in (table.kept, is_whole, is_whole & table["convex"])),
         *(sizes.value("mean"), sizes.value("median")),
         mean_of(convex, TASK.size, settings.border_correction, calibration),
         *(_intercept(labels[:rows], table, calibration), density, grain_number(density, calibration.nm_per_pixel)),

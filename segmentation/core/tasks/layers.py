@@ -102,7 +102,7 @@ def measure(
     values = dict.fromkeys((*FIGURES, LENGTH), Value(None, unit=unit))
     if readings and reported:
         every = figures(readings, calibration.standard_uncertainty or 0.0)
-        values = {name: _scaled(every[figure], size, unit) for name, figure in FIGURES.items()}
+        values = {name: every[figure].times(size, unit) for name, figure in FIGURES.items()}
         values[LENGTH] = Value(readings.length * size, unit=unit)
     rows = np.array([segmentation.class_names[index] for index in segmentation.classes]) == layer
     columns = {
@@ -137,11 +137,6 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
         Curve(name, across, places[::step].tolist(), {layer: thickness[::step].tolist()}),
         Curve("Per cent of the readings", name, edges.tolist(), {layer: shares.tolist()}),
     ]
-
-
-def _scaled(value: Value, size: float, unit: str) -> Value:
-    middle, low, high = (None if end is None else end * size for end in (value.value, value.low, value.high))
-    return Value(middle, low, high, unit)
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:

@@ -288,9 +288,7 @@ def _calibrated(figure: str, value: Value, calibration: Calibration) -> Value:
     from ..measure.drawn import with_scale
 
     quantity, nm_per_pixel = number(figure), calibration.nm_per_pixel
-    factor = (nm_per_pixel or 1.0) ** quantity.power
-    middle, low, high = (None if end is None else end * factor for end in (value.value, value.low, value.high))
-    scaled = Value(middle, low, high, quantity.unit("px" if nm_per_pixel is None else "nm"))
+    scaled = value.times((nm_per_pixel or 1.0) ** quantity.power, quantity.unit("px" if nm_per_pixel is None else "nm"))
     return with_scale(scaled, calibration.standard_uncertainty, quantity.power)
 
 
