@@ -326,7 +326,7 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
     for name, value in versions().items():
         yield "software", name, value, ""
     if sample.pooled is not None:
-        yield "statistics", "95 % intervals", sample.pooled.interval_note or sample.pooled.interval_basis, ""
+        yield "statistics", "95 % intervals", Summary.of(sample).interval_line, ""
         nano: Mapping[str, Any] = sample.pooled.nano or {}
         yield "2022/C 229/01", "verdict", VERDICTS[nano["verdict"]] if nano else "", ""
         for name in ("reason", "sentence", "decides", "asked"):
