@@ -297,7 +297,9 @@ class Summary:
     def interval_line(self) -> str:
         """What the intervals beside the numbers include, or why those of sizes are missing."""
         of, contents = self.statistics if self.kept else None, self.interval_contents
-        notes = ([of.interval_note] if of.interval_note else of.cautions) if of else []
+        notes = [of.interval_note] if of and of.interval_note else []
+        if of and not notes and (self.screened or not self.several):
+            notes = of.cautions
         return " ".join([f"Ranges are 95 % intervals. {contents}", *notes] if contents else notes)
 
     @property

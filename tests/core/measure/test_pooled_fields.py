@@ -29,6 +29,7 @@ from segmentation.core.report.figure import draw
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
 from segmentation.core.report.pages import write_report
+from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, FAILED, AnalysisRecord, LeftOut, Member
 
 CLASSES = ("matrix", "carbide")
@@ -320,6 +321,15 @@ class TestFiles:
         said = method(made)
         assert "jackknife" in said and "ASTM E562" in said and "1 by the user" in said
         assert "resampled by a factor of 1;" in said  # how maps became phases, the same for all
+
+    def test_workbook_and_method_say_what_the_page_says_of_each_interval(self, made, files):
+        summary = Summary.of(made)
+        lines = openpyxl.load_workbook(files["sample.xlsx"])["Summary"].iter_rows(2, values_only=True)
+        notes = {line[0]: line[5] for line in lines if line[3] is not None}
+        assert notes == {each.term: f"interval: {each.includes}" for each in summary.listed if each.includes}
+        fraction, *_, path = summary.known
+        assert fraction.includes == "differences between images" and path.includes.endswith("and scale (± 2.8 %)")
+        assert summary.interval_contents in method(made) and fraction.includes in summary.interval_contents
 
 
 @pytest.mark.parametrize(("signed", "values", "low"), [(True, (-1.0, -3.0), -14.7), (False, (9.0, 0.0), 0.0)])
