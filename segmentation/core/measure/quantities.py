@@ -23,8 +23,8 @@ ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 LEAST_READABLE = 1e-2
-# What a 95 % interval comes from; a sample's comes from the differences between images, unless it is Poisson's.
-COUNTING, POISSON = "counting", "counting, by Poisson's law"
+# What a 95 % interval comes from; a sample's comes from the differences between images, unless it counts otherwise.
+COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
 WITHIN, BETWEEN = "differences within the image", "differences between images"
 MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
@@ -86,7 +86,7 @@ class Quantity:
 
     def basis(self, by_image: bool) -> str:
         """What its 95 % interval comes from, of one image or `by_image`, of several."""
-        return BETWEEN if by_image and self.interval != POISSON else self.interval
+        return BETWEEN if by_image and self.interval not in (POISSON, GROUPS) else self.interval
 
     @property
     def label(self) -> str:

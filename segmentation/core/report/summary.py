@@ -61,6 +61,7 @@ class Summary:
 
     several = False
     scale_doubt: float | None = None
+    shape_caveat = CAVEAT
 
     def __init__(
         self,
@@ -360,7 +361,7 @@ class Summary:
         if not self.statistics or not self.kept:
             return []
         found = self.statistics.arrangement
-        return [*(arrangement_entries(found) if found else ()), *group_entries(self.statistics)]
+        return list(map(self.told, (*(arrangement_entries(found) if found else ()), *group_entries(self.statistics))))
 
     @property
     def arrangement_line(self) -> str:
@@ -369,14 +370,9 @@ class Summary:
         return found["sentence"] if found else ""
 
     @property
-    def shape_caveat(self) -> str:
-        """What a class of shape does not say."""
-        return CAVEAT
-
-    @property
     def shape_classes(self) -> list[Entry]:
         """The share of each class of shape."""
-        return list(shape_entries(self.statistics)) if self.statistics and self.kept else []
+        return list(map(self.told, shape_entries(self.statistics))) if self.statistics and self.kept else []
 
     @property
     def rods(self) -> list[Entry]:

@@ -135,10 +135,8 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement)
     summary, unit = Summary.of(sample), found["unit"]
     lines: list[Cells] = [(found["sentence"],), ()]
     for each in (*summary.arrangement, *summary.shape_classes, *summary.rods):
-        times = 100 if each.kind == "fraction" else 1
-        ends = (None if end is None else times * end for end in (each.number.value, each.number.low, each.number.high))
-        value, low, high = map(_rounded, ends)
-        lines.append((each.term, value, each.unit, low, high, each.below))
+        of = each.number.times(100 if each.kind == "fraction" else 1, each.unit)
+        lines.append((each.term, *map(_rounded, (of.value, of.unit, of.low, of.high)), each.below))
     pairs, names = found["pairs"], ("r", "g", "chance", "low", "high")
     curves = list(zip(*(map(_rounded, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
     rows = max(len(lines), len(curves))
@@ -179,9 +177,8 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
     for entry in summary.listed:
-        times = 100 if entry.kind == "fraction" else 1
-        ends = entry.total or (entry.number.low, entry.number.high)
-        value, low, high = (_rounded(part and times * part) for part in (entry.number.value, *ends))
+        of = entry.shown.times(100 if entry.kind == "fraction" else 1, entry.unit)
+        value, low, high = map(_rounded, (of.value, of.low, of.high))
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
     if reason := summary.no_interval or (summary.statistics.interval_note if summary.statistics else ""):
