@@ -106,11 +106,6 @@ class Entry:
         return "total uncertainty" if self.total else self.holds
 
     @property
-    def tip(self) -> str:
-        """What the number is, and what its interval includes."""
-        return f"{self.definition} 95 % interval: {self.includes}." if self.includes else self.definition
-
-    @property
     def shown(self) -> Value:
         """The number with the ends of the interval that people read."""
         return replace(self.number, low=self.total[0], high=self.total[1], total=None) if self.total else self.number
