@@ -298,9 +298,8 @@ class Summary:
     def interval_line(self) -> str:
         """What the intervals beside the numbers include, or why those of sizes are missing."""
         of, contents = self.statistics if self.kept else None, self.interval_contents
-        notes = [of.interval_note] if of and of.interval_note else []
-        if of and not notes and (self.screened or not self.several):
-            notes = of.cautions
+        shown = of.cautions if of and (self.screened or not self.several) else []
+        notes = [of.interval_note] if of and of.interval_note else shown
         return " ".join([f"Ranges are 95 % intervals. {contents}", *notes] if contents else notes)
 
     @property

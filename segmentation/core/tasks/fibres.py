@@ -208,12 +208,9 @@ def table_of(
     """A row for each object. One at the frame has a diameter and counts. is_faint: (n,), like bare ground."""
     from ..measure import fields
 
-    along, count = measures.steps, len(measures.width)
-    mean_cos, mean_sin = (
-        np.bincount(measures.owners, along * wave(2 * measures.angles), count)
-        / np.maximum(np.bincount(measures.owners, along, count), 1e-9)
-        for wave in (np.cos, np.sin)
-    )
+    parts = (measures.steps * wave(2 * measures.angles) for wave in (np.cos, np.sin))
+    sums = [np.bincount(measures.owners, part, len(measures.visible)) for part in parts]
+    mean_cos, mean_sin = sums / np.maximum(measures.visible, 1e-9)
     table = fields.table_of(
         segmentation,
         micrograph,
