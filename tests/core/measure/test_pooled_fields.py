@@ -18,7 +18,14 @@ from scipy import stats
 from segmentation.core import tasks
 from segmentation.core.combine import combine
 from segmentation.core.measure.mats import TENTHS
-from segmentation.core.measure.pooled_fields import NO_NUMBER, OTHER_NUMBERS, FieldOfView, by_area, pooled_quantities
+from segmentation.core.measure.pooled_fields import (
+    NO_NUMBER,
+    OTHER_NUMBERS,
+    FieldOfView,
+    by_area,
+    nested,
+    pooled_quantities,
+)
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.measure.quantities import Quantity, Value
 from segmentation.core.measure.table import Table
@@ -263,6 +270,13 @@ def test_fibres_of_all_images_are_joined_by_their_lengths_and_directions():
     assert pooled["order_parameter"].value == pytest.approx((8000 - 2000) / 10_000)
     assert pooled["fibre_d10_by_length"].value == 10 and pooled["fibre_d90_by_length"].value > 100
     assert pooled["who_fibres"] == Value(3.0)
+
+
+def test_intervals_of_percentiles_keep_their_order():
+    ends = zip(TENTHS, ((0.5, 9.0), (0.1, 3.0), (0.2, 8.0)), strict=True)
+    found = nested({name: Value(1.0, *pair) for name, pair in ends} | {"porosity": Value(0.5, 0.4, 0.6)})
+    assert [(found[name].low, found[name].high) for name in TENTHS] == [(0.1, 9.0), (0.1, 9.0), (0.2, 9.0)]
+    assert found["porosity"] == Value(0.5, 0.4, 0.6)
 
 
 def test_a_pooled_count_of_poisson_has_its_interval():
