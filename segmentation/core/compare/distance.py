@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measure.distribution import Floats, effective_number
+from ..measure.fitting import CHANCE
 from ..measure.pooling import POINTS, kolmogorov
 from ..measure.quantities import significant
 from .results import Distance, How, Test
@@ -45,6 +46,8 @@ def distance(
     test, p, least = _test(first, second, how, float(gap[at]), rng, sampled)
     below = [float(curve[at]) for curve in curves]
     words = "hardly differ" if gap[at] < ALIKE else "differ somewhat" if gap[at] < CLEAR else "differ clearly"
+    words = words if p is None or p < CHANCE or gap[at] < ALIKE else "differ no more than chance explains"
+    words = words if least is None or least < CHANCE else "come from too few images to tell whether they differ"
     shares = " and ".join(f"{100 * share:.0f} %" for share in below)
     reach = f"up to {significant(float(places[at]))} {unit}"
     sentence = f"The distributions {words}: {reach} are {shares} of the objects."

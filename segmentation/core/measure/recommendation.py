@@ -19,6 +19,10 @@ EXCLUDED_UNDER = 6.0  # m²/cm³
 EXEMPT_NM = 100_000.0
 THIN_NM = 1.0
 OF_SPHERES = 6000.0  # m²/cm³ of a sphere of 1 nm
+THICKNESS = (
+    "A projection shows two of three dimensions. A thin particle that lies flat is counted by its width. So the"
+    " true fraction may be higher, never lower."
+)
 ROD, PLATE = 4 / 6, 2 / 6  # of the surface by volume of a sphere as thick
 
 
@@ -38,7 +42,7 @@ def recommendation(
     points = [
         ("Constituent particles", _constituents(len(sizes), groups)),
         ("External dimension", _dimension(terms)),
-        ("Thickness", _thickness()),
+        ("Thickness", THICKNESS),
         ("Elongated and plate-like particles", _thin(max_feret, terms)),
         ("Particles over 100 µm", _over(exempt, share_between(sizes.size, weights))),
         ("Volume-specific surface area", " ".join(_surface(vssa))),
@@ -61,13 +65,6 @@ def _dimension(terms: Terms) -> str:
         f"The minimum Feret diameter stands for the smallest external dimension; it counts from 1 to {NANO_NM:g} nm."
         f" Outlines {terms.smaller} are too small for these pixels and are not in the fraction. The verdict allows for"
         " them."
-    )
-
-
-def _thickness() -> str:
-    return (
-        "A projection shows two of three dimensions. A thin particle that lies flat is counted by its width. So the"
-        " true fraction may be higher, never lower."
     )
 
 

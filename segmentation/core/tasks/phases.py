@@ -68,7 +68,7 @@ add(
         "mean_free_path",
         "Mean free path",
         f"Mean distance from a piece of the phase to the next along test lines: (1 − area fraction) / pieces"
-        f" met per length; {SPREAD}",
+        f" met per length. {SPREAD}",
         1,
         source="Fullman (1953); Underwood (1970)",
     ),

@@ -16,6 +16,7 @@ from ...tasks.base import Task
 Of = Literal["image", "sample"]
 RESULT = "result.json"
 FIRST, FIGURE, NORMAL, WITH_SUMS, LAST = range(5)  # turns of writing
+FIRST_NUMBERS = ("the first numbers", "chart")  # of a kind of analysis without a size distribution
 GROUPS = {0: "Most used", 100: "The figure in other forms", 110: "For other programs", 180: "For records and citations"}
 
 
@@ -25,9 +26,9 @@ class Export:
 
     name: of the file. title: on the page. content_type: as HTTP has it. place: in every list, ascending; a
     group of GROUPS begins at each of these places.
-    image, sample: one line that says what it holds, "" where there is no such file. image_all: the line where it holds
-    what was set aside, too, if asked to; image_classes: where each pixel belongs to a class. In all of them {thing},
-    {things} and {Things} are what is looked for, {table} the name of the task's table.
+    image, sample: one line that says what it holds, "" where there is no such file. image_classes: the line where each
+    pixel belongs to a class. In all of them {thing}, {things} and {Things} are what is looked for, {table} the name of
+    the task's table; the other {words} of `worded` say what the file holds of this kind of analysis.
     write(context, path): writes the file of a core.report.context.Context; raises what the disk raises.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
     screened: whether only kinds of analysis whose objects are screened as nanomaterials have the file.
@@ -44,7 +45,6 @@ class Export:
     write: Callable[[Any, Path], object]
     image: str = ""
     sample: str = ""
-    image_all: str = ""
     image_classes: str = ""
     panel: str = ""
     screened: bool = False
@@ -64,19 +64,18 @@ class Export:
     def group(self) -> str:
         return next(title for first, title in reversed(GROUPS.items()) if self.place >= first)
 
-    def holds(self, of: Of, *, all: bool = False) -> str:
-        return self.sample if of == "sample" else self.image_all if all and self.image_all else self.image
+    def holds(self, of: Of) -> str:
+        return self.sample if of == "sample" else self.image
 
     def worded(self, of: Of, task: Task, *, all: bool = False) -> Export:
         """The same in the words of a kind of analysis, for an image or a sample alone."""
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
+        names["figures"], names["chart"] = ("mean, median, SD", "histogram") if task.size else FIRST_NUMBERS
+        names["counted"] = f"all {task.things}" if all or task.semantic else f"{task.things} that count"
+        names["uncertainty"] = "uncertainty, " * task.screened
+        names["points"] = "recommendation point by point, " * task.screened
         of_classes = self.image_classes if of == "image" and task.semantic else ""
-        line = (of_classes or self.holds(of, all=all)).format(**names)
+        line = (of_classes or self.holds(of)).format(**names)
         worded = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
-        return replace(
-            worded,
-            image=line if of == "image" else "",
-            sample=line if of == "sample" else "",
-            image_all="",
-            image_classes="",
-        )
+        image, sample = (line, "") if of == "image" else ("", line)
+        return replace(worded, image=image, sample=sample, image_classes="")

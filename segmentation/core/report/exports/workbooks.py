@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from ...measure.results import Arrangement
     from ...sample import SampleAnalysis
-    from ...tasks.base import Task
     from ..context import Context
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -53,9 +52,8 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         _add_summary(book, sample, filing)
         if sample.analysis is None:
             _add_images(book, sample)
-        tables = [("", sample.analysis.table)] if sample.analysis else [(i.name, m.table) for i, m in sample.counted]
-        left_out = any(not table.kept.all() for _, table in tables)
-        tables = [(image, _as_sized(sample.task, table)) for image, table in tables]
+        left_out = any(not member.table.kept.all() for _, member in sample.counted)
+        tables = [("" if sample.analysis else image.name, member.sized) for image, member in sample.counted]
         if tables:
             _add_objects(book, things, tables, sample.task.size, kept=True)
         if any(not table.kept.all() for _, table in tables):
@@ -102,7 +100,8 @@ def _charted(sample: SampleAnalysis) -> tuple[Any, ...]:
     if known and known[0].kind == "fraction":
         of, title = known[0].name.partition(OF)[0] + OF, number(known[0].name.partition(OF)[0]).title
         shares = {entry.name.removeprefix(of): entry.number.value for entry in known if entry.name.startswith(of)}
-        return title, ("Class", f"{title} (%)"), shares, (100 * (share or 0.0) for share in shares.values())
+        names = (sample.task.thing.capitalize(), f"{title} (%)")
+        return title, names, shares, (100 * (share or 0.0) for share in shares.values())
     if known and sample.analysis is None:
         main = next((entry for entry in known if entry.kind != "integer"), known[0])
         values = (in_hundredths(main.name, value).value for value in in_readable_unit(sample).by_image(main.name))
@@ -205,14 +204,6 @@ def _rounded(value: Any) -> Any:
     if not isinstance(value, float) or not math.isfinite(value):
         return value
     return float(f"{value:.{DIGITS}g}")
-
-
-def _as_sized(task: Task, table: Table) -> Table:
-    """The table as the distribution of sizes takes it: what has no known size is left out, so that the mean of a column
-    is the mean that is reported."""
-    from ...measure.fields import whole
-
-    return table if task.screened or "touches_frame" not in table.columns else whole(table)
 
 
 def _add_objects(book: Workbook, title: str, tables: Sequence[tuple[str, Table]], size: str, *, kept: bool) -> None:
@@ -336,9 +327,8 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
     if sample.pooled is not None:
         yield "statistics", "95 % intervals", sample.pooled.interval_note or sample.pooled.interval_basis, ""
         nano: Mapping[str, Any] = sample.pooled.nano or {}
-        yield "2022/C 229/01", "verdict", VERDICTS[nano["verdict"]] if nano else "", ""
-        for name in ("reason", "sentence", "decides", "asked"):
-            yield "2022/C 229/01", name, nano.get(name, ""), ""
+        for name in ("verdict", "reason", "sentence", "decides", "asked") if nano else ():
+            yield "2022/C 229/01", name, VERDICTS.get(nano[name], nano[name]), ""
         for point in sample.pooled.recommendation["points"] if sample.pooled.recommendation else ():
             yield "2022/C 229/01", point["title"], point["said"], ""
         for sentence in sample.pooled.cautions:
@@ -368,7 +358,7 @@ EXPORTS = (
         XLSX,
         70,
         _write,
-        image="for Excel: summary with a chart, {things} that count, those left out, all details",
+        image="for Excel: summary with a chart, every {thing}, all details",
     ),
     Export(
         "sample.xlsx",
@@ -376,6 +366,6 @@ EXPORTS = (
         XLSX,
         75,
         _write,
-        sample="for Excel: summary with a chart, images, every object, all details",
+        sample="for Excel: summary with a chart, images, every {thing}, all details",
     ),
 )
