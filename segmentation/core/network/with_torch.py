@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from itertools import product
 
@@ -59,6 +60,16 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if able else torch.float32
 
 
+def without_cudnn() -> AbstractContextManager[None]:
+    """A GPU calculates convolutions by torch's own code, in full single precision.
+
+    cuDNN plans each convolution anew for every size of a picture, and each analysis has sizes of its own: 1.7 s for
+    7 ms of calculation (H200, docs/development/engine.md).
+    """
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=False)
+    return flags
+
+
 class TorchNetwork:
     """A card's network; `runtime.Network` says what it offers. module: the network itself.
 
@@ -66,21 +77,26 @@ class TorchNetwork:
     """
 
     def __init__(self, card: ModelCard, runtime: Runtime, maps: int) -> None:
-        device, dtype = device_of(runtime), dtype_of(runtime)
-        self._use(folded(load_module(card, maps).to(device)), device, dtype)
+        with without_cudnn():
+            self._use(folded(load_module(card, maps).to(device_of(runtime))), runtime)
 
     @classmethod
     def of(cls, module: nn.Module, runtime: Runtime) -> TorchNetwork:
         """A network in memory, as it is; it lies on the runtime's device."""
         network = cls.__new__(cls)
-        network._use(module, device_of(runtime), dtype_of(runtime))
+        with without_cudnn():
+            network._use(module, runtime)
         return network
 
-    def _use(self, module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
-        self._device, self._dtype, self._in_parts = device, dtype, works_in_parts(module)
+    def _use(self, module: nn.Module, runtime: Runtime) -> None:
+        self._device, self._in_parts = device_of(runtime), works_in_parts(module)
+        # On a GPU bfloat16 saves no time that anybody notices, and moves outlines.
+        exact = self._device.type != "cpu" and runtime.precision == "auto"
+        self._dtype = dtype = torch.float32 if exact else dtype_of(runtime)
         self.module = module.to(dtype).to(memory_format=torch.channels_last)
         self.tile = TILE if self._in_parts else TILE_AT_ONCE[dtype]
-        self.engine = f"torch {str(dtype).removeprefix('torch.')}" + f" {device.type}" * (device.type != "cpu")
+        device = self._device.type
+        self.engine = f"torch {str(dtype).removeprefix('torch.')}" + f" {device}" * (device != "cpu")
 
     @torch.inference_mode()
     def maps(self, pictures: Picture, box: Box, activation: Activation) -> Maps:
@@ -88,7 +104,8 @@ class TorchNetwork:
         batch = batch.contiguous(memory_format=torch.channels_last)
         (top, bottom), (left, right) = ((side.start, side.stop) for side in box)
         maps: Maps = np.empty((len(batch), 0, bottom - top, right - left), np.uint8)
-        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
+        autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
+        with autocast, without_cudnn() if self._in_parts else nullcontext():
             whole = (box, self.module(batch)[..., box[0], box[1]]) if not self._in_parts else None
             for (rows, columns), logits in [whole] if whole else logits_of_parts(self.module, batch, box):
                 raw = logits.float()
