@@ -119,7 +119,7 @@ def _member(job: Job) -> Member | None:
     calibration = Calibration(**job.summary["calibration"])
     sha256, record, picture = job.micrograph.sha256, _record(job), _picture(job)
     budget = (job.summary["statistics"] or {}).get("budget")
-    quantities = {name: Value(**value) for name, value in quantities_of(job.summary).items()}
+    quantities = {name: Value.from_dict(value) for name, value in quantities_of(job.summary).items()}
     flags = from_json(job.summary)
     texts = {flag.text for flag in flags}
     flags += [Flag(text) for text in disagreements(job.micrograph, calibration) if text not in texts]

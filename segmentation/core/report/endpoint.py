@@ -44,9 +44,10 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
     substance, company = _identifier(sample, "substance"), _identifier(sample, owner)
     about = Summary.of(sample, readable=False)
     interpretation = decided_words(about.nano) if about.nano else ""
-    numbers = json.dumps(as_dict(sample) | {"versions": None}, sort_keys=True)  # not those of other packages
+    # All numbers, settings and corrections; not the versions of other packages.
+    digest = sha256(json.dumps(as_dict(sample) | {"versions": None}, sort_keys=True).encode()).hexdigest()
     study = {
-        "uuid": _identifier(sample, f"{version()}|{sha256(numbers.encode()).hexdigest()}"),
+        "uuid": _identifier(sample, f"{version()}|{digest}"),
         "owner": {"substance": {"uuid": substance}, "company": {"uuid": company, "name": owner}},
         "citation": {
             "title": filing.address or CITATION,
