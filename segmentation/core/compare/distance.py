@@ -40,7 +40,11 @@ def distance(
     if not len(first.size) or not len(second.size):
         return None
     places = np.unique(np.concatenate([first.size, second.size]))
-    curves = [_cumulative(sizes, places) for sizes in (first, second)]
+    curves = []
+    for of in (first, second):
+        order = np.argsort(of.size, kind="stable")
+        total = np.r_[0.0, np.cumsum(of.weight[order])]
+        curves.append(total[np.searchsorted(of.size[order], places, side="right")] / total[-1])
     gap = np.abs(curves[0] - curves[1])
     at = int(gap.argmax())
     test, p, least = _test(first, second, how, float(gap[at]), rng, sampled)
@@ -63,12 +67,6 @@ def distance(
         test=test,
         reading=f"{sentence} {why}",
     )
-
-
-def _cumulative(of: Sizes, places: Floats) -> Floats:
-    order = np.argsort(of.size, kind="stable")
-    total = np.r_[0.0, np.cumsum(of.weight[order])]
-    return np.asarray(total[np.searchsorted(of.size[order], places, side="right")] / total[-1], np.float64)
 
 
 def _test(

@@ -41,6 +41,7 @@ ARRANGEMENT = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
 DETAILS = (30, 44, 50, 10, 18, 16, 36)
 EARLIEST = datetime(1980, 1, 1)
 Cells = Sequence[Any]
+Tables = Sequence[tuple[str, Table]]  # by the names of images
 
 
 def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = UNFILED) -> None:
@@ -55,9 +56,9 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         left_out = any(not member.table.kept.all() for _, member in sample.counted)
         tables = [("" if sample.analysis else image.name, member.sized) for image, member in sample.counted]
         if tables:
-            _add_objects(book, things, tables, sample.task.size, kept=True)
+            _add_objects(book, things, tables, sample, kept=True)
         if any(not table.kept.all() for _, table in tables):
-            _add_objects(book, "Left out" if left_out else "Without a size", tables, sample.task.size, kept=False)
+            _add_objects(book, "Left out" if left_out else "Without a size", tables, sample, kept=False)
         if sample.pooled is not None and sample.pooled.arrangement:
             _add_arrangement(book, sample, sample.pooled.arrangement)
         _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
@@ -206,35 +207,40 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.{DIGITS}g}")
 
 
-def _add_objects(book: Workbook, title: str, tables: Sequence[tuple[str, Table]], size: str, *, kept: bool) -> None:
+def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnalysis, *, kept: bool) -> None:
     """A line for each object that counts, or does not; the first column has the image's name where there are several.
 
-    size: the measure that is the size, which comes first. Whoever was left out has its reason; of the others it would
-    be empty.
+    The measure that is the size comes first. Whoever was left out has its reason; of the others it would be empty. What
+    is also a number of the result, such as of a phase, has the unit that it has in "Summary".
     """
     several = len(tables) > 1 or bool(tables and tables[0][0])
     hidden = {"kept", "reason"} if kept else {"kept"}
     first = tables[0][1] if tables else None
     names = [] if first is None else [name for name in first.columns if name not in hidden]
-    if first is not None and size:
-        first_names = ("label", "reason", COLUMNS[size].column(first.unit))
+    if first is not None and sample.task.size:
+        first_names = ("label", "reason", COLUMNS[sample.task.size].column(first.unit))
         names.sort(key=lambda name: name not in first_names)
-    heads = [] if first is None else [_head(first, name) for name in names]
+    units = {entry.name.partition(OF)[0]: entry.unit for entry in Summary.of(sample).quantities}
+    shown = {name: _shown(first, name, units) for name in names if first is not None}
 
     def rows() -> Iterator[Cells]:
         for image, table in tables:
-            columns = (table.columns[name][table.kept == kept].tolist() for name in names)
+            cells = {name: table.columns[name][table.kept == kept] for name in names}
+            columns = ((of if shown[name][1] == 1 else of * shown[name][1]).tolist() for name, of in cells.items())
             for line in zip(*columns, strict=True):
                 yield (*([image] if several else []), *map(_rounded, line))
 
-    _add_sheet(book, title, [*(["Image"] if several else []), *heads], islice(rows(), MOST_ROWS))
+    _add_sheet(
+        book, title, [*(["Image"] if several else []), *(head for head, _ in shown.values())], islice(rows(), MOST_ROWS)
+    )
 
 
-def _head(table: Table, name: str) -> str:
-    """Such as "Minimum Feret diameter (nm)"."""
+def _shown(table: Table, name: str, units: Mapping[str, str]) -> tuple[str, float]:
+    """The head of a column, such as "Minimum Feret diameter (nm)", and by what its numbers are multiplied."""
     quantity = of_column(name, table.unit)
-    unit = quantity.unit(table.unit)
-    return f"{quantity.title} ({unit})" if unit else quantity.title
+    unit = units.get(quantity.name) or ("%" if quantity.kind == "fraction" else quantity.unit(table.unit))
+    times = 100.0 if unit == "%" else 1e-3**quantity.power if unit.startswith("µm") else 1.0
+    return f"{quantity.title} ({unit})" if unit else quantity.title, times
 
 
 @contextmanager
