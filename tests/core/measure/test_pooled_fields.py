@@ -261,7 +261,6 @@ class TestFiles:
         assert [line[heads.index("Remark")] for line in lines] == [None, None, None, BY_USER]
         heads, *lines = book["Phases"].iter_rows(values_only=True)
         assert [line[heads.index("Area fraction (%)")] for line in lines if line[0] == "1.tif"][-1] == 30
-        assert "Mean intercept (nm)" in heads, "in the unit of the summary"
         shares = [row[6:8] for row in book["Summary"].iter_rows(min_row=2, max_row=4, values_only=True)]
         assert shares[0] == ("Phase", "Area fraction (%)") and [name for name, _ in shares[1:]] == list(CLASSES)
         assert len(book["Summary"]._charts) == 1
