@@ -125,8 +125,8 @@ class ComparedResults:
     def notes(self) -> list[str]:
         """What there is to say of the differences; of counts only what is true of a row."""
         used = {COUNTS if row.interval else MANY_IMAGES for row in self.main if row.after.kind == "integer"}
-        notes = self.result["notes"] if self.result else []
-        return [note for note in notes if note in used or note not in (COUNTS, MANY_IMAGES)]
+        unused = {COUNTS, MANY_IMAGES} - used
+        return [note for note in (self.result["notes"] if self.result else ()) if note not in unused]
 
     @cached_property
     def main(self) -> list[Difference]:

@@ -16,7 +16,6 @@ from ...tasks.base import Task
 Of = Literal["image", "sample"]
 RESULT = "result.json"
 FIRST, FIGURE, NORMAL, WITH_SUMS, LAST = range(5)  # turns of writing
-FIRST_NUMBERS = ("the first numbers", "chart")  # of a kind of analysis without a size distribution
 GROUPS = {0: "Most used", 100: "The figure in other forms", 110: "For other programs", 180: "For records and citations"}
 
 
@@ -70,12 +69,13 @@ class Export:
     def worded(self, of: Of, task: Task, *, all: bool = False) -> Export:
         """The same in the words of a kind of analysis, for an image or a sample alone."""
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
-        names["figures"], names["chart"] = ("mean, median, SD", "histogram") if task.size else FIRST_NUMBERS
+        names["figures"] = "mean, median, SD" if task.size else "the first numbers"
+        names["chart"] = "histogram" if task.size else "chart"
         names["counted"] = f"all {task.things}" if all or task.semantic else f"{task.things} that count"
+        names["aside"] = "" if task.semantic else "; red: left out"
         names["uncertainty"] = "uncertainty, " * task.screened
         names["points"] = "recommendation point by point, " * task.screened
-        of_classes = self.image_classes if of == "image" and task.semantic else ""
-        line = (of_classes or self.holds(of)).format(**names)
+        line = ((of == "image" and task.semantic and self.image_classes) or self.holds(of)).format(**names)
         worded = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
         image, sample = (line, "") if of == "image" else ("", line)
         return replace(worded, image=image, sample=sample, image_classes="")

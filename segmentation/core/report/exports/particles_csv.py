@@ -62,7 +62,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
     weighted = any(edge_of(sample, member) == "weight" for _, member in sample.counted) and bool(sample.task.size)
     of = f"{counts[0]} counted and {counts[1]} left out" + (f" - {WEIGHTED}" if weighted else "")
     if sample.task.semantic:
-        of = " - ".join(dict.fromkeys(name for _, member in sample.counted for name in member.table["name"].tolist()))
+        of = str(max((len(member.table) for _, member in sample.counted), default=0))
     elif statistics is not None and statistics.n_kept < counts[0]:
         of += f" - {statistics.n_kept} have a size"
     scale = _scale(member) if sample.analysis is not None else sample.extent.partition(", ")[0]

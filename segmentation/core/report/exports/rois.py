@@ -103,6 +103,6 @@ EXPORTS = (
         "application/zip",
         140,
         _write,
-        image="the same of all {things}; red: left out",
+        image="the same of all {things}{aside}",
     ),
 )
