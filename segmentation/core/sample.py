@@ -98,7 +98,7 @@ class Member:
         from .measure.fields import whole
 
         task = tasks.find(self.record.task)
-        return self.table if task.screened or not task.size else whole(self.table)
+        return self.table if task.screened or "touches_frame" not in self.table.columns else whole(self.table)
 
     @property
     def counts(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
-from ..models import Job, Micrograph
+from ..models import Job
 from ..plain import quantities_of
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
@@ -336,7 +336,8 @@ class Result(ChartedSummary):
         """What counted in the end, and whether it was found by itself."""
         used = self.summary.get(setting.name)
         if setting.name == "data_bar":
-            return _data_bar(used, self.job.micrograph)
+            height = self.job.micrograph.height
+            return "none" if used is None else f"cut off from row {used} ({height - used} rows)"
         if used is None or used == requested:
             return setting.says(requested)
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
@@ -401,12 +402,6 @@ def headline(numbers: Summary) -> str:
     first = next((entry for entry in numbers_known if entry.number.value is not None), None)
     term = first and ("median" if numbers.kept else first.term)
     return " ".join(filter(None, (term, first.value, first.unit))) if first else ""
-
-
-def _data_bar(first: int | None, micrograph: Micrograph) -> str:
-    if first is None:
-        return "none"
-    return f"cut off from row {first} ({micrograph.height - first} rows)"
 
 
 def _seconds(timings: dict[str, float], reused: bool) -> str:

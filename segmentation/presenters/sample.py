@@ -28,7 +28,7 @@ from ..plain import quantities_of
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import title_of
 from ..services.results.samples import uncounted
-from .charts import ChartedSummary, Lines, points
+from .charts import ChartedSummary, Lines, on_shared_edges, points
 from .result import ClassRow, class_rows, shown_settings, values_of
 
 HEIGHT = 32.0
@@ -195,16 +195,21 @@ class PooledResult(ChartedSummary):
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), strict=False)
         return [pk for pk, row in rows if not row.get("excluded")]
 
-    @property
+    @cached_property
     def curves(self) -> list[Lines]:
-        """The curves of its images over each other, where each has one line, such as the thickness along a layer."""
-        counted = self._counted if not self.statistics else []
-        overlaid: dict[tuple[str, str], list[Any]] = {}
-        for curves in Job.objects.filter(pk__in=counted).values_list("summary__curves", flat=True):
+        """The curves of its images over each other, where each has one line, such as the thickness along a layer; the
+        lines in the order of the numbers of the images, empty where an image has none."""
+        rows = list(zip(self.stored.get("of", []), self.stored.get("images", []), strict=False))
+        counted = {pk: number for number, (pk, row) in enumerate(rows) if not (self.statistics or row.get("excluded"))}
+        overlaid: dict[tuple[str, str], dict[int, Any]] = {}
+        for pk, curves in Job.objects.filter(pk__in=counted).values_list("pk", "summary__curves"):
             for curve in curves or ():
                 if len(curve["lines"]) == 1:
-                    overlaid.setdefault((curve["title"], curve["across"]), []).extend(points(curve, ()))
-        charts = (Lines.of(lines, *titles, from_zero=True) for titles, lines in overlaid.items())
+                    overlaid.setdefault((curve["title"], curve["across"]), {})[counted[str(pk)]] = curve
+        charts = []
+        for titles, of in overlaid.items():
+            drawn = dict(zip(of, (points(curve, ())[0] for curve in on_shared_edges(list(of.values()))), strict=True))
+            charts.append(Lines.of([drawn.get(i, []) for i in range(len(rows))], *titles, from_zero=True))
         return [chart for chart in charts if chart]
 
     @property

@@ -22,7 +22,6 @@ ISO_SHAPE = "ISO 9276-6:2008"
 ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
-LEAST_READABLE = 1e-2
 # What a 95 % interval comes from; a sample's comes from the differences between images, unless it counts otherwise.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
 WITHIN, BETWEEN = "differences within the image", "differences between images"
@@ -38,9 +37,9 @@ def significant(value: float | None, digits: int = 3, most: int | None = None) -
     thousands are parted by commas. most: decimals that are written at most, -1 for tens."""
     if value is None or not isfinite(value):
         return "–"
-    if value == 0:
-        return "0"
     rounded = round(value, decimals(value, digits, most))
+    if rounded == 0:
+        return "0"
     text = f"{rounded:,.{max(0, decimals(rounded, digits, most))}f}"
     return text if abs(rounded) >= 10_000 else text.replace(",", "")
 
@@ -145,9 +144,9 @@ def in_micrometres(value: Value) -> Value:
 
 
 def readable(value: Value) -> Value:
-    """The same in µm where nm would be long: 1 µm and more, and densities that would be zeros (0.000003 nm⁻²)."""
+    """The same in µm where nm would be long: 1 µm and more, and all densities (3 µm⁻², not 0.000003 nm⁻²)."""
     power, number = _POWERS.get(value.unit, 0), abs(value.value or 0.0)
-    is_long = number >= LONG_NM**power if power > 0 else 0 < number < LEAST_READABLE
+    is_long = number >= LONG_NM**power if power > 0 else power < 0
     return in_micrometres(value) if is_long else value
 
 

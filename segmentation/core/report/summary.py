@@ -15,7 +15,7 @@ from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.drawn import Z95
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
-from ..measure.fitting import LEAST, chance_words
+from ..measure.fitting import LEAST, fit_words
 from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
 from ..micrograph.types import LEAST_DOUBT, NO_SCALE, common_calibration
@@ -335,11 +335,8 @@ class Summary:
         if not fit or self.kept < LEAST:
             return ""
         assert self.statistics is not None
-        law = f"Log-normal curve (median {significant(fit['median'])} {self.statistics.unit}, geometric SD"
-        return (
-            f"{law} {significant(fit['gsd'])}): a {fit['word']} fit"
-            f" ({chance_words(fit['p'])}; the curves are at most {per_cent(fit['ks'])} apart)."
-        )
+        law = f"Log-normal law (median {significant(fit['median'])} {self.statistics.unit}, geometric SD"
+        return f"{law} {significant(fit['gsd'])}): {fit_words(fit)}."
 
     @property
     def groups(self) -> str:

@@ -69,7 +69,7 @@ def hundredths(fraction: float, most: int | None = None) -> str:
     while places < MOST_DECIMALS and round(hundred, places) in (50, 100) and round(hundred, 9) not in (50, 100):
         places += 1
     text = f"{hundred:.{places}f}"
-    return text.rstrip("0").rstrip(".") if "." in text and most is None else text
+    return "0" if float(text) == 0 else text.rstrip("0").rstrip(".") if "." in text and most is None else text
 
 
 def interval_words(low: float, high: float, write: Callable[[float], str] = significant) -> str:
@@ -181,7 +181,7 @@ def agreement_words(between: Between | None) -> str:
     if not between or (between["share"] and "p" not in between):
         return ""
     if between.get("p", 1.0) >= CHANCE:
-        return "The images agree with each other."
+        return "The images agree in their sizes."
     return f"The images differ more than chance explains: by about {100 * between['sd']:.0f} % in size."
 
 

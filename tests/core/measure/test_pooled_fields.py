@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -316,12 +317,25 @@ class TestFiles:
         assert "Mean intercept of carbide (nm)" in heads and not any("_" in head for head in heads)
         assert all(any(line[place] is not None for line in lines) for place in range(len(heads)))
         assert [line[heads.index("Remark")] for line in lines] == [None, None, None, BY_USER]
+        heads, *lines = book["Phases"].iter_rows(values_only=True)
+        assert [line[heads.index("Area fraction (%)")] for line in lines if line[0] == "1.tif"][-1] == 30
         shares = [row[6:8] for row in book["Summary"].iter_rows(min_row=2, max_row=4, values_only=True)]
-        assert shares[0] == ("Class", "Area fraction (%)") and [name for name, _ in shares[1:]] == list(CLASSES)
+        assert shares[0] == ("Phase", "Area fraction (%)") and [name for name, _ in shares[1:]] == list(CLASSES)
         assert len(book["Summary"]._charts) == 1
         details = {row[1]: row[2:6] for row in book["Details"].iter_rows(values_only=True)}
         whole = made.quantities["area_fraction of carbide"]
         assert details["Area fraction of carbide"] == pytest.approx((whole.value, None, whole.low, whole.high))
+
+    def test_files_hold_what_the_page_says_of_them(self, made, files):
+        csv_begins = files["classes.csv"].read_text().partition("name")[0]
+        assert f"# phases: {len(CLASSES)}\n" in csv_begins and "counted" not in csv_begins
+        listed = {name: each.sample for name, each in exports.listed("sample", made.task).items()}
+        assert listed["classes.csv"].startswith("the first numbers, then one row per phase")
+        assert not re.search("histogram|uncertainty|recommendation|median|object", " ".join(listed.values()))
+        of_grains = " ".join(each.sample for each in exports.listed("sample", tasks.find("grains")).values())
+        assert "mean, median, SD" in of_grains and "histogram" in of_grains and "recommendation" not in of_grains
+        details = openpyxl.load_workbook(files["sample.xlsx"])["Details"]
+        assert "2022/C 229/01" not in [row[0] for row in details.iter_rows(values_only=True)]
 
     def test_the_result_obeys_its_schema(self, made, files):
         result = json.loads(files["result.json"].read_text())
@@ -334,6 +348,7 @@ class TestFiles:
     def test_the_method_says_what_the_intervals_are(self, made):
         said = method(made)
         assert "jackknife" in said and "ASTM E562" in said and "1 by the user" in said
+        assert "The 95 % intervals are" in said and "other" not in said.lower()
         assert "resampled by a factor of 1;" in said  # how maps became phases, the same for all
 
     def test_workbook_and_method_say_what_the_page_says_of_each_interval(self, made, files):

@@ -349,5 +349,7 @@ def test_two_images_have_no_interval_and_the_first_page_says_why():
 
 def test_the_report_counts_images_where_the_sample_has_several():
     words = report_words(combine("lot", seen(4)))
+    dates = "; ".join(f"{n} Jul 2019" for n in (1, 2, 3, 4))
+    assert f"Acquired {dates}" in words.partition("Method")[0]
     assert "Images 4 images, 138 particles counted" in words
     assert "Particles in sample lot" in words and "more particles" not in words

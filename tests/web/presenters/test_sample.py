@@ -12,6 +12,7 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import capital
 from segmentation.models import Job, Sample
+from segmentation.presenters.charts import on_shared_edges
 from segmentation.presenters.sample import PooledResult
 from tests.web.finished import SUMMARY, words
 
@@ -125,7 +126,31 @@ def test_shares_of_classes_are_one_bar(client, sample):
     made = sample(None)
     row = of_classes(made, {"area_fraction of ferrite": (0.5, ""), "area_fraction of pearlite": (0.25, "")})
     assert [(of_class.name, start) for of_class, start in row.shares] == [("ferrite", 0.0), ("pearlite", 36.0)]
-    assert not row.numbers and "ferrite <b>36 %</b>" in page(client, made)
+    assert not row.numbers and "ferrite <b>36.0 %</b>" in page(client, made)
+
+
+def test_histograms_of_several_images_have_bins_of_one_width():
+    fine = {"x": [18.0, 19.0, 20.0, 21.0, 22.0], "lines": {"oxide": [10.0, 10.0, 30.0, 50.0]}}
+    coarse = {"x": [20.0, 22.0, 24.0], "lines": {"oxide": [40.0, 60.0]}}
+    one, other = on_shared_edges([fine, coarse])
+    assert one["x"] == other["x"] == [18, 20, 22, 24]
+    assert (one["lines"][""], other["lines"][""]) == ([20, 80, 0], [0, 40, 60])
+    along = {"x": [0.0, 5.0], "lines": {"oxide": [7.0, None]}}
+    assert on_shared_edges([along, along]) == [along, along]
+
+
+def test_the_line_of_an_image_stands_on_its_card(client, sample):
+    made = sample(None)
+    of_classes(made, {"thickness_mean of oxide": (20.0, "nm"), "area_fraction of oxide": (0.5, "")})
+    job = made.jobs.get()
+    curve = {"title": "Per cent", "across": "nm", "x": [18, 20, 22], "lines": {"oxide": [40, 60]}}
+    Job.objects.filter(pk=job.pk).update(summary={**job.summary, "curves": [curve]})
+    made.pooled |= {"of": [str(made.pk), str(job.pk)], "images": [{"excluded": ""}, {"excluded": ""}]}
+    made.save()
+    (chart,) = PooledResult(made).curves
+    assert chart.paths[0] == "" and chart.paths[1], "the first image has no curve"
+    _, _, second = page(client, made).partition('class="of-images"')
+    assert 'class="first c1"' in second and '<path class="c1"' in second and "interval of this image alone" in second
 
 
 def test_single_images_count_particles(client, sample):
