@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,6 +99,7 @@ class Result(ChartedSummary):
         self.task = find(self.summary["task"])
         super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
         self.calibration = used_calibration(job)
+        self.scale_doubt = self.calibration.standard_uncertainty
 
     @property
     def nothing(self) -> bool:
@@ -220,7 +221,7 @@ class Result(ChartedSummary):
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and not self.statistics
-        return class_rows(self.stored_quantities) if has_classes else []
+        return class_rows(map(self.told, answers(self.stored_quantities, every=True))) if has_classes else []
 
     @property
     def curves(self) -> list[Lines]:
@@ -342,10 +343,10 @@ class Result(ChartedSummary):
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
 
 
-def class_rows(quantities: Mapping[str, Value]) -> list[ClassRow]:
+def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
     """The numbers of each class, in the order of the classes."""
     figures: dict[str, dict[str, Entry]] = {}
-    for quantity in answers(quantities, every=True):
+    for quantity in quantities:
         figure, _, name = quantity.name.partition(OF)
         if name:
             figures.setdefault(figure, {})[name] = replace(quantity, term=known_number(figure).title)

@@ -16,7 +16,7 @@ import numpy as np
 
 from .distribution import Edge, Floats, WeightedSizes
 from .drawn import Z95, t95
-from .quantities import OF, Unit, Value, number
+from .quantities import OF, POISSON, Unit, Value, number
 from .table import Table
 
 OTHER_NUMBERS = "Its model has other classes than the model of the first image."
@@ -108,8 +108,8 @@ def pooled_quantities(
 
     pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
     uncertainty of the calibration, shared by all. Its effect on a number is half the difference between the numbers
-    with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count has no interval, and neither has a number that
-    is the same in all images.
+    with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count has no interval here, and neither has a number
+    that is the same in all images.
     """
     whole = pool(fields)
     longer, shorter = (pool([field.rescaled(exp(u)) for field in fields]) for u in (uncertainty, -uncertainty))
@@ -119,7 +119,8 @@ def pooled_quantities(
         quantity, without = number(name), [pooled[name] for pooled in others]
         result = Value(value, unit=quantity.unit(unit))
         unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
-        has_spread = quantity.kind != "integer" and not quantity.extreme and None not in without
+        is_count = quantity.kind == "integer" or quantity.extreme or quantity.interval == POISSON
+        has_spread = not is_count and None not in without
         if value is not None and has_spread and not unscaled:
             spread = float(jackknife_error(np.array(without, float)))
             by_scale = ((longer[name] or value) - (shorter[name] or value)) / 2
@@ -128,4 +129,16 @@ def pooled_quantities(
             high = min(1.0, value + half) if quantity.kind == "fraction" else value + half
             result = Value(value, low, high, result.unit) if spread > 0 else result
         values[name] = result
-    return values
+    return nested(values)
+
+
+def nested(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values, with wider intervals where that of a number ends below that of another one which it is never below:
+    D10 lies under each upper end of D90, and D90 over each lower end of D10."""
+    wider, pairs = dict(values), [(number(name).above, name) for name in values if number(name).above in values]
+    for below, above in (*pairs, *reversed(pairs)):
+        one, other = wider[below], wider[above]
+        if one.low is not None and one.high is not None and other.low is not None and other.high is not None:
+            wider[below] = replace(one, low=min(one.low, other.low))
+            wider[above] = replace(other, high=max(one.high, other.high))
+    return wider

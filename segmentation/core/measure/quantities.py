@@ -22,6 +22,9 @@ ISO_SHAPE = "ISO 9276-6:2008"
 ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
+# What a 95 % interval comes from; a sample's comes from the differences between images, unless it counts otherwise.
+COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
+WITHIN, BETWEEN = "differences within the image", "differences between images"
 MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
 
@@ -59,7 +62,9 @@ class Quantity:
 
     name: in code and files. title: on pages. definition: one sentence. power: of the length in its unit, 0 for none, 2
     for an area, -2 for a density. kind: "fraction" is a number from 0 to 1. source: of the definition, "" where it is
-    our own. signed: whether it can be below zero. extreme: whether it is of one place, so without an interval.
+    our own. signed: whether it can be below zero. extreme: whether it is of one place, or a sum, so without an
+    interval. interval: what its 95 % interval comes from in one image. scaled: whether the scale is in it although
+    the unit has no length. above: the number that this one is never below, such as D10 of D50.
     """
 
     name: str
@@ -70,6 +75,17 @@ class Quantity:
     source: str = ""
     signed: bool = False
     extreme: bool = False
+    interval: str = ""  # by default see __post_init__
+    scaled: bool = False
+    above: str = ""
+
+    def __post_init__(self) -> None:
+        by_area = self.power < 0 or self.kind == "fraction"
+        object.__setattr__(self, "interval", self.interval or (WITHIN if by_area else COUNTING))
+
+    def basis(self, by_image: bool) -> str:
+        """What its 95 % interval comes from, of one image or `by_image`, of several."""
+        return BETWEEN if by_image and self.interval not in (POISSON, GROUPS) else self.interval
 
     @property
     def label(self) -> str:
@@ -105,6 +121,11 @@ class Value:
         interval = list(self.total) if self.total else ends
         return {"value": self.value, "interval": interval, "low": self.low, "high": self.high, "unit": self.unit}
 
+    def times(self, factor: float, unit: str) -> Value:
+        """The same in another unit, of which there are `factor` to one of this."""
+        value, low, high = (None if end is None else end * factor for end in (self.value, self.low, self.high))
+        return Value(value, low, high, unit, self.total and (self.total[0] * factor, self.total[1] * factor))
+
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Value:
         low, high = fields["low"], fields["high"]
@@ -119,11 +140,7 @@ _POWERS = {f"nm{mark}": power for power, mark in MARKS.items()}
 def in_micrometres(value: Value) -> Value:
     """A length, an area or a density in nm converted to µm; anything else unchanged."""
     power = _POWERS.get(value.unit)
-    if power is None:
-        return value
-    middle, low, high = (None if end is None else end * 1e3**-power for end in (value.value, value.low, value.high))
-    total = value.total and (value.total[0] * 1e3**-power, value.total[1] * 1e3**-power)
-    return Value(middle, low, high, f"µm{MARKS[power]}", total)
+    return value if power is None else value.times(1e3**-power, f"µm{MARKS[power]}")
 
 
 def readable(value: Value) -> Value:
@@ -289,6 +306,8 @@ add(
         " In EU recommendation 2022/C 229/01 a material with 50 % or more is a nanomaterial.",
         kind="fraction",
         source="EU 2022/C 229/01; Wilson (1927)",
+        interval=COUNTING,
+        scaled=True,
     ),
     Quantity(
         "fraction_100nm_with_doubtful",

@@ -14,7 +14,7 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, decimals, decimals_between, number, significant
-from ..measure.results import BY_IMAGE, Between, Corrected, Statistics
+from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import Source
 from ..micrograph.types import LEAST_DOUBT, Calibration
 
@@ -90,18 +90,6 @@ def counted_from(nano: Mapping[str, Any] | None) -> str:
     """The smallest size counted in a fraction, " of 22.5 nm and more"; "" if none was set aside for its size."""
     least = (nano or {}).get("least_nm")
     return "" if least is None else f" of {significant(least, 3)} nm and more"
-
-
-def interval_holds(statistics: Statistics, answer: str) -> str:
-    """What the 95 % interval of the median or of the nano fraction includes: "counting only"."""
-    doubt = statistics.relative_uncertainty
-    more = ["scale"] * bool(doubt and doubt >= LEAST_DOUBT)
-    if statistics.interval_basis == BY_IMAGE:
-        return " and ".join(["differences between images", *more])
-    rows = statistics.budget["rows"] if statistics.budget else []
-    assumed = next((row["fraction_100nm"] for row in rows if row["name"] == "sampling_between"), None)
-    more += ["fields"] * bool(assumed and answer == "fraction_100nm")
-    return ", ".join(["counting", *more]) if more else "counting only"
 
 
 def verdict_words(nano: Mapping[str, Any]) -> str:
@@ -208,10 +196,7 @@ def corrected_images_words(corrected: Corrected | None) -> str:
 
 def in_hundredths(name: str, value: Value) -> Value:
     """The number as people read it: a fraction in per cent, any other as it is."""
-    if number(name).kind != "fraction":
-        return value
-    middle, low, high = (None if part is None else 100 * part for part in (value.value, value.low, value.high))
-    return Value(middle, low, high, "%")
+    return value if number(name).kind != "fraction" else value.times(100, "%")
 
 
 def pixel_size(nm_per_pixel: float) -> str:

@@ -28,9 +28,9 @@ from segmentation.core.measure.pooling import (
     pool,
 )
 from segmentation.core.measure.statistics import summarise
-from segmentation.core.micrograph.types import Calibration
+from segmentation.core.micrograph.types import Calibration, common_calibration
 from segmentation.core.report.wording import agreement_words
-from segmentation.core.sample import Member, common_calibration
+from segmentation.core.sample import Member
 from tests.core.measure.particle_tables import log_normal, table_of
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 
 import pytest
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure.quantities import Value
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.wording import capital
 from segmentation.models import Job, Sample
 from segmentation.presenters.charts import on_shared_edges
 from segmentation.presenters.sample import PooledResult
@@ -89,7 +93,33 @@ def test_the_number_of_an_image_has_the_unit_of_all_together(sample):
 def test_not_every_number_of_another_kind_has_an_interval(sample):
     made = sample(None)
     of_classes(made, {"area_fraction of ferrite": (0.5, "")})
-    assert PooledResult(made).interval_line.startswith("Ranges are 95 % intervals")
+    assert PooledResult(made).interval_line == ""
+
+
+def test_every_number_of_another_kind_says_what_its_interval_includes(client, sample):
+    """Fractions without the scale, lengths with it, one image in another way than several; all places say the same."""
+    made = sample(None)
+    of_classes(made, {"area_fraction of ferrite": (0.5, ""), "mean_intercept of ferrite": (900.0, "nm")})
+    for stored in made.pooled["quantities"].values():
+        stored.update(low=0.8 * stored["value"], high=1.2 * stored["value"])
+    row = {"name": "a.tif", "excluded": ""}
+    made.pooled |= {"of": [str(made.jobs.get().pk), "0" * 32], "images": [row, row]}
+    job = made.jobs.get()
+    job.summary["calibration"] = asdict(Calibration(2.0, "typed", relative_uncertainty=0.01))
+    job.save()
+    made.settings = AnalysisSettings.of("phases").as_dict()
+    made.save()
+    fraction, length = PooledResult(made).known
+    assert (fraction.includes, length.includes) == (
+        "differences between images",
+        "differences between images and scale (± 2.0 %)",
+    )
+    tips = [f"{each.definition} 95 % interval: {each.includes}." for each in (fraction, length)]
+    line = PooledResult(made).interval_line
+    assert f"{capital(fraction.includes)}: area fraction. {capital(length.includes)}: mean intercept." in line
+    assert all(tip in page(client, made) for tip in tips) and not any("parts of the image" in tip for tip in tips)
+    made.pooled |= {"of": made.pooled["of"][:1], "images": [row]}
+    assert PooledResult(made).known[0].includes == "differences within the image"
 
 
 def test_shares_of_classes_are_one_bar(client, sample):

@@ -21,7 +21,7 @@ from ...measure.quantities import COLUMNS, OF, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import VERDICTS, calibration_words, in_hundredths, interval_holds, version
+from ..wording import VERDICTS, calibration_words, in_hundredths, version
 from .base import Export
 from .images_csv import columns_of
 
@@ -135,10 +135,8 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement)
     summary, unit = Summary.of(sample), found["unit"]
     lines: list[Cells] = [(found["sentence"],), ()]
     for each in (*summary.arrangement, *summary.shape_classes, *summary.rods):
-        times = 100 if each.kind == "fraction" else 1
-        ends = (None if end is None else times * end for end in (each.number.value, each.number.low, each.number.high))
-        value, low, high = map(_rounded, ends)
-        lines.append((each.term, value, each.unit, low, high, each.below))
+        of = each.number.times(100 if each.kind == "fraction" else 1, each.unit)
+        lines.append((each.term, *map(_rounded, (of.value, of.unit, of.low, of.high)), each.below))
     pairs, names = found["pairs"], ("r", "g", "chance", "low", "high")
     curves = list(zip(*(map(_rounded, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
     rows = max(len(lines), len(curves))
@@ -178,19 +176,10 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
-    by_area = "differences between images" if len(sample.counted) > 1 else "differences within the image"
     for entry in summary.listed:
-        times = 100 if entry.kind == "fraction" else 1
-        ends = entry.total or (entry.number.low, entry.number.high)
-        value, low, high = (_rounded(part and times * part) for part in (entry.number.value, *ends))
-        holds = (
-            "total uncertainty"
-            if entry.total
-            else interval_holds(sample.pooled, entry.name)
-            if sample.pooled
-            else by_area
-        )
-        note = f"interval: {holds}" if low is not None else entry.caution
+        of = entry.shown.times(100 if entry.kind == "fraction" else 1, entry.unit)
+        value, low, high = map(_rounded, (of.value, of.low, of.high))
+        note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
     if reason := summary.no_interval or (summary.statistics.interval_note if summary.statistics else ""):
         yield "Intervals", reason
@@ -331,7 +320,7 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
     for name, value in versions().items():
         yield "software", name, value, ""
     if sample.pooled is not None:
-        yield "statistics", "95 % intervals", sample.pooled.interval_note or sample.pooled.interval_basis, ""
+        yield "statistics", "95 % intervals", Summary.of(sample).interval_line, ""
         nano: Mapping[str, Any] = sample.pooled.nano or {}
         for name in ("verdict", "reason", "sentence", "decides", "asked") if nano else ():
             yield "2022/C 229/01", name, VERDICTS.get(nano[name], nano[name]), ""
