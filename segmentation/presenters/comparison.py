@@ -272,7 +272,7 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
     write = replace(after, number=Value(max(map(abs, limits)), *limits)).write if limits else after.write
     share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
     unit, off = "points" if after.kind == "fraction" else after.unit, write(abs(other - one))
-    text = f"{_sign(other - one, off) or '±'}{off} {unit}".strip() + (share if other != one else "")
+    text = f"{_sign(other - one, off) or '±'}{off} {unit}".strip() + share * (off != "0")
     ends = _ends(write, limits) if limits else ""
     return Difference(term, after.definition, before, after, text, ends, other - one, *(limits or (None, None)))
 

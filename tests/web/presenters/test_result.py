@@ -13,16 +13,17 @@ from django.utils.html import escape
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.quantities import NUMBERS
+from segmentation.core.measure.quantities import NUMBERS, Value
 from segmentation.core.measure.results import Statistics
 from segmentation.core.network import cards
+from segmentation.core.report.entries import Entry
 from segmentation.core.report.summary import WEIGHTINGS
 from segmentation.core.tasks import every, find
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
 from segmentation.presenters.charts import ChartedSummary
-from segmentation.presenters.comparison import comparison
+from segmentation.presenters.comparison import _difference, comparison
 from segmentation.presenters.result import Result, main_number, shown_settings
 from segmentation.services.results.models_offered import title_of
 from tests.web.finished import FILES, SUMMARY, visit, words
@@ -409,6 +410,14 @@ class TestComparison:
         assert shown["D10"].difference == "±0 nm"
         page = words(visit(client, VISITOR).get(f"/jobs/{job.pk}/"))
         assert 'id="comparison"' in page and "−5.4 nm (−3.5 %)" in page
+
+    @pytest.mark.parametrize(
+        ("limits", "ends"), [((-22.0, -0.3), "−22 to 0"), ((0.0, 31.0), "0 to +31"), ((-4.2, 1.4), "−4.2 to +1.4")]
+    )
+    def test_what_rounds_to_zero_has_no_sign(self, limits, ends):
+        one, other = (Entry("mean", "Mean", Value(value, unit="nm")) for value in (5.0, 4.9996))
+        told = _difference(one, other, limits)
+        assert told.interval == ends and told.difference.startswith("±0 nm")
 
     def test_other_revisions_have_none(self, make_job):
         job = self.corrected(make_job)
