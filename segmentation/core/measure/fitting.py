@@ -40,13 +40,8 @@ def log_normal(size: Floats, weights: Floats) -> Fit | None:
     ks = distance((logs - mean) / (spread * np.sqrt(n / (n - 1))), weights)
     p = chance(ks, n)
     median, gsd = float(np.exp(mean)), float(np.exp(spread))
-    return Fit(law="log-normal", median=median, gsd=gsd, ks=ks, p=p, word=_word(ks, p))
-
-
-def _word(ks: float, p: float) -> Literal["good", "fair", "poor"]:
-    if p >= CHANCE or ks <= CLOSE:
-        return "good"
-    return "fair" if ks <= NEAR else "poor"
+    word: Literal["good", "fair", "poor"] = "good" if p >= CHANCE or ks <= CLOSE else "fair" if ks <= NEAR else "poor"
+    return Fit(law="log-normal", median=median, gsd=gsd, ks=ks, p=p, word=word)
 
 
 def chance_words(p: float) -> str:

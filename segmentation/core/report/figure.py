@@ -153,7 +153,8 @@ def panel(name: str, sample: SampleAnalysis, drawing: Drawing, sheet: Sheet, pix
     """A panel alone, by its name in PANELS: a picture, without its title, is cut from `pixels` (`rendered`)."""
     index = sample.task.panels.index(name)
     if PANELS[name].picture and index < len(sheet.axes):
-        return _cut(sheet.axes[index], pixels)
+        left, bottom, right, top = (round(value) for value in sheet.axes[index].bbox.extents)
+        return np.ascontiguousarray(pixels[len(pixels) - top : len(pixels) - bottom, left:right])
     return rendered(draw(sample, drawing, Look(ALL[index], caption=False)))
 
 
@@ -179,12 +180,6 @@ def as_png(pixels: Pixels, sheet: Sheet | None = None) -> bytes:
 
 def _is_grey(pixels: Pixels) -> bool:
     return bool((pixels == pixels[..., :1]).all())
-
-
-def _cut(ax: Axes, pixels: Pixels) -> Pixels:
-    """The part of a rendered figure that the Axes take."""
-    left, bottom, right, top = (round(value) for value in ax.bbox.extents)
-    return np.ascontiguousarray(pixels[len(pixels) - top : len(pixels) - bottom, left:right])
 
 
 def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], look: Look) -> Sheet:

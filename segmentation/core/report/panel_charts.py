@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from numpy.typing import NDArray
 
 from ..measure.quantities import LONG_NM, Unit, of_class, readable
 from ..tasks.layers import readings_of
@@ -42,7 +41,8 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
     diameter, length, full_length = (
         table.length(name)[is_counted] for name in ("fibre_diameter", "visible_length", "fibre_length")
     )
-    units = [_unit(table.unit, values) for values in (diameter, length)]
+    is_long = [table.unit == "nm" and len(values) and np.median(values) >= LONG_NM for values in (diameter, length)]
+    units: list[Unit] = ["µm" if long else table.unit for long in is_long]
     set_title(ax, f"{letter}Length against diameter")
     if not len(diameter):
         ax.set_axis_off()
@@ -72,10 +72,6 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
             values_to = 1.15 * float(values.max())
             (ax.set_xlim if axis is ax.xaxis else ax.set_ylim)(0, values_to)
     ax.legend(loc="best", fontsize=0.85 * sheet.font, framealpha=0.7, edgecolor="none", borderpad=0, handletextpad=0.2)
-
-
-def _unit(unit: Unit, values: NDArray[np.float64]) -> Unit:
-    return "µm" if unit == "nm" and len(values) and np.median(values) >= LONG_NM else unit
 
 
 def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:

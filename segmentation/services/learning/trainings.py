@@ -78,7 +78,8 @@ def create_training(
     lock(dataset, NOT_THERE)
     if not dataset.is_visible_to(user):
         raise Refused(NOT_THERE, 404)
-    chosen = _options(options)
+    title = "".join(c for c in " ".join(str(options.get("title") or "").split()) if c.isprintable())
+    chosen = {"title": title[:LONGEST_TITLE], "learning_curve": bool(options.get("learning_curve"))}
     content = fingerprint(str(dataset.pk), base, chosen)
     pk = UUID(submission_of("training", user, None, token=token, key=key, content=content)[:32])
     existing = Training.objects.filter(pk=pk).first()
@@ -238,11 +239,6 @@ def sufficiency(dataset: Dataset) -> list[str]:
 def objects_of(dataset: Dataset) -> int:
     """How many outlines its images have."""
     return sum(int(summary.get("objects") or 0) for summary in dataset.images.values_list("summary", flat=True))
-
-
-def _options(fields: Mapping[str, Any]) -> dict[str, Any]:
-    title = "".join(c for c in " ".join(str(fields.get("title") or "").split()) if c.isprintable())
-    return {"title": title[:LONGEST_TITLE], "learning_curve": bool(fields.get("learning_curve"))}
 
 
 def _check_dataset(dataset: Dataset) -> None:
