@@ -103,6 +103,11 @@ class Value:
         """Plain JSON types; without `total` where that is not known."""
         return {name: of for name, of in asdict(self).items() if name != "total" or of}
 
+    @property
+    def shown(self) -> Value:
+        """The number with the ends of the interval that people read."""
+        return replace(self, low=self.total[0], high=self.total[1], total=None) if self.total else self
+
 
 LONG_NM = 1000.0  # longer lengths are shown in µm
 _POWERS = {f"nm{mark}": power for power, mark in MARKS.items()}

@@ -239,9 +239,9 @@ class Summary:
 
     @property
     def few(self) -> str:
-        """What is too few for a useful interval."""
+        """Why a figure has no useful interval where others have one."""
         by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
-        return f"too few {'images' if by_image else self.things}"
+        return "images differ too much" if by_image else f"too few {self.things}"
 
     @property
     def weighted(self) -> list[Line]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import jsonschema
+import numpy as np
 import openpyxl
 import pandas
 import pypdf
@@ -39,10 +40,7 @@ def three(**options):
 
 def members(count, **options):
     drawn = [Member.of(each) for each in three(**options)[:count]]
-    return [
-        replace(drawn[i % 3], name=f"=image {i} Größe.tif", sha256=f"{i:064x}", budget=None, quantities={}, flags=())
-        for i in range(count)
-    ]
+    return [replace(drawn[i % 3], name=f"=image {i} Größe.tif", sha256=f"{i:064x}", flags=()) for i in range(count)]
 
 
 def seen(count, **used):
@@ -205,11 +203,11 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     assert list(table["n"])[3:] == ["", "0"] and table["sha256"][3] == "f" * 64
     images = json.loads(files["result.json"].read_text())["images"]
     assert [each["excluded"] for each in images] == reasons
-    assert images[4]["n"] > 0 and images[4]["median"] and images[3]["n"] is images[3]["model"] is None
+    assert images[4]["n"] == 0 and images[4]["median"] and images[3]["n"] is images[3]["model"] is None
     images = pandas.read_excel(files["sample.xlsx"], sheet_name="Images", keep_default_na=False)
     assert list(images["Image"]) == names and list(images["Counted"])[3:] == ["", 0]
     assert all(remark.startswith(reason) for remark, reason in zip(images["Remark"], reasons, strict=True))
-    assert sample.pooled.n_kept == sum(image.n for image in sample.images[:3])
+    assert sample.pooled.n_kept == sum(image.counts[0] or 0 for image in sample.images)
     assert set(pandas.read_csv(files["particles.csv"], comment="#", encoding="utf-8-sig")["image"]) == set(names[:3])
     alone = combine("lot", [image.member for image in sample.images[:3]])
     assert alone.pooled.as_dict() == sample.pooled.as_dict()
@@ -218,15 +216,21 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
 def test_the_counts_of_the_images_add_up_to_those_of_the_sample(tmp_path):
     """Of an image without a scale, too, whose particles were counted on its own page."""
     sample = CASES["mixed"]()
-    assert any(image.excluded and image.n for image in sample.images)
+    assert any(image.excluded and image.member.table.kept.any() for image in sample.images)
     files = written(sample, tmp_path, "sample.xlsx", "images.csv")
     csv = pandas.read_csv(files["images.csv"], encoding="utf-8-sig")
     images = pandas.read_excel(files["sample.xlsx"], sheet_name="Images")
+    rows = json.loads(files["result.json"].read_text())["images"]
+    assert rows == [row | each for row, each in zip(rows, sample.as_dict()["images"], strict=True)]
+    assert [row["n"] for row in rows] == list(csv["n"]) and 0 in list(csv["n"])
+    assert [row["low"] or np.nan for row in rows] == pytest.approx(list(csv["low_nm"]), nan_ok=True)
     whole = [sample.pooled.n_kept, sample.pooled.n_set_aside]
     assert [csv["n"].sum(), csv["n_set_aside"].sum()] == [images["Counted"].sum(), images["Left out"].sum()] == whole
     head = "Median (nm)"
     assert list(images)[:6] == ["Image", "Counted", "Left out", head, f"{head}, 95 % from", f"{head}, to"]
-    assert images[head][0] == float(f"{sample.images[0].median:.4g}") != sample.images[0].median
+    own = sample.members[0].statistics.value("median")
+    assert images[head][0] == float(f"{own.value:.4g}") != own.value, "rounded"
+    assert (csv["low_nm"][0], csv["high_nm"][0]) == pytest.approx(own.total), "as on the page of the image"
 
 
 def test_the_bars_and_the_sentence_below_them_say_the_same_of_what_is_known():
@@ -279,7 +283,8 @@ def test_the_report_says_how_many_images_are_left_out():
 def test_sizes_in_pixels_do_not_stand_among_nanometres():
     sample = CASES["mixed"]()
     (row,) = (image for image in sample.images if image.excluded)
-    assert row.n > 0 and row.median is row.low is row.high is None
+    (excluded,) = (each for each in sample.rows if each["excluded"])
+    assert row.member.table.kept.any() and excluded["median"] is excluded["low"] is excluded["high"] is None
 
 
 def test_what_all_images_share_is_said_once_and_the_rest_with_each():
