@@ -18,7 +18,9 @@ import pytest
 from PIL import Image
 
 from segmentation.core.combine import combine
+from segmentation.core.flags import Flag, warned
 from segmentation.core.labels.segmentation import MASKS
+from segmentation.core.measure.budget_table import ONE_SIDED, UNRESOLVED, lines
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.micrograph.types import Calibration
@@ -356,3 +358,46 @@ def test_the_report_counts_images_where_the_sample_has_several():
     words = report_words(combine("lot", seen(4)))
     assert "Images 4 images, 138 particles counted" in words
     assert "Particles in sample lot" in words and "more particles" not in words
+
+
+def unscaled(name):
+    """An image without a scale, in doubt."""
+    drawn = make_analysis(30, (200, 260), calibration=Calibration.absent())
+    return replace(Member.of(drawn), name=name, flags=(Flag.doubtful("It is blank.", "Do not use: blank"),))
+
+
+def test_where_one_image_counts_the_sample_has_its_numbers(tmp_path):
+    (one,) = seen(1)
+    sample = combine("lot", [one, unscaled("a.tif"), unscaled("b.tif")])
+    own = one.statistics
+    assert sample.quantities == one.quantities and sample.pooled.convergence == own.convergence
+    assert {**sample.pooled.as_dict(), "nano": None}.items() >= {**own.as_dict(), "nano": None}.items()
+    assert sample.pooled.nano["fraction"] == own.nano["fraction"] and sample.pooled.nano["verdict"] == "undecided"
+    rows = json.loads(written(sample, tmp_path)["result.json"].read_text())["images"]
+    assert [row["n"] for row in rows] == [own.n_kept, 0, 0]
+
+
+@pytest.mark.parametrize("task", ["particles", "bubbles"])
+def test_images_left_out_put_no_number_in_doubt_and_the_warning_says_how_many_they_are(task):
+    some = [*seen(1), unscaled("a.tif"), unscaled("b.tif")]
+    some = [replace(each, record=replace(each.record, task=task)) for each in some]
+    some[0] = replace(some[0], flags=())
+    sample = combine("lot", some)
+    assert not any(flag.doubt for flag in sample.flags)
+    assert warned(sample.flags) == [f"Note: 2 images not counted: {WHY[NO_PIXEL_SIZE]}"]
+    doubtful = combine("lot", [some[1], replace(some[2], name="c.tif")])
+    assert doubtful.flags[-1].text.startswith("c.tif") and any(flag.doubt for flag in doubtful.flags)
+
+
+def test_the_workbook_says_that_contacts_widen_one_side():
+    row = {"title": UNRESOLVED, "source": "", "median": 0.1, "fraction_100nm": 0.1}
+    total = {"standard": 0.1, "expanded": 0.2}
+    sources = {title: source for title, source, *_ in lines({"rows": [row], "median": total, "fraction_100nm": total})}
+    assert ONE_SIDED in sources["Expanded uncertainty"] and ONE_SIDED not in sources["Combined standard uncertainty"]
+    assert ONE_SIDED not in str(list(lines({"rows": [], "median": total, "fraction_100nm": total})))
+
+
+def test_three_images_without_an_interval_differ_too_much():
+    statistics = replace(combine("lot", seen(3)).pooled, interval_note="")
+    wide = replace(statistics, intervals={**statistics.intervals, "mean": None})
+    assert {each.name: each for each in Summary(wide, {}).sizes}["mean"].interval == "images differ too much"
