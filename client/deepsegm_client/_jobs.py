@@ -148,7 +148,7 @@ class _Measured(_Files[M]):
 
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """The numbers by name: value, low and high (95 % interval), unit, total (both ends as on the page, or None)."""
+        """The numbers by name: value, interval (95 %, as on the page, or None), low and high (counting alone), unit."""
         return dict(self.data["result"]["quantities"])
 
     @property

@@ -26,8 +26,8 @@ READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
 MOST_OBJECTS, MOST_RESULTS = 500, 100
 INSTRUCTIONS = (
-    "DeepSegm measures what is in electron micrographs. Give each number with unit and 95 % interval (total, if null "
-    "low to high), and every warning. Sizes are in pixels where the scale of an image is not known: ask for its width."
+    "DeepSegm measures what is in electron micrographs. Give each number with unit and `interval` (95 %), and every "
+    "warning. Sizes are in pixels where the scale of an image is not known: ask for its width."
 )
 
 
@@ -82,12 +82,12 @@ class Reading:
         return rows
 
     async def read_result(self, id: str) -> dict[str, Any]:
-        """Numbers (interval: total if known, else low to high), warnings, files of an analysis; waits for its end."""
+        """Numbers, each with its 95 % interval, warnings, files of an analysis; waits for its end."""
         with _as_tool_error():
             return _summary(await self._result(id))
 
     async def read_sample(self, id: str) -> dict[str, Any]:
-        """Pooled numbers (interval as in read_result), warnings, images, files of a sample; waits for its end."""
+        """Pooled numbers, each with its 95 % interval, warnings, images, files of a sample; waits for its end."""
         with _as_tool_error():
             return _summary(await (await self.site.sample_by_id(id)).wait())
 

@@ -22,10 +22,6 @@ LABORATORY = "This laboratory"  # group of what a laboratory sets once
 ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
 
 
-def _calibration(value: Any) -> Any:
-    return Calibration(**value) if isinstance(value, dict) else value
-
-
 def _orcid(text: str) -> str:
     """The iD alone, without its address; its last character is the check digit of ISO 7064, 11-2."""
     number = text.removeprefix("https://orcid.org/").strip().upper()
@@ -142,7 +138,7 @@ class MeasurementSettings(Settings):
     )
     calibration: Annotated[
         Calibration | None,
-        BeforeValidator(_calibration),
+        BeforeValidator(lambda value: Calibration(**value) if isinstance(value, dict) else value),
         PlainSerializer(lambda known: None if known is None else asdict(known)),
     ] = Field(None, title="Calibration", description="Size of a pixel; by default from the file or its bar.")
 

@@ -89,12 +89,9 @@ def order(wrong: Sequence[float], textures: Sequence[Floats], taught: Sequence[F
     left, near, ranked = list(range(len(wrong))), list(taught), list[tuple[int, float]]()
     while left:
         apart = {index: distance(textures[index], near) for index in left}
-        best = max(left, key=lambda index: (wrong[index] * _worth(apart[index]), -index))
+        worth = {index: KNOWN_WORTH + (1 - KNOWN_WORTH) * (1 - math.exp(-apart[index])) for index in left}
+        best = max(left, key=lambda index: (wrong[index] * worth[index], -index))
         ranked.append((best, apart[best]))
         near.append(textures[best])
         left.remove(best)
     return ranked
-
-
-def _worth(apart: float) -> float:
-    return KNOWN_WORTH + (1 - KNOWN_WORTH) * (1 - math.exp(-apart))

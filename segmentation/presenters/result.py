@@ -386,7 +386,7 @@ def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:
 
 def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
     """The quantities of a stored result, in the order of its kind of analysis."""
-    return {name: Value(**fields) for name, fields in quantities_of(dict(summary)).items()}
+    return {name: Value.from_dict(fields) for name, fields in quantities_of(dict(summary)).items()}
 
 
 def main_number(summary: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ JOB = {
     "image": {"name": "discs.tif"},
     "files": ["figure.png", "particles.csv"],
     "result": {
-        "quantities": {"median": {"value": 165.0, "low": 152.0, "high": 175.0, "unit": "nm", "total": [99.0, 231.0]}},
+        "quantities": {"median": {"value": 165.0, "interval": [99.0, 231.0], "low": 152.0, "high": 175.0}},
         "warnings": ["76 faint spots were left out."],
     },
 }
@@ -74,8 +74,8 @@ def test_without_a_folder_results_are_only_read(fake):
     assert sorted(tool.name for tool in tools) == READING
     assert all(tool.annotations.read_only_hint for tool in tools)
     assert [(row["id"], row["image"]) for row in content(listed)] == [("5", "discs.tif")]
-    assert content(result)["numbers"]["median"]["total"] == [99, 231]
-    assert "interval: total if known" in next(tool.description for tool in tools if tool.name == "read_result")
+    assert content(result)["numbers"]["median"]["interval"] == [99, 231]
+    assert "95 % interval" in next(tool.description for tool in tools if tool.name == "read_result")
     assert content(result)["warnings"] == ["76 faint spots were left out."]
     assert [row["label"] for row in content(counted)] == [1, 3]
     assert [row["label"] for row in content(every)] == [1, 2]

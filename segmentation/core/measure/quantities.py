@@ -7,7 +7,8 @@ it measures with `add`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from math import floor, isfinite, log10
 from typing import Any, Literal
@@ -100,8 +101,16 @@ class Value:
     total: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types; without `total` where that is not known."""
-        return {name: of for name, of in asdict(self).items() if name != "total" or of}
+        """As `from_dict` reads it. interval: the ends that people read; low and high count objects alone."""
+        ends = None if self.low is None or self.high is None else [self.low, self.high]
+        interval = list(self.total) if self.total else ends
+        return {"value": self.value, "interval": interval, "low": self.low, "high": self.high, "unit": self.unit}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Value:
+        low, high = fields["low"], fields["high"]
+        ends = fields.get("interval") or [low, high]  # results of 1.0.0 have no interval
+        return cls(fields["value"], low, high, fields["unit"], None if ends == [low, high] else (ends[0], ends[1]))
 
     @property
     def shown(self) -> Value:

@@ -139,8 +139,9 @@ def _checked(
     if not reading.sure:
         return reading
     agreed = len(reading.ways) > 1 or _read_alike(texts, reading.text)
-    width_nm = reading.nm_per_pixel * strip.shape[1]
-    return replace(reading, sure=agreed and all(_is_display(width_nm * zoom) for zoom in magnifications(texts)))
+    # Magnifications are stated for films, screens and cameras: no image is shown wider or smaller than these.
+    shown = (reading.nm_per_pixel * strip.shape[1] * zoom for zoom in magnifications(texts))
+    return replace(reading, sure=agreed and all(SMALLEST_DISPLAY_NM <= nm <= LARGEST_DISPLAY_NM for nm in shown))
 
 
 def _read_alike(texts: list[Text], text: str) -> bool:
@@ -150,11 +151,6 @@ def _read_alike(texts: list[Text], text: str) -> bool:
         return False
     again = replace(length.place, text=length.place.again, again="")
     return length.nm in [length.nm for part in again.text.split("|") for length in lengths([replace(again, text=part)])]
-
-
-def _is_display(nm: float) -> bool:
-    """Whether an image may be shown so wide: magnifications are stated for films, screens and cameras."""
-    return SMALLEST_DISPLAY_NM <= nm <= LARGEST_DISPLAY_NM
 
 
 def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:

@@ -44,8 +44,10 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
     substance, company = _identifier(sample, "substance"), _identifier(sample, owner)
     about = Summary.of(sample, readable=False)
     interpretation = decided_words(about.nano) if about.nano else ""
+    # All numbers, settings and corrections; not the versions of other packages.
+    digest = sha256(json.dumps(as_dict(sample) | {"versions": None}, sort_keys=True).encode()).hexdigest()
     study = {
-        "uuid": _identifier(sample, f"{version()}|{_digest(sample)}"),
+        "uuid": _identifier(sample, f"{version()}|{digest}"),
         "owner": {"substance": {"uuid": substance}, "company": {"uuid": company, "name": owner}},
         "citation": {
             "title": filing.address or CITATION,
@@ -73,11 +75,6 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
 def _identifier(sample: SampleAnalysis, of: str) -> str:
     images = sorted(image.sha256 for image in sample.images)
     return f"DSGM-{uuid5(NAMESPACE_URL, '|'.join(('deepsegm', one_line(of, 1000), _name(sample), *images)))}"
-
-
-def _digest(sample: SampleAnalysis) -> str:
-    """Of all numbers, settings and corrections; not of the versions of other packages."""
-    return sha256(json.dumps(as_dict(sample) | {"versions": None}, sort_keys=True).encode()).hexdigest()
 
 
 def _name(sample: SampleAnalysis) -> str:

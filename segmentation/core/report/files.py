@@ -14,7 +14,7 @@ from ..label_images import sha256_of
 from ..sample import SampleAnalysis
 from . import exports
 from .context import Context
-from .exports.base import FIGURE, FIRST, Export
+from .exports.base import FIGURE, FIRST
 from .exports.figures import figure_named
 from .signatures import UNFILED, Filing, Signed
 
@@ -65,7 +65,8 @@ def write_all(
         first = {name: export for name, export in listed.items() if export.turn == FIRST and name not in there}
         ahead = {name: packing.submit(export.write, context, folder / name) for name, export in first.items()}
         context.pack_pictures(there)
-        for name, export in sorted(listed.items(), key=_turn):
+        # What is only for the page goes before what has to wait until it is compressed.
+        for name, export in sorted(listed.items(), key=lambda entry: (entry[1].turn, not entry[1].for_the_page)):
             if export.turn > FIGURE and first_written is not None:
                 first_written(dict(written))
                 first_written = None
@@ -81,11 +82,6 @@ def write_all(
             if name in context.holds:
                 context.sums[name] = sha256_of(path)
     return written
-
-
-def _turn(entry: tuple[str, Export]) -> tuple[int, bool]:
-    """What is only for the page goes before what has to wait until it is compressed."""
-    return entry[1].turn, not entry[1].for_the_page
 
 
 @contextmanager

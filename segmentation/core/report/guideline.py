@@ -215,11 +215,7 @@ def _typed(sample: SampleAnalysis, name: str, title: str = "") -> Item:
 
 def _from_file(sample: SampleAnalysis, name: str, title: str) -> Item:
     """What the image files say of the instrument; the laboratory gives what they do not."""
-    facts_known = (member.record.instrument.get(name) for _, member in sample.counted)
-    values = list(dict.fromkeys(_text(value) for value in facts_known if value not in (None, "")))
+    stated = [value for _, member in sample.counted if (value := member.record.instrument.get(name)) not in (None, "")]
+    values = dict.fromkeys(f"{value:g}" if isinstance(value, float) else str(value) for value in stated)
     text = "; ".join(values) if len(values) <= MOST_VALUES else f"{NOT_SAME}: see the annex, or images in result.json"
     return Item(title, one_line(text, 300), "image file" if text else "laboratory")
-
-
-def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

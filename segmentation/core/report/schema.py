@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 
 from ..flags import Flag
 from ..measure.descriptors import DESCRIPTORS
-from ..measure.quantities import COLUMNS, NUMBERS, Value
+from ..measure.quantities import COLUMNS, NUMBERS
 from ..measure.results import Corrected, Count, PooledStatistics, Statistics, meaning
 from ..micrograph.types import Calibration
 from ..tasks.base import Curve
@@ -48,7 +48,7 @@ class Written(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def field_is_required(self, field: Any, total: bool) -> bool:
-        if field.get("name") == "total":  # only where it is known, and not in results of 1.0.0
+        if field.get("name") == "interval":  # results of 1.0.0 have none
             return False
         return field["type"] != "typed-dict-field" or super().field_is_required(field, total)
 
@@ -71,19 +71,24 @@ def _in_short(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-class Answer(TypedDict):
+class Number(TypedDict):
+    """A number as measured, null where it is undefined; unit: "" where it has none."""
+
+    value: float | None
+    interval: NotRequired[Annotated[list[float] | None, meaning("ends of the 95 % interval, as on the page")]]
+    low: Annotated[float | None, meaning("that of counting alone, as high")]
+    high: float | None
+    unit: str
+
+
+class Answer(Number):
     """One number that a kind of analysis answers with."""
 
     name: str
-    value: float | None
-    low: float | None
-    high: float | None
-    unit: str
-    total: NotRequired[tuple[float, float] | None]
 
 
 Quantities = Annotated[
-    dict[str, Value] | list[Answer],
+    dict[str, Number] | list[Answer],
     meaning("what this kind of analysis answers with: of particles by name, of any other kind as a list"),
 ]
 
@@ -179,7 +184,7 @@ class JobResult(TypedDict):
 
     task: str
     order: Annotated[list[str], meaning("names of quantities in the order of reading")]
-    quantities: dict[str, Value]
+    quantities: dict[str, Number]
     found: Annotated[Count, meaning("outlines, counted or left out")]
     refused: Annotated[bool, meaning("whether the image is of another kind, so that nothing was measured")]
     statistics: Statistics | None
@@ -210,7 +215,7 @@ class StoredSample(PooledStatistics):
     histogram: dict[str, Any] | None = None
     corrected: Corrected | None = None
     calibration: dict[str, Any] = field(default_factory=dict)
-    quantities: dict[str, Value] = field(default_factory=dict)
+    quantities: dict[str, Number] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     headline_quantities: Annotated[list[str], meaning("names of the numbers by which images are compared")] = field(
         default_factory=list

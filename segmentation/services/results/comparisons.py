@@ -63,7 +63,8 @@ def _check_comparable(first: Compared, second: Compared) -> None:
         raise Refused(ITSELF, 422)
     for side in (first, second):
         _check_finished(side)
-    tasks, units, sizes = ([value_of(side) for side in (first, second)] for value_of in (_task, unit_of, size_of))
+    tasks = [side.settings["task"] for side in (first, second)]
+    units, sizes = ([value_of(side) for side in (first, second)] for value_of in (unit_of, size_of))
     if tasks[0] != tasks[1]:
         raise Refused(OTHER_TASK.format(one=_title(tasks[0]), other=_title(tasks[1])), 422)
     if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
@@ -85,10 +86,6 @@ def _check_finished(side: Compared) -> None:
         raise Refused(UNFINISHED.format(name=name), 409)
     if not side.is_done:
         raise Refused(NONE.format(name=name), 409)
-
-
-def _task(side: Compared) -> str:
-    return side.settings["task"]
 
 
 def _title(task: str) -> str:

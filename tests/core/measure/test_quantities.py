@@ -162,15 +162,15 @@ def test_the_result_answers_with_the_quantities_of_its_task():
     statistics = analysis.statistics
     low, high = statistics.intervals["median"]
     total = statistics.budget["median"]["ends"]
-    assert total[0] < low < high < total[1] and "total" not in found["d10"]
-    assert found["median"] == {"value": statistics.median, "low": low, "high": high, "unit": "nm", "total": total}
+    assert total[0] < low < high < total[1] and found["d10"]["interval"] is found["d10"]["low"] is None
+    assert found["median"] == {"value": statistics.median, "interval": total, "low": low, "high": high, "unit": "nm"}
     nano = found["fraction_100nm"]
     assert nano == {
         "value": statistics.fraction_100nm,
         "low": pytest.approx(statistics.fraction_low),
         "high": pytest.approx(statistics.fraction_high),
         "unit": "",
-        "total": statistics.budget["fraction_100nm"]["ends"],
+        "interval": statistics.budget["fraction_100nm"]["ends"],
     }
 
 

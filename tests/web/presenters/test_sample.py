@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from segmentation.core.measure.quantities import Value
 from segmentation.models import Job, Sample
 from segmentation.presenters.sample import PooledResult
 from tests.web.finished import SUMMARY, words
@@ -65,7 +66,7 @@ def test_where_the_calibration_stands_in_the_way_it_is_said(sample):
 
 def of_classes(made, values):
     """The only image of a sample without sizes, which has these quantities, as all images together have them."""
-    stored = {name: {"value": value, "unit": unit} for name, (value, unit) in values.items()}
+    stored = {name: Value(value, unit=unit).as_dict() for name, (value, unit) in values.items()}
     job = made.jobs.get()
     job.summary = {
         **job.summary,

@@ -30,14 +30,14 @@ def read(tags: Tags) -> Facts | None:
         rows=whole(_number(metadata.get("image_rows"))),
         source=Source.SIDE_FILE if scale["source"] == Source.SIDE_FILE else Source.METADATA,
         metadata=metadata_of(
-            **{name[:40]: _text_or_number(metadata[name]) for name in metadata if name not in OF_FILES}
+            **{
+                name[:40]: value if isinstance(value, str) else _number(value)
+                for name, value in metadata.items()
+                if name not in OF_FILES
+            }
         ),
         notes=tuple(str(note)[:LONGEST_NOTE] for note in content["notes"][:MOST_NOTES]),
     )
-
-
-def _text_or_number(value: Any) -> str | float | None:
-    return value if isinstance(value, str) else _number(value)
 
 
 def _number(value: Any) -> float | None:

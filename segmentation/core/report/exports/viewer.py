@@ -132,7 +132,12 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
     measured = {quantity.name for quantity in table.quantities}
     size = tasks.find(analysis.segmentation.provenance.task).size
     sizes = [name for name in measures_of(size) if name not in DESCRIPTORS]
-    columns = {name: [_finite(value) for value in table.length(name).tolist()] for name in sizes if name in measured}
+    columns: dict[str, list[Any]] = {
+        # JSON has no NaN; the table of a refused image has it.
+        name: [value if math.isfinite(value) else None for value in table.length(name).tolist()]
+        for name in sizes
+        if name in measured
+    }
     shapes = [
         name
         for name in (*DESCRIPTORS, "confidence", "relative_contrast")
@@ -149,11 +154,6 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
 
 def _short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
     return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in values.tolist()]
-
-
-def _finite(value: float) -> float | None:
-    """A number for JSON, which has no NaN; the table of a refused image has it."""
-    return value if math.isfinite(value) else None
 
 
 def _whole(line: NDArray[np.float64]) -> list[float]:
