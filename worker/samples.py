@@ -119,7 +119,7 @@ def _member(job: Job) -> Member | None:
         return None
     calibration = Calibration(**job.summary["calibration"])
     statistics = Statistics.from_dict(job.summary["statistics"]) if job.summary["statistics"] else None
-    quantities = {name: Value(**value) for name, value in quantities_of(job.summary).items()}
+    quantities = {name: Value.from_dict(value) for name, value in quantities_of(job.summary).items()}
     known = (clarity, job.micrograph.sha256, _record(job), _picture(job), statistics, quantities)
     flags = from_json(job.summary)
     texts = {flag.text for flag in flags}

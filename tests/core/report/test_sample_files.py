@@ -385,8 +385,11 @@ def test_images_left_out_put_no_number_in_doubt_and_the_warning_says_how_many_th
     sample = combine("lot", some)
     assert not any(flag.doubt for flag in sample.flags)
     assert warned(sample.flags) == [f"Note: 2 images not counted: {WHY[NO_PIXEL_SIZE]}"]
-    doubtful = combine("lot", [some[1], replace(some[2], name="c.tif")])
-    assert doubtful.flags[-1].text.startswith("c.tif") and any(flag.doubt for flag in doubtful.flags)
+
+
+def test_of_images_that_count_the_doubtful_ones_are_named():
+    flags = combine("lot", [unscaled("a.tif"), unscaled("b.tif")]).flags
+    assert any(flag.doubt for flag in flags) and flags[-1].text == "b.tif: It is blank."
 
 
 def test_the_workbook_says_that_contacts_widen_one_side():
