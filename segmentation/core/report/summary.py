@@ -120,7 +120,12 @@ class Summary:
     @property
     def quantities(self) -> list[Entry]:
         """The answers of a kind of analysis whose size distribution alone is not the answer."""
-        return [] if self.screened else answers(self.stored_quantities)
+        entries = [] if self.screened else answers(self.stored_quantities)
+        if not self.statistics or self.statistics.interval_note or self.statistics.interval_basis != BY_IMAGE:
+            return entries
+        reason = f"{self.few}, or lack it"
+        is_measured = (entry.kind != "integer" and entry.number.value for entry in entries)
+        return [replace(entry, caution=reason if is_ else "") for entry, is_ in zip(entries, is_measured, strict=True)]
 
     @property
     def known(self) -> list[Entry]:

@@ -23,6 +23,7 @@ from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.budget_table import ONE_SIDED, UNRESOLVED, lines
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
+from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
 from segmentation.core.report import exports, figure, pages
@@ -404,3 +405,11 @@ def test_three_images_without_an_interval_differ_too_much():
     statistics = replace(combine("lot", seen(3)).pooled, interval_note="")
     wide = replace(statistics, intervals={**statistics.intervals, "mean": None})
     assert {each.name: each for each in Summary(wide, {}).sizes}["mean"].interval == "images differ too much"
+
+
+def test_a_number_of_three_images_without_an_interval_says_why():
+    statistics = replace(combine("lot", seen(3)).pooled, screened=False)
+    entries = Summary(
+        statistics, {"porosity": Value(0.5), "fibres": Value(9.0), "pore_diameter": Value(3.0, 2.0, 4.0)}
+    ).known
+    assert [each.interval for each in entries] == ["images differ too much, or lack it", "", "2.0–4.0"]
