@@ -16,15 +16,16 @@ from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Effect, Evidence, effect
 from .measure.distribution import Edge, WeightedSizes
 from .measure.filters import by_reason
+from .measure.mats import poisson
 from .measure.pooled_fields import FieldOfView, cannot_join, pooled_quantities
 from .measure.pooling import alone, find_outliers, notes_on, pool, without_scale
-from .measure.quantities import Value
+from .measure.quantities import POISSON, Value, number
 from .measure.results import PooledStatistics, Statistics
 from .measure.table import Table, aligned
 from .micrograph.crosscheck import Source
 from .micrograph.pairing import rank
-from .micrograph.types import Calibration
-from .sample import LeftOut, Member, SampleAnalysis, SampleImage, calibration_of, common_calibration
+from .micrograph.types import Calibration, common_calibration
+from .sample import LeftOut, Member, SampleAnalysis, SampleImage, calibration_of
 
 SEED = 0
 MOST_NAMED = 5  # images whose numbers are in doubt
@@ -137,8 +138,10 @@ def _numbers(
         chosen = [fields[number] for number in used]
         uncertainty = calibration.standard_uncertainty or 0.0
         values = pooled_quantities(chosen, task.pool_fields, chosen[0].table.unit, uncertainty)
+        counts = {name: value.value for name, value in values.items() if number(name).interval == POISSON}
+        values |= {name: poisson(count) for name, count in counts.items() if count is not None}
     figures = task.figures if pooled else {}
-    return values | {number: pooled.value(figure) for number, figure in figures.items() if pooled and number in values}
+    return values | {name: pooled.value(figure) for name, figure in figures.items() if pooled and name in values}
 
 
 def _field(member: Member, edge: Edge) -> FieldOfView:

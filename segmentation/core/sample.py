@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import tasks
@@ -14,7 +14,7 @@ from .labels.segmentation import MASKS
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics
 from .measure.table import Table
-from .micrograph.types import LEAST_DOUBT, Calibration
+from .micrograph.types import Calibration
 from .settings import DEFAULT_TASK
 from .tasks.base import Task
 
@@ -103,7 +103,7 @@ class Member:
         from .measure.fields import whole
 
         task = tasks.find(self.record.task)
-        return self.table if task.screened or not task.size else whole(self.table)
+        return self.table if task.screened or "touches_frame" not in self.table.columns else whole(self.table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,17 +297,6 @@ class SampleAnalysis:
         content = {**({} if self.task.screened else numbers), **pooled, **of_sample, **as_json(self.flags)}
         rows = zip(self.rows[: len(self.members)], self.images, strict=False)
         return content | {"images": [{**row, "warning": image.warning} for row, image in rows]}
-
-
-def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
-    """The least certain calibration: the one with the largest uncertainty, or one with unknown uncertainty if the
-    others have only small rounding errors. The microscope's uncertainty is used only if all images have one; otherwise
-    only the rounding counts."""
-    if any(calibration.instrument_uncertainty is None for calibration in calibrations):
-        calibrations = [replace(one, instrument_uncertainty=None, instrument_note="") for one in calibrations]
-    worst = max(calibrations, key=lambda calibration: calibration.standard_uncertainty or 0.0)
-    unknown = [calibration for calibration in calibrations if calibration.standard_uncertainty is None]
-    return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
 
 
 def calibration_of(members: Sequence[Member]) -> dict[str, Any]:

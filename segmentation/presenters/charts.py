@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Any
 
+import numpy as np
+
 from ..core.measure.quantities import decimals_between, significant
 from ..core.report.entries import Entry
 from ..core.report.summary import Summary
@@ -138,11 +140,6 @@ def _round_steps(low: float, high: float) -> list[float]:
     return [float(f"{number * step:.12g}") for number in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
 
 
-def _few(steps: list[float]) -> list[float]:
-    """Every second one of many, so that their texts fit a phone."""
-    return steps[::2] if len(steps) > TICKS else steps
-
-
 def polygon(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[float, float | None]]:
     """A histogram as the line over the middles of its bins."""
     bins = zip(edges, edges[1:], heights, strict=False)
@@ -154,6 +151,18 @@ def points(curve: Mapping[str, Any], names: Iterable[str]) -> list[list[tuple[fl
     x, lines = curve["x"], curve["lines"]
     ys = [lines.get(name, []) for name in names] if len(lines) > 1 else lines.values()
     return [polygon(x, y) if len(x) > len(y) > 0 else list(zip(x, y, strict=False)) for y in ys]
+
+
+def on_shared_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Stored curves of one line each; histograms all on bins as wide as the widest: equal heights are equal shares."""
+    lines = [(curve["x"], *curve["lines"].values()) for curve in curves]
+    if any(len(x) <= len(y) for x, y in lines):
+        return list(curves)
+    wide = max(x[-1] - x[-2] for x, _ in lines)
+    first, last = floor(min(x[0] for x, _ in lines) / wide), ceil(max(x[-1] for x, _ in lines) / wide - 1e-9)
+    edges = wide * np.arange(first, last + 1)
+    shares = (np.diff(np.interp(edges, x, np.cumsum([0, *y]))).tolist() for x, y in lines)
+    return [{"x": edges.tolist(), "lines": {"": share}} for share in shares]
 
 
 @dataclass(frozen=True)
@@ -198,8 +207,7 @@ class Lines:
 
         places = [[(right(x), down(y)) for x, y in points] for points in drawable]
         steps = _round_steps(first, last)
-        if len(steps) > TICKS:  # so that their texts fit a phone
-            steps = steps[::2]
+        steps = steps[::2] if len(steps) > TICKS else steps  # so that their texts fit a phone
         return cls(
             tuple("M" + " L".join(f"{x} {y}" for x, y in points) if len(points) > 1 else "" for points in places),
             tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in drawable[0]),

@@ -8,11 +8,11 @@ from functools import cached_property
 from math import sqrt
 from typing import Any
 
+from ..core.compare.results import COUNTS, MANY_IMAGES, Limits, Place, of_difference
 from ..core.compare.results import Comparison as Compared
-from ..core.compare.results import Limits, Place, of_difference
 from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
-from ..core.measure.fitting import chance_words
+from ..core.measure.fitting import CHANCE, chance_words
 from ..core.measure.quantities import Value, in_micrometres, significant
 from ..core.measure.results import micrometres
 from ..core.report.entries import Entry, known_column
@@ -26,11 +26,9 @@ from .sample import PooledResult
 
 HOW = {
     "paired": "Both are of one image: the same objects are compared. Intervals of differences are of counting alone.",
-    "independent": "The images are different: each difference has the intervals of both numbers, {of}.",
+    "independent": "The images are different: each difference has the intervals of both numbers.",
     "shared": "Some images are in both results, so differences have no interval.",
 }
-TOTAL = "of median and 1–100 nm with the total uncertainty, else of counting and scale alone"
-COUNTING = "of counting and scale alone"
 NOT_PAIRED = "Both are of one image, so their differences have no interval."
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
 # Title, what it means, and on which side its objects are counted.
@@ -121,9 +119,14 @@ class ComparedResults:
         if not self.result:
             return ""
         has_intervals = any(difference["low"] is not None for difference in self.result["differences"])
-        totals = [any(entry.total for entry in side.sizes) for side in (self.a, self.b)]
-        words = HOW[self.result["how"]].format(of=TOTAL if all(totals) else COUNTING)
-        return NOT_PAIRED if self.result["how"] == "paired" and not has_intervals else words
+        return NOT_PAIRED if self.result["how"] == "paired" and not has_intervals else HOW[self.result["how"]]
+
+    @property
+    def notes(self) -> list[str]:
+        """What there is to say of the differences; of counts only what is true of a row."""
+        used = {COUNTS if row.interval else MANY_IMAGES for row in self.main if row.after.kind == "integer"}
+        unused = {COUNTS, MANY_IMAGES} - used
+        return [note for note in (self.result["notes"] if self.result else ()) if note not in unused]
 
     @cached_property
     def main(self) -> list[Difference]:
@@ -193,7 +196,7 @@ class ComparedResults:
     @property
     def p(self) -> str:
         distance = self.result["distance"] if self.result else None
-        if not distance or distance["p"] is None:
+        if not distance or distance["p"] is None or (distance["least_p"] or 0.0) >= CHANCE:
             return ""
         return chance_words(distance["p"])
 
@@ -267,18 +270,22 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
     if one is None or other is None:
         return Difference(term, after.definition, before, after, "")
     write = replace(after, number=Value(max(map(abs, limits)), *limits)).write if limits else after.write
-    sign = "±" if other == one else "+" if other > one else "−"
     share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
-    unit = "points" if after.kind == "fraction" else after.unit
-    text = f"{sign}{write(abs(other - one))} {unit}".strip() + (share if other != one else "")
+    unit, off = "points" if after.kind == "fraction" else after.unit, write(abs(other - one))
+    text = f"{_sign(other - one, off) or '±'}{off} {unit}".strip() + (share if other != one else "")
     ends = _ends(write, limits) if limits else ""
     return Difference(term, after.definition, before, after, text, ends, other - one, *(limits or (None, None)))
 
 
 def _ends(write: Callable[[float], str], limits: Limits) -> str:
     """Such as "−12 to +5"."""
-    signs = ("−" if bound < 0 else "+" if bound > 0 else "" for bound in limits)
-    return " to ".join(f"{sign}{write(abs(limit))}" for sign, limit in zip(signs, limits, strict=True))
+    ends = [(limit, write(abs(limit))) for limit in limits]
+    return " to ".join(f"{_sign(limit, text)}{text}" for limit, text in ends)
+
+
+def _sign(value: float, text: str) -> str:
+    """That of a number which is written as `text`: none of one that rounds to zero."""
+    return "" if text == "0" else "−" if value < 0 else "+"
 
 
 def _place(name: Place, objects: Mapping[str, list[int]]) -> PlaceRow:

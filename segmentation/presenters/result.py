@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
-from ..models import Job, Micrograph
+from ..models import Job
 from ..plain import quantities_of
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
@@ -99,6 +99,7 @@ class Result(ChartedSummary):
         self.task = find(self.summary["task"])
         super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
         self.calibration = used_calibration(job)
+        self.scale_doubt = self.calibration.standard_uncertainty
 
     @property
     def nothing(self) -> bool:
@@ -220,7 +221,7 @@ class Result(ChartedSummary):
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and not self.statistics
-        return class_rows(self.stored_quantities) if has_classes else []
+        return class_rows(map(self.told, answers(self.stored_quantities, every=True))) if has_classes else []
 
     @property
     def curves(self) -> list[Lines]:
@@ -335,16 +336,17 @@ class Result(ChartedSummary):
         """What counted in the end, and whether it was found by itself."""
         used = self.summary.get(setting.name)
         if setting.name == "data_bar":
-            return _data_bar(used, self.job.micrograph)
+            height = self.job.micrograph.height
+            return "none" if used is None else f"cut off from row {used} ({height - used} rows)"
         if used is None or used == requested:
             return setting.says(requested)
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
 
 
-def class_rows(quantities: Mapping[str, Value]) -> list[ClassRow]:
+def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
     """The numbers of each class, in the order of the classes."""
     figures: dict[str, dict[str, Entry]] = {}
-    for quantity in answers(quantities, every=True):
+    for quantity in quantities:
         figure, _, name = quantity.name.partition(OF)
         if name:
             figures.setdefault(figure, {})[name] = replace(quantity, term=known_number(figure).title)
@@ -400,12 +402,6 @@ def headline(numbers: Summary) -> str:
     first = next((entry for entry in numbers_known if entry.number.value is not None), None)
     term = first and ("median" if numbers.kept else first.term)
     return " ".join(filter(None, (term, first.value, first.unit))) if first else ""
-
-
-def _data_bar(first: int | None, micrograph: Micrograph) -> str:
-    if first is None:
-        return "none"
-    return f"cut off from row {first} ({micrograph.height - first} rows)"
 
 
 def _seconds(timings: dict[str, float], reused: bool) -> str:

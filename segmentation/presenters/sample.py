@@ -17,6 +17,7 @@ from ..core.flags import Flag, from_json
 from ..core.measure.quantities import OF, Unit, Value, in_micrometres
 from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Interval, Statistics
 from ..core.micrograph.pairing import rank
+from ..core.micrograph.types import common_calibration
 from ..core.report.entries import Entry, answers, known_number
 from ..core.report.wording import agreement_words, capital, corrected_images_words, scale_range
 from ..core.tasks import UnknownTask, find
@@ -24,19 +25,15 @@ from ..core.tasks.base import Task
 from ..http.serving import thumbnails
 from ..models import Job, Micrograph, Sample
 from ..plain import quantities_of
+from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import title_of
 from ..services.results.samples import uncounted
-from .charts import ChartedSummary, Lines, points
+from .charts import ChartedSummary, Lines, on_shared_edges, points
 from .result import ClassRow, class_rows, shown_settings, values_of
 
 HEIGHT = 32.0
 MANY = 20  # images whose rows are asked for less often
 EXCLUDED = "left out by you"
-BY_FIELD = (
-    "Ranges are 95 % intervals: Student's t over {images} images, weighted by area or objects; for sizes,"
-    " resampling of the images. They show how the images differ, not how wrong the model is."
-)
-ONE_FIELD = "Ranges are 95 % intervals, by blocks of the only image that counts."
 PENDING = "not pooled yet"
 NOBODY = ("0", "null")  # made or changed an outline
 STATES = {
@@ -133,6 +130,7 @@ class PooledResult(ChartedSummary):
         reported = bool(self.stored.get("of"))
         statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
         super().__init__(statistics, values_of(self.stored) if reported else {}, **self._words())
+        self.several = self.images_pooled > 1
         self.unit: str = self.statistics.unit if self.statistics else self.stored.get("unit", "nm")
 
     def _words(self) -> dict[str, str]:
@@ -182,19 +180,35 @@ class PooledResult(ChartedSummary):
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and bool(self.quantities)
-        return class_rows(self.stored_quantities) if has_classes else []
+        return class_rows(map(self.told, answers(self.stored_quantities, every=True))) if has_classes else []
+
+    @cached_property
+    def scale_doubt(self) -> float | None:
+        """See `Summary`."""
+        jobs = Job.objects.filter(pk__in=self._counted).select_related("micrograph")
+        return common_calibration([used_calibration(job) for job in jobs]).standard_uncertainty
 
     @property
-    def curves(self) -> list[Lines]:
-        """The curves of its images over each other, where each has one line, such as the thickness along a layer."""
+    def _counted(self) -> list[str]:
+        """The ids of the images in the numbers."""
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), strict=False)
-        counted = [pk for pk, row in rows if not row.get("excluded")] if not self.statistics else []
-        overlaid: dict[tuple[str, str], list[Any]] = {}
-        for curves in Job.objects.filter(pk__in=counted).values_list("summary__curves", flat=True):
+        return [pk for pk, row in rows if not row.get("excluded")]
+
+    @cached_property
+    def curves(self) -> list[Lines]:
+        """The curves of its images over each other, where each has one line, such as the thickness along a layer; the
+        lines in the order of the numbers of the images, empty where an image has none."""
+        rows = list(zip(self.stored.get("of", []), self.stored.get("images", []), strict=False))
+        counted = {pk: number for number, (pk, row) in enumerate(rows) if not (self.statistics or row.get("excluded"))}
+        overlaid: dict[tuple[str, str], dict[int, Any]] = {}
+        for pk, curves in Job.objects.filter(pk__in=counted).values_list("pk", "summary__curves"):
             for curve in curves or ():
                 if len(curve["lines"]) == 1:
-                    overlaid.setdefault((curve["title"], curve["across"]), []).extend(points(curve, ()))
-        charts = (Lines.of(lines, *titles, from_zero=True) for titles, lines in overlaid.items())
+                    overlaid.setdefault((curve["title"], curve["across"]), {})[counted[str(pk)]] = curve
+        charts = []
+        for titles, of in overlaid.items():
+            drawn = dict(zip(of, (points(curve, ())[0] for curve in on_shared_edges(list(of.values()))), strict=True))
+            charts.append(Lines.of([drawn.get(i, []) for i in range(len(rows))], *titles, from_zero=True))
         return [chart for chart in charts if chart]
 
     @property
@@ -209,13 +223,6 @@ class PooledResult(ChartedSummary):
     @property
     def kept_words(self) -> str:
         return f"{self.things} of {self.images_pooled} image{'' if self.images_pooled == 1 else 's'}"
-
-    @property
-    def interval_line(self) -> str:
-        """What the intervals beside the numbers are."""
-        if self.quantities:
-            return BY_FIELD.format(images=self.images_pooled) if self.images_pooled > 1 else ONE_FIELD
-        return super().interval_line
 
     @property
     def corrected_line(self) -> str:
@@ -324,7 +331,7 @@ class PooledResult(ChartedSummary):
         one number."""
         names = [name for name in self.headline_names if name in quantities]
         if len(names) > 1:
-            rows = class_rows(values_of({"order": names, "quantities": quantities}))
+            rows = class_rows(answers(values_of({"order": names, "quantities": quantities}), every=True))
             ends = accumulate((row.share.at if row.share else 0.0 for row in rows), initial=0.0)
             return {"shares": list(zip(rows, ends, strict=False))}
         long = {entry.name for entry in answers(self.stored_quantities, every=True) if "µm" in entry.number.unit}

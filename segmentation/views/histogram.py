@@ -154,7 +154,8 @@ def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
         raise Http404
     try:
         storage = artifacts.model._meta.get_field("file").storage
-        particles = _pooled(storage, names, *_said(sample.pooled))
+        asked = [(name, sample.pooled[name]) for name in ("unit", "edge", "size", "screened") if name in sample.pooled]
+        particles = _pooled(storage, names, *asked)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
     return JsonResponse(bars(particles, request.GET))
@@ -167,11 +168,6 @@ def _pooled(storage: Storage, names: tuple[str, ...], *statistics: tuple[str, An
         with storage.open(name, "rb") as file:
             tables_read.append(tables.load(file)[0])
     return Particles.of(tables_read, dict(statistics))
-
-
-def _said(statistics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What `Particles.of` asks of statistics, in a form that a cache can hold."""
-    return ((name, statistics[name]) for name in ("unit", "edge", "size", "screened") if name in statistics)
 
 
 @lru_cache(OPEN_AT_ONCE)

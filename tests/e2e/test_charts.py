@@ -226,7 +226,7 @@ def test_every_choice_of_the_histogram(look):
     page.fill("[name=bins]", "")
     drawn(page)
     why_not = page.locator("[data-chart-unfit]").inner_text()  # a curve, or why there is none
-    expect(page.locator("path.fit")).to_have_count(0 if "not log-normal" in why_not else 1)
+    expect(page.locator("path.fit")).to_have_count(0 if "poor fit" in why_not else 1)
     page.get_by_label("Log-normal").uncheck()
     expect(page.locator("path.fit")).to_have_count(0)
     page.get_by_label("Cumulative").check()

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from segmentation import services
+from segmentation.core.compare.results import COUNTS, MANY_IMAGES
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Comparison, Job, Sample
 from segmentation.presenters.comparison import ComparedResults
@@ -94,16 +95,19 @@ class TestResults:
         expected = (183 - np.hypot(98, 17), 183 + np.hypot(90, 18))
         assert (found["low"], found["high"]) == (shown.low, shown.high) == pytest.approx(expected)
         assert [cell.interval for cell in shown.cells] == ["28–63", "131–319"]
-        assert "median and 1–100 nm with the total" in page.how_line
+        assert page.how_line.endswith("each difference has the intervals of both numbers.")
+        assert page.notes == [COUNTS]
 
-    def test_without_totals_it_is_said(self, result):
-        jobs = result(), result(disc_labels(60, (300, 400), 3), "c" * 64)
-        for job in jobs:
-            job.summary["statistics"]["budget"] = None
-            job.save()
-        compared(*jobs)
-        words = ComparedResults(Comparison.objects.get()).how_line
-        assert "intervals of both numbers, of counting and scale alone" in words
+    @pytest.mark.parametrize("note", [COUNTS, MANY_IMAGES])
+    def test_notes_on_counts_are_true_of_a_row_or_left_out(self, result, note):
+        compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))
+        page = ComparedResults(Comparison.objects.get())
+        page.result["notes"] = [note, "Other."]
+        with_interval = [bool(row.interval) for row in page.main if row.after.kind == "integer"]
+        assert with_interval == [True, False, False], "counted, left out, groups"
+        assert page.notes == [note, "Other."]
+        page.main[:] = [row for row in page.main if row.after.kind != "integer"]
+        assert page.notes == ["Other."]
 
     def test_paired_ones_are_of_counting_alone(self, result):
         compared(result(), result(corrected()))

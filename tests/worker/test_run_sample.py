@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from segmentation import services
+from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
@@ -60,6 +61,8 @@ def pooled(make_sample, tmp_path):
                 "calibration": {**vars(scale)},
                 "used": USED,
                 "data_bar": None,
+                "order": ["median"],
+                "quantities": {"median": Value(28.0, 20.0, 30.0, "nm").as_dict()},
             }
             job.save()
             artifact = Artifact(job=job, attempt=0, name=tables.NAME, size=1, content_type="x")

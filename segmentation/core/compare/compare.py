@@ -19,6 +19,7 @@ from ..measure.fractions import share_between
 from ..measure.matching import Indices
 from ..measure.quantities import Value
 from ..measure.resampling import REPEATS
+from . import results
 from .agreement import Shared, agree, groups, shared
 from .distance import distance
 from .results import PLACES, Agreement, Comparison, Curves, Difference, How, Limits, Objects, counted, of_difference
@@ -31,8 +32,6 @@ LEAST_REPEATS = 400
 FEW = f"Intervals of paired differences need at least {LEAST} groups of objects."
 NO_LABELS = "Objects cannot be paired: that needs two results of one image, with stored outlines of the same size."
 SHARED = "Some images are in both results, so their differences have no interval."
-COUNTS = "The interval of the count takes objects as lying independently of each other (Poisson)."
-MANY_IMAGES = "The count depends on how many images there are, so its difference has no interval."
 
 
 def compare(first: Side, second: Side) -> Comparison:
@@ -85,7 +84,8 @@ def _differences(
         notes += [] if limits else [FEW]
     elif how == "independent":
         limits = {name: _of_independent(name, first, second) for name in NUMBERS}
-        notes.append(COUNTS if len(first.images) == len(second.images) == 1 else MANY_IMAGES)
+        note = results.COUNTS if len(first.images) == len(second.images) == 1 else results.MANY_IMAGES
+        notes += [note] if COUNT in first.values else []
     elif how == "shared":
         notes.append(SHARED)
     both = [name for name in NUMBERS if name in first.values and name in second.values]

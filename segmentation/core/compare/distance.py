@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measure.distribution import Floats, effective_number
+from ..measure.fitting import CHANCE
 from ..measure.pooling import POINTS, kolmogorov
 from ..measure.quantities import significant
 from .results import Distance, How, Test
@@ -39,12 +40,18 @@ def distance(
     if not len(first.size) or not len(second.size):
         return None
     places = np.unique(np.concatenate([first.size, second.size]))
-    curves = [_cumulative(sizes, places) for sizes in (first, second)]
+    curves = []
+    for of in (first, second):
+        order = np.argsort(of.size, kind="stable")
+        total = np.r_[0.0, np.cumsum(of.weight[order])]
+        curves.append(total[np.searchsorted(of.size[order], places, side="right")] / total[-1])
     gap = np.abs(curves[0] - curves[1])
     at = int(gap.argmax())
     test, p, least = _test(first, second, how, float(gap[at]), rng, sampled)
     below = [float(curve[at]) for curve in curves]
     words = "hardly differ" if gap[at] < ALIKE else "differ somewhat" if gap[at] < CLEAR else "differ clearly"
+    words = words if p is None or p < CHANCE or gap[at] < ALIKE else "differ no more than chance explains"
+    words = words if least is None or least < CHANCE else "come from too few images to tell whether they differ"
     shares = " and ".join(f"{100 * share:.0f} %" for share in below)
     reach = f"up to {significant(float(places[at]))} {unit}"
     sentence = f"The distributions {words}: {reach} are {shares} of the objects."
@@ -60,12 +67,6 @@ def distance(
         test=test,
         reading=f"{sentence} {why}",
     )
-
-
-def _cumulative(of: Sizes, places: Floats) -> Floats:
-    order = np.argsort(of.size, kind="stable")
-    total = np.r_[0.0, np.cumsum(of.weight[order])]
-    return np.asarray(total[np.searchsorted(of.size[order], places, side="right")] / total[-1], np.float64)
 
 
 def _test(

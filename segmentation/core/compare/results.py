@@ -16,6 +16,8 @@ from ..measure.results import Count, meaning
 How = Literal["paired", "independent", "shared"]
 Place = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
 PLACES: tuple[Place, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
+COUNTS = "The interval of the count takes objects as lying independently of each other (Poisson)."
+MANY_IMAGES = "The count depends on how many images there are, so its difference has no interval."
 # By what p was found.
 Test = Literal["objects", "images", ""]
 Limits = tuple[float, float]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .quantities import COLUMNS, NUMBERS, Quantity, add
+from .quantities import COLUMNS, GROUPS, NUMBERS, WITHIN, Quantity, add
 from .results import SHAPES
 
 AROUND = 6  # neighbours that the local density looks at
@@ -57,6 +57,7 @@ add(
         "Mean distance from an object's centre to the nearest other centre, corrected for the frame.",
         1,
         source="Hanisch (1984)",
+        interval=WITHIN,
     ),
     Quantity(
         "neighbour_gap",
@@ -65,6 +66,7 @@ add(
         " frame.",
         1,
         source="Hanisch (1984)",
+        interval=WITHIN,
     ),
     Quantity(
         "alignment",
@@ -72,12 +74,14 @@ add(
         "Order parameter |mean exp(2 i angle)| of the long axes of elongated objects: 0 without a common direction, 1"
         " where all are parallel.",
         source="Rayleigh; Mardia and Jupp (2000)",
+        interval=WITHIN,
     ),
     Quantity(
         "share_in_groups",
         "Share in agglomerates",
-        "Share by number of the counted particles that touch another outline; the interval resamples the groups.",
+        "Share by number of the counted particles that touch another outline.",
         kind="fraction",
+        interval=GROUPS,
     ),
     Quantity(
         "mean_primaries", "Particles per agglomerate", "Mean number of counted particles in a group that touches."
@@ -94,5 +98,6 @@ add(
         "Slope of ln(outlines in a group) over ln(radius of gyration / radius of its particles), from 30 groups on."
         " Hidden particles make it too low.",
         source="Köylü et al. (1995)",
+        interval=GROUPS,
     ),
 )

@@ -44,7 +44,7 @@ def doubted(sizes: WeightedSizes) -> Iterator[Caution]:
         why = "images cannot show whether images of larger objects hold fewer of them"
         yield LOCATION, f"fewer than {FEW_IMAGES} {why}"
     if 1 < sizes.images < MANY_IMAGES and poor(sizes):
-        yield ("d10", "d90", "span"), "the sizes of few images are not log-normal"
+        yield ("d10", "d90", "span"), "the sizes of few images fit a log-normal law poorly"
     if n >= FEWER and skewness(sizes) < SKEW:
         yield ("geometric_sd",), "very small sizes are more frequent than very large ones (the logarithms are skewed)"
 

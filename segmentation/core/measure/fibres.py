@@ -40,8 +40,8 @@ class FibreMeasures:
     centre line in the image. curl: (n,) length over the distance of the ends, less 1. direction: (n,) degrees from 0 to
     180, counterclockwise from the x axis. width: (n,) of the label. ends: (n,) ends in view. over: (n,) crossings under
     which the fibre goes on.
-    points, steps, angles, owners: (m,) of places along all fibres: row and column (m, 2), px that each stands for,
-    direction in rad, and index of the fibre.
+    points, steps, angles, owners: (m,) of places along all fibres: row and column (m, 2), px that each stands for (of a
+    fibre its visible length together), direction in rad, and index of the fibre.
     """
 
     diameter: Floats
@@ -88,6 +88,7 @@ def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
     steps, angles = (np.concatenate([np.zeros(0), *(part[k] for part in path_points)]) for k in (1, 2))
     owners = np.repeat([owner for _, owner in paths], [len(path) for path, _ in paths]).astype(np.int64)
     diameter, diameter_sds, length, visible_length, curl, direction, label_width = measures.T
+    steps = steps * (visible_length / np.maximum(np.bincount(owners, steps, count), 1e-9))[owners]
     return FibreMeasures(
         *(diameter, diameter_sds, length, visible_length, curl, direction, label_width),
         *(counts[:, 0], counts[:, 1], points, steps, angles, owners),

@@ -147,8 +147,3 @@ def if_enough(value: Value, table: Table, unit: str = "") -> Value:
     """The value in its unit; without an interval if too few objects were kept."""
     enough = int(table.kept.sum()) >= FEWEST
     return replace(value, unit=unit) if enough else Value(value.value, unit=unit)
-
-
-def counted(number: int) -> Value:
-    """A count, which has no interval."""
-    return Value(float(number))

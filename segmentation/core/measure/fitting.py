@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from .distribution import SAME, Floats, effective_number
+from .quantities import significant
 from .results import Fit
 
 LEAST = 10  # particles; fewer fit nearly any law
@@ -57,7 +58,13 @@ def unfit(fit: Fit | None) -> str:
     """A sentence that says why a fitted law is not drawn; "" if it is drawn, or if no law was fitted."""
     if fit is None or fit["word"] != "poor":
         return ""
-    return f"No log-normal curve: the sizes are not log-normal ({chance_words(fit['p'])})."
+    return f"No log-normal curve: {fit_words(fit)}."
+
+
+def fit_words(fit: Fit) -> str:
+    """How well the law fits by the rule of `log_normal`: "a fair fit, the cumulative curves are up to 5.5 % apart"."""
+    apart = f"a {fit['word']} fit, the cumulative curves are up to {significant(100 * fit['ks'], 2)} % apart"
+    return apart + ", as chance explains" * (fit["word"] == "good" and fit["ks"] > CLOSE)
 
 
 def density(size: Floats, fit: Fit) -> Floats:

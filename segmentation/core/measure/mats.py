@@ -14,6 +14,7 @@ from .drawn import with_scale
 from .fibres import FibreMeasures
 from .fields import BLOCKS, ONE_EACH, block_of, if_enough, mean_of, over_blocks, per_block
 from .filters import Reason
+from .pooled_fields import nested
 from .quantities import NUMBERS, Value
 from .table import Table
 
@@ -46,21 +47,20 @@ def numbers_of(
         return with_scale(value, calibration.standard_uncertainty, quantity.power)
 
     area = labels.size * px**2 / BLOCKS**2
-    values = _by_length(table.length("fibre_diameter")[counted], lengths, scaled)
+    by_length = figures_by_length(table.length("fibre_diameter")[counted])
     parts = (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)
     turns = np.stack([np.bincount(block, part, BLOCKS**2) for part in parts], 1).astype(float)
     crossed_over = measures.over * table.kept
     rows, columns = (np.nan_to_num(table[f"centroid_{axis}_px"]) for axis in "yx")
     crossings = np.bincount(block_of(rows, columns, shape), crossed_over, BLOCKS**2).astype(float)
     covered = np.stack([per_block(labels > 0), per_block(np.ones(labels.shape))], 1).astype(float)
-    length_known = np.isnan(table.length("fibre_length"))
-    whole = table.judged(np.where(table.kept & length_known, str(Reason.FRAME), table.reasons))
+    whole = with_length(table)
     has_fibres = len(counted) > 0
     return {
-        **values,
+        **nested({name: scaled(name, figure, lengths) for name, figure in by_length.items()}),
         "whole_fibres": Value(float(whole.kept.sum())),
         "fibre_length_mean": mean_of(whole, "fibre_length", "exclude", calibration),
-        "order_parameter": scaled("order_parameter", _order, turns) if has_fibres else Value(None),
+        "order_parameter": scaled("order_parameter", order_parameter, turns) if has_fibres else Value(None),
         "porosity": over_blocks(lambda sums: 1 - sums[0] / sums[1], covered, most=1.0) if has_fibres else Value(None),
         "pore_diameter": pore_diameter(labels, calibration),
         "crossing_density": scaled(
@@ -73,26 +73,32 @@ def numbers_of(
     }
 
 
-def _by_length(diameters: Floats, lengths: Floats, scaled: Callable[..., Value]) -> dict[str, Value]:
-    """Mean and percentiles of the diameters (n,), weighted by the lengths (BLOCKS^2, n)."""
+def figures_by_length(diameters: Floats) -> dict[str, Callable[[Floats], float]]:
+    """Mean and percentiles of the diameters (n,), by name, as functions of the length (n,) of each; NaN without any."""
     order = np.argsort(diameters)
-    ascending, sums = diameters[order], lengths[:, order] if len(order) else lengths
 
     def percentile(share: float) -> Callable[[Floats], float]:
-        def figure(weights: Floats) -> float:
-            reached = np.cumsum(weights) - weights / 2
-            return float(np.interp(share * weights.sum(), reached, ascending)) if weights.sum() else np.nan
+        def figure(lengths: Floats) -> float:
+            reached = np.cumsum(lengths[order]) - lengths[order] / 2
+            return float(np.interp(share * lengths.sum(), reached, diameters[order])) if lengths.sum() else np.nan
 
         return figure
 
-    if not len(order):
-        return dict.fromkeys(("fibre_diameter_by_length", *TENTHS), Value(None))
-    mean = scaled("fibre_diameter_by_length", lambda w: float(w @ ascending / w.sum()) if w.sum() else np.nan, sums)
-    return {"fibre_diameter_by_length": mean} | {name: scaled(name, percentile(p), sums) for name, p in TENTHS.items()}
+    def mean(lengths: Floats) -> float:
+        return float(lengths @ diameters / lengths.sum()) if lengths.sum() else np.nan
+
+    return {"fibre_diameter_by_length": mean} | {name: percentile(share) for name, share in TENTHS.items()}
 
 
-def _order(sums: Floats) -> float:
-    return float(min(1.0, np.hypot(sums[0], sums[1]) / sums[2])) if sums[2] else np.nan
+def with_length(table: Table) -> Table:
+    """The table with all fibres without a length left out: the frame or another fibre hides an end of them."""
+    is_cut = table.kept & np.isnan(table.length("fibre_length"))
+    return table.judged(np.where(is_cut, str(Reason.FRAME), table.reasons))
+
+
+def order_parameter(sums: Floats) -> float:
+    """|Σ L exp(2iθ)| / Σ L of the sums (3,) of L cos 2θ, L sin 2θ and L; NaN without a length."""
+    return float(np.minimum(1.0, np.hypot(sums[0], sums[1]) / sums[2])) if sums[2] else np.nan
 
 
 def pores(labels: NDArray[np.int32]) -> Floats:
@@ -123,14 +129,15 @@ def pore_diameter(labels: NDArray[np.int32], calibration: Calibration) -> Value:
 
 
 def who_fibres(table: Table) -> Value:
-    """How many fibres are longer than 5 µm, thinner than 3 µm and over three times as long as wide; None in pixels.
-
-    The interval is that of a Poisson number (Garwood 1936).
-    """
+    """How many fibres are longer than 5 µm, thinner than 3 µm and over three times as long as wide; None in pixels."""
     if table.nm_per_pixel is None:
         return Value(None)
     length, diameter = table.length("visible_length"), table.length("fibre_diameter")
     is_who = table.kept & (length > WHO_NM[0]) & (diameter < WHO_NM[1]) & (length > WHO_ASPECT * diameter)
-    count = float(table["ends_seen"][is_who].sum() / 2)
+    return poisson(float(table["ends_seen"][is_who].sum() / 2))
+
+
+def poisson(count: float) -> Value:
+    """A count with the 95 % interval of a Poisson number (Garwood 1936)."""
     low = float(chi2.ppf(0.025, 2 * count) / 2) if count else 0.0
     return Value(count, low, float(chi2.ppf(0.975, 2 * count + 2) / 2))

@@ -119,7 +119,8 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties
             largest = next(row for row in uncertainties["rows"] if row["name"] == total["largest"])
             verdict, reason = "undecided", "the interval includes 50 %"
             title = largest["title"]
-            decides = f"Less of the largest uncertainty, {title[:1].lower()}{title[1:]}: {largest['remedy']}"
+            remedy = largest["remedy"]
+            decides = f"{remedy[:1].upper()}{remedy[1:]} The largest uncertainty is {title[:1].lower()}{title[1:]}."
     return Nano(
         fraction=fraction.fraction,
         low=fraction.low,

@@ -17,7 +17,7 @@ import numpy as np
 
 from .distribution import Edge, Floats, WeightedSizes
 from .drawn import WIDEST, Z95, t95
-from .quantities import OF, Unit, Value, number
+from .quantities import OF, POISSON, Unit, Value, number
 from .table import Table
 
 OTHER_NUMBERS = "Its model has other classes than the model of the first image."
@@ -109,9 +109,9 @@ def pooled_quantities(
 
     pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
     uncertainty of the calibration, shared by all. Its effect on a number, or on its logarithm, is half the difference
-    between those with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count has no interval, and neither has
-    a number that is the same in all images, or whose interval ends at more than WIDEST times a length, or such a factor
-    to the power of the number.
+    between those with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count has no interval here, and neither
+    has a number that is the same in all images, or whose interval ends at more than WIDEST times a length, or such a
+    factor to the power of the number.
     """
     whole = pool(fields)
     longer, shorter = (pool([field.rescaled(exp(u)) for field in fields]) for u in (uncertainty, -uncertainty))
@@ -122,7 +122,8 @@ def pooled_quantities(
         is_share = quantity.kind == "fraction"
         result = Value(value, unit=quantity.unit(unit))
         unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
-        has_spread = quantity.kind != "integer" and not quantity.extreme and None not in without
+        is_count = quantity.kind == "integer" or quantity.extreme or quantity.interval == POISSON
+        has_spread = not is_count and None not in without
         if value is not None and has_spread and not unscaled:
             every = np.array([value, longer[name] or value, shorter[name] or value, *without], float)
             in_logs = not is_share and not quantity.signed and bool((every > 0).all())
@@ -131,7 +132,7 @@ def pooled_quantities(
             is_useful = len(set(without)) > 1 and not (in_logs and high > value * WIDEST ** max(1, abs(quantity.power)))
             result = replace(result, low=ends[0], high=ends[1]) if is_useful else result
         values[name] = result
-    return values
+    return nested(values)
 
 
 def _ends(figures: Floats) -> Floats:
@@ -141,3 +142,15 @@ def _ends(figures: Floats) -> Floats:
     spread = float(jackknife_error(np.array(without)))
     half = hypot(t95(len(without) - 1) * spread, Z95 * (longer - shorter) / 2)
     return np.array([middle - half, middle + half])
+
+
+def nested(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values, with wider intervals where that of a number ends below that of another one which it is never below:
+    D10 lies under each upper end of D90, and D90 over each lower end of D10."""
+    wider, pairs = dict(values), [(number(name).above, name) for name in values if number(name).above in values]
+    for below, above in (*pairs, *reversed(pairs)):
+        one, other = wider[below], wider[above]
+        if one.low is not None and one.high is not None and other.low is not None and other.high is not None:
+            wider[below] = replace(one, low=min(one.low, other.low))
+            wider[above] = replace(other, high=max(one.high, other.high))
+    return wider

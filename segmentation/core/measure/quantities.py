@@ -22,7 +22,9 @@ ISO_SHAPE = "ISO 9276-6:2008"
 ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
-LEAST_READABLE = 1e-2
+# What a 95 % interval comes from; a sample's comes from the differences between images, unless it counts otherwise.
+COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
+WITHIN, BETWEEN = "differences within the image", "differences between images"
 MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
 
@@ -35,9 +37,9 @@ def significant(value: float | None, digits: int = 3, most: int | None = None) -
     thousands are parted by commas. most: decimals that are written at most, -1 for tens."""
     if value is None or not isfinite(value):
         return "–"
-    if value == 0:
-        return "0"
     rounded = round(value, decimals(value, digits, most))
+    if rounded == 0:
+        return "0"
     text = f"{rounded:,.{max(0, decimals(rounded, digits, most))}f}"
     return text if abs(rounded) >= 10_000 else text.replace(",", "")
 
@@ -60,7 +62,9 @@ class Quantity:
 
     name: in code and files. title: on pages. definition: one sentence. power: of the length in its unit, 0 for none, 2
     for an area, -2 for a density. kind: "fraction" is a number from 0 to 1. source: of the definition, "" where it is
-    our own. signed: whether it can be below zero. extreme: whether it is of one place, so without an interval.
+    our own. signed: whether it can be below zero. extreme: whether it is of one place, or a sum, so without an
+    interval. interval: what its 95 % interval comes from in one image. scaled: whether the scale is in it although
+    the unit has no length. above: the number that this one is never below, such as D10 of D50.
     """
 
     name: str
@@ -71,6 +75,17 @@ class Quantity:
     source: str = ""
     signed: bool = False
     extreme: bool = False
+    interval: str = ""  # by default see __post_init__
+    scaled: bool = False
+    above: str = ""
+
+    def __post_init__(self) -> None:
+        by_area = self.power < 0 or self.kind == "fraction"
+        object.__setattr__(self, "interval", self.interval or (WITHIN if by_area else COUNTING))
+
+    def basis(self, by_image: bool) -> str:
+        """What its 95 % interval comes from, of one image or `by_image`, of several."""
+        return BETWEEN if by_image and self.interval not in (POISSON, GROUPS) else self.interval
 
     @property
     def label(self) -> str:
@@ -106,6 +121,11 @@ class Value:
         interval = list(self.total) if self.total else ends
         return {"value": self.value, "interval": interval, "low": self.low, "high": self.high, "unit": self.unit}
 
+    def times(self, factor: float, unit: str) -> Value:
+        """The same in another unit, of which there are `factor` to one of this."""
+        value, low, high = (None if end is None else end * factor for end in (self.value, self.low, self.high))
+        return Value(value, low, high, unit, self.total and (self.total[0] * factor, self.total[1] * factor))
+
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Value:
         low, high = fields["low"], fields["high"]
@@ -125,17 +145,13 @@ _POWERS = {f"nm{mark}": power for power, mark in MARKS.items()}
 def in_micrometres(value: Value) -> Value:
     """A length, an area or a density in nm converted to µm; anything else unchanged."""
     power = _POWERS.get(value.unit)
-    if power is None:
-        return value
-    middle, low, high = (None if end is None else end * 1e3**-power for end in (value.value, value.low, value.high))
-    total = value.total and (value.total[0] * 1e3**-power, value.total[1] * 1e3**-power)
-    return Value(middle, low, high, f"µm{MARKS[power]}", total)
+    return value if power is None else value.times(1e3**-power, f"µm{MARKS[power]}")
 
 
 def readable(value: Value) -> Value:
-    """The same in µm where nm would be long: 1 µm and more, and densities that would be zeros (0.000003 nm⁻²)."""
+    """The same in µm where nm would be long: 1 µm and more, and all densities (3 µm⁻², not 0.000003 nm⁻²)."""
     power, number = _POWERS.get(value.unit, 0), abs(value.value or 0.0)
-    is_long = number >= LONG_NM**power if power > 0 else 0 < number < LEAST_READABLE
+    is_long = number >= LONG_NM**power if power > 0 else power < 0
     return in_micrometres(value) if is_long else value
 
 
@@ -295,6 +311,8 @@ add(
         " In EU recommendation 2022/C 229/01 a material with 50 % or more is a nanomaterial.",
         kind="fraction",
         source="EU 2022/C 229/01; Wilson (1927)",
+        interval=COUNTING,
+        scaled=True,
     ),
     Quantity(
         "fraction_100nm_with_doubtful",

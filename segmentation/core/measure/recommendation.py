@@ -19,6 +19,14 @@ EXCLUDED_UNDER = 6.0  # m²/cm³
 EXEMPT_NM = 100_000.0
 THIN_NM = 1.0
 OF_SPHERES = 6000.0  # m²/cm³ of a sphere of 1 nm
+DIMENSION = (
+    f"The minimum Feret diameter stands for the smallest external dimension; it counts from 1 to {NANO_NM:g} nm."
+    " Outlines {smaller} are too small for these pixels and are not in the fraction. The verdict allows for them."
+)
+THICKNESS = (
+    "A projection shows two of three dimensions. A thin particle that lies flat is counted by its width. So the"
+    " true fraction may be higher, never lower."
+)
 ROD, PLATE = 4 / 6, 2 / 6  # of the surface by volume of a sphere as thick
 
 
@@ -37,8 +45,8 @@ def recommendation(
     exempt = int((sizes.size > EXEMPT_NM).sum())
     points = [
         ("Constituent particles", _constituents(len(sizes), groups)),
-        ("External dimension", _dimension(terms)),
-        ("Thickness", _thickness()),
+        ("External dimension", DIMENSION.format(smaller=terms.smaller)),
+        ("Thickness", THICKNESS),
         ("Elongated and plate-like particles", _thin(max_feret, terms)),
         ("Particles over 100 µm", _over(exempt, share_between(sizes.size, weights))),
         ("Volume-specific surface area", " ".join(_surface(vssa))),
@@ -53,21 +61,6 @@ def _constituents(n: int, groups: Agglomerates) -> str:
         f"Each particle counts once, whether it is alone or in an aggregate or agglomerate: {touching}, and"
         f" {groups['singles']:,} touch no other. An image cannot show whether touching particles are fused; the count"
         " does not depend on it."
-    )
-
-
-def _dimension(terms: Terms) -> str:
-    return (
-        f"The minimum Feret diameter stands for the smallest external dimension; it counts from 1 to {NANO_NM:g} nm."
-        f" Outlines {terms.smaller} are too small for these pixels and are not in the fraction. The verdict allows for"
-        " them."
-    )
-
-
-def _thickness() -> str:
-    return (
-        "A projection shows two of three dimensions. A thin particle that lies flat is counted by its width. So the"
-        " true fraction may be higher, never lower."
     )
 
 

@@ -13,7 +13,7 @@ from ..micrograph.types import Calibration
 from .agglomerates import agglomerates
 from .bootstrap import intervals, median_interval, undefined
 from .budget import Case, Evidence, budget
-from .cautions import EVERY, cautions
+from .cautions import cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, quantile
@@ -98,9 +98,11 @@ def describe(
     scale_uncertainty = calibration.standard_uncertainty if calibration else None
     uncertainty = scale_uncertainty or 0.0
     sizes = WeightedSizes.of(*tables, edge=edge, by=size)
+    of_sizes = _of_sizes(sizes, uncertainty, np.random.default_rng(seed))
+    given = [name for name, ends in of_sizes["intervals"].items() if ends]
     described = {
-        **_of_sizes(sizes, uncertainty, np.random.default_rng(seed)),
-        "cautions": cautions(sizes, EVERY if screened else EVERY[:-1]),
+        **of_sizes,
+        "cautions": cautions(sizes, [*given, "fraction_100nm"] if screened else given),
         "size": size,
         "screened": screened,
         "unit": sizes.unit,

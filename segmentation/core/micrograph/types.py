@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -120,6 +121,19 @@ def own_calibration(file: Calibration, reading: Calibration, *, texts_agree: boo
     if contradict(file, reading) and (texts_agree or file.detail.startswith(PROGRAMS)):
         return Calibration.absent()
     return file if file.nm_per_pixel else reading
+
+
+def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
+    """The least certain calibration: the one with the largest uncertainty, or one with unknown uncertainty if the
+    others have only small rounding errors. The microscope's uncertainty is used only if all images have one; otherwise
+    only the rounding counts. Of none it is the absent one."""
+    if not calibrations:
+        return Calibration.absent()
+    if any(calibration.instrument_uncertainty is None for calibration in calibrations):
+        calibrations = [replace(one, instrument_uncertainty=None, instrument_note="") for one in calibrations]
+    worst = max(calibrations, key=lambda calibration: calibration.standard_uncertainty or 0.0)
+    unknown = [calibration for calibration in calibrations if calibration.standard_uncertainty is None]
+    return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
 
 
 IMAGE, IMAGE_SHA256 = "image", "image sha256"  # metadata of a mask: the micrograph that it belongs to

@@ -171,7 +171,8 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.xaxis.set_major_locator(MaxNLocator(max(3, min(8, letters_in(ax) // 7))))
-    ax.set_xlim(*_with_room(bars.edges[0], bars.edges[-1]))
+    low, high, room = bars.edges[0], bars.edges[-1], 0.04 * (bars.edges[-1] - bars.edges[0])
+    ax.set_xlim(0.0 if low < 0.35 * high else low - room, high + room)
     for name, colour, style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
         value = getattr(statistics, name) or 0.0
         how: dict[str, Any] = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": style}
@@ -185,7 +186,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
         highest = max(highest, float(expected.max()))
         ax.plot(size, expected, color=sheet.colour(AREA), linewidth=1.4, label="log-normal")
     elif statistics.fit is not None:
-        ax.plot([], [], " ", label="not log-normal")
+        ax.plot([], [], " ", label="log-normal: poor fit")
     wide = letters_in(ax) > 70
     ax.set_ylim(0, highest / UNDER_LEGEND)
     ax.legend(
@@ -250,8 +251,3 @@ def draw_parts(ax: Axes, answer: Entry) -> None:
     ax.set_yticks(range(len(titles)), [fill(title, PART) for title in titles], fontsize=font)
     ax.set(xticks=[], xlim=(0, 150), ylim=(len(titles) - 0.5, -0.5))
     ax.spines["bottom"].set_visible(False)
-
-
-def _with_room(low: float, high: float) -> tuple[float, float]:
-    room = 0.04 * (high - low)
-    return (0.0 if low < 0.35 * high else low - room), high + room

@@ -40,7 +40,8 @@ NO_DIRECTION = 0.05  # p from which on no common direction is seen
 class Entry:
     """One number. name: of its quantity. term: what it is called. number: with its unit and the ends of its 95 %
     interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
-    what stands below it. holds: what its interval by counting includes. parts: what its total uncertainty consists of.
+    what stands below it. holds: what its interval includes, "" without one; `includes` is what people read.
+    parts: what its total uncertainty consists of.
     group: of a table of all numbers.
     """
 
@@ -98,6 +99,11 @@ class Entry:
         if self.total:
             return interval_words(*self.total, self.write)
         return self.counting or (self.caution if self.number.value is not None else "")
+
+    @property
+    def includes(self) -> str:
+        """What the interval that people read includes; "" without one."""
+        return "total uncertainty" if self.total else self.holds
 
     @property
     def shown(self) -> Value:

@@ -13,7 +13,7 @@ from ..measure.results import PER_IMAGE
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of, settings_of_task
-from .wording import corrected_words, doubt_words, imported_words, instrument_words
+from .wording import corrected_words, doubt_words, imported_words, instrument_words, one_line
 
 Fact = tuple[str, str]  # group and name
 Facts = dict[Fact, Any]
@@ -196,6 +196,12 @@ def used(record: AnalysisRecord) -> dict[str, Any]:
 
 def model(card: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": card.get("name", ""), "version": card.get("version"), "sha256": card.get("sha256", "")}
+
+
+def acquired(sample: SampleAnalysis) -> str:
+    """The dates in the files of the counted images, in their order; "" without any."""
+    dates = dict.fromkeys(str(member.record.instrument.get("date") or "no date") for _, member in sample.counted)
+    return "" if list(dates) == ["no date"] else one_line("; ".join(dates))
 
 
 def _shared(facts_of_images: list[dict[Any, Any]]) -> dict[Any, Any]:

@@ -123,7 +123,7 @@ def _draw_images(figure: Sheet, sample: SampleAnalysis) -> None:
 
 
 def _pooled(sample: SampleAnalysis) -> str:
-    agreement = agreement_words(sample.between).removesuffix(".")
+    agreement = uncapital(agreement_words(sample.between).removesuffix("."))
     sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected), agreement]
     return "; ".join(sentence for sentence in sentences if sentence)
 

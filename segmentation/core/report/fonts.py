@@ -45,15 +45,11 @@ def _dejavu() -> FT2Font:
     return get_font(findfont(FontProperties(family=FAMILIES[:1])))
 
 
-@cache
-def _cjk() -> FT2Font:
-    return get_font(CJK)
-
-
 def writable(words: str) -> str:
     """The words with a box for every character that the fonts lack, and a blank for what cannot be seen."""
     printable = (c if c.isprintable() else " " for c in words)
-    return "".join(c if _dejavu().get_char_index(ord(c)) or _cjk().get_char_index(ord(c)) else "□" for c in printable)
+    fonts = (_dejavu(), get_font(CJK))
+    return "".join(c if any(font.get_char_index(ord(c)) for font in fonts) else "□" for c in printable)
 
 
 def runs(words: str, font: str = REGULAR) -> list[tuple[str, str]]:

@@ -19,9 +19,11 @@ from ..measure.pooling import WHY
 from ..measure.quantities import COLUMNS
 from ..measure.resampling import REPEATS
 from ..measure.results import PER_IMAGE, Statistics
-from ..sample import BY_USER, FAILED, Member, SampleAnalysis, common_calibration
+from ..micrograph.types import common_calibration
+from ..sample import BY_USER, FAILED, Member, SampleAnalysis
 from .charts import Distribution
 from .facts import edge_of, model_words
+from .summary import Summary
 from .wording import (
     corrected_images_words,
     corrected_words,
@@ -94,7 +96,7 @@ def method(sample: SampleAnalysis) -> str:
         size=COLUMNS[statistics.size].label if statistics else "",
         law=_law(sample) if statistics and statistics.fraction_low is not None else "",
         draws=f"{REPEATS:,}",
-        in_blocks=alone and task.semantic and any(value.low is not None for value in alone.quantities.values()),
+        intervals=Summary.of(sample).interval_contents,
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
         known=sources_known,
         missing=missing,

@@ -24,13 +24,15 @@ def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowab
     some = f" The first {most} of {len(pictures)} images." if len(pictures) > most else ""
     counted = ", with what counts in colours" if sample.counted else ""
     title = words(f"Each image as analysed{counted}.{some}", SMALL)
-    first: list[Flowable] = [title] if few else [heading("Micrographs"), title, space(3)]
+    first: list[Flowable] = [*([] if few else [heading("Micrographs")]), title, space(3)]
     width = WIDTH / ABREAST - 8
     for begin in range(0, min(len(pictures), most), ABREAST):
         cells: list[Flowable | list[Flowable]] = []
         for image, content in pictures[begin : min(begin + ABREAST, most)]:
             remark = " (not counted)" if image.excluded else ""
-            cells.append([picture(content, width, TALLEST), words(one_line(image.name, 45) + remark, SMALL), space(5)])
+            cells.append(
+                [picture(content, width, TALLEST), space(3), words(one_line(image.name, 45) + remark, SMALL), space(5)]
+            )
         cells += [[] for _ in range(ABREAST - len(cells))]
         row = (*first, abreast(*cells))
         yield from row if few else [together(*row)]

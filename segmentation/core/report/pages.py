@@ -39,7 +39,7 @@ from .document import (
 from .entries import Entry
 from .exports.images_csv import columns_of
 from .exports.result import versions
-from .facts import REPORTED, changed, common, differing, lines, model_label, reported, text
+from .facts import acquired, changed, common, differing, lines, model_label, reported, text, typed_texts
 from .figure import drawn_alone
 from .guideline import form_of
 from .images import MOST_ABREAST, draw_by_image
@@ -71,7 +71,7 @@ def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False
     """Write the report as PDF; with the annex also the checksums of the files written so far."""
     sample = context.sample
     of = one_line(sample.name, 80 if sample.analysis else 70)
-    title = f"{sample.task.things.capitalize()} in {'' if sample.analysis else 'sample '}{of}"
+    title = f"{sample.task.title} in {'' if sample.analysis else 'sample '}{of}"
     readable = in_readable_unit(sample)
     summary = Summary.of(readable)
     story = [page(*_answer(context, readable, summary)), PageBreak(), page(*_basis(context, readable, summary))]
@@ -113,7 +113,6 @@ def _without_numbers(sample: SampleAnalysis) -> bool:
 
 def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
     """Scale, dates, operator, sample and address."""
-    shared = common(context.sample)
     if sample.analysis is not None:
         rows, columns = sample.analysis.micrograph.shape
         yield "Image", f"{columns} × {rows} px"
@@ -122,8 +121,8 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
     yield "Scale", _scale(sample)
     if context.filing.date:
         yield "Analysed", context.filing.date
-    yield "Acquired", str(shared.get(("instrument", "date"), "the file has no date"))
-    yield "Operator", str(shared.get(("report", REPORTED["operator"]), "not provided"))
+    yield "Acquired", acquired(sample) or ("the file has no date" if sample.analysis else "the files have no date")
+    yield "Operator", typed_texts(sample)["operator"] or "not provided"
     if sample.analysis is not None:
         yield "Sample", one_line(context.filing.sample, 60) or "not provided"
     if context.filing.address:
@@ -151,6 +150,7 @@ def _picture(context: Context) -> Iterator[Flowable]:
         name = names[0] if sample.analysis.refused else names[-1]
         content, panel = context.panel(name) or b"", PANELS["image" if sample.analysis.refused else name]
         yield picture(content, WIDTH, TALLEST)
+        yield space(3)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
         aside = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
         columns, size = sample.analysis.micrograph.shape[1], sample.analysis.calibration.nm_per_pixel

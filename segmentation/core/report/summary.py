@@ -13,19 +13,12 @@ from ..flags import Flag
 from ..measure.budget_table import answers_of, lines, uncertainty_words
 from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
+from ..measure.drawn import Z95
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
-from ..measure.fitting import LEAST, chance_words
-from ..measure.quantities import (
-    COLUMNS,
-    DOUBTFUL_FRACTIONS,
-    NUMBERS,
-    OF,
-    Quantity,
-    Value,
-    significant,
-)
+from ..measure.fitting import LEAST, fit_words
+from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
-from ..micrograph.types import LEAST_DOUBT, NO_SCALE
+from ..micrograph.types import LEAST_DOUBT, NO_SCALE, common_calibration
 from .entries import (
     CAVEAT,
     Aside,
@@ -36,19 +29,11 @@ from .entries import (
     arrangement_entries,
     group_entries,
     known_column,
+    known_number,
     rod_entries,
     shape_entries,
 )
-from .wording import (
-    capital,
-    counted_from,
-    doubt_words,
-    doubtful_shares,
-    interval_holds,
-    per_cent,
-    uncapital,
-    verdict_words,
-)
+from .wording import capital, counted_from, doubtful_shares, per_cent, uncapital, verdict_words
 
 if TYPE_CHECKING:
     from ..sample import SampleAnalysis
@@ -62,6 +47,7 @@ EQUAL_WEIGHT = (
     " they have the weight of the sphere of that area. Some spreads by area and volume have no interval, because they"
     " depend on the few largest {things}."
 )
+NO_ERRORS = "None includes errors of the model."
 
 
 class Summary:
@@ -69,7 +55,13 @@ class Summary:
 
     statistics: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
     things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
+    several: whether the numbers are of several images. scale_doubt: the relative standard uncertainty of their scale,
+    where there are no statistics to know it.
     """
+
+    several = False
+    scale_doubt: float | None = None
+    shape_caveat = CAVEAT
 
     def __init__(
         self,
@@ -87,7 +79,26 @@ class Summary:
     @classmethod
     def of(cls, sample: SampleAnalysis, *, readable: bool = True) -> Summary:
         """Of an image or a sample with pixels or tables at hand."""
-        return cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
+        summary = cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
+        scales = [member.calibration for _, member in sample.counted]
+        summary.several, summary.scale_doubt = len(scales) > 1, common_calibration(scales).standard_uncertainty
+        return summary
+
+    def told(self, entry: Entry) -> Entry:
+        """The entry with what its interval includes: of each number the one place that decides it."""
+        quantity, of = known_number(entry.name), self.statistics
+        by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
+        doubt = (of.relative_uncertainty if of else self.scale_doubt) or 0.0
+        rows = of.budget["rows"] if of and of.budget else []
+        assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in rows)
+        parts = [quantity.basis(by_image)]
+        if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled):
+            parts.append(f"scale (± {significant(100 * Z95 * doubt, 2)} %)")
+        parts += ["fields"] * (assumed and entry.name == "fraction_100nm" and not by_image)
+        holds = (
+            "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+        )
+        return replace(entry, holds=holds) if entry.number.low is not None else entry
 
     @property
     def screened(self) -> bool:
@@ -130,7 +141,7 @@ class Summary:
     @property
     def known(self) -> list[Entry]:
         """The answers of a kind of analysis that have a value."""
-        return [quantity for quantity in self.quantities if quantity.number.value is not None]
+        return [self.told(quantity) for quantity in self.quantities if quantity.number.value is not None]
 
     @property
     def listed(self) -> list[Entry]:
@@ -192,7 +203,7 @@ class Summary:
     def by_number(self, name: str) -> Entry:
         """A figure by number, with its range by all that is known, where that is known."""
         assert self.statistics is not None
-        return Entry.of(name, self.statistics.value(name))
+        return self.told(Entry.of(name, self.statistics.value(name)))
 
     @property
     def headlines(self) -> list[Entry]:
@@ -203,13 +214,7 @@ class Summary:
         below = {"median": "", "fraction_100nm": self.verdict}
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
         return [
-            replace(
-                self.by_number(name),
-                term=terms[name],
-                below=below[name],
-                holds=interval_holds(self.statistics, name),
-                parts=self._parts(name),
-            )
+            replace(self.by_number(name), term=terms[name], below=below[name], parts=self._parts(name))
             for name in names
         ]
 
@@ -265,7 +270,7 @@ class Summary:
         low, high = (figures.get("intervals") or {}).get(name) or (None, None)
         value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.statistics.unit))
         caution = self.few if by == "number" and not figures.get("note") else ""
-        return Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}")
+        return self.told(Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}"))
 
     @property
     def weighted_notes(self) -> list[str]:
@@ -296,18 +301,21 @@ class Summary:
 
     @property
     def interval_line(self) -> str:
-        """What the intervals beside the numbers are, or why there are none."""
-        statistics = self.statistics
-        if not statistics or not self.kept:
-            return ""
-        if statistics.interval_note:
-            return statistics.interval_note
-        basis = "images" if statistics.interval_basis == BY_IMAGE else self.things
-        doubt = statistics.relative_uncertainty or 0.0
-        scale = f", including {doubt_words(doubt)} uncertainty of the scale" if doubt >= LEAST_DOUBT else ""
-        beside = [f"Ranges are 95 % intervals. Those of sizes come from resampling the {basis}{scale}."]
-        beside += ["Median and fraction have the total uncertainty instead."] * bool(self.headlines[0].total)
-        return " ".join([*beside, *statistics.cautions])
+        """What the intervals beside the numbers include, or why those of sizes are missing."""
+        of, contents = self.statistics if self.kept else None, self.interval_contents
+        shown = of.cautions if of and (self.screened or not self.several) else []
+        notes = [of.interval_note] if of and of.interval_note else shown
+        return " ".join([f"Ranges are 95 % intervals. {contents}", *notes] if contents else notes)
+
+    @property
+    def interval_contents(self) -> str:
+        """What the 95 % intervals of the numbers include, each kind with the names of its numbers; "" without any."""
+        names: dict[str, dict[str, None]] = {}
+        for entry in self.listed:
+            if entry.includes:
+                names.setdefault(entry.includes, {})[known_number(entry.name.partition(OF)[0]).label] = None
+        listed = [f"{capital(includes)}: {', '.join(of)}." for includes, of in names.items()]
+        return " ".join([*listed, NO_ERRORS] if listed and not self.screened else listed)
 
     @property
     def no_interval(self) -> str:
@@ -332,11 +340,8 @@ class Summary:
         if not fit or self.kept < LEAST:
             return ""
         assert self.statistics is not None
-        law = f"Log-normal curve (median {significant(fit['median'])} {self.statistics.unit}, geometric SD"
-        return (
-            f"{law} {significant(fit['gsd'])}): a {fit['word']} fit"
-            f" ({chance_words(fit['p'])}; the curves are at most {per_cent(fit['ks'])} apart)."
-        )
+        law = f"Log-normal law (median {significant(fit['median'])} {self.statistics.unit}, geometric SD"
+        return f"{law} {significant(fit['gsd'])}): {fit_words(fit)}."
 
     @property
     def groups(self) -> str:
@@ -357,7 +362,7 @@ class Summary:
         if not self.statistics or not self.kept:
             return []
         found = self.statistics.arrangement
-        return [*(arrangement_entries(found) if found else ()), *group_entries(self.statistics)]
+        return list(map(self.told, (*(arrangement_entries(found) if found else ()), *group_entries(self.statistics))))
 
     @property
     def arrangement_line(self) -> str:
@@ -366,14 +371,9 @@ class Summary:
         return found["sentence"] if found else ""
 
     @property
-    def shape_caveat(self) -> str:
-        """What a class of shape does not say."""
-        return CAVEAT
-
-    @property
     def shape_classes(self) -> list[Entry]:
         """The share of each class of shape."""
-        return list(shape_entries(self.statistics)) if self.statistics and self.kept else []
+        return list(map(self.told, shape_entries(self.statistics))) if self.statistics and self.kept else []
 
     @property
     def rods(self) -> list[Entry]:
@@ -388,7 +388,7 @@ class Summary:
             return ""
         assert self.statistics is not None
         target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
-        of = f" ({interval_holds(self.statistics, 'median')})" if self.by_number("median").total else ""
+        of = f" ({median.holds})" if (median := self.by_number("median")).total else ""
         if convergence.get("by") == "image":
             return f"{capital(more_images_words(more, target, doubt))}{of if more is not None else ''}."
         aim = f"± {per_cent(target)}{of}"

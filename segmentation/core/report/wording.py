@@ -14,7 +14,7 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, decimals, decimals_between, number, significant
-from ..measure.results import BY_IMAGE, Between, Corrected, Statistics
+from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import Source
 from ..micrograph.types import LEAST_DOUBT, Calibration
 
@@ -69,7 +69,7 @@ def hundredths(fraction: float, most: int | None = None) -> str:
     while places < MOST_DECIMALS and round(hundred, places) in (50, 100) and round(hundred, 9) not in (50, 100):
         places += 1
     text = f"{hundred:.{places}f}"
-    return text.rstrip("0").rstrip(".") if "." in text and most is None else text
+    return "0" if float(text) == 0 else text.rstrip("0").rstrip(".") if "." in text and most is None else text
 
 
 def interval_words(low: float, high: float, write: Callable[[float], str] = significant) -> str:
@@ -90,18 +90,6 @@ def counted_from(nano: Mapping[str, Any] | None) -> str:
     """The smallest size counted in a fraction, " of 22.5 nm and more"; "" if none was set aside for its size."""
     least = (nano or {}).get("least_nm")
     return "" if least is None else f" of {significant(least, 3)} nm and more"
-
-
-def interval_holds(statistics: Statistics, answer: str) -> str:
-    """What the 95 % interval of the median or of the nano fraction includes: "counting only"."""
-    doubt = statistics.relative_uncertainty
-    more = ["scale"] * bool(doubt and doubt >= LEAST_DOUBT)
-    if statistics.interval_basis == BY_IMAGE:
-        return " and ".join(["differences between images", *more])
-    rows = statistics.budget["rows"] if statistics.budget else []
-    assumed = next((row["fraction_100nm"] for row in rows if row["name"] == "sampling_between"), None)
-    more += ["fields"] * bool(assumed and answer == "fraction_100nm")
-    return ", ".join(["counting", *more]) if more else "counting only"
 
 
 def verdict_words(nano: Mapping[str, Any]) -> str:
@@ -193,7 +181,7 @@ def agreement_words(between: Between | None) -> str:
     if not between or (between["share"] and "p" not in between):
         return ""
     if between.get("p", 1.0) >= CHANCE:
-        return "The images agree with each other."
+        return "The images agree in their sizes."
     return f"The images differ more than chance explains: by about {100 * between['sd']:.0f} % in size."
 
 
@@ -208,10 +196,7 @@ def corrected_images_words(corrected: Corrected | None) -> str:
 
 def in_hundredths(name: str, value: Value) -> Value:
     """The number as people read it: a fraction in per cent, any other as it is."""
-    if number(name).kind != "fraction":
-        return value
-    middle, low, high = (None if part is None else 100 * part for part in (value.value, value.low, value.high))
-    return Value(middle, low, high, "%")
+    return value if number(name).kind != "fraction" else value.times(100, "%")
 
 
 def pixel_size(nm_per_pixel: float) -> str:

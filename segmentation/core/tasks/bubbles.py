@@ -59,6 +59,7 @@ quantities.add(
         "V / (A t − V) with the volume V of spheres of the bubbles' diameters, the analysed area A and the typed"
         " thickness t. Hidden bubbles are not counted, and the interval takes the thickness as exact.",
         kind="fraction",
+        scaled=True,
     ),
 )
 
@@ -82,7 +83,7 @@ def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSe
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    from ..measure.fields import counted, distribution, if_enough, over_blocks, per_area, per_block, table_of
+    from ..measure.fields import distribution, if_enough, over_blocks, per_area, per_block, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration)
     if nothing := shared.withheld_result(segmentation, table, TASK, settings):
@@ -93,7 +94,7 @@ def measure(
     sums = np.stack([per_block(inside), per_block(np.ones(shape))], axis=1)
     thickness = segmentation.provenance.settings.get("thickness")
     values = (
-        *(counted(int(table.kept.sum())), counted(len(np.unique(table["group"][table.kept])))),
+        *(Value(float(table.kept.sum())), Value(float(len(np.unique(table["group"][table.kept]))))),
         *(sizes.value("mean"), sizes.value("median"), per_area("bubble_density", table, shape, calibration)),
         *(
             if_enough(over_blocks(lambda parts: parts[0] / parts[1], sums, most=1.0), table),

@@ -13,7 +13,7 @@ from ..flags import Flag
 from ..measure import quantities
 from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
-from ..measure.quantities import Quantity, Value
+from ..measure.quantities import POISSON, WITHIN, Quantity, Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.cards import ModelCard
 from ..network.scale_search import View, as_shown, search
@@ -58,6 +58,8 @@ quantities.add(
         "Direction, end to end (°)",
         "From one end to the other: 0 is along the rows, angles count counterclockwise up to 180.",
     ),
+    Quantity("mean_cos", "Mean cos 2θ", "Mean of cos 2θ along the centre line, at each place of direction θ."),
+    Quantity("mean_sin", "Mean sin 2θ", "The same of sin 2θ; with the visible lengths both give the order parameter."),
     Quantity("ends_seen", "Ends in view", "Ends with ground before them: not at the frame, not under a fibre."),
     Quantity("reaches_frame", "Goes on beyond the frame", "Whether it reaches the edge of the image.", kind="truth"),
 )
@@ -66,10 +68,17 @@ quantities.add(
     Quantity("fibres", "Fibres", "Fibres that count. Parts that could not be joined count one by one.", kind="integer"),
     Quantity("fibre_diameter_mean", "Mean diameter", "Mean over the fibres, each counting once.", 1),
     Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres, each counting once.", 1),
-    Quantity("fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1),
-    Quantity("fibre_d10_by_length", "D10 by length", "A tenth of the fibre length is thinner.", 1),
-    Quantity("fibre_d50_by_length", "D50 by length", "Half of the fibre length is thinner.", 1),
-    Quantity("fibre_d90_by_length", "D90 by length", "Nine tenths of the fibre length are thinner.", 1),
+    Quantity(
+        "fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1, interval=WITHIN
+    ),
+    *(
+        Quantity(f"fibre_d{n}_by_length", f"D{n} by length", f"{share} thinner.", 1, interval=WITHIN, above=above)
+        for n, share, above in (
+            (10, "A tenth of the fibre length is", ""),
+            (50, "Half of the fibre length is", "fibre_d10_by_length"),
+            (90, "Nine tenths of the fibre length are", "fibre_d50_by_length"),
+        )
+    ),
     Quantity("whole_fibres", "Fibres with both ends in view", "Only these have a length.", kind="integer"),
     Quantity(
         "fibre_length_mean",
@@ -80,7 +89,7 @@ quantities.add(
     Quantity(
         "order_parameter",
         "Order parameter",
-        "|Σ L exp(2iθ)| / Σ L over all centre lines: 0 for every direction alike, 1 for one direction.",
+        "|Σ L exp(2iθ)| / Σ L over all centre lines: 0 % for every direction alike, 100 % for one direction.",
         kind="fraction",
         source="Chen and Onsager in two dimensions; Mercader et al. (2010)",
     ),
@@ -88,7 +97,8 @@ quantities.add(
     Quantity(
         "pore_diameter",
         "Median pore diameter",
-        "Median of the largest circle in each pore that fibres enclose; pores at the frame are left out.",
+        "Median of the largest circle in each pore that fibres enclose; pores at the frame are left out. Of several"
+        " images it is the mean of their medians, weighted by area.",
         1,
     ),
     Quantity("crossing_density", "Crossings per area", "Crossings of fibres over the analysed area.", -2),
@@ -97,8 +107,9 @@ quantities.add(
         "who_fibres",
         "WHO fibres",
         "Fibres longer than 5 µm, thinner than 3 µm and over three times as long as wide. A fibre with one end in view"
-        " counts as a half, one with no end in view does not count. The interval is Poisson's, exact.",
+        " counts as a half, one with no end in view does not count.",
         source=WHO,
+        interval=POISSON,
     ),
     Quantity("short_objects", "Other objects", "Less than three times as long as wide.", kind="integer"),
 )
@@ -197,6 +208,9 @@ def table_of(
     """A row for each object. One at the frame has a diameter and counts. is_faint: (n,), like bare ground."""
     from ..measure import fields
 
+    parts = (measures.steps * wave(2 * measures.angles) for wave in (np.cos, np.sin))
+    sums = [np.bincount(measures.owners, part, len(measures.visible)) for part in parts]
+    mean_cos, mean_sin = sums / np.maximum(measures.visible, 1e-9)
     table = fields.table_of(
         segmentation,
         micrograph,
@@ -208,6 +222,8 @@ def table_of(
         visible_length=measures.visible,
         curl=measures.curl,
         direction=measures.direction,
+        mean_cos=mean_cos,
+        mean_sin=mean_sin,
         ends_seen=measures.ends.astype(float),
     )
     at_frame = table["touches_frame"].astype(bool)
@@ -275,12 +291,23 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Numbers of several images together."""
-    values, tables = by_area(fields), [field.table for field in fields]
-    values["fibre_diameter_mean"] = pooled_mean(tables, "fibre_diameter", "exclude")
+    """Numbers of several images together; lengths and directions are joined as if all fibres were in one image."""
+    from ..measure.mats import figures_by_length, order_parameter, with_length
+
+    tables = [field.table for field in fields]
+    diameters, lengths, cosines, sines = (
+        np.concatenate([table.length(name)[table.kept] for table in tables])
+        for name in ("fibre_diameter", "visible_length", "mean_cos", "mean_sin")
+    )
     who_fibres = [field.values["who_fibres"] for field in fields]
-    values["who_fibres"] = None if None in who_fibres else float(sum(number or 0.0 for number in who_fibres))
-    return values
+    joined = {name: figure(lengths) for name, figure in figures_by_length(diameters).items()}
+    joined["order_parameter"] = order_parameter(np.array([lengths @ cosines, lengths @ sines, lengths.sum()]))
+    return {
+        **by_area(fields),
+        **{name: value if np.isfinite(value) else None for name, value in joined.items()},
+        "fibre_length_mean": pooled_mean([with_length(table) for table in tables], "fibre_length", "exclude"),
+        "who_fibres": None if None in who_fibres else float(sum(number or 0.0 for number in who_fibres)),
+    }
 
 
 def golden() -> Golden:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..flags import Flag
 from ..measure import quantities
 from ..measure.pooled_fields import FieldOfView, averaged, by_area, pooled_mean
-from ..measure.quantities import Quantity, Value
+from ..measure.quantities import WITHIN, Quantity, Value
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -76,6 +76,7 @@ quantities.add(
         " half, and boundaries are part of the length.",
         1,
         source=E112,
+        interval=WITHIN,
     ),
     Quantity(
         "grain_density",
@@ -90,6 +91,8 @@ quantities.add(
         "G = 3.321928 log10(grains per mm²) − 2.954; it needs the scale of the image.",
         source=E112,
         signed=True,
+        interval=WITHIN,
+        scaled=True,
     ),
 )
 
@@ -104,7 +107,7 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     from ..labels.grains import are_convex
-    from ..measure.fields import counted, distribution, mean_of, per_area, table_of, whole
+    from ..measure.fields import distribution, mean_of, per_area, table_of, whole
 
     labels, rows = segmentation.dense, segmentation.rows
     table = table_of(segmentation, micrograph, settings, calibration, convex=are_convex(labels))
@@ -115,7 +118,7 @@ def measure(
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
     density = per_area("grain_density", table, (rows, labels.shape[1]), calibration)
     values = (
-        *(counted(int(mask.sum())) for mask in (table.kept, is_whole, is_whole & table["convex"])),
+        *(Value(float(mask.sum())) for mask in (table.kept, is_whole, is_whole & table["convex"])),
         *(sizes.value("mean"), sizes.value("median")),
         mean_of(convex, TASK.size, settings.border_correction, calibration),
         *(_intercept(labels[:rows], table, calibration), density, grain_number(density, calibration.nm_per_pixel)),

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 SOURCE = "ISO 1463:2021; ASTM B487"
-INTERVAL = "The interval comes from independent lengths of the layer; it does not contain errors of the model."
+ALONG = "differences between lengths of the layer"
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
 NAMES = {
     "mean": (
         "Mean thickness",
-        f"Mean of the readings along the layer, each perpendicular to its middle line. {INTERVAL}",
+        "Mean of the readings along the layer, each perpendicular to its middle line.",
     ),
     "sd": ("SD of the thickness", "Standard deviation of the readings along the layer."),
     "min": ("Least thickness", "The smallest reading."),
@@ -48,11 +48,11 @@ for registry in (NUMBERS, COLUMNS):
     add(
         registry,
         *(
-            Quantity(f"thickness_{name}", *words, 1, source=SOURCE, extreme=name in ("min", "max"))
+            Quantity(f"thickness_{name}", *words, 1, source=SOURCE, extreme=name in ("min", "max"), interval=ALONG)
             for name, words in NAMES.items()
         ),
     )
-    add(registry, Quantity(LENGTH, "Length", "Length along which the thickness was read.", 1))
+    add(registry, Quantity(LENGTH, "Length", "Length along which the thickness was read.", 1, extreme=True))
 
 
 class LayerOptions(phases.PhaseOptions):
@@ -102,7 +102,7 @@ def measure(
     values = dict.fromkeys((*FIGURES, LENGTH), Value(None, unit=unit))
     if readings and reported:
         every = figures(readings, calibration.standard_uncertainty or 0.0)
-        values = {name: _scaled(every[figure], size, unit) for name, figure in FIGURES.items()}
+        values = {name: every[figure].times(size, unit) for name, figure in FIGURES.items()}
         values[LENGTH] = Value(readings.length * size, unit=unit)
     rows = np.array([segmentation.class_names[index] for index in segmentation.classes]) == layer
     columns = {
@@ -137,11 +137,6 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
         Curve(name, across, places[::step].tolist(), {layer: thickness[::step].tolist()}),
         Curve("Per cent of the readings", name, edges.tolist(), {layer: shares.tolist()}),
     ]
-
-
-def _scaled(value: Value, size: float, unit: str) -> Value:
-    middle, low, high = (None if end is None else end * size for end in (value.value, value.low, value.high))
-    return Value(middle, low, high, unit)
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..measure import quantities
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
-from ..measure.quantities import Quantity
+from ..measure.quantities import Quantity, Value
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -64,7 +64,7 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     from ..labels.lines import box_diagonals, skeleton_lengths
-    from ..measure.fields import counted, distribution, mean_of, per_area, table_of
+    from ..measure.fields import distribution, mean_of, per_area, table_of
 
     labels = segmentation.dense
     lengths = skeleton_lengths(labels)
@@ -77,7 +77,7 @@ def measure(
     shape, edge = (segmentation.rows, micrograph.shape[1]), settings.border_correction
     part = table.length("line_length")
     values = (
-        *(counted(int(table.kept.sum())), sizes.value("mean"), sizes.value("median")),
+        *(Value(float(table.kept.sum())), sizes.value("mean"), sizes.value("median")),
         *(mean_of(table, "box_diagonal", edge, calibration), per_area("line_density", table, shape, calibration, part)),
     )
     flags = tuple(shared.doubts(segmentation))

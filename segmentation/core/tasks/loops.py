@@ -72,7 +72,7 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     from ..labels.loops import longest
-    from ..measure.fields import counted, distribution, per_area, table_of
+    from ..measure.fields import distribution, per_area, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration, loop_diameter=longest(segmentation.dense))
     if nothing := shared.withheld_result(segmentation, table, TASK, settings):
@@ -81,7 +81,7 @@ def measure(
     density = per_area("loop_density", table, (segmentation.rows, micrograph.shape[1]), calibration)
     thickness = segmentation.provenance.settings.get("thickness")
     values = (
-        *(counted(int(table.kept.sum())), sizes.value("mean"), sizes.value("median"), density),
+        *(Value(float(table.kept.sum())), sizes.value("mean"), sizes.value("median"), density),
         per_volume(density, thickness, calibration.nm_per_pixel),
     )
     unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
@@ -93,8 +93,7 @@ def per_volume(density: Value, thickness: float | None, nm_per_pixel: float | No
     """The number per nm³ of loops per nm² in a foil `thickness` nm thick; None without thickness or scale."""
     if thickness is None or nm_per_pixel is None:
         return Value(None)
-    value, low, high = (None if end is None else end / thickness for end in (density.value, density.low, density.high))
-    return Value(value, low, high, quantities.NUMBERS["loop_volume_density"].unit("nm"))
+    return density.times(1 / thickness, quantities.NUMBERS["loop_volume_density"].unit("nm"))
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:

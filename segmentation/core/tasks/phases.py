@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ..flags import Flag
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import COLUMNS, LONG_NM, NUMBERS, OF, Quantity, Unit, Value, add, number, of_class
+from ..measure.quantities import COLUMNS, LONG_NM, NUMBERS, OF, WITHIN, Quantity, Unit, Value, add, number, of_class
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Fraction, ModelOptions, worded
 from ..network.scale_search import LIMITS, View
@@ -42,7 +42,6 @@ METHOD = (
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # of each class, in the table, too
 FEWEST, BARS, MOST = 8, 32, 0.9  # of intercepts in a curve; its bars, and the share of all length that they show
 CONFUSED = 0.05  # share of a class's pixels that are found to be of another
-SPREAD = "The interval shows how parts of the image differ, not errors of the model."
 SOURCE = "Underwood (1970)"
 
 add(
@@ -50,26 +49,26 @@ add(
     Quantity(
         "area_fraction",
         "Area fraction",
-        f"Share of the analysed area that the phase covers. It estimates the share by volume. {SPREAD}",
+        "Share of the analysed area that the phase covers. It estimates the share by volume.",
         kind="fraction",
         source="ASTM E562; Delesse (1847)",
     ),
-    Quantity(
-        "boundary_density", "Boundary per area", f"Length of the phase's boundary per area. {SPREAD}", -1, source=SOURCE
-    ),
+    Quantity("boundary_density", "Boundary per area", "Length of the phase's boundary per area.", -1, source=SOURCE),
     Quantity(
         "mean_intercept",
         "Mean intercept",
-        f"Mean length of straight lines within the phase, in four directions. {SPREAD}",
+        "Mean length of straight lines within the phase, in four directions.",
         1,
         source=SOURCE,
+        interval=WITHIN,
     ),
     Quantity(
         "mean_free_path",
         "Mean free path",
-        f"Mean distance from a piece of the phase to the next along test lines: (1 − area fraction) / pieces"
-        f" met per length; {SPREAD}",
+        "Mean distance from a piece of the phase to the next along test lines: (1 − area fraction) / pieces met per"
+        " length.",
         1,
+        interval=WITHIN,
         source="Fullman (1953); Underwood (1970)",
     ),
 )
@@ -289,9 +288,7 @@ def _calibrated(figure: str, value: Value, calibration: Calibration) -> Value:
     from ..measure.drawn import with_scale
 
     quantity, nm_per_pixel = number(figure), calibration.nm_per_pixel
-    factor = (nm_per_pixel or 1.0) ** quantity.power
-    middle, low, high = (None if end is None else end * factor for end in (value.value, value.low, value.high))
-    scaled = Value(middle, low, high, quantity.unit("px" if nm_per_pixel is None else "nm"))
+    scaled = value.times((nm_per_pixel or 1.0) ** quantity.power, quantity.unit("px" if nm_per_pixel is None else "nm"))
     return with_scale(scaled, calibration.standard_uncertainty, quantity.power)
 
 

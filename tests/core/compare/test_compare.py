@@ -138,6 +138,13 @@ class TestDistance:
     def test_a_sample_with_objects_in_one_image_alone_proves_nothing(self):
         found = distance(sizes([1, 2, 3]), sizes([7, 8, 9]), "independent", "nm", RNG, sampled=True)
         assert (found["test"], found["p"], found["least_p"]) == ("images", 1, 1)
+        assert "too few images to tell" in found["reading"] and "clearly" not in found["reading"]
+
+    def test_what_chance_explains_is_not_called_clear(self):
+        few = distance(sizes([1, 2, 3]), sizes([2, 3, 4]), "independent", "nm", RNG)
+        assert few["distance"] > 0.3 and "differ no more than chance explains" in few["reading"]
+        many = distance(sizes(range(1, 101)), sizes(range(60, 160)), "independent", "nm", RNG)
+        assert "differ clearly" in many["reading"]
 
     def test_samples_of_one_material_seldom_have_a_small_p(self):
         """By objects alone, images that differ at random would be called different far too often."""

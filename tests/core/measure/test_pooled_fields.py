@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -17,7 +18,15 @@ from scipy import stats
 
 from segmentation.core import tasks
 from segmentation.core.combine import combine
-from segmentation.core.measure.pooled_fields import NO_NUMBER, OTHER_NUMBERS, FieldOfView, by_area, pooled_quantities
+from segmentation.core.measure.mats import TENTHS
+from segmentation.core.measure.pooled_fields import (
+    NO_NUMBER,
+    OTHER_NUMBERS,
+    FieldOfView,
+    by_area,
+    nested,
+    pooled_quantities,
+)
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.measure.quantities import Quantity, Value
 from segmentation.core.measure.table import Table
@@ -28,6 +37,7 @@ from segmentation.core.report.figure import draw
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
 from segmentation.core.report.pages import write_report
+from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, FAILED, AnalysisRecord, LeftOut, Member
 
 CLASSES = ("matrix", "carbide")
@@ -263,6 +273,55 @@ def test_the_scale_reaches_what_has_no_unit_of_length():
     assert wide["bubble_area"] == plain["bubble_area"]
 
 
+def test_fibres_of_all_images_are_joined_by_their_lengths_and_directions():
+    """A long thin fibre across one image outweighs two short thick ones upright in another; means of images do not."""
+
+    def image(diameters: list[float], lengths: list[float], cosine: float, order: float) -> FieldOfView:
+        count = len(diameters)
+        columns = {
+            "fibre_diameter_nm": np.array(diameters),
+            "visible_length_nm": np.array(lengths),
+            "fibre_length_nm": np.array(lengths),
+            "mean_cos": np.full(count, cosine),
+            "mean_sin": np.zeros(count),
+            "kept": np.ones(count, bool),
+            "reason": np.full(count, "", "U40"),
+        }
+        names = ("fibre_diameter_by_length", *TENTHS, "fibre_length_mean")
+        values = {**dict.fromkeys(names, 1e3), "order_parameter": order, "who_fibres": 1.5}
+        return FieldOfView(Table(columns, 1.0), values, 1e6)
+
+    fields = [image([10.0], [8000.0], 1.0, 1.0), image([100.0, 200.0], [1000.0, 1000.0], -1.0, 1.0)]
+    pooled = pooled_quantities(fields, tasks.find("fibres").pool_fields, "nm", 0.0)
+    assert pooled["fibre_diameter_by_length"].value == pytest.approx((8000 * 10 + 1000 * 300) / 10_000)
+    assert pooled["fibre_length_mean"].value == pytest.approx(10_000 / 3)
+    assert pooled["order_parameter"].value == pytest.approx((8000 - 2000) / 10_000)
+    assert pooled["fibre_d10_by_length"].value == 10 and pooled["fibre_d90_by_length"].value > 100
+    assert pooled["who_fibres"] == Value(3.0)
+
+
+def test_intervals_of_percentiles_keep_their_order():
+    ends = zip(TENTHS, ((0.5, 9.0), (0.1, 3.0), (0.2, 8.0)), strict=True)
+    found = nested({name: Value(1.0, *pair) for name, pair in ends} | {"porosity": Value(0.5, 0.4, 0.6)})
+    assert [(found[name].low, found[name].high) for name in TENTHS] == [(0.1, 9.0), (0.1, 9.0), (0.2, 9.0)]
+    assert found["porosity"] == Value(0.5, 0.4, 0.6)
+
+
+def test_a_pooled_count_of_poisson_has_its_interval():
+    """Also of images that say the same, in which nothing differs."""
+    columns = {"kept": np.zeros(1, bool), "reason": np.full(1, "thin", "U40"), "touches_frame": np.zeros(1)}
+    calibration = Calibration.of_pixel(1.0, typed="1.000")
+    one = Member(
+        "a.tif",
+        Table(columns, 1.0),
+        calibration,
+        record=AnalysisRecord("fibres", width=10, height=10),
+        quantities={"who_fibres": Value(2.0, 0.2, 7.2)},
+    )
+    found = combine("Mat", [one, replace(one, name="b.tif")]).quantities["who_fibres"]
+    assert (found.value, found.low, found.high) == (4.0, *(stats.chi2.ppf((0.025, 0.975), (8, 10)) / 2))
+
+
 class TestFiles:
     @pytest.fixture(scope="class")
     def made(self):
@@ -285,12 +344,25 @@ class TestFiles:
         assert "Mean intercept of carbide (nm)" in heads and not any("_" in head for head in heads)
         assert all(any(line[place] is not None for line in lines) for place in range(len(heads)))
         assert [line[heads.index("Remark")] for line in lines] == [None, None, None, BY_USER]
+        heads, *lines = book["Phases"].iter_rows(values_only=True)
+        assert [line[heads.index("Area fraction (%)")] for line in lines if line[0] == "1.tif"][-1] == 30
         shares = [row[6:8] for row in book["Summary"].iter_rows(min_row=2, max_row=4, values_only=True)]
-        assert shares[0] == ("Class", "Area fraction (%)") and [name for name, _ in shares[1:]] == list(CLASSES)
+        assert shares[0] == ("Phase", "Area fraction (%)") and [name for name, _ in shares[1:]] == list(CLASSES)
         assert len(book["Summary"]._charts) == 1
         details = {row[1]: row[2:6] for row in book["Details"].iter_rows(values_only=True)}
         whole = made.quantities["area_fraction of carbide"]
         assert details["Area fraction of carbide"] == pytest.approx((whole.value, None, whole.low, whole.high))
+
+    def test_files_hold_what_the_page_says_of_them(self, made, files):
+        csv_begins = files["classes.csv"].read_text().partition("name")[0]
+        assert f"# phases: {len(CLASSES)}\n" in csv_begins and "counted" not in csv_begins
+        listed = {name: each.sample for name, each in exports.listed("sample", made.task).items()}
+        assert listed["classes.csv"].startswith("the first numbers, then one row per phase")
+        assert not re.search("histogram|uncertainty|recommendation|median|object", " ".join(listed.values()))
+        of_grains = " ".join(each.sample for each in exports.listed("sample", tasks.find("grains")).values())
+        assert "mean, median, SD" in of_grains and "histogram" in of_grains and "recommendation" not in of_grains
+        details = openpyxl.load_workbook(files["sample.xlsx"])["Details"]
+        assert "2022/C 229/01" not in [row[0] for row in details.iter_rows(values_only=True)]
 
     def test_the_result_obeys_its_schema(self, made, files):
         result = json.loads(files["result.json"].read_text())
@@ -303,7 +375,17 @@ class TestFiles:
     def test_the_method_says_what_the_intervals_are(self, made):
         said = method(made)
         assert "jackknife" in said and "ASTM E562" in said and "1 by the user" in said
+        assert "The 95 % intervals are" in said and "other" not in said.lower()
         assert "resampled by a factor of 1;" in said  # how maps became phases, the same for all
+
+    def test_workbook_and_method_say_what_the_page_says_of_each_interval(self, made, files):
+        summary = Summary.of(made)
+        lines = openpyxl.load_workbook(files["sample.xlsx"])["Summary"].iter_rows(2, values_only=True)
+        notes = {line[0]: line[5] for line in lines if line[3] is not None}
+        assert notes == {each.term: f"interval: {each.includes}" for each in summary.listed if each.includes}
+        fraction, *_, path = summary.known
+        assert fraction.includes == "differences between images" and path.includes.endswith("and scale (± 2.8 %)")
+        assert summary.interval_contents in method(made)
 
 
 @pytest.mark.parametrize(("signed", "values", "low"), [(True, (-1.0, -3.0), -14.7), (False, (9.0, 0.0), 0.0)])

@@ -28,9 +28,9 @@ from segmentation.core.measure.pooling import (
     pool,
 )
 from segmentation.core.measure.statistics import summarise
-from segmentation.core.micrograph.types import Calibration
+from segmentation.core.micrograph.types import Calibration, common_calibration
 from segmentation.core.report.wording import agreement_words
-from segmentation.core.sample import Member, common_calibration
+from segmentation.core.sample import Member
 from tests.core.measure.particle_tables import log_normal, table_of
 
 
@@ -109,7 +109,7 @@ def test_variance_between_images_is_that_of_an_f_test():
 
 def test_the_difference_of_images_in_words():
     between = {"variance": 0.01, "sd": 0.1, "share": 0.25}
-    assert agreement_words({**between, "p": 0.3}) == "The images agree with each other."
+    assert agreement_words({**between, "p": 0.3}) == "The images agree in their sizes."
     words = "The images differ more than chance explains: by about 10 % in size."
     assert agreement_words({**between, "p": 0.01}) == words
     assert agreement_words(between) == agreement_words(None) == "", "of an older version, or of one image"

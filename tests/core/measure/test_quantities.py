@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from segmentation.core.measure.descriptors import DESCRIPTORS, descriptor
-from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, Value, add
+from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, Value, add, readable
 from segmentation.core.measure.results import Statistics
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.measure.table import Table, aligned
@@ -183,8 +183,9 @@ def test_the_page_says_the_answers():
 
 
 def test_the_page_says_the_answers_of_a_task_that_it_does_not_know():
-    (shown,) = answers({"flake_density": Value(2.5, unit="nm⁻²")})
-    assert (shown.term, shown.value, shown.unit) == ("Flake density", "2.50", "nm⁻²")
+    (shown,) = answers({"flake_density": Value(2.5e-4, unit="nm⁻²")})
+    assert (shown.term, shown.value, shown.unit) == ("Flake density", "250", "µm⁻²")
+    assert readable(Value(0.033, unit="nm⁻²")).unit == "µm⁻²", "dense or not, the same unit"
 
 
 def test_a_task_without_sizes_has_a_result():

@@ -310,7 +310,7 @@ def test_the_workbook_says_how_the_particles_were_found(tmp_path):
     sheet = openpyxl.load_workbook(written(sample, tmp_path, "sample.xlsx")["sample.xlsx"])["Details"]
     lines = {(line[0], line[1], line[6] or ""): line[2] for line in sheet.iter_rows(values_only=True)}
     assert lines["settings", "edges", ""] == "weighted"
-    assert lines["statistics", "95 % intervals", ""] == "by image"
+    assert "ifferences between images" in lines["statistics", "95 % intervals", ""]
     assert lines["model", "sha256 of the weights", ""] == find("particles").sha256
     assert lines["calibration", "detail", ""] == "Zeiss tag 34118, Image Pixel Size"
     assert (lines["instrument", "voltage_kv", ""], lines["instrument", "date", "1.tif"]) == (20, "2 Jul 2019")
@@ -357,6 +357,8 @@ def test_two_images_have_no_interval_and_the_first_page_says_why():
 
 def test_the_report_counts_images_where_the_sample_has_several():
     words = report_words(combine("lot", seen(4)))
+    dates = "; ".join(f"{n} Jul 2019" for n in (1, 2, 3, 4))
+    assert f"Acquired {dates}" in words.partition("Method")[0]
     assert "Images 4 images, 138 particles counted" in words
     assert "Particles in sample lot" in words and "more particles" not in words
 

@@ -109,7 +109,8 @@ class TestSizes:
     def test_why_there_is_no_interval(self):
         note = "95 % intervals need at least 5 sizes; there are 2."
         none = statistics(n_kept=2, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
-        assert of(none).interval_line == of(none).no_interval == note
+        assert of(none).no_interval == note
+        assert of(none).interval_line.endswith(f": number 1–100 nm. {note}")  # which has an interval all the same
         assert numbers().no_interval == "" and "too few" in numbers(intervals={**LIMITS, "median": None}).no_interval
         assert {one.interval for one in of(none).sizes[:6]} == {""}
         assert of(none).sizes[2].value == "–"
@@ -121,9 +122,9 @@ class TestSizes:
     @pytest.mark.parametrize(
         ("changes", "told"),
         [
-            ({}, r"the particles, .* 1\.3 % .*the scale\.$"),
-            ({"relative_uncertainty": None}, r"the particles\.$"),
-            ({"interval_basis": "by image", "relative_uncertainty": 0}, r"the images\.$"),
+            ({}, r"Counting and scale \(± 2\.\d %\): median, mean, .*, number 1–100 nm\.$"),
+            ({"relative_uncertainty": None}, r"Counting only: median, mean, "),
+            ({"interval_basis": "by image", "relative_uncertainty": 0}, r"Differences between images: median, mean, "),
         ],
     )
     def test_what_the_intervals_are(self, changes, told):
@@ -134,7 +135,7 @@ class TestSizes:
         median, fraction = numbers(budget=whole, relative_uncertainty=None).headlines
         assert (median.holds, fraction.holds) == ("counting only", "counting only")
         assert (median.interval, fraction.interval) == ("103–208", "12–32")
-        assert {each.holds for each in numbers(relative_uncertainty=0.02).headlines} == {"counting, scale"}
+        assert {each.holds for each in numbers(relative_uncertainty=0.02).headlines} == {"counting and scale (± 3.9 %)"}
         assumed = {
             **whole,
             "rows": [{"name": "sampling_between", "title": "Fields", "median": 0.15, "fraction_100nm": 0.04}],
@@ -173,7 +174,7 @@ class TestSizes:
     def test_the_fit_in_words(self):
         told = numbers().fit
         assert re.search(r"median 144 nm.*SD 1.62\): a fair fit", told)
-        assert "p < 0.001; the curves are at most 6.1 % apart" in told
+        assert told.endswith(": a fair fit, the cumulative curves are up to 6.1 % apart.")
 
     @pytest.mark.parametrize(
         ("found", "told"),

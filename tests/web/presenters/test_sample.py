@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 
 import pytest
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure.quantities import Value
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.wording import capital
 from segmentation.models import Job, Sample
+from segmentation.presenters.charts import on_shared_edges
 from segmentation.presenters.sample import PooledResult
 from tests.web.finished import SUMMARY, words
 
@@ -89,14 +94,64 @@ def test_the_number_of_an_image_has_the_unit_of_all_together(sample):
 def test_not_every_number_of_another_kind_has_an_interval(sample):
     made = sample(None)
     of_classes(made, {"area_fraction of ferrite": (0.5, "")})
-    assert PooledResult(made).interval_line.startswith("Ranges are 95 % intervals")
+    assert PooledResult(made).interval_line == ""
+
+
+def test_every_number_of_another_kind_says_what_its_interval_includes(client, sample):
+    """Fractions without the scale, lengths with it, one image in another way than several; all places say the same."""
+    made = sample(None)
+    of_classes(made, {"area_fraction of ferrite": (0.5, ""), "mean_intercept of ferrite": (900.0, "nm")})
+    for stored in made.pooled["quantities"].values():
+        stored.update(low=0.8 * stored["value"], high=1.2 * stored["value"])
+    row = {"name": "a.tif", "excluded": ""}
+    made.pooled |= {"of": [str(made.jobs.get().pk), "0" * 32], "images": [row, row]}
+    job = made.jobs.get()
+    job.summary["calibration"] = asdict(Calibration(2.0, "typed", relative_uncertainty=0.01))
+    job.save()
+    made.settings = AnalysisSettings.of("phases").as_dict()
+    made.save()
+    fraction, length = PooledResult(made).known
+    assert (fraction.includes, length.includes) == (
+        "differences between images",
+        "differences between images and scale (± 2.0 %)",
+    )
+    tips = [f"{each.definition} 95 % interval: {each.includes}." for each in (fraction, length)]
+    line = PooledResult(made).interval_line
+    assert f"{capital(fraction.includes)}: area fraction. {capital(length.includes)}: mean intercept." in line
+    assert all(tip in page(client, made) for tip in tips) and not any("parts of the image" in tip for tip in tips)
+    made.pooled |= {"of": made.pooled["of"][:1], "images": [row]}
+    assert PooledResult(made).known[0].includes == "differences within the image"
 
 
 def test_shares_of_classes_are_one_bar(client, sample):
     made = sample(None)
     row = of_classes(made, {"area_fraction of ferrite": (0.5, ""), "area_fraction of pearlite": (0.25, "")})
     assert [(of_class.name, start) for of_class, start in row.shares] == [("ferrite", 0.0), ("pearlite", 36.0)]
-    assert not row.numbers and "ferrite <b>36 %</b>" in page(client, made)
+    assert not row.numbers and "ferrite <b>36.0 %</b>" in page(client, made)
+
+
+def test_histograms_of_several_images_have_bins_of_one_width():
+    fine = {"x": [18.0, 19.0, 20.0, 21.0, 22.0], "lines": {"oxide": [10.0, 10.0, 30.0, 50.0]}}
+    coarse = {"x": [20.0, 22.0, 24.0], "lines": {"oxide": [40.0, 60.0]}}
+    one, other = on_shared_edges([fine, coarse])
+    assert one["x"] == other["x"] == [18, 20, 22, 24]
+    assert (one["lines"][""], other["lines"][""]) == ([20, 80, 0], [0, 40, 60])
+    along = {"x": [0.0, 5.0], "lines": {"oxide": [7.0, None]}}
+    assert on_shared_edges([along, along]) == [along, along]
+
+
+def test_the_line_of_an_image_stands_on_its_card(client, sample):
+    made = sample(None)
+    of_classes(made, {"thickness_mean of oxide": (20.0, "nm"), "area_fraction of oxide": (0.5, "")})
+    job = made.jobs.get()
+    curve = {"title": "Per cent", "across": "nm", "x": [18, 20, 22], "lines": {"oxide": [40, 60]}}
+    Job.objects.filter(pk=job.pk).update(summary={**job.summary, "curves": [curve]})
+    made.pooled |= {"of": [str(made.pk), str(job.pk)], "images": [{"excluded": ""}, {"excluded": ""}]}
+    made.save()
+    (chart,) = PooledResult(made).curves
+    assert chart.paths[0] == "" and chart.paths[1], "the first image has no curve"
+    _, _, second = page(client, made).partition('class="of-images"')
+    assert 'class="first c1"' in second and '<path class="c1"' in second and "interval of this image alone" in second
 
 
 def test_single_images_count_particles(client, sample):

@@ -265,7 +265,7 @@ class TestPage:
             "155",
             "148–163",
             "particles of 2 images",
-            "The images agree with each other.",
+            "The images agree in their sizes.",
             "2 nm/px",
         ):
             assert said in page, said

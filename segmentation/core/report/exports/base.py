@@ -25,9 +25,9 @@ class Export:
 
     name: of the file. title: on the page. content_type: as HTTP has it. place: in every list, ascending; a
     group of GROUPS begins at each of these places.
-    image, sample: one line that says what it holds, "" where there is no such file. image_all: the line where it holds
-    what was set aside, too, if asked to; image_classes: where each pixel belongs to a class. In all of them {thing},
-    {things} and {Things} are what is looked for, {table} the name of the task's table.
+    image, sample: one line that says what it holds, "" where there is no such file. image_classes: the line where each
+    pixel belongs to a class. In all of them {thing}, {things} and {Things} are what is looked for, {table} the name of
+    the task's table; the other {words} of `worded` say what the file holds of this kind of analysis.
     write(context, path): writes the file of a core.report.context.Context; raises what the disk raises.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
     screened: whether only kinds of analysis whose objects are screened as nanomaterials have the file.
@@ -44,7 +44,6 @@ class Export:
     write: Callable[[Any, Path], object]
     image: str = ""
     sample: str = ""
-    image_all: str = ""
     image_classes: str = ""
     panel: str = ""
     screened: bool = False
@@ -64,19 +63,19 @@ class Export:
     def group(self) -> str:
         return next(title for first, title in reversed(GROUPS.items()) if self.place >= first)
 
-    def holds(self, of: Of, *, all: bool = False) -> str:
-        return self.sample if of == "sample" else self.image_all if all and self.image_all else self.image
+    def holds(self, of: Of) -> str:
+        return self.sample if of == "sample" else self.image
 
     def worded(self, of: Of, task: Task, *, all: bool = False) -> Export:
         """The same in the words of a kind of analysis, for an image or a sample alone."""
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
-        of_classes = self.image_classes if of == "image" and task.semantic else ""
-        line = (of_classes or self.holds(of, all=all)).format(**names)
+        names["figures"] = "mean, median, SD" if task.size else "the first numbers"
+        names["chart"] = "histogram" if task.size else "chart"
+        names["counted"] = f"all {task.things}" if all or task.semantic else f"{task.things} that count"
+        names["aside"] = "" if task.semantic else "; red: left out"
+        names["uncertainty"] = "uncertainty, " * task.screened
+        names["points"] = "recommendation point by point, " * task.screened
+        line = ((of == "image" and task.semantic and self.image_classes) or self.holds(of)).format(**names)
         worded = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
-        return replace(
-            worded,
-            image=line if of == "image" else "",
-            sample=line if of == "sample" else "",
-            image_all="",
-            image_classes="",
-        )
+        image, sample = (line, "") if of == "image" else ("", line)
+        return replace(worded, image=image, sample=sample, image_classes="")

@@ -90,8 +90,7 @@ EXPORTS = (
         "image/tiff",
         110,
         _write,
-        image="label image of the {things} that count, for ImageJ, with the size of a pixel; 0 is background",
-        image_all="label image of all {things}, set-aside ones too, with the size of a pixel; 0 is background",
+        image="label image of {counted}, for ImageJ, with the size of a pixel; 0 is background",
         image_classes="the class of every pixel, from 0 on in the order of the model's card; 255: not analysed",
     ),
     Export(
@@ -100,7 +99,6 @@ EXPORTS = (
         "image/tiff",
         120,
         _write,
-        image="the same with the {things} that were left out",
-        image_all="the same",
+        image="the same of all {things}",
     ),
 )

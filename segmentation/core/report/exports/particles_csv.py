@@ -61,7 +61,9 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
     counts = [sum(int((member.table.kept == kept).sum()) for _, member in sample.counted) for kept in (True, False)]
     weighted = any(edge_of(sample, member) == "weight" for _, member in sample.counted) and bool(sample.task.size)
     of = f"{counts[0]} counted and {counts[1]} left out" + (f" - {WEIGHTED}" if weighted else "")
-    if statistics is not None and statistics.n_kept < counts[0]:
+    if sample.task.semantic:
+        of = str(max((len(member.table) for _, member in sample.counted), default=0))
+    elif statistics is not None and statistics.n_kept < counts[0]:
         of += f" - {statistics.n_kept} have a size"
     scale = _scale(member) if sample.analysis is not None else sample.extent.partition(", ")[0]
     imported = imported_words(member.record.used) if sample.analysis is not None else ""
@@ -119,8 +121,8 @@ EXPORTS = (
         "text/csv",
         60,
         lambda of, to: to.write_text(as_text(of.sample), encoding="utf-8", newline=""),
-        image="mean, median, SD, then one row per {thing}, those that count first",
-        sample="mean, median, SD, then one row per {thing} with the name and warnings of its image",
+        image="{figures}, then one row per {thing}",
+        sample="{figures}, then one row per {thing} with the name and warnings of its image",
         stored=True,
         turn=FIRST,
     ),

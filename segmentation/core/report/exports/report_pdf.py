@@ -26,8 +26,8 @@ EXPORTS = (
         "application/pdf",
         10,
         _write,
-        image="two pages: picture, numbers, histogram; method, settings, uncertainty, signature",
-        sample="two pages: numbers, histogram; method, settings, uncertainty, signature",
+        image="two pages: picture, numbers, {chart}; method, settings, {uncertainty}signature",
+        sample="two pages: numbers, {chart}; method, settings, {uncertainty}signature",
         turn=FIGURE,
     ),
     Export(
@@ -36,8 +36,8 @@ EXPORTS = (
         "application/pdf",
         15,
         partial(_write, annex=True),
-        image="the report and all behind it: recommendation point by point, all tables, model card, checksums",
-        sample="the report and all behind it: every image, recommendation point by point, model card, checksums",
+        image="the report and all behind it: {points}all settings, model card, checksums",
+        sample="the report and all behind it: every image, {points}model card, checksums",
         turn=WITH_SUMS,
     ),
 )

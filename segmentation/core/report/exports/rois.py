@@ -95,8 +95,7 @@ EXPORTS = (
         "application/zip",
         130,
         _write,
-        image="outlines of the {things} that count, for ImageJ's ROI Manager",
-        image_all="outlines of all {things} for ImageJ's ROI Manager, set-aside ones in red",
+        image="outlines of {counted}, for ImageJ's ROI Manager",
     ),
     Export(
         "rois-all.zip",
@@ -104,7 +103,6 @@ EXPORTS = (
         "application/zip",
         140,
         _write,
-        image="the same with the {things} that were left out, in red",
-        image_all="the same",
+        image="the same of all {things}{aside}",
     ),
 )

@@ -21,7 +21,7 @@ from ...measure.quantities import COLUMNS, OF, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import VERDICTS, calibration_words, in_hundredths, interval_holds, version
+from ..wording import VERDICTS, calibration_words, in_hundredths, version
 from .base import Export
 from .images_csv import columns_of
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from ...measure.results import Arrangement
     from ...sample import SampleAnalysis
-    from ...tasks.base import Task
     from ..context import Context
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -42,6 +41,7 @@ ARRANGEMENT = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
 DETAILS = (30, 44, 50, 10, 18, 16, 36)
 EARLIEST = datetime(1980, 1, 1)
 Cells = Sequence[Any]
+Tables = Sequence[tuple[str, Table]]  # by the names of images
 
 
 def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = UNFILED) -> None:
@@ -53,13 +53,12 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         _add_summary(book, sample, filing)
         if sample.analysis is None:
             _add_images(book, sample)
-        tables = [("", sample.analysis.table)] if sample.analysis else [(i.name, m.table) for i, m in sample.counted]
-        left_out = any(not table.kept.all() for _, table in tables)
-        tables = [(image, _as_sized(sample.task, table)) for image, table in tables]
+        left_out = any(not member.table.kept.all() for _, member in sample.counted)
+        tables = [("" if sample.analysis else image.name, member.sized) for image, member in sample.counted]
         if tables:
-            _add_objects(book, things, tables, sample.task.size, kept=True)
+            _add_objects(book, things, tables, sample, kept=True)
         if any(not table.kept.all() for _, table in tables):
-            _add_objects(book, "Left out" if left_out else "Without a size", tables, sample.task.size, kept=False)
+            _add_objects(book, "Left out" if left_out else "Without a size", tables, sample, kept=False)
         if sample.pooled is not None and sample.pooled.arrangement:
             _add_arrangement(book, sample, sample.pooled.arrangement)
         _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
@@ -102,7 +101,8 @@ def _charted(sample: SampleAnalysis) -> tuple[Any, ...]:
     if known and known[0].kind == "fraction":
         of, title = known[0].name.partition(OF)[0] + OF, number(known[0].name.partition(OF)[0]).title
         shares = {entry.name.removeprefix(of): entry.number.value for entry in known if entry.name.startswith(of)}
-        return title, ("Class", f"{title} (%)"), shares, (100 * (share or 0.0) for share in shares.values())
+        names = (sample.task.thing.capitalize(), f"{title} (%)")
+        return title, names, shares, (100 * (share or 0.0) for share in shares.values())
     if known and sample.analysis is None:
         main = next((entry for entry in known if entry.kind != "integer"), known[0])
         values = (in_hundredths(main.name, value).value for value in in_readable_unit(sample).by_image(main.name))
@@ -135,10 +135,8 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement)
     summary, unit = Summary.of(sample), found["unit"]
     lines: list[Cells] = [(found["sentence"],), ()]
     for each in (*summary.arrangement, *summary.shape_classes, *summary.rods):
-        times = 100 if each.kind == "fraction" else 1
-        ends = (None if end is None else times * end for end in (each.number.value, each.number.low, each.number.high))
-        value, low, high = map(_rounded, ends)
-        lines.append((each.term, value, each.unit, low, high, each.below))
+        of = each.number.times(100 if each.kind == "fraction" else 1, each.unit)
+        lines.append((each.term, *map(_rounded, (of.value, of.unit, of.low, of.high)), each.below))
     pairs, names = found["pairs"], ("r", "g", "chance", "low", "high")
     curves = list(zip(*(map(_rounded, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
     rows = max(len(lines), len(curves))
@@ -178,19 +176,10 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
-    by_area = "differences between images" if len(sample.counted) > 1 else "differences within the image"
     for entry in summary.listed:
-        times = 100 if entry.kind == "fraction" else 1
-        ends = entry.total or (entry.number.low, entry.number.high)
-        value, low, high = (_rounded(part and times * part) for part in (entry.number.value, *ends))
-        holds = (
-            "total uncertainty"
-            if entry.total
-            else interval_holds(sample.pooled, entry.name)
-            if sample.pooled
-            else by_area
-        )
-        note = f"interval: {holds}" if low is not None else entry.caution
+        of = entry.shown.times(100 if entry.kind == "fraction" else 1, entry.unit)
+        value, low, high = map(_rounded, (of.value, of.low, of.high))
+        note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
     if reason := summary.no_interval or (summary.statistics.interval_note if summary.statistics else ""):
         yield "Intervals", reason
@@ -207,43 +196,40 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.{DIGITS}g}")
 
 
-def _as_sized(task: Task, table: Table) -> Table:
-    """The table as the distribution of sizes takes it: what has no known size is left out, so that the mean of a column
-    is the mean that is reported."""
-    from ...measure.fields import whole
-
-    return table if task.screened or "touches_frame" not in table.columns else whole(table)
-
-
-def _add_objects(book: Workbook, title: str, tables: Sequence[tuple[str, Table]], size: str, *, kept: bool) -> None:
+def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnalysis, *, kept: bool) -> None:
     """A line for each object that counts, or does not; the first column has the image's name where there are several.
 
-    size: the measure that is the size, which comes first. Whoever was left out has its reason; of the others it would
-    be empty.
+    The measure that is the size comes first. Whoever was left out has its reason; of the others it would be empty. What
+    is also a number of the result, such as of a phase, has the unit that it has in "Summary".
     """
     several = len(tables) > 1 or bool(tables and tables[0][0])
     hidden = {"kept", "reason"} if kept else {"kept"}
     first = tables[0][1] if tables else None
     names = [] if first is None else [name for name in first.columns if name not in hidden]
-    if first is not None and size:
-        first_names = ("label", "reason", COLUMNS[size].column(first.unit))
+    if first is not None and sample.task.size:
+        first_names = ("label", "reason", COLUMNS[sample.task.size].column(first.unit))
         names.sort(key=lambda name: name not in first_names)
-    heads = [] if first is None else [_head(first, name) for name in names]
+    units = {entry.name.partition(OF)[0]: entry.unit for entry in Summary.of(sample).quantities}
+    shown = {name: _shown(first, name, units) for name in names if first is not None}
 
     def rows() -> Iterator[Cells]:
         for image, table in tables:
-            columns = (table.columns[name][table.kept == kept].tolist() for name in names)
+            cells = {name: table.columns[name][table.kept == kept] for name in names}
+            columns = ((of if shown[name][1] == 1 else of * shown[name][1]).tolist() for name, of in cells.items())
             for line in zip(*columns, strict=True):
                 yield (*([image] if several else []), *map(_rounded, line))
 
-    _add_sheet(book, title, [*(["Image"] if several else []), *heads], islice(rows(), MOST_ROWS))
+    _add_sheet(
+        book, title, [*(["Image"] if several else []), *(head for head, _ in shown.values())], islice(rows(), MOST_ROWS)
+    )
 
 
-def _head(table: Table, name: str) -> str:
-    """Such as "Minimum Feret diameter (nm)"."""
+def _shown(table: Table, name: str, units: Mapping[str, str]) -> tuple[str, float]:
+    """The head of a column, such as "Minimum Feret diameter (nm)", and by what its numbers are multiplied."""
     quantity = of_column(name, table.unit)
-    unit = quantity.unit(table.unit)
-    return f"{quantity.title} ({unit})" if unit else quantity.title
+    unit = units.get(quantity.name) or ("%" if quantity.kind == "fraction" else quantity.unit(table.unit))
+    times = 100.0 if unit == "%" else 1e-3**quantity.power if unit.startswith("µm") else 1.0
+    return f"{quantity.title} ({unit})" if unit else quantity.title, times
 
 
 @contextmanager
@@ -334,11 +320,10 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
     for name, value in versions().items():
         yield "software", name, value, ""
     if sample.pooled is not None:
-        yield "statistics", "95 % intervals", sample.pooled.interval_note or sample.pooled.interval_basis, ""
+        yield "statistics", "95 % intervals", Summary.of(sample).interval_line, ""
         nano: Mapping[str, Any] = sample.pooled.nano or {}
-        yield "2022/C 229/01", "verdict", VERDICTS[nano["verdict"]] if nano else "", ""
-        for name in ("reason", "sentence", "decides", "asked"):
-            yield "2022/C 229/01", name, nano.get(name, ""), ""
+        for name in ("verdict", "reason", "sentence", "decides", "asked") if nano else ():
+            yield "2022/C 229/01", name, VERDICTS.get(nano[name], nano[name]), ""
         for point in sample.pooled.recommendation["points"] if sample.pooled.recommendation else ():
             yield "2022/C 229/01", point["title"], point["said"], ""
         for sentence in sample.pooled.cautions:
@@ -368,7 +353,7 @@ EXPORTS = (
         XLSX,
         70,
         _write,
-        image="for Excel: summary with a chart, {things} that count, those left out, all details",
+        image="for Excel: summary with a chart, every {thing}, all details",
     ),
     Export(
         "sample.xlsx",
@@ -376,6 +361,6 @@ EXPORTS = (
         XLSX,
         75,
         _write,
-        sample="for Excel: summary with a chart, images, every object, all details",
+        sample="for Excel: summary with a chart, images, every {thing}, all details",
     ),
 )

@@ -39,6 +39,7 @@ def phases(monkeypatch):
     task = replace(
         tasks.find("particles"),
         name="toy phases",
+        title="Phases",
         thing="phase",
         things="phases",
         class_names=("ferrite", "cementite"),
