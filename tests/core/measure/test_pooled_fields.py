@@ -375,7 +375,7 @@ class TestFiles:
     def test_the_method_says_what_the_intervals_are(self, made):
         said = method(made)
         assert "jackknife" in said and "ASTM E562" in said and "1 by the user" in said
-        assert "The 95 % intervals are" in said and "other" not in said.lower()
+        assert "What the 95 % intervals include" in said and "other" not in said.lower()
         assert "resampled by a factor of 1;" in said  # how maps became phases, the same for all
 
     def test_workbook_and_method_say_what_the_page_says_of_each_interval(self, made, files):
