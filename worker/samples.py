@@ -105,6 +105,7 @@ def _why(job: Job) -> str:
 def _member(job: Job) -> Member | None:
     from segmentation.core.flags import Flag, from_json
     from segmentation.core.measure.quantities import Value
+    from segmentation.core.measure.results import Statistics
     from segmentation.core.sample import Member
 
     measured_table = job.artifact(tables.NAME)
@@ -117,13 +118,13 @@ def _member(job: Job) -> Member | None:
         logger.warning("The table of job %s cannot be read.", job.pk, exc_info=True)
         return None
     calibration = Calibration(**job.summary["calibration"])
-    sha256, record, picture = job.micrograph.sha256, _record(job), _picture(job)
-    budget = (job.summary["statistics"] or {}).get("budget")
+    statistics = Statistics.from_dict(job.summary["statistics"]) if job.summary["statistics"] else None
     quantities = {name: Value.from_dict(value) for name, value in quantities_of(job.summary).items()}
+    known = (clarity, job.micrograph.sha256, _record(job), _picture(job), statistics, quantities)
     flags = from_json(job.summary)
     texts = {flag.text for flag in flags}
     flags += [Flag(text) for text in disagreements(job.micrograph, calibration) if text not in texts]
-    return Member(job.micrograph.name, table, calibration, clarity, sha256, record, picture, budget, quantities, flags)
+    return Member(job.micrograph.name, table, calibration, *known, flags)
 
 
 def _picture(job: Job) -> bytes:

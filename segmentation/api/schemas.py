@@ -436,13 +436,13 @@ class SampleImage(Answer):
     name: Annotated[str, Of(lambda image, _: image.job.micrograph.name)]
     state: Annotated[State, Of(lambda image, _: image.job.state)]
     error: Annotated[str | None, Of(lambda image, _: image.job.error or None)]
-    included: Annotated[bool, Of(lambda image, _: image.job.included)]
+    included: Annotated[bool, Of(lambda image, _: image.counts)] = Field(
+        description="Whether it counts, once it is done."
+    )
     left_out: Annotated[str | None, or_null("reason")] = Field(description="Why it is not in the pooled numbers.")
     outlier: Annotated[str | None, or_null("outlier")] = Field(description="Why it may not belong to the sample.")
     warning: Annotated[str | None, or_null("warning")] = Field(description="Short forms of its warnings.")
-    n: Annotated[int | None, Of(lambda image, _: int(image.n) if image.n else None)] = Field(
-        description="Its kept objects."
-    )
+    n: int | None = Field(description="Its objects that count, 0 if it is left out; null until it is pooled.")
 
 
 class Sample(Analysis):

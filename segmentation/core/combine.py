@@ -14,12 +14,13 @@ from .flags import DO_NOT_USE, Flag
 from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Effect, Evidence, effect
-from .measure.distribution import Edge
+from .measure.distribution import Edge, WeightedSizes
+from .measure.filters import by_reason
 from .measure.mats import poisson
 from .measure.pooled_fields import FieldOfView, cannot_join, pooled_quantities
-from .measure.pooling import notes_on, pool, row_of, without_scale
+from .measure.pooling import alone, find_outliers, notes_on, pool, without_scale
 from .measure.quantities import POISSON, Value, number
-from .measure.results import ImageRow, PooledStatistics, Statistics
+from .measure.results import PooledStatistics, Statistics
 from .measure.table import Table, aligned
 from .micrograph.crosscheck import Source
 from .micrograph.pairing import rank
@@ -52,20 +53,21 @@ def combine(
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     task, fields = tasks.find(members[0].record.task), [_field(member, edge) for member in members]
-    excluded, scaled = without_scale(tables), [member for member in members if member.calibration.is_known]
-    counted = scaled or members  # other members cannot count together with these
-    calibration = common_calibration([member.calibration for member in counted])
+    excluded = without_scale(tables)
     if task.pool_fields:
         places = [number for number, why in enumerate(excluded) if not why]
         for number, why in zip(places, cannot_join([fields[number] for number in places]), strict=True):
             excluded[number] = why
     used = [number for number, why in enumerate(excluded) if not why]
+    counted = [members[number] for number in used]
+    calibration = common_calibration([member.calibration for member in counted or members])
     sizes, pooled = [member.sized for member in members], None
-    if task.screened or (task.size and any(sizes[number].kept.any() for number in used)):
+    outliers = [""] * len(members)
+    if len(counted) == 1 and counted[0].statistics:
+        pooled = alone(counted[0].statistics, excluded)
+    elif task.screened or (task.size and any(sizes[number].kept.any() for number in used)):
         pooled = pool(
             sizes,
-            names=names[: len(members)],
-            things=task.things,
             size=task.size,
             screened=task.screened,
             excluded=excluded,
@@ -76,16 +78,16 @@ def combine(
             field_spread=field_spread,
             evidence=_evidence(counted),
         )
-    if pooled and used:
-        frames = [_frame(members[number]) for number in used]
-        pooled = replace(pooled, arrangement=arrangement([tables[number] for number in used], frames, calibration))
-    rows = pooled.images if pooled and pooled.screened else [None] * len(members)
+        pooled = replace(pooled, **_of_tables(counted, calibration))
+        of_images = WeightedSizes.of(*(sizes[number] for number in used), edge=edge, by=task.size)
+        for number, outlier in zip(used, find_outliers(of_images, len(used)), strict=True):
+            outliers[number] = outlier
     images = [
-        _image(title, member.sha256, member, why, pooled, row)
-        for title, member, why, row in zip(names, members, excluded, rows, strict=False)
+        SampleImage(title, member.sha256, member, outlier, why)
+        for title, member, outlier, why in zip(names, members, outliers, excluded, strict=False)
     ]
     images += [
-        _image(title, image.sha256, image.member, image.reason, pooled)
+        SampleImage(title, image.sha256, image.member, excluded=image.reason)
         for title, image in zip(names[len(members) :], left_out, strict=True)
     ]
     notes = notes_on(tables, excluded, task.things)
@@ -95,12 +97,27 @@ def combine(
         pooled,
         None,
         calibration_of(members),
-        (*notes, *_flags_of(members, names, any_counts=bool(used))),
+        (*notes, *_flags_of(members, names, used)),
         filter,
         tuple(images),
         quantities=_numbers(members, fields, used, pooled, calibration),
     )
-    return replace(sample, histogram=histogram_of(sizes, pooled, sample.pixel_size)) if pooled else sample
+    if pooled is None:
+        return sample
+    pooled = replace(pooled, images=sample.rows[: len(members)], notes=[flag.text for flag in notes])
+    return replace(sample, pooled=pooled, histogram=histogram_of(sizes, pooled, sample.pixel_size))
+
+
+def _of_tables(counted: Sequence[Member], calibration: Calibration) -> dict[str, Any]:
+    """What statistics of several images say of all objects, also of those without a size."""
+    tables = [member.table for member in counted]
+    if not tables:
+        return {}
+    return {
+        "n_set_aside": sum(int((~table.kept).sum()) for table in tables),
+        "set_aside": by_reason(tables),
+        "arrangement": arrangement(tables, [_frame(member) for member in counted], calibration),
+    }
 
 
 def _numbers(
@@ -155,32 +172,14 @@ def _evidence(members: Sequence[Member]) -> Evidence:
 
 def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
     """The number of particles and the effect of a contribution, of each image with particles."""
-    return [(int(image.table.kept.sum()), effect(image.budget, name)) for image in members if image.table.kept.any()]
+    budgets = [(image.table.kept, image.statistics.budget if image.statistics else None) for image in members]
+    return [(int(kept.sum()), effect(budget, name)) for kept, budget in budgets if kept.any()]
 
 
 def _largest(members: Sequence[Member], setting: str) -> float | None:
     """The largest value of a setting in per cent, as a fraction; None unless all images have one."""
     values = [number for member in members if (number := member.record.settings.get(setting)) is not None]
     return max(values) / 100 if len(values) == len(members) else None
-
-
-def _image(
-    name: str,
-    sha256: str,
-    member: Member | None,
-    excluded: str,
-    pooled: PooledStatistics | None,
-    row: ImageRow | None = None,
-) -> SampleImage:
-    """row: of the pooled sizes; an image that is not in them gets one of its own. Only particles have one."""
-    if member is None:
-        return SampleImage(name, sha256, excluded=excluded)
-    if pooled is None or not pooled.screened:
-        return SampleImage(name, sha256, member, **member.counts, excluded=excluded)
-    row = row or row_of(member.table, name, pooled.size, edge=pooled.edge, seed=SEED, excluded=excluded)
-    sizes = ("median", "low", "high") if member.table.unit != pooled.unit else ()
-    numbers: dict[str, Any] = {name: value for name, value in row.items() if name not in sizes}
-    return SampleImage(sha256=sha256, member=member, **numbers)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -203,21 +202,22 @@ def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float)
     return {"edges": edges.tolist(), "counts": [np.histogram(size, edges)[0].tolist() for size in sizes]}
 
 
-def _flags_of(members: Sequence[Member], names: Sequence[str], any_counts: bool) -> Iterator[Flag]:
-    """Flags about the source of the scales and about doubtful images; the first of these are named."""
-    sources = calibration_of(members)["sources"]
+def _flags_of(members: Sequence[Member], names: Sequence[str], used: Sequence[int]) -> Iterator[Flag]:
+    """Flags about the source of the scales and about doubtful images among those that are used, by index; the first of
+    the doubtful ones are named."""
+    sources = calibration_of([members[number] for number in used])["sources"]
     if len(sources) > 1:
         listed = ", ".join(f"{number} {Source(source).words}" for source, number in sorted(sources.items()))
         yield Flag(f"The scale is not known in the same way for all images: {listed}.")
     doubts = [
-        (number, " ".join(flag.text for flag in member.flags if flag.doubt))
-        for number, member in enumerate(members, 1)
-        if any(flag.doubt for flag in member.flags)
+        (number + 1, " ".join(flag.text for flag in members[number].flags if flag.doubt))
+        for number in used
+        if any(flag.doubt for flag in members[number].flags)
     ]
-    if doubts and any_counts:
+    if doubts:
         have = "1 image has a warning" if len(doubts) == 1 else f"{len(doubts)} images have warnings"
         which = f"{names[doubts[0][0] - 1]} has a warning that puts" if len(doubts) == 1 else f"{have} that put"
-        gravest = any(flag.level == DO_NOT_USE for member in members for flag in member.flags)
+        gravest = any(flag.level == DO_NOT_USE for number in used for flag in members[number].flags)
         short = f"{DO_NOT_USE}: {have}" if gravest else have
         yield Flag.doubtful(f"{which} the numbers in doubt.", short, ids=tuple(dict(doubts)))
     yield from (Flag(f"{names[number - 1]}: {text}", ids=(number,)) for number, text in doubts[:MOST_NAMED])

@@ -12,7 +12,7 @@ from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
-from .measure.results import Between, Corrected, PooledStatistics, Statistics
+from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics
 from .measure.table import Table
 from .micrograph.types import Calibration
 from .settings import DEFAULT_TASK
@@ -68,7 +68,7 @@ class Member:
 
     table: judged objects. calibration: the one that was used. clarity: how clearly the image shows its objects.
     sha256: of the file. record: how its objects were found. picture: a small PNG of the image with its
-    objects, b"" if there is none. budget: the image's own uncertainty budget, if there is one.
+    objects, b"" if there is none. statistics: its own ones, None without sizes.
     quantities: the results of its kind of analysis, by name. flags: those of its `Analysis`.
     """
 
@@ -79,7 +79,7 @@ class Member:
     sha256: str = ""
     record: AnalysisRecord = field(default_factory=AnalysisRecord)
     picture: bytes = b""
-    budget: Mapping[str, Any] | None = None
+    statistics: Statistics | None = None
     quantities: Mapping[str, Value] = field(default_factory=dict)
     flags: Sequence[Flag] = ()
 
@@ -87,10 +87,15 @@ class Member:
     def of(cls, analysis: Analysis, picture: bytes = b"") -> Member:
         micrograph = analysis.micrograph
         clarity = analysis.segmentation.used.get("clarity", 1.0)
-        budget = None if analysis.statistics is None else analysis.statistics.budget
         record = AnalysisRecord.of(analysis)
-        parts = (clarity, micrograph.sha256, record, picture, budget, analysis.quantities, analysis.flags)
+        parts = (clarity, micrograph.sha256, record, picture, analysis.statistics, analysis.quantities, analysis.flags)
         return cls(micrograph.name, analysis.table, analysis.calibration, *parts)
+
+    def value(self, name: str) -> Value:
+        """One of its numbers, or its median size, with the interval that its own page shows."""
+        if name == "median" and self.statistics is not None:
+            return self.statistics.value(name).shown
+        return self.quantities.get(name, Value(None)).shown
 
     @property
     def sized(self) -> Table:
@@ -99,14 +104,6 @@ class Member:
 
         task = tasks.find(self.record.task)
         return self.table if task.screened or "touches_frame" not in self.table.columns else whole(self.table)
-
-    @property
-    def counts(self) -> dict[str, Any]:
-        """Numbers of objects kept and set aside, as in `SampleImage`; empty if pixels belong to classes."""
-        if tasks.find(self.record.task).semantic:
-            return {}
-        count = int(self.table.kept.sum())
-        return {"n": count, "n_set_aside": len(self.table) - count}
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,28 +131,22 @@ class LeftOut:
 
 @dataclass(frozen=True, eq=False)
 class SampleImage:
-    """One image as the files of its sample list it.
-
-    n, n_set_aside: objects, None if the image was not analysed or pixels belong to classes. median, low, high: as in
-    `PooledStatistics.images`; also None if the unit differs from that of the sample or sizes have no statistics.
-    excluded: "" or why it is not in the pooled numbers.
-    """
+    """One image as the files of its sample list it. outlier, excluded: "" or why it may not belong, does not count."""
 
     name: str
     sha256: str
     member: Member | None = None
-    n: int | None = None
-    n_set_aside: int | None = None
-    median: float | None = None
-    low: float | None = None
-    high: float | None = None
     outlier: str = ""
     excluded: str = ""
 
     @property
-    def pooled_counts(self) -> tuple[int | None, ...]:
-        """How many of its objects count and are left out in the numbers of all images: 0 where it is left out."""
-        return tuple(count and 0 if self.excluded else count for count in (self.n, self.n_set_aside))
+    def counts(self) -> tuple[int, int] | tuple[None, None]:
+        """How many of its objects count and are left out in the numbers of all images: 0 where it is left out itself,
+        None if it was not analysed or pixels belong to classes."""
+        if self.member is None or tasks.find(self.member.record.task).semantic:
+            return None, None
+        kept = self.member.table.kept
+        return (0, 0) if self.excluded else (int(kept.sum()), int((~kept).sum()))
 
     @property
     def warning(self) -> str:
@@ -190,7 +181,7 @@ class SampleAnalysis:
     def of(cls, analysis: Analysis) -> SampleAnalysis:
         """One image as a sample of one."""
         member = Member.of(analysis)
-        image = SampleImage(member.name, member.sha256, member, **member.counts)
+        image = SampleImage(member.name, member.sha256, member)
         return cls(
             member.name,
             (member,),
@@ -214,22 +205,37 @@ class SampleAnalysis:
         return self.task.headline_quantities(self.quantities)
 
     def by_image(self, name: str) -> list[Value]:
-        """This number for each image, without a value if the image has none or has another unit; a count is 0 of an
-        image that is left out."""
-        if self.pooled is not None and self.task.screened:  # of sizes, by sampling alone
-            return [Value(image.median, image.low, image.high, self.pooled.unit) for image in self.images]
-        quantities = [image.member.quantities.get(name) if image.member else None for image in self.images]
-        unit = self.quantities[name].unit
-        converted = [value and (in_micrometres(value) if "µm" in unit else value) for value in quantities]
-        values = [Value(None) if value is None or value.unit not in (unit, "") else value for value in converted]
+        """This number for each image as its own page shows it, without a value if the image has none or has another
+        unit; a count is 0 of an image that is left out."""
+        unit = self.quantities[name].unit if name in self.quantities else self.unit
+        quantities = [image.member.value(name) if image.member else Value(None) for image in self.images]
+        converted = [in_micrometres(value) if "µm" in unit else value for value in quantities]
+        values = [value if value.unit in (unit, "") else Value(None) for value in converted]
         is_count = name in NUMBERS and NUMBERS[name].kind == "integer"
         left_out = [is_count and bool(image.excluded) for image in self.images]
         return [Value(value.value and 0.0) if out else value for value, out in zip(values, left_out, strict=True)]
 
     @property
+    def rows(self) -> list[ImageRow]:
+        """A row for each image, first of all members."""
+        return [
+            ImageRow(
+                name=image.name,
+                n=image.counts[0],
+                n_set_aside=image.counts[1],
+                median=size.value,
+                low=size.low,
+                high=size.high,
+                outlier=image.outlier,
+                excluded=image.excluded,
+            )
+            for image, size in zip(self.images, self.by_image("median"), strict=True)
+        ]
+
+    @property
     def extent(self) -> str:
         """How many images and objects the numbers include: "3 images, 1,024 grains counted"."""
-        counts = [image.n for image, _ in self.counted if image.n is not None]
+        counts = [count for image, _ in self.counted if (count := image.counts[0]) is not None]
         counted_words = f", {sum(counts):,} {self.task.things} counted" if counts else ""
         return f"{len(self.counted)} image{'' if len(self.counted) == 1 else 's'}{counted_words}"
 
@@ -289,9 +295,8 @@ class SampleAnalysis:
         }
         pooled = self.pooled.as_dict() if self.pooled else {}
         content = {**({} if self.task.screened else numbers), **pooled, **of_sample, **as_json(self.flags)}
-        every = self.images[: len(self.members)]
-        rows = content.get("images") or [{"name": image.name, "excluded": image.excluded} for image in every]
-        return content | {"images": [{**row, "warning": image.warning} for row, image in zip(rows, every, strict=True)]}
+        rows = zip(self.rows[: len(self.members)], self.images, strict=False)
+        return content | {"images": [{**row, "warning": image.warning} for row, image in rows]}
 
 
 def calibration_of(members: Sequence[Member]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
-from ..core.measure.quantities import OF, Value, in_micrometres
-from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics
+from ..core.measure.quantities import OF, Unit, Value, in_micrometres
+from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Interval, Statistics
 from ..core.micrograph.pairing import rank
 from ..core.micrograph.types import common_calibration
 from ..core.report.entries import Entry, answers, known_number
@@ -51,7 +51,8 @@ class ImageRow:
 
     job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
     reason: why it failed or is not pooled. outlier: "" or why it may not belong. warning: its warnings in short.
-    bars: its histogram as an SVG path, "" where there is none. numbers, shares: of a kind without a distribution.
+    n: objects that count, None where not known. bars: its histogram as an SVG path, "" where there is none.
+    numbers: the median or the main number as on its own page. shares: of a kind without a distribution.
     by_hand: whether people or another tool made or changed its outlines. other: the id of another result of the image
     that can count instead, automatic if this one is by hand and the other way round; None if there is none. number:
     in the notes of the sample, 0 if it has none. scale: where scales differ.
@@ -63,9 +64,7 @@ class ImageRow:
     mark: str
     state: str
     reason: str
-    n: str = ""
-    median: str = ""
-    interval: str = ""
+    n: int | None = None
     outlier: str = ""
     warning: str = ""
     bars: str = ""
@@ -79,6 +78,11 @@ class ImageRow:
     @property
     def left_out(self) -> bool:
         return self.mark == Job.State.DONE and self.reason not in ("", PENDING)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is in the pooled numbers, or will be once it is done."""
+        return self.job is not None and self.job.included and self.reason in ("", PENDING)
 
     @property
     def asks_scale(self) -> bool:
@@ -166,11 +170,6 @@ class PooledResult(ChartedSummary):
     def task(self) -> Task:
         """The kind of analysis; raises UnknownTask."""
         return find(AnalysisSettings.from_dict(self.sample.settings).task)
-
-    @property
-    def screens(self) -> bool:
-        """Whether its objects are screened as nanomaterials; the table of images then shows medians."""
-        return self.task.screened
 
     @property
     def headline_names(self) -> list[str]:
@@ -275,7 +274,8 @@ class PooledResult(ChartedSummary):
         if not (histogram := self.stored.get("histogram")):
             return ""
         stored_unit = "px" if self.unit == "px" else "nm"
-        low, high = (_length(histogram["edges"][end], stored_unit, self.unit).words for end in (0, -1))
+        edges = (Value(histogram["edges"][end], unit=stored_unit) for end in (0, -1))
+        low, high = (Entry("", "", in_micrometres(edge) if self.unit == "µm" else edge).words for edge in edges)
         return f"{low} to {high}"
 
     @property
@@ -306,24 +306,25 @@ class PooledResult(ChartedSummary):
         counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
         pooled = {pk: (number, row, bars(column)) for number, (pk, row, column) in enumerate(rows, 1)}
-        # Finished images that are not in the pooled numbers.
-        pks = [job.pk for job in jobs if str(job.pk) not in pooled and job.state == Job.State.DONE]
-        names = (f"summary__statistics__{name}" for name in ("n_kept", "median", "unit"))
-        others = {job_id: rest for job_id, *rest in Job.objects.filter(pk__in=pks).values_list("pk", *names)}
-        rows = [
-            _image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk)), others.get(job.pk), self.unit)
-            for job in jobs
-        ]
+        rows = [_image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk))) for job in jobs]
         if " to " in self.scale_line:
             sizes = [job.nm_per_pixel for job in jobs]
             rows = [replace(row, scale=scale_range(nm, nm)) if nm else row for row, nm in zip(rows, sizes, strict=True)]
         rows = self._with_others(rows)
-        if not self.statistics:
-            of_jobs = Job.objects.filter(pk__in=[job.pk for job in jobs])
-            quantities = dict(of_jobs.values_list("pk", "summary__quantities"))
-            rows = [replace(row, **self._numbers(quantities.get(row.job.pk) or {})) for row in rows if row.job]
+        paths = ("unit", "median", "intervals__median", "budget__median__ends")
+        names = ("summary__quantities", *(f"summary__statistics__{path}" for path in paths))
+        of_jobs = Job.objects.filter(pk__in=[job.pk for job in jobs], state=Job.State.DONE).values_list("pk", *names)
+        own = {pk: self._median(*size) if size[1] else self._numbers(numbers or {}) for pk, numbers, *size in of_jobs}
+        rows = [replace(row, **own.get(row.job.pk, {})) for row in rows if row.job]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
+
+    def _median(
+        self, unit: Unit, median: float, interval: Interval, total: tuple[float, float] | None
+    ) -> dict[str, list[Any]]:
+        """The median size of one image, in the unit of all together."""
+        value = Value(median, *(interval or (None, None)), unit, total)
+        return {"numbers": [Entry.of("median", in_micrometres(value) if self.unit == "µm" else value)]}
 
     def _numbers(self, quantities: dict[str, Any]) -> dict[str, list[Any]]:
         """The main numbers of one image, in the units of all together: of several classes the share of each, else
@@ -383,37 +384,25 @@ def _state(job: Job) -> str:
     return capital(job.get_state_display())
 
 
-def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> ImageRow:
+def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
     if not picture and job.micrograph.preview:
         picture = reverse("upload-preview", args=[job.micrograph_id])
     fields = (job, job.micrograph.name, picture, job.state, _state(job))
     if job.state != Job.State.DONE:
         return ImageRow(*fields, job.error if job.state == Job.State.FAILED else "")
     if pooled is None:
-        n, median, own_unit = other or (None, None, unit)
-        words = ("" if n is None else str(n), "" if median is None else _length(median, own_unit or unit, unit).words)
-        return ImageRow(*fields, PENDING if job.included else EXCLUDED, *words)
+        return ImageRow(*fields, PENDING if job.included else EXCLUDED, None if job.included else 0)
     number, row, path = pooled
     why = row.get("excluded") or ("" if job.included else EXCLUDED)
-    stored_unit = "px" if row.get("excluded") or unit == "px" else "nm"
-    median = _length(row.get("median"), stored_unit, unit, row.get("low"), row.get("high"))
     return ImageRow(
         *fields,
         why,
-        str(row.get("n", "")),
-        f"{median.value} {median.unit}" if median.unit else "",
-        median.interval,
+        0 if why else row.get("n"),
         row.get("outlier") or "",
         row.get("warning") or "",
         path,
         number=number,
     )
-
-
-def _length(value: float | None, unit: str, target: str, low: float | None = None, high: float | None = None) -> Entry:
-    """A length in `unit` as it stands beside the pooled ones, in their unit."""
-    length = Value(value, low, high, unit)
-    return Entry("median", "", in_micrometres(length) if target == "µm" else length)
 
 
 def bars(counts: list[int]) -> str:

@@ -75,5 +75,5 @@ def test_statistics_with_all_draws(n):
 def test_pooling_200_images():
     table = tabled(300)
     tables = [table.rescaled(5.0 + 0.001 * number) for number in range(200)]  # images alike have no interval
-    spent = seconds(lambda: pool(tables, names=[str(i) for i in range(200)], calibration=CALIBRATION))
+    spent = seconds(lambda: pool(tables, calibration=CALIBRATION))
     print(f"\n200 images of 300 particles pooled in {spent:.2f} s of CPU")

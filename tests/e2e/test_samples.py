@@ -112,7 +112,7 @@ def opened(request, visit, mixed):
 
 def test_a_note_shows_which_images_it_means_and_why(opened):
     page = opened
-    note = page.locator("#pooled .notice", has_text="2 images are not in the pooled numbers")
+    note = page.locator("#pooled .notice", has_text="2 images not counted")
     note.get_by_role("button").click()
     shown = page.locator(".images .entry:visible")
     expect(shown).to_have_count(2)

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
-from .budget_table import ANSWERS, COVERAGE, uncertainty_words
+from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_words
 from .distribution import Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson, with_hidden
@@ -29,7 +29,6 @@ from .results import Budget, Contribution, Uncertainty
 ERROR = "median_error"  # per cent, of a card's scores
 OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
 SCALE = ("calibration_reading", "calibration_instrument")
-UNRESOLVED = "Unresolved contacts"
 HIDDEN = "unresolved_contacts"  # makes the median smaller and the fraction larger, never the other way round
 WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
 SHARED = "Mean over the images, weighted by their particles; all images share this error."

@@ -8,6 +8,8 @@ from typing import Any
 COVERAGE = 2  # k
 ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
 NOT_KNOWN = "not known"
+UNRESOLVED = "Unresolved contacts"
+ONE_SIDED = f"{UNRESOLVED} count on one side: sizes may be smaller, a fraction higher."
 
 
 def answers_of(nano: Any) -> list[str]:
@@ -20,9 +22,10 @@ def lines(budget: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, f
     for row in budget["rows"]:
         yield row["title"], row["source"], row["median"], row["fraction_100nm"]
     for title, key in (("Combined standard uncertainty", "standard"), ("Expanded uncertainty", "expanded")):
-        source = (
-            "Square root of the sum of squares of the known contributions." if key == "standard" else f"k = {COVERAGE}"
-        )
+        source = "Square root of the sum of squares of the known contributions."
+        if key == "expanded":
+            is_one_sided = any(row["title"] == UNRESOLVED and row["fraction_100nm"] for row in budget["rows"])
+            source = f"k = {COVERAGE}.{f' {ONE_SIDED} The interval reaches further there.' * is_one_sided}"
         yield title, source, budget["median"][key], budget["fraction_100nm"][key]
 
 

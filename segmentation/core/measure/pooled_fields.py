@@ -2,7 +2,8 @@
 
 A task defines its numbers for all images together (`PoolFields`). Their intervals use Student's t and the standard
 error of the jackknife, which leaves out one image at a time (Tukey 1958; for medians Shao and Wu 1989). For a fraction
-and images of equal area this is the spread between fields of ASTM E562.
+and images of equal area this is the spread between fields of ASTM E562. What is only ever above zero, such as a length
+or a density, has its interval on the logarithm, so that a function of it has an interval that agrees.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .distribution import Edge, Floats, WeightedSizes
-from .drawn import Z95, t95
+from .drawn import WIDEST, Z95, t95
 from .quantities import OF, POISSON, Unit, Value, number
 from .table import Table
 
@@ -107,9 +108,10 @@ def pooled_quantities(
     """The numbers of two or more images together, with their 95 % intervals.
 
     pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
-    uncertainty of the calibration, shared by all. Its effect on a number is half the difference between the numbers
-    with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count has no interval here, and neither has a number
-    that is the same in all images.
+    uncertainty of the calibration, shared by all. Its effect on a number, or on its logarithm, is half the difference
+    between those with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count has no interval here, and neither
+    has a number that is the same in all images, or whose interval ends at more than WIDEST times a length, or such a
+    factor to the power of the number.
     """
     whole = pool(fields)
     longer, shorter = (pool([field.rescaled(exp(u)) for field in fields]) for u in (uncertainty, -uncertainty))
@@ -117,19 +119,29 @@ def pooled_quantities(
     values = {}
     for name, value in whole.items():
         quantity, without = number(name), [pooled[name] for pooled in others]
+        is_share = quantity.kind == "fraction"
         result = Value(value, unit=quantity.unit(unit))
         unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
         is_count = quantity.kind == "integer" or quantity.extreme or quantity.interval == POISSON
         has_spread = not is_count and None not in without
         if value is not None and has_spread and not unscaled:
-            spread = float(jackknife_error(np.array(without, float)))
-            by_scale = ((longer[name] or value) - (shorter[name] or value)) / 2
-            half = hypot(t95(len(fields) - 1) * spread, Z95 * by_scale)
-            low = value - half if quantity.signed else max(0.0, value - half)
-            high = min(1.0, value + half) if quantity.kind == "fraction" else value + half
-            result = Value(value, low, high, result.unit) if spread > 0 else result
+            every = np.array([value, longer[name] or value, shorter[name] or value, *without], float)
+            in_logs = not is_share and not quantity.signed and bool((every > 0).all())
+            low, high = np.exp(_ends(np.log(every))) if in_logs else _ends(every)
+            ends = float(low if quantity.signed else max(0.0, low)), float(min(1.0, high) if is_share else high)
+            is_useful = len(set(without)) > 1 and not (in_logs and high > value * WIDEST ** max(1, abs(quantity.power)))
+            result = replace(result, low=ends[0], high=ends[1]) if is_useful else result
         values[name] = result
     return nested(values)
+
+
+def _ends(figures: Floats) -> Floats:
+    """(2,) Student's 95 % interval of figures (3 + m,): the number, with longer and with shorter pixels, and without
+    each of m images."""
+    middle, longer, shorter, *without = figures.tolist()
+    spread = float(jackknife_error(np.array(without)))
+    half = hypot(t95(len(without) - 1) * spread, Z95 * (longer - shorter) / 2)
+    return np.array([middle - half, middle + half])
 
 
 def nested(values: Mapping[str, Value]) -> dict[str, Value]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import exp, log, sqrt
 
 import numpy as np
@@ -11,19 +12,18 @@ from scipy import special
 
 from ..flags import Flag
 from ..micrograph.types import Calibration
-from .bootstrap import median_interval, undefined
 from .budget import Evidence
 from .convergence import converge_by_image
 from .distribution import Edge, Floats, WeightedSizes, quantile
 from .fitting import chance_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
-from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, ImageRow, PooledStatistics
+from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatistics, Statistics
 from .statistics import ALIKE, describe
 from .table import Table
 
 WHY = {
     NO_PIXEL_SIZE: "without a scale",
-    OTHER_NUMBERS: "analysed with a model of other classes",
+    OTHER_NUMBERS: "of a model with other classes",
     NO_NUMBER: "without a number",
 }
 MORE = {
@@ -41,8 +41,6 @@ POINTS = 2000
 def pool(
     tables: Sequence[Table],
     *,
-    names: Sequence[str],
-    things: str = "objects",
     size: str = "min_feret",
     screened: bool = True,
     excluded: Sequence[str] = (),
@@ -55,24 +53,22 @@ def pool(
 ) -> PooledStatistics:
     """Pool the judged tables of several images of one specimen.
 
-    names: one for each table. things: the word for the objects in the notes. size, screened: see `summarise`.
+    size, screened: see `summarise`.
     excluded: for each table "" or the reason why it is left out. By default an image without a scale is left out if
     others have one. calibration: all images share its error, so its uncertainty counts once. filter: whether the
     filter was on. field_spread, evidence: see `summarise`; field_spread is for a sample of one image.
-    Raises ValueError if tables and names differ in number or there are none.
+    Raises ValueError if there are no tables.
     """
-    if len(tables) != len(names) or not tables:
-        raise ValueError(f"{len(tables)} tables and {len(names)} names")
+    if not tables:
+        raise ValueError("0 tables")
     excluded = excluded or without_scale(tables)
     # Sorted by content, so that the draws do not depend on the order of the images.
-    used = sorted((i for i in range(len(tables)) if not excluded[i]), key=lambda i: _content(tables[i]))
-    chosen = [tables[i] for i in used]
-    pixels = [table.nm_per_pixel for table in chosen if table.nm_per_pixel is not None]
+    chosen = sorted((table for table, why in zip(tables, excluded, strict=True) if not why), key=_content)
     described, sizes = describe(
         chosen,
         size=size,
         screened=screened,
-        obstacle=_obstacle(chosen, pixels, excluded),
+        obstacle=_obstacle(chosen, excluded),
         edge=edge,
         filter=filter,
         calibration=calibration,
@@ -80,9 +76,6 @@ def pool(
         evidence=evidence,
         seed=seed,
     )
-    rows = [row_of(tables[i], names[i], size, edge=edge, seed=seed, excluded=excluded[i]) for i in range(len(tables))]
-    for i, reason in zip(used, find_outliers(sizes, len(used)), strict=True):
-        rows[i]["outlier"] = reason
     if sizes.images > 1:
         rng, whole = np.random.default_rng(seed), described["intervals"]["median"]
         uncertainty = described["relative_uncertainty"] or 0.0
@@ -91,9 +84,16 @@ def pool(
         **described,
         interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
         between=between_images(sizes),
-        images=rows,
-        notes=[flag.text for flag in notes_on(tables, excluded, things)],
     )
+
+
+def alone(statistics: Statistics, excluded: Sequence[str]) -> PooledStatistics:
+    """The own statistics of the only image that counts; without a verdict where images without a scale may change
+    it."""
+    nano, flag = statistics.nano, _obstacle((), excluded)
+    if nano and flag and nano["verdict"] != "undecided":
+        nano = nano | {"verdict": "undecided", "reason": flag.short, "decides": flag.text}
+    return PooledStatistics(**vars(replace(statistics, nano=nano)))
 
 
 def _content(table: Table) -> bytes:
@@ -106,27 +106,9 @@ def without_scale(tables: Sequence[Table]) -> list[str]:
     return [NO_PIXEL_SIZE if is_scaled and table.nm_per_pixel is None else "" for table in tables]
 
 
-def row_of(
-    table: Table, name: str, size: str, *, edge: Edge = "exclude", seed: int = 0, excluded: str = ""
-) -> ImageRow:
-    """The row of one image in `PooledStatistics.images`, in the table's unit; excluded: why it is not pooled."""
-    sizes = WeightedSizes.of(table, edge=edge, by=size)
-    limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), 0.0)
-    low, high = limits or (None, None)
-    return ImageRow(
-        name=name,
-        n=len(sizes),
-        n_set_aside=len(table) - len(sizes),
-        median=quantile(sizes.size, sizes.weights["number"], 0.5) if len(sizes) else None,
-        low=low,
-        high=high,
-        outlier="",
-        excluded=excluded,
-    )
-
-
-def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[str]) -> Flag | None:
+def _obstacle(chosen: Sequence[Table], excluded: Sequence[str]) -> Flag | None:
     """What the user must do before the sample gets a verdict, and a short reason; None if nothing."""
+    pixels = [table.nm_per_pixel for table in chosen if table.nm_per_pixel is not None]
     if any(excluded):
         return Flag(
             "The scale of every image. Images without one are left out, and they might change the answer.",
@@ -156,8 +138,9 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str) -> l
     pixels = [table.nm_per_pixel for table in chosen.values() if table.nm_per_pixel is not None]
     for reason in dict.fromkeys(filter(None, excluded)):
         ids = tuple(number for number, why in enumerate(excluded, 1) if why == reason)
-        images = "1 image is" if len(ids) == 1 else f"{len(ids)} images are"
-        notes.append(Flag(f"{images} not in the pooled numbers: {WHY[reason]}{MORE.get(reason, '')}.", ids=ids))
+        images, are = ("1 image", "is") if len(ids) == 1 else (f"{len(ids)} images", "are")
+        text = f"{images} {are} not in the pooled numbers: {WHY[reason]}{MORE.get(reason, '')}."
+        notes.append(Flag(text, f"{images} not counted: {WHY[reason]}", ids=ids))
     if not pixels and len(chosen) > 1:
         text = "No image has a scale, so sizes are in pixels. Pool images of one magnification only."
         notes.append(Flag(text, "Sizes in pixels: pool one magnification only"))

@@ -132,6 +132,11 @@ class Value:
         ends = fields.get("interval") or [low, high]  # results of 1.0.0 have no interval
         return cls(fields["value"], low, high, fields["unit"], None if ends == [low, high] else (ends[0], ends[1]))
 
+    @property
+    def shown(self) -> Value:
+        """The number with the ends of the interval that people read."""
+        return replace(self, low=self.total[0], high=self.total[1], total=None) if self.total else self
+
 
 LONG_NM = 1000.0  # longer lengths are shown in µm
 _POWERS = {f"nm{mark}": power for power, mark in MARKS.items()}

@@ -290,12 +290,13 @@ class Between(TypedDict):
 
 
 class ImageRow(TypedDict):
-    """One image of a sample. median, low, high: 95 %, by particle, sampling alone. outlier, excluded: "" or why; an
-    excluded image is not in the pooled numbers."""
+    """One image of a sample. n, n_set_aside: objects that count and are left out, 0 of an excluded image, which is not
+    in the pooled numbers; null where pixels belong to classes. median, low, high: as its own page shows them, null
+    where its unit is not that of the sample. outlier, excluded: "" or why."""
 
     name: str
-    n: Count
-    n_set_aside: Count
+    n: Count | None
+    n_set_aside: Count | None
     median: float | None
     low: float | None
     high: float | None
@@ -434,8 +435,8 @@ def micrometres(value: Any) -> Any:
 class PooledStatistics(Statistics):
     """The statistics of a sample, as for one image, but the intervals resample whole images.
 
-    convergence: with two or more images it counts whole images. images: one row for each image, in the order given.
-    notes: sentences for the user.
+    convergence: with two or more images it counts whole images. images: one row for each image. notes: sentences for
+    the user. Both are of `combine`.
     """
 
     between: Between | None = None

@@ -108,7 +108,7 @@ class Entry:
     @property
     def shown(self) -> Value:
         """The number with the ends of the interval that people read."""
-        return replace(self.number, low=self.total[0], high=self.total[1], total=None) if self.total else self.number
+        return self.number.shown
 
     @property
     def counting(self) -> str:

@@ -120,7 +120,7 @@ def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, image: SampleIma
     ax.locator_params(axis="x", nbins=3)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.spines["bottom"].set_color(FAINT)
-    title = ax.set_title(f"{_name(image)}  N {image.n}", loc="left", fontsize=font, pad=2)
+    title = ax.set_title(f"{_name(image)}  N {counts.sum():.0f}", loc="left", fontsize=font, pad=2)
     title.set_parse_math(False)
 
 

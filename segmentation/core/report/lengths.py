@@ -21,10 +21,6 @@ def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
         sample,
         pooled=statistics.in_readable_unit(),
         histogram=bars and {**bars, "edges": micrometres(bars["edges"])},
-        images=tuple(
-            replace(image, **{name: micrometres(getattr(image, name)) for name in ("median", "low", "high")})
-            for image in sample.images
-        ),
         quantities={name: in_micrometres(value) for name, value in sample.quantities.items()},
     )
 

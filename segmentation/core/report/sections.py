@@ -11,7 +11,7 @@ from reportlab.platypus import Flowable
 
 from ..flags import Flag
 from ..labels.segmentation import MASKS
-from ..measure.budget import UNRESOLVED
+from ..measure.budget_table import ONE_SIDED, UNRESOLVED
 from ..measure.filters import LEAST_CONFIDENCE
 from ..measure.fitting import CHANCE, CLOSE, NEAR
 from ..measure.results import Statistics
@@ -155,8 +155,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     yield heading("Uncertainty")
     yield abreast(*drawn)
     contacts = any(UNRESOLVED in part for answer in answers for part in answer.parts)
-    one_sided = f" {UNRESOLVED} count on one side: sizes may be smaller, a fraction higher." if contacts else ""
-    yield words(f"{BARS}{one_sided}{summary.unknown_parts}", SMALL)
+    yield words(f"{BARS}{f' {ONE_SIDED}' if contacts else ''}{summary.unknown_parts}", SMALL)
 
 
 def recommendation(statistics: Statistics) -> list[Flowable]:

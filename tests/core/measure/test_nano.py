@@ -86,7 +86,7 @@ def pooled_card(tables):
 def test_of_a_sample_more_images_would_decide():
     """10,000 particles of 25 images that differ: more particles of the same images would not do."""
     tables = shares(25, 0.2, 0.56)
-    found, alone = pool(tables, names=[str(i) for i in range(len(tables))]).nano, pooled_card(tables)
+    found, alone = pool(tables).nano, pooled_card(tables)
     assert all(found[name] == alone[name] for name in ("fraction", "n", "verdict", "decides", "sentence"))
     assert (found["low"], found["high"]) == pytest.approx((alone["low"], alone["high"]))
     assert found["verdict"] == "undecided"
@@ -325,8 +325,7 @@ def test_the_assumed_spread_of_fields_covers_the_specimens_fraction():
 
 def test_several_images_show_their_spread_themselves():
     tables = shares(12, 0.02, 0.7)
-    names = [str(i) for i in range(12)]
-    assumed, plain = (pool(tables, names=names, field_spread=spread).nano for spread in (0.5, 0.0))
+    assumed, plain = (pool(tables, field_spread=spread).nano for spread in (0.5, 0.0))
     assert assumed == plain
 
 

@@ -115,8 +115,8 @@ def test_the_scale_widens_lengths_and_leaves_fractions():
     plain, wide = combine("Steel", both).quantities, combine("Steel", doubtful).quantities
     assert wide["area_fraction of carbide"] == plain["area_fraction of carbide"]
     name = "boundary_density of carbide"
-    half, wider = ((each[name].high - each[name].low) / 2 for each in (plain, wide))
-    assert wider == pytest.approx(np.hypot(half, 1.96 * 0.2 * plain[name].value), rel=0.01)
+    half, wider = (np.log(each[name].high / each[name].low) / 2 for each in (plain, wide))
+    assert wider == pytest.approx(np.hypot(half, 1.96 * 0.2), rel=0.01)
 
 
 def test_intervals_by_image_hold_the_truth_nineteen_times_in_twenty():
@@ -217,6 +217,33 @@ def test_grains_of_all_images_are_counted_and_measured_together():
     assert found["grain_intercept"] == pytest.approx(2 / (1 / 20 + 1 / 10))  # equal lengths of lines over all grains
     density = 4e-6 * 1e12
     assert found["grain_number"] == pytest.approx(3.321928 * np.log10(density) - 2.954)
+
+
+@pytest.mark.parametrize(
+    ("densities", "useless"), [((5e-5, 7e-5, 8e-5), False), ((1e-5, 1e-3), True), ((5e-5, 9e-5), False)]
+)
+def test_a_density_and_the_grain_size_number_that_follows_from_it_have_intervals_that_agree(densities, useless):
+    def field(density: float) -> FieldOfView:
+        empty = {"ecd_nm": np.ones(1), "convex": np.zeros(1), "touches_frame": np.zeros(1), "kept": np.ones(1, bool)}
+        values = {"grains": 1.0, "grain_intercept": 20.0, "grain_density": density}
+        return FieldOfView(Table({**empty, "reason": np.full(1, "")}, 1.0), values, 1e6)
+
+    found = pooled_quantities([*map(field, densities)], tasks.find("grains").pool_fields, "nm", 0.1)
+    density, number = found["grain_density"], found["grain_number"]
+    assert (density.low is None) == useless, "an end a hundred times the number says nothing"
+    assert useless or 0 < density.low < density.value < density.high
+    for end, of_number in ((density.low, number.low), (density.high, number.high)):
+        assert useless or of_number == pytest.approx(3.321928 * np.log10(end * 1e12) - 2.954)
+    assert found["grain_intercept"].low is None, "the same in all images"
+
+
+def test_intervals_of_densities_that_differ_widely_hold_the_truth():
+    rng, held = np.random.default_rng(5), 0
+    for _ in range(400):
+        fields = [FieldOfView(member(0.3).table, {"crossing_density": of}, 1.0) for of in rng.gamma(2, 0.5, 4)]
+        found = pooled_quantities(fields, by_area, "nm", 0.0)["crossing_density"]
+        held += found.low is None or found.low <= 1.0 <= found.high
+    assert 0.92 <= held / 400 <= 0.98, "of plain Student's t 0.91"
 
 
 def test_swelling_is_that_of_all_volumes_together():

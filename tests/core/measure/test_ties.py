@@ -71,7 +71,7 @@ def test_a_span_of_nothing_may_be_nothing():
 @pytest.mark.parametrize(("images", "steps"), [(3, 1.5), (12, 1)])
 def test_images_of_small_particles(images, steps):
     """Three images leave open how much images differ, even where these do not."""
-    found = pool([small(80, seed) for seed in range(images)], names=list(map(str, range(images))), calibration=SURE)
+    found = pool([small(80, seed) for seed in range(images)], calibration=SURE)
     assert found.interval_note == ""
     assert None not in found.intervals.values()
     for name in ("d10", "d90"):
@@ -81,17 +81,17 @@ def test_images_of_small_particles(images, steps):
 
 
 def test_images_of_one_step_have_a_span():
-    found = pool([table_of([5] * 80 + [4] * k) for k in (1, 2, 3)], names=["a", "b", "c"])
+    found = pool([table_of([5] * 80 + [4] * k) for k in (1, 2, 3)])
     assert found.weighted["number"]["span"] == 0
     assert found.weighted["number"]["intervals"]["span"] == pytest.approx([0, 1 / 4.5])
 
 
 def test_the_same_image_many_times_is_said_to_be():
     table = table_of(log_normal(50))
-    found = pool([table, table, table], names=["a", "b", "c"], calibration=Calibration(1.0, "drawn", "", 0.05))
+    found = pool([table, table, table], calibration=Calibration(1.0, "drawn", "", 0.05))
     assert "not defined" in found.interval_note and "same sizes" in found.interval_note
     assert {limits for name, limits in found.intervals.items() if not name.startswith("fraction_100nm")} == {None}
-    other = pool([table, table, table_of(log_normal(50, seed=1))], names=["a", "b", "c"])
+    other = pool([table, table, table_of(log_normal(50, seed=1))])
     assert other.interval_note == "" and other.intervals["mean"] is not None
 
 

@@ -53,7 +53,9 @@ def test_the_histogram_is_drawn_in_micrometres(sample):
 def test_the_numbers_of_images_follow_the_pooled_ones_into_micrometres():
     from types import SimpleNamespace
 
-    images = [SimpleNamespace(member=SimpleNamespace(quantities={"size": Value(2500.0, 2400.0, 2600.0, "nm")}))]
-    images += [SimpleNamespace(member=SimpleNamespace(quantities={"size": Value(12.0, unit="px")}))]
+    def of(value):
+        return SimpleNamespace(member=SimpleNamespace(value={"size": value}.get), excluded="")
+
+    images = [of(Value(2500.0, 2400.0, 2600.0, "nm")), of(Value(12.0, unit="px"))]
     sample = SimpleNamespace(pooled=None, images=images, quantities={"size": Value(2.5, unit="µm")})
     assert SampleAnalysis.by_image(sample, "size") == [Value(2.5, 2.4, 2.6, "µm"), Value(None)]

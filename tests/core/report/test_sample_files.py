@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import jsonschema
+import numpy as np
 import openpyxl
 import pandas
 import pypdf
@@ -17,9 +18,12 @@ import pytest
 from PIL import Image
 
 from segmentation.core.combine import combine
+from segmentation.core.flags import Flag, warned
 from segmentation.core.labels.segmentation import MASKS
+from segmentation.core.measure.budget_table import ONE_SIDED, UNRESOLVED, lines
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
+from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
 from segmentation.core.report import exports, figure, pages
@@ -39,10 +43,7 @@ def three(**options):
 
 def members(count, **options):
     drawn = [Member.of(each) for each in three(**options)[:count]]
-    return [
-        replace(drawn[i % 3], name=f"=image {i} Größe.tif", sha256=f"{i:064x}", budget=None, quantities={}, flags=())
-        for i in range(count)
-    ]
+    return [replace(drawn[i % 3], name=f"=image {i} Größe.tif", sha256=f"{i:064x}", flags=()) for i in range(count)]
 
 
 def seen(count, **used):
@@ -205,11 +206,11 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     assert list(table["n"])[3:] == ["", "0"] and table["sha256"][3] == "f" * 64
     images = json.loads(files["result.json"].read_text())["images"]
     assert [each["excluded"] for each in images] == reasons
-    assert images[4]["n"] > 0 and images[4]["median"] and images[3]["n"] is images[3]["model"] is None
+    assert images[4]["n"] == 0 and images[4]["median"] and images[3]["n"] is images[3]["model"] is None
     images = pandas.read_excel(files["sample.xlsx"], sheet_name="Images", keep_default_na=False)
     assert list(images["Image"]) == names and list(images["Counted"])[3:] == ["", 0]
     assert all(remark.startswith(reason) for remark, reason in zip(images["Remark"], reasons, strict=True))
-    assert sample.pooled.n_kept == sum(image.n for image in sample.images[:3])
+    assert sample.pooled.n_kept == sum(image.counts[0] or 0 for image in sample.images)
     assert set(pandas.read_csv(files["particles.csv"], comment="#", encoding="utf-8-sig")["image"]) == set(names[:3])
     alone = combine("lot", [image.member for image in sample.images[:3]])
     assert alone.pooled.as_dict() == sample.pooled.as_dict()
@@ -218,15 +219,21 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
 def test_the_counts_of_the_images_add_up_to_those_of_the_sample(tmp_path):
     """Of an image without a scale, too, whose particles were counted on its own page."""
     sample = CASES["mixed"]()
-    assert any(image.excluded and image.n for image in sample.images)
+    assert any(image.excluded and image.member.table.kept.any() for image in sample.images)
     files = written(sample, tmp_path, "sample.xlsx", "images.csv")
     csv = pandas.read_csv(files["images.csv"], encoding="utf-8-sig")
     images = pandas.read_excel(files["sample.xlsx"], sheet_name="Images")
+    rows = json.loads(files["result.json"].read_text())["images"]
+    assert rows == [row | each for row, each in zip(rows, sample.as_dict()["images"], strict=True)]
+    assert [row["n"] for row in rows] == list(csv["n"]) and 0 in list(csv["n"])
+    assert [row["low"] or np.nan for row in rows] == pytest.approx(list(csv["low_nm"]), nan_ok=True)
     whole = [sample.pooled.n_kept, sample.pooled.n_set_aside]
     assert [csv["n"].sum(), csv["n_set_aside"].sum()] == [images["Counted"].sum(), images["Left out"].sum()] == whole
     head = "Median (nm)"
     assert list(images)[:6] == ["Image", "Counted", "Left out", head, f"{head}, 95 % from", f"{head}, to"]
-    assert images[head][0] == float(f"{sample.images[0].median:.4g}") != sample.images[0].median
+    own = sample.members[0].statistics.value("median")
+    assert images[head][0] == float(f"{own.value:.4g}") != own.value, "rounded"
+    assert (csv["low_nm"][0], csv["high_nm"][0]) == pytest.approx(own.total), "as on the page of the image"
 
 
 def test_the_bars_and_the_sentence_below_them_say_the_same_of_what_is_known():
@@ -279,7 +286,8 @@ def test_the_report_says_how_many_images_are_left_out():
 def test_sizes_in_pixels_do_not_stand_among_nanometres():
     sample = CASES["mixed"]()
     (row,) = (image for image in sample.images if image.excluded)
-    assert row.n > 0 and row.median is row.low is row.high is None
+    (excluded,) = (each for each in sample.rows if each["excluded"])
+    assert row.member.table.kept.any() and excluded["median"] is excluded["low"] is excluded["high"] is None
 
 
 def test_what_all_images_share_is_said_once_and_the_rest_with_each():
@@ -353,3 +361,57 @@ def test_the_report_counts_images_where_the_sample_has_several():
     assert f"Acquired {dates}" in words.partition("Method")[0]
     assert "Images 4 images, 138 particles counted" in words
     assert "Particles in sample lot" in words and "more particles" not in words
+
+
+def unscaled(name):
+    """An image without a scale, in doubt."""
+    drawn = make_analysis(30, (200, 260), calibration=Calibration.absent())
+    return replace(Member.of(drawn), name=name, flags=(Flag.doubtful("It is blank.", "Do not use: blank"),))
+
+
+def test_where_one_image_counts_the_sample_has_its_numbers(tmp_path):
+    (one,) = seen(1)
+    sample = combine("lot", [one, unscaled("a.tif"), unscaled("b.tif")])
+    own = one.statistics
+    assert sample.quantities == one.quantities and sample.pooled.convergence == own.convergence
+    assert {**sample.pooled.as_dict(), "nano": None}.items() >= {**own.as_dict(), "nano": None}.items()
+    assert sample.pooled.nano["fraction"] == own.nano["fraction"] and sample.pooled.nano["verdict"] == "undecided"
+    rows = json.loads(written(sample, tmp_path)["result.json"].read_text())["images"]
+    assert [row["n"] for row in rows] == [own.n_kept, 0, 0]
+
+
+@pytest.mark.parametrize("task", ["particles", "bubbles"])
+def test_images_left_out_put_no_number_in_doubt_and_the_warning_says_how_many_they_are(task):
+    some = [*seen(1), unscaled("a.tif"), unscaled("b.tif")]
+    some = [replace(each, record=replace(each.record, task=task)) for each in some]
+    some[0] = replace(some[0], flags=())
+    sample = combine("lot", some)
+    assert not any(flag.doubt for flag in sample.flags)
+    assert warned(sample.flags) == [f"Note: 2 images not counted: {WHY[NO_PIXEL_SIZE]}"]
+
+
+def test_of_images_that_count_the_doubtful_ones_are_named():
+    flags = combine("lot", [unscaled("a.tif"), unscaled("b.tif")]).flags
+    assert any(flag.doubt for flag in flags) and flags[-1].text == "b.tif: It is blank."
+
+
+def test_the_workbook_says_that_contacts_widen_one_side():
+    row = {"title": UNRESOLVED, "source": "", "median": 0.1, "fraction_100nm": 0.1}
+    total = {"standard": 0.1, "expanded": 0.2}
+    sources = {title: source for title, source, *_ in lines({"rows": [row], "median": total, "fraction_100nm": total})}
+    assert ONE_SIDED in sources["Expanded uncertainty"] and ONE_SIDED not in sources["Combined standard uncertainty"]
+    assert ONE_SIDED not in str(list(lines({"rows": [], "median": total, "fraction_100nm": total})))
+
+
+def test_three_images_without_an_interval_differ_too_much():
+    statistics = replace(combine("lot", seen(3)).pooled, interval_note="")
+    wide = replace(statistics, intervals={**statistics.intervals, "mean": None})
+    assert {each.name: each for each in Summary(wide, {}).sizes}["mean"].interval == "images differ too much"
+
+
+def test_a_number_of_three_images_without_an_interval_says_why():
+    statistics = replace(combine("lot", seen(3)).pooled, screened=False)
+    entries = Summary(
+        statistics, {"porosity": Value(0.5), "fibres": Value(9.0), "pore_diameter": Value(3.0, 2.0, 4.0)}
+    ).known
+    assert [each.interval for each in entries] == ["images differ too much, or lack it", "", "2.0–4.0"]

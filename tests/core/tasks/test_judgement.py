@@ -9,7 +9,7 @@ from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.flags import NO_NUMBERS
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.pooling import pool
+from segmentation.core.measure.pooling import notes_on, pool
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.likeness import ENTRY
 from segmentation.core.pipeline import measure
@@ -47,10 +47,11 @@ def test_particles_of_an_image_that_looks_like_steel_have_no_number():
 
 def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():
     found = [measured(segmentation_of(squares(n), **used)) for n, used in ((9, {"resembles": STEEL}), (15, {}))]
-    pooled = pool([each.table for each in found], names=["steel", "powder"], filter=True)
+    pooled = pool([each.table for each in found], filter=True)
     assert pooled.n_kept == 15 and pooled.without_filter is None and pooled.nano is not None
     assert {each["n"] for each in pooled.nano["sensitivity"]} == {15} and pooled.nano["verdict"] == "undecided"
-    assert any(note.startswith("1 of 2 images ") for note in pooled.notes)
+    notes = notes_on([each.table for each in found], ["", ""], "particles")
+    assert any(note.text.startswith("1 of 2 images ") for note in notes)
 
 
 def test_who_knows_better_has_them_measured():

@@ -75,6 +75,7 @@ def of_classes(made, values):
     job = made.jobs.get()
     job.summary = {
         **job.summary,
+        "statistics": None,
         "quantities": {name: {**of, "value": 0.72 * of["value"]} for name, of in stored.items()},
     }
     job.save()

@@ -61,21 +61,21 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
     Counts add up to those of all images together."""
     if sample.task.screened:
         heads = [f"{name}_{sample.unit}" if name in SIZES else name for name in NUMBERS]
-        return heads, [(*image.pooled_counts, image.median, image.low, image.high) for image in sample.images]
+        return heads, [(row["n"], row["n_set_aside"], row["median"], row["low"], row["high"]) for row in sample.rows]
     heads, columns = ["n", "n_set_aside"], []
     for name in sample.quantities:
         figure, of, class_name = name.partition(OF)
         unit = quantity(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
         heads += [f"{figure}{end}{unit}{of}{class_name}" for end in ENDS]
         columns.append([(number.value, number.low, number.high) for number in sample.by_image(name)])
-    counts = (image.pooled_counts for image in sample.images)
+    counts = (image.counts for image in sample.images)
     return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
 
 
 def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[str, list[Entry]]]:
     """The columns of a table of images that are not empty, as people read them, each with its head, such as "Bubble
     area (%)". names: of the numbers to show."""
-    images, counts = sample.images, [image.pooled_counts for image in sample.images]
+    images, counts = sample.images, [image.counts for image in sample.images]
     remarks = (" ".join(filter(None, (image.excluded or image.outlier, image.warning))) for image in images)
     pixels = [image.member.calibration.nm_per_pixel if image.member else None for image in images]
     columns = {"Image": [Entry("", "", text=image.name) for image in images]}

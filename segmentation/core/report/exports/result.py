@@ -82,7 +82,7 @@ def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
         "format": SAMPLE_FORMAT,
         "name": sample.name,
         **as_json(sample),
-        "images": [_of_member(image) for image in sample.images],
+        "images": [row | _of_member(image) for image, row in zip(sample.images, sample.rows, strict=True)],
         "calibration": sample.calibration,
         "corrected": sample.corrected,
         "histogram": sample.histogram,
@@ -91,15 +91,15 @@ def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
 
 
 def _of_member(image: SampleImage) -> dict[str, Any]:
-    """One image of several, with its own settings and so on; null for what was not analysed."""
+    """What the files say of one image of several beside its `ImageRow`; null for what was not analysed."""
     from ...sample import AnalysisRecord
     from ..facts import model, used
 
     member = image.member
     record = AnalysisRecord() if member is None else member.record
-    names = ("name", "n", "n_set_aside", "median", "low", "high", "outlier", "excluded", "warning", "sha256")
     return {
-        **{name: getattr(image, name) for name in names},
+        "warning": image.warning,
+        "sha256": image.sha256,
         "calibration": None if member is None else asdict(member.calibration),
         "clarity": None if member is None else member.clarity,
         "quantities": None if member is None else _answers(member.quantities, record),
