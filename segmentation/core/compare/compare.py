@@ -31,7 +31,6 @@ MOST_DRAWN = 20_000_000  # sizes that are drawn in all: of very many objects few
 LEAST_REPEATS = 400
 FEW = f"Intervals of paired differences need at least {LEAST} groups of objects."
 NO_LABELS = "Objects cannot be paired: that needs two results of one image, with stored outlines of the same size."
-SHARED = "Some images are in both results, so their differences have no interval."
 
 
 def compare(first: Side, second: Side) -> Comparison:
@@ -86,8 +85,6 @@ def _differences(
         limits = {name: _of_independent(name, first, second) for name in NUMBERS}
         note = results.COUNTS if len(first.images) == len(second.images) == 1 else results.MANY_IMAGES
         notes += [note] if COUNT in first.values else []
-    elif how == "shared":
-        notes.append(SHARED)
     both = [name for name in NUMBERS if name in first.values and name in second.values]
     return [_difference(name, first.values[name], second.values[name], limits.get(name)) for name in both]
 

@@ -294,7 +294,8 @@ def _reach(fraction: Fraction) -> float:
 
 def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
     counted = "1 particle" if fraction.n == 1 else f"{fraction.n:,} particles"
-    ends = f"{100 * fraction.low:.1f} to {100 * fraction.high:.1f} %"
+    alone = "counting" if sizes.images < 2 else "differences between images"
+    ends = f"{100 * fraction.low:.1f} to {100 * fraction.high:.1f} % by {alone} alone"
     spread = f" We assume that fields differ by {100 * terms.field_spread:g} %."
     assumed = spread if terms.field_spread and sizes.images < 2 else ""
     missed = _missed(fraction, verdict, sizes.images)

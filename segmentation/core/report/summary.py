@@ -13,7 +13,6 @@ from ..flags import Flag
 from ..measure.budget_table import answers_of, lines, uncertainty_words
 from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
-from ..measure.drawn import Z95
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
 from ..measure.fitting import LEAST, fit_words
 from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
@@ -33,7 +32,7 @@ from .entries import (
     rod_entries,
     shape_entries,
 )
-from .wording import capital, counted_from, doubtful_shares, per_cent, uncapital, verdict_words
+from .wording import capital, counted_from, doubt_words, doubtful_shares, per_cent, uncapital, verdict_words
 
 if TYPE_CHECKING:
     from ..sample import SampleAnalysis
@@ -93,7 +92,7 @@ class Summary:
         assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in rows)
         parts = [quantity.basis(by_image)]
         if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled):
-            parts.append(f"scale (± {significant(100 * Z95 * doubt, 2)} %)")
+            parts.append(f"scale ({doubt_words(doubt)})")
         parts += ["fields"] * (assumed and entry.name == "fraction_100nm" and not by_image)
         holds = (
             "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
@@ -134,9 +133,10 @@ class Summary:
         entries = [] if self.screened else answers(self.stored_quantities)
         if not self.statistics or self.statistics.interval_note or self.statistics.interval_basis != BY_IMAGE:
             return entries
-        reason = f"{self.few}, or lack it"
         is_measured = (entry.kind != "integer" and entry.number.value for entry in entries)
-        return [replace(entry, caution=reason if is_ else "") for entry, is_ in zip(entries, is_measured, strict=True)]
+        return [
+            replace(entry, caution=self.few if is_ else "") for entry, is_ in zip(entries, is_measured, strict=True)
+        ]
 
     @property
     def known(self) -> list[Entry]:
@@ -251,7 +251,7 @@ class Summary:
     def few(self) -> str:
         """Why a figure has no useful interval where others have one."""
         by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
-        return "images differ too much" if by_image else f"too few {self.things}"
+        return "too few or too different images" if by_image else f"too few {self.things}"
 
     @property
     def weighted(self) -> list[Line]:
@@ -268,7 +268,8 @@ class Summary:
         assert self.statistics is not None
         figures: Mapping[str, Any] = self.statistics.weighted.get(by, {})
         low, high = (figures.get("intervals") or {}).get(name) or (None, None)
-        value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.statistics.unit))
+        total = self.by_number("median").total if (name, by) == ("d50", "number") else None
+        value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.statistics.unit), total)
         caution = self.few if by == "number" and not figures.get("note") else ""
         return self.told(Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}"))
 

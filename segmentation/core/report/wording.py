@@ -13,6 +13,7 @@ import numpy as np
 
 from segmentation import __version__
 
+from ..measure.drawn import Z95
 from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, decimals, decimals_between, number, significant
 from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import Source
@@ -115,14 +116,10 @@ def doubtful_shares(statistics: Statistics) -> list[str]:
 
 
 def doubt_words(fraction: float | None) -> str:
-    """A relative standard uncertainty; a negligible one is given only as an upper limit."""
-    return (
-        "not known"
-        if fraction is None
-        else f"{significant(100 * fraction, 2)} %"
-        if fraction >= LEAST_DOUBT
-        else "under 0.1 %"
-    )
+    """The 95 % limits of a relative standard uncertainty: "± 2 %"; of a negligible one only an upper limit."""
+    if fraction is None:
+        return "not known"
+    return f"± {significant(100 * Z95 * fraction, 2)} %" if fraction >= LEAST_DOUBT else "under 0.2 %"
 
 
 def instrument_words(calibration: Calibration) -> str:
@@ -135,19 +132,14 @@ def instrument_words(calibration: Calibration) -> str:
 
 def rounding_words(calibration: Calibration) -> str:
     """How exactly the pixel size is known by reading or typing alone: "± 2 %"; "" if that is unknown."""
-    doubt = calibration.relative_uncertainty
-    if not doubt:
-        return ""
-    return f"± {doubt_words(doubt)}" if doubt >= LEAST_DOUBT else doubt_words(doubt)
+    return doubt_words(calibration.relative_uncertainty) if calibration.relative_uncertainty else ""
 
 
 def doubt_line(calibration: Calibration) -> str:
     """The two parts of a scale's uncertainty."""
     read = rounding_words(calibration) or "not known"
-    instrument = f"{'± ' * bool(calibration.instrument_uncertainty)}{instrument_words(calibration)}"
-    return (
-        f"Uncertainty of the scale by reading and rounding: {read}; of the microscope's own calibration: {instrument}."
-    )
+    own = f"the microscope's own calibration: {instrument_words(calibration)}"
+    return f"Uncertainty of the scale (95 %): {read} by reading and rounding; {own}."
 
 
 def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:

@@ -280,8 +280,9 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     yield from shared.doubts(segmentation)
     card = segmentation.provenance.card
     if card.get("summary", "").startswith(EXPERIMENTAL):
-        yield Flag(
-            f"The model {card['title']} is experimental: it learnt from drawn pictures alone. Check the outlines."
+        yield Flag.doubtful(
+            f"The model {card['title']} is experimental: it learnt from drawn pictures alone. Check the outlines.",
+            "Experimental model: check the outlines",
         )
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():
         yield Flag("No fibre has both ends in view, so there are no lengths.")

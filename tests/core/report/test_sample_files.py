@@ -406,7 +406,7 @@ def test_the_workbook_says_that_contacts_widen_one_side():
 def test_three_images_without_an_interval_differ_too_much():
     statistics = replace(combine("lot", seen(3)).pooled, interval_note="")
     wide = replace(statistics, intervals={**statistics.intervals, "mean": None})
-    assert {each.name: each for each in Summary(wide, {}).sizes}["mean"].interval == "images differ too much"
+    assert {each.name: each for each in Summary(wide, {}).sizes}["mean"].interval == "too few or too different images"
 
 
 def test_a_number_of_three_images_without_an_interval_says_why():
@@ -414,4 +414,4 @@ def test_a_number_of_three_images_without_an_interval_says_why():
     entries = Summary(
         statistics, {"porosity": Value(0.5), "fibres": Value(9.0), "pore_diameter": Value(3.0, 2.0, 4.0)}
     ).known
-    assert [each.interval for each in entries] == ["images differ too much, or lack it", "", "2.0–4.0"]
+    assert [each.interval for each in entries] == ["too few or too different images", "", "2.0–4.0"]

@@ -419,6 +419,10 @@ class TestComparison:
         told = _difference(one, other, limits)
         assert told.interval == ends and told.difference.startswith("±0 nm")
 
+    def test_a_difference_has_the_decimals_of_the_numbers_beside_it(self):
+        one, other = (Entry("n_kept", "Counted", Value(value), kind="integer") for value in (120.0, 137.0))
+        assert _difference(one, other, (-600.0, 640.0)).difference.startswith("+17")
+
     def test_other_revisions_have_none(self, make_job):
         job = self.corrected(make_job)
         assert comparison(Job(parent=job.parent, summary=job.summary, state="done")) == []

@@ -211,9 +211,11 @@ class TestUncertainty:
 
     def test_the_two_parts_are_said_apart(self):
         file = Calibration(5.0, "metadata", relative_uncertainty=3.9e-8)
-        assert re.search(f"rounding: under 0.1 %; .*calibration: {NOT_GIVEN}", doubt_line(file))
+        assert re.search(f"under 0.2 % by reading and rounding; .*calibration: {NOT_GIVEN}", doubt_line(file))
         known = Calibration(5.0, "read", "", 0.004, 0.01, "certified grating")
-        assert re.search(r"rounding: ± 0\.40 %; .*calibration: ± 1\.0 % \(certified grating\)", doubt_line(known))
+        assert re.search(
+            r"± 0\.78 % by reading and rounding; .*calibration: ± 2\.0 % \(certified grating\)", doubt_line(known)
+        )
 
 
 class TestDisagreement:
@@ -381,7 +383,7 @@ class TestCard:
         card = render_to_string("_suggestion.html", {"micrograph": made})
         assert f'src="/uploads/{made.pk}/reading.png"' in card
         assert 'class="read offered"' in card
-        assert "(± 1.0 %)" in card
+        assert "(± 2.0 %)" in card
         assert 'data-accept data-width="5120" data-source="data bar"' in card
         assert 'data-columns="1024" data-rows="768" data-box="800 700 1000 760"' in card
 

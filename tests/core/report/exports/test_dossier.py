@@ -122,13 +122,13 @@ class TestForm:
         assert decided_words(statistics.nano).removeprefix("l") in said["Screening after 2022/C 229/01"].value
 
     def test_a_certificate_and_a_signature_are_no_longer_to_be_given(self, analysis):
-        title = "Standard uncertainty of the magnification and its certificate"
+        title = "Uncertainty (95 %) of the magnification and its certificate"
         before = entries(SampleAnalysis.of(analysis))
         known = Calibration(7.34375, "metadata", "", 0.001, 0.004, "grating 1234")
         signed = [Signed("reviewed", "B. Beispiel", "bb", "2026-11-25 13:00 UTC", *["ab" * 32] * 3)]
         after = entries(SampleAnalysis.of(make_analysis(20, calibration=known)), FILING, signed)
         assert (before[title].value, before["Signature"].value) == ("", "")
-        assert after[title].value == "0.40 % (grating 1234)" and "B. Beispiel" in after["Signature"].value
+        assert after[title].value == "± 0.78 % (grating 1234)" and "B. Beispiel" in after["Signature"].value
 
     def test_without_particles_no_number_is_made_up(self):
         said = entries(SampleAnalysis.of(make_analysis(0)))
