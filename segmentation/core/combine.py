@@ -53,7 +53,8 @@ def combine(
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     task, fields = tasks.find(members[0].record.task), [_field(member, edge) for member in members]
-    excluded = without_scale(tables)
+    refused = [bool(task.pool_fields) and set(field.values.values()) <= {None} for field in fields]
+    excluded = without_scale(tables, refused)
     if task.pool_fields:
         places = [number for number, why in enumerate(excluded) if not why]
         for number, why in zip(places, cannot_join([fields[number] for number in places]), strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from math import exp, log, sqrt
 
 import numpy as np
@@ -100,9 +101,11 @@ def _content(table: Table) -> bytes:
     return table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes()
 
 
-def without_scale(tables: Sequence[Table]) -> list[str]:
-    """For each image the reason why it is left out because of its scale, or ""."""
-    is_scaled = any(table.nm_per_pixel is not None for table in tables)
+def without_scale(tables: Sequence[Table], refused: Sequence[bool] = ()) -> list[str]:
+    """For each image the reason why it is left out because of its scale, or "". The scale of a refused one, which has
+    no numbers, says nothing of the others."""
+    decides = [table for table, is_refused in zip_longest(tables, refused) if not is_refused]
+    is_scaled = any(table.nm_per_pixel is not None for table in decides)
     return [NO_PIXEL_SIZE if is_scaled and table.nm_per_pixel is None else "" for table in tables]
 
 

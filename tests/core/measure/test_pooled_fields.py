@@ -171,8 +171,9 @@ def test_nothing_left_gives_no_number():
     assert made.flags[0].text in words
     assert not any(each in words for each in ("0 electron micrographs", "of each image, with", "in colours"))
     assert not draw(made).axes
-    unscaled = combine("Steel", [member(0.3), member(None, nm=2.0)])  # the one with numbers does not count either
-    assert all(each.value is None for each in unscaled.quantities.values()) and not unscaled.counted
+    unscaled = combine("Steel", [member(0.3, name="a.tif"), member(None, nm=2.0, name="refused.tif")])
+    assert unscaled.quantities["area_fraction of carbide"].value == pytest.approx(0.3)
+    assert [image.name for image, _ in unscaled.counted] == ["a.tif"]
 
 
 def test_an_image_of_an_earlier_version_without_a_figure_is_joined():
