@@ -131,12 +131,11 @@ class Summary:
     def quantities(self) -> list[Entry]:
         """The answers of a kind of analysis whose size distribution alone is not the answer."""
         entries = [] if self.screened else answers(self.stored_quantities)
-        if not self.statistics or self.statistics.interval_note or self.statistics.interval_basis != BY_IMAGE:
+        if not self._by_image or (self.statistics and self.statistics.interval_note):
             return entries
-        is_measured = (entry.kind != "integer" and entry.number.value for entry in entries)
-        return [
-            replace(entry, caution=self.few if is_ else "") for entry, is_ in zip(entries, is_measured, strict=True)
-        ]
+        without = {entry.name for entry in entries if entry.kind == "integer" or known_number(entry.name).extreme}
+        without |= {entry.name for entry in entries if not entry.number.value or entry.unit.startswith("px")}
+        return [replace(entry, caution="" if entry.name in without else self.few) for entry in entries]
 
     @property
     def known(self) -> list[Entry]:
@@ -250,8 +249,12 @@ class Summary:
     @property
     def few(self) -> str:
         """Why a figure has no useful interval where others have one."""
-        by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
-        return "too few or too different images" if by_image else f"too few {self.things}"
+        return "too few or too different images" if self._by_image else f"too few {self.things}"
+
+    @property
+    def _by_image(self) -> bool:
+        """Whether intervals show how images differ."""
+        return self.statistics.interval_basis == BY_IMAGE if self.statistics else self.several
 
     @property
     def weighted(self) -> list[Line]:
