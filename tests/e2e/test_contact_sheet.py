@@ -69,6 +69,7 @@ def test_a_cross_takes_one_particle_off_the_count_and_a_tick_brings_it_back(open
     for _ in range(2):  # a version whose corrections are measured has its own numbers, also when it is loaded anew
         result(page)
         expect(count).to_have_text(str(DISCS))
+        page.locator(".particles tbody tr[data-id]").first.wait_for(state="attached")  # the scripts have run
         open_tab(page, "Particles")
         page.locator(".crops li").first.wait_for()
         expect(page.locator(".particles td.aside", has_text="wrong outline")).to_have_count(0)

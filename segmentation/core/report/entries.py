@@ -229,6 +229,6 @@ def rod_entries(statistics: Statistics) -> Iterator[Entry]:
         title = "length / width" if side == "ratio" else side
         low, high = figures["interval"] or (None, None)
         value = Value(figures["median"], low, high, unit)
-        spread = f"D10 {significant(figures['d10'])}, D90 {significant(figures['d90'])}"
+        spread = f"D10 {significant(figures['d10'])}, D90 {significant(figures['d90'])}" if figures["d10"] else ""
         definition = "" if side == "ratio" else COLUMNS[side].definition
         yield Entry(f"rod_{side}", f"median {title}", value, definition=definition, below=spread)
