@@ -120,11 +120,11 @@ def _member(job: Job) -> Member | None:
     calibration = Calibration(**job.summary["calibration"])
     statistics = Statistics.from_dict(job.summary["statistics"]) if job.summary["statistics"] else None
     quantities = {name: Value.from_dict(value) for name, value in quantities_of(job.summary).items()}
-    known = (clarity, job.micrograph.sha256, _record(job), _picture(job), statistics, quantities)
+    parts = (clarity, job.micrograph.sha256, _record(job), _picture(job), statistics, quantities)
     flags = from_json(job.summary)
     texts = {flag.text for flag in flags}
     flags += [Flag(text) for text in disagreements(job.micrograph, calibration) if text not in texts]
-    return Member(job.micrograph.name, table, calibration, *known, flags)
+    return Member(job.micrograph.name, table, calibration, *parts, flags)
 
 
 def _picture(job: Job) -> bytes:

@@ -110,7 +110,7 @@ def combine(
 
 
 def _of_tables(counted: Sequence[Member], calibration: Calibration) -> dict[str, Any]:
-    """What statistics of several images say of all objects, also of those without a size."""
+    """The fields of pooled statistics that come from all objects. The other fields come from objects with a size."""
     tables = [member.table for member in counted]
     if not tables:
         return {}
@@ -204,8 +204,8 @@ def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float)
 
 
 def _flags_of(members: Sequence[Member], names: Sequence[str], used: Sequence[int]) -> Iterator[Flag]:
-    """Flags about the source of the scales and about doubtful images among those that are used, by index; the first of
-    the doubtful ones are named."""
+    """Flags about the sources of the scales and about doubtful images, of which the first are named. used: indices of
+    the images that count; no other image has a flag here."""
     sources = calibration_of([members[number] for number in used])["sources"]
     if len(sources) > 1:
         listed = ", ".join(f"{number} {Source(source).words}" for source, number in sorted(sources.items()))

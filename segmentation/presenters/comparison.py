@@ -287,7 +287,7 @@ def _ends(write: Callable[[float], str], limits: Limits) -> str:
 
 
 def _sign(value: float, text: str) -> str:
-    """That of a number which is written as `text`: none of one that rounds to zero."""
+    """The sign of a number. A number that rounds to zero, and so has the text "0", has none."""
     return "" if text == "0" else "−" if value < 0 else "+"
 
 

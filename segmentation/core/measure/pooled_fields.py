@@ -145,8 +145,8 @@ def _ends(figures: Floats) -> Floats:
 
 
 def nested(values: Mapping[str, Value]) -> dict[str, Value]:
-    """The values, with wider intervals where that of a number ends below that of another one which it is never below:
-    D10 lies under each upper end of D90, and D90 over each lower end of D10."""
+    """The values. D10 is never above D90, so the ends of their intervals keep that order: one that breaks it is made
+    wider. The same holds for each number and the one that it is `above`."""
     wider, pairs = dict(values), [(number(name).above, name) for name in values if number(name).above in values]
     for below, above in (*pairs, *reversed(pairs)):
         one, other = wider[below], wider[above]

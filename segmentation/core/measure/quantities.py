@@ -122,7 +122,7 @@ class Value:
         return {"value": self.value, "interval": interval, "low": self.low, "high": self.high, "unit": self.unit}
 
     def times(self, factor: float, unit: str) -> Value:
-        """The same in another unit, of which there are `factor` to one of this."""
+        """The same value in another unit: one old unit is `factor` new ones."""
         value, low, high = (None if end is None else end * factor for end in (self.value, self.low, self.high))
         return Value(value, low, high, unit, self.total and (self.total[0] * factor, self.total[1] * factor))
 

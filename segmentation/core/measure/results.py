@@ -290,9 +290,9 @@ class Between(TypedDict):
 
 
 class ImageRow(TypedDict):
-    """One image of a sample. n, n_set_aside: objects that count and are left out, 0 of an excluded image, which is not
-    in the pooled numbers; null where pixels belong to classes. median, low, high: as its own page shows them, null
-    where its unit is not that of the sample. outlier, excluded: "" or why."""
+    """One image of a sample. n, n_set_aside: how many objects count and are left out. Both are 0 where the image itself
+    is excluded, and null where pixels belong to classes. median, low, high: as the page of the image shows them. They
+    are null where the image has another unit than the sample. outlier, excluded: the reason, or ""."""
 
     name: str
     n: Count | None

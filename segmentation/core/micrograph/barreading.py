@@ -140,8 +140,8 @@ def _checked(
         return reading
     agreed = len(reading.ways) > 1 or _read_alike(texts, reading.text)
     # Magnifications are stated for films, screens and cameras: no image is shown wider or smaller than these.
-    shown = (reading.nm_per_pixel * strip.shape[1] * zoom for zoom in magnifications(texts))
-    return replace(reading, sure=agreed and all(SMALLEST_DISPLAY_NM <= nm <= LARGEST_DISPLAY_NM for nm in shown))
+    widths_nm = (reading.nm_per_pixel * strip.shape[1] * zoom for zoom in magnifications(texts))
+    return replace(reading, sure=agreed and all(SMALLEST_DISPLAY_NM <= nm <= LARGEST_DISPLAY_NM for nm in widths_nm))
 
 
 def _read_alike(texts: list[Text], text: str) -> bool:

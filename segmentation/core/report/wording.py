@@ -138,8 +138,8 @@ def rounding_words(calibration: Calibration) -> str:
 def doubt_line(calibration: Calibration) -> str:
     """The two parts of a scale's uncertainty."""
     read = rounding_words(calibration) or "not known"
-    own = f"the microscope's own calibration: {instrument_words(calibration)}"
-    return f"Uncertainty of the scale (95 %): {read} by reading and rounding; {own}."
+    microscope = f"the microscope's own calibration: {instrument_words(calibration)}"
+    return f"Uncertainty of the scale (95 %): {read} by reading and rounding; {microscope}."
 
 
 def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:

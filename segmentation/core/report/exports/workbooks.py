@@ -210,21 +210,21 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
         first_names = ("label", "reason", COLUMNS[sample.task.size].column(first.unit))
         names.sort(key=lambda name: name not in first_names)
     units = {entry.name.partition(OF)[0]: entry.unit for entry in Summary.of(sample).quantities}
-    shown = {name: _shown(first, name, units) for name in names if first is not None}
+    heads = {name: _head(first, name, units) for name in names if first is not None}
 
     def rows() -> Iterator[Cells]:
         for image, table in tables:
             cells = {name: table.columns[name][table.kept == kept] for name in names}
-            columns = ((of if shown[name][1] == 1 else of * shown[name][1]).tolist() for name, of in cells.items())
+            columns = ((of if heads[name][1] == 1 else of * heads[name][1]).tolist() for name, of in cells.items())
             for line in zip(*columns, strict=True):
                 yield (*([image] if several else []), *map(_rounded, line))
 
     _add_sheet(
-        book, title, [*(["Image"] if several else []), *(head for head, _ in shown.values())], islice(rows(), MOST_ROWS)
+        book, title, [*(["Image"] if several else []), *(head for head, _ in heads.values())], islice(rows(), MOST_ROWS)
     )
 
 
-def _shown(table: Table, name: str, units: Mapping[str, str]) -> tuple[str, float]:
+def _head(table: Table, name: str, units: Mapping[str, str]) -> tuple[str, float]:
     """The head of a column, such as "Minimum Feret diameter (nm)", and by what its numbers are multiplied."""
     quantity = of_column(name, table.unit)
     unit = units.get(quantity.name) or ("%" if quantity.kind == "fraction" else quantity.unit(table.unit))
