@@ -246,15 +246,6 @@ def test_few_particles(tmp_path, count):
     assert statistics.sd is None and statistics.intervals["median"] is None
 
 
-def test_a_hundred_thousand_particles(tmp_path):
-    np.save(tmp_path / "many.npy", discs(100_000))
-    analysis = analyse_mask(
-        read_mask(tmp_path / "many.npy"), AnalysisSettings.of(calibration=Calibration(1.0, "typed"))
-    )
-    assert analysis.statistics.n_kept == 100_000
-    assert analysis.statistics.median == pytest.approx(6.0)
-
-
 def noise(rows=80, bar=0):
     """Noise above a data bar with a light line on top of it."""
     pixels = np.random.default_rng(0).integers(60, 200, (rows, 128)).astype(np.uint8)

@@ -113,6 +113,7 @@ class TestResults:
         compared(result(), result(corrected()))
         assert ComparedResults(Comparison.objects.get()).how_line.endswith("of counting alone.")
 
+    @pytest.mark.services
     def test_it_is_made_once(self, result):
         first, second = result(), result(corrected())
         assert services.comparison_of(first, second) == services.comparison_of(first, second)
@@ -143,6 +144,7 @@ class TestSamples:
         assert numbers(found)["median"]["first"] == first.pooled["median"]
         assert numbers(found)["n_kept"]["low"] is None
 
+    @pytest.mark.services
     def test_of_a_sample_that_is_pooled_again_it_is_made_again(self, pooled, result):
         first, second = pooled(1, 2, 3), result()
         before = services.comparison_of(first, second)
@@ -180,6 +182,7 @@ class TestRefusals:
     def test_a_sample_without_numbers(self, result, make_sample):
         assert self.status(result(), make_sample(state="done")) == 409
 
+    @pytest.mark.services
     def test_a_dead_worker_leaves_it_to_another(self, result):
         found = services.comparison_of(result(), result(corrected()))
         Comparison.objects.claim(found.pk)

@@ -109,6 +109,7 @@ def test_others_are_offered_nothing(sample, corrected, client):
     assert reverse("sample-image", args=[sample.pk, corrected.pk]) not in page
 
 
+@pytest.mark.services
 def test_stored_corrections_of_its_images_are_measured_and_counted_at_once(sample, client):
     scaled = sample.members.first().get_settings().with_(calibration=Calibration(2.0, "typed")).as_dict()
     sample.jobs.update(settings=scaled)

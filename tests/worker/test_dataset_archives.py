@@ -129,6 +129,7 @@ def test_an_archive_that_holds_no_dataset_is_refused_in_a_sentence(dataset, send
 
 
 @pytest.mark.parametrize(("scale", "known"), [("5.5", 5.5), ("-5", None), ('"x"', None)])
+@pytest.mark.services
 def test_a_scale_of_an_archive_that_is_none_is_said(dataset, send, scale, known):
     labels, grey = squares()
     facts = f'[[images]]\nname = "a.png"\nnm_per_pixel = {scale}\n'

@@ -153,6 +153,7 @@ def test_who_and_what_may_not(send, script, result, monkeypatch):  # noqa: F811
     assert Job.objects.count() == 1
 
 
+@pytest.mark.services
 def test_a_key_makes_one_revision_and_another_file_another(send, script, result):  # noqa: F811
     script.defaults["HTTP_IDEMPOTENCY_KEY"] = "once"
     first, second = send(png(moved())), send(png(moved()))

@@ -115,6 +115,7 @@ def test_who_may_not(sign, finished, charlie, ada):
     assert [row.name for row in Signature.objects.all()] == ["Dr. Alice Example", "charlie"]
 
 
+@pytest.mark.services
 def test_nobody_signs_twice_as_the_same_and_nothing_unfinished(sign, finished):
     assert sign().status_code == 303 and sign().status_code == 409 and sign(meaning="approved").status_code == 303
     assert [row.previous for row in Signature.objects.all()] == ["", Signature.objects.first().hash]
@@ -140,6 +141,7 @@ def test_by_api(finished, alice):
     assert client.post(f"{address}/signatures", {"meaning": "made"}, "application/json").status_code == 400
 
 
+@pytest.mark.services
 def test_of_two_signatures_at_one_moment_the_later_is_told(sign, finished, monkeypatch):
     digests = signing._digests
 
@@ -167,6 +169,7 @@ def test_a_later_correction_makes_an_unsigned_revision_and_leaves_the_signed_one
     assert "the 1 correction" in words(signed_in.get(f"/jobs/{finished.pk}/"))
 
 
+@pytest.mark.services
 def test_nobody_but_an_administrator_deletes_it_nor_what_it_rests_on(sign, finished, signed_in, ada):
     sign()
     for job in (finished, finished.parent):

@@ -99,6 +99,7 @@ class TestSample:
         client.post(reverse("sample-delete", args=[Sample.objects.get().pk]))
         assert set(Job.objects.all()) == set(jobs)
 
+    @pytest.mark.services
     def test_a_double_click_makes_one(self, mine, do):
         jobs = mine(1, 2)
         for _ in range(2):

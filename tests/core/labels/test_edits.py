@@ -383,12 +383,12 @@ def same(one, other):
         np.testing.assert_equal(getattr(one, name), getattr(other, name))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_thousand_operations_and_their_inverses_leave_no_trace(seed, tmp_path):
+@pytest.mark.parametrize("seed", range(2))
+def test_many_operations_and_their_inverses_leave_no_trace(seed, tmp_path):
     rng, now, done, backwards = np.random.default_rng(seed), FOUND, [], []
     kept = working(now)
     highest = now.next_id
-    while len(done) < 1000:
+    while len(done) < 300:
         patch = operations(now, rng)
         if patch is None:
             continue

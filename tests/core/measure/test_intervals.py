@@ -50,8 +50,7 @@ def test_nearly_all_equal_sizes_give_no_nonsense():
         assert limits is None or (np.isfinite(limits).all() and limits[0] <= limits[1]), name
 
 
-@pytest.mark.parametrize("n", [6, 12, 35, 200, 3000])
-@pytest.mark.parametrize("gsd", [1.02, 1.5, 3.0])
+@pytest.mark.parametrize(("n", "gsd"), [(6, 3.0), (12, 1.02), (35, 1.5), (200, 3.0), (3000, 1.5)])
 def test_every_interval_holds_its_figure(n, gsd):
     found = summarise(table_of(log_normal(n, gsd=gsd)), calibration=DOUBTFUL)
     for way, each in found.weighted.items():
@@ -69,7 +68,7 @@ def test_more_particles_narrow_every_interval():
 
 
 def test_the_calibration_widens_what_has_a_unit_and_nothing_else():
-    table = table_of(log_normal(20_000, gsd=1.3))
+    table = table_of(log_normal(8_000, gsd=1.3))
     sure, doubtful = (summarise(table, calibration=each).intervals for each in (CERTAIN, DOUBTFUL))
     for name in ("mean", "sd", "d10", "median", "d90", "mode", "geometric_mean", "ecd_median"):
         assert np.log(ratio(doubtful[name])) == pytest.approx(2 * Z95 * 0.05, rel=0.1), name

@@ -25,7 +25,7 @@ def small(n, seed=0, nm=NM):
     return table_of(np.random.default_rng(seed).integers(3, 8, n), nm_per_pixel=nm)
 
 
-@pytest.mark.parametrize("n", [225, 100_000])
+@pytest.mark.parametrize("n", [225, 30_000])
 def test_sizes_in_whole_pixels_are_known_to_half_a_pixel(n):
     found = summarise(small(n), calibration=SURE)
     assert found.interval_note == ""
@@ -36,21 +36,21 @@ def test_sizes_in_whole_pixels_are_known_to_half_a_pixel(n):
     assert found.intervals["d90"] == pytest.approx([6.5 * NM, 7.5 * NM])
     for way, each in found.weighted.items():
         defined = {name for name, limits in each["intervals"].items() if limits}
-        of_amounts = set(each["intervals"]) - {"sd"} if n == 100_000 else set()
+        of_amounts = set(each["intervals"]) - {"sd"} if n == 30_000 else set()
         assert defined == (set(each["intervals"]) if way == "number" else of_amounts)
         for name, (low, high) in ((name, each["intervals"][name]) for name in defined):
             assert low <= each[name] <= high, name
 
 
 def test_many_particles_narrow_the_interval_to_the_step_and_no_further():
-    medians = [summarise(small(n), calibration=SURE).intervals["median"] for n in (100, 10_000, 100_000)]
+    medians = [summarise(small(n), calibration=SURE).intervals["median"] for n in (100, 10_000)]
     wide = [high - low for low, high in medians]
-    assert wide[0] >= wide[1] and wide[1:] == pytest.approx([NM, NM])
+    assert wide[0] >= wide[1] == pytest.approx(NM)
 
 
 def test_the_calibration_widens_beyond_the_step():
     doubtful = Calibration(NM, "typed", relative_uncertainty=0.05)
-    low, high = summarise(small(10_000), calibration=doubtful).intervals["median"]
+    low, high = summarise(small(3_000), calibration=doubtful).intervals["median"]
     assert low == pytest.approx(4.5 * NM * np.exp(-1.96 * 0.05), rel=0.01)
     assert high == pytest.approx(5.5 * NM * np.exp(1.96 * 0.05), rel=0.01)
 
@@ -122,14 +122,13 @@ def test_sizes_that_differ_have_no_steps():
     assert drawn.limits(0) == pytest.approx(np.quantile(sizes.size, (0.025, 0.975)), rel=1e-3)
 
 
-@pytest.mark.parametrize("n", [100, 500])
-def test_intervals_of_rounded_sizes_cover(n):
+def test_intervals_of_rounded_sizes_cover():
     """Of a log-normal law measured in whole pixels, coarse ones: the truth is that of the law, not of the pixels."""
     law = coverage.log_normal(1.3)
     goal, pixel, samples = coverage.truths(law((np.arange(100_000) + 0.5) / 100_000))["number"], 25.0, 40
     held = dict.fromkeys(("d10", "d50", "d90", "span"), 0)
     for seed in range(samples):
-        values = np.maximum(np.round(log_normal(n, gsd=1.3, seed=seed) / pixel), 1) * pixel
+        values = np.maximum(np.round(log_normal(100, gsd=1.3, seed=seed) / pixel), 1) * pixel
         sizes = coverage.sizes_of(values)
         rng = np.random.default_rng(seed)
         found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}

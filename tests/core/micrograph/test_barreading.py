@@ -47,7 +47,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize(
-    "layout", [pytest.param(name, marks=() if name in ("zeiss", "fei") else pytest.mark.slow) for name in LAYOUTS]
+    "layout", [pytest.param(name, marks=() if name == "zeiss" else pytest.mark.slow) for name in LAYOUTS]
 )
 def test_rendered_bars(layout: str) -> None:
     """Every other one in another font."""

@@ -69,11 +69,10 @@ def jpeg(pixels: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("height", [24, 36, 60])
 @pytest.mark.parametrize("style", STYLES)
 def test_drawn_bars_are_found_at_their_row(style: str, height: int) -> None:
-    for seed in range(3):
-        whole = np.concatenate([micrograph(seed=seed), bar(640, height, **STYLES[style])])
-        assert find_data_bar(whole) == 450
-        assert find_data_bar(whole.astype(np.uint16) * 257) == 450
-        assert find_data_bar(whole.astype(np.float32) / 99 - 1) == 450
+    whole = np.concatenate([micrograph(seed=height), bar(640, height, **STYLES[style])])
+    assert find_data_bar(whole) == 450
+    assert find_data_bar(whole.astype(np.uint16) * 257) == 450
+    assert find_data_bar(whole.astype(np.float32) / 99 - 1) == 450
 
 
 @pytest.mark.parametrize("style", STYLES)
