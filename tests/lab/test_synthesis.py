@@ -28,7 +28,7 @@ from segmentation.lab.training.synthesis.noise import (
     warped,
 )
 from segmentation.lab.training.synthesis.relief import dressed, relief_field
-from segmentation.lab.training.synthesis.settings import RELIEFS
+from segmentation.lab.training.synthesis.settings import every_setting, options
 from tests.examples.sample import BAR_ROWS, SHAPE, draw_sample, write_sample
 
 
@@ -169,7 +169,7 @@ def test_cores_and_voids_change_the_mass_only():
     assert np.array_equal(draw["hollow"].top, draw["core-shell"].top, equal_nan=True)
 
 
-@pytest.mark.parametrize("relief", RELIEFS)
+@pytest.mark.parametrize("relief", options(every_setting()["relief"]))
 def test_reliefs_change_the_surface_but_not_the_number(relief):
     fixed = {"relief": relief, "diameter": 80, "relief_height": 0.03, "relief_period": 0.15}
     scene = draw_settings(np.random.default_rng(0), fixed).scene

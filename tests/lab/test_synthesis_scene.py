@@ -17,9 +17,6 @@ from segmentation.lab.training.synthesis.render import (
 )
 from segmentation.lab.training.synthesis.scene import Scene, build_scene, split_pieces, visible_labels
 from segmentation.lab.training.synthesis.settings import (
-    KINDS,
-    SUPPORTS,
-    TEXTURES,
     BadSetting,
     MatSettings,
     SupportSettings,
@@ -28,13 +25,12 @@ from segmentation.lab.training.synthesis.settings import (
     limits,
     parse_fixed,
 )
-from segmentation.lab.training.synthesis.settings import (
-    options as choices_of,
-)
+from segmentation.lab.training.synthesis.settings import options as choices_of
 from segmentation.lab.training.synthesis.substrate import PATTERNS
 from segmentation.lab.training.synthesis.support import amorphous, lattice, support_mass, too_faint
 
 CLEAN = {"annotation": "none", "drift": 0}
+KINDS, SUPPORTS, TEXTURES = (choices_of(every_setting()[name]) for name in ("kind", "support", "texture"))
 
 
 def rendered(seed=0, shape=(120, 140), **fixed):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -12,72 +14,8 @@ from ..evaluation.scores import finite_or_none, precision_recall_f1, share
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
 
 DEFINITIONS = {
-    "iou": Definition("IoU", "Pixels of the foreground: intersection over union, all images pooled.", short=True),
-    "iou_mean": Definition("IoU, mean of images", "The same, computed image by image and averaged."),
-    "dice": Definition("Dice", "Pixels of the foreground: 2 TP / (2 TP + FP + FN), pooled.", short=True),
-    "precision": Definition("Pixel precision", "Pixels: share of the found foreground that is true."),
-    "recall": Definition("Pixel recall", "Pixels: share of the true foreground that was found."),
-    "accuracy": Definition("Pixel accuracy", "Pixels: share that is right, background included."),
-    "youden": Definition("Youden", "Pixels: sensitivity + specificity - 1."),
-    "ap50": Definition(
-        "AP50 (pooled)",
-        "Particles: TP / (TP + FP + FN) at an IoU of at least 0.5, TP, FP and FN pooled over all images. This "
-        "is the form that StarDist and Cellpose report, not the area under a precision-recall curve (COCO).",
-        short=True,
-    ),
-    "ap75": Definition("AP75 (pooled)", "The same at an IoU of at least 0.75."),
-    "ap": Definition("AP[.5:.95] (pooled)", "The mean of the same over the IoUs 0.50, 0.55, ..., 0.95."),
-    "f50": Definition("F1 at 0.5", "Particles: 2 TP / (2 TP + FP + FN) at an IoU of at least 0.5, pooled.", short=True),
-    "f75": Definition("F1 at 0.75", "The same at an IoU of at least 0.75.", short=True),
-    "pq": Definition(
-        "PQ", "Panoptic quality: IoU summed over the pairs above 0.5, by TP + (FP + FN) / 2, pooled.", short=True
-    ),
-    "boundary_f1": Definition(
-        "Boundary F1",
-        "Outline pixels of all particles, contacts between particles included, that have one of the other "
-        f"side within {TOLERANCE:g} px: harmonic mean of both shares.",
-        short=True,
-    ),
-    "instance_iou_found": Definition(
-        "Instance IoU, found to true",
-        "Mean over found particles of the best IoU with a true one: false negatives cost nothing.",
-    ),
-    "instance_iou_true": Definition(
-        "Instance IoU, true to found",
-        "Mean over true particles of the best IoU with a found one: false positives cost nothing. Both leave out "
-        "images in which one side has no particles.",
-    ),
-    "count_ratio": Definition("Count ratio", "Found particles by true ones.", short=True),
-    "count_off": COUNT_OFF,
-    "median_error": Definition(
-        "Error of the pooled median size, %",
-        "Median minimum Feret diameter of the found particles against the true ones, percent.",
-        decimals=1,
-        short=True,
-    ),
-    "median_off": Definition(
-        "Error of an image's median size, %",
-        "Mean over the images of |found - true| median, in percent of the true: images do not make up for each other.",
-        decimals=1,
-    ),
-    "mean_error": Definition("Mean size error, %", "The same of the mean.", decimals=1),
-    "nano_true": Definition(
-        "True sizes up to 100 nm, %",
-        "Percent by number of true particles with a minimum Feret diameter of at most 100 nm.",
-        decimals=1,
-    ),
-    "nano_found": Definition("Found sizes up to 100 nm, %", "The same of the found ones.", decimals=1),
-    "nano_error": Definition("Their difference, points", "Their difference in percentage points.", decimals=1),
-    "ks": Definition(
-        "KS distance of sizes", "Kolmogorov-Smirnov distance of the two size distributions by number, 0 to 1."
-    ),
-    "wasserstein": Definition(
-        "Wasserstein distance of sizes", "First Wasserstein distance of the two, in the unit of the sizes.", decimals=1
-    ),
-    "median_true": Definition(
-        "True median size", "Median minimum Feret diameter of the true particles, in the unit of the sizes.", decimals=1
-    ),
-    "median_found": Definition("Found median size", "The same of the found ones.", decimals=1),
+    name: Definition(**{**entry, "text": entry["text"].format(tolerance=TOLERANCE)}) if entry else COUNT_OFF
+    for name, entry in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items()
 }
 
 
