@@ -107,6 +107,7 @@ class Transport(filesystem.Transport):
         folder = Path(self.client.transport_options["folder"])
         while True:
             changed, late = _changed(folder), time.monotonic() + self.polling_interval
+            late = late if end is None else min(late, end)
             try:
                 self.cycle.get(self._deliver, timeout=timeout)
                 return
