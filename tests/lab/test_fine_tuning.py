@@ -1,7 +1,5 @@
 """Trainings that go on from a model there is: its weights, its encoder alone, one command for a user's own folder."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -18,7 +16,7 @@ from segmentation.lab.training.publish import publish
 from segmentation.lab.training.settings import BadRecipe
 from segmentation.lab.training.start import resolved, start_run
 from segmentation.lab.training.train import train
-from tests.lab.folders import curve, make_folder, quietly, save, tiny
+from tests.lab.folders import make_folder, quietly, save, tiny
 
 CPU = torch.device("cpu")
 
@@ -110,26 +108,6 @@ def test_a_network_that_drops_paths_by_chance_resumes_to_the_same_weights(folder
 
 
 @pytest.mark.slow
-@pytest.mark.drawn
-def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys, monkeypatch):
-    few = {"batch": 2, "crop": 96, "validation_batches": 1}
-    monkeypatch.setattr("segmentation.lab.training.finetune.DEFAULTS", {**DEFAULTS, **few})
-    out = tmp_path / "run"
-    call_command("train", folder, "--out", out, "--fine-tune", base, "--fold", 0, "--steps", 2, "--device", "cpu")
-    said = capsys.readouterr().out
-    assert "step 0/2" in said
-    told = re.findall(r"^held out, (\d): IoU 0\.\d{3} -> 0\.\d{3}, Dice", said, re.M)
-    assert len(told) == 1 and "all 1 held out" in said, "what was held out is named, before and after"
-    images = {fingerprint(folder / "images" / f"{n}.png") for n in range(4) if str(n) not in told}
-    assert set(cards.read_card(out / "base-data.toml").training["images"]) == images
-    card = cards.read_card(out / "base-data.toml")
-    assert card.threshold == 0.45 and card.training["start_from"] == "base"
-    assert card.options["diameter"] and card.training["reading_data"] == "data"
-    assert "dice_before" in card.scores[0] and str(tmp_path) not in (out / "base-data.toml").read_text()
-    assert [row[0] for row in curve(out)] == ["step", "0", "2"]
-
-
-@pytest.mark.slow
 def test_one_command_holds_every_image_out_and_learns_from_all(folder, tmp_path, base, capsys, monkeypatch):
     few = {"batch": 2, "crop": 64, "validation_batches": 1}
     monkeypatch.setattr("segmentation.lab.training.finetune.DEFAULTS", {**DEFAULTS, **few})
@@ -143,18 +121,15 @@ def test_one_command_holds_every_image_out_and_learns_from_all(folder, tmp_path,
     assert (out / "summary.json").is_file()
 
 
-@pytest.mark.parametrize("fold", [0, 3])
-def test_a_fine_tuned_model_says_how_many_images_it_was_trained_on(tmp_path, base, fold):
+def test_a_fine_tuned_model_says_how_many_images_it_was_trained_on(tmp_path, base):
     """Of six images one has no particles, and of the other five one is held out."""
     folder = make_folder(tmp_path / "own", 6)
     save(folder / "labels" / "2.png", np.zeros((96, 96), np.uint8))
-    recipe = fine_tuning(folder, str(base), fold)
+    recipe = fine_tuning(folder, str(base))
     assert "4 images of own" in recipe.summary and "4 images" in recipe.limits[0]
     assert "held out" in recipe.limits[1]
     sources = make_sources(recipe, tmp_path)
     assert (len(sources.training[0].pairs), len(sources.validation[0].pairs)) == (4, 1)
-    with pytest.raises(BadRecipe, match=r"fold .*folds"):
-        fine_tuning(folder, str(base), 5)
 
 
 def test_fine_tuning_on_a_bad_folder_is_refused(folder, base):
@@ -166,3 +141,5 @@ def test_fine_tuning_on_a_bad_folder_is_refused(folder, base):
 def test_a_folder_alone_is_no_recipe(folder, tmp_path):
     with pytest.raises(CommandError, match="--fine-tune"):
         call_command("train", folder, "--out", tmp_path / "run")
+    with pytest.raises(CommandError, match="Leave --fold out"):
+        call_command("train", folder, "--out", tmp_path / "run", "--fine-tune", "particles", "--fold", 1)

@@ -27,11 +27,11 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
+def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
     """A short training of `model` at a low rate on `folder/images` and `folder/labels`, split by image.
 
-    fold: which fifth of the images is held out. Raises BadRecipe when there is no such model or fold or the folder is
-    for evaluation only, and BadDataset, with the number of errors, when it is not fit to train on.
+    A fifth of the images is held out. Raises BadRecipe when there is no such model or the folder is for evaluation
+    only, and BadDataset, with the number of errors, when it is not fit to train on.
     """
     card = base_card(model)
     keep_apart(folder)
@@ -39,7 +39,7 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
     checked = check_folder(folder, count=count, task=card.task)
     checked.refuse(str(folder), f"; {_advice(card)}" if count else f"; see `manage.py dataset check {folder}`")
     groups = [pair.group for pair in checked.pairs if pair.taught]  # of these some are held out
-    apart = validation_groups(groups, 0.0, fold, DEFAULTS["folds"])
+    apart = validation_groups(groups, 0.0, 0, DEFAULTS["folds"])
     images = sum(group not in apart for group in groups)
     trained = f"{images} image{'' if images == 1 else 's'}"
     entries = {
@@ -54,10 +54,8 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
         "sources": [_source(folder, checked.entry)],
         "limits": [
             f"Fine-tuned on {trained}; it may do worse than {card.name} on others.",
-            "Its best checkpoint was chosen on the images held out, how its maps are read on all images: its scores on"
-            " them are somewhat too good.",
+            "Its best checkpoint was chosen on the images held out: its scores on them are somewhat too good.",
         ],
-        "fold": fold,
         **DEFAULTS,
     }
     return recipe_from(entries, str(folder))

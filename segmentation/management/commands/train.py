@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from ._lab import BASE, LabCommand
 
@@ -15,7 +15,7 @@ class Command(LabCommand):
     help = (
         "Train the network of RECIPE.toml; checkpoints, metrics, curves, examples, weights and ModelCard go to RUN. "
         "With --fine-tune MODEL, train MODEL further on a FOLDER that holds images/ and labels/, with a table on "
-        "held-out images (docs/method/training.md); with --fold, one training that holds out that part."
+        "held-out images (docs/method/training.md)."
     )
     resumes = True
 
@@ -38,11 +38,13 @@ class Command(LabCommand):
         from segmentation.lab.training.settings import copied, read_recipe
         from segmentation.lab.training.train import train
 
-        if options["fine_tune"] and options["fold"] is None:
+        if options["fine_tune"]:
+            if options["fold"] is not None:
+                raise CommandError("Leave --fold out: fine-tuning holds images out in turns, and then learns from all.")
             self._adapt(options)
             return
-        fine_tuned = self.fine_tuned(options["recipe"], options["fine_tune"], options["fold"] or 0)
-        recipe = _recipe(options, fine_tuned)
+        self.fine_tuned(options["recipe"], None)
+        recipe = _recipe(options)
         if not (options["out"] / "checkpoint.pt").exists():
             check_sources(recipe, BASE, self.say)
             if entries := copied(recipe):
@@ -53,8 +55,6 @@ class Command(LabCommand):
         card = publish_run(run, options["out"], BASE)
         for choice in read_card(card).training["choices"]:
             self.say(choice)
-        if fine_tuned:
-            self._read_anew(read_recipe(options["out"] / "recipe.toml"), card)
         self.say(f"weights and ModelCard: {card}")
         self._compare(read_recipe(options["out"] / "recipe.toml"), card)
         self.say(f"to offer it in the form: manage.py models add {options['out']}")
@@ -91,21 +91,6 @@ class Command(LabCommand):
         self.say(summary["share"]["sentence"])
         self.say(f"to offer it in the form: manage.py models add {out / 'final'}")
 
-    def _read_anew(self, recipe: Any, card: Path) -> None:
-        """Choose on all images of the folder how the maps of a fine-tuned model are read."""
-        from segmentation.core.network.cards import read_card
-        from segmentation.core.network.runtime import Runtime
-        from segmentation.lab.research.fit import fit_card
-        from segmentation.lab.training import tasks
-        from segmentation.lab.training.data import held_out, taught
-        from segmentation.lab.training.evaluation.predictions import Predictor
-
-        if "reading" not in tasks.find(recipe.task).scoring(recipe.heads).fits:
-            return
-        pairs = [one.pair for one in (*taught(recipe, BASE), *held_out(recipe, BASE)) if one.taught]
-        title = recipe.sources[0].title
-        fit_card(card, Predictor(read_card(card), Runtime(recipe.device)), pairs, ["reading"], title, say=self.say)
-
     def _compare(self, recipe: Any, card: Path) -> None:
         """Say what the training brought on the images held out, where it began with a model of this kind."""
         from segmentation.core.network.cards import read_card
@@ -129,11 +114,11 @@ def _with_interval(value: float | None, interval: Any) -> str:
     return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
-def _recipe(options: dict[str, Any], fine_tuned: Any) -> Any:
-    """The recipe of the file or the folder, with what the command line says instead."""
+def _recipe(options: dict[str, Any]) -> Any:
+    """The recipe of the file, with what the command line says instead."""
     from segmentation.lab.training.settings import read_recipe, recipe_from
 
-    recipe = fine_tuned or read_recipe(options["recipe"])
+    recipe = read_recipe(options["recipe"])
     changes = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
     # Without what the recipe leaves open, such as maps that are those of the model that it starts from.
     return recipe_from({**recipe.model_dump(exclude_unset=True), **changes}, "The command line") if changes else recipe
