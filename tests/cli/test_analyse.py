@@ -147,7 +147,7 @@ def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path, coarse):
 
 def test_a_device_that_is_not_here_is_said_in_one_sentence(tmp_path, settings):
     settings.DEEPSEGM_DEVICE = "abacus"
-    done = manage("analyse", SAMPLE, "--out", tmp_path / "out")
+    done = manage("analyse", write(tmp_path, "plain.tif"), "--out", tmp_path / "out")
     assert done.returncode == 2 and "'abacus'" in done.stderr and "Traceback" not in done.stderr
 
 

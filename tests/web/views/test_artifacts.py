@@ -53,9 +53,6 @@ class TestArtifact:
         stored.file.storage.delete(stored.file.name)
         assert maker.get(address(done, "files/figure.png")).status_code == 404
 
-    def test_only_reading(self, maker, done):
-        assert maker.post(address(done, "files/figure.png")).status_code == 405
-
     def test_outlines_are_packed_on_the_way(self, maker, done):
         done.artifacts.filter(name="outlines.json").update(content_type="application/json")
         stored = done.artifacts.get(name="outlines.json")

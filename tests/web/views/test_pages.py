@@ -98,12 +98,6 @@ class TestHelp:
         for task in tasks.every():
             assert task.summary in page and all(escape(number(name).title) in page for name in task.quantities)
 
-    @pytest.mark.parametrize(
-        "told", ["From Text/CSV", "Using locale", "curl -F file=@image.tif", "manage.py analyse", "Wilson", "7.52 µm"]
-    )
-    def test_it_explains(self, client, told):
-        assert told.replace(">", "&gt;") in words(client.get("/help/"))
-
     def test_how_long_results_stay(self, client, settings):
         assert "they are deleted" in words(client.get("/help/"))
         settings.DEEPSEGM_RETENTION_DAYS = 30

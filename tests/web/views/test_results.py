@@ -136,10 +136,6 @@ def test_hostile_names_are_text(maker, make_micrograph, make_job):
     assert "<script>x" not in words(maker.get("/results/"))
 
 
-def test_only_reading(client):
-    assert client.post("/results/").status_code == 405
-
-
 def listed(client, query=""):
     """The names of the rows in their order."""
     return [card.name for card in client.get(f"/results/{query}").context["cards"]]

@@ -63,10 +63,6 @@ class TestPage:
     def test_every_page_load_has_a_token_of_its_own(self, client):
         assert client.get("/").context["token"] != client.get("/").context["token"]
 
-    @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-    def test_other_methods(self, client, method):
-        assert getattr(client, method)("/").status_code == 405
-
 
 class TestPlainForm:
     def test_one_image_makes_one_job_and_leads_to_it(self, client, django_capture_on_commit_callbacks, queue):
