@@ -438,25 +438,24 @@ class TestAccess:
             browsers[name].force_login(user)
         return browsers
 
-    @pytest.mark.parametrize("end", READ)
-    def test_an_accounts_sample_opens_for_it_and_staff_only(self, finished, people, alice, end):
-        address = page_of(finished(owner=alice, visitor=VISITOR)) + end
-        seen = {name: browser.get(address).status_code for name, browser in people.items()}
-        assert seen == {"alice": 200, "ada": 200, "charlie": 404, "nobody": 404, "visitor": 404}
+    def test_an_accounts_sample_opens_for_it_and_staff_only(self, finished, people, alice):
+        page = page_of(finished(owner=alice, visitor=VISITOR))
+        for end in READ:
+            seen = {name: browser.get(page + end).status_code for name, browser in people.items()}
+            assert seen == {"alice": 200, "ada": 200, "charlie": 404, "nobody": 404, "visitor": 404}, end
 
-    @pytest.mark.parametrize("end", READ)
-    def test_a_link_opens_for_everybody(self, finished, people, end):
-        address = page_of(finished(visitor=VISITOR)) + end
-        assert {browser.get(address).status_code for browser in people.values()} == {200}
+    def test_a_link_opens_for_everybody(self, finished, people):
+        page = page_of(finished(visitor=VISITOR))
+        for end in READ:
+            assert {browser.get(page + end).status_code for browser in people.values()} == {200}, end
 
-    @pytest.mark.parametrize("end", CHANGE)
-    def test_a_stranger_changes_nothing(self, finished, people, alice, end):
+    def test_a_stranger_changes_nothing(self, finished, people, alice):
         private, linked = finished(owner=alice), finished(visitor=VISITOR)
+        typed = {"included": "off", "rule": "pixel", "rule_pixel": "2"}
         for sample, names, status in ((private, ("charlie", "nobody"), 404), (linked, ("alice", "nobody"), 403)):
-            address = page_of(sample) + end.format(job=sample.jobs.first().pk)
-            for name in names:
-                typed = {"included": "off", "rule": "pixel", "rule_pixel": "2"}
-                assert people[name].post(address, typed).status_code == status
+            for end in CHANGE:
+                address = page_of(sample) + end.format(job=sample.jobs.first().pk)
+                assert {people[name].post(address, typed).status_code for name in names} == {status}, end
         assert Job.objects.filter(state=DONE, included=True).count() == Job.objects.count() == 4
         assert Sample.objects.count() == 2
 
