@@ -16,6 +16,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.test import override_settings
 from PIL import Image
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network.cards import ModelCard, UnknownModel
@@ -92,6 +93,22 @@ def picture(width: int = 64, height: int = 48, kind: str = "PNG") -> bytes:
 def quick_passwords():
     """A slow hash protects real passwords; here it would only cost minutes."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_once():
+    """Each client has a handler of its own, which looked for all static files anew: a quarter of a page's test."""
+    look, found = WhiteNoiseMiddleware.add_files_from_finders, {}
+
+    def add(self):
+        if not found:
+            look(self)
+            found.update(self.files)
+        self.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add)
         yield
 
 
