@@ -174,6 +174,7 @@ class TestSite:
 
     @pytest.mark.slow
     def test_what_was_found_is_measured_again_without_its_model(self, client, kind, image, reader, monkeypatch):
+        monkeypatch.setattr(worker, "_do_idle", lambda named: None)
         job = finished(client, kind, image)
 
         def gone(*asked):
@@ -194,7 +195,10 @@ class TestSite:
         assert client.get(f"/jobs/{again.pk}/").status_code == 200
 
     @pytest.mark.slow
-    def test_two_images_are_a_sample(self, client, kind, image, reader, django_capture_on_commit_callbacks):
+    def test_two_images_are_a_sample(
+        self, client, kind, image, reader, django_capture_on_commit_callbacks, monkeypatch
+    ):
+        monkeypatch.setattr(worker, "_do_idle", lambda named: None)
         other = kind.task.golden().picture[::-1].copy()
         other[0, 0] += 1  # where both ways round look the same, it would be the same file
         other = png(other)

@@ -39,6 +39,12 @@ def no_heartbeat(monkeypatch):
 
 
 @pytest.fixture
+def busy(monkeypatch):
+    """No moment is idle: files are written where a test asks for them, not after every job."""
+    monkeypatch.setattr(tasks, "_do_idle", lambda named: None)
+
+
+@pytest.fixture
 def result(make_micrograph, make_job, tmp_path):
     """Makes finished results; the same sha is the same image."""
 

@@ -19,7 +19,7 @@ from worker import tasks
 
 from .comparable import LABELS
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]
 
 
 def corrected():

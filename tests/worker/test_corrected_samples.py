@@ -19,7 +19,7 @@ from tests.core.builders import disc_labels
 from tests.web.finished import visit, words
 from worker import tasks
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse", "read_here")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse", "read_here", "busy")]
 DELETE = {"op": "delete", "ids": [1]}
 VISITOR = UUID("11111111-1111-4111-8111-111111111111")
 

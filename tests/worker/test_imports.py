@@ -23,7 +23,7 @@ from worker.tasks import inspect_uploads, run_job
 
 from .test_edits import HEADERS, SECRET, result, script, squares  # noqa: F401 (fixtures)
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]
 
 
 def png(values) -> bytes:

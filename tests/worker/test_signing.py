@@ -25,7 +25,7 @@ from worker.tasks import run_job, write_files
 
 from .test_edits import DELETE, SPLIT, audit, result, squares  # noqa: F401 (fixtures)
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here", "busy")]
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from tests.core.builders import disc_labels
 from tests.web.finished import visit
 from worker import tasks
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]
 VISITOR = UUID("11111111-1111-4111-8111-111111111111")
 
 
