@@ -255,7 +255,7 @@ def _differences(
         one, two = other.shown, entry.shown
         if one.unit != two.unit:
             one, two = in_micrometres(one), in_micrometres(two)
-        if one.unit != two.unit:
+        if one.unit != two.unit or one.value is two.value is None:
             continue
         interval = stored_limits.get(entry.name)
         limits = (micrometres(interval) if two.unit == "µm" else interval) or (

@@ -278,7 +278,7 @@ class Result(ChartedSummary):
             return ""
         return (
             "Confidence is the chance that an outline is right. On test images"
-            f" {per_cent(under)} of the {self.task.things} under {LEAST_CONFIDENCE:.0%} were wrong,"
+            f" {per_cent(under)} of the {self.task.things} under {per_cent(LEAST_CONFIDENCE)} were wrong,"
             f" and {per_cent(over)} of the others."
         )
 

@@ -265,6 +265,7 @@ class PooledResult(ChartedSummary):
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
         by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
         unused = {"field_spread"} if by_image else set()
+        unused |= {"scale"} if self.task.semantic and not changed else set()  # times the model's own, as images say
         listed = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
         return [(setting.title, setting.says(value)) for setting, value in listed if setting.name not in unused]
 

@@ -118,7 +118,7 @@ def _effects(statistics: Statistics) -> Iterator[dict[str, Any]]:
             continue
         result: dict[str, Any] = {"loQualifier": "=", "loValue": times * number.value, "unit": unit}
         budget: Mapping[str, Any] = statistics.budget or {}
-        if total := budget.get(BUDGETED.get(name, name)):
+        if (total := budget.get(BUDGETED.get(name, name))) and total["ends"]:
             share = 1.0 if fraction else number.value
             result |= {"errQualifier": "expanded uncertainty, k = 2", "errorValue": times * share * total["expanded"]}
         conditions: dict[str, Any] = {"WEIGHTING": "by number"}

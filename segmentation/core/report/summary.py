@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag
-from ..measure.budget_table import answers_of, lines, uncertainty_words
+from ..measure.budget_table import EXPANDED, NOT_KNOWN, answers_of, expanded_source, lines, uncertainty_words
 from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
@@ -42,9 +42,8 @@ MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
 OTHER_REASON = "Left out by the analysis."
 EQUAL_WEIGHT = (
-    "By number, all {things} have the same weight. By area, they have the weight of their projected area. By volume,"
-    " they have the weight of the sphere of that area. Some spreads by area and volume have no interval, because they"
-    " depend on the few largest {things}."
+    "By number, all {things} have the same weight. By area, they have the weight of their projected area.{volume} Some"
+    " spreads by area and volume have no interval, because they depend on the few largest {things}."
 )
 NO_ERRORS = "None includes errors of the model."
 
@@ -252,9 +251,21 @@ class Summary:
         return "too few or too different images" if self._by_image else f"too few {self.things}"
 
     @property
+    def without_range(self) -> str:
+        """Why some numbers of the tables have no range, in one line; "" where all have one."""
+        is_one = any(entry.interval and not entry.range for entry in (*self.sizes, *self.known))
+        return f"Without a range: {self.few}." if is_one else ""
+
+    @property
     def _by_image(self) -> bool:
         """Whether intervals show how images differ."""
         return self.statistics.interval_basis == BY_IMAGE if self.statistics else self.several
+
+    @property
+    def weightings(self) -> dict[str, str]:
+        """What figures are weighted by, in words; the sphere of its area says no volume of what is long, as a fibre."""
+        is_round = self.size.name in ("min_feret", "ecd")
+        return {by: words for by, words in WEIGHTINGS.items() if is_round or by != "volume"}
 
     @property
     def weighted(self) -> list[Line]:
@@ -262,7 +273,7 @@ class Summary:
         if not self.statistics or not self.kept:
             return []
         return [
-            Line(NUMBERS[name].title, NUMBERS[name].definition, [self._weighted(name, by) for by in WEIGHTINGS])
+            Line(NUMBERS[name].title, NUMBERS[name].definition, [self._weighted(name, by) for by in self.weightings])
             for name in FIGURES
         ]
 
@@ -279,13 +290,15 @@ class Summary:
     @property
     def weighted_notes(self) -> list[str]:
         """Why some of the weighted figures have no interval, each sentence once."""
-        notes = [of["note"] for of in (self.statistics.weighted.values() if self.statistics else ()) if of.get("note")]
-        return list(dict.fromkeys(notes)) if self.kept else []
+        weighted: Mapping[str, Any] = self.statistics.weighted if self.statistics and self.kept else {}
+        notes = [of["note"] for by, of in weighted.items() if by in self.weightings and of.get("note")]
+        return list(dict.fromkeys(notes))
 
     @property
     def weighting_line(self) -> str:
         """What the three weightings are."""
-        return EQUAL_WEIGHT.format(things=self.things)
+        volume = " By volume, they have the weight of the sphere of that area." if "volume" in self.weightings else ""
+        return EQUAL_WEIGHT.format(things=self.things, volume=volume)
 
     @property
     def shape(self) -> list[Line]:
@@ -422,9 +435,15 @@ class Summary:
             return None
         names = answers_of(self.statistics.nano if self.statistics else None)
         rows = [
-            (title, source, list(map(uncertainty_words, effects, names))) for title, source, *effects in lines(budget)
+            (title, source, list(map(uncertainty_words, effects, names)))
+            for title, source, *effects in lines(budget)
+            if title != EXPANDED
         ]
         totals: Mapping[str, Any] = budget
+        # Few sizes and contacts reach further on one side, so the interval stands in place of an even ± of the total.
+        entries = [self.by_number(name) for name in names]
+        ends = [f"{entry.interval} {entry.unit}" if entry.total else NOT_KNOWN for entry in entries]
+        rows.append(("95 % interval with the total uncertainty", expanded_source(budget), ends))
         return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
 
     @property
@@ -458,7 +477,7 @@ class Summary:
         if self.statistics is None:
             return
         yield from [] if quantities else self.counts
-        lines = [self._weighted(name, by) for by in WEIGHTINGS for name in FIGURES]
+        lines = [self._weighted(name, by) for by in self.weightings for name in FIGURES]
         yield from (replace(line, term=NUMBERS[line.name].label) for line in lines)
         yield from (replace(entry, group="other sizes") for entry in self._others(self.statistics))
         for term, value, text in self._fit_numbers(self.statistics):
