@@ -227,7 +227,7 @@ class ChartedSummary(Summary):
     @property
     def further(self) -> list[Entry]:
         """The numbers that do not stand among the sizes."""
-        return [entry for entry in self.known if not (self.sizes and entry.name in self.task.figures)]
+        return [entry for entry in self.known_quantities if not (self.sizes and entry.name in self.task.figures)]
 
     @property
     def convergence(self) -> Convergence | None:

@@ -221,7 +221,7 @@ class Result(ChartedSummary):
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and not self.statistics
-        return class_rows(map(self.told, answers(self.stored_quantities, every=True))) if has_classes else []
+        return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
 
     @property
     def curves(self) -> list[Lines]:

@@ -180,7 +180,7 @@ class PooledResult(ChartedSummary):
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and bool(self.quantities)
-        return class_rows(map(self.told, answers(self.stored_quantities, every=True))) if has_classes else []
+        return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
 
     @cached_property
     def scale_doubt(self) -> float | None:

@@ -134,7 +134,7 @@ class Value:
         return cls(fields["value"], low, high, fields["unit"], None if ends == [low, high] else (ends[0], ends[1]))
 
     @property
-    def shown(self) -> Value:
+    def reported(self) -> Value:
         """The number with the ends of the interval that people read."""
         return replace(self, low=self.total[0], high=self.total[1], total=None) if self.total else self
 

@@ -108,9 +108,9 @@ class Entry:
         return "total uncertainty" if self.total else self.holds
 
     @property
-    def shown(self) -> Value:
+    def reported(self) -> Value:
         """The number with the ends of the interval that people read."""
-        return self.number.shown
+        return self.number.reported
 
     @property
     def counting(self) -> str:

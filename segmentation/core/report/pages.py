@@ -179,7 +179,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
 
 
 def _large(entry: Entry) -> list[Flowable]:
-    ends = f"95 % interval {entry.interval} {entry.unit}" if entry.shown.low is not None else entry.interval
+    ends = f"95 % interval {entry.interval} {entry.unit}" if entry.reported.low is not None else entry.interval
     below = " · ".join(filter(None, (entry.term, entry.below)))
     return [words(f"{entry.value} {entry.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)]
 

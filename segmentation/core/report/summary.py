@@ -82,7 +82,7 @@ class Summary:
         summary.several, summary.scale_doubt = len(scales) > 1, common_calibration(scales).standard_uncertainty
         return summary
 
-    def told(self, entry: Entry) -> Entry:
+    def with_basis(self, entry: Entry) -> Entry:
         """The entry with what its interval includes: of each number the one place that decides it."""
         quantity, of = known_number(entry.name), self.statistics
         by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
@@ -137,21 +137,21 @@ class Summary:
         return [replace(entry, caution="" if entry.name in without else self.few) for entry in entries]
 
     @property
-    def known(self) -> list[Entry]:
+    def known_quantities(self) -> list[Entry]:
         """The answers of a kind of analysis that have a value."""
-        return [self.told(quantity) for quantity in self.quantities if quantity.number.value is not None]
+        return [self.with_basis(quantity) for quantity in self.quantities if quantity.number.value is not None]
 
     @property
     def listed(self) -> list[Entry]:
         """What a table of numbers begins with: sizes of particles, else the answers and how widely the sizes spread."""
         sizes = (entry for entry in self.sizes if self.screened or entry.name in ("sd", "d10", "d90"))
-        return [*self.leading[:1], *self.known[1:], *sizes]
+        return [*self.leading[:1], *self.known_quantities[1:], *sizes]
 
     @property
     def leading(self) -> list[Entry]:
         """At most three of them: the first, the median and the last; of classes three of the first measure. Where some
         of the objects have no size, the first says how many have one."""
-        quantities = self.known
+        quantities = self.known_quantities
         if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
             quantities[0] = replace(quantities[0], below=f"{self.kept:,} of them have a size")
         if quantities and OF in quantities[0].name:
@@ -201,7 +201,7 @@ class Summary:
     def by_number(self, name: str) -> Entry:
         """A figure by number, with its range by all that is known, where that is known."""
         assert self.statistics is not None
-        return self.told(Entry.of(name, self.statistics.value(name)))
+        return self.with_basis(Entry.of(name, self.statistics.value(name)))
 
     @property
     def headlines(self) -> list[Entry]:
@@ -253,7 +253,7 @@ class Summary:
     @property
     def without_range(self) -> str:
         """Why some numbers of the tables have no range, in one line; "" where all have one."""
-        is_one = any(entry.interval and not entry.range for entry in (*self.sizes, *self.known))
+        is_one = any(entry.interval and not entry.range for entry in (*self.sizes, *self.known_quantities))
         return f"Without a range: {self.few}." if is_one else ""
 
     @property
@@ -285,7 +285,7 @@ class Summary:
         total = self.by_number("median").total if (name, by) == ("d50", "number") else None
         value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.statistics.unit), total)
         caution = self.few if by == "number" and not figures.get("note") else ""
-        return self.told(Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}"))
+        return self.with_basis(Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}"))
 
     @property
     def weighted_notes(self) -> list[str]:
@@ -378,8 +378,9 @@ class Summary:
         """Nearest neighbours, alignment of one image, and groups that touch."""
         if not self.statistics or not self.kept:
             return []
-        found = self.statistics.arrangement
-        return list(map(self.told, (*(arrangement_entries(found) if found else ()), *group_entries(self.statistics))))
+        measured = self.statistics.arrangement
+        neighbours = arrangement_entries(measured) if measured else ()
+        return list(map(self.with_basis, (*neighbours, *group_entries(self.statistics))))
 
     @property
     def arrangement_line(self) -> str:
@@ -390,7 +391,7 @@ class Summary:
     @property
     def shape_classes(self) -> list[Entry]:
         """The share of each class of shape."""
-        return list(map(self.told, shape_entries(self.statistics))) if self.statistics and self.kept else []
+        return list(map(self.with_basis, shape_entries(self.statistics))) if self.statistics and self.kept else []
 
     @property
     def rods(self) -> list[Entry]:

@@ -413,5 +413,5 @@ def test_a_number_of_three_images_without_an_interval_says_why():
     statistics = replace(combine("lot", seen(3)).pooled, screened=False)
     entries = Summary(
         statistics, {"porosity": Value(0.5), "fibres": Value(9.0), "pore_diameter": Value(3.0, 2.0, 4.0)}
-    ).known
+    ).known_quantities
     assert [each.interval for each in entries] == ["too few or too different images", "", "2.0–4.0"]
