@@ -204,7 +204,7 @@ def test_a_child_that_leaves_something_else_than_pixels_is_not_believed(
 def test_a_child_that_never_stops_talking_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, stream: str, error: Any, words: str
 ) -> None:
-    settings.DEEPSEGM_INSPECTION_SECONDS = 5
+    settings.DEEPSEGM_INSPECTION_SECONDS = 2
     monkeypatch.setattr(inspection, "PATIENCE", 1)
     (tmp_path / "a").touch()
     code = f"import sys\nwhile True: sys.{stream}.write('a' * 99999)"
