@@ -211,6 +211,13 @@ def write_words(figure, file: Path, format: str) -> None:
 
 
 @pytest.fixture
+def no_text(monkeypatch):
+    """No text is recognised in any picture: that takes two seconds, also where there is none."""
+    for reader in ("barreading", "burntin"):
+        monkeypatch.setattr(f"segmentation.core.micrograph.{reader}.recognise", lambda picture, seconds: [])
+
+
+@pytest.fixture
 def alice(db, django_user_model):
     return django_user_model.objects.create_user("alice", password="alice's password")
 

@@ -108,7 +108,7 @@ def write(folder, name, pixels=None, **options):
     return folder / name
 
 
-def test_without_width_sizes_are_in_pixels_never_7520(tmp_path, coarse):
+def test_without_width_sizes_are_in_pixels_never_7520(tmp_path, coarse, no_text):
     done = manage("analyse", write(tmp_path, "plain.tif"), "--out", tmp_path / "out")
     assert done.returncode == 0
     assert f"\n  {NO_SCALE}" in done.stdout
@@ -145,7 +145,7 @@ def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path, coarse):
     assert len(np.unique(everything)) - 1 == len(rows_of(tmp_path / "out/x/particles.csv"))
 
 
-def test_a_device_that_is_not_here_is_said_in_one_sentence(tmp_path, settings):
+def test_a_device_that_is_not_here_is_said_in_one_sentence(tmp_path, settings, no_text):
     settings.DEEPSEGM_DEVICE = "abacus"
     done = manage("analyse", write(tmp_path, "plain.tif"), "--out", tmp_path / "out")
     assert done.returncode == 2 and "'abacus'" in done.stderr and "Traceback" not in done.stderr

@@ -210,7 +210,7 @@ class TestStored:
     """A stored segmentation is measured without its model."""
 
     @pytest.fixture
-    def stored(self, tmp_path, coarse):
+    def stored(self, tmp_path, coarse, no_text):
         micrograph = read(SAMPLE)
         labels = np.zeros(micrograph.shape, np.int32)
         for place in range(9):

@@ -241,11 +241,9 @@ class TestSite:
         assert said.json()["result"]["quantities"].keys() == pooled["quantities"].keys()
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("coarse", "no_text")
 @pytest.mark.slow
-def test_the_command_line_writes_every_file_of_two_images_and_their_sample(kind, image, tmp_path, capsys, monkeypatch):
-    # There is nothing to read in a drawn case, which takes two seconds to find.
-    monkeypatch.setattr("segmentation.core.micrograph.burntin.recognise", lambda picture, seconds: [])
+def test_the_command_line_writes_every_file_of_two_images_and_their_sample(kind, image, tmp_path, capsys):
     other = tmp_path / "other.png"
     other.write_bytes(image.read_bytes())
     asked = ["analyse", str(image), str(other), "--model", kind.card.name, "--sample", "Both", "--data-bar", "none"]
