@@ -23,7 +23,11 @@ from segmentation.lab.training.instances.counts import SizeSample, by_size, coun
 from segmentation.lab.training.instances.examine import (
     CHOOSING,
     CURVES,
+    OWN,
+    published,
+    published_later,
     sweep_image,
+    through_chain,
 )
 from segmentation.lab.training.instances.figures import ap_by_iou, tally
 from segmentation.lab.training.instances.targets import inner_distance
@@ -277,6 +281,20 @@ def test_reliability_of_a_calibrated_and_of_a_boastful_model():
     assert reliability(np.full(100, 1.0, np.float32), np.zeros(100, bool))["error"] == pytest.approx(1)
     nothing = reliability(np.zeros(0, np.float32), np.zeros(0, bool))
     assert nothing["bins"] == [] and nothing["error"] is None and nothing["under"]["wrong"] is None
+
+
+def test_the_published_chain_loses_small_neighbours_and_ours_keeps_them():
+    truth = squares((10, 10, 40, 40), (24, 41, 30, 47), (2, 70, 8, 76))
+    assert count_image(through_chain(OWN, truth, 0.5, 1.0, OPTIONS), truth).kinds[Kind.CORRECT] == 3
+    image = count_image(through_chain("published", truth, 0.5, 1.0, OPTIONS), truth)
+    assert image.kinds[Kind.FALSE_NEGATIVE] == 2 and image.kinds[Kind.CORRECT] == 1
+
+
+def test_the_later_published_chain_turns_an_empty_map_into_particles():
+    empty = ndimage.gaussian_filter(np.random.default_rng(1).random((160, 160)), 6)
+    faint = (10 * (empty - empty.min()) / np.ptp(empty)).astype(np.uint8)
+    assert published(faint).max() == 0 and published_later(faint).max() > 0
+    assert published_later(np.zeros((40, 40), np.uint8)).max() == 0
 
 
 def test_ranking_and_choice_of_pictures():

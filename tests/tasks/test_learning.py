@@ -86,7 +86,9 @@ def test_labels_may_have_other_numbers(toy, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--threshold", "0.4", "--flips"], "Brightness are scored without --flips and --threshold: leave it out."),
+        (["--postprocess", "published"], "Brightness are scored without --postprocess: leave it out."),
+        (["--truth-through-postprocess"], "without --truth-through-postprocess"),
+        (["--threshold", "0.4", "--flips"], "without --flips and --threshold"),
         (["--scale", "1"], "without --scale"),
         (["--polarity", "dark"], "without --polarity"),
         (["--classes", "1", "2", "3"], "--classes names a label for each class of two-greys (dark, bright)."),

@@ -19,14 +19,19 @@ class Command(ScoringCommand):
         " any other file is a particle), or a training RECIPE.toml, whose held-out groups are scored."
     )
     result = "The report"
-    further = ("threshold",)
+    further = ("threshold", "postprocess", "truth_through_postprocess")
 
     def add_arguments(self, parser: CommandParser) -> None:
+        from segmentation.lab.training.instances.examine import CHAINS
+
         super().add_arguments(parser)
         parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder of the report")
         parser.add_argument("--nm", type=float, metavar="PER_PIXEL", help="pixel size; default: what the files say")
         parser.add_argument("--threshold", type=float, metavar="T", help="default: the card's")
         parser.add_argument("--pictures", type=int, default=2, metavar="K", help="of best, median and worst each")
+        chains = parser.add_argument("--postprocess", action="append", choices=list(CHAINS), default=[])
+        chains.help = "also run this post-processing on the same maps (may be repeated)"
+        parser.add_argument("--truth-through-postprocess", action="store_true", help="what chains do to perfect maps")
         score = parser.add_argument("--write-score", action="store_true")
         score.help = "write the figures on this data into the card, for the page of the models and uncertainty budgets"
 
@@ -44,6 +49,8 @@ class Command(ScoringCommand):
             rows=options["rows"],
             nm=options["nm"],
             threshold=options["threshold"],
+            chains=tuple(dict.fromkeys(options["postprocess"])),
+            truth_through=options["truth_through_postprocess"],
             pictures=options["pictures"],
         )
         predictor, title = self.predictor(card, options), title_of(options["dataset"])

@@ -1,26 +1,33 @@
-"""What becomes of the maps of every scored image: outlines, and what thresholds and confidence make of them."""
+"""What becomes of the maps of every scored image: outlines, and what thresholds, confidence and chains make of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.feature import peak_local_max
+from skimage.filters import threshold_otsu
+from skimage.segmentation import watershed
 
 from ....core.labels.options import ParticleOptions
 from ....core.labels.outline import outline, particles, that_count
 from ....core.measure.matching import match, overlap_of, without_specks
-from ..contract import Labels, Scoring
+from ..contract import Labels, Maps, Scoring
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
-from ..evaluation.scores import RULE, THRESHOLDS, against_threshold
+from ..evaluation.scores import RULE, THRESHOLDS, against_threshold, pooled
 from .confidence import reliability
 from .counts import ImageCounts, by_size, count_image
 from .figures import ap_by_iou
+from .targets import inner_distance
 
 CURVES = {"50": "objects at IoU 0.5", "75": "objects at IoU 0.75", "pixels": "pixels"}
 CHOOSING = ("50", "75")
 OF_OBJECTS = RULE.format(figure="mean of the particles' F1 at IoU 0.5 and at IoU 0.75")
+MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
+OWN = "own"
 
 
 def sweep_image(
@@ -42,15 +49,50 @@ def sweep_image(
     return np.array(rows, float)
 
 
+def published(foreground: Maps) -> Labels:
+    """Version 1.0 as the web page ran it: threshold 0.5, holes filled, then `split`. (H, W) uint8 0..255 in."""
+    return split(np.asarray(ndimage.binary_fill_holes(foreground >= 128)))
+
+
+def published_later(foreground: Maps) -> Labels:
+    """Version 1.2: the map is stretched to full range, its threshold is Otsu's, and holes stay.
+
+    After the stretching an empty map has a foreground, too; only one of a single value has none.
+    """
+    low, high = int(foreground.min()), int(foreground.max())
+    if low == high:
+        return np.zeros(foreground.shape, np.int32)
+    stretched = (foreground.astype(np.float32) - low) / (high - low)
+    return split(stretched > threshold_otsu(stretched))
+
+
+def split(mask: NDArray[np.bool_]) -> Labels:
+    """Distance map, Gaussian of sigma 1, peaks at least MIN_DISTANCE apart, watershed with lines burnt in.
+
+    A component without a peak is lost, as in the original: peaks compete across the whole image, and none is
+    accepted near the frame.
+    """
+    distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1)
+    peaks = peak_local_max(distance, min_distance=MIN_DISTANCE, exclude_border=True)
+    markers = np.zeros(mask.shape, np.int32)
+    markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    return np.asarray(watershed(-distance, markers, mask=mask, watershed_line=True), np.int32)
+
+
+CHAINS: dict[str, Callable[[Maps], Labels]] = {"published": published, "published-1.2": published_later}
+
+
 class OutlineExaminer:
     """The Examiner of objects that are outlined; see `contract.Examiner`.
 
-    sweeps, confidence: of each image.
+    sweeps, confidence: of each image. chains, through: ImageCounts of each image, by chain.
     """
 
     def __init__(self, scoring: Scoring, predictor: Predictor, options: Options) -> None:
-        self.predictor, self.options = predictor, options
+        self.scoring, self.predictor, self.options = scoring, predictor, options
         self.of_card = ParticleOptions.of(predictor.card)
+        self.chains: dict[str, list[ImageCounts]] = {chain: [] for chain in (OWN, *options.chains)}
+        self.through: dict[str, list[ImageCounts]] = {chain: [] for chain in self.chains if options.truth_through}
         self.sweeps: list[NDArray[np.float64]] = []
         self.confidence: list[NDArray[np.float32]] = []
 
@@ -58,13 +100,21 @@ class OutlineExaminer:
         threshold, options = self.options.threshold_of(self.predictor.card), self.of_card
         maps, grey, scale = prediction.maps, prediction.grey, prediction.view.scale
         outlines = that_count(outline(maps, grey, scale, threshold, options), grey, options)
-        counts = count_image(padded(outlines.labels, truth.shape), truth, unit)
+        for chain, counts in self.chains.items():
+            labels = outlines.labels if chain == OWN else CHAINS[chain](maps[0])
+            counts.append(count_image(padded(labels, truth.shape), truth, unit))
+        for chain, counts in self.through.items():
+            counts.append(count_image(through_chain(chain, truth, threshold, scale, options), truth, unit))
+        own_chain = self.chains[OWN][-1]
         if self.options.thresholds:
             self.sweeps.append(sweep_image(maps, grey, truth, scale, options))
-        self.confidence.append(outlines.confidence[counts.found_ids - 1])
-        return outlines.labels, counts
+        self.confidence.append(outlines.confidence[own_chain.found_ids - 1])
+        return outlines.labels, own_chain
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
+        def together(chains: dict[str, list[ImageCounts]]) -> dict[str, Any]:
+            return {name: pooled(counts, self.scoring, nm, groups) for name, counts in chains.items()}
+
         used = self.options.threshold_of(self.predictor.card)
         right = np.concatenate([image.right for image in images])
         return {
@@ -79,4 +129,18 @@ class OutlineExaminer:
                 "true": np.concatenate([i.true_sizes for i in images]).round(3).tolist(),
                 "found": np.concatenate([i.found_sizes for i in images]).round(3).tolist(),
             },
+            "postprocess": together(self.chains) if len(self.chains) > 1 else {},
+            "truth_through": together(self.through),
         }
+
+
+def through_chain(chain: str, truth: Labels, threshold: float, scale: float, options: ParticleOptions) -> Labels:
+    """What a chain makes of the maps (H, W) that a perfect network would give for the truth, shown at `scale`.
+
+    The picture is one of even particles on an even ground.
+    """
+    foreground = ((truth > 0) * 255).astype(np.uint8)
+    if chain != OWN:
+        return CHAINS[chain](foreground)
+    distance = np.rint(255 * inner_distance(truth)).astype(np.uint8)
+    return particles(np.stack([foreground, distance]), foreground, scale, threshold, options)

@@ -52,7 +52,7 @@ SCORING = Scoring(
     outcome=("median_off", "f50", "f75", "ap50", "dice", "count_off", "median_error"),
     note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
     " count on neither side.",
-    options=frozenset({"threshold"}),
+    options=frozenset({"threshold", "postprocess", "truth_through_postprocess"}),
     ways=ways,
     fits={
         "separation": fit_separation,
