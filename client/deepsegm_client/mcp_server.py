@@ -103,7 +103,7 @@ class Reading:
     async def show_figure(self, id: str) -> Image:
         """The figure of an analysis: image, outlines, what is possibly wrong, histogram of sizes."""
         with _as_tool_error():
-            return Image(data=await (await self._result(id)).read("figure.png"), format="png")
+            return Image(data=await (await self._result(id)).read("figure-small.webp"), format="webp")  # of a size that clients take
 
 
 class Adding(Reading):

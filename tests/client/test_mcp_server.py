@@ -157,7 +157,7 @@ def test_an_agent_measures_an_image_over_stdio_and_http(site, discs):
             ("show_figure", {"id": first}),
             ("download", {"id": first, "file": "particles.csv"}),
         )
-        assert figure.content[0].mime_type == "image/png"
+        assert figure.content[0].mime_type == "image/webp"
         assert Path(content(saved)).parent == discs.parent and "min_feret" in Path(content(saved)).read_text()
         Path(content(saved)).unlink()
     finally:
