@@ -101,9 +101,9 @@ class Reading:
         return [row for row in rows if left_out or row.get("kept", True)][: max(0, min(limit, MOST_OBJECTS))]
 
     async def show_figure(self, id: str) -> Image:
-        """The figure of an analysis: image, outlines, what is possibly wrong, histogram of sizes."""
+        """The figure of an analysis, small: image, outlines, what is possibly wrong, histogram of sizes."""
         with _as_tool_error():
-            return Image(data=await (await self._result(id)).read("figure-small.webp"), format="webp")  # of a size that clients take
+            return Image(data=await (await self._result(id)).read("figure-small.webp"), format="webp")
 
 
 class Adding(Reading):
