@@ -17,6 +17,7 @@ from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
 from ..core.measure.results import Statistics
 from ..core.micrograph.crosscheck import Source
+from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
 from ..core.network.scale_search import UNDECIDED
@@ -212,8 +213,8 @@ class Result(ChartedSummary):
 
     @property
     def warnings(self) -> list[Flag]:
-        """What is doubtful, without repeating the banner of the scale or the heading of an empty result."""
-        every = [flag for flag in from_json(self.summary) if flag.text != NO_SCALE]
+        """What is doubtful, without repeating what stands at the scale or the heading of an empty result."""
+        every = [flag for flag in from_json(self.summary) if flag.text not in (NO_SCALE, CUT_OFF)]
         heading = f"No {self.task.things} were found. "
         return [replace(flag, text=flag.text.removeprefix(heading)) for flag in every] if self.nothing else every
 
