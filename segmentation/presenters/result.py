@@ -122,13 +122,6 @@ class Result(ChartedSummary):
         return self.nothing or self.refused or none_kept or used.get("expected", 1.0) < MOSTLY
 
     @property
-    def fitting(self) -> Change | None:
-        """The model that the image looks made for, as a button, where it is installed."""
-        other = self.used.get("resembles") or {}
-        here = {card.name for card in cards.available()}
-        return Change(f"Analyse with {other['title']}", "model", other["model"]) if other.get("model") in here else None
-
-    @property
     def began_with(self) -> Change | None:
         """The model that a user's own began with, where the image is unlike the user's."""
         other = self.used.get("unlike_own", {}).get("began_with")

@@ -106,7 +106,7 @@ def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     is_offered = is_open(job, request.user, request.visitor) and job.is_done and Result(job).wants_proposals
     row = services.proposals_of(job) if is_offered else None
     proposed = row.result.get("shown", []) if row else []
-    if row is None or (row.is_finished and not proposed):
+    if row is None:
         return HttpResponse()
     context = {"job": job, "active": not row.is_finished, "shown": proposed, "token": uuid4().hex}
     return render(request, "_proposals.html", context)
