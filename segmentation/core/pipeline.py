@@ -353,7 +353,7 @@ def measure(
     calibration = settings.measurement.scaled(micrograph.own_calibration)
     with clock.stage("measure"):
         measured = task.measure(segmentation, micrograph, settings.measurement, calibration)
-        if measured.statistics is not None and len(segmentation):
+        if measured.statistics is not None and len(segmentation) and not task.parted:  # what crosses has no neighbours
             measured = _arranged(measured, segmentation, micrograph, calibration, task)
     progress("measured", DONE)
     return Analysis(

@@ -94,8 +94,8 @@ class Member:
     def value(self, name: str) -> Value:
         """One of its numbers, or its median size, with the interval that its own page shows."""
         if name == "median" and self.statistics is not None:
-            return self.statistics.value(name).shown
-        return self.quantities.get(name, Value(None)).shown
+            return self.statistics.value(name).reported
+        return self.quantities.get(name, Value(None)).reported
 
     @property
     def sized(self) -> Table:

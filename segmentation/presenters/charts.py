@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.measure.quantities import decimals_between, significant
+from ..core.measure.quantities import Value, significant
 from ..core.report.entries import Entry
 from ..core.report.summary import Summary
-from ..core.report.wording import interval_words, per_cent, share_interval
+from ..core.report.wording import interval_words, per_cent
 from ..core.tasks.base import Task
 
 TICKS = 5
@@ -36,10 +36,9 @@ class Bar:
         fraction, low, high = result.get("fraction"), result.get("low"), result.get("high")
         if fraction is None:
             return None
-        low, high = fraction if low is None else low, fraction if high is None else high
-        places = (round(100 * share, 2) for share in (fraction, low, high))
-        value = per_cent(fraction, decimals_between(low, high))
-        return cls(result.get("name", ""), value, share_interval(low, high), result["n"], *places)
+        entry = Entry("", "", Value(fraction, low, high), kind="fraction")
+        places = (round(100 * (fraction if share is None else share), 2) for share in (fraction, low, high))
+        return cls(result.get("name", ""), f"{entry.value} %", f"{entry.interval} %", result["n"], *places)
 
 
 @dataclass(frozen=True)
@@ -228,7 +227,7 @@ class ChartedSummary(Summary):
     @property
     def further(self) -> list[Entry]:
         """The numbers that do not stand among the sizes."""
-        return [entry for entry in self.known if not (self.sizes and entry.name in self.task.figures)]
+        return [entry for entry in self.known_quantities if not (self.sizes and entry.name in self.task.figures)]
 
     @property
     def convergence(self) -> Convergence | None:

@@ -252,10 +252,10 @@ def _differences(
         other = before.get(key)
         if other is None or entry.text or other.text:
             continue
-        one, two = other.shown, entry.shown
+        one, two = other.reported, entry.reported
         if one.unit != two.unit:
             one, two = in_micrometres(one), in_micrometres(two)
-        if one.unit != two.unit:
+        if one.unit != two.unit or one.value is two.value is None:
             continue
         interval = stored_limits.get(entry.name)
         limits = (micrometres(interval) if two.unit == "µm" else interval) or (

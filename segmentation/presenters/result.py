@@ -215,7 +215,7 @@ class Result(ChartedSummary):
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and not self.statistics
-        return class_rows(map(self.told, answers(self.stored_quantities, every=True))) if has_classes else []
+        return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
 
     @property
     def curves(self) -> list[Lines]:
@@ -272,7 +272,7 @@ class Result(ChartedSummary):
             return ""
         return (
             "Confidence is the chance that an outline is right. On test images"
-            f" {per_cent(under)} of the {self.task.things} under {LEAST_CONFIDENCE:.0%} were wrong,"
+            f" {per_cent(under)} of the {self.task.things} under {per_cent(LEAST_CONFIDENCE)} were wrong,"
             f" and {per_cent(over)} of the others."
         )
 

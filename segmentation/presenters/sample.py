@@ -180,7 +180,7 @@ class PooledResult(ChartedSummary):
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and bool(self.quantities)
-        return class_rows(map(self.told, answers(self.stored_quantities, every=True))) if has_classes else []
+        return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
 
     @cached_property
     def scale_doubt(self) -> float | None:
@@ -265,6 +265,7 @@ class PooledResult(ChartedSummary):
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
         by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
         unused = {"field_spread"} if by_image else set()
+        unused |= {"scale"} if self.task.semantic and not changed else set()  # times the model's own, as images say
         listed = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
         return [(setting.title, setting.says(value)) for setting, value in listed if setting.name not in unused]
 

@@ -52,7 +52,20 @@ from .distribution import (
     peak,
     quantile,
 )
-from .drawn import MIDDLE, MOMENTS, WIDEST, Z95, Drawn, half_steps, law_sd, logs, moments, t95, unit_sums
+from .drawn import (
+    MIDDLE,
+    MOMENTS,
+    WIDEST,
+    WIDEST_BY_IMAGE,
+    Z95,
+    Drawn,
+    half_steps,
+    law_sd,
+    logs,
+    moments,
+    t95,
+    unit_sums,
+)
 from .drawn import Interval as Interval
 from .fitting import CHANCE, log_normal
 from .random_effects import departures
@@ -79,8 +92,9 @@ def intervals(
     return {way: _of_weighting(sizes, way, figures[way], resamples, rng) for way in WEIGHTINGS}
 
 
-def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, widest: float = WIDEST) -> Interval:
-    """The interval of the median by number only; None if it is wider than `widest` (see `Drawn.limits`)."""
+def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, *, any_width: bool = False) -> Interval:
+    """The interval of the median by number only; None if it is too wide to be of use, unless `any_width` is."""
+    widest, by_image = (np.inf, np.inf) if any_width else (WIDEST, WIDEST_BY_IMAGE)
     weights = sizes.weights["number"]
     if sizes.images < 2:
         drawn = order_drawn(sizes.size, weights, 0.5, half_steps(sizes.size), rng)
@@ -89,7 +103,7 @@ def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, widest: 
     median = quantile(sizes.size, weights, 0.5)
     drawn = _quantile_draws(sizes, weights, resamples)["d50"].drawn.widened(median, _few(resamples.images))
     limits = {"d50": drawn.limits(resamples.calibration, widest)}
-    return _with_random_effects(limits, {"d50": median}, sizes, "number", resamples, rng)["d50"]
+    return _with_random_effects(limits, {"d50": median}, sizes, "number", resamples, rng, by_image)["d50"]
 
 
 def undefined(sizes: WeightedSizes, way: Weighting = "number") -> str:
@@ -145,9 +159,16 @@ def _of_weighting(sizes: WeightedSizes, way: Weighting, figures: Figures, resamp
 
 
 def _with_random_effects(
-    intervals: Intervals, figures: Figures, sizes: WeightedSizes, way: Weighting, resamples: Resamples, rng: Rng
+    intervals: Intervals,
+    figures: Figures,
+    sizes: WeightedSizes,
+    way: Weighting,
+    resamples: Resamples,
+    rng: Rng,
+    widest: float = WIDEST_BY_IMAGE,
 ) -> Intervals:
-    """The intervals of several images, widened to include the model of random effects; None where it has no limit."""
+    """The intervals of several images, widened to include the model of random effects; None where it has no limit, or
+    where an end is more than `widest` times the figure away."""
     wider = dict(intervals)
     off = departures(sizes, way, REPEATS, rng)
     for name, limits in intervals.items():
@@ -156,7 +177,8 @@ def _with_random_effects(
             continue
         draws = np.log(value) * np.exp(off[name]) if name == "geometric_sd" else np.log(value) + off[name]
         law = Drawn(draws).limits(0 if name in DIMENSIONLESS else resamples.calibration)
-        wider[name] = law and _hull(limits, law)
+        low, high = _hull(limits, law) if law else (0.0, np.inf)
+        wider[name] = [low, high] if high <= widest * value and low * widest >= value else None
     return wider
 
 

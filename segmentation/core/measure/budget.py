@@ -19,11 +19,11 @@ import numpy as np
 
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
-from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_words
+from .budget_table import ANSWERS, COVERAGE, UNRESOLVED
 from .distribution import Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson, with_hidden
-from .quantities import Value, decimals_between, readable, significant
+from .quantities import Value, decimals_beside, readable, significant
 from .results import Budget, Contribution, Uncertainty
 
 ERROR = "median_error"  # per cent, of a card's scores
@@ -138,13 +138,16 @@ def _total(
     total = sqrt(sum(u**2 for u, _ in parts))
     _, largest = max(parts, key=lambda part: part[0])
     ends = _ends(rows, answer, value, case)
-    span = f"± {uncertainty_words(COVERAGE * total, answer)}"
+    span, most = "without a useful 95 % interval", None
     times, unit = (1.0, "nm") if answer == "median" else (100.0, "%")
     low, high = (None, None) if ends is None else (times * ends[0], times * ends[1])
     estimate = readable(Value(times * value, low, high, unit))
     if estimate.low is not None and estimate.high is not None:
-        most = decimals_between(estimate.low, estimate.high)
-        span = f"{significant(estimate.low, most=most)} to {significant(estimate.high, most=most)} {estimate.unit}"
+        most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high)
+        span = (
+            f"{significant(estimate.low, most=most)} to {significant(estimate.high, most=most)} {estimate.unit}"
+            f" with the total uncertainty (k = {COVERAGE})"
+        )
     reduce = f"The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}"
     missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
@@ -154,8 +157,7 @@ def _total(
         ends=ends,
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {significant(estimate.value)} {estimate.unit}, {span} with the total uncertainty"
-        f" (k = {COVERAGE}).{missing} {reduce}",
+        sentence=f"{title} {significant(estimate.value, most=most)} {estimate.unit}, {span}.{missing} {reduce}",
     )
 
 
@@ -377,5 +379,5 @@ def _by_particle(sizes: WeightedSizes) -> Effect:
 
 def _of_interval(sizes: WeightedSizes) -> float | None:
     """Relative standard uncertainty of the median from sampling alone: half the width of its interval over 1.96."""
-    limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0, np.inf)
+    limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0, any_width=True)
     return None if limits is None else (limits[1] - limits[0]) / 2 / Z95 / _answers(sizes)[0]

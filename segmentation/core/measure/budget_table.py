@@ -8,6 +8,7 @@ from typing import Any
 COVERAGE = 2  # k
 ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
 NOT_KNOWN = "not known"
+EXPANDED = "Expanded uncertainty"
 UNRESOLVED = "Unresolved contacts"
 ONE_SIDED = f"{UNRESOLVED} count on one side: sizes may be smaller, a fraction higher."
 
@@ -18,15 +19,22 @@ def answers_of(nano: Any) -> list[str]:
 
 
 def lines(budget: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, float | None]]:
-    """The table of a budget: contribution, where it is from, and its effect on both answers."""
+    """The table of a budget: contribution, where it is from, and its effect on both answers; the sums only of answers
+    that have an interval."""
     for row in budget["rows"]:
         yield row["title"], row["source"], row["median"], row["fraction_100nm"]
-    for title, key in (("Combined standard uncertainty", "standard"), ("Expanded uncertainty", "expanded")):
-        source = "Square root of the sum of squares of the known contributions."
-        if key == "expanded":
-            is_one_sided = any(row["title"] == UNRESOLVED and row["fraction_100nm"] for row in budget["rows"])
-            source = f"k = {COVERAGE}.{f' {ONE_SIDED} The interval reaches further there.' * is_one_sided}"
-        yield title, source, budget["median"][key], budget["fraction_100nm"][key]
+    for title, source, key in (
+        ("Combined standard uncertainty", "Square root of the sum of squares of the known contributions.", "standard"),
+        (EXPANDED, expanded_source(budget), "expanded"),
+    ):
+        median, fraction = (budget[answer][key] if budget[answer]["ends"] else None for answer in ANSWERS)
+        yield title, source, median, fraction
+
+
+def expanded_source(budget: Mapping[str, Any]) -> str:
+    """How far the total reaches, and why it may reach further on one side."""
+    is_one_sided = any(row["title"] == UNRESOLVED and row["fraction_100nm"] for row in budget["rows"])
+    return f"k = {COVERAGE}.{f' {ONE_SIDED} The interval reaches further there.' * is_one_sided}"
 
 
 def uncertainty_words(value: float | None, answer: str = "median") -> str:

@@ -41,8 +41,7 @@ def doubted(sizes: WeightedSizes) -> Iterator[Caution]:
     elif n < FEWER:
         yield SPREAD, f"there are fewer than {FEWER} sizes"
     if 1 < sizes.images < FEW_IMAGES:
-        why = "images cannot show whether images of larger objects hold fewer of them"
-        yield LOCATION, f"fewer than {FEW_IMAGES} {why}"
+        yield LOCATION, f"{sizes.images} images cannot show whether images of larger objects hold fewer of them"
     if 1 < sizes.images < MANY_IMAGES and poor(sizes):
         yield ("d10", "d90", "span"), "the sizes of few images fit a log-normal law poorly"
     if n >= FEWER and skewness(sizes) < SKEW:

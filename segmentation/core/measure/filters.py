@@ -32,7 +32,7 @@ CONTACT, SLIVER_AREA, SLIVER_SOLIDITY, SLIVER_ASPECT_RATIO, SEVERAL, SOLID_PX = 
 class Reason(StrEnum):
     """The reasons in the order of judging: a particle gets the first one that holds."""
 
-    UNLIKE = "image unlike the data"
+    UNLIKE = "unusual picture"
     FAINT = "much fainter than the others"
     GAP = "gap between particles"
     HIDDEN = "mostly hidden by others"

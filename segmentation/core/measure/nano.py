@@ -294,8 +294,10 @@ def _reach(fraction: Fraction) -> float:
 
 def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
     counted = "1 particle" if fraction.n == 1 else f"{fraction.n:,} particles"
-    alone = "counting" if sizes.images < 2 else "differences between images"
-    ends = f"{100 * fraction.low:.1f} to {100 * fraction.high:.1f} % by {alone} alone"
+    alone = "differences between images alone"
+    if sizes.images < 2:
+        alone = "counting and fields" if terms.field_spread else "counting alone"
+    ends = f"{100 * fraction.low:.1f} to {100 * fraction.high:.1f} % by {alone}"
     spread = f" We assume that fields differ by {100 * terms.field_spread:g} %."
     assumed = spread if terms.field_spread and sizes.images < 2 else ""
     missed = _missed(fraction, verdict, sizes.images)

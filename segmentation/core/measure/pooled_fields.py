@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .distribution import Edge, Floats, WeightedSizes
-from .drawn import WIDEST, Z95, t95
+from .drawn import WIDEST_BY_IMAGE, Z95, t95
 from .quantities import OF, POISSON, Unit, Value, number
 from .table import Table
 
@@ -110,8 +110,8 @@ def pooled_quantities(
     pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
     uncertainty of the calibration, shared by all. Its effect on a number, or on its logarithm, is half the difference
     between those with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count has no interval here, and neither
-    has a number that is the same in all images, or whose interval ends at more than WIDEST times a length, or such a
-    factor to the power of the number.
+    has a number that is the same in all images, or whose interval ends at more than WIDEST_BY_IMAGE times a length or
+    below such a part of it, or such a factor to the power of the number.
     """
     whole = pool(fields)
     longer, shorter = (pool([field.rescaled(exp(u)) for field in fields]) for u in (uncertainty, -uncertainty))
@@ -129,7 +129,8 @@ def pooled_quantities(
             in_logs = not is_share and not quantity.signed and bool((every > 0).all())
             low, high = np.exp(_ends(np.log(every))) if in_logs else _ends(every)
             ends = float(low if quantity.signed else max(0.0, low)), float(min(1.0, high) if is_share else high)
-            is_useful = len(set(without)) > 1 and not (in_logs and high > value * WIDEST ** max(1, abs(quantity.power)))
+            is_wide = in_logs and max(high / value, value / low) > WIDEST_BY_IMAGE ** max(1, abs(quantity.power))
+            is_useful = len(set(without)) > 1 and not is_wide
             result = replace(result, low=ends[0], high=ends[1]) if is_useful else result
         values[name] = result
     return nested(values)

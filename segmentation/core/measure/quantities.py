@@ -33,15 +33,14 @@ class UnknownQuantity(ValueError):
 
 
 def significant(value: float | None, digits: int = 3, most: int | None = None) -> str:
-    """The value to so many significant digits, without an exponent; a dash where there is none. From 10,000 on the
-    thousands are parted by commas. most: decimals that are written at most, -1 for tens."""
+    """The value to so many significant digits, without an exponent; a dash where there is none. Commas part
+    the thousands. most: decimals that are written at most, -1 for tens."""
     if value is None or not isfinite(value):
         return "–"
     rounded = round(value, decimals(value, digits, most))
     if rounded == 0:
         return "0"
-    text = f"{rounded:,.{max(0, decimals(rounded, digits, most))}f}"
-    return text if abs(rounded) >= 10_000 else text.replace(",", "")
+    return f"{rounded:,.{max(0, decimals(rounded, digits, most))}f}"
 
 
 def decimals(value: float, digits: int, most: int | None = None) -> int:
@@ -50,10 +49,12 @@ def decimals(value: float, digits: int, most: int | None = None) -> int:
     return of_digits if most is None else min(of_digits, most)
 
 
-def decimals_between(low: float, high: float) -> int | None:
-    """The decimals of a number whose interval has these ends: half of its width to two significant digits, as the GUM
-    (7.2.6) advises; None where it has no width."""
-    return decimals((high - low) / 2, 2) if isfinite(high - low) and high > low else None
+def decimals_beside(value: float, low: float, high: float) -> int | None:
+    """The decimals of a number and of its interval: half of the width to two significant digits, as the GUM (7.2.6)
+    advises, but two digits of the number at least; None where the interval has no width."""
+    if not (isfinite(high - low) and high > low):
+        return None
+    return max(decimals((high - low) / 2, 2), decimals(value, 2))
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class Value:
         return cls(fields["value"], low, high, fields["unit"], None if ends == [low, high] else (ends[0], ends[1]))
 
     @property
-    def shown(self) -> Value:
+    def reported(self) -> Value:
         """The number with the ends of the interval that people read."""
         return replace(self, low=self.total[0], high=self.total[1], total=None) if self.total else self
 

@@ -50,13 +50,13 @@ class Readings:
     ends: Floats
 
     @property
-    def known(self) -> Floats:
+    def finite(self) -> Floats:
         return self.thickness[np.isfinite(self.thickness)]
 
     @property
     def length(self) -> float:
         """px of the middle line that has readings."""
-        return len(self.known) * self.step
+        return len(self.finite) * self.step
 
 
 def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
@@ -86,7 +86,7 @@ def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
     sides = np.stack([_depth(layer, centres, side * normals, REACH * mean) for side in (-1, 1)])
     ends = np.stack([centres - sides[0][:, None] * normals, centres + sides[1][:, None] * normals], axis=1)
     readings = Readings(sides.sum(0), step, ends)
-    return readings if len(readings.known) >= FEWEST else None
+    return readings if len(readings.finite) >= FEWEST else None
 
 
 def whole_layer(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -185,7 +185,7 @@ def figures(layer: Readings, uncertainty: float = 0.0) -> dict[str, Value]:
     1958), to which the relative standard uncertainty of the scale is added in squares. It says how well the layer of
     this image is known, not how other places differ. None with fewer than LENGTHS[0] independent lengths.
     """
-    readings = layer.known
+    readings = layer.finite
     values = {name: figure(readings) for name, figure in FIGURES.items()}
     lengths = int(min(independent_lengths(readings), LENGTHS[1], len(readings) // 2))
     if lengths < LENGTHS[0]:

@@ -112,13 +112,13 @@ def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], about: Summary
 def _effects(statistics: Statistics) -> Iterator[dict[str, Any]]:
     """The figures by number, each with the 95 % interval of the page and, if known, its expanded uncertainty."""
     for name, endpoint in ENDPOINTS.items():
-        number, fraction = Entry.of(name, statistics.value(name)).shown, NUMBERS[name].kind == "fraction"
+        number, fraction = Entry.of(name, statistics.value(name)).reported, NUMBERS[name].kind == "fraction"
         times, unit = (100.0, "%") if fraction else (1.0, number.unit)
         if number.value is None:
             continue
         result: dict[str, Any] = {"loQualifier": "=", "loValue": times * number.value, "unit": unit}
         budget: Mapping[str, Any] = statistics.budget or {}
-        if total := budget.get(BUDGETED.get(name, name)):
+        if (total := budget.get(BUDGETED.get(name, name))) and total["ends"]:
             share = 1.0 if fraction else number.value
             result |= {"errQualifier": "expanded uncertainty, k = 2", "errorValue": times * share * total["expanded"]}
         conditions: dict[str, Any] = {"WEIGHTING": "by number"}

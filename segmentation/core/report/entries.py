@@ -18,8 +18,7 @@ from ..measure.quantities import (
     Quantity,
     UnknownQuantity,
     Value,
-    decimals,
-    decimals_between,
+    decimals_beside,
     in_micrometres,
     number,
     readable,
@@ -75,9 +74,9 @@ class Entry:
             return "{:,.0f}".format
         low, high = self.total or (self.number.low, self.number.high)
         write = hundredths if self.kind == "fraction" else significant
-        if low is None or high is None or (most := decimals_between(low, high)) is None:
+        if low is None or high is None or (most := decimals_beside(self.number.value or 0.0, low, high)) is None:
             return write
-        return partial(write, most=max(most, decimals(self.number.value or 0.0, 2)))
+        return partial(write, most=most)
 
     @property
     def value(self) -> str:
@@ -94,11 +93,14 @@ class Entry:
         return "%" if self.kind == "fraction" else self.number.unit
 
     @property
+    def range(self) -> str:
+        """Such as "148–163": with all that is known, else as `counting`; "" where there is none."""
+        return interval_words(*self.total, self.write) if self.total else self.counting
+
+    @property
     def interval(self) -> str:
-        """Such as "148–163": with all that is known, else as `counting`; or why there is none."""
-        if self.total:
-            return interval_words(*self.total, self.write)
-        return self.counting or (self.caution if self.number.value is not None else "")
+        """The range, or why there is none."""
+        return self.range or (self.caution if self.number.value is not None else "")
 
     @property
     def includes(self) -> str:
@@ -106,9 +108,9 @@ class Entry:
         return "total uncertainty" if self.total else self.holds
 
     @property
-    def shown(self) -> Value:
+    def reported(self) -> Value:
         """The number with the ends of the interval that people read."""
-        return self.number.shown
+        return self.number.reported
 
     @property
     def counting(self) -> str:
@@ -120,7 +122,7 @@ class Entry:
     def words(self) -> str:
         """On one line, such as "155 nm (148–163)"."""
         text = f"{self.value} {self.unit}".strip()
-        return f"{text} ({self.interval})" if self.interval else text
+        return f"{text} ({self.range})" if self.range else text
 
 
 class Line(NamedTuple):

@@ -103,7 +103,7 @@ def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
     distribution = Distribution.of(sample)
     if distribution is not None:
         draw_histogram(figure.add_axes((0.57, 0.66, 0.415, 0.225)), distribution, "B  ")
-    _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=9, color=INK)
+    _text(figure, 0.035, 0.91, "A  All images together, 95 % intervals in brackets", fontsize=9, color=INK)
     below = "B" if distribution is None else "C"
     is_shaded = any(sample.quantities[name].low is not None for name in sample.headline_quantities)
     together = f"dashed{' and shaded' * is_shaded}: all together"

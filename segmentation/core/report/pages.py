@@ -179,7 +179,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
 
 
 def _large(entry: Entry) -> list[Flowable]:
-    ends = f"95 % interval {entry.interval} {entry.unit}" if entry.shown.low is not None else entry.interval
+    ends = f"95 % interval {entry.interval} {entry.unit}" if entry.reported.low is not None else entry.interval
     below = " · ".join(filter(None, (entry.term, entry.below)))
     return [words(f"{entry.value} {entry.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)]
 
@@ -189,6 +189,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     if summary.listed:
         yield heading("Numbers, with their 95 % intervals in brackets")
         yield facts_abreast([(entry.term, entry.words) for entry in summary.listed])
+        yield words(summary.without_range, SMALL)
     if not _without_numbers(sample):
         yield heading("Method")
         yield words(method(sample), METHOD)

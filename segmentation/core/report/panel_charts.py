@@ -171,7 +171,7 @@ def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The numbers that the kind of analysis answers with, with their 95 % intervals if any, as lines of text."""
     ax.set_axis_off()
     intervals = any(value.low is not None for value in drawing.sample.quantities.values())
-    set_title(ax, f"{letter}Numbers{', with 95 % intervals' if intervals else ''}")
+    set_title(ax, f"{letter}Numbers{', 95 % intervals in brackets' if intervals else ''}")
     rows = {entry.term: entry.words for entry in answers(drawing.sample.quantities, every=True)}
     height = 1 / max(len(rows) + 1, 8)
     longest = max((len(title) + len(words) + 2 for title, words in rows.items()), default=1)

@@ -14,6 +14,7 @@ from ..labels.segmentation import MASKS
 from ..measure.budget_table import ONE_SIDED, UNRESOLVED
 from ..measure.filters import LEAST_CONFIDENCE
 from ..measure.fitting import CHANCE, CLOSE, NEAR
+from ..measure.quantities import Value
 from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
 from .charts import Distribution, draw_convergence, draw_cumulative, draw_parts
@@ -31,10 +32,11 @@ from .document import (
     together,
     words,
 )
+from .entries import Entry
 from .guideline import GUIDELINE, NOTE, TO_GIVE, Form
 from .signatures import MEANING, Signed, digests
 from .summary import Summary
-from .wording import capital, decided_words, one_line, per_cent, share_interval
+from .wording import capital, decided_words, one_line
 
 MOST_LINES = 12
 MOST_SCORES = 8
@@ -43,7 +45,7 @@ GOOD_FIT = (
     f" fair: at most {NEAR:g}."
 )
 SENSITIVITY = (
-    "Each line changes one setting; its interval has sampling only. Doubtful: confidence under"
+    "Each line changes one setting; its interval has counting only. Doubtful: confidence under"
     f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres. Edges weighted: particles"
     " likely to touch the frame get more weight (Miles, Lantuéjoul)."
 )
@@ -81,7 +83,7 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     return [
         heading("Size distribution"),
         together(abreast(*charts), words(f"{sentence} {summary.enough}", SMALL)),
-        *(words(note, SMALL) for note in (*summary.weighted_notes, *statistics.cautions)),
+        *(words(note, SMALL) for note in (*summary.weighted_notes, *statistics.cautions, summary.without_range)),
         words(" ".join(filter(None, (summary.fit, summary.fit and GOOD_FIT, summary.weighting_line))), SMALL),
         *numbers(summary),
     ]
@@ -105,13 +107,14 @@ def sensitivity(statistics: Statistics) -> list[Flowable]:
     lines = [
         [
             line["name"],
-            per_cent(line["fraction"]),
-            share_interval(line["low"], line["high"]),
+            f"{entry.value} %",
+            f"{entry.interval} %",
             f"{line['n']:,}",
         ]
         for line in statistics.nano["sensitivity"]
+        for entry in [Entry("", "", Value(line["fraction"], line["low"], line["high"]), kind="fraction")]
     ]
-    head = ["Setting", "1 to 100 nm", "95 %, sampling", "N"]
+    head = ["Setting", "1 to 100 nm", "95 %, counting", "N"]
     return [
         heading("How settings change the fraction"),
         table(head, lines, (1.5, 1, 1, 1), small=True),
@@ -236,5 +239,5 @@ def scores(card: Mapping[str, Any]) -> str:
 
 def _scored(name: str, value: float) -> str:
     """Such as "Dice 0.97" and "Merged 6.8 %"."""
-    title, *per_cent_of = SCORES.get(name, (name,))[0].split(", %")
+    title, *per_cent_of = SCORES.get(name, (capital(name.replace("_", " ")),))[0].split(", %")
     return f"{title} {value:g}{' %' * len(per_cent_of)}"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag
-from ..measure.budget_table import answers_of, lines, uncertainty_words
+from ..measure.budget_table import EXPANDED, NOT_KNOWN, answers_of, expanded_source, lines, uncertainty_words
 from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
@@ -42,9 +42,8 @@ MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
 OTHER_REASON = "Left out by the analysis."
 EQUAL_WEIGHT = (
-    "By number, all {things} have the same weight. By area, they have the weight of their projected area. By volume,"
-    " they have the weight of the sphere of that area. Some spreads by area and volume have no interval, because they"
-    " depend on the few largest {things}."
+    "By number, all {things} have the same weight. By area, they have the weight of their projected area.{volume} Some"
+    " spreads by area and volume have no interval, because they depend on the few largest {things}."
 )
 NO_ERRORS = "None includes errors of the model."
 
@@ -83,7 +82,7 @@ class Summary:
         summary.several, summary.scale_doubt = len(scales) > 1, common_calibration(scales).standard_uncertainty
         return summary
 
-    def told(self, entry: Entry) -> Entry:
+    def with_basis(self, entry: Entry) -> Entry:
         """The entry with what its interval includes: of each number the one place that decides it."""
         quantity, of = known_number(entry.name), self.statistics
         by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
@@ -138,21 +137,21 @@ class Summary:
         return [replace(entry, caution="" if entry.name in without else self.few) for entry in entries]
 
     @property
-    def known(self) -> list[Entry]:
+    def known_quantities(self) -> list[Entry]:
         """The answers of a kind of analysis that have a value."""
-        return [self.told(quantity) for quantity in self.quantities if quantity.number.value is not None]
+        return [self.with_basis(quantity) for quantity in self.quantities if quantity.number.value is not None]
 
     @property
     def listed(self) -> list[Entry]:
         """What a table of numbers begins with: sizes of particles, else the answers and how widely the sizes spread."""
         sizes = (entry for entry in self.sizes if self.screened or entry.name in ("sd", "d10", "d90"))
-        return [*self.leading[:1], *self.known[1:], *sizes]
+        return [*self.leading[:1], *self.known_quantities[1:], *sizes]
 
     @property
     def leading(self) -> list[Entry]:
         """At most three of them: the first, the median and the last; of classes three of the first measure. Where some
         of the objects have no size, the first says how many have one."""
-        quantities = self.known
+        quantities = self.known_quantities
         if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
             quantities[0] = replace(quantities[0], below=f"{self.kept:,} of them have a size")
         if quantities and OF in quantities[0].name:
@@ -202,7 +201,7 @@ class Summary:
     def by_number(self, name: str) -> Entry:
         """A figure by number, with its range by all that is known, where that is known."""
         assert self.statistics is not None
-        return self.told(Entry.of(name, self.statistics.value(name)))
+        return self.with_basis(Entry.of(name, self.statistics.value(name)))
 
     @property
     def headlines(self) -> list[Entry]:
@@ -252,9 +251,21 @@ class Summary:
         return "too few or too different images" if self._by_image else f"too few {self.things}"
 
     @property
+    def without_range(self) -> str:
+        """Why some numbers of the tables have no range, in one line; "" where all have one."""
+        is_one = any(entry.interval and not entry.range for entry in (*self.sizes, *self.known_quantities))
+        return f"Without a range: {self.few}." if is_one else ""
+
+    @property
     def _by_image(self) -> bool:
         """Whether intervals show how images differ."""
         return self.statistics.interval_basis == BY_IMAGE if self.statistics else self.several
+
+    @property
+    def weightings(self) -> dict[str, str]:
+        """What figures are weighted by, in words; the sphere of its area says no volume of what is long, as a fibre."""
+        is_round = self.size.name in ("min_feret", "ecd")
+        return {by: words for by, words in WEIGHTINGS.items() if is_round or by != "volume"}
 
     @property
     def weighted(self) -> list[Line]:
@@ -262,7 +273,7 @@ class Summary:
         if not self.statistics or not self.kept:
             return []
         return [
-            Line(NUMBERS[name].title, NUMBERS[name].definition, [self._weighted(name, by) for by in WEIGHTINGS])
+            Line(NUMBERS[name].title, NUMBERS[name].definition, [self._weighted(name, by) for by in self.weightings])
             for name in FIGURES
         ]
 
@@ -274,18 +285,20 @@ class Summary:
         total = self.by_number("median").total if (name, by) == ("d50", "number") else None
         value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.statistics.unit), total)
         caution = self.few if by == "number" and not figures.get("note") else ""
-        return self.told(Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}"))
+        return self.with_basis(Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}"))
 
     @property
     def weighted_notes(self) -> list[str]:
         """Why some of the weighted figures have no interval, each sentence once."""
-        notes = [of["note"] for of in (self.statistics.weighted.values() if self.statistics else ()) if of.get("note")]
-        return list(dict.fromkeys(notes)) if self.kept else []
+        weighted: Mapping[str, Any] = self.statistics.weighted if self.statistics and self.kept else {}
+        notes = [of["note"] for by, of in weighted.items() if by in self.weightings and of.get("note")]
+        return list(dict.fromkeys(notes))
 
     @property
     def weighting_line(self) -> str:
         """What the three weightings are."""
-        return EQUAL_WEIGHT.format(things=self.things)
+        volume = " By volume, they have the weight of the sphere of that area." if "volume" in self.weightings else ""
+        return EQUAL_WEIGHT.format(things=self.things, volume=volume)
 
     @property
     def shape(self) -> list[Line]:
@@ -365,8 +378,9 @@ class Summary:
         """Nearest neighbours, alignment of one image, and groups that touch."""
         if not self.statistics or not self.kept:
             return []
-        found = self.statistics.arrangement
-        return list(map(self.told, (*(arrangement_entries(found) if found else ()), *group_entries(self.statistics))))
+        measured = self.statistics.arrangement
+        neighbours = arrangement_entries(measured) if measured else ()
+        return list(map(self.with_basis, (*neighbours, *group_entries(self.statistics))))
 
     @property
     def arrangement_line(self) -> str:
@@ -377,7 +391,7 @@ class Summary:
     @property
     def shape_classes(self) -> list[Entry]:
         """The share of each class of shape."""
-        return list(map(self.told, shape_entries(self.statistics))) if self.statistics and self.kept else []
+        return list(map(self.with_basis, shape_entries(self.statistics))) if self.statistics and self.kept else []
 
     @property
     def rods(self) -> list[Entry]:
@@ -422,9 +436,15 @@ class Summary:
             return None
         names = answers_of(self.statistics.nano if self.statistics else None)
         rows = [
-            (title, source, list(map(uncertainty_words, effects, names))) for title, source, *effects in lines(budget)
+            (title, source, list(map(uncertainty_words, effects, names)))
+            for title, source, *effects in lines(budget)
+            if title != EXPANDED
         ]
         totals: Mapping[str, Any] = budget
+        # Few sizes and contacts reach further on one side, so the interval stands in place of an even ± of the total.
+        entries = [self.by_number(name) for name in names]
+        ends = [f"{entry.interval} {entry.unit}" if entry.total else NOT_KNOWN for entry in entries]
+        rows.append(("95 % interval with the total uncertainty", expanded_source(budget), ends))
         return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
 
     @property
@@ -458,7 +478,7 @@ class Summary:
         if self.statistics is None:
             return
         yield from [] if quantities else self.counts
-        lines = [self._weighted(name, by) for by in WEIGHTINGS for name in FIGURES]
+        lines = [self._weighted(name, by) for by in self.weightings for name in FIGURES]
         yield from (replace(line, term=NUMBERS[line.name].label) for line in lines)
         yield from (replace(entry, group="other sizes") for entry in self._others(self.statistics))
         for term, value, text in self._fit_numbers(self.statistics):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
@@ -14,7 +13,7 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.drawn import Z95
-from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, decimals, decimals_between, number, significant
+from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, decimals, number, significant
 from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import Source
 from ..micrograph.types import LEAST_DOUBT, Calibration
@@ -76,11 +75,6 @@ def hundredths(fraction: float, most: int | None = None) -> str:
 def interval_words(low: float, high: float, write: Callable[[float], str] = significant) -> str:
     """Such as "148–163", or "-12 to 3" where a dash would stand beside a minus."""
     return f"{write(low)}{' to ' if low < 0 else '–'}{write(high)}"
-
-
-def share_interval(low: float, high: float) -> str:
-    """Such as "17.3–27.3 %", without digits that it leaves open."""
-    return f"{interval_words(low, high, partial(hundredths, most=decimals_between(low, high)))} %"
 
 
 def per_cent(fraction: float | None, most: int | None = None) -> str:

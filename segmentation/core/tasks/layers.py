@@ -125,11 +125,11 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     layer, readings = readings_of(segmentation)
     if readings is None:
         return []
-    size, unit = phases.shown_in(calibration, float(readings.known.max()))
+    size, unit = phases.shown_in(calibration, float(readings.finite.max()))
     along, of_pixel = phases.shown_in(calibration, readings.length)
     step, thickness = -(-len(readings.thickness) // MOST_POINTS), readings.thickness * size
     places = (np.arange(len(thickness)) + 0.5) * readings.step * along
-    known = readings.known * size
+    known = readings.finite * size
     edges = auto_edges(known)
     shares = 100 * np.histogram(known, edges)[0] / len(known)
     name, across = f"Thickness of {layer} ({unit})", f"Along the layer ({of_pixel})"

@@ -221,7 +221,7 @@ def test_grains_of_all_images_are_counted_and_measured_together():
 
 
 @pytest.mark.parametrize(
-    ("densities", "useless"), [((5e-5, 7e-5, 8e-5), False), ((1e-5, 1e-3), True), ((5e-5, 9e-5), False)]
+    ("densities", "useless"), [((5e-5, 7e-5, 8e-5), False), ((1e-5, 1e-3), True), ((5e-5, 9e-5), True)]
 )
 def test_a_density_and_the_grain_size_number_that_follows_from_it_have_intervals_that_agree(densities, useless):
     def field(density: float) -> FieldOfView:
@@ -384,7 +384,7 @@ class TestFiles:
         lines = openpyxl.load_workbook(files["sample.xlsx"])["Summary"].iter_rows(2, values_only=True)
         notes = {line[0]: line[5] for line in lines if line[3] is not None}
         assert notes == {each.term: f"interval: {each.includes}" for each in summary.listed if each.includes}
-        fraction, *_, path = summary.known
+        fraction, *_, path = summary.known_quantities
         assert fraction.includes == "differences between images" and path.includes.endswith("and scale (± 2.8 %)")
         assert summary.interval_contents in method(made)
 

@@ -18,12 +18,13 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import DO_NOT_USE, LOOK, NOTE, Flag
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.drawn import Drawn
-from segmentation.core.measure.quantities import significant
+from segmentation.core.measure.quantities import Value, significant
 from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import NO_SCALE, Calibration
 from segmentation.core.pipeline import measure
 from segmentation.core.report import document, exports, figure, pages
 from segmentation.core.report.context import Context
+from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.workbooks import _first
@@ -33,7 +34,7 @@ from segmentation.core.report.method import WEIGHTED
 from segmentation.core.report.method import method as method_of
 from segmentation.core.report.signatures import Filing
 from segmentation.core.report.summary import Summary
-from segmentation.core.report.wording import CITATION, GLOSSARY, calibration_words, share_interval
+from segmentation.core.report.wording import CITATION, GLOSSARY, calibration_words
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import every, find
 from tests.core.builders import analysis_of, disc_labels, make_analysis, refound, renamed
@@ -241,7 +242,8 @@ def test_its_numbers_are_those_of_the_result():
             assert significant(figures[name]) in words and ends in words, (weighting, name)
         assert re.sub(r"\s+", " ", figures["note"]) in words
     for line in numbers["nano"]["sensitivity"]:
-        assert share_interval(line["low"], line["high"]) in words
+        value = Value(line["fraction"], line["low"], line["high"])
+        assert Entry("", "", value, kind="fraction").interval in words
     drawn = "\n".join(
         text.get_text() for text in context_of(analysis).figure.findobj(lambda each: hasattr(each, "get_text"))
     )
@@ -310,7 +312,7 @@ def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
     assert wild.limits(0) is None
     assert Drawn(wild.draws / 8).limits(0) is not None
     words = said(written(make_analysis(14, (200, 260))))
-    assert "(too few particles)" in words and "elongation, median" in words.lower()
+    assert "Without a range: too few particles." in words and "elongation, median" in words.lower()
 
 
 @pytest.mark.slow

@@ -397,7 +397,7 @@ def test_of_images_that_count_the_doubtful_ones_are_named():
 
 def test_the_workbook_says_that_contacts_widen_one_side():
     row = {"title": UNRESOLVED, "source": "", "median": 0.1, "fraction_100nm": 0.1}
-    total = {"standard": 0.1, "expanded": 0.2}
+    total = {"standard": 0.1, "expanded": 0.2, "ends": [1.0, 2.0]}
     sources = {title: source for title, source, *_ in lines({"rows": [row], "median": total, "fraction_100nm": total})}
     assert ONE_SIDED in sources["Expanded uncertainty"] and ONE_SIDED not in sources["Combined standard uncertainty"]
     assert ONE_SIDED not in str(list(lines({"rows": [], "median": total, "fraction_100nm": total})))
@@ -413,5 +413,5 @@ def test_a_number_of_three_images_without_an_interval_says_why():
     statistics = replace(combine("lot", seen(3)).pooled, screened=False)
     entries = Summary(
         statistics, {"porosity": Value(0.5), "fibres": Value(9.0), "pore_diameter": Value(3.0, 2.0, 4.0)}
-    ).known
+    ).known_quantities
     assert [each.interval for each in entries] == ["too few or too different images", "", "2.0–4.0"]

@@ -366,7 +366,7 @@ def test_confidence_is_told_as_it_was_measured(monkeypatch):
     known = {**SUMMARY, "model": {"name": "particles", "sha256": card.sha256}}
     job = Job(summary=known, micrograph=Micrograph())
     told = Result(job).confidence_line
-    assert re.search("75.6 % .* 50% were wrong.* 3 %", told)
+    assert re.search("75.6 % .* 50 % were wrong.* 3 %", told)
     other = Job(summary={**SUMMARY, "model": {**SUMMARY["model"], "sha256": "0" * 64}}, micrograph=Micrograph())
     assert Result(other).confidence_line == ""
     for flag, said in ((Flag("A note."), True), (Flag.doubtful("Unlike all others.", "Unlike all"), False)):

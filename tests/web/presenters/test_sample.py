@@ -110,7 +110,7 @@ def test_every_number_of_another_kind_says_what_its_interval_includes(client, sa
     job.save()
     made.settings = AnalysisSettings.of("phases").as_dict()
     made.save()
-    fraction, length = PooledResult(made).known
+    fraction, length = PooledResult(made).known_quantities
     assert (fraction.includes, length.includes) == (
         "differences between images",
         "differences between images and scale (± 2.0 %)",
@@ -120,7 +120,7 @@ def test_every_number_of_another_kind_says_what_its_interval_includes(client, sa
     assert f"{capital(fraction.includes)}: area fraction. {capital(length.includes)}: mean intercept." in line
     assert all(tip in page(client, made) for tip in tips) and not any("parts of the image" in tip for tip in tips)
     made.pooled |= {"of": made.pooled["of"][:1], "images": [row]}
-    assert PooledResult(made).known[0].includes == "differences within the image"
+    assert PooledResult(made).known_quantities[0].includes == "differences within the image"
 
 
 def test_shares_of_classes_are_one_bar(client, sample):

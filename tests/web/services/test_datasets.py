@@ -90,7 +90,7 @@ def test_what_cannot_be_training_data_is_refused_in_a_sentence(ada, alice, resul
     assert "account" in refusal(403, give, result(alice), dataset, ada)
     assert "My results" in refusal(403, give, result(None), dataset, ada)
     assert "only the staff" in refusal(403, give, result(alice), dataset, alice).lower()
-    unlike = summary(set_aside={"image unlike the data": 3})
+    unlike = summary(set_aside={"unusual picture": 3})
     assert "all the same" in refusal(409, give, result(ada, summary=unlike), dataset, ada)
     bubbles = result(ada, "bubbles", ("bubble",))
     assert "bubbles" in refusal(422, give, bubbles, dataset, ada)

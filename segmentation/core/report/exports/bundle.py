@@ -49,8 +49,8 @@ EXPORTS = (
         "application/zip",
         80,
         _write,
-        image="all of these with their checksums",
-        sample="all of these with their checksums",
+        image="reports, figures, tables and data, with their checksums",
+        sample="reports, figures, tables and data, with their checksums",
         turn=LAST,
     ),
 )

@@ -180,7 +180,7 @@ def _numbers(context: Context) -> Iterator[Node]:
     from ..entries import Entry
 
     for entry in starmap(Entry.of, context.sample.quantities.items()):
-        if (value := entry.shown).value is not None:
+        if (value := entry.reported).value is not None:
             limits = {"minValue": value.low, "maxValue": value.high} if value.low is not None else {}
             unit = {"unitText": value.unit} if value.unit else {}
             identifier = f"#number-{re.sub('[^A-Za-z0-9_]+', '-', entry.name)}"

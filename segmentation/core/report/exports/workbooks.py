@@ -93,7 +93,7 @@ def _charted(sample: SampleAnalysis) -> tuple[Any, ...]:
     from ..charts import Distribution
     from ..lengths import in_readable_unit
 
-    drawn, known = Distribution.of(sample), Summary.of(sample).known
+    drawn, known = Distribution.of(sample), Summary.of(sample).known_quantities
     if drawn is not None and drawn.bars is not None and not drawn.few:
         unit, edges, things = drawn.statistics.unit, drawn.bars.edges.tolist(), sample.task.things.capitalize()
         heads = (f"From ({unit})", f"to ({unit})", things)
@@ -177,7 +177,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
     for entry in summary.listed:
-        of = entry.shown.times(100 if entry.kind == "fraction" else 1, entry.unit)
+        of = entry.reported.times(100 if entry.kind == "fraction" else 1, entry.unit)
         value, low, high = map(_rounded, (of.value, of.low, of.high))
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
