@@ -120,7 +120,7 @@ class SampleAdmin(WithLink):
     retry = action(
         "Try failed images of selected samples again, and pool",
         services.retry_failed,
-        "pooled anew, with the images that had failed",
+        "counted together anew, with the images that had failed",
     )
     cancel = action("Cancel the remaining images of selected samples", services.cancel_sample, "cancelled")
 

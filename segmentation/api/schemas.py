@@ -444,7 +444,7 @@ class SampleImage(Answer):
     included: Annotated[bool, Of(lambda image, _: image.counts)] = Field(
         description="Whether it counts, once it is done."
     )
-    left_out: Annotated[str | None, or_null("reason")] = Field(description="Why it is not in the pooled numbers.")
+    left_out: Annotated[str | None, or_null("reason")] = Field(description="Why it does not count.")
     outlier: Annotated[str | None, or_null("outlier")] = Field(description="Why it may not belong to the sample.")
     warning: Annotated[str | None, or_null("warning")] = Field(description="Short forms of its warnings.")
     n: int | None = Field(description="Its objects that count, 0 if it is left out; null until it is pooled.")

@@ -108,7 +108,7 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """An image that the files of the sample name, but that is not in the pooled numbers; made by the two methods below.
+    """An image that the files of the sample name, but that does not count; made by the two methods below.
 
     reason: a sentence that says why. member: its analysis, None if there is none.
     """

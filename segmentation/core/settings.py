@@ -78,8 +78,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Faint outlines",
         description=(
-            "Outlines with less than this share of the typical contrast are left out, and so are gaps between particles"
-            " and particles that others mostly hide. 0 counts them all."
+            "Outlines with less than this share of the typical contrast are left out. So are gaps, and particles that"
+            " others mostly hide. 0 counts them all."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
     )

@@ -39,6 +39,8 @@ WORDS = {
     "mapping_type": "a table",
     "model_type": "a table",
     "model_attributes_type": "a table",
+    "uuid_type": "the id of a result",
+    "uuid_parsing": "the id of a result",
 }
 SENTENCES = ("value_error", "assertion_error")  # raised by our own validators: sentences about their table
 

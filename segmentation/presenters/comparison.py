@@ -269,12 +269,15 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
     term = TERMS.get(after.name, capital(after.term))
     if one is None or other is None:
         return Difference(term, after.definition, before, after, "")
-    # No coarser than the numbers beside it, and as fine as its own interval.
+    # As fine as its own interval; without one by a digit finer than the numbers beside it at most.
     write = replace(after, number=Value(max(map(abs, limits)), *limits)).write if limits else after.write
     share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
     unit, hundredfold = ("points", 100) if after.kind == "fraction" else (after.unit, 1)
-    beside = f"{hundredfold * abs(other - one):.{len(after.value.partition('.')[2])}f}"
-    off = max(write(abs(other - one)), beside if float(beside) else "0", key=len)
+    places = len(after.value.partition(".")[2])
+    beside, finer = (f"{hundredfold * abs(other - one):.{most}f}" for most in (places, places + 1))
+    exact = write(abs(other - one))
+    off = max(exact if limits else min(exact, finer, key=len), beside, key=len)
+    off = off if float(off.replace(",", "")) else "0"
     text = f"{_sign(other - one, off) or '±'}{off} {unit}".strip() + share * (off != "0")
     ends = _ends(write, limits) if limits else ""
     return Difference(term, after.definition, before, after, text, ends, other - one, *(limits or (None, None)))

@@ -34,14 +34,14 @@ from .result import ClassRow, class_rows, shown_settings, values_of
 HEIGHT = 32.0
 MANY = 20  # images whose rows are asked for less often
 EXCLUDED = "left out by you"
-PENDING = "not pooled yet"
+PENDING = "not counted yet"
 NOBODY = ("0", "null")  # made or changed an outline
 STATES = {
     Sample.State.WAITING: "images under way",
-    Sample.State.QUEUED: "waiting to be pooled",
-    Sample.State.RUNNING: "being pooled",
+    Sample.State.QUEUED: "waiting to be counted together",
+    Sample.State.RUNNING: "being counted together",
     Sample.State.DONE: "done",
-    Sample.State.FAILED: "pooling failed",
+    Sample.State.FAILED: "counting together failed",
 }
 
 

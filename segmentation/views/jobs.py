@@ -124,7 +124,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         others = len(revisions(job, request.user, request.visitor)) - 1
         stay = f" Its other versions ({others}) and the image stay." if others else ""
-        pooled = f" The sample “{job.sample.name}” will be pooled again." if job.sample else ""
+        pooled = f" The sample “{job.sample.name}” will be counted again." if job.sample else ""
         taught = job.dataset_images.count()
         learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
         sentence = f"The result of “{job.micrograph.name}” and its files will be deleted.{stay}{pooled}{learnt}"

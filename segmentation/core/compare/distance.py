@@ -27,8 +27,8 @@ BY_OBJECTS = (
     " whether two materials do: for that, compare samples of several images."
 )
 BY_IMAGES = (
-    "The p-value exchanges whole images between the two, because objects of one image are alike. It assumes that the"
-    " images were chosen in the same way. So few images can give no p-value below {least}."
+    "The test compares whole images, because objects of one image are alike. It assumes that the images were chosen in"
+    " the same way. So few images can give no p-value below {least}."
 )
 
 
@@ -52,9 +52,11 @@ def distance(
     words = "hardly differ" if gap[at] < ALIKE else "differ somewhat" if gap[at] < CLEAR else "differ clearly"
     words = words if p is None or p < CHANCE or gap[at] < ALIKE else "differ no more than chance explains"
     words = words if least is None or least < CHANCE else "come from too few images to tell whether they differ"
-    shares = " and ".join(f"{100 * share:.0f} %" for share in below)
-    reach = f"up to {significant(float(places[at]))} {unit}"
-    sentence = f"The distributions {words}: {reach} are {shares} of the objects."
+    size = f"{significant(float(places[at]))} {unit}".strip()
+    sentence = (
+        f"The distributions {words}. In A {100 * below[0]:.0f} % of the objects are at most {size}, in B"
+        f" {100 * below[1]:.0f} %."
+    )
     why = _why(test, how, len(first.size), len(second.size), least)
     return Distance(
         distance=float(gap[at]),

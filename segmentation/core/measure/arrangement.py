@@ -28,7 +28,7 @@ STORED = 2  # every second of them is stored, because a row of the database hold
 FARTHEST = 5.0  # mean distances that are looked at, if a quarter of the field is not less
 POSSIBLE = 0.1  # of the density: from the distance on at which chance gives so many neighbours, the two are compared
 ELONGATED = 0.8  # ratio of the axes up to which an object has a direction
-BY_IMAGE = "The page of an image compares it with chance, where it has enough objects."
+BY_IMAGE = "Open an image to compare its pattern with chance."
 CLOSE = 1.5  # times the least possible distance: what begins there has no other end
 Frame = tuple[float, float]  # width and height
 

@@ -148,7 +148,7 @@ def _total(
             f"{significant(estimate.low, most=most)} to {significant(estimate.high, most=most)} {estimate.unit}"
             f" with the total uncertainty (k = {COVERAGE})"
         )
-    reduce = f"The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}"
+    reduce = f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
     missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
         value=value,
@@ -157,7 +157,7 @@ def _total(
         ends=ends,
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {significant(estimate.value, most=most)} {estimate.unit}, {span}.{missing} {reduce}",
+        sentence=f"{title} {significant(estimate.value, most=most)} {estimate.unit}, {span}.{missing}{reduce}",
     )
 
 

@@ -132,7 +132,10 @@ def scale_in_the_way(things: str, target: float, uncertainty: float | None) -> s
     if reach < target:
         return ""
     aim = f"±{100 * target:g} %"
-    return f"more {things} cannot give the median within {aim}, because the scale alone adds ±{100 * reach:.2g} %"
+    return (
+        f"more {things} cannot give the median within {aim}, because the scale alone adds ±{100 * reach:.2g} %: give it"
+        " with more digits, or draw along the scale bar"
+    )
 
 
 def rounded_up(number: int) -> int:

@@ -221,11 +221,11 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
     if size[-1] - size[0] <= SAME * size[-1]:
         equal = "Measured outlines: all sizes here are equal, which no real specimen shows."
         return "undecided", "all sizes are equal", equal
+    if word == "undecided":
+        return word, "the interval includes 50 %", _deciding(variants["as analysed"], terms)
     if terms.obstacle:
         return "undecided", terms.obstacle.short, terms.obstacle.text
-    if word != "undecided":
-        return word, "", ""
-    return word, "the interval includes 50 %", _deciding(variants["as analysed"], terms)
+    return word, "", ""
 
 
 def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
@@ -238,7 +238,7 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     by_image = sizes.images > 1
     if not by_image and _word(certain) != "undecided":
         return (
-            "Images of other fields, pooled as a sample. We assume that sizes differ by"
+            "Images of other fields, together as a sample. We assume that sizes differ by"
             f" {100 * terms.field_spread:g} % between fields, so one field cannot decide."
         )
     thing = "image" if by_image else "particle"
@@ -313,8 +313,8 @@ def _missed(fraction: Fraction, verdict: str, images: int) -> str:
     share, low, high = (100 * part for part in interval)
     ends = ", and the verdict could change" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
     return (
-        f" {images} images may not show a part of the specimen that is under {share:.0f} % of it. With this part,"
-        f" the fraction could be {low:.0f} to {high:.0f} %{ends}."
+        f" {images} images can miss up to {share:.0f} % of the specimen. With that part the fraction could be"
+        f" {low:.0f} to {high:.0f} %{ends}."
     )
 
 

@@ -120,7 +120,7 @@ def _obstacle(chosen: Sequence[Table], excluded: Sequence[str]) -> Flag | None:
     if pixels and max(pixels) > ALIKE * min(pixels):
         return Flag(
             "Images of one magnification. The finer ones count small particles that the coarser ones do not resolve.",
-            "images of different magnification",
+            "images with different pixel sizes",
         )
     if any(not table.kept.any() for table in chosen):
         return Flag(
@@ -141,12 +141,12 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str) -> l
     pixels = [table.nm_per_pixel for table in chosen.values() if table.nm_per_pixel is not None]
     for reason in dict.fromkeys(filter(None, excluded)):
         ids = tuple(number for number, why in enumerate(excluded, 1) if why == reason)
-        images, are = ("1 image", "is") if len(ids) == 1 else (f"{len(ids)} images", "are")
-        text = f"{images} {are} not in the pooled numbers: {WHY[reason]}{MORE.get(reason, '')}."
+        images, do = ("1 image", "does") if len(ids) == 1 else (f"{len(ids)} images", "do")
+        text = f"{images} {do} not count: {WHY[reason]}{MORE.get(reason, '')}."
         notes.append(Flag(text, f"{images} not counted: {WHY[reason]}", ids=ids))
     if not pixels and len(chosen) > 1:
-        text = "No image has a scale, so sizes are in pixels. Pool images of one magnification only."
-        notes.append(Flag(text, "Sizes in pixels: pool one magnification only"))
+        text = "No image has a scale, so sizes are in pixels. Take images of one magnification together."
+        notes.append(Flag(text, "Sizes in pixels: take one magnification"))
     if pixels and max(pixels) > ALIKE * min(pixels):
         text = (
             f"The images were taken with {min(pixels):.4g} to {max(pixels):.4g} nm per pixel: the coarser ones"

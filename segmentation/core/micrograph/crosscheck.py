@@ -102,4 +102,4 @@ def _apart(one: Sized, other: Sized, used: str) -> str:
     amount = f"{difference * 100:.2g} % apart" if difference < 1 else f"a factor of {difference + 1:.3g} apart"
     if not contradict(one, other):
         return f"{amount}: no more than their uncertainties allow"
-    return f"{amount}: {f'we use that of the {used}; ' if used else ''}check which is right"
+    return f"{amount}: {f'the {used} is used; ' if used else ''}please check which is right"

@@ -73,8 +73,12 @@ class Distribution:
         statistics = self.statistics
         if not statistics.n_kept:
             return "N = 0"
-        sd = "–" if statistics.sd is None else f"{significant(statistics.sd)} {statistics.unit}"
-        return f"N = {statistics.n_kept:,}, SD {sd}"
+        unit = "" if statistics.sd is None else f" {statistics.unit}"
+        return f"N = {statistics.n_kept:,}, SD {self.by_number('sd')}{unit}"
+
+    def by_number(self, name: str) -> str:
+        """A figure by number as the page writes it, without unit."""
+        return Entry.of(name, self.statistics.value(name)).value
 
     @property
     def nano(self) -> float:
@@ -176,7 +180,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     for name, colour, style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
         value = getattr(statistics, name) or 0.0
         how: dict[str, Any] = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": style}
-        ax.axvline(value, ymax=UNDER_LEGEND, label=f"{name} {significant(value)}", **how)
+        ax.axvline(value, ymax=UNDER_LEGEND, label=f"{name} {distribution.by_number(name)}", **how)
     if statistics.fraction_100nm is not None and ax.get_xlim()[0] < distribution.nano < ax.get_xlim()[1]:
         how = {"color": sheet.colour(INK), "linewidth": 1.2, "linestyle": "dotted"}
         ax.axvline(distribution.nano, ymax=UNDER_LEGEND, label="100 nm", **how)

@@ -118,7 +118,7 @@ def _draw_images(figure: Sheet, sample: SampleAnalysis) -> None:
         draw_histogram(figure.add_axes((0.07, 0.59, 0.42, 0.3)), distribution, "A  ")
     medians = figure.add_axes((0.66, 0.59, 0.325, 0.3))
     draw_by_image(medians, sample, "median")
-    medians.set_title("B  Median of each image; dashed: pooled", loc="left", fontsize=9, pad=4)
+    medians.set_title("B  Median of each image; dashed: all together", loc="left", fontsize=9, pad=4)
     _text(figure, 0.035, 0.505, draw_multiples(figure, sample), fontsize=9, color=INK)
 
 

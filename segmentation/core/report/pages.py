@@ -194,9 +194,8 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield heading("Method")
         yield words(method(sample), METHOD)
         yield words(f"Cite: {CITATION}", SMALL)
-    names = ["median"] if sample.task.screened else sample.headline_quantities[:1]
     if sample.analysis is None and context.distribution is not None:
-        yield from _charts_of_images(sample, names)
+        yield from _charts_of_images(sample, ["median"] if sample.task.screened else sample.headline_quantities[:1])
     yield heading("Settings that differ from the default")
     settings = list(changed(sample))
     yield facts(settings) if settings else words("None.")

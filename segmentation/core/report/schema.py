@@ -149,7 +149,7 @@ class Member(TypedDict):
     low: float | None
     high: float | None
     outlier: Annotated[str, meaning("why it may not belong; empty where it does")]
-    excluded: Annotated[str, meaning("why it is not in the pooled numbers; empty where it is")]
+    excluded: Annotated[str, meaning("why it does not count; empty where it does")]
     warning: Annotated[str, meaning("short forms of its warnings; empty where it has none")]
     sha256: Annotated[str, meaning("of the file; empty where not known")]
     calibration: Calibration | None

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
+MOST_CLASSES = 4  # of which the first screen gives a number
 OTHER_REASON = "Left out by the analysis."
 EQUAL_WEIGHT = (
     "By number, all {things} have the same weight. By area, they have the weight of their projected area.{volume} Some"
@@ -149,14 +150,14 @@ class Summary:
 
     @property
     def leading(self) -> list[Entry]:
-        """At most three of them: the first, the median and the last; of classes three of the first measure. Where some
-        of the objects have no size, the first says how many have one."""
+        """At most three of them: the first, the median and the last; of classes MOST_CLASSES of the first measure.
+        Where some of the objects have no size, the first says how many have one."""
         quantities = self.known_quantities
         if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
             quantities[0] = replace(quantities[0], below=f"{self.kept:,} of them have a size")
         if quantities and OF in quantities[0].name:
             measure = quantities[0].name.partition("_")[0]
-            return [quantity for quantity in quantities if quantity.name.startswith(measure)][:3]
+            return [quantity for quantity in quantities if quantity.name.startswith(measure)][:MOST_CLASSES]
         if len(quantities) <= 3:
             return quantities
         median = next((quantity for quantity in quantities[1:-1] if quantity.name.endswith("_median")), quantities[1])
@@ -254,7 +255,7 @@ class Summary:
     def without_range(self) -> str:
         """Why some numbers of the tables have no range, in one line; "" where all have one."""
         is_one = any(entry.interval and not entry.range for entry in (*self.sizes, *self.known_quantities))
-        return f"Without a range: {self.few}." if is_one else ""
+        return f"Numbers without an interval: {self.few}." if is_one else ""
 
     @property
     def _by_image(self) -> bool:
@@ -322,7 +323,7 @@ class Summary:
         of, contents = self.statistics if self.kept else None, self.interval_contents
         shown = of.cautions if of and (self.screened or not self.several) else []
         notes = [of.interval_note] if of and of.interval_note else shown
-        return " ".join([f"Ranges are 95 % intervals. {contents}", *notes] if contents else notes)
+        return " ".join([f"The intervals are at 95 %. {contents}", *notes] if contents else notes)
 
     @property
     def interval_contents(self) -> str:

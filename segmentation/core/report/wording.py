@@ -167,8 +167,8 @@ def agreement_words(between: Between | None) -> str:
     if not between or (between["share"] and "p" not in between):
         return ""
     if between.get("p", 1.0) >= CHANCE:
-        return "The images agree in their sizes."
-    return f"The images differ more than chance explains: by about {100 * between['sd']:.0f} % in size."
+        return "The images differ in size no more than by chance."
+    return f"The images differ in size by about {100 * between['sd']:.0f} %. Chance does not explain this."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:

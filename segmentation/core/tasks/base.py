@@ -223,6 +223,8 @@ class Task:
         return self.class_names or self.channels(card).names
 
     def headline_quantities(self, names: Iterable[str]) -> list[str]:
-        """Names of the main numbers for comparing images: the first quantity that is no count, for every class."""
-        first = next((name for name in self.quantities if number(name).kind != "integer"), None)
+        """Names of the main numbers for comparing images: the median of the size distribution, else the first quantity
+        that is no count, for every class."""
+        medians = (name for name, figure in self.figures.items() if figure == "median")
+        first = next((name for name in (*medians, *self.quantities) if number(name).kind != "integer"), None)
         return [name for name in names if name.partition(OF)[0] == first]

@@ -45,7 +45,7 @@ quantities.add(
         "Mean of 2 √(area / π) of the whole bubbles' circles; each pixel of an overlap belongs to one bubble.",
         1,
     ),
-    Quantity("bubble_diameter_median", "Median bubble diameter", "Median of the same diameters.", 1),
+    Quantity("bubble_diameter_median", "Median bubble diameter", "Half of the whole bubbles are smaller.", 1),
     Quantity(
         "bubble_density",
         "Bubbles per area",

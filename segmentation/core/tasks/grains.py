@@ -65,9 +65,9 @@ quantities.add(
         "Mean of 2 √(area / π) of the whole grains, without their boundaries.",
         1,
     ),
-    Quantity("grain_diameter_median", "Median grain diameter", "Median of the same diameters.", 1),
+    Quantity("grain_diameter_median", "Median grain diameter", "Half of the whole grains are smaller.", 1),
     Quantity(
-        "convex_diameter_mean", "Mean diameter of convex grains", "Mean of the same diameters of the convex grains.", 1
+        "convex_diameter_mean", "Mean diameter of convex grains", "Mean of 2 √(area / π) of the convex grains.", 1
     ),
     Quantity(
         "grain_intercept",

@@ -40,7 +40,7 @@ quantities.add(
     quantities.NUMBERS,
     Quantity("lines", "Lines", "Connected pieces that were found, including pieces at the frame.", kind="integer"),
     Quantity("line_length_mean", "Mean length", "Mean length of the skeletons of the whole lines.", 1),
-    Quantity("line_length_median", "Median length", "Median of the same lengths.", 1),
+    Quantity("line_length_median", "Median length", "Half of the whole lines are shorter.", 1),
     Quantity(
         "box_diagonal_mean",
         "Mean box diagonal",

@@ -42,7 +42,13 @@ quantities.add(
     quantities.NUMBERS,
     Quantity("loops", "Loops", "Loops that were found, including those at the frame.", kind="integer"),
     Quantity("loop_diameter_mean", "Mean loop diameter", "Mean diameter of the whole loops.", 1, source=JENKINS),
-    Quantity("loop_diameter_median", "Median loop diameter", "Median of the same diameters.", 1, source=JENKINS),
+    Quantity(
+        "loop_diameter_median",
+        "Median loop diameter",
+        "Half of the whole loops are smaller.",
+        1,
+        source=JENKINS,
+    ),
     Quantity(
         "loop_density", "Loops per area", "Whole loops and half of the loops at the frame, over the analysed area.", -2
     ),

@@ -173,7 +173,7 @@ def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
     if not isinstance(entry, FolderEntry):
         fixed = ", ".join(f"{name} {value}" for name, value in entry.settings.items())
         count = entry.count * len(recipe.schedule.ends(recipe.steps))
-        title = f"{count} pictures of our height-field renderer" + (f" ({fixed})" if fixed else "")
+        title = f"{count} drawn images" + (f" ({fixed})" if fixed else "")
         return {"title": title, "licence": "MIT", "split": "unlimited; other seeds for validation"}
     title = entry.title or Path(entry.path).name
     return {"title": title, "licence": entry.licence, "split": _split(entry, recipe)}

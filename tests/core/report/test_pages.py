@@ -147,7 +147,7 @@ def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval
     assert all(f"{name} " in words for name in ("SD (sample)", "D10", "D90"))
     assert "geometric SD" in said(written(grains()))  # with its interval in the annex
     part = " ".join(Summary.of(SampleAnalysis.of(analysis)).interval_line.split())
-    assert part.startswith("Ranges are 95 % intervals.")
+    assert part.startswith("The intervals are at 95 %.")
 
 
 def test_a_caption_says_how_what_was_left_out_is_shown_only_where_something_was():
@@ -312,7 +312,7 @@ def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
     assert wild.limits(0) is None
     assert Drawn(wild.draws / 8).limits(0) is not None
     words = said(written(make_analysis(14, (200, 260))))
-    assert "Without a range: too few particles." in words and "elongation, median" in words.lower()
+    assert "Numbers without an interval: too few particles." in words and "elongation, median" in words.lower()
 
 
 @pytest.mark.slow

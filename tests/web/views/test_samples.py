@@ -266,7 +266,7 @@ class TestPage:
             "155",
             "148–163",
             "particles of 2 images",
-            "The images agree in their sizes.",
+            "The images differ in size no more than by chance.",
             "2 nm/px",
         ):
             assert said in page, said
@@ -313,7 +313,7 @@ class TestPage:
         sample = finished(DONE, DONE, visitor=VISITOR)
         visit(client, VISITOR)
         sample.pooled["images"][1]["excluded"] = NO_PIXEL_SIZE
-        sample.pooled |= as_json([Flag("1 image is not in the pooled numbers.", ids=(2,))])
+        sample.pooled |= as_json([Flag("1 image does not count.", ids=(2,))])
         sample.save()
         page = words(client.get(page_of(sample)))
         assert 'data-ids="2"' in page and "which images" in page

@@ -146,7 +146,7 @@ EXPORTS = (
         170,
         lambda of, to: write_json(as_dict(of.sample), to, indent=2),
         image="all numbers with intervals, settings, scale, model and versions, for programs",
-        sample="pooled numbers with intervals and one entry per image, for programs",
+        sample="numbers of all images with intervals and one entry per image, for programs",
         stored=True,
     ),
     Export(

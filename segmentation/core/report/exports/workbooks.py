@@ -209,7 +209,7 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
     if first is not None and sample.task.size:
         first_names = ("label", "reason", COLUMNS[sample.task.size].column(first.unit))
         names.sort(key=lambda name: name not in first_names)
-    units = {entry.name.partition(OF)[0]: entry.unit for entry in Summary.of(sample).quantities}
+    units = {entry.name.partition(OF)[0]: entry.number.unit for entry in Summary.of(sample).quantities}
     heads = {name: _head(first, name, units) for name in names if first is not None}
 
     def rows() -> Iterator[Cells]:
@@ -289,8 +289,9 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
     from ..method import left_out_words
 
     for entry in Summary.of(sample, readable=False).every():
-        number = entry.number
-        yield entry.group, entry.term, entry.text or number.value, number.unit, number.low, number.high
+        number = entry.reported
+        if entry.text or number.value is not None:
+            yield entry.group, entry.term, entry.text or number.value, number.unit, number.low, number.high
     if sample.pooled is not None and sample.pooled.budget is not None:
         yield from _budget(sample.pooled.budget, sample.pooled.nano)
     for group, name, value, image in _metadata(sample):

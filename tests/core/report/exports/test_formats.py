@@ -159,7 +159,7 @@ def test_xlsx_details_have_every_setting_that_changes_the_numbers(edge):
     found = {(line[0], line[1]): line[2] for line in workbook(analysis)["Details"].iter_rows(values_only=True)}
     assert found["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]
     assert found["settings", MIRRORED] == "on"
-    assert found["statistics", "95 % intervals"].startswith("Ranges are 95 % intervals. Total uncertainty: median, ")
+    assert found["statistics", "95 % intervals"].startswith("The intervals are at 95 %. Total uncertainty: median, ")
     names = ("filter", "threshold", "polarity", "scale", "data bar")
     assert all(found["settings", name] for name in names)
 
