@@ -17,6 +17,7 @@ from segmentation.core.tasks import find
 from segmentation.models import ExportJob, Job, Signature
 from segmentation.services.ground import bundles, tables
 from segmentation.services.results import logs
+from segmentation.services.results.combined import COCO_FILE
 from segmentation.services.results.signing import SIGNATURES
 
 from . import inspection
@@ -84,8 +85,8 @@ def store(job: Job, outlines: Segmentation, parent: Job, folder: Path) -> Segmen
 
 
 def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
-    """Write and publish the files that are not stored with every result; all of them where the data bar of the image
-    was read after the result was measured."""
+    """Write and publish the files that are not stored with every result; before them the numbers and the stored ones,
+    where the data bar of the image was read after the result was measured."""
     from segmentation.core import pipeline
     from segmentation.core.report.exports.notebook import MOST_BYTES
     from segmentation.core.report.files import write_all
@@ -99,8 +100,15 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     analysis = pipeline.measure(micrograph, stored_segmentation(job), job.get_settings())
     image = fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None
     out.mkdir()
+    if anew:
+        table = job.artifact(tables.NAME)
+        files = write_all(analysis, out, stored_only=True, besides=[COCO_FILE] if table else [])
+        files |= {tables.NAME: table_of(analysis, out)} if table else {}
+        kept = {name: job.summary[name] for name in ("reused", "timings")}
+        summary = {**summarise(analysis, reused=False, unread=False), **kept}
+        services.publish_export(export=export, files=files, summary=summary, early=True)
     names = []
-    for artifact in job.artifacts.filter(name=services.results.segmentations.NAME) if anew else job.artifacts.all():
+    for artifact in job.artifacts.all():
         with bundles.opened(artifact) as file, (out / artifact.name).open("wb") as copy:
             shutil.copyfileobj(file, copy)
         names.append(artifact.name)
@@ -114,16 +122,9 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         signatures=[signature.printed for signature in signatures],
         filing=Filing(job.finished, services.printed_address(job), job.sample.name if job.sample else "", image),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
-        first_written=None if anew else lambda first: services.publish_export(export=export, files=first, early=True),
+        first_written=lambda first: services.publish_export(export=export, files=first, early=True),
     )
-    summary = None
-    if anew:
-        files = {name: path for name, path in files.items() if name not in names}
-        if job.artifact(tables.NAME):
-            files[tables.NAME] = table_of(analysis, out)
-        reused, timings = job.summary["reused"], job.summary["timings"]
-        summary = {**summarise(analysis, reused=reused, unread=False), "timings": timings}
-    services.publish_export(export=export, files=files, summary=summary)
+    services.publish_export(export=export, files=files)
 
 
 def table_of(analysis: Analysis, out: Path) -> Path:

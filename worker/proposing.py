@@ -11,21 +11,19 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 
 from segmentation import models, services
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.labels.options import EVEN
 from segmentation.core.network import cards
 from segmentation.plain import storable
 from segmentation.services.ground.queue import enqueue
 from segmentation.services.results.models_offered import offered
 
 from .fetching import pixels_of
-
-if TYPE_CHECKING:
-    from segmentation.core.pipeline import Runtime
 
 Progress = Callable[[str, float], None]
 # What comes first.
@@ -66,11 +64,12 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
         part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
         used, model = job.summary["used"], job.summary["model"]["name"]
         refused = job.summary["refused"]
+        least = EVEN if refused else max(EVEN, used.get("expected", 0.0))  # what is no better is not advised
         runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
         for way in ways(part, requested, used, model, here, refused=refused)[count:]:
             if len(proposed) == SHOWN:
                 break
-            if proposal := _looked_at(part, requested, way, runtime, alive):
+            if proposal := _looked_at(part, requested, way, least=least, runtime=runtime, progress=alive):
                 proposed.append(proposal)
             count += 1
             proposals.change(result={"tried": count, "shown": proposed})
@@ -98,11 +97,11 @@ def preview_outlines(row: models.OutlinePreview, progress: Progress, folder: Pat
     row.finish(models.OutlinePreview.State.DONE, result=storable(result))
 
 
-def _looked_at(part: Any, requested: Any, way: Any, runtime: Runtime, alive: GivingWay) -> dict[str, Any] | None:
-    """What a way finds, in plain JSON types; None where it is nothing sure."""
+def _looked_at(part: Any, requested: Any, way: Any, **how: Any) -> dict[str, Any] | None:
+    """What a way finds, in plain JSON types; None where it is nothing sure. how: as of `look`."""
     from segmentation.core.proposing import look
 
-    proposal = look(part, requested, way, cards.find(way.settings["model"]), runtime=runtime, progress=alive)
+    proposal = look(part, requested, way, cards.find(way.settings["model"]), **how)
     if proposal is None:
         return None
     count, picture = proposal

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._parts import Image
 
 ENDED = ("done", "failed", "cancelled")
+LONGEST_CHECK = 60.0  # seconds for which a site may still compare a bar in the image with the scale
 TABLES = ("particles.csv", "objects.csv", "classes.csv")
 Progress = Callable[[str, float], object]
 
@@ -85,16 +86,20 @@ class _Work(_Row[M]):
 
     def _wait(self, timeout: float | None, progress: Progress | None) -> Steps[None]:
         end = time.monotonic() + timeout if timeout is not None else float("inf")
-        pause = 0.2
+        checked, pause = float("inf"), 0.2
         if self.whole not in self.data:
             yield from self._refresh()
         while True:
             if progress:
                 progress(*self._how_far())
+            now = time.monotonic()
+            left = end - now
             if self.state in ENDED:
-                break
-            left = end - time.monotonic()
-            if left <= 0:
+                checked = min(checked, now + LONGEST_CHECK)
+                left = min(end, checked) - now
+                if self.state != "done" or self.data.get("scale_check") != "pending" or left <= 0:
+                    break
+            elif left <= 0:
                 raise TimedOut(f"It is not done after {timeout:g} s, but goes on at the site.")
             yield min(pause, left)
             pause = min(1.3 * pause, 3.0)
@@ -199,6 +204,8 @@ class Job(_Stoppable[M]):
     def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Steps[Result[M]]:
         """Wait for its result; raises Failed with the reason, or TimedOut after so many seconds.
 
+        The site may read a scale bar after the result is done: the result, whose warnings may change, comes when that
+        has been compared with the scale, or after a minute.
         progress: called with what it is doing, in words, and how far it is, from 0 to 1.
         """
         return (yield from self._finished(timeout, progress))

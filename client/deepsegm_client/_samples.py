@@ -34,7 +34,7 @@ class Sample(_Stoppable[M]):
 
     @_step
     def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Steps[SampleResult[M]]:
-        """Wait for its pooled result; raises Failed with the reason, or TimedOut after so many seconds."""
+        """Wait for its pooled result, as Job.wait."""
         return (yield from self._finished(timeout, progress))
 
     @property

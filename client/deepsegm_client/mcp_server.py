@@ -52,8 +52,9 @@ def _progress(context: Context) -> Callable[[str, float], object]:
 
 def _summary(result: Result[Async] | SampleResult[Async]) -> dict[str, Any]:
     summary = {"id": result.id, "page": result.page, "numbers": result.numbers, "warnings": result.warnings}
+    check = {"scale_check": result.data.get("scale_check")}
     images = {"images": result.images} if isinstance(result, SampleResult) else {}
-    return {**summary, **images, "files": result.files}
+    return {**summary, **check, **images, "files": result.files}
 
 
 class Reading:

@@ -252,7 +252,7 @@ def sign(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("POST", "/{uuid:pk}/retry", "retry", schemas.Job, (403, 404, 409, 422))
 def retry(request: HttpRequest, pk: UUID) -> Any:
-    """Try a failed or cancelled job once more."""
+    """Try a failed or cancelled job once more, or read its bar again where that was cut off."""
     return services.retry_job(job=own(request, row_of(Job, pk)))
 
 

@@ -180,7 +180,7 @@ def outlines(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("POST", "/{uuid:pk}/retry", "sample-retry", ONE)
 def retry(request: HttpRequest, pk: UUID) -> Any:
-    """Try what failed once more."""
+    """Try what failed once more, and read bars again where that was cut off."""
     return _change(request, pk, services.retry_failed)
 
 

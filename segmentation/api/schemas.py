@@ -35,6 +35,10 @@ PATCH = (
     "What it changed: runs (first pixel as row * width + column, number of pixels, new id; only pixels whose id"
     f" changes, each run within one row), objects (by id: {OBJECT}), next (the next free id)."
 )
+SCALE_CHECK = (
+    "Whether a bar in the image has been compared with the scale. While it is pending, warnings may still come; cut"
+    " off: the bar could not be read in time, and retry reads it again."
+)
 FILES = "The address of each file by its name. Most are written when they are first asked for."
 READING = "reading the image"
 UNSET = object()  # of a field that is left out
@@ -113,6 +117,7 @@ class Analysis(Answer):
     expected_seconds: float | None
     settings: dict[str, Any] = Field(description="The settings that were sent.")
     files: dict[str, str] = Field(description=FILES)
+    scale_check: Literal["pending", "cut off", "done"] = Field(description=SCALE_CHECK)
 
 
 class Link(Schema):

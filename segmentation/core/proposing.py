@@ -95,7 +95,9 @@ def ways(
     the models that may be used. refused: whether the image is of another kind, so that only other models make sense.
     """
     task = tasks.find(requested.task)
+    resembled = used.get("resembles", {}).get("model")  # is advised only by what it finds
     others = [card for card in nearest(part.picture, here) if card.name != model]
+    others.sort(key=lambda card: card.name != resembled)
     models = [Way(card.title, {"model": card.name}) for card in others[:MODELS]]
     varied, names = list[Way](), task.settings.model_fields
     if not refused and any(card.name == model for card in here):
@@ -115,10 +117,14 @@ def look(
     way: Way,
     card: ModelCard,
     *,
+    least: float = EVEN,
     runtime: Runtime | None = None,
     progress: Progress = quiet,
 ) -> tuple[str, bytes] | None:
-    """What one way finds in the part, in words, and a small picture of it (WebP); None where it is nothing sure."""
+    """What one way finds in the part, in words, and a small picture of it (WebP); None where it is nothing sure.
+
+    least: expected share of right outlines, from which on it is, where the model knows it.
+    """
     from .report.exports.viewer import thumbnail
 
     changed = {**way.settings, "data_bar": 0}
@@ -135,7 +141,7 @@ def look(
     if task.semantic:
         return "", thumbnail(analysis)
     count = int(analysis.table.kept.sum())
-    if count < FEWEST or analysis.segmentation.used.get("expected", 1.0) < EVEN:
+    if count < FEWEST or analysis.segmentation.used.get("expected", 1.0) < least:
         return None
     return f"{count} {task.things}", thumbnail(analysis)
 

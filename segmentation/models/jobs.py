@@ -11,6 +11,7 @@ from django.db.models import Avg, Count, F, Q
 from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
+from ..core.micrograph.readings import CUT_OFF
 from ..core.pace import BEGINS, MEASURING, Forecast, Pace
 from .base import Attempted, AttemptedQuerySet, Made, Owned, StoredFile, WorkState
 from .micrographs import Micrograph, Segmentation
@@ -140,6 +141,13 @@ class Job(Owned, Attempted):
     def can_retry(self) -> bool:
         """Whether another try could succeed: an unreadable image stays unreadable."""
         return self.state in (self.State.FAILED, self.State.CANCELLED) and not self.micrograph.is_useless
+
+    @property
+    def scale_check(self) -> str:
+        """How far the comparison of its scale with a bar in the image is: "pending", "cut off" or "done"."""
+        if self.summary.get("unread", not self.micrograph.is_finished):
+            return "pending"
+        return "cut off" if self.micrograph.reading.get("note") == CUT_OFF else "done"
 
     @property
     def duration(self) -> timedelta | None:

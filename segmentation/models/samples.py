@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import Calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned, StoredFile
 from .micrographs import Micrograph
@@ -58,6 +59,14 @@ class Sample(Owned, Attempted):
     def members(self) -> models.QuerySet:
         """The jobs of its images; of an image measured again, the latest."""
         return self.jobs.exclude(reruns__sample=self.pk)
+
+    @property
+    def scale_check(self) -> str:
+        """That of its images (`Job.scale_check`): "pending" if one is, else "cut off" if one is."""
+        counted = self.members.filter(state="done", included=True)
+        of_each = counted.values_list("summary__unread", "micrograph__reading__note")
+        unread, notes = zip((False, ""), *of_each, strict=True)
+        return "pending" if any(unread) else "cut off" if CUT_OFF in notes else "done"
 
     def calibration_for(self, micrograph: Micrograph) -> Calibration | None:
         """The calibration of an image by the rule; None leaves it to the file or the image."""

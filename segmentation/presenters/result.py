@@ -17,6 +17,7 @@ from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
 from ..core.measure.results import Statistics
 from ..core.micrograph.crosscheck import Source
+from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
 from ..core.network.scale_search import UNDECIDED
@@ -121,13 +122,6 @@ class Result(ChartedSummary):
         return self.nothing or self.refused or none_kept or used.get("expected", 1.0) < MOSTLY
 
     @property
-    def fitting(self) -> Change | None:
-        """The model that the image looks made for, as a button, where it is installed."""
-        other = self.used.get("resembles") or {}
-        here = {card.name for card in cards.available()}
-        return Change(f"Analyse with {other['title']}", "model", other["model"]) if other.get("model") in here else None
-
-    @property
     def began_with(self) -> Change | None:
         """The model that a user's own began with, where the image is unlike the user's."""
         other = self.used.get("unlike_own", {}).get("began_with")
@@ -212,8 +206,8 @@ class Result(ChartedSummary):
 
     @property
     def warnings(self) -> list[Flag]:
-        """What is doubtful, without repeating the banner of the scale or the heading of an empty result."""
-        every = [flag for flag in from_json(self.summary) if flag.text != NO_SCALE]
+        """What is doubtful, without repeating what stands at the scale or the heading of an empty result."""
+        every = [flag for flag in from_json(self.summary) if flag.text not in (NO_SCALE, CUT_OFF)]
         heading = f"No {self.task.things} were found. "
         return [replace(flag, text=flag.text.removeprefix(heading)) for flag in every] if self.nothing else every
 

@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from .. import services
 from ..core.analysis import AnalysisSettings
+from ..core.flags import DO_NOT_USE
 from ..core.labels.segmentation import MASKS
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.types import Calibration
@@ -79,10 +80,14 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What the waiting page asks for again and again, until the job has ended: then it loads anew; and what the page of
     a result asks for until a bar in its image is read."""
     job = visible(request, row_of(Job, pk))
-    if job.is_done and "late" in request.GET:
-        if job.summary.get("unread") and job.micrograph.is_finished:
+    if job.is_done and (late := request.GET.get("late", "")):
+        if is_pending := job.scale_check == "pending" and job.micrograph.is_finished:
             services.ask_for_files(job)  # once more where that failed
-        return render(request, "_late.html", {"job": job, "late": True})
+        if late == ("measuring" if is_pending else job.scale_check):
+            return HttpResponse(status=204)
+        grave = next((flag.text for flag in Result(job).warnings if flag.level == DO_NOT_USE), "")
+        may_change = job.is_changeable_by(request.user, request.visitor)
+        return render(request, "_late.html", {"job": job, "late": late, "grave": grave, "may_change": may_change})
     if job.is_finished and request.htmx:
         return HttpResponseClientRefresh()
     context = _state(job)
@@ -101,7 +106,7 @@ def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     is_offered = is_open(job, request.user, request.visitor) and job.is_done and Result(job).wants_proposals
     row = services.proposals_of(job) if is_offered else None
     proposed = row.result.get("shown", []) if row else []
-    if row is None or (row.is_finished and not proposed):
+    if row is None:
         return HttpResponse()
     context = {"job": job, "active": not row.is_finished, "shown": proposed, "token": uuid4().hex}
     return render(request, "_proposals.html", context)

@@ -59,9 +59,12 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The progress, asked for again and again; once all has ended the page is asked to load anew."""
+    """The progress, asked for again and again; once all has ended and a bar changes no number, the page loads anew."""
     sample = visible(request, row_of(Sample, pk))
     pooled = PooledResult(sample)
+    if "late" in request.GET and (pooled.active or request.GET["late"] == str(sample.attempt)):
+        is_pending = pooled.active or sample.scale_check == "pending"
+        return HttpResponse(status=204 if is_pending else 200)  # 200: no bar has changed anything
     if request.htmx and not pooled.active:
         # A reload keeps the place on the page, but one that is the answer to a form would be sent again.
         here = urlsplit(request.htmx.current_url or "").path == address_of(sample)
@@ -189,6 +192,7 @@ def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: A
         **_images_context(request, sample, pooled),
         **files_of(sample, "sample", task, "sample-file"),
         "progress": Progress.of(sample),
+        "check": sample.scale_check,
         "just_done": sample.finished is not None and timezone.now() - sample.finished < JUST_DONE,
         "address": request.build_absolute_uri(address_of(sample)),
         "link": link_page(request, sample) if sample.is_changeable_by(request.user, request.visitor) else None,

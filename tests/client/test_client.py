@@ -218,6 +218,20 @@ def test_a_job_of_a_list_is_asked_for_as_a_whole(site):
     assert job.wait().numbers == MEDIAN
 
 
+def test_a_scale_that_is_still_checked_is_waited_for_but_not_for_ever(site, no_pauses, monkeypatch):
+    pending = {**DONE, "scale_check": "pending", "result": {**DONE["result"], "warnings": []}}
+    site.answers["GET /jobs/j1"] = [json_answer(200, pending)] * 3 + [json_answer(200, {**DONE, "scale_check": "done"})]
+    result = site.client().job("j1").wait()
+    assert result.warnings == ["Scale doubtful."] and len(no_pauses) == 3
+    site.answers["GET /jobs/j1"] = [json_answer(200, pending)] * 3
+    assert site.client().job("j1").wait(timeout=0).warnings == []
+    monkeypatch.setattr("deepsegm_client._jobs.LONGEST_CHECK", 0)
+    assert site.client().job("j1").wait().warnings == []
+    site.answers["GET /jobs/j1"] = [json_answer(200, {**pending, "state": "failed", "error": "Damaged."})]
+    with pytest.raises(Failed, match="Damaged"):
+        site.client().job("j1").wait()
+
+
 @pytest.mark.parametrize(
     ("url", "how"),
     [("site.example", {}), ("http://x", {"token": "a", "secret": "b" * 16}), ("http://x", {"user": "alice"})],

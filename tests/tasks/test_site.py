@@ -132,7 +132,7 @@ class TestSite:
 
     @pytest.mark.slow
     def test_an_image_of_another_kind_is_a_finished_result(self, client, kind, image, reader, monkeypatch):
-        """Its picture, what it looks like instead, no number, and one click to the model that fits."""
+        """Its picture, what it looks like instead, no number, and small pictures of what other models find."""
         other = cards.find("grain-boundaries" if kind.task.name != "grains" else "particles")
         monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: ([other], False))
         monkeypatch.setattr(pipeline, "relative_distance", lambda *asked: 0.0)
@@ -147,7 +147,7 @@ class TestSite:
         if not refuses:
             return
         assert not any(each["kept"] for each in outlines["particles"])
-        assert "No numbers" in page and f"Analyse with {other.title}" in page
+        assert "No numbers" in page and f'hx-get="/jobs/{job.pk}/proposals/"' in page
         assert 'id="scale-title"' not in page
         assert not any(value["value"] for value in job.summary["quantities"].values())
         sent = client.post(f"/jobs/{job.pk}/change/", {"model": other.name})

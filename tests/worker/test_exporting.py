@@ -16,13 +16,14 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph import types
-from segmentation.core.micrograph.readings import with_scale_read
+from segmentation.core.micrograph.readings import CUT_OFF, with_scale_read
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports
 from segmentation.core.report.files import write_all
 from segmentation.core.report.signatures import Filing
 from segmentation.core.tasks import find
 from segmentation.models import ExportJob, Job, Micrograph, Superseded
+from segmentation.services import Refused
 from segmentation.services.ground import bundles
 from tests.core.builders import analysis_of, grey_of
 from worker import exporting, tasks
@@ -232,3 +233,39 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
         assert b"Do not use: scale wrong" in content(job, "particles.csv")
         assert b"Do not use: scale wrong" in content(job, "result.json")
         assert not ExportJob.objects.filter(asked=True).exists()
+
+
+@pytest.mark.parametrize(
+    "read", [{}, {"nm_per_pixel": 5.0, "relative_uncertainty": 0.001, "text": "1 µm", "sure": True}]
+)
+def test_a_bar_that_was_not_read_in_time_is_read_again(result, monkeypatch, django_capture_on_commit_callbacks, read):
+    """The result and the API say so; one action queues it, twice is once, and then no trace is left."""
+    job = result()
+    image = job.micrograph
+
+    def pixels_of(stored, *_):
+        found = types.Micrograph(grey_of(LABELS), stored.name, stored.sha256, Calibration.absent())
+        return with_scale_read(found, stored.reading)
+
+    def publish(reading):
+        Micrograph.objects.filter(pk=image.pk).update(state="running", attempt=1)
+        services.publish_reading(micrograph=Micrograph.objects.get(pk=image.pk), reading=reading)
+        tasks.run_job(str(job.pk))
+        return Job.objects.get(pk=job.pk)
+
+    monkeypatch.setattr(exporting, "pixels_of", pixels_of)
+    unread = {**job.summary, "calibration": asdict(Calibration.absent()), "unread": True}
+    Job.objects.filter(pk=job.pk).update(summary=unread)
+    job = publish({"note": CUT_OFF})
+    assert job.scale_check == "cut off" and CUT_OFF in job.summary["warnings"]
+    with django_capture_on_commit_callbacks() as messages:
+        services.retry_job(job=job)
+    job = Job.objects.get(pk=job.pk)
+    assert len(messages) == 1
+    assert (job.state, job.scale_check, job.micrograph.state) == ("done", "pending", "queued")
+    assert services.retry_job(job=job).scale_check == "pending"
+    job = publish(read)
+    assert job.scale_check == "done" and CUT_OFF not in job.summary["warnings"]
+    assert job.summary["calibration"]["nm_per_pixel"] == read.get("nm_per_pixel")
+    with pytest.raises(Refused, match="failed or was cancelled"):
+        services.retry_job(job=job)

@@ -68,6 +68,8 @@ def test_the_likeliest_models_the_other_polarity_and_two_scales(here):
     others = [{"model": each.name} for each in here[1:5]]
     varied = [{"model": "particles", **way} for way in ({"polarity": "dark"}, {"scale": 0.25}, {"scale": 1.0})]
     assert settings == [others[0], varied[0], others[1], varied[1], others[2], varied[2], others[3]]
+    advised = ways(part_of(), AnalysisSettings.of(), {**used, "resembles": {"model": "coatings"}}, "particles", here)
+    assert advised[0].settings == {"model": "coatings"}, "what the image looks like is tried first"
     of_another_kind = ways(part_of(), AnalysisSettings.of(), used, "particles", here, refused=True)
     assert [way.settings for way in of_another_kind] == others
 
@@ -109,6 +111,24 @@ def test_a_page_shows_what_was_found_and_one_click_analyses_so(asked, client, mo
     assert (settings.model, settings.scale, settings.polarity) == ("particles", 0.25, "dark")
     services.delete_job(job=asked.job)
     assert not Proposals.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected", "least"), [(True, 0.9, 0.5), (False, 0.6, 0.6), (False, 0.2, 0.5), (False, None, 0.5)]
+)
+def test_nothing_is_advised_that_is_no_better(asked, client, monkeypatch, refused, expected, least):
+    used = {**NOTHING["used"], "resembles": {"model": "coatings"}} | ({"expected": expected} if expected else {})
+    Job.objects.filter(pk=asked.job_id).update(summary={**NOTHING, "used": used, "refused": refused})
+    tried = []
+
+    def look(part, requested, way, card, *, least, **_):
+        tried.append((card.name, least))
+
+    monkeypatch.setattr(proposing, "look", look)
+    tasks.propose(asked.pk)
+    assert tried[0] == ("coatings", least)
+    page = page_of(client, asked.job)
+    assert "Nothing sure, with other models or settings" in page and "<button" not in page and "hx-get" not in page
 
 
 def test_a_job_comes_first_and_what_was_tried_is_not_tried_again(asked, make_job, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +125,16 @@ def rings(
     for top in range(0, len(labels), step):
         above = min(top, far)
         part, rows = labels[top - above : top + step + far], slice(above, above + step)
-        owner = ndimage.maximum_filter(part, 2 * far + 1)[rows]
-        ring = (owner > 0) & ~ndimage.maximum_filter(part > 0, 2 * near + 1)[rows]
+        owner = _largest_within(part, far)[rows]
+        ring = (owner > 0) & ~_largest_within(part > 0, near)[rows]
         yield owner[ring], slice(top, top + step), ring
+
+
+def _largest_within(values: NDArray[Any], reach: int) -> NDArray[Any]:
+    """(H, W) the largest of the values (H, W), 0 or more, up to `reach` px away along rows, columns and diagonals."""
+    for _ in range(2):
+        across, width, size = np.pad(values, ((reach, reach), (0, 0))), 2 * reach + 1, 1
+        while 2 * size <= width:
+            across, size = np.maximum(across[:-size], across[size:]), 2 * size
+        values = np.maximum(across[: len(values)], across[width - size :]).T
+    return values

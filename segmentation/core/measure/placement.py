@@ -15,9 +15,11 @@ from .distribution import Floats
 from .hulls import cross
 
 Floats32 = NDArray[np.float32]
+Ints = NDArray[np.int64]
 ROUND = 1.2  # times as long as wide: up to there an object is a disc
 TRIES = 300  # places that are tried for one object, in the mean, before the picture counts as too full
 MOST_AT_ONCE = 12  # places tried at once for one object
+MOST_CELLS = 64  # along a side of the frame
 
 
 def rods(area: Floats, width: Floats, length: Floats) -> tuple[Floats, Floats]:
@@ -33,7 +35,7 @@ def place(
     """Centres (times, n, 2) of n rods in a frame (width, height), placed so many times; None if there is no room."""
     order = np.argsort(-(radius + half), kind="stable")
     radius, half = radius[order], half[order]
-    x, y, turn = np.zeros((3, len(radius), times), np.float32)
+    placed = _Placed(radius, half, frame, times)
     accepted = 1.0  # share of the places tried for the object before: as many as are needed are tried at once
     for k in range(len(radius)):
         waiting, tried = np.arange(times), 0
@@ -41,49 +43,85 @@ def place(
             at_once = int(np.ceil(min(1 / accepted, MOST_AT_ONCE) * times / len(waiting)))
             each = np.repeat(waiting, at_once)
             new = rng.random((3, len(each)), np.float32) * np.array([[frame[0]], [frame[1]], [np.pi]], np.float32)
-            earlier = x[:k, each], y[:k, each], turn[:k, each]
-            free = ~_hits(new, *earlier, radius[: k + 1], half[: k + 1]).reshape(-1, at_once)
-            tried, placed = tried + len(each), free.any(1)
-            first = np.flatnonzero(placed) * at_once + free[placed].argmax(1)
-            x[k, waiting[placed]], y[k, waiting[placed]], turn[k, waiting[placed]] = new[:, first]
-            waiting = waiting[~placed]
+            free = ~placed.hits(k, each, new).reshape(-1, at_once)
+            tried, is_placed = tried + len(each), free.any(1)
+            first = np.flatnonzero(is_placed) * at_once + free[is_placed].argmax(1)
+            placed.where[:, waiting[is_placed], k] = new[:, first]
+            waiting = waiting[~is_placed]
         if len(waiting):
             return None
+        placed.enter(k)
         accepted = times / tried
-    return np.stack([x.T, y.T], axis=2).astype(np.float64)
+    return placed.where[:2].transpose(1, 2, 0).astype(np.float64, "C")
 
 
-def _hits(new: Floats32, x: Floats32, y: Floats32, turn: Floats32, radius: Floats, half: Floats) -> NDArray[np.bool_]:
-    """(m,) whether a new rod, the last of k + 1 by radius and half, overlaps one of the k (k, m) before it. new: (3, m)
-    its places and directions."""
-    k = len(x)
-    across, down = x - new[0], y - new[1]
-    square = across * across
-    square += down * down
-    touching = (radius[:k] + radius[k]).astype(np.float32)
-    hit = (square < (touching**2)[:, None]).any(0)
-    if hit.all() or not half.any():
-        return np.asarray(hit)
-    near = square < ((touching + half[:k] + half[k]) ** 2).astype(np.float32)[:, None]
-    other, which = np.nonzero(near & ~hit)
-    if len(which):
-        away = np.stack([across[other, which], down[other, which]], axis=1)
-        one, two = (np.stack([np.cos(way), np.sin(way)], axis=1) for way in (new[2, which], turn[other, which]))
-        hit[which[_apart(away, one, float(half[k]), two, half[other]) < touching[other]]] = True
-    return np.asarray(hit)
+class _Placed:
+    """The rods that are placed, the largest first, each so many times. A cell of the frame lists those that a later
+    rod, which is no larger, may touch with its middle in the cell.
+
+    where: (3, times, n) places and directions.
+    """
+
+    def __init__(self, radius: Floats, half: Floats, frame: tuple[float, float], times: int) -> None:
+        self.radius, self.half = radius, half
+        self.where = np.zeros((3, times, len(radius)), np.float32)
+        self._side = max(float(np.median(radius + half)), max(frame) / MOST_CELLS)
+        self._last = [int(length // self._side) for length in frame]
+        cells = times * (self._last[0] + 1) * (self._last[1] + 1)
+        self._count, self._listed = np.zeros(cells, np.int64), np.zeros((cells, 4), np.int64)
+
+    def _cells(self, time: Ints, x: Floats32, y: Floats32) -> Ints:
+        column, row = (
+            np.clip(at // self._side, 0, end).astype(int) for at, end in zip((x, y), self._last, strict=True)
+        )
+        return np.asarray((time * (self._last[1] + 1) + row) * (self._last[0] + 1) + column)
+
+    def enter(self, k: int) -> None:
+        """List the rod k, which is placed, in all cells around it."""
+        reach = 1.001 * (self.radius + self.half)[k : k + 2].sum()
+        x, y = self.where[:2, :, k, None] + np.append(np.arange(-reach, reach, 0.99 * self._side), reach)
+        cells = self._cells(np.arange(len(x))[:, None, None], x[:, None], y[:, :, None]).ravel()
+        count = self._count[cells]
+        if count.max() >= self._listed.shape[1]:
+            self._listed = np.pad(self._listed, ((0, 0), (0, count.max())))
+        self._listed[cells, count] = k
+        self._count[cells] = count + 1
+
+    def hits(self, k: int, time: Ints, new: Floats32) -> NDArray[np.bool_]:
+        """(m,) whether the rod k overlaps an earlier one at the places and in the directions (3, m) `new`."""
+        cells, hit = self._cells(time, new[0], new[1]), np.zeros(len(time), bool)
+        count = self._count[cells]
+        which = np.repeat(np.arange(len(time)), count)
+        other = self._listed[cells[which], np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)]
+        touching = (self.radius + self.radius[k]).astype(np.float32)
+        farthest = ((touching + self.half + self.half[k]) ** 2).astype(np.float32)
+        away = self.where.reshape(3, -1)[:2].take(time[which] * len(touching) + other, 1) - new[:2].take(which, 1)
+        square = (away * away).sum(0)
+        near = np.flatnonzero(square < farthest[other])
+        hit[which[near[square[near] < touching[other[near]] ** 2]]] = True
+        near = near[~hit[which[near]]]
+        if len(near) and self.half.any():
+            which, other = which[near], other[near]
+            one, two = (
+                np.stack([np.cos(turn), np.sin(turn)]) for turn in (new[2, which], self.where[2, time[which], other])
+            )
+            hit[which[_apart(away[:, near], one, float(self.half[k]), two, self.half[other]) < touching[other]]] = True
+        return hit
 
 
-def _apart(away: Floats, one: Floats, half_one: float, two: Floats, half_two: Floats) -> Floats:
-    """(p,) distance of two straight pieces: the first around 0 along `one`, the second around `away` along `two`."""
+def _apart(away: Floats32, one: Floats32, half_one: float, two: Floats32, half_two: Floats) -> Floats:
+    """(p,) distance of two straight pieces: the first around 0 along `one`, the second around `away` along `two`, all
+    (2, p)."""
     ends = []
     for sign in (-1, 1):
         for from_middle, other, long in (
             (sign * half_one * one - away, two, half_two),
-            (away + sign * half_two[:, None] * two, one, half_one),
+            (away + sign * half_two * two, one, half_one),
         ):
-            at = np.clip((from_middle * other).sum(1), -long, long)
-            ends.append(((from_middle - at[:, None] * other) ** 2).sum(1))
-    turn = cross(one, two)
+            at = np.clip((from_middle * other).sum(0), -long, long)
+            ends.append(((from_middle - at * other) ** 2).sum(0))
+    turn = cross(one.T, two.T)
     with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = (np.abs(cross(away, two) / turn) <= half_one) & (np.abs(cross(away, one) / turn) <= half_two)
+        crossing = np.abs(cross(away.T, two.T) / turn) <= half_one
+        crossing &= np.abs(cross(away.T, one.T) / turn) <= half_two
     return np.where(crossing, 0.0, np.sqrt(np.min(ends, axis=0)))

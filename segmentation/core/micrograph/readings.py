@@ -34,7 +34,8 @@ def texts_agree(reading: Mapping[str, Any] | None) -> bool:
 
 def with_scale_read(micrograph: Micrograph, reading: Mapping[str, Any] | None) -> Micrograph:
     """The micrograph with what was read in it: its scale where that is beyond doubt, and notes about it."""
-    note = (reading or {}).get("note") if calibration_of(reading).nm_per_pixel else ""
+    note = (reading or {}).get("note", "")
+    note = note if note == CUT_OFF or calibration_of(reading).nm_per_pixel else ""
     notes = (*micrograph.notes, note) if note else micrograph.notes
     return replace(micrograph, reading=sure_calibration(reading), texts_agree=texts_agree(reading), notes=notes)
 

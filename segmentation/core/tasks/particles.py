@@ -177,8 +177,7 @@ def measure(
     alternatives = {}
     if not withheld(segmentation, settings):
         alternatives = {
-            name: judged(other, *(under(other, dense, values) for values in of_each))
-            for name, other in segmentation.alternatives.items()
+            name: judged(other, *under(other, dense, *of_each)) for name, other in segmentation.alternatives.items()
         }
         alternatives["Feret without pixel corners"] = without_corners(table, dense)
     obstacle = unseen_specks(segmentation, int(table.kept.sum()))

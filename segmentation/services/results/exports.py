@@ -22,6 +22,7 @@ from ..ground.queue import ask_for_files, enqueue_after_commit
 from ..ground.refusal import Refused
 from .pooling import refresh_after_commit
 from .publishing import heed_reading, store
+from .segmentations import NAME as SEGMENTATION
 
 LONGEST_WAIT = 30.0  # seconds
 AT_ONCE = BoundedSemaphore(2)  # threads of the web process that may wait; the others answer at once
@@ -112,7 +113,7 @@ def publish_export(
     """Store the files that are not stored yet and set the export done; raises `Superseded`.
 
     files: all files of the job, by name. If the result was signed meanwhile they are written once more. summary: of a
-    result that was measured again (`heed_reading`); it replaces the earlier one, as these files do. early: store copies
+    result that was measured again (`heed_reading`): it and these files replace all earlier ones. early: store copies
     of the first files of an export that goes on, so that whoever waits for one need not wait for the others.
     """
     job = export.job
@@ -127,16 +128,18 @@ def publish_export(
             export.change() if early else export.finish(ExportJob.State.DONE)
             same = Job.objects.filter(attempt=job.attempt, signature_hash=job.signature_hash)
             if same.locked(job.pk) is not None:
-                replaced = job.artifacts.filter(name__in=[row.name for row in artifacts])
+                names = {row.name for row in artifacts}
+                replaced = job.artifacts.exclude(name=SEGMENTATION) if summary else job.artifacts.filter(name__in=names)
                 earlier = list(replaced.values_list("file", flat=True))
                 replaced.delete()
                 Artifact.objects.bulk_create(artifacts)
                 if summary:
                     Job.objects.filter(pk=job.pk).update(summary=summary)
                     refresh_after_commit(job.sample_id)
+                transaction.on_commit(lambda: remove_files(earlier))
                 if not early:
                     heed_reading(Job.objects.filter(pk=job.pk))
-                    transaction.on_commit(lambda: (_remove_earlier(export), remove_files(earlier)))
+                    transaction.on_commit(lambda: _remove_earlier(export))
                 return
             if not early:
                 ExportJob.objects.filter(pk=export.pk).update(**AFRESH)

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
+from ...core.micrograph.readings import CUT_OFF
 from ...models import AFRESH, Job, Micrograph, OutlinePreview, Segmentation
 from ..access.webhooks import announce
 from ..ground import tables
@@ -199,13 +200,18 @@ def cancel_job(*, job: Job) -> Job:
 
 @transaction.atomic
 def retry_job(*, job: Job) -> Job:
-    """Queue a failed or cancelled job once more; retrying twice is once.
+    """Queue a failed or cancelled job once more; of a finished one read the bar again whose reading was cut off.
 
+    Retrying twice is once.
     Raises Refused (409 if it cannot be tried again, 429 if its maker has too many jobs running).
     """
     job.micrograph = _locked_upload(job)
     if job.micrograph.is_useless:
         raise Refused(UNREADABLE, 409)
+    if job.is_done and job.scale_check != "done":
+        read_bar_again(job.micrograph)
+        job.refresh_from_db()
+        return job
     if job.can_retry:
         check_waiting(**job.maker)
         check_megapixels(job.micrograph, **job.maker)
@@ -220,6 +226,14 @@ def retry_job(*, job: Job) -> Job:
     elif job.sample_id is None and job.ready:
         enqueue_after_commit(job.pk)
     return job
+
+
+def read_bar_again(micrograph: Micrograph) -> None:
+    """Queue a micrograph whose bar could not be read in time; its finished results heed what the bar says then."""
+    if Micrograph.objects.filter(pk=micrograph.pk, reading__note=CUT_OFF).update(reading={}, **AFRESH):
+        for job in micrograph.jobs.filter(state=Job.State.DONE, signature_hash=""):
+            Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": True})
+        transaction.on_commit(enqueue_inspection)
 
 
 @frees_room

@@ -15,12 +15,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ...core.micrograph.readings import CUT_OFF
 from ...core.report import exports
 from ...models import AFRESH, AGAIN, Artifact, Attempted, ExportJob, Job, Micrograph, Sample, SampleArtifact, Training
 from ..access.webhooks import announce
 from ..ground import bundles
 from ..ground.calibration import disagreements, settings_calibration, used_calibration
 from ..ground.files import LocalFile, publishing, remove_folder
+from ..ground.queue import enqueue_after_commit
 from .pooling import refresh_after_commit
 from .segmentations import NAME
 
@@ -60,10 +62,12 @@ def heed_reading(jobs: QuerySet) -> None:
         if not job.micrograph.is_finished:
             continue
         used, now = used_calibration(job), settings_calibration(job)
-        if disagreements(job.micrograph, used) or now.nm_per_pixel != used.nm_per_pixel:
+        cut_off = CUT_OFF in job.summary.get("warnings", ())  # the reading before this one
+        if cut_off or disagreements(job.micrograph, used) or now.nm_per_pixel != used.nm_per_pixel:
             export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
             ended = ("done", "failed")  # one that is under way is written once more when it ends
             ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**AFRESH, asked=False)
+            enqueue_after_commit(export.pk, ExportJob)
         else:
             Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": False})
 

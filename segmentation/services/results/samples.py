@@ -12,6 +12,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
+from ...core.micrograph.readings import CUT_OFF
 from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ...models.samples import TYPED
 from ..ground import limits, tables
@@ -19,7 +20,7 @@ from ..ground.calibration import StatedScale, calibration_for, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
 from ..ground.refusal import Refused, lock
 from ..ground.space import frees_room
-from .jobs import OTHER_CONTENT, files_of, fitting
+from .jobs import OTHER_CONTENT, files_of, fitting, read_bar_again
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .segmentations import segmentation_for
@@ -235,7 +236,8 @@ def count_corrections(*, sample: Sample) -> int:
 
 @transaction.atomic
 def retry_failed(*, sample: Sample) -> int:
-    """Queue the images that failed or were cancelled once more, and the pooling; returns how many images.
+    """Queue the images that failed or were cancelled once more, and the pooling; returns how many images. A bar whose
+    reading was cut off is read again.
 
     As many as their maker's limits allow; raises Refused (429) if too many samples are running.
     """
@@ -250,6 +252,8 @@ def retry_failed(*, sample: Sample) -> int:
         except Refused:
             break
         count += Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **AFRESH)
+    for job in sample.members.filter(state=Job.State.DONE, micrograph__reading__note=CUT_OFF):
+        read_bar_again(job.micrograph)
     refresh_after_commit(sample.pk)
     return count
 

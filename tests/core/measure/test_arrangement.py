@@ -8,7 +8,7 @@ import pytest
 from segmentation.core.measure.agglomerates import agglomerates
 from segmentation.core.measure.arrangement import Field, arrange, mean_distance, pair_correlation, pooled
 from segmentation.core.measure.neighbours import local_densities, with_neighbours
-from segmentation.core.measure.placement import _apart, place, rods
+from segmentation.core.measure.placement import _apart, _Placed, place, rods
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
@@ -203,9 +203,25 @@ class TestAgainstChance:
             np.hypot(*(p[:, None] - p[None]).transpose(2, 0, 1))[np.triu_indices(40, 1)].min() >= 9 for p in points
         )
 
+    def test_all_earlier_rods_that_a_place_touches_are_looked_at(self):
+        rng, size = np.random.default_rng(3), np.array(FRAME)
+        radius, half = rng.lognormal(1.2, 0.9, (2, 60))
+        order = np.argsort(-(radius + half))
+        radius, half = radius[order], half[order]
+        placed = _Placed(radius, half, FRAME, 2)
+        placed.where[:] = rng.random((3, 2, 60), np.float32) * np.array([*size, np.pi])[:, None, None]
+        for k in range(60):
+            time, new = np.arange(40) % 2, rng.random((3, 40)).astype(np.float32) * np.array([[*size, np.pi]]).T
+            x, y, turn = (values[time, :k] for values in placed.where)
+            away = np.stack([(x - new[0][:, None]).ravel(), (y - new[1][:, None]).ravel()])
+            one, two = (np.stack([np.cos(way), np.sin(way)]) for way in (np.repeat(new[2], k), turn.ravel()))
+            apart = _apart(away, one, half[k], two, np.tile(half[:k], 40)).reshape(40, k)
+            assert np.array_equal(placed.hits(k, time, new), (apart < radius[:k] + radius[k]).any(1))
+            placed.enter(k)
+
     def test_distance_of_straight_pieces(self):
-        one, away = np.array([(1.0, 0.0)]), np.array([(10.0, 0.0)])
-        up, crossed = np.array([(0.0, 1.0)]), np.array([(2.0, 0.0)])
+        one, away = np.array([(1.0,), (0.0,)]), np.array([(10.0,), (0.0,)])
+        up, crossed = np.array([(0.0,), (1.0,)]), np.array([(2.0,), (0.0,)])
         assert _apart(away, one, 3.0, one, np.array([2.0])) == pytest.approx([5])
         assert _apart(away, one, 3.0, up, np.array([2.0])) == pytest.approx([7])
         assert _apart(crossed, one, 3.0, up, np.array([2.0])) == pytest.approx([0])

@@ -376,9 +376,10 @@ def test_a_reader_that_talks_nonsense_reads_nothing(monkeypatch: pytest.MonkeyPa
     assert recognise(strip()) == []
 
 
-def test_a_reading_that_was_cut_off_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by", [signal.SIGPROF, signal.SIGALRM, signal.SIGKILL, signal.SIGABRT])
+def test_a_reading_that_was_cut_off_says_so(monkeypatch: pytest.MonkeyPatch, by: signal.Signals) -> None:
     def run(*_: object, **__: object) -> None:
-        raise subprocess.CalledProcessError(-signal.SIGPROF, "python")
+        raise subprocess.CalledProcessError(-by, "python")
 
     monkeypatch.setattr(subprocess, "run", run)
     reading = read_bar(read(SAMPLE))

@@ -7,12 +7,14 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
+from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import calibration_words
 from segmentation.core.tasks.judgement import NONE_FOUND
@@ -568,3 +570,48 @@ class TestResult:
     def test_a_rerun_names_the_result_it_came_from(self, maker, job):
         old = job()
         assert f'href="/jobs/{old.pk}/"' in words(maker.get(address(job(parent=old, micrograph=old.micrograph))))
+
+
+class TestBarReadLater:
+    """The page says that the bar is being read, shows what it says when it comes, and offers to read it again."""
+
+    BAR = {"nm_per_pixel": 14.7, "relative_uncertainty": 0.001, "text": "100 nm", "sure": True}
+
+    @pytest.fixture
+    def late(self, maker, job):
+        """The page's answer to what it asks of a job whose image and summary are as given."""
+        row = job()
+
+        def ask(was, micrograph, **changed):
+            Micrograph.objects.filter(pk=row.micrograph_id).update(**{"calibration": ZEISS, **micrograph})
+            Job.objects.filter(pk=row.pk).update(summary={**SUMMARY, **changed})
+            page = maker.get(address(row, f"status/?late={was}"), headers=HTMX) if was else maker.get(address(row))
+            return page if page.status_code == 204 else words(page)
+
+        return ask
+
+    def test_it_says_so_until_the_numbers_are_measured_again(self, late):
+        reading, read = {"state": "running"}, {"state": "done", "reading": self.BAR}
+        page = late("", reading, unread=True)
+        assert "The bar in the image is still being read" in page and "?late=pending" in page
+        assert late("pending", reading, unread=True).status_code == 204
+        page = late("pending", read, unread=True)
+        assert "a factor of 2" in page and "being measured again" in page and "?late=measuring" in page
+        assert late("measuring", read, unread=True).status_code == 204
+        flags = as_json([Flag.doubtful("Do not use these numbers. Check.", "Do not use: scale wrong by 2?")])
+        page = late("measuring", read, unread=False, **flags)
+        assert "Do not use these numbers. Check." in page and "Load this page again" in page and "hx-get" not in page
+        agrees = {"state": "done", "reading": {**self.BAR, "nm_per_pixel": ZEISS["nm_per_pixel"]}}
+        assert late("pending", agrees, unread=False).strip() == ""
+
+    def test_one_click_reads_it_again(self, late, maker, client, queue):
+        page = late("pending", {"state": "done", "reading": {"note": CUT_OFF}}, unread=False)
+        row = Job.objects.get()
+        assert CUT_OFF in page and f'action="{address(row, "retry/")}"' in page and "Read the bar again" in page
+        assert "Read the bar again" in words(maker.get(address(row)))
+        assert "Read the bar again" not in words(Client().get(address(row))), "the result of somebody else"
+        answer = maker.get(f"/api/v1/jobs/{row.pk}").json()
+        assert answer["scale_check"] == "cut off"
+        assert maker.post(address(row, "retry/")).status_code == 303
+        assert "The bar in the image is still being read" in words(maker.get(address(row)))
+        assert maker.get(f"/api/v1/jobs/{row.pk}").json()["scale_check"] == "pending"

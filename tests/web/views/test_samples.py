@@ -13,6 +13,7 @@ from django.test import Client
 
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.results import NO_PIXEL_SIZE
+from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.forms.samples import NO_PIXEL
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact
 from segmentation.presenters.sample import EXCLUDED
@@ -346,6 +347,32 @@ class TestPage:
         page = words(client.get(page_of(sample)))
         assert "0.png" in page and "155" in page and 'id="pooled"' not in page and "data-tabs" not in page
 
+    def test_bars_that_are_read_later_load_it_anew_where_they_change_its_numbers(self, client, finished):
+        sample = finished(DONE, DONE)
+        first = sample.jobs.first()
+        Job.objects.filter(pk=first.pk).update(summary={**first.summary, "unread": True})
+        page = words(client.get(page_of(sample)))
+        asks = f"{page_of(sample)}status/?late={sample.attempt}"
+        assert "Bars in the images are still being read" in page and f'hx-get="{asks}"' in page
+        assert client.get(f"/api/v1/samples/{sample.pk}").json()["scale_check"] == "pending"
+        htmx = {"HX-Request": "true"}
+        assert client.get(asks, headers=htmx).status_code == 204
+        Job.objects.filter(pk=first.pk).update(summary={**first.summary, "unread": False})
+        assert client.get(asks, headers=htmx).content == b"", "nothing has changed"
+        Sample.objects.filter(pk=sample.pk).update(state="running", attempt=sample.attempt + 1)
+        assert client.get(asks, headers=htmx).status_code == 204
+        Sample.objects.filter(pk=sample.pk).update(state=Sample.State.DONE)
+        assert client.get(asks, headers=htmx).headers["HX-Redirect"] == page_of(sample)
+
+    def test_bars_that_were_not_read_in_time_are_read_again_by_one_click(self, finished, queue):
+        sample, maker = finished(DONE, DONE, visitor=VISITOR), visit(Client(), VISITOR)
+        Micrograph.objects.filter(jobs=sample.jobs.first()).update(reading={"note": CUT_OFF})
+        page = words(maker.get(page_of(sample)))
+        assert f'action="{page_of(sample)}retry/"' in page and "Read the bars again" in page
+        maker.post(f"{page_of(sample)}retry/")
+        assert Sample.objects.get(pk=sample.pk).scale_check == "pending"
+        assert Micrograph.objects.filter(state="queued", reading={}).count() == 1
+
     def test_two_hundred_images_take_few_queries(
         self, client, make_micrograph, make_sample, django_assert_max_num_queries
     ):
@@ -355,7 +382,7 @@ class TestPage:
         Job.objects.bulk_create(Job(**known, submission=uuid4().hex, state=DONE) for _ in range(197))
         sample.pooled, sample.state = pooled_of(*sample.jobs.order_by("created", "pk")), Sample.State.DONE
         sample.save()
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(15):
             response = client.get(page_of(sample))
         assert len(response.context["pooled"].images) == 200
 
