@@ -8,8 +8,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lines of Python outside tests; the aim is 56,000. What 1.1.0 bought with 5,100: fibres, arrangement, shapes (2,700);
 # the dossier for regulators and notebooks (850); analyses without torch, models for other programs (650); the preview
 # (250); EMD files (370); unresolved contacts (120); files of samples and of other kinds than particles that agree with
-# their pages (120); bare ground and lines that are no fibres (25); questions about a contradicted scale, and a late answer to them (130);
-# fibres of a sample measured together, and one place that says what each interval includes (40).
+# their pages (120); bare ground and lines that are no fibres (25); questions about a contradicted scale, and a late
+# answer to them (130); fibres of a sample measured together, and one place that says what intervals include (40).
 MOST = 70_640
 
 
