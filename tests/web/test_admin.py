@@ -118,7 +118,7 @@ def test_samples_are_tried_again_as_far_as_their_makers_limits_allow(desk, make_
     samples = [make_sample("failed", owner=alice, name=f"Batch {number}") for number in range(3)]
     data = {"action": "retry", "_selected_action": [str(sample.pk) for sample in samples]}
     page = desk.post(reverse("admin:segmentation_sample_changelist"), data, follow=True).content.decode()
-    assert "2 samples are pooled" in page and page.count("of your samples") == 1
+    assert "2 samples are counted together" in page and page.count("of your samples") == 1
     assert sorted(sample.jobs.get().state for sample in samples) == ["failed", "queued", "queued"]
 
 

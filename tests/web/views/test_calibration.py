@@ -115,7 +115,7 @@ class TestSuggestion:
         told = micrograph(ZEISS, lone)
         assert told.own_calibration == Calibration(**ZEISS)
         (sentence,) = disagreements(told)
-        assert "5 nm" in sentence and "use that of the file" in sentence
+        assert "5 nm" in sentence and "the file is used" in sentence
         by_a_program = micrograph({**ZEISS, "detail": "ImageJ, pixels per nm"}, lone)
         assert by_a_program.own_calibration == Calibration.absent()
 
