@@ -315,8 +315,10 @@ class PooledResult(ChartedSummary):
         paths = ("unit", "median", "intervals__median", "budget__median__ends")
         names = ("summary__quantities", *(f"summary__statistics__{path}" for path in paths))
         of_jobs = Job.objects.filter(pk__in=[job.pk for job in jobs], state=Job.State.DONE).values_list("pk", *names)
-        own = {pk: self._median(*size) if size[1] else self._numbers(numbers or {}) for pk, numbers, *size in of_jobs}
-        rows = [replace(row, **own.get(row.job.pk, {})) for row in rows if row.job]
+        by_job = {
+            pk: self._median(*size) if size[1] else self._numbers(numbers or {}) for pk, numbers, *size in of_jobs
+        }
+        rows = [replace(row, **by_job.get(row.job.pk, {})) for row in rows if row.job]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
 

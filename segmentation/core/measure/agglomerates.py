@@ -65,7 +65,7 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
     inside = np.where(together, kept, 0)[kept > 0]
     sized = together & whole
     share = float(inside.sum() / counted.sum()) if len(counted) else None
-    known = Agglomerates(
+    groups = Agglomerates(
         groups=int(together.sum()),
         singles=int(kept[outlines == 1].sum()),
         primaries_in_groups=int(kept[together].sum()),
@@ -79,14 +79,14 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
         fractal_groups=int(sized.sum()),
     )
     if share in (0.0, 1.0):
-        known["share_interval"] = list(wilson(share * len(counted), len(counted)))
+        groups["share_interval"] = list(wilson(share * len(counted), len(counted)))
     elif len(counted) >= FEWEST:
-        known["share_interval"] = _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), len(counted), rng)
+        groups["share_interval"] = _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), len(counted), rng)
     x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])
     if len(x) >= FEWEST_FRACTAL and np.ptp(outlines[sized]) > 0:
-        known["fractal_dimension"] = float(slope(x, y))
-        known["fractal_interval"] = _interval(lambda i: slope(x[i], y[i]), len(x), rng)
-    return known
+        groups["fractal_dimension"] = float(slope(x, y))
+        groups["fractal_interval"] = _interval(lambda i: slope(x[i], y[i]), len(x), rng)
+    return groups
 
 
 def slope(x: Floats, y: Floats) -> Floats:

@@ -82,8 +82,8 @@ def pooled(tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibrati
         for name in ("neighbour_distance", "neighbour_gap")
     )
     n, unit = sum(int(table.whole.sum()) for table in tables), tables[0].unit
-    found = Arrangement(unit=unit, n=n, centre=centre, edge=edge, pairs=None, alignment=None, sentence=BY_IMAGE)
-    return found if centre["n"] else None
+    arrangement = Arrangement(unit=unit, n=n, centre=centre, edge=edge, pairs=None, alignment=None, sentence=BY_IMAGE)
+    return arrangement if centre["n"] else None
 
 
 def _thinned(pairs: Pairs) -> Pairs:

@@ -238,10 +238,10 @@ def _threshold(case: Case) -> Contribution:
 
 def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
     """Of the images of a sample, weighted by their particles; None unless it is known of all of them."""
-    if not effects or any(None in each for _, each in effects):
+    if not effects or any(None in effect for _, effect in effects):
         return None
     counts = [count for count, _ in effects]
-    return Effect(*np.average([each for _, each in effects], axis=0, weights=counts).tolist())
+    return Effect(*np.average([effect for _, effect in effects], axis=0, weights=counts).tolist())
 
 
 def _unresolved(case: Case) -> Contribution | None:
@@ -270,14 +270,14 @@ def _segmentation(case: Case) -> Contribution:
     data the image resembles. If the owner has truth masks, only these are used. The sizes of this image give the
     effect on the fraction."""
     with_error = [score for score in case.evidence.scores if isinstance(score.get(ERROR), int | float)]
-    own = [score for score in with_error if score.get("split") == OWN]
-    scores = own or with_error
+    of_owner = [score for score in with_error if score.get("split") == OWN]
+    scores = of_owner or with_error
     u = sqrt(sum(entry[ERROR] ** 2 for entry in scores) / len(scores)) / 100 if scores else None
     listed = "; ".join(_scored(entry) for entry in scores)
     return _contribution(
         "segmentation",
         "Segmentation (merged, split, missed)",
-        f"Root mean square error of the median on {'your own truth masks' if own else 'labelled images'}, from the"
+        f"Root mean square error of the median on {'your own truth masks' if of_owner else 'labelled images'}, from the"
         f" model's card: {listed}."
         if scores
         else "Not known: the model's card states no error of the median, or another tool made the outlines.",

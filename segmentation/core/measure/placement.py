@@ -41,10 +41,10 @@ def place(
         waiting, tried = np.arange(times), 0
         while len(waiting) and tried < TRIES * times:
             at_once = int(np.ceil(min(1 / accepted, MOST_AT_ONCE) * times / len(waiting)))
-            each = np.repeat(waiting, at_once)
-            new = rng.random((3, len(each)), np.float32) * np.array([[frame[0]], [frame[1]], [np.pi]], np.float32)
-            free = ~placed.hits(k, each, new).reshape(-1, at_once)
-            tried, is_placed = tried + len(each), free.any(1)
+            numbers = np.repeat(waiting, at_once)
+            new = rng.random((3, len(numbers)), np.float32) * np.array([[frame[0]], [frame[1]], [np.pi]], np.float32)
+            free = ~placed.hits(k, numbers, new).reshape(-1, at_once)
+            tried, is_placed = tried + len(numbers), free.any(1)
             first = np.flatnonzero(is_placed) * at_once + free[is_placed].argmax(1)
             placed.where[:, waiting[is_placed], k] = new[:, first]
             waiting = waiting[~is_placed]

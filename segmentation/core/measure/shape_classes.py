@@ -85,8 +85,8 @@ def _extent(tables: Sequence[Table], by: str, edge: Edge, uncertainty: float, se
     sizes = WeightedSizes.of(*tables, edge=edge, by=by)
     percentiles = figures(sizes.size, sizes.weights["number"])
     d10, median, d90 = (float(percentiles[at] or 0.0) for at in ("d10", "d50", "d90"))
-    known = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), uncertainty)
-    return Extent(d10=d10, median=median, d90=d90, interval=known)
+    limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), uncertainty)
+    return Extent(d10=d10, median=median, d90=d90, interval=limits)
 
 
 class Fits(NamedTuple):
@@ -104,11 +104,11 @@ def with_shapes(table: Table, labels: NDArray[np.int32]) -> Table:
     """
     fits = fit(convex_outlines(find_hulls(find_runs(labels))), table["solidity"], table["convexity"])
     chances = classify(fits.features)
-    known = (table.rescaled(None)["min_feret_px"] >= LEAST_PX) & ~table["touches_frame"].astype(bool)
+    is_classed = (table.rescaled(None)["min_feret_px"] >= LEAST_PX) & ~table["touches_frame"].astype(bool)
     size = table.nm_per_pixel or 1.0
     columns = {
-        "shape": np.where(known, np.array(SHAPES)[chances.argmax(1)], "") if len(table) else np.zeros(0, "U9"),
-        "shape_chance": np.where(known, chances.max(1, initial=0.0), np.nan),
+        "shape": np.where(is_classed, np.array(SHAPES)[chances.argmax(1)], "") if len(table) else np.zeros(0, "U9"),
+        "shape_chance": np.where(is_classed, chances.max(1, initial=0.0), np.nan),
         COLUMNS["length"].column(table.unit): fits.length * size,
         COLUMNS["width"].column(table.unit): fits.width * size,
         "slenderness": fits.length / np.maximum(fits.width, 1e-9),
@@ -164,9 +164,9 @@ def _misfit(waves: NDArray[np.complex128], templates: NDArray[np.complex128]) ->
     power, least = 2 * (np.abs(waves) ** 2).sum(1), np.full(len(waves), np.inf)
     for template in templates:
         overlap = np.fft.irfft(waves * template.conj(), TURNS, axis=1).max(1, initial=0.0) * TURNS
-        own = 2 * (np.abs(template) ** 2).sum()
-        sharp = np.clip(overlap / own, 0.3, 1.0) if own > 1e-9 else np.ones(len(waves))
-        least = np.minimum(least, power + sharp**2 * own - 2 * sharp * overlap)
+        strength = 2 * (np.abs(template) ** 2).sum()
+        sharp = np.clip(overlap / strength, 0.3, 1.0) if strength > 1e-9 else np.ones(len(waves))
+        least = np.minimum(least, power + sharp**2 * strength - 2 * sharp * overlap)
     return np.asarray(np.sqrt(np.maximum(least, 0.0)) / len(ANGLES), np.float64)
 
 

@@ -29,12 +29,12 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
     Shaded: the interval of all together, where it is no size."""
     whole = in_hundredths(name, sample.quantities[name])
     of_images = zip(sample.images, sample.by_image(name), strict=True)
-    known = [(image, in_hundredths(name, value)) for image, value in of_images if value.value is not None]
-    if not known:
+    values = [(image, in_hundredths(name, value)) for image, value in of_images if value.value is not None]
+    if not values:
         ax.set_axis_off()
-    images = [image for image, _ in known]
+    images = [image for image, _ in values]
     thin = min(1.0, 40 / max(len(images), 1))
-    for y, (image, value) in enumerate(known):
+    for y, (image, value) in enumerate(values):
         apart = image.outlier or image.excluded
         colour = ASIDE if apart else MEDIAN
         if value.low is not None and value.high is not None:

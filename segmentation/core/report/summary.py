@@ -230,7 +230,7 @@ class Summary:
     def unknown_parts(self) -> str:
         """Which contributions to the totals of the headlines are not known, as a sentence after another, or ""."""
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
-        without = [title for each in self.headlines if each.parts for title in budget[each.name]["without"]]
+        without = [title for headline in self.headlines if headline.parts for title in budget[headline.name]["without"]]
         listed = "; ".join(map(uncapital, dict.fromkeys(without)))
         return f" Not known, and not in it: {listed}." if listed else ""
 
@@ -386,8 +386,8 @@ class Summary:
     @property
     def arrangement_line(self) -> str:
         """What the comparison with random placement says; "" where nothing was measured."""
-        found = self.statistics.arrangement if self.statistics and self.kept else None
-        return found["sentence"] if found else ""
+        measured = self.statistics.arrangement if self.statistics and self.kept else None
+        return measured["sentence"] if measured else ""
 
     @property
     def shape_classes(self) -> list[Entry]:
@@ -498,9 +498,9 @@ class Summary:
             ("shape classes", self.shape_classes),
             ("rods", self.rods),
         ):
-            yield from (replace(each, group=group) for each in entries)
-        if found := self.statistics.arrangement:
-            yield Entry("pairs", "compared with chance", text=found["sentence"], group="arrangement")
+            yield from (replace(entry, group=group) for entry in entries)
+        if measured := self.statistics.arrangement:
+            yield Entry("pairs", "compared with chance", text=measured["sentence"], group="arrangement")
         for name, spread in self.statistics.shape.items():
             for of, share in spread.items():
                 yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[of].label}", Value(share), group="shape")

@@ -129,9 +129,9 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     along, of_pixel = phases.shown_in(calibration, readings.length)
     step, thickness = -(-len(readings.thickness) // MOST_POINTS), readings.thickness * size
     places = (np.arange(len(thickness)) + 0.5) * readings.step * along
-    known = readings.finite * size
-    edges = auto_edges(known)
-    shares = 100 * np.histogram(known, edges)[0] / len(known)
+    sizes = readings.finite * size
+    edges = auto_edges(sizes)
+    shares = 100 * np.histogram(sizes, edges)[0] / len(sizes)
     name, across = f"Thickness of {layer} ({unit})", f"Along the layer ({of_pixel})"
     return [
         Curve(name, across, places[::step].tolist(), {layer: thickness[::step].tolist()}),

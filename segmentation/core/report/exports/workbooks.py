@@ -93,22 +93,22 @@ def _charted(sample: SampleAnalysis) -> tuple[Any, ...]:
     from ..charts import Distribution
     from ..lengths import in_readable_unit
 
-    drawn, known = Distribution.of(sample), Summary.of(sample).known_quantities
+    drawn, entries = Distribution.of(sample), Summary.of(sample).known_quantities
     if drawn is not None and drawn.bars is not None and not drawn.few:
         unit, edges, things = drawn.statistics.unit, drawn.bars.edges.tolist(), sample.task.things.capitalize()
         heads = (f"From ({unit})", f"to ({unit})", things)
         return f"{drawn.statistics.title}, {unit}", heads, edges, edges[1:], drawn.bars.counts.tolist()
-    if known and known[0].kind == "fraction":
-        of, title = known[0].name.partition(OF)[0] + OF, number(known[0].name.partition(OF)[0]).title
-        shares = {entry.name.removeprefix(of): entry.number.value for entry in known if entry.name.startswith(of)}
+    if entries and entries[0].kind == "fraction":
+        of, title = entries[0].name.partition(OF)[0] + OF, number(entries[0].name.partition(OF)[0]).title
+        shares = {entry.name.removeprefix(of): entry.number.value for entry in entries if entry.name.startswith(of)}
         names = (sample.task.thing.capitalize(), f"{title} (%)")
         return title, names, shares, (100 * (share or 0.0) for share in shares.values())
-    if known and sample.analysis is None:
-        main = next((entry for entry in known if entry.kind != "integer"), known[0])
+    if entries and sample.analysis is None:
+        main = next((entry for entry in entries if entry.kind != "integer"), entries[0])
         values = (in_hundredths(main.name, value).value for value in in_readable_unit(sample).by_image(main.name))
         title = f"{main.term} ({main.unit})"
         return title, ("Image", title), (image.name for image in sample.images), values
-    if known and sample.analysis:
+    if entries and sample.analysis:
         for curve in sample.task.curves(sample.analysis.segmentation, sample.analysis.calibration)[-1:]:
             heads = (f"{curve.across}, from", "to", curve.title)
             return curve.across, heads, curve.x, curve.x[1:], *curve.lines.values()
@@ -130,14 +130,14 @@ def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
     _add_sheet(book, "Images", list(columns), zip(*columns.values(), strict=True), widths)
 
 
-def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement) -> None:
+def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrangement) -> None:
     """How the objects lie to each other: numbers, and the pair correlation as cells and as a chart."""
-    summary, unit = Summary.of(sample), found["unit"]
-    lines: list[Cells] = [(found["sentence"],), ()]
-    for each in (*summary.arrangement, *summary.shape_classes, *summary.rods):
-        of = each.number.times(100 if each.kind == "fraction" else 1, each.unit)
-        lines.append((each.term, *map(_rounded, (of.value, of.unit, of.low, of.high)), each.below))
-    pairs, names = found["pairs"], ("r", "g", "chance", "low", "high")
+    summary, unit = Summary.of(sample), arrangement["unit"]
+    lines: list[Cells] = [(arrangement["sentence"],), ()]
+    for entry in (*summary.arrangement, *summary.shape_classes, *summary.rods):
+        of = entry.number.times(100 if entry.kind == "fraction" else 1, entry.unit)
+        lines.append((entry.term, *map(_rounded, (of.value, of.unit, of.low, of.high)), entry.below))
+    pairs, names = arrangement["pairs"], ("r", "g", "chance", "low", "high")
     curves = list(zip(*(map(_rounded, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
     rows = max(len(lines), len(curves))
     padded = ([*line, *[None] * (7 - len(line))] for line in [*lines, *[()] * (rows - len(lines))])
@@ -149,9 +149,9 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement)
     if not curves:
         return
     chart = book.add_chart({"type": "scatter", "subtype": "smooth"})
-    for place in range(8, 12):
-        series = {"categories": ["Arrangement", 1, 7, len(curves), 7], "name": ["Arrangement", 0, place]}
-        chart.add_series({**series, "values": ["Arrangement", 1, place, len(curves), place]})
+    for column in range(8, 12):
+        series = {"categories": ["Arrangement", 1, 7, len(curves), 7], "name": ["Arrangement", 0, column]}
+        chart.add_series({**series, "values": ["Arrangement", 1, column, len(curves), column]})
     chart.set_title({"name": "Pair correlation", "name_font": {"size": 11}})
     chart.set_x_axis({"name": titles[0]})
     sheet.insert_chart(1, 13, chart, {"x_scale": 1.3, "y_scale": 1.3})
