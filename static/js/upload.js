@@ -391,7 +391,7 @@ history.replaceState(history.state, "", location.href);
 picker.multiple = true;
 // Fingers drop nothing, and a phone offers its gallery only where any picture is accepted.
 if (matchMedia("(hover: none) and (pointer: coarse)").matches) picker.accept += ",image/*";
-else document.querySelector("[data-drop-text]").textContent = "Drop SEM images here";
+else document.querySelector("[data-drop-text]").textContent = "Drop images here";
 arrange();
 askSoon();
 form.querySelector("[aria-invalid=true]:enabled")?.focus();

@@ -88,7 +88,7 @@ def test_from_the_form_to_a_version(visit, alice, size):
     page.goto(f"/trainings/{row.pk}/")
     page.get_by_role("heading", name="No better than the base model").wait_for()
     seen(page, f"training-no-better-{size}")
-    page.get_by_label("I have looked at the pictures below").check()
+    page.get_by_label("I have looked at the images below").check()
     page.get_by_role("button", name="Offer it all the same").click()
     page.get_by_text("Offered by alice although").first.wait_for()
 
