@@ -1,5 +1,7 @@
 // Scales, ticks, curves and numbers of the charts.
 
+const NARROW_SPACE = "\u202f";
+
 // Where a value lies between `start` and `end`, in CSS pixels.
 export function scale(low, high, start, end, log = false) {
   const turn = log ? Math.log : (value) => value;
@@ -66,6 +68,6 @@ export function perCent(share) {
 
 function grouped(text) {
   const [whole, part] = text.split(".");
-  const parted = whole.replace(/\B(?=(\d{3})+$)/g, ",");
-  return part === undefined ? parted : `${parted}.${part}`;
+  const spaced = whole.replace("-", "").length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, NARROW_SPACE) : whole;
+  return part === undefined ? spaced : `${spaced}.${part}`;
 }

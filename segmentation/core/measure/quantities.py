@@ -33,14 +33,15 @@ class UnknownQuantity(ValueError):
 
 
 def significant(value: float | None, digits: int = 3, most: int | None = None) -> str:
-    """The value to so many significant digits, without an exponent; a dash where there is none. Commas part
-    the thousands. most: decimals that are written at most, -1 for tens."""
+    """The value to so many significant digits, without an exponent; a dash where there is none. From 10,000 on the
+    thousands are parted by commas. most: decimals that are written at most, -1 for tens."""
     if value is None or not isfinite(value):
         return "–"
     rounded = round(value, decimals(value, digits, most))
     if rounded == 0:
         return "0"
-    return f"{rounded:,.{max(0, decimals(rounded, digits, most))}f}"
+    text = f"{rounded:,.{max(0, decimals(rounded, digits, most))}f}"
+    return text if abs(rounded) >= 10_000 else text.replace(",", "")  # where a comma is the decimal sign, 1,230 is 1.23
 
 
 def decimals(value: float, digits: int, most: int | None = None) -> int:
