@@ -63,10 +63,10 @@ def test_outlines_stored_without_alternatives_still_have_a_card():
 def test_values_under_other_outlines():
     labels, values = np.array([[1, 1, 2, 2, 0, 0]], np.int32), np.array([0.2, 0.8])
     other = np.array([[1, 1, 1, 1, 2, 0]], np.int32)
-    found = under(other, labels, values)
-    assert found[0] == pytest.approx(0.5)
-    assert np.isnan(found[1])
-    assert len(under(np.zeros((1, 6), np.int32), labels, values)) == 0
+    means, doubled = under(other, labels, values, 2 * values)
+    assert means[0] == pytest.approx(0.5) and doubled[0] == pytest.approx(1.0)
+    assert np.isnan(means[1])
+    assert len(under(np.zeros((1, 6), np.int32), labels, values)[0]) == 0
 
 
 def test_the_file_seeds_the_draws():
