@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.micrograph.inspect import main
+from segmentation.core.micrograph.readings import CUT_OFF
 from tests.hostile import HOSTILE, Hostile, image, raw_tiff, tiff
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -63,14 +64,15 @@ def test_the_data_bar_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [("--no-reading",), ("--seconds", "1"), ("--max-memory-mb", "500")], ids=["unwanted", "late", "memory"]
+    ("options", "note"),
+    [(("--no-reading",), ""), (("--seconds", "1"), CUT_OFF), (("--max-memory-mb", "500"), "")],
+    ids=["unwanted", "late", "memory"],
 )
 @pytest.mark.slow
-def test_a_bar_that_is_not_read_loses_no_upload(options: tuple[str, ...]) -> None:
+def test_a_bar_that_is_not_read_loses_no_upload(options: tuple[str, ...], note: str) -> None:
     answer = inspect(SAMPLE, *options)
-    assert answer["ok"] is True
-    assert answer["reading"] == {}
-    assert answer["data_bar"] == 704
+    assert answer["ok"] is True and answer["data_bar"] == 704
+    assert answer["reading"].get("note", "") == note and not answer["reading"].get("nm_per_pixel")
 
 
 @pytest.mark.parametrize(
