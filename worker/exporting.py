@@ -104,8 +104,8 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         table = job.artifact(tables.NAME)
         files = write_all(analysis, out, stored_only=True, besides=[COCO_FILE] if table else [])
         files |= {tables.NAME: table_of(analysis, out)} if table else {}
-        kept = {name: job.summary[name] for name in ("reused", "timings")}
-        summary = {**summarise(analysis, reused=False, unread=False), **kept}
+        earlier = {name: job.summary[name] for name in ("reused", "timings")}
+        summary = {**summarise(analysis, reused=False, unread=False), **earlier}
         services.publish_export(export=export, files=files, summary=summary, early=True)
     names = []
     for artifact in job.artifacts.all():

@@ -62,7 +62,7 @@ class Sample(Owned, Attempted):
 
     @property
     def scale_check(self) -> str:
-        """That of its images (`Job.scale_check`): "pending" if one is, else "cut off" if one is."""
+        """`Job.scale_check` of all its images: "pending" or "cut off" where this is so for one of them, else "done"."""
         counted = self.members.filter(state="done", included=True)
         of_each = counted.values_list("summary__unread", "micrograph__reading__note")
         unread, notes = zip((False, ""), *of_each, strict=True)

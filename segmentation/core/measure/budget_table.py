@@ -8,9 +8,10 @@ from typing import Any
 COVERAGE = 2  # k
 ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
 NOT_KNOWN = "not known"
-EXPANDED = "Expanded uncertainty"
 UNRESOLVED = "Unresolved contacts"
 ONE_SIDED = f"{UNRESOLVED} count on one side: sizes may be smaller, a fraction higher."
+
+Line = tuple[str, str, float | None, float | None]  # title, where it is from, its effect on both answers
 
 
 def answers_of(nano: Any) -> list[str]:
@@ -18,17 +19,23 @@ def answers_of(nano: Any) -> list[str]:
     return [name for name in ANSWERS if nano or name == "median"]
 
 
-def lines(budget: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, float | None]]:
-    """The table of a budget: contribution, where it is from, and its effect on both answers; the sums only of answers
-    that have an interval."""
+def lines(budget: Mapping[str, Any]) -> Iterator[Line]:
+    """The table of a budget but for its last line: the contributions and their sum."""
     for row in budget["rows"]:
         yield row["title"], row["source"], row["median"], row["fraction_100nm"]
-    for title, source, key in (
-        ("Combined standard uncertainty", "Square root of the sum of squares of the known contributions.", "standard"),
-        (EXPANDED, expanded_source(budget), "expanded"),
-    ):
-        median, fraction = (budget[answer][key] if budget[answer]["ends"] else None for answer in ANSWERS)
-        yield title, source, median, fraction
+    source = "Square root of the sum of squares of the known contributions."
+    yield _sum(budget, "Combined standard uncertainty", source, "standard")
+
+
+def expanded(budget: Mapping[str, Any]) -> Line:
+    """The last line as numbers; people read the interval in its place, which few sizes and contacts make uneven."""
+    return _sum(budget, "Expanded uncertainty", expanded_source(budget), "expanded")
+
+
+def _sum(budget: Mapping[str, Any], title: str, source: str, key: str) -> Line:
+    """A sum of the contributions, only of answers that have an interval."""
+    median, fraction = (budget[answer][key] if budget[answer]["ends"] else None for answer in ANSWERS)
+    return title, source, median, fraction
 
 
 def expanded_source(budget: Mapping[str, Any]) -> str:

@@ -56,8 +56,8 @@ def place(
 
 
 class _Placed:
-    """The rods that are placed, the largest first, each so many times. A cell of the frame lists those that a later
-    rod, which is no larger, may touch with its middle in the cell.
+    """The rods placed so far, the largest first, in so many random pictures. The frame is parted into cells. Each cell
+    lists the rods that a later one may touch if its middle is in the cell: it is no larger than they are.
 
     where: (3, times, n) places and directions.
     """

@@ -164,13 +164,13 @@ def _neighbours(labels: NDArray[np.int32], n: int) -> Ints:
 
 def under(labels: NDArray[np.int32], others: NDArray[np.int32], *values: NDArray[Any]) -> list[NDArray[np.float32]]:
     """(n,) for the particles 1..n of `labels` (H, W): the mean over each of the values (m,) of the particles 1..m of
-    `others` (H, W), NaN where there are none; of each kind of values."""
+    `others` (H, W), NaN where there are none; an array for each kind of values."""
     n = int(labels.max(initial=0))
     both = (others > 0) & (labels > 0)
     particles, other = labels[both], others[both] - 1
     counts = np.bincount(particles, minlength=n + 1)[1:]
     with np.errstate(invalid="ignore"):
-        return [(np.bincount(particles, each[other], n + 1)[1:] / counts).astype(np.float32) for each in values]
+        return [(np.bincount(particles, kind[other], n + 1)[1:] / counts).astype(np.float32) for kind in values]
 
 
 def without_corners(table: Table, labels: NDArray[np.int32]) -> Table:

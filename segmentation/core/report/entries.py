@@ -93,14 +93,14 @@ class Entry:
         return "%" if self.kind == "fraction" else self.number.unit
 
     @property
-    def range(self) -> str:
+    def ends(self) -> str:
         """Such as "148–163": with all that is known, else as `counting`; "" where there is none."""
         return interval_words(*self.total, self.write) if self.total else self.counting
 
     @property
     def interval(self) -> str:
-        """The range, or why there is none."""
-        return self.range or (self.caution if self.number.value is not None else "")
+        """Its ends, or why there are none."""
+        return self.ends or (self.caution if self.number.value is not None else "")
 
     @property
     def includes(self) -> str:
@@ -122,7 +122,7 @@ class Entry:
     def words(self) -> str:
         """On one line, such as "155 nm (148–163)"."""
         text = f"{self.value} {self.unit}".strip()
-        return f"{text} ({self.range})" if self.range else text
+        return f"{text} ({self.ends})" if self.ends else text
 
 
 class Line(NamedTuple):

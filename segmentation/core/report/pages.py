@@ -189,7 +189,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     if summary.listed:
         yield heading("Numbers, with their 95 % intervals in brackets")
         yield facts_abreast([(entry.term, entry.words) for entry in summary.listed])
-        yield words(summary.without_range, SMALL)
+        yield words(summary.without_interval, SMALL)
     if not _without_numbers(sample):
         yield heading("Method")
         yield words(method(sample), METHOD)

@@ -83,7 +83,7 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     return [
         heading("Size distribution"),
         together(abreast(*charts), words(f"{sentence} {summary.enough}", SMALL)),
-        *(words(note, SMALL) for note in (*summary.weighted_notes, *statistics.cautions, summary.without_range)),
+        *(words(note, SMALL) for note in (*summary.weighted_notes, *statistics.cautions, summary.without_interval)),
         words(" ".join(filter(None, (summary.fit, summary.fit and GOOD_FIT, summary.weighting_line))), SMALL),
         *numbers(summary),
     ]

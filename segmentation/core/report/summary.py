@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag
-from ..measure.budget_table import EXPANDED, NOT_KNOWN, answers_of, expanded_source, lines, uncertainty_words
+from ..measure.budget_table import NOT_KNOWN, answers_of, expanded_source, lines, uncertainty_words
 from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
-MOST_CLASSES = 4  # of which the first screen gives a number
+MOST_CLASSES = 4  # the first screen gives a number for so many classes
 OTHER_REASON = "Left out by the analysis."
 EQUAL_WEIGHT = (
     "By number, all {things} have the same weight. By area, they have the weight of their projected area.{volume} Some"
@@ -252,9 +252,9 @@ class Summary:
         return "too few or too different images" if self._by_image else f"too few {self.things}"
 
     @property
-    def without_range(self) -> str:
-        """Why some numbers of the tables have no range, in one line; "" where all have one."""
-        is_one = any(entry.interval and not entry.range for entry in (*self.sizes, *self.known_quantities))
+    def without_interval(self) -> str:
+        """Why some numbers of the tables have no interval, in one line; "" where all have one."""
+        is_one = any(entry.interval and not entry.ends for entry in (*self.sizes, *self.known_quantities))
         return f"Numbers without an interval: {self.few}." if is_one else ""
 
     @property
@@ -292,8 +292,7 @@ class Summary:
     def weighted_notes(self) -> list[str]:
         """Why some of the weighted figures have no interval, each sentence once."""
         weighted: Mapping[str, Any] = self.statistics.weighted if self.statistics and self.kept else {}
-        notes = [of["note"] for by, of in weighted.items() if by in self.weightings and of.get("note")]
-        return list(dict.fromkeys(notes))
+        return list(dict.fromkeys(of["note"] for by, of in weighted.items() if by in self.weightings and of.get("note")))
 
     @property
     def weighting_line(self) -> str:
@@ -379,8 +378,7 @@ class Summary:
         """Nearest neighbours, alignment of one image, and groups that touch."""
         if not self.statistics or not self.kept:
             return []
-        measured = self.statistics.arrangement
-        neighbours = arrangement_entries(measured) if measured else ()
+        neighbours = arrangement_entries(measured) if (measured := self.statistics.arrangement) else ()
         return list(map(self.with_basis, (*neighbours, *group_entries(self.statistics))))
 
     @property
@@ -437,12 +435,9 @@ class Summary:
             return None
         names = answers_of(self.statistics.nano if self.statistics else None)
         rows = [
-            (title, source, list(map(uncertainty_words, effects, names)))
-            for title, source, *effects in lines(budget)
-            if title != EXPANDED
+            (title, source, list(map(uncertainty_words, effects, names))) for title, source, *effects in lines(budget)
         ]
         totals: Mapping[str, Any] = budget
-        # Few sizes and contacts reach further on one side, so the interval stands in place of an even ± of the total.
         entries = [self.by_number(name) for name in names]
         ends = [f"{entry.interval} {entry.unit}" if entry.total else NOT_KNOWN for entry in entries]
         rows.append(("95 % interval with the total uncertainty", expanded_source(budget), ends))

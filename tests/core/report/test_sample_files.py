@@ -20,7 +20,7 @@ from PIL import Image
 from segmentation.core.combine import combine
 from segmentation.core.flags import Flag, warned
 from segmentation.core.labels.segmentation import MASKS
-from segmentation.core.measure.budget_table import ONE_SIDED, UNRESOLVED, lines
+from segmentation.core.measure.budget_table import ONE_SIDED, UNRESOLVED, expanded, lines
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.measure.quantities import Value
@@ -398,9 +398,9 @@ def test_of_images_that_count_the_doubtful_ones_are_named():
 def test_the_workbook_says_that_contacts_widen_one_side():
     row = {"title": UNRESOLVED, "source": "", "median": 0.1, "fraction_100nm": 0.1}
     total = {"standard": 0.1, "expanded": 0.2, "ends": [1.0, 2.0]}
-    sources = {title: source for title, source, *_ in lines({"rows": [row], "median": total, "fraction_100nm": total})}
-    assert ONE_SIDED in sources["Expanded uncertainty"] and ONE_SIDED not in sources["Combined standard uncertainty"]
-    assert ONE_SIDED not in str(list(lines({"rows": [], "median": total, "fraction_100nm": total})))
+    budget = {"rows": [row], "median": total, "fraction_100nm": total}
+    assert ONE_SIDED in expanded(budget)[1] and ONE_SIDED not in str(list(lines(budget)))
+    assert ONE_SIDED not in expanded({**budget, "rows": []})[1]
 
 
 def test_three_images_without_an_interval_differ_too_much():

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ...measure.budget_table import NOT_KNOWN, answers_of, lines
+from ...measure.budget_table import NOT_KNOWN, answers_of, expanded, lines
 from ...measure.quantities import COLUMNS, OF, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
@@ -303,7 +303,7 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
 
 
 def _budget(budget: Mapping[str, Any], nano: Any) -> Iterator[Cells]:
-    for title, source, *uncertainties in lines(budget):
+    for title, source, *uncertainties in (*lines(budget), expanded(budget)):
         cells = (NOT_KNOWN if uncertainty is None else uncertainty for uncertainty in uncertainties)
         for of, uncertainty in zip(("of the median, relative", "of the fraction 1-100 nm"), cells, strict=False):
             yield "uncertainty", f"{title}, {of}", uncertainty

@@ -24,11 +24,11 @@ class BadSetting(UserError):
 
 def _field(entry: Mapping[str, Any]) -> tuple[Any, Any]:
     """Type and bounds of an entry of settings.toml."""
-    known = {"description": entry["what"], "default": entry.get("usual", ...)}
+    described = {"description": entry["what"], "default": entry.get("usual", ...)}
     if "one_of" in entry:
-        return Literal[*entry["one_of"]], Field(**known)
+        return Literal[*entry["one_of"]], Field(**described)
     low, high = entry.get("between") or entry["whole"]
-    return int if "whole" in entry else float, Field(ge=low, le=high, **known)
+    return int if "whole" in entry else float, Field(ge=low, le=high, **described)
 
 
 def _model(name: str) -> type[Settings]:
