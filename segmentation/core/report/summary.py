@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
-MOST_CLASSES = 4  # the first screen gives a number for so many classes
 OTHER_REASON = "Left out by the analysis."
 EQUAL_WEIGHT = (
     "By number, all {things} have the same weight. By area, they have the weight of their projected area.{volume} Some"
@@ -150,14 +149,14 @@ class Summary:
 
     @property
     def leading(self) -> list[Entry]:
-        """At most three of them: the first, the median and the last; of classes MOST_CLASSES of the first measure.
+        """At most three of them: the first, the median and the last; of classes four of the first measure.
         Where some of the objects have no size, the first says how many have one."""
         quantities = self.known_quantities
         if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
             quantities[0] = replace(quantities[0], below=f"{self.kept:,} of them have a size")
         if quantities and OF in quantities[0].name:
             measure = quantities[0].name.partition("_")[0]
-            return [quantity for quantity in quantities if quantity.name.startswith(measure)][:MOST_CLASSES]
+            return [quantity for quantity in quantities if quantity.name.startswith(measure)][:4]
         if len(quantities) <= 3:
             return quantities
         median = next((quantity for quantity in quantities[1:-1] if quantity.name.endswith("_median")), quantities[1])
@@ -254,8 +253,8 @@ class Summary:
     @property
     def without_interval(self) -> str:
         """Why some numbers of the tables have no interval, in one line; "" where all have one."""
-        is_one = any(entry.interval and not entry.ends for entry in (*self.sizes, *self.known_quantities))
-        return f"Numbers without an interval: {self.few}." if is_one else ""
+        entries = (*self.sizes, *self.known_quantities)
+        return f"Numbers without an interval: {self.few}." * any(entry.interval and not entry.ends for entry in entries)
 
     @property
     def _by_image(self) -> bool:
@@ -292,7 +291,8 @@ class Summary:
     def weighted_notes(self) -> list[str]:
         """Why some of the weighted figures have no interval, each sentence once."""
         weighted: Mapping[str, Any] = self.statistics.weighted if self.statistics and self.kept else {}
-        return list(dict.fromkeys(of["note"] for by, of in weighted.items() if by in self.weightings and of.get("note")))
+        notes = (of.get("note") for by, of in weighted.items() if by in self.weightings)
+        return list(dict.fromkeys(filter(None, notes)))
 
     @property
     def weighting_line(self) -> str:
