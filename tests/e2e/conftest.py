@@ -108,7 +108,7 @@ def visit(chromium: Any, site: str) -> Iterator[Any]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda said: said.type == "error" and complaints.append(f"{said.text} {said.location}"))
         page.goto("/")
         return page
 

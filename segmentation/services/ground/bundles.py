@@ -53,7 +53,18 @@ def _file(entry: str) -> str:
 
 
 def opened(row: StoredFile) -> IO[bytes]:
-    """A stored file's content, from its start, byte for byte as it was made. Raises OSError."""
+    """A stored file's content, from its start, byte for byte as it was made; of the file that has replaced it since the
+    row was read, if one has. Raises OSError."""
+    try:
+        return _opened(row)
+    except FileNotFoundError:
+        newer = row.siblings().filter(name=row.name).exclude(pk=row.pk).first()
+        if newer is None:
+            raise
+        return _opened(newer)
+
+
+def _opened(row: StoredFile) -> IO[bytes]:
     if row.file.name.endswith(PACKED):
         return unpacked(row.file.storage, row.file.name)
     if not row.file.name.endswith(PLAN):

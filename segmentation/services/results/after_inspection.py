@@ -30,10 +30,13 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
     facts: fields of the `Micrograph` by name. unread: whether its data bar is still to be read; then the image waits
     again. Raises `Superseded` if the micrograph no longer belongs to this attempt.
     """
-    micrograph.preview.save(f"preview-{micrograph.attempt}.png", ContentFile(preview), save=False)
+    is_new = not micrograph.preview  # that of an earlier reading is the same, and a page may ask for it this moment
+    if is_new:
+        micrograph.preview.save(f"preview-{micrograph.attempt}.png", ContentFile(preview), save=False)
 
     def remove() -> None:
-        micrograph.preview.storage.delete(micrograph.preview.name)
+        if is_new:
+            micrograph.preview.storage.delete(micrograph.preview.name)
         if not Micrograph.objects.filter(pk=micrograph.pk).exists():
             remove_folder(micrograph.folder)
 
@@ -45,7 +48,8 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
         else:
             micrograph.finish(Micrograph.State.DONE, **facts)
         _follow(micrograph)
-    remove_files(f"{micrograph.folder}/preview-{attempt}.png" for attempt in range(1, micrograph.attempt))
+    left = {f"{micrograph.folder}/preview-{attempt}.png" for attempt in range(1, micrograph.attempt)}
+    remove_files(left - {micrograph.preview.name})
 
 
 def replace_by_page(*, micrograph: Micrograph, page: LocalFile) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 
 import pytest
+from django.core.files.base import ContentFile
 
 from segmentation import services
 from segmentation.core.archive import write_zip
@@ -82,3 +83,17 @@ def test_a_bundle_stored_whole_is_served_as_it_is(published, own_storage):
     stored.file.save("bundle.zip", made.open("rb"))
     with bundles.opened(stored) as file, zipfile.ZipFile(file) as archive:
         assert archive.read("README.txt").decode() == README
+
+
+def test_a_file_that_is_replaced_while_it_is_asked_for_is_the_newer_one(published):
+    job, _ = published
+    read = job.artifact("figure.png")
+    Artifact.objects.filter(pk=read.pk).delete()
+    newer = Artifact(job=job, name="figure.png", attempt=job.attempt, size=3, content_type="image/png")
+    newer.file.save("newer.png", ContentFile(b"new"))
+    read.file.storage.delete(read.file.name)
+    with bundles.opened(read) as file:
+        assert file.read() == b"new"
+    newer.delete()
+    with pytest.raises(FileNotFoundError):
+        bundles.opened(read)

@@ -13,7 +13,7 @@ from django.db import OperationalError, connections
 from django.db.models.signals import pre_save
 
 from segmentation import services
-from segmentation.models import ExportJob, Removal, Segmentation
+from segmentation.models import ExportJob, Micrograph, Removal, Segmentation
 from segmentation.services.ground import files
 from segmentation.services.upkeep import health, upkeep
 from tests.conftest import picture
@@ -48,9 +48,22 @@ def test_a_segmentation_without_a_job_goes(make_job, own_storage, monkeypatch):
 
 def test_the_next_inspection_removes_the_picture_of_a_killed_one(make_micrograph, own_storage):
     row = make_micrograph(state="running", attempt=2)
+    row.preview = ""
     left = default_storage.save(f"{row.folder}/preview-1.png", ContentFile(b"left"))
     services.publish_inspection(micrograph=row, facts={}, preview=picture())
     assert not default_storage.exists(left) and default_storage.exists(f"{row.folder}/preview-2.png")
+
+
+def test_a_picture_that_a_page_may_show_stays_when_the_bar_is_read_later(make_micrograph, own_storage):
+    row = make_micrograph(state="running", attempt=1)
+    row.preview = ""
+    services.publish_inspection(micrograph=row, facts={}, preview=picture(), unread=True)
+    Micrograph.objects.filter(pk=row.pk).update(state="running", attempt=2)
+    row.refresh_from_db()
+    services.publish_inspection(micrograph=row, facts={}, preview=picture())
+    row.refresh_from_db()
+    assert row.preview.name == f"{row.folder}/preview-1.png" and default_storage.exists(row.preview.name)
+    assert not default_storage.exists(f"{row.folder}/preview-2.png")
 
 
 def test_the_picture_of_the_viewer_replaces_that_of_a_killed_attempt(make_micrograph, own_storage, tmp_path):
