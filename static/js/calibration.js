@@ -41,9 +41,10 @@ const last = new WeakMap(); // what was last asked about
 // A card comes with the server's answer for a width that nobody has touched.
 function ask(box, stated) {
   const now = String(new URLSearchParams(stated));
-  const known = last.get(box) ?? (stated.source && OWN.includes(stated.source) ? now : null);
+  const untouched = stated.source ? OWN.includes(stated.source) : !stated.width;
+  const answered = last.get(box) ?? (untouched ? now : null);
   last.set(box, now);
-  if (known === now) return;
+  if (answered === now) return;
   clearTimeout(asked.get(box));
   const timer = setTimeout(async () => {
     const answer = await fetch(`${box.dataset.check}?${now}`).catch(() => null);
