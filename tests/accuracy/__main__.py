@@ -1,6 +1,7 @@
 """The tables behind docs/method/accuracy.md and fibres.md: python -m tests.accuracy NAME ..., or all of TABLES. Those
 with a mark on a page are written into it, the others printed. python -m tests.accuracy metamorphic changes pictures in
-ways that must not change the answer; unresolved and confidence look at kinds of images that no fit has seen."""
+ways that must not change the answer; unresolved and confidence look at kinds of images that no fit has seen; advice at
+images of other kinds that are analysed as particles."""
 
 from __future__ import annotations
 
@@ -64,6 +65,11 @@ def put(page: str, name: str, lines: list[str]) -> str:
 def main() -> None:
     if sys.argv[1:2] == ["metamorphic"]:
         metamorphic.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["advice"]:
+        from . import advice  # reads the models and their data
+
+        print(*advice.lines(), sep="\n")
         return
     if sys.argv[1:2] in (["unresolved"], ["confidence"]):
         from . import unseen  # reads the models and their data
