@@ -38,7 +38,7 @@ test-services: .venv/test-ready
 	bash .ci/services $(PARALLEL) -m "services and not e2e and not benchmark" tests/web tests/worker $(ARGS)
 
 e2e: .venv/test-ready
-	env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m e2e -n 2 --dist loadfile tests/e2e $(ARGS)
+	env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m e2e -n 2 --dist loadfile --no-loadscope-reorder tests/e2e $(ARGS)
 
 # Damaged files for every reader; as in CI, or e.g. ARGS="micrographs --seconds 600".
 fuzz: .venv/test-ready

@@ -20,7 +20,7 @@ from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
 from ..http.access import row_of, visible
-from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown, serve_text
+from ..http.serving import serve_labels, serve_packed, serve_shown, serve_stored, serve_text
 from ..models import Artifact, Job
 from ..services import Refused
 from ..services.ground.calibration import StatedScale, calibration_for, refuse_tall_bar, stated_calibration
@@ -28,8 +28,7 @@ from ..services.ground.limits import one_edit
 from ..services.results.logs import as_csv
 from . import schemas
 from .auth import identify, key_of, own
-from .listing import OF_STATE, Listing, listed
-from .routes import FORM, JSON, LABELS, Routes, a_file, takes
+from .routes import FORM, JSON, LABELS, OF_STATE, Listing, Routes, a_file, listed, takes
 from .sending import Changes, Edits, OneImage, Sign, json_body, sent_fields, sent_settings
 
 ONE_PAGE = "page is a whole number from 1, such as 3: for several pages send the file as a sample, with pages."
@@ -284,7 +283,7 @@ def artifact(
     if file is None:
         raise Http404
     if isinstance(file, Artifact):
-        return serve_artifact(request, file, download=True)
+        return serve_stored(request, file, download=True)
     response["Retry-After"] = "1"
     if file.error:
         raise Refused(file.error, 503)

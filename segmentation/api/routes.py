@@ -1,13 +1,18 @@
-"""The addresses of scripts and their entries in the OpenAPI document: what they take, answer and refuse."""
+"""The addresses of scripts and their entries in the OpenAPI document: what they take, answer, list and refuse."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from ninja import Router
-from pydantic import BaseModel
+from django.core.paginator import EmptyPage, Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Router, Schema
+from pydantic import BaseModel, Field, PrivateAttr
 
+from ..services import Refused
 from . import schemas
 
 WITH_SETTINGS = "x-settings"  # marks an operation of the document that takes settings, until they are put in
@@ -18,6 +23,8 @@ BINARY = {
     "content": dict.fromkeys(("image/tiff", "application/octet-stream"), FILE),
 }
 LABELS = {"responses": {200: BINARY}}  # beside the JSON of format=objects
+OF_STATE = "Only those in this state."
+NO_TIME = "since is a time such as 2026-05-04T12:00:00Z."
 
 
 class Routes(Router):
@@ -68,3 +75,40 @@ def takes(body: type[BaseModel], *kinds: str, settings: bool = False) -> dict[st
 def refusals(*statuses: int) -> dict[int, Any]:
     """Those that every address may answer with, and these."""
     return dict.fromkeys(sorted({400, 401, 403, 429, 500, 503, *statuses}), schemas.Error)
+
+
+class Listing(Schema):
+    """What every list may be asked for."""
+
+    page: int = Field(1, ge=1, le=10**6)
+    per_page: int = Field(50, ge=1, le=200, description="How many stand on a page.")
+    name: str = Field("", max_length=100, description="Only those whose name has this text in it.")
+    since: datetime | None = Field(None, description="Only those made at this time or later; UTC where none is said.")
+    _rows: list[Any] = PrivateAttr(default_factory=list)
+
+    @property
+    def rows(self) -> list[Any]:
+        """Of the page, once it was `listed`."""
+        return self._rows
+
+
+def listed(request: HttpRequest, rows: QuerySet, wishes: Listing, state: str | None, name: str) -> dict[str, Any]:
+    """Count and next page of what was asked for; its rows are then in `asked`. name: the field that holds it."""
+    if wishes.since:
+        try:
+            since = wishes.since.astimezone(UTC) if wishes.since.tzinfo else wishes.since.replace(tzinfo=UTC)
+        except OverflowError:
+            raise Refused(NO_TIME, 422) from None
+        rows = rows.filter(created__gte=since)
+    rows = rows.filter(state=state) if state else rows
+    rows = rows.filter(**{f"{name}__icontains": wishes.name}) if wishes.name else rows
+    pages = Paginator(rows.order_by("-created", "pk"), wishes.per_page)
+    try:
+        page = pages.page(wishes.page)
+    except EmptyPage:
+        return {"count": pages.count, "next": None}
+    wishes._rows = list(page)
+    query = request.GET.copy()
+    query["page"] = str(wishes.page + 1)
+    following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}") if page.has_next() else None
+    return {"count": pages.count, "next": following}

@@ -16,7 +16,7 @@ from .. import services
 from ..core.micrograph.width import parse_width
 from ..forms.samples import parse_pixel
 from ..http.access import row_of, visible
-from ..http.serving import serve_sample_file
+from ..http.serving import serve_stored
 from ..models import Job, Sample
 from ..presenters.progress import Progress
 from ..services import Intake, Note, Refused, Scale
@@ -25,8 +25,7 @@ from ..services.results.samples import NO_VALUE
 from . import schemas
 from .auth import identify, key_of, own
 from .jobs import ANNEX
-from .listing import OF_STATE, Listing, listed
-from .routes import JSON, Routes, a_file, refusals, takes
+from .routes import JSON, OF_STATE, Listing, Routes, a_file, listed, refusals, takes
 from .sending import FromResults, Images, Inclusion, Name, NewSample, SampleScale, json_body, sent_settings
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
@@ -195,7 +194,7 @@ def file(request: HttpRequest, pk: UUID, name: str, annex: bool = Query(False, d
     """A file of the pooled result."""
     name = services.named(name, {"annex": str(annex)})
     artifact = get_object_or_404(visible(request, row_of(Sample, pk)).artifacts, name=name)
-    return serve_sample_file(request, artifact, download=True)
+    return serve_stored(request, artifact, download=True)
 
 
 def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> Sample:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from ninja import Query, Status
 
 from ..http.access import row_of, visible
-from ..http.serving import serve_training_file
+from ..http.serving import serve_stored
 from ..models import Dataset, Training
 from ..services import Refused
 from ..services.learning import trainings
@@ -133,7 +133,7 @@ def run_again(request: HttpRequest, pk: UUID) -> Any:
 def file(request: HttpRequest, pk: UUID, name: str) -> Any:
     """A picture, a table, the card or the weights of a training."""
     artifact = get_object_or_404(visible(request, row_of(Training, pk)).artifacts, name=name)
-    return serve_training_file(request, artifact, download=True)
+    return serve_stored(request, artifact, download=True)
 
 
 suggesting = Routes(tags=["Datasets"])

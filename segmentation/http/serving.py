@@ -28,7 +28,7 @@ from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import CITATION
-from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile, TrainingFile
+from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile
 from ..services.ground import bundles
 from ..services.ground.refusal import trouble
 from ..services.learning import dataset_exports
@@ -69,13 +69,16 @@ def file_stem(name: str) -> str:
     return stem.strip(" ._")[:LONGEST_STEM] or "image"
 
 
-def serve_artifact(request: HttpRequest, artifact: Artifact, *, download: bool) -> HttpResponse:
-    """An artifact named after its upload; what a browser might run is only ever downloaded."""
-    kind = artifact.content_type
-    name = f"{file_stem(artifact.job.micrograph.name)}_{artifact.name}"
-    inline = kind in SHOWN_INLINE and not download
-    tag = f"{artifact.pk}-{artifact.attempt}"
-    response = serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
+def serve_stored(request: HttpRequest, artifact: StoredFile, *, download: bool) -> HttpResponse:
+    """A file of a result or a training, named after its upload or sample; what a browser might run is only ever
+    downloaded."""
+    stem, kind = "", artifact.content_type
+    if isinstance(artifact, Artifact):
+        stem = f"{file_stem(artifact.job.micrograph.name)}_"
+    elif isinstance(artifact, SampleArtifact):
+        stem = f"{file_stem(artifact.sample.name.replace('/', '_') + '.')}_"
+    inline, tag = kind in SHOWN_INLINE and not download, f"{type(artifact).__name__}-{artifact.pk}-{artifact.attempt}"
+    response = serve(request, lambda: bundles.opened(artifact), kind, f"{stem}{artifact.name}", inline, tag=tag)
     packed = kind == "application/json"  # outlines are a quarter as long when packed
     return GZipMiddleware(lambda _: response)(request) if packed else response
 
@@ -104,23 +107,6 @@ def serve_tile(request: HttpRequest, tiles: FieldFile, name: str) -> HttpRespons
 def _tiles(storage: Storage, name: str) -> zipfile.ZipFile:
     """A stored file's name is its own: its content never changes."""
     return zipfile.ZipFile(storage.open(name, "rb"))
-
-
-def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, download: bool) -> HttpResponse:
-    """A file of a pooled result, named after its sample, in the same way."""
-    kind = artifact.content_type
-    stem = file_stem(artifact.sample.name.replace("/", "_") + ".")
-    name = f"{stem}_{artifact.name}"
-    tag = f"sample-{artifact.pk}-{artifact.attempt}"
-    inline = kind in SHOWN_INLINE and not download
-    return serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
-
-
-def serve_training_file(request: HttpRequest, artifact: TrainingFile, *, download: bool) -> HttpResponse:
-    """A picture, table or weights of a training, in the same way."""
-    kind, tag = artifact.content_type, f"training-{artifact.pk}-{artifact.attempt}"
-    inline = kind in SHOWN_INLINE and not download
-    return serve(request, lambda: bundles.opened(artifact), kind, artifact.name, inline, tag=tag)
 
 
 def serve_labels(labels: WorkingLabels, name: str) -> HttpResponse:

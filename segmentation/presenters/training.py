@@ -18,8 +18,8 @@ from ..core.report.summary import Summary
 from ..core.report.wording import capital, interval_words
 from ..models import Job, Training
 from .charts import Lines
+from .progress import Status
 from .result import main_number, statistics_of, values_of
-from .status import Status
 
 FINAL = -1  # the split of the training on all images
 VERDICTS = {"better": "better", "worse": "worse", "same": "about the same"}

@@ -29,13 +29,13 @@ from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm, settings_sent
 from ..http.access import ask_to_delete, button, link_page, own, reload_if_gone, row_of, see_other, visible
-from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
+from ..http.serving import files_of, serve_shown, serve_stored, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
 from ..presenters.comparison import comparison
+from ..presenters.progress import status_of
 from ..presenters.result import Result
 from ..presenters.sample import neighbours
-from ..presenters.status import status_of
 from ..services.access.links import LOOK_ONLY, is_open
 from ..services.ground.calibration import (
     FIELDS,
@@ -207,7 +207,7 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     if artifact is None:
         raise Http404
     if isinstance(artifact, Artifact):
-        return serve_artifact(request, artifact, download="download" in request.GET)
+        return serve_stored(request, artifact, download="download" in request.GET)
     context = {"export": artifact, "name": name, "back": reverse("job", args=[pk])}
     response = render(request, "preparing.html", context, status=503 if artifact.error else 202)
     response["Retry-After"] = "1"

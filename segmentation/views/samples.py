@@ -32,7 +32,7 @@ from ..http.access import (
     see_other,
     visible,
 )
-from ..http.serving import files_of, serve_sample_file
+from ..http.serving import files_of, serve_stored
 from ..middleware import sender
 from ..models import Job, Sample
 from ..presenters.progress import Progress
@@ -165,7 +165,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file of the pooled result."""
     artifact = get_object_or_404(visible(request, row_of(Sample, pk)).artifacts, name=name)
-    return serve_sample_file(request, artifact, download="download" in request.GET)
+    return serve_stored(request, artifact, download="download" in request.GET)
 
 
 @require_safe

@@ -28,7 +28,7 @@ from ..http.access import (
     see_other,
     visible,
 )
-from ..http.serving import serve_training_file
+from ..http.serving import serve_stored
 from ..middleware import sender
 from ..models import Dataset, Training
 from ..presenters.training import Rerun, TrainedModel, TrainingView
@@ -132,7 +132,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A picture, table or other file of a training."""
     artifact = get_object_or_404(visible(request, row_of(Training, pk)).artifacts, name=name)
-    return serve_training_file(request, artifact, download="download" in request.GET)
+    return serve_stored(request, artifact, download="download" in request.GET)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -6,9 +6,8 @@ import zipfile
 
 from playwright.sync_api import expect
 
-from .test_journey import fits_both, narrow, start
+from .test_journey import drop, fits_both, narrow, start
 from .test_looks import picture
-from .test_samples import DROP
 
 CARDS = ".entries .entry"
 
@@ -56,6 +55,6 @@ def test_started_before_the_files_have_arrived(visit, discs, plain):
 def test_dropped_on_the_list(visit, discs):
     page = visit()
     page.goto("/results/")
-    page.locator("main").evaluate(DROP, [discs.name, list(discs.read_bytes())])
+    drop(page.locator("main"), discs)
     page.wait_for_url("**/jobs/*/")
     expect(page.locator("h1")).to_contain_text(discs.name, use_inner_text=True)

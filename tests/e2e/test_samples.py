@@ -14,14 +14,8 @@ from segmentation.presenters.sample import EXCLUDED
 from . import specimen
 from .conftest import PATIENCE, open_tab
 from .test_editor import CANVAS, Hand, discs_of
-from .test_journey import choose, fits_both, start
+from .test_journey import choose, drop, fits_both, start
 from .test_looks import picture
-
-DROP = """(box, [name, bytes]) => {
-    const transfer = new DataTransfer();
-    transfer.items.add(new File([Uint8Array.from(bytes)], name));
-    box.dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +34,7 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_zip_is_one_sample(visit, batch):
     page = visit()
-    page.locator(".dropzone").evaluate(DROP, [batch.name, list(batch.read_bytes())])
+    drop(page.locator(".dropzone"), batch)
     page.locator("[data-upload]").nth(3).wait_for()
     page.locator(".primary[data-go]:enabled").wait_for()
     expect(page.locator("#sample_name")).to_have_value("Powder 7")

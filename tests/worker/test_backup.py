@@ -73,6 +73,12 @@ def archive(site) -> Path:
     return file
 
 
+@pytest.fixture(scope="module")
+def as_before(site, archive) -> Any:
+    """What the site answers that was backed up."""
+    return answers(site, site)
+
+
 def python(folder: Path, *arguments: object, database: str = "") -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
     env |= {"DEEPSEGM_DATA": str(folder), "PYTHONPATH": str(REPOSITORY), "DJANGO_SETTINGS_MODULE": "deepsegm.settings"}
@@ -99,10 +105,10 @@ def answers(folder: Path, site: Path, database: str = "") -> Any:
     return said
 
 
-def test_a_restored_site_answers_byte_for_byte_as_before(site, archive, tmp_path):
+def test_a_restored_site_answers_byte_for_byte_as_before(site, as_before, archive, tmp_path):
     done = manage(tmp_path, "restore", archive)
     assert done.returncode == 0, done.stderr
-    assert answers(tmp_path, site) == answers(site, site)
+    assert answers(tmp_path, site) == as_before
     for name in ("secret-key", "models/own.toml"):
         assert (tmp_path / name).read_bytes() == (site / name).read_bytes()
     for file in (tmp_path / "secret-key", tmp_path / "db.sqlite3", archive):
@@ -128,7 +134,7 @@ def test_times_are_restored_to_the_microsecond(site, archive, tmp_path):
     assert found[0] == found[1] and len(found[0]) == 5
 
 
-def test_a_backup_of_an_older_version_is_restored(site, tmp_path):
+def test_a_backup_of_an_older_version_is_restored(site, as_before, tmp_path):
     older, new = tmp_path / "older", tmp_path / "new"
     shutil.copytree(site, older)
     new.mkdir()
@@ -140,7 +146,7 @@ def test_a_backup_of_an_older_version_is_restored(site, tmp_path):
         assert max(name for app, name in applied if app == "auth") == LEVEL
     done = manage(new, "restore", tmp_path / "older.zip")
     assert done.returncode == 0, done.stderr
-    assert answers(new, site) == answers(site, site)
+    assert answers(new, site) == as_before
 
 
 def test_a_started_site_without_accounts_and_images_is_empty(archive, tmp_path):
@@ -247,7 +253,7 @@ def test_a_backup_never_replaces_a_file(site, archive):
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(settings.DEEPSEGM_SQLITE, reason="needs PostgreSQL: make test-services")
-def test_from_sqlite_to_postgresql_and_back(site, archive, tmp_path):
+def test_from_sqlite_to_postgresql_and_back(site, as_before, archive, tmp_path):
     there, back = tmp_path / "there", tmp_path / "back"
     there.mkdir()
     back.mkdir()
@@ -257,12 +263,12 @@ def test_from_sqlite_to_postgresql_and_back(site, archive, tmp_path):
     url = urlunsplit(urlsplit(os.environ["DEEPSEGM_DATABASE_URL"])._replace(path=f"/{name}"))
     try:
         assert manage(there, "restore", archive, database=url).returncode == 0
-        assert answers(there, site, url) == answers(site, site)
+        assert answers(there, site, url) == as_before
         made = "from django.contrib.auth.models import User; User.objects.create(username='next')"
         assert manage(there, "shell", "-c", made, database=url).returncode == 0
         assert manage(there, "backup", tmp_path / "again.zip", database=url).returncode == 0
         assert manage(back, "restore", tmp_path / "again.zip").returncode == 0
-        assert answers(back, site) == answers(site, site)
+        assert answers(back, site) == as_before
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -45,8 +45,8 @@ from .guideline import form_of
 from .images import MOST_ABREAST, draw_by_image
 from .lengths import in_readable_unit
 from .method import left_out_words, method, references
-from .micrographs import micrographs
 from .panels import PANELS, draw_panel
+from .sections import micrographs
 from .summary import Summary
 from .wording import (
     CITATION,

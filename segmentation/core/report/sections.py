@@ -17,16 +17,19 @@ from ..measure.fitting import CHANCE, CLOSE, NEAR
 from ..measure.quantities import Value
 from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
+from ..sample import SampleAnalysis
 from .charts import Distribution, draw_convergence, draw_cumulative, draw_parts
 from .document import (
     HALF,
     SMALL,
     TITLE,
+    WIDTH,
     abreast,
     chart,
     facts,
     facts_abreast,
     heading,
+    picture,
     space,
     table,
     together,
@@ -54,6 +57,9 @@ BARS = (
     " few, counting reaches further to one side than its bar shows."
 )
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
+ABREAST = 3
+TALLEST = 130.0  # points
+MOST = 48  # more would make a file too large to send
 BUDGET = (
     "Standard uncertainties: of the median in per cent, of the fraction in percentage points. Known contributions add"
     " in quadrature; unknown ones and particles too small to count are not in the sum."
@@ -241,3 +247,27 @@ def _scored(name: str, value: float) -> str:
     """Such as "Dice 0.97" and "Merged 6.8 %"."""
     title, *per_cent_of = SCORES.get(name, (capital(name.replace("_", " ")),))[0].split(", %")
     return f"{title} {value:g}{' %' * len(per_cent_of)}"
+
+
+def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowable]:
+    """Rows of small pictures under their names; nothing where there is none. few: two rows, without a heading."""
+    pictures = [(image, image.member.picture) for image in sample.images if image.member and image.member.picture]
+    if not pictures:
+        return
+    most = 2 * ABREAST if few else MOST
+    some = f" The first {most} of {len(pictures)} images." if len(pictures) > most else ""
+    counted = ", with what counts in colours" if sample.counted else ""
+    title = words(f"Each image as analysed{counted}.{some}", SMALL)
+    first: list[Flowable] = [*([] if few else [heading("Micrographs")]), title, space(3)]
+    width = WIDTH / ABREAST - 8
+    for begin in range(0, min(len(pictures), most), ABREAST):
+        cells: list[Flowable | list[Flowable]] = []
+        for image, content in pictures[begin : min(begin + ABREAST, most)]:
+            remark = " (not counted)" if image.excluded else ""
+            cells.append(
+                [picture(content, width, TALLEST), space(3), words(one_line(image.name, 45) + remark, SMALL), space(5)]
+            )
+        cells += [[] for _ in range(ABREAST - len(cells))]
+        row = (*first, abreast(*cells))
+        yield from row if few else [together(*row)]
+        first = []

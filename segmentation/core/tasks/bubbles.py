@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
-from ..measure import quantities
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import Quantity, Value
+from ..measure.quantities import Value
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -29,39 +28,6 @@ METHOD = (
     " {threshold:.3g}."
 )
 NO_SCALE = Flag("The swelling needs the scale of the image and the thickness. Type the width of the image.")
-
-quantities.add(
-    quantities.NUMBERS,
-    Quantity("bubbles", "Bubbles", "Circles that were found, including circles at the frame.", kind="integer"),
-    Quantity(
-        "bubble_patches",
-        "Separate patches",
-        "Here bubbles that touch or overlap count as one.",
-        kind="integer",
-    ),
-    Quantity(
-        "bubble_diameter_mean",
-        "Mean bubble diameter",
-        "Mean of 2 √(area / π) of the whole bubbles' circles; each pixel of an overlap belongs to one bubble.",
-        1,
-    ),
-    Quantity("bubble_diameter_median", "Median bubble diameter", "Half of the whole bubbles are smaller.", 1),
-    Quantity(
-        "bubble_density",
-        "Bubbles per area",
-        "Whole bubbles plus half of the bubbles at the frame, over the analysed area.",
-        -2,
-    ),
-    Quantity("bubble_area", "Bubble area", "Share of the analysed area under bubbles.", kind="fraction"),
-    Quantity(
-        "swelling",
-        "Swelling",
-        "V / (A t − V) with the volume V of spheres of the bubbles' diameters, the analysed area A and the typed"
-        " thickness t. Hidden bubbles are not counted, and the interval takes the thickness as exact.",
-        kind="fraction",
-        scaled=True,
-    ),
-)
 
 
 class BubbleSettings(shared.ThresholdSettings):
@@ -162,10 +128,7 @@ TASK = shared.task_of(
     settings=BubbleSettings,
     decode=find,
     measure=measure,
-    quantities=(
-        *("bubbles", "bubble_patches", "bubble_diameter_mean", "bubble_diameter_median", "bubble_density"),
-        *("bubble_area", "swelling"),
-    ),
+    quantities=shared.registered(__file__),
     golden=golden,
     circles=True,
     method=METHOD,

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
-from ..measure import quantities
 from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
-from ..measure.quantities import POISSON, WITHIN, Quantity, Value
+from ..measure.quantities import Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.cards import ModelCard
 from ..network.scale_search import View, as_shown, search
@@ -34,85 +33,12 @@ SEEN = 4.0, 36.0  # px wide; such fibres are shown as they are
 COVERED = 3.0  # typical widths under which what has no end in view is the rest of a covered fibre
 THINNEST = 3.0  # px of a label under which no diameter is given
 FINE = 6.0  # px, under which diameters miss the aim of 3 % by far (docs/method/fibres.md)
-WHO = "WHO (1997), Determination of airborne fibre number concentrations"
 METHOD = (
     "A convolutional network gave for every pixel the probability that it belongs to a fibre and its relative distance"
     " from that fibre's edge. The middle lines of the pieces at or above {threshold:.3g} were followed through"
     " crossings by direction and width. The diameter of each fibre comes from a model of the grey across it."
 )
 EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card
-quantities.add(
-    quantities.COLUMNS,
-    Quantity(
-        "fibre_diameter",
-        "Fibre diameter",
-        "Mean diameter along the fibre, away from crossings and ends, from the grey across it.",
-        1,
-    ),
-    Quantity("fibre_diameter_sd", "SD along the fibre", "Sample SD of the diameter along the fibre.", 1),
-    Quantity("fibre_length", "Fibre length", "Length of the centre line; empty unless both ends are seen.", 1),
-    Quantity("visible_length", "Visible length", "Length of the centre line in the image.", 1),
-    Quantity("curl", "Curl", "Length of the centre line over the distance of its ends, less 1; 0 is straight."),
-    Quantity(
-        "direction",
-        "Direction, end to end (°)",
-        "From one end to the other: 0 is along the rows, angles count counterclockwise up to 180.",
-    ),
-    Quantity("mean_cos", "Mean cos 2θ", "Mean of cos 2θ along the centre line, at each place of direction θ."),
-    Quantity("mean_sin", "Mean sin 2θ", "The same of sin 2θ; with the visible lengths both give the order parameter."),
-    Quantity("ends_seen", "Ends in view", "Ends with ground before them: not at the frame, not under a fibre."),
-    Quantity("reaches_frame", "Goes on beyond the frame", "Whether it reaches the edge of the image.", kind="truth"),
-)
-quantities.add(
-    quantities.NUMBERS,
-    Quantity("fibres", "Fibres", "Fibres that count. Parts that could not be joined count one by one.", kind="integer"),
-    Quantity("fibre_diameter_mean", "Mean diameter", "Mean over the fibres, each counting once.", 1),
-    Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres, each counting once.", 1),
-    Quantity(
-        "fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1, interval=WITHIN
-    ),
-    *(
-        Quantity(f"fibre_d{n}_by_length", f"D{n} by length", f"{share} thinner.", 1, interval=WITHIN, above=above)
-        for n, share, above in (
-            (10, "A tenth of the fibre length is", ""),
-            (50, "Half of the fibre length is", "fibre_d10_by_length"),
-            (90, "Nine tenths of the fibre length are", "fibre_d50_by_length"),
-        )
-    ),
-    Quantity("whole_fibres", "Fibres with both ends in view", "Only these have a length.", kind="integer"),
-    Quantity(
-        "fibre_length_mean",
-        "Mean length",
-        "Mean length of the fibres with both ends in view. Long fibres are cut by the frame more often.",
-        1,
-    ),
-    Quantity(
-        "order_parameter",
-        "Order parameter",
-        "|Σ L exp(2iθ)| / Σ L over all centre lines: 0 % for every direction alike, 100 % for one direction.",
-        kind="fraction",
-        source="Chen and Onsager in two dimensions; Mercader et al. (2010)",
-    ),
-    Quantity("porosity", "Porosity of the projection", "Share of the image that no fibre covers.", kind="fraction"),
-    Quantity(
-        "pore_diameter",
-        "Median pore diameter",
-        "Median of the largest circle in each pore that fibres enclose; pores at the frame are left out. Of several"
-        " images it is the mean of their medians, weighted by area.",
-        1,
-    ),
-    Quantity("crossing_density", "Crossings per area", "Crossings of fibres over the analysed area.", -2),
-    Quantity("fibre_length_density", "Fibre length per area", "Visible length over the analysed area.", -1),
-    Quantity(
-        "who_fibres",
-        "WHO fibres",
-        "Fibres longer than 5 µm, thinner than 3 µm and over three times as long as wide. A fibre with one end in view"
-        " counts as a half, one with no end in view does not count.",
-        source=WHO,
-        interval=POISSON,
-    ),
-    Quantity("short_objects", "Other objects", "Less than three times as long as wide.", kind="integer"),
-)
 
 
 class FibreSettings(shared.ThresholdSettings):
@@ -341,12 +267,7 @@ TASK = Task(
     scale=scale,
     decode=decode,
     measure=measure,
-    quantities=(
-        *("fibres", "fibre_diameter_mean", "fibre_diameter_median", "fibre_diameter_by_length"),
-        *("fibre_d10_by_length", "fibre_d50_by_length", "fibre_d90_by_length", "whole_fibres", "fibre_length_mean"),
-        *("short_objects", "who_fibres", "crossing_density", "fibre_length_density", "pore_diameter"),
-        *("order_parameter", "porosity"),
-    ),
+    quantities=shared.registered(__file__),
     panels=("directions", "histogram", "lengths", "rose"),
     golden=golden,
     method=METHOD,

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
-from ..measure import quantities
 from ..measure.pooled_fields import FieldOfView, averaged, by_area, pooled_mean
-from ..measure.quantities import WITHIN, Quantity, Value
+from ..measure.quantities import Value
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
     from ..measure.table import Table
 
-E112 = "ASTM E112-13"
 NM2_PER_MM2 = 1e12
 METHOD = (
     "A convolutional network gave for every pixel the probability that it belongs to a grain boundary; its map was"
@@ -37,64 +35,6 @@ OPEN = (
     " threshold, or use the numbers of the convex grains alone."
 )
 FEW_CONVEX = 0.5
-
-quantities.add(
-    quantities.COLUMNS,
-    Quantity(
-        "convex",
-        "Convex",
-        "Whether its outline, simplified by at most 2 % of its length, never bends inwards.",
-        kind="truth",
-        source="Xu et al. (2024)",
-    ),
-)
-quantities.add(
-    quantities.NUMBERS,
-    Quantity("grains", "Grains", "Regions between boundaries, including regions at the frame.", kind="integer"),
-    Quantity("whole_grains", "Whole grains", "Grains that do not touch the frame.", kind="integer"),
-    Quantity(
-        "convex_grains",
-        "Convex grains",
-        "Whole grains that are convex, as CHAC counts them. A grain that bends inwards is probably several grains.",
-        kind="integer",
-        source="Xu et al. (2024)",
-    ),
-    Quantity(
-        "grain_diameter_mean",
-        "Mean grain diameter",
-        "Mean of 2 √(area / π) of the whole grains, without their boundaries.",
-        1,
-    ),
-    Quantity("grain_diameter_median", "Median grain diameter", "Half of the whole grains are smaller.", 1),
-    Quantity(
-        "convex_diameter_mean", "Mean diameter of convex grains", "Mean of 2 √(area / π) of the convex grains.", 1
-    ),
-    Quantity(
-        "grain_intercept",
-        "Mean intercept",
-        "Length of all rows and columns over the number of grains that they cross; a grain at a line's end counts"
-        " half, and boundaries are part of the length.",
-        1,
-        source=E112,
-        interval=WITHIN,
-    ),
-    Quantity(
-        "grain_density",
-        "Grains per area",
-        "Whole grains plus half of the grains at the frame, over the analysed area (planimetric procedure).",
-        -2,
-        source=E112,
-    ),
-    Quantity(
-        "grain_number",
-        "ASTM grain size number",
-        "G = 3.321928 log10(grains per mm²) − 2.954; it needs the scale of the image.",
-        source=E112,
-        signed=True,
-        interval=WITHIN,
-        scaled=True,
-    ),
-)
 
 
 def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: shared.ThresholdSettings) -> Decoded:
@@ -187,10 +127,7 @@ TASK = shared.task_of(
     summary="Outlines the grains between boundaries, measures diameters and intercepts, and counts them per area.",
     decode=find,
     measure=measure,
-    quantities=(
-        *("grains", "whole_grains", "convex_grains", "grain_diameter_mean", "grain_diameter_median"),
-        *("convex_diameter_mean", "grain_intercept", "grain_density", "grain_number"),
-    ),
+    quantities=shared.registered(__file__),
     panels=("image", "boundaries", "segmentation", "sizes"),
     golden=golden,
     bounded=True,

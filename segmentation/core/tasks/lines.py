@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..measure import quantities
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
-from ..measure.quantities import Quantity, Value
+from ..measure.quantities import Value
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -23,34 +22,6 @@ if TYPE_CHECKING:
 METHOD = (
     "A convolutional network gave for every pixel the probability that it belongs to a line defect. Each connected"
     " piece at or above {threshold:.3g} is a line. Its length is the length of its smoothed skeleton without spurs."
-)
-
-quantities.add(
-    quantities.COLUMNS,
-    Quantity(
-        "line_length",
-        "Length",
-        "Length of its smoothed skeleton from end to end, with its branches; spurs into the corners of a blunt end are"
-        " left out.",
-        1,
-    ),
-    Quantity("box_diagonal", "Box diagonal", "Diagonal of the box around it, the published length of a loop.", 1),
-)
-quantities.add(
-    quantities.NUMBERS,
-    Quantity("lines", "Lines", "Connected pieces that were found, including pieces at the frame.", kind="integer"),
-    Quantity("line_length_mean", "Mean length", "Mean length of the skeletons of the whole lines.", 1),
-    Quantity("line_length_median", "Median length", "Half of the whole lines are shorter.", 1),
-    Quantity(
-        "box_diagonal_mean",
-        "Mean box diagonal",
-        "Mean diagonal of the boxes around the whole lines, as published: too long for wide lines, too short for bent"
-        " lines.",
-        1,
-    ),
-    Quantity(
-        "line_density", "Line length per area", "Length of all lines that is visible, over the analysed area.", -1
-    ),
 )
 
 
@@ -109,7 +80,7 @@ TASK = shared.task_of(
     summary="Outlines line defects, such as dislocation loops seen edge on, and measures their lengths.",
     decode=find,
     measure=measure,
-    quantities=("lines", "line_length_mean", "line_length_median", "box_diagonal_mean", "line_density"),
+    quantities=shared.registered(__file__),
     golden=golden,
     method=METHOD,
     size="line_length",

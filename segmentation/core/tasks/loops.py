@@ -9,7 +9,7 @@ import numpy as np
 
 from ..measure import quantities
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import Quantity, Value
+from ..measure.quantities import Value
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -20,46 +20,11 @@ from .base import Decoded, Golden, Maps, Measured
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
 
-JENKINS = "Jenkins and Kirk (2001)"
 METHOD = (
     "A convolutional network gave for every pixel the probability that it belongs to a dislocation loop; pieces in"
     " which it reached {threshold:.3g} were filled and parted where they narrow by more than a quarter."
 )
 NO_SCALE = "The number per volume needs the scale of the image beside the thickness: type the width of the image."
-
-quantities.add(
-    quantities.COLUMNS,
-    Quantity(
-        "loop_diameter",
-        "Loop diameter",
-        "Long axis of the ellipse with the loop's second moments: a circular loop seen at an angle is an ellipse, and"
-        " its long axis is its diameter.",
-        1,
-        source=JENKINS,
-    ),
-)
-quantities.add(
-    quantities.NUMBERS,
-    Quantity("loops", "Loops", "Loops that were found, including those at the frame.", kind="integer"),
-    Quantity("loop_diameter_mean", "Mean loop diameter", "Mean diameter of the whole loops.", 1, source=JENKINS),
-    Quantity(
-        "loop_diameter_median",
-        "Median loop diameter",
-        "Half of the whole loops are smaller.",
-        1,
-        source=JENKINS,
-    ),
-    Quantity(
-        "loop_density", "Loops per area", "Whole loops and half of the loops at the frame, over the analysed area.", -2
-    ),
-    Quantity(
-        "loop_volume_density",
-        "Loops per volume",
-        "Loops per area, divided by the typed thickness of the foil; loops lost to the surfaces are not counted.",
-        -3,
-        source=JENKINS,
-    ),
-)
 
 
 class LoopSettings(shared.ThresholdSettings):
@@ -135,7 +100,7 @@ TASK = shared.task_of(
     settings=LoopSettings,
     decode=find,
     measure=measure,
-    quantities=("loops", "loop_diameter_mean", "loop_diameter_median", "loop_density", "loop_volume_density"),
+    quantities=shared.registered(__file__),
     golden=golden,
     method=METHOD,
     size="loop_diameter",

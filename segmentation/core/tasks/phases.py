@@ -13,13 +13,14 @@ from pydantic import Field
 
 from ..flags import Flag
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import COLUMNS, LONG_NM, NUMBERS, OF, WITHIN, Quantity, Unit, Value, add, number, of_class
+from ..measure.quantities import LONG_NM, OF, Unit, Value, number, of_class
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Fraction, ModelOptions, worded
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Curve, Decoded, Golden, Maps, Measured, Predict, Task
 from .judgement import is_out_of_domain, withheld, without_numbers
+from .shared import registered
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -42,63 +43,6 @@ METHOD = (
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # of each class, in the table, too
 FEWEST, BARS, MOST = 8, 32, 0.9  # of intercepts in a curve; its bars, and the share of all length that they show
 CONFUSED = 0.05  # share of a class's pixels that are found to be of another
-SOURCE = "Underwood (1970)"
-
-add(
-    NUMBERS,
-    Quantity(
-        "area_fraction",
-        "Area fraction",
-        "Share of the analysed area that the phase covers. It estimates the share by volume.",
-        kind="fraction",
-        source="ASTM E562; Delesse (1847)",
-    ),
-    Quantity("boundary_density", "Boundary per area", "Length of the phase's boundary per area.", -1, source=SOURCE),
-    Quantity(
-        "mean_intercept",
-        "Mean intercept",
-        "Mean length of straight lines within the phase, in four directions.",
-        1,
-        source=SOURCE,
-        interval=WITHIN,
-    ),
-    Quantity(
-        "mean_free_path",
-        "Mean free path",
-        "Mean distance from a piece of the phase to the next along test lines: (1 − area fraction) / pieces met per"
-        " length.",
-        1,
-        interval=WITHIN,
-        source="Fullman (1953); Underwood (1970)",
-    ),
-)
-add(
-    COLUMNS,
-    Quantity("name", "Name", "Name of the class, as the model's card has it.", kind="text"),
-    Quantity("area_fraction_low", "Area fraction, from", "Lower end of its 95 % interval.", kind="fraction"),
-    Quantity("area_fraction_high", "Area fraction, to", "Upper end of its 95 % interval.", kind="fraction"),
-    Quantity("boundary_density", "Boundary per area", "Length of its boundary per area.", -1, source=SOURCE),
-    Quantity("mean_intercept", "Mean intercept", "Mean length that test lines lie in it.", 1, source=SOURCE),
-    Quantity(
-        "mean_free_path",
-        "Mean free path",
-        "Mean distance to its next piece along test lines, edge to edge.",
-        1,
-        source=SOURCE,
-    ),
-    Quantity("objects", "Objects", "Its connected pieces of 4 px or more; their pixels share sides.", kind="integer"),
-    Quantity("object_density", "Objects per area", "Such pieces of it per analysed area.", -2),
-    *(
-        Quantity(
-            f"object_ecd_{name}",
-            f"{title} object diameter",
-            f"{title} equivalent circular diameter of the pieces that do not touch the frame.",
-            1,
-        )
-        for name, title in (("d10", "D10"), ("median", "Median"), ("d90", "D90"))
-    ),
-    Quantity("certainty", "Certainty", "Mean probability that the network gave to its pixels.", kind="fraction"),
-)
 
 
 class PhaseSettings(SegmentationSettings):
@@ -383,7 +327,7 @@ TASK = Task(
     scale=scale,
     decode=decode,
     measure=measure,
-    quantities=("area_fraction", *LENGTHS),
+    quantities=registered(__file__),
     panels=("image", "classes", "certainty", "fractions"),
     golden=golden,
     method=METHOD,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,8 @@ from pydantic import Field
 from ..flags import Flag
 from ..labels.options import FAINT
 from ..labels.segmentation import MASKS
-from ..measure.quantities import Value
+from ..measure import quantities
+from ..measure.quantities import Quantity, Value
 from ..network.scale_search import LIMITS
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Maps, Measured, Task, as_is
@@ -28,6 +31,17 @@ DOUBTFUL = (
     " you use the numbers."
 )
 SURE = 0.7  # mean probability below which a warning is given
+INTERVALS = {"within": quantities.WITHIN, "poisson": quantities.POISSON}
+
+
+def registered(file: str) -> tuple[str, ...]:
+    """Register the quantities in the table beside the file of a task; returns the names of its numbers in order."""
+    tables = tomllib.loads(Path(file).with_suffix(".toml").read_text("utf-8"))
+    for registry, key in ((quantities.COLUMNS, "columns"), (quantities.NUMBERS, "numbers")):
+        for name, entry in tables.get(key, {}).items():
+            basis = {"interval": INTERVALS[entry["interval"]]} if "interval" in entry else {}
+            quantities.add(registry, Quantity(name, **entry | basis))
+    return tuple(tables["numbers"])
 
 
 class ThresholdSettings(SegmentationSettings):

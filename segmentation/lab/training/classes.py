@@ -18,7 +18,7 @@ from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
 from ...core.network.likeness import describe, learn
 from ...core.report.picture import COLOURS, sampled
-from .contract import Definition, Floats, Labels, Maps, Picture, Scoring, Tracked
+from .contract import Definition, Floats, Labels, Maps, Picture, Scoring, Tracked, defined, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor, padded
 from .evaluation.scores import against_threshold, finite_or_none, near, pixel_sweep, share
 
@@ -161,30 +161,10 @@ def _near(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[int, 
 
 
 def definitions(classes: Sequence[str]) -> dict[str, Definition]:
-    every = {
-        "iou": Definition("IoU", "Intersection over union, the mean of the classes that occur.", short=True),
-        "dice": Definition("Dice", "2 TP / (2 TP + FP + FN), the mean of the classes that occur.", short=True),
-        "boundary_f1": Definition(
-            "Boundary F1",
-            f"Mean of the classes' F1 of outline pixels, right within {TOLERANCE} px (Csurka et al. 2013; limit ours).",
-            short=True,
-        ),
-        "accuracy": Definition("Accuracy", "Share of the labelled pixels whose class is right.", short=True),
-        "fraction_error": Definition(
-            "Error of a fraction, points", "Mean over images and classes of |found - true|, in percent of the area.", 2
-        ),
-    }
-    for name in classes:
-        every[f"{name}_iou"] = Definition(f"IoU of {name}", f"Intersection over union of the pixels of {name}.")
-        every[f"{name}_dice"] = Definition(f"Dice of {name}", f"2 TP / (2 TP + FP + FN) of the pixels of {name}.")
-        every[f"{name}_boundary_f1"] = Definition(f"Boundary F1 of {name}", f"F1 of the outline pixels of {name}.")
-        every[f"{name}_true"] = Definition(f"True {name}, %", f"Percent of the labelled area that is {name}.", 2)
-        every[f"{name}_found"] = Definition(f"Found {name}, %", f"Percent that was found to be {name}.", 2)
-        every[f"{name}_error"] = Definition(f"Their difference ({name}), points", "Found less true.", 2, short=True)
-        every[f"{name}_absolute_error"] = Definition(
-            f"Error of an image ({name}), points", "Mean over the images of |found - true|.", 2
-        )
-    return every
+    tables = table_beside(__file__)
+    of_class = {name: defined(tables["of_class"], name=name) for name in classes}
+    alone = {f"{name}_{figure}": text for name, figures in of_class.items() for figure, text in figures.items()}
+    return defined(tables["every"], tolerance=TOLERANCE) | alone
 
 
 def metrics(classes: Sequence[str], images: Sequence[Confusion], weights: Floats) -> dict[str, Floats]:

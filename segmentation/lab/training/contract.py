@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -52,6 +54,21 @@ COUNT_OFF = Definition(
     "Sum over the images of |found - true| objects, in percent of the true: images do not make up for each other.",
     1,
 )
+
+
+def table_beside(file: str) -> dict[str, Any]:
+    """The content of the TOML file beside a file of Python."""
+    return tomllib.loads(Path(file).with_suffix(".toml").read_text("utf-8"))
+
+
+def defined(entries: Mapping[str, Mapping[str, Any]], **words: Any) -> dict[str, Definition]:
+    """The figures of a table by name; words: those in braces. An empty entry is the one that every task has."""
+    return {
+        name: Definition(**{key: of.format(**words) if isinstance(of, str) else of for key, of in entry.items()})
+        if entry
+        else COUNT_OFF
+        for name, entry in entries.items()
+    }
 
 
 class Tracked(NamedTuple):

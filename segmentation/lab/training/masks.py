@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,13 @@ from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
 from ...core.report.picture import sampled
 from .classes import learnt, sigmoid
-from .contract import COUNT_OFF, Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring, Tracked
+from .contract import Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring, Tracked, defined, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import OF_PIXELS, against_threshold, fit_threshold, pixel_sweep, precision_recall_f1, share
 
 LONGEST = 640  # px of a panel's longest side
 BINS = 20
 VALUES = 8  # of 256 values in a bin of their histogram
-DIFFERENCE = Definition("Their difference, %", "Found less true, in percent of the true.", 1, short=True)
 PIXELS = {"pixels": "pixels"}
 LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94, 0)}
 
@@ -94,36 +92,8 @@ class MaskScoring:
         )
 
     def definitions(self) -> dict[str, Definition]:
-        things, size = self.things, self.measure
-        number = partial(Definition, decimals=0, counted=True)
-        mean = Definition("", f"Of the {things} in the {{}}, in the unit of the sizes.", 1, unit="unit of the sizes")
-        return {
-            "precision": Definition("Precision", "Share of the pixels taken that are annotated."),
-            "recall": Definition("Recall", "Share of the annotated pixels that are taken."),
-            "f1": Definition("F1", "2 TP / (2 TP + FP + FN) of the pixels.", short=True),
-            "certainty": Definition("Certainty", "Mean predicted value of the pixels taken (our definition)."),
-            "abundance": Definition("Abundance", "Share of all pixels that are taken (our definition)."),
-            "number_true": number(f"True {things}", f"{things.capitalize()} found in the annotation."),
-            "number_found": number(f"Found {things}", f"{things.capitalize()} found in the prediction."),
-            "number_error": DIFFERENCE,
-            "count_off": COUNT_OFF,
-            "object_iou": Definition(
-                "Holistic IoU", f"Intersection over union of the pixels of {things}, all images as one.", short=True
-            ),
-            "l1": Definition(
-                "L1 distance of sizes",
-                f"Sum of the differences of both histograms of {things}, in {BINS} equal bins up to the largest true"
-                f" {size}, not normalised; larger ones lie in the last.",
-                0,
-                counted=True,
-            ),
-            "mean_true": mean._replace(title=f"True mean {size}", text=mean.text.format("annotation")),
-            "mean_found": mean._replace(title=f"Found mean {size}", text=mean.text.format("prediction")),
-            "mean_error": DIFFERENCE,
-            "every_true": number("All true regions", f"With those that are not counted as {things}."),
-            "every_found": number("All found regions", f"With those that are not counted as {things}."),
-            "every_error": DIFFERENCE._replace(short=False),
-        }
+        words = {"things": self.things, "Things": self.things.capitalize(), "size": self.measure, "bins": BINS}
+        return defined(table_beside(__file__), **words)
 
     def panels(self, micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Picture]:
         """(h, w, 3) uint8 pictures: the image, the annotation, the result, and the errors.

@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import zipfile
 
-import bioimageio.spec
 import numpy as np
 import onnxruntime
 import pytest
@@ -46,6 +45,8 @@ def test_onnx_runtime_gives_the_test_output(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["particles", "superalloy"])
 def test_the_description_is_valid(name, tmp_path):
+    import bioimageio.spec  # takes three seconds, which every process that collects tests would spend
+
     _, files = packed(name)
     write_zip(tmp_path / "model.zip", files.items())
     description = bioimageio.spec.load_description(tmp_path / "model.zip", format_version="latest")

@@ -1,8 +1,9 @@
-"""What becomes of the maps of every scored image: outlines, and what thresholds, confidence and chains make of it."""
+"""What becomes of the maps of every scored image: outlines and pictures, and what thresholds and chains make of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,34 @@ from skimage.segmentation import watershed
 
 from ....core.labels.options import ParticleOptions
 from ....core.labels.outline import outline, particles, that_count
-from ....core.measure.matching import match, overlap_of, without_specks
-from ..contract import Labels, Maps, Scoring
+from ....core.measure.matching import Kind, error_kinds, match, overlap_of, without_specks
+from ....core.micrograph.contrast import preview
+from ....core.micrograph.types import Micrograph
+from ....core.report.picture import painted, sampled
+from ..contract import Labels, Maps, Picture, Scoring
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import RULE, THRESHOLDS, against_threshold, pooled
 from .confidence import reliability
 from .counts import ImageCounts, by_size, count_image
 from .figures import ap_by_iou
-from .targets import inner_distance
+from .targets import boundary, inner_distance
 
 CURVES = {"50": "objects at IoU 0.5", "75": "objects at IoU 0.75", "pixels": "pixels"}
 CHOOSING = ("50", "75")
 OF_OBJECTS = RULE.format(figure="mean of the particles' F1 at IoU 0.5 and at IoU 0.75")
 MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
 OWN = "own"
+LONGEST = 640  # px of a panel's longest side
+STRENGTH = 0.6
+COLOURS = {
+    Kind.CORRECT: (0, 158, 115),
+    Kind.LOW_IOU: (240, 228, 66),
+    Kind.MERGED: (230, 159, 0),
+    Kind.SPLIT: (204, 121, 167),
+    Kind.FALSE_POSITIVE: (213, 94, 0),
+    Kind.FALSE_NEGATIVE: (86, 180, 233),
+}
+LOST = (Kind.MERGED, Kind.FALSE_NEGATIVE)
 
 
 def sweep_image(
@@ -144,3 +159,44 @@ def through_chain(chain: str, truth: Labels, threshold: float, scale: float, opt
         return CHAINS[chain](foreground)
     distance = np.rint(255 * inner_distance(truth)).astype(np.uint8)
     return particles(np.stack([foreground, distance]), foreground, scale, threshold, options)
+
+
+# Okabe and Ito's colour-blind-safe palette.
+
+
+def panels(micrograph: Micrograph, predicted: Labels, truth: Labels, longest: int = LONGEST) -> list[Picture]:
+    """(h, w, 3) uint8 pictures: the image, its truth, the result, and the errors.
+
+    predicted, truth: (R, W) labels of the image's first R rows; only those are shown.
+    """
+    predicted, truth = without_specks(predicted), without_specks(truth)
+    grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), longest)
+    shape = grey.shape[0], grey.shape[1]
+    small_true, small_found = sampled(truth, shape), sampled(predicted, shape)
+    return [
+        np.repeat(grey[..., None], 3, axis=2),
+        painted(grey, small_true, STRENGTH),
+        painted(grey, small_found, STRENGTH),
+        errors(grey, predicted, truth, small_found, small_true),
+    ]
+
+
+def errors(grey: Picture, predicted: Labels, truth: Labels, small_found: Labels, small_true: Labels) -> Picture:
+    """The picture (h, w) with particles in the colours of their Kind and the true outlines in white.
+
+    predicted, truth: (R, W) without specks, by which they are judged; small_found, small_true: the same at (h, w).
+    """
+    overlap = overlap_of(predicted, truth)
+    judged = error_kinds(overlap)
+    canvas = 0.45 * np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    # Lost particles last: what swallowed one may well be right about another.
+    sides = (
+        (small_found, overlap.found_ids, judged.found, COLOURS.keys()),
+        (small_true, overlap.true_ids, judged.true, LOST),
+    )
+    for labels, ids, kinds, visible in sides:
+        for kind in visible:
+            inside = np.isin(labels, ids[kinds == kind])
+            canvas[inside] = STRENGTH * np.array(COLOURS[kind]) + (1 - STRENGTH) * grey[inside][:, None]
+    canvas[boundary(small_true) & (small_true > 0)] = 255
+    return canvas.round().astype(np.uint8)

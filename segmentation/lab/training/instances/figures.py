@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from ....core.measure.matching import Kind
-from ..contract import COUNT_OFF, Definition, Floats
+from ..contract import Floats, defined, table_beside
 from ..evaluation.scores import finite_or_none, precision_recall_f1, share
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
 
-DEFINITIONS = {
-    name: Definition(**{**entry, "text": entry["text"].format(tolerance=TOLERANCE)}) if entry else COUNT_OFF
-    for name, entry in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items()
-}
+DEFINITIONS = defined(table_beside(__file__), tolerance=TOLERANCE)
 
 
 def metrics(images: Sequence[ImageCounts], weights: Floats) -> dict[str, Floats]:

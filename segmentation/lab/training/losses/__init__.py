@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ....core.validation import Settings
 
@@ -19,9 +19,19 @@ Weight = Annotated[float, Field(ge=0)]
 
 
 class Loss(Settings):
-    """A loss is a subclass with a `name: Literal[...]` of its own, in a file of this folder."""
+    """A loss is a subclass with a `name: Literal[...]` of its own, in a file of this folder.
+
+    either: the names of two weights, of which one is above 0.
+    """
 
     name: str
+    either: ClassVar[tuple[str, str]] = ("cross_entropy", "dice")
+
+    @model_validator(mode="after")
+    def _something_is_learnt(self) -> Self:
+        if not any(getattr(self, weight) for weight in self.either):
+            raise ValueError(f"{' or '.join(self.either)} is above 0.")
+        return self
 
     def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
         """The loss of logits (B, C, H, W) against a task's targets (B, T, H, W), as a scalar."""

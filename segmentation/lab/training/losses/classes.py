@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 
 from . import Loss, Weight
@@ -26,12 +26,6 @@ class ClassLoss(Loss):
         description="in the cross-entropy a pixel weighs the frequency of its class in the batch to the power"
         " of minus this; 0: all pixels alike, 1: all classes alike",
     )
-
-    @model_validator(mode="after")
-    def _something_is_learnt(self) -> Self:
-        if self.cross_entropy + self.dice == 0:
-            raise ValueError("cross_entropy or dice is above 0.")
-        return self
 
     def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
         truth, labelled = targets[:, :-1], targets[:, -1:]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
@@ -19,6 +19,7 @@ class InstanceLoss(Loss):
     W), the same maps in 0..1 and then where objects touch.
     """
 
+    either: ClassVar[tuple[str, str]] = ("foreground", "dice")
     name: Literal["instances"] = Field("instances", description="of tasks that outline objects")
     foreground: Weight = Field(1.0, description="weight of the foreground's cross-entropy")
     dice: Weight = Field(1.0, description="weight of the foreground's Dice loss")
@@ -35,12 +36,6 @@ class InstanceLoss(Loss):
     distance: Literal["cross-entropy", "absolute"] = Field(
         "cross-entropy", description="soft cross-entropy or absolute error of the inner distance"
     )
-
-    @model_validator(mode="after")
-    def _foreground_is_learnt(self) -> Self:
-        if self.foreground + self.dice == 0:
-            raise ValueError("foreground or dice is above 0.")
-        return self
 
     def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
         logits, truth = maps.float(), targets[:, 0]

@@ -13,8 +13,7 @@ from ..evaluation.predictions import Options, Predictor
 from ..evaluation.scores import fit_threshold
 from ..instances import figures
 from ..instances.confidence import fit_confidence
-from ..instances.examine import OutlineExaminer
-from ..instances.pictures import COLOURS, panels
+from ..instances.examine import COLOURS, OutlineExaminer, panels
 from ..instances.readings import fit_reading, ways
 from ..instances.separation import fit_separation
 from ..instances.targets import CHANNELS, OPTIONAL, targets
