@@ -18,12 +18,14 @@ NO_TIME = "since is a time such as 2026-05-04T12:00:00Z."
 
 
 class Listing(Schema):
-    """What every list may be asked for."""
+    """The parameters of a list."""
 
     page: int = Field(1, ge=1, le=10**6)
-    per_page: int = Field(50, ge=1, le=200, description="How many stand on a page.")
-    name: str = Field("", max_length=100, description="Only those whose name has this text in it.")
-    since: datetime | None = Field(None, description="Only those made at this time or later; UTC where none is said.")
+    per_page: int = Field(50, ge=1, le=200, description="Entries on a page.")
+    name: str = Field("", max_length=100, description="Only those with this text in their name.")
+    since: datetime | None = Field(
+        None, description="Only those made at this time or later, in UTC if without a time zone."
+    )
     _rows: list[Any] = PrivateAttr(default_factory=list)
 
     @property

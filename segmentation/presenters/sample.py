@@ -26,6 +26,7 @@ from ..http.serving import thumbnails
 from ..models import Job, Micrograph, Sample
 from ..plain import quantities_of
 from ..services.ground.calibration import used_calibration
+from ..services.results.models_offered import BY_IMAGE as AUTOMATIC
 from ..services.results.models_offered import title_of
 from ..services.results.samples import uncounted
 from .charts import ChartedSummary, Lines, on_shared_edges, points
@@ -253,9 +254,12 @@ class PooledResult(ChartedSummary):
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """The settings that its images were asked to be analysed with; what each came to is on its own page."""
-        model = AnalysisSettings.from_dict(self.sample.settings).segmentation.model
-        return [("Kind of analysis", self.task.title), ("Model", title_of(model)), *self._settings(changed=True)]
+        """The models that outlined its images, and the settings; what each image came to is on its own page."""
+        model = title_of(AnalysisSettings.from_dict(self.sample.settings).segmentation.model)
+        done = self.sample.members.filter(state=Job.State.DONE).order_by()
+        titles = [title for title in done.values_list("summary__model__title", flat=True).distinct() if title]
+        named = ", ".join(titles) + ", automatic" * (model == AUTOMATIC) if titles else model
+        return [("Kind of analysis", self.task.title), ("Model", named), *self._settings(changed=True)]
 
     @property
     def more_facts(self) -> list[tuple[str, str]]:

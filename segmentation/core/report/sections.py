@@ -55,8 +55,8 @@ BARS = (
 )
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
 BUDGET = (
-    "Standard uncertainties: of the median in per cent, of the fraction in percentage points. Known contributions add"
-    " in quadrature; unknown ones and particles too small to count are not in the sum."
+    "Standard uncertainties: of the median in per cent, of the fraction in percentage points. The total includes no"
+    " unknown contributions and no particles too small to count."
 )
 
 

@@ -60,23 +60,28 @@ quantities.add(
     ),
     Quantity("mean_cos", "Mean cos 2θ", "Mean of cos 2θ along the centre line, at each place of direction θ."),
     Quantity("mean_sin", "Mean sin 2θ", "The same of sin 2θ; with the visible lengths both give the order parameter."),
-    Quantity("ends_seen", "Ends in view", "Ends with ground before them: not at the frame, not under a fibre."),
+    Quantity("ends_seen", "Ends in view", "Visible ends: not at the frame and not under another fibre."),
     Quantity("reaches_frame", "Goes on beyond the frame", "Whether it reaches the edge of the image.", kind="truth"),
 )
 quantities.add(
     quantities.NUMBERS,
-    Quantity("fibres", "Fibres", "Fibres that count. Parts that could not be joined count one by one.", kind="integer"),
-    Quantity("fibre_diameter_mean", "Mean diameter", "Mean over the fibres, each counting once.", 1),
-    Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres, each counting once.", 1),
+    Quantity(
+        "fibres",
+        "Fibres",
+        "Counted fibres; parts that could not be joined count separately.",
+        kind="integer",
+    ),
+    Quantity("fibre_diameter_mean", "Mean diameter", "Mean over the fibres; each counts once.", 1),
+    Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres; each counts once.", 1),
     Quantity(
         "fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1, interval=WITHIN
     ),
     *(
         Quantity(f"fibre_d{n}_by_length", f"D{n} by length", f"{share} thinner.", 1, interval=WITHIN, above=above)
         for n, share, above in (
-            (10, "A tenth of the fibre length is", ""),
-            (50, "Half of the fibre length is", "fibre_d10_by_length"),
-            (90, "Nine tenths of the fibre length are", "fibre_d50_by_length"),
+            (10, "10 % of the fibre length is", ""),
+            (50, "50 % of the fibre length is", "fibre_d10_by_length"),
+            (90, "90 % of the fibre length is", "fibre_d50_by_length"),
         )
     ),
     Quantity("whole_fibres", "Fibres with both ends in view", "Only these have a length.", kind="integer"),
@@ -267,21 +272,21 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     is_short, areas = table.reasons == str(Reason.SHORT), table.length("area")
     if areas[is_short | (table.reasons == str(Reason.FAINT))].sum() > areas[table.kept].sum():
         yield Flag.doubtful(
-            "Short objects and bare ground cover more than the fibres. For an image of particles, choose Particles.",
+            "Short objects and background cover more area than fibres. For an image of particles, choose Particles.",
             "Mostly no fibres",
         )
     widths = table.rescaled(None)["fibre_diameter_px"][table.kept]
     if len(widths) and np.median(widths) < FINE:
         yield Flag.doubtful(
             f"The typical fibre is {np.median(widths):.1f} px wide. Under {FINE:g} px diameters came out up to 30 % too"
-            " large on test images. Take an image of a higher magnification.",
+            " large on test images. Take an image at a higher magnification.",
             f"Fibres under {FINE:g} px: diameters may be too large",
         )
     yield from shared.doubts(segmentation)
     card = segmentation.provenance.card
     if card.get("summary", "").startswith(EXPERIMENTAL):
         yield Flag.doubtful(
-            f"The model {card['title']} is experimental: it learnt from drawn pictures alone. Check the outlines.",
+            f"The model {card['title']} is experimental: it learnt from computer-made images only. Check the outlines.",
             "Experimental model: check the outlines",
         )
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():

@@ -57,8 +57,8 @@ class ParticleSettings(shared.ThresholdSettings):
         "auto",
         title="Touching particles",
         description=(
-            "“more” makes every cut that is probably right. The page of a result shows these cuts as dashed lines; one"
-            " press makes them."
+            "“more” separates touching particles at every probable cut. The page of a result shows these cuts as"
+            " dashed lines."
         ),
         json_schema_extra={
             "labels": {"auto": "as the image suggests", "more": "make the likely cuts"},
@@ -68,7 +68,7 @@ class ParticleSettings(shared.ThresholdSettings):
     flips: bool = Field(
         False,
         title="All mirrored forms",
-        description="The network looks at the image and three mirrored forms of it. This takes four times as long.",
+        description="The network analyses the image and three mirrored forms of it. This takes four times as long.",
         json_schema_extra={"group": "Rarely needed"},
     )
 

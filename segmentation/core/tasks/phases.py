@@ -126,7 +126,7 @@ class PhaseSettings(SegmentationSettings):
     mirrored: Literal["on", "off"] = Field(
         "on",
         title="All mirrored forms",
-        description="The network looks at the image and three mirrored forms of it. This takes four times as long.",
+        description="The network analyses the image and three mirrored forms of it. This takes four times as long.",
     )
 
     @property

@@ -155,7 +155,7 @@ def use_as_training_data(
 
 @transaction.atomic
 def group_image(*, image: DatasetImage, group: str) -> None:
-    """Say which specimen or session an image is of."""
+    """Set the specimen or session of an image."""
     lock(image.dataset, DELETED)
     image.group = visible_text(group)[:SHOWN_NAME] or stem_of(image.name)
     if DatasetImage.objects.filter(pk=image.pk).exclude(group=image.group).update(group=image.group):

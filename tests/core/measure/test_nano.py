@@ -385,7 +385,7 @@ def test_that_no_image_shows_any_is_no_proof():
     assert limits[5] > limits[10] > limits[40] > 0.05
     found = pooled_card([table_of([40 + i % 5 for i in range(60)], nm_per_pixel=2.0) for _ in range(5)])
     assert found["low"] == pytest.approx(1 - stats.beta.ppf(0.975, 0.5, 5.5), abs=0.001)
-    assert re.search(r"\b5 images .* With that part .* 55 to 100 %", found["sentence"])
+    assert re.search(r"\b5 images .* If that part .* 55 to 100 %", found["sentence"])
 
 
 def test_the_verdict_goes_by_the_interval_beside_it():
