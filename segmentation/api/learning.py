@@ -72,9 +72,7 @@ class Suggestion(Answer):
     expected_wrong: Annotated[float, Of(lambda row, _: row.wrong.expected)] = Field(
         description="Number of outlines that are probably wrong, or share of the area."
     )
-    of: Annotated[int, Of(lambda row, _: row.wrong.of)] = Field(
-        description="Number of all outlines, or of all classes."
-    )
+    of: Annotated[int, Of(lambda row, _: row.wrong.of)] = Field(description="Number of outlines, or of classes.")
     is_share: Annotated[bool, Of(lambda row, _: row.wrong.share)] = Field(
         description="Whether expected_wrong is a share of the area."
     )
@@ -134,9 +132,7 @@ class DatasetImage(Answer):
     consented: Annotated[str, Of(lambda image, _: image.consented.isoformat())]
     error: Reason = Field(description="Why its outlines could not be written.")
     objects: Annotated[int | None, _summary("objects")]
-    median_px: Annotated[float | None, _summary("median_px")] = Field(
-        description="Median diameter of the circles with the same areas."
-    )
+    median_px: Annotated[float | None, _summary("median_px")] = Field(description="Median ECD in px.")
     shares: Annotated[dict[str, float] | None, _summary("shares")] = Field(
         description="Share of the labelled pixels, by class."
     )

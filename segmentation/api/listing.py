@@ -23,9 +23,7 @@ class Listing(Schema):
     page: int = Field(1, ge=1, le=10**6)
     per_page: int = Field(50, ge=1, le=200, description="Entries on a page.")
     name: str = Field("", max_length=100, description="Only those with this text in their name.")
-    since: datetime | None = Field(
-        None, description="Only those made at this time or later, in UTC if without a time zone."
-    )
+    since: datetime | None = Field(None, description="Only those made since then; UTC if without a time zone.")
     _rows: list[Any] = PrivateAttr(default_factory=list)
 
     @property

@@ -21,16 +21,11 @@ class Flag:
     """
 
     text: Annotated[str, Field(description="full sentences")]
-    short: Annotated[str, Field(description="stands beside the numbers; empty for a note, which changes no number")] = (
-        ""
-    )
+    short: Annotated[str, Field(description="short form beside the numbers; empty for a note")] = ""
     doubt: Annotated[bool, Field(description="whether it puts the numbers in doubt")] = False
-    reason: Annotated[
-        str, Field(description="the warning is about the objects left out for this reason; empty for none")
-    ] = ""
+    reason: Annotated[str, Field(description="reason of the left out objects that it is about; empty: none")] = ""
     ids: Annotated[
-        tuple[int, ...],
-        Field(description="labels of the outlines that it is about; for a sample the numbers of the images"),
+        tuple[int, ...], Field(description="labels of the outlines that it is about; for a sample numbers of images")
     ] = ()
 
     def __post_init__(self) -> None:

@@ -256,10 +256,9 @@ class PooledResult(ChartedSummary):
     def facts(self) -> list[tuple[str, str]]:
         """The models that outlined its images, and the settings; what each image came to is on its own page."""
         model = title_of(AnalysisSettings.from_dict(self.sample.settings).segmentation.model)
-        done = self.sample.members.filter(state=Job.State.DONE).order_by()
-        titles = [title for title in done.values_list("summary__model__title", flat=True).distinct() if title]
-        named = ", ".join(titles) + ", automatic" * (model == AUTOMATIC) if titles else model
-        return [("Kind of analysis", self.task.title), ("Model", named), *self._settings(changed=True)]
+        titles = self.sample.members.order_by().values_list("summary__model__title", flat=True).distinct()
+        named = ", ".join([*filter(None, titles), *([model.lower()] if model == AUTOMATIC else [])])
+        return [("Kind of analysis", self.task.title), ("Model", named or model), *self._settings(changed=True)]
 
     @property
     def more_facts(self) -> list[tuple[str, str]]:

@@ -43,9 +43,7 @@ class Distance(TypedDict):
     n: Annotated[list[Count], meaning("sizes in each result")]
     images: Annotated[list[Count], meaning("images of each result")]
     p: Annotated[float | None, meaning("null where the results are not independent")]
-    least_p: Annotated[
-        float | None, meaning("the smallest p that is possible with so few images; null without a test by images")
-    ]
+    least_p: Annotated[float | None, meaning("smallest p possible with so few images; null without a test by images")]
     test: Test
     reading: str
 

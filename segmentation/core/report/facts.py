@@ -26,6 +26,7 @@ NAMES = {  # of settings, where the settings' own are not words
     "between_operators": "difference between operators (%)",
 }
 HIDDEN_SETTINGS = ("model", "data_bar")
+FILE = {"kind": ("image", "file type")}  # of the metadata, what no instrument says
 INSTRUMENT = {
     "voltage_kv": "voltage (kV)",
     "working_distance_mm": "working distance (mm)",
@@ -120,9 +121,7 @@ def facts(sample: SampleAnalysis, member: Member) -> Facts:
         **{("settings", name): value for name, value in settings(sample, member).items()},
         **{("report", title): record.settings.get(name) for name, title in REPORTED.items()},
         **{
-            ("image", "file type") if name == "kind" else ("instrument", name): value
-            if isinstance(value, int | float | str)
-            else str(value)
+            FILE.get(name, ("instrument", name)): value if isinstance(value, int | float | str) else str(value)
             for name, value in record.instrument.items()
         },
     }

@@ -189,8 +189,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     if summary.listed:
         yield heading("Numbers, with their 95 % intervals in brackets")
         yield facts_abreast([(entry.term, entry.words) for entry in summary.listed])
-        contents = summary.interval_contents if sample.task.screened else ""  # of the others the method says it
-        yield words(f"{contents} {summary.without_interval}".strip(), SMALL)
+        yield words(f"{summary.interval_contents * sample.task.screened} {summary.without_interval}".strip(), SMALL)
     if not _without_numbers(sample):
         yield heading("Method")
         yield words(method(sample), METHOD)

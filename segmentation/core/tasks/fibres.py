@@ -65,12 +65,7 @@ quantities.add(
 )
 quantities.add(
     quantities.NUMBERS,
-    Quantity(
-        "fibres",
-        "Fibres",
-        "Counted fibres; parts that could not be joined count separately.",
-        kind="integer",
-    ),
+    Quantity("fibres", "Fibres", "Counted fibres. Parts that could not be joined count singly.", kind="integer"),
     Quantity("fibre_diameter_mean", "Mean diameter", "Mean over the fibres; each counts once.", 1),
     Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres; each counts once.", 1),
     Quantity(
