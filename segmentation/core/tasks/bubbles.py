@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from ..measure.table import Table
 
 METHOD = (
-    "A convolutional network gave for every pixel the probability that it belongs to a bubble; blobs of this map were"
-    " found by the Laplacian of Gaussian (Lindeberg 1998), and circles fitted to their edges, where it crosses"
+    "For each pixel a convolutional network predicted the probability of a bubble. The Laplacian of Gaussian (Lindeberg"
+    " 1998) found the blobs of this map. Circles were fitted to their edges, where the probability crosses"
     " {threshold:.3g}."
 )
 NO_SCALE = Flag("The swelling needs the scale of the image and the thickness. Type the width of the image.")
 
 quantities.add(
     quantities.NUMBERS,
-    Quantity("bubbles", "Bubbles", "Circles that were found, including circles at the frame.", kind="integer"),
+    Quantity("bubbles", "Bubbles", "Bubbles, including those at the frame.", kind="integer"),
     Quantity(
         "bubble_patches",
         "Separate patches",
-        "Here bubbles that touch or overlap count as one.",
+        "Bubbles that touch or overlap count as one patch.",
         kind="integer",
     ),
     Quantity(
         "bubble_diameter_mean",
         "Mean bubble diameter",
-        "Mean of 2 √(area / π) of the whole bubbles' circles; each pixel of an overlap belongs to one bubble.",
+        "Mean of 2 √(area / π) of the whole bubbles. In an overlap each pixel belongs to one bubble.",
         1,
     ),
     Quantity("bubble_diameter_median", "Median bubble diameter", "Half of the whole bubbles are smaller.", 1),
@@ -57,7 +57,7 @@ quantities.add(
         "swelling",
         "Swelling",
         "V / (A t − V) with the volume V of spheres of the bubbles' diameters, the analysed area A and the typed"
-        " thickness t. Hidden bubbles are not counted, and the interval takes the thickness as exact.",
+        " thickness t. Hidden bubbles do not count. The interval does not include an error of the thickness.",
         kind="fraction",
         scaled=True,
     ),

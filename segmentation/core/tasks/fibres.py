@@ -36,9 +36,9 @@ THINNEST = 3.0  # px of a label under which no diameter is given
 FINE = 6.0  # px, under which diameters miss the aim of 3 % by far (docs/method/fibres.md)
 WHO = "WHO (1997), Determination of airborne fibre number concentrations"
 METHOD = (
-    "A convolutional network gave for every pixel the probability that it belongs to a fibre and its relative distance"
-    " from that fibre's edge. The middle lines of the pieces at or above {threshold:.3g} were followed through"
-    " crossings by direction and width. The diameter of each fibre comes from a model of the grey across it."
+    "For each pixel a convolutional network predicted the probability of a fibre, and the relative distance from its"
+    " edge. The middle lines of the pieces at or above {threshold:.3g} were followed through crossings by direction and"
+    " width. The diameter of each fibre comes from a model of the grey values across it."
 )
 EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card
 quantities.add(

@@ -40,9 +40,9 @@ WORTHY, LARGEST = 0.1, 2**21
 HARDLY, TIMES, MORE, RIGHT = 5, 2.0, 12.0, 0.55
 SEPARATED = "touching particles separated more"
 METHOD = (
-    "A convolutional network gave for every pixel the probability that it belongs to a particle and its relative"
-    " distance from that particle's edge; {polarity} particles were taken where the probability exceeded"
-    " {threshold:.3g}, and touching ones were separated by the distance."
+    "For each pixel a convolutional network predicted the probability of a particle, and the relative distance from"
+    " its edge. Regions with a probability above {threshold:.3g} are {polarity} particles. Touching particles were"
+    " separated by the distance."
 )
 
 

@@ -36,8 +36,8 @@ DIFFERENT = Flag.doubtful(
     "Unusual picture",
 )
 METHOD = (
-    "A convolutional network gave for every pixel the probability of each phase, and the likeliest was taken (image"
-    " resampled by a factor of {scale:.3g}; averaging over its mirrored forms: {mirrored})."
+    "For each pixel a convolutional network predicted the probability of each phase, and the most probable one was"
+    " taken (image resampled by a factor of {scale:.3g}; mean over mirrored forms: {mirrored})."
 )
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # of each class, in the table, too
 FEWEST, BARS, MOST = 8, 32, 0.9  # of intercepts in a curve; its bars, and the share of all length that they show
@@ -78,7 +78,7 @@ add(
     Quantity("area_fraction_low", "Area fraction, from", "Lower end of its 95 % interval.", kind="fraction"),
     Quantity("area_fraction_high", "Area fraction, to", "Upper end of its 95 % interval.", kind="fraction"),
     Quantity("boundary_density", "Boundary per area", "Length of its boundary per area.", -1, source=SOURCE),
-    Quantity("mean_intercept", "Mean intercept", "Mean length that test lines lie in it.", 1, source=SOURCE),
+    Quantity("mean_intercept", "Mean intercept", "Mean length of the test lines within it.", 1, source=SOURCE),
     Quantity(
         "mean_free_path",
         "Mean free path",
@@ -87,7 +87,7 @@ add(
         source=SOURCE,
     ),
     Quantity("objects", "Objects", "Its connected pieces of 4 px or more; their pixels share sides.", kind="integer"),
-    Quantity("object_density", "Objects per area", "Such pieces of it per analysed area.", -2),
+    Quantity("object_density", "Objects per area", "These pieces per analysed area.", -2),
     *(
         Quantity(
             f"object_ecd_{name}",
