@@ -120,8 +120,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Repeatability",
         description=(
-            "Relative standard deviation of the median between specimens of one material, each prepared and measured"
-            " anew."
+            "Relative standard deviation of the median between specimens of one material, each prepared and"
+            " measured separately."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "not known"}, "group": LABORATORY},
     )

@@ -97,7 +97,7 @@ def _thinned(pairs: Pairs) -> Pairs:
 
 
 class Sure(NamedTuple):
-    """The objects whose nearest neighbour is certain: distances (n,) in the unit of the table, weights (n,), centres
+    """The objects with a certain nearest neighbour: distances (n,) in the unit of the table, weights (n,), centres
     (n, 2) in px."""
 
     distance: Floats

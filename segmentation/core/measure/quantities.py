@@ -353,7 +353,7 @@ add(
     Quantity(
         "groups",
         "Groups that touch",
-        "Groups of counted particles whose outlines touch. Every size here is that of a single particle.",
+        "Groups of counted particles whose outlines touch. Sizes are those of single particles.",
         kind="integer",
     ),
 )

@@ -134,7 +134,7 @@ class Neighbours(TypedDict):
     """Distances to the nearest neighbour, corrected for the frame, with the 95 % interval of the mean. chance: the mean
     of random placement without overlap, and where 95 % of its means lie; only from centre to centre."""
 
-    n: Annotated[Count, meaning("objects whose nearest neighbour is certain")]
+    n: Annotated[Count, meaning("objects with a certain nearest neighbour")]
     mean: float | None
     low: float | None
     high: float | None
@@ -353,7 +353,7 @@ class Statistics:
         dict[str, ShapeShare], meaning("classes of outlines, by name; empty for other objects")
     ] = field(default_factory=dict)
     rods: Annotated[Rods | None, meaning("null without rods")] = None
-    arrangement: Annotated[Arrangement | None, meaning("of several images the nearest neighbours alone")] = None
+    arrangement: Annotated[Arrangement | None, meaning("for several images only the nearest neighbours")] = None
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:

@@ -373,7 +373,7 @@ class Summary:
         groups = "1 group" if agglomerates["groups"] == 1 else f"{agglomerates['groups']:,} groups"
         largest = f" The largest has {agglomerates['largest']:,}." if agglomerates["groups"] > 1 else ""
         touching = f"{agglomerates['primaries_in_groups']:,} {self.things} touch others, in {groups}"
-        return f"{touching}; {agglomerates['singles']:,} stand alone.{largest}"
+        return f"{touching}; {agglomerates['singles']:,} touch no other.{largest}"
 
     @property
     def arrangement(self) -> list[Entry]:

@@ -113,7 +113,7 @@ def warnings(
     if (flat := flat_share(micrograph.pixels[: segmentation.rows])) >= DRAWN:
         yield Flag.doubtful(
             f"{100 * flat:.0f} % of this image has exactly the same grey value. Drawings, plots and text look like"
-            " this, micrographs hardly ever do. Is it the right file?",
+            " this, micrographs almost never. Is it the right file?",
             "Hardly a micrograph: most of it has one grey value",
         )
     yield from _likeness(segmentation)

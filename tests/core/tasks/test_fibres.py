@@ -76,7 +76,7 @@ def test_bare_ground_is_no_fibre():
     most[most > 2] = 2  # in area the ground outdoes the fibre
     done = analysed(most, bare=2)
     assert done.table.reasons.tolist() == ["", str(Reason.FAINT)]
-    assert any(flag.doubt and "bare ground" in flag.text for flag in done.flags)
+    assert any(flag.doubt and "background cover" in flag.text for flag in done.flags)
 
 
 def test_more_other_objects_than_fibres_are_doubtful():
