@@ -54,7 +54,7 @@ class SegmentationSettings(Settings):
     data_bar: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
         title="Data bar",
-        description="Rows at the bottom that the data bar takes.",
+        description="Height of the data bar at the bottom, in rows.",
         json_schema_extra={
             "unit": "rows",
             "words": {"none": 0},
@@ -169,7 +169,7 @@ class MeasurementSettings(Settings):
         json_schema_extra={"group": LABORATORY},
     )
     laboratory: str = _reported("Laboratory", "Name and address; with GLP or accreditation, its number.")
-    operator: str = _reported("Operator", "Who took the images and answers for the outlines.")
+    operator: str = _reported("Operator", "Who took the images and is responsible for the outlines.")
     orcid: Annotated[str, AfterValidator(_orcid)] = _reported("ORCID", "The operator's ORCID iD.")
     licence: str = _reported("Licence", "Terms of use of the files, such as CC-BY-4.0, or their address.")
     material: str = _reported("Material", "What was measured: name, number (CAS, ERM, JRC), batch, supplier, form.")

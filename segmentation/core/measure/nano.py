@@ -335,7 +335,7 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
     outlines = (
         f"{count:,} doubtful outline{'' if count == 1 else 's'} (confidence under {100 * LEAST_CONFIDENCE:.0f} %)"
     )
-    return f" With {outlines} it is {with_them}, without them {without}."
+    return f" With {outlines} the fraction is {with_them}, without {'it' if count == 1 else 'them'} {without}."
 
 
 def _doubt(verdict: str, sensitivity: list[Sensitivity]) -> str:

@@ -289,7 +289,7 @@ add(
         "How widely the sizes spread around their mean (divided by n − 1).",
         1,
     ),
-    Quantity("d10", "D10", "By number, one size in ten is smaller.", 1, source=ISO_SIZES),
+    Quantity("d10", "D10", "By number, 10 % of the sizes are smaller.", 1, source=ISO_SIZES),
     Quantity(
         "d50",
         "D50",
@@ -297,7 +297,7 @@ add(
         1,
         source=ISO_SIZES,
     ),
-    Quantity("d90", "D90", "By number, nine sizes in ten are smaller.", 1, source=ISO_SIZES),
+    Quantity("d90", "D90", "By number, 90 % of the sizes are smaller.", 1, source=ISO_SIZES),
     Quantity("span", "Span", "(D90 − D10) / D50: the width of the distribution relative to its middle."),
     Quantity("mode", "Mode", "The most frequent size: the peak of the smoothed distribution.", 1),
     Quantity("geometric_mean", "Geometric mean", "The exponential of the mean logarithm of the sizes.", 1),

@@ -297,7 +297,7 @@ class Summary:
     @property
     def weighting_line(self) -> str:
         """What the three weightings are."""
-        volume = " By volume, it counts by the sphere of that area." * ("volume" in self.weightings)
+        volume = " By volume, it counts by a sphere of that area." * ("volume" in self.weightings)
         length = " Sizes by length are under “Further numbers”." * ("fibre_d50_by_length" in self.stored_quantities)
         also = " and volume" * bool(volume)
         return EQUAL_WEIGHT.format(thing=self.thing, things=self.things, volume=volume, also=also, length=length)

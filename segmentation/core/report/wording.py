@@ -132,8 +132,8 @@ def rounding_words(calibration: Calibration) -> str:
 def doubt_line(calibration: Calibration) -> str:
     """The two parts of a scale's uncertainty."""
     read = rounding_words(calibration) or "not known"
-    microscope = f"calibration of the microscope: {instrument_words(calibration)}"
-    return f"Uncertainty of the scale (95 %): reading and rounding: {read}; {microscope}."
+    microscope = f"calibration of the microscope {instrument_words(calibration)}"
+    return f"Uncertainty of the scale (95 %): reading and rounding {read}, {microscope}."
 
 
 def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:

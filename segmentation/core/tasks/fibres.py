@@ -69,7 +69,11 @@ quantities.add(
     Quantity("fibre_diameter_mean", "Mean diameter", "Mean over the fibres; each counts once.", 1),
     Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres; each counts once.", 1),
     Quantity(
-        "fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1, interval=WITHIN
+        "fibre_diameter_by_length",
+        "Mean diameter by length",
+        "Mean weighted by the length of the fibres.",
+        1,
+        interval=WITHIN,
     ),
     *(
         Quantity(f"fibre_d{n}_by_length", f"D{n} by length", f"{share} thinner.", 1, interval=WITHIN, above=above)
@@ -97,8 +101,8 @@ quantities.add(
     Quantity(
         "pore_diameter",
         "Median pore diameter",
-        "Median of the largest circle in each pore that fibres enclose; pores at the frame are left out. Of several"
-        " images it is the mean of their medians, weighted by area.",
+        "Median diameter of the largest circle in each pore between fibres; pores at the frame are left out. Several"
+        " images: mean of their medians, weighted by area.",
         1,
     ),
     Quantity("crossing_density", "Crossings per area", "Crossings of fibres over the analysed area.", -2),
@@ -273,8 +277,8 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     widths = table.rescaled(None)["fibre_diameter_px"][table.kept]
     if len(widths) and np.median(widths) < FINE:
         yield Flag.doubtful(
-            f"The typical fibre is {np.median(widths):.1f} px wide. Under {FINE:g} px diameters came out up to 30 % too"
-            " large on test images. Take an image at a higher magnification.",
+            f"The typical fibre is {np.median(widths):.1f} px wide. On test images, diameters under {FINE:g} px came out up"
+            " to 30 % too large. Take an image at a higher magnification.",
             f"Fibres under {FINE:g} px: diameters may be too large",
         )
     yield from shared.doubts(segmentation)
