@@ -277,8 +277,8 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     widths = table.rescaled(None)["fibre_diameter_px"][table.kept]
     if len(widths) and np.median(widths) < FINE:
         yield Flag.doubtful(
-            f"The typical fibre is {np.median(widths):.1f} px wide. On test images, diameters under {FINE:g} px came out up"
-            " to 30 % too large. Take an image at a higher magnification.",
+            f"The typical fibre is {np.median(widths):.1f} px wide. On test images, diameters under {FINE:g} px came"
+            " out up to 30 % too large. Take an image at a higher magnification.",
             f"Fibres under {FINE:g} px: diameters may be too large",
         )
     yield from shared.doubts(segmentation)
