@@ -75,7 +75,7 @@ class Objects(TypedDict):
 
 
 class Agreement(TypedDict):
-    """Whether two outlinings of one image show the same objects."""
+    """Whether two results of one image show the same objects."""
 
     scores: list[Score]
     mean_iou: Annotated[float | None, meaning("of the pairs from an IoU of 0.5 on")]
