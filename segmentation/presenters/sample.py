@@ -256,8 +256,8 @@ class PooledResult(ChartedSummary):
     def facts(self) -> list[tuple[str, str]]:
         """The models that outlined its images, and the settings; what each image came to is on its own page."""
         model = title_of(AnalysisSettings.from_dict(self.sample.settings).segmentation.model)
-        titles = self.sample.members.order_by().values_list("summary__model__title", flat=True).distinct()
-        named = ", ".join([*filter(None, titles), *([model.lower()] if model == AUTOMATIC else [])])
+        titles = dict.fromkeys(row.job.by for row in self.images if row.job and row.job.by)
+        named = ", ".join([*titles, *([model.lower()] if titles and model == AUTOMATIC else [])])
         return [("Kind of analysis", self.task.title), ("Model", named or model), *self._settings(changed=True)]
 
     @property
@@ -303,7 +303,9 @@ class PooledResult(ChartedSummary):
     def images(self) -> list[ImageRow]:
         """Every image, in the order of the files; those still looked into come last."""
         jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
-        jobs = in_order(jobs.annotate(nm_per_pixel=F("summary__calibration__nm_per_pixel")))
+        jobs = in_order(
+            jobs.annotate(nm_per_pixel=F("summary__calibration__nm_per_pixel"), by=F("summary__model__title"))
+        )
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
