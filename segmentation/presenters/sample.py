@@ -303,9 +303,8 @@ class PooledResult(ChartedSummary):
     def images(self) -> list[ImageRow]:
         """Every image, in the order of the files; those still looked into come last."""
         jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
-        jobs = in_order(
-            jobs.annotate(nm_per_pixel=F("summary__calibration__nm_per_pixel"), by=F("summary__model__title"))
-        )
+        of_result = {"nm_per_pixel": F("summary__calibration__nm_per_pixel"), "by": F("summary__model__title")}
+        jobs = in_order(jobs.annotate(**of_result))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:

@@ -69,11 +69,7 @@ quantities.add(
     Quantity("fibre_diameter_mean", "Mean diameter", "Mean over the fibres; each counts once.", 1),
     Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres; each counts once.", 1),
     Quantity(
-        "fibre_diameter_by_length",
-        "Mean diameter by length",
-        "Mean weighted by the length of the fibres.",
-        1,
-        interval=WITHIN,
+        "fibre_diameter_by_length", "Mean diameter by length", "Mean weighted by visible length.", 1, interval=WITHIN
     ),
     *(
         Quantity(f"fibre_d{n}_by_length", f"D{n} by length", f"{share} thinner.", 1, interval=WITHIN, above=above)

@@ -31,9 +31,7 @@ class Command(LabCommand):
         parser.add_argument("folder", type=Path, metavar="FOLDER", help="of an export: the dataset's name or id")
         parser.add_argument("to", type=Path, nargs="?", metavar="FOLDER", help="of an export: the folder to write")
         parser.add_argument("--name", default="", help="of the new dataset (import)")
-        parser.add_argument(
-            "--task", default="", help="its kind of analysis; default: as in dataset.toml, or particles"
-        )
+        parser.add_argument("--task", default="", help="kind of analysis; default: as in dataset.toml, or particles")
         parser.add_argument("--owner", default="", metavar="USER", help="its account; default: the first administrator")
         checked = parser.add_argument("--checked", action="store_true")
         checked.help = "a person has checked every outline, and models may learn from the images (import)"

@@ -33,9 +33,7 @@ class Command(ScoringCommand):
         chains.help = "also score this post-processing on the same maps (may be repeated)"
         parser.add_argument("--truth-through-postprocess", action="store_true", help="what chains do to perfect maps")
         score = parser.add_argument("--write-score", action="store_true")
-        score.help = (
-            "write the scores on this data into the card, for the page of the models and for uncertainty budgets"
-        )
+        score.help = "write the scores on this data into the card, for the page of models and uncertainty budgets"
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.lab.research.report import evaluate

@@ -36,9 +36,7 @@ class Command(LabCommand):
         picture.add_argument("name")
         picture.add_argument("image", type=Path, metavar="IMAGE")
         picture.add_argument("--number", type=int, choices=range(1, 10), default=1, help="which of its pictures")
-        picture.add_argument(
-            "--layers", action="store_true", help="the maps of every layer of its network for the image"
-        )
+        picture.add_argument("--layers", action="store_true", help="the maps of every layer of its network")
         picture.add_argument("--caption", default="", help="what the image shows")
         images = actions.add_parser(
             "images", help="note in a card on which images it was trained, for the warning of scores on them"
