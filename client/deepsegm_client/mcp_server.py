@@ -181,8 +181,8 @@ def server(site: AsyncClient, folder: Path | None) -> MCPServer[Any]:
 def main() -> None:
     """DEEPSEGM_URL names the site, DEEPSEGM_TOKEN holds a token of the account page."""
     parser = argparse.ArgumentParser(prog="deepsegm-mcp", description="A DeepSegm site as tools of an agent.")
-    parser.add_argument("--folder", type=Path, help="analyse its images and save files in it; else only read")
-    parser.add_argument("--http", type=int, metavar="PORT", help="serve http://127.0.0.1:PORT/mcp; else use stdin")
+    parser.add_argument("--folder", type=Path, help="analyse its images and save files in it; without it only read")
+    parser.add_argument("--http", type=int, metavar="PORT", help="serve http://127.0.0.1:PORT/mcp instead of stdin")
     options = parser.parse_args()
     if options.folder and not options.folder.is_dir():
         sys.exit(f"{options.folder} is no folder. Make it first, or name another one.")

@@ -28,8 +28,7 @@ def compare(
     a: Annotated[UUID, Query(..., description=ONE)],
     b: Annotated[UUID, Query(..., description=ONE)],
 ) -> Any:
-    """Two results side by side: jobs, revisions or samples. A worker compares them when they are first asked for: 202
-    until then."""
+    """Two results side by side: jobs or samples. The first request starts the comparison: 202 until it is done."""
     first, second = (visible(request, services.found_for(pk)) for pk in (a, b))
     row = services.comparison_of(first, second)
     results = ComparedResults(row)

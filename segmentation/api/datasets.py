@@ -56,13 +56,13 @@ def create(request: HttpRequest, response: HttpResponse) -> Any:
 
 @router.does("GET", "/{uuid:pk}", "dataset", schemas.Dataset, (404,))
 def dataset(request: HttpRequest, pk: UUID) -> Any:
-    """Description, images, counts, and what the check says."""
+    """Description, images, counts, and the outcome of the check."""
     return visible(request, row_of(Dataset, pk))
 
 
 @router.does("PATCH", "/{uuid:pk}", "dataset", ONE, (), takes(Described, JSON))
 def describe(request: HttpRequest, pk: UUID) -> Any:
-    """Describe it otherwise, or share it; what is not sent stays as it is."""
+    """Change the description, or share the dataset. What is not sent stays as it is."""
     row = own(request, row_of(Dataset, pk))
     fields = json_body(request, Described).model_dump(exclude_none=True)
     return _changed(row, partial(services.change_dataset, dataset=row, **fields))
@@ -115,14 +115,14 @@ def add(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("POST", "/{uuid:pk}/check", "dataset-check", {202: schemas.Dataset}, (403, 404))
 def check(request: HttpRequest, pk: UUID) -> Any:
-    """Try once more what could not be written, and check the whole again."""
+    """Write what could not be written, and check the dataset again."""
     row = own(request, row_of(Dataset, pk))
     return Status(202, _changed(row, partial(services.check_again, dataset=row)))
 
 
 @router.does("PATCH", "/{uuid:pk}/images/{uuid:image}", "dataset-image", ONE, (), takes(ImageGroup, JSON))
 def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
-    """Say which specimen or session an image is of."""
+    """Set the specimen or session of an image."""
     row, chosen = _image(request, pk, image)
     fields = json_body(request, ImageGroup)
     return _changed(row, partial(services.group_image, image=chosen, group=fields.group))
@@ -130,7 +130,7 @@ def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
 
 @router.does("DELETE", "/{uuid:pk}/images/{uuid:image}", "dataset-image", {204: None}, (403, 404))
 def remove(request: HttpRequest, pk: UUID, image: UUID) -> Any:
-    """Take an image out of its dataset; its files are deleted."""
+    """Remove an image from its dataset. Its files there are deleted."""
     _, chosen = _image(request, pk, image)
     services.remove_image(image=chosen)
     return Status(204, None)

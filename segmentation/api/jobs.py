@@ -34,11 +34,11 @@ from .sending import Changes, Edits, OneImage, Sign, json_body, sent_fields, sen
 ONE_PAGE = "page is a whole number from 1, such as 3: for several pages send the file as a sample, with pages."
 NOT_READ = "The image has not been read yet: ask again when the job runs."
 SINCE = "Only the edits after this number."
-WAIT = "Seconds to wait for a file that is still to be written, at most 30."
-ANNEX = "Of report.pdf: with the annex of all that lies behind its two pages (as report-annex.pdf)."
-PANELS = "Of figure.png, figure.svg and figure.pdf: letters of the panels to show, such as C or AD; by default all."
-LETTERS = "Of the figure: height of its letters in points at a width of 85 mm, 4 to 10; by default 6."
-IN_COLOURS = "Of the figure: colour, or grey for print without colours."
+WAIT = "Seconds to wait for a file that is not written yet, at most 30."
+ANNEX = "For report.pdf: with all annexes, as report-annex.pdf."
+PANELS = "For figure.png, .svg and .pdf: letters of the panels, such as C or AD. Default: all."
+LETTERS = "For the figure: height of its letters in points at a width of 85 mm, 4 to 10. Default: 6."
+IN_COLOURS = "For the figure: colour or grey."
 router = Routes(tags=["Jobs"])
 
 
@@ -46,9 +46,9 @@ router = Routes(tags=["Jobs"])
     "POST", "", "jobs", {202: schemas.JobStarted}, (409, 413, 422, 507), takes(OneImage, settings=True), sparse=True
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
-    """Take an image and its settings, start a job.
+    """Start a job: the analysis of an image.
 
-    The answer comes before the file has been looked into; what is no image is a job that failed.
+    The answer comes before the file is read. A file that is no image makes a failed job.
     """
     file = request.FILES.get("file")
     if file is None:
@@ -94,7 +94,7 @@ def jobs(
 
 @router.does("GET", "/{uuid:pk}", "job", schemas.Job, (404,))
 def job(request: HttpRequest, pk: UUID) -> Any:
-    """How far a job is, and its result."""
+    """Progress and result of a job."""
     return visible(request, row_of(Job, pk))
 
 
@@ -116,9 +116,8 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Analyse the image of a job with other settings or another width, as a form or as a JSON object.
 
-    What is not sent stays as it was. Outlines are measured again where the new settings only concern measuring. With
-    edits the corrected outlines are measured, and with outlines those in the file of another tool, without a network or
-    a model.
+    What is not sent stays as it was. Where the new settings only concern measuring, the same outlines are measured
+    again. edits measures the corrected outlines, outlines those in the file of another tool; neither needs a model.
     """
     parent = own(request, row_of(Job, pk))
     if not parent.micrograph.is_read:
@@ -153,15 +152,15 @@ def labels(
     request: HttpRequest,
     pk: UUID,
     format: Literal["tiff", "runs", "objects"] = Query("tiff", description="A TIFF, runs of pixels, or the objects."),
-    top: int = Query(0, ge=0, description="Of runs: the first row."),
-    bottom: int | None = Query(None, ge=0, description="Of runs: the row after the last one; without it all rows."),
+    top: int = Query(0, ge=0, description="For runs: the first row."),
+    bottom: int | None = Query(None, ge=0, description="For runs: the row after the last one. Default: all rows."),
 ) -> Any:
-    """The outlines that stand now, kept or set aside, with the corrections so far.
+    """The outlines with the corrections so far, counted or left out.
 
-    Without a format a TIFF of 32 bits: ids as in the table, 0 is background; the header X-Edits-Base is the number of
-    the last edit in it. With format=runs little-endian whole numbers of 32 bits: width, height, top, bottom, number of
-    the last edit, next free id, then an id and its number of pixels, again and again, for the rows from top to bottom
-    (exclusive) from left to right. With format=objects what is known of each object.
+    format=tiff (the default): a TIFF of 32 bits with the ids of the table, 0 for background. The header X-Edits-Base
+    is the number of the last edit. format=runs: int32, little-endian: width, height, top, bottom, number of the last
+    edit, next free id; then pairs of an id and its number of pixels, for the rows from top to bottom (exclusive), from
+    left to right. format=objects: the facts about each object.
     """
     analysed = visible(request, row_of(Job, pk))
     corrections = services.corrections_of(analysed)
@@ -186,12 +185,14 @@ def labels(
 def similar(
     request: HttpRequest,
     pk: UUID,
-    ids: Annotated[list[int], Query(..., min_length=1, max_length=100, description="Objects to be compared with.")],
-    alike: float = Query(0.6, ge=0, le=1, description="How alike an object is at least."),
+    ids: Annotated[
+        list[int], Query(..., min_length=1, max_length=100, description="Ids of the objects to compare with.")
+    ],
+    alike: float = Query(0.6, ge=0, le=1, description="The least similarity, from 0 to 1."),
 ) -> Any:
-    """The objects like these, in size, shape and contrast: all that a correction of them may name, such as delete.
+    """The objects that resemble these in size, shape and contrast.
 
-    They were compared as they were measured; of a corrected object its automatic outline counts.
+    They are compared as they were measured: corrected objects by their automatic outlines.
     """
     near = services.alike_in(visible(request, row_of(Job, pk)), ids)
     chosen = {number: round(value, 4) for number, value in near.items() if value >= alike}
@@ -251,7 +252,7 @@ def sign(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("POST", "/{uuid:pk}/retry", "retry", schemas.Job, (403, 404, 409, 422))
 def retry(request: HttpRequest, pk: UUID) -> Any:
-    """Try a failed or cancelled job once more, or read its bar again where that was cut off."""
+    """Try a failed or cancelled job again, or read its bar again where the time was too short."""
     return services.retry_job(job=own(request, row_of(Job, pk)))
 
 
@@ -273,7 +274,7 @@ def artifact(
     font: str = Query("", description=LETTERS),
     colours: str = Query("", description=IN_COLOURS),
 ) -> Any:
-    """A file of a finished job. Most are written when they are first asked for: 202 until then."""
+    """A file of a finished job. Most files are written at the first request: 202 until then."""
     job = visible(request, row_of(Job, pk))
     options = {"annex": str(annex), "panels": panels, "font": font, "colours": colours}
     name = services.named(name, options)

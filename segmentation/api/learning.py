@@ -20,26 +20,26 @@ class Training(Answer):
 
     id: Id
     url: Annotated[str, at("api:training")]
-    page: Annotated[str, at("training")] = Field(description="The same for people.")
+    page: Annotated[str, at("training")] = Field(description="The page of the training.")
     title: Annotated[str, Of(lambda row, _: TrainingView(row).title)]
     dataset: Annotated[str | None, text_of("dataset_id")] = Field(description="Id; null once it was deleted.")
     base: str = Field(description="Name of the model that is trained further.")
     options: dict[str, Any]
     images: Annotated[list[dict[str, Any]], Of(lambda row, _: row.frozen)] = Field(
-        description="As they were when the training was asked for."
+        description="The images when the training was started."
     )
     state: State
     stage: str
     progress: float = Field(description="From 0 to 1.")
     expected_seconds: Annotated[float | None, Of(lambda row, _: seconds_left(row))] = Field(
-        description="Until it is done; null where that is not known."
+        description="Seconds until it is done; null where not known."
     )
     error: Reason = Field(description="Why it failed.")
     created: Annotated[str, Of(lambda row, _: row.created.isoformat())]
-    summary: TrainingSummary = Field(description="Grows while it runs; the entry outcome stands at the end.")
-    model: Annotated[str | None, or_null("model_name")] = Field(description="Name of the model that it made.")
+    summary: TrainingSummary = Field(description="It grows during the training. Its entry outcome comes at the end.")
+    model: Annotated[str | None, or_null("model_name")] = Field(description="Name of the new model.")
     version: Annotated[int | None, or_null("version")] = Field(
-        description="Number of the model among those of the dataset."
+        description="Version of the model: its number among those of the dataset."
     )
     offered: bool
     overruled: Annotated[bool, Of(lambda row, _: row.overruled_by_id is not None)] = Field(
@@ -57,38 +57,38 @@ class OneJob(Answer):
 class RunAgain(Schema):
     """Results that are run again with a model."""
 
-    jobs: list[OneJob] = Field(description="The new revisions.")
+    jobs: list[OneJob] = Field(description="The new versions.")
     left_out: list[str] = Field(description="A sentence for each result that is not run again.")
-    page: str = Field(description="Lists the main number of each before and after.")
+    page: str = Field(description="A page with the main number of each result before and after.")
 
 
 class Suggestion(Answer):
-    """An uncorrected result that would teach."""
+    """An uncorrected result that a model would learn from."""
 
     job: Annotated[str, Of(lambda row, _: str(row.job.pk))]
     url: Annotated[str, Of(lambda row, request: address(request, "api:job", row.job.pk))]
     page: Annotated[str, Of(lambda row, request: address(request, "job", row.job.pk))]
     image: Annotated[str, Of(lambda row, _: row.job.micrograph.name)]
     expected_wrong: Annotated[float, Of(lambda row, _: row.wrong.expected)] = Field(
-        description="Outlines that are probably wrong, or a share of the area."
+        description="Number of outlines that are probably wrong, or share of the area."
     )
-    of: Annotated[int, Of(lambda row, _: row.wrong.of)] = Field(description="All outlines, or all classes.")
+    of: Annotated[int, Of(lambda row, _: row.wrong.of)] = Field(description="Number of outlines, or of classes.")
     is_share: Annotated[bool, Of(lambda row, _: row.wrong.share)] = Field(
         description="Whether expected_wrong is a share of the area."
     )
     unlike: bool = Field(description="Whether it looks unlike the images of the dataset.")
-    gain: str = Field(description="The same in words.")
+    gain: str = Field(description="The expected errors in words.")
 
 
 class Model(Schema):
-    """A model that the caller may look at."""
+    """A model that the account may see."""
 
     name: str
     title: str
     version: str
     task: str
     sha256: str = Field(description="Of the weights.")
-    default: bool = Field(description="Whether it is used where the caller chooses none.")
+    default: bool = Field(description="Whether it is the default of the account.")
     trained: bool = Field(description="Whether it was trained on this site.")
     offered: bool
     shared: bool
@@ -100,7 +100,7 @@ class Model(Schema):
 
 
 class Default(Schema):
-    """The model that is used where nobody chooses one; null: the choice is automatic."""
+    """The default model; null: the choice is automatic."""
 
     task: str
     model: str | None
@@ -115,26 +115,26 @@ class DatasetImage(Answer):
     """An image of a dataset."""
 
     id: Id
-    name: str = Field(description="Of its file; no other of the dataset has its stem.")
+    name: str = Field(description="Name of its file, unique in the dataset without its ending.")
     sha256: str
-    labels_sha256: str = Field(description="Of the file of labels; empty until a worker has written it.")
+    labels_sha256: str = Field(description="SHA-256 of the file of labels; empty until it is written.")
     width: int
     height: int
     nm_per_pixel: float | None
     group: str = Field(description="Specimen or session.")
-    region: list[int] | None = Field(description="Top, left, bottom, right in px of the checked part; null: all of it.")
+    region: list[int] | None = Field(description="Top, left, bottom, right of the checked part in px; null: all of it.")
     job: Annotated[
         str | None, Of(lambda image, request: address(request, "api:job", image.job_id) if image.job_id else None)
     ] = Field(description="The result that it comes from; null for an archive or a deleted result.")
     by: Annotated[str | None, Of(lambda image, _: image.by.get_username() if image.by else None)] = Field(
-        description="The account that allowed that models learn from it."
+        description="The account that allowed models to learn from it."
     )
     consented: Annotated[str, Of(lambda image, _: image.consented.isoformat())]
     error: Reason = Field(description="Why its outlines could not be written.")
     objects: Annotated[int | None, _summary("objects")]
-    median_px: Annotated[float | None, _summary("median_px")] = Field(description="Median diameter of equal circles.")
+    median_px: Annotated[float | None, _summary("median_px")] = Field(description="Median ECD in px.")
     shares: Annotated[dict[str, float] | None, _summary("shares")] = Field(
-        description="Of the labelled pixels, by class."
+        description="Share of the labelled pixels, by class."
     )
 
 
@@ -167,7 +167,7 @@ class Dataset(Answer):
     export: Annotated[str, at("api:dataset-export")]
     name: str
     task: str
-    class_names: list[str] = Field(description="Where each pixel has a class, in the order of the numbers from 0.")
+    class_names: list[str] = Field(description="Names of the classes of pixels, in the order of their numbers from 0.")
     material: str
     instrument: str
     licence: str
@@ -185,7 +185,7 @@ class Dataset(Answer):
         description="What was not taken from the last archives, and why."
     )
     growth: Annotated[list[Growth], _summary("growth", [])] = Field(
-        description="How much there was at the end of each day on which something was added."
+        description="Size of the dataset at the end of each day with additions."
     )
 
 

@@ -21,7 +21,7 @@ ANSWERS = {200: schemas.Link, **refusals(403, 404, 422)}
 
 
 class Change(Body):
-    """What to change of a link; what is not sent stays."""
+    """Changes of a link. What is not sent stays."""
 
     ends: str = Field("", description=links.WHEN)
     renew: bool = Field(False, description="A new secret: the old link stops at once.")

@@ -19,7 +19,7 @@ router = Routes(tags=["Models"])
 
 @router.does("GET", "", "models", list[schemas.Model])
 def listed(request: HttpRequest) -> Any:
-    """Every model that the caller may use: released and installed ones, own and shared ones."""
+    """Every model that the account may use: released, installed, own and shared ones."""
     rows, cards = models_offered.trained(), models_offered.offered(request.user)
     defaults = {models_offered.default_model(task, request.user) for task in {card.task for card in cards}}
     return [_described(request, card, rows.get(card.name), card.name in defaults) for card in cards]
@@ -27,7 +27,7 @@ def listed(request: HttpRequest) -> Any:
 
 @router.does("PUT", "/default", "model-default", schemas.Default, (403, 409), takes(Default, JSON))
 def set_default(request: HttpRequest) -> Any:
-    """Use this model where nobody chooses one: in the account, or with site in the whole site (staff)."""
+    """Make this model the default of the account, or with site of the whole site (staff)."""
     body = json_body(request, Default)
     row = models_offered.set_default(name=body.model, user=request.user, site=body.site)
     return {"task": row.task, "model": row.model_name, "site": body.site}
@@ -35,7 +35,7 @@ def set_default(request: HttpRequest) -> Any:
 
 @router.does("POST", "/default/back", "model-default-back", schemas.Default, (403, 409), takes(Back, JSON))
 def back(request: HttpRequest) -> Any:
-    """Take the default that there was before; without one the choice is automatic again."""
+    """Go back to the default before. Without one the choice is automatic again."""
     body = json_body(request, Back)
     name = models_offered.back(task=body.task, user=request.user, site=body.site)
     return {"task": body.task, "model": name or None, "site": body.site}

@@ -78,12 +78,12 @@ def refusals(*statuses: int) -> dict[int, Any]:
 
 
 class Listing(Schema):
-    """What every list may be asked for."""
+    """The parameters of a list."""
 
     page: int = Field(1, ge=1, le=10**6)
-    per_page: int = Field(50, ge=1, le=200, description="How many stand on a page.")
-    name: str = Field("", max_length=100, description="Only those whose name has this text in it.")
-    since: datetime | None = Field(None, description="Only those made at this time or later; UTC where none is said.")
+    per_page: int = Field(50, ge=1, le=200, description="Entries on a page.")
+    name: str = Field("", max_length=100, description="Only those with this text in their name.")
+    since: datetime | None = Field(None, description="Only those made since then; UTC if without a time zone.")
     _rows: list[Any] = PrivateAttr(default_factory=list)
 
     @property

@@ -129,8 +129,7 @@ def images(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("POST", "/{uuid:pk}/images/{uuid:job}", "sample-image", ONE, (), takes(Inclusion))
 def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
-    """Count an image in (included=on) or leave it out (included=off); included=instead counts this other result of an
-    image of the sample."""
+    """Count an image (included=on), leave it out (off), or count this other result of the same image (instead)."""
     sample = own(request, row_of(Sample, pk))
     member = sample.members.filter(pk=job).first()
     included = request.POST.get("included", "")
@@ -146,7 +145,7 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
 
 @router.does("POST", "/{uuid:pk}/name", "sample-name", ONE, (), takes(Name))
 def name(request: HttpRequest, pk: UUID) -> Any:
-    """Call a sample otherwise; its files are made anew."""
+    """Rename a sample; its files are made again."""
     sample = own(request, row_of(Sample, pk))
     if "name" not in request.POST:
         raise Refused(NO_NAME)
@@ -179,13 +178,13 @@ def outlines(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("POST", "/{uuid:pk}/retry", "sample-retry", ONE)
 def retry(request: HttpRequest, pk: UUID) -> Any:
-    """Try what failed once more, and read bars again where that was cut off."""
+    """Try failed images again, and read bars again where the time was too short."""
     return _change(request, pk, services.retry_failed)
 
 
 @router.does("POST", "/{uuid:pk}/cancel", "sample-cancel", ONE)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
-    """Stop the images under way; finished images are pooled."""
+    """Stop the unfinished images; finished images are pooled."""
     return _change(request, pk, services.cancel_sample)
 
 

@@ -39,7 +39,7 @@ def scales(
     pk: UUID,
     width: str = Query("", max_length=100, description=f"A width to check against them, {LENGTH}."),
 ) -> Any:
-    """What is known of the scale of the image, and whether a width agrees with it."""
+    """The known scales of the image, and whether a width agrees with them."""
     job = visible(request, row_of(Job, pk))
     image = job.micrograph
     if not image.is_read:
@@ -62,8 +62,8 @@ def scales(
     "POST", "/{uuid:pk}/calibration", "calibration", {202: schemas.Job}, (403, 404, 409, 422), takes(Scaled, JSON)
 )
 def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
-    """Measure the same outlines with another scale, as a new job: confirm what the file or the data bar says, type a
-    width, or say how long a line on the scale bar is."""
+    """Measure the same outlines with another scale, as a new job: that of the file or data bar, a typed width, or the
+    length of a line on the scale bar."""
     job, body = own(request, row_of(Job, pk)), json_body(request, Scaled)
     if not job.micrograph.is_read:
         raise Refused(NOT_READ, 409)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationInfo, WithJsonSche
 from .. import services
 from ..core.compare.results import Comparison
 from ..core.report.exports.viewer import PICTURE
-from ..core.report.schema import JobResult, StoredSample
+from ..core.report.schema import JobResult, StoredSample, in_short
 from ..models import Job as JobRow
 from ..presenters.comparison import warning_of_side
 from ..presenters.sample import PooledResult
@@ -23,23 +23,23 @@ from ..services.results.comparisons import name_of
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 SampleState = Literal["waiting", "queued", "running", "done", "failed"]
-SECRET = "Said once, to callers without an account: send it as 'Authorization: Bearer SECRET' to cancel or delete."
+SECRET = "Only in this answer, without an account. 'Authorization: Bearer SECRET' lets you cancel and delete."
 RESULT = (
-    "What the result page shows; null until there is a result. Its entry flags has the warnings, each with a short form"
-    " to show beside the numbers, and doubt: whether it puts them in doubt."
+    "What the result page shows; null until there is a result. flags: the warnings, each with a short form to show"
+    " beside the numbers, and doubt: whether these are in doubt."
 )
 STORED = "x-stored"  # marks a result in the document, until its type is put in: it was checked when it was stored
 REFERENCE = "#/components/schemas/"
-OBJECT = "place of the class, confidence, by hand, reason; null if it is gone"
+OBJECT = "number of the class, confidence, by hand, reason; null where it was deleted"
 PATCH = (
-    "What it changed: runs (first pixel as row * width + column, number of pixels, new id; only pixels whose id"
-    f" changes, each run within one row), objects (by id: {OBJECT}), next (the next free id)."
+    "The changes. runs: first pixel (row * width + column), number of pixels, new id; each run lies in one row."
+    f" objects, by id: {OBJECT}. next: the next free id."
 )
 SCALE_CHECK = (
-    "Whether a bar in the image has been compared with the scale. While it is pending, warnings may still come; cut"
-    " off: the bar could not be read in time, and retry reads it again."
+    "Whether the bar in the image was compared with the scale. pending: warnings may still come. cut off: there was not"
+    " enough time to read the bar; retry reads it again."
 )
-FILES = "The address of each file by its name. Most are written when they are first asked for."
+FILES = "The address of each file by its name. Most files are written at the first request."
 READING = "reading the image"
 UNSET = object()  # of a field that is left out
 
@@ -107,7 +107,7 @@ class Micrograph(Answer):
 
 
 class Analysis(Answer):
-    """What is said of a job and of a sample alike."""
+    """What jobs and samples share."""
 
     id: Id
     url: Annotated[str, at("api:job")]
@@ -124,7 +124,7 @@ class Link(Schema):
     """The private link of a job or sample."""
 
     state: Literal["none", "open", "expired", "off"]
-    address: str | None = Field(description="Of the page; the same ?link=... opens the addresses of the API.")
+    address: str | None = Field(description="Address of the page. Its ?link=... also opens the addresses of the API.")
     ends: datetime | None
 
 
@@ -137,13 +137,13 @@ class Signature(Answer):
     name: str = Field(description="As printed.")
     meaning: Literal["made", "reviewed", "approved"]
     time: str
-    labels_sha256: str = Field(description="Of the file segmentation.npz.")
-    result_sha256: str = Field(description="Of the file result.json.")
+    labels_sha256: str = Field(description="SHA-256 of segmentation.npz.")
+    result_sha256: str = Field(description="SHA-256 of result.json.")
     numbers_sha256: str = Field(
-        description="Of the entry result of the job: JSON with sorted keys, in ASCII and without spaces."
+        description="SHA-256 of the entry result of the job: JSON, sorted keys, ASCII, no spaces."
     )
     previous: str = Field(description="Hash of the signature before.")
-    hash: str = Field(description="SHA-256 of the other entries: JSON with sorted keys, in ASCII and without spaces.")
+    hash: str = Field(description="SHA-256 of the other entries: JSON, sorted keys, ASCII, no spaces.")
 
 
 def _files_of_job(job: JobRow, request: HttpRequest) -> dict[str, str]:
@@ -170,7 +170,7 @@ class Job(Analysis):
     )
     progress: float = Field(description="From 0 to 1.")
     position: Annotated[int | None, Of(lambda job, _: job.position())] = Field(
-        description="Its place in the queue, 1 for the next one."
+        description="Place in the queue; 1 is next."
     )
     image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
     signatures: Annotated[list[Signature], Of(lambda job, _: list(job.signatures.all()))]
@@ -198,13 +198,13 @@ class Edit(Answer):
     patch: dict[str, Any] = Field(description=PATCH)
     before: dict[str, Any] = Field(description="The patch that takes it back.")
     previous: str = Field(description="Hash of the edit before.")
-    hash: str = Field(description="SHA-256 of the other entries: JSON with sorted keys, in ASCII and without spaces.")
+    hash: str = Field(description="SHA-256 of the other entries: JSON, sorted keys, ASCII, no spaces.")
 
 
 class Edits(Answer):
     base: int = Field(description="The number of the last edit.")
     edits: list[Edit]
-    objects: dict[str, list[Any] | None] = Field(description=f"Of every id that an edit touched: {OBJECT}.")
+    objects: dict[str, list[Any] | None] = Field(description=f"Each id that an edit changed: {OBJECT}.")
     next: Annotated[int | None, or_null("next_id")] = Field(
         description="The next free id; null where no outlines are stored."
     )
@@ -212,34 +212,34 @@ class Edits(Answer):
 
 
 class Objects(Schema):
-    """Every object that stands, kept or set aside; one entry of the lists for each."""
+    """All objects, counted or left out. The lists have one entry for each."""
 
     base: int = Field(description="The number of the last edit.")
     next: int = Field(description="The next free id.")
-    operations: list[dict[str, Any]] = Field(description="Those that can still be undone, in their order.")
+    operations: list[dict[str, Any]] = Field(description="Operations that can still be undone, in their order.")
     classes: list[str] = Field(description="The names of the classes.")
-    maps: list[str] = Field(description="Stored maps of the network; without one no click adds an object.")
+    maps: list[str] = Field(description="Stored maps of the network. A click adds an object only if there is one.")
     ids: list[int]
-    classes_of: list[int] = Field(description="The place of its class among classes.")
-    confidence: list[float | None] = Field(description="null where it is not known, and where a person changed it.")
+    classes_of: list[int] = Field(description="The number of the class in classes, from 0 on.")
+    confidence: list[float | None] = Field(description="null where not known, or where a person changed the object.")
     by_hand: list[int] = Field(description="Ids of the objects that a person drew, changed or reviewed.")
-    set_aside: dict[str, str] = Field(description="By id the reason of a person.")
+    set_aside: dict[str, str] = Field(description="Reasons given by people, by id.")
 
 
 class Similar(Schema):
-    """Objects that are like those that were named, the most alike first; one entry of the lists for each."""
+    """Objects like the named ones, the most similar first. The lists have one entry for each."""
 
     ids: list[int]
-    alike: list[float] = Field(description="1 for the named ones themselves; 0 for nothing in common.")
+    alike: list[float] = Field(description="Similarity from 0 to 1; 1 for the named objects.")
 
 
 class Edited(Schema):
     base: int = Field(description="The number of the last edit.")
-    made: list[list[int]] = Field(description="For each operation the objects that it touched and that still stand.")
+    made: list[list[int]] = Field(description="For each operation the objects that it changed and that still exist.")
     checks: list[int] = Field(
-        description="For each operation the CRC-32 of the runs of its patch as little-endian whole numbers of 32 bits."
+        description="For each operation the CRC-32 of the runs of its patch (int32, little-endian)."
     )
-    patches: list[dict[str, Any]] = Field([], description=f"Of each operation, where asked for. {PATCH}")
+    patches: list[dict[str, Any]] = Field([], description=f"For each operation, if asked for. {PATCH}")
 
 
 class Outdated(Answer):
@@ -247,7 +247,7 @@ class Outdated(Answer):
 
     error: Annotated[str, or_null("sentence")]
     base: int = Field(description="The number of the last edit.")
-    edits: list[Edit] = Field(description="Those since the base that was sent.")
+    edits: list[Edit] = Field(description="The edits after the base that was sent.")
 
 
 class ListedJob(Answer):
@@ -263,7 +263,7 @@ class ListedJob(Answer):
     finished: datetime | None
     sample: Annotated[str | None, text_of("sample_id")] = Field(description="The id of the sample that it belongs to.")
     parent: Annotated[str | None, text_of("parent_id")] = Field(
-        description="The id of the job that it is a revision of."
+        description="The id of the job that it is a version of."
     )
     task: Annotated[str, Of(lambda job, _: job.settings["task"])]
     model: Annotated[str, Of(lambda job, _: job.model_name)]
@@ -285,7 +285,7 @@ class ListedSample(Answer):
 class Page(Schema):
     """One page of a list, the newest first."""
 
-    count: int = Field(description="How many there are on all pages.")
+    count: int = Field(description="Number on all pages.")
     next: str | None = Field(description="The address of the next page.")
 
 
@@ -329,8 +329,8 @@ class Task(Schema):
     name: str
     title: str
     summary: str
-    models: list[NamedModel] = Field(description="Those that can be chosen, the usual one first.")
-    quantities: list[str] = Field(description="Names of the numbers that it answers with.")
+    models: list[NamedModel] = Field(description="The models to choose from, the default first.")
+    quantities: list[str] = Field(description="Names of its numbers.")
     settings: dict[str, Any] = Field(description="JSON Schema of each setting, by its name.")
 
 
@@ -352,14 +352,14 @@ class Scales(Schema):
     used: KnownScale = Field(description="What the result is measured with.")
     file: KnownScale | None = Field(description="What the file says.")
     data_bar: KnownScale | None = Field(description="What was read in the picture.")
-    asked: KnownScale | None = Field(description="What the width of the query means.")
-    warnings: list[str] = Field(description="Where these differ.")
+    asked: KnownScale | None = Field(description="The scale for the width of the query.")
+    warnings: list[str] = Field(description="Contradictions between these.")
 
 
 class Written(Schema):
     """Files that are being written: ask again after as many seconds as Retry-After says."""
 
-    written: int = Field(description="Of how many results all files are there.")
+    written: int = Field(description="Number of results with all files written.")
     of: int
 
 
@@ -396,13 +396,13 @@ class ComparedNumber(Answer):
     name: Annotated[str, Of(lambda row, _: row.after.name)]
     term: str
     group: Annotated[str, Of(lambda row, _: row.after.group)] = Field(
-        description="The table of all numbers that it belongs to."
+        description="Its group in the table of all numbers."
     )
     unit: Annotated[str, Of(lambda row, _: row.after.number.unit)]
     first: Annotated[Measured, Of(lambda row, _: row.before.number)]
     second: Annotated[Measured, Of(lambda row, _: row.after.number)]
     difference: Annotated[Measured, Of(lambda row, _: row)] = Field(
-        description="The second less the first, with its own 95 % interval."
+        description="Second minus first, with its 95 % interval."
     )
 
 
@@ -425,7 +425,7 @@ class ResultsCompared(Schema):
 
 class Scale(Answer):
     rule: Literal["own", "width", "pixel"]
-    value: float | None = Field(description="In nm: of the image's width, or of a pixel.")
+    value: float | None = Field(description="nm: the width of an image, or the size of a pixel.")
 
 
 class Note(Schema):
@@ -447,7 +447,7 @@ class SampleImage(Answer):
     left_out: Annotated[str | None, or_null("reason")] = Field(description="Why it does not count.")
     outlier: Annotated[str | None, or_null("outlier")] = Field(description="Why it may not belong to the sample.")
     warning: Annotated[str | None, or_null("warning")] = Field(description="Short forms of its warnings.")
-    n: int | None = Field(description="Its objects that count, 0 if it is left out; null until it is pooled.")
+    n: int | None = Field(description="Number of counted objects; 0 if it is left out, null until it is pooled.")
 
 
 class Sample(Analysis):
@@ -486,7 +486,7 @@ def with_results(schemas: dict[str, Any]) -> dict[str, Any]:
     for kind in (JobResult, StoredSample):
         schema_of_kind = TypeAdapter(kind).json_schema(mode="serialization", ref_template=f"{REFERENCE}{{model}}")
         schemas = {**schema_of_kind.pop("$defs", {}), **schemas, kind.__name__: schema_of_kind}
-    for schema in schemas.values():
+    for schema in map(in_short, schemas.values()):
         result = schema.get("properties", {}).get("result", {})
         if name := result.pop(STORED, ""):
             result["anyOf"] = [{"$ref": f"{REFERENCE}{name}"}, {"type": "null"}]

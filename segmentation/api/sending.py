@@ -48,10 +48,10 @@ class OneImage(Body):
         None,
         ge=1,
         le=LARGEST,
-        description="Of a file with several pages; without it the first, or the average of frames that do not drift.",
+        description="A page of a file with several. Default: the first, or the average of frames without drift.",
     )
     width: str | None = Field(
-        None, description=f"Width of the whole image, {LENGTH}; empty: sizes in pixels; else as the file says."
+        None, description=f"Width of the whole image, {LENGTH}. Empty: sizes in pixels. Default: the scale of the file."
     )
 
 
@@ -60,11 +60,11 @@ class Changes(Body):
     outlines: Upload = Field(
         None,
         description=(
-            "A file of outlines to measure instead: a label image or mask, an ImageJ ROI or ROI ZIP, or COCO JSON; in a"
-            " form only."
+            "A file of outlines to measure instead: a label image or mask, an ImageJ ROI or ROI ZIP, or COCO JSON. Only"
+            " in a form."
         ),
     )
-    width: str | None = Field(None, description=f"Width of the whole image, {LENGTH}; empty: sizes in pixels.")
+    width: str | None = Field(None, description=f"Width of the whole image, {LENGTH}. Empty: sizes in pixels.")
 
 
 class Edits(Body):
@@ -74,9 +74,7 @@ class Edits(Body):
     operations: list[Annotated[dict[str, Any], WithJsonSchema(OPERATION)]] = Field(
         min_length=1,
         max_length=MOST,
-        description=(
-            "Made in this order, all or none. Points are [x, y], x to the right, y down, from the top left corner."
-        ),
+        description=("Applied in this order, all or none. Points are [x, y] from the top left corner, y down."),
     )
     patches: bool = Field(False, description="Answer with the patch of each operation, too.")
 
@@ -84,9 +82,11 @@ class Edits(Body):
 class Sign(Body):
     """A signature under a finished result."""
 
-    password: str = Field(description="Of the account that signs; wrong ones count as those at the sign-in do.")
-    meaning: Literal["made", "reviewed", "approved"] = Field(description="made: only by the account that made it.")
-    name: str = Field("", description="As printed; empty: the full name of the account.")
+    password: str = Field(description="Password of the account that signs. Wrong ones count as at the sign-in.")
+    meaning: Literal["made", "reviewed", "approved"] = Field(
+        description="Only the account that made the result signs as made."
+    )
+    name: str = Field("", description="The name as printed. Empty: the full name of the account.")
 
 
 WORDS_OF_1_0 = {"file": Source.METADATA, "line": Source.DRAWN}
@@ -96,13 +96,13 @@ class Scaled(Body):
     """The scale that a result is measured with."""
 
     source: Annotated[Source, BeforeValidator(lambda word: WORDS_OF_1_0.get(str(word), word))] = Field(
-        description="Of the scale: metadata, side file (also: file) and data bar as GET says, typed with width, drawn"
-        " (also: line) with pixels and length; none: sizes in pixels."
+        description="metadata, side file (or file), data bar: as GET lists them. typed: needs width. drawn (or line):"
+        " needs pixels and length. none: sizes in pixels."
     )
-    width: str = Field("", description=f"Of typed: the width of the whole image, {LENGTH}.")
-    pixels: float = Field(0, ge=0, le=999_999, description="Of a drawn line: its length in px of the image.")
-    error: float = Field(0, ge=0, le=999_999, description="Of a drawn line: how well its ends are known, in px.")
-    length: str = Field("", max_length=40, description="Of a drawn line: the length written there, such as 200 nm.")
+    width: str = Field("", description=f"For typed: width of the whole image, {LENGTH}.")
+    pixels: float = Field(0, ge=0, le=999_999, description="For drawn: length of the line in px of the image.")
+    error: float = Field(0, ge=0, le=999_999, description="For drawn: uncertainty of its ends in px.")
+    length: str = Field("", max_length=40, description="For drawn: the length beside the bar, such as 200 nm.")
 
 
 class Claim(Body):
@@ -121,26 +121,26 @@ class FromResults(Body):
 class SampleScale(Body):
     """The scale of all images of a sample."""
 
-    rule: Literal["own", "width", "pixel"] = Field(description="Each image's own, one width, or one size of a pixel.")
+    rule: Literal["own", "width", "pixel"] = Field(
+        description="own: the scale of each image. width, pixel: one for all images."
+    )
     value: str = Field(
         "",
         max_length=100,
-        description=f"Of width: {LENGTH}; of pixel: nm in a pixel; of own: the width of images without a scale.",
+        description=f"For width: {LENGTH}. For pixel: nm per pixel. For own: width of the images without a scale.",
     )
 
 
 class Images(Body):
     file: list[Upload] = Field(description="Images, the files beside them, and ZIP archives of them.")
-    pages: str = Field(
-        "", description="Of files with several pages: each of these becomes an image, such as 3, 2-5 or all."
-    )
+    pages: str = Field("", description="Pages of files with several, such as 3, 2-5 or all. Each becomes an image.")
 
 
 class NewSample(Images):
     name: str = Field("", description="Name of the sample.")
-    width: str = Field("", description=f"Of all images, {LENGTH}.")
-    nm_per_pixel: str = Field("", description="Of all images; send either this or width.")
-    otherwise_width: str = Field("", description=f"Of images without a scale of their own, {LENGTH}.")
+    width: str = Field("", description=f"Width of every image, {LENGTH}.")
+    nm_per_pixel: str = Field("", description="Size of a pixel in all images. Send either this or width.")
+    otherwise_width: str = Field("", description=f"Width of the images without a scale, {LENGTH}.")
 
 
 class Name(Body):
@@ -149,7 +149,7 @@ class Name(Body):
 
 class Inclusion(Body):
     included: Literal["on", "off", "instead"] = Field(
-        description="Whether the image counts; instead: this other result of an image of the sample counts."
+        description="on, off: whether the image counts. instead: this other result of the same image counts."
     )
 
 
@@ -166,7 +166,7 @@ class NewDataset(Body):
     task: str = Field(description="The kind of analysis.")
     class_names: list[str] = Field(
         [],
-        description="Where each pixel has a class, in the order of the numbers from 0; empty: as in the first result.",
+        description="Names of the classes of pixels, in the order of their numbers. Empty: as in the first result.",
     )
     material: str = ""
     instrument: str = ""
@@ -174,10 +174,10 @@ class NewDataset(Body):
 
 
 class TrainingData(Body):
-    """A finished result of the caller's from which models may learn."""
+    """A finished result of the account that models may learn from."""
 
     job: UUID
-    group: str = Field("", description="Specimen or session; empty: from the sample or the name of the image.")
+    group: str = Field("", description="Specimen or session. Empty: from the sample or the name of the image.")
     region: Annotated[list[int], Field(min_length=4, max_length=4)] | None = Field(
         None, description="Top, left, bottom, right in px of the part that was checked; null: the whole image."
     )
@@ -189,21 +189,21 @@ class Archive(Body):
     """A ZIP archive of images and labels."""
 
     file: Upload = Field(
-        description="With the folders images and labels, or images and a COCO JSON file; beside them groups.csv"
-        " (image,group), regions.csv (image,top,left,bottom,right) and dataset.toml, as in an export."
+        description="A ZIP with the folders images and labels, or images and a COCO JSON file. It may hold groups.csv"
+        " (image,group), regions.csv (image,top,left,bottom,right) and dataset.toml, as an export does."
     )
     reviewed: bool = Field(description="A person has checked every outline of these images.")
     consent: bool = Field(description="Models may learn from these images.")
 
 
 class ImageGroup(Body):
-    group: str = Field(description="Specimen or session; images of one group are never parted by a split.")
+    group: str = Field(description="Specimen or session. A training holds out whole groups.")
 
 
 class NewTraining(Body):
     dataset: UUID = Field(description="Id of the dataset.")
     base: str = Field(description="Name of the model that is trained further.")
-    title: str = Field("", max_length=80, description="Of the new model; empty: the name of the dataset.")
+    title: str = Field("", max_length=80, description="Title of the new model. Empty: the name of the dataset.")
     learning_curve: bool = Field(False, description="Also measure the error against the number of images.")
 
 
@@ -216,7 +216,7 @@ class Share(Body):
 
 
 class RunAgain(Body):
-    jobs: list[UUID] | None = Field(None, max_length=1000, description="Ids of finished jobs; null: all that fit.")
+    jobs: list[UUID] | None = Field(None, max_length=1000, description="Ids of finished jobs. null: all that fit.")
 
 
 class Default(Body):

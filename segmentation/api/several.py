@@ -25,8 +25,7 @@ router = Routes(tags=["Jobs"])
 
 @router.does("GET", "/results.zip", "results-zip", {202: schemas.Written}, (404, 409, 422), a_file("application/zip"))
 def results(request: HttpRequest, response: HttpResponse, ids: list[UUID] = IDS) -> Any:
-    """All files of several results as a ZIP archive, a folder for each. Those not written yet are asked for: 202 until
-    they are there."""
+    """All files of several results as a ZIP archive, a folder for each: 202 until all files are written."""
     zipped = Zipped(_visible(request, ids))
     if not zipped.finished:
         raise Refused(NO_FILES, 409)

@@ -19,7 +19,7 @@ router = Routes(tags=["Site"])
 
 @router.does("GET", "/me", "me", schemas.Me)
 def me(request: HttpRequest) -> Any:
-    """Whose requests these are."""
+    """The account and token of this request."""
     user = request.user
     account = user.get_username() if user.is_authenticated else None
     return {"account": account, "token": request.token, "staff": user.is_staff}
@@ -27,14 +27,14 @@ def me(request: HttpRequest) -> Any:
 
 @router.does("POST", "/me/claim", "claim", schemas.Claimed, (403, 422), takes(Claim, JSON))
 def claim(request: HttpRequest) -> Any:
-    """Keep in the account what a script made without an account."""
+    """Take over into the account what a script made without one."""
     visitor = visitor_of(json_body(request, Claim).secret)
     return {"claimed": claim_results(user=request.user, visitor=visitor)}
 
 
 @router.does("GET", "/tasks", "tasks", schemas.Tasks)
 def tasks(request: HttpRequest) -> Any:
-    """The kinds of analysis that have a model here, with their models and settings."""
+    """The kinds of analysis with a model on this site, their models and settings."""
     return {
         "tasks": [
             {

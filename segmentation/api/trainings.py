@@ -30,7 +30,7 @@ ONE = {200: schemas.Training, **refusals(403, 404, 409)}
 
 @router.does("POST", "", "trainings", {202: schemas.Training}, (404, 409, 422), takes(NewTraining, JSON))
 def start(request: HttpRequest, response: HttpResponse) -> Any:
-    """Train a base model further on all images of a dataset, some of which are held out to judge it."""
+    """Train a base model further on a dataset. Some images are held out to judge the result."""
     body = json_body(request, NewTraining)
     dataset = visible(request, Dataset.objects.filter(pk=body.dataset).first())
     who = identify(request)
@@ -62,7 +62,7 @@ def listed(
 
 @router.does("GET", "/{uuid:pk}", "training", schemas.Training, (404,))
 def training(request: HttpRequest, pk: UUID) -> Any:
-    """How far a training is, and what came of it."""
+    """Progress and outcome of a training."""
     return visible(request, row_of(Training, pk))
 
 
@@ -81,26 +81,26 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("POST", "/{uuid:pk}/retry", "training-retry", ONE)
 def retry(request: HttpRequest, pk: UUID) -> Any:
-    """Let a failed or cancelled training go on."""
+    """Continue a failed or cancelled training."""
     return trainings.retry_training(training=own(request, row_of(Training, pk)))
 
 
 @router.does("POST", "/{uuid:pk}/offer", "training-offer", ONE, (), takes(Offer, JSON))
 def offer(request: HttpRequest, pk: UUID) -> Any:
-    """Offer the model of a training, if its error on held-out images fell. Its card names who overruled this."""
+    """Offer the model of a training. If its error on held-out images did not fall, send overrule; its card says so."""
     row, body = own(request, row_of(Training, pk)), _optional(request, Offer)
     return trainings.offer(training=row, user=request.user, overrule=body.overrule)
 
 
 @router.does("POST", "/{uuid:pk}/withdraw", "training-withdraw", ONE)
 def withdraw(request: HttpRequest, pk: UUID) -> Any:
-    """Offer the model no longer. Its results stay."""
+    """Withdraw the model. Its results stay."""
     return trainings.withdraw(training=own(request, row_of(Training, pk)))
 
 
 @router.does("POST", "/{uuid:pk}/share", "training-share", ONE, (), takes(Share, JSON))
 def share(request: HttpRequest, pk: UUID) -> Any:
-    """Let every account use the model, or its owner alone; staff only."""
+    """Let every account use the model, or only its owner. Staff only."""
     row, body = own(request, row_of(Training, pk)), _optional(request, Share)
     return trainings.share(training=row, user=request.user, shared=body.shared)
 
@@ -114,9 +114,9 @@ def share(request: HttpRequest, pk: UUID) -> Any:
     takes(RunAgain, JSON),
 )
 def run_again(request: HttpRequest, pk: UUID) -> Any:
-    """Run finished results again with the model of a training, each as a new revision.
+    """Run finished results again with the model of a training, each as a new version.
 
-    Without jobs: all results of the account that another model of this kind found and nobody corrected.
+    Without jobs: all uncorrected results of the account that another model of this kind made.
     """
     row, body = visible(request, row_of(Training, pk)), _optional(request, RunAgain)
     rows = runnable_with(row.model_name, request.user) if row.offered else None
@@ -141,7 +141,7 @@ suggesting = Routes(tags=["Datasets"])
 
 @suggesting.does("GET", "/{uuid:pk}/suggestions", "suggestions", list[schemas.Suggestion], (404, 422))
 def suggested(request: HttpRequest, pk: UUID, most: int = Query(SHOWN, ge=1, le=MOST_SUGGESTED)) -> Any:
-    """The uncorrected results of the account that would teach the model of a dataset most, the best first."""
+    """The uncorrected results of the account from which a model would learn most, the best first."""
     dataset = visible(request, Dataset.objects.filter(pk=pk).first())
     return suggestions(dataset, request.user, most)
 

@@ -45,10 +45,10 @@ from .trainings import suggesting
 logger = logging.getLogger(__name__)
 NOT_UNDERSTOOD = "The request could not be understood. Send multipart/form-data with a field named file."
 DESCRIPTION = (
-    "Outline and measure what is in a micrograph. Send a token of your account page, or sign in with HTTP Basic, for"
-    " private results. Without an account, the first answer holds a secret; send it to cancel or delete. A script may"
-    " also choose its own secret of 16 characters or more. With a header Idempotency-Key, the same request sent twice"
-    " makes one job, and corrections once."
+    "Outline and measure what is in a micrograph. For private results send a token of your account page, or sign in"
+    " with HTTP Basic. Without an account, the first answer holds a secret, which lets you cancel and delete. A"
+    " script may also choose a secret of 16 characters or more. With a header Idempotency-Key, a request sent twice has"
+    " one effect."
 )
 SECURITY = {
     "token": {"type": "http", "scheme": "bearer", "description": "A token of an account; it begins with deepsegm_."},

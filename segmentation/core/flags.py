@@ -15,20 +15,17 @@ NO_NUMBERS = "No numbers: unusual picture"  # short form where an image is of an
 
 @dataclass(frozen=True)
 class Flag:
-    """One warning.
+    """A warning or a note about a result.
 
-    text: full sentences. short: at most 60 characters that stand beside the numbers in figure, tables and lists; ""
-    for a note, which changes no number. doubt: whether it puts the numbers in doubt. reason, ids: which outlines
-    it means: all that were set aside for this reason, and those by these ids.
-    Raises ValueError where the short form is too long, or missing though the numbers are in doubt.
+    Raises ValueError where the short form is longer than LONGEST, or missing though the numbers are in doubt.
     """
 
-    text: str
-    short: Annotated[str, Field(description="beside the numbers; empty of a mere note")] = ""
+    text: Annotated[str, Field(description="full sentences")]
+    short: Annotated[str, Field(description="short form beside the numbers; empty for a note")] = ""
     doubt: Annotated[bool, Field(description="whether it puts the numbers in doubt")] = False
-    reason: Annotated[str, Field(description="it means what was left out for this reason; empty: for none")] = ""
+    reason: Annotated[str, Field(description="reason of the left out objects that it is about; empty: none")] = ""
     ids: Annotated[
-        tuple[int, ...], Field(description="labels of the outlines that it means; of a sample the images, by number")
+        tuple[int, ...], Field(description="labels of the outlines that it is about; for a sample numbers of images")
     ] = ()
 
     def __post_init__(self) -> None:

@@ -6,9 +6,9 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 
 
 class Plan(TypedDict):
-    """What a training is about to do. trainings: how many networks it trains, the held-out ones and the final one.
-    held_out: names of the images that are held out, of each split. seconds: expected time of all. of_step: of a step,
-    with looking at it. notes: sentences, such as that the data hardly suffice."""
+    """The plan of a training. trainings: number of networks, the final one included. held_out: names of the held-out
+    images of each split. seconds: expected time. of_step: seconds of a step with its evaluation. notes: remarks, such
+    as that there are few images."""
 
     steps: int
     trainings: int
@@ -19,7 +19,7 @@ class Plan(TypedDict):
 
 
 class Point(TypedDict):
-    """A checkpoint. split: 0, 1, ... of the held-out splits, -1 for the final training on all images."""
+    """A checkpoint. split: the held-out split from 0 on, -1 for the final training on all images."""
 
     split: int
     step: int
@@ -39,8 +39,8 @@ class Picture(TypedDict):
 
 
 class Change(TypedDict):
-    """One figure on the held-out images, before and after, with 95 % intervals over the images (None: unknown).
-    better: "higher", "lower" or, with a sign, "zero"."""
+    """A score on the held-out images before and after the training, with 95 % intervals over the images; null where
+    not known. better: "higher", "lower" or "zero"."""
 
     name: str
     title: str
@@ -53,7 +53,7 @@ class Change(TypedDict):
 
 
 class ImageChange(TypedDict):
-    """One held-out image: figures by name before and after, a picture of both, and "better", "worse" or "same"."""
+    """A held-out image: its scores before and after, a picture of both, and "better", "worse" or "same"."""
 
     image: str
     before: dict[str, float | None]
@@ -63,7 +63,7 @@ class ImageChange(TypedDict):
 
 
 class Kept(TypedDict):
-    """What a model still knows of the base model's own data. data: their title."""
+    """Scores on the data of the base model, before and after. data: their title."""
 
     data: str
     images: int
@@ -73,8 +73,8 @@ class Kept(TypedDict):
 
 
 class Share(TypedDict):
-    """share: of the tuned weights in the model, the rest is the base model's. keeps: part of the score on the base
-    model's own data that is left, None where none are at hand. sentence: both, and what the base is still better at."""
+    """share: of the tuned weights in the model; the rest is from the base model. keeps: share of the score on the base
+    model's data that is left, null without such data. sentence: both in words."""
 
     share: float
     keeps: float | None
@@ -82,8 +82,8 @@ class Share(TypedDict):
 
 
 class Step(TypedDict):
-    """A point of the learning curve: error of the reported number (%) and score on the same held-out images, with so
-    many images to learn from; 0 is the base model."""
+    """A point of the learning curve: error of the reported number (%) and score on the same held-out images. images:
+    number of training images; 0 is the base model."""
 
     images: int
     error: float | None
@@ -92,7 +92,7 @@ class Step(TypedDict):
 
 
 class Outcome(TypedDict):
-    """improved: whether the held-out error fell. figure: the title of what was compared. sentence: for the page."""
+    """improved: whether the error on held-out images fell. figure: what was compared. sentence: for the page."""
 
     improved: bool
     figure: str

@@ -43,9 +43,9 @@ NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
 TWO_SCALES = "Scale doubtful: two sources contradict each other"
 # Why an automatic choice took a model.
-NEAREST = "Of {count} models, the training images of this one look most like the image."
-USUAL = "{title} is the usual model, and the image gives no reason to take another."
-MORE_RIGHT = "It promises {promise}, against {instead}."
+NEAREST = "Its training images resemble this image most, among {count} models."
+USUAL = "{title} is the default model. Nothing in the image suggests another."
+MORE_RIGHT = "Probably {promise}, against {instead}."
 Picture = NDArray[np.float32]
 Number = TypeVar("Number", np.int32, np.uint8)
 

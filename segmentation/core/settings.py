@@ -47,14 +47,14 @@ class SegmentationSettings(Settings):
         DEFAULT_MODEL,
         title="Model",
         description=(
-            "The network that outlines the image. auto-particles and auto-phases take the released model of that kind"
-            " that fits best."
+            "The network that outlines the image. auto-particles and auto-phases choose the released model that fits"
+            " best."
         ),
     )
     data_bar: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
         title="Data bar",
-        description="Rows at the bottom that the data bar takes.",
+        description="Height of the data bar at the bottom, in rows.",
         json_schema_extra={
             "unit": "rows",
             "words": {"none": 0},
@@ -78,8 +78,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Faint outlines",
         description=(
-            "Outlines with less than this share of the typical contrast are left out. So are gaps, and particles that"
-            " others mostly hide. 0 counts them all."
+            "Outlines with less than this share of the typical contrast are left out, and so are gaps and mostly"
+            " hidden particles. 0 counts them all."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
     )
@@ -100,7 +100,7 @@ class MeasurementSettings(Settings):
     measure_unlike: bool = Field(
         False,
         title="Measure unusual pictures",
-        description="Give numbers even if the model did not learn from such pictures.",
+        description="Give numbers even if the image is unlike the training images.",
         json_schema_extra={"scripts": True},
     )
     field_spread: float = Field(
@@ -120,8 +120,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Repeatability",
         description=(
-            "How much the median differs between specimens of one material, each prepared and measured anew: its"
-            " relative standard deviation."
+            "Relative standard deviation of the median between specimens of one material, each prepared and"
+            " measured separately."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "not known"}, "group": LABORATORY},
     )
@@ -131,8 +131,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Difference between operators",
         description=(
-            "How much the median differs between people who outline the same image: its relative standard deviation."
-            " Compare their results to find it."
+            "Relative standard deviation of the median between people who outline the same image. Compare their"
+            " results to find it."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "not known"}, "group": LABORATORY},
     )
@@ -158,7 +158,7 @@ class MeasurementSettings(Settings):
         ge=1,
         le=4,
         title="Coverage factor k of that uncertainty",
-        description="As on the certificate: mostly 2. Take 1 for a standard uncertainty.",
+        description="As on the certificate, often 2. The default 1 is for a standard uncertainty.",
         json_schema_extra={"group": LABORATORY},
     )
     scale_uncertainty_source: str = Field(
@@ -169,9 +169,9 @@ class MeasurementSettings(Settings):
         json_schema_extra={"group": LABORATORY},
     )
     laboratory: str = _reported("Laboratory", "Name and address; with GLP or accreditation, its number.")
-    operator: str = _reported("Operator", "Who took the images and answers for the outlines.")
+    operator: str = _reported("Operator", "Who took the images and is responsible for the outlines.")
     orcid: Annotated[str, AfterValidator(_orcid)] = _reported("ORCID", "The operator's ORCID iD.")
-    licence: str = _reported("Licence", "Under which others may use the files: such as CC-BY-4.0, or an address.")
+    licence: str = _reported("Licence", "Terms of use of the files, such as CC-BY-4.0, or their address.")
     material: str = _reported("Material", "What was measured: name, number (CAS, ERM, JRC), batch, supplier, form.")
     microscope: str = _reported("Microscope", "Maker, model, serial number, detector: SEM, TEM or STEM.")
     grating: str = _reported("Grating", "The standard that the magnification was checked with, its number and date.")
@@ -179,7 +179,7 @@ class MeasurementSettings(Settings):
     sampling_plan: str = _reported(
         "Sampling plan", "How portions of the material and fields of the specimen were chosen."
     )
-    deviations: str = _reported("Deviations", "What was done otherwise than the named method asks for, and why.")
+    deviations: str = _reported("Deviations", "What differs from the named method, and why.")
 
     @property
     def repeated(self) -> float | None:

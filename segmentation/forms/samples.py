@@ -21,7 +21,7 @@ RULES = [
 NO_RULE = "The scale is own, width or pixel."
 NO_WIDTH = "Type how wide every image is, such as 7520 nm or 7.52 µm."
 TWO_SIZES = "“{}” can mean two sizes, one a thousand times the other: type it without the comma, such as 7.344."
-NOT_CHOSEN = "A number stands here, but each image's own scale is chosen: choose “{}”, or empty the field."
+NOT_CHOSEN = "This field has a number, but each image keeps its own scale: choose “{}”, or empty the field."
 NO_PIXEL = "Type the size of a pixel in nm, such as 7.344."
 _PIXEL = re.compile(r"([0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)\s*(?:nm)?(?:\s*/\s*px)?", re.IGNORECASE)
 

@@ -25,7 +25,7 @@ from .result import Result, warning_of
 from .sample import PooledResult
 
 HOW = {
-    "paired": "Both are of one image: the same objects are compared. Intervals of differences are of counting alone.",
+    "paired": "Both are of one image: the same objects are compared. Intervals of differences include counting only.",
     "independent": "The images are different: each difference has the intervals of both numbers.",
     "shared": "Some images are in both results, so differences have no interval.",
 }

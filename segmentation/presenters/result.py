@@ -183,8 +183,8 @@ class Result(ChartedSummary):
     @property
     def figure_panels(self) -> list[tuple[str, str]]:
         """Letter and title of each panel of the figure."""
-        titles = {export.panel: export.title for export in exports.listed("image", self.task).values() if export.panel}
-        names = (titles[name].removeprefix("Panel: ").removesuffix(", PNG") for name in self.task.panels)
+        titles = {export.panel: export.title for export in exports.listed("image", self.task).values()}
+        names = (capital(titles[name].removeprefix("Panel: ").split(", ")[0]) for name in self.task.panels)
         return list(zip("ABCD", names, strict=True))
 
     @property

@@ -26,6 +26,7 @@ from ..http.serving import thumbnails
 from ..models import Job, Micrograph, Sample
 from ..plain import quantities_of
 from ..services.ground.calibration import used_calibration
+from ..services.results.models_offered import BY_IMAGE as AUTOMATIC
 from ..services.results.models_offered import title_of
 from ..services.results.samples import uncounted
 from .charts import ChartedSummary, Lines, on_shared_edges, points
@@ -253,9 +254,11 @@ class PooledResult(ChartedSummary):
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """The settings that its images were asked to be analysed with; what each came to is on its own page."""
-        model = AnalysisSettings.from_dict(self.sample.settings).segmentation.model
-        return [("Kind of analysis", self.task.title), ("Model", title_of(model)), *self._settings(changed=True)]
+        """The models that outlined its images, and the settings; what each image came to is on its own page."""
+        model = title_of(AnalysisSettings.from_dict(self.sample.settings).segmentation.model)
+        titles = dict.fromkeys(row.job.by for row in self.images if row.job and row.job.by)
+        named = ", ".join([*titles, *([model.lower()] if titles and model == AUTOMATIC else [])])
+        return [("Kind of analysis", self.task.title), ("Model", named or model), *self._settings(changed=True)]
 
     @property
     def more_facts(self) -> list[tuple[str, str]]:
@@ -300,7 +303,8 @@ class PooledResult(ChartedSummary):
     def images(self) -> list[ImageRow]:
         """Every image, in the order of the files; those still looked into come last."""
         jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
-        jobs = in_order(jobs.annotate(nm_per_pixel=F("summary__calibration__nm_per_pixel")))
+        of_result = {"nm_per_pixel": F("summary__calibration__nm_per_pixel"), "by": F("summary__model__title")}
+        jobs = in_order(jobs.annotate(**of_result))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:

@@ -155,7 +155,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def group(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
-    """Say which specimen or session an image is of."""
+    """Set the specimen or session of an image."""
     return _change_image(request, pk, image, partial(services.group_image, group=request.POST.get("group", "")))
 
 

@@ -1,7 +1,5 @@
 // Scales, ticks, curves and numbers of the charts.
 
-const NARROW_SPACE = "\u202f";
-
 // Where a value lies between `start` and `end`, in CSS pixels.
 export function scale(low, high, start, end, log = false) {
   const turn = log ? Math.log : (value) => value;
@@ -68,6 +66,6 @@ export function perCent(share) {
 
 function grouped(text) {
   const [whole, part] = text.split(".");
-  const spaced = whole.replace("-", "").length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, NARROW_SPACE) : whole;
-  return part === undefined ? spaced : `${spaced}.${part}`;
+  const parted = whole.replace("-", "").length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, ",") : whole; // as the server does
+  return part === undefined ? parted : `${parted}.${part}`;
 }

@@ -16,7 +16,7 @@ function list(places) {
   const rows = [...document.querySelectorAll(".images > li")];
   for (const row of rows) row.hidden = !(places?.includes(row.dataset.place) ?? true);
   const shown = rows.filter((row) => !row.hidden);
-  only.hidden = !places;
+  only.hidden = shown.length === rows.length;
   only.querySelector("span").textContent = `Only ${shown.length} of ${rows.length} images.`;
   only.scrollIntoView({ block: "nearest" });
   if (places) shown[0]?.querySelector("a.name").focus();

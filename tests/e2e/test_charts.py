@@ -317,7 +317,7 @@ def test_the_table_is_sorted_by_any_column(look):
         if column == "State":
             assert (rising[0], falling[0]) == ("counted", "touches the frame")
         else:
-            up, down = ([float(text.replace("\u202f", "")) for text in each] for each in (rising, falling))
+            up, down = ([float(text.replace(",", "")) for text in each] for each in (rising, falling))
             assert (up, down) == (sorted(up), sorted(down, reverse=True))
             assert up[0] < down[0]
 

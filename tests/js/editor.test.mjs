@@ -318,7 +318,7 @@ test("what gets no wider stays as it was", async () => {
   const { asked, told, add } = adding({ refuse: true });
   for (const point of [[20, 20], [22, 20]]) await add.tapped(point);
   assert.deepEqual(asked.slice(3), ["redo", { chosen: [12] }]);
-  assert.match(told.at(-1), /no wider/);
+  assert.match(told.at(-1), /cannot grow/);
 });
 
 test("a click on what was left out offers to count it", async () => {

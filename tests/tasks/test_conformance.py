@@ -220,7 +220,11 @@ def test_a_workbook_has_distinct_heads_a_note_on_each_interval_and_a_chart(kind,
     assert all((line[3] is None) == ("interval: " not in (line[5] or "")) for line in lines)
     few = golden.statistics is not None and golden.statistics.n_kept < LEAST
     assert bool(book["Summary"]._charts) == (not few and kind.task.name != "brightness")
-    sizes = {"SD (sample)", "D10", "D90"} if golden.statistics is not None and golden.statistics.n_kept > 1 else set()
+    sizes = (
+        {"Standard deviation", "D10", "D90"}
+        if golden.statistics is not None and golden.statistics.n_kept > 1
+        else set()
+    )
     assert sizes <= {line[0] for line in lines}
 
 

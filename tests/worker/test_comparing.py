@@ -111,7 +111,7 @@ class TestResults:
 
     def test_paired_ones_are_of_counting_alone(self, result):
         compared(result(), result(corrected()))
-        assert ComparedResults(Comparison.objects.get()).how_line.endswith("of counting alone.")
+        assert ComparedResults(Comparison.objects.get()).how_line.endswith("include counting only.")
 
     @pytest.mark.services
     def test_it_is_made_once(self, result):

@@ -128,7 +128,7 @@ def test_nothing_is_advised_that_is_no_better(asked, client, monkeypatch, refuse
     tasks.propose(asked.pk)
     assert tried[0] == ("coatings", least)
     page = page_of(client, asked.job)
-    assert "Nothing sure, with other models or settings" in page and "<button" not in page and "hx-get" not in page
+    assert "Other models and settings find nothing certain" in page and "<button" not in page and "hx-get" not in page
 
 
 def test_a_job_comes_first_and_what_was_tried_is_not_tried_again(asked, make_job, monkeypatch):

@@ -19,16 +19,16 @@ MOST_LISTED = 5000  # exchanges of images that are all looked at; of more, as ma
 ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called slightly or clearly different
 SAME = 1e-9
 NOT_INDEPENDENT = {
-    "paired": "Both results are of the same objects, so they are not independent and a p-value would mean nothing.",
-    "shared": "Some images are in both, so the samples are not independent and a p-value would mean nothing.",
+    "paired": "Both results are of the same objects, so there is no valid p-value.",
+    "shared": "Some images are in both samples, so there is no valid p-value.",
 }
 BY_OBJECTS = (
-    "The p-value takes the {n} and {m} objects as drawn independently. It says whether these two images differ, not"
-    " whether two materials do: for that, compare samples of several images."
+    "The p-value assumes that the {n} and {m} objects are independent. It says whether these two images differ. To"
+    " compare two materials, compare samples of several images."
 )
 BY_IMAGES = (
     "The test compares whole images, because objects of one image are alike. It assumes that the images were chosen in"
-    " the same way. So few images can give no p-value below {least}."
+    " the same way. With so few images no p-value is below {least}."
 )
 
 

@@ -24,7 +24,7 @@ Limits = tuple[float, float]
 
 
 class Difference(TypedDict):
-    """One number of both results; difference: the second less the first."""
+    """One number of both results; difference: second minus first."""
 
     name: str
     first: float | None
@@ -43,7 +43,7 @@ class Distance(TypedDict):
     n: Annotated[list[Count], meaning("sizes in each result")]
     images: Annotated[list[Count], meaning("images of each result")]
     p: Annotated[float | None, meaning("null where the results are not independent")]
-    least_p: Annotated[float | None, meaning("least p that so few images can give, null without a test by images")]
+    least_p: Annotated[float | None, meaning("smallest p possible with so few images; null without a test by images")]
     test: Test
     reading: str
 
@@ -57,7 +57,7 @@ class Curves(TypedDict):
 
 
 class Score(TypedDict):
-    """How many objects are the same from an intersection over union on; the first result stands for the truth."""
+    """How many objects agree with at least this intersection over union. The first result stands for the truth."""
 
     iou: float
     hits: Count
@@ -67,15 +67,15 @@ class Score(TypedDict):
 
 
 class Objects(TypedDict):
-    """The ids of the objects of one place in each result: merged ones are those of the first, split ones those of the
-    second, each with the objects of the other result that they lie in."""
+    """The ids of the corresponding objects in both results. Merged objects are those of the first result, split ones
+    those of the second; each stands beside the object of the other result that contains it."""
 
     first: list[int]
     second: list[int]
 
 
 class Agreement(TypedDict):
-    """Whether two outlinings of one image show the same objects."""
+    """Whether two results of one image show the same objects."""
 
     scores: list[Score]
     mean_iou: Annotated[float | None, meaning("of the pairs from an IoU of 0.5 on")]

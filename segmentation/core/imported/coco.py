@@ -14,7 +14,7 @@ from .shapes import LONGEST_REASON, Facts, Frame, Outline, outline_of
 
 NO_COCO = "This JSON file is no COCO file of outlines: it needs a list of annotations with a segmentation each."
 WRONG = "The annotation {number} of the COCO file is damaged: export the file again."
-SEVERAL = "The COCO file holds {count} images and not exactly one has the name of this one: export this image alone."
+SEVERAL = "The COCO file contains {count} images, and not exactly one has the name of this one: export only this image."
 
 
 def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:

@@ -25,7 +25,7 @@ from .shapes import MANY, MOST_OUTLINES, Frame, Outline, Painted, paint
 NOT_ANALYSED = 255  # in place of a class, as in our own labels.tif
 OTHER_NUMBER = "The file holds the number {found}, but here the classes are {classes}, and 255 is none of them."
 OTHER_COLOUR = (
-    "The file holds a colour that stands for none of the classes {classes}: save one number for each class, or their"
+    "The file contains a colour that is none of the classes {classes}: save one number for each class, or their"
     " colours in the figure."
 )
 

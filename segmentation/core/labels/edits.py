@@ -31,7 +31,7 @@ from .runs import Runs, no_runs, runs_in, runs_of, united
 from .working import WorkingLabels
 
 NOTHING_KNOWN: Mapping[int, Object | None] = {}
-NO_PIXEL = "The outline holds no pixel that could be taken: draw it larger, or over other objects."
+NO_PIXEL = "The outline contains no pixel that can be taken: draw it larger, or over other objects."
 OUTSIDE = "The point lies outside the image."
 GAP = BOUNDARY + 2  # px that a ragged boundary may be wide
 LEAST_RADIUS, LARGEST_RADIUS = 0.5, 500.0  # px, of a brush
@@ -159,7 +159,7 @@ def draw(
 
 def _redrawn(now: WorkingLabels, pixels: Runs, number: int | None, ground: bool) -> Patch:
     if number is None:
-        raise BadEdit("Name the object that is drawn anew.")
+        raise BadEdit("Name the object that is drawn again.")
     old = _all_as(now.runs_of(now.chosen([number])), 0)
     without = now.written(old)
     if ground:

@@ -94,7 +94,7 @@ def add(
             if whole and larger.sum() >= WIDER * area:
                 break
             if not whole or step == STEPS - 1:
-                raise BadEdit("It gets no wider: draw the outline instead.")
+                raise BadEdit("The outline cannot grow further: draw the outline instead.")
     levels = np.maximum(np.linspace(level, level_here, LEVELS), 1.0).tolist()
 
     def leaves_out(level: float) -> bool:

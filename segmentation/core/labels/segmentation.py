@@ -19,9 +19,9 @@ MOST_IDS = 100_000_000  # more than any image has objects, and a table of that l
 ALTERNATIVE, LAYER, MAP = "alternative ", "layer ", "map "
 MASKS = "masks of other tools"  # in place of a model's name if no model was used
 NONE_IN_MASK = "The mask shows no {things}."
-DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image anew."
-OTHER_FORMAT = "The stored segmentation has another format: update DeepSegm, or try again to segment the image anew."
-FOREIGN = "The stored segmentation belongs to another image: try again to segment this one anew."
+DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image again."
+OTHER_FORMAT = "The stored segmentation has another format: update DeepSegm, or try again to segment the image again."
+FOREIGN = "The stored segmentation belongs to another image: try again to segment this one."
 
 
 class UnusableSegmentation(ValueError):

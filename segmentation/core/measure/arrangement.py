@@ -97,7 +97,7 @@ def _thinned(pairs: Pairs) -> Pairs:
 
 
 class Sure(NamedTuple):
-    """The objects whose nearest neighbour is certain: distances (n,) in the unit of the table, weights (n,), centres
+    """The objects with a certain nearest neighbour: distances (n,) in the unit of the table, weights (n,), centres
     (n, 2) in px."""
 
     distance: Floats
@@ -269,19 +269,15 @@ def _around_middle(px: Table, frame: tuple[int, int]) -> tuple[Table, Frame]:
 def sentence(pairs: Pairs | None, unit: Unit, things: str) -> str:
     """What the comparison with chance says."""
     if pairs is None:
-        return f"Not compared with chance: there are too few {things}, or they fill too much of the picture."
+        return f"Not compared with chance: there are too few {things}, or they fill too much of the image."
     if not pairs["ranges"]:
-        return f"No sign of clusters or of even spacing: the {things} lie as if placed at random without overlap."
+        return f"The {things} lie as if placed at random without overlap: no clusters, no even spacing."
     first_band, farthest = pairs["ranges"][0], pairs["r"][-1]
     words = [_range_words(band, pairs, unit) for band in pairs["ranges"][:2]]
     if first_band["side"] == "fewer":
         return f"More evenly spaced than chance: {' and '.join(words)}."
     is_everywhere = first_band["high"] >= farthest
-    end = (
-        ", the longest distance compared, so that their number per area differs over the picture"
-        if is_everywhere
-        else ""
-    )
+    end = ", the longest distance compared. So their number per area differs within the image" if is_everywhere else ""
     return f"More clustered than chance: {words[0]}{end}."
 
 

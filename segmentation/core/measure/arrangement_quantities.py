@@ -38,15 +38,15 @@ add(
         "Class of its outline: " + ", ".join(SHAPES) + "; empty where it is too small or the frame cuts it.",
         kind="text",
     ),
-    Quantity("shape_chance", "Chance of the shape", "Chance that the class is right, on drawn outlines."),
+    Quantity("shape_chance", "Chance of the shape", "Chance that the class is right, on computer-made outlines."),
     Quantity(
         "length",
         "Length",
-        "Greatest extent of its convex outline across its width; of a straight rod its length.",
+        "Greatest extent of its convex outline at right angles to its width: the length of a straight rod.",
         1,
         source="ISO 13322-1:2014",
     ),
-    Quantity("width", "Width", "Smallest extent of its convex outline; of a straight rod its width.", 1),
+    Quantity("width", "Width", "Smallest extent of its convex outline: the width of a straight rod.", 1),
     Quantity("slenderness", "Length / width", "Length / width of its convex outline."),
 )
 add(
@@ -62,7 +62,7 @@ add(
     Quantity(
         "neighbour_gap",
         "Nearest neighbour, edge to edge",
-        "Mean of the smallest distance from an object's edge to another object, 0 where they touch; corrected for the"
+        "Mean smallest distance from the edge of an object to another object (0 where they touch), corrected for the"
         " frame.",
         1,
         source="Hanisch (1984)",
@@ -95,7 +95,7 @@ add(
     Quantity(
         "fractal_dimension",
         "Fractal dimension",
-        "Slope of ln(outlines in a group) over ln(radius of gyration / radius of its particles), from 30 groups on."
+        "Slope of ln(outlines in a group) over ln(radius of gyration / radius of its particles); it needs 30 groups."
         " Hidden particles make it too low.",
         source="Köylü et al. (1995)",
         interval=GROUPS,

@@ -121,14 +121,14 @@ def undefined(sizes: WeightedSizes, way: Weighting = "number") -> str:
         return "95 % intervals are not defined: all images have the same sizes."
     counting = effective_number(sizes.weights["number"])
     if counting < LEAST:
-        return f"95 % intervals need at least {LEAST} sizes; by edge weights these {n} equal {counting:.1f}."
+        return f"95 % intervals need at least {LEAST} sizes; with edge weights these {n} count as {counting:.1f}."
     if way == "volume" and 1 < sizes.images < LEAST_IMAGES:
         return f"95 % intervals by volume need at least {LEAST_IMAGES} images; there are {sizes.images}."
     carrying = carriers(sizes, way)
     if way != "number" and carrying < CARRYING:
         return (
-            f"95 % intervals by {way} are not given: a few large sizes carry most of it. They count as {carrying:.0f}"
-            f" equal sizes, and intervals need at least {CARRYING:g}."
+            f"No 95 % intervals by {way}: a few large sizes have most of the weight. All together weigh as much as"
+            f" {carrying:.0f} equal sizes; at least {CARRYING:g} are needed."
         )
     return ""
 

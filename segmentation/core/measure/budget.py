@@ -31,7 +31,7 @@ OWN = "as scored by its owner"  # the split of a score on somebody's own truth m
 SCALE = ("calibration_reading", "calibration_instrument")
 HIDDEN = "unresolved_contacts"  # makes the median smaller and the fraction larger, never the other way round
 WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
-SHARED = "Mean over the images, weighted by their particles; all images share this error."
+SHARED = "Mean over the images, weighted by their numbers of particles. All images share this error."
 
 
 class Effect(NamedTuple):
@@ -149,7 +149,7 @@ def _total(
             f" with the total uncertainty (k = {COVERAGE})"
         )
     reduce = f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
-    missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
+    missing = f" Not included, because not known: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
         value=value,
         standard=total,
@@ -222,7 +222,7 @@ def _threshold(case: Case) -> Contribution:
     median, fraction = case.answers
     effect, source = (
         Effect(),
-        "Not known: no outlines at other thresholds are there.",
+        "Not known: there are no outlines at other thresholds.",
     )
     if others:
         source = "Larger change when the threshold is 0.1 lower or higher (rectangular distribution, divided by √3)."
@@ -253,11 +253,10 @@ def _unresolved(case: Case) -> Contribution | None:
         with_them = with_hidden(case.sizes, hidden)
         effect = Effect((1 - with_them[0] / median) / COVERAGE, (with_them[1] - fraction) / COVERAGE)
         source = (
-            f"Up to {100 * hidden:.0f} small particles for 100 counted ones may be hidden in larger outlines, judging"
-            " by the possible cuts. With them the median can only be smaller, and the"
-            " fraction only larger."
+            f"The possible cuts suggest that larger outlines hide up to {100 * hidden:.0f} small particles for 100"
+            " counted ones. With them the median would be smaller and the fraction larger."
             if hidden
-            else "No outline has possible cuts, or a person has checked all that have."
+            else "No outline has possible cuts, or a person has checked them all."
         )
     if effect is None:
         return None
@@ -356,7 +355,7 @@ def _operators(case: Case) -> Contribution | None:
     """None where it is not provided: of outlines that a network made alone it is no contribution."""
     if case.evidence.operators is None:
         return None
-    source = "As provided: people who outlined the same image differ by so much in the median."
+    source = "As provided: difference of the median between people who outlined the same image."
     remedy = "agree on what is outlined, and let several people outline each image."
     return _contribution(
         "operators", "Operator (who outlines)", source, remedy, case.if_scaled(case.evidence.operators)

@@ -9,7 +9,7 @@ COVERAGE = 2  # k
 ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
 NOT_KNOWN = "not known"
 UNRESOLVED = "Unresolved contacts"
-ONE_SIDED = f"{UNRESOLVED} count on one side: sizes may be smaller, a fraction higher."
+ONE_SIDED = f"{UNRESOLVED} act in one direction: sizes may be smaller, a fraction higher."
 
 Line = tuple[str, str, float | None, float | None]  # title, where it is from, its effect on both answers
 
@@ -41,7 +41,7 @@ def _sum(budget: Mapping[str, Any], title: str, source: str, key: str) -> Line:
 def expanded_source(budget: Mapping[str, Any]) -> str:
     """How far the total reaches, and why it may reach further on one side."""
     is_one_sided = any(row["title"] == UNRESOLVED and row["fraction_100nm"] for row in budget["rows"])
-    return f"k = {COVERAGE}.{f' {ONE_SIDED} The interval reaches further there.' * is_one_sided}"
+    return f"k = {COVERAGE}.{f' {ONE_SIDED} So the interval is longer on that side.' * is_one_sided}"
 
 
 def uncertainty_words(value: float | None, answer: str = "median") -> str:

@@ -118,11 +118,11 @@ def more_images_words(more: int | None, target: float, uncertainty: float | None
     """
     aim = f"±{100 * target:g} %"
     if more and more <= FEASIBLE:
-        return f"about {more:,} more image{'' if more == 1 else 's'} would give the median within {aim}"
+        return f"about {more:,} more image{'' if more == 1 else 's'} would bring the median to {aim}"
     if more == 0:
-        return f"these images are enough to know the median within {aim}"
+        return f"these images are enough for the median to {aim}"
     return scale_in_the_way("images", target, uncertainty) or (
-        f"the images differ too much: more of them would hardly give the median within {aim}"
+        f"the images differ too much: more images would hardly bring the median to {aim}"
     )
 
 
@@ -133,7 +133,7 @@ def scale_in_the_way(things: str, target: float, uncertainty: float | None) -> s
         return ""
     aim = f"±{100 * target:g} %"
     return (
-        f"more {things} cannot give the median within {aim}, because the scale alone adds ±{100 * reach:.2g} %: give it"
+        f"more {things} cannot bring the median to {aim}, because the scale alone adds ±{100 * reach:.2g} %: give it"
         " with more digits, or draw along the scale bar"
     )
 

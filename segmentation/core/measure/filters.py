@@ -69,33 +69,31 @@ _DEFINITIONS = {
     ),
     Reason.GAP: "Its contrast is opposite to that of the particles, so it is probably a gap.",
     Reason.HIDDEN: (
-        f"Other outlines surround more than {100 * CONTACT:g} % of it, and it is small and narrow or hollow: most of"
-        " the particle is probably hidden, so its size is unknown."
+        f"Other outlines surround more than {100 * CONTACT:g} % of it, and it is small and narrow, or hollow. Most of"
+        " it is probably hidden, so its size is not known."
     ),
-    Reason.FRAME: ("It has a pixel in the outermost row or column of the analysed area, so part of it may be unseen."),
+    Reason.FRAME: ("It reaches the edge of the analysed area, so a part of it may be outside the image."),
     Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
-    Reason.SMALL: (
-        f"Its area is less than {SMALL_PX} px: the published filter, 9 px² inside the polygon through the"
-        " centres of its outer pixels."
-    ),
+    Reason.SMALL: f"Its area is less than {SMALL_PX} px (filter: 9 px² between the centres of its outer pixels).",
     Reason.UNRESOLVED: (
         f"Its minimum Feret diameter is less than {RESOLVED_PX:g} px: an outline is known to about half a"
         " pixel, so its size would be uncertain by more than 10 %."
     ),
     Reason.UNSURE: (
-        f"The chance that its outline is right, judging by images with manual outlines, is less than"
-        f" {100 * LEAST_CONFIDENCE:g} %."
+        f"Its confidence, the chance that the outline is right, is less than {100 * LEAST_CONFIDENCE:g} %."
     ),
     Reason.ODD: (
         f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
-        " which is more often several particles or a crack than one particle."
+        " as is usual for several particles or a crack, not for one particle."
     ),
     Reason.SHORT: "It is less than three times as long as wide, such as a bead. It is counted apart.",
     Reason.PIECE: (
-        "It is shorter than three widths of the typical fibre and has no end in view: the rest of a fibre that others"
-        " cover."
+        "It is shorter than three typical fibre widths and shows no end. It is a piece of a fibre that others cover."
     ),
-    Reason.THIN: "It is, or most are, under 3 px wide, too few for a diameter; magnify the microscope, not the image.",
+    Reason.THIN: (
+        "It, or most of the fibres, are under 3 px wide, which is too narrow for a diameter. Take an image at a higher"
+        " magnification."
+    ),
 }
 
 

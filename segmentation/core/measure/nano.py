@@ -301,20 +301,20 @@ def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: s
     spread = f" We assume that fields differ by {100 * terms.field_spread:g} %."
     assumed = spread if terms.field_spread and sizes.images < 2 else ""
     missed = _missed(fraction, verdict, sizes.images)
-    share = f"{100 * fraction.fraction:.1f} % ({ends}) of {counted}{terms.counted}"
-    return f"{share} are from 1 to 100 nm.{assumed}{missed} A screening, not a certificate."
+    share = f"{100 * fraction.fraction:.1f} % of {counted}{terms.counted} are from 1 to 100 nm"
+    return f"{share} ({ends}).{assumed}{missed} A screening, not a certificate."
 
 
 def _missed(fraction: Fraction, verdict: str, images: int) -> str:
     """A sentence about fields that few images may miss."""
     interval = unseen(fraction, images)
-    if interval is None:
+    if interval is None or [f"{end:.2f}" for end in interval[1:]] == [f"{fraction.low:.2f}", f"{fraction.high:.2f}"]:
         return ""
     share, low, high = (100 * part for part in interval)
     ends = ", and the verdict could change" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
     return (
-        f" {images} images can miss up to {share:.0f} % of the specimen. With that part the fraction could be"
-        f" {low:.0f} to {high:.0f} %{ends}."
+        f" {images} images can miss up to {share:.0f} % of the specimen. If that part is different, the fraction could"
+        f" be {low:.0f} to {high:.0f} %{ends}."
     )
 
 
@@ -335,7 +335,7 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
     outlines = (
         f"{count:,} doubtful outline{'' if count == 1 else 's'} (confidence under {100 * LEAST_CONFIDENCE:.0f} %)"
     )
-    return f" With {outlines} it is {with_them}, without them {without}."
+    return f" With {outlines} the fraction is {with_them}, without {'it' if count == 1 else 'them'} {without}."
 
 
 def _doubt(verdict: str, sensitivity: list[Sensitivity]) -> str:
@@ -354,6 +354,6 @@ def _accuracy(verdict: str, variants: Mapping[str, WeightedSizes], terms: Terms)
     if all(fraction is None or _word(fraction) == verdict for fraction in map(terms.fraction, off)):
         return ""
     return (
-        f" The accuracy of the magnification is unknown, and an error of {100 * LIKELY:g} % would change this verdict."
-        " Enter the uncertainty from the calibration certificate."
+        f" An error of {100 * LIKELY:g} % in the magnification would change this verdict. Enter its uncertainty from"
+        " the certificate."
     )

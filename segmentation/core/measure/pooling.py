@@ -29,7 +29,7 @@ WHY = {
 }
 MORE = {
     NO_PIXEL_SIZE: ", while others have one",
-    NO_NUMBER: " (see their pages). If nothing is there to find, the numbers per area are too high",
+    NO_NUMBER: " (see their pages). If they show nothing to count, the numbers per area are too high",
 }
 LEAST_IMAGES = 4  # with two or three images the outlier cannot be identified
 LEAST_PARTICLES = 10
@@ -119,12 +119,12 @@ def _obstacle(chosen: Sequence[Table], excluded: Sequence[str]) -> Flag | None:
         )
     if pixels and max(pixels) > ALIKE * min(pixels):
         return Flag(
-            "Images of one magnification. The finer ones count small particles that the coarser ones do not resolve.",
+            "Images of one magnification. Coarser images miss small particles that finer ones show.",
             "images with different pixel sizes",
         )
     if any(not table.kept.any() for table in chosen):
         return Flag(
-            "A check of the images without outlines. Leave out images without particles. Re-run the rest with other"
+            "A check of the images without outlines. Leave out those without particles, re-run the others with other"
             " settings.",
             "some images have no particles",
         )
@@ -134,7 +134,7 @@ def _obstacle(chosen: Sequence[Table], excluded: Sequence[str]) -> Flag | None:
 def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str) -> list[Flag]:
     """Warnings about the scales of the pooled images and about images that are not pooled; the first image is 1."""
     if all(excluded):
-        text = "There are no numbers, because no image counts. Each image says why."  # as on the page
+        text = "There are no numbers, because no image counts. The reasons are with the images."  # as on the page
         return [Flag.doubtful(text, "No numbers: no image counts", ids=tuple(range(1, len(tables) + 1)))]
     notes: list[Flag] = []
     chosen = {number: table for number, table in enumerate(tables, 1) if not excluded[number - 1]}
@@ -149,8 +149,8 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str) -> l
         notes.append(Flag(text, "Sizes in pixels: take one magnification"))
     if pixels and max(pixels) > ALIKE * min(pixels):
         text = (
-            f"The images were taken with {min(pixels):.4g} to {max(pixels):.4g} nm per pixel: the coarser ones"
-            f" resolve fewer small {things}."
+            f"The images have {min(pixels):.4g} to {max(pixels):.4g} nm per pixel. The coarser ones show fewer small"
+            f" {things}."
         )
         coarse = tuple(n for n, table in chosen.items() if (table.nm_per_pixel or 0.0) > ALIKE * min(pixels))
         notes.append(Flag(text, "Images of different magnification", ids=coarse))
@@ -186,9 +186,9 @@ def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
     for i, shift, p, median in zip(judged.tolist(), off.tolist(), chances.tolist(), medians.tolist(), strict=True):
         if p < CHANCE and abs(shift) > limit:
             sentences[i] = (
-                f"Its median, {median:.4g} {sizes.unit}, is {100 * abs(exp(shift) - 1):.0f} %"
-                f" {'above' if shift > 0 else 'below'} that of the other images, and its distribution differs"
-                f" from theirs ({chance_words(p)})."
+                f"Its median of {median:.4g} {sizes.unit} is {100 * abs(exp(shift) - 1):.0f} %"
+                f" {'above' if shift > 0 else 'below'} that of the other images. Its distribution differs, too"
+                f" ({chance_words(p)})."
             )
     return sentences
 

@@ -261,8 +261,8 @@ add(
     Quantity(
         "relative_contrast",
         "Relative contrast",
-        "How far the object stands out from its surroundings, relative to the typical object of the image: 1 is"
-        " typical, 0 does not stand out, and a negative value has the opposite sign.",
+        "Contrast of the object to its surroundings, relative to the typical object of the image. 1: typical; 0: none;"
+        " below 0: opposite.",
     ),
     Quantity("by_hand", "By hand", "Whether a person drew, changed or confirmed the outline.", kind="truth"),
     Quantity("touches_frame", "Touches the frame", "Whether it reaches the edge of the analysed area.", kind="truth"),
@@ -285,32 +285,32 @@ add(
     Quantity("mean", "Mean", "Sum of the sizes divided by their number; a few large sizes increase it.", 1),
     Quantity(
         "sd",
-        "SD (sample)",
-        "Sample standard deviation (divided by n − 1) of the sizes: how widely they spread around the mean.",
+        "Standard deviation",
+        "How widely the sizes spread around their mean (divided by n − 1).",
         1,
     ),
-    Quantity("d10", "D10", "By number, one size in ten is smaller.", 1, source=ISO_SIZES),
+    Quantity("d10", "D10", "By number, 10 % of the sizes are smaller.", 1, source=ISO_SIZES),
     Quantity(
         "d50",
         "D50",
-        "Half of the amount is in smaller objects. By number this is the median.",
+        "Half of the number, area or volume is in smaller objects. By number this is the median.",
         1,
         source=ISO_SIZES,
     ),
-    Quantity("d90", "D90", "By number, nine sizes in ten are smaller.", 1, source=ISO_SIZES),
-    Quantity("span", "Span", "(D90 − D10) / D50: the width of the distribution beside its middle."),
+    Quantity("d90", "D90", "By number, 90 % of the sizes are smaller.", 1, source=ISO_SIZES),
+    Quantity("span", "Span", "(D90 − D10) / D50: the width of the distribution relative to its middle."),
     Quantity("mode", "Mode", "The most frequent size: the peak of the smoothed distribution.", 1),
     Quantity("geometric_mean", "Geometric mean", "The exponential of the mean logarithm of the sizes.", 1),
     Quantity(
         "geometric_sd",
         "Geometric SD",
-        "The factor by which sizes spread around the geometric mean; 1 means that all are equal.",
+        "How widely the sizes spread around the geometric mean, as a factor; 1 if all are equal.",
     ),
     Quantity(
         "fraction_100nm",
-        "Number 1–100 nm",
-        "Share by number of particles with a minimum Feret diameter from 1 to 100 nm, with its 95 % interval."
-        " In EU recommendation 2022/C 229/01 a material with 50 % or more is a nanomaterial.",
+        "Share 1–100 nm",
+        "Share of the particles, by number, with a minimum Feret diameter from 1 to 100 nm."
+        " By EU recommendation 2022/C 229/01 a material with 50 % or more is a nanomaterial.",
         kind="fraction",
         source="EU 2022/C 229/01; Wilson (1927)",
         interval=COUNTING,
@@ -318,23 +318,23 @@ add(
     ),
     Quantity(
         "fraction_100nm_with_doubtful",
-        "Number 1–100 nm with doubtful outlines",
-        "The same share if outlines with a confidence under 50 % count.",
+        "Share 1–100 nm with doubtful outlines",
+        "The same share if outlines with a confidence under 50 % are counted.",
         kind="fraction",
         source="EU 2022/C 229/01; Wilson (1927)",
     ),
     Quantity(
         "fraction_100nm_without_doubtful",
-        "Number 1–100 nm without doubtful outlines",
-        "The same share if outlines with a confidence under 50 % do not count.",
+        "Share 1–100 nm without doubtful outlines",
+        "The same share if outlines with a confidence under 50 % are left out.",
         kind="fraction",
         source="EU 2022/C 229/01; Wilson (1927)",
     ),
     Quantity(
         "vssa",
         "Volume-specific surface area (m²/cm³)",
-        "Surface by volume if all particles are spheres of their minimum Feret diameters, 6 Σd² / Σd³. 2022/C 229/01"
-        " excludes materials under 6. Pores, roughness and thickness are not visible.",
+        "Surface by volume if all particles are spheres of their minimum Feret diameters, 6 Σd² / Σd³. A material"
+        " under 6 is no nanomaterial by 2022/C 229/01. Pores, roughness and thickness are not visible.",
         source="EU 2022/C 229/01; Wohlleben et al. (2017)",
     ),
     Quantity(
@@ -346,14 +346,14 @@ add(
     Quantity(
         "fit",
         "Log-normal law",
-        "How well a log-normal law fits the sizes; “All numbers” has its median, spread and distance.",
+        "How well a log-normal law fits the sizes. Its numbers are under “All numbers”.",
         kind="text",
         source="Lilliefors (1967)",
     ),
     Quantity(
         "groups",
         "Groups that touch",
-        "Groups of counted particles whose outlines touch. Every size here is that of a single particle.",
+        "Groups of counted particles whose outlines touch. Sizes are those of single particles.",
         kind="integer",
     ),
 )

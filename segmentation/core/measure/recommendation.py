@@ -24,8 +24,8 @@ DIMENSION = (
     " Outlines {smaller} are too small for these pixels and are not in the fraction. The verdict allows for them."
 )
 THICKNESS = (
-    "A projection shows two of three dimensions. A thin particle that lies flat is counted by its width. So the"
-    " true fraction may be higher, never lower."
+    "An image shows two of three dimensions. A thin particle that lies flat is counted by its width. So the true"
+    " fraction may be higher, never lower."
 )
 ROD, PLATE = 4 / 6, 2 / 6  # of the surface by volume of a sphere as thick
 
@@ -58,19 +58,18 @@ def _constituents(n: int, groups: Agglomerates) -> str:
     together = "1 group" if groups["groups"] == 1 else f"{groups['groups']:,} groups"
     touching = f"{groups['primaries_in_groups']:,} of {n:,} lie in {together} of outlines that touch"
     return (
-        f"Each particle counts once, whether it is alone or in an aggregate or agglomerate: {touching}, and"
-        f" {groups['singles']:,} touch no other. An image cannot show whether touching particles are fused; the count"
-        " does not depend on it."
+        f"Each particle counts once, alone or in an aggregate or agglomerate. {touching}, and"
+        f" {groups['singles']:,} touch no other. An image cannot show whether touching particles are fused. This does"
+        " not change the count."
     )
 
 
 def _thin(max_feret: Floats, terms: Terms) -> str:
     fine = (terms.least_nm or terms.pixel or 0.0) <= THIN_NM
     return (
-        "Two more kinds count: rods and tubes over 100 nm long and under 1 nm thick, and plates over 100 nm wide and"
-        " under 1 nm thick. "
-        + ("Such rods are visible here; plates are" if fine else "Neither is visible at this magnification; plates are")
-        + " visible only on edge. If the material may hold such particles, count them with another method."
+        "Particles under 1 nm thick count, too, if they are over 100 nm long (rods, tubes) or wide (plates). "
+        + ("Such rods are visible here, plates only on edge." if fine else "Neither is visible at this magnification.")
+        + " If the material may hold such particles, count them with another method."
         f" {int((max_feret > NANO_NM).sum()):,} of the particles are over 100 nm long."
     )
 
@@ -88,17 +87,17 @@ def _over(exempt: int, fraction: float) -> str:
 
 def _surface(vssa: float) -> Iterator[str]:
     yield (
-        f"About {vssa:.3g} m²/cm³ if all particles are spheres of their minimum Feret diameters, {vssa * ROD:.3g} as"
-        f" rods and {vssa * PLATE:.3g} as plates of the same widths."
+        f"About {vssa:.3g} m²/cm³ if all particles are spheres of their minimum Feret diameters,"
+        f" {vssa * ROD:.3g} if they are rods of this width, {vssa * PLATE:.3g} if they are plates of this thickness."
     )
     if vssa < EXCLUDED_UNDER:
         yield "Below 6 m²/cm³ a material is no nanomaterial: confirm this value by gas adsorption."
     elif vssa * PLATE >= EXCLUDED_UNDER:
         yield "Below 6 m²/cm³ a material is no nanomaterial; this value is higher, whatever the shape."
     else:
-        yield "Below 6 m²/cm³ a material is no nanomaterial; spheres are above that, so the shape may decide."
+        yield "Below 6 m²/cm³ a material is no nanomaterial. Spheres would be above, plates below: the shape decides."
     yield (
-        "For comparison: spheres of 100 nm have 60, rods of that width 40, plates 20. Pores, roughness, thin particles"
-        " and particles too small to count would add surface that the image does not show. We give no interval, because"
-        " a few large particles carry most of the volume."
+        "For comparison: spheres of 100 nm have 60, rods of 100 nm 40, plates of 100 nm 20. Pores, roughness, thin"
+        " particles and particles too small to count add surface that the image does not show. There is no interval,"
+        " because a few large particles have most of the volume."
     )

@@ -40,28 +40,27 @@ class Fit(TypedDict):
     median: float
     gsd: Annotated[float, meaning("geometric standard deviation")]
     ks: Annotated[float, meaning("greatest distance of the cumulative distributions")]
-    p: Annotated[float, meaning("how often a sample of the fitted law would lie at least as far from its own fit")]
+    p: Annotated[float, meaning("chance that a sample of the fitted law is at least as far from its own fit")]
     word: Literal["good", "fair", "poor"]
 
 
 class Convergence(TypedDict):
-    """The median of the first n particles or images in a random order, with its 95 % interval. The interval also
-    contains the calibration; the last one is the interval of the median."""
+    """The median of the first n particles or images in random order, with its 95 % interval, which includes the
+    calibration. The last interval is that of the median."""
 
     n: list[int]
     median: list[float]
     low: list[float]
     high: list[float]
-    more: Annotated[
-        int | None, meaning("still to count until both ends are within ±wanted; null where no number would do")
-    ]
+    more: Annotated[int | None, meaning("how many more bring both ends within ±wanted; null where no number does")]
     wanted: float
-    by: NotRequired[Annotated[Literal["image"], meaning("what is counted; particles where it is not said")]]
+    by: NotRequired[Annotated[Literal["image"], meaning("what is counted; without this entry particles")]]
 
 
 class Weighted(TypedDict):
-    """The figures of one weighting, their intervals, and why these are missing. Whoever adds a figure adds it here, in
-    `quantities.NUMBERS` and in `distribution.figures`."""
+    """The numbers of one weighting, their 95 % intervals, and why intervals are missing.
+
+    Whoever adds a figure adds it here, in `quantities.NUMBERS` and in `distribution.figures`."""
 
     mean: float | None
     sd: float | None
@@ -88,16 +87,16 @@ class WithoutFilter(TypedDict):
 
 
 class Agglomerates(TypedDict):
-    """Groups of touching outlines with kept particles, particles that touch no other, particles in all groups and in
-    the largest one."""
+    """Groups of touching outlines: their number, particles that touch no other, particles in all groups and in the
+    largest group. Only counted particles."""
 
     groups: Count
     singles: Count
     primaries_in_groups: Count
     largest: Count
-    share: NotRequired[Annotated[Share | None, meaning("of the kept particles, in groups")]]
+    share: NotRequired[Annotated[Share | None, meaning("share of the counted particles that are in groups")]]
     share_interval: NotRequired[Interval]
-    mean_primaries: NotRequired[Annotated[float | None, meaning("kept particles in a group")]]
+    mean_primaries: NotRequired[Annotated[float | None, meaning("counted particles in a group")]]
     diameter: NotRequired[Annotated[float | None, meaning("median ECD of the groups that do not touch the frame")]]
     fractal_dimension: NotRequired[Annotated[float | None, meaning("null with fewer than 30 such groups")]]
     fractal_interval: NotRequired[Interval]
@@ -135,7 +134,7 @@ class Neighbours(TypedDict):
     """Distances to the nearest neighbour, corrected for the frame, with the 95 % interval of the mean. chance: the mean
     of random placement without overlap, and where 95 % of its means lie; only from centre to centre."""
 
-    n: Annotated[Count, meaning("objects whose nearest neighbour is certain")]
+    n: Annotated[Count, meaning("objects with a certain nearest neighbour")]
     mean: float | None
     low: float | None
     high: float | None
@@ -234,16 +233,16 @@ class Contribution(TypedDict):
 
 
 class Uncertainty(TypedDict):
-    """What the contributions to one answer come to."""
+    """The total of the contributions to one answer."""
 
     value: float
-    standard: Annotated[float, meaning("combined, of what is known")]
-    expanded: Annotated[float, meaning("the same times coverage_factor")]
+    standard: Annotated[float, meaning("combined standard uncertainty of the known contributions")]
+    expanded: Annotated[float, meaning("standard times coverage_factor")]
     ends: Annotated[
         list[float] | None,
-        meaning("range of the answer with all that is known; never narrower than its interval; null without one"),
+        meaning("95 % interval with the total uncertainty; null without one"),
     ]
-    without: Annotated[list[str], meaning("contributions that are not known and not in it")]
+    without: Annotated[list[str], meaning("contributions that are not known and so not included")]
     largest: Annotated[str, meaning("name of the largest contribution that is known")]
     sentence: str
 
@@ -286,13 +285,13 @@ class Between(TypedDict):
     variance: float
     sd: float
     share: Annotated[float, meaning("of the total variance")]
-    p: NotRequired[Annotated[float, meaning("how often images that do not differ look at least as different")]]
+    p: NotRequired[Annotated[float, meaning("chance that equal images look at least as different")]]
 
 
 class ImageRow(TypedDict):
-    """One image of a sample. n, n_set_aside: how many objects count and are left out. Both are 0 where the image itself
-    is excluded, and null where pixels belong to classes. median, low, high: as the page of the image shows them. They
-    are null where the image has another unit than the sample. outlier, excluded: the reason, or ""."""
+    """One image of a sample. n, n_set_aside: numbers of objects counted and left out. Both are 0 where the image is
+    excluded, and null where pixels belong to classes. median, low, high: as on the page of the image, null where its
+    unit is not that of the sample. outlier, excluded: the reason, or ""."""
 
     name: str
     n: Count | None
@@ -306,7 +305,7 @@ class ImageRow(TypedDict):
 
 @dataclass(frozen=True)
 class Statistics:
-    """The size distribution of the kept objects; docs/method/statistics.md has the methods.
+    """The size distribution of the counted objects; docs/method/statistics.md has the methods.
 
     edge: the border correction; with "weight" every figure is edge-weighted. set_aside: in the order of judging. mean,
     median, sd and percentiles: by number, None where undefined (n = 0; sd: n < 2). fraction_100nm: None in pixels, and
@@ -354,7 +353,7 @@ class Statistics:
         dict[str, ShapeShare], meaning("classes of outlines, by name; empty for other objects")
     ] = field(default_factory=dict)
     rods: Annotated[Rods | None, meaning("null without rods")] = None
-    arrangement: Annotated[Arrangement | None, meaning("of several images the nearest neighbours alone")] = None
+    arrangement: Annotated[Arrangement | None, meaning("for several images only the nearest neighbours")] = None
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:

@@ -17,14 +17,11 @@ COVERAGE = 2.0  # standard uncertainties: about 95 %
 
 
 class Source(StrEnum):
-    """How the size of a pixel is known; the same words in pages, API and files.
+    """How the size of a pixel is known; the same words in pages, API and files."""
 
-    words: for people. noun: what contradicts another one. badge: beside the field of a width that the user stated.
-    """
-
-    words: str
-    noun: str
-    badge: str
+    words: str  # for people
+    noun: str  # what contradicts another one
+    badge: str  # beside the field of a width that the user stated
 
     def __new__(cls, value: str, words: str = "", noun: str = "", badge: str = "") -> Source:
         source = str.__new__(cls, value)

@@ -174,7 +174,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     highest = float(bars.sums.max())
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    ax.xaxis.set_major_locator(MaxNLocator(max(3, min(8, letters_in(ax) // 7))))
+    ax.xaxis.set_major_locator(MaxNLocator(max(3, min(8, letters_in(ax) // 7)), steps=[1, 2, 5, 10]))
     low, high, room = bars.edges[0], bars.edges[-1], 0.04 * (bars.edges[-1] - bars.edges[0])
     ax.set_xlim(0.0 if low < 0.35 * high else low - room, high + room)
     for name, colour, style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):

@@ -107,7 +107,7 @@ class Context:
             return [line for line in lines if line]
         rows, columns = analysis.micrograph.shape
         return [
-            f"{sample.task.things.capitalize()} in {sample.name}",
+            f"{sample.task.title} in {sample.name}",
             f"{columns} x {rows} px, {calibration_words(analysis.calibration)}",
             f"SHA-256 of the image: {analysis.micrograph.sha256}",
             f"Model: {model_words(sample.members[0].record.card)}",

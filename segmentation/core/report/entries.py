@@ -29,8 +29,8 @@ from .wording import capital, hundredths, interval_words
 
 NOTHING = Value(None)
 CAVEAT = (
-    "Classes name outlines. An outline shows no height: what looks square may be a cube or a plate from above, a rod"
-    " may be a plate on its edge, what is round a sphere or a disc."
+    "The classes describe outlines, which show no height. A square may be a cube or a plate, a rod may be a plate on"
+    " its edge, and a circle may be a sphere or a disc."
 )
 NO_DIRECTION = 0.05  # p from which on no common direction is seen
 

@@ -20,11 +20,13 @@ Facts = dict[Fact, Any]
 MIRRORED = "all four mirrored forms averaged"
 NAMES = {  # of settings, where the settings' own are not words
     "flips": MIRRORED,
+    "scale": "working scale",
     "field_spread": "spread between fields (%)",
     "repeatability": "repeatability (%)",
     "between_operators": "difference between operators (%)",
 }
 HIDDEN_SETTINGS = ("model", "data_bar")
+FILE = {"kind": ("image", "file type")}  # of the metadata, what no instrument says
 INSTRUMENT = {
     "voltage_kv": "voltage (kV)",
     "working_distance_mm": "working distance (mm)",
@@ -112,14 +114,14 @@ def facts(sample: SampleAnalysis, member: Member) -> Facts:
         ("calibration", "nm per pixel"): calibration.nm_per_pixel,
         ("calibration", "source"): calibration.source.words,
         ("calibration", "detail"): calibration.detail,
-        ("calibration", "uncertainty (95 %) by reading and rounding"): doubt_words(calibration.relative_uncertainty),
-        ("calibration", "uncertainty (95 %) of the microscope"): instrument_words(calibration),
+        ("calibration", "uncertainty of reading and rounding (95 %)"): doubt_words(calibration.relative_uncertainty),
+        ("calibration", "uncertainty of the microscope (95 %)"): instrument_words(calibration),
         ("model", "model"): model_label(record.card),
         ("model", "sha256 of the weights"): record.card.get("sha256", "") if record.by_model else "",
         **{("settings", name): value for name, value in settings(sample, member).items()},
         **{("report", title): record.settings.get(name) for name, title in REPORTED.items()},
         **{
-            ("instrument", name): value if isinstance(value, int | float | str) else str(value)
+            FILE.get(name, ("instrument", name)): value if isinstance(value, int | float | str) else str(value)
             for name, value in record.instrument.items()
         },
     }

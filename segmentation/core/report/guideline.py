@@ -141,10 +141,10 @@ def _calibration(sample: SampleAnalysis) -> Iterator[Item]:
     alone = sample.analysis is not None
     source = sample.analysis.calibration.source.words if sample.analysis is not None else ", ".join(ways)
     yield Item("Source of the scale", f"{source}{f' ({detail})' if detail and alone else ''}", "result")
-    words = "uncertainty (95 %) by reading and rounding"
+    words = "uncertainty of reading and rounding (95 %)"
     yield Item(capital(words), str(shared.get(("calibration", words), NOT_SAME)), "result")
     is_known = any(member.calibration.instrument_uncertainty for _, member in sample.counted)
-    words = "uncertainty (95 %) of the microscope"
+    words = "uncertainty of the microscope (95 %)"
     value = str(shared.get(("calibration", words), NOT_SAME)) if is_known else ""
     yield Item("Uncertainty (95 %) of the magnification and its certificate", value, "laboratory")
     yield _typed(sample, "grating", "Standard that makes it traceable, with date")
@@ -197,7 +197,7 @@ def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     titles = ("Median", "Fraction from 1 to 100 nm") if len(sentences) > 1 else ("Median",)
     for title, sentence in zip(titles, sentences, strict=True):
         yield Item(f"{title}: total uncertainty", sentence, "result")
-    yield Item("What the intervals hold", summary.interval_line or NONE_COUNTED, "result")
+    yield Item("What the intervals include", summary.interval_line or NONE_COUNTED, "result")
     settings = [member.record.settings for _, member in sample.counted]
     for name, title in (
         ("repeatability", "Repeatability between specimens"),

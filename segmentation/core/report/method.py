@@ -57,7 +57,7 @@ IMAGES = (
     "S. Weerahandi, Exact Statistical Methods for Data Analysis, Springer, 1995.",
     "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
 )
-WEIGHTED = "; the others are weighted by the inverse of their chance to touch no frame"
+WEIGHTED = "; each of the others is weighted by the inverse of its chance not to touch it"
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
 WORDS = Path(__file__).with_suffix(".j2")
 
@@ -82,7 +82,7 @@ def method(sample: SampleAnalysis) -> str:
         alone=alone,
         thing=task.thing,
         things=task.things,
-        Things=task.things.capitalize(),
+        Things=task.title,
         version=version(),
         counted=len(members),
         scale=scale_range(sample.calibration["low"], sample.calibration["high"]),
@@ -159,7 +159,7 @@ def _dropped(members: list[Member]) -> Iterator[dict[str, Any]]:
 
 def _law(sample: SampleAnalysis) -> str:
     if sample.pooled is None or sample.pooled.interval_basis != PER_IMAGE:
-        return "the beta-binomial law and the fractions of the images"
+        return "a beta-binomial model of the fractions of the images"
     spread = sample.members[0].record.settings.get("field_spread")
     return "Wilson's method" + (f", assuming that sizes differ by {spread:g} % between fields" if spread else "")
 
@@ -174,7 +174,7 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
     read = used.relative_uncertainty
     parts = [] if read is None else [f"the rounding of the scale ({doubt_words(read)})"]
     missing = ["the unknown rounding of the scale"] if read is None else []
-    words = "the microscope's own calibration uncertainty"
+    words = "the calibration uncertainty of the microscope"
     if used.instrument_uncertainty:
         parts.append(f"{words} ({instrument_words(used)})")
     else:

@@ -169,7 +169,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         ]
         yield abreast(*cells, *map(_large, summary.headlines))
         if summary.headlines and summary.headlines[0].total:
-            yield words("The intervals have the total uncertainty, as far as it is known: see page 2.", SMALL)
+            yield words("The intervals include the total uncertainty, as far as it is known (page 2).", SMALL)
         yield words(summary.no_interval, SMALL)
         if summary.nano and summary.nano["decides"]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
@@ -189,7 +189,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     if summary.listed:
         yield heading("Numbers, with their 95 % intervals in brackets")
         yield facts_abreast([(entry.term, entry.words) for entry in summary.listed])
-        yield words(summary.without_interval, SMALL)
+        yield words(f"{summary.interval_contents * sample.task.screened} {summary.without_interval}".strip(), SMALL)
     if not _without_numbers(sample):
         yield heading("Method")
         yield words(method(sample), METHOD)

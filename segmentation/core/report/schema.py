@@ -57,14 +57,14 @@ class Written(GenerateJsonSchema):
         for name, entry in written["properties"].items():
             if name in NUMBERS:
                 entry.setdefault("description", NUMBERS[name].definition)
-        return _in_short(written)
+        return in_short(written)
 
     def typed_dict_schema(self, schema: Any) -> dict[str, Any]:
         is_open = getattr(schema["cls"], "__pydantic_config__", None) == OPEN
-        return _in_short({**super().typed_dict_schema(schema), "additionalProperties": is_open})
+        return in_short({**super().typed_dict_schema(schema), "additionalProperties": is_open})
 
 
-def _in_short(document: dict[str, Any]) -> dict[str, Any]:
+def in_short(document: dict[str, Any]) -> dict[str, Any]:
     """With the first paragraph of a docstring alone, on one line."""
     if "description" in document:
         document["description"] = " ".join(document["description"].split("\n\n")[0].split())

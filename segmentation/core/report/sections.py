@@ -61,8 +61,8 @@ ABREAST = 3
 TALLEST = 130.0  # points
 MOST = 48  # more would make a file too large to send
 BUDGET = (
-    "Standard uncertainties: of the median in per cent, of the fraction in percentage points. Known contributions add"
-    " in quadrature; unknown ones and particles too small to count are not in the sum."
+    "Standard uncertainties: of the median in per cent, of the fraction in percentage points. The total includes no"
+    " unknown contributions and no particles too small to count."
 )
 
 
@@ -256,7 +256,7 @@ def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowab
         return
     most = 2 * ABREAST if few else MOST
     some = f" The first {most} of {len(pictures)} images." if len(pictures) > most else ""
-    counted = ", with what counts in colours" if sample.counted else ""
+    counted = ", counted objects in colours" if sample.counted else ""
     title = words(f"Each image as analysed{counted}.{some}", SMALL)
     first: list[Flowable] = [*([] if few else [heading("Micrographs")]), title, space(3)]
     width = WIDTH / ABREAST - 8

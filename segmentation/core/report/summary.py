@@ -42,8 +42,8 @@ MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
 OTHER_REASON = "Left out by the analysis."
 EQUAL_WEIGHT = (
-    "By number, all {things} have the same weight. By area, they have the weight of their projected area.{volume} Some"
-    " spreads by area and volume have no interval, because they depend on the few largest {things}."
+    "By number, each {thing} counts once. By area, it counts by its projected area.{volume} Some numbers by area{also}"
+    " have no interval: they depend on a few large {things}.{length}"
 )
 NO_ERRORS = "None includes errors of the model."
 
@@ -231,7 +231,7 @@ class Summary:
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         without = [title for headline in self.headlines if headline.parts for title in budget[headline.name]["without"]]
         listed = "; ".join(map(uncapital, dict.fromkeys(without)))
-        return f" Not known, and not in it: {listed}." if listed else ""
+        return f" Not included, because not known: {listed}." if listed else ""
 
     @property
     def doubtful(self) -> str:
@@ -297,8 +297,10 @@ class Summary:
     @property
     def weighting_line(self) -> str:
         """What the three weightings are."""
-        volume = " By volume, they have the weight of the sphere of that area." if "volume" in self.weightings else ""
-        return EQUAL_WEIGHT.format(things=self.things, volume=volume)
+        volume = " By volume, it counts by a sphere of that area." * ("volume" in self.weightings)
+        length = " Sizes by length are under “Further numbers”." * ("fibre_d50_by_length" in self.stored_quantities)
+        also = " and volume" * bool(volume)
+        return EQUAL_WEIGHT.format(thing=self.thing, things=self.things, volume=volume, also=also, length=length)
 
     @property
     def shape(self) -> list[Line]:
@@ -371,7 +373,7 @@ class Summary:
         groups = "1 group" if agglomerates["groups"] == 1 else f"{agglomerates['groups']:,} groups"
         largest = f" The largest has {agglomerates['largest']:,}." if agglomerates["groups"] > 1 else ""
         touching = f"{agglomerates['primaries_in_groups']:,} {self.things} touch others, in {groups}"
-        return f"{touching}; {agglomerates['singles']:,} stand alone.{largest}"
+        return f"{touching}; {agglomerates['singles']:,} touch no other.{largest}"
 
     @property
     def arrangement(self) -> list[Entry]:
@@ -412,10 +414,10 @@ class Summary:
         if more is None and (scale := scale_in_the_way(self.things, target, doubt)):
             return f"{capital(scale)}."
         if more is None:
-            return f"There are too few {self.things} to predict how many give the median within {aim}."
+            return f"There are too few {self.things} to predict how many would bring the median to {aim}."
         if more <= 0:
-            return f"{self.kept:,} {self.things} are enough to know the median within {aim}."
-        return f"About {round(more, 2 - len(str(more))):,} more {self.things} would give the median within {aim}."
+            return f"{self.kept:,} {self.things} are enough for the median to {aim}."
+        return f"About {round(more, 2 - len(str(more))):,} more {self.things} would bring the median to {aim}."
 
     @property
     def nano(self) -> Nano | None:

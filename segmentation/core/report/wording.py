@@ -132,8 +132,8 @@ def rounding_words(calibration: Calibration) -> str:
 def doubt_line(calibration: Calibration) -> str:
     """The two parts of a scale's uncertainty."""
     read = rounding_words(calibration) or "not known"
-    microscope = f"the microscope's own calibration: {instrument_words(calibration)}"
-    return f"Uncertainty of the scale (95 %): {read} by reading and rounding; {microscope}."
+    microscope = f"calibration of the microscope {instrument_words(calibration)}"
+    return f"Uncertainty of the scale (95 %): reading and rounding {read}, {microscope}."
 
 
 def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
@@ -167,8 +167,8 @@ def agreement_words(between: Between | None) -> str:
     if not between or (between["share"] and "p" not in between):
         return ""
     if between.get("p", 1.0) >= CHANCE:
-        return "The images differ in size no more than by chance."
-    return f"The images differ in size by about {100 * between['sd']:.0f} %. Chance does not explain this."
+        return "The typical size differs between images no more than by chance."
+    return f"The typical size differs between images by about {100 * between['sd']:.0f} %, more than by chance."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:

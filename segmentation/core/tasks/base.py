@@ -89,8 +89,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class Curve:
-    """A chart of the page. across: what x is, with its unit. lines: the y of each class; with one x more these are
-    heights of a histogram, and x its edges."""
+    """A chart of the page. across: the title of x, with its unit. lines: y of each class. A histogram has one x more:
+    the edges of its bars."""
 
     title: str
     across: str

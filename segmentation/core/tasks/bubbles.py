@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ..measure.table import Table
 
 METHOD = (
-    "A convolutional network gave for every pixel the probability that it belongs to a bubble; blobs of this map were"
-    " found by the Laplacian of Gaussian (Lindeberg 1998), and circles fitted to their edges, where it crosses"
+    "For each pixel a convolutional network predicted the probability of a bubble. The Laplacian of Gaussian (Lindeberg"
+    " 1998) found the blobs of this map. Circles were fitted to their edges, where the probability crosses"
     " {threshold:.3g}."
 )
 NO_SCALE = Flag("The swelling needs the scale of the image and the thickness. Type the width of the image.")

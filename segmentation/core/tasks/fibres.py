@@ -34,9 +34,9 @@ COVERED = 3.0  # typical widths under which what has no end in view is the rest 
 THINNEST = 3.0  # px of a label under which no diameter is given
 FINE = 6.0  # px, under which diameters miss the aim of 3 % by far (docs/method/fibres.md)
 METHOD = (
-    "A convolutional network gave for every pixel the probability that it belongs to a fibre and its relative distance"
-    " from that fibre's edge. The middle lines of the pieces at or above {threshold:.3g} were followed through"
-    " crossings by direction and width. The diameter of each fibre comes from a model of the grey across it."
+    "For each pixel a convolutional network predicted the probability of a fibre, and the relative distance from its"
+    " edge. The middle lines of the pieces at or above {threshold:.3g} were followed through crossings by direction and"
+    " width. The diameter of each fibre comes from a model of the grey values across it."
 )
 EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card
 
@@ -193,21 +193,21 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     is_short, areas = table.reasons == str(Reason.SHORT), table.length("area")
     if areas[is_short | (table.reasons == str(Reason.FAINT))].sum() > areas[table.kept].sum():
         yield Flag.doubtful(
-            "Short objects and bare ground cover more than the fibres. For an image of particles, choose Particles.",
+            "Short objects and background cover more area than fibres. For an image of particles, choose Particles.",
             "Mostly no fibres",
         )
     widths = table.rescaled(None)["fibre_diameter_px"][table.kept]
     if len(widths) and np.median(widths) < FINE:
         yield Flag.doubtful(
-            f"The typical fibre is {np.median(widths):.1f} px wide. Under {FINE:g} px diameters came out up to 30 % too"
-            " large on test images. Take an image of a higher magnification.",
+            f"The typical fibre is {np.median(widths):.1f} px wide. On test images, diameters under {FINE:g} px came"
+            " out up to 30 % too large. Take an image at a higher magnification.",
             f"Fibres under {FINE:g} px: diameters may be too large",
         )
     yield from shared.doubts(segmentation)
     card = segmentation.provenance.card
     if card.get("summary", "").startswith(EXPERIMENTAL):
         yield Flag.doubtful(
-            f"The model {card['title']} is experimental: it learnt from drawn pictures alone. Check the outlines.",
+            f"The model {card['title']} is experimental: it learnt from computer-made images only. Check the outlines.",
             "Experimental model: check the outlines",
         )
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():

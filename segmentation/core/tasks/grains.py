@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 NM2_PER_MM2 = 1e12
 METHOD = (
-    "A convolutional network gave for every pixel the probability that it belongs to a grain boundary; its map was"
-    " flooded, and regions were joined where the mean probability along their border stayed below {threshold:.3g}. The"
-    " regions between the borders, drawn 5 px wide and opened with a square of 3 px, are grains. Grains are convex by"
-    " the rule of CHAC (Xu et al., J. Nucl. Mater. 588, 154813, 2024)."
+    "For each pixel a convolutional network predicted the probability of a grain boundary. The map was divided by"
+    " watershed. Regions with a mean probability below {threshold:.3g} along their border were joined. Borders are 5 px"
+    " wide; the regions between them, opened with a square of 3 px, are grains. Convex grains follow the rule of CHAC"
+    " (Xu et al., J. Nucl. Mater. 588, 154813, 2024)."
 )
 OPEN = (
-    "Only {share:.0f} % of the whole grains are convex, so many boundaries were missed and grains are joined. Lower the"
-    " threshold, or use the numbers of the convex grains alone."
+    "Only {share:.0f} % of the whole grains are convex: boundaries were missed, and grains are joined. Lower the"
+    " threshold, or use the numbers of the convex grains only."
 )
 FEW_CONVEX = 0.5
 

@@ -113,7 +113,7 @@ def warnings(
     if (flat := flat_share(micrograph.pixels[: segmentation.rows])) >= DRAWN:
         yield Flag.doubtful(
             f"{100 * flat:.0f} % of this image has exactly the same grey value. Drawings, plots and text look like"
-            " this, micrographs hardly ever do. Is it the right file?",
+            " this, micrographs almost never. Is it the right file?",
             "Hardly a micrograph: most of it has one grey value",
         )
     yield from _likeness(segmentation)
@@ -130,9 +130,8 @@ def unseen_specks(segmentation: Segmentation, counted: int) -> Flag | None:
         return None
     limit = f"{specks['below']:.0f} px"
     return Flag.doubtful(
-        f"Specks below {limit} were not looked for. There are about {specks['count']:,} of them, beside {counted:,}"
-        " particles. The numbers are those of the larger particles alone; measure the specks in an image of a higher"
-        " magnification, or set a finer working scale.",
+        f"The numbers are those of the {counted:,} larger particles only. About {specks['count']:,} specks below"
+        f" {limit} were not looked for. To measure them, use a higher magnification or a finer working scale.",
         f"Specks below {limit} were not looked for",
     )
 
@@ -143,8 +142,8 @@ def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
     sure = are_surely_right(segmentation)
     if "resembles" in used and not sure:
         yield Flag.doubtful(
-            f"This image looks more like the training images of {used['resembles']['title']} than like those of"
-            f" {title}. If it shows the same, use that model.",
+            f"This image resembles the training images of {used['resembles']['title']} more than those of {title}. If"
+            " it shows the same material, use the other model.",
             "Looks like the images of another model",
         )
     elif used.get("unfamiliar") and not sure:
@@ -165,7 +164,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     few_sure = (segmentation.confidence >= SURE).sum() < SEVERAL
     if dropped and expected < EVEN and few_sure:
         yield Flag.doubtful(
-            "This image looks unlike the micrographs that the model knows. It may contain no particles, or not be a"
+            "This image is unlike the micrographs that the model learnt from. Perhaps it shows no particles, or is no"
             f" micrograph. {_removed(dropped, count)}",
             "Perhaps not a micrograph of particles",
             ids=_least_certain(table, round((1 - expected) * count)),

@@ -35,9 +35,9 @@ NAMES = {
     ),
     "sd": ("SD of the thickness", "Standard deviation of the readings along the layer."),
     "min": ("Least thickness", "The smallest reading."),
-    "d10": ("D10 of the thickness", "One reading in ten is smaller."),
-    "median": ("Median thickness", "Half of the readings are smaller."),
-    "d90": ("D90 of the thickness", "Nine readings in ten are smaller."),
+    "d10": ("D10 of the thickness", "10 % of the readings are smaller."),
+    "median": ("Median thickness", "50 % of the readings are smaller."),
+    "d90": ("D90 of the thickness", "90 % of the readings are smaller."),
     "max": ("Greatest thickness", "The largest reading."),
 }
 FIGURES = {f"thickness_{name}": name for name in NAMES}

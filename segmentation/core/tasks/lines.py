@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
 
 METHOD = (
-    "A convolutional network gave for every pixel the probability that it belongs to a line defect. Each connected"
-    " piece at or above {threshold:.3g} is a line. Its length is the length of its smoothed skeleton without spurs."
+    "For each pixel a convolutional network predicted the probability of a line defect. Each connected piece at or"
+    " above {threshold:.3g} is a line. Its length is that of its smoothed skeleton without spurs."
 )
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
 
 METHOD = (
-    "A convolutional network gave for every pixel the probability that it belongs to a dislocation loop; pieces in"
-    " which it reached {threshold:.3g} were filled and parted where they narrow by more than a quarter."
+    "For each pixel a convolutional network predicted the probability of a dislocation loop. Pieces that reach"
+    " {threshold:.3g} were filled, and split where they narrow by more than a quarter."
 )
 NO_SCALE = "The number per volume needs the scale of the image beside the thickness: type the width of the image."
 

@@ -40,9 +40,9 @@ WORTHY, LARGEST = 0.1, 2**21
 HARDLY, TIMES, MORE, RIGHT = 5, 2.0, 12.0, 0.55
 SEPARATED = "touching particles separated more"
 METHOD = (
-    "A convolutional network gave for every pixel the probability that it belongs to a particle and its relative"
-    " distance from that particle's edge; {polarity} particles were taken where the probability exceeded"
-    " {threshold:.3g}, and touching ones were separated by the distance."
+    "For each pixel a convolutional network predicted the probability of a particle, and the relative distance from"
+    " its edge. Regions with a probability above {threshold:.3g} are {polarity} particles. Touching particles were"
+    " separated by the distance."
 )
 
 
@@ -57,8 +57,8 @@ class ParticleSettings(shared.ThresholdSettings):
         "auto",
         title="Touching particles",
         description=(
-            "“more” makes every cut that is probably right. The page of a result shows these cuts as dashed lines; one"
-            " press makes them."
+            "“more” separates touching particles at every probable cut. The page of a result shows these cuts as"
+            " dashed lines."
         ),
         json_schema_extra={
             "labels": {"auto": "as the image suggests", "more": "make the likely cuts"},
@@ -68,7 +68,7 @@ class ParticleSettings(shared.ThresholdSettings):
     flips: bool = Field(
         False,
         title="All mirrored forms",
-        description="The network looks at the image and three mirrored forms of it. This takes four times as long.",
+        description="The network analyses the image and three mirrored forms of it. This takes four times as long.",
         json_schema_extra={"group": "Rarely needed"},
     )
 

@@ -37,8 +37,8 @@ DIFFERENT = Flag.doubtful(
     "Unusual picture",
 )
 METHOD = (
-    "A convolutional network gave for every pixel the probability of each phase, and the likeliest was taken (image"
-    " resampled by a factor of {scale:.3g}; averaging over its mirrored forms: {mirrored})."
+    "For each pixel a convolutional network predicted the probability of each phase, and the most probable one was"
+    " taken (image resampled by a factor of {scale:.3g}; mean over mirrored forms: {mirrored})."
 )
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # of each class, in the table, too
 FEWEST, BARS, MOST = 8, 32, 0.9  # of intercepts in a curve; its bars, and the share of all length that they show
@@ -70,7 +70,7 @@ class PhaseSettings(SegmentationSettings):
     mirrored: Literal["on", "off"] = Field(
         "on",
         title="All mirrored forms",
-        description="The network looks at the image and three mirrored forms of it. This takes four times as long.",
+        description="The network analyses the image and three mirrored forms of it. This takes four times as long.",
     )
 
     @property

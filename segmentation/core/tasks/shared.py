@@ -80,7 +80,7 @@ def scale_field(hint: str = "", **labels: str) -> Any:
         ge=LIMITS[0],
         le=LIMITS[1],
         title="Working scale",
-        description=f"The image is resampled by this factor for the network. By default the image decides.{hint}",
+        description=f"The image is resampled by this factor for the network. The default depends on the image.{hint}",
         json_schema_extra={
             "unit": "×",
             "labels": {"auto": "found from the image", **labels, "factor": "resample the image by …"},

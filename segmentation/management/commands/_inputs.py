@@ -171,7 +171,7 @@ class Measuring(BaseCommand):
         size = parser.add_mutually_exclusive_group()
         size.add_argument("--width-nm", dest="size", type=width, metavar="W", help='image width: 7520, "7.52 um"')
         size.add_argument("--nm-per-pixel", dest="size", type=pixel_size, metavar="P", help="size of a pixel in nm")
-        parser.add_argument("--all", action="store_true", help="set-aside particles in labels.tif and rois.zip, too")
+        parser.add_argument("--all", action="store_true", help="left out particles in labels.tif and rois.zip, too")
         help_ = f"pool the {self.what}s as one sample"
         parser.add_argument("--sample", type=sample_name, metavar="NAME", help=help_)
 

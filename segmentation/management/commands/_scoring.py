@@ -28,7 +28,7 @@ class ScoringCommand(LabCommand):
         parser.add_argument("--images", default="", help="folder of the images inside DATASET")
         parser.add_argument("--labels", default="", help='the folder of labels; "none": no image shows a particle')
         classes = parser.add_argument("--classes", type=int, nargs="+", default=[], metavar="N")
-        classes.help = "the labels that stand for the model's classes, in their order; default: found in the files"
+        classes.help = "the labels of the model's classes, in their order; default: found in the files"
         parser.add_argument("--groups", default="", metavar="CSV", help="table image,group: in DATASET, or a path")
         parser.add_argument("--rows", type=int, metavar="N", help="compare the first N rows only")
         parser.add_argument("--polarity", choices=["auto", "bright", "dark"])

@@ -31,15 +31,15 @@ class Command(LabCommand):
         parser.add_argument("folder", type=Path, metavar="FOLDER", help="of an export: the dataset's name or id")
         parser.add_argument("to", type=Path, nargs="?", metavar="FOLDER", help="of an export: the folder to write")
         parser.add_argument("--name", default="", help="of the new dataset (import)")
-        parser.add_argument("--task", default="", help="its kind of analysis; else as dataset.toml says, or particles")
-        parser.add_argument("--owner", default="", metavar="USER", help="its account; else the first administrator")
+        parser.add_argument("--task", default="", help="kind of analysis; default: as in dataset.toml, or particles")
+        parser.add_argument("--owner", default="", metavar="USER", help="its account; default: the first administrator")
         checked = parser.add_argument("--checked", action="store_true")
         checked.help = "a person has checked every outline, and models may learn from the images (import)"
         parser.add_argument("--out", type=Path, metavar="DIR", help="folder of what is written")
         parser.add_argument("--images", default="", metavar="NAME", help="the images' folder in FOLDER")
         parser.add_argument("--labels", default="", metavar="NAME", help="the labels' folder in FOLDER")
         classes = parser.add_argument("--classes", type=int, nargs="*", metavar="N")
-        classes.help = "the labels are classes: the numbers that stand for them; without any: all there are but 255"
+        classes.help = "the labels are classes: their numbers; default: all numbers but 255"
         parser.add_argument("--groups", default="", metavar="CSV", help="table image,group: in FOLDER, or a path")
         parser.add_argument("--side", type=int, default=128, metavar="PX", help="of the squares (128)")
         parser.add_argument("--variants", action="store_true", help="tiles also turned and mirrored, eight of each")

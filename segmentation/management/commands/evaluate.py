@@ -30,10 +30,10 @@ class Command(ScoringCommand):
         parser.add_argument("--threshold", type=float, metavar="T", help="default: the card's")
         parser.add_argument("--pictures", type=int, default=2, metavar="K", help="of best, median and worst each")
         chains = parser.add_argument("--postprocess", action="append", choices=list(CHAINS), default=[])
-        chains.help = "also run this post-processing on the same maps (may be repeated)"
+        chains.help = "also score this post-processing on the same maps (may be repeated)"
         parser.add_argument("--truth-through-postprocess", action="store_true", help="what chains do to perfect maps")
         score = parser.add_argument("--write-score", action="store_true")
-        score.help = "write the figures on this data into the card, for the page of the models and uncertainty budgets"
+        score.help = "write the scores on this data into the card, for the page of models and uncertainty budgets"
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.lab.research.report import evaluate

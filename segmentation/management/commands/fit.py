@@ -10,10 +10,10 @@ from django.core.management.base import CommandError, CommandParser
 from ._scoring import ScoringCommand, is_recipe, title_of
 
 PARTS = {
-    "separation": "where touching particles are cut apart",
+    "separation": "where touching particles are separated",
     "confidence": "the chance that an outline is right",
     "threshold": "from which probability on a pixel counts",
-    "reading": "how large particles are shown to the network, and how readily touching ones are cut apart",
+    "reading": "the working size of particles, and how easily touching ones are separated",
 }
 
 

@@ -36,7 +36,7 @@ class Command(LabCommand):
         picture.add_argument("name")
         picture.add_argument("image", type=Path, metavar="IMAGE")
         picture.add_argument("--number", type=int, choices=range(1, 10), default=1, help="which of its pictures")
-        picture.add_argument("--layers", action="store_true", help="what every layer of its network makes of the image")
+        picture.add_argument("--layers", action="store_true", help="the maps of every layer of its network")
         picture.add_argument("--caption", default="", help="what the image shows")
         images = actions.add_parser(
             "images", help="note in a card on which images it was trained, for the warning of scores on them"
@@ -50,8 +50,8 @@ class Command(LabCommand):
         pack.add_argument("file", type=Path, metavar="FILE.zip")
         remove = actions.add_parser("remove", help="delete an added model")
         remove.add_argument("name")
-        textures = actions.add_parser("textures", help="learn what the images that released models know look like")
-        textures.add_argument("folders", nargs="+", metavar="NAME=FOLDER", help="a model and images it was taught on")
+        textures = actions.add_parser("textures", help="learn the textures of the training images of released models")
+        textures.add_argument("folders", nargs="+", metavar="NAME=FOLDER", help="a model and its training images")
 
     def handle(self, *args: Any, **options: Any) -> None:
         getattr(self, f"_{options['action']}")(options)

@@ -67,9 +67,9 @@ class Command(BaseCommand):
         parser.add_argument("--width-nm", dest="width", metavar="W", help='image width: 7520, "7.52 um"')
         help_ = "pool the images as one sample"
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help=help_)
-        parser.add_argument("--once", action="store_true", help="end once all images are measured")
+        parser.add_argument("--once", action="store_true", help="end when all images are measured")
         parser.add_argument("--every", type=_seconds, default=5.0, metavar="S", help="look again after S seconds (5)")
-        help_ = "an image is whole once its size and time have not changed for S seconds (10)"
+        help_ = "an image is complete when its size and time have not changed for S seconds (10)"
         parser.add_argument("--settle", type=_seconds, default=10.0, metavar="S", help=help_)
         inputs.add_settings(parser, every_setting())
 

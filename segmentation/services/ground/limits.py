@@ -53,7 +53,7 @@ def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
         return
     minutes = max(1, round((times[-1] + AN_HOUR - now).total_seconds() / 60))
     unit = "minute" if minutes == 1 else "minutes"
-    raise Refused(f"{limit} images an hour is the limit and you have reached it: come back in {minutes} {unit}.", 429)
+    raise Refused(f"You have reached the limit of {limit} images an hour: try again in {minutes} {unit}.", 429)
 
 
 def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
@@ -62,8 +62,7 @@ def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
     mine = sender_of(user, visitor, address)
     if Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count() >= limit:
         raise Refused(
-            f"{limit} of your analyses are waiting or running, which is the limit: "
-            "come back when some of them are done.",
+            f"At most {limit} of your analyses may wait or run at a time: try again when some of them are done.",
             429,
         )
 
@@ -76,7 +75,8 @@ def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
     arriving = Micrograph.objects.filter(sample__in=mine, state__in=Micrograph.UNFINISHED)
     if mine.filter(Q(pk__in=jobs.values("sample")) | Q(pk__in=arriving.values("sample"))).count() >= limit:
         raise Refused(
-            f"{limit} of your samples are under way, which is the limit: come back when one of them is done.", 429
+            f"At most {limit} of your samples may wait or run at a time: try again when one of them is done.",
+            429,
         )
 
 
@@ -87,8 +87,7 @@ def check_megapixels(micrograph: Micrograph, *, user: Any, visitor: UUID | None,
     pixels = waiting.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
     if pixels / 1e6 + micrograph.megapixels > limit:
         raise Refused(
-            f"With this image more than {limit} megapixels of yours would be waiting, which is the limit: "
-            "try again when some of them are done.",
+            f"At most {limit} megapixels of yours may wait at a time: try again when some of your images are done.",
             429,
         )
 

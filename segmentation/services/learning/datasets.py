@@ -47,9 +47,7 @@ NOBODYS = "This result belongs to no account: keep it in your account first, und
 UNREVIEWED = "Confirm that you have checked every outline. Unchecked outlines cannot be used for training."
 NO_CONSENT = "Agree that models may learn from this image, or leave it out."
 NOT_DONE = "Only a finished result can be training data: wait until it is finished."
-UNMEASURED = (
-    "The outlines of this result have corrections that were not measured: finish them, and use the corrected result."
-)
+UNMEASURED = "The corrections of this result are not measured yet: finish them, and use the corrected result."
 NOT_MEASURED = (
     "The image was taken for another kind, so its outlines were left out: measure it all the same, correct its"
     " outlines, and use that result."
@@ -155,7 +153,7 @@ def use_as_training_data(
 
 @transaction.atomic
 def group_image(*, image: DatasetImage, group: str) -> None:
-    """Say which specimen or session an image is of."""
+    """Set the specimen or session of an image."""
     lock(image.dataset, DELETED)
     image.group = visible_text(group)[:SHOWN_NAME] or stem_of(image.name)
     if DatasetImage.objects.filter(pk=image.pk).exclude(group=image.group).update(group=image.group):

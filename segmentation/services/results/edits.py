@@ -42,8 +42,8 @@ NO_OUTLINES = "The outlines of this result are not stored: analyse the image aga
 ALTERED = "The log of corrections was altered, so the corrected outlines are not known: see `manage.py audit verify`."
 TOO_LONG = f"These operations take more than {LONGEST:g} s: send fewer at once."
 TOO_LARGE = "These operations change too much at once: send fewer objects in one operation."
-OTHER_EDITS = "This Idempotency-Key stands for other corrections of this result: use a new key."
-OUTDATED = "This result was corrected meanwhile, in another place: look at the newer edits, then repeat yours."
+OTHER_EDITS = "This Idempotency-Key belongs to other corrections of this result: use a new key."
+OUTDATED = "Somebody corrected this result at the same time: look at the newer edits, then repeat yours."
 
 
 class Outdated(Refused):

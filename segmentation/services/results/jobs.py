@@ -28,15 +28,13 @@ from .uploads import discard_unused
 GONE = "This analysis has been deleted."
 ENDED = "This analysis has already ended, so there is nothing to cancel."
 NO_RETRY = "Only an analysis that failed or was cancelled can be tried again."
-OTHER_CONTENT = (
-    "This Idempotency-Key stands for another submission of yours, with another file or other settings: use a new key."
-)
+OTHER_CONTENT = "This Idempotency-Key belongs to another file or other settings: use a new key."
 OTHER_OUTLINES = (
     "These settings would outline the image anew, without the corrections: beside edits or outlines send only settings"
     " of measuring."
 )
 NOTHING_CORRECTED = "Nothing has been corrected in this result yet."
-UNREADABLE = "The image cannot be read, so trying again would not help: upload it anew, saved as TIFF or PNG."
+UNREADABLE = "The image cannot be read, so trying again would not help: save it as TIFF or PNG and upload that."
 
 
 @transaction.atomic

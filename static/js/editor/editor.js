@@ -356,7 +356,7 @@ export class Editor {
     if (!address) return address === undefined ? null : this.say(`This is the ${side === "after" ? "last" : "first"} image of the sample.`);
     if (this.finishing) return null;
     this.finishing = true;
-    await this.stored("The other image opens once all corrections are saved.");
+    await this.stored("The other image opens when all corrections are saved.");
     const answer = await fetch(`${address}status/`, { headers: PAGE }).catch(() => null);
     this.finishing = this.leaving = Boolean(answer?.ok);
     return this.leaving ? location.replace(`${address}#correct`) : this.say("The other image cannot be reached now.");

@@ -186,14 +186,14 @@ export class Labels {
     if (replace) return this.redraw(shape, id, ground);
     const number = id ?? this.next;
     const { runs, held } = this.painted(shape, number, (here) => !ground || here === 0);
-    if (!held) throw new Impossible("The outline holds no pixel that could be taken: draw it larger, or over other objects.");
+    if (!held) throw new Impossible("The outline contains no pixel that can be taken: draw it larger, or over other objects.");
     return this.patch(runs, { [number]: id === undefined ? [place ?? 0, null, true, ""] : this.confirmed(number) });
   }
 
   // The object has the pixels inside the shape alone.
   redraw(shape, id, ground) {
     const { runs, held } = this.painted(shape, id, (here) => !ground || here === 0 || here === id);
-    if (!held) throw new Impossible("The outline holds no pixel that could be taken: draw it larger, or over other objects.");
+    if (!held) throw new Impossible("The outline contains no pixel that can be taken: draw it larger, or over other objects.");
     const left = new Runs();
     const [top, from, bottom, to] = shape.box;
     this.scan(this.objects.get(id).box, (at, row, column, here) => {

@@ -59,8 +59,8 @@ export class Review {
     if (!ids.length) return this.go();
     this.editor.select(ids);
     this.editor.reveal(...ids);
-    if (reason) return this.panel.say(`Left out: ${reason} (${ids.length}). ${TOUCH ? "May they stay so?" : "Enter: they stay so. K: they count. N: go on."}`);
-    return this.panel.say(TOUCH ? "Is this outline right?" : "Enter: the outline is right. Delete: it is wrong. N: go on.");
+    if (reason) return this.panel.say(`Left out: ${reason} (${ids.length}). ${TOUCH ? "Leave them out?" : "Enter: leave them out. K: count them. N: next."}`);
+    return this.panel.say(TOUCH ? "Is this outline right?" : "Enter: the outline is right. Delete: it is wrong. N: next.");
   }
 
   // Enter, or Right. Returns whether the review has done with it: what is set aside stays so.

@@ -313,7 +313,7 @@ class Add extends Gesture {
     const [id] = (await editor.redo()) ?? [];
     if (id) this.last = { operation, id };
     if (id) editor.select([id]);
-    editor.say(again ? "It gets no wider: draw the rest of it." : "No outline leaves out this point: draw it instead.");
+    editor.say(again ? "The outline cannot grow further: draw the rest of it." : "No outline leaves out this point: draw it instead.");
   }
 
   // What lies under a tap is there already; set aside, it may be what is missed.

@@ -184,7 +184,7 @@ def test_erasing_filling_reclassifying_and_reviewing():
         (lambda: edits.draw(working(FOUND), [(0, 0), (9, 9), (9, 0), (0, 9)]), "crosses itself"),
         (
             lambda: edits.draw(working(FOUND), [(10, 20), (20, 20), (20, 30)], ground=True),
-            "no pixel that could be taken",
+            "no pixel that can be taken",
         ),
         (lambda: edits.draw(working(FOUND), [(60, 2), (70, 2), (70, 9)]), "outside the image"),
         (lambda: edits.erase(working(FOUND), [(40, 0), (49, 0), (49, 9)]), "nothing to erase"),
@@ -196,7 +196,7 @@ def test_erasing_filling_reclassifying_and_reviewing():
         (lambda: edits.paint(working(FOUND), [(1, 1)], float("nan")), "0.5 to 500 pixels"),
         (lambda: edits.paint(working(FOUND), [], 3), "1 to 2000 points"),
         (lambda: edits.paint(working(FOUND), [(-30, 1)], 3), "no pixel of the image"),
-        (lambda: edits.paint(working(FOUND), [(15, 25)], 3, ground=True), "no pixel that could be taken"),
+        (lambda: edits.paint(working(FOUND), [(15, 25)], 3, ground=True), "no pixel that can be taken"),
         (lambda: edits.fill(working(FOUND), [5]), "no holes"),
     ],
 )

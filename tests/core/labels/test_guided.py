@@ -207,7 +207,7 @@ def test_further_clicks_make_what_was_added_wider_or_narrower(found):
     assert iou(wide, disc(*LARGE) | disc(*SMALL)) > 0.95
     narrow = apply(none, [guided.add(working(none), [40, 40], [[52, 40]])]).labels == 2
     assert narrow[40, 40] and not narrow[40, 52] and narrow.sum() > 400
-    with pytest.raises(BadEdit, match="no wider"):
+    with pytest.raises(BadEdit, match="cannot grow"):
         guided.add(working(none), [40, 40], wider=9)
 
 

@@ -97,7 +97,7 @@ def test_what_is_not_known_is_named_and_is_no_zero():
     assert [name for name, row in told.items() if row["median"] is None] == unknown
     assert all(told[name]["fraction_100nm"] is None for name in unknown)
     assert total["without"] == [told[name]["title"] for name in unknown]
-    without = total["sentence"].partition("not in it")[2]
+    without = total["sentence"].partition("not known")[2]
     assert "reading and rounding" in without and "microscope itself" in without
     assert total["standard"] == pytest.approx(sqrt(sum(row["median"] ** 2 for row in told.values() if row["median"])))
 
@@ -159,7 +159,7 @@ def test_the_threshold_of_a_sample_is_the_mean_of_its_images():
 
 
 @pytest.mark.parametrize(
-    ("size", "verdict"), [(50, "whatever the shape"), (700, "the shape may decide"), (2000, "gas ads")]
+    ("size", "verdict"), [(50, "whatever the shape"), (700, "the shape decides"), (2000, "gas ads")]
 )
 def test_surface_by_volume_of_equal_spheres(size, verdict):
     statistics = summarise(set_aside(table_of([size / 5] * 40, nm_per_pixel=5.0), False))

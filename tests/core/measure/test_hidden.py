@@ -71,7 +71,7 @@ def test_the_total_uncertainty_reaches_further_to_one_side_only():
     assert high == high_before
     assert least == least_before
     assert most > most_before
-    assert "Up to 30 small particles for 100 counted ones" in rows(told)[HIDDEN]["source"]
+    assert "up to 30 small particles for 100 counted ones" in rows(told)[HIDDEN]["source"]
 
 
 def test_images_of_a_sample_share_it_weighted_by_their_particles():
@@ -118,4 +118,4 @@ def test_only_possible_cuts_that_nobody_settled_hide_particles(given, hidden):
     elif not hidden:
         assert told[HIDDEN]["median"] == 0
     else:
-        assert f"Up to {100 * hidden:.0f} small particles" in told[HIDDEN]["source"]
+        assert f"up to {100 * hidden:.0f} small particles" in told[HIDDEN]["source"]

@@ -205,7 +205,7 @@ def test_figures_whose_intervals_are_too_narrow_are_named():
     assert len(said) == 1
     for each in names.replace(" and", ",").split(", "):
         assert each.split()[-1] in said[0]
-    assert re.search("number 1–100 nm .*too narrow.* 30 sizes", said[0])
+    assert re.search("share 1–100 nm .*too narrow.* 30 sizes", said[0])
     assert summarise(table_of(log_normal(400))).cautions == []
 
 
@@ -213,7 +213,7 @@ def test_one_particle_of_huge_weight_gives_no_nonsense():
     """A particle nearly as large as the frame stands for very many that touched it."""
     table = table_of([*log_normal(30), 900.0], edge_weight=[1.0] * 30 + [5000.0])
     found = summarise(table, edge="weight")
-    assert "equal 1.0" in found.interval_note
+    assert "count as 1.0" in found.interval_note
     assert found.intervals["mean"] is None and found.convergence is None
     assert summarise(table).intervals["mean"] is not None
 

@@ -351,7 +351,7 @@ def test_the_fraction_is_given_with_and_without_doubtful_outlines(filter):
     assert found.fraction_100nm_without_doubtful == pytest.approx(1 / 3)
     assert found.fraction_100nm == pytest.approx(1 / 3 if filter else 0.5)
     assert found.intervals["fraction_100nm_without_doubtful"] == list(wilson(10, 30))
-    said = "With 10 doubtful outlines (confidence under 50 %) it is 50.0 %, without them 33.3 %."
+    said = "With 10 doubtful outlines (confidence under 50 %) the fraction is 50.0 %, without them 33.3 %."
     assert found.nano["sentence"].endswith(said)
     name = f"{'with' if filter else 'without'} doubtful outlines"
     assert [row["name"] for row in found.nano["sensitivity"] if "doubtful" in row["name"]] == [name]
@@ -385,7 +385,7 @@ def test_that_no_image_shows_any_is_no_proof():
     assert limits[5] > limits[10] > limits[40] > 0.05
     found = pooled_card([table_of([40 + i % 5 for i in range(60)], nm_per_pixel=2.0) for _ in range(5)])
     assert found["low"] == pytest.approx(1 - stats.beta.ppf(0.975, 0.5, 5.5), abs=0.001)
-    assert re.search(r"\b5 images .* With that part .* 55 to 100 %", found["sentence"])
+    assert re.search(r"\b5 images .* If that part .* 55 to 100 %", found["sentence"])
 
 
 def test_the_verdict_goes_by_the_interval_beside_it():

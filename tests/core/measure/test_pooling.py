@@ -113,8 +113,8 @@ def test_variance_between_images_is_that_of_an_f_test():
 
 def test_the_difference_of_images_in_words():
     between = {"variance": 0.01, "sd": 0.1, "share": 0.25}
-    assert agreement_words({**between, "p": 0.3}) == "The images differ in size no more than by chance."
-    words = "The images differ in size by about 10 %. Chance does not explain this."
+    assert agreement_words({**between, "p": 0.3}) == "The typical size differs between images no more than by chance."
+    words = "The typical size differs between images by about 10 %, more than by chance."
     assert agreement_words({**between, "p": 0.01}) == words
     assert agreement_words(between) == agreement_words(None) == "", "of an older version, or of one image"
 

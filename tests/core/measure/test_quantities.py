@@ -179,7 +179,7 @@ def test_the_page_says_the_answers():
     shown = {each.term: each for each in answers(found)}
     assert list(shown) == [NUMBERS[name].title for name in particles.TASK.quantities]
     assert shown["Median"].unit == "nm" and shown["Median"].definition == NUMBERS["median"].definition
-    assert shown["Number 1–100 nm"].unit == "%"
+    assert shown["Share 1–100 nm"].unit == "%"
 
 
 def test_the_page_says_the_answers_of_a_task_that_it_does_not_know():

@@ -91,7 +91,7 @@ def test_the_user_is_told_which_model_to_take(taught, monkeypatch):
     monkeypatch.setattr(pipeline.tasks, "find", lambda name, find=pipeline.tasks.find: find("particles"))
     pixels = (grain(20, 8.0) * 255).astype(np.uint8)
     analysis = pipeline.analyse(Micrograph(pixels, "a.png", "0" * 64, Calibration.absent()), AnalysisSettings.of())
-    assert any("Coarse" in each.text and "use that model" in each.text for each in analysis.flags)
+    assert any("Coarse" in each.text and "use the other model" in each.text for each in analysis.flags)
 
 
 def test_a_picture_may_have_any_size_and_range():

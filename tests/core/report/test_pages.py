@@ -144,7 +144,7 @@ def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval
     assert sized < every and f"Grains · {sized} of them have a size" in words
     assert f"N = {sized}," in words and "grey" not in words and "In colours: counted." in words
     assert "geometric SD" in " ".join(analysis.statistics.cautions) and "geometric SD" not in words
-    assert all(f"{name} " in words for name in ("SD (sample)", "D10", "D90"))
+    assert all(f"{name} " in words for name in ("Standard deviation", "D10", "D90"))
     assert "geometric SD" in said(written(grains()))  # with its interval in the annex
     part = " ".join(Summary.of(SampleAnalysis.of(analysis)).interval_line.split())
     assert part.startswith("The intervals are at 95 %.")
@@ -353,14 +353,14 @@ def test_edge_weights_are_said():
     ("flips", "second", "said_of_it"),
     [
         (False, 1.0, ""),
-        (False, 1.4, r"one of its mirrored forms 1\.4 times"),
+        (False, 1.4, r"one of its mirrored forms, 1\.4 times"),
         (True, 1.0, r"all four mirrored forms of the image\."),
         (True, 1.4, r"all four mirrored forms of the image, also 1\.4 times"),
     ],
 )
 def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):
     words = method(refound(make_analysis(4), settings={"flips": flips}, second_scale=second))
-    assert re.search(said_of_it, words) and ("averaged over" in words) == bool(said_of_it)
+    assert re.search(said_of_it, words) and ("The maps are the mean" in words) == bool(said_of_it)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):
     [
         (0, 0.9, ""),
         (1, 0.9, r"\b1 outline was removed[^.]* 10 %\."),
-        (1204, 0.3, r"\b1,204 outlines were removed[^.]* 50 % \(where"),
+        (1204, 0.3, r"\b1,204 outlines were removed[^.]* 50 % \(in images with"),
     ],
 )
 def test_how_many_outlines_were_dropped_is_said(dropped, expected, said):

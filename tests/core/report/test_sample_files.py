@@ -337,7 +337,7 @@ def test_masks_of_other_tools_have_no_network():
 def test_the_method_adds_up_the_outlines_that_were_dropped():
     words = method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
     assert re.search(r"2 images, 5 outlines were removed[^.]* 10 %\.", words)
-    assert re.search(r"one image, 9 outlines were removed[^.]* 50 % \(where", words)
+    assert re.search(r"one image, 9 outlines were removed[^.]* 50 % \(in images with", words)
     excluded = seen(2, dropped=(0, 7))
     assert "were removed" not in method(combine("lot", excluded[:1], left_out=[LeftOut.by_user(excluded[1])]))
 

@@ -76,7 +76,7 @@ def test_bare_ground_is_no_fibre():
     most[most > 2] = 2  # in area the ground outdoes the fibre
     done = analysed(most, bare=2)
     assert done.table.reasons.tolist() == ["", str(Reason.FAINT)]
-    assert any(flag.doubt and "bare ground" in flag.text for flag in done.flags)
+    assert any(flag.doubt and "background cover" in flag.text for flag in done.flags)
 
 
 def test_more_other_objects_than_fibres_are_doubtful():
@@ -175,4 +175,4 @@ def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():
 
 def test_thin_fibres_get_a_warning():
     done = analysed(bars((20, 24, 10, 200), (60, 64, 10, 200)))
-    assert any(flag.doubt and "Under 6 px" in flag.text for flag in done.flags)
+    assert any(flag.doubt and "under 6 px" in flag.text for flag in done.flags)

@@ -111,19 +111,19 @@ class TestSizes:
         note = "95 % intervals need at least 5 sizes; there are 2."
         none = statistics(n_kept=2, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
         assert of(none).no_interval == note
-        assert of(none).interval_line.endswith(f": number 1–100 nm. {note}")  # which has an interval all the same
+        assert of(none).interval_line.endswith(f": share 1–100 nm. {note}")  # which has an interval all the same
         assert numbers().no_interval == "" and "too few" in numbers(intervals={**LIMITS, "median": None}).no_interval
         assert {one.interval for one in of(none).sizes[:6]} == {""}
         assert of(none).sizes[2].value == "–"
 
     def test_one_particle_has_no_percentiles(self):
         shown = [one.term for one in numbers(n_kept=1, sd=None, d10=None, d90=None).sizes]
-        assert shown[:2] == ["Median", "Median ECD"] and not {"D10", "D90", "Mean", "SD (sample)"} & set(shown)
+        assert shown[:2] == ["Median", "Median ECD"] and not {"D10", "D90", "Mean", "Standard deviation"} & set(shown)
 
     @pytest.mark.parametrize(
         ("changes", "told"),
         [
-            ({}, r"Counting and scale \(± 2\.\d %\): median, mean, .*, number 1–100 nm\.$"),
+            ({}, r"Counting and scale \(± 2\.\d %\): median, mean, .*, share 1–100 nm\.$"),
             ({"relative_uncertainty": None}, r"Counting only: median, mean, "),
             ({"interval_basis": "by image", "relative_uncertainty": 0}, r"Differences between images: median, mean, "),
         ],

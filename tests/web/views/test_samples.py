@@ -266,7 +266,7 @@ class TestPage:
             "155",
             "148–163",
             "particles of 2 images",
-            "The images differ in size no more than by chance.",
+            "The typical size differs between images no more than by chance.",
             "2 nm/px",
         ):
             assert said in page, said

@@ -28,7 +28,7 @@ def _write_record(context: Context, path: Path) -> None:
     write_json(json_value(record(context.sample, context.filing)), path, indent=2)
 
 
-HOLDS = "the report form of OECD TG 125, also in the report with annexes: every entry, or that the laboratory gives it"
+HOLDS = "the report form of OECD TG 125, also in the report with annexes"
 CITE = "how to cite DeepSegm, BibTeX"
 STUDY = "the granulometry study as AMBIT, eNanoMapper and pyambit read it"
 EXPORTS = (

@@ -99,6 +99,6 @@ EXPORTS = (
         "image/tiff",
         120,
         _write,
-        image="the same of all {things}",
+        image="the same with all {things}",
     ),
 )

@@ -36,8 +36,8 @@ EXPORTS = (
         "application/pdf",
         15,
         partial(_write, annex=True),
-        image="the report and all behind it: {points}all settings, model card, checksums",
-        sample="the report and all behind it: every image, {points}model card, checksums",
+        image="the report with {points}all settings, model card, checksums",
+        sample="the report with every image, {points}model card, checksums",
         turn=WITH_SUMS,
     ),
 )

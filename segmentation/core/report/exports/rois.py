@@ -103,6 +103,6 @@ EXPORTS = (
         "application/zip",
         140,
         _write,
-        image="the same of all {things}{aside}",
+        image="the same with all {things}{aside}",
     ),
 )

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...measure.budget_table import NOT_KNOWN, answers_of, expanded, lines
-from ...measure.quantities import COLUMNS, OF, number, of_column
+from ...measure.quantities import COLUMNS, OF, Unit, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
@@ -210,7 +210,7 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
         first_names = ("label", "reason", COLUMNS[sample.task.size].column(first.unit))
         names.sort(key=lambda name: name not in first_names)
     units = {entry.name.partition(OF)[0]: entry.number.unit for entry in Summary.of(sample).quantities}
-    heads = {name: _head(first, name, units) for name in names if first is not None}
+    heads = {name: _head(first, name, units, sample.task.semantic) for name in names if first is not None}
 
     def rows() -> Iterator[Cells]:
         for image, table in tables:
@@ -224,10 +224,12 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
     )
 
 
-def _head(table: Table, name: str, units: Mapping[str, str]) -> tuple[str, float]:
+def _head(table: Table, name: str, units: Mapping[str, str], semantic: bool) -> tuple[str, float]:
     """The head of a column, such as "Minimum Feret diameter (nm)", and by what its numbers are multiplied."""
     quantity = of_column(name, table.unit)
-    unit = units.get(quantity.name) or ("%" if quantity.kind == "fraction" else quantity.unit(table.unit))
+    large = semantic and table.unit == "nm" and (quantity.power != 1 or "µm" in units.values())
+    length: Unit = "µm" if large else table.unit
+    unit = units.get(quantity.name) or ("%" if quantity.kind == "fraction" else quantity.unit(length))
     times = 100.0 if unit == "%" else 1e-3**quantity.power if unit.startswith("µm") else 1.0
     return f"{quantity.title} ({unit})" if unit else quantity.title, times
 

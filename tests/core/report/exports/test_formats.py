@@ -160,7 +160,7 @@ def test_xlsx_details_have_every_setting_that_changes_the_numbers(edge):
     assert found["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]
     assert found["settings", MIRRORED] == "on"
     assert found["statistics", "95 % intervals"].startswith("The intervals are at 95 %. Total uncertainty: median, ")
-    names = ("filter", "threshold", "polarity", "scale", "data bar")
+    names = ("filter", "threshold", "polarity", "working scale", "data bar")
     assert all(found["settings", name] for name in names)
 
 
