@@ -152,8 +152,8 @@ def _total(
     missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
         value=value,
-        standard=total,
-        expanded=COVERAGE * total,
+        standard=total if ends else None,
+        expanded=COVERAGE * total if ends else None,
         ends=ends,
         without=without,
         largest=largest["name"],
@@ -311,7 +311,7 @@ def _within(case: Case) -> Contribution:
         "Sampling of particles",
         f"{len(case.sizes):,} particles; interval between order statistics, and Wilson's interval."
         if effect.median is not None
-        else undefined(case.sizes),
+        else f"Wilson's interval of the fraction. Of the median not known: {undefined(case.sizes)}",
         "count more particles.",
         effect,
     )
@@ -334,11 +334,11 @@ def _between(case: Case) -> Contribution:
         None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
         for some, all_ in zip(inside, whole, strict=True)
     ]
-    source = (
-        f"Not known: {images} images differ too much, or have too few particles, to predict the next one."
-        if None in parts
-        else f"How much {images} images differ beyond the sampling of particles (intervals by image)."
-    )
+    source = f"How much {images} images differ beyond the sampling of particles (intervals by image)."
+    if None in parts:
+        few = f"not known: {images} images differ too much, or have too few particles, to predict the next one."
+        of = "median" if parts[0] is None else "fraction"
+        source = f"N{few[1:]}" if parts == [None, None] else f"{source} Of the {of} {few}"
     return _contribution(name, title, source, remedy, Effect(*parts))
 
 

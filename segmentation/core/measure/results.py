@@ -237,8 +237,10 @@ class Uncertainty(TypedDict):
     """What the contributions to one answer come to."""
 
     value: float
-    standard: Annotated[float, meaning("combined, of what is known")]
-    expanded: Annotated[float, meaning("the same times coverage_factor")]
+    standard: Annotated[float | None, meaning("combined, of what is known; null without `ends`")]
+    expanded: Annotated[
+        float | None, meaning("the same times coverage_factor; `ends` may reach further to one side; null without them")
+    ]
     ends: Annotated[
         list[float] | None,
         meaning("range of the answer with all that is known; never narrower than its interval; null without one"),

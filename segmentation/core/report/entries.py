@@ -113,6 +113,11 @@ class Entry:
         return self.number.reported
 
     @property
+    def in_cells(self) -> Value:
+        """The same for the cells of a workbook: a fraction in per cent."""
+        return self.reported.times(100, "%") if self.kind == "fraction" else self.reported
+
+    @property
     def counting(self) -> str:
         """The interval of what it `holds` alone, such as "148–163"; "" where there is none."""
         low, high = self.number.low, self.number.high

@@ -215,7 +215,7 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     if not refused and distribution is not None and summary.kept:
         yield from sections.nano_card(summary)
         yield from sections.distribution(distribution, summary)
-        yield from sections.sensitivity(distribution.statistics)
+        yield from sections.sensitivity(summary)
         yield from sections.budget(summary)
         yield from sections.recommendation(distribution.statistics)
     if sample.analysis is None:

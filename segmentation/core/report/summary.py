@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag
-from ..measure.budget_table import NOT_KNOWN, answers_of, expanded_source, lines, uncertainty_words
+from ..measure.budget_table import NOT_KNOWN, answers_of, ends_words, lines, uncertainty_words
 from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
@@ -428,6 +428,17 @@ class Summary:
         return verdict_words(self.nano) if self.nano else ""
 
     @property
+    def sensitivity_basis(self) -> str:
+        """What the intervals of the fraction under other settings come from."""
+        return NUMBERS["fraction_100nm"].basis(self._by_image)
+
+    @property
+    def ends_line(self) -> str:
+        """How the ends of the total uncertainty come of its contributions; "" without a budget."""
+        budget = self.statistics.budget if self.statistics else None
+        return ends_words(budget, "images" if self._by_image else self.things) if budget else ""
+
+    @property
     def budget(self) -> BudgetTable | None:
         """None of pixels."""
         budget = self.statistics.budget if self.statistics else None
@@ -440,7 +451,7 @@ class Summary:
         totals: Mapping[str, Any] = budget
         entries = [self.by_number(name) for name in names]
         ends = [f"{entry.interval} {entry.unit}" if entry.total else NOT_KNOWN for entry in entries]
-        rows.append(("95 % interval with the total uncertainty", expanded_source(budget), ends))
+        rows.append(("95 % interval with the total uncertainty", self.ends_line, ends))
         return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
 
     @property
@@ -507,8 +518,9 @@ class Summary:
             return
         counted = f", of {self.things}{counted_from(statistics.nano)}" if statistics.nano else ""
         yield replace(self.by_number("fraction_100nm"), term=f"fraction by number from 1 to 100 nm{counted}")
-        for name in DOUBTFUL_FRACTIONS:
-            yield replace(self.by_number(name), term=NUMBERS[name].label)
+        for name in DOUBTFUL_FRACTIONS:  # where it is another; its interval, of sampling alone, is in the sensitivity
+            if (share := getattr(statistics, name)) not in (None, statistics.fraction_100nm):
+                yield Entry.of(name, Value(share), group="")
         if statistics.recommendation is not None:
             vssa = Value(statistics.recommendation["vssa"], unit="m²/cm³")
             yield Entry("vssa", "volume-specific surface area", vssa)
