@@ -270,6 +270,14 @@ class PooledResult(ChartedSummary):
         return [(setting.title, setting.says(value)) for setting, value in listed if setting.name not in unused]
 
     @property
+    def by_image_line(self) -> str:
+        """What stands beside each image."""
+        sizes = f"its median, with the interval of its own page, and its sizes from {self.histogram}"
+        line = sizes if self.histogram else "its own numbers, with the intervals of its own page"
+        first = next(iter(self.headline_names), "median")
+        return f"Each image: {line}. {self.shared_errors(first)}".strip()
+
+    @property
     def histogram(self) -> str:
         """From where to where the axis of the small multiples goes, "" without any."""
         if not (histogram := self.stored.get("histogram")):

@@ -277,5 +277,6 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
     for name in filter(sample.quantities.__contains__, names):
         if any(value.value is not None for value in sample.by_image(name)):
-            yield words(f"{number(name).title} of each image, with its own 95 % interval; dashed: all together.", SMALL)
+            line = f"{number(name).title} of each image, with its own 95 % interval; dashed: all together."
+            yield words(f"{line} {Summary.of(sample).shared_errors(name)}", SMALL)
             yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)

@@ -86,17 +86,31 @@ class Summary:
         """The entry with what its interval includes: of each number the one place that decides it."""
         quantity, of = known_number(entry.name), self.statistics
         by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
-        doubt = (of.relative_uncertainty if of else self.scale_doubt) or 0.0
         rows = of.budget["rows"] if of and of.budget else []
         assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in rows)
         parts = [quantity.basis(by_image)]
-        if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled):
-            parts.append(f"scale ({doubt_words(doubt)})")
+        if self._holds_scale(quantity):
+            parts.append(f"scale ({doubt_words(self._of_scale)})")
         parts += ["fields"] * (assumed and entry.name == "fraction_100nm" and not by_image)
         holds = (
             "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
         )
         return replace(entry, holds=holds) if entry.number.low is not None else entry
+
+    @property
+    def _of_scale(self) -> float:
+        return (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
+
+    def _holds_scale(self, quantity: Quantity) -> bool:
+        """Whether the scale is a part of the quantity's intervals that is worth a word."""
+        return self._of_scale >= LEAST_DOUBT and bool(quantity.power or quantity.scaled)
+
+    def shared_errors(self, name: str) -> str:
+        """Of the intervals of images beside each other: a sentence where they hold what all images share."""
+        shared = "the error of the scale, which all images share" * self._holds_scale(known_number(name))
+        if self.screened and self.budget:
+            shared = "errors that all images share, and an assumed spread of fields"
+        return f"Each interval holds {shared}: overlap does not show that images agree." if shared else ""
 
     @property
     def screened(self) -> bool:

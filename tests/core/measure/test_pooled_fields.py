@@ -149,6 +149,8 @@ def test_what_does_not_belong_is_left_out_and_named():
     assert why["a.tif"] == why["b.tif"] == "" and why["unlike.tif"] == NO_NUMBER and why["other.tif"] == OTHER_NUMBERS
     assert why["unscaled.tif"] == NO_PIXEL_SIZE and why["gone.tif"].startswith(FAILED)
     assert made.quantities["area_fraction of carbide"].value == pytest.approx(0.25)
+    shares = [value.value for value in made.by_image("area_fraction of carbide")]
+    assert dict(zip((image.name for image in made.images), shares, strict=True))["unscaled.tif"] is None
     several, _, reasons = left_out_words(made).partition(": ")
     assert several.startswith("4 images")
     assert reasons.split(", ") == [
@@ -352,7 +354,10 @@ class TestFiles:
         assert len(book["Summary"]._charts) == 1
         details = {row[1]: row[2:6] for row in book["Details"].iter_rows(values_only=True)}
         whole = made.quantities["area_fraction of carbide"]
-        assert details["Area fraction of carbide"] == pytest.approx((whole.value, None, whole.low, whole.high))
+        value, unit, *ends = details["Area fraction of carbide"]
+        assert unit == "%" and [value, *ends] == pytest.approx(
+            [100 * each for each in (whole.value, whole.low, whole.high)]
+        )
 
     def test_files_hold_what_the_page_says_of_them(self, made, files):
         csv_begins = files["classes.csv"].read_text().partition("name")[0]
