@@ -118,7 +118,8 @@ class Value:
     total: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As `from_dict` reads it. interval: the ends that people read; low and high count objects alone."""
+        """As `from_dict` reads it. interval: the ends that people read; low and high: those without the total
+        uncertainty, the same where it is not known."""
         ends = None if self.low is None or self.high is None else [self.low, self.high]
         interval = list(self.total) if self.total else ends
         return {"value": self.value, "interval": interval, "low": self.low, "high": self.high, "unit": self.unit}

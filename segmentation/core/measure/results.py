@@ -316,7 +316,7 @@ class Statistics:
     """
 
     unit: Annotated[Unit, meaning("of every size here")]
-    n_kept: Count
+    n_kept: Annotated[Count, meaning("objects with a size; what is only counted, as grains at the frame, is not in it")]
     n_set_aside: Count
     set_aside: Annotated[dict[str, Count], meaning("objects left out, by reason")] = field(default_factory=dict)
     mean: float | None = None

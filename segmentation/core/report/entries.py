@@ -182,8 +182,10 @@ def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Ent
 
 
 def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:
-    """Nearest neighbours, each with what chance would give, and the alignment."""
+    """Nearest neighbours as far as measured, each with what chance would give, and the alignment."""
     for name, neighbours in (("neighbour_distance", arrangement["centre"]), ("neighbour_gap", arrangement["edge"])):
+        if neighbours["mean"] is None:
+            continue
         entry = Entry.of(
             name, readable(Value(neighbours["mean"], neighbours["low"], neighbours["high"], arrangement["unit"]))
         )

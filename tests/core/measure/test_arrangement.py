@@ -12,6 +12,7 @@ from segmentation.core.measure.placement import _apart, _Placed, place, rods
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.entries import arrangement_entries
 
 FRAME = 400, 300  # width and height
 NM = 2.0
@@ -143,6 +144,13 @@ class TestNearestNeighbours:
         assert table["neighbour_gap_px"][:6].tolist() == [0] * 6
         assert table["neighbour_gap_px"][6] == pytest.approx(np.hypot(90, 140), abs=1)
         assert table["neighbour_distance_px"][:6].tolist() == [10] * 6
+
+    def test_where_a_boundary_lies_between_its_width_is_no_distance(self):
+        labels = discs(np.array([(x, y) for x in range(20, 400, 40) for y in range(20, 300, 40)]), 15)
+        table = with_neighbours(table_of(labels), labels, FRAME, bounded=True)
+        found = arrange(table, FRAME, Calibration.absent(), 1, "grains")
+        of_grains, of_particles = ([e.name for e in arrangement_entries(a)] for a in (found, arrangement(labels)))
+        assert of_grains == ["neighbour_distance"] and of_particles == ["neighbour_distance", "neighbour_gap"]
 
     def test_what_is_left_out_is_nobodys_neighbour(self):
         labels = discs(np.array([(50, 50), (70, 50), (120, 50)]), 5)
