@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .quantities import COLUMNS, GROUPS, NUMBERS, WITHIN, Quantity, add
+from .quantities import COLUMNS, COUNTING, GROUPS, NUMBERS, WITHIN, Quantity, add
 from .results import SHAPES
 
 AROUND = 6  # neighbours that the local density looks at
@@ -81,7 +81,7 @@ add(
         "Share in agglomerates",
         "Share by number of the counted particles that touch another outline.",
         kind="fraction",
-        interval=GROUPS,
+        interval=COUNTING,
     ),
     Quantity(
         "mean_primaries", "Particles per agglomerate", "Mean number of counted particles in a group that touches."

@@ -9,6 +9,7 @@ from segmentation.core.measure.agglomerates import agglomerates
 from segmentation.core.measure.arrangement import Field, arrange, mean_distance, pair_correlation, pooled
 from segmentation.core.measure.neighbours import local_densities, with_neighbours
 from segmentation.core.measure.placement import _apart, _Placed, place, rods
+from segmentation.core.measure.quantities import BETWEEN, NUMBERS
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
@@ -317,3 +318,14 @@ class TestAgglomerates:
         assert found["share"] == 0.5 and found["mean_primaries"] == 10 and found["singles"] == 50
         low, high = found["share_interval"]
         assert low < 0.35 and high > 0.6  # Wilson's of 100 particles would be 0.40 to 0.60
+
+    def test_of_several_images_the_share_in_groups_shows_how_they_differ(self):
+        rng = np.random.default_rng(0)
+        few, many = ([*[10] * count, *[1] * (100 - 10 * count)] for count in (2, 9))
+        one, *others = (self.table(self.grown(rng, sizes, 1.8)) for sizes in (few, many, few, many))
+        share = agglomerates([one, *others], 1)["share"]
+        low, high = agglomerates([one, *others], 1)["share_interval"]
+        alike = agglomerates([one, one, one, one], 1)["share_interval"]
+        assert share == 0.55 and (low, high) == pytest.approx((0, 1), abs=0.1), "0.55 plus or minus 3.18 times 0.2"
+        assert alike[1] - alike[0] < 0.5
+        assert NUMBERS["share_in_groups"].basis(by_image=True) == BETWEEN
