@@ -42,7 +42,7 @@ class Reason(StrEnum):
     UNRESOLVED = "below the resolution limit"
     UNSURE = "low confidence"
     ODD = "odd shape"
-    SHORT = "too short for a fibre"
+    SHORT = "not clearly a fibre"
     THIN = "thinner than 3 px"
     PIECE = "piece between other fibres"
 
@@ -90,7 +90,10 @@ _DEFINITIONS = {
         f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
         " which is more often several particles or a crack than one particle."
     ),
-    Reason.SHORT: "It is less than three times as long as wide, such as a bead. It is counted apart.",
+    Reason.SHORT: (
+        "When it was outlined, its middle line was short beside its area: a bead, a speck, or fibres that could not be"
+        " told apart. It is counted apart."
+    ),
     Reason.PIECE: (
         "It is shorter than three widths of the typical fibre and has no end in view: the rest of a fibre that others"
         " cover."

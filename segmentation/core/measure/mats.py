@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from scipy import ndimage
 from scipy.stats import chi2
 
 from ..micrograph.types import Calibration
+from .bootstrap import intervals
+from .distribution import WEIGHTINGS, WeightedSizes, figures
 from .drawn import with_scale
 from .fibres import FibreMeasures
 from .fields import BLOCKS, ONE_EACH, block_of, if_enough, mean_of, over_blocks, per_block
@@ -23,12 +25,13 @@ WHO_NM = 5000.0, 3000.0  # length over and diameter under which a fibre counts
 WHO_ASPECT = 3.0
 MANY = 10  # pores, from which a median has an interval
 TENTHS = {"fibre_d10_by_length": 0.1, "fibre_d50_by_length": 0.5, "fibre_d90_by_length": 0.9}
+OF_LENGTH = {"fibre_diameter_by_length": "mean", **{name: f"d{100 * share:.0f}" for name, share in TENTHS.items()}}
 
 
 def numbers_of(
-    table: Table, measures: FibreMeasures, labels: NDArray[np.int32], calibration: Calibration
+    table: Table, measures: FibreMeasures, labels: NDArray[np.int32], calibration: Calibration, seed: int
 ) -> dict[str, Value]:
-    """The numbers of a mat by name. table: of its objects. labels: (H, W) of the analysed rows."""
+    """The numbers of a mat by name. table: of its objects. labels: (H, W) of the analysed rows. seed: of the draws."""
     px, shape = table.nm_per_pixel or 1.0, (labels.shape[0], labels.shape[1])
     counted = np.flatnonzero(table.kept)
     is_counted = table.kept[measures.owners]
@@ -47,7 +50,6 @@ def numbers_of(
         return with_scale(value, calibration.standard_uncertainty, quantity.power)
 
     area = labels.size * px**2 / BLOCKS**2
-    by_length = figures_by_length(table.length("fibre_diameter")[counted])
     parts = (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)
     turns = np.stack([np.bincount(block, part, BLOCKS**2) for part in parts], 1).astype(float)
     crossed_over = measures.over * table.kept
@@ -57,7 +59,7 @@ def numbers_of(
     whole = with_length(table)
     has_fibres = len(counted) > 0
     return {
-        **nested({name: scaled(name, figure, lengths) for name, figure in by_length.items()}),
+        **nested(dict(by_length(table, lengths.sum(0), calibration.standard_uncertainty or 0.0, seed))),
         "whole_fibres": Value(float(whole.kept.sum())),
         "fibre_length_mean": mean_of(whole, "fibre_length", "exclude", calibration),
         "order_parameter": scaled("order_parameter", order_parameter, turns) if has_fibres else Value(None),
@@ -71,6 +73,24 @@ def numbers_of(
         ),
         "who_fibres": who_fibres(table),
     }
+
+
+def by_length(table: Table, lengths: Floats, uncertainty: float, seed: int) -> Iterator[tuple[str, Value]]:
+    """Mean and percentiles of the diameters of the counted fibres by name, weighted by their lengths (n,).
+
+    The intervals are by particle, as those by number (`bootstrap.intervals`): each fibre has one diameter, however many
+    parts of the image it crosses. uncertainty: of the calibration, relative.
+    """
+    diameters, unit = table.length("fibre_diameter")[table.kept], table.unit
+    order = np.argsort(diameters, kind="stable")
+    size, weights = diameters[order], lengths[order] / max(float(lengths.mean()), 1e-9) if len(lengths) else lengths
+    sizes = WeightedSizes(unit, size, size, dict.fromkeys(WEIGHTINGS, weights))
+    by_way = dict.fromkeys(WEIGHTINGS, figures(size, weights))
+    ends = intervals(sizes, by_way, np.random.default_rng(seed), uncertainty)["number"]
+    for name, figure in figures_by_length(diameters).items():
+        value = figure(lengths)
+        low, high = ends[OF_LENGTH[name]] or (None, None)
+        yield name, Value(value if np.isfinite(value) else None, low, high, unit)
 
 
 def figures_by_length(diameters: Floats) -> dict[str, Callable[[Floats], float]]:

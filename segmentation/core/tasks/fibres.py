@@ -13,7 +13,7 @@ from ..flags import Flag
 from ..measure import quantities
 from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
-from ..measure.quantities import POISSON, WITHIN, Quantity, Value
+from ..measure.quantities import POISSON, Quantity, Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.cards import ModelCard
 from ..network.scale_search import View, as_shown, search
@@ -68,11 +68,9 @@ quantities.add(
     Quantity("fibres", "Fibres", "Fibres that count. Parts that could not be joined count one by one.", kind="integer"),
     Quantity("fibre_diameter_mean", "Mean diameter", "Mean over the fibres, each counting once.", 1),
     Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres, each counting once.", 1),
-    Quantity(
-        "fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1, interval=WITHIN
-    ),
+    Quantity("fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1),
     *(
-        Quantity(f"fibre_d{n}_by_length", f"D{n} by length", f"{share} thinner.", 1, interval=WITHIN, above=above)
+        Quantity(f"fibre_d{n}_by_length", f"D{n} by length", f"{share} thinner.", 1, above=above)
         for n, share, above in (
             (10, "A tenth of the fibre length is", ""),
             (50, "Half of the fibre length is", "fibre_d10_by_length"),
@@ -111,7 +109,7 @@ quantities.add(
         source=WHO,
         interval=POISSON,
     ),
-    Quantity("short_objects", "Other objects", "Less than three times as long as wide.", kind="integer"),
+    Quantity("short_objects", "Other objects", "Beads, specks and what is not clearly a fibre.", kind="integer"),
 )
 
 
@@ -191,7 +189,7 @@ def measure(
         "fibres": Value(float(table.kept.sum())),
         "fibre_diameter_mean": sizes.value("mean"),
         "fibre_diameter_median": sizes.value("median"),
-        **numbers_of(table, measures, covering, calibration),
+        **numbers_of(table, measures, covering, calibration, seed_of(micrograph.sha256)),
         "short_objects": Value(float((table.reasons == str(Reason.SHORT)).sum())),
     }
     return Measured(table, sizes, {name: numbers[name] for name in TASK.quantities}, tuple(doubts(segmentation, table)))
@@ -287,8 +285,12 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():
         yield Flag("No fibre has both ends in view, so there are no lengths.")
     if short_objects := int(is_short.sum()):
-        subject = "1 object is" if short_objects == 1 else f"{short_objects:,} objects are"
-        yield Flag(f"{subject} too short for a fibre and counted apart.", reason=str(Reason.SHORT))
+        subject = (
+            "1 object is not clearly a fibre"
+            if short_objects == 1
+            else f"{short_objects:,} objects are not clearly fibres"
+        )
+        yield Flag(f"{subject}: counted apart.", reason=str(Reason.SHORT))
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
