@@ -99,7 +99,7 @@ def combine(
         pooled,
         None,
         calibration_of(members),
-        (*notes, *_flags_of(members, names, used)),
+        (*notes, *_from_one(members, names, used), *_flags_of(members, names, used)),
         filter,
         tuple(images),
         quantities=_numbers(members, fields, used, pooled, calibration),
@@ -210,6 +210,19 @@ def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float)
         return None
     edges = auto_edges(everything, pooled.unit, pixel_size)
     return {"edges": edges.tolist(), "counts": [np.histogram(size, edges)[0].tolist() for size in sizes]}
+
+
+def _from_one(members: Sequence[Member], names: Sequence[str], used: Sequence[int]) -> Iterator[Flag]:
+    """Notes on numbers that only one of the images that count has, although others could."""
+    for index in used if len(used) > 1 else ():
+        others = [members[number].quantities for number in used if number != index]
+        alone = [
+            number(name).label
+            for name, value in members[index].quantities.items()
+            if value.value is not None and all(name in of and of[name].value is None for of in others)
+        ]
+        if alone:
+            yield Flag(f"Only {names[index]} gives a value for: {', '.join(alone)}.", ids=(index + 1,))
 
 
 def _flags_of(members: Sequence[Member], names: Sequence[str], used: Sequence[int]) -> Iterator[Flag]:

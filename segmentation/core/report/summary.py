@@ -266,9 +266,11 @@ class Summary:
 
     @property
     def without_interval(self) -> str:
-        """Why some numbers of the tables have no interval, in one line; "" where all have one."""
-        entries = (*self.sizes, *self.known_quantities)
-        return f"Numbers without an interval: {self.few}." * any(entry.interval and not entry.ends for entry in entries)
+        """Which numbers of the tables have no interval although their kind has one, and why, in one line; "" without
+        any."""
+        entries = (entry for entry in (*self.sizes, *self.known_quantities) if entry.interval and not entry.ends)
+        names = dict.fromkeys(known_number(entry.name.partition(OF)[0]).label for entry in entries)
+        return f"{capital(self.few)} for an interval: {', '.join(names)}." if names else ""
 
     @property
     def _by_image(self) -> bool:

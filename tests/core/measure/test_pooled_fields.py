@@ -136,6 +136,14 @@ def test_an_image_without_a_scale_does_not_say_what_the_others_must_tell_apart()
     assert made.quantities["area_fraction of carbide"].value == pytest.approx(0.25)
 
 
+def test_a_number_that_one_image_alone_has_is_named():
+    one, other = (member(0.3, nm=2.0, name=name) for name in ("a.tif", "b.tif"))
+    other = replace(other, quantities={**other.quantities, "mean_intercept of carbide": Value(None)})
+    (note,) = combine("Steel", [one, other]).flags
+    assert note.text == "Only a.tif gives a value for: mean intercept of carbide." and note.ids == (1,)
+    assert not combine("Steel", [one, one]).flags
+
+
 def test_what_does_not_belong_is_left_out_and_named():
     members = [
         member(0.2, nm=2.0, name="a.tif"),
