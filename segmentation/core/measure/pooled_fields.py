@@ -17,7 +17,7 @@ import numpy as np
 
 from .distribution import Edge, Floats, WeightedSizes
 from .drawn import WIDEST_BY_IMAGE, Z95, t95
-from .quantities import OF, POISSON, Unit, Value, number
+from .quantities import OF, Unit, Value, number
 from .table import Table
 
 OTHER_NUMBERS = "Its model has other classes than the model of the first image."
@@ -122,8 +122,7 @@ def pooled_quantities(
         is_share = quantity.kind == "fraction"
         result = Value(value, unit=quantity.unit(unit))
         unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
-        is_count = quantity.kind == "integer" or quantity.extreme or quantity.interval == POISSON
-        has_spread = not is_count and None not in without
+        has_spread = not quantity.of_amount and None not in without
         if value is not None and has_spread and not unscaled:
             every = np.array([value, longer[name] or value, shorter[name] or value, *without], float)
             in_logs = not is_share and not quantity.signed and bool((every > 0).all())

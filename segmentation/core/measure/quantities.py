@@ -90,6 +90,11 @@ class Quantity:
         return BETWEEN if by_image and self.interval not in (POISSON, GROUPS) else self.interval
 
     @property
+    def of_amount(self) -> bool:
+        """Whether it depends on how much was looked at: a count, a sum or an extreme."""
+        return self.kind == "integer" or self.extreme or self.interval == POISSON
+
+    @property
     def label(self) -> str:
         """Its title within a line: "geometric mean", "D10"."""
         title = self.title

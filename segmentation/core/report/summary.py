@@ -146,7 +146,7 @@ class Summary:
         entries = [] if self.screened else answers(self.stored_quantities)
         if not self._by_image or (self.statistics and self.statistics.interval_note):
             return entries
-        without = {entry.name for entry in entries if entry.kind == "integer" or known_number(entry.name).extreme}
+        without = {entry.name for entry in entries if known_number(entry.name).of_amount}
         without |= {entry.name for entry in entries if not entry.number.value or entry.unit.startswith("px")}
         return [replace(entry, caution="" if entry.name in without else self.few) for entry in entries]
 
