@@ -19,7 +19,7 @@ from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Interval, Statistics
 from ..core.micrograph.pairing import rank
 from ..core.micrograph.types import common_calibration
 from ..core.report.entries import Entry, answers, known_number
-from ..core.report.wording import agreement_words, capital, corrected_images_words, scale_range
+from ..core.report.wording import agreement_words, capital, corrected_images_words, removed_facts, scale_range
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
@@ -255,7 +255,13 @@ class PooledResult(ChartedSummary):
     def facts(self) -> list[tuple[str, str]]:
         """The settings that its images were asked to be analysed with; what each came to is on its own page."""
         model = AnalysisSettings.from_dict(self.sample.settings).segmentation.model
-        return [("Kind of analysis", self.task.title), ("Model", title_of(model)), *self._settings(changed=True)]
+        removed = removed_facts(sum(image.job.dropped or 0 for image in self.images if image.job and image.counts))
+        return [
+            ("Kind of analysis", self.task.title),
+            ("Model", title_of(model)),
+            *removed,
+            *self._settings(changed=True),
+        ]
 
     @property
     def more_facts(self) -> list[tuple[str, str]]:
@@ -308,7 +314,8 @@ class PooledResult(ChartedSummary):
     def images(self) -> list[ImageRow]:
         """Every image, in the order of the files; those still looked into come last."""
         jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
-        jobs = in_order(jobs.annotate(nm_per_pixel=F("summary__calibration__nm_per_pixel")))
+        paths = {"nm_per_pixel": "calibration__nm_per_pixel", "dropped": "used__dropped"}
+        jobs = in_order(jobs.annotate(**{name: F(f"summary__{path}") for name, path in paths.items()}))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:

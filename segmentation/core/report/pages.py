@@ -175,6 +175,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
     elif summary.leading:
         yield abreast(*map(_large, summary.leading))
+        yield words(f"{summary.set_aside_count:,} left out" if summary.set_aside_count else "", SMALL)
         yield words(summary.statistics.interval_note if summary.statistics else "", SMALL)
 
 

@@ -336,8 +336,7 @@ class Summary:
     def interval_line(self) -> str:
         """What the intervals beside the numbers include, or why those of sizes are missing."""
         of, contents = self.statistics if self.kept else None, self.interval_contents
-        shown = of.cautions if of and (self.screened or not self.several) else []
-        notes = [of.interval_note] if of and of.interval_note else shown
+        notes = ([of.interval_note] if of.interval_note else of.cautions) if of else []
         return " ".join([f"The intervals are at 95 %. {contents}", *notes] if contents else notes)
 
     @property

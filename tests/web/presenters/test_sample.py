@@ -130,6 +130,24 @@ def test_shares_of_classes_are_one_bar(client, sample):
     assert not row.numbers and "ferrite <b>36 %</b>" in page(client, made)
 
 
+def test_of_other_kinds_too_what_is_left_out_and_each_caution_stand_on_the_page(client, sample):
+    made, caution = sample(None), "The 95 % interval of the mean may be too narrow: there are fewer than 30 sizes."
+    made.pooled |= {"screened": False, "n_set_aside": 42, "cautions": [caution], "interval_note": ""}
+    made.pooled |= {"images": [{"excluded": ""}] * 3}
+    made.save()
+    shown = page(client, made)
+    assert '<span data-number="n_set_aside">42</span> left out' in shown and caution in shown
+
+
+def test_outlines_removed_before_counting_are_named(client, sample):
+    made = sample(None)
+    job = made.jobs.get()
+    job.summary["used"] |= {"dropped": 3}
+    job.save()
+    assert ("Removed", "3 outlines that were probably wrong; not among those left out") in PooledResult(made).facts
+    assert "3 outlines that were probably wrong" in page(client, made)
+
+
 def test_beside_the_images_stands_what_all_their_intervals_share(client, sample):
     made = sample(None)
     of_classes(made, {"mean_intercept of ferrite": (1250.0, "nm")})

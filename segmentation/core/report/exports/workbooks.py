@@ -175,6 +175,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     yield ()
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
+    if summary.screened or summary.set_aside_count:
         yield "Left out", summary.set_aside_count
     for entry in summary.listed:
         value, low, high = map(_rounded, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
@@ -330,8 +331,6 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
             yield "2022/C 229/01", name, VERDICTS.get(nano[name], nano[name]), ""
         for point in sample.pooled.recommendation["points"] if sample.pooled.recommendation else ():
             yield "2022/C 229/01", point["title"], point["said"], ""
-        for sentence in sample.pooled.cautions:
-            yield "statistics", "caution", sentence, ""
     for (group, name), value in common(sample).items():
         yield group, name, value, ""
     for image, facts in differing(sample):
