@@ -23,7 +23,7 @@ from .budget_table import ANSWERS, COVERAGE, UNRESOLVED
 from .distribution import Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson, with_hidden
-from .quantities import Value, decimals_beside, readable, significant
+from .quantities import Value, decimals_beside, decimals_of_end, readable, significant
 from .results import Budget, Contribution, Uncertainty
 
 ERROR = "median_error"  # per cent, of a card's scores
@@ -144,10 +144,8 @@ def _total(
     estimate = readable(Value(times * value, low, high, unit))
     if estimate.low is not None and estimate.high is not None:
         most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high)
-        span = (
-            f"{significant(estimate.low, most=most)} to {significant(estimate.high, most=most)} {estimate.unit}"
-            f" with the total uncertainty (k = {COVERAGE})"
-        )
+        start, end = (significant(at, most=decimals_of_end(at, most)) for at in (estimate.low, estimate.high))
+        span = f"{start} to {end} {estimate.unit} with the total uncertainty (k = {COVERAGE})"
     reduce = f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
     missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(

@@ -58,6 +58,11 @@ def decimals_beside(value: float, low: float, high: float) -> int | None:
     return max(decimals((high - low) / 2, 2), decimals(value, 2))
 
 
+def decimals_of_end(end: float, most: int | None) -> int | None:
+    """The decimals of an end of an interval: those of the number, and one more where a single digit would be left."""
+    return most if most is None or not end else max(most, min(decimals(end, 2), most + 1))
+
+
 @dataclass(frozen=True)
 class Quantity:
     """One column of a table, or one number of a result.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ..measure import arrangement_quantities  # noqa: F401 registers them
 from ..measure.quantities import (
@@ -19,6 +19,7 @@ from ..measure.quantities import (
     UnknownQuantity,
     Value,
     decimals_beside,
+    decimals_of_end,
     in_micrometres,
     number,
     readable,
@@ -72,11 +73,16 @@ class Entry:
         """What writes a number of its kind, without unit: no digit that its interval leaves open, but two at least."""
         if self.kind == "integer":
             return "{:,.0f}".format
+        return partial(hundredths if self.kind == "fraction" else significant, most=self._most)
+
+    @property
+    def _most(self) -> int | None:
         low, high = self.total or (self.number.low, self.number.high)
-        write = hundredths if self.kind == "fraction" else significant
-        if low is None or high is None or (most := decimals_beside(self.number.value or 0.0, low, high)) is None:
-            return write
-        return partial(write, most=most)
+        return None if low is None or high is None else decimals_beside(self.number.value or 0.0, low, high)
+
+    def _end(self, end: float) -> str:
+        most = decimals_of_end(end, self._most)
+        return self.write(end) if self.kind == "integer" else cast(Any, self.write)(end, most=most)
 
     @property
     def value(self) -> str:
@@ -95,7 +101,7 @@ class Entry:
     @property
     def ends(self) -> str:
         """Such as "148–163": with all that is known, else as `counting`; "" where there is none."""
-        return interval_words(*self.total, self.write) if self.total else self.counting
+        return interval_words(*self.total, self._end) if self.total else self.counting
 
     @property
     def interval(self) -> str:
@@ -121,7 +127,7 @@ class Entry:
     def counting(self) -> str:
         """The interval of what it `holds` alone, such as "148–163"; "" where there is none."""
         low, high = self.number.low, self.number.high
-        return "" if low is None or high is None else interval_words(low, high, self.write)
+        return "" if low is None or high is None else interval_words(low, high, self._end)
 
     @property
     def words(self) -> str:

@@ -168,7 +168,7 @@ def test_the_share_on_a_card_is_that_of_the_page_of_the_image(client, sample):
     job = made.jobs.get()
     job.summary["quantities"]["area_fraction of laths"] |= {"value": 0.0104597, "low": 0.001, "high": 0.036}
     job.save()
-    assert "laths <b>1.0 %</b>" in (shown := page(client, made)) and ">0.1–3.6 %</span>" in shown
+    assert "laths <b>1.0 %</b>" in (shown := page(client, made)) and ">0.10–3.6 %</span>" in shown
 
 
 def test_histograms_of_several_images_have_bins_of_one_width():
