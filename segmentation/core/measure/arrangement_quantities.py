@@ -71,8 +71,9 @@ add(
     Quantity(
         "alignment",
         "Alignment",
-        "Order parameter |mean exp(2 i angle)| of the long axes of elongated objects: 0 without a common direction, 1"
-        " where all are parallel.",
+        "Order parameter |mean exp(2 i angle)| of the long axes of elongated objects: 0 % without a common direction,"
+        " 100 % where all are parallel.",
+        kind="fraction",
         source="Rayleigh; Mardia and Jupp (2000)",
         interval=WITHIN,
     ),

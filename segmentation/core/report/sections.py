@@ -70,11 +70,10 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     if drawn.few:
         return [words(f"{drawn.size_words}."), *numbers(summary)]
     charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, drawn), 0.17)]
+    sentence = "Share of all up to each size."
     if statistics.convergence is not None and len(statistics.convergence["n"]) > 1:
         charts.append(chart(lambda ax: draw_convergence(ax, statistics, things), 0.15))
-    sentence = (
-        "Left: share of all up to each size. Right: median of the first ones in random order, with its 95 % interval."
-    )
+        sentence = f"Left: s{sentence[1:]} Right: median of the first ones in random order, with its 95 % interval."
     return [
         heading("Size distribution"),
         together(abreast(*charts), words(f"{sentence} {summary.enough}", SMALL)),

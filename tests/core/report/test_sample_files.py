@@ -353,6 +353,7 @@ def test_two_images_have_no_interval_and_the_first_page_says_why():
     assert sample.pooled.interval_note == note and sample.pooled.budget["rows"]
     words = report_words(sample)
     assert "()" not in words and note in words.partition("Method")[0]
+    assert "Right: median" not in words and "Right: median" in report_words(combine("lot", seen(4)))
 
 
 def test_the_report_counts_images_where_the_sample_has_several():
