@@ -85,6 +85,14 @@ def test_a_sample_depends_on_seed_and_number_alone():
     assert picture.min() >= -1 and picture.max() <= 1
 
 
+def test_the_densest_of_some_crops_is_taken():
+    source = RenderedSource(3, 96, seed=1, blank=0.5, fixed={"family": "sintered"}, diameters=(8.0, 20.0))
+    plain, dense = (Crops([source], [1.0], 64, seed=5, targets=targets, densest=n) for n in (1, 4))
+    contacts = [np.mean([near_contacts(some.labelled(n)[1]).mean() for n in range(12)]) for some in (plain, dense)]
+    assert contacts[1] > 1.5 * contacts[0]
+    assert np.array_equal(dense.labelled(3)[1], dense.labelled(3)[1])
+
+
 def test_a_folder_is_read_with_its_groups(tmp_path):
     folder = make_folder(tmp_path, 2)
     (folder / "groups.csv").write_text("image,doi\n0.png,10.1000/1\n")

@@ -16,6 +16,7 @@ from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.types import GreyImage
 from ...core.truth import BadDataset, Pair, find_pairs, groups_in
 from .augmentation import Sample, augment
+from .instances.targets import near_contacts
 from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, keep_apart, number_of_classes
 from .synthesis.draw import DIAMETERS
 from .synthesis.foreign import draw_empty
@@ -238,8 +239,9 @@ class Crops:
         *,
         targets: Callable[[NDArray[np.int32]], NDArray[np.float32]],
         augmentation: Augmentation | None = None,
+        densest: int = 1,
     ) -> None:
-        self.sources, self.crop, self.seed = list(sources), crop, seed
+        self.sources, self.crop, self.seed, self.densest = list(sources), crop, seed, densest
         self.chances = np.asarray(weights, float) / np.sum(weights)
         self.augmentation, self.targets = augmentation or Augmentation(), targets
 
@@ -247,7 +249,9 @@ class Crops:
         """The n-th crop, (S, S) uint8, with its labels, (S, S) int32."""
         rng = np.random.default_rng((self.seed, number))
         source = self.sources[int(rng.choice(len(self.sources), p=self.chances))]
-        return augment(*source.draw(self.crop, rng), rng, self.augmentation)
+        drawn = [source.draw(self.crop, rng) for _ in range(self.densest)]
+        densest = max(drawn, key=lambda sample: near_contacts(sample[1]).sum()) if self.densest > 1 else drawn[0]
+        return augment(*densest, rng, self.augmentation)
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         return self.tensors(*self.labelled(number))

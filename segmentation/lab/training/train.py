@@ -205,6 +205,7 @@ class Training:
             self.recipe.seed + validation,
             augmentation=self.recipe.augmentation,
             targets=partial(self.task.targets, channels=self.recipe.heads),
+            densest=1 if validation else self.recipe.densest,
         )
 
     def end_cycle(self) -> None:

@@ -81,6 +81,7 @@ class TrainingRecipe(Settings):
     steps: Count = Field(3000, description="of the optimiser")
     batch: Count = Field(12, description="crops a step")
     crop: int = Field(256, ge=STRIDE, multiple_of=STRIDE, description="side of a crop in px")
+    densest: Count = Field(1, description="of so many crops the one with most pixels at contacts is trained on")
     learning_rate: Above = Field(1e-3, description="of new layers")
     encoder_learning_rate: Amount = Field(3e-4, description="of pretrained ones")
     weight_decay: Amount = Field(1e-4, description="of the optimiser (L2)")
@@ -168,6 +169,7 @@ class TrainingRecipe(Settings):
                 f" ({', '.join(self.heads) if task.classes else f'{self.task} has none'}).",
             ),
             (bool(self.heads or self.start_from), "heads names the classes."),
+            (not task.classes or self.densest == 1, f"{self.task} has classes, which have no contacts: densest is 1."),
             (
                 not task.classes or len(folders) == len(self.sources),
                 f"{self.task} has classes, and rendered pictures have none: train it on folders.",
