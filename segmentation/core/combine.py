@@ -99,7 +99,7 @@ def combine(
         pooled,
         None,
         calibration_of(members),
-        (*notes, *_from_one(members, names, used), *_flags_of(members, names, used)),
+        (*notes, *_from_one(members, names, used, task.screened), *_flags_of(members, names, used)),
         filter,
         tuple(images),
         quantities=_numbers(members, fields, used, pooled, calibration),
@@ -212,17 +212,15 @@ def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float)
     return {"edges": edges.tolist(), "counts": [np.histogram(size, edges)[0].tolist() for size in sizes]}
 
 
-def _from_one(members: Sequence[Member], names: Sequence[str], used: Sequence[int]) -> Iterator[Flag]:
+def _from_one(members: Sequence[Member], names: Sequence[str], used: Sequence[int], screened: bool) -> Iterator[Flag]:
     """Notes on numbers that only one of the images that count has, although others could."""
-    for index in used if len(used) > 1 else ():
-        others = [members[number].quantities for number in used if number != index]
-        alone = [
-            number(name).label
-            for name, value in members[index].quantities.items()
-            if value.value is not None and all(name in of and of[name].value is None for of in others)
-        ]
-        if alone:
-            yield Flag(f"Only {names[index]} gives a value for: {', '.join(alone)}.", ids=(index + 1,))
+    alone: dict[int, list[str]] = {}
+    for name in members[used[0]].quantities if len(used) > 1 and not screened else ():
+        having = [index for index in used if members[index].value(name).value is not None]
+        if len(having) == 1:
+            alone.setdefault(having[0], []).append(number(name).label)
+    for index, labels in alone.items():
+        yield Flag(f"Only {names[index]} gives a value for: {', '.join(labels)}.", ids=(index + 1,))
 
 
 def _flags_of(members: Sequence[Member], names: Sequence[str], used: Sequence[int]) -> Iterator[Flag]:

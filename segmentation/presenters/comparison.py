@@ -124,12 +124,10 @@ class ComparedResults:
     @property
     def notes(self) -> list[str]:
         """What there is to say of the differences; of counts only what is true of a row."""
-        if not self.result:
-            return []
         rows = [row for row in self.main if self._independent and _of_amount(row.after)]
-        notes = [note for note in self.result["notes"] if note not in (COUNTS, MANY_IMAGES)]
+        notes = [note for note in (self.result["notes"] if self.result else ()) if note not in (COUNTS, MANY_IMAGES)]
         notes += [COUNTS] * any(row.interval and row.after.kind == "integer" for row in rows)
-        return notes + [MANY_IMAGES] * any(self._several and not row.interval for row in rows)
+        return notes + [MANY_IMAGES] * ((self.a.several or self.b.several) and bool(rows))
 
     @cached_property
     def main(self) -> list[Difference]:
@@ -152,11 +150,7 @@ class ComparedResults:
 
     def _from_both(self, entry: Entry) -> bool:
         """Whether the interval of a difference follows from those of both numbers."""
-        return self._independent and not (self._several and _of_amount(entry))
-
-    @property
-    def _several(self) -> bool:
-        return self.a.several or self.b.several
+        return self._independent and not ((self.a.several or self.b.several) and _of_amount(entry))
 
     @property
     def _independent(self) -> bool:

@@ -256,12 +256,8 @@ class PooledResult(ChartedSummary):
         """The settings that its images were asked to be analysed with; what each came to is on its own page."""
         model = AnalysisSettings.from_dict(self.sample.settings).segmentation.model
         removed = removed_facts(sum(image.job.dropped or 0 for image in self.images if image.job and image.counts))
-        return [
-            ("Kind of analysis", self.task.title),
-            ("Model", title_of(model)),
-            *removed,
-            *self._settings(changed=True),
-        ]
+        facts = [("Kind of analysis", self.task.title), ("Model", title_of(model)), *removed]
+        return [*facts, *self._settings(changed=True)]
 
     @property
     def more_facts(self) -> list[tuple[str, str]]:
@@ -274,14 +270,6 @@ class PooledResult(ChartedSummary):
         unused |= {"scale"} if self.task.semantic and not changed else set()  # times the model's own, as images say
         listed = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
         return [(setting.title, setting.says(value)) for setting, value in listed if setting.name not in unused]
-
-    @property
-    def by_image_line(self) -> str:
-        """What stands beside each image."""
-        sizes = f"its median, with the interval of its own page, and its sizes from {self.histogram}"
-        line = sizes if self.histogram else "its own numbers, with the intervals of its own page"
-        first = next(iter(self.headline_names), "median")
-        return f"Each image: {line}. {self.shared_errors(first)}".strip()
 
     @property
     def histogram(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from ..measure import arrangement_quantities  # noqa: F401 registers them
 from ..measure.quantities import (
@@ -69,7 +69,7 @@ class Entry:
         return self.number.total
 
     @property
-    def write(self) -> Callable[[float], str]:
+    def write(self) -> Callable[..., str]:
         """What writes a number of its kind, without unit: no digit that its interval leaves open, but two at least."""
         if self.kind == "integer":
             return "{:,.0f}".format
@@ -81,8 +81,8 @@ class Entry:
         return None if low is None or high is None else decimals_beside(self.number.value or 0.0, low, high)
 
     def _end(self, end: float) -> str:
-        most = decimals_of_end(end, self._most)
-        return self.write(end) if self.kind == "integer" else cast(Any, self.write)(end, most=most)
+        exact: Any = {} if self.kind == "integer" else {"most": decimals_of_end(end, self._most)}
+        return self.write(end, **exact)
 
     @property
     def value(self) -> str:

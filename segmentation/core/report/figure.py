@@ -107,8 +107,8 @@ def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
     below = "B" if distribution is None else "C"
     is_shaded = any(sample.quantities[name].low is not None for name in sample.headline_quantities)
     together = f"dashed{' and shaded' * is_shaded}: all together"
-    shared = Summary.of(sample).shared_errors(next(iter(sample.headline_quantities), ""))
-    _text(figure, 0.035, 0.55, f"{below}  Each image; {together}. {shared}".strip(), fontsize=9, color=INK)
+    line = f"{below}  Each image; {together}. {Summary.of(sample).shared_errors}"
+    _text(figure, 0.035, 0.55, line, fontsize=9, color=INK)
     draw_numbers(figure, sample, 2 if distribution is None else 1)
 
 
@@ -120,7 +120,7 @@ def _draw_images(figure: Sheet, sample: SampleAnalysis) -> None:
     medians = figure.add_axes((0.66, 0.59, 0.325, 0.3))
     draw_by_image(medians, sample, "median")
     medians.set_title("B  Median of each image; dashed: all together", loc="left", fontsize=9, pad=4)
-    _text(figure, 0.985, 0.525, Summary.of(sample).shared_errors("median"), ha="right", fontsize=7, color=INK)
+    _text(figure, 0.985, 0.525, Summary.of(sample).shared_errors, ha="right", fontsize=7, color=INK)
     _text(figure, 0.035, 0.505, draw_multiples(figure, sample), fontsize=9, color=INK)
 
 

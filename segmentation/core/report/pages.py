@@ -279,5 +279,5 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
     for name in filter(sample.quantities.__contains__, names):
         if any(value.value is not None for value in sample.by_image(name)):
             line = f"{number(name).title} of each image, with its own 95 % interval; dashed: all together."
-            yield words(f"{line} {Summary.of(sample).shared_errors(name)}", SMALL)
+            yield words(f"{line} {Summary.of(sample).shared_errors}", SMALL)
             yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)

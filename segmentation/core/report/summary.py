@@ -88,26 +88,24 @@ class Summary:
         by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
         rows = of.budget["rows"] if of and of.budget else []
         assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in rows)
-        parts = [quantity.basis(by_image)]
-        if self._holds_scale(quantity):
-            parts.append(f"scale ({doubt_words(self._of_scale)})")
+        parts = [quantity.basis(by_image), *filter(None, [self._scale_in(quantity)])]
         parts += ["fields"] * (assumed and entry.name == "fraction_100nm" and not by_image)
         holds = (
             "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
         )
         return replace(entry, holds=holds) if entry.number.low is not None else entry
 
+    def _scale_in(self, quantity: Quantity) -> str:
+        """The part of the scale in the quantity's intervals, "" where it is not worth a word."""
+        doubt = (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
+        is_worth = doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled)
+        return f"scale ({doubt_words(doubt)})" if is_worth else ""
+
     @property
-    def _of_scale(self) -> float:
-        return (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
-
-    def _holds_scale(self, quantity: Quantity) -> bool:
-        """Whether the scale is a part of the quantity's intervals that is worth a word."""
-        return self._of_scale >= LEAST_DOUBT and bool(quantity.power or quantity.scaled)
-
-    def shared_errors(self, name: str) -> str:
-        """Of the intervals of images beside each other: a sentence where they hold what all images share."""
-        shared = "the error of the scale, which all images share" * self._holds_scale(known_number(name))
+    def shared_errors(self) -> str:
+        """A sentence where the intervals of images beside each other hold what all images share."""
+        first = next((entry.name for entry in self.known_quantities if entry.kind != "integer"), "median")
+        shared = "the error of the scale, which all images share" * bool(self._scale_in(known_number(first)))
         if self.screened and self.budget:
             shared = "errors that all images share, and an assumed spread of fields"
         return f"Each interval holds {shared}: overlap does not show that images agree." if shared else ""

@@ -295,7 +295,7 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; lengths and directions are joined as if all fibres were in one image."""
-    from ..measure.mats import figures_by_length, order_parameter, with_length
+    from ..measure.mats import by_length, figures_by_length, order_parameter, with_length
 
     tables = [field.table for field in fields]
     diameters, lengths, cosines, sines = (
@@ -303,11 +303,11 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
         for name in ("fibre_diameter", "visible_length", "mean_cos", "mean_sin")
     )
     who_fibres = [field.values["who_fibres"] for field in fields]
-    joined = {name: figure(lengths) for name, figure in figures_by_length(diameters).items()}
+    joined = figures_by_length(by_length(diameters, lengths, tables[0].unit))
     joined["order_parameter"] = order_parameter(np.array([lengths @ cosines, lengths @ sines, lengths.sum()]))
     return {
         **by_area(fields),
-        **{name: value if np.isfinite(value) else None for name, value in joined.items()},
+        **{name: None if value is None or np.isnan(value) else value for name, value in joined.items()},
         "fibre_length_mean": pooled_mean([with_length(table) for table in tables], "fibre_length", "exclude"),
         "who_fibres": None if None in who_fibres else float(sum(number or 0.0 for number in who_fibres)),
     }

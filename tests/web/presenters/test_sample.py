@@ -156,9 +156,10 @@ def test_beside_the_images_stands_what_all_their_intervals_share(client, sample)
     job.save()
     made.pooled |= {"of": [str(job.pk)], "images": [{"name": "a.tif", "excluded": ""}]}
     made.save()
-    assert "the error of the scale, which all images share" in PooledResult(made).by_image_line
-    assert PooledResult(made).by_image_line in page(client, made)
-    assert not PooledResult(made).shared_errors("area_fraction of ferrite")
+    assert "the error of the scale, which all images share" in PooledResult(made).shared_errors
+    assert PooledResult(made).shared_errors in page(client, made)
+    made.pooled |= {"order": (order := ["area_fraction of ferrite"]), "quantities": {order[0]: Value(0.5).as_dict()}}
+    assert not PooledResult(made).shared_errors
 
 
 def test_the_share_on_a_card_is_that_of_the_page_of_the_image(client, sample):
