@@ -87,8 +87,7 @@ def caption_of(sample: SampleAnalysis, letters: int) -> str:
         numbers = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
         numbers += [f"{uncapital(entry.term)} {entry.words}" for entry in summary.headlines if entry.interval]
     else:
-        parts = ((entry, f" ({entry.below})" if entry.below else "") for entry in summary.leading)
-        numbers = [f"{uncapital(entry.term)} {entry.words}{below}" for entry, below in parts]
+        numbers = [f"{uncapital(entry.term)} {entry.words}" for entry in summary.leading]
     line = name
     for index, number in enumerate(numbers):
         longer = f"{line}{', ' if index else ': '}{number}"

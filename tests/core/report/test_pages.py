@@ -142,6 +142,7 @@ def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval
     analysis, words = grains(), said(written(grains(), False))
     every, sized = int(analysis.quantities["grains"].value), analysis.statistics.n_kept
     assert sized < every and f"Grains · {sized} of them have a size" in words
+    assert "median grain diameter" in figure.caption_of(SampleAnalysis.of(analysis), 80)
     assert f"N = {sized}," in words and "grey" not in words and "In colours: counted." in words
     assert "geometric SD" in " ".join(analysis.statistics.cautions) and "geometric SD" not in words
     assert all(f"{name} " in words for name in ("SD (sample)", "D10", "D90"))
