@@ -30,9 +30,9 @@ SELDOM, RARE = 0.1, 0.3
 SURELY = 1e-8  # variance
 # In most images fewer are hidden for each counted one: so many times the sum of the chances of the possible cuts, for
 # each outline.
-OF_CUTS = 7.7
-# Mean and SD of ln(size of a particle that was not outlined / median of the outlines): 0.45 times as large.
-HIDDEN_SIZE = -0.79, 0.51
+OF_CUTS = 9.8
+# Mean and SD of ln(size of a particle that was not outlined / median of the outlines): 0.47 times as large.
+HIDDEN_SIZE = -0.75, 0.57
 POINTS = 512
 
 
