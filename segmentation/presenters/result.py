@@ -25,7 +25,7 @@ from ..core.report import exports
 from ..core.report.entries import Aside, Entry, answers, known_number
 from ..core.report.picture import COLOURS
 from ..core.report.summary import Summary
-from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent, removed_facts
+from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job
@@ -309,7 +309,6 @@ class Result(ChartedSummary):
         return [
             ("Kind of analysis", self.task.title),
             ("Outlines" if used.get("imported") else "Model", named),
-            *removed_facts(used.get("dropped", 0)),
             *self._settings(changed=True),
         ]
 

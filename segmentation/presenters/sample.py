@@ -19,7 +19,7 @@ from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Interval, Statistics
 from ..core.micrograph.pairing import rank
 from ..core.micrograph.types import common_calibration
 from ..core.report.entries import Entry, answers, known_number
-from ..core.report.wording import agreement_words, capital, corrected_images_words, removed_facts, scale_range
+from ..core.report.wording import agreement_words, capital, corrected_images_words, scale_range
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
@@ -255,9 +255,12 @@ class PooledResult(ChartedSummary):
     def facts(self) -> list[tuple[str, str]]:
         """The settings that its images were asked to be analysed with; what each came to is on its own page."""
         model = AnalysisSettings.from_dict(self.sample.settings).segmentation.model
-        removed = removed_facts(sum(image.job.dropped or 0 for image in self.images if image.job and image.counts))
-        facts = [("Kind of analysis", self.task.title), ("Model", title_of(model)), *removed]
-        return [*facts, *self._settings(changed=True)]
+        return [("Kind of analysis", self.task.title), ("Model", title_of(model)), *self._settings(changed=True)]
+
+    @property
+    def removed(self) -> int:
+        """Outlines that were dropped before counting."""
+        return sum(image.job.dropped or 0 for image in self.images if image.job and image.counts)
 
     @property
     def more_facts(self) -> list[tuple[str, str]]:

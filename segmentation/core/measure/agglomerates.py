@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .distribution import Floats
-from .drawn import t95
 from .fractions import wilson
-from .pooled_fields import jackknife_error
+from .pooled_fields import ends_between
 from .results import Agglomerates
 from .table import Table
 
@@ -59,7 +58,6 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
     """What the outlines of one image or of several say of groups. Intervals resample the groups, single particles among
     them, because the particles of a group are together; that of the share also shows how several images differ."""
     parts = [Groups.of(table) for table in tables]
-    image = np.repeat(np.arange(len(parts)), [len(part.kept) for part in parts])
     outlines, kept, whole, diameter, gyration, primary = (
         np.concatenate([getattr(part, name) for part in parts]) for name in Groups.__dataclass_fields__
     )
@@ -84,12 +82,13 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
     if share in (0.0, 1.0):
         groups["share_interval"] = list(wilson(share * len(counted), len(counted)))
     elif len(counted) >= FEWEST:
-        ends = _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), image[kept > 0], rng)
-        groups["share_interval"] = np.clip(ends, 0, 1).tolist()
+        ends = _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), len(counted), rng)
+        by_image = np.array([(of.kept[of.outlines > 1].sum(), of.kept.sum()) for of in parts if of.kept.any()])
+        groups["share_interval"] = list(ends_between(by_image[:, 0], by_image[:, 1], *ends))
     x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])
     if len(x) >= FEWEST_FRACTAL and np.ptp(outlines[sized]) > 0:
         groups["fractal_dimension"] = float(slope(x, y))
-        groups["fractal_interval"] = _interval(lambda i: slope(x[i], y[i]), np.zeros(len(x), np.int64), rng)
+        groups["fractal_interval"] = _interval(lambda i: slope(x[i], y[i]), len(x), rng)
     return groups
 
 
@@ -99,17 +98,9 @@ def slope(x: Floats, y: Floats) -> Floats:
     return np.asarray((away * y).sum(-1) / (away**2).sum(-1), np.float64)
 
 
-def _interval(
-    figure: Callable[[NDArray[np.int64]], Floats], image: NDArray[np.int64], rng: np.random.Generator
-) -> list[float]:
-    """The middle 95 % of a figure of units in DRAWS resamples, as indices (DRAWS, n). image: (n,) of each unit; of
-    several images it reaches at least as far as Student's interval over them, by the jackknife."""
-    n, units = len(image), np.arange(len(image))
+def _interval(figure: Callable[[NDArray[np.int64]], Floats], n: int, rng: np.random.Generator) -> list[float]:
+    """The middle 95 % of a figure of n units in DRAWS resamples, as indices (DRAWS, n)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = np.concatenate([figure(rng.integers(n, size=(100, n))) for _ in range(DRAWS // 100)])
     low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()
-    if np.ptp(image):
-        without = np.array([[figure(units[image != one])] for one in np.unique(image)])
-        value, half = float(figure(units)), t95(len(without) - 1) * float(jackknife_error(without)[0])
-        low, high = min(low, value - half), max(high, value + half)
     return [low, high]

@@ -84,6 +84,16 @@ def jackknife_error(without: Floats) -> Floats:
     return error
 
 
+def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> tuple[float, float]:
+    """The ends of the share of `parts` (m,) in `wholes` (m,) of m images; of several they are at least as far away as
+    those of Student's interval over the images, by the jackknife."""
+    if len(parts) < 2:
+        return low, high
+    without = (parts.sum() - parts) / (wholes.sum() - wholes)
+    share, half = parts.sum() / wholes.sum(), t95(len(parts) - 1) * float(jackknife_error(without[:, None])[0])
+    return max(0.0, min(low, share - half)), min(1.0, max(high, share + half))
+
+
 def cannot_join(fields: Sequence[FieldOfView]) -> list[str]:
     """For each image "" or a sentence that says why it cannot be combined with the others. An image that an earlier
     version measured may lack some figures of every class."""

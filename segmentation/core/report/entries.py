@@ -72,7 +72,7 @@ class Entry:
     def write(self) -> Callable[..., str]:
         """What writes a number of its kind, without unit: no digit that its interval leaves open, but two at least."""
         if self.kind == "integer":
-            return "{:,.0f}".format
+            return "{:,.0f}".format  # which ignores `most`
         return partial(hundredths if self.kind == "fraction" else significant, most=self._most)
 
     @property
@@ -81,8 +81,7 @@ class Entry:
         return None if low is None or high is None else decimals_beside(self.number.value or 0.0, low, high)
 
     def _end(self, end: float) -> str:
-        exact: Any = {} if self.kind == "integer" else {"most": decimals_of_end(end, self._most)}
-        return self.write(end, **exact)
+        return self.write(end, most=decimals_of_end(end, self._most))
 
     @property
     def value(self) -> str:

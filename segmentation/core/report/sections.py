@@ -44,7 +44,7 @@ GOOD_FIT = (
     f" fair: at most {NEAR:g}."
 )
 SENSITIVITY = (
-    "Each line changes one setting; its interval comes from {basis} alone. Doubtful: confidence under"
+    "Each line changes one setting; its interval is of sampling alone. Doubtful: confidence under"
     f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres. Edges weighted: particles"
     " likely to touch the frame get more weight (Miles, Lantuéjoul)."
 )
@@ -113,7 +113,7 @@ def sensitivity(summary: Summary) -> list[Flowable]:
     return [
         heading("How settings change the fraction"),
         table(head, lines, (1.5, 1, 1, 1), small=True),
-        words(SENSITIVITY.format(basis=summary.sensitivity_basis), SMALL),
+        words(SENSITIVITY, SMALL),
     ]
 
 

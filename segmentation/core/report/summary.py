@@ -441,11 +441,6 @@ class Summary:
         return verdict_words(self.nano) if self.nano else ""
 
     @property
-    def sensitivity_basis(self) -> str:
-        """What the intervals of the fraction under other settings come from."""
-        return NUMBERS["fraction_100nm"].basis(self._by_image)
-
-    @property
     def ends_line(self) -> str:
         """How the ends of the total uncertainty come of its contributions; "" without a budget."""
         budget = self.statistics.budget if self.statistics else None
@@ -533,7 +528,7 @@ class Summary:
         yield replace(self.by_number("fraction_100nm"), term=f"fraction by number from 1 to 100 nm{counted}")
         for name in DOUBTFUL_FRACTIONS:  # where it is another; its interval, of sampling alone, is in the sensitivity
             if (share := getattr(statistics, name)) not in (None, statistics.fraction_100nm):
-                yield Entry.of(name, Value(share), group="")
+                yield replace(Entry.of(name, Value(share)), term=NUMBERS[name].label)
         if statistics.recommendation is not None:
             vssa = Value(statistics.recommendation["vssa"], unit="m²/cm³")
             yield Entry("vssa", "volume-specific surface area", vssa)

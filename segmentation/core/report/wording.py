@@ -153,12 +153,6 @@ def corrected_words(used: Mapping[str, Any]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
-def removed_facts(dropped: int) -> list[tuple[str, str]]:
-    """A line on outlines that were dropped before counting, as in `Segmentation.used`; none without any."""
-    outlines = "1 outline that was" if dropped == 1 else f"{dropped:,} outlines that were"
-    return [("Removed", f"{outlines} probably wrong; not among those left out")] if dropped else []
-
-
 def imported_words(used: Mapping[str, Any]) -> str:
     """Such as "389 outlines from cells.zip (ImageJ)"; "" of outlines that are not from a file of another tool."""
     source = used.get("imported")
