@@ -153,7 +153,8 @@ class _Measured(_Files[M]):
 
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """The numbers by name: value, interval (95 %, as on the page, or None), low and high (counting alone), unit."""
+        """The numbers by name: value, interval (95 %, as on the page, or None), low and high (without the total
+        uncertainty: from counting, or from differences within or between images), unit."""
         return dict(self.data["result"]["quantities"])
 
     @property

@@ -78,6 +78,7 @@ def combine(
             filter=filter,
             field_spread=field_spread,
             evidence=_evidence(counted),
+            obstacle=_unchecked(counted),
         )
         pooled = replace(pooled, **_of_tables(counted, calibration))
         of_images = WeightedSizes.of(*(sizes[number] for number in used), edge=edge, by=task.size)
@@ -98,7 +99,7 @@ def combine(
         pooled,
         None,
         calibration_of(members),
-        (*notes, *_flags_of(members, names, used)),
+        (*notes, *_from_one(members, names, used, task.screened), *_flags_of(members, names, used)),
         filter,
         tuple(images),
         quantities=_numbers(members, fields, used, pooled, calibration),
@@ -171,6 +172,14 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     )
 
 
+def _unchecked(members: Sequence[Member]) -> Flag | None:
+    """What must be done before a verdict where the scale of some images is probably wrong."""
+    count = sum(any(flag.level == DO_NOT_USE for flag in member.flags) for member in members)
+    images = "1 image" if count == 1 else f"{count} images"
+    text = f"A checked scale of {images}: two sources of it contradict each other."
+    return Flag.doubtful(text, f"the scale of {images} is to be checked") if count else None
+
+
 def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
     """The number of particles and the effect of a contribution, of each image with particles."""
     budgets = [(image.table.kept, image.statistics.budget if image.statistics else None) for image in members]
@@ -203,6 +212,17 @@ def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float)
     return {"edges": edges.tolist(), "counts": [np.histogram(size, edges)[0].tolist() for size in sizes]}
 
 
+def _from_one(members: Sequence[Member], names: Sequence[str], used: Sequence[int], screened: bool) -> Iterator[Flag]:
+    """Notes on numbers that only one of the images that count has, although others could."""
+    alone: dict[int, list[str]] = {}
+    for name in members[used[0]].quantities if len(used) > 1 and not screened else ():
+        having = [index for index in used if members[index].value(name).value is not None]
+        if len(having) == 1:
+            alone.setdefault(having[0], []).append(number(name).label)
+    for index, labels in alone.items():
+        yield Flag(f"Only {names[index]} gives a value for: {', '.join(labels)}.", ids=(index + 1,))
+
+
 def _flags_of(members: Sequence[Member], names: Sequence[str], used: Sequence[int]) -> Iterator[Flag]:
     """Flags about the sources of the scales and about doubtful images, of which the first are named. used: indices of
     the images that count; no other image has a flag here."""
@@ -210,17 +230,15 @@ def _flags_of(members: Sequence[Member], names: Sequence[str], used: Sequence[in
     if len(sources) > 1:
         listed = ", ".join(f"{number} {Source(source).words}" for source, number in sorted(sources.items()))
         yield Flag(f"The scale is not known in the same way for all images: {listed}.")
-    doubts = [
-        (number + 1, " ".join(flag.text for flag in members[number].flags if flag.doubt))
-        for number in used
-        if any(flag.doubt for flag in members[number].flags)
-    ]
+    doubts = {number + 1: of for number in used if (of := [flag for flag in members[number].flags if flag.doubt])}
     if doubts:
         have = "1 image has a warning" if len(doubts) == 1 else f"{len(doubts)} images have warnings"
-        which = f"{names[doubts[0][0] - 1]} has a warning that puts" if len(doubts) == 1 else f"{have} that put"
-        gravest = any(flag.level == DO_NOT_USE for number in used for flag in members[number].flags)
+        which = f"{names[min(doubts) - 1]} has a warning that puts" if len(doubts) == 1 else f"{have} that put"
+        gravest = any(flag.level == DO_NOT_USE for of in doubts.values() for flag in of)
         short = f"{DO_NOT_USE}: {have}" if gravest else have
-        yield Flag.doubtful(f"{which} the numbers in doubt.", short, ids=tuple(dict(doubts)))
-    yield from (Flag(f"{names[number - 1]}: {text}", ids=(number,)) for number, text in doubts[:MOST_NAMED])
+        yield Flag.doubtful(f"{which} the numbers in doubt.", short, ids=tuple(doubts))
+    for image, of in list(doubts.items())[:MOST_NAMED]:
+        text = f"{names[image - 1]}: {' '.join(flag.text for flag in of)}"
+        yield Flag.doubtful(text, min(of, key=lambda flag: flag.lightness).short, ids=(image,))
     if len(doubts) > MOST_NAMED:
         yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")

@@ -381,7 +381,7 @@ def _arranged(
     from .measure.statistics import seed_of
 
     frame = micrograph.shape[1], segmentation.rows
-    table = with_neighbours(measured.table, segmentation.dense, frame)
+    table = with_neighbours(measured.table, segmentation.dense, frame, bounded=task.bounded)
     arrangement = arrange(table, frame, calibration, seed_of(micrograph.sha256), task.things)
     assert measured.statistics is not None
     return replace(measured, table=table, statistics=replace(measured.statistics, arrangement=arrangement))

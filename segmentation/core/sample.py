@@ -205,10 +205,11 @@ class SampleAnalysis:
         return self.task.headline_quantities(self.quantities)
 
     def by_image(self, name: str) -> list[Value]:
-        """This number for each image as its own page shows it, without a value if the image has none or has another
-        unit; a count is 0 of an image that is left out."""
+        """This number for each image as its own page shows it, without a value if the image has none, has another unit
+        or cannot count; a count is 0 of an image that the user left out."""
         unit = self.quantities[name].unit if name in self.quantities else self.unit
-        quantities = [image.member.value(name) if image.member else Value(None) for image in self.images]
+        members = [image.member if image.excluded in ("", BY_USER) else None for image in self.images]
+        quantities = [member.value(name) if member else Value(None) for member in members]
         converted = [in_micrometres(value) if "µm" in unit else value for value in quantities]
         values = [value if value.unit in (unit, "") else Value(None) for value in converted]
         is_count = name in NUMBERS and NUMBERS[name].kind == "integer"

@@ -15,7 +15,7 @@ from ..core.labels.segmentation import MASKS
 from ..core.measure.fitting import CHANCE, chance_words
 from ..core.measure.quantities import Value, in_micrometres, significant
 from ..core.measure.results import micrometres
-from ..core.report.entries import Entry, known_column
+from ..core.report.entries import Entry, known_column, known_number
 from ..core.report.wording import capital, per_cent
 from ..models import Comparison, Job, Sample
 from ..models.comparisons import Compared as Row
@@ -124,9 +124,10 @@ class ComparedResults:
     @property
     def notes(self) -> list[str]:
         """What there is to say of the differences; of counts only what is true of a row."""
-        used = {COUNTS if row.interval else MANY_IMAGES for row in self.main if row.after.kind == "integer"}
-        unused = {COUNTS, MANY_IMAGES} - used
-        return [note for note in (self.result["notes"] if self.result else ()) if note not in unused]
+        rows = [row for row in self.main if self._independent and _of_amount(row.after)]
+        notes = [note for note in (self.result["notes"] if self.result else ()) if note not in (COUNTS, MANY_IMAGES)]
+        notes += [COUNTS] * any(row.interval and row.after.kind == "integer" for row in rows)
+        return notes + [MANY_IMAGES] * ((self.a.several or self.b.several) and bool(rows))
 
     @cached_property
     def main(self) -> list[Difference]:
@@ -137,7 +138,7 @@ class ComparedResults:
             for difference in differences
             if difference["low"] is not None
         }
-        return list(_differences(_main(self.a), _main(self.b), limits, self._independent))
+        return list(_differences(_main(self.a), _main(self.b), limits, self._from_both))
 
     @cached_property
     def every(self) -> list[Difference]:
@@ -145,7 +146,11 @@ class ComparedResults:
         first, second = (
             {(entry.group, entry.name, entry.term): entry for entry in side.every()} for side in (self.a, self.b)
         )
-        return list(_differences(first, second, {}, self._independent))
+        return list(_differences(first, second, {}, self._from_both))
+
+    def _from_both(self, entry: Entry) -> bool:
+        """Whether the interval of a difference follows from those of both numbers."""
+        return self._independent and not ((self.a.several or self.b.several) and _of_amount(entry))
 
     @property
     def _independent(self) -> bool:
@@ -244,10 +249,10 @@ def _differences(
     before: Mapping[Any, Entry],
     after: Mapping[Any, Entry],
     stored_limits: Mapping[str, Limits],
-    independent: bool = False,
+    from_both: Callable[[Entry], bool] = lambda entry: False,
 ) -> Iterator[Difference]:
     """The numbers that both results have. stored_limits: known intervals of differences by name, in the unit of files.
-    independent: other intervals of differences are computed from the intervals of both numbers."""
+    from_both: of which numbers other intervals of differences are computed from the intervals of both."""
     for key, entry in after.items():
         other = before.get(key)
         if other is None or entry.text or other.text:
@@ -259,9 +264,13 @@ def _differences(
             continue
         interval = stored_limits.get(entry.name)
         limits = (micrometres(interval) if two.unit == "µm" else interval) or (
-            of_difference(one, two) if independent else None
+            of_difference(one, two) if from_both(entry) else None
         )
         yield _difference(replace(other, number=one), replace(entry, number=two), limits)
+
+
+def _of_amount(entry: Entry) -> bool:
+    return entry.kind == "integer" or known_number(entry.name).of_amount
 
 
 def _difference(before: Entry, after: Entry, limits: Limits | None) -> Difference:

@@ -261,6 +261,11 @@ class PooledResult(ChartedSummary):
         return [("Kind of analysis", self.task.title), ("Model", named or model), *self._settings(changed=True)]
 
     @property
+    def removed(self) -> int:
+        """Outlines that were dropped before counting."""
+        return sum(image.job.dropped or 0 for image in self.images if image.job and image.counts)
+
+    @property
     def more_facts(self) -> list[tuple[str, str]]:
         """The settings at their default."""
         return self._settings(changed=False)
@@ -303,8 +308,8 @@ class PooledResult(ChartedSummary):
     def images(self) -> list[ImageRow]:
         """Every image, in the order of the files; those still looked into come last."""
         jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
-        of_result = {"nm_per_pixel": F("summary__calibration__nm_per_pixel"), "by": F("summary__model__title")}
-        jobs = in_order(jobs.annotate(**of_result))
+        paths = {"nm_per_pixel": "calibration__nm_per_pixel", "by": "model__title", "dropped": "used__dropped"}
+        jobs = in_order(jobs.annotate(**{name: F(f"summary__{path}") for name, path in paths.items()}))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:

@@ -8,7 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from segmentation import services
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.compare.results import COUNTS, MANY_IMAGES
+from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Comparison, Job, Sample
 from segmentation.presenters.comparison import ComparedResults
@@ -98,16 +100,29 @@ class TestResults:
         assert page.how_line.endswith("each difference has the intervals of both numbers.")
         assert page.notes == [COUNTS]
 
-    @pytest.mark.parametrize("note", [COUNTS, MANY_IMAGES])
-    def test_notes_on_counts_are_true_of_a_row_or_left_out(self, result, note):
+    def test_notes_on_counts_are_true_of_a_row_or_left_out(self, result):
         compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))
         page = ComparedResults(Comparison.objects.get())
-        page.result["notes"] = [note, "Other."]
+        page.result["notes"] = ["Other."]
         with_interval = [bool(row.interval) for row in page.main if row.after.kind == "integer"]
         assert with_interval == [True, False, False], "counted, left out, groups"
-        assert page.notes == [note, "Other."]
+        assert page.notes == ["Other.", COUNTS]
+        page.a.several = True
+        assert page.notes == ["Other.", COUNTS, MANY_IMAGES]
         page.main[:] = [row for row in page.main if row.after.kind != "integer"]
         assert page.notes == ["Other."]
+
+    @pytest.mark.parametrize("several", [False, True])
+    def test_what_depends_on_how_many_images_there_are_has_no_interval_of_differences(self, result, several):
+        compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))
+        page = ComparedResults(Comparison.objects.get())
+        page.a.several = several
+        for name, value in (("who_fibres", Value(4.0, 1.0, 9.0)), ("porosity", Value(0.5, 0.4, 0.6))):
+            for side in (page.a, page.b):
+                side.statistics, side.stored_quantities = None, {**side.stored_quantities, name: value}
+        has_interval = {row.after.name: bool(row.interval) for row in page.main}
+        assert (has_interval["who_fibres"], has_interval["porosity"]) == (not several, True)
+        assert (MANY_IMAGES in page.notes) == several
 
     def test_paired_ones_are_of_counting_alone(self, result):
         compared(result(), result(corrected()))
@@ -247,6 +262,15 @@ class TestAddresses:
         Job.objects.update(visitor=visitor, micrograph=first.micrograph)
         page = self.asked(visit(client, visitor), first.pk, api=False).content.decode()
         assert f'value="{second.pk}"' in page
+
+    def test_results_without_a_common_number_say_so(self, two, client):
+        for job, name in zip(two, ("ferrite", "oxide"), strict=True):
+            share = {f"area_fraction of {name}": Value(0.5).as_dict()}
+            job.summary |= {"task": "phases", "statistics": None, "order": list(share), "quantities": share}
+            job.settings = AnalysisSettings.of("phases").as_dict()
+            job.save()
+        page = self.asked(client, *(job.pk for job in two), api=False).content.decode()
+        assert "no number in common" in page and "B minus A" not in page
 
     def test_what_the_page_asks_again_and_again_ends(self, two, client):
         """By a refresh when the worker has compared, and when one of both is gone."""

@@ -17,7 +17,7 @@ How = Literal["paired", "independent", "shared"]
 Place = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
 PLACES: tuple[Place, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
 COUNTS = "The interval of the count takes objects as lying independently of each other (Poisson)."
-MANY_IMAGES = "The count depends on how many images there are, so its difference has no interval."
+MANY_IMAGES = "Counts, sums and extremes depend on how many images there are, so their differences have no interval."
 # By what p was found.
 Test = Literal["objects", "images", ""]
 Limits = tuple[float, float]

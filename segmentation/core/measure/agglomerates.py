@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .distribution import Floats
 from .fractions import wilson
+from .pooled_fields import ends_between
 from .results import Agglomerates
 from .table import Table
 
@@ -55,7 +56,7 @@ class Groups:
 
 def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
     """What the outlines of one image or of several say of groups. Intervals resample the groups, single particles among
-    them, because the particles of a group are together."""
+    them, because the particles of a group are together; that of the share also shows how several images differ."""
     parts = [Groups.of(table) for table in tables]
     outlines, kept, whole, diameter, gyration, primary = (
         np.concatenate([getattr(part, name) for part in parts]) for name in Groups.__dataclass_fields__
@@ -81,7 +82,9 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
     if share in (0.0, 1.0):
         groups["share_interval"] = list(wilson(share * len(counted), len(counted)))
     elif len(counted) >= FEWEST:
-        groups["share_interval"] = _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), len(counted), rng)
+        ends = _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), len(counted), rng)
+        by_image = np.array([(of.kept[of.outlines > 1].sum(), of.kept.sum()) for of in parts if of.kept.any()])
+        groups["share_interval"] = list(ends_between(by_image[:, 0], by_image[:, 1], *ends))
     x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])
     if len(x) >= FEWEST_FRACTAL and np.ptp(outlines[sized]) > 0:
         groups["fractal_dimension"] = float(slope(x, y))

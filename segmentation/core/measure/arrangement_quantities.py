@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .quantities import COLUMNS, GROUPS, NUMBERS, WITHIN, Quantity, add
+from .quantities import COLUMNS, COUNTING, GROUPS, NUMBERS, WITHIN, Quantity, add
 from .results import SHAPES
 
 AROUND = 6  # neighbours that the local density looks at
@@ -71,8 +71,9 @@ add(
     Quantity(
         "alignment",
         "Alignment",
-        "Order parameter |mean exp(2 i angle)| of the long axes of elongated objects: 0 without a common direction, 1"
-        " where all are parallel.",
+        "Order parameter |mean exp(2 i angle)| of the long axes of elongated objects: 0 % without a common direction,"
+        " 100 % where all are parallel.",
+        kind="fraction",
         source="Rayleigh; Mardia and Jupp (2000)",
         interval=WITHIN,
     ),
@@ -81,7 +82,7 @@ add(
         "Share in agglomerates",
         "Share by number of the counted particles that touch another outline.",
         kind="fraction",
-        interval=GROUPS,
+        interval=COUNTING,
     ),
     Quantity(
         "mean_primaries", "Particles per agglomerate", "Mean number of counted particles in a group that touches."

@@ -75,6 +75,7 @@ Rng = np.random.Generator
 Intervals = dict[str, Interval]
 Draws = dict[str, Drawn]
 
+COUNTED = "with counted objects"
 FEWEST_IMAGES = 3  # two images may be alike by chance
 LEAST_IMAGES = 8  # for a bootstrap-t, and by volume; with fewer, too many resamples hold one image only
 LEAST = 6  # particles; the median of five has no 95 % interval between order statistics
@@ -116,14 +117,14 @@ def undefined(sizes: WeightedSizes, way: Weighting = "number") -> str:
     if sizes.size[-1] - sizes.size[0] <= SAME * sizes.size[-1]:
         return "95 % intervals are not defined: all sizes are equal."
     if 1 < sizes.images < FEWEST_IMAGES:
-        return f"95 % intervals of sizes need at least {FEWEST_IMAGES} images; there are {sizes.images}."
+        return f"95 % intervals of sizes need at least {FEWEST_IMAGES} images {COUNTED}; there are {sizes.images}."
     if _images_alike(sizes):
         return "95 % intervals are not defined: all images have the same sizes."
     counting = effective_number(sizes.weights["number"])
     if counting < LEAST:
         return f"95 % intervals need at least {LEAST} sizes; with edge weights these {n} count as {counting:.1f}."
     if way == "volume" and 1 < sizes.images < LEAST_IMAGES:
-        return f"95 % intervals by volume need at least {LEAST_IMAGES} images; there are {sizes.images}."
+        return f"95 % intervals by volume need at least {LEAST_IMAGES} images {COUNTED}; there are {sizes.images}."
     carrying = carriers(sizes, way)
     if way != "number" and carrying < CARRYING:
         return (

@@ -23,7 +23,7 @@ from .budget_table import ANSWERS, COVERAGE, UNRESOLVED
 from .distribution import Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson, with_hidden
-from .quantities import Value, decimals_beside, readable, significant
+from .quantities import Value, decimals_beside, decimals_of_end, readable, significant
 from .results import Budget, Contribution, Uncertainty
 
 ERROR = "median_error"  # per cent, of a card's scores
@@ -144,16 +144,14 @@ def _total(
     estimate = readable(Value(times * value, low, high, unit))
     if estimate.low is not None and estimate.high is not None:
         most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high)
-        span = (
-            f"{significant(estimate.low, most=most)} to {significant(estimate.high, most=most)} {estimate.unit}"
-            f" with the total uncertainty (k = {COVERAGE})"
-        )
+        start, end = (significant(at, most=decimals_of_end(at, most)) for at in (estimate.low, estimate.high))
+        span = f"{start} to {end} {estimate.unit} with the total uncertainty (k = {COVERAGE})"
     reduce = f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
     missing = f" Not included, because not known: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
         value=value,
-        standard=total,
-        expanded=COVERAGE * total,
+        standard=total if ends else None,
+        expanded=COVERAGE * total if ends else None,
         ends=ends,
         without=without,
         largest=largest["name"],
@@ -310,7 +308,7 @@ def _within(case: Case) -> Contribution:
         "Sampling of particles",
         f"{len(case.sizes):,} particles; interval between order statistics, and Wilson's interval."
         if effect.median is not None
-        else undefined(case.sizes),
+        else f"Wilson's interval of the fraction. Of the median not known: {undefined(case.sizes)}",
         "count more particles.",
         effect,
     )
@@ -333,11 +331,11 @@ def _between(case: Case) -> Contribution:
         None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
         for some, all_ in zip(inside, whole, strict=True)
     ]
-    source = (
-        f"Not known: {images} images differ too much, or have too few particles, to predict the next one."
-        if None in parts
-        else f"How much {images} images differ beyond the sampling of particles (intervals by image)."
-    )
+    source = f"How much {images} images differ beyond the sampling of particles (intervals by image)."
+    if None in parts:
+        few = f"not known: {images} images differ too much, or have too few particles, to predict the next one."
+        of = "median" if parts[0] is None else "fraction"
+        source = f"N{few[1:]}" if parts == [None, None] else f"{source} Of the {of} {few}"
     return _contribution(name, title, source, remedy, Effect(*parts))
 
 

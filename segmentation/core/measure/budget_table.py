@@ -20,28 +20,23 @@ def answers_of(nano: Any) -> list[str]:
 
 
 def lines(budget: Mapping[str, Any]) -> Iterator[Line]:
-    """The table of a budget but for its last line: the contributions and their sum."""
+    """The table of a budget but for its last line, the interval: the contributions, and their sum where there is an
+    interval."""
     for row in budget["rows"]:
         yield row["title"], row["source"], row["median"], row["fraction_100nm"]
     source = "Square root of the sum of squares of the known contributions."
-    yield _sum(budget, "Combined standard uncertainty", source, "standard")
+    median, fraction = (budget[answer]["standard"] if budget[answer]["ends"] else None for answer in ANSWERS)
+    yield "Combined standard uncertainty", source, median, fraction
 
 
-def expanded(budget: Mapping[str, Any]) -> Line:
-    """The last line as numbers; people read the interval in its place, which few sizes and contacts make uneven."""
-    return _sum(budget, "Expanded uncertainty", expanded_source(budget), "expanded")
-
-
-def _sum(budget: Mapping[str, Any], title: str, source: str, key: str) -> Line:
-    """A sum of the contributions, only of answers that have an interval."""
-    median, fraction = (budget[answer][key] if budget[answer]["ends"] else None for answer in ANSWERS)
-    return title, source, median, fraction
-
-
-def expanded_source(budget: Mapping[str, Any]) -> str:
-    """How far the total reaches, and why it may reach further on one side."""
+def ends_words(budget: Mapping[str, Any], things: str) -> str:
+    """How the ends of the interval come of the contributions, and why one may be further away than the other. things:
+    whose number sampling depends on."""
     is_one_sided = any(row["title"] == UNRESOLVED and row["fraction_100nm"] for row in budget["rows"])
-    return f"k = {COVERAGE}.{f' {ONE_SIDED} So the interval is longer on that side.' * is_one_sided}"
+    joined = (
+        f"Each end joins the contributions in quadrature (k = {COVERAGE}). With few {things} one end is further away."
+    )
+    return f"{joined}{f' {ONE_SIDED}' * is_one_sided}"
 
 
 def uncertainty_words(value: float | None, answer: str = "median") -> str:

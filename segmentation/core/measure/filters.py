@@ -42,7 +42,7 @@ class Reason(StrEnum):
     UNRESOLVED = "below the resolution limit"
     UNSURE = "low confidence"
     ODD = "odd shape"
-    SHORT = "too short for a fibre"
+    SHORT = "not clearly a fibre"
     THIN = "thinner than 3 px"
     PIECE = "piece between other fibres"
 
@@ -86,7 +86,10 @@ _DEFINITIONS = {
         f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
         " as is usual for several particles or a crack, not for one particle."
     ),
-    Reason.SHORT: "It is less than three times as long as wide, such as a bead. It is counted apart.",
+    Reason.SHORT: (
+        "When it was outlined, its middle line was short beside its area: a bead, a speck, or fibres that could not be"
+        " told apart. It is counted apart."
+    ),
     Reason.PIECE: (
         "It is shorter than three typical fibre widths and shows no end. It is a piece of a fibre that others cover."
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,35 +11,34 @@ from scipy import ndimage
 from scipy.stats import chi2
 
 from ..micrograph.types import Calibration
+from .bootstrap import intervals
+from .distribution import TENTHS, WEIGHTINGS, WeightedSizes, figures
 from .drawn import with_scale
 from .fibres import FibreMeasures
 from .fields import BLOCKS, ONE_EACH, block_of, if_enough, mean_of, over_blocks, per_block
 from .filters import Reason
 from .pooled_fields import nested
-from .quantities import NUMBERS, Value
+from .quantities import NUMBERS, Unit, Value
 from .table import Table
 
 Floats = NDArray[np.float64]
 WHO_NM = 5000.0, 3000.0  # length over and diameter under which a fibre counts
 WHO_ASPECT = 3.0
 MANY = 10  # pores, from which a median has an interval
-TENTHS = {"fibre_d10_by_length": 0.1, "fibre_d50_by_length": 0.5, "fibre_d90_by_length": 0.9}
+OF_LENGTH = {"fibre_diameter_by_length": "mean"} | {f"fibre_{name}_by_length": name for name in TENTHS}
 
 
 def numbers_of(
-    table: Table, measures: FibreMeasures, labels: NDArray[np.int32], calibration: Calibration
+    table: Table, measures: FibreMeasures, labels: NDArray[np.int32], calibration: Calibration, seed: int
 ) -> dict[str, Value]:
-    """The numbers of a mat by name. table: of its objects. labels: (H, W) of the analysed rows."""
+    """The numbers of a mat by name. table: of its objects. labels: (H, W) of the analysed rows. seed: of the draws."""
     px, shape = table.nm_per_pixel or 1.0, (labels.shape[0], labels.shape[1])
     counted = np.flatnonzero(table.kept)
     is_counted = table.kept[measures.owners]
     steps, angles, owners = measures.steps[is_counted] * px, measures.angles[is_counted], measures.owners[is_counted]
     pixels = np.floor(measures.points[is_counted]).astype(int)
     block = block_of(pixels[:, 0], pixels[:, 1], shape)
-    position = np.searchsorted(counted, owners)
-    cells = block * max(len(counted), 1) + position
-    lengths = np.bincount(cells, steps, BLOCKS**2 * max(len(counted), 1)).astype(float)
-    lengths = lengths.reshape(BLOCKS**2, -1)  # of each counted fibre in each block
+    lengths = np.bincount(np.searchsorted(counted, owners), steps, len(counted)).astype(float)  # of each counted fibre
 
     def scaled(name: str, figure: Callable[[Floats], float], sums: Floats) -> Value:
         quantity = NUMBERS[name]
@@ -47,7 +47,15 @@ def numbers_of(
         return with_scale(value, calibration.standard_uncertainty, quantity.power)
 
     area = labels.size * px**2 / BLOCKS**2
-    by_length = figures_by_length(table.length("fibre_diameter")[counted])
+    sizes = by_length(table.length("fibre_diameter")[counted], lengths, table.unit)
+    # Each fibre has one diameter, however many parts of the image it crosses: intervals as by number.
+    rng = np.random.default_rng(seed)
+    by_way = dict.fromkeys(WEIGHTINGS, figures(sizes.size, sizes.weights["number"]))
+    ends = intervals(sizes, by_way, rng, calibration.standard_uncertainty or 0.0)["number"]
+    of_length = {name: Value(value, unit=table.unit) for name, value in figures_by_length(sizes).items()}
+    for name, figure in OF_LENGTH.items():
+        if both := ends[figure]:
+            of_length[name] = replace(of_length[name], low=both[0], high=both[1])
     parts = (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)
     turns = np.stack([np.bincount(block, part, BLOCKS**2) for part in parts], 1).astype(float)
     crossed_over = measures.over * table.kept
@@ -57,7 +65,7 @@ def numbers_of(
     whole = with_length(table)
     has_fibres = len(counted) > 0
     return {
-        **nested({name: scaled(name, figure, lengths) for name, figure in by_length.items()}),
+        **nested(of_length),
         "whole_fibres": Value(float(whole.kept.sum())),
         "fibre_length_mean": mean_of(whole, "fibre_length", "exclude", calibration),
         "order_parameter": scaled("order_parameter", order_parameter, turns) if has_fibres else Value(None),
@@ -67,27 +75,23 @@ def numbers_of(
             "crossing_density", lambda sums: sums[0] / (area * sums[1]), np.stack([crossings, ONE_EACH], 1)
         ),
         "fibre_length_density": scaled(
-            "fibre_length_density", lambda sums: sums[0] / (area * sums[1]), np.stack([lengths.sum(1), ONE_EACH], 1)
+            "fibre_length_density", lambda sums: sums[0] / (area * sums[1]), np.stack([turns[:, 2], ONE_EACH], 1)
         ),
         "who_fibres": who_fibres(table),
     }
 
 
-def figures_by_length(diameters: Floats) -> dict[str, Callable[[Floats], float]]:
-    """Mean and percentiles of the diameters (n,), by name, as functions of the length (n,) of each; NaN without any."""
-    order = np.argsort(diameters)
+def by_length(diameters: Floats, lengths: Floats, unit: Unit) -> WeightedSizes:
+    """The diameters (n,) of fibres weighted by their lengths (n,)."""
+    order = np.argsort(diameters, kind="stable")
+    weights = lengths[order] / max(float(lengths.mean()), 1e-9) if len(lengths) else lengths
+    return WeightedSizes(unit, diameters[order], diameters[order], dict.fromkeys(WEIGHTINGS, weights))
 
-    def percentile(share: float) -> Callable[[Floats], float]:
-        def figure(lengths: Floats) -> float:
-            reached = np.cumsum(lengths[order]) - lengths[order] / 2
-            return float(np.interp(share * lengths.sum(), reached, diameters[order])) if lengths.sum() else np.nan
 
-        return figure
-
-    def mean(lengths: Floats) -> float:
-        return float(lengths @ diameters / lengths.sum()) if lengths.sum() else np.nan
-
-    return {"fibre_diameter_by_length": mean} | {name: percentile(share) for name, share in TENTHS.items()}
+def figures_by_length(sizes: WeightedSizes) -> dict[str, float | None]:
+    """Mean and percentiles of `by_length` by name: at least so much of the length is no thicker (ISO 9276-2)."""
+    of = figures(sizes.size, sizes.weights["area"], "area")
+    return {name: of[figure] for name, figure in OF_LENGTH.items()}
 
 
 def with_length(table: Table) -> Table:

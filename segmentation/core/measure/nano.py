@@ -51,8 +51,8 @@ class Terms:
     uncertainty: of the calibration, relative, 0 if not known. field_spread: see `nano_fraction`. pixel: nm, of
     the coarsest image, None without a calibration. filter: whether it was on. checked: whether the accuracy of
     the magnification is given, not only the rounding of the scale. obstacle: what the user must do before any verdict,
-    and a short reason. mixed: whether other images have smaller pixels, so that counting begins at no single length.
-    found: earlier results of `fraction`.
+    and a short reason; one in doubt comes before what would move the interval. mixed: whether other images have smaller
+    pixels, so that counting begins at no single length. found: earlier results of `fraction`.
     """
 
     uncertainty: float = 0.0
@@ -221,10 +221,10 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
     if size[-1] - size[0] <= SAME * size[-1]:
         equal = "Measured outlines: all sizes here are equal, which no real specimen shows."
         return "undecided", "all sizes are equal", equal
+    if terms.obstacle and (word != "undecided" or terms.obstacle.doubt):
+        return "undecided", terms.obstacle.short, terms.obstacle.text
     if word == "undecided":
         return word, "the interval includes 50 %", _deciding(variants["as analysed"], terms)
-    if terms.obstacle:
-        return "undecided", terms.obstacle.short, terms.obstacle.text
     return word, "", ""
 
 

@@ -33,17 +33,18 @@ def centres(table: Table) -> Floats:
     return np.stack([table["centroid_x_px"], table["centroid_y_px"]], axis=1) + 0.5
 
 
-def with_neighbours(table: Table, labels: NDArray[np.int32], frame: tuple[int, int]) -> Table:
+def with_neighbours(table: Table, labels: NDArray[np.int32], frame: tuple[int, int], *, bounded: bool = False) -> Table:
     """The table with the columns of this module; NaN for what is not there, or has no neighbour.
 
-    labels: (H, W) with 1..n in the order of the table. frame: width and height of the analysed area in px.
+    labels: (H, W) with 1..n in the order of the table. frame: width and height of the analysed area in px. bounded: see
+    `Task`; from edge to edge such objects are as far apart as their boundary was drawn wide, which is not measured.
     """
     there, n = np.flatnonzero(present(table)), len(table)
     measured = {name: np.full(n, np.nan) for name in ("neighbour_distance", "neighbour_gap", "local_density")}
     if len(there) > 1:
         points = centres(table)[there]
         measured["neighbour_distance"][there] = cKDTree(points).query(points, k=2)[0][:, 1]
-        if len(there) <= MOST:
+        if len(there) <= MOST and not bounded:
             measured["neighbour_gap"][there] = gaps(labels, there, points)
         measured["local_density"][there] = local_densities(points, frame)
     size = table.nm_per_pixel or 1.0

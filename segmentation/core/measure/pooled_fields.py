@@ -17,7 +17,7 @@ import numpy as np
 
 from .distribution import Edge, Floats, WeightedSizes
 from .drawn import WIDEST_BY_IMAGE, Z95, t95
-from .quantities import OF, POISSON, Unit, Value, number
+from .quantities import OF, Unit, Value, number
 from .table import Table
 
 OTHER_NUMBERS = "Its model has other classes than the model of the first image."
@@ -84,6 +84,16 @@ def jackknife_error(without: Floats) -> Floats:
     return error
 
 
+def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> tuple[float, float]:
+    """The ends of the share of `parts` (m,) in `wholes` (m,) of m images; of several they are at least as far away as
+    those of Student's interval over the images, by the jackknife."""
+    if len(parts) < 2:
+        return low, high
+    without = (parts.sum() - parts) / (wholes.sum() - wholes)
+    share, half = parts.sum() / wholes.sum(), t95(len(parts) - 1) * float(jackknife_error(without[:, None])[0])
+    return max(0.0, min(low, share - half)), min(1.0, max(high, share + half))
+
+
 def cannot_join(fields: Sequence[FieldOfView]) -> list[str]:
     """For each image "" or a sentence that says why it cannot be combined with the others. An image that an earlier
     version measured may lack some figures of every class."""
@@ -122,8 +132,7 @@ def pooled_quantities(
         is_share = quantity.kind == "fraction"
         result = Value(value, unit=quantity.unit(unit))
         unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
-        is_count = quantity.kind == "integer" or quantity.extreme or quantity.interval == POISSON
-        has_spread = not is_count and None not in without
+        has_spread = not quantity.of_amount and None not in without
         if value is not None and has_spread and not unscaled:
             every = np.array([value, longer[name] or value, shorter[name] or value, *without], float)
             in_logs = not is_share and not quantity.signed and bool((every > 0).all())

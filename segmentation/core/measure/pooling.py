@@ -51,13 +51,14 @@ def pool(
     filter: bool = False,
     field_spread: float = 0.0,
     evidence: Evidence | None = None,
+    obstacle: Flag | None = None,
 ) -> PooledStatistics:
     """Pool the judged tables of several images of one specimen.
 
     size, screened: see `summarise`.
     excluded: for each table "" or the reason why it is left out. By default an image without a scale is left out if
     others have one. calibration: all images share its error, so its uncertainty counts once. filter: whether the
-    filter was on. field_spread, evidence: see `summarise`; field_spread is for a sample of one image.
+    filter was on. field_spread, evidence, obstacle: see `summarise`; the first is for a sample of one image.
     Raises ValueError if there are no tables.
     """
     if not tables:
@@ -69,7 +70,7 @@ def pool(
         chosen,
         size=size,
         screened=screened,
-        obstacle=_obstacle(chosen, excluded),
+        obstacle=obstacle or _obstacle(chosen, excluded),
         edge=edge,
         filter=filter,
         calibration=calibration,

@@ -58,6 +58,11 @@ def decimals_beside(value: float, low: float, high: float) -> int | None:
     return max(decimals((high - low) / 2, 2), decimals(value, 2))
 
 
+def decimals_of_end(end: float, most: int | None) -> int | None:
+    """The decimals of an end of an interval: those of the number, and one more where a single digit would be left."""
+    return most if most is None or not end else max(most, min(decimals(end, 2), most + 1))
+
+
 @dataclass(frozen=True)
 class Quantity:
     """One column of a table, or one number of a result.
@@ -90,6 +95,11 @@ class Quantity:
         return BETWEEN if by_image and self.interval not in (POISSON, GROUPS) else self.interval
 
     @property
+    def of_amount(self) -> bool:
+        """Whether it depends on how much was looked at: a count, a sum or an extreme."""
+        return self.kind == "integer" or self.extreme or self.interval == POISSON
+
+    @property
     def label(self) -> str:
         """Its title within a line: "geometric mean", "D10"."""
         title = self.title
@@ -118,7 +128,8 @@ class Value:
     total: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As `from_dict` reads it. interval: the ends that people read; low and high count objects alone."""
+        """As `from_dict` reads it. interval: the ends that people read; low and high: those without the total
+        uncertainty, the same where it is not known."""
         ends = None if self.low is None or self.high is None else [self.low, self.high]
         interval = list(self.total) if self.total else ends
         return {"value": self.value, "interval": interval, "low": self.low, "high": self.high, "unit": self.unit}

@@ -236,8 +236,10 @@ class Uncertainty(TypedDict):
     """The total of the contributions to one answer."""
 
     value: float
-    standard: Annotated[float, meaning("combined standard uncertainty of the known contributions")]
-    expanded: Annotated[float, meaning("standard times coverage_factor")]
+    standard: Annotated[
+        float | None, meaning("combined standard uncertainty of the known contributions; null without `ends`")
+    ]
+    expanded: Annotated[float | None, meaning("standard times coverage_factor; null without `ends`")]
     ends: Annotated[
         list[float] | None,
         meaning("95 % interval with the total uncertainty; null without one"),
@@ -313,7 +315,7 @@ class Statistics:
     """
 
     unit: Annotated[Unit, meaning("of every size here")]
-    n_kept: Count
+    n_kept: Annotated[Count, meaning("objects with a size; what is only counted, as grains at the frame, is not in it")]
     n_set_aside: Count
     set_aside: Annotated[dict[str, Count], meaning("objects left out, by reason")] = field(default_factory=dict)
     mean: float | None = None

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from .bootstrap import median_interval, undefined
 from .distribution import Edge, Floats, WeightedSizes, figures
-from .drawn import t95
 from .fractions import wilson
 from .hulls import Hulls, find_hulls
-from .pooled_fields import jackknife_error
+from .pooled_fields import ends_between
 from .quantities import COLUMNS
 from .results import SHAPES, Extent, Rods, ShapeShare
 from .runs import find_runs
@@ -55,11 +54,7 @@ def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:
     every: dict[str, ShapeShare] = {}
     for number, name in enumerate(SHAPES):
         n = int(counts[:, number].sum())
-        low, high = wilson(n, total)
-        if len(counts) > 1:
-            others = counts.sum(0) - counts
-            half = t95(len(counts) - 1) * float(jackknife_error((others[:, number] / others.sum(1))[:, None])[0])
-            low, high = max(0.0, min(low, n / total - half)), min(1.0, max(high, n / total + half))
+        low, high = ends_between(counts[:, number], counts.sum(1), *wilson(n, total))
         every[name] = ShapeShare(n=n, share=n / total, low=low, high=high)
     return every
 

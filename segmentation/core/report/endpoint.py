@@ -13,7 +13,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from ..measure.quantities import NUMBERS
-from ..measure.results import BUDGETED, Statistics
+from ..measure.results import Statistics
 from ..sample import SampleAnalysis
 from .entries import Entry
 from .exports.result import as_dict
@@ -110,17 +110,14 @@ def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], about: Summary
 
 
 def _effects(statistics: Statistics) -> Iterator[dict[str, Any]]:
-    """The figures by number, each with the 95 % interval of the page and, if known, its expanded uncertainty."""
+    """The figures by number, each with the 95 % interval of the page. `errorValue` is left empty: one number for both
+    sides would contradict an interval whose ends are not as far away."""
     for name, endpoint in ENDPOINTS.items():
         number, fraction = Entry.of(name, statistics.value(name)).reported, NUMBERS[name].kind == "fraction"
         times, unit = (100.0, "%") if fraction else (1.0, number.unit)
         if number.value is None:
             continue
         result: dict[str, Any] = {"loQualifier": "=", "loValue": times * number.value, "unit": unit}
-        budget: Mapping[str, Any] = statistics.budget or {}
-        if (total := budget.get(BUDGETED.get(name, name))) and total["ends"]:
-            share = 1.0 if fraction else number.value
-            result |= {"errQualifier": "expanded uncertainty, k = 2", "errorValue": times * share * total["expanded"]}
         conditions: dict[str, Any] = {"WEIGHTING": "by number"}
         if number.low is not None and number.high is not None:
             ends = {"loQualifier": ">=", "loValue": times * number.low, "upValue": times * number.high}

@@ -19,6 +19,7 @@ from ..measure.quantities import (
     UnknownQuantity,
     Value,
     decimals_beside,
+    decimals_of_end,
     in_micrometres,
     number,
     readable,
@@ -68,15 +69,19 @@ class Entry:
         return self.number.total
 
     @property
-    def write(self) -> Callable[[float], str]:
+    def write(self) -> Callable[..., str]:
         """What writes a number of its kind, without unit: no digit that its interval leaves open, but two at least."""
         if self.kind == "integer":
-            return "{:,.0f}".format
+            return "{:,.0f}".format  # which ignores `most`
+        return partial(hundredths if self.kind == "fraction" else significant, most=self._most)
+
+    @property
+    def _most(self) -> int | None:
         low, high = self.total or (self.number.low, self.number.high)
-        write = hundredths if self.kind == "fraction" else significant
-        if low is None or high is None or (most := decimals_beside(self.number.value or 0.0, low, high)) is None:
-            return write
-        return partial(write, most=most)
+        return None if low is None or high is None else decimals_beside(self.number.value or 0.0, low, high)
+
+    def _end(self, end: float) -> str:
+        return self.write(end, most=decimals_of_end(end, self._most))
 
     @property
     def value(self) -> str:
@@ -95,7 +100,7 @@ class Entry:
     @property
     def ends(self) -> str:
         """Such as "148–163": with all that is known, else as `counting`; "" where there is none."""
-        return interval_words(*self.total, self.write) if self.total else self.counting
+        return interval_words(*self.total, self._end) if self.total else self.counting
 
     @property
     def interval(self) -> str:
@@ -113,10 +118,15 @@ class Entry:
         return self.number.reported
 
     @property
+    def in_cells(self) -> Value:
+        """The same for the cells of a workbook: a fraction in per cent."""
+        return self.reported.times(100, "%") if self.kind == "fraction" else self.reported
+
+    @property
     def counting(self) -> str:
         """The interval of what it `holds` alone, such as "148–163"; "" where there is none."""
         low, high = self.number.low, self.number.high
-        return "" if low is None or high is None else interval_words(low, high, self.write)
+        return "" if low is None or high is None else interval_words(low, high, self._end)
 
     @property
     def words(self) -> str:
@@ -177,8 +187,10 @@ def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Ent
 
 
 def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:
-    """Nearest neighbours, each with what chance would give, and the alignment."""
+    """Nearest neighbours as far as measured, each with what chance would give, and the alignment."""
     for name, neighbours in (("neighbour_distance", arrangement["centre"]), ("neighbour_gap", arrangement["edge"])):
+        if neighbours["mean"] is None:
+            continue
         entry = Entry.of(
             name, readable(Value(neighbours["mean"], neighbours["low"], neighbours["high"], arrangement["unit"]))
         )

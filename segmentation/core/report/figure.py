@@ -87,8 +87,7 @@ def caption_of(sample: SampleAnalysis, letters: int) -> str:
         numbers = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
         numbers += [f"{uncapital(entry.term)} {entry.words}" for entry in summary.headlines if entry.interval]
     else:
-        parts = ((entry, f" ({entry.below})" if entry.below else "") for entry in summary.leading)
-        numbers = [f"{uncapital(entry.term)} {entry.words}{below}" for entry, below in parts]
+        numbers = [f"{uncapital(entry.term)} {entry.words}" for entry in summary.leading]
     line = name
     for index, number in enumerate(numbers):
         longer = f"{line}{', ' if index else ': '}{number}"
@@ -107,7 +106,8 @@ def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
     below = "B" if distribution is None else "C"
     is_shaded = any(sample.quantities[name].low is not None for name in sample.headline_quantities)
     together = f"dashed{' and shaded' * is_shaded}: all together"
-    _text(figure, 0.035, 0.55, f"{below}  Each image; {together}", fontsize=9, color=INK)
+    line = f"{below}  Each image; {together}. {Summary.of(sample).shared_errors}"
+    _text(figure, 0.035, 0.55, line, fontsize=9, color=INK)
     draw_numbers(figure, sample, 2 if distribution is None else 1)
 
 
@@ -119,6 +119,7 @@ def _draw_images(figure: Sheet, sample: SampleAnalysis) -> None:
     medians = figure.add_axes((0.66, 0.59, 0.325, 0.3))
     draw_by_image(medians, sample, "median")
     medians.set_title("B  Median of each image; dashed: all together", loc="left", fontsize=9, pad=4)
+    _text(figure, 0.985, 0.525, Summary.of(sample).shared_errors, ha="right", fontsize=7, color=INK)
     _text(figure, 0.035, 0.505, draw_multiples(figure, sample), fontsize=9, color=INK)
 
 

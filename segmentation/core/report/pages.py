@@ -175,6 +175,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
     elif summary.leading:
         yield abreast(*map(_large, summary.leading))
+        yield words(f"{summary.set_aside_count:,} left out" if summary.set_aside_count else "", SMALL)
         yield words(summary.statistics.interval_note if summary.statistics else "", SMALL)
 
 
@@ -215,7 +216,7 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     if not refused and distribution is not None and summary.kept:
         yield from sections.nano_card(summary)
         yield from sections.distribution(distribution, summary)
-        yield from sections.sensitivity(distribution.statistics)
+        yield from sections.sensitivity(summary)
         yield from sections.budget(summary)
         yield from sections.recommendation(distribution.statistics)
     if sample.analysis is None:
@@ -277,5 +278,6 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
     for name in filter(sample.quantities.__contains__, names):
         if any(value.value is not None for value in sample.by_image(name)):
-            yield words(f"{number(name).title} of each image, with its own 95 % interval; dashed: all together.", SMALL)
+            line = f"{number(name).title} of each image, with its own 95 % interval; dashed: all together."
+            yield words(f"{line} {Summary.of(sample).shared_errors}", SMALL)
             yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)

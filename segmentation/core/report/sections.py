@@ -11,7 +11,6 @@ from reportlab.platypus import Flowable
 
 from ..flags import Flag
 from ..labels.segmentation import MASKS
-from ..measure.budget_table import ONE_SIDED, UNRESOLVED
 from ..measure.filters import LEAST_CONFIDENCE
 from ..measure.fitting import CHANCE, CLOSE, NEAR
 from ..measure.quantities import Value
@@ -48,13 +47,9 @@ GOOD_FIT = (
     f" fair: at most {NEAR:g}."
 )
 SENSITIVITY = (
-    "Each line changes one setting; its interval has counting only. Doubtful: confidence under"
+    "Each line changes one setting; its interval is of sampling alone. Doubtful: confidence under"
     f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres. Edges weighted: particles"
     " likely to touch the frame get more weight (Miles, Lantuéjoul)."
-)
-BARS = (
-    "Bars: standard uncertainties. Each end of the total joins them in quadrature (k = 2). Where counted objects are"
-    " few, counting reaches further to one side than its bar shows."
 )
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
 ABREAST = 3
@@ -81,11 +76,10 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     if drawn.few:
         return [words(f"{drawn.size_words}."), *numbers(summary)]
     charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, drawn), 0.17)]
+    sentence = "Share of all up to each size."
     if statistics.convergence is not None and len(statistics.convergence["n"]) > 1:
         charts.append(chart(lambda ax: draw_convergence(ax, statistics, things), 0.15))
-    sentence = (
-        "Left: share of all up to each size. Right: median of the first ones in random order, with its 95 % interval."
-    )
+        sentence = f"Left: s{sentence[1:]} Right: median of the first ones in random order, with its 95 % interval."
     return [
         heading("Size distribution"),
         together(abreast(*charts), words(f"{sentence} {summary.enough}", SMALL)),
@@ -106,9 +100,10 @@ def numbers(summary: Summary) -> Iterator[Flowable]:
         )
 
 
-def sensitivity(statistics: Statistics) -> list[Flowable]:
+def sensitivity(summary: Summary) -> list[Flowable]:
     """How settings and calibration change the fraction."""
-    if statistics.nano is None or not statistics.nano["sensitivity"]:
+    nano = summary.nano
+    if nano is None or not nano["sensitivity"]:
         return []
     lines = [
         [
@@ -117,10 +112,10 @@ def sensitivity(statistics: Statistics) -> list[Flowable]:
             f"{entry.interval} %",
             f"{line['n']:,}",
         ]
-        for line in statistics.nano["sensitivity"]
+        for line in nano["sensitivity"]
         for entry in [Entry("", "", Value(line["fraction"], line["low"], line["high"]), kind="fraction")]
     ]
-    head = ["Setting", "1 to 100 nm", "95 %, counting", "N"]
+    head = ["Setting", "1 to 100 nm", "95 % interval", "N"]
     return [
         heading("How settings change the fraction"),
         table(head, lines, (1.5, 1, 1, 1), small=True),
@@ -163,8 +158,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     ]
     yield heading("Uncertainty")
     yield abreast(*drawn)
-    contacts = any(UNRESOLVED in part for answer in answers for part in answer.parts)
-    yield words(f"{BARS}{f' {ONE_SIDED}' if contacts else ''}{summary.unknown_parts}", SMALL)
+    yield words(f"Bars: standard uncertainties. {summary.ends_line}{summary.unknown_parts}", SMALL)
 
 
 def recommendation(statistics: Statistics) -> list[Flowable]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag
-from ..measure.budget_table import NOT_KNOWN, answers_of, expanded_source, lines, uncertainty_words
+from ..measure.budget_table import NOT_KNOWN, answers_of, ends_words, lines, uncertainty_words
 from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
@@ -86,17 +86,29 @@ class Summary:
         """The entry with what its interval includes: of each number the one place that decides it."""
         quantity, of = known_number(entry.name), self.statistics
         by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
-        doubt = (of.relative_uncertainty if of else self.scale_doubt) or 0.0
         rows = of.budget["rows"] if of and of.budget else []
         assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in rows)
-        parts = [quantity.basis(by_image)]
-        if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled):
-            parts.append(f"scale ({doubt_words(doubt)})")
+        parts = [quantity.basis(by_image), *filter(None, [self._scale_in(quantity)])]
         parts += ["fields"] * (assumed and entry.name == "fraction_100nm" and not by_image)
         holds = (
             "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
         )
         return replace(entry, holds=holds) if entry.number.low is not None else entry
+
+    def _scale_in(self, quantity: Quantity) -> str:
+        """The part of the scale in the quantity's intervals, "" where it is not worth a word."""
+        doubt = (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
+        is_worth = doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled)
+        return f"scale ({doubt_words(doubt)})" if is_worth else ""
+
+    @property
+    def shared_errors(self) -> str:
+        """A sentence where the intervals of images beside each other hold what all images share."""
+        first = next((entry.name for entry in self.known_quantities if entry.kind != "integer"), "median")
+        shared = "the error of the scale, which all images share" * bool(self._scale_in(known_number(first)))
+        if self.screened and self.budget:
+            shared = "errors that all images share, and an assumed spread of fields"
+        return f"Each interval holds {shared}: overlap does not show that images agree." if shared else ""
 
     @property
     def screened(self) -> bool:
@@ -132,7 +144,7 @@ class Summary:
         entries = [] if self.screened else answers(self.stored_quantities)
         if not self._by_image or (self.statistics and self.statistics.interval_note):
             return entries
-        without = {entry.name for entry in entries if entry.kind == "integer" or known_number(entry.name).extreme}
+        without = {entry.name for entry in entries if known_number(entry.name).of_amount}
         without |= {entry.name for entry in entries if not entry.number.value or entry.unit.startswith("px")}
         return [replace(entry, caution="" if entry.name in without else self.few) for entry in entries]
 
@@ -252,9 +264,11 @@ class Summary:
 
     @property
     def without_interval(self) -> str:
-        """Why some numbers of the tables have no interval, in one line; "" where all have one."""
-        entries = (*self.sizes, *self.known_quantities)
-        return f"Numbers without an interval: {self.few}." * any(entry.interval and not entry.ends for entry in entries)
+        """Which numbers of the tables have no interval although their kind has one, and why, in one line; "" without
+        any."""
+        entries = (entry for entry in (*self.sizes, *self.known_quantities) if entry.interval and not entry.ends)
+        names = dict.fromkeys(known_number(entry.name.partition(OF)[0]).label for entry in entries)
+        return f"{capital(self.few)} for an interval: {', '.join(names)}." if names else ""
 
     @property
     def _by_image(self) -> bool:
@@ -322,8 +336,7 @@ class Summary:
     def interval_line(self) -> str:
         """What the intervals beside the numbers include, or why those of sizes are missing."""
         of, contents = self.statistics if self.kept else None, self.interval_contents
-        shown = of.cautions if of and (self.screened or not self.several) else []
-        notes = [of.interval_note] if of and of.interval_note else shown
+        notes = ([of.interval_note] if of.interval_note else of.cautions) if of else []
         return " ".join([f"The intervals are at 95 %. {contents}", *notes] if contents else notes)
 
     @property
@@ -430,6 +443,12 @@ class Summary:
         return verdict_words(self.nano) if self.nano else ""
 
     @property
+    def ends_line(self) -> str:
+        """How the ends of the total uncertainty come of its contributions; "" without a budget."""
+        budget = self.statistics.budget if self.statistics else None
+        return ends_words(budget, "images" if self._by_image else self.things) if budget else ""
+
+    @property
     def budget(self) -> BudgetTable | None:
         """None of pixels."""
         budget = self.statistics.budget if self.statistics else None
@@ -442,7 +461,7 @@ class Summary:
         totals: Mapping[str, Any] = budget
         entries = [self.by_number(name) for name in names]
         ends = [f"{entry.interval} {entry.unit}" if entry.total else NOT_KNOWN for entry in entries]
-        rows.append(("95 % interval with the total uncertainty", expanded_source(budget), ends))
+        rows.append(("95 % interval with the total uncertainty", self.ends_line, ends))
         return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
 
     @property
@@ -509,8 +528,9 @@ class Summary:
             return
         counted = f", of {self.things}{counted_from(statistics.nano)}" if statistics.nano else ""
         yield replace(self.by_number("fraction_100nm"), term=f"fraction by number from 1 to 100 nm{counted}")
-        for name in DOUBTFUL_FRACTIONS:
-            yield replace(self.by_number(name), term=NUMBERS[name].label)
+        for name in DOUBTFUL_FRACTIONS:  # where it is another; its interval, of sampling alone, is in the sensitivity
+            if (share := getattr(statistics, name)) not in (None, statistics.fraction_100nm):
+                yield replace(Entry.of(name, Value(share)), term=NUMBERS[name].label)
         if statistics.recommendation is not None:
             vssa = Value(statistics.recommendation["vssa"], unit="m²/cm³")
             yield Entry("vssa", "volume-specific surface area", vssa)

@@ -117,7 +117,7 @@ def measure(
         "fibres": Value(float(table.kept.sum())),
         "fibre_diameter_mean": sizes.value("mean"),
         "fibre_diameter_median": sizes.value("median"),
-        **numbers_of(table, measures, covering, calibration),
+        **numbers_of(table, measures, covering, calibration, seed_of(micrograph.sha256)),
         "short_objects": Value(float((table.reasons == str(Reason.SHORT)).sum())),
     }
     return Measured(table, sizes, {name: numbers[name] for name in TASK.quantities}, tuple(doubts(segmentation, table)))
@@ -213,13 +213,17 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():
         yield Flag("No fibre has both ends in view, so there are no lengths.")
     if short_objects := int(is_short.sum()):
-        subject = "1 object is" if short_objects == 1 else f"{short_objects:,} objects are"
-        yield Flag(f"{subject} too short for a fibre and counted apart.", reason=str(Reason.SHORT))
+        subject = (
+            "1 object is not clearly a fibre"
+            if short_objects == 1
+            else f"{short_objects:,} objects are not clearly fibres"
+        )
+        yield Flag(f"{subject}: counted apart.", reason=str(Reason.SHORT))
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; lengths and directions are joined as if all fibres were in one image."""
-    from ..measure.mats import figures_by_length, order_parameter, with_length
+    from ..measure.mats import by_length, figures_by_length, order_parameter, with_length
 
     tables = [field.table for field in fields]
     diameters, lengths, cosines, sines = (
@@ -227,11 +231,11 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
         for name in ("fibre_diameter", "visible_length", "mean_cos", "mean_sin")
     )
     who_fibres = [field.values["who_fibres"] for field in fields]
-    joined = {name: figure(lengths) for name, figure in figures_by_length(diameters).items()}
+    joined = figures_by_length(by_length(diameters, lengths, tables[0].unit))
     joined["order_parameter"] = order_parameter(np.array([lengths @ cosines, lengths @ sines, lengths.sum()]))
     return {
         **by_area(fields),
-        **{name: value if np.isfinite(value) else None for name, value in joined.items()},
+        **{name: None if value is None or np.isnan(value) else value for name, value in joined.items()},
         "fibre_length_mean": pooled_mean([with_length(table) for table in tables], "fibre_length", "exclude"),
         "who_fibres": None if None in who_fibres else float(sum(number or 0.0 for number in who_fibres)),
     }

@@ -183,7 +183,7 @@ def measure(
     obstacle = unseen_specks(segmentation, int(table.kept.sum()))
     if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
         checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
-        obstacle = Flag(checked, "the scale is to be checked")
+        obstacle = Flag.doubtful(checked, "the scale is to be checked")
     statistics = summarise(
         table,
         calibration=calibration,

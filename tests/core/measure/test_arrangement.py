@@ -9,9 +9,11 @@ from segmentation.core.measure.agglomerates import agglomerates
 from segmentation.core.measure.arrangement import Field, arrange, mean_distance, pair_correlation, pooled
 from segmentation.core.measure.neighbours import local_densities, with_neighbours
 from segmentation.core.measure.placement import _apart, _Placed, place, rods
+from segmentation.core.measure.quantities import BETWEEN, NUMBERS
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.entries import arrangement_entries
 
 FRAME = 400, 300  # width and height
 NM = 2.0
@@ -143,6 +145,13 @@ class TestNearestNeighbours:
         assert table["neighbour_gap_px"][:6].tolist() == [0] * 6
         assert table["neighbour_gap_px"][6] == pytest.approx(np.hypot(90, 140), abs=1)
         assert table["neighbour_distance_px"][:6].tolist() == [10] * 6
+
+    def test_where_a_boundary_lies_between_its_width_is_no_distance(self):
+        labels = discs(np.array([(x, y) for x in range(20, 400, 40) for y in range(20, 300, 40)]), 15)
+        table = with_neighbours(table_of(labels), labels, FRAME, bounded=True)
+        found = arrange(table, FRAME, Calibration.absent(), 1, "grains")
+        of_grains, of_particles = ([e.name for e in arrangement_entries(a)] for a in (found, arrangement(labels)))
+        assert of_grains == ["neighbour_distance"] and of_particles == ["neighbour_distance", "neighbour_gap"]
 
     def test_what_is_left_out_is_nobodys_neighbour(self):
         labels = discs(np.array([(50, 50), (70, 50), (120, 50)]), 5)
@@ -309,3 +318,14 @@ class TestAgglomerates:
         assert found["share"] == 0.5 and found["mean_primaries"] == 10 and found["singles"] == 50
         low, high = found["share_interval"]
         assert low < 0.35 and high > 0.6  # Wilson's of 100 particles would be 0.40 to 0.60
+
+    def test_of_several_images_the_share_in_groups_shows_how_they_differ(self):
+        rng = np.random.default_rng(0)
+        few, many = ([*[10] * count, *[1] * (100 - 10 * count)] for count in (2, 9))
+        one, *others = (self.table(self.grown(rng, sizes, 1.8)) for sizes in (few, many, few, many))
+        share = agglomerates([one, *others], 1)["share"]
+        low, high = agglomerates([one, *others], 1)["share_interval"]
+        alike = agglomerates([one, one, one, one], 1)["share_interval"]
+        assert share == 0.55 and (low, high) == pytest.approx((0, 1), abs=0.1), "0.55 plus or minus 3.18 times 0.2"
+        assert alike[1] - alike[0] < 0.5
+        assert NUMBERS["share_in_groups"].basis(by_image=True) == BETWEEN

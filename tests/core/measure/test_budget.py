@@ -151,6 +151,17 @@ def test_a_sample_has_the_spread_that_its_images_show():
     assert rows(pool(apart, evidence=evidence))["threshold"]["median"] is None  # of one image not known
 
 
+def test_an_answer_without_an_interval_has_no_sum_and_each_answer_its_own_source():
+    """Of three images that differ much the fraction has an interval, the median none."""
+    pooled = pool([table(60, median, seed) for seed, median in enumerate((40, 110, 400))], calibration=GIVEN)
+    between = rows(pooled)["sampling_between"]
+    assert between["median"] is None and between["fraction_100nm"] > 0.1
+    assert re.match(r"How much 3 images differ.* Of the median not known: 3 images", between["source"])
+    assert pooled.budget["median"]["standard"] is None and pooled.budget["median"]["expanded"] is None
+    fraction = pooled.budget["fraction_100nm"]
+    assert fraction["expanded"] == 2 * fraction["standard"]
+
+
 def test_the_threshold_of_a_sample_is_the_mean_of_its_images():
     each = [(60, (0.01, 0.02)), (180, (0.03, 0.06))]
     pooled = pool([table(60), table(180)], evidence=Evidence(thresholds=each))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from segmentation.core.flags import Flag
 from segmentation.core.measure.budget import Evidence
 from segmentation.core.measure.convergence import rounded_up
 from segmentation.core.measure.distribution import WeightedSizes
@@ -135,6 +136,16 @@ def test_coarse_pixels_decide_nothing():
     assert found["verdict"] == "undecided"
     assert "magnification" in found["decides"] and "4.0 px" in found["decides"]
     assert card([500, 510] * 50, nm_per_pixel=19.0)["verdict"] == "below"
+
+
+@pytest.mark.parametrize("doubt", [True, False])
+def test_only_what_puts_the_numbers_in_doubt_stands_before_more_particles(doubt):
+    obstacle = Flag("A checked scale.", "the scale is to be checked", doubt)
+    found = card([50] * 260 + [150] * 240, obstacle=obstacle)
+    assert found["verdict"] == "undecided"
+    assert ("more particles" in found["decides"]) == (not doubt)
+    assert card([50] * 500, obstacle=obstacle)["reason"] == "all sizes are equal"
+    assert card([50] * 250 + [60] * 250, obstacle=obstacle)["reason"] == obstacle.short
 
 
 def test_pixels_have_no_card():

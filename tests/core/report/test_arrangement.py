@@ -50,6 +50,7 @@ def test_each_number_has_its_interval_and_what_chance_would_give():
     centre, edge, alignment, share, primaries, diameter, fractal = summary().arrangement
     assert centre.words == "1.20 µm (1.10–1.30)" and centre.below == "at random: 1.50 µm (1.40–1.60)"
     assert edge.below == "" and alignment.below == "12 elongated, along 31°"
+    assert alignment.words == "80 % (70–90)", "as the order parameter of fibres, which has the same formula"
     assert share.words == "75 % (50–90)" and primaries.value == "6.00"
     assert diameter.words == "200 nm" and fractal.words == "1.70 (1.60–1.80)"
 

@@ -142,6 +142,7 @@ def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval
     analysis, words = grains(), said(written(grains(), False))
     every, sized = int(analysis.quantities["grains"].value), analysis.statistics.n_kept
     assert sized < every and f"Grains · {sized} of them have a size" in words
+    assert "median grain diameter" in figure.caption_of(SampleAnalysis.of(analysis), 80)
     assert f"N = {sized}," in words and "grey" not in words and "In colours: counted." in words
     assert "geometric SD" in " ".join(analysis.statistics.cautions) and "geometric SD" not in words
     assert all(f"{name} " in words for name in ("Standard deviation", "D10", "D90"))
@@ -312,7 +313,7 @@ def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
     assert wild.limits(0) is None
     assert Drawn(wild.draws / 8).limits(0) is not None
     words = said(written(make_analysis(14, (200, 260))))
-    assert "Numbers without an interval: too few particles." in words and "elongation, median" in words.lower()
+    assert "Too few particles for an interval: " in words and "elongation, median" in words.lower()
 
 
 @pytest.mark.slow

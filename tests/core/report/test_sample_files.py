@@ -20,7 +20,7 @@ from PIL import Image
 from segmentation.core.combine import combine
 from segmentation.core.flags import Flag, warned
 from segmentation.core.labels.segmentation import MASKS
-from segmentation.core.measure.budget_table import ONE_SIDED, UNRESOLVED, expanded, lines
+from segmentation.core.measure.budget_table import ONE_SIDED, UNRESOLVED, ends_words, lines
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.measure.quantities import Value
@@ -349,10 +349,11 @@ def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
 
 def test_two_images_have_no_interval_and_the_first_page_says_why():
     sample = combine("lot", seen(2))
-    note = "95 % intervals of sizes need at least 3 images; there are 2."
+    note = "95 % intervals of sizes need at least 3 images with counted objects; there are 2."
     assert sample.pooled.interval_note == note and sample.pooled.budget["rows"]
     words = report_words(sample)
     assert "()" not in words and note in words.partition("Method")[0]
+    assert "Right: median" not in words and "Right: median" in report_words(combine("lot", seen(4)))
 
 
 def test_the_report_counts_images_where_the_sample_has_several():
@@ -380,6 +381,30 @@ def test_where_one_image_counts_the_sample_has_its_numbers(tmp_path):
     assert [row["n"] for row in rows] == [own.n_kept, 0, 0]
 
 
+def test_a_scale_that_is_probably_wrong_stands_before_the_verdict_and_each_image_says_its_doubt():
+    wrong = Flag.doubtful("Do not use these numbers.", "Do not use: scale wrong by a factor of 2.5?")
+    some = [replace(member, flags=()) for member in seen(4)]
+    sample = combine("lot", [replace(some[0], flags=(wrong,)), *some[1:]])
+    assert sample.pooled.nano["verdict"] == "undecided"
+    assert sample.pooled.nano["reason"] == "the scale of 1 image is to be checked"
+    assert sample.pooled.nano["decides"].startswith("A checked scale of 1 image")
+    (of_image,) = (flag for flag in sample.flags if "0.tif: Do not use" in flag.text)
+    assert of_image.doubt and of_image.short == wrong.short
+    assert warned(sample.flags) == ["Do not use: 1 image has a warning"]
+
+
+def test_a_fraction_has_one_unit_and_one_interval_in_the_workbook(tmp_path):
+    sample = combine("lot", seen(4))
+    sheet = openpyxl.load_workbook(written(sample, tmp_path, "sample.xlsx")["sample.xlsx"])["Details"]
+    lines = [line for line in sheet.iter_rows(values_only=True) if line[1]]
+    shares = [line for line in lines if line[1].startswith(("fraction by number", "number 1"))]
+    nano = sample.pooled.value("fraction_100nm").reported
+    assert [line[3] for line in shares] == ["%"]
+    assert [shares[0][2], *shares[0][4:6]] == pytest.approx([100 * nano.value, 100 * nano.low, 100 * nano.high])
+    assert not any("xpanded" in line[1] for line in lines)
+    assert {line[3] for line in lines if "of the fraction" in line[1] and line[2] != "not known"} == {"points"}
+
+
 @pytest.mark.parametrize("task", ["particles", "bubbles"])
 def test_images_left_out_put_no_number_in_doubt_and_the_warning_says_how_many_they_are(task):
     some = [*seen(1), unscaled("a.tif"), unscaled("b.tif")]
@@ -395,12 +420,12 @@ def test_of_images_that_count_the_doubtful_ones_are_named():
     assert any(flag.doubt for flag in flags) and flags[-1].text == "b.tif: It is blank."
 
 
-def test_the_workbook_says_that_contacts_widen_one_side():
+def test_contacts_widen_one_side_and_only_they():
     row = {"title": UNRESOLVED, "source": "", "median": 0.1, "fraction_100nm": 0.1}
     total = {"standard": 0.1, "expanded": 0.2, "ends": [1.0, 2.0]}
     budget = {"rows": [row], "median": total, "fraction_100nm": total}
-    assert ONE_SIDED in expanded(budget)[1] and ONE_SIDED not in str(list(lines(budget)))
-    assert ONE_SIDED not in expanded({**budget, "rows": []})[1]
+    assert ONE_SIDED in ends_words(budget, "images") and ONE_SIDED not in str(list(lines(budget)))
+    assert ONE_SIDED not in ends_words({**budget, "rows": []}, "images")
 
 
 def test_three_images_without_an_interval_differ_too_much():

@@ -115,7 +115,7 @@ def test_particles_are_counted_apart():
     done = analysed(labels, [0, 1])
     assert (done.quantities["fibres"].value, done.quantities["short_objects"].value) == (1, 1)
     assert done.table.reasons.tolist() == ["", str(Reason.SHORT)]
-    assert any("1 object is too short" in flag.text for flag in done.flags)
+    assert any("1 object is not clearly a fibre" in flag.text for flag in done.flags)
 
 
 def test_without_an_end_in_view_there_is_no_length():
@@ -129,6 +129,20 @@ def test_without_an_end_in_view_there_is_no_length():
 def test_the_rest_of_a_covered_fibre_is_left_out():
     labels = bars((40, 50, 0, 220), (100, 110, 0, 220), (80, 100, 60, 68), (70, 80, 0, 220))
     assert analysed(labels).table.reasons[2] == str(Reason.PIECE)
+
+
+@pytest.mark.parametrize(("count", "has_interval"), [(5, False), (8, True)])
+def test_diameters_by_length_are_as_uncertain_as_those_by_number(count, has_interval):
+    """Fibres of one length: a fibre in every part of the image is one fibre all the same."""
+    tops = np.linspace(4, 140, count).round().astype(int)
+    widths = np.arange(count) % 4 * 2 + 6
+    numbers = analysed(bars(*((top, top + width, 0, 220) for top, width in zip(tops, widths, strict=True)))).quantities
+    by_number, by_length = numbers["fibre_diameter_mean"], numbers["fibre_diameter_by_length"]
+    assert by_length.value == pytest.approx(by_number.value, rel=0.02)
+    assert (by_length.low is not None) == (by_number.low is not None) == has_interval
+    if has_interval:
+        width = by_number.high - by_number.low
+        assert by_length.high - by_length.low == pytest.approx(width, rel=0.2) and width > 0.2 * by_number.value
 
 
 def test_one_fibre_has_numbers_and_no_intervals():

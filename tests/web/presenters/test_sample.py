@@ -127,7 +127,49 @@ def test_shares_of_classes_are_one_bar(client, sample):
     made = sample(None)
     row = of_classes(made, {"area_fraction of ferrite": (0.5, ""), "area_fraction of pearlite": (0.25, "")})
     assert [(of_class.name, start) for of_class, start in row.shares] == [("ferrite", 0.0), ("pearlite", 36.0)]
-    assert not row.numbers and "ferrite <b>36.0 %</b>" in page(client, made)
+    assert not row.numbers and "ferrite <b>36 %</b>" in page(client, made)
+
+
+def test_of_other_kinds_too_what_is_left_out_and_each_caution_stand_on_the_page(client, sample):
+    made, caution = sample(None), "The 95 % interval of the mean may be too narrow: there are fewer than 30 sizes."
+    made.pooled |= {"screened": False, "n_set_aside": 42, "cautions": [caution], "interval_note": ""}
+    made.pooled |= {"images": [{"excluded": ""}] * 3}
+    made.save()
+    shown = page(client, made)
+    assert '<span data-number="n_set_aside">42</span> left out' in shown and caution in shown
+
+
+def test_outlines_removed_before_counting_are_named(client, sample):
+    made = sample(None)
+    job = made.jobs.get()
+    job.summary["used"] |= {"dropped": 3}
+    job.save()
+    assert "3 outlines that were probably wrong; not among those left out" in page(client, made)
+    assert "3 outlines that were probably wrong" in client.get(f"/jobs/{job.pk}/").content.decode()
+
+
+def test_beside_the_images_stands_what_all_their_intervals_share(client, sample):
+    made = sample(None)
+    of_classes(made, {"mean_intercept of ferrite": (1250.0, "nm")})
+    job = made.jobs.get()
+    job.summary["calibration"] = asdict(Calibration(2.0, "typed", relative_uncertainty=0.01))
+    job.save()
+    made.pooled |= {"of": [str(job.pk)], "images": [{"name": "a.tif", "excluded": ""}]}
+    made.save()
+    assert "the error of the scale, which all images share" in PooledResult(made).shared_errors
+    assert PooledResult(made).shared_errors in page(client, made)
+    made.pooled |= {"order": (order := ["area_fraction of ferrite"]), "quantities": {order[0]: Value(0.5).as_dict()}}
+    assert not PooledResult(made).shared_errors
+
+
+def test_the_share_on_a_card_is_that_of_the_page_of_the_image(client, sample):
+    """Rounded once: 1.046 % is no 1.1 %."""
+    made = sample(None)
+    of_classes(made, {"area_fraction of ferrite": (0.5, ""), "area_fraction of laths": (0.0104597, "")})
+    job = made.jobs.get()
+    job.summary["quantities"]["area_fraction of laths"] |= {"value": 0.0104597, "low": 0.001, "high": 0.036}
+    job.save()
+    assert "laths <b>1.0 %</b>" in (shown := page(client, made)) and ">0.10–3.6 %</span>" in shown
 
 
 def test_histograms_of_several_images_have_bins_of_one_width():
@@ -151,7 +193,7 @@ def test_the_line_of_an_image_stands_on_its_card(client, sample):
     (chart,) = PooledResult(made).curves
     assert chart.paths[0] == "" and chart.paths[1], "the first image has no curve"
     _, _, second = page(client, made).partition('class="of-images"')
-    assert 'class="first c1"' in second and '<path class="c1"' in second and "interval of this image alone" in second
+    assert 'class="first c1"' in second and '<path class="c1"' in second and "intervals of its own page" in second
 
 
 def test_single_images_count_particles(client, sample):

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ...measure.budget_table import NOT_KNOWN, answers_of, expanded, lines
+from ...measure.budget_table import NOT_KNOWN, answers_of, lines
 from ...measure.quantities import COLUMNS, OF, Unit, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
@@ -135,7 +135,7 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrang
     summary, unit = Summary.of(sample), arrangement["unit"]
     lines: list[Cells] = [(arrangement["sentence"],), ()]
     for entry in (*summary.arrangement, *summary.shape_classes, *summary.rods):
-        of = entry.number.times(100 if entry.kind == "fraction" else 1, entry.unit)
+        of = entry.in_cells
         lines.append((entry.term, *map(_rounded, (of.value, of.unit, of.low, of.high)), entry.below))
     pairs, names = arrangement["pairs"], ("r", "g", "chance", "low", "high")
     curves = list(zip(*(map(_rounded, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
@@ -175,10 +175,10 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     yield ()
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
+    if summary.screened or summary.set_aside_count:
         yield "Left out", summary.set_aside_count
     for entry in summary.listed:
-        of = entry.reported.times(100 if entry.kind == "fraction" else 1, entry.unit)
-        value, low, high = map(_rounded, (of.value, of.low, of.high))
+        value, low, high = map(_rounded, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
     if reason := summary.no_interval or (summary.statistics.interval_note if summary.statistics else ""):
@@ -290,12 +290,12 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
     """Every number, the uncertainty budget, then all that the numbers depend on."""
     from ..method import left_out_words
 
-    for entry in Summary.of(sample, readable=False).every():
-        number = entry.reported
-        if entry.text or number.value is not None:
-            yield entry.group, entry.term, entry.text or number.value, number.unit, number.low, number.high
-    if sample.pooled is not None and sample.pooled.budget is not None:
-        yield from _budget(sample.pooled.budget, sample.pooled.nano)
+    summary = Summary.of(sample, readable=False)
+    for entry in summary.every():
+        of = entry.in_cells
+        if entry.text or of.value is not None:
+            yield entry.group, entry.term, entry.text or of.value, of.unit, of.low, of.high
+    yield from _budget(summary)
     for group, name, value, image in _metadata(sample):
         yield group, name, value, None, None, None, image
     left_out = left_out_words(sample)
@@ -304,14 +304,18 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
             yield "notes", "note", sentence
 
 
-def _budget(budget: Mapping[str, Any], nano: Any) -> Iterator[Cells]:
-    for title, source, *uncertainties in (*lines(budget), expanded(budget)):
-        cells = (NOT_KNOWN if uncertainty is None else uncertainty for uncertainty in uncertainties)
-        for of, uncertainty in zip(("of the median, relative", "of the fraction 1-100 nm"), cells, strict=False):
-            yield "uncertainty", f"{title}, {of}", uncertainty
+def _budget(summary: Summary) -> Iterator[Cells]:
+    """The contributions in the units that people read; the intervals that they make stand with the numbers."""
+    budget: Mapping[str, Any] | None = summary.statistics.budget if summary.statistics else None
+    if not budget:
+        return
+    for title, source, *uncertainties in lines(budget):
+        cells = (NOT_KNOWN if uncertainty is None else 100 * uncertainty for uncertainty in uncertainties)
+        for of, unit, uncertainty in zip(("median", "fraction 1-100 nm"), ("%", "points"), cells, strict=True):
+            yield "uncertainty", f"{title}, of the {of}", uncertainty, unit if uncertainty != NOT_KNOWN else ""
         yield "uncertainty", f"{title}, source", source
-    for answer in answers_of(nano):
-        yield "uncertainty", "", budget[answer]["sentence"]
+    for sentence in (summary.ends_line, *(budget[answer]["sentence"] for answer in answers_of(summary.nano))):
+        yield "uncertainty", "", sentence
 
 
 def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
@@ -329,8 +333,6 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
             yield "2022/C 229/01", name, VERDICTS.get(nano[name], nano[name]), ""
         for point in sample.pooled.recommendation["points"] if sample.pooled.recommendation else ():
             yield "2022/C 229/01", point["title"], point["said"], ""
-        for sentence in sample.pooled.cautions:
-            yield "statistics", "caution", sentence, ""
     for (group, name), value in common(sample).items():
         yield group, name, value, ""
     for image, facts in differing(sample):

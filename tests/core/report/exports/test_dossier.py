@@ -172,8 +172,7 @@ class TestEndpointRecord:
         ends = share.conditions["INTERVAL_95"]
         total = [100 * end for end in statistics["budget"]["fraction_100nm"]["ends"]]
         assert [ends.loValue, ends.upValue] == pytest.approx(total)
-        budget = statistics["budget"]["median"]
-        assert effects["PARTICLE SIZE.D50"].result.errorValue == pytest.approx(budget["expanded"] * budget["value"])
+        assert {effect.result.errorValue for effect in study.effects} == {None}, "ends are seldom as far away"
         assert study.parameters["PARTICLES_COUNTED"].loValue == statistics["n_kept"]
         assert study.interpretationResult == decided_words(statistics["nano"])
 

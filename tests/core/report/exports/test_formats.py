@@ -357,16 +357,19 @@ def test_per_cents_do_not_round_a_result_away(fraction, said):
         (Value(1652.0, 1651.0, 1653.0, "nm"), "1650 nm (1650–1650)"),
         (Value(0.0811, 0.0, 0.184), "0.081 (0–0.184)"),
         (Value(5.0, 5.0, 5.0, "nm"), "5.00 nm (5.00–5.00)"),
+        (Value(116.2, 8.26, 1631.0, "nm"), "120 nm (8–1630)"),
+        (Value(1250.0, 30.0, 90_000.0, "nm"), "1200 nm (30–90,000)"),
     ],
 )
 def test_digits_follow_the_uncertainty(number, words):
-    """Two digits of half the interval, and never more than three digits of a number."""
+    """Two digits of half the interval, and never more than three digits of a number; no end is rounded to ten of what
+    has one digit there, or to nothing."""
     assert Entry("size", "Size", number).words == words
 
 
 def test_a_fraction_never_rounds_to_the_limit():
     entry = Entry.of("fraction_100nm", Value(0.167, 0.0333, 0.4966))
-    assert entry.words == "17 % (3–49.7)"
+    assert entry.words == "17 % (3.3–49.7)"
 
 
 def test_fractions_are_per_cents_for_people_and_numbers_for_programs():
