@@ -315,7 +315,7 @@ class Statistics:
     """
 
     unit: Annotated[Unit, meaning("of every size here")]
-    n_kept: Annotated[Count, meaning("objects with a size; what is only counted, as grains at the frame, is not in it")]
+    n_kept: Annotated[Count, meaning("objects with a size; grains at the frame are only counted")]
     n_set_aside: Count
     set_aside: Annotated[dict[str, Count], meaning("objects left out, by reason")] = field(default_factory=dict)
     mean: float | None = None

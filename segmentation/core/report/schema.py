@@ -76,8 +76,8 @@ class Number(TypedDict):
 
     value: float | None
     interval: NotRequired[Annotated[list[float] | None, meaning("ends of the 95 % interval, as on the page")]]
-    low: Annotated[float | None, meaning("lower end without the total uncertainty; else that of `interval`")]
-    high: Annotated[float | None, meaning("upper end without it")]
+    low: Annotated[float | None, meaning("lower end without the total uncertainty")]
+    high: Annotated[float | None, meaning("upper end without the total uncertainty")]
     unit: str
 
 

@@ -47,7 +47,7 @@ GOOD_FIT = (
     f" fair: at most {NEAR:g}."
 )
 SENSITIVITY = (
-    "Each line changes one setting; its interval is of sampling alone. Doubtful: confidence under"
+    "Each line changes one setting; its interval includes sampling only. Doubtful: confidence under"
     f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres. Edges weighted: particles"
     " likely to touch the frame get more weight (Miles, Lantuéjoul)."
 )

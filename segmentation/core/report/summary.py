@@ -108,7 +108,7 @@ class Summary:
         shared = "the error of the scale, which all images share" * bool(self._scale_in(known_number(first)))
         if self.screened and self.budget:
             shared = "errors that all images share, and an assumed spread of fields"
-        return f"Each interval holds {shared}: overlap does not show that images agree." if shared else ""
+        return f"Each interval includes {shared}. Overlap does not show that images agree." if shared else ""
 
     @property
     def screened(self) -> bool:
