@@ -403,7 +403,7 @@ def test_the_verdict_goes_by_the_interval_beside_it():
     """Where all that is known reaches over the limit nothing is decided, however many particles were counted."""
     sizes = np.linspace(60, 240, 400)
     sure = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.0)
-    evidence = Evidence(hidden=1.0)
+    evidence = Evidence(hidden=2.0)
     unsure = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.0, evidence=evidence)
     for statistics in (sure, unsure):
         low, high = statistics.budget["fraction_100nm"]["ends"]
