@@ -9,7 +9,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import MASKS, Cut, Provenance, Segmentation
 from segmentation.core.measure.budget import HIDDEN, Effect, Evidence
 from segmentation.core.measure.distribution import WeightedSizes
-from segmentation.core.measure.fractions import most_hidden, with_hidden
+from segmentation.core.measure.fractions import HIDDEN_SIZE, most_hidden, with_hidden
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
@@ -28,7 +28,7 @@ def rows(statistics):
 
 def test_answers_with_hidden_particles_are_those_of_all_sizes_together():
     sizes = WeightedSizes.of(table(), edge="exclude")
-    small = np.median(sizes.size) * np.exp(np.random.default_rng(1).normal(-0.8, 0.55, 2000))
+    small = np.median(sizes.size) * np.exp(np.random.default_rng(1).normal(*HIDDEN_SIZE, 2000))
     every = np.concatenate([sizes.size, small])
     median, fraction = with_hidden(sizes, 0.5)
     assert median == pytest.approx(np.median(every), rel=0.02)

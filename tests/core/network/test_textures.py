@@ -90,7 +90,8 @@ def test_the_user_is_told_which_model_to_take(taught, monkeypatch):
     monkeypatch.setattr(textures, "LIKELY", textures.UNFAMILIAR)
     monkeypatch.setattr(pipeline.tasks, "find", lambda name, find=pipeline.tasks.find: find("particles"))
     pixels = (grain(20, 8.0) * 255).astype(np.uint8)
-    analysis = pipeline.analyse(Micrograph(pixels, "a.png", "0" * 64, Calibration.absent()), AnalysisSettings.of())
+    settings = AnalysisSettings.of(scale=0.3)  # at which nothing is found
+    analysis = pipeline.analyse(Micrograph(pixels, "a.png", "0" * 64, Calibration.absent()), settings)
     assert any("Coarse" in each.text and "use the other model" in each.text for each in analysis.flags)
 
 

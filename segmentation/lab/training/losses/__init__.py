@@ -29,7 +29,7 @@ class Loss(Settings):
 
     @model_validator(mode="after")
     def _something_is_learnt(self) -> Self:
-        if not any(getattr(self, weight) for weight in self.either):
+        if self.name and not any(getattr(self, weight) for weight in self.either):
             raise ValueError(f"{' or '.join(self.either)} is above 0.")
         return self
 
