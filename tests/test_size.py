@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # (250); EMD files (370); unresolved contacts (120); files of samples and of other kinds than particles that agree with
 # their pages (120); bare ground and lines that are no fibres (25); questions about a contradicted scale, and a late
 # answer to them (130); fibres of a sample measured together, and one place that says what intervals include (40);
-# files that are replaced while they are read (15); numbers of samples that agree in every file (87), less what stands in
+# files that are replaced while they are read (15); numbers of samples that agree in every file (87), less what is in
 # tables now.
 MOST = 70_380
 

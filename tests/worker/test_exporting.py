@@ -205,8 +205,10 @@ def test_nothing_is_written_of_a_job_that_is_not_done(done):
 
 @pytest.mark.parametrize(("factor", "state", "doubted"), [(1.0, "running", 0), (2.0, "running", 1), (2.0, "done", 1)])
 def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, monkeypatch, factor, state, doubted):
-    """A width typed twice too large has one warning, whenever the bar is read: also while the result is published."""
-    job, typed = result(), Calibration.of_pixel(5.0)
+    """A width typed twice too large has one warning, whenever the bar is read: also while the result is published. A
+    server that was told before is told again."""
+    job, typed, told = result(), Calibration.of_pixel(5.0), []
+    monkeypatch.setattr("segmentation.services.results.exports.announce", lambda row, event: told.append(event))
     summary = {**job.summary, "calibration": asdict(typed), "unread": True}
     settings = AnalysisSettings.of(calibration=typed).as_dict()
     Job.objects.filter(pk=job.pk).update(settings=settings, summary=summary, state=state)
@@ -229,6 +231,7 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
     assert (job.state, job.summary["unread"], job.edit_count) == ("done", False, 0)
     assert sum("a factor of 2 apart" in sentence for sentence in job.summary["warnings"]) == doubted
     assert job.summary["calibration"]["nm_per_pixel"] == 5.0
+    assert told == ["job.done"] * doubted
     if state == "done":
         assert b"Do not use: scale wrong" in content(job, "particles.csv")
         assert b"Do not use: scale wrong" in content(job, "result.json")

@@ -17,6 +17,7 @@ from ...core.report import exports
 from ...core.report.exports.base import Export
 from ...core.report.looks import look_of, with_options
 from ...models import AFRESH, Artifact, ExportJob, Job, Micrograph
+from ..access.webhooks import announce
 from ..ground.files import publishing, remove_files, remove_files_of, remove_folder
 from ..ground.queue import ask_for_files, enqueue_after_commit
 from ..ground.refusal import Refused
@@ -135,6 +136,7 @@ def publish_export(
                 Artifact.objects.bulk_create(artifacts)
                 if summary:
                     Job.objects.filter(pk=job.pk).update(summary=summary)
+                    announce(job, "job.done")
                     refresh_after_commit(job.sample_id)
                 transaction.on_commit(lambda: remove_files(earlier))
                 if not early:
