@@ -145,7 +145,7 @@ def test_the_editor_goes_from_image_to_image_and_loses_nothing(opened, visit, mi
     hand.press("Delete")
     hand.kept(len(others))
     hand.press("PageDown")
-    expect(page.locator("dialog [data-said]")).to_contain_text("once all corrections are saved")
+    expect(page.locator("dialog [data-said]")).to_contain_text("when all corrections are saved")
     assert page.url == first
     page.context.set_offline(False)
     expect(page.locator("dialog.editor h2")).to_contain_text("2.png", timeout=PATIENCE)
