@@ -87,8 +87,8 @@ _DEFINITIONS = {
         " as is usual for several particles or a crack, not for one particle."
     ),
     Reason.SHORT: (
-        "Its first middle line was short for its area: a bead, a speck, or fibres that could not be separated. It is"
-        " counted as another object."
+        "Its middle line was short for its area: a bead, a speck, or fibres that could not be separated. It counts as"
+        " another object."
     ),
     Reason.PIECE: (
         "It is shorter than three typical fibre widths and shows no end. It is a piece of a fibre that others cover."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from math import exp
 from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
@@ -20,6 +21,7 @@ from ..micrograph.types import LEAST_DOUBT, Calibration
 
 MOST_DECIMALS = 6
 CHANCE = 0.05  # below it images differ by more than chance
+LARGE = 0.3  # SD of ln(size) from which on it is said as a factor
 MEASURED = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # sources whose ends were measured in the image
 NOT_GIVEN = "not included"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
@@ -168,7 +170,9 @@ def agreement_words(between: Between | None) -> str:
         return ""
     if between.get("p", 1.0) >= CHANCE:
         return "The typical size differs between images no more than by chance."
-    return f"The typical size differs between images by about {100 * between['sd']:.0f} %, more than by chance."
+    sd = between["sd"]  # of ln(size)
+    much = f"a factor of {exp(sd):.1f}" if sd >= LARGE else f"{100 * sd:.0f} %"
+    return f"The typical size differs between images by about {much}, more than by chance."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:

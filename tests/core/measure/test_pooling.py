@@ -116,6 +116,7 @@ def test_the_difference_of_images_in_words():
     assert agreement_words({**between, "p": 0.3}) == "The typical size differs between images no more than by chance."
     words = "The typical size differs between images by about 10 %, more than by chance."
     assert agreement_words({**between, "p": 0.01}) == words
+    assert "by about a factor of 3.3, more" in agreement_words({**between, "sd": 1.2, "p": 0.01})
     assert agreement_words(between) == agreement_words(None) == "", "of an older version, or of one image"
 
 
