@@ -252,7 +252,7 @@ def _differences(
     from_both: Callable[[Entry], bool] = lambda entry: False,
 ) -> Iterator[Difference]:
     """The numbers that both results have. stored_limits: known intervals of differences by name, in the unit of files.
-    from_both: of which numbers other intervals of differences are computed from the intervals of both."""
+    from_both: whether the interval of a difference is computed from the intervals of both numbers."""
     for key, entry in after.items():
         other = before.get(key)
         if other is None or entry.text or other.text:

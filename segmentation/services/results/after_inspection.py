@@ -30,7 +30,7 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
     facts: fields of the `Micrograph` by name. unread: whether its data bar is still to be read; then the image waits
     again. Raises `Superseded` if the micrograph no longer belongs to this attempt.
     """
-    is_new = not micrograph.preview  # that of an earlier reading is the same, and a page may ask for it this moment
+    is_new = not micrograph.preview  # an earlier reading stored the same one; pages may be reading it
     if is_new:
         micrograph.preview.save(f"preview-{micrograph.attempt}.png", ContentFile(preview), save=False)
 

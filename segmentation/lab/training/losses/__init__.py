@@ -21,7 +21,7 @@ Weight = Annotated[float, Field(ge=0)]
 class Loss(Settings):
     """A loss is a subclass with a `name: Literal[...]` of its own, in a file of this folder.
 
-    either: the names of two weights, of which one is above 0.
+    either: the names of two weights. At least one of them is above 0.
     """
 
     name: str
