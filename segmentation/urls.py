@@ -34,6 +34,7 @@ SIGN_IN = {
 urlpatterns = [
     path("", upload.home, name="home"),
     path("uploads/", arriving.uploads, name="uploads"),
+    path("uploads/start/", arriving.start, name="upload-start"),
     path("uploads/cards/", arriving.cards, name="upload-cards"),
     path("uploads/pairs/", arriving.pairs, name="upload-pairs"),
     path("uploads/<uuid:pk>/preview.png", upload.preview, name="upload-preview"),

@@ -58,12 +58,8 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST):
         raise Refused(ONE_PAGE)
     who, key = identify(request), key_of(request)
-    micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), pages=page, **who)
-    try:
-        job = services.create_job(micrograph=micrograph, settings=settings, asked=requested, key=key, **who)
-    except (ValueError, Refused) as problem:
-        services.delete_upload(micrograph=micrograph)
-        raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
+    sent = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key}
+    job = services.analyse_file(settings=settings, asked=requested, **sent, **who)
     response["Location"] = reverse("api:job", args=[job.pk])
     return Status(202, job)
 

@@ -19,12 +19,13 @@ from .learning.datasets import (
 )
 from .learning.trained import begin_version, install_model, model_name_of, publish_training, report_training
 from .results.after_inspection import (
+    analyse_file,
     fail_upload,
     publish_archive,
     publish_inspection,
     publish_reading,
     replace_by_page,
-    start_archive,
+    start_analysis,
     start_images,
 )
 from .results.combined import combined_table

@@ -91,7 +91,7 @@ def visit(client: Any, visitor: UUID) -> Any:
 def uploaded(client: Any, *files: Any) -> dict[str, list[str]]:
     """The field of the upload page's form for files that its script has sent; a refused one is not among them."""
     pages = [client.post("/uploads/", {"file": file}).content.decode() for file in files]
-    return {"upload": [match[1] for page in pages if (match := re.search('name="upload" value="([^"]+)"', page))]}
+    return {"upload": [pk for page in pages for pk in re.findall('name="upload" value="([^"]+)"', page)]}
 
 
 def words(response: Any) -> str:

@@ -12,10 +12,9 @@ from segmentation.forms.samples import ScaleForm, parse_pixel
 from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph
 from segmentation.services.ground.calibration import (
-    UNSCALED,
     StatedScale,
-    badge,
     calibration_for,
+    own_badge,
     refuse_tall_bar,
     width_text,
 )
@@ -83,21 +82,9 @@ class TestCalibration:
         assert calibration_for(scale(width_text(1234.56789), "metadata"), odd) is None
 
 
-class TestBadge:
-    @pytest.mark.parametrize(
-        ("text", "source", "own", "said"),
-        [
-            ("7520", "metadata", ZEISS, f"{Source.METADATA.words} ({ZEISS['detail']}): 7.344 nm/px"),
-            ("", "", ZEISS, f"{Source.METADATA.words} ({ZEISS['detail']}): 7.344 nm/px"),
-            ("", "", NOTHING, UNSCALED),
-            ("1024", "typed", ZEISS, "typed: 1 nm/px"),
-            ("12 mm", "typed", ZEISS, "typed: 11,720 nm/px; did you mean 12 µm?"),
-            ("", "typed", ZEISS, "measured in pixels"),
-            ("wide", "typed", ZEISS, "not a width"),
-        ],
-    )
-    def test_it_says_where_the_width_comes_from(self, text, source, own, said):
-        assert badge(scale(text, source), micrograph(own))["text"] == said
+def test_the_badge_says_where_the_scale_of_the_image_comes_from():
+    assert own_badge(micrograph(ZEISS)) == f"{Source.METADATA.words} ({ZEISS['detail']}): 7.344 nm/px"
+    assert own_badge(micrograph(NOTHING)) == ""
 
 
 @pytest.mark.usefixtures("model")

@@ -29,9 +29,9 @@ from segmentation.services.ground.calibration import (
     NO_LINE,
     SHORT_LINE,
     StatedScale,
-    badge,
     calibration_for,
     disagreements,
+    own_badge,
     width_text,
     with_site_uncertainty,
 )
@@ -98,7 +98,7 @@ class TestSuggestion:
         sure = {**READING, "sure": True}
         assert micrograph(reading=sure).own_calibration == calibration_of(sure)
         assert calibration_for(scale(text, source), micrograph(reading=sure)) is None
-        assert badge(scale(text, source), micrograph(reading=sure))["text"] == f"{Source.READ.words}: 5 nm/px"
+        assert own_badge(micrograph(reading=sure)) == f"{Source.READ.words}: 5 nm/px"
         agreeing = micrograph({**ZEISS, "nm_per_pixel": 5.02}, sure)
         assert agreeing.own_calibration.source == "metadata"
 
@@ -124,10 +124,6 @@ class TestSuggestion:
         assert made == Calibration.of_width(5000, 1024)
         assert calibration_for(scale("7520", "data bar"), micrograph()).source == "typed"
 
-    def test_its_badge(self):
-        said = {"text": "read from the image, confirmed: 5 nm/px", "status": "good"}
-        assert badge(scale("5120", "data bar"), micrograph()) == said
-
 
 class TestLine:
     def test_length_over_pixels_with_the_error_of_reading(self):
@@ -135,7 +131,6 @@ class TestLine:
         assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)
         assert made.relative_uncertainty == pytest.approx(2**0.5 / 100)
         assert made.detail == "500 nm over 100 px"
-        assert badge(scale("5120", **LINE), micrograph())["text"] == f"{Source.DRAWN.words}: 5 nm/px"
 
     @pytest.mark.parametrize("length", ["500", "500 nm", "0.5 µm", "0,5 um", "0.0005 mm"])
     def test_units(self, length):

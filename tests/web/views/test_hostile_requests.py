@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from segmentation.models import Job
-from tests.web.finished import FILES, SUMMARY, words
+from tests.web.finished import FILES, SUMMARY, uploaded, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reader")]
 NUL, LONG = "a%00b", "a" * 3000
@@ -101,6 +101,8 @@ def test_nul_bytes_in_the_page_s_form(client, field, one_sample, queue):
 
     typed = {"file": png(), "width": "640", "one_sample": one_sample, "source": "drawn", field: "50\0 nm"}
     assert client.post("/", typed).status_code in (303, 400)
+    typed = {**uploaded(client, png()), **typed, "file": ""}
+    assert client.post("/uploads/start/", typed).status_code in (200, 400)
 
 
 @pytest.mark.parametrize("name", ["sessionid", "visitor", "csrftoken", "messages"])

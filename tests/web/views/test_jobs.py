@@ -20,8 +20,8 @@ from segmentation.core.report.wording import calibration_words
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph, Segmentation
 from segmentation.presenters.result import Change, Result
+from segmentation.views.arriving import GONE
 from segmentation.views.jobs import SOON
-from segmentation.views.upload import GONE
 from tests.web.finished import FILES, SUMMARY, ZEISS, summary, templates, visit, words
 
 pytestmark = pytest.mark.django_db

@@ -18,8 +18,8 @@ from segmentation.forms.samples import NO_PIXEL
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact
 from segmentation.presenters.sample import EXCLUDED
 from segmentation.services.results.samples import UNDER_WAY
+from segmentation.views.arriving import GONE
 from segmentation.views.samples import NO_FILES
-from segmentation.views.upload import GONE
 from tests.conftest import TEXT_FILE, picture
 from tests.web.archive import zipped
 from tests.web.finished import SUMMARY, uploaded, visit, words
@@ -39,9 +39,9 @@ def archive(*entries, name="batch.zip"):
 
 
 def send(client, *files, **typed):
-    """Send the form of a sample; of several files all but the last have come by the page's script."""
+    """Start a sample of files that the page's script has sent."""
     known = {"token": uuid4().hex, "width": "", "one_sample": "on", "sample_name": "Batch 7", "rule": "own"}
-    return client.post("/", {"file": files[-1:], **known, **uploaded(client, *files[:-1]), **typed})
+    return client.post("/uploads/start/", {**known, **uploaded(client, *files), **typed})
 
 
 def pooled_of(*jobs):
@@ -85,7 +85,7 @@ class TestUpload:
     def test_several_images_make_one_sample_and_lead_to_it(self, client):
         response = send(client, png("a.png", 64), png("b.png", 65), filter="on")
         sample = Sample.objects.get()
-        assert (response.status_code, response["Location"]) == (303, page_of(sample))
+        assert (response.status_code, response.json()) == (200, {"location": page_of(sample)})
         assert sample.name == "Batch 7"
         assert [job.get_settings().measurement.filter for job in sample.jobs.all()] == [True, True]
         (card,) = client.get("/samples/", follow=True).context["cards"]
@@ -97,29 +97,22 @@ class TestUpload:
 
     def test_what_is_no_image_is_noted_and_holds_up_nothing(self, client):
         response = send(client, png(), left=["x.doc: left out.", "  "])
-        assert response.status_code == 303
+        assert response.status_code == 200
         assert [note["sentence"] for note in Sample.objects.get().notes] == ["x.doc: left out."]
-
-    def test_a_bad_file_of_the_form_is_told_first(self, client):
-        response = send(client, png(), SimpleUploadedFile("notes.tif", b"text"))
-        assert response.status_code == 400 and SENTENCE in words(response)
-        assert len(response.context["cards"]) == 1 and not Sample.objects.exists()
 
     def test_no_image_at_all_is_an_error(self, client):
         response = send(client, SimpleUploadedFile("notes.tif", b"text"))
-        assert response.status_code == 400
-        assert SENTENCE in words(response) and not Sample.objects.exists()
-        assert response.context["one_sample"]
+        assert response.status_code == 400 and not Sample.objects.exists()
 
-    def test_an_archive_in_the_plain_form(self, client):
+    def test_an_archive_becomes_the_images_of_a_sample(self, client):
         content = [("x/a.png", picture(64)), ("x/b.png", picture(65)), ("x/c.doc", b"words"), ("x/Thumbs.db", b"")]
         send(client, archive(*content))
         sample = Sample.objects.get()
         assert [job.micrograph.name for job in sample.jobs.order_by("created")] == ["a.png", "b.png"]
-        assert {note["name"] for note in sample.notes} == {"", "x/c.doc"}
 
-    def test_an_archive_without_the_tick_makes_single_results(self, client):
-        send(client, archive(("a.png", picture(64)), ("b.png", picture(65))), one_sample="")
+    def test_an_archive_in_the_plain_form_makes_single_results(self, client):
+        file = archive(("a.png", picture(64)), ("b.png", picture(65)))
+        assert client.post("/", {"file": file})["Location"] == "/results/"
         assert Job.objects.filter(sample=None).count() == 2
 
     def test_side_files_of_added_images(self, client, reader):
@@ -171,26 +164,25 @@ class TestUpload:
     def test_what_cannot_be_is_marked_and_nothing_lost(self, client, typed, field):
         response = send(client, png(), **typed)
         assert response.status_code == 400
-        assert response.context["sample"].errors[field]
-        assert len(response.context["cards"]) == 1 and not Sample.objects.exists()
+        assert list(response.json()["fields"]) == [field] and not Sample.objects.exists()
 
     def test_a_bad_width_of_one_card(self, client):
         client.post("/uploads/", {"file": png("a.png", 64)})
         micrograph = Micrograph.objects.get()
         typed = {"upload": str(micrograph.pk), f"width_{micrograph.pk}": "wide"}
         response = send(client, **typed)
-        assert response.status_code == 400 and response.context["cards"][0]["error"]
-        assert send(client, **typed, rule="pixel", rule_pixel="3").status_code == 303
+        assert list(response.json()["fields"]) == [f"width_{micrograph.pk}"]
+        assert send(client, **typed, rule="pixel", rule_pixel="3").status_code == 200
 
     def test_sent_twice_it_is_one(self, client):
         token = uuid4().hex
         first, second = (send(client, png(), token=token) for _ in range(2))
-        assert first["Location"] == second["Location"]
+        assert first.json() == second.json()
         assert Sample.objects.count() == Micrograph.objects.count() == 1
 
     def test_an_image_that_is_gone_is_said_before_anything_begins(self, client):
         response = send(client, png(), upload=str(uuid4()))
-        assert response.status_code == 400 and GONE in words(response)
+        assert response.status_code == 400 and response.json()["problems"][0]["sentence"] == GONE
         assert not Sample.objects.exists()
 
     def test_too_many_samples_are_told_and_the_images_kept(self, client, settings):
@@ -198,8 +190,8 @@ class TestUpload:
         send(client, png())
         response = send(client, png("b.png", 65))
         assert response.status_code == 429
-        assert "1 of your samples" in words(response)
-        assert [card["micrograph"].name for card in response.context["cards"]] == ["b.png"]
+        assert "1 of your samples" in response.json()["problems"][0]["sentence"]
+        assert Micrograph.objects.filter(name="b.png", sample=None).exists()
 
 
 class TestArriving:
