@@ -159,7 +159,9 @@ def start(request: HttpRequest) -> JsonResponse:
         common = {"settings": form.settings(), "token": token_of(request), **sender(request)}
         try:
             if is_sample:
-                fields = {"name": sample.cleaned_data["sample_name"], "scale": sample.scale(), "notes": _left(request)}
+                left = (" ".join(printable(text).split()) for text in request.POST.getlist("left")[:MOST_LEFT])
+                notes = [Note("", text[:LONGEST]) for text in left if text]  # files that the script says were not taken
+                fields = {"name": sample.cleaned_data["sample_name"], "scale": sample.scale(), "notes": notes}
                 row = create_sample(uploads=uploads, asked=scales, **fields, **common)
                 return JsonResponse({"location": address_of(row)})
             for micrograph in uploads:
@@ -210,12 +212,6 @@ def _stated_scales(
         except ValueError as error:
             fields[name] = str(error)
     return scales
-
-
-def _left(request: HttpRequest) -> list[Note]:
-    """Files that the page's script reported as not taken, for the sample's list."""
-    texts = request.POST.getlist("left")[:MOST_LEFT]
-    return [Note("", " ".join(printable(text).split())[:LONGEST]) for text in texts if text.strip()]
 
 
 def _card(request: HttpRequest, micrograph: Micrograph, shown_ids: Collection[UUID] = ()) -> str:

@@ -191,7 +191,11 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
     """Save the row first, so that files left by a crash belong to a row; a failure leaves neither row nor file."""
     try:
         micrograph.file.save(micrograph.name, file, save=False)
-        micrograph.side = [_store_side(micrograph, number, side_file) for number, side_file in enumerate(side, 1)]
+        for number, side_file in enumerate(side, 1):
+            name, sha256 = shown_name(side_file.name or ""), sha256_of_upload(side_file)
+            path = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
+            stored = default_storage.save(path, side_file)
+            micrograph.side = [*micrograph.side, {"name": name, "sha256": sha256, "file": stored}]
         micrograph.state = Micrograph.State.QUEUED
         micrograph.save(update_fields=["file", "side", "state"])
     except BaseException as error:
@@ -199,12 +203,6 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
         if is_full(error):
             raise Refused(NO_ROOM, 507) from error
         raise
-
-
-def _store_side(micrograph: Micrograph, number: int, file: Any) -> dict[str, str]:
-    name, sha256 = shown_name(file.name or ""), sha256_of_upload(file)
-    path = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
-    return {"name": name, "sha256": sha256, "file": default_storage.save(path, file)}
 
 
 def sha256_of_upload(file: Any) -> str:
