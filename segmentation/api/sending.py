@@ -163,8 +163,7 @@ class NewDataset(Body):
     name: str
     task: str = Field(description="The kind of analysis.")
     class_names: list[str] = Field(
-        [],
-        description="Names of the classes of pixels, in the order of their numbers. Empty: as in the first result.",
+        [], description="Names of the classes of pixels, in the order of their numbers. Empty: as in the first result."
     )
     material: str = ""
     instrument: str = ""

@@ -35,12 +35,7 @@ from .upload import ACCEPTED, to_uuid
 A_PAGE = 50
 LONGEST = 100  # characters that are searched for
 UNDER_WAY = "under-way"
-STATES = {
-    "done": "Done",
-    UNDER_WAY: "Under way",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
-}
+STATES = {"done": "Done", UNDER_WAY: "Under way", "failed": "Failed", "cancelled": "Cancelled"}
 SHOWN = {"images": "Images", "samples": "Samples"}
 SORTS = {
     "-made": "Newest first",
