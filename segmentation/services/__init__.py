@@ -36,7 +36,7 @@ from .results.imports import import_outlines
 from .results.jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .results.pooling import refresh_sample
 from .results.publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
-from .results.reruns import pause_proposals, proposals_of
+from .results.reruns import proposals_of
 from .results.samples import (
     Scale,
     add_images,

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from ...core.network import cards
 from ...core.tasks import find
-from ...models import AGAIN, Job, Proposals
+from ...models import Job, Proposals
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused
 from .jobs import rerun_job
@@ -91,13 +91,6 @@ def proposals_of(job: Job) -> Proposals:
     if is_new:
         enqueue_after_commit(row.pk, Proposals)
     return row
-
-
-@transaction.atomic
-def pause_proposals(*, proposals: Proposals) -> None:
-    """Let what waits be done first; raises `Superseded`."""
-    proposals.change(**AGAIN)
-    enqueue_after_commit(proposals.pk, Proposals)
 
 
 def _hindrance(job: Job, task: str, model: str) -> str:
