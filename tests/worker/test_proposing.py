@@ -19,6 +19,7 @@ from segmentation.models import Job, Proposals
 from tests.core.builders import make_analysis
 from tests.web.finished import SUMMARY
 from worker import heartbeat, tasks
+from worker import proposing as worker_proposing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse")]
 NOTHING = {
