@@ -326,17 +326,13 @@ def _make_tables(targets: list[Node]) -> None:
     executor = MigrationExecutor(connection)
     present = executor.loader.applied_migrations.keys()
     try:
-        if present - set(executor.loader.graph.nodes) or _is_beyond(executor, targets):
+        planned = {node for target in targets for node in executor.loader.graph.forwards_plan(target)}
+        if present - set(executor.loader.graph.nodes) or present - planned:
             executor.migrate([(app, None) for app in sorted({app for app, _ in present})])
             executor = MigrationExecutor(connection)
         executor.migrate(targets)
     except IrreversibleError as error:
         raise Refused(NOT_CLEARED.format(why=error)) from error
-
-
-def _is_beyond(executor: MigrationExecutor, targets: list[Node]) -> bool:
-    planned = {node for target in targets for node in executor.loader.graph.forwards_plan(target)}
-    return bool(executor.loader.applied_migrations.keys() - planned)
 
 
 def _fill(model: type[Model], lines: IO[bytes]) -> int:

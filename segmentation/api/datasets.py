@@ -24,7 +24,7 @@ from ..services.access.links import is_open
 from ..services.ground.callers import SIGN_IN
 from . import learning as schemas
 from .auth import own
-from .routes import FORM, JSON, Routes, a_file, refusals, takes
+from .routes import JSON, Routes, a_file, refusals, takes
 from .sending import Archive, Described, ImageGroup, NewDataset, TrainingData, json_body
 
 A_PAGE = 100
@@ -81,15 +81,7 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
     "dataset-images",
     {202: schemas.Dataset},
     (401, 403, 404, 409, 413, 422, 507),
-    {
-        "requestBody": {
-            "required": True,
-            "content": {
-                JSON: {"schema": TrainingData.model_json_schema()},
-                FORM: {"schema": Archive.model_json_schema()},
-            },
-        }
-    },
+    takes(TrainingData, JSON, form=Archive),
 )
 def add(request: HttpRequest, pk: UUID) -> Any:
     """Add a finished result of yours (JSON), or a ZIP archive of images with labels (form).

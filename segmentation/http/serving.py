@@ -7,7 +7,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -137,6 +137,12 @@ def serve_text(text: str, kind: str, name: str, suffix: str) -> HttpResponse:
     return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_{suffix}", content_type=kind)
 
 
+def serve_pieces(pieces: Iterable[str | bytes], kind: str, name: str) -> StreamingHttpResponse:
+    """A file to download that is made while it is sent."""
+    headers = {"Content-Disposition": content_disposition_header(True, name), "Cache-Control": "private, no-store"}
+    return StreamingHttpResponse(pieces, content_type=kind, headers=headers)
+
+
 def serve_preview(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
     """The preview of a micrograph."""
     name = f"{file_stem(micrograph.name)}_preview.png"
@@ -155,11 +161,8 @@ def serve_dataset_preview(request: HttpRequest, image: DatasetImage) -> HttpResp
 
 def serve_dataset(dataset: Dataset) -> StreamingHttpResponse:
     """A dataset as one ZIP file."""
-    response = StreamingHttpResponse(streamed_zip(dataset_exports.entries(dataset)), content_type="application/zip")
     stem = file_stem(f"{dataset.name.replace('/', '_')}.")
-    response["Content-Disposition"] = content_disposition_header(True, f"{stem}.zip")
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return serve_pieces(streamed_zip(dataset_exports.entries(dataset)), "application/zip", f"{stem}.zip")
 
 
 def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:

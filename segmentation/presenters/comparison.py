@@ -182,7 +182,10 @@ class ComparedResults:
         agreement = self.result["agreement"] if self.result else None
         names = ("precision", "recall", "f1") if self.truth == "A" else ("recall", "precision", "f1")
         return [
-            {"iou": f"{score['iou']:g}", "values": [_hundredths(score[name]) for name in names]}  # type: ignore[literal-required]
+            {
+                "iou": f"{score['iou']:g}",
+                "values": ["–" if (value := score[name]) is None else f"{value:.2f}" for name in names],  # type: ignore[literal-required]
+            }
             for score in (agreement["scores"] if agreement else [])
         ]
 
@@ -307,7 +310,3 @@ def _place(name: Place, objects: Mapping[str, list[int]]) -> PlaceRow:
     title, definition, counted = PLACES[name]
     ids = {side: ",".join(map(str, objects[side])) for side in ("first", "second")}
     return PlaceRow(name, title, definition, len(objects[counted]), **ids)
-
-
-def _hundredths(value: Any) -> str:
-    return "–" if value is None else f"{value:.2f}"

@@ -40,7 +40,9 @@ class DatasetPage:
         self.dataset, self.said = dataset, dict(dataset.summary)
         self.task = tasks.find(dataset.task)
         prefetch_related_objects([dataset], IMAGES)
-        self.images = [ImageLine(image, self._facts(image), _part(image)) for image in dataset.images.all()]
+        words = self.task.thing, self.task.things
+        images = dataset.images.all()
+        self.images = [ImageLine(image, facts_of(image.summary, *words), _part(image)) for image in images]
 
     @property
     def active(self) -> bool:
@@ -103,9 +105,6 @@ class DatasetPage:
     def ticks(self) -> list[tuple[float, str]]:
         edges = (self.said.get("sizes") or {}).get("edges", [])
         return [(WIDE * at / max(1, len(edges) - 1), f"{edges[at]:g}") for at in range(0, len(edges), 4)]
-
-    def _facts(self, image: DatasetImage) -> str:
-        return facts_of(image.summary, self.task.thing, self.task.things)
 
 
 def facts_of(summary: Mapping[str, Any], thing: str, things: str) -> str:

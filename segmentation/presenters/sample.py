@@ -186,14 +186,10 @@ class PooledResult(ChartedSummary):
     @cached_property
     def scale_doubt(self) -> float | None:
         """See `Summary`."""
-        jobs = Job.objects.filter(pk__in=self._counted).select_related("micrograph")
-        return common_calibration([used_calibration(job) for job in jobs]).standard_uncertainty
-
-    @property
-    def _counted(self) -> list[str]:
-        """The ids of the images in the numbers."""
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), strict=False)
-        return [pk for pk, row in rows if not row.get("excluded")]
+        counted = [pk for pk, row in rows if not row.get("excluded")]
+        jobs = Job.objects.filter(pk__in=counted).select_related("micrograph")
+        return common_calibration([used_calibration(job) for job in jobs]).standard_uncertainty
 
     @cached_property
     def curves(self) -> list[Lines]:

@@ -217,17 +217,16 @@ def _figures_of(card: cards.ModelCard) -> list[str]:
     return [name for name in FIGURES if any(name in score for score in card.scores)]
 
 
-def _figure(name: str, value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}" if name in FRACTIONS else f"{value:.1f}"
-
-
 def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
     """Data set, split, and the figures in the order of `_figures`; a dash where one is missing."""
     return [
         {
             "data": score["data"],
             "split": score["split"],
-            "figures": [(FIGURES[name][0], _figure(name, score.get(name))) for name in _figures_of(card)],
+            "figures": [
+                (FIGURES[name][0], f"{score[name]:{'.3f' if name in FRACTIONS else '.1f'}}" if name in score else "–")
+                for name in _figures_of(card)
+            ],
         }
         for score in card.scores
     ]

@@ -32,7 +32,7 @@ from ..http.access import (
     see_other,
     visible,
 )
-from ..http.serving import files_of, serve_stored
+from ..http.serving import files_of, serve_pieces, serve_stored
 from ..middleware import sender
 from ..models import Job, Sample
 from ..presenters.progress import Progress
@@ -174,10 +174,7 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     sample = visible(request, row_of(Sample, pk))
     if not sample.pooled.get("of"):
         raise Http404
-    response = StreamingHttpResponse(pooled_coco(sample), content_type="application/json")
-    response["Content-Disposition"] = f'attachment; filename="{sample.pk}_coco.json"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return serve_pieces(pooled_coco(sample), "application/json", f"{sample.pk}_coco.json")
 
 
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:
