@@ -32,11 +32,10 @@ from .results.combined import combined_table
 from .results.comparisons import comparison_of, found_for
 from .results.edits import Outdated, alike_in, broken_edits, corrected, corrections_of, edit_job, log_of
 from .results.exports import file_of, named, publish_export, unwritten
-from .results.imports import import_outlines
 from .results.jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .results.pooling import refresh_sample
 from .results.publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
-from .results.reruns import proposals_of
+from .results.reruns import import_outlines, proposals_of
 from .results.samples import (
     Scale,
     add_images,
