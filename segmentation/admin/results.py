@@ -174,8 +174,8 @@ class SegmentationAdmin(GoesWithOthers):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("micrograph").annotate(measured=Count("jobs"))
 
-    image = column("image", lambda found: truncatechars(found.micrograph.name, 40), "micrograph__name")
-    measured = column("jobs", lambda found: found.measured, "measured")
+    image = column("image", lambda segmentation: truncatechars(segmentation.micrograph.name, 40), "micrograph__name")
+    measured = column("jobs", lambda segmentation: segmentation.measured, "measured")
 
 
 def _address(job: Any, *names: str) -> str | None:

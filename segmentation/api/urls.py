@@ -9,7 +9,13 @@ from functools import lru_cache, wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFilesSent,
+)
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
@@ -25,7 +31,7 @@ from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
 from ..services.access.links import Ended
-from .auth import sign_in
+from .auth import ACCOUNT_ONLY, OWNER_ONLY, sign_in
 from .compare import router as compare
 from .datasets import router as datasets
 from .jobs import router as jobs
@@ -97,6 +103,8 @@ def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
         if problem.after:
             response["Retry-After"] = str(problem.after)
         return response
+    if isinstance(problem, PermissionDenied):  # of `changeable`
+        return error(ACCOUNT_ONLY if request.user.is_authenticated else OWNER_ONLY, 403)
     if isinstance(problem, Ended):
         return error(str(problem), 410)
     if isinstance(problem, Http404):

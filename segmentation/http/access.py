@@ -49,7 +49,7 @@ def visible(request: HttpRequest, row: Thing | None) -> Thing:
     return row
 
 
-def own(request: HttpRequest, row: Thing | None, action: str = "change") -> Thing:
+def changeable(request: HttpRequest, row: Thing | None, action: str = "change") -> Thing:
     """An object that its maker or staff may change; 404 for strangers, 403 for visitors with only the link."""
     if not visible(request, row).is_changeable_by(request.user, request.visitor, action):
         raise PermissionDenied(NOT_YOURS)
@@ -80,7 +80,7 @@ def change(
     request: HttpRequest, kind: type[Owned], pk: UUID, service: Callable[..., object], fragment: str = ""
 ) -> HttpResponse:
     """What its maker, or staff, does with a row, as service(job=row) or by its kind, and back to its page."""
-    service(**{kind.__name__.lower(): own(request, row_of(kind, pk))})
+    service(**{kind.__name__.lower(): changeable(request, row_of(kind, pk))})
     return see_other(request.back + fragment)
 
 

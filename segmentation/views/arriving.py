@@ -19,7 +19,7 @@ from ..core.micrograph.pairing import pair
 from ..core.micrograph.width import parse_width
 from ..core.typed import SIZE
 from ..forms.samples import SampleForm
-from ..http.access import address_of, own, row_of, visible
+from ..http.access import address_of, changeable, row_of, visible
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample, shown_name
 from ..services import (
@@ -102,7 +102,7 @@ def pairs(request: HttpRequest) -> JsonResponse:
 def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The outlines in the middle of an upload with the settings of the sent form; the page asks until they are there,
     and again after each change."""
-    micrograph = own(request, visible(request, row_of(Micrograph, pk)))
+    micrograph = changeable(request, visible(request, row_of(Micrograph, pk)))
     form = sent_form(request)
     if micrograph.is_archive or not form.is_valid():
         return HttpResponse(status=204)
@@ -112,7 +112,7 @@ def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
         return render(request, "_outlines.html", {"sentence": refusal.sentence}, status=refusal.status)
     if micrograph.state == Micrograph.State.FAILED or row.state == row.State.FAILED:
         return render(request, "_outlines.html", {"sentence": row.error})
-    scale = next((each for each in form.chosen if SIZE in each.setting.with_gap), None)
+    scale = next((setting for setting in form.chosen if SIZE in setting.setting.with_gap), None)
     context = {"active": not row.is_finished, "task": form.task, "scale": scale, **row.result}
     if scale:
         context["typed_in"] = typed_in = scale.typed_in(SIZE)
@@ -123,7 +123,7 @@ def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def pages(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Takes pages of an upload out of it; answers with its card, or with one that says what is wrong."""
-    micrograph = own(request, row_of(Micrograph, pk))
+    micrograph = changeable(request, row_of(Micrograph, pk))
     try:
         choose_pages(micrograph=micrograph, pages=request.POST.get("pages", "") or ALL)
     except Refused as refusal:

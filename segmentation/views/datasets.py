@@ -22,7 +22,7 @@ from ..http.access import (
     ask_to_delete,
     button,
     change,
-    own,
+    changeable,
     refused,
     reload_if_gone,
     row_of,
@@ -136,7 +136,7 @@ check = button(Dataset, services.check_again)
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    row = own(request, row_of(Dataset, pk), "delete")
+    row = changeable(request, row_of(Dataset, pk), "delete")
     if request.method != "POST":
         count = row.images.count()
         sentence = (
@@ -160,7 +160,7 @@ def remove(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
     """Ask, then take an image out."""
     if request.method == "POST":
         return _change_image(request, pk, image, services.remove_image)
-    row = own(request, row_of(Dataset, pk))
+    row = changeable(request, row_of(Dataset, pk))
     name = get_object_or_404(row.images, pk=image).name
     sentence = (
         f"“{name}” and its labels will be removed from the dataset “{row.name}”. Its result stays, if it is there."
@@ -196,7 +196,7 @@ def _chosen(request: HttpRequest, job: Job) -> Dataset:
     if pk is None:
         raise Refused(UNREADABLE, 422)
     try:
-        return own(request, row_of(Dataset, pk))
+        return changeable(request, row_of(Dataset, pk))
     except Http404:
         raise Refused(NOT_FOUND, 404) from None
 
@@ -215,6 +215,6 @@ def _described(request: HttpRequest) -> dict[str, str]:
 
 
 def _change_image(request: HttpRequest, pk: UUID, image: UUID, service: Callable[..., object]) -> HttpResponse:
-    row = own(request, row_of(Dataset, pk))
+    row = changeable(request, row_of(Dataset, pk))
     chosen: DatasetImage = get_object_or_404(row.images.select_related("dataset"), pk=image)
     return change(request, Dataset, pk, lambda dataset: service(image=chosen))

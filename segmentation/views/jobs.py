@@ -28,7 +28,7 @@ from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm, settings_sent
-from ..http.access import ask_to_delete, button, link_page, own, reload_if_gone, row_of, see_other, visible
+from ..http.access import ask_to_delete, button, changeable, link_page, reload_if_gone, row_of, see_other, visible
 from ..http.serving import files_of, serve_shown, serve_stored, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
@@ -120,7 +120,7 @@ retry = button(Job, services.retry_job)
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    job = own(request, row_of(Job, pk), "delete")
+    job = changeable(request, row_of(Job, pk), "delete")
     if request.method != "POST":
         others = len(revisions(job, request.user, request.visitor)) - 1
         stay = f" Its other versions ({others}) and the image stay." if others else ""
@@ -228,7 +228,7 @@ def measure_corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The corrected outlines measured as a new job; asked twice, it is the same one."""
     if request.method != "POST":
         return redirect("job", pk)
-    job = own(request, row_of(Job, pk))
+    job = changeable(request, row_of(Job, pk))
     token = f"corrections {job.pk} {job.edit_count}"
     new = services.finish_corrections(job=job, settings=job.get_settings(), token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
@@ -239,7 +239,7 @@ def cut(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Possible cuts made, by their places in the list, and the corrected outlines measured as a new job."""
     if request.method != "POST":
         return redirect("job", pk)
-    job, who = own(request, row_of(Job, pk)), {"user": request.user, "visitor": request.visitor}
+    job, who = changeable(request, row_of(Job, pk)), {"user": request.user, "visitor": request.visitor}
     texts = request.POST.get("cuts", "").split()
     with one_edit(address=request.address_hash, **who):
         make_cuts(job=job, places={int(text) for text in texts if text in PLACES}, **who)
@@ -251,7 +251,7 @@ def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The outlines in a file of another tool measured as a new job."""
     if request.method != "POST":
         return redirect("job", pk)
-    job, file = own(request, row_of(Job, pk)), request.FILES.get("outlines")
+    job, file = changeable(request, row_of(Job, pk)), request.FILES.get("outlines")
     request.back += "#other-outlines"
     if file is None:
         raise services.Refused(NO_FILE)

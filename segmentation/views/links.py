@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from ..http.access import own, see_other
+from ..http.access import changeable, see_other
 from ..models import Job, Sample
 from ..services import Refused
 from ..services.access import links
@@ -20,7 +20,7 @@ NO_DATE = "Choose the day on which the link ends."
 @require_http_methods(["GET", "HEAD", "POST"])
 def change(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
     """Change the link as a button of its form says."""
-    row = own(request, (Sample if kind == "sample" else Job).objects.filter(pk=pk).first())
+    row = changeable(request, (Sample if kind == "sample" else Job).objects.filter(pk=pk).first())
     if request.method != "POST":
         return redirect(request.back)
     request.back += "#link"

@@ -24,8 +24,8 @@ from ..http.access import (
     ask_to_delete,
     button,
     change,
+    changeable,
     link_page,
-    own,
     refused,
     reload_if_gone,
     row_of,
@@ -84,7 +84,7 @@ def images(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     """More images for a sample, with its own settings."""
-    sample = own(request, row_of(Sample, pk))
+    sample = changeable(request, row_of(Sample, pk))
     if request.method != "POST":  # the address of an answer to the form, opened once more
         return redirect(address_of(sample))
     files = request.FILES.getlist("file")
@@ -107,12 +107,12 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
     """Count an image in or leave it out; "instead" counts another result of an image of the sample."""
-    sample = own(request, row_of(Sample, pk))
+    sample = changeable(request, row_of(Sample, pk))
     chosen = sample.members.filter(pk=job).first()
     included = request.POST.get("included", "")
     try:
         if included == "instead":
-            services.replace_image(sample=sample, job=chosen or own(request, row_of(Job, job)))
+            services.replace_image(sample=sample, job=chosen or changeable(request, row_of(Job, job)))
         elif chosen is None:
             raise Http404
         else:
@@ -136,7 +136,7 @@ cancel = button(Sample, services.cancel_sample)
 @require_http_methods(["GET", "HEAD", "POST"])
 def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Measure all images with another scale, from their outlines."""
-    sample = own(request, row_of(Sample, pk))
+    sample = changeable(request, row_of(Sample, pk))
     if request.method != "POST":
         return redirect(address_of(sample))
     form = ScaleForm(request.POST)
@@ -149,7 +149,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    sample = own(request, row_of(Sample, pk), "delete")
+    sample = changeable(request, row_of(Sample, pk), "delete")
     if request.method != "POST":
         count = sample.members.count()
         sentence = (

@@ -25,7 +25,7 @@ OTHER_SIZE = "The two results take different measures as the size of an object, 
 AGAIN_AFTER = timedelta(seconds=10)
 
 
-def found_for(pk: UUID) -> Compared | None:
+def result_for(pk: UUID) -> Compared | None:
     """The job or the sample of this id."""
     job = Job.objects.select_related("micrograph", "parent").filter(pk=pk).first()
     return job or Sample.objects.filter(pk=pk).first()
