@@ -15,7 +15,7 @@ from ninja import Query, Status
 from .. import services
 from ..core.micrograph.width import parse_width
 from ..forms.samples import parse_pixel
-from ..http.access import changeable, row_of, visible
+from ..http.access import changeable, count_image, row_of, visible
 from ..http.serving import serve_stored
 from ..models import Job, Sample
 from ..presenters.progress import Progress
@@ -131,16 +131,11 @@ def images(request: HttpRequest, pk: UUID) -> Any:
 def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     """Count an image (included=on), leave it out (off), or count this other result of the same image (instead)."""
     sample = changeable(request, row_of(Sample, pk))
-    member = sample.members.filter(pk=job).first()
     included = request.POST.get("included", "")
     if included not in ("on", "off", "instead"):
         raise Refused(IN_OR_OUT)
-    if included == "instead":
-        other = member or changeable(request, row_of(Job, job))
-        return _change(request, pk, partial(services.replace_image, job=other))
-    if member is None:
-        raise Http404
-    return _change(request, pk, partial(services.include_image, job=member, included=included == "on"))
+    count_image(request, sample, job, included)
+    return _fresh(sample)
 
 
 @router.does("POST", "/{uuid:pk}/name", "sample-name", ONE, (), takes(Name))

@@ -79,22 +79,19 @@ def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
 
 def _side(side: Compared, letter: str) -> dict[str, Any]:
     """What the page shows of one result; files: of an image, to look at it."""
-    context: dict[str, Any] = {
-        "letter": letter,
-        "name": name_of(side),
-        "page": address_of(side),
-        "files": None,
-        "row": side,
+    context = {"letter": letter, "name": name_of(side), "page": address_of(side), "files": None, "row": side}
+    context |= {"warning": warning_of_side(side)}
+    if isinstance(side, Sample):
+        return context
+    further = ["image.webp"] if side.micrograph.viewer_image else []
+    files = files_of(side, "image", side.settings["task"], "artifact", further)["files"]
+    return {
+        **context,
+        "files": files if "outlines_json" in files else None,
+        "pixel": (side.summary.get("calibration") or {}).get("nm_per_pixel"),
+        "scale": calibration_words(used_calibration(side), detail=False),
+        "corrected": side.summary["used"].get("corrected"),
     }
-    context["warning"] = warning_of_side(side)
-    if isinstance(side, Job):
-        further = ["image.webp"] if side.micrograph.viewer_image else []
-        files = files_of(side, "image", side.settings["task"], "artifact", further)["files"]
-        context["files"] = files if "outlines_json" in files else None
-        context["pixel"] = (side.summary.get("calibration") or {}).get("nm_per_pixel")
-        context["scale"] = calibration_words(used_calibration(side), detail=False)
-        context["corrected"] = side.summary["used"].get("corrected")
-    return context
 
 
 def _choose(request: HttpRequest, first: Compared) -> HttpResponse:

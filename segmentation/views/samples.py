@@ -25,6 +25,7 @@ from ..http.access import (
     button,
     change,
     changeable,
+    count_image,
     link_page,
     refused,
     reload_if_gone,
@@ -34,7 +35,7 @@ from ..http.access import (
 )
 from ..http.serving import files_of, serve_pieces, serve_stored
 from ..middleware import sender
-from ..models import Job, Sample
+from ..models import Sample
 from ..presenters.progress import Progress
 from ..presenters.sample import PooledResult
 from ..services import Refused
@@ -108,17 +109,7 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
 def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
     """Count an image in or leave it out; "instead" counts another result of an image of the sample."""
     sample = changeable(request, row_of(Sample, pk))
-    chosen = sample.members.filter(pk=job).first()
-    included = request.POST.get("included", "")
-    try:
-        if included == "instead":
-            services.replace_image(sample=sample, job=chosen or changeable(request, row_of(Job, job)))
-        elif chosen is None:
-            raise Http404
-        else:
-            services.include_image(sample=sample, job=chosen, included=included == "on")
-    except Refused as refusal:
-        return refused(request, refusal, address_of(sample))
+    count_image(request, sample, job, request.POST.get("included", ""))
     return see_other(f"{address_of(sample)}#image-{job}")
 
 
