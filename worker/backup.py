@@ -239,7 +239,9 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> Manifest:
     if sorted([*members, MANIFEST]) != sorted(archive.namelist()) or KEY not in members:
         raise Refused(DAMAGED.format(name=MANIFEST))
     for name in members:
-        if not _is_plain(name):
+        # A relative path that every storage takes; Django reads a backslash as a slash.
+        parts = name.split("/")
+        if "\\" in name or any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts):
             raise Refused(DAMAGED.format(name=name))
         try:
             with archive.open(name) as member:
@@ -248,12 +250,6 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> Manifest:
         except Exception as error:  # a damaged member fails in many ways
             raise Refused(DAMAGED.format(name=name)) from error
     return manifest
-
-
-def _is_plain(name: str) -> bool:
-    """Whether it is a relative path that every storage takes; Django reads a backslash as a slash."""
-    parts = name.split("/")
-    return "\\" not in name and all(part not in ("", ".", "..") and len(os.fsencode(part)) < 256 for part in parts)
 
 
 def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:

@@ -291,14 +291,9 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
     off = max(exact if limits else min(exact, finer, key=len), beside, key=len)
     off = off if float(off.replace(",", "")) else "0"
     text = f"{_sign(other - one, off) or '±'}{off} {unit}".strip() + share * (off != "0")
-    ends = _ends(write, limits) if limits else ""
+    texts = [(limit, write(abs(limit))) for limit in limits or ()]
+    ends = " to ".join(f"{_sign(limit, text)}{text}" for limit, text in texts)  # such as "−12 to +5"
     return Difference(term, after.definition, before, after, text, ends, other - one, *(limits or (None, None)))
-
-
-def _ends(write: Callable[[float], str], limits: Limits) -> str:
-    """Such as "−12 to +5"."""
-    ends = [(limit, write(abs(limit))) for limit in limits]
-    return " to ".join(f"{_sign(limit, text)}{text}" for limit, text in ends)
 
 
 def _sign(value: float, text: str) -> str:

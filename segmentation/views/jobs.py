@@ -339,7 +339,8 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     may_change = job.is_changeable_by(request.user, request.visitor)
     for_rerun = bool(extra.get("rerun_open"))
     width = _text(settings_calibration(job), job)
-    typed = request.POST.get("width", width)
+    typed, outlines = request.POST.get("width", width), job.segmentation
+    has_weights = outlines is not None and outlines.model_name != MASKS
     context = {
         **_state(job),
         "revisions": listed,
@@ -368,7 +369,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "rerun_width": typed if for_rerun else width,
         "token": uuid4().hex,
         **_signatures(request, job),
-        "model_changed": _model_changed(job),
+        "model_changed": has_weights and outlines.weights not in {card.sha256 for card in cards.available()},
         **extra,
     }
     if not job.is_done:
@@ -389,14 +390,6 @@ def _signatures(request: HttpRequest, job: Job) -> dict[str, Any]:
     printed = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
     may = meanings_for(job, user) if is_open(job, user, request.visitor) else []
     return {"signatures": signed, "digests": digests(signed), "meanings": may, **printed}
-
-
-def _model_changed(job: Job) -> bool:
-    """Whether the model has other weights now than when this result was made."""
-    segmentation = job.segmentation
-    if segmentation is None or segmentation.model_name == MASKS:
-        return False
-    return segmentation.weights not in {card.sha256 for card in cards.available()}
 
 
 def _files(job: Job) -> dict[str, Any]:

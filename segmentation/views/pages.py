@@ -182,11 +182,13 @@ def _card_for(request: HttpRequest, name: str) -> cards.ModelCard:
 def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
     base = " ".join(card.training[name] for name in ("start_from", "start_version") if card.training.get(name))
     encoder = card.training.get("pretrained", "")
+    # The training step of published weights, and the criterion by which it was the best.
+    steps = [choice.partition(":")[0] for choice in card.training.get("choices", ()) if choice.endswith("(published)")]
     return [
         ("Name", card.name),
         ("Version", card.version),
         *[(term, name) for term, name in (("Base model", base), ("Encoder started from", encoder)) if name],
-        *_published(card.training.get("choices", ())),
+        *[("Weights are from", f"training {step.replace(' by ', ', the best by ', 1)}") for step in steps],
         ("Licence of the weights", card.licence or "not stated"),
         ("Size of the weights", _size(card)),
         *_read_by_task(card),
@@ -198,12 +200,6 @@ def _read_by_task(card: cards.ModelCard) -> Sequence[tuple[str, str]]:
         return tasks.find(card.task).facts(card)
     except tasks.UnknownTask as error:
         return [("Kind of analysis", str(error))]
-
-
-def _published(choices: Iterable[str]) -> list[tuple[str, str]]:
-    """The training step of the weights, and the criterion by which it was the best."""
-    published = [chosen.partition(":")[0] for chosen in choices if chosen.endswith("(published)")]
-    return [("Weights are from", f"training {training.replace(' by ', ', the best by ', 1)}") for training in published]
 
 
 def _size(card: cards.ModelCard) -> str:
