@@ -75,7 +75,14 @@ from segmentation.services.upkeep.upkeep import MAX_DEATHS
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver as deliver_message
-from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, table_of, write_further
+from .exporting import (
+    corrected_segmentation,
+    imported_segmentation,
+    stored_segmentation,
+    summarise,
+    table_of,
+    write_further,
+)
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import GivesWay, Heartbeat, giving_way
@@ -84,7 +91,6 @@ from .inspection import Killed
 from .proposing import preview_outlines, propose_others
 from .samples import pool_sample
 from .scratch import scratch
-from .summary import summarise
 
 if TYPE_CHECKING:
     from segmentation.core.micrograph import types

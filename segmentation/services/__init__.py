@@ -59,7 +59,6 @@ from .results.uploads import (
     choose_pages,
     delete_upload,
     discard_unused,
-    example_upload,
     is_zip,
     preview_outlines,
     receive_files,

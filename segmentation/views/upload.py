@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.files import File
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -97,17 +98,17 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def sample(request: HttpRequest) -> HttpResponse:
     """Analyse the sample image, or the example of another kind, with the default settings."""
-    who, kind = sender(request), request.POST.get("example", DEFAULT_TASK)
+    kind = request.POST.get("example", DEFAULT_TASK)
     model = default_model(kind, request.user) if kind in EXAMPLES else ""
     if kind == DEFAULT_TASK:
         model = chosen_default(kind, request.user) or DEFAULT_MODEL
     if not model:
         raise services.Refused(NO_EXAMPLE)
-    micrograph = services.example_upload(kind, **who)
     settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
-    return redirect(
-        "job", services.create_job(micrograph=micrograph, settings=settings, token=token_of(request), **who).pk
-    )
+    with example_file(kind).open("rb") as opened:
+        file = File(opened, name=EXAMPLES[kind])
+        job = services.analyse_file(file=file, settings=settings, token=token_of(request), **sender(request))
+    return redirect(address_of(job))
 
 
 @require_safe

@@ -134,13 +134,13 @@ def start_images(archive: Micrograph) -> list[Note]:
 
 
 def start_analysis(
-    *, micrograph: Micrograph, settings: AnalysisSettings, asked: dict[str, Any], token: str = "", **who: Any
+    *, micrograph: Micrograph, settings: AnalysisSettings, asked: dict[str, Any] | None, token: str = "", **who: Any
 ) -> Job | None:
     """The analysis of an upload, as of `create_job`. None for an archive: each of its images is analysed as it is
     unpacked."""
     if not micrograph.is_archive:
         return create_job(micrograph=micrograph, settings=settings, asked=asked, token=token, **who)
-    micrograph.asked = {**asked, "settings": settings.as_dict(), "token": token}
+    micrograph.asked = {**(asked or {}), "settings": settings.as_dict(), "token": token}
     Micrograph.objects.filter(pk=micrograph.pk).update(asked=micrograph.asked)
     if notes := [{"name": note.name, "sentence": note.sentence} for note in start_images(micrograph)]:
         micrograph.refresh_from_db(fields=["notes"])
@@ -149,7 +149,13 @@ def start_analysis(
 
 
 def analyse_file(
-    *, settings: AnalysisSettings, asked: dict[str, Any], token: str = "", key: str = "", file: Any, **received: Any
+    *,
+    settings: AnalysisSettings,
+    asked: dict[str, Any] | None = None,
+    token: str = "",
+    key: str = "",
+    file: Any,
+    **received: Any,
 ) -> Job | None:
     """Store a file and start its analysis, or leave nothing; raises Refused. received: as of `receive_upload`."""
     who = {name: received[name] for name in ("user", "visitor", "address")}

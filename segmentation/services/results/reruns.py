@@ -4,6 +4,7 @@ outlines of another tool, whose file a worker reads and measures; and the ways t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -20,8 +21,8 @@ from ...models import Arrival, Job, Proposals, shown_name
 from ..ground import limits
 from ..ground.files import remove_folder
 from ..ground.queue import enqueue_after_commit, enqueue_inspection
-from ..ground.refusal import Refused, is_full
-from ..ground.space import NO_ROOM, check_space
+from ..ground.refusal import Refused
+from ..ground.space import check_space, storing
 from .edits import NO_OUTLINES, NOT_DONE
 from .jobs import OTHER_OUTLINES, create_job, rerun_job
 from .models_offered import check_model
@@ -140,7 +141,9 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
     with transaction.atomic():
         new = create_job(micrograph=job.micrograph, settings=settings, parent=job, outlines=outlines, **who)
         if "file" not in new.outlines:
-            _store(new, file, suffix)
+            with storing(partial(remove_folder, new.folder)):
+                new.outlines |= {"file": default_storage.save(f"{new.folder}/outlines{suffix}", file)}
+                new.save(update_fields=["outlines"])
         transaction.on_commit(enqueue_inspection)
     return new
 
@@ -154,15 +157,3 @@ def _suffix(file: Any) -> str:
         return kind_of(head)[0]
     except UnreadableImage as bad:
         raise Refused(str(bad), 422) from None
-
-
-def _store(job: Job, file: Any, suffix: str) -> None:
-    """Put the file into the job's folder; a failure leaves neither job nor file."""
-    try:
-        job.outlines |= {"file": default_storage.save(f"{job.folder}/outlines{suffix}", file)}
-        job.save(update_fields=["outlines"])
-    except BaseException as error:
-        remove_folder(job.folder)
-        if is_full(error):
-            raise Refused(NO_ROOM, 507) from error
-        raise

@@ -132,13 +132,3 @@ def test_the_uploads_of_an_hour_are_limited(own_storage, settings, alice):
     receive(visitor=uuid4(), address="elsewhere")
     receive(user=alice, visitor=visitor)
     receive(visitor=None, address="")
-
-
-def test_the_sample_comes_in_like_any_image(own_storage, settings, tmp_path):
-    sample = tmp_path / "static" / "sample" / "sem-sample.tif"
-    sample.parent.mkdir(parents=True)
-    sample.write_bytes(picture(kind="TIFF"))
-    settings.STATICFILES_DIRS = [tmp_path / "static"]
-    visitor = uuid4()
-    micrograph = services.example_upload("particles", user=None, visitor=visitor, address="")
-    assert (micrograph.name, micrograph.visitor) == ("sem-sample.tif", visitor)
