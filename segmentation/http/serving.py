@@ -165,23 +165,15 @@ def serve_dataset(dataset: Dataset) -> StreamingHttpResponse:
     return serve_pieces(streamed_zip(dataset_exports.entries(dataset)), "application/zip", f"{stem}.zip")
 
 
-def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:
-    """A PNG or WebP of this installation."""
-    return _serve_own(request, path, f"image/{path.suffix[1:]}", True)
-
-
-def serve_model(request: HttpRequest, path: Path) -> HttpResponse:
-    """A file of a model of this installation, to download."""
-    return _serve_own(request, path, "application/octet-stream", False)
-
-
-def _serve_own(request: HttpRequest, path: Path, kind: str, inline: bool) -> HttpResponse:
+def serve_local(request: HttpRequest, path: Path, *, download: bool = False) -> HttpResponse:
+    """A file of this installation: a picture (PNG or WebP), or another one to download."""
+    kind = "application/octet-stream" if download else f"image/{path.suffix[1:]}"
     try:
         facts = path.stat()
     except OSError:
         raise Http404 from None
     tag = f"{facts.st_mtime_ns:x}-{facts.st_size:x}"
-    return serve(request, lambda: path.open("rb"), kind, path.name, inline, tag=tag)
+    return serve(request, lambda: path.open("rb"), kind, path.name, not download, tag=tag)
 
 
 def serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:

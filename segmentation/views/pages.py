@@ -24,7 +24,7 @@ from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
 from ..core.network.package import BadPackage, package
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
-from ..http.serving import serve_model, serve_picture
+from ..http.serving import serve_local
 from ..presenters.training import TrainedModel
 from ..services.ground.limits import most_pixels
 from ..services.results.models_offered import (
@@ -107,7 +107,7 @@ def example(request: HttpRequest, name: str, which: str) -> HttpResponse:
         path = cards.picture_of(card_for(request.user, name), which)
     except (OSError, ValueError, cards.UnknownModel):
         raise Http404 from None
-    return serve_picture(request, path)
+    return serve_local(request, path)
 
 
 @require_safe
@@ -121,7 +121,7 @@ def weights(request: HttpRequest, name: str) -> HttpResponse:
     paths = {path.name: path for path in (card.weights.with_suffix(end or card.weights.suffix) for end in ends)}
     if name not in paths:
         raise Http404
-    return serve_model(request, paths[name])
+    return serve_local(request, paths[name], download=True)
 
 
 @require_safe
