@@ -28,7 +28,7 @@ from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import CITATION
-from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile
+from ..models import Artifact, Dataset, Micrograph, SampleArtifact, StoredFile
 from ..services.ground import bundles
 from ..services.ground.refusal import trouble
 from ..services.learning import dataset_exports
@@ -86,8 +86,7 @@ def serve_stored(request: HttpRequest, artifact: StoredFile, *, download: bool) 
 def serve_shown(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
     """A micrograph as the viewer shows it at first."""
     name = f"{file_stem(micrograph.name)}_image.webp"
-    tag = f"{micrograph.pk}-picture"
-    return serve(request, lambda: micrograph.viewer_image.open("rb"), "image/webp", name, True, tag=tag)
+    return serve_image(request, micrograph.viewer_image, name, f"{micrograph.pk}-picture")
 
 
 def serve_tile(request: HttpRequest, tiles: FieldFile, name: str) -> HttpResponse:
@@ -143,20 +142,11 @@ def serve_pieces(pieces: Iterable[str | bytes], kind: str, name: str) -> Streami
     return StreamingHttpResponse(pieces, content_type=kind, headers=headers)
 
 
-def serve_preview(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
-    """The preview of a micrograph."""
-    name = f"{file_stem(micrograph.name)}_preview.png"
-    return serve(
-        request, lambda: micrograph.preview.open("rb"), "image/png", name, True, tag=f"{micrograph.pk}-preview"
-    )
-
-
-def serve_dataset_preview(request: HttpRequest, image: DatasetImage) -> HttpResponse:
-    """An image of a dataset with its outlines, small."""
-    if not image.preview:
+def serve_image(request: HttpRequest, file: FieldFile, name: str, tag: str) -> HttpResponse:
+    """A stored picture (PNG or WebP), to be seen."""
+    if not file:
         raise Http404
-    name, tag = f"{file_stem(image.name)}_outlines.webp", image.preview.name
-    return serve(request, lambda: image.preview.open("rb"), "image/webp", name, True, tag=tag)
+    return serve(request, lambda: file.open("rb"), f"image/{PurePosixPath(name).suffix[1:]}", name, True, tag=tag)
 
 
 def serve_dataset(dataset: Dataset) -> StreamingHttpResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
@@ -130,16 +131,12 @@ class PooledResult(ChartedSummary):
         self.stored: dict[str, Any] = sample.pooled
         reported = bool(self.stored.get("of"))
         statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
-        super().__init__(statistics, values_of(self.stored) if reported else {}, **self._words())
+        words: dict[str, str] = {}
+        with suppress(UnknownTask):  # lists and API must not fail where this version does not know it
+            words = {"thing": self.task.thing, "things": self.task.things}
+        super().__init__(statistics, values_of(self.stored) if reported else {}, **words)
         self.several = self.images_pooled > 1
         self.unit: str = self.statistics.unit if self.statistics else self.stored.get("unit", "nm")
-
-    def _words(self) -> dict[str, str]:
-        """The words of its kind of analysis; lists and API must not fail where this version does not know it."""
-        try:
-            return {"thing": self.task.thing, "things": self.task.things}
-        except UnknownTask:
-            return {}
 
     @property
     def state(self) -> str:

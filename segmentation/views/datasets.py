@@ -29,7 +29,7 @@ from ..http.access import (
     see_other,
     visible,
 )
-from ..http.serving import serve_dataset, serve_dataset_preview
+from ..http.serving import file_stem, serve_dataset, serve_image
 from ..models import Dataset, DatasetImage, Job, Training
 from ..presenters.dataset import DatasetPage
 from ..services import Refused
@@ -98,7 +98,8 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def preview(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
     """An image with its outlines, small."""
-    return serve_dataset_preview(request, get_object_or_404(visible(request, row_of(Dataset, pk)).images, pk=image))
+    row = get_object_or_404(visible(request, row_of(Dataset, pk)).images, pk=image)
+    return serve_image(request, row.preview, f"{file_stem(row.name)}_outlines.webp", row.preview.name)
 
 
 @require_safe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path, PurePath
@@ -61,7 +62,9 @@ def help_page(request: HttpRequest) -> HttpResponse:
 def models(request: HttpRequest) -> HttpResponse:
     """Every model that can be chosen, by what it measures."""
     titles, kinds = {task.name: task.title for task in tasks.every()}, dict[str, list[cards.ModelCard]]()
-    here = _offered(request.user)
+    here: list[cards.ModelCard] = []
+    with suppress(OSError, ValueError):  # of a released card, of which the system checks tell
+        here = offered(request.user)
     trained_models = trained([card.name for card in here])
     for card in here:
         if card.name not in trained_models:
@@ -162,14 +165,6 @@ def _small(path: Path | None, task: str) -> bytes:
     webp = BytesIO()
     ImageOps.fit(picture_shown, KIND_PICTURE).save(webp, "JPEG", quality=80)
     return webp.getvalue()
-
-
-def _offered(user: Any) -> list[cards.ModelCard]:
-    """The cards for this person; none where a released card cannot be read. The system checks then say why."""
-    try:
-        return offered(user)
-    except (OSError, ValueError):
-        return []
 
 
 def _card_for(request: HttpRequest, name: str) -> cards.ModelCard:

@@ -65,9 +65,11 @@ def results(request: HttpRequest) -> HttpResponse:
     """The list, by the query's choices; for HTMX only its fragment, which asks again while something runs."""
     listed = entries(request, request.GET)
     page = Paginator(listed, A_PAGE).get_page(request.GET.get("page"))
-    page_cards = cards(
-        [(kind, pk) for kind, pk, *_ in page], _older(request, [pk for kind, pk, *_ in page if kind == "job"])
-    )
+    newest = [pk for kind, pk, *_ in page if kind == "job"]
+    images = Job.objects.filter(pk__in=newest).values("micrograph")
+    versions = _mine(request).filter(micrograph__in=images).exclude(pk__in=newest)
+    older = Counter(versions.order_by().values_list("micrograph", flat=True))
+    page_cards = cards([(kind, pk) for kind, pk, *_ in page], older)
     # Of images for single analyses: those that are being unpacked, or that left something out.
     every = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
     archives = [
@@ -190,13 +192,6 @@ def _ranked(kind: str, rows: QuerySet, sort: str) -> QuerySet:
 
 def _sort(query: QueryDict) -> str:
     return query["sort"] if query.get("sort") in SORTS else "-made"
-
-
-def _older(request: HttpRequest, newest: list[Any]) -> Counter[Any]:
-    """How many earlier versions the images of these jobs have, by micrograph."""
-    images = Job.objects.filter(pk__in=newest).values("micrograph")
-    others = _mine(request).filter(micrograph__in=images).exclude(pk__in=newest)
-    return Counter(others.order_by().values_list("micrograph", flat=True))
 
 
 def _ticked(request: HttpRequest) -> tuple[list[Job], list[Sample]]:

@@ -24,7 +24,7 @@ from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, LABORATORY
 from ..forms.samples import SampleForm
 from ..forms.settings import FormSetting, SettingsForm, laboratory_of, with_laboratory
 from ..http.access import address_of, row_of, see_other, visible
-from ..http.serving import serve_preview
+from ..http.serving import file_stem, serve_image
 from ..middleware import sender
 from ..models import Laboratory, Micrograph, Sample, shown_name
 from ..services.ground.calibration import FIELDS, StatedScale, with_site_uncertainty
@@ -92,7 +92,8 @@ def laboratory(request: HttpRequest) -> HttpResponse:
 @require_safe
 def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The server's own picture of an upload."""
-    return serve_preview(request, visible(request, row_of(Micrograph, pk)))
+    micrograph = visible(request, row_of(Micrograph, pk))
+    return serve_image(request, micrograph.preview, f"{file_stem(micrograph.name)}_preview.png", f"{pk}-preview")
 
 
 @require_POST
