@@ -103,7 +103,8 @@ def write_backup(file: Path, say: Say = print) -> Counted:
             say(f"{rows:,} rows")
             with _member(archive, KEY) as member:
                 member.write(settings.SECRET_KEY.encode())
-            for path in _models():
+            folder = settings.DEEPSEGM_MODELS
+            for path in sorted(filter(Path.is_file, folder.iterdir())) if folder.is_dir() else ():
                 with path.open("rb") as opened, _member(archive, f"models/{path.name}") as member:
                     shutil.copyfileobj(opened, member, CHUNK)
             for name in list(_stored_names("")):
@@ -173,11 +174,6 @@ def _one_picture() -> Iterator[None]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield
-
-
-def _models() -> list[Path]:
-    folder = settings.DEEPSEGM_MODELS
-    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
 
 
 def _stored_names(folder: str) -> Iterator[str]:

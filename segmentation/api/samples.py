@@ -114,8 +114,7 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 def images(request: HttpRequest, pk: UUID) -> Any:
     """Add images; they get the settings of the sample."""
     row = changeable(request, row_of(Sample, pk))
-    who = {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
-    intake = _intake(request, who)
+    intake = _intake(request, identify(request))
     try:
         notes = services.add_images(sample=row, uploads=intake.uploads, notes=intake.notes)
     except Refused:

@@ -174,7 +174,12 @@ class ComparedResults:
         agreement = self.result["agreement"] if self.result else None
         if not agreement or not agreement["scores"]:
             return []
-        return [_place(name, agreement["places"][name]) for name in PLACES]
+        rows = []
+        for name, (title, definition, counted) in PLACES.items():
+            objects = agreement["places"][name]
+            ids = {side: ",".join(map(str, objects[side])) for side in ("first", "second")}
+            rows.append(PlaceRow(name, title, definition, len(objects[counted]), **ids))
+        return rows
 
     @property
     def scores(self) -> list[dict[str, Any]]:
@@ -299,9 +304,3 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
 def _sign(value: float, text: str) -> str:
     """The sign of a number. A number that rounds to zero, and so has the text "0", has none."""
     return "" if text == "0" else "−" if value < 0 else "+"
-
-
-def _place(name: Place, objects: Mapping[str, list[int]]) -> PlaceRow:
-    title, definition, counted = PLACES[name]
-    ids = {side: ",".join(map(str, objects[side])) for side in ("first", "second")}
-    return PlaceRow(name, title, definition, len(objects[counted]), **ids)

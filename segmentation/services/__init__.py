@@ -57,7 +57,6 @@ from .results.uploads import (
     Note,
     checked_pages,
     choose_pages,
-    delete_upload,
     discard_unused,
     is_zip,
     preview_outlines,

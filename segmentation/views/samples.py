@@ -1,4 +1,4 @@
-"""Samples: the page of one with its images, and what can be done with them."""
+"""Samples: the page of one with its images, and what can be done with them; the private links of samples and jobs."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ from ..http.access import (
 )
 from ..http.serving import files_of, serve_pieces, serve_stored
 from ..middleware import sender
-from ..models import Sample
+from ..models import Job, Sample
 from ..presenters.progress import Progress
 from ..presenters.sample import PooledResult
 from ..services import Refused
+from ..services.access import links
 from ..services.ground.calibration import width_text
 from ..services.results.combined import pooled_coco
 from ..services.results.uploads import discard_unused
@@ -47,6 +48,8 @@ from .upload import ACCEPTED
 
 SAID = 5  # remarks on added files that are shown at the top; all of them are kept below
 NO_FILES = "Choose the images to add first."
+WAYS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}
+NO_DATE = "Choose the day on which the link ends."
 
 
 @require_safe
@@ -166,6 +169,23 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     if not sample.pooled.get("of"):
         raise Http404
     return serve_pieces(pooled_coco(sample), "application/json", f"{sample.pk}_coco.json")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def link(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
+    """Change the link as a button of its form says."""
+    row = changeable(request, (Sample if kind == "sample" else Job).objects.filter(pk=pk).first())
+    if request.method != "POST":
+        return redirect(request.back)
+    request.back += "#link"
+    way, ends = request.POST.get("do", "end"), ""
+    if way == "end":
+        ends = request.POST.get("ends", "")
+        ends = request.POST.get("day", "") if ends == "day" else ends
+    if way not in WAYS or (way == "end" and not ends):
+        raise Refused(NO_DATE)
+    links.change_link(row=row, ends=ends, **WAYS[way])
+    return see_other(request.back)
 
 
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:

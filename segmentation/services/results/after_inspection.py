@@ -21,7 +21,7 @@ from .jobs import create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
 from .publishing import heed_reading
 from .samples import enrol, remark, take_in
-from .uploads import Note, delete_upload, receive_upload, sha256_of_upload
+from .uploads import Note, discard_unused, receive_upload, sha256_of_upload
 
 
 def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes, unread: bool = False) -> None:
@@ -163,7 +163,7 @@ def analyse_file(
     try:
         return start_analysis(micrograph=micrograph, settings=settings, asked=asked, token=token, key=key, **who)
     except (ValueError, Refused) as problem:
-        delete_upload(micrograph=micrograph)
+        discard_unused(micrograph)
         raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
 
 

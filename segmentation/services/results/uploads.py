@@ -29,7 +29,7 @@ from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown
 from ..ground import limits
 from ..ground.queue import enqueue_after_commit, enqueue_inspection
 from ..ground.refusal import Refused
-from ..ground.space import check_space, frees_room, storing
+from ..ground.space import check_space, storing
 from .usage import check_quota
 
 # An image of each kind that the upload page offers to try, all rendered here (python -m tests.examples).
@@ -108,13 +108,6 @@ def receive_upload(
 def example_file(kind: str) -> Path:
     """The example of this kind of analysis; of the default kind the sample image."""
     return Path(settings.STATICFILES_DIRS[0], "sample", EXAMPLES[kind])
-
-
-@frees_room
-@transaction.atomic
-def delete_upload(*, micrograph: Micrograph) -> None:
-    """Remove a micrograph, its jobs and all their files."""
-    micrograph.delete()
 
 
 def discard_unused(micrograph: Micrograph) -> None:

@@ -121,7 +121,7 @@ def test_the_uploads_of_an_hour_are_limited(own_storage, settings, alice):
     visitor, now = uuid4(), timezone.now()
     for minutes in (50, 61):
         Arrival.objects.create(visitor=visitor, address="hash", created=now - timedelta(minutes=minutes))
-    services.delete_upload(micrograph=receive(visitor=visitor))  # it counts all the same
+    services.discard_unused(receive(visitor=visitor))  # it counts all the same
     with pytest.raises(Refused, match=r"2 images.* 10 minutes") as refused:
         receive(visitor=visitor)
     assert refused.value.status == 429
