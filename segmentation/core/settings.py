@@ -110,7 +110,7 @@ class MeasurementSettings(Settings):
         title="Spread between fields",
         description=(
             "How much the typical size differs from place to place on the specimen. One image cannot show it; several"
-            " images do. It widens the interval of the share from 1 to 100 nm."
+            " images do. It widens the intervals of the median and of the share from 1 to 100 nm."
         ),
         json_schema_extra={"unit": "%", "group": LABORATORY},
     )

@@ -147,7 +147,7 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str) -> l
         notes.append(Flag(text, f"{images} not counted: {WHY[reason]}", ids=ids))
     if not pixels and len(chosen) > 1:
         text = "No image has a scale, so sizes are in pixels. Take images of one magnification together."
-        notes.append(Flag(text, "Sizes in pixels: take one magnification"))
+        notes.append(Flag(text, "Sizes in pixels: all images at one magnification?"))
     if pixels and max(pixels) > ALIKE * min(pixels):
         text = (
             f"The images have {min(pixels):.4g} to {max(pixels):.4g} nm per pixel. The coarser ones show fewer small"
@@ -247,4 +247,4 @@ def between_images(sizes: WeightedSizes) -> Between | None:
         if within > 0
         else float(among == 0)
     )
-    return {"variance": variance, "sd": sqrt(variance), "share": share, "p": p}
+    return {"variance": variance, "sd": sqrt(variance), "share": share, "p": p, "times": float(np.exp(np.ptp(means)))}

@@ -277,7 +277,9 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
 
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
     for name in filter(sample.quantities.__contains__, names):
-        if any(value.value is not None for value in sample.by_image(name)):
-            line = f"{number(name).title} of each image, with its own 95 % interval; dashed: all together."
+        values = sample.by_image(name)
+        if any(value.value is not None for value in values):
+            ends = ", with its own 95 % interval" * any(value.low is not None for value in values)
+            line = f"{number(name).title} of each image{ends}; dashed: all together."
             yield words(f"{line} {Summary.of(sample).shared_errors}", SMALL)
             yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)

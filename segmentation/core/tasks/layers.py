@@ -53,7 +53,16 @@ for registry in (NUMBERS, COLUMNS):
             for name, words in NAMES.items()
         ),
     )
-    add(registry, Quantity(LENGTH, "Length", "Length along which the thickness was read.", 1, extreme=True))
+    add(
+        registry,
+        Quantity(
+            LENGTH,
+            "Length read",
+            "Length along which the thickness was read; the ends of the layer are left out.",
+            1,
+            extreme=True,
+        ),
+    )
 
 
 class LayerOptions(phases.PhaseOptions):

@@ -199,8 +199,8 @@ def _rounded(value: Any) -> Any:
 def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnalysis, *, kept: bool) -> None:
     """A line for each object that counts, or does not; the first column has the image's name where there are several.
 
-    The measure that is the size comes first. Whoever was left out has its reason; of the others it would be empty. What
-    is also a number of the result, such as of a phase, has the unit that it has in "Summary".
+    The measure that is the size comes first. Whoever was left out has its reason; of the others it would be empty.
+    Units are those of "Summary".
     """
     several = len(tables) > 1 or bool(tables and tables[0][0])
     hidden = {"kept", "reason"} if kept else {"kept"}
@@ -210,7 +210,8 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
         first_names = ("label", "reason", COLUMNS[sample.task.size].column(first.unit))
         names.sort(key=lambda name: name not in first_names)
     units = {entry.name.partition(OF)[0]: entry.number.unit for entry in Summary.of(sample).quantities}
-    heads = {name: _head(first, name, units, sample.task.semantic) for name in names if first is not None}
+    is_long = sample.pooled is not None and sample.pooled.readable_unit != sample.pooled.unit
+    heads = {name: _head(first, name, units, sample.task.semantic, is_long) for name in names if first is not None}
 
     def rows() -> Iterator[Cells]:
         for image, table in tables:
@@ -224,11 +225,11 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
     )
 
 
-def _head(table: Table, name: str, units: Mapping[str, str], semantic: bool) -> tuple[str, float]:
+def _head(table: Table, name: str, units: Mapping[str, str], semantic: bool, is_long: bool) -> tuple[str, float]:
     """The head of a column, such as "Minimum Feret diameter (nm)", and by what its numbers are multiplied."""
     quantity = of_column(name, table.unit)
-    large = semantic and table.unit == "nm" and (quantity.power != 1 or "µm" in units.values())
-    length: Unit = "µm" if large else table.unit
+    is_long = is_long or (semantic and (quantity.power != 1 or "µm" in units.values()))
+    length: Unit = "µm" if is_long and table.unit == "nm" else table.unit
     unit = units.get(quantity.name) or ("%" if quantity.kind == "fraction" else quantity.unit(length))
     times = 100.0 if unit == "%" else 1e-3**quantity.power if unit.startswith("µm") else 1.0
     return f"{quantity.title} ({unit})" if unit else quantity.title, times
