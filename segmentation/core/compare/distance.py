@@ -90,7 +90,12 @@ def _by_images(first: Sizes, second: Sizes, rng: np.random.Generator) -> tuple[f
     table = np.concatenate([_by_image(sizes, places) for sizes in (first, second)])
     images, chosen = len(table), first.images
     observed = np.arange(images) < chosen
-    drawn = _exchanges(images, chosen, rng)
+    if comb(images, chosen) <= MOST_LISTED:
+        listed = np.array(list(combinations(range(images), chosen)))
+    else:
+        listed = rng.random((MOST_LISTED - 1, images)).argsort(1)[:, :chosen]
+    drawn = np.zeros((len(listed), images), bool)  # which images are in the first sample
+    np.put_along_axis(drawn, listed, True, axis=1)
     if len(drawn) < comb(images, chosen):
         drawn = np.concatenate([observed[None], drawn])
     gap = float(_distances(table, observed[None])[0])
@@ -104,17 +109,6 @@ def _by_image(of: Sizes, places: Floats) -> Floats:
     bins = np.searchsorted(places, of.size, side="left").clip(max=len(places) - 1)
     count = np.bincount(of.image * len(places) + bins, of.weight, of.images * len(places))
     return np.asarray(count.reshape(of.images, -1).cumsum(1), np.float64)
-
-
-def _exchanges(images: int, chosen: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(k, images): which images are in the first sample, for all exchanges or for a random choice of them."""
-    if comb(images, chosen) <= MOST_LISTED:
-        listed = np.array(list(combinations(range(images), chosen)))
-    else:
-        listed = rng.random((MOST_LISTED - 1, images)).argsort(1)[:, :chosen]
-    inside = np.zeros((len(listed), images), bool)
-    np.put_along_axis(inside, listed, True, axis=1)
-    return inside
 
 
 def _distances(table: Floats, inside: NDArray[np.bool_]) -> Floats:

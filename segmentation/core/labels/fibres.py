@@ -109,7 +109,8 @@ def find_fibres(maps: NDArray[np.uint8], threshold: float) -> tuple[Labels, NDAr
     markers = np.zeros(mask.shape, np.int32)
     for number, chain in enumerate(chains, start=1):
         for piece, _ in chain:
-            _put(markers, pieces[piece].path, number)
+            rows, columns = np.rint(pieces[piece].path).astype(int).T
+            markers[np.clip(rows, 0, mask.shape[0] - 1), np.clip(columns, 0, mask.shape[1] - 1)] = number
     number_of = {piece: number for number, chain in enumerate(chains, start=1) for piece, _ in chain}
     for link in sorted(links, key=lambda link: -min(pieces[end // 2].width for end in (link.one, link.other))):
         way = [pieces[end // 2].path[-(end % 2)] for end in (link.one, link.other)]
@@ -253,12 +254,6 @@ def chains_of(count: int, links: Sequence[Link]) -> list[Chain]:
             at = beyond.get(at ^ 1, at)
         chains.append(chain)
     return chains
-
-
-def _put(markers: Labels, path: Floats, number: int) -> None:
-    rows, columns = np.rint(path).astype(int).T
-    size = markers.shape
-    markers[np.clip(rows, 0, size[0] - 1), np.clip(columns, 0, size[1] - 1)] = number
 
 
 def _bridge(markers: Labels, ends: Sequence[Floats], number: int) -> None:

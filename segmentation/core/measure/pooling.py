@@ -65,7 +65,10 @@ def pool(
         raise ValueError("0 tables")
     excluded = excluded or without_scale(tables)
     # Sorted by content, so that the draws do not depend on the order of the images.
-    chosen = sorted((table for table, why in zip(tables, excluded, strict=True) if not why), key=_content)
+    chosen = sorted(
+        (table for table, why in zip(tables, excluded, strict=True) if not why),
+        key=lambda table: table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes(),
+    )
     described, sizes = describe(
         chosen,
         size=size,
@@ -96,10 +99,6 @@ def alone(statistics: Statistics, excluded: Sequence[str]) -> PooledStatistics:
     if nano and flag and nano["verdict"] != "undecided":
         nano = nano | {"verdict": "undecided", "reason": flag.short, "decides": flag.text}
     return PooledStatistics(**vars(replace(statistics, nano=nano)))
-
-
-def _content(table: Table) -> bytes:
-    return table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes()
 
 
 def without_scale(tables: Sequence[Table], refused: Sequence[bool] = ()) -> list[str]:

@@ -122,8 +122,15 @@ def touching_groups(labels: NDArray[np.int32], n: int) -> Ints:
     Two particles touch where a pixel of one shares an edge with a pixel of the other, and a group is a connected set of
     such particles; a particle that touches none is a group of one.
     """
-    pairs = _neighbours(labels, n)
-    touching = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (n + 1, n + 1))
+    keys = [np.zeros(0, np.int64)]
+    for block in blocks(labels.shape):
+        rows = labels[block.start : block.stop + 1]
+        for here, there in ((rows[:, :-1], rows[:, 1:]), (rows[:-1], rows[1:])):
+            differ = (here != there) & (here > 0) & (there > 0)
+            one, other = here[differ].astype(np.int64), there[differ].astype(np.int64)
+            keys.append(np.unique(np.minimum(one, other) * (n + 1) + np.maximum(one, other)))
+    pairs = np.divmod(np.unique(np.concatenate(keys)), n + 1)
+    touching = coo_array((np.ones(len(pairs[0]), bool), pairs), (n + 1, n + 1))
     of_each = connected_components(touching, directed=False)[1][1:]
     _, first, group = np.unique(of_each, return_index=True, return_inverse=True)
     return np.unique(first[group], return_inverse=True)[1].astype(np.int64) + 1
@@ -148,18 +155,6 @@ def contact_shares(labels: NDArray[np.int32], n: int, erased: NDArray[np.bool_] 
                 edges += np.bincount(labels_of_side, minlength=n + 2)
                 shared += np.bincount(labels_of_side[both], minlength=n + 2)
     return shared[1:-1] / np.maximum(edges[1:-1], 1)
-
-
-def _neighbours(labels: NDArray[np.int32], n: int) -> Ints:
-    """The pairs (p, 2) of labels that share a pixel edge, each once."""
-    pairs = [np.zeros(0, np.int64)]
-    for block in blocks(labels.shape):
-        rows = labels[block.start : block.stop + 1]
-        for here, there in ((rows[:, :-1], rows[:, 1:]), (rows[:-1], rows[1:])):
-            differ = (here != there) & (here > 0) & (there > 0)
-            first, second = here[differ].astype(np.int64), there[differ].astype(np.int64)
-            pairs.append(np.unique(np.minimum(first, second) * (n + 1) + np.maximum(first, second)))
-    return np.stack(np.divmod(np.unique(np.concatenate(pairs)), n + 1), axis=1)
 
 
 def under(labels: NDArray[np.int32], others: NDArray[np.int32], *values: NDArray[Any]) -> list[NDArray[np.float32]]:

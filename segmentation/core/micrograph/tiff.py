@@ -14,7 +14,6 @@ from . import codestream, vendors
 from .decoded import AGAIN, Decoded, page_index, turned
 from .grey import Array, check_size, colour_notes, inverted, luminance, through_palette, to_grey
 from .types import UnreadableImage
-from .vendors.facts import Facts
 
 # the exceptions below replace tifffile's messages about broken files
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
@@ -48,19 +47,15 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
             raise UnreadableImage(f"Page {page} is a small copy of another page (a thumbnail): choose another page.")
         _check_page(chosen, max_pixels)
         pixels, more = _pixels(chosen)
-        header = _header(chosen, file.pages.first)
+        header, first = vendors.facts(PageTags(chosen)), file.pages.first
+        same = chosen is not first and (chosen.imagewidth, chosen.imagelength) == (first.imagewidth, first.imagelength)
+        if same and not header.nm_per_pixel:  # in many stacks the first page alone has the tags
+            header = vendors.facts(PageTags(first))
         orientation = value if isinstance(value := chosen.tags.valueof(274, 1), int) else 1
         kind = _kind(chosen)
     size = pixels.shape
     pixels, turning = turned(pixels, orientation)
     return Decoded(pixels, kind, (*notes, *more, *turning), header, bool(turning), size, pages)
-
-
-def _header(page: TiffPage, first: TiffPage) -> Facts:
-    """What the tags of a page say, or those of the first page, which alone holds them in many stacks."""
-    header = vendors.facts(PageTags(page))
-    same = page is not first and (page.imagewidth, page.imagelength) == (first.imagewidth, first.imagelength)
-    return vendors.facts(PageTags(first)) if same and not header.nm_per_pixel else header
 
 
 class PageTags:
@@ -140,9 +135,7 @@ def _check_page(page: TiffPage, max_pixels: int) -> None:
     if page.nbytes > BYTES_PER_PIXEL * max_pixels:
         raise UnreadableImage(TOO_MANY_BYTES.format(megabytes=page.nbytes / 1e6))
     if page.compression in codestream.UNBOUNDED:
-        raise UnreadableImage(
-            "The TIFF is compressed in a way that is not read here: save it uncompressed or with LZW."
-        )
+        raise UnreadableImage(NOT_READ)
     tile = int(page.tilewidth) * int(page.tilelength) if page.is_tiled else 0
     if tile > max(4 * columns * rows, SMALLEST_TILE_LIMIT):
         raise UnreadableImage(f"The TIFF is damaged, its tiles are far larger than its image: {AGAIN}.")

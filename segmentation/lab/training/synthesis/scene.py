@@ -236,20 +236,17 @@ def visible_labels(owner: NDArray[np.int32], smallest: int = 12) -> NDArray[np.i
     """
     labels = split_pieces(owner)
     sizes = np.bincount(labels.ravel())
-    core = np.bincount(labels[1:-1, 1:-1][_inner(labels)], minlength=len(sizes))
+    middle = labels[1:-1, 1:-1]
+    sides = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
+    core = np.bincount(
+        labels[1:-1, 1:-1][np.logical_and.reduce([side == middle for side in sides])], minlength=len(sizes)
+    )
     keep = (sizes >= smallest) & (core > 0)
     keep[0] = False
     new = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
     slivers = np.flatnonzero((sizes > 0) & ~keep)
     new[slivers[slivers > 0]] = new[_hosts(labels, keep)[slivers[slivers > 0]]]
     return new[labels]
-
-
-def _inner(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(H-2, W-2) bool: the four neighbours have the same label."""
-    middle = labels[1:-1, 1:-1]
-    sides = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
-    return np.logical_and.reduce([side == middle for side in sides])
 
 
 def _hosts(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> NDArray[np.int64]:
