@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from ..flags import warned
 from ..sample import SampleAnalysis
 from .charts import INK, WARNED, Distribution, Sheet, draw_histogram
-from .facts import brief, model_words
+from .facts import main_settings, model_words
 from .fonts import writable
 from .images import draw_by_image, draw_multiples, draw_numbers
 from .lengths import in_readable_unit
@@ -75,7 +75,7 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
 def _described(sheet: Sheet, sample: SampleAnalysis) -> Sheet:
     """With the facts that stand in the file and not in the picture."""
     sheet.title = one_line(sample.name)
-    settings = "; ".join(f"{name} {value}" for name, value in brief(sample).items())
+    settings = "; ".join(f"{name} {value}" for name, value in main_settings(sample).items())
     size = "" if sample.analysis is None else f"{calibration_words(sample.analysis.calibration)}. "
     sheet.about = f"{sheet.title}. {size}Model {model_words(sample.members[0].record.card)}; {settings}"
     return sheet

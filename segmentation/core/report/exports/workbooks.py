@@ -320,7 +320,7 @@ def _budget(summary: Summary) -> Iterator[Cells]:
 
 def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
     """What all pooled images share, without an image's name, and then what each has of its own."""
-    from ..facts import common, differing
+    from ..facts import common_facts, differing_facts
     from .result import versions
 
     yield "software", "version", version(), ""
@@ -333,9 +333,9 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
             yield "2022/C 229/01", name, VERDICTS.get(nano[name], nano[name]), ""
         for point in sample.pooled.recommendation["points"] if sample.pooled.recommendation else ():
             yield "2022/C 229/01", point["title"], point["said"], ""
-    for (group, name), value in common(sample).items():
+    for (group, name), value in common_facts(sample).items():
         yield group, name, value, ""
-    for image, facts in differing(sample):
+    for image, facts in differing_facts(sample):
         for (group, name), value in facts.items():
             yield group, name, value, image.name
     for image in sample.images:
