@@ -57,7 +57,11 @@ def distance(
         f"The distributions {words}. In A {100 * below[0]:.0f} % of the objects are at most {size}, in B"
         f" {100 * below[1]:.0f} %."
     )
-    why = _why(test, how, len(first.size), len(second.size), least)
+    why = BY_IMAGES.format(least=significant(least or 0.0, 2))
+    if how != "independent":
+        why = NOT_INDEPENDENT[how]
+    elif test == "objects":
+        why = BY_OBJECTS.format(n=f"{len(first.size):,}", m=f"{len(second.size):,}")
     return Distance(
         distance=float(gap[at]),
         at=float(places[at]),
@@ -118,11 +122,3 @@ def _distances(table: Floats, inside: NDArray[np.bool_]) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = np.abs(one / one[:, -1:] - other / other[:, -1:]).max(1)
     return np.asarray(np.nan_to_num(gap, nan=1.0), np.float64)
-
-
-def _why(test: Test, how: How, n: int, m: int, least: float | None) -> str:
-    if how != "independent":
-        return NOT_INDEPENDENT[how]
-    if test == "objects":
-        return BY_OBJECTS.format(n=f"{n:,}", m=f"{m:,}")
-    return BY_IMAGES.format(least=significant(least or 0.0, 2))

@@ -46,7 +46,9 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         if index and chosen.is_reduced:
             raise UnreadableImage(f"Page {page} is a small copy of another page (a thumbnail): choose another page.")
         _check_page(chosen, max_pixels)
-        pixels, more = _pixels(chosen)
+        samples, more = _samples(chosen.asarray(maxworkers=1), chosen.axes)
+        plane, plane_notes = _plane(samples, chosen)
+        pixels, grey_notes = to_grey(plane)
         header, first = vendors.facts(PageTags(chosen)), file.pages.first
         same = chosen is not first and (chosen.imagewidth, chosen.imagelength) == (first.imagewidth, first.imagelength)
         if same and not header.nm_per_pixel:  # in many stacks the first page alone has the tags
@@ -55,7 +57,8 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         kind = _kind(chosen)
     size = pixels.shape
     pixels, turning = turned(pixels, orientation)
-    return Decoded(pixels, kind, (*notes, *more, *turning), header, bool(turning), size, pages)
+    notes += [*more, *plane_notes, *grey_notes, *turning]
+    return Decoded(pixels, kind, tuple(notes), header, bool(turning), size, pages)
 
 
 class PageTags:
@@ -170,15 +173,6 @@ def _check_strips(page: TiffPage) -> None:
         size = codestream.size_of(page.compression, file.read(min(count, codestream.HEAD)))
         if size is None or size[0] >= columns + BLOCK or size[1] >= rows + BLOCK:
             raise UnreadableImage(f"The TIFF is damaged, its strips are larger than its image: {AGAIN}.")
-
-
-def _pixels(page: TiffPage) -> tuple[Array, list[str]]:
-    """The grey pixels (H, W) of a page, and sentences on what was done."""
-    image = page.asarray(maxworkers=1)
-    samples, notes = _samples(image, page.axes)
-    plane, more = _plane(samples, page)
-    grey, last = to_grey(plane)
-    return grey, [*notes, *more, *last]
 
 
 def _samples(image: Array, axes: str) -> tuple[Array, list[str]]:

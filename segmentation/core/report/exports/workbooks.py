@@ -139,11 +139,8 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrang
         lines.append((entry.term, *map(_rounded, (of.value, of.unit, of.low, of.high)), entry.below))
     pairs, names = arrangement["pairs"], ("r", "g", "chance", "low", "high")
     curves = list(zip(*(map(_rounded, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
-    rows = max(len(lines), len(curves))
-    padded = ([*line, *[None] * (7 - len(line))] for line in [*lines, *[()] * (rows - len(lines))])
-    beside = [*curves, *[()] * (rows - len(curves))]
     titles = (f"Distance ({unit})", "Pair correlation g", "Mean at random", "95 % of random from", "to")
-    whole = ([*line, *curve] for line, curve in zip(padded, beside, strict=True))
+    whole = ([*line, *[None] * (7 - len(line)), *curve] for line, curve in zip_longest(lines, curves, fillvalue=()))
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note", "", *titles)
     sheet = _add_sheet(book, "Arrangement", head, whole, ARRANGEMENT, filters=False)
     if not curves:

@@ -34,7 +34,10 @@ def substrate(
             grain = fractal_field(shape, 4 * s.grain_period, max(1.5, s.grain_period / 2), 0.8, rng)
         relief += s.grain * 0.5 * grain
     if s.texture != "none":
-        pattern = PATTERNS[s.texture](shape, s.texture_period, rng) * _where(shape, rng)
+        pattern = PATTERNS[s.texture](shape, s.texture_period, rng)
+        if rng.random() >= 0.5:  # it fades in and out
+            field = smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
+            pattern = pattern * (1 / (1 + np.exp(-4 * (field - rng.uniform(-0.5, 0.8))))).astype(np.float32)
         relief += s.texture_contrast * 0.5 * _lit(pattern, s.lit, s.texture_period, angle)
     if s.specks:
         points, count = np.zeros(shape, np.float32), max(1, int(s.specks * shape[0] * shape[1] / 1000))
@@ -53,14 +56,6 @@ def substrate(
     if s.holes:
         relief -= rng.uniform(0.25, 0.6) * _holes(shape, s.holes, rng)
     return np.float32(s.ground) + np.float32(contrast) * relief
-
-
-def _where(shape: Shape, rng: np.random.Generator) -> Field | np.float32:
-    """Patterns cover all of the picture or fade in and out."""
-    if rng.random() < 0.5:
-        return np.float32(1)
-    field = smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
-    return (1 / (1 + np.exp(-4 * (field - rng.uniform(-0.5, 0.8))))).astype(np.float32)
 
 
 def _lit(pattern: Field, share: float, period: float, angle: float) -> Field:
