@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ..analysis import Analysis
-from ..label_images import sha256_of
+from ..micrograph.kinds import sha256_of
 from ..sample import SampleAnalysis
 from . import exports
 from .context import Context
