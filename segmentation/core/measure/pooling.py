@@ -22,11 +22,7 @@ from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatisti
 from .statistics import ALIKE, describe
 from .table import Table
 
-WHY = {
-    NO_PIXEL_SIZE: "without a scale",
-    OTHER_NUMBERS: "of a model with other classes",
-    NO_NUMBER: "without a number",
-}
+WHY = {NO_PIXEL_SIZE: "without a scale", OTHER_NUMBERS: "of a model with other classes", NO_NUMBER: "without a number"}
 MORE = {
     NO_PIXEL_SIZE: ", while others have one",
     NO_NUMBER: " (see their pages). If they show nothing to count, the numbers per area are too high",
@@ -86,9 +82,7 @@ def pool(
         uncertainty = described["relative_uncertainty"] or 0.0
         described["convergence"] = converge_by_image(sizes, whole, uncertainty, rng)
     return PooledStatistics(
-        **described,
-        interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
-        between=between_images(sizes),
+        **described, interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE, between=between_images(sizes)
     )
 
 

@@ -34,11 +34,7 @@ Ints = NDArray[np.int64]
 
 
 def measure(
-    labels: NDArray[np.int32],
-    pixels: GreyImage,
-    confidence: NDArray[np.float32],
-    nm_per_pixel: float | None,
-    rows: int,
+    labels: NDArray[np.int32], pixels: GreyImage, confidence: NDArray[np.float32], nm_per_pixel: float | None, rows: int
 ) -> Table:
     """Measure particles 1..n of `labels` (H, W), all of them kept.
 

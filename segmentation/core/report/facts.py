@@ -27,10 +27,7 @@ NAMES = {  # of settings, where the settings' own are not words
 }
 HIDDEN_SETTINGS = ("model", "data_bar")
 FILE = {"kind": ("image", "file type")}  # of the metadata, what no instrument says
-INSTRUMENT = {
-    "voltage_kv": "voltage (kV)",
-    "working_distance_mm": "working distance (mm)",
-}
+INSTRUMENT = {"voltage_kv": "voltage (kV)", "working_distance_mm": "working distance (mm)"}
 NOT_SAME = "not the same for all images"
 IN_DETAIL = (*NAMES.values(), "edges")
 TYPED = (  # texts that change no number

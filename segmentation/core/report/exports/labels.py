@@ -85,12 +85,5 @@ EXPORTS = (
         image="label image of {counted}, for ImageJ, with the size of a pixel; 0 is background",
         image_classes="the class of every pixel, from 0 on in the order of the model's card; 255: not analysed",
     ),
-    Export(
-        "labels-all.tif",
-        "All labels, TIFF",
-        "image/tiff",
-        120,
-        _write,
-        image="the same with all {things}",
-    ),
+    Export("labels-all.tif", "All labels, TIFF", "image/tiff", 120, _write, image="the same with all {things}"),
 )

@@ -201,15 +201,4 @@ def _text(context: Context) -> str:
     return "".join([*lines, "<ul>", *rows, "</ul>", *how])
 
 
-EXPORTS = (
-    Export(
-        NOTEBOOK,
-        "Notebook entry, ELN",
-        KIND,
-        186,
-        _write,
-        image=HOLDS,
-        sample=HOLDS,
-        turn=LAST,
-    ),
-)
+EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", KIND, 186, _write, image=HOLDS, sample=HOLDS, turn=LAST),)
