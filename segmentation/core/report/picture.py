@@ -64,7 +64,7 @@ def colours_by_direction(degrees: NDArray[np.float64], sector: float = 0.0) -> N
     """(n, 3): a colour for each direction (n,) from 0 to 180 degrees, or for each sector of so many; grey where it is
     not known."""
     middle = (np.floor(degrees / sector) + 0.5) * sector if sector else degrees
-    hues = [(0.5, 0.5, 0.5) if np.isnan(each) else hsv_to_rgb(each / 180 % 1, 0.75, 0.95) for each in middle]
+    hues = [(0.5, 0.5, 0.5) if np.isnan(angle) else hsv_to_rgb(angle / 180 % 1, 0.75, 0.95) for angle in middle]
     return (255 * np.array(hues).reshape(-1, 3)).round().astype(np.uint8)
 
 
