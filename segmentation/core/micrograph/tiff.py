@@ -15,6 +15,7 @@ from . import codestream, vendors
 from .decoded import AGAIN, Decoded, page_index, turned
 from .grey import Array, check_size, colour_notes, inverted, luminance, through_palette, to_grey
 from .types import UnreadableImage
+from .vendors.facts import Facts
 
 # the exceptions below replace tifffile's messages about broken files
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
