@@ -52,12 +52,12 @@ Number = TypeVar("Number", np.int32, np.uint8)
 PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()
 
 
-def barest_window(outlined: NDArray[np.bool_], side: int, steps: int = 4) -> tuple[slice, slice]:
+def barest_window(outlined: NDArray[np.bool_], side: int) -> tuple[slice, slice]:
     """The window of `side` px, or of the whole side where that is shorter, with the fewest outlined pixels (H, W);
-    `steps` + 1 positions along each side are compared."""
+    five positions along each side are compared."""
     sides = [min(side, length) for length in outlined.shape]
     tops, lefts = (
-        np.unique(np.linspace(0, length - side, steps + 1).astype(int)).tolist()
+        np.unique(np.linspace(0, length - side, 5).astype(int)).tolist()
         for length, side in zip(outlined.shape, sides, strict=True)
     )
     windows = [(slice(top, top + sides[0]), slice(left, left + sides[1])) for top in tops for left in lefts]

@@ -17,6 +17,8 @@ CONVEX = ("facetted", "rounded", "sphere", "ellipsoid", "rod", "cube", "octahedr
 AGGREGATES = ("aggregate", "sintered")
 FAMILIES = (*CONVEX, *AGGREGATES, "core-shell", "hollow")
 TILE = 32  # px: small enough that few planes of a polyhedron matter in one tile
+# The directions of a cube's eight corners.
+DIAGONALS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
 
 Floats = NDArray[np.float64]
 
@@ -139,16 +141,14 @@ def _platelet(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floa
 
 
 def _cube(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
     sides = radius * 0.88 * np.exp(rng.normal(0, 0.05, 3))
-    normals = np.concatenate([np.eye(3), -np.eye(3), corners])
+    normals = np.concatenate([np.eye(3), -np.eye(3), DIAGONALS])
     return normals, np.concatenate([sides, sides, np.full(8, radius * rng.uniform(1.15, 1.5))])
 
 
 def _octahedron(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Octahedra and bipyramids, their tips cut off more or less."""
-    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
-    normals = np.concatenate([corners, np.eye(3), -np.eye(3)]) / [1, 1, rng.uniform(0.9, 1.6)]
+    normals = np.concatenate([DIAGONALS, np.eye(3), -np.eye(3)]) / [1, 1, rng.uniform(0.9, 1.6)]
     return normals, radius * np.concatenate([rng.uniform(0.8, 0.88, 8), np.full(6, rng.uniform(1.0, 1.4))])
 
 
