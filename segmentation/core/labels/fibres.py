@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from skimage.morphology import skeletonize
 from skimage.segmentation import watershed
 
-from .lines import ALL_SIDES, smoothed, tree_of
+from .lines import ALL_SIDES, inner_depth, smoothed, tree_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -103,7 +103,7 @@ def find_fibres(maps: NDArray[np.uint8], threshold: float) -> tuple[Labels, NDAr
     """
     mask = maps[0] >= max(1, round(threshold * 255))
     pieces = find_pieces(mask, maps[1])
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    depth = inner_depth(mask)
     links = find_links(pieces, mask, depth)
     chains = chains_of(len(pieces), links)
     markers = np.zeros(mask.shape, np.int32)
@@ -143,7 +143,7 @@ def find_pieces(mask: Mask, distance: NDArray[np.uint8]) -> list[Piece]:
     """The pieces of all fibres of a mask (H, W); distance: (H, W), the inner distance, 0..255."""
     core = mask & (distance >= round(255 * CORE))
     # Where the network is unsure, in dense mats of thin fibres, only the ridges of its inner distance count.
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    depth = inner_depth(mask)
     unsure = (ndimage.maximum_filter(distance, 9) < round(255 * SURE_CORE)) & (ndimage.maximum_filter(depth, 15) < 8)
     core |= mask & unsure & (distance >= RIDGE * ndimage.maximum_filter(distance, 7))
     loose, count = ndimage.label(mask, ALL_SIDES)
@@ -312,7 +312,7 @@ def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | N
     middle = mask & (maps[1] >= ndimage.maximum_filter(maps[1], 3)) & (maps[1] >= round(255 * CORE))
     if mask.mean() < NOTHING or not middle.any():
         return 0.0, None, 0
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    depth = inner_depth(mask)
     clear = float(maps[0][mask].mean()) * float(maps[1][middle].mean()) / 255**2
     # The pores between fibres, seen in the other polarity, are compact, and they are most of the image.
     clear *= float(np.clip(np.log(elongation(mask)) / np.log(NETWORK), 0.01, 1) * (1 - 0.3 * mask.mean()))
@@ -326,6 +326,6 @@ def elongation(mask: Mask) -> float:
     pieces, count = ndimage.label(mask)
     if not count:
         return 0.0
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    depth = inner_depth(mask)
     areas, deepest = np.bincount(pieces[mask])[1:], ndimage.maximum(depth, pieces, range(1, count + 1))
     return float(np.average(areas / (np.pi * np.asarray(deepest) ** 2), weights=areas))
