@@ -22,11 +22,7 @@ from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatisti
 from .statistics import ALIKE, describe
 from .table import Table
 
-WHY = {
-    NO_PIXEL_SIZE: "without a scale",
-    OTHER_NUMBERS: "of a model with other classes",
-    NO_NUMBER: "without a number",
-}
+WHY = {NO_PIXEL_SIZE: "without a scale", OTHER_NUMBERS: "of a model with other classes", NO_NUMBER: "without a number"}
 MORE = {
     NO_PIXEL_SIZE: ", while others have one",
     NO_NUMBER: " (see their pages). If they show nothing to count, the numbers per area are too high",
@@ -65,7 +61,10 @@ def pool(
         raise ValueError("0 tables")
     excluded = excluded or without_scale(tables)
     # Sorted by content, so that the draws do not depend on the order of the images.
-    chosen = sorted((table for table, why in zip(tables, excluded, strict=True) if not why), key=_content)
+    chosen = sorted(
+        (table for table, why in zip(tables, excluded, strict=True) if not why),
+        key=lambda table: table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes(),
+    )
     described, sizes = describe(
         chosen,
         size=size,
@@ -83,9 +82,7 @@ def pool(
         uncertainty = described["relative_uncertainty"] or 0.0
         described["convergence"] = converge_by_image(sizes, whole, uncertainty, rng)
     return PooledStatistics(
-        **described,
-        interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
-        between=between_images(sizes),
+        **described, interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE, between=between_images(sizes)
     )
 
 
@@ -96,10 +93,6 @@ def alone(statistics: Statistics, excluded: Sequence[str]) -> PooledStatistics:
     if nano and flag and nano["verdict"] != "undecided":
         nano = nano | {"verdict": "undecided", "reason": flag.short, "decides": flag.text}
     return PooledStatistics(**vars(replace(statistics, nano=nano)))
-
-
-def _content(table: Table) -> bytes:
-    return table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes()
 
 
 def without_scale(tables: Sequence[Table], refused: Sequence[bool] = ()) -> list[str]:

@@ -133,10 +133,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     numbers = np.zeros(len(maps), np.int32)
     numbers[present] = np.arange(1, len(present) + 1)
     sure = np.array([certainty[is_known & (classes == i)].mean() / 255 for i in present], np.float32)
-    used = {
-        "unlike": relative_distance(grey, view.scale / _own_scale(card), card),
-        "mirrored": settings.mirrored,
-    }
+    used = {"unlike": relative_distance(grey, view.scale / _own_scale(card), card), "mirrored": settings.mirrored}
     return Decoded(
         np.where(is_known, numbers[classes], 0).astype(np.int32), sure, present, used, layers={CERTAINTY: certainty}
     )

@@ -139,11 +139,8 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrang
         lines.append((entry.term, *map(_rounded, (of.value, of.unit, of.low, of.high)), entry.below))
     pairs, names = arrangement["pairs"], ("r", "g", "chance", "low", "high")
     curves = list(zip(*(map(_rounded, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
-    rows = max(len(lines), len(curves))
-    padded = ([*line, *[None] * (7 - len(line))] for line in [*lines, *[()] * (rows - len(lines))])
-    beside = [*curves, *[()] * (rows - len(curves))]
     titles = (f"Distance ({unit})", "Pair correlation g", "Mean at random", "95 % of random from", "to")
-    whole = ([*line, *curve] for line, curve in zip(padded, beside, strict=True))
+    whole = ([*line, *[None] * (7 - len(line)), *curve] for line, curve in zip_longest(lines, curves, fillvalue=()))
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note", "", *titles)
     sheet = _add_sheet(book, "Arrangement", head, whole, ARRANGEMENT, filters=False)
     if not curves:
@@ -321,7 +318,7 @@ def _budget(summary: Summary) -> Iterator[Cells]:
 
 def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
     """What all pooled images share, without an image's name, and then what each has of its own."""
-    from ..facts import common, differing
+    from ..facts import common_facts, differing_facts
     from .result import versions
 
     yield "software", "version", version(), ""
@@ -334,9 +331,9 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
             yield "2022/C 229/01", name, VERDICTS.get(nano[name], nano[name]), ""
         for point in sample.pooled.recommendation["points"] if sample.pooled.recommendation else ():
             yield "2022/C 229/01", point["title"], point["said"], ""
-    for (group, name), value in common(sample).items():
+    for (group, name), value in common_facts(sample).items():
         yield group, name, value, ""
-    for image, facts in differing(sample):
+    for image, facts in differing_facts(sample):
         for (group, name), value in facts.items():
             yield group, name, value, image.name
     for image in sample.images:
