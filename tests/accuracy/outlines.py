@@ -1,6 +1,6 @@
 """Drawn outlines of each class of shape, what the classes of them are, and the teaching of the classifier.
 
-python -m tests.accuracy.outlines                       teaches it anew (a minute on one core), writes shape_classes.json
+python -m tests.accuracy.outlines                       teaches it anew (a minute on one core) and writes its file
 python -m tests.accuracy.outlines micrographs [FOLDER]  scores it on true outlines of EMPS that were classed by eye
 """
 
@@ -226,9 +226,9 @@ def lines(trials: int = 60, widths: tuple[int, ...] = (8, 12, 20, 40, 100), seed
 def of_micrographs(folder: Path = EMPS) -> tuple[Floats, list[dict[str, str]]]:
     """Features of the true outlines in `folder`/segmaps that were classed by eye, and the rows of BY_EYE about them.
 
-    By one observer, November 2026, from the outline on the micrograph, before the classifier's class was looked at: 200
-    whole outlines of at least 8 px, at most 5 an image. draw: "any" of all at random, "named" of those that the
-    classifier of 1.0.0 named rods, squares, triangles and hexagons, 25 each. Those that are unclear are left out.
+    By one observer (an AI model, November 2026) from the outline on the micrograph, before the classifier's class was
+    looked at: 200 whole outlines of at least 8 px, at most 5 an image. draw: "any" of all at random, "named" of those
+    that the classifier named rods, squares, triangles and hexagons, 25 each. Those that are unclear are left out.
     """
     with BY_EYE.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["class"] in SHAPES]
@@ -255,12 +255,12 @@ def micrograph_lines(folder: Path = EMPS) -> Iterator[str]:
     np.add.at(counts, ([("any", "named").index(row["draw"]) for row in rows], truth, classify(values).argmax(1)), 1)
     yield "| by eye | " + " | ".join(SHAPES) + " | right |"
     yield "|---" * (len(SHAPES) + 2) + "|"
-    right = [f"{np.diag(part).sum()} of {part.sum()}" for part in counts]
     for number, shape in enumerate(SHAPES):
-        cells = ("; ".join(map(str, counts[:, number, other])) for other in range(len(SHAPES)))
-        of = (f"{part[number, number]} of {part[number].sum()}" for part in counts)
-        yield f"| {shape} | " + " | ".join(cells) + f" | {'; '.join(of)} |"
-    cells = ("; ".join(map(str, counts[:, :, other].sum(1))) for other in range(len(SHAPES)))
+        cells = ("; ".join(map(str, part)) if part.any() else "" for part in counts[:, number].T)
+        right = (f"{part[number, number]} of {part[number].sum()}" for part in counts)
+        yield f"| {shape} | " + " | ".join(cells) + f" | {'; '.join(right)} |"
+    cells = ("; ".join(map(str, part)) for part in counts.sum(1).T)
+    right = (f"{np.diag(part).sum()} of {part.sum()}" for part in counts)
     yield "| all | " + " | ".join(cells) + f" | {'; '.join(right)} |"
 
 
