@@ -99,17 +99,11 @@ def test_changes_replace_entries_and_lead_into_tables(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [
-        ('variants = [{title = "a"}, {title = "a"}]', "titles of variants differ"),
-        ("folds = 1", "folds"),
-        ('folds = "some"', "folds"),
-        ("grid = {steps = []}", "grid"),
-        ("colour = 1", "unknown entries: colour"),
-        ("seeds = [1]", "lacks recipe"),
-        ('recipe = "nosuch.toml"', "no recipe"),
-        ("[[variants]]\nchanges = {}", "lacks title"),
-    ],
-)
+    [('variants = [{title = "a"}, {title = "a"}]', "titles of variants differ"), ("folds = 1", "folds"),
+     ('folds = "some"', "folds"), ("grid = {steps = []}", "grid"), ("colour = 1", "unknown entries: colour"),
+     ("seeds = [1]", "lacks recipe"), ('recipe = "nosuch.toml"', "no recipe"),
+     ("[[variants]]\nchanges = {}", "lacks title")],
+)  # fmt: skip
 def test_a_bad_sweep_is_told_in_one_sentence(tmp_path, text, reason):
     (tmp_path / "sweep.toml").write_text(text)
     with pytest.raises(CommandError, match=reason):

@@ -302,15 +302,9 @@ def test_fixing_one_setting_leaves_the_others():
 
 @pytest.mark.parametrize(
     ("entry", "says"),
-    [
-        ("cover", "not NAME=VALUE"),
-        ("sparkle=1", "no setting 'sparkle'"),
-        ("cover=9", "0.001 to 6"),
-        ("cover=nan", "0.001 to 6"),
-        ("jpeg=80.5", "5 to 100"),
-        ("layout=heap", "random, clustered, packed"),
-    ],
-)
+    [("cover", "not NAME=VALUE"), ("sparkle=1", "no setting 'sparkle'"), ("cover=9", "0.001 to 6"),
+     ("cover=nan", "0.001 to 6"), ("jpeg=80.5", "5 to 100"), ("layout=heap", "random, clustered, packed")],
+)  # fmt: skip
 def test_impossible_settings_are_named(entry, says):
     with pytest.raises(BadSetting, match=says):
         parse_fixed([entry])

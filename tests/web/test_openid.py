@@ -227,16 +227,10 @@ class TestAttacks:
 
     @pytest.mark.parametrize(
         "lies",
-        [
-            {"key": OTHER_KEY},
-            {"key": "k" * 32, "algorithm": "HS256"},
-            {"key": None, "algorithm": "none"},
-            {"userinfo": {"sub": "1"}},
-            {"userinfo": {"sub": None}},
-            {"token": {"id_token": "a.b.c"}},
-            {"token": {"id_token": None}},
-        ],
-    )
+        [{"key": OTHER_KEY}, {"key": "k" * 32, "algorithm": "HS256"}, {"key": None, "algorithm": "none"},
+         {"userinfo": {"sub": "1"}}, {"userinfo": {"sub": None}}, {"token": {"id_token": "a.b.c"}},
+         {"token": {"id_token": None}}],
+    )  # fmt: skip
     def test_a_token_that_is_not_signed_by_the_provider(self, provider, client, lies):
         provider.lies = lies
         response = sign_in(provider, client)

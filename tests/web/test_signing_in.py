@@ -96,15 +96,9 @@ class TestProxies:
 
 @pytest.mark.parametrize(
     ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("2001:db8:1:2::1", "2001:db8:1:2::"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("", ""),
-        ("unix:", "unix:"),
-    ],
-)
+    [("192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"), ("2001:db8:1:2::1", "2001:db8:1:2::"),
+     ("::ffff:192.0.2.1", "192.0.2.1"), ("", ""), ("unix:", "unix:")],
+)  # fmt: skip
 def test_of_ipv6_the_network_is_the_sender(address, network):
     assert network_of(address) == network
 

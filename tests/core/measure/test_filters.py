@@ -57,16 +57,9 @@ def test_reasons_that_always_apply(labels, expected, filter):
 
 @pytest.mark.parametrize(
     ("labels", "expected"),
-    [
-        (block(3, 3), Reason.SMALL),
-        (block(3, 5), Reason.SMALL),
-        (block(4, 4), Reason.UNRESOLVED),
-        (block(4, 9), Reason.UNRESOLVED),
-        (block(5, 5), ""),
-        (block(6, 39), ""),
-        (block(6, 41), Reason.ODD),
-    ],
-)
+    [(block(3, 3), Reason.SMALL), (block(3, 5), Reason.SMALL), (block(4, 4), Reason.UNRESOLVED),
+     (block(4, 9), Reason.UNRESOLVED), (block(5, 5), ""), (block(6, 39), ""), (block(6, 41), Reason.ODD)],
+)  # fmt: skip
 def test_reasons_of_the_filter(labels, expected):
     assert reason(labels, True) == expected
     assert reason(labels, False) == ""

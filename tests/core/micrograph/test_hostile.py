@@ -90,23 +90,6 @@ def test_truncated_anywhere(tmp_path: Path, cut: int, options: dict[str, object]
         read(path)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_flipped_bytes_never_leak(tmp_path: Path, seed: int) -> None:
-    """Random damage to the header is read or refused, nothing else."""
-    rng = np.random.default_rng(seed)
-    content = bytearray(tiff(image(), compression=("lzw", "zlib", None)[seed % 3], tile=(16, 16)))
-    header = min(len(content), 400)
-    start = 0 if seed % 2 else len(content) - header
-    for position in rng.integers(4, header, 6):
-        content[start + position if start + position >= 4 else 4] = rng.integers(256)
-    path = tmp_path / "flipped.tif"
-    path.write_bytes(content)
-    try:
-        assert read(path, max_pixels=10_000_000).pixels.ndim == 2
-    except UnreadableImage as error:
-        assert is_one_sentence(str(error))
-
-
 def test_two_files_of_one_name_stay_apart(tmp_path: Path) -> None:
     first, second = (read(path) for path in twins(tmp_path))
     assert first.name == second.name
@@ -115,19 +98,10 @@ def test_two_files_of_one_name_stay_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("given", "shown"),
-    [
-        ("a.tif", "a.tif"),
-        ("../../etc/passwd", "passwd"),
-        ("C:\\data\\a b.tif", "a b.tif"),
-        ("..", "image"),
-        ("", "image"),
-        ("   ", "image"),
-        ("folder/", "image"),
-        ("a\r\nb\x00.tif", "a b .tif"),
-        ("abc\u202efit.exe", "abc fit.exe"),
-        ("Probe Ω 試料.tif", "Probe Ω 試料.tif"),
-    ],
-)
+    [("a.tif", "a.tif"), ("../../etc/passwd", "passwd"), ("C:\\data\\a b.tif", "a b.tif"), ("..", "image"),
+     ("", "image"), ("   ", "image"), ("folder/", "image"), ("a\r\nb\x00.tif", "a b .tif"),
+     ("abc\u202efit.exe", "abc fit.exe"), ("Probe Ω 試料.tif", "Probe Ω 試料.tif")],
+)  # fmt: skip
 def test_clean_names(given: str, shown: str) -> None:
     assert clean_name(given) == shown
 

@@ -208,17 +208,10 @@ class TestAddedCards:
 
     @pytest.mark.parametrize(
         "entries",
-        [
-            {"diameter": '"x"'},
-            {"smallest": '"a"'},
-            {"data": '"EMPS"'},
-            {"scores": "[{dice = 0.5}]"},
-            {"scores": '[{data = "d", split = "s", dice = "high"}]'},
-            {"training": "{start_from = 3}"},
-            {"training": "{choices = 3}"},
-            {"limits": "[" * 5000 + "]" * 5000},
-        ],
-    )
+        [{"diameter": '"x"'}, {"smallest": '"a"'}, {"data": '"EMPS"'}, {"scores": "[{dice = 0.5}]"},
+         {"scores": '[{data = "d", split = "s", dice = "high"}]'}, {"training": "{start_from = 3}"},
+         {"training": "{choices = 3}"}, {"limits": "[" * 5000 + "]" * 5000}],
+    )  # fmt: skip
     def test_a_bad_one_is_left_out_of_every_page_and_the_others_stay(self, client, add, entries):
         add("good", {})
         add("bad", entries)
@@ -302,15 +295,9 @@ class TestExamples:
 
     @pytest.mark.parametrize(
         "address",
-        [
-            "particles/2",
-            "nothing/1",
-            "..%2F..%2Fsecret/1",
-            "particles/-1",
-            "particles/1%2F..%2F3",
-            "particles/max-pools",
-        ],
-    )
+        ["particles/2", "nothing/1", "..%2F..%2Fsecret/1", "particles/-1", "particles/1%2F..%2F3",
+         "particles/max-pools"],
+    )  # fmt: skip
     def test_nothing_else_is(self, client, examples, address):
         model, which = address.split("/")
         assert client.get(f"/models/{model}/pictures/{which}").status_code == 404
@@ -415,19 +402,9 @@ class TestErrors:
 class TestWords:
     @pytest.mark.parametrize(
         ("value", "said"),
-        [
-            (155.4321, "155"),
-            (62.51, "62.5"),
-            (7.34375, "7.34"),
-            (0.012345, "0.0123"),
-            (1234.5, "1230"),
-            (123456, "123,000"),
-            (99.96, "100"),
-            (0, "0"),
-            (None, "–"),
-            (float("nan"), "–"),
-        ],
-    )
+        [(155.4321, "155"), (62.51, "62.5"), (7.34375, "7.34"), (0.012345, "0.0123"), (1234.5, "1230"),
+         (123456, "123,000"), (99.96, "100"), (0, "0"), (None, "–"), (float("nan"), "–")],
+    )  # fmt: skip
     def test_three_digits(self, value, said):
         assert significant(value) == said
 

@@ -154,20 +154,9 @@ def many(make_micrograph, make_job):
 
 @pytest.mark.parametrize(
     ("sort", "order"),
-    [
-        ("", "cAb"),
-        ("-made", "cAb"),
-        ("made", "bAc"),
-        ("name", "Abc"),
-        ("-name", "cbA"),
-        ("kept", "bAc"),
-        ("-kept", "Abc"),
-        ("median", "Abc"),
-        ("-median", "bAc"),
-        ("state", "Abc"),
-        ("nonsense", "cAb"),
-    ],
-)
+    [("", "cAb"), ("-made", "cAb"), ("made", "bAc"), ("name", "Abc"), ("-name", "cbA"), ("kept", "bAc"),
+     ("-kept", "Abc"), ("median", "Abc"), ("-median", "bAc"), ("state", "Abc"), ("nonsense", "cAb")],
+)  # fmt: skip
 def test_sorted(maker, make_micrograph, make_job, sort, order):
     many(make_micrograph, make_job)
     assert "".join(name[0] for name in listed(maker, f"?sort={sort}")) == order

@@ -16,7 +16,6 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, ModelDefault, Training
 from segmentation.presenters.training import TrainingView
 from segmentation.services.learning import trainings
-from tests.conftest import picture
 from tests.web.finished import SUMMARY, visible, words
 from tests.web.trained import (
     CURVE,
@@ -93,15 +92,6 @@ class TestWhoseModel:
             named = {name for name, browser in people.items() if b"tio2-1" in browser.get(address).content}
             assert named - {"nobody", "charlie"} <= {"alice"}, address
             assert not named & {"nobody", "charlie"}, address
-
-    def test_nobody_starts_a_job_with_anothers_model(self, people, alice, queue, reader):
-        from django.core.files.uploadedfile import SimpleUploadedFile
-
-        make_model(alice)
-        for name, status in (("alice", 303), ("charlie", 400), ("nobody", 400)):
-            file = SimpleUploadedFile("a.png", picture())
-            assert people[name].post("/", {"file": file, "model": "tio2-1"}).status_code == status
-        assert [job.model_name for job in Job.objects.all()] == ["tio2-1"]
 
     def test_results_stay_readable_without_their_model(self, people, alice, make_job):
         training = make_model(alice)
@@ -231,12 +221,6 @@ class TestPage:
         assert "Delete this training?" in visible(people["alice"].get(f"{at}delete/"))
         assert people["alice"].post(f"{at}delete/").status_code == 302
         assert not Training.objects.exists()
-
-    def test_get_changes_nothing(self, people, alice):
-        training = make_model(alice)
-        for end in ("cancel", "retry", "offer", "withdraw", "share"):
-            assert people["alice"].get(f"/trainings/{training.pk}/{end}/").status_code == 405
-        assert people["alice"].get("/default-model/").status_code == 405
 
 
 class TestDefault:
