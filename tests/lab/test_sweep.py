@@ -41,22 +41,6 @@ def check_plan(sweep, recipe):
         assert one.recipe.folds == 2
 
 
-def test_the_grid_of_seed_003():
-    sweep, recipe = read_sweep(RECIPES / "defect-sweep.toml")
-    every = [one.recipe for one in planned(sweep, recipe, Path())]
-    assert len(every) == 5 * 6 * 3 == len({one.name for one in every})
-    assert {one.optimiser.name for one in every} == {"adam"} and {one.seed for one in every} == {1}
-    assert {(one.weight_decay, one.fold) for one in every} == {
-        (d, f) for d in sweep.grid["weight_decay"] for f in (0, 1, 2)
-    }
-    assert [one.fold for one in every] == sorted(one.fold for one in every)
-    networks = {(one.architecture["name"], bool(one.pretrained)) for one in every}
-    plain = {("plain-unet", False)}
-    assert networks == plain | {(name, taught) for name in ("unet", "unetplusplus") for taught in (False, True)}
-    other, bubbles = read_sweep(RECIPES / "defect-sweep.toml", RECIPES / "bubbles.toml")
-    assert other == sweep and bubbles.task == "bubbles" and bubbles.loss.name == recipe.loss.name == "masks"
-
-
 def test_a_recipe_alone_is_cross_validated():
     sweep, recipe = read_sweep(RECIPES / "uhcs-steel.toml")
     every = list(planned(Sweep(**{**sweep.model_dump(), "folds": 3, "seeds": [1, 2]}), recipe, Path()))
