@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,16 @@ def test_there_are_enough() -> None:
     assert len({case.label for case in HOSTILE}) == len(HOSTILE)
 
 
+@pytest.fixture
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No decoder warns or logs."""
+    with caplog.at_level(logging.DEBUG), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+    assert not [record for record in caplog.records if record.name == "tifffile"]
+
+
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("case", REFUSED, ids=str)
 def test_refused_with_one_sentence(case: Hostile, tmp_path: Path) -> None:
     with pytest.raises(UnreadableImage) as caught:
@@ -37,6 +47,7 @@ def test_refused_with_one_sentence(case: Hostile, tmp_path: Path) -> None:
     assert str(tmp_path) not in str(caught.value)
 
 
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("case", READABLE, ids=str)
 def test_read_and_said(case: Hostile, tmp_path: Path) -> None:
     micrograph = read(case.write(tmp_path), name=case.name)
@@ -50,16 +61,6 @@ def test_read_and_said(case: Hostile, tmp_path: Path) -> None:
     assert micrograph.name.isprintable()
     assert find_data_bar(micrograph.pixels) == micrograph.shape[0]
     assert max(preview(micrograph).shape) <= 640
-
-
-@pytest.mark.parametrize("case", HOSTILE, ids=str)
-def test_decoders_keep_quiet(case: Hostile, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = case.write(tmp_path)
-    with caplog.at_level(logging.DEBUG), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with contextlib.suppress(UnreadableImage):
-            read(path)
-    assert not [record for record in caplog.records if record.name == "tifffile"]
 
 
 def test_running_out_of_memory_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
