@@ -244,13 +244,6 @@ def test_a_translation_that_paints_nothing_is_said(work, trained_generator):
         run_stage("unet", strict)
 
 
-def test_a_damaged_checkpoint_is_named(work):
-    run_stage("outlines", work)
-    (work.out / "outlines" / "checkpoint.pt").write_bytes(b"half of it")
-    with pytest.raises(BadRecipe, match=r"checkpoint\.pt is damaged"):
-        run_stage("outlines", work)
-
-
 def test_masks_of_the_users_own_may_be_binary_and_of_any_kind(work, folder):
     for file in (folder / "labels").iterdir():
         labels = np.asarray(Image.open(file))

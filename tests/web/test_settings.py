@@ -87,6 +87,7 @@ def test_cookies_are_secure_where_the_address_is():
     assert set(show(*names, **PRODUCTION).values()) == {True}
 
 
+@pytest.mark.slow
 def test_the_deployment_check_is_clean_in_production(tmp_path):
     done = run("manage.py", "check", "--deploy", DEEPSEGM_DATA=str(tmp_path), **PRODUCTION)
     messages = [line for line in done.stderr.splitlines() if "W005) No model" not in line]

@@ -188,13 +188,9 @@ class TestStaff:
 
     @pytest.mark.parametrize(
         ("names", "page", "cancel", "delete"),
-        [
-            (["view_job"], 200, 403, 403),
-            (["view_job", "change_job"], 200, 303, 403),
-            (["view_job", "delete_job"], 200, 403, 302),
-            (["delete_job"], 404, 404, 404),
-        ],
-    )
+        [(["view_job"], 200, 403, 403), (["view_job", "change_job"], 200, 303, 403),
+         (["view_job", "delete_job"], 200, 403, 302), (["delete_job"], 404, 404, 404)],
+    )  # fmt: skip
     def test_each_permission_opens_its_own(self, client, member, make_job, alice, names, page, cancel, delete):
         job = make_job(owner=alice)
         client.force_login(self.allow(member, *names))

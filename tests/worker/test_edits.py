@@ -287,10 +287,7 @@ def test_what_another_process_stored_meanwhile_is_known(send, result, monkeypatc
 
 @pytest.mark.parametrize(
     ("operations", "sentence"),
-    [
-        ([{"op": "delete", "ids": [9]}], "There is no object 9"),
-        ([DELETE, DELETE], "Operation 2: There is no object 2"),
-    ],
+    [([{"op": "delete", "ids": [9]}], "There is no object 9"), ([DELETE, DELETE], "Operation 2: There is no object 2")],
 )
 def test_an_impossible_operation_changes_nothing(send, result, operations, sentence):
     answer = send(0, *operations)
@@ -497,21 +494,13 @@ def random_operation(rng, ids):
     square = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]]
     stroke = {"points": [[x, y], [x + width, y + height]], "radius": round(float(rng.uniform(0.5, 6)), 1)}
     ways = [
-        {"op": "delete", "ids": [one]},
-        {"op": "restore", "ids": [one]},
-        {"op": "set_aside", "ids": some, "reason": "charging"},
-        {"op": "reviewed", "ids": [one]},
-        {"op": "merge", "ids": some},
-        {"op": "split", "id": one, "line": [[x, 0], [x + width, 119]]},
+        {"op": "delete", "ids": [one]}, {"op": "restore", "ids": [one]},
+        {"op": "set_aside", "ids": some, "reason": "charging"}, {"op": "reviewed", "ids": [one]},
+        {"op": "merge", "ids": some}, {"op": "split", "id": one, "line": [[x, 0], [x + width, 119]]},
         {"op": "draw", "polygon": square, "ground": bool(rng.integers(2))},
-        {"op": "draw", "polygon": square, "id": one},
-        {"op": "paint", **stroke},
-        {"op": "erase", **stroke, "id": one},
-        {"op": "erase", "polygon": square},
-        {"op": "fill", "ids": [one]},
-        {"op": "smooth", "ids": [one]},
-        UNDO,
-    ]
+        {"op": "draw", "polygon": square, "id": one}, {"op": "paint", **stroke}, {"op": "erase", **stroke, "id": one},
+        {"op": "erase", "polygon": square}, {"op": "fill", "ids": [one]}, {"op": "smooth", "ids": [one]}, UNDO,
+    ]  # fmt: skip
     return ways[rng.integers(len(ways))]
 
 

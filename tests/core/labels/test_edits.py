@@ -181,10 +181,7 @@ def test_erasing_filling_reclassifying_and_reviewing():
         (lambda: edits.draw(working(FOUND), [(1, 1), (9, 9)]), "3 to 2000 points"),
         (lambda: edits.draw(working(FOUND), [(1, 1), (9, 9), "no"]), "list of points"),
         (lambda: edits.draw(working(FOUND), [(0, 0), (9, 9), (9, 0), (0, 9)]), "crosses itself"),
-        (
-            lambda: edits.draw(working(FOUND), [(10, 20), (20, 20), (20, 30)], ground=True),
-            "no pixel that can be taken",
-        ),
+        (lambda: edits.draw(working(FOUND), [(10, 20), (20, 20), (20, 30)], ground=True), "no pixel that can be taken"),
         (lambda: edits.draw(working(FOUND), [(60, 2), (70, 2), (70, 9)]), "outside the image"),
         (lambda: edits.erase(working(FOUND), [(40, 0), (49, 0), (49, 9)]), "nothing to erase"),
         (lambda: edits.erase(working(FOUND), points=[(45, 5)], radius=2, number=5), "nothing to erase"),

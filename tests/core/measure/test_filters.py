@@ -44,13 +44,9 @@ def reason(labels, filter, **more):
 @pytest.mark.parametrize("filter", [False, True])
 @pytest.mark.parametrize(
     ("labels", "expected"),
-    [
-        (block(20, 20), ""),
-        (block(20, 20, margin=0), Reason.FRAME),
-        (block(2, 4), Reason.SLIP),
-        (block(2, 2, margin=0), Reason.FRAME),
-    ],
-)
+    [(block(20, 20), ""), (block(20, 20, margin=0), Reason.FRAME), (block(2, 4), Reason.SLIP),
+     (block(2, 2, margin=0), Reason.FRAME)],
+)  # fmt: skip
 def test_reasons_that_always_apply(labels, expected, filter):
     assert reason(labels, filter) == expected
 

@@ -120,8 +120,7 @@ def test_lines_are_measured_from_edge_to_edge(length: int, thick: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["1 500 nm", "2:30 PM", "2 50 nm", "5 1 nm", "1/2 µm", "HFW 1 500 nm", "5 nm−1", "5 nm -1"],
+    "text", ["1 500 nm", "2:30 PM", "2 50 nm", "5 1 nm", "1/2 µm", "HFW 1 500 nm", "5 nm−1", "5 nm -1"]
 )
 def test_the_end_of_a_number_is_no_length(text: str) -> None:
     assert lengths([Text(text, 0, 0, 100, 12, 0.99)]) == []
@@ -340,12 +339,7 @@ def test_the_sample_in_a_process_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "failure",
-    [
-        OSError("no more processes"),
-        MemoryError(),
-        subprocess.CalledProcessError(1, "python"),
-    ],
+    "failure", [OSError("no more processes"), MemoryError(), subprocess.CalledProcessError(1, "python")]
 )
 def test_a_reader_that_fails_reads_nothing(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
     def run(*_: object, **__: object) -> None:

@@ -240,8 +240,7 @@ def test_sha256_and_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "head", "maker"),
-    [("a.PRZ", b"PK\x03\x04", "Panta Rhei"), ("a.bcf", b"AAMVHFSS", "Bruker")],
+    ("name", "head", "maker"), [("a.PRZ", b"PK\x03\x04", "Panta Rhei"), ("a.bcf", b"AAMVHFSS", "Bruker")]
 )
 def test_files_of_makers_are_refused_with_the_way_out(tmp_path, name, head, maker):
     (tmp_path / name).write_bytes(head + bytes(64))

@@ -114,11 +114,7 @@ class TestStart:
 
     @pytest.mark.parametrize(
         ("typed", "told"),
-        [
-            ({"threshold": "7"}, "0.05 to 0.95"),
-            ({"model": "unknown"}, NO_MODEL),
-            ({"data_bar": "4000"}, "only 48"),
-        ],
+        [({"threshold": "7"}, "0.05 to 0.95"), ({"model": "unknown"}, NO_MODEL), ({"data_bar": "4000"}, "only 48")],
     )
     def test_bad_settings_leave_nothing_behind(self, script, typed, told):
         response = send(script, **typed)

@@ -108,10 +108,7 @@ class TestStart:
     def test_no_image(self, script):
         assert script.post(SAMPLES).json()["error"] == NO_FILES
         response = send(script, SimpleUploadedFile("a.tif", b"text"))
-        assert (response.status_code, response.json()) == (
-            422,
-            {"error": "a.tif: " + TEXT_FILE},
-        )
+        assert (response.status_code, response.json()) == (422, {"error": "a.tif: " + TEXT_FILE})
         assert not Sample.objects.exists()
 
     def test_limits_leave_no_upload(self, script, settings):

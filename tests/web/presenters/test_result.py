@@ -179,10 +179,7 @@ class TestSizes:
         ("found", "told"),
         [
             (NEW["agglomerates"], ["131", "12 groups", "130", "29"]),
-            (
-                {"groups": 1, "singles": 0, "primaries_in_groups": 2, "largest": 2},
-                ["2", "1 group", "0"],
-            ),
+            ({"groups": 1, "singles": 0, "primaries_in_groups": 2, "largest": 2}, ["2", "1 group", "0"]),
             ({"groups": 0, "singles": 9, "primaries_in_groups": 0, "largest": 1}, []),
         ],
     )
@@ -232,14 +229,10 @@ class TestConvergence:
 
     @pytest.mark.parametrize(
         ("more", "told"),
-        [
-            (0, "261 particles are enough .*± 5 %"),
-            (120, "^About 120 more particles .*± 5 %"),
-            (7, "^About 7 more particles .*± 5 %"),
-            (23_456, "^About 23,000 more particles .*± 5 %"),
-            (None, "too few particles .*± 5 %"),
-        ],
-    )
+        [(0, "261 particles are enough .*± 5 %"), (120, "^About 120 more particles .*± 5 %"),
+         (7, "^About 7 more particles .*± 5 %"), (23_456, "^About 23,000 more particles .*± 5 %"),
+         (None, "too few particles .*± 5 %")],
+    )  # fmt: skip
     def test_how_many_more(self, more, told):
         assert re.search(told, numbers(convergence={**NEW["convergence"], "more": more}, n_kept=261).enough)
 
@@ -266,21 +259,6 @@ class TestPage:
             return words(response)
 
         return open_page
-
-    def test_order_of_the_page(self, page):
-        told = page()
-        parts = [
-            "7.344 nm/px",
-            'id="viewer"',
-            "particles counted",
-            'id="histogram"',
-            "Nanomaterial screening",
-            'id="table"',
-            'id="figure"',
-            'id="files"',
-        ]
-        places = [told.index(part) for part in parts]
-        assert places == sorted(places)
 
     def test_why_the_median_has_no_interval_is_said_once(self, page):
         note = "95 % intervals of sizes need at least 3 images; there are 2."

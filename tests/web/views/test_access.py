@@ -5,22 +5,16 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from django.test import Client
 
 from segmentation.http.access import NOT_YOURS
 from segmentation.models import Job
-from tests.web.finished import FILES, SUMMARY, visit, words
+from tests.web.finished import FILES, SUMMARY, VISITOR, words
 
 pytestmark = pytest.mark.django_db
-VISITOR = uuid4()
 READ = (
-    "/jobs/{job}/",
-    "/jobs/{job}/status/",
-    "/jobs/{job}/files/figure.png",
-    "/jobs/{job}/files/outlines.json",
-    "/jobs/{job}/files/particles.csv",
-    "/uploads/{micrograph}/preview.png",
-)
+    "/jobs/{job}/", "/jobs/{job}/status/", "/jobs/{job}/files/figure.png", "/jobs/{job}/files/outlines.json",
+    "/jobs/{job}/files/particles.csv", "/uploads/{micrograph}/preview.png",
+)  # fmt: skip
 CHANGE = ("/jobs/{job}/cancel/", "/jobs/{job}/retry/", "/jobs/{job}/delete/")
 RERUN = ("/jobs/{job}/rerun/", "/jobs/{job}/width/")
 
@@ -31,16 +25,6 @@ def done(make_job):
         return make_job(state=Job.State.DONE, summary=SUMMARY, files=FILES, attempt=1, **fields)
 
     return make
-
-
-@pytest.fixture
-def people(alice, charlie, ada):
-    """A browser for each of them."""
-    browsers = {"nobody": Client(), "visitor": visit(Client(), VISITOR)}
-    for name, user in (("alice", alice), ("charlie", charlie), ("ada", ada)):
-        browsers[name] = Client()
-        browsers[name].force_login(user)
-    return browsers
 
 
 def at(address, job):

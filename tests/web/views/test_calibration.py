@@ -374,11 +374,6 @@ class TestCard:
         assert "data-accept" in card
         assert re.search(f"<li>The file .*{Source.READ.noun}", card)
 
-    def test_hostile_text_is_text(self, stored):
-        card = render_to_string("_suggestion.html", {"micrograph": stored(reading={**READING, "text": "<img src=x>"})})
-        assert "<img src=x>" not in card
-        assert "&lt;img src=x&gt;" in card
-
     def test_without_a_reading_the_ruler_is_left(self, stored):
         card = render_to_string("_suggestion.html", {"micrograph": stored(reading={}, data_bar=712)})
         assert "data-accept" not in card

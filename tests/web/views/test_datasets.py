@@ -99,10 +99,7 @@ def test_strangers_get_nothing(client, alice, ada, result, dataset):  # noqa: F8
 def test_the_page_says_what_the_check_says(client, ada, dataset):
     said = {
         "images": 1,
-        "findings": [
-            {"error": True, "sentence": "One image <i>."},
-            {"error": False, "sentence": "Few images."},
-        ],
+        "findings": [{"error": True, "sentence": "One image <i>."}, {"error": False, "sentence": "Few images."}],
         "notes": [{"archive": "a.zip", "name": "b.png", "sentence": "It has no labels."}],
         "sizes": {"edges": [2.0, 2.8, 4.0], "counts": [3, 1]},
         "growth": [{"day": "2026-11-23", "images": 1, "objects": 4}],

@@ -22,11 +22,10 @@ from segmentation.views.samples import NO_FILES
 from segmentation.views.upload import GONE
 from tests.conftest import TEXT_FILE, picture
 from tests.web.archive import zipped
-from tests.web.finished import SUMMARY, uploaded, visit, words
+from tests.web.finished import SUMMARY, VISITOR, uploaded, visit, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reader")]
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values
-VISITOR = uuid4()
 SENTENCE = TEXT_FILE
 
 
@@ -146,14 +145,7 @@ class TestUpload:
         client.post(f"{page_of(Sample.objects.get())}add/", {"file": files})
         assert {read_bar for *_, read_bar in reader.told[1:]} == {False}
 
-    @pytest.mark.parametrize(
-        ("typed", "pixel"),
-        [
-            ({"rule": "pixel", "rule_pixel": "2,5 nm"}, 2.5),
-            ({"rule": "width", "rule_width": "0.64 um"}, 10.0),
-            ({"rule": "own", "width": "6400", "source": "typed"}, 100.0),
-        ],
-    )
+    @pytest.mark.parametrize(("typed", "pixel"), [({"rule": "pixel", "rule_pixel": "2,5 nm"}, 2.5)])
     def test_the_scale(self, client, typed, pixel):
         send(client, png(), **typed)
         assert Job.objects.get().get_settings().measurement.calibration.nm_per_pixel == pixel
@@ -448,14 +440,6 @@ READ = ("", "status/", "images/", "files/images.csv")
 
 
 class TestAccess:
-    @pytest.fixture
-    def people(self, alice, charlie, ada):
-        browsers = {"nobody": Client(), "visitor": visit(Client(), VISITOR)}
-        for name, user in (("alice", alice), ("charlie", charlie), ("ada", ada)):
-            browsers[name] = Client()
-            browsers[name].force_login(user)
-        return browsers
-
     def test_a_link_opens_for_everybody(self, finished, people):
         page = page_of(finished(visitor=VISITOR))
         for end in READ:
