@@ -24,6 +24,8 @@ from segmentation.lab.research.gan.stock import check_sources, micrograph_stock,
 from segmentation.lab.training.runs import load_state
 from segmentation.lab.training.settings import BadRecipe
 
+pytestmark = pytest.mark.slow  # research, which no site reaches
+
 RECIPES = Path(stages.__file__).resolve().parents[2] / "recipes"
 TINY = """
 name = "tiny"

@@ -19,6 +19,8 @@ from segmentation.lab.training.finetune import fine_tuning
 from segmentation.lab.training.settings import BadRecipe, read_recipe
 from tests.lab.folders import make_folder, save, tiny
 
+pytestmark = pytest.mark.slow  # research, which no site reaches
+
 RECIPES = Path("segmentation/lab/recipes")
 KNOWN = {"f1": Definition("F1", ""), "count": Definition("Count", "", 0, counted=True)}
 
@@ -143,7 +145,6 @@ def test_classes_have_a_table_of_their_own(tmp_path):
     assert len(list(csv.DictReader((tmp_path / "runs.csv").open()))) == 4
 
 
-@pytest.mark.slow
 def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
     folder = make_folder(tmp_path / "data", 4, side=64, count=3, radius=6)
     recipe = tiny(

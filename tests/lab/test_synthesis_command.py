@@ -17,6 +17,8 @@ from segmentation.lab.training.sheets import HEADING, as_grey, contact_sheet, ou
 from segmentation.lab.training.synthesis.bodies import FAMILIES
 from segmentation.lab.training.synthesis.settings import every_setting
 
+pytestmark = pytest.mark.slow  # research, which no site reaches
+
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "development"
 
 
