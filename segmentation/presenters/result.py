@@ -192,7 +192,7 @@ class Result(ChartedSummary):
         """Where the outlines come from and what people did with them, "" if a network alone made them."""
         used = self.used
         corrected = corrected_words(used)
-        by_people = f"Outlines: {corrected}, of {self.summary['found']:,}" if corrected else ""
+        by_people = f"Outlines: {corrected}" if corrected else ""
         return " ".join(f"{words}." for words in (imported_words(used), by_people) if words)
 
     @property
