@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.core import signing
 
 from segmentation.core.measure.results import Nano, Statistics
 
+VISITOR = uuid4()  # whose browser made what nobody owns
 SHOWN = ("figure-small.webp", "outlines.json", "thumbnail.webp")
 FILES = ("figure.png", "figure.svg", "particles.csv", "result.json", *SHOWN)
 ZEISS = {

@@ -229,7 +229,7 @@ def test_edge_weight_counts_the_analysed_rows():
 PERIMETER = {"disc": 1.0, "ellipse 2:1": 1.0, "rectangle 3:1": 1.0, "square": 1.6, "triangle": 2.6}
 
 
-@pytest.mark.parametrize("size", [25, 50, 100])
+@pytest.mark.parametrize("size", [25, 100])
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("oblique", [False, True])
 def test_area_and_perimeter_of_analytic_shapes(name, size, oblique):
@@ -242,6 +242,6 @@ def test_area_and_perimeter_of_analytic_shapes(name, size, oblique):
 @pytest.mark.parametrize("size", [5, 10])
 @pytest.mark.parametrize("name", SHAPES)
 def test_small_shapes_are_right_to_half_a_pixel(name, size):
-    found = errors(SHAPES[name], size, oblique=False, trials=60)
+    found = errors(SHAPES[name], size, oblique=False, trials=30)
     for measure_name in ("ecd", "max_feret"):
         assert abs(found[measure_name].mean()) < (1.2 if (name, measure_name) == ("disc", "max_feret") else 0.5)

@@ -15,15 +15,7 @@ from segmentation.core.flags import Flag
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.pooling import (
-    NO_PIXEL_SIZE,
-    WHY,
-    between_images,
-    find_outliers,
-    holm,
-    kolmogorov,
-    pool,
-)
+from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY, between_images, find_outliers, holm, kolmogorov, pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, common_calibration
 from segmentation.core.report.wording import agreement_words

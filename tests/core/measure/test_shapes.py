@@ -192,11 +192,7 @@ def test_rescaling_is_measuring_again():
     assert list(nm.columns)[3:7] == ["min_feret_nm", "max_feret_nm", "ecd_nm", "area_nm2"]
     assert list(px.columns)[3:7] == ["min_feret_px", "max_feret_px", "ecd_px", "area_px2"]
     assert len(nm.columns) == 20 + len(DESCRIPTORS)
-    for other, goal in (
-        (px.rescaled(7.25), nm),
-        (nm.rescaled(None), px),
-        (nm.rescaled(1.5), measured(labels, 1.5)),
-    ):
+    for other, goal in ((px.rescaled(7.25), nm), (nm.rescaled(None), px), (nm.rescaled(1.5), measured(labels, 1.5))):
         assert other.unit == goal.unit
         for name in goal.columns:
             if goal[name].dtype.kind == "f":

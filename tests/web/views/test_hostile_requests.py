@@ -42,13 +42,9 @@ def filled(route: str, value: str) -> str:
 
 @pytest.mark.parametrize(
     ("value", "who"),
-    [
-        (NUL, "ada"),
-        (LONG, "nobody"),
-        *(pytest.param(value, "ada", marks=pytest.mark.slow) for value in HOSTILE[1:]),
-        pytest.param(NUL, "nobody", marks=pytest.mark.slow),
-    ],
-)
+    [(NUL, "ada"), (LONG, "nobody"), *(pytest.param(value, "ada", marks=pytest.mark.slow) for value in HOSTILE[1:]),
+     pytest.param(NUL, "nobody", marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_every_route_answers(client, ada, value, who):
     """On PostgreSQL a NUL byte was a 500, in file names above all."""
     if who == "ada":

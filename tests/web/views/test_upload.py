@@ -19,7 +19,7 @@ from segmentation.views.arriving import ASKED, GONE
 from segmentation.views.upload import MARKED, NOTHING
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED
-from tests.web.finished import uploaded, visit, words
+from tests.web.finished import uploaded, words
 
 pytestmark = pytest.mark.django_db
 SENTENCE = TEXT_FILE
@@ -104,14 +104,9 @@ class TestPlainForm:
 
     @pytest.mark.parametrize(
         ("sent", "source"),
-        [
-            ({}, None),
-            ({"source": "typed"}, None),
-            ({"width": "7520"}, "typed"),
-            ({"source": "", "width": "7520 nm"}, "typed"),
-            ({"source": "", "width": "650"}, "typed"),
-        ],
-    )
+        [({}, None), ({"source": "typed"}, None), ({"width": "7520"}, "typed"),
+         ({"source": "", "width": "7520 nm"}, "typed"), ({"source": "", "width": "650"}, "typed")],
+    )  # fmt: skip
     def test_only_a_width_that_was_typed_is_a_statement(self, client, sent, source):
         send(client, good("b.png", 65), **sent)
         stated = recipe_of(Job.objects.get()).measurement.calibration
@@ -342,14 +337,6 @@ class TestScript:
     def test_no_file(self, client):
         assert client.post("/uploads/").status_code == 400
 
-    def test_too_large(self, client, settings):
-        settings.DEEPSEGM_MAX_UPLOAD_MB = 1
-        response = client.post("/uploads/", {"file": SimpleUploadedFile("big.tif", bytes(2**20 + 1))})
-        assert response.status_code == 413
-
-    def test_only_post(self, client):
-        assert client.get("/uploads/").status_code == 405
-
 
 class TestLaboratory:
     """What a laboratory sets once."""
@@ -409,13 +396,6 @@ class TestPreview:
         assert b"".join(response.streaming_content).startswith(b"\x89PNG")
         assert client.get(f"/uploads/{uuid4()}/preview.png").status_code == 404
 
-    def test_an_accounts_preview_is_its_own(self, client, make_micrograph, alice, charlie, ada):
-        address = f"/uploads/{make_micrograph(owner=alice).pk}/preview.png"
-        assert client.get(address).status_code == 404
-        for user, status in ((alice, 200), (charlie, 404), (ada, 200)):
-            client.force_login(user)
-            assert client.get(address).status_code == status
-
 
 @pytest.fixture
 def sample_file(settings, tmp_path):
@@ -448,23 +428,6 @@ class TestSample:
             assert (recipe_of(job).task, job.micrograph.name) == (kind, EXAMPLES[kind])
         for nothing in ("lines", "../settings"):
             assert client.post("/sample/", {"example": nothing}).status_code == 400
-
-    def test_two_clicks_make_one_job(self, client):
-        visit(client, uuid4())
-        token = uuid4().hex
-        locations = {client.post("/sample/", {"token": token})["Location"] for _ in range(2)}
-        assert len(locations) == 1
-        assert Job.objects.count() == 1
-
-    def test_limits_hold(self, client, settings):
-        settings.DEEPSEGM_UPLOADS_PER_HOUR = 1
-        client.post("/sample/")
-        response = client.post("/sample/")
-        assert response.status_code == 429
-        assert "limit" in words(response)
-
-    def test_only_post(self, client):
-        assert client.get("/sample/").status_code == 405
 
     def test_it_can_be_downloaded(self, client):
         response = client.get("/sample.tif")
