@@ -38,7 +38,7 @@ from ..services.results.models_offered import (
 )
 
 FORMATS = ["WEBP"]
-CAPTION = 0x010E  # of EXIF, as core.report.example writes it
+CAPTION = 0x010E  # of EXIF, as core.report.picture writes it
 KIND_PICTURE = 192, 144  # px
 COLOUR = 86, 180, 233
 

@@ -116,7 +116,7 @@ def test_elongation_of_a_bar_is_its_width_by_its_length():
     labels = np.zeros((60, 60), np.int32)
     y, x = np.mgrid[:60, :60]
     labels[np.hypot(y - 30, x - 30) < 20] = 1
-    assert measured(labels)["elongation"][0] == 1
+    assert np.isnan(measured(labels)["elongation"][0]), "no rectangle is so compact"
 
 
 @settings(max_examples=30, deadline=None)
@@ -124,7 +124,8 @@ def test_elongation_of_a_bar_is_its_width_by_its_length():
 def test_descriptors_stay_within_their_bounds(seed):
     table = measured(blobs(seed, (40, 50)))
     for name in ("convexity", "compactness", "extent", "ellipse_ratio", "elongation"):
-        assert (table[name] > 0).all() and (table[name] <= 1 + 1e-12).all(), name
+        values = table[name][~np.isnan(table[name])] if name == "elongation" else table[name]
+        assert (values > 0).all() and (values <= 1 + 1e-12).all(), name
 
 
 @settings(max_examples=30, deadline=None)

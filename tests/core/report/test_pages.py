@@ -311,7 +311,7 @@ def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
     assert wild.limits(0) is None
     assert Drawn(wild.draws / 8).limits(0) is not None
     words = said(written(make_analysis(14, (200, 260))))
-    assert "Too few particles for an interval: " in words and "elongation, median" in words.lower()
+    assert "Too few particles for an interval: " in words and "solidity, median" in words.lower()
 
 
 @pytest.mark.slow

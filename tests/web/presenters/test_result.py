@@ -245,10 +245,23 @@ class TestConvergence:
     def test_how_many_more(self, more, told):
         assert re.search(told, numbers(convergence={**NEW["convergence"], "more": more}, n_kept=261).enough)
 
-    def test_beside_a_total_it_is_said_of_what(self):
-        ends = {"median": {"ends": [80.0, 220.0]}, "fraction_100nm": {}, "rows": []}
-        assert numbers(budget=ends, relative_uncertainty=None).enough.endswith("± 5 % (counting only).")
+    def test_beside_a_total_it_is_said_of_what_and_what_else_helps(self):
+        def enough(largest: str) -> str:
+            row = {"name": largest, "title": "Unresolved contacts", "remedy": "Cut.", "fraction_100nm": 0.1}
+            ends = {"median": {"ends": [80.0, 220.0], "largest": largest}, "fraction_100nm": {}, "rows": [row]}
+            return numbers(budget=ends, relative_uncertainty=None).enough
+
+        assert enough("sampling_within").endswith("± 5 % (counting only).")
+        instead = "More particles alone change little. The largest part of the uncertainty: unresolved contacts."
+        assert enough("unresolved_contacts") == f"{instead} To reduce it: Cut."
         assert numbers(budget=None, relative_uncertainty=None).enough.endswith("± 5 %.")
+
+    def test_on_the_first_screen_no_interval_holds_less_than_the_total(self):
+        ends = {"median": {"ends": [80.0, 220.0]}, "fraction_100nm": {}, "rows": []}
+        with_total, without = numbers(budget=ends), numbers(budget=None)
+        shown = {entry.name for entry in with_total.answer_sizes if entry.ends}
+        assert shown == {entry.name for entry in with_total.sizes if entry.total} and "mean" not in shown
+        assert "mean" in {entry.name for entry in without.answer_sizes if entry.ends}
 
     def test_of_the_scale_in_the_way_more_would_be_no_advice(self):
         told = numbers(convergence={**NEW["convergence"], "more": None}, relative_uncertainty=0.03).enough

@@ -21,7 +21,7 @@ from segmentation.core.measure.quantities import number, significant
 from segmentation.core.network import cards
 from segmentation.core.network.card_entries import FIGURES, FRACTIONS, Score
 from segmentation.core.pace import about
-from segmentation.core.report.example import captioned
+from segmentation.core.report.picture import captioned
 from segmentation.core.report.wording import per_cent
 from segmentation.http.errors import bad_request
 from segmentation.models import Job

@@ -33,14 +33,7 @@ CITE = "how to cite DeepSegm, BibTeX"
 STUDY = "the granulometry study as AMBIT, eNanoMapper and pyambit read it"
 EXPORTS = (
     Export(
-        FORM,
-        "OECD TG 125 form, JSON",
-        "application/json",
-        182,
-        _write_form,
-        image=HOLDS,
-        sample=HOLDS,
-        screened=True,
+        FORM, "OECD TG 125 form, JSON", "application/json", 182, _write_form, image=HOLDS, sample=HOLDS, screened=True
     ),
     Export(
         "endpoint-record.json",
