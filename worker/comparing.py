@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +15,7 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.tasks import find
 from segmentation.models import Comparison, Job, Sample
 from segmentation.plain import storable
-from segmentation.services.ground import bundles, tables
+from segmentation.services.ground import tables
 
 from .exporting import stored_segmentation
 
@@ -25,9 +23,7 @@ if TYPE_CHECKING:
     from segmentation.core.compare.sides import Side
     from segmentation.core.measure.table import Table
 
-logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
-OUTLINES = "outlines.json"
 
 
 def compare_results(comparison: Comparison, progress: Progress, folder: Path) -> None:
@@ -49,7 +45,7 @@ def _of_job(job: Job, *, pixels: bool) -> Side:
     """pixels: whether its outlines are to be paired with those of another result of the image."""
     from segmentation.core.compare.sides import Side, Sizes
 
-    task, objects = find(job.get_settings().task), objects_of_job(job)
+    task, objects = find(job.get_settings().task), tables.objects_of(job)
     statistics = job.summary["statistics"] or {}
     size, unit = statistics.get("size", "min_feret"), statistics.get("unit", "nm")
     sizes = Sizes.of_objects(objects, size) if objects is not None and statistics else None
@@ -103,18 +99,3 @@ def _values(statistics: dict[str, Any]) -> dict[str, Value]:
             total = budget.get(name, {}).get("ends")
             values[name] = Value(statistics[name], *(total or limits.get(name) or (None, None)))
     return values
-
-
-def objects_of_job(job: Job) -> list[dict[str, Any]] | None:
-    """What the viewer's file has; None where it cannot be read."""
-    from segmentation.core.report.exports.viewer import objects_of
-
-    artifact = job.artifact(OUTLINES)
-    if artifact is None:
-        return None
-    try:
-        with bundles.opened(artifact) as file:
-            return objects_of(json.load(file))
-    except (OSError, ValueError, KeyError):
-        logger.warning("The outlines of job %s cannot be read.", job.pk, exc_info=True)
-        return None

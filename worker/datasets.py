@@ -22,11 +22,11 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import storable
+from segmentation.services.ground.tables import objects_of
 from segmentation.services.learning.datasets import CHECK, keep_check, publish_dataset
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
-from .comparing import objects_of_job
 from .dataset_archives import take_in
 from .dataset_images import BINS, lay_out, store, write_tiff
 from .exporting import stored_segmentation
@@ -106,7 +106,7 @@ def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
         return np.r_[files.UNLABELLED, drawn.classes].astype(np.int32)[drawn.dense], 0
     if learning.drawn:
         return learning.drawn(drawn.labels), 0
-    rows = objects_of_job(job)
+    rows = objects_of(job)
     reasons = {row["id"]: row.get("reason", "") for row in (_measured(job, drawn) if rows is None else rows)}
     true = [number for number in drawn.ids.tolist() if not (why := reasons.get(number, "")) or why in TRUE_ALL_THE_SAME]
     return np.where(np.isin(drawn.labels, true), drawn.labels, 0), len(drawn) - len(true)

@@ -64,11 +64,10 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
         data = _data(training, work, partial(progress, "fetching the images", 0.0))
         with _own_limits():
             summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), report)
-        name = services.model_name_of(training)
-        card = run / "final" / f"{name}.toml"
-        add_images(card, [entry["sha256"] for entry in training.frozen])
-        if problem := add_graph(card):
-            logger.warning(problem)
+            card = run / "final" / f"{services.model_name_of(training)}.toml"
+            add_images(card, [entry["sha256"] for entry in training.frozen])
+            if problem := add_graph(card):  # what the training has taken is more than an analysis may have
+                logger.warning(problem)
         pictures = [run / FILES / name for name in pictures_of(summary)]
         services.publish_training(training=training, card=card, files=pictures, summary=storable(dict(summary)))
     except services.Refused:

@@ -188,7 +188,8 @@ def similar(
 ) -> Any:
     """The objects that resemble these in size, shape and contrast.
 
-    They are compared as they were measured: corrected objects by their automatic outlines.
+    They are compared as they were measured: corrected objects by their automatic outlines, drawn ones in the
+    result that measures the corrections.
     """
     near = services.alike_in(visible(request, row_of(Job, pk)), ids)
     chosen = {number: round(value, 4) for number, value in near.items() if value >= alike}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from .measure.table import Table
 
 OCTAVES = 5
 SIDE = 256  # px, the longest side of a picture that is looked at
@@ -41,16 +40,15 @@ class Wrong:
         return f"about {number} of {self.of} outlines {'is' if number == 1 else 'are'} probably wrong"
 
 
-def expected_wrong(table: Table) -> Wrong | None:
+def expected_wrong(objects: Sequence[Mapping[str, Any]]) -> Wrong | None:
     """The expected number of wrong outlines: the sum of 1 - confidence, which is the chance that an outline is right.
-    None where the table knows no confidence. Outlines set aside count, because a person corrects them, too."""
-    confidence = table["confidence"].astype(float) if "confidence" in table.columns else np.zeros(0)
+    None where no confidence is known. Outlines set aside count, because a person corrects them, too. objects: the
+    measures of each by their names, None where not known."""
+    names = "confidence", "area_fraction", "certainty"
+    confidence, share, sure = (np.array([measures.get(name) for measures in objects], float) for name in names)
     finite = confidence[np.isfinite(confidence)]
     if len(finite):
         return Wrong(float((1 - finite).sum()), len(finite))
-    if "certainty" not in table.columns or "area_fraction" not in table.columns:
-        return None
-    share, sure = (table[name].astype(float) for name in ("area_fraction", "certainty"))
     good = np.isfinite(share) & np.isfinite(sure)
     return Wrong(float((share * (1 - sure))[good].sum()), int(good.sum()), share=True) if good.any() else None
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -32,7 +31,6 @@ SHAPES = (*DESCRIPTORS, "edge_weight")  # without a unit
 WEIGHTINGS = ("number", "area", "volume")
 LENGTH = "visible_length"  # of fibres, by which they are weighted in place of their volume
 OPEN_AT_ONCE = 4  # results whose sizes are kept in memory, 1.3 MB for 20,000 particles
-CHUNK = 1 << 18  # bytes of a file that are read at once
 
 NOT_A_NUMBER = "Type a number above 0, or leave the field empty."
 TOO_MANY = f"That would be more than {bins.MOST_TYPED} bars; choose wider ones."
@@ -57,10 +55,10 @@ class Particles:
     @classmethod
     def read(cls, file: IO[bytes], size: str = SIZE) -> Particles:
         """The viewer's file without the outlines. Raises ValueError, KeyError or TypeError for another file."""
-        parts, names = _parts(file), measures_of(size)
+        parts, names = tables.parts(file), measures_of(size)
         head = next(parts)
         table = np.concatenate(
-            [_numbers(part["particles"], [*names, LENGTH]) for part in chain([head], parts)]
+            [_numbers(part[tables.OBJECTS], [*names, LENGTH]) for part in chain([head], parts)]
         ).T.copy()
         *measures, lengths, is_counted, weights = table
         columns = {
@@ -110,17 +108,6 @@ class Particles:
         return cls(unit, pixel_size, measures, is_counted, weights, weighted, lengths)
 
 
-def _parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    """The file's head with its first particles, then more of them: of a file of any length little is in memory."""
-    before, rest = b"", b""
-    while chunk := file.read(CHUNK):
-        whole, between, rest = (rest + chunk).rpartition(b"},{")
-        if between:
-            yield json.loads(before + whole + b"}]}")
-            before = b'{"particles":[{'
-    yield json.loads(before + rest)
-
-
 def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:
     """(n, columns): the measures, whether the size of the object counts, and its edge weight."""
     rows_read = [[*map(row.get, names), row["kept"] and not row.get("cut"), row.get("weight")] for row in rows]
@@ -132,7 +119,7 @@ def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:
 def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The bars for the choices in the query; 404 where the result has no particles' file that can be read."""
     job = visible(request, row_of(Job, pk))
-    artifact = Artifact.objects.filter(job=job, name="outlines.json").first()
+    artifact = Artifact.objects.filter(job=job, name=tables.OUTLINES).first()
     if artifact is None:
         raise Http404
     size = (job.summary["statistics"] or {}).get("size", SIZE)

@@ -1,7 +1,11 @@
-"""Intervals and chances on kinds of images that no fit has seen: each kind is judged by a fit on all the others.
+"""Intervals, chances and recall on kinds of images with truth, most of which no fit has seen.
 
-python -m tests.accuracy unresolved [FOLDER]    how often the intervals of median and fraction hold the truth
-python -m tests.accuracy confidence [FOLDER]    what the chance of an outline being right is worth, by bins
+python -m tests.accuracy unresolved [FOLDER]    how often the intervals of median and fraction hold the truth; each kind
+                                                is judged by a fit on the others
+python -m tests.accuracy confidence [FOLDER]    what the chance of an outline being right is worth, by bins: the shipped
+                                                fit, which was made on EMPS and rendered pictures. Then what a fit of
+                                                slope and intercept on the log-odds, to the other kinds, would change
+python -m tests.accuracy recall [FOLDER]        recall by size, and kinds of errors
 
 FOLDER keeps the segmentations between two calls (ten minutes of a processor core); else a temporary folder does. The
 kinds are 52 images of EMPS whose publications were held out, the AMPIS powder, silica agglomerates, and renders.
@@ -21,6 +25,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
+from scipy.optimize import minimize
 
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.labels.segmentation import Segmentation
@@ -28,7 +33,7 @@ from segmentation.core.measure.bins import NANO_NM
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.fractions import with_hidden
-from segmentation.core.measure.matching import RIGHT, overlap_of, pairs, without_specks
+from segmentation.core.measure.matching import RIGHT, ErrorKinds, Kind, error_kinds, overlap_of, pairs, without_specks
 from segmentation.core.measure.shapes import measure as shapes_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
@@ -36,6 +41,7 @@ from segmentation.core.pipeline import measure, segment
 from segmentation.core.tasks import particles
 from segmentation.core.truth import Pair
 from segmentation.lab.training.data import held_out_pairs, pairs_of
+from segmentation.lab.training.instances.counts import COLUMNS, count_by_size
 from segmentation.lab.training.settings import FolderEntry, read_recipe
 from segmentation.lab.training.settings.recipe import RECIPES
 from segmentation.lab.training.synthesis.render import render
@@ -56,6 +62,8 @@ LEVEL = 0.9  # share of the images in which fewer particles are hidden than the 
 SMALL = 0.3  # share of the true particles that the limit of the fraction is set to
 MEASURED = AnalysisSettings.of("particles", field_spread=0, measure_unlike=True)
 BINS = (0.1, 0.5, 0.7, 0.8, 0.9, 0.95, 1.001)
+WITHIN, FEW_CUTS = (0.01, 0.999), 0.01
+SIZES = {"under 12 px": slice(0, 1), "12 to 22 px": slice(1, 3), "from 22 px": slice(3, 6)}  # of counts.EDGES
 
 
 class Known(NamedTuple):
@@ -221,27 +229,98 @@ def unresolved_lines(rows: list[Row], constants: Fit | None = None) -> Iterator[
     yield f"fitted to all: {best.of_cuts:.1f}; {best.relative[0]:.2f}, {best.relative[1]:.2f}"
 
 
+class Told(NamedTuple):
+    """The outlines of an image. chance, right: (n,). cuts: the sum of the chances of the possible cuts, for each."""
+
+    chance: np.ndarray
+    right: np.ndarray
+    cuts: float
+
+
 def confidence_lines(every: Iterator[Known]) -> Iterator[str]:
-    """The mean chance and the share right in bins of the chance, for each kind."""
-    chances: dict[str, list[np.ndarray]] = {}
+    """The mean chance and the share right in bins of the chance, for each kind; and the mean log loss, as shipped and
+    with fits on the other kinds."""
+    kinds: dict[str, list[Told]] = {}
     for known in every:
         overlap = overlap_of(without_specks(known.segmentation.dense), without_specks(known.truth))
         right = np.isin(overlap.found_ids, overlap.found_ids[pairs(overlap.iou, RIGHT)[1]])
         chance = known.segmentation.confidence[overlap.found_ids - 1]
-        chances.setdefault(known.kind, []).append(np.stack([chance, right]))
+        cuts = sum(cut.chance for cut in known.segmentation.cuts) / max(1, len(known.segmentation))
+        kinds.setdefault(known.kind, []).append(Told(chance, right, cuts))
     heads = " | ".join(f"{low:.0%} to {min(high, 1):.0%}" for low, high in pairwise(BINS))
     yield f"| kind | outlines | told, right | {heads} |"
     yield "|---" * (2 + len(BINS)) + "|"
-    for kind, some in chances.items():
-        chance, right = np.concatenate(some, axis=1)
+    every_other = [image for kind, images in kinds.items() if kind != PARTED for image in images]
+    for kind, images in [*kinds.items(), (f"all but {PARTED}", every_other)]:
+        chance = np.concatenate([image.chance for image in images])
+        right = np.concatenate([image.right for image in images])
         inside = [(chance >= low) & (chance < high) for low, high in pairwise(BINS)]
-        cells = (f"{right[each].mean():.2f} ({each.sum()})" if each.any() else "–" for each in inside)
-        yield f"| {kind} | {len(chance)} | {chance.mean():.2f}, {right.mean():.2f} | {' | '.join(cells)} |"
+        cells = [f"{_told_right(chance[each], right[each])} ({each.sum()})" if each.any() else "–" for each in inside]
+        yield f"| {kind} | {len(chance)} | {_told_right(chance, right)} | {' | '.join(cells)} |"
+    yield from ("", "| kind | log loss as shipped | slope and intercept | with the image's possible cuts |")
+    yield "|---" * 4 + "|"
+    del kinds[PARTED]
+    losses = {}
+    for kind, images in kinds.items():
+        others = [kinds[other] for other in kinds if other != kind]
+        losses[kind] = [log_loss(inputs_of(images)[:, 0], images)]
+        losses[kind] += [
+            log_loss(inputs_of(images, cuts) @ recalibrated(others, cuts), images) for cuts in (False, True)
+        ]
+    for kind, loss in {**losses, "mean": np.mean(list(losses.values()), 0)}.items():
+        yield f"| {kind} | {' | '.join(f'{value:.3f}' for value in loss)} |"
+
+
+def _told_right(chance: np.ndarray, right: np.ndarray) -> str:
+    return f"{chance.mean():.2f}, {right.mean():.2f}"
+
+
+def inputs_of(images: list[Told], cuts: bool = False) -> np.ndarray:
+    """(n, 2 or 3): log-odds of the chance, 1, and the logarithm of the possible cuts of its image."""
+    chance = np.clip(np.concatenate([image.chance for image in images]), *WITHIN)
+    rate = np.concatenate([np.full(len(image.chance), np.log(image.cuts + FEW_CUTS)) for image in images])
+    return np.column_stack([np.log(chance / (1 - chance)), np.ones(len(chance)), *([rate] if cuts else [])])
+
+
+def recalibrated(kinds: list[list[Told]], cuts: bool) -> np.ndarray:
+    """The weights of `inputs_of` with the least log loss, all kinds counting the same."""
+    every = [(inputs_of(images, cuts), images) for images in kinds]
+    start = np.array([1.0, 0.0, 0.0][: 2 + cuts])
+    return minimize(lambda weights: sum(log_loss(inputs @ weights, images) for inputs, images in every), start).x
+
+
+def log_loss(log_odds: np.ndarray, images: list[Told]) -> float:
+    right = np.concatenate([image.right for image in images])
+    return float(np.logaddexp(0, np.where(right, -log_odds, log_odds)).mean())
+
+
+def recall_lines(every: Iterator[Known]) -> Iterator[str]:
+    """By the equal-area diameter in px; the kinds of errors are those of `manage.py evaluate`."""
+    sizes: dict[str, list[np.ndarray]] = {}
+    kinds: dict[str, list[ErrorKinds]] = {}
+    for known in every:
+        overlap = overlap_of(without_specks(known.segmentation.dense), without_specks(known.truth))
+        of_sizes = count_by_size(overlap)[:, [COLUMNS.index("true"), COLUMNS.index("right")]]
+        sizes.setdefault(known.kind, []).append(of_sizes)
+        kinds.setdefault(known.kind, []).append(error_kinds(overlap))
+    yield f"| kind | particles | {' | '.join(SIZES)} | {' | '.join(Kind)} |"
+    yield "|---" * (2 + len(SIZES) + len(Kind)) + "|"
+    for kind, some in sizes.items():
+        total = np.sum(some, 0)
+        parts = (total[part].sum(0) for part in SIZES.values())
+        recall = (f"{right / true:.3f} ({true})" if true else "–" for true, right in parts)
+        errors = (str(sum(image.count(error) for image in kinds[kind])) for error in Kind)
+        yield f"| {kind} | {total[:, 0].sum()} | {' | '.join(recall)} | {' | '.join(errors)} |"
+
+
+LINES = {"confidence": confidence_lines, "recall": recall_lines}
 
 
 def main(arguments: list[str]) -> None:
     what, *folder = arguments
     with tempfile.TemporaryDirectory() as other:
         every = images(Path(folder[0] if folder else other))
-        rows = [] if what == "confidence" else [row for known in every if (row := row_of(known))]
-        print(*(confidence_lines(every) if what == "confidence" else unresolved_lines(rows)), sep="\n")
+        if what == "unresolved":
+            print(*unresolved_lines([row for known in every if (row := row_of(known))]), sep="\n")
+        else:
+            print(*LINES[what](every), sep="\n")

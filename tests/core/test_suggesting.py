@@ -5,26 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.table import Table
 from segmentation.core.suggesting import Wrong, distance, expected_wrong, order, texture
 
 
-def table(confidence):
-    many = len(confidence)
-    kept = {"kept": np.ones(many, bool), "reason": np.zeros(many, "U40")}
-    return Table({**kept, "confidence": np.asarray(confidence, float)})
+def outlines(confidence):
+    return [{"kept": True, "confidence": each} for each in confidence]
 
 
 def test_expected_wrong_is_the_sum_of_the_chances():
-    assert expected_wrong(table([0.9, 0.5, np.nan, 1.0])) == Wrong(pytest.approx(0.6), 3)
-    assert expected_wrong(table([np.nan])) is None
-    assert expected_wrong(table([])) is None
+    assert expected_wrong(outlines([0.9, 0.5, None, 1.0])) == Wrong(pytest.approx(0.6), 3)
+    assert expected_wrong(outlines([None])) is None
+    assert expected_wrong([]) is None
 
 
 def test_classes_have_a_share_of_the_area():
-    columns = {"kept": np.ones(2, bool), "reason": np.zeros(2, "U40")}
-    columns |= {"area_fraction": np.array([0.7, 0.3]), "certainty": np.array([0.9, 0.8])}
-    assert expected_wrong(Table(columns)) == Wrong(pytest.approx(0.13), 2, share=True)
+    classes = [{"area_fraction": 0.7, "certainty": 0.9}, {"area_fraction": 0.3, "certainty": 0.8}]
+    assert expected_wrong(classes) == Wrong(pytest.approx(0.13), 2, share=True)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +60,7 @@ def test_the_suggested_order_finds_errors_sooner_than_a_random_one():
         rng = np.random.default_rng(seed)
         sure = [rng.beta(rng.uniform(1, 12), 1.5, rng.integers(20, 300)) for _ in range(40)]
         errors = np.array([(rng.random(len(each)) > each).sum() for each in sure])
-        expected = [expected_wrong(table(each)).expected for each in sure]
+        expected = [expected_wrong(outlines(each)).expected for each in sure]
         textures = list(rng.normal(0, 0.5, (40, 6)))
         first = [place for place, _ in order(expected, textures, textures[:3])][:5]
         gains.append(errors[first].sum() / (5 * errors.mean()))

@@ -237,7 +237,8 @@ def test_weights_are_averaged_and_the_share_is_chosen_by_both_kinds_of_images(ba
     assert blend.choose(SCORING, held, known) == 0.7
     told = blend.described(card, 0.7, [known[0].at(0.7)], [f"{number}.png" for number in range(5)])
     assert told["keeps"] == pytest.approx(0.85 / 0.86)
-    assert f"takes 70 % of what was learnt and keeps 99 % of what {card.title} could before" in told["sentence"]
+    kept = f"70 % of what was learnt. On 12 own pictures it keeps 99 % of what {card.title} could before."
+    assert kept in told["sentence"]
     assert told["sentence"].endswith("pictures like the own pictures, 0.png, 1.png, 2.png and 2 more images.")
     assert blend.described(card, 1.0, [], [])["sentence"] == "It takes 100 % of what was learnt."
 

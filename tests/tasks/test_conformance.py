@@ -26,6 +26,7 @@ from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.files import write_all
 from segmentation.core.report.panels import PANELS
 from segmentation.core.sample import SampleAnalysis
+from segmentation.core.suggesting import expected_wrong
 from segmentation.lab.training import tasks as taught
 
 from . import brightness, taught_brightness
@@ -120,6 +121,14 @@ def test_the_page_and_geojson_tell_its_size(kind, golden):
         shapes = [[] for _ in golden.segmentation.ids]
         name = quantities.column(kind.task.size).column("px")
         assert all(name in each["properties"] for each in geojson.as_dict(golden, shapes)["features"])
+
+
+def test_what_the_viewer_has_says_how_much_is_probably_wrong(kind, golden):
+    """From which results are named to be corrected next."""
+    columns = [golden.table.columns.get(name, np.zeros(0)) for name in ("confidence", "certainty")]
+    wrong = expected_wrong(outlines(golden)["particles"])
+    assert (wrong is not None) == any(np.isfinite(column).any() for column in columns)
+    assert wrong is None or (wrong.share == kind.task.semantic and 0 <= wrong.expected <= wrong.of)
 
 
 def test_the_viewer_has_every_piece_and_hole_of_a_class(kind, golden, monkeypatch):

@@ -17,9 +17,14 @@ from segmentation.core.labels.segmentation import Cut, Segmentation
 from segmentation.core.report.wording import corrected_words
 from segmentation.models import Job
 from segmentation.models import Segmentation as Stored
+from segmentation.services.ground import tables
+from segmentation.services.ground.bundles import packed
 from segmentation.services.ground.callers import visitor_of
+from segmentation.services.learning.suggestions import suggestions
+from segmentation.services.results.edits import NO_OUTLINES, NOT_MEASURED_YET
 from segmentation.services.results.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
 from tests.web.finished import visit, words
+from tests.web.trained import make_dataset
 from worker.tasks import run_job
 
 from .test_edits import DELETE, SECRET, SPLIT, UNDO, outlines, result, script, send  # noqa: F401
@@ -57,6 +62,50 @@ def test_a_revision_measures_what_was_corrected_without_a_model(send, script, re
     repeated = correct(automatic, stored.provenance.edits)
     assert (stored.labels == repeated.labels).all() and stored.by_hand == repeated.by_hand
     assert stored.layers.keys() == automatic.layers.keys() == {"certainty"}
+
+
+def test_a_script_asks_which_objects_are_like_one(send, script, result):
+    """Two squares of one size and a larger one, measured as outside a sample. What was deleted is no answer; what was
+    drawn is one once it is measured."""
+
+    def ask(job, **query):
+        return script.get(f"/api/v1/jobs/{job.pk}/similar", query)
+
+    assert ask(result, ids=2).json()["error"] == NO_OUTLINES
+    Job.objects.filter(pk=result.pk).update(state=Job.State.QUEUED)
+    run_job(str(result.pk))
+    assert Job.objects.get(pk=result.pk).state == "done" and result.artifact(tables.NAME) is None
+    every = ask(result, ids=2, alike=0).json()
+    assert every["ids"] == [2, 3, 1] and every["alike"][0] == 1
+    assert ask(result, ids=2, alike=every["alike"][1] - 0.001).json()["ids"] == [2, 3]
+    square = [[120, 70], [150, 70], [150, 100], [120, 100]]
+    send(0, {"op": "delete", "ids": [3]}, {"op": "draw", "polygon": square})
+    assert ask(result, ids=2, alike=0).json()["ids"] == [2, 1]
+    assert ask(result, ids=[2, 9]).json()["error"] == "There is no object 9." and ask(result).status_code == 422
+    answer = ask(result, ids=4)
+    assert answer.status_code == 422 and answer.json()["error"] == NOT_MEASURED_YET.format(number=4)
+    now = ask(revision(script, result), ids=4, alike=0).json()["ids"]
+    assert now[0] == 4 and sorted(now) == [1, 2, 4]
+
+
+@pytest.mark.parametrize("content", [b"torn", packed(b'{"rows": 3}'), packed(b'{"particles": [')[:-9]])
+def test_damaged_outlines_are_compared_with_nothing(script, result, content):
+    file = ContentFile(content, "outlines.json.gz")
+    result.artifacts.create(name=tables.OUTLINES, attempt=1, size=1, file=file, content_type="application/json")
+    answer = script.get(f"/api/v1/jobs/{result.pk}/similar", {"ids": 2})
+    assert answer.status_code == 409 and answer.json()["error"] == NO_OUTLINES
+
+
+def test_a_measured_result_is_named_to_be_corrected_next(result, alice):
+    """Outside a sample, from the chances of its outlines."""
+    with result.segmentation.file.open("rb") as file:
+        doubtful = replace(Segmentation.load(file), confidence=np.float32([0.9, 0.4, 0.2]))
+    doubtful.save(content := io.BytesIO())
+    result.segmentation.file.save("doubtful.npz", ContentFile(content.getvalue()))
+    Job.objects.filter(pk=result.pk).update(state=Job.State.QUEUED, owner=alice, visitor=None)
+    run_job(str(result.pk))
+    (best,) = suggestions(make_dataset(alice), alice)
+    assert best.job == result and result.artifact(tables.NAME) is None and best.gain.startswith("About 2 of 3 outlines")
 
 
 def test_possible_cuts_that_a_page_shows_are_made_and_measured(result, client):

@@ -27,11 +27,9 @@ from segmentation.core.labels.geometry import TooLong, ending
 from segmentation.core.labels.operations import correct, patch_of
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.working import STRIP, WorkingLabels
-from segmentation.core.measure.shapes import measure
 from segmentation.http.serving import serve_labels
 from segmentation.middleware import hash_address
-from segmentation.models import Artifact, Edit, Job
-from segmentation.services.ground import tables
+from segmentation.models import Edit, Job
 from segmentation.services.ground.callers import visitor_of
 from segmentation.services.ground.limits import MANY_EDITS, ONE_EDIT, one_edit
 from segmentation.services.results import edits as service
@@ -135,23 +133,6 @@ def test_a_browser_that_follows_the_patches_sees_what_the_server_has(send, scrip
     assert head == (160, 120, 4, 5) and (rows == seen.reshape(120, 160)[7:66]).all()
     log = get(script, result, "edits").json()
     assert [each["patch"] for each in log["edits"]] == answer["patches"]
-
-
-def test_a_script_asks_which_objects_are_like_one(send, script, result, tmp_path):
-    """Two squares of one size and a larger one; what was deleted is no answer, and what was not measured is refused."""
-    ask = lambda **query: script.get(f"/api/v1/jobs/{result.pk}/similar", query)  # noqa: E731
-    assert ask(ids=2).status_code == 409
-    table = tables.save(
-        measure(squares(), np.zeros((120, 160), np.uint8), np.ones(3), None, 120), 1.0, tmp_path / "t.npz"
-    )
-    file = ContentFile(table.read_bytes(), tables.NAME)
-    Artifact.objects.create(job=result, attempt=1, size=file.size, name=tables.NAME, file=file)
-    every = ask(ids=2, alike=0).json()
-    assert every["ids"] == [2, 3, 1] and every["alike"][0] == 1
-    assert ask(ids=2, alike=every["alike"][1] - 0.001).json()["ids"] == [2, 3]
-    send(0, {"op": "delete", "ids": [3]})
-    assert ask(ids=2, alike=0).json()["ids"] == [2, 1]
-    assert ask(ids=[2, 9]).status_code == 422 and ask().status_code == 422
 
 
 @pytest.mark.parametrize("shape", [(STRIP, 64), (2 * STRIP + 90, 70)])

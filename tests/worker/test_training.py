@@ -13,12 +13,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from segmentation import services
 from segmentation.core.network.cards import read_card
+from segmentation.lab.training import publish
 from segmentation.models import Dataset, DatasetImage, Superseded, Training
 from segmentation.services.learning import trained
 from tests.lab.conftest import trained as base_model  # noqa: F401
@@ -47,7 +49,22 @@ def run(row):
 
 
 @pytest.mark.slow
-def test_a_dataset_becomes_a_model(training, settings, tmp_path):
+def test_a_dataset_becomes_a_model(training, settings, monkeypatch, tmp_path):
+    of_training, own_limits, add_graph = [], importlib.import_module("worker.training")._own_limits, publish.add_graph
+
+    @contextmanager
+    def limits():
+        with own_limits():
+            of_training.append(True)
+            yield
+            of_training.clear()
+
+    def graph(card):
+        assert of_training, "the memory of a training is more than an analysis may have"
+        return add_graph(card)
+
+    monkeypatch.setattr("worker.training._own_limits", limits)
+    monkeypatch.setattr(publish, "add_graph", graph)
     row = run(training)
     assert (row.state, row.error) == ("done", "")
     assert row.version == 1 and row.model_name.startswith("my-discs-") and row.ends is None

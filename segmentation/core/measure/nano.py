@@ -15,6 +15,7 @@ import numpy as np
 from ..flags import Flag
 from ..micrograph.types import LEAST_DOUBT
 from .bins import NANO_NM
+from .budget import HIDDEN
 from .convergence import more_images, rounded_up
 from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation
 from .drawn import Z95
@@ -42,6 +43,7 @@ FEWEST = 30  # particles, under which no verdict is given
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
 SMALL_COUNTED = "small outlines also counted"
 OTHERS = " Images of other fields may decide."
+INCLUDES = "the interval includes 50 %"
 
 
 @dataclass(frozen=True)
@@ -113,14 +115,15 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties
         if other is not None
     ]
     verdict, reason, decides = _verdict(variants, fraction, terms)
-    if verdict != "undecided" and uncertainties and (total := uncertainties["fraction_100nm"])["ends"]:
+    if uncertainties and (total := uncertainties["fraction_100nm"])["ends"]:
         low, high = total["ends"]
-        if low < THRESHOLD <= high:
-            largest = next(row for row in uncertainties["rows"] if row["name"] == total["largest"])
-            verdict, reason = "undecided", "the interval includes 50 %"
-            title = largest["title"]
-            remedy = largest["remedy"]
-            decides = f"{remedy[:1].upper()}{remedy[1:]} The largest uncertainty is {title[:1].lower()}{title[1:]}."
+        remedies = {row["name"]: f"{row['remedy'][:1].upper()}{row['remedy'][1:]}" for row in uncertainties["rows"]}
+        if verdict != "undecided" and low < THRESHOLD <= high:
+            title = next(row["title"] for row in uncertainties["rows"] if row["name"] == total["largest"])
+            verdict, reason = "undecided", INCLUDES
+            decides = f"{remedies[total['largest']]} The largest uncertainty is {title[:1].lower()}{title[1:]}."
+        elif reason == INCLUDES and HIDDEN in (total["largest"], uncertainties["median"]["largest"]):
+            decides = f"{remedies[HIDDEN]} Counting more would not show small particles that larger outlines hide."
     return Nano(
         fraction=fraction.fraction,
         low=fraction.low,
@@ -224,7 +227,7 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
     if terms.obstacle and (word != "undecided" or terms.obstacle.doubt):
         return "undecided", terms.obstacle.short, terms.obstacle.text
     if word == "undecided":
-        return word, "the interval includes 50 %", _deciding(variants["as analysed"], terms)
+        return word, INCLUDES, _deciding(variants["as analysed"], terms)
     return word, "", ""
 
 

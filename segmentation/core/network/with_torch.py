@@ -113,9 +113,9 @@ class TorchNetwork:
 
 def load_module(card: ModelCard, maps: int) -> nn.Module:
     """The card's network of so many maps in single precision on the processor; raises as `TorchNetwork`."""
-    network = build(card.architecture, maps)
+    network, weights = build(card.architecture, maps), read_weights(card)
     try:
-        network.load_state_dict(read_weights(card))
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise AlteredWeights(
             f"The weights of the model {card.name} belong to another architecture than its card says."

@@ -84,8 +84,8 @@ def described(base: ModelCard, share: float, forgetting: Sequence[Kept], worse: 
     sentence = f"It takes {100 * share:.0f} % of what was learnt."
     if before := sum(kind["before"] for kind in forgetting):
         keeps = min(sum(kind["after"] for kind in forgetting) / before, 1.0)
-        kept_words = f"keeps {100 * keeps:.0f} % of what {base.title} could before"
-        sentence = f"It takes {100 * share:.0f} % of what was learnt and {kept_words}."
+        data = " and ".join(f"{kind['images']} {kind['data']}" for kind in forgetting)
+        sentence += f" On {data} it keeps {100 * keeps:.0f} % of what {base.title} could before."
     lost = [f"the {kind['data']}" for kind in forgetting if kind["before"] - kind["after"] >= CLEAR]
     named = [*worse[:NAMED], *([f"{len(worse) - NAMED} more images"] if len(worse) > NAMED else [])]
     if kinds := [*lost, *named]:

@@ -1,16 +1,26 @@
-"""A job's particle table as our own file; samples are pooled from these files without loss of digits."""
+"""The objects of a result as its page has them; and its table as our own file, from which samples are pooled without
+loss of digits."""
 
 from __future__ import annotations
 
+import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
 from ...core import tasks
 from ...core.measure.table import Table
+from ...models import Job
+from . import bundles
 
-NAME = "table.npz"
+logger = logging.getLogger(__name__)
+NAME, OUTLINES = "table.npz", "outlines.json"
+OBJECTS = "particles"  # of any kind
+DRAWN = "outline", "rings"  # of an object: what only a picture needs
+CHUNK = 1 << 18  # bytes of a file that are read at once
 CLARITY = "clarity"
 SCALE = "nm_per_pixel"
 COLUMN = "column "
@@ -34,3 +44,30 @@ def load(file: BinaryIO) -> tuple[Table, float]:
         columns = {name.removeprefix(COLUMN): arrays[name] for name in arrays.files if name.startswith(COLUMN)}
         scale = float(arrays[SCALE])
         return Table(columns, None if np.isnan(scale) else scale), float(arrays[CLARITY])
+
+
+def objects_of(job: Job) -> list[dict[str, Any]] | None:
+    """The objects of a result, each as `core.report.exports.viewer.outlines` has it without its line; None where they
+    cannot be read."""
+    artifact = job.artifact(OUTLINES)
+    if artifact is None:
+        return None
+    try:
+        with bundles.opened(artifact) as file:
+            rows = (row for part in parts(file) for row in part[OBJECTS])
+            return [{name: value for name, value in row.items() if name not in DRAWN} for row in rows]
+    except (OSError, EOFError, ValueError, KeyError):
+        logger.warning("The outlines of job %s cannot be read.", job.pk, exc_info=True)
+        return None
+
+
+def parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """The head of a file OUTLINES with its first objects, then more of them: of a file of any length little is in
+    memory."""
+    before, rest = b"", b""
+    while chunk := file.read(CHUNK):
+        whole, between, rest = (rest + chunk).rpartition(b"},{")
+        if between:
+            yield json.loads(before + whole + b"}]}")
+            before = b'{"particles":[{'
+    yield json.loads(before + rest)

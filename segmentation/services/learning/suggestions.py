@@ -66,18 +66,11 @@ def _candidates(dataset: Dataset, user: Any) -> list[Job]:
 
 
 def _wrong(job: Job) -> Wrong | None:
-    """From the stored table; a result never changes, so the answer is remembered."""
+    """From the stored objects; a result never changes, so the answer is remembered."""
     key = f"wrong {job.pk} {job.attempt}".replace(" ", "-")
     if (cached := cache.get(key)) is not None:
         return cached or None
-    table = job.artifact(tables.NAME)
-    try:
-        wrong = None
-        if table is not None:
-            with table.file.open("rb") as file:
-                wrong = expected_wrong(tables.load(file)[0])
-    except (OSError, ValueError, LookupError):  # damaged or gone: nothing is known of it
-        wrong = None
+    wrong = expected_wrong(tables.objects_of(job) or [])
     cache.set(key, wrong or False, KEPT_FOR)
     return wrong
 

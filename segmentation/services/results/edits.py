@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import time
 from collections import OrderedDict
@@ -12,6 +11,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import numpy as np
 from django.db import transaction
 from django.db.models import F
 
@@ -26,7 +26,7 @@ from ...core.measure.similar import CONTRAST, SHAPES, alike
 from ...models import Edit, Job
 from ...models.edits import FIRST, chain_faults
 from ...plain import storable
-from ..ground import bundles, tables
+from ..ground import tables
 from ..ground.callers import submission_of
 from ..ground.refusal import Refused
 from .jobs import GONE
@@ -38,6 +38,9 @@ KEPT = 2  # results that are kept in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
 NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
+NOT_MEASURED_YET = (
+    "Object {number} was made by a correction and is not measured yet: measure the corrections, then ask that result."
+)
 NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
 ALTERED = "The log of corrections was altered, so the corrected outlines are not known: see `manage.py audit verify`."
 TOO_LONG = f"These operations take more than {LONGEST:g} s: send fewer at once."
@@ -126,22 +129,21 @@ def corrected(job: Job, count: int) -> Segmentation:
 def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
     """How alike each measured object that still stands is to the nearest of these, the most alike first, by its id.
 
-    Raises Refused where none of them was measured, or nothing is measured object by object.
+    Raises Refused where one of them was not measured, or nothing is measured object by object.
     """
-    standing, table_row = corrections_of(job).now.objects, job.artifact(tables.NAME)
-    task = tasks.find(job.get_settings().task)
-    if table_row is None or task.semantic:
+    standing, size = corrections_of(job).now.objects, tasks.find(job.get_settings().task).size
+    if not size:
         raise Refused(NOT_MEASURED, 409)
-    with bundles.opened(table_row) as file:
-        table = tables.load(io.BytesIO(file.read()))[0]
-    labels = table["label"].astype(int).tolist()
-    if missing := [number for number in ids if number not in labels]:
-        raise Refused(f"There is no measured object {missing[0]}.", 422)
-    measured = {quantity.name for quantity in table.quantities}
-    columns = {name: table.length(name) for name in (task.size, "area") if name in measured}
-    columns |= {name: table[name] for name in (*SHAPES, CONTRAST) if name in measured}
-    values = alike(columns, [labels.index(number) for number in ids], task.size)
-    likeness = {number: value for number, value in zip(labels, values.tolist(), strict=True) if number in standing}
+    if (objects := tables.objects_of(job)) is None:
+        raise Refused(NO_OUTLINES, 409)
+    places = {row["id"]: place for place, row in enumerate(objects)}
+    if missing := [number for number in ids if number not in places]:
+        sentence = NOT_MEASURED_YET if missing[0] in standing else "There is no object {number}."
+        raise Refused(sentence.format(number=missing[0]), 422)
+    names = (size, "area", *SHAPES, CONTRAST)
+    columns = {name: np.array([row.get(name) for row in objects], float) for name in names}
+    values = alike(columns, [places[number] for number in ids], size).tolist()
+    likeness = {number: value for number, value in zip(places, values, strict=True) if number in standing}
     return dict(sorted(likeness.items(), key=lambda pair: (-pair[1], pair[0])))
 
 

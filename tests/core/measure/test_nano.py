@@ -15,6 +15,7 @@ from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason, set_aside
 from segmentation.core.measure.fractions import Fraction, nano_fraction, wilson
 from segmentation.core.measure.nano import (
+    INCLUDES,
     SMALL_COUNTED,
     Terms,
     images_to_decide,
@@ -408,3 +409,12 @@ def test_the_verdict_goes_by_the_interval_beside_it():
         low, high = statistics.budget["fraction_100nm"]["ends"]
         assert (statistics.nano["verdict"] == "undecided") == (low < 0.5 <= high), (low, high)
     assert unsure.nano["verdict"] == "undecided" and unsure.nano["reason"] == "the interval includes 50 %"
+
+
+@pytest.mark.parametrize(("hidden", "advice"), [(0.0, "About "), (3.0, "Disperse the particles better")])
+def test_more_particles_are_no_advice_where_small_ones_are_probably_hidden(hidden, advice):
+    sizes = np.random.default_rng(1).lognormal(np.log(97), 0.35, 80)
+    evidence = Evidence(hidden=hidden)
+    card = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), evidence=evidence).nano
+    assert (card["verdict"], card["reason"]) == ("undecided", INCLUDES) and card["decides"].startswith(advice)
+    assert ("more particles" in card["decides"]) == (not hidden)

@@ -85,6 +85,15 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
         load_network(card, Runtime("cpu", "auto"), 2)
 
 
+def test_too_little_memory_for_weights_is_not_called_another_architecture(tmp_path, monkeypatch):
+    def full(file):
+        raise RuntimeError(f"unable to mmap 8618908 bytes from file <{file}>: Cannot allocate memory (12)")
+
+    monkeypatch.setattr(with_torch, "load_file", full)
+    with pytest.raises(RuntimeError, match="Cannot allocate memory"):
+        with_torch.load_module(tiny_card(tmp_path), 2)
+
+
 def test_a_missing_model_lists_those_there_are(tmp_path):
     tiny_card(tmp_path)
     with pytest.raises(cards.UnknownModel, match="tiny"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+import json
+
 import pytest
 from django.core.cache import cache
 from django.core.files.base import ContentFile
 
-from segmentation.core.measure.table import Table
 from segmentation.models import Artifact
 from segmentation.services.ground import tables
 from segmentation.services.learning.suggestions import suggestions
@@ -23,17 +23,15 @@ def forget():
 
 
 @pytest.fixture
-def result(make_job, make_micrograph, tmp_path):
+def result(make_job, make_micrograph):
     """A finished result whose outlines have these confidences."""
 
     def make(owner, name, confidence, **fields):
         micrograph = make_micrograph(owner=owner, name=name, sha256=name.ljust(64, "0"))
         job = make_job(micrograph=micrograph, owner=owner, state="done", summary=SUMMARY, attempt=1, **fields)
-        many = len(confidence)
-        columns = {"kept": np.ones(many, bool), "reason": np.zeros(many, "U40"), "confidence": np.array(confidence)}
-        path = tables.save(Table(columns), 1.0, tmp_path / "table.npz")
-        row = Artifact(job=job, attempt=1, name=tables.NAME, size=1, content_type="application/octet-stream")
-        row.file.save(f"{job.folder}/1/{tables.NAME}", ContentFile(path.read_bytes()))
+        content = {"particles": [{"id": number, "confidence": each} for number, each in enumerate(confidence, 1)]}
+        row = Artifact(job=job, attempt=1, name=tables.OUTLINES, size=1, content_type="application/json")
+        row.file.save(f"{job.folder}/1/{tables.OUTLINES}", ContentFile(json.dumps(content).encode()))
         return job
 
     return make
@@ -67,12 +65,12 @@ def test_the_same_file_sent_once_more_is_one_image(alice, result):
     assert [each.job for each in suggestions(make_dataset(alice), alice)] == [again]
 
 
-def test_a_later_revision_counts_and_a_damaged_table_does_not(alice, result):
+def test_a_later_revision_counts_and_damaged_outlines_do_not(alice, result):
     old = result(alice, "a", [0.1] * 9)
     new = result(alice, "b", [0.5] * 9)
     type(new).objects.filter(pk=new.pk).update(micrograph=old.micrograph)
     assert [each.job.pk for each in suggestions(make_dataset(alice), alice)] == [new.pk]
     cache.clear()
-    with new.artifact(tables.NAME).file.open("wb") as file:
+    with new.artifact(tables.OUTLINES).file.open("wb") as file:
         file.write(b"torn")
     assert suggestions(make_dataset(alice), alice) == []

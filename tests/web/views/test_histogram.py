@@ -17,6 +17,7 @@ from django.core.files.base import ContentFile
 from segmentation.core.measure import bins
 from segmentation.core.measure.fitting import log_normal
 from segmentation.models import Job
+from segmentation.services.ground import tables
 from segmentation.views import histogram
 from segmentation.views.histogram import NOT_A_NUMBER, TOO_MANY, TOO_WIDE, Particles
 from tests.web.finished import SUMMARY, visit
@@ -240,7 +241,7 @@ def test_who_may_see_it_and_only_reading(client, stored, alice, charlie):
 @pytest.mark.parametrize("chunk", [1, 40, 333, 5000])
 def test_a_file_is_read_in_parts(monkeypatch, chunk):
     whole = Particles.read(io.BytesIO(written(outlines())))
-    monkeypatch.setattr(histogram, "CHUNK", chunk)
+    monkeypatch.setattr(tables, "CHUNK", chunk)
     for text in (written(outlines()), json.dumps(outlines(), indent=1).encode()):
         found = Particles.read(io.BytesIO(text))
         assert (found.unit, found.pixel_size, list(found.columns)) == (
@@ -256,7 +257,7 @@ def test_a_file_is_read_in_parts(monkeypatch, chunk):
 
 def test_of_a_long_file_little_is_in_memory():
     text = written(outlines(np.full(5000, 50.0), np.zeros(5000, bool)))
-    parts = [len(part["particles"]) for part in histogram._parts(io.BytesIO(text))]
+    parts = [len(part["particles"]) for part in tables.parts(io.BytesIO(text))]
     assert sum(parts) == 5000
     assert max(parts) < 2000
 

@@ -165,11 +165,11 @@ class TestPage:
 
     def test_one_line_tells_what_is_kept_and_what_the_base_stays_better_at(self, people, alice):
         training = make_model(alice)
-        training.summary["share"] = {"share": 0.7, "keeps": 0.97, "sentence": "It keeps 97 % of what it could before."}
+        training.summary["share"] = {"share": 0.7, "keeps": 0.97, "sentence": "On 12 pictures it keeps 97 %."}
         training.summary["forgetting"][0]["after"] = 0.7
         training.save()
         page = visible(people["alice"].get(f"/trainings/{training.pk}/"))
-        assert "It keeps 97 % of what it could before." in page and "0.810" in page and "0.700" in page
+        assert "On 12 pictures it keeps 97 %." in page and "0.810" in page and "0.700" in page
 
     def test_only_a_person_offers_what_is_no_better(self, people, alice):
         training = make_model(alice, improved=False)
