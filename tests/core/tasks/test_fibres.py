@@ -189,4 +189,4 @@ def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():
 
 def test_thin_fibres_get_a_warning():
     done = analysed(bars((20, 24, 10, 200), (60, 64, 10, 200)))
-    assert any(flag.doubt and "under 6 px" in flag.text for flag in done.flags)
+    assert any(flag.doubt and "of 10 px or more" in flag.text for flag in done.flags)
