@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import tasks
-from .flags import DO_NOT_USE, Flag
+from .flags import DO_NOT_USE, TWO_SCALES, Flag
 from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Effect, Evidence, effect
@@ -174,7 +174,11 @@ def _evidence(members: Sequence[Member]) -> Evidence:
 
 def _unchecked(members: Sequence[Member]) -> Flag | None:
     """What must be done before a verdict where the scale of some images is probably wrong."""
-    count = sum(any(flag.level == DO_NOT_USE for flag in member.flags) for member in members)
+    of_images = [member.flags for member in members]
+    is_wrong = any(flag.level == DO_NOT_USE for flags in of_images for flag in flags)
+    count = is_wrong * sum(
+        any(flag.level == DO_NOT_USE or flag.short == TWO_SCALES for flag in flags) for flags in of_images
+    )
     images = "1 image" if count == 1 else f"{count} images"
     text = f"A checked scale of {images}: two sources of it contradict each other."
     return Flag.doubtful(text, f"the scale of {images} is to be checked") if count else None

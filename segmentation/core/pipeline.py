@@ -15,7 +15,7 @@ from segmentation import __version__
 
 from . import tasks
 from .analysis import Analysis, AnalysisSettings
-from .flags import Flag
+from .flags import TWO_SCALES, Flag
 from .labels.segmentation import Provenance, Segmentation
 from .measure.filters import LEAST_CONFIDENCE
 from .measure.quantities import Value, number
@@ -41,7 +41,6 @@ COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, 
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
-TWO_SCALES = "Scale doubtful: two sources contradict each other"
 # Why an automatic choice took a model.
 NEAREST = "Its training images resemble this image most, among {count} models."
 USUAL = "{title} is the default model. Nothing in the image suggests another."

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .distribution import Floats
 from .fractions import wilson
-from .pooled_fields import ends_between
+from .pooled_fields import ends_between, widened
 from .results import Agglomerates
 from .table import Table
 
@@ -56,7 +56,7 @@ class Groups:
 
 def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
     """What the outlines of one image or of several say of groups. Intervals resample the groups, single particles among
-    them, because the particles of a group are together; that of the share also shows how several images differ."""
+    them, because the particles of a group are together. Of several images they also show how these differ."""
     parts = [Groups.of(table) for table in tables]
     outlines, kept, whole, diameter, gyration, primary = (
         np.concatenate([getattr(part, name) for part in parts]) for name in Groups.__dataclass_fields__
@@ -88,7 +88,12 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
     x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])
     if len(x) >= FEWEST_FRACTAL and np.ptp(outlines[sized]) > 0:
         groups["fractal_dimension"] = float(slope(x, y))
-        groups["fractal_interval"] = _interval(lambda i: slope(x[i], y[i]), len(x), rng)
+        low, high = _interval(lambda i: slope(x[i], y[i]), len(x), rng)
+        image = np.repeat(np.arange(len(parts)), [len(part.kept) for part in parts])[sized]
+        if len(set(image)) > 1:
+            without = np.array([slope(x[image != of], y[image != of]) for of in np.unique(image)])
+            low, high = widened(low, high, float(slope(x, y)), without)
+        groups["fractal_interval"] = [low, high]
     return groups
 
 

@@ -18,7 +18,7 @@ from .pooled_fields import jackknife_error
 from .quantities import Value
 from .runs import find_runs
 
-GRID = 4  # blocks a side
+GRID = (4, 4)  # blocks down and across
 LEAST = 8  # px, side of a block
 RESOLVED = 4  # px of a piece; smaller ones are noise
 DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns of a step along a test line
@@ -39,9 +39,12 @@ class Counts:
         return Counts(*(np.delete(counted, block, axis=0) for counted in (self.pixels, self.crossings, self.length)))
 
 
-def count(classes: NDArray[np.int32], number: int) -> Counts:
-    """The Counts of classes (H, W) 0..number - 1 (-1: no class), in up to GRID x GRID blocks."""
-    blocks = [np.linspace(0, side, max(1, min(GRID, side // LEAST)) + 1).astype(int) for side in classes.shape]
+def count(classes: NDArray[np.int32], number: int, grid: tuple[int, int] = GRID) -> Counts:
+    """The Counts of classes (H, W) 0..number - 1 (-1: no class), in at most so many blocks down and across."""
+    blocks = [
+        np.linspace(0, side, max(1, min(most, side // LEAST)) + 1).astype(int)
+        for side, most in zip(classes.shape, grid, strict=True)
+    ]
     counts_of_blocks = [
         _of_block(classes, (top, bottom), (left, right), number)
         for top, bottom in pairwise(blocks[0])

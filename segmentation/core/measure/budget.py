@@ -145,7 +145,7 @@ def _total(
     if estimate.low is not None and estimate.high is not None:
         most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high)
         start, end = (significant(at, most=decimals_of_end(at, most)) for at in (estimate.low, estimate.high))
-        span = f"{start} to {end} {estimate.unit} with the total uncertainty (k = {COVERAGE})"
+        span = f"{start} to {end} {estimate.unit} with the total uncertainty"
     reduce = f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
     missing = f" Not included, because not known: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(

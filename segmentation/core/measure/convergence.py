@@ -128,13 +128,12 @@ def more_images_words(more: int | None, target: float, uncertainty: float | None
 
 def scale_in_the_way(things: str, target: float, uncertainty: float | None) -> str:
     """A part of a sentence that says that no number of things would be enough; "" where the scale is good enough."""
-    reach = Z95 * (uncertainty or 0.0)
-    if reach < target:
+    if Z95 * (uncertainty or 0.0) < target:
         return ""
     aim = f"±{100 * target:g} %"
     return (
-        f"more {things} cannot bring the median to {aim}, because the scale alone adds ±{100 * reach:.2g} %: give it"
-        " with more digits, or draw along the scale bar"
+        f"more {things} cannot bring the median to {aim}, because the scale is less certain: give it with more digits,"
+        " or draw along the scale bar"
     )
 
 

@@ -294,15 +294,11 @@ def _reach(fraction: Fraction) -> float:
 
 def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
     counted = "1 particle" if fraction.n == 1 else f"{fraction.n:,} particles"
-    alone = "differences between images alone"
-    if sizes.images < 2:
-        alone = "counting and fields" if terms.field_spread else "counting alone"
-    ends = f"{100 * fraction.low:.1f} to {100 * fraction.high:.1f} % by {alone}"
     spread = f" We assume that fields differ by {100 * terms.field_spread:g} %."
     assumed = spread if terms.field_spread and sizes.images < 2 else ""
     missed = _missed(fraction, verdict, sizes.images)
     share = f"{100 * fraction.fraction:.1f} % of {counted}{terms.counted} are from 1 to 100 nm"
-    return f"{share} ({ends}).{assumed}{missed} A screening, not a certificate."
+    return f"{share}.{assumed}{missed} A screening, not a certificate."
 
 
 def _missed(fraction: Fraction, verdict: str, images: int) -> str:

@@ -90,8 +90,15 @@ def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> tupl
     if len(parts) < 2:
         return low, high
     without = (parts.sum() - parts) / (wholes.sum() - wholes)
-    share, half = parts.sum() / wholes.sum(), t95(len(parts) - 1) * float(jackknife_error(without[:, None])[0])
-    return max(0.0, min(low, share - half)), min(1.0, max(high, share + half))
+    low, high = widened(low, high, parts.sum() / wholes.sum(), without)
+    return max(0.0, low), min(1.0, high)
+
+
+def widened(low: float, high: float, value: float, without: Floats) -> tuple[float, float]:
+    """The ends of the interval of a value, at least as far away as those of Student's interval by the jackknife, from
+    its values (m,) without each of m images."""
+    half = t95(len(without) - 1) * float(jackknife_error(without[:, None])[0])
+    return min(low, value - half), max(high, value + half)
 
 
 def cannot_join(fields: Sequence[FieldOfView]) -> list[str]:

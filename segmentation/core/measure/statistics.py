@@ -21,7 +21,6 @@ from .filters import ALWAYS, FILTERED, by_reason, with_reasons_lifted
 from .fitting import log_normal
 from .fractions import share_between
 from .nano import Terms, calibration_doubts, doubtful_fractions, nano_card, variants_of
-from .quantities import DOUBTFUL_FRACTIONS
 from .recommendation import recommendation
 from .results import Spread, Statistics, WithoutFilter
 from .shape_classes import class_shares, rods
@@ -115,7 +114,7 @@ def describe(
         **dict.fromkeys(UNSCREENED),
     }
     if not screened:
-        described["intervals"] |= dict.fromkeys(("fraction_100nm", *DOUBTFUL_FRACTIONS))
+        described["intervals"]["fraction_100nm"] = None
         return described, sizes
     checked = calibration is not None and calibration.instrument_uncertainty is not None
     doubts = calibration_doubts(scale_uncertainty, checked)
@@ -124,15 +123,15 @@ def describe(
     coarsest, mixed = max(pixels, default=None), bool(pixels) and max(pixels) > ALIKE * min(pixels)
     terms = Terms(uncertainty, field_spread, coarsest, filter, checked, obstacle, mixed)
     shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
-    reach = {name: [share.low, share.high] if share else None for name, share in shares.items()}
-    low, high = reach["fraction_100nm"] or (None, None)
+    share = shares["fraction_100nm"]
+    low, high = (share.low, share.high) if share else (None, None)
+    described["intervals"]["fraction_100nm"] = [share.low, share.high] if share else None
     groups, lengths = (
         agglomerates(tables, seed),
         np.concatenate([table.length("max_feret")[table.kept] for table in tables]),
     )
     known_scale, rests_on = calibration or Calibration.absent(), evidence or Evidence()
-    ranges = {"median": described["intervals"]["median"], "fraction_100nm": reach["fraction_100nm"]}
-    case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.counted, rests_on, ranges)
+    case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.counted, rests_on, described["intervals"])
     uncertainties = budget(case)
     return {
         **described,
@@ -143,7 +142,6 @@ def describe(
         **{name: share.fraction if share else None for name, share in shares.items()},
         "fraction_low": low,
         "fraction_high": high,
-        "intervals": {**described["intervals"], **reach},
         "agglomerates": groups,
         "shape_classes": class_shares(tables),
         "rods": rods(tables, edge, uncertainty, seed),

@@ -58,6 +58,12 @@ class Readings:
         """px of the middle line that has readings."""
         return len(self.finite) * self.step
 
+    @property
+    def is_across(self) -> bool:
+        """Whether the layer runs across the image rather than down."""
+        down, across = np.abs(self.ends[:, 1] - self.ends[:, 0]).sum(0)
+        return bool(down >= across)
+
 
 def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
     """The readings of a layer (H, W); None where nothing in it is long enough to have a thickness."""

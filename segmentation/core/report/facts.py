@@ -13,7 +13,7 @@ from ..measure.results import PER_IMAGE
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of, settings_of_task
-from .wording import corrected_words, doubt_words, imported_words, instrument_words, one_line
+from .wording import UNKNOWN, corrected_words, imported_words, instrument_words, one_line, rounding_words
 
 Fact = tuple[str, str]  # group and name
 Facts = dict[Fact, Any]
@@ -114,7 +114,7 @@ def facts(sample: SampleAnalysis, member: Member) -> Facts:
         ("calibration", "nm per pixel"): calibration.nm_per_pixel,
         ("calibration", "source"): calibration.source.words,
         ("calibration", "detail"): calibration.detail,
-        ("calibration", "uncertainty of reading and rounding (95 %)"): doubt_words(calibration.relative_uncertainty),
+        ("calibration", "uncertainty of reading and rounding (95 %)"): rounding_words(calibration) or UNKNOWN,
         ("calibration", "uncertainty of the microscope (95 %)"): instrument_words(calibration),
         ("model", "model"): model_label(record.card),
         ("model", "sha256 of the weights"): record.card.get("sha256", "") if record.by_model else "",

@@ -28,10 +28,10 @@ from .wording import (
     corrected_images_words,
     corrected_words,
     counts_words,
-    doubt_words,
     imported_words,
     instrument_words,
     one_line,
+    rounding_words,
     scale_range,
     version,
 )
@@ -172,7 +172,7 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
         return [], []
     used = common_calibration(calibrations)
     read = used.relative_uncertainty
-    parts = [] if read is None else [f"the rounding of the scale ({doubt_words(read)})"]
+    parts = [] if read is None else [f"the rounding of the scale ({rounding_words(used)})"]
     missing = ["the unknown rounding of the scale"] if read is None else []
     words = "the calibration uncertainty of the microscope"
     if used.instrument_uncertainty:

@@ -13,7 +13,6 @@ from ..flags import Flag
 from ..labels.segmentation import MASKS
 from ..measure.filters import LEAST_CONFIDENCE
 from ..measure.fitting import CHANCE, CLOSE, NEAR
-from ..measure.quantities import Value
 from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
 from ..sample import SampleAnalysis
@@ -34,7 +33,6 @@ from .document import (
     together,
     words,
 )
-from .entries import Entry
 from .guideline import GUIDELINE, NOTE, TO_GIVE, Form
 from .signatures import MEANING, Signed, digests
 from .summary import Summary
@@ -46,11 +44,11 @@ GOOD_FIT = (
     f"Good: p (Lilliefors 1967) is at least {CHANCE:g}, or the distance of the cumulative curves at most {CLOSE:g};"
     f" fair: at most {NEAR:g}."
 )
-SENSITIVITY = (
-    "Each line changes one setting; its interval includes sampling only. Doubtful: confidence under"
-    f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres. Edges weighted: particles"
-    " likely to touch the frame get more weight (Miles, Lantuéjoul)."
-)
+SENSITIVITY = {  # part of a line's name: what it means
+    "doubtful": f" Doubtful: confidence under {100 * LEAST_CONFIDENCE:.0f} %.",
+    "pixel corners": " Feret without pixel corners: sizes from the pixels' centres.",
+    "edges weighted": " Edges weighted: particles likely to touch the frame get more weight (Miles, Lantuéjoul).",
+}
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
 ABREAST = 3
 TALLEST = 130.0  # points
@@ -105,21 +103,13 @@ def sensitivity(summary: Summary) -> list[Flowable]:
     nano = summary.nano
     if nano is None or not nano["sensitivity"]:
         return []
-    lines = [
-        [
-            line["name"],
-            f"{entry.value} %",
-            f"{entry.interval} %",
-            f"{line['n']:,}",
-        ]
-        for line in nano["sensitivity"]
-        for entry in [Entry("", "", Value(line["fraction"], line["low"], line["high"]), kind="fraction")]
-    ]
-    head = ["Setting", "1 to 100 nm", "95 % interval", "N"]
+    names = " ".join(line["name"] for line in nano["sensitivity"])
+    meanings = "".join(meaning for part, meaning in SENSITIVITY.items() if part in names)
+    lines = [[line["name"], f"{100 * line['fraction']:.1f} %", f"{line['n']:,}"] for line in nano["sensitivity"]]
     return [
         heading("How settings change the fraction"),
-        table(head, lines, (1.5, 1, 1, 1), small=True),
-        words(SENSITIVITY, SMALL),
+        table(["Setting", "1 to 100 nm", "N"], lines, (1.5, 1, 1), small=True),
+        words(f"Each line changes one setting.{meanings}", SMALL),
     ]
 
 

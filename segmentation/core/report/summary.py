@@ -32,7 +32,7 @@ from .entries import (
     rod_entries,
     shape_entries,
 )
-from .wording import capital, counted_from, doubt_words, doubtful_shares, per_cent, uncapital, verdict_words
+from .wording import capital, counted_from, doubtful_shares, per_cent, uncapital, verdict_words
 
 if TYPE_CHECKING:
     from ..sample import SampleAnalysis
@@ -98,8 +98,7 @@ class Summary:
     def _scale_in(self, quantity: Quantity) -> str:
         """The part of the scale in the quantity's intervals, "" where it is not worth a word."""
         doubt = (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
-        is_worth = doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled)
-        return f"scale ({doubt_words(doubt)})" if is_worth else ""
+        return "scale" if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled) else ""
 
     @property
     def shared_errors(self) -> str:
@@ -266,9 +265,15 @@ class Summary:
     def without_interval(self) -> str:
         """Which numbers of the tables have no interval although their kind has one, and why, in one line; "" without
         any."""
-        entries = (entry for entry in (*self.sizes, *self.known_quantities) if entry.interval and not entry.ends)
-        names = dict.fromkeys(known_number(entry.name.partition(OF)[0]).label for entry in entries)
-        return f"{capital(self.few)} for an interval: {', '.join(names)}." if names else ""
+        values = {entry.number.value for entry in self.sizes}  # some numbers of a kind are among the sizes
+        others = [entry for entry in self.known_quantities if entry.number.value not in values]
+        names: dict[str, list[str]] = {}
+        for entry in (*self.sizes, *others):
+            if entry.interval and not entry.ends:
+                figure, _, of = entry.name.partition(OF)
+                names.setdefault(known_number(figure).label, []).append(of)
+        listed = (f"{name}{OF * any(of)}{', '.join(of)}" for name, of in names.items())
+        return f"{capital(self.few)} for an interval: {'; '.join(listed)}." if names else ""
 
     @property
     def _by_image(self) -> bool:
@@ -528,7 +533,7 @@ class Summary:
             return
         counted = f", of {self.things}{counted_from(statistics.nano)}" if statistics.nano else ""
         yield replace(self.by_number("fraction_100nm"), term=f"fraction by number from 1 to 100 nm{counted}")
-        for name in DOUBTFUL_FRACTIONS:  # where it is another; its interval, of sampling alone, is in the sensitivity
+        for name in DOUBTFUL_FRACTIONS:  # where it is another
             if (share := getattr(statistics, name)) not in (None, statistics.fraction_100nm):
                 yield replace(Entry.of(name, Value(share)), term=NUMBERS[name].label)
         if statistics.recommendation is not None:

@@ -23,7 +23,9 @@ MOST_DECIMALS = 6
 CHANCE = 0.05  # below it images differ by more than chance
 LARGE = 0.3  # SD of ln(size) from which on it is said as a factor
 MEASURED = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # sources whose ends were measured in the image
+UNIFORM95 = 0.95 * 3**0.5  # standard deviations to either side hold 95 % of a uniform distribution
 NOT_GIVEN = "not included"
+UNKNOWN = "not known"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
 GLOSSARY = {  # what pages and files say in place of an earlier word; names of columns and fields stay as they are
     "set aside": "left out",
@@ -111,29 +113,29 @@ def doubtful_shares(statistics: Statistics) -> list[str]:
     return [f"{words} {per_cent(share)}" for words, share in shares if share not in (None, statistics.fraction_100nm)]
 
 
-def doubt_words(fraction: float | None) -> str:
+def _doubt_words(fraction: float, coverage: float = Z95) -> str:
     """The 95 % limits of a relative standard uncertainty: "± 2 %"; of a negligible one only an upper limit."""
-    if fraction is None:
-        return "not known"
-    return f"± {significant(100 * Z95 * fraction, 2)} %" if fraction >= LEAST_DOUBT else "under 0.2 %"
+    return f"± {significant(100 * coverage * fraction, 2)} %" if fraction >= LEAST_DOUBT else "under 0.2 %"
 
 
 def instrument_words(calibration: Calibration) -> str:
     """The uncertainty of the microscope's own calibration, and where it comes from."""
     note = f" ({one_line(calibration.instrument_note)})" if calibration.instrument_note else ""
     return (
-        f"{doubt_words(calibration.instrument_uncertainty)}{note}" if calibration.instrument_uncertainty else NOT_GIVEN
+        f"{_doubt_words(calibration.instrument_uncertainty)}{note}" if calibration.instrument_uncertainty else NOT_GIVEN
     )
 
 
 def rounding_words(calibration: Calibration) -> str:
-    """How exactly the pixel size is known by reading or typing alone: "± 2 %"; "" if that is unknown."""
-    return doubt_words(calibration.relative_uncertainty) if calibration.relative_uncertainty else ""
+    """How exactly the pixel size is known by reading or typing alone: "± 2 %"; "" if that is unknown. The error of a
+    rounded number is uniform, that of a measured line normal."""
+    coverage = Z95 if calibration.source in MEASURED else UNIFORM95
+    return _doubt_words(calibration.relative_uncertainty, coverage) if calibration.relative_uncertainty else ""
 
 
 def doubt_line(calibration: Calibration) -> str:
     """The two parts of a scale's uncertainty."""
-    read = rounding_words(calibration) or "not known"
+    read = rounding_words(calibration) or UNKNOWN
     microscope = f"calibration of the microscope {instrument_words(calibration)}"
     return f"Uncertainty of the scale (95 %): reading and rounding {read}, {microscope}."
 

@@ -43,6 +43,7 @@ NAMES = {
 FIGURES = {f"thickness_{name}": name for name in NAMES}
 LENGTH = "layer_length"
 MOST_POINTS = 200  # of a curve
+STRIPS = 1, 16  # blocks down and across, of a layer that runs from left to right
 
 for registry in (NUMBERS, COLUMNS):
     add(
@@ -92,11 +93,15 @@ def readings_of(segmentation: Segmentation) -> tuple[str, Readings | None]:
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    """The numbers of phases, preceded by the thickness of the layer, which also stands in the layer's row."""
+    """The numbers of phases, preceded by the thickness of the layer, which also stands in the layer's row.
+
+    Blocks across the whole section give the intervals of phases: others would lie in one phase each.
+    """
     from ..measure.thickness import figures
 
-    result = phases.measure(segmentation, micrograph, settings, calibration)
     layer, readings = readings_of(segmentation)
+    grid = STRIPS if readings is None or readings.is_across else STRIPS[::-1]
+    result = phases.measure(segmentation, micrograph, settings, calibration, grid)
     reported = bool(len(segmentation)) and not withheld(segmentation, settings)
     size, unit = calibration.nm_per_pixel or 1.0, "px" if calibration.nm_per_pixel is None else "nm"
     values = dict.fromkeys((*FIGURES, LENGTH), Value(None, unit=unit))

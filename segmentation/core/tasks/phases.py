@@ -12,6 +12,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
+from ..measure.areas import (
+    GRID,
+    Counts,
+    Pieces,
+    boundary_density,
+    chords,
+    count,
+    fractions,
+    mean_free_path,
+    mean_intercept,
+    with_interval,
+)
 from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import LONG_NM, OF, Unit, Value, number, of_class
 from ..micrograph.types import Calibration, Micrograph
@@ -24,7 +36,6 @@ from .shared import registered
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
-    from ..measure.areas import Counts
     from ..measure.table import Table
     from ..network.cards import ModelCard
 
@@ -146,14 +157,17 @@ def without_specks(classes: NDArray[np.int32], smallest: int) -> NDArray[np.int3
 
 
 def measure(
-    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
+    segmentation: Segmentation,
+    micrograph: Micrograph,
+    settings: MeasurementSettings,
+    calibration: Calibration,
+    grid: tuple[int, int] = GRID,
 ) -> Measured:
-    """Fraction, boundary and intercepts of every class of the card, and a table of the classes in the image."""
-    from ..measure.areas import boundary_density, count, fractions, mean_free_path, mean_intercept, with_interval
-
+    """Fraction, boundary and intercepts of every class of the card, and a table of the classes in the image. grid:
+    blocks down and across, whose differences give the intervals."""
     names = segmentation.class_names
     classes = classes_of(segmentation)
-    counts = count(classes, len(names))
+    counts = count(classes, len(names), grid)
     measures = {
         "area_fraction": with_interval(fractions, counts, 1.0),
         "boundary_density": with_interval(boundary_density, counts),
@@ -175,8 +189,6 @@ def measure(
 
 def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     """How the length of each class on test lines is shared between short and long intercepts, in per cent."""
-    from ..measure.areas import chords
-
     names = segmentation.class_names
     lengths = chords(classes_of(segmentation), len(names))
     every = np.sort(np.concatenate(lengths))
@@ -244,7 +256,6 @@ def _table(
     micrograph: Micrograph,
 ) -> Table:
     """A row for each class that occurs, lengths in px."""
-    from ..measure.areas import Pieces
     from ..measure.table import Table
 
     present, area = segmentation.classes, float(counts.pixels.sum())

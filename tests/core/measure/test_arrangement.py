@@ -305,6 +305,12 @@ class TestAgglomerates:
         low, high = found["fractal_interval"]
         assert low <= found["fractal_dimension"] <= high and found["fractal_groups"] == 50
 
+    def test_images_that_differ_widen_its_interval(self):
+        rng = np.random.default_rng(0)
+        images = [self.table(self.grown(rng, rng.integers(3, 60, 20), exponent)) for exponent in (1.3, 1.8)]
+        low, high = agglomerates(images, 1)["fractal_interval"]
+        assert low < 1.3 and high > 1.8
+
     def test_of_fewer_than_thirty_none_is_given(self):
         rng = np.random.default_rng(0)
         found = agglomerates([self.table(self.grown(rng, rng.integers(3, 60, 29), 1.8))], 1)

@@ -210,6 +210,6 @@ def test_lengths_in_the_sentence_have_no_exponent():
     sizes = np.linspace(400, 520, 60)
     statistics = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.15)
     assert statistics.budget["median"]["sentence"].startswith(
-        "Median 460 nm, 320 to 600 nm with the total uncertainty (k = 2)."
+        "Median 460 nm, 320 to 600 nm with the total uncertainty."
     )
     assert "e+" not in statistics.budget["median"]["sentence"]

@@ -399,7 +399,7 @@ class TestFiles:
         notes = {line[0]: line[5] for line in lines if line[3] is not None}
         assert notes == {each.term: f"interval: {each.includes}" for each in summary.listed if each.includes}
         fraction, *_, path = summary.known_quantities
-        assert fraction.includes == "differences between images" and path.includes.endswith("and scale (± 2.8 %)")
+        assert fraction.includes == "differences between images" and path.includes.endswith(" and scale")
         assert summary.interval_contents in method(made)
 
 

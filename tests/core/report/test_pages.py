@@ -18,13 +18,12 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import DO_NOT_USE, LOOK, NOTE, Flag
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.drawn import Drawn
-from segmentation.core.measure.quantities import Value, significant
+from segmentation.core.measure.quantities import significant
 from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import NO_SCALE, Calibration
 from segmentation.core.pipeline import measure
 from segmentation.core.report import document, exports, figure, pages
 from segmentation.core.report.context import Context
-from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.workbooks import _first
@@ -243,8 +242,7 @@ def test_its_numbers_are_those_of_the_result():
             assert significant(figures[name]) in words and ends in words, (weighting, name)
         assert re.sub(r"\s+", " ", figures["note"]) in words
     for line in numbers["nano"]["sensitivity"]:
-        value = Value(line["fraction"], line["low"], line["high"])
-        assert Entry("", "", value, kind="fraction").interval in words
+        assert f"{line['name']} {100 * line['fraction']:.1f} %" in words
     drawn = "\n".join(
         text.get_text() for text in context_of(analysis).figure.findobj(lambda each: hasattr(each, "get_text"))
     )

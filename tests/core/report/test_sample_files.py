@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from segmentation.core.combine import combine
-from segmentation.core.flags import Flag, warned
+from segmentation.core.flags import TWO_SCALES, Flag, warned
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.budget_table import ONE_SIDED, UNRESOLVED, ends_words, lines
 from segmentation.core.measure.filters import Reason
@@ -384,13 +384,14 @@ def test_where_one_image_counts_the_sample_has_its_numbers(tmp_path):
 def test_a_scale_that_is_probably_wrong_stands_before_the_verdict_and_each_image_says_its_doubt():
     wrong = Flag.doubtful("Do not use these numbers.", "Do not use: scale wrong by a factor of 2.5?")
     some = [replace(member, flags=()) for member in seen(4)]
-    sample = combine("lot", [replace(some[0], flags=(wrong,)), *some[1:]])
+    less = Flag.doubtful("They are 29 % apart.", TWO_SCALES)
+    sample = combine("lot", [replace(some[0], flags=(wrong,)), replace(some[1], flags=(less,)), *some[2:]])
     assert sample.pooled.nano["verdict"] == "undecided"
-    assert sample.pooled.nano["reason"] == "the scale of 1 image is to be checked"
-    assert sample.pooled.nano["decides"].startswith("A checked scale of 1 image")
+    assert sample.pooled.nano["reason"] == "the scale of 2 images is to be checked"
+    assert sample.pooled.nano["decides"].startswith("A checked scale of 2 images")
     (of_image,) = (flag for flag in sample.flags if "0.tif: Do not use" in flag.text)
     assert of_image.doubt and of_image.short == wrong.short
-    assert warned(sample.flags) == ["Do not use: 1 image has a warning"]
+    assert warned(sample.flags) == ["Do not use: 2 images have warnings"]
 
 
 def test_a_fraction_has_one_unit_and_one_interval_in_the_workbook(tmp_path):

@@ -73,6 +73,16 @@ def test_thickness_has_the_calibration():
     assert made.table["thickness_mean_nm"][1] == pytest.approx(thick.value)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_how_much_of_the_section_the_layer_is_varies_only_along_it(turned):
+    """Blocks that lie in the layer or beside it would say that the share is anything from 0 to 60 %."""
+    rows, columns = np.indices((240, 480))
+    layer = (abs(rows - 70) <= 18 + 3 * np.sin(columns / 20)).astype(int)
+    share = measured(layer.T if turned else layer, **OPTIONS).quantities["area_fraction of oxide"]
+    assert share.value == pytest.approx(0.155, abs=0.005)
+    assert 0.13 < share.low < share.value < share.high < 0.18
+
+
 def test_the_page_draws_the_thickness_along_the_layer_and_how_often_each_was_read():
     along, spread = TASK.curves(segmented(coated(), **OPTIONS), Calibration.of_pixel(50.0, typed="50"))
     assert (along.title, along.across) == ("Thickness of oxide (µm)", "Along the layer (µm)")

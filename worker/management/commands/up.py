@@ -14,7 +14,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -123,8 +123,9 @@ class Command(BaseCommand):
         elif level > logging.INFO:
             self.stderr.write(self.style.WARNING(words))
         else:
-            self.stdout.write(words)
-            self.stdout.flush()
+            with suppress(BrokenPipeError):  # nobody reads it any more
+                self.stdout.write(words)
+                self.stdout.flush()
 
 
 def prepare() -> None:
