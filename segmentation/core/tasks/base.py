@@ -118,6 +118,20 @@ class Channels:
 
 
 @dataclass(frozen=True)
+class Granulometry:
+    """What the report form of OECD Test Guideline 125 says of a kind of analysis.
+
+    why: its size was chosen. objects: what shape they are, "" where the laboratory says. smallest: what counts, ""
+    where the filter decides. also: columns beside the size that matter, () for all measures.
+    """
+
+    why: str
+    objects: str = ""
+    smallest: str = ""
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Golden:
     """A drawn case with known answers, which the conformance test runs.
 
@@ -159,6 +173,7 @@ class Task:
     figures: its own numbers that are figures of this distribution, by name: {"grain_diameter_mean": "mean"}.
     screened: whether its objects are screened as nanomaterials, with an uncertainty budget. The size distribution is
         then the answer; any other kind answers with its `quantities`, and the distribution stands below them.
+    granulometry: what the form of OECD TG 125 says of it; None where it has neither the form nor the endpoint record.
     pool_fields(fields): its numbers for several images as one sample; None where the size distributions are pooled.
     options: entries in the cards of its models that only this kind reads. `diameter` is the size that a model likes
         best, where a setting names a typical size.
@@ -199,6 +214,7 @@ class Task:
     size: str = ""
     figures: Mapping[str, str] = field(default_factory=dict, hash=False)
     screened: bool = False
+    granulometry: Granulometry | None = None
     pool_fields: PoolFields | None = by_area
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
     options: type[ModelOptions] = ModelOptions

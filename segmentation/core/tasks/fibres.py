@@ -18,7 +18,7 @@ from ..network.cards import ModelCard
 from ..network.scale_search import View, as_shown, search
 from ..settings import MeasurementSettings
 from . import shared
-from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
+from .base import Channels, Decoded, Golden, Granulometry, Maps, Measured, Predict, Task
 from .judgement import withheld
 
 if TYPE_CHECKING:
@@ -199,8 +199,8 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     widths = table.rescaled(None)["fibre_diameter_px"][table.kept]
     if len(widths) and np.median(widths) < FINE:
         yield Flag.doubtful(
-            f"The typical fibre is {np.median(widths):.1f} px wide. On test images, diameters came out up to 8 % wrong at"
-            f" 6 px and up to 30 % too large at 3 px. Take an image with fibres of {FINE:g} px or more.",
+            f"The typical fibre is {np.median(widths):.1f} px wide. On test images, diameters came out up to 8 %"
+            f" wrong at 6 px and 30 % too large at 3 px. Take an image with fibres of {FINE:g} px or more.",
             f"Fibres under {FINE:g} px: diameters may be wrong",
         )
     yield from shared.doubts(segmentation)
@@ -277,6 +277,12 @@ TASK = Task(
     method=METHOD,
     size="fibre_diameter",
     figures={"fibre_diameter_mean": "mean", "fibre_diameter_median": "median"},
+    granulometry=Granulometry(
+        "It is the smaller of the two dimensions of a fibre. The length is measured where both ends are in view.",
+        objects="fibres",
+        smallest=f"{THINNEST:g} px across and three times as long as wide",
+        also=("fibre_length", "visible_length", "ends_seen", "fibre_diameter_sd", "curl"),
+    ),
     pool_fields=pool_fields,
     plausible=plausible,
     parted=True,

@@ -26,6 +26,7 @@ def analysed(
     bare: int = 0,
     by_hand: int = 0,
     faint: int | None = None,
+    nm_per_pixel: float | None = 10.0,
     **card: str,
 ):
     """bare: the number of what has the grey of the ground. by_hand: of what a person drew."""
@@ -40,11 +41,12 @@ def analysed(
         TASK.class_names,
         np.full(count, np.nan, np.float32),
         len(labels),
-        Provenance(micrograph.sha256, "fibres", card={"title": "Fibres", **card}),
+        Provenance(micrograph.sha256, "fibres", card={"name": "fibres", "title": "Fibres", **card}),
         by_hand=frozenset({by_hand} - {0}),
     )
     settings = AnalysisSettings.of("fibres", faint_limit=faint)
-    settings = settings.with_(calibration=Calibration.of_pixel(10.0, typed="10"))
+    if nm_per_pixel:
+        settings = settings.with_(calibration=Calibration.of_pixel(nm_per_pixel, typed=f"{nm_per_pixel:g}"))
     return pipeline.measure(micrograph, found, settings)
 
 

@@ -40,7 +40,7 @@ EXPORTS = (
         _write_form,
         image=HOLDS,
         sample=HOLDS,
-        screened=True,
+        granulometry=True,
     ),
     Export(
         "endpoint-record.json",
@@ -50,7 +50,7 @@ EXPORTS = (
         _write_record,
         image=STUDY,
         sample=STUDY,
-        screened=True,
+        granulometry=True,
     ),
     Export(
         "citation.bib",
