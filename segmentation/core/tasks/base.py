@@ -41,7 +41,7 @@ def no_facts(card: ModelCard) -> Sequence[tuple[str, str]]:
     return ()
 
 
-def always(mask: NDArray[np.bool_]) -> bool:
+def always(decoded: Decoded) -> bool:
     """The textures of the image decide alone."""
     return True
 
@@ -183,8 +183,9 @@ class Task:
         alone decides which model is used.
     other_readings(segmentation, settings): changed settings with which the same model may read the image better, if the
         outlines are doubtful. The reading with the highest `used["worth"]` is kept.
-    plausible(mask): whether an image may show this kind where a model of another one found the foreground mask (H, W);
-        asked if its textures say so. Where its own objects are, textures alone speak for no other kind.
+    plausible(decoded): whether what its model found in an image says that the image shows this kind. Its model is
+        asked wherever the textures resemble its training images more than those of the chosen model; where this kind
+        is plausible, textures alone speak for no other.
     parted: whether an object may have several pieces, as a fibre that others cross. The viewer then draws all of them,
         in the colour of its direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
@@ -222,7 +223,7 @@ class Task:
     unsure: Callable[[Segmentation], bool] = never
     better: Callable[[Segmentation, Segmentation], bool] | None = None
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = no_readings
-    plausible: Callable[[NDArray[np.bool_]], bool] = always
+    plausible: Callable[[Decoded], bool] = always
     parted: bool = False
     corners: bool = False
     bounded: bool = False

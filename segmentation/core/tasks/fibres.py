@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 MAPS = Channels(("foreground", "inner_distance"))
 WORKING = 16.0  # px, the width to which fibres are brought that the network cannot see in their own size
-LONG = 7.0  # areas of the largest circle in it that a mask of fibres has; of 366 images of EMPS at most 6.8
+# What fibres have: share of the image and of what is outlined, areas of the largest circle in one, and length over the
+# side of the image. Rods are shorter, and so are the needles of steel.
+COVER, MOST, LONG, FAR = 0.02, 0.6, 7.0, 0.3
 SEEN = 4.0, 36.0  # px wide; such fibres are shown as they are
 COVERED = 3.0  # typical widths under which what has no end in view is the rest of a covered fibre
 THINNEST = 3.0  # px of a label under which no diameter is given
@@ -67,12 +69,23 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
     return replace(view, scale=1.0) if settings.scale is None and (is_seen_well or view.scale > 1) else view
 
 
-def plausible(mask: NDArray[np.bool_]) -> bool:
-    """Whether a foreground (H, W), or what it leaves, is made of fibres: its pieces are long beside their width."""
-    from ..labels.fibres import elongation
+def plausible(decoded: Decoded) -> bool:
+    """Whether fibres, and long ones, are most of what was outlined, and enough of the image."""
+    from scipy import ndimage
 
-    pores = mask.mean() > 0.5  # the other model may have outlined them
-    return elongation(mask) >= LONG or (pores and elongation(~mask) >= LONG)
+    from ..labels.fibres import areas_and_radii, elongation
+
+    labels, is_fibre = decoded.labels, np.append(False, decoded.classes == 0)[decoded.labels]
+    outlined, covered = np.count_nonzero(labels), np.count_nonzero(is_fibre)
+    if not outlined or covered < max(COVER * labels.size, MOST * outlined):
+        return False
+    lowest = ndimage.minimum_filter(np.where(labels > 0, labels, labels.max()), 3)
+    is_apart = ndimage.maximum_filter(labels, 3) == lowest  # else a crossing is a wide place
+    areas, radii = areas_and_radii(labels * (is_fibre & is_apart))
+    if not len(areas):
+        return False
+    length = float(np.average(areas / (2 * radii), weights=areas))
+    return elongation(areas, radii) >= LONG and length >= FAR * labels.size**0.5
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: FibreSettings) -> Decoded:
