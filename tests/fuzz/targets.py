@@ -61,10 +61,9 @@ def micrographs(files: Callable[[], list[bytes]] | None = None, page: int = 0) -
             made.sis_tiff(-6, 1.0), made.noted_tiff(image(), side_files()[0]),
             tiff(image(), description="ImageJ=1.53\nunit=nm\nimages=1\n", resolution=(2, 2)),
         ]  # fmt: skip
-        tvips = vendors.tvips(0.5)
         cameras = [
             tiff(image(), extratags=vendors.GATAN), tiff(image(), description=vendors.JEOL_TEM),
-            tiff(image(), extratags=[(37706, 7, len(tvips), tvips, True)]),
+            vendors.pointing(vendors.tvips(0.5)),
         ]  # fmt: skip
         return [*(case.build() for case in HOSTILE), *noted, *instruments, *cameras]
 

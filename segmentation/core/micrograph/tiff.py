@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ BYTES_PER_PIXEL = 6  # of an image of the most pixels: three colours of 16 bits
 BLOCK = 16  # px: encoders may round the size of a strip up to whole blocks
 LARGEST_TAG = 1 << 26
 EXIF = 34665
+MOST_HEADERS = 2  # pages whose tags are looked at besides those of the chosen one
 _TYPE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 
 
@@ -48,7 +50,7 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
             raise UnreadableImage(f"Page {page} is a small copy of another page (a thumbnail): choose another page.")
         _check_page(chosen, max_pixels)
         pixels, more = _pixels(chosen)
-        header = _header(chosen, file.pages.first)
+        header = _header(chosen, [file.pages[number] for number in range(min(pages, MOST_HEADERS))])
         orientation = value if isinstance(value := chosen.tags.valueof(274, 1), int) else 1
         kind = _kind(chosen)
     size = pixels.shape
@@ -56,11 +58,13 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     return Decoded(pixels, kind, (*notes, *more, *turning), header, bool(turning), size, pages)
 
 
-def _header(page: TiffPage, first: TiffPage) -> Facts:
-    """What the tags of a page say, or those of the first page, which alone holds them in many stacks."""
-    header = vendors.facts(PageTags(page))
-    same = page is not first and (page.imagewidth, page.imagelength) == (first.imagewidth, first.imagelength)
-    return vendors.facts(PageTags(first)) if same and not header.nm_per_pixel else header
+def _header(page: TiffPage, others: Sequence[TiffPage]) -> Facts:
+    """What the tags of a page say; if they have no scale, those of another page of its size: in many stacks the first
+    one alone has them, in files of SIS the second."""
+    header, size = vendors.facts(PageTags(page)), (page.imagewidth, page.imagelength)
+    alike = (other for other in others if (other.imagewidth, other.imagelength) == size)
+    headers = (header, *(vendors.facts(PageTags(other)) for other in alike)) if not header.nm_per_pixel else (header,)
+    return next((facts for facts in headers if facts.nm_per_pixel), header)
 
 
 class PageTags:
@@ -77,7 +81,10 @@ class PageTags:
         tag = self._page.tags.get(code)
         if tag is None:
             return None
-        return self.at(tag.valueoffset, tag.valuebytecount)
+        # A small value stands in the entry; tifffile gives the place that it points to instead, of tags that it knows.
+        entry, word = (12, 8) if self._page.parent.is_bigtiff else (8, 4)
+        inside = tag.valuebytecount <= word
+        return self.at(tag.offset + entry if inside else tag.valueoffset, tag.valuebytecount)
 
     def at(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes of the file from `offset`, LARGEST_TAG at most."""

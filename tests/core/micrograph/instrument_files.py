@@ -181,12 +181,12 @@ def noted_tiff(pixels: np.ndarray, note: bytes, **options: Any) -> bytes:
 
 
 def sis_tiff(exponent: int, width: float, height: float | None = None, offset: int | None = None) -> bytes:
-    """The 64 x 48 TIFF with an Olympus SIS block; lengths in 10^exponent metres."""
-    place = len(raw_tiff({33560: (7, 68, 0)}))
+    """The 64 x 48 TIFF with an Olympus SIS block, which its tag points to; lengths in 10^exponent metres."""
+    place = len(raw_tiff({33560: (4, 1, 0)}))
     block = struct.pack("<4s6xhhhhh6x32sH", b"SIS0", 30, 9, 20, 10, 126, b"iTEM", 1)
     block += struct.pack("<hhI", 1, 1, place + 68 if offset is None else offset)
     general = struct.pack("<10xhdd8xd2x34s32s", exponent, width, height or width, 20_000.0, b"Veleta", b"TEM image")
-    return raw_tiff({33560: (7, 68, place)}) + block + general
+    return raw_tiff({33560: (4, 1, place)}) + block + general
 
 
 def hdf5(fill: Callable[[Any], None]) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from .facts import Facts, Tags, metadata_of, scaled, text_of
+from .facts import Facts, Tags, followed, metadata_of, scaled, text_of
 from .units import FLOAT32, FLOAT64, nanometres
 
 GATAN_UNIT, GATAN_NAME, GATAN_SIZES = 65003, 65012, (65009, 65010)
@@ -39,9 +39,7 @@ def read_gatan(tags: Tags) -> Facts | None:
 
 def read_tvips(tags: Tags) -> Facts | None:
     """The distance of two pixels on the specimen, which only version 2 of the header has; None without it."""
-    raw, order = tags.raw(TVIPS), "<" if tags.little_endian else ">"
-    if raw is not None and len(raw) == 4:  # the tag holds the place of the header
-        raw = tags.at(struct.unpack(order + "I", raw)[0], TVIPS_FIRST + TVIPS_END + 4)
+    raw, order = followed(tags, TVIPS, TVIPS_FIRST + TVIPS_END + 4), "<" if tags.little_endian else ">"
     if raw is None or len(raw) < 4 or struct.unpack_from(order + "i", raw)[0] != TVIPS_VERSION_2:
         return None
     second = raw[TVIPS_FIRST:]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from .facts import Facts, Tags, metadata_of
+from .facts import Facts, Tags, followed, metadata_of
 from .units import FLOAT64
 
 TAG = 33560
@@ -20,7 +20,7 @@ _GENERAL = struct.Struct("<10xhdd8xd2x34s32s")
 
 def read(tags: Tags) -> Facts | None:
     """What the SIS block says, None without one."""
-    raw = tags.raw(TAG)
+    raw = followed(tags, TAG, _HEAD.size + MOST_BLOCKS * _BLOCK.size)
     if raw is None or len(raw) < _HEAD.size or raw[:4] != b"SIS0":
         return None
     _, minute, hour, day, month, year, _, blocks = _HEAD.unpack_from(raw)

@@ -11,7 +11,8 @@ from .units import leading_number, number, plausible_pixel, quantity_nm, roundin
 TAG = 34118
 SAME = 0.001  # two values that differ by less are one value, differently rounded
 _KEY = re.compile(r"^(?:AP|DP|SV)_[A-Z0-9_]+$")
-_SIZES = (("AP_IMAGE_PIXEL_SIZE", "Image Pixel Size"), ("AP_PIXEL_SIZE", "Pixel Size"))
+SCREEN, SCREEN_COLUMNS = "Pixel Size", 1024  # a screen of 4 : 3
+_SIZES = (("AP_IMAGE_PIXEL_SIZE", "Image Pixel Size"), ("AP_PIXEL_SIZE", SCREEN))
 
 
 def read(tags: Tags) -> Facts | None:
@@ -28,6 +29,14 @@ def read(tags: Tags) -> Facts | None:
     columns, rows = pair_of(entries.get("DP_IMAGE_STORE"))
     size, name, written = _pixel_size(entries, lines, columns or tags.columns)
     width = quantity_nm(entries.get("AP_WIDTH", ""))
+    if (
+        name == SCREEN
+        and size
+        and width
+        and not _doubt(size, width, SCREEN_COLUMNS)
+        and 4 * tags.rows == 3 * tags.columns
+    ):
+        size = width / tags.columns  # stored whole, in fewer or more pixels than the screen has
     doubt, block = _doubt(size, width, columns or tags.columns), number(lines[3] if len(lines) > 3 else "")
     if doubt and block and not _doubt(block * 1e9, width, columns or tags.columns):  # two of three agree
         size, name, written, doubt = block * 1e9, "first block", lines[3], ()

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tifffile import TiffWriter
 
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.micrograph.vendors.facts import rational_rounding
-from tests.hostile import image, picture, tiff
+from tests.hostile import image, picture, raw_tiff, tiff
 
 ZEISS, FEI, FEI_SFEG, FEI_XML, TESCAN, FIBICS = 34118, 34682, 34680, 34683, 50431, 51023
 
@@ -134,6 +135,26 @@ def test_of_three_zeiss_entries_two_that_agree_count(tmp_path: Path) -> None:
     entries = {"AP_PIXEL_SIZE": "Pixel Size = 20.00 nm", "AP_WIDTH": "Width = 640 nm"}
     found = with_tags(tmp_path, {ZEISS: zeiss("1e-8", **entries)})
     assert found.calibration.nm_per_pixel == pytest.approx(10) and found.notes == ()
+
+
+@pytest.mark.parametrize(("screen", "nm"), [("20.00", 320), ("19.00", None)])
+def test_a_zeiss_image_of_other_pixels_than_the_screen_has_its_own(tmp_path: Path, screen: str, nm: float) -> None:
+    """1,024 screen pixels are the width: the image of 64 x 48 px shows all of it."""
+    entries = {"AP_PIXEL_SIZE": f"Pixel Size = {screen} nm", "AP_WIDTH": "Width = 20.48 µm"}
+    found = with_tags(tmp_path, {ZEISS: zeiss("0.2", **entries)})
+    assert found.calibration.nm_per_pixel == (nm and pytest.approx(nm))
+
+
+def test_a_scale_may_stand_in_another_page_of_the_same_size(tmp_path: Path) -> None:
+    def written(*pages: dict[str, Any]) -> float | None:
+        with TiffWriter(tmp_path / "pages.tif") as file:
+            for options in pages:
+                file.write(**options)
+        return read(tmp_path / "pages.tif").calibration.nm_per_pixel
+
+    scaled = {"data": image(), "extratags": GATAN}
+    assert written({"data": image()}, scaled) == pytest.approx(250)
+    assert written({"data": image()[:32]}, scaled) is None
 
 
 def fei(
@@ -500,9 +521,14 @@ def tvips(nm: float, version: int = 2, magic: int = 0xAAAAAAAA) -> bytes:
     return struct.pack("<i", version) + bytes(240) + bytes(second)
 
 
+def pointing(header: bytes) -> bytes:
+    """A TIFF whose TVIPS tag points to the header, as EMMENU writes it."""
+    return raw_tiff({37706: (4, 1, len(raw_tiff({37706: (4, 1, 0)})))}) + header
+
+
 @pytest.mark.parametrize(("header", "nm"), [(tvips(0.5), 0.5), (tvips(0.5, 1), None), (tvips(0.5, magic=1), None)])
 def test_tvips_has_the_pixel_size_in_nanometres(tmp_path: Path, header: bytes, nm: float | None) -> None:
-    (tmp_path / "em.tif").write_bytes(tiff(image(), extratags=[(37706, 7, len(header), header, True)]))
+    (tmp_path / "em.tif").write_bytes(pointing(header))
     found = read(tmp_path / "em.tif")
     assert found.calibration.nm_per_pixel == (pytest.approx(nm) if nm else None)
     assert found.metadata.get("voltage_kv") == (200 if nm else None)
