@@ -1,8 +1,9 @@
 """What other kinds of analysis are advised where an image is analysed as particles: python -m tests.accuracy advice
 
 Of the micrographs in ../shared/data (held-out ones of EMPS; the models of other kinds were trained on theirs), up to
-MOST of a kind, and of mats of both renderers by seeds that neither training nor limits have used: how many are refused or doubtful, so that other ways are looked at, and whether the first way shown is
-of the image's own kind, another setting of particles, or of another kind.
+MOST of a kind, and of mats of both renderers by seeds that neither training nor limits have used: how many are refused
+or doubtful, so that other ways are looked at, and whether the first way shown is of the image's own kind, another
+setting of particles, or of another kind.
 """
 
 from __future__ import annotations
