@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from itertools import takewhile
 from typing import Any, TypeVar
 
 import numpy as np
@@ -205,14 +204,14 @@ class Search:
         return _segmentation(self.micrograph, task, self.asked, card, view, self.rows, decoded, kept_maps)
 
     def _plausible(self, card: ModelCard, likely: Sequence[ModelCard]) -> Iterator[ModelCard]:
-        """The likely cards, and of those whose images the picture resembles more than those of `card` the ones that
-        recognise their kind; the likeliest first."""
+        """The likely cards and, unless the picture looks clearly like the images of `card`, those that recognise their
+        kind; the likeliest first."""
         others = [kind for kind in likely if tasks.find(kind.task).plausible is always]
         looking = [kind for kind in cards.available() if tasks.find(kind.task).plausible is not always]
-        looking = [kind for kind in looking if self.others_look and kind.task != self.task.name]
-        order = nearest(self.picture, [card, *looking]) if known_of([card]) else []
-        nearer = takewhile(lambda kind: kind.name != card.name, order)
-        ranked = nearest(self.picture, [*others, *nearer])
+        looking = [kind for kind in known_of(looking) if self.others_look and kind.task != self.task.name]
+        is_known = self.picture.any() and bool(known_of([card]))
+        near = [kind for kind in looking if is_known and not clearly_of(self.picture, card, [kind])]
+        ranked = nearest(self.picture, [*others, *near])
         return (kind for kind in ranked if kind in others or self._recognised_by(kind))
 
     def _recognised_by(self, card: ModelCard) -> bool:

@@ -184,8 +184,8 @@ class Task:
     other_readings(segmentation, settings): changed settings with which the same model may read the image better, if the
         outlines are doubtful. The reading with the highest `used["worth"]` is kept.
     plausible(decoded): whether what its model found in an image says that the image shows this kind. Its model is
-        asked wherever the textures resemble its training images more than those of the chosen model; where this kind
-        is plausible, textures alone speak for no other.
+        asked unless the textures are clearly those of the chosen model; where this kind is plausible, textures alone
+        speak for no other.
     parted: whether an object may have several pieces, as a fibre that others cross. The viewer then draws all of them,
         in the colour of its direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
