@@ -31,6 +31,7 @@ WORKING = 16.0  # px, the width to which fibres are brought that the network can
 # What fibres have: share of the image and of what is outlined, areas of the largest circle in one, and length over the
 # side of the image. Rods are shorter, and so are the needles of steel.
 COVER, MOST, LONG, FAR = 0.02, 0.6, 7.0, 0.3
+SEVERAL = 3  # such long ones; two may be scratches
 SEEN = 4.0, 36.0  # px wide; such fibres are shown as they are
 COVERED = 3.0  # typical widths under which what has no end in view is the rest of a covered fibre
 THINNEST = 3.0  # px of a label under which no diameter is given
@@ -84,8 +85,9 @@ def plausible(decoded: Decoded) -> bool:
     areas, radii = areas_and_radii(labels * (is_fibre & is_apart))
     if not len(areas):
         return False
-    length = float(np.average(areas / (2 * radii), weights=areas))
-    return elongation(areas, radii) >= LONG and length >= FAR * labels.size**0.5
+    lengths, far = areas / (2 * radii), FAR * labels.size**0.5
+    is_long = bool(elongation(areas, radii) >= LONG and np.average(lengths, weights=areas) >= far)
+    return is_long and int(np.count_nonzero(lengths >= far)) >= SEVERAL
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: FibreSettings) -> Decoded:

@@ -177,7 +177,8 @@ def test_a_mat_is_plausible_and_discs_rods_and_specks_are_not():
     rods = bars((20, 30, 10, 60), (60, 70, 10, 60), (100, 110, 10, 60))
     assert plausible(mat, 0, 0, 0, 0) and not plausible(mat, 0, 1, 1, 1)
     assert not plausible(discs, 0, 0, 0) and not plausible(rods, 0, 0, 0)
-    assert not plausible(bars((20, 22, 0, 220)), 0) and not plausible(bars())
+    scratches = bars((20, 28, 0, 220), (60, 68, 0, 220))
+    assert not plausible(bars((20, 22, 0, 220)), 0) and not plausible(scratches, 0, 0) and not plausible(bars())
 
 
 def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():
