@@ -62,13 +62,9 @@ DEEPSEGM_TRUSTED_PROXIES = env.words("DEEPSEGM_TRUSTED_PROXIES")
 HTTPS = DEEPSEGM_URL is not None and DEEPSEGM_URL.scheme == "https"
 
 
-def _secret_key() -> str:
-    """The one set, else the one that `up` made, else one for this process only."""
-    stored = DEEPSEGM_SECRET_FILE.read_text().strip() if DEEPSEGM_SECRET_FILE.is_file() else ""
-    return env.secret("DEEPSEGM_SECRET_KEY") or stored or get_random_secret_key()
-
-
-SECRET_KEY = _secret_key()
+# The one set, else the one that `up` made, else one for this process only.
+_stored = DEEPSEGM_SECRET_FILE.read_text().strip() if DEEPSEGM_SECRET_FILE.is_file() else ""
+SECRET_KEY = env.secret("DEEPSEGM_SECRET_KEY") or _stored or get_random_secret_key()
 DEEPSEGM_SECRET_KEY_LASTS = bool(env.secret("DEEPSEGM_SECRET_KEY")) or DEEPSEGM_SECRET_FILE.is_file()
 DEBUG = env.flag("DEEPSEGM_DEBUG")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env.words("DEEPSEGM_ALLOWED_HOSTS")]

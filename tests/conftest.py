@@ -42,7 +42,7 @@ OWN_QUERIES = (
     "web/test_links.py",  # a row is locked or made
     "web/test_openid.py",  # mail addresses in any case
     "web/test_second_factor.py",  # a used code is locked
-    "web/test_staff_log.py",  # changes of every table, by auditlog
+    "web/test_staff_log.py",  # changes of every table, with values before and after
 )
 # What these measure and write is the science's; their rows go through rooms that run there already. The few tests of
 # theirs that are about rows are marked `services` by hand.

@@ -103,7 +103,8 @@ def write_backup(file: Path, say: Say = print) -> Counted:
             say(f"{rows:,} rows")
             with _member(archive, KEY) as member:
                 member.write(settings.SECRET_KEY.encode())
-            for path in _models():
+            folder = settings.DEEPSEGM_MODELS
+            for path in sorted(filter(Path.is_file, folder.iterdir())) if folder.is_dir() else ():
                 with path.open("rb") as opened, _member(archive, f"models/{path.name}") as member:
                     shutil.copyfileobj(opened, member, CHUNK)
             for name in list(_stored_names("")):
@@ -175,11 +176,6 @@ def _one_picture() -> Iterator[None]:
         yield
 
 
-def _models() -> list[Path]:
-    folder = settings.DEEPSEGM_MODELS
-    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-
-
 def _stored_names(folder: str) -> Iterator[str]:
     """The names of all files in the storage."""
     try:
@@ -239,7 +235,9 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> Manifest:
     if sorted([*members, MANIFEST]) != sorted(archive.namelist()) or KEY not in members:
         raise Refused(DAMAGED.format(name=MANIFEST))
     for name in members:
-        if not _is_plain(name):
+        # A relative path that every storage takes; Django reads a backslash as a slash.
+        parts = name.split("/")
+        if "\\" in name or any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts):
             raise Refused(DAMAGED.format(name=name))
         try:
             with archive.open(name) as member:
@@ -248,12 +246,6 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> Manifest:
         except Exception as error:  # a damaged member fails in many ways
             raise Refused(DAMAGED.format(name=name)) from error
     return manifest
-
-
-def _is_plain(name: str) -> bool:
-    """Whether it is a relative path that every storage takes; Django reads a backslash as a slash."""
-    parts = name.split("/")
-    return "\\" not in name and all(part not in ("", ".", "..") and len(os.fsencode(part)) < 256 for part in parts)
 
 
 def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:
@@ -326,17 +318,13 @@ def _make_tables(targets: list[Node]) -> None:
     executor = MigrationExecutor(connection)
     present = executor.loader.applied_migrations.keys()
     try:
-        if present - set(executor.loader.graph.nodes) or _is_beyond(executor, targets):
+        planned = {node for target in targets for node in executor.loader.graph.forwards_plan(target)}
+        if present - set(executor.loader.graph.nodes) or present - planned:
             executor.migrate([(app, None) for app in sorted({app for app, _ in present})])
             executor = MigrationExecutor(connection)
         executor.migrate(targets)
     except IrreversibleError as error:
         raise Refused(NOT_CLEARED.format(why=error)) from error
-
-
-def _is_beyond(executor: MigrationExecutor, targets: list[Node]) -> bool:
-    planned = {node for target in targets for node in executor.loader.graph.forwards_plan(target)}
-    return bool(executor.loader.applied_migrations.keys() - planned)
 
 
 def _fill(model: type[Model], lines: IO[bytes]) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segmentation import services
-from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
+from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.measure.quantities import Value
 from segmentation.core.tasks import find
 from segmentation.models import Comparison, Job, Sample
@@ -53,7 +54,10 @@ def _of_job(job: Job, *, pixels: bool) -> Side:
     size, unit = statistics.get("size", "min_feret"), statistics.get("unit", "nm")
     sizes = Sizes.of_objects(objects, size) if objects is not None and statistics else None
     images: dict[str, Any] = {}
-    if pixels and (outlines := _segmentation(job)) is not None and objects is not None:
+    outlines = None
+    with suppress(UnusableSegmentation):
+        outlines = stored_segmentation(job) if pixels else None
+    if outlines is not None and objects is not None:
         if task.semantic:
             images["classes"] = np.r_[-1, outlines.classes].astype(np.int32)[outlines.dense]
         else:
@@ -113,11 +117,4 @@ def objects_of_job(job: Job) -> list[dict[str, Any]] | None:
             return objects_of(json.load(file))
     except (OSError, ValueError, KeyError):
         logger.warning("The outlines of job %s cannot be read.", job.pk, exc_info=True)
-        return None
-
-
-def _segmentation(job: Job) -> Segmentation | None:
-    try:
-        return stored_segmentation(job)
-    except UnusableSegmentation:
         return None

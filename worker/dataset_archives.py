@@ -17,7 +17,7 @@ from segmentation import services
 from segmentation.core import dataset_files as files
 from segmentation.core import truth
 from segmentation.core.errors import UserError
-from segmentation.core.label_images import sha256_of
+from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.tasks import find

@@ -40,7 +40,7 @@ def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], No
 
     Each image becomes a TIFF, but keeps its name. So no decoder of foreign files runs where its pixels are used.
     """
-    from segmentation.core.label_images import sha256_of
+    from segmentation.core.micrograph.kinds import sha256_of
 
     groups, regions = dict[str, str](), dict[str, list[int]]()
     for name in (files.IMAGES, files.LABELS):

@@ -1,20 +1,23 @@
-"""The further files of a result, measured again from the stored segmentation: no network is loaded."""
+"""The numbers that the page of a result shows without opening a file, and its further files, measured again from the
+stored segmentation: no network is loaded."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segmentation import __version__, services
+from segmentation.core import flags
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.tasks import find
 from segmentation.models import ExportJob, Job, Signature
+from segmentation.plain import storable
 from segmentation.services.ground import bundles, tables
 from segmentation.services.results import logs
 from segmentation.services.results.combined import COCO_FILE
@@ -22,7 +25,6 @@ from segmentation.services.results.signing import SIGNATURES
 
 from . import inspection
 from .fetching import fetch, pixels_of
-from .summary import summarise
 
 if TYPE_CHECKING:
     from segmentation.core.analysis import Analysis
@@ -151,3 +153,43 @@ def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str,
         (out / SIGNATURES).write_text(json.dumps([signature.as_dict() for signature in signatures], indent=1) + "\n")
         files[SIGNATURES] = "the signatures under this result, with the SHA-256 of what was signed"
     return {services.results.segmentations.NAME: "the outlines as they were measured", **files}
+
+
+def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, Any]:
+    """A `JobResult` in plain JSON types, numbers always finite (PostgreSQL's JSON knows no NaN)."""
+    from segmentation.core.combine import histogram_of
+    from segmentation.core.sample import Member
+
+    outlines, origin, statistics = analysis.segmentation, analysis.segmentation.provenance, analysis.statistics
+    curves = () if analysis.refused else find(origin.task).curves(outlines, analysis.calibration)
+    rows, columns = analysis.micrograph.shape
+    pixel_size = analysis.table.nm_per_pixel or 1.0
+    return storable(
+        {
+            "task": origin.task,
+            "order": list(analysis.quantities),
+            "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
+            "found": len(outlines),
+            "refused": analysis.refused,
+            "statistics": statistics and statistics.as_dict(),
+            "histogram": statistics and histogram_of([Member.of(analysis).sized], statistics, pixel_size),
+            "curves": [asdict(curve) for curve in curves],
+            "calibration": asdict(analysis.calibration),
+            "model": {
+                "name": origin.model,
+                "title": origin.card.get("title", origin.model),
+                "version": origin.card.get("version"),
+                "sha256": origin.weights,
+            },
+            "image": {"width": columns, "height": rows},
+            "data_bar": outlines.rows if outlines.rows < rows else None,
+            **{name: outlines.used.get(name) for name in ("polarity", "scale", "threshold")},
+            "used": outlines.used,
+            "filter": analysis.settings.measurement.filter,
+            "edge": analysis.settings.measurement.border_correction,
+            "reused": reused,
+            "unread": unread,
+            **flags.as_json(analysis.flags),
+            "timings": analysis.timings,
+        }
+    )

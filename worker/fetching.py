@@ -38,17 +38,13 @@ def fetch(name: str, folder: Path) -> Path:
         with default_storage.open(name, "rb") as source, copy.open("wb") as file:
             shutil.copyfileobj(source, file, 2**20)
     except (FileNotFoundError, NotADirectoryError):
-        if _is_away(name):
+        # Where the storage itself is missing, such as an unmounted disk or a bucket of another name, other recent
+        # uploads are missing too, and the fault is not the image's.
+        recent = Micrograph.objects.exclude(file__in=("", name)).order_by("-created").values_list("file", flat=True)[:3]
+        if recent and not any(map(default_storage.exists, recent)):
             raise OSError(errno.EIO, "Nothing that should lie in the storage is there: is it the right one?") from None
         raise UnreadableImage(GONE) from None
     return copy
-
-
-def _is_away(file_name: str) -> bool:
-    """Whether the storage itself is missing, such as an unmounted disk or a bucket of another name: then other recent
-    uploads are missing too, and the fault is not the image's."""
-    names = Micrograph.objects.exclude(file__in=("", file_name)).order_by("-created").values_list("file", flat=True)[:3]
-    return bool(names) and not any(default_storage.exists(name) for name in names)
 
 
 def show_in_squares(row: Micrograph, micrograph: types.Micrograph, folder: Path) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -26,6 +27,7 @@ from .child import end_pool_child
 logger = logging.getLogger(__name__)
 SECONDS = 1.0
 GRACE_SECONDS = 0.5
+LOOK_SECONDS = 0.3  # from one look at what waits to the next
 WORKER_SECONDS = 10.0
 _over = threading.Event()
 
@@ -80,6 +82,25 @@ class Heartbeat:
                 self.superseded.set()
         except DatabaseError:
             logger.warning("A sign of life of %s could not be written.", self._row.pk, exc_info=True)
+
+
+class GivesWay(Exception):
+    """Work that somebody waits for waits for this worker: what is done is done later."""
+
+
+def giving_way(progress: Callable[[str, float], None], waits: Callable[[], bool]) -> Callable[[str, float], None]:
+    """A progress that raises GivesWay as soon as something waits; it looks a few times a second."""
+    looked = 0.0
+
+    def report(stage: str, fraction: float) -> None:
+        nonlocal looked
+        progress(stage, fraction)
+        if time.monotonic() - looked > LOOK_SECONDS:
+            looked = time.monotonic()
+            if waits():
+                raise GivesWay
+
+    return report
 
 
 @worker_ready.connect

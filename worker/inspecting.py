@@ -22,6 +22,7 @@ from segmentation.services.results.uploads import Note, is_zip, sha256_of_upload
 
 from . import inspection
 from .fetching import fetch
+from .heartbeat import GivesWay
 
 Progress = Callable[[str, float], None]
 Group = list[tuple[str, Path]]  # an image and the files beside it, by name
@@ -29,10 +30,6 @@ UNPACKING = "unpacking the archive"
 TAKING = "taking the pages out of the file"
 READING = "reading the image"
 READING_BAR = "reading the scale in the image"
-
-
-class GivesWay(Exception):
-    """A job came while a data bar was being read."""
 
 
 def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:

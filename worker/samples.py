@@ -81,7 +81,8 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
         name, sha256 = job.micrograph.name, job.micrograph.sha256
         member = _member(job) if job.state == Job.State.DONE else None
         if member is None:
-            left_out.append(LeftOut.failed(name, _why(job), sha256))
+            why = CANCELLED if job.state == Job.State.CANCELLED else job.error or UNEXPLAINED
+            left_out.append(LeftOut.failed(name, UNREAD if job.state == Job.State.DONE else why, sha256))
             if job.state == Job.State.DONE and job.included:
                 notes.append(GONE.format(name=name))
             continue
@@ -93,13 +94,6 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
         jobs.append(job)
         members.append(member)
     return jobs, members, left_out, notes
-
-
-def _why(job: Job) -> str:
-    """Why there is no table of an image, as a sentence."""
-    if job.state == Job.State.DONE:
-        return UNREAD
-    return CANCELLED if job.state == Job.State.CANCELLED else job.error or UNEXPLAINED
 
 
 def _member(job: Job) -> Member | None:

@@ -75,16 +75,22 @@ from segmentation.services.upkeep.upkeep import MAX_DEATHS
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver as deliver_message
-from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, table_of, write_further
+from .exporting import (
+    corrected_segmentation,
+    imported_segmentation,
+    stored_segmentation,
+    summarise,
+    table_of,
+    write_further,
+)
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
-from .heartbeat import Heartbeat
-from .inspecting import GivesWay, inspect
+from .heartbeat import GivesWay, Heartbeat, giving_way
+from .inspecting import inspect
 from .inspection import Killed
 from .proposing import preview_outlines, propose_others
 from .samples import pool_sample
 from .scratch import scratch
-from .summary import summarise
 
 if TYPE_CHECKING:
     from segmentation.core.micrograph import types
@@ -167,16 +173,11 @@ def _do_idle(named: Named) -> None:
 
 
 def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
-    def idle(stage: str, fraction: float) -> None:
-        waits = Job.objects.arriving().exists() or OutlinePreview.objects.waiting().exists()
-        if waits and not ExportJob.objects.filter(pk=export.pk, asked=True).exists():
-            raise GivesWay
-        progress(stage, fraction)
+    def waits() -> bool:
+        others = Job.objects.arriving().exists() or OutlinePreview.objects.waiting().exists()
+        return others and not ExportJob.objects.filter(pk=export.pk, asked=True).exists()
 
-    try:
-        write_further(export, idle, folder)
-    except GivesWay:
-        export.change(**AGAIN)
+    write_further(export, giving_way(progress, waits), folder)
 
 
 @shared_task(
@@ -281,7 +282,12 @@ def _run(kind: type[Attempted], pk: Any, work: Work, named: Named | None = None,
         if kind is not Micrograph and is_scarce():
             raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
         with Heartbeat(row) as heartbeat, scratch() as folder:
-            work(row, ProgressReporter(row, heartbeat), folder)
+            try:
+                work(row, ProgressReporter(row, heartbeat), folder)
+            except GivesWay:
+                row.change(**AGAIN)
+                if kind is not ExportJob:  # written ahead for nobody yet
+                    enqueue([row.pk], kind)
         logger.info("%s: done.", pk)
     except Superseded:
         logger.info("%s: attempt %s is over, the row was cancelled, changed, deleted or passed on.", pk, row.attempt)

@@ -11,11 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from ..models import (
-    StaffAction,
-    Token,
-    Webhook,
-)
+from ..models import StaffAction, Token, Webhook
 from ..services.access import tokens
 from ..services.ground import staff_log
 from .base import LookOnly, action, column

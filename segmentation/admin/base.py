@@ -18,10 +18,7 @@ from django.utils.safestring import SafeString
 
 from .. import services
 from ..core.report.wording import capital
-from ..models import (
-    Micrograph,
-    StoredFile,
-)
+from ..models import Micrograph, StoredFile
 from ..services.access import links
 from ..services.ground import staff_log
 

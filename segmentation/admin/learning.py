@@ -7,12 +7,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from .. import services
-from ..models import (
-    Dataset,
-    ModelDefault,
-    Training,
-    TrainingFile,
-)
+from ..models import Dataset, ModelDefault, Training, TrainingFile
 from ..presenters.dataset import DatasetPage
 from ..presenters.training import sentence_of
 from ..services.learning.trainings import cancel_training, delete_training, retry_training

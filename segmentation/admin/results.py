@@ -25,16 +25,7 @@ FIGURE = "figure.png"
 
 @admin.register(models.Job)
 class JobAdmin(WithLink):
-    list_display = (
-        "thumbnail",
-        "image",
-        "owner",
-        "status",
-        "result",
-        "results",
-        "took",
-        "created",
-    )
+    list_display = ("thumbnail", "image", "owner", "status", "result", "results", "took", "created")
     list_display_links = ("thumbnail", "image")
     list_filter = (
         "state",
@@ -130,17 +121,7 @@ class SampleAdmin(WithLink):
 
 @admin.register(models.Micrograph)
 class UploadAdmin(LookOnly):
-    list_display = (
-        "picture",
-        "name",
-        "owner",
-        "status",
-        "kind",
-        "pixels",
-        "bytes",
-        "analyses",
-        "created",
-    )
+    list_display = ("picture", "name", "owner", "status", "kind", "pixels", "bytes", "analyses", "created")
     list_display_links = ("picture", "name")
     list_filter = ("state", "kind", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "sha256", "owner__username")
@@ -193,8 +174,8 @@ class SegmentationAdmin(GoesWithOthers):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("micrograph").annotate(measured=Count("jobs"))
 
-    image = column("image", lambda found: truncatechars(found.micrograph.name, 40), "micrograph__name")
-    measured = column("jobs", lambda found: found.measured, "measured")
+    image = column("image", lambda segmentation: truncatechars(segmentation.micrograph.name, 40), "micrograph__name")
+    measured = column("jobs", lambda segmentation: segmentation.measured, "measured")
 
 
 def _address(job: Any, *names: str) -> str | None:

@@ -13,7 +13,6 @@ from django.http import HttpRequest
 from ninja.utils import check_csrf
 
 from ..accounts import Crowded
-from ..http.access import Thing, note_staff, visible
 from ..http.errors import LOCKED_OUT
 from ..services import Refused
 from ..services.access import second_factor
@@ -95,11 +94,3 @@ def identify(request: HttpRequest) -> dict[str, Any]:
 def key_of(request: HttpRequest) -> str:
     """What makes two requests of one caller one."""
     return request.headers.get("Idempotency-Key", "")[:200]
-
-
-def own(request: HttpRequest, thing: Thing | None, action: str = "change") -> Thing:
-    """A job or a sample that the caller may change; raises Refused, Http404."""
-    if not visible(request, thing).is_changeable_by(request.user, request.visitor, action):
-        raise Refused(ACCOUNT_ONLY if request.user.is_authenticated else OWNER_ONLY, 403)
-    note_staff(request, thing)
-    return thing

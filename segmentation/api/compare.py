@@ -29,7 +29,7 @@ def compare(
     b: Annotated[UUID, Query(..., description=ONE)],
 ) -> Any:
     """Two results side by side: jobs or samples. The first request starts the comparison: 202 until it is done."""
-    first, second = (visible(request, services.found_for(pk)) for pk in (a, b))
+    first, second = (visible(request, services.result_for(pk)) for pk in (a, b))
     row = services.comparison_of(first, second)
     results = ComparedResults(row)
     if row.state == row.State.FAILED:

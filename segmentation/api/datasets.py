@@ -15,7 +15,7 @@ from django.urls import reverse
 from ninja import Query, Status
 
 from .. import services
-from ..http.access import row_of, visible
+from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_dataset
 from ..models import Dataset, DatasetImage, Job
 from ..presenters.dataset import IMAGES
@@ -23,8 +23,7 @@ from ..services import Refused
 from ..services.access.links import is_open
 from ..services.ground.callers import SIGN_IN
 from . import learning as schemas
-from .auth import own
-from .routes import FORM, JSON, Routes, a_file, refusals, takes
+from .routes import JSON, Routes, a_file, refusals, takes
 from .sending import Archive, Described, ImageGroup, NewDataset, TrainingData, json_body
 
 A_PAGE = 100
@@ -63,7 +62,7 @@ def dataset(request: HttpRequest, pk: UUID) -> Any:
 @router.does("PATCH", "/{uuid:pk}", "dataset", ONE, (), takes(Described, JSON))
 def describe(request: HttpRequest, pk: UUID) -> Any:
     """Change the description, or share the dataset. What is not sent stays as it is."""
-    row = own(request, row_of(Dataset, pk))
+    row = changeable(request, row_of(Dataset, pk))
     fields = json_body(request, Described).model_dump(exclude_none=True)
     return _changed(row, partial(services.change_dataset, dataset=row, **fields))
 
@@ -71,7 +70,7 @@ def describe(request: HttpRequest, pk: UUID) -> Any:
 @router.does("DELETE", "/{uuid:pk}", "dataset", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a dataset with its images and labels; results and models stay."""
-    services.delete_dataset(dataset=own(request, row_of(Dataset, pk), "delete"))
+    services.delete_dataset(dataset=changeable(request, row_of(Dataset, pk), "delete"))
     return Status(204, None)
 
 
@@ -81,15 +80,7 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
     "dataset-images",
     {202: schemas.Dataset},
     (401, 403, 404, 409, 413, 422, 507),
-    {
-        "requestBody": {
-            "required": True,
-            "content": {
-                JSON: {"schema": TrainingData.model_json_schema()},
-                FORM: {"schema": Archive.model_json_schema()},
-            },
-        }
-    },
+    takes(TrainingData, JSON, form=Archive),
 )
 def add(request: HttpRequest, pk: UUID) -> Any:
     """Add a finished result of yours (JSON), or a ZIP archive of images with labels (form).
@@ -97,7 +88,7 @@ def add(request: HttpRequest, pk: UUID) -> Any:
     A worker writes and checks the images afterwards: ask until the state is done. An image is in a dataset once; a new
     result of it takes the place of the old.
     """
-    row = own(request, row_of(Dataset, pk))
+    row = changeable(request, row_of(Dataset, pk))
     if request.content_type == JSON:
         fields = json_body(request, TrainingData).model_dump()
         job = Job.objects.select_related("micrograph", "segmentation", "sample").filter(pk=fields.pop("job")).first()
@@ -116,7 +107,7 @@ def add(request: HttpRequest, pk: UUID) -> Any:
 @router.does("POST", "/{uuid:pk}/check", "dataset-check", {202: schemas.Dataset}, (403, 404))
 def check(request: HttpRequest, pk: UUID) -> Any:
     """Write what could not be written, and check the dataset again."""
-    row = own(request, row_of(Dataset, pk))
+    row = changeable(request, row_of(Dataset, pk))
     return Status(202, _changed(row, partial(services.check_again, dataset=row)))
 
 
@@ -143,7 +134,7 @@ def export(request: HttpRequest, pk: UUID) -> Any:
 
 
 def _image(request: HttpRequest, pk: UUID, image: UUID) -> tuple[Dataset, DatasetImage]:
-    row = own(request, row_of(Dataset, pk))
+    row = changeable(request, row_of(Dataset, pk))
     return row, get_object_or_404(row.images.select_related("dataset"), pk=image)
 
 

@@ -19,7 +19,7 @@ from ..core.micrograph.pages import LARGEST
 from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
-from ..http.access import row_of, visible
+from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_labels, serve_packed, serve_shown, serve_stored, serve_text
 from ..models import Artifact, Job
 from ..services import Refused
@@ -27,7 +27,7 @@ from ..services.ground.calibration import StatedScale, calibration_for, refuse_t
 from ..services.ground.limits import one_edit
 from ..services.results.logs import as_csv
 from . import schemas
-from .auth import identify, key_of, own
+from .auth import identify, key_of
 from .routes import FORM, JSON, LABELS, OF_STATE, Listing, Routes, a_file, listed, takes
 from .sending import Changes, Edits, OneImage, Sign, json_body, sent_fields, sent_settings
 
@@ -58,12 +58,8 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST):
         raise Refused(ONE_PAGE)
     who, key = identify(request), key_of(request)
-    micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), pages=page, **who)
-    try:
-        job = services.create_job(micrograph=micrograph, settings=settings, asked=requested, key=key, **who)
-    except (ValueError, Refused) as problem:
-        services.delete_upload(micrograph=micrograph)
-        raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
+    sent = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key}
+    job = services.analyse_file(settings=settings, asked=requested, **sent, **who)
     response["Location"] = reverse("api:job", args=[job.pk])
     return Status(202, job)
 
@@ -101,7 +97,7 @@ def job(request: HttpRequest, pk: UUID) -> Any:
 @router.does("DELETE", "/{uuid:pk}", "job", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a job with its files."""
-    services.delete_job(job=own(request, row_of(Job, pk), "delete"))
+    services.delete_job(job=changeable(request, row_of(Job, pk), "delete"))
     return Status(204, None)
 
 
@@ -119,7 +115,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     What is not sent stays as it was. Where the new settings only concern measuring, the same outlines are measured
     again. edits measures the corrected outlines, outlines those in the file of another tool; neither needs a model.
     """
-    parent = own(request, row_of(Job, pk))
+    parent = changeable(request, row_of(Job, pk))
     if not parent.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     fields = sent_fields(request)
@@ -220,7 +216,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     With a header Idempotency-Key the same request sent twice is made once, and gets the same answer. Send one request
     at a time: 429 while another one of yours, or two of other people, are being made.
     """
-    analysed = own(request, row_of(Job, pk))
+    analysed = changeable(request, row_of(Job, pk))
     who = {"user": request.user, "visitor": request.visitor}
     try:
         with one_edit(address=request.address_hash, **who):
@@ -253,13 +249,13 @@ def sign(request: HttpRequest, pk: UUID) -> Any:
 @router.does("POST", "/{uuid:pk}/retry", "retry", schemas.Job, (403, 404, 409, 422))
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Try a failed or cancelled job again, or read its bar again where the time was too short."""
-    return services.retry_job(job=own(request, row_of(Job, pk)))
+    return services.retry_job(job=changeable(request, row_of(Job, pk)))
 
 
 @router.does("POST", "/{uuid:pk}/cancel", "cancel", schemas.Job, (403, 404, 409))
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a job."""
-    return services.cancel_job(job=own(request, row_of(Job, pk)))
+    return services.cancel_job(job=changeable(request, row_of(Job, pk)))
 
 
 @router.does("GET", "/{uuid:pk}/files/{str:name}", "artifact", {202: schemas.BeingWritten}, (404, 422, 503), a_file())

@@ -8,11 +8,10 @@ from uuid import UUID
 from django.http import HttpRequest
 from pydantic import Field
 
-from ..http.access import link_page, row_of
+from ..http.access import changeable, link_page, row_of
 from ..models import Job, Sample
 from ..services.access import links
 from . import schemas
-from .auth import own
 from .routes import JSON, Routes, refusals, takes
 from .sending import Body, json_body
 
@@ -31,7 +30,7 @@ class Change(Body):
 def _row(request: HttpRequest, pk: UUID) -> Any:
     """The job or sample of a router, for its maker."""
     of_sample = request.path.startswith("/api/v1/samples/")
-    return own(request, Sample.objects.filter(pk=pk).first() if of_sample else row_of(Job, pk))
+    return changeable(request, Sample.objects.filter(pk=pk).first() if of_sample else row_of(Job, pk))
 
 
 for router, kind in ((jobs, "job"), (samples, "sample")):

@@ -63,11 +63,13 @@ def a_file(kind: str = "*/*") -> dict[str, Any]:
     return {"responses": {200: {"description": "The file", "content": {kind: content}}}}
 
 
-def takes(body: type[BaseModel], *kinds: str, settings: bool = False) -> dict[str, Any]:
+def takes(
+    body: type[BaseModel], *kinds: str, settings: bool = False, form: type[BaseModel] | None = None
+) -> dict[str, Any]:
     """The body of a request in the OpenAPI document. kinds: content types, a form without any. settings: whether they
-    may be sent, too."""
-    kinds = kinds or (FORM,)
-    content = {kind: {"schema": body.model_json_schema()} for kind in kinds}
+    may be sent, too. form: what a form has in place of it."""
+    bodies = {**dict.fromkeys(kinds or (FORM,), body), **({FORM: form} if form else {})}
+    content = {kind: {"schema": of_kind.model_json_schema()} for kind, of_kind in bodies.items()}
     required = any(field.is_required() for field in body.model_fields.values())
     return {"requestBody": {"required": required, "content": content}, **({WITH_SETTINGS: True} if settings else {})}
 

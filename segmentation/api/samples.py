@@ -15,7 +15,7 @@ from ninja import Query, Status
 from .. import services
 from ..core.micrograph.width import parse_width
 from ..forms.samples import parse_pixel
-from ..http.access import row_of, visible
+from ..http.access import changeable, count_image, row_of, visible
 from ..http.serving import serve_stored
 from ..models import Job, Sample
 from ..presenters.progress import Progress
@@ -23,7 +23,7 @@ from ..services import Intake, Note, Refused, Scale
 from ..services.results.combined import pooled_coco
 from ..services.results.samples import NO_VALUE
 from . import schemas
-from .auth import identify, key_of, own
+from .auth import identify, key_of
 from .jobs import ANNEX
 from .routes import JSON, OF_STATE, Listing, Routes, a_file, listed, refusals, takes
 from .sending import FromResults, Images, Inclusion, Name, NewSample, SampleScale, json_body, sent_settings
@@ -104,7 +104,7 @@ def sample(request: HttpRequest, pk: UUID) -> Any:
 @router.does("DELETE", "/{uuid:pk}", "sample", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a sample with all its images."""
-    services.delete_sample(sample=own(request, row_of(Sample, pk), "delete"))
+    services.delete_sample(sample=changeable(request, row_of(Sample, pk), "delete"))
     return Status(204, None)
 
 
@@ -113,9 +113,8 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 )
 def images(request: HttpRequest, pk: UUID) -> Any:
     """Add images; they get the settings of the sample."""
-    row = own(request, row_of(Sample, pk))
-    who = {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
-    intake = _intake(request, who)
+    row = changeable(request, row_of(Sample, pk))
+    intake = _intake(request, identify(request))
     try:
         notes = services.add_images(sample=row, uploads=intake.uploads, notes=intake.notes)
     except Refused:
@@ -130,23 +129,18 @@ def images(request: HttpRequest, pk: UUID) -> Any:
 @router.does("POST", "/{uuid:pk}/images/{uuid:job}", "sample-image", ONE, (), takes(Inclusion))
 def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     """Count an image (included=on), leave it out (off), or count this other result of the same image (instead)."""
-    sample = own(request, row_of(Sample, pk))
-    member = sample.members.filter(pk=job).first()
+    sample = changeable(request, row_of(Sample, pk))
     included = request.POST.get("included", "")
     if included not in ("on", "off", "instead"):
         raise Refused(IN_OR_OUT)
-    if included == "instead":
-        other = member or own(request, row_of(Job, job))
-        return _change(request, pk, partial(services.replace_image, job=other))
-    if member is None:
-        raise Http404
-    return _change(request, pk, partial(services.include_image, job=member, included=included == "on"))
+    count_image(request, sample, job, included)
+    return _fresh(sample)
 
 
 @router.does("POST", "/{uuid:pk}/name", "sample-name", ONE, (), takes(Name))
 def name(request: HttpRequest, pk: UUID) -> Any:
     """Rename a sample; its files are made again."""
-    sample = own(request, row_of(Sample, pk))
+    sample = changeable(request, row_of(Sample, pk))
     if "name" not in request.POST:
         raise Refused(NO_NAME)
     services.rename_sample(sample=sample, name=request.POST["name"])
@@ -156,7 +150,7 @@ def name(request: HttpRequest, pk: UUID) -> Any:
 @router.does("POST", "/{uuid:pk}/scale", "sample-scale", ONE, (403, 404, 409, 422), takes(SampleScale, JSON))
 def scale(request: HttpRequest, pk: UUID) -> Any:
     """Measure all images with another scale, from their outlines."""
-    own(request, row_of(Sample, pk))
+    changeable(request, row_of(Sample, pk))
     body = json_body(request, SampleScale)
     try:
         value = (parse_pixel if body.rule == Sample.Rule.PIXEL else parse_width)(body.value)
@@ -197,7 +191,7 @@ def file(request: HttpRequest, pk: UUID, name: str, annex: bool = Query(False, d
 
 
 def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> Sample:
-    sample = own(request, row_of(Sample, pk))
+    sample = changeable(request, row_of(Sample, pk))
     service(sample=sample)
     return _fresh(sample)
 

@@ -13,7 +13,7 @@ from .. import services
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
-from ..http.access import row_of, visible
+from ..http.access import changeable, row_of, visible
 from ..models import Job, Micrograph
 from ..services import Refused
 from ..services.ground.calibration import (
@@ -25,7 +25,7 @@ from ..services.ground.calibration import (
     used_calibration,
 )
 from . import schemas
-from .auth import identify, key_of, own
+from .auth import identify, key_of
 from .jobs import NOT_READ
 from .routes import JSON, Routes, takes
 from .sending import LENGTH, Scaled, json_body
@@ -64,7 +64,7 @@ def scales(
 def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Measure the same outlines with another scale, as a new job: that of the file or data bar, a typed width, or the
     length of a line on the scale bar."""
-    job, body = own(request, row_of(Job, pk)), json_body(request, Scaled)
+    job, body = changeable(request, row_of(Job, pk)), json_body(request, Scaled)
     if not job.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     try:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import reduce
 from math import isfinite
-from operator import or_
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from django.http import HttpRequest
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from ..core.analysis import AnalysisSettings
 from ..core.labels.operations import MODELS
@@ -165,8 +163,7 @@ class NewDataset(Body):
     name: str
     task: str = Field(description="The kind of analysis.")
     class_names: list[str] = Field(
-        [],
-        description="Names of the classes of pixels, in the order of their numbers. Empty: as in the first result.",
+        [], description="Names of the classes of pixels, in the order of their numbers. Empty: as in the first result."
     )
     material: str = ""
     instrument: str = ""
@@ -230,24 +227,24 @@ class Back(Body):
 
 
 def settings_fields(*only: Task) -> dict[str, Any]:
-    """Every setting of these kinds of analysis, without any of all, as a field of a form or of a JSON object."""
-    fields: Any = {setting.name: _field(setting) for task in only or every() for setting in settings_of_task(task)}
-    properties: dict[str, Any] = create_model("Settings", __base__=Body, **fields).model_json_schema()["properties"]
-    return properties
+    """JSON Schema of every setting of these kinds of analysis, without any of all, by its name."""
+    return {setting.name: _schema(setting) for task in only or every() for setting in settings_of_task(task)}
 
 
-def _field(setting: Setting) -> Any:
-    """Its type and field: one of its words, a number within its limits, or a text."""
-    ends = {"ge": setting.least, "le": setting.greatest}
-    limits = Field(**{name: end for name, end in ends.items() if isfinite(end)})
-    words = tuple(setting.words)
-    kinds: list[Any] = [Literal[words], *([bool] if setting.is_switch else [])] if words else []
-    kind = int if setting.number.startswith("whole") else float
-    kinds += [Annotated[kind, limits]] if setting.number else []
+def _schema(setting: Setting) -> dict[str, Any]:
+    """One of its words, a number within its limits, or a text."""
+    words, ends = list(setting.words), {"minimum": setting.least, "maximum": setting.greatest}
+    text = {"const": words[0]} if len(words) == 1 else {"enum": words} if words else {}
+    kinds: list[dict[str, Any]] = [{"type": "string", **text}] if words or not setting.number else []
+    if setting.is_switch:
+        kinds.append({"type": "boolean"})
+    if setting.number:
+        limits = {name: end for name, end in ends.items() if isfinite(end)}
+        kinds.append({"type": "integer" if setting.number.startswith("whole") else "number", **limits})
     takes = f" Takes {setting.takes}." if setting.takes else ""
-    default = setting.write(setting.default)
-    definition = Field(default, title=setting.title, description=f"{setting.description}{takes}")
-    return reduce(or_, kinds or [str]), definition
+    meaning = {"title": setting.title, "description": f"{setting.description}{takes}"}
+    kind = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    return {**kind, **meaning, "default": setting.write(setting.default)}
 
 
 def json_body(request: HttpRequest, body: type[B]) -> B:

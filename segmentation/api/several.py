@@ -6,11 +6,12 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Query, Status
 
 from .. import services
 from ..http.access import visible
+from ..http.serving import serve_pieces
 from ..http.zipped import Zipped
 from ..models import Job
 from ..services import Refused
@@ -42,9 +43,7 @@ def objects(request: HttpRequest, ids: list[UUID] = IDS) -> Any:
     first = next(pieces, None)
     if first is None:
         raise Refused(NO_FILES, 409)
-    response = StreamingHttpResponse(chain([first], pieces), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="objects.csv"'
-    return response
+    return serve_pieces(chain([first], pieces), "text/csv; charset=utf-8", "objects.csv")
 
 
 def _visible(request: HttpRequest, ids: list[UUID]) -> list[Job]:

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Query, Status
 
-from ..http.access import row_of, visible
+from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_stored
 from ..models import Dataset, Training
 from ..services import Refused
@@ -18,7 +18,7 @@ from ..services.learning import trainings
 from ..services.learning.suggestions import SHOWN, suggestions
 from ..services.results.reruns import rerun_with, runnable_with
 from . import learning as schemas
-from .auth import identify, key_of, own
+from .auth import identify, key_of
 from .routes import JSON, Routes, a_file, refusals, takes
 from .sending import NewTraining, Offer, RunAgain, Share, json_body
 
@@ -69,39 +69,39 @@ def training(request: HttpRequest, pk: UUID) -> Any:
 @router.does("DELETE", "/{uuid:pk}", "training", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a training with its files and its model. Results of the model stay."""
-    trainings.delete_training(training=own(request, row_of(Training, pk), "delete"))
+    trainings.delete_training(training=changeable(request, row_of(Training, pk), "delete"))
     return Status(204, None)
 
 
 @router.does("POST", "/{uuid:pk}/cancel", "training-cancel", ONE)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a training."""
-    return trainings.cancel_training(training=own(request, row_of(Training, pk)))
+    return trainings.cancel_training(training=changeable(request, row_of(Training, pk)))
 
 
 @router.does("POST", "/{uuid:pk}/retry", "training-retry", ONE)
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Continue a failed or cancelled training."""
-    return trainings.retry_training(training=own(request, row_of(Training, pk)))
+    return trainings.retry_training(training=changeable(request, row_of(Training, pk)))
 
 
 @router.does("POST", "/{uuid:pk}/offer", "training-offer", ONE, (), takes(Offer, JSON))
 def offer(request: HttpRequest, pk: UUID) -> Any:
     """Offer the model of a training. If its error on held-out images did not fall, send overrule; its card says so."""
-    row, body = own(request, row_of(Training, pk)), _optional(request, Offer)
+    row, body = changeable(request, row_of(Training, pk)), _optional(request, Offer)
     return trainings.offer(training=row, user=request.user, overrule=body.overrule)
 
 
 @router.does("POST", "/{uuid:pk}/withdraw", "training-withdraw", ONE)
 def withdraw(request: HttpRequest, pk: UUID) -> Any:
     """Withdraw the model. Its results stay."""
-    return trainings.withdraw(training=own(request, row_of(Training, pk)))
+    return trainings.withdraw(training=changeable(request, row_of(Training, pk)))
 
 
 @router.does("POST", "/{uuid:pk}/share", "training-share", ONE, (), takes(Share, JSON))
 def share(request: HttpRequest, pk: UUID) -> Any:
     """Let every account use the model, or only its owner. Staff only."""
-    row, body = own(request, row_of(Training, pk)), _optional(request, Share)
+    row, body = changeable(request, row_of(Training, pk)), _optional(request, Share)
     return trainings.share(training=row, user=request.user, shared=body.shared)
 
 

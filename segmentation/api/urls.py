@@ -9,7 +9,13 @@ from functools import lru_cache, wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFilesSent,
+)
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
@@ -25,14 +31,14 @@ from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
 from ..services.access.links import Ended
-from .auth import sign_in
+from .auth import ACCOUNT_ONLY, OWNER_ONLY, sign_in
 from .compare import router as compare
 from .datasets import router as datasets
 from .jobs import router as jobs
 from .links import jobs as job_links
 from .links import samples as sample_links
 from .models import router as models
-from .routes import WITH_SETTINGS
+from .routes import FORM, WITH_SETTINGS
 from .samples import router as samples
 from .scales import router as scales
 from .schemas import with_results
@@ -97,6 +103,8 @@ def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
         if problem.after:
             response["Retry-After"] = str(problem.after)
         return response
+    if isinstance(problem, PermissionDenied):  # of `changeable`
+        return error(ACCOUNT_ONLY if request.user.is_authenticated else OWNER_ONLY, 403)
     if isinstance(problem, Ended):
         return error(str(problem), 410)
     if isinstance(problem, Http404):
@@ -159,28 +167,23 @@ def reference(request: HttpRequest) -> HttpResponse:
             "path": where,
             "short": (short := where.removeprefix("/api/v1")),
             "group": short.split("/")[1].partition(".")[0],
-            "fields": _fields(operation),
+            "fields": [{"name": name, "needed": name in needed, **field} for name, field in fields.items()],
             **operation,
         }
         for where, methods in openapi["paths"].items()
         for method, operation in methods.items()
+        for body in [operation.get("requestBody", {}).get("content", {}).get(FORM, {}).get("schema", {})]
+        for needed, fields in [(body.get("required", []), body.get("properties", {}))]
     ]
-    return render(request, "api.html", {"document": openapi, "operations": operations, "bodies": _bodies(openapi)})
-
-
-def _fields(operation: dict[str, Any]) -> list[dict[str, Any]]:
-    body = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
-    needed = body.get("required", [])
-    return [{"name": name, "needed": name in needed, **field} for name, field in body.get("properties", {}).items()]
-
-
-def _bodies(openapi: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Each kind of answer with its entries: name and meaning."""
     schemas = openapi["components"]["schemas"]
-    return [(name, [_entry(*field) for field in kind.get("properties", {}).items()]) for name, kind in schemas.items()]
+    bodies = [
+        (name, [_entry(*field) for field in kind.get("properties", {}).items()]) for name, kind in schemas.items()
+    ]
+    return render(request, "api.html", {"document": openapi, "operations": operations, "bodies": bodies})
 
 
 def _entry(name: str, schema: dict[str, Any]) -> tuple[str, str]:
+    """Name and meaning of an entry of an answer."""
     kind = schema.get("$ref", schema.get("items", {}).get("$ref", schema.get("type", ""))).rpartition("/")[2]
     words = schema.get("description") or ", ".join(schema.get("enum", [])) or kind or schema.get("title", "")
     return name, words
@@ -212,15 +215,11 @@ def _endpoint(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     return csrf_exempt(wrapped)
 
 
-def _patterns() -> list[URLPattern]:
-    patterns = api.urls[0]
-    for pattern in patterns:
-        pattern.callback = login_not_required(_endpoint(pattern.callback))
-    return patterns
-
-
+_patterns: list[URLPattern] = api.urls[0]
+for _pattern in _patterns:
+    _pattern.callback = login_not_required(_endpoint(_pattern.callback))
 urlpatterns = [
     path("v1/docs", _endpoint(reference), name="api-docs"),
-    path("v1/", include((_patterns(), "ninja"), namespace="api")),
+    path("v1/", include((_patterns, "ninja"), namespace="api")),
     path("<path:rest>", login_not_required(_endpoint(unknown)), name="api-unknown"),
 ]

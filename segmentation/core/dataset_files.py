@@ -30,7 +30,7 @@ SIDES = ("top", "left", "bottom", "right")
 UNLABELLED = 255  # in files of classes
 LARGEST_TABLE, LONGEST_LINE = 2**21, 2**13  # bytes; Python's reader of TOML needs long for long lines
 TABLE = "{name} cannot be read as the table {columns}: save it as CSV with commas."
-REGIONS_WRONG = "{name} has the columns image,top,left,bottom,right in px and one row for an image: correct it."
+REGIONS_WRONG = f"{REGIONS} has the columns image,top,left,bottom,right in px and one row for an image: correct it."
 NO_FACTS = "dataset.toml is damaged: export the dataset again, or leave it out."
 Region = tuple[int, int, int, int]
 
@@ -81,11 +81,11 @@ def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]
     return rows[1:] if rows and rows[0][0].strip().lower() == columns[0] else rows
 
 
-def read_regions(file: Path, name: str = REGIONS) -> dict[str, Region]:
+def read_regions(file: Path) -> dict[str, Region]:
     """The checked part of each image of a table of regions; raises UserError."""
     columns, regions = ("image", *SIDES), dict[str, Region]()
     try:
-        for image, *sides in (row[:5] for row in read_table(file, name, columns)):
+        for image, *sides in (row[:5] for row in read_table(file, REGIONS, columns)):
             top, left, bottom, right = map(int, sides)
             if not (0 <= top < bottom and 0 <= left < right) or image in regions:
                 raise ValueError(image)
@@ -93,7 +93,7 @@ def read_regions(file: Path, name: str = REGIONS) -> dict[str, Region]:
     except UserError:
         raise
     except ValueError as error:
-        raise UserError(REGIONS_WRONG.format(name=name)) from error
+        raise UserError(REGIONS_WRONG) from error
     return regions
 
 

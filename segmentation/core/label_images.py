@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .labels.geometry import components
-from .micrograph.kinds import clean_name
+from .micrograph.kinds import clean_name, sha256_of
 from .micrograph.reader import MAX_PIXELS, read
 from .micrograph.tiff import count_pages
 from .micrograph.types import Calibration, UnreadableImage
@@ -186,8 +185,3 @@ def _dense(numbers: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int32]:
 
 def _times(shape: tuple[int, ...]) -> str:
     return " × ".join(str(length) for length in shape) or "a single number"
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,7 +18,7 @@ from .analysis import Analysis, AnalysisSettings
 from .flags import TWO_SCALES, Flag
 from .labels.segmentation import Provenance, Segmentation
 from .measure.filters import LEAST_CONFIDENCE
-from .measure.quantities import Value, number
+from .measure.quantities import number
 from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources, far_apart
 from .micrograph.databar import data_bar
@@ -54,12 +54,12 @@ Number = TypeVar("Number", np.int32, np.uint8)
 PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()
 
 
-def barest_window(outlined: NDArray[np.bool_], side: int, steps: int = 4) -> tuple[slice, slice]:
+def barest_window(outlined: NDArray[np.bool_], side: int) -> tuple[slice, slice]:
     """The window of `side` px, or of the whole side where that is shorter, with the fewest outlined pixels (H, W);
-    `steps` + 1 positions along each side are compared."""
+    five positions along each side are compared."""
     sides = [min(side, length) for length in outlined.shape]
     tops, lefts = (
-        np.unique(np.linspace(0, length - side, steps + 1).astype(int)).tolist()
+        np.unique(np.linspace(0, length - side, 5).astype(int)).tolist()
         for length, side in zip(outlined.shape, sides, strict=True)
     )
     windows = [(slice(top, top + sides[0]), slice(left, left + sides[1])) for top in tops for left in lefts]
@@ -125,15 +125,15 @@ def segment(
 
     An automatic name stands for several models. The one that fits the image best is used, and `used` says why.
     """
-    task, asked, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()
-    among, runtime = [card] if card else stands_for(asked.model), runtime or Runtime()
+    task, requested, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()
+    among, runtime = [card] if card else stands_for(requested.model), runtime or Runtime()
     if among[0].task != task.name:
         raise WrongTask(f"The model {among[0].name} is for {among[0].task}, not for {task.name}: choose another model.")
     progress("finding the data bar", PREPARING)
     with clock.stage("prepare"):
-        rows = analysed_rows(micrograph, asked)
+        rows = analysed_rows(micrograph, requested)
         picture = clip_outliers(micrograph.pixels[:rows])
-    search = Search(micrograph, picture, rows, task, asked, runtime, clock)
+    search = Search(micrograph, picture, rows, task, requested, runtime, clock)
     if task.better:
         return search.compared(among, progress)
     if len(among) == 1:
@@ -149,15 +149,15 @@ def _chosen(segmentation: Segmentation, why: str) -> Segmentation:
 class Search:
     """The search for a task's objects in one image, by one model after the other.
 
-    picture: (H, W) float32 in 0..1, of the analysed rows. asked: what the user asked for. others_look: whether models
-    of other kinds look at the picture, too. recognised: whether they found their kind there, by name.
+    picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. others_look: whether
+    models of other kinds look at the picture, too. recognised: whether they found their kind there, by name.
     """
 
     micrograph: Micrograph
     picture: Picture
     rows: int
     task: Task
-    asked: SegmentationSettings
+    requested: SegmentationSettings
     runtime: Runtime
     clock: Clock
     others_look: bool = True
@@ -165,7 +165,7 @@ class Search:
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
         """The segmentation by one model; changed: settings that replace the requested ones."""
-        task, asked = self.task, self.asked.replaced(**changed) if changed else self.asked
+        task, requested = self.task, self.requested.replaced(**changed) if changed else self.requested
         progress("loading the model", PREPARING)
         with self.clock.stage("load"):
             load_network(card, self.runtime, len(task.channels(card)))
@@ -174,13 +174,13 @@ class Search:
             unlike_own = (
                 OWN in card.options and relative_distance(as_shown(self.picture, "bright"), 1.0, card, OWN) > UNLIKE
             )
-        maps, view = predict_maps(self.picture, asked, card, self.runtime, progress, self.clock)
+        maps, view = predict_maps(self.picture, requested, card, self.runtime, progress, self.clock)
         grey = as_shown(self.picture, view.polarity)
         if grey.size > FREED_FROM:  # separating makes other arrays than the network did
             give_freed_memory_back()
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
-            decoded = task.decode(maps, grey, view, card, asked)
+            decoded = task.decode(maps, grey, view, card, requested)
         is_near = ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
         if is_near:
             likely, unfamiliar = [], False
@@ -201,7 +201,7 @@ class Search:
             decoded.used["unlike_own"] = {"images": len(card.options[OWN]["taught"]), "began_with": began_with}
         names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
         kept_maps = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
-        return _segmentation(self.micrograph, task, self.asked, card, view, self.rows, decoded, kept_maps)
+        return _segmentation(self.micrograph, task, self.requested, card, view, self.rows, decoded, kept_maps)
 
     def _plausible(self, card: ModelCard, likely: Sequence[ModelCard]) -> Iterator[ModelCard]:
         """The likely cards and, unless the picture looks clearly like the images of `card`, those that recognise their
@@ -249,7 +249,7 @@ class Search:
         """
         first = best = self.find(card, progress)
         if self.picture.any():
-            for changed in self.task.other_readings(first, self.asked):
+            for changed in self.task.other_readings(first, self.requested):
                 reading = self.find(card, _comparing(progress), **changed)
                 if reading.used["worth"] > max(BETTER * first.used["worth"], best.used["worth"]):
                     best = reading
@@ -273,9 +273,9 @@ class Search:
         outlined = reading.labels[: self.rows] > 0
         window = barest_window(outlined, LOOKED_AT)
         picture = np.ascontiguousarray(self.picture[window])
-        asked = self.asked.replaced(polarity=reading.used["polarity"], scale=1.0)
-        maps, view = predict_maps(picture, asked, card, self.runtime)
-        decoded = self.task.decode(maps, as_shown(picture, view.polarity), view, card, asked)
+        requested = self.requested.replaced(polarity=reading.used["polarity"], scale=1.0)
+        maps, view = predict_maps(picture, requested, card, self.runtime)
+        decoded = self.task.decode(maps, as_shown(picture, view.polarity), view, card, requested)
         areas, hidden = (
             np.bincount(labels, minlength=len(decoded.confidence) + 1)[1:]
             for labels in (decoded.labels.ravel(), decoded.labels[outlined[window]])
@@ -291,7 +291,7 @@ def _comparing(progress: Progress) -> Progress:
 
 def predict_maps(
     picture: Picture,
-    asked: SegmentationSettings,
+    requested: SegmentationSettings,
     card: ModelCard,
     runtime: Runtime,
     progress: Progress = quiet,
@@ -312,7 +312,7 @@ def predict_maps(
 
     progress("looking at size and contrast", SEARCHING)
     with clock.stage("search"):
-        view = task.scale(ask, card, picture, asked)
+        view = task.scale(ask, card, picture, requested)
     progress("segmenting", SEGMENTING)
     with clock.stage("network"):
         maps = predict_augmented(
@@ -320,7 +320,7 @@ def predict_maps(
             shown(picture, view.polarity),
             view.scale,
             second_scale=view.second_scale,
-            flips=getattr(asked, "flips", False),
+            flips=getattr(requested, "flips", False),
             progress=lambda done: progress("segmenting", SEGMENTING + done * (SEPARATING - SEGMENTING)),
         )
     return maps, view
@@ -329,27 +329,27 @@ def predict_maps(
 def _segmentation(
     micrograph: Micrograph,
     task: Task,
-    asked: SegmentationSettings,
+    requested: SegmentationSettings,
     card: ModelCard,
     view: View,
     rows: int,
-    found: Decoded,
+    decoded: Decoded,
     maps: Mapping[str, NDArray[np.uint8]],
 ) -> Segmentation:
     used = asdict(view)
     return Segmentation(
-        _whole(found.labels, micrograph),
-        np.arange(1, len(found.confidence) + 1, dtype=np.int32),
-        found.classes,
+        _whole(decoded.labels, micrograph),
+        np.arange(1, len(decoded.confidence) + 1, dtype=np.int32),
+        decoded.classes,
         task.classes_of(card),
-        found.confidence,
+        decoded.confidence,
         rows,
-        Provenance(micrograph.sha256, task.name, asked.model_dump(), card.entries(), __version__),
-        {**used, **found.used},
-        {name: _whole(values, micrograph) for name, values in found.alternatives.items()},
-        {name: _whole(values, micrograph) for name, values in found.layers.items()},
+        Provenance(micrograph.sha256, task.name, requested.model_dump(), card.entries(), __version__),
+        {**used, **decoded.used},
+        {name: _whole(values, micrograph) for name, values in decoded.alternatives.items()},
+        {name: _whole(values, micrograph) for name, values in decoded.layers.items()},
         {name: _whole(values, micrograph) for name, values in maps.items()},
-        cuts=found.cuts,
+        cuts=decoded.cuts,
     )
 
 
@@ -389,6 +389,12 @@ def measure(
         measured = task.measure(segmentation, micrograph, settings.measurement, calibration)
         if measured.statistics is not None and len(segmentation) and not task.parted:  # what crosses has no neighbours
             measured = _arranged(measured, segmentation, micrograph, calibration, task)
+    quantities = measured.quantities
+    if not calibration.is_known:  # in pixels lengths, areas and densities are no measurements, and have no intervals
+        quantities = {
+            name: replace(value, low=None, high=None) if number(name).power else value
+            for name, value in quantities.items()
+        }
     progress("measured", DONE)
     return Analysis(
         micrograph,
@@ -397,7 +403,7 @@ def measure(
         segmentation,
         measured.table,
         measured.statistics,
-        measured.quantities if calibration.is_known else dict(_without_lengths(measured.quantities)),
+        quantities,
         clock.seconds,
         (
             *judged(micrograph, segmentation, measured.table, settings.measurement, task.things, measured.flags),
@@ -419,12 +425,6 @@ def _arranged(
     arrangement = arrange(table, frame, calibration, seed_of(micrograph.sha256), task.things)
     assert measured.statistics is not None
     return replace(measured, table=table, statistics=replace(measured.statistics, arrangement=arrangement))
-
-
-def _without_lengths(quantities: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:
-    """The quantities without intervals of lengths, areas and densities: in pixels these are no measurements."""
-    for name, value in quantities.items():
-        yield name, replace(value, low=None, high=None) if number(name).power else value
 
 
 def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:

@@ -110,7 +110,7 @@ class MeasurementSettings(Settings):
         title="Spread between fields",
         description=(
             "How much the typical size differs from place to place on the specimen. One image cannot show it; several"
-            " images do. It widens the interval of the share from 1 to 100 nm."
+            " images do. It widens the intervals of the median and of the share from 1 to 100 nm."
         ),
         json_schema_extra={"unit": "%", "group": LABORATORY},
     )
@@ -139,7 +139,7 @@ class MeasurementSettings(Settings):
     calibration: Annotated[
         Calibration | None,
         BeforeValidator(lambda value: Calibration(**value) if isinstance(value, dict) else value),
-        PlainSerializer(lambda known: None if known is None else asdict(known)),
+        PlainSerializer(lambda calibration: None if calibration is None else asdict(calibration)),
     ] = Field(None, title="Calibration", description="Size of a pixel; by default from the file or its bar.")
 
     scale_uncertainty: Literal["auto"] | Annotated[float, Field(ge=0, le=50)] = Field(

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from .dataset_files import REGIONS, UNLABELLED, Region, read_regions
 from .errors import UserError
-from .label_images import LOSSY, TIFF, Labels, one_plane, read_array, read_mask, read_numbers, sha256_of
+from .label_images import LOSSY, TIFF, Labels, one_plane, read_array, read_mask, read_numbers
 from .micrograph.databar import data_bar
 from .micrograph.grey import to_grey
-from .micrograph.kinds import clean_name
+from .micrograph.kinds import clean_name, sha256_of
 from .micrograph.reader import read
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 

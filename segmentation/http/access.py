@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..models import Dataset, Job, Owned, Sample, Training
-from ..services import Refused
+from ..services import Refused, include_image, replace_image
 from ..services.access import links
 from ..services.ground import staff_log
 
@@ -49,7 +49,7 @@ def visible(request: HttpRequest, row: Thing | None) -> Thing:
     return row
 
 
-def own(request: HttpRequest, row: Thing | None, action: str = "change") -> Thing:
+def changeable(request: HttpRequest, row: Thing | None, action: str = "change") -> Thing:
     """An object that its maker or staff may change; 404 for strangers, 403 for visitors with only the link."""
     if not visible(request, row).is_changeable_by(request.user, request.visitor, action):
         raise PermissionDenied(NOT_YOURS)
@@ -63,6 +63,19 @@ def note_staff(request: HttpRequest, row: Owned) -> None:
     hers = row.owner_id == user.pk if row.owner_id else row.visitor is not None and row.visitor == request.visitor
     if user.is_authenticated and user.is_staff and (not hers or isinstance(row, Training)):
         request.staff_action = user, row, staff_log.snapshot(row)
+
+
+def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -> None:
+    """Count an image of a sample ("on"), leave it out, or count this other result of the same image ("instead")."""
+    member = sample.members.filter(pk=pk).first()
+    if included == "instead":
+        other = member or changeable(request, row_of(Job, pk))
+        request.back = address_of(sample)
+        replace_image(sample=sample, job=other)
+    elif member is None:
+        raise Http404
+    else:
+        include_image(sample=sample, job=member, included=included == "on")
 
 
 def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:
@@ -80,7 +93,7 @@ def change(
     request: HttpRequest, kind: type[Owned], pk: UUID, service: Callable[..., object], fragment: str = ""
 ) -> HttpResponse:
     """What its maker, or staff, does with a row, as service(job=row) or by its kind, and back to its page."""
-    service(**{kind.__name__.lower(): own(request, row_of(kind, pk))})
+    service(**{kind.__name__.lower(): changeable(request, row_of(kind, pk))})
     return see_other(request.back + fragment)
 
 

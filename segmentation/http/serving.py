@@ -7,7 +7,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -28,7 +28,7 @@ from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import CITATION
-from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile
+from ..models import Artifact, Dataset, Micrograph, SampleArtifact, StoredFile
 from ..services.ground import bundles
 from ..services.ground.refusal import trouble
 from ..services.learning import dataset_exports
@@ -86,8 +86,7 @@ def serve_stored(request: HttpRequest, artifact: StoredFile, *, download: bool) 
 def serve_shown(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
     """A micrograph as the viewer shows it at first."""
     name = f"{file_stem(micrograph.name)}_image.webp"
-    tag = f"{micrograph.pk}-picture"
-    return serve(request, lambda: micrograph.viewer_image.open("rb"), "image/webp", name, True, tag=tag)
+    return serve_image(request, micrograph.viewer_image, name, f"{micrograph.pk}-picture")
 
 
 def serve_tile(request: HttpRequest, tiles: FieldFile, name: str) -> HttpResponse:
@@ -137,48 +136,34 @@ def serve_text(text: str, kind: str, name: str, suffix: str) -> HttpResponse:
     return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_{suffix}", content_type=kind)
 
 
-def serve_preview(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
-    """The preview of a micrograph."""
-    name = f"{file_stem(micrograph.name)}_preview.png"
-    return serve(
-        request, lambda: micrograph.preview.open("rb"), "image/png", name, True, tag=f"{micrograph.pk}-preview"
-    )
+def serve_pieces(pieces: Iterable[str | bytes], kind: str, name: str) -> StreamingHttpResponse:
+    """A file to download that is made while it is sent."""
+    headers = {"Content-Disposition": content_disposition_header(True, name), "Cache-Control": "private, no-store"}
+    return StreamingHttpResponse(pieces, content_type=kind, headers=headers)
 
 
-def serve_dataset_preview(request: HttpRequest, image: DatasetImage) -> HttpResponse:
-    """An image of a dataset with its outlines, small."""
-    if not image.preview:
+def serve_image(request: HttpRequest, file: FieldFile, name: str, tag: str) -> HttpResponse:
+    """A stored picture (PNG or WebP), to be seen."""
+    if not file:
         raise Http404
-    name, tag = f"{file_stem(image.name)}_outlines.webp", image.preview.name
-    return serve(request, lambda: image.preview.open("rb"), "image/webp", name, True, tag=tag)
+    return serve(request, lambda: file.open("rb"), f"image/{PurePosixPath(name).suffix[1:]}", name, True, tag=tag)
 
 
 def serve_dataset(dataset: Dataset) -> StreamingHttpResponse:
     """A dataset as one ZIP file."""
-    response = StreamingHttpResponse(streamed_zip(dataset_exports.entries(dataset)), content_type="application/zip")
     stem = file_stem(f"{dataset.name.replace('/', '_')}.")
-    response["Content-Disposition"] = content_disposition_header(True, f"{stem}.zip")
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return serve_pieces(streamed_zip(dataset_exports.entries(dataset)), "application/zip", f"{stem}.zip")
 
 
-def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:
-    """A PNG or WebP of this installation."""
-    return _serve_own(request, path, f"image/{path.suffix[1:]}", True)
-
-
-def serve_model(request: HttpRequest, path: Path) -> HttpResponse:
-    """A file of a model of this installation, to download."""
-    return _serve_own(request, path, "application/octet-stream", False)
-
-
-def _serve_own(request: HttpRequest, path: Path, kind: str, inline: bool) -> HttpResponse:
+def serve_local(request: HttpRequest, path: Path, *, download: bool = False) -> HttpResponse:
+    """A file of this installation: a picture (PNG or WebP), or another one to download."""
+    kind = "application/octet-stream" if download else f"image/{path.suffix[1:]}"
     try:
         facts = path.stat()
     except OSError:
         raise Http404 from None
     tag = f"{facts.st_mtime_ns:x}-{facts.st_size:x}"
-    return serve(request, lambda: path.open("rb"), kind, path.name, inline, tag=tag)
+    return serve(request, lambda: path.open("rb"), kind, path.name, not download, tag=tag)
 
 
 def serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:

@@ -14,7 +14,7 @@ from ..core.report.wording import capital
 from ..models import Job, Sample, StoredFile
 from ..services import ask_for_files, unwritten
 from ..services.ground import bundles
-from .serving import file_stem
+from .serving import file_stem, serve_pieces
 
 
 class Zipped:
@@ -36,10 +36,7 @@ class Zipped:
 
     def response(self) -> StreamingHttpResponse:
         """The archive, made while it is sent."""
-        response = StreamingHttpResponse(streamed_zip(self._entries()), content_type="application/zip")
-        response["Content-Disposition"] = 'attachment; filename="results.zip"'
-        response["Cache-Control"] = "private, no-store"
-        return response
+        return serve_pieces(streamed_zip(self._entries()), "application/zip", "results.zip")
 
     def _entries(self) -> Iterator[tuple[str, bytes]]:
         """A folder for each result, and what is missing by name: results without files, files that have gone

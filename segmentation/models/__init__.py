@@ -30,12 +30,10 @@ A sample (many images of one specimen) is pooled once none of its images is unde
 
 from .base import AFRESH, AGAIN, LONGEST_DUE, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
 from .comparisons import Comparison
-from .datasets import Dataset, DatasetImage
-from .edits import Edit
+from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
+from .edits import Edit, Signature
 from .jobs import Artifact, ExportJob, Job, Proposals, recent_pace
 from .micrographs import Arrival, Micrograph, OutlinePreview, Segmentation, preview_path, upload_path
 from .samples import Sample, SampleArtifact
-from .signatures import Signature
 from .tokens import Delivery, Laboratory, Token, Webhook
-from .trainings import ModelDefault, Training, TrainingFile
 from .upkeep import Link, Removal, StaffAction, WorkerProcess

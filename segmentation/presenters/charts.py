@@ -230,6 +230,12 @@ class ChartedSummary(Summary):
         return [entry for entry in self.known_quantities if not (self.sizes and entry.name in self.task.figures)]
 
     @property
+    def further_listed(self) -> list[Entry]:
+        """Of these, what the first screen does not show."""
+        shown = {entry.name for entry in self.leading}
+        return [entry for entry in self.further if entry.name not in shown]
+
+    @property
     def convergence(self) -> Convergence | None:
         return Convergence.of(self)
 

@@ -174,7 +174,12 @@ class ComparedResults:
         agreement = self.result["agreement"] if self.result else None
         if not agreement or not agreement["scores"]:
             return []
-        return [_place(name, agreement["places"][name]) for name in PLACES]
+        rows = []
+        for name, (title, definition, counted) in PLACES.items():
+            objects = agreement["places"][name]
+            ids = {side: ",".join(map(str, objects[side])) for side in ("first", "second")}
+            rows.append(PlaceRow(name, title, definition, len(objects[counted]), **ids))
+        return rows
 
     @property
     def scores(self) -> list[dict[str, Any]]:
@@ -182,7 +187,10 @@ class ComparedResults:
         agreement = self.result["agreement"] if self.result else None
         names = ("precision", "recall", "f1") if self.truth == "A" else ("recall", "precision", "f1")
         return [
-            {"iou": f"{score['iou']:g}", "values": [_hundredths(score[name]) for name in names]}  # type: ignore[literal-required]
+            {
+                "iou": f"{score['iou']:g}",
+                "values": ["–" if (value := score[name]) is None else f"{value:.2f}" for name in names],  # type: ignore[literal-required]
+            }
             for score in (agreement["scores"] if agreement else [])
         ]
 
@@ -288,26 +296,11 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
     off = max(exact if limits else min(exact, finer, key=len), beside, key=len)
     off = off if float(off.replace(",", "")) else "0"
     text = f"{_sign(other - one, off) or '±'}{off} {unit}".strip() + share * (off != "0")
-    ends = _ends(write, limits) if limits else ""
+    texts = [(limit, write(abs(limit))) for limit in limits or ()]
+    ends = " to ".join(f"{_sign(limit, text)}{text}" for limit, text in texts)  # such as "−12 to +5"
     return Difference(term, after.definition, before, after, text, ends, other - one, *(limits or (None, None)))
-
-
-def _ends(write: Callable[[float], str], limits: Limits) -> str:
-    """Such as "−12 to +5"."""
-    ends = [(limit, write(abs(limit))) for limit in limits]
-    return " to ".join(f"{_sign(limit, text)}{text}" for limit, text in ends)
 
 
 def _sign(value: float, text: str) -> str:
     """The sign of a number. A number that rounds to zero, and so has the text "0", has none."""
     return "" if text == "0" else "−" if value < 0 else "+"
-
-
-def _place(name: Place, objects: Mapping[str, list[int]]) -> PlaceRow:
-    title, definition, counted = PLACES[name]
-    ids = {side: ",".join(map(str, objects[side])) for side in ("first", "second")}
-    return PlaceRow(name, title, definition, len(objects[counted]), **ids)
-
-
-def _hundredths(value: Any) -> str:
-    return "–" if value is None else f"{value:.2f}"

@@ -37,10 +37,12 @@ class DatasetPage:
     """A dataset in words, numbers and bars. For lists the IMAGES of all are fetched before, at once."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset, self.said = dataset, dict(dataset.summary)
+        self.dataset, self.summary = dataset, dict(dataset.summary)
         self.task = tasks.find(dataset.task)
         prefetch_related_objects([dataset], IMAGES)
-        self.images = [ImageLine(image, self._facts(image), _part(image)) for image in dataset.images.all()]
+        words = self.task.thing, self.task.things
+        images = dataset.images.all()
+        self.images = [ImageLine(image, facts_of(image.summary, *words), _part(image)) for image in images]
 
     @property
     def active(self) -> bool:
@@ -66,16 +68,16 @@ class DatasetPage:
         return self._findings(False)
 
     def _findings(self, error: bool) -> list[str]:
-        return [finding["sentence"] for finding in self.said.get("findings", []) if finding["error"] == error]
+        return [finding["sentence"] for finding in self.summary.get("findings", []) if finding["error"] == error]
 
     @property
     def notes(self) -> list[dict[str, str]]:
         """What was not taken from the last archives."""
-        return list(self.said.get("notes", []))
+        return list(self.summary.get("notes", []))
 
     @property
     def growth(self) -> list[dict[str, Any]]:
-        return list(self.said.get("growth", []))
+        return list(self.summary.get("growth", []))
 
     @property
     def shares(self) -> list[tuple[str, str]]:
@@ -91,7 +93,7 @@ class DatasetPage:
     @property
     def bars(self) -> list[Bar]:
         """How many objects have which size in px."""
-        sizes = self.said.get("sizes") or {}
+        sizes = self.summary.get("sizes") or {}
         counts, edges = sizes.get("counts", []), sizes.get("edges", [])
         top, wide = max(counts, default=0) or 1, WIDE / max(1, len(counts))
         return [
@@ -101,11 +103,8 @@ class DatasetPage:
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        edges = (self.said.get("sizes") or {}).get("edges", [])
+        edges = (self.summary.get("sizes") or {}).get("edges", [])
         return [(WIDE * at / max(1, len(edges) - 1), f"{edges[at]:g}") for at in range(0, len(edges), 4)]
-
-    def _facts(self, image: DatasetImage) -> str:
-        return facts_of(image.summary, self.task.thing, self.task.things)
 
 
 def facts_of(summary: Mapping[str, Any], thing: str, things: str) -> str:

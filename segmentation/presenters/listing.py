@@ -102,7 +102,7 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         owner=job.owner,
         counted="" if count is None or not statistics.get("screened", True) else f"{count:,} counted",
         number=main_number(job.summary) if job.is_done else "",
-        bars=_bars(job.summary),
+        bars=bars(_counts(job.summary)),
         warning=warning_of(job) if job.is_done else "",
         unscaled="scale not set" if count and not is_scaled(job.summary) else "",
         older=older,
@@ -128,14 +128,10 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
         owner=sample.owner,
         counted=f"{images}, {pooled.kept:,} counted" if pooled.screened else images,
         number=headline(pooled),
-        bars=_bars(sample.pooled),
+        bars=bars(_counts(sample.pooled)),
         warning="".join(warned(pooled.warnings)),
         unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
     )
-
-
-def _bars(summary: dict[str, Any]) -> str:
-    return bars(_counts(summary))
 
 
 def _counts(summary: dict[str, Any]) -> list[int]:

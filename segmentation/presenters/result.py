@@ -193,7 +193,7 @@ class Result(ChartedSummary):
         """Where the outlines come from and what people did with them, "" if a network alone made them."""
         used = self.used
         corrected = corrected_words(used)
-        by_people = f"Outlines: {corrected}, of {self.summary['found']:,}" if corrected else ""
+        by_people = f"Outlines: {corrected}" if corrected else ""
         return " ".join(f"{words}." for words in (imported_words(used), by_people) if words)
 
     @property
@@ -316,11 +316,12 @@ class Result(ChartedSummary):
     @property
     def more_facts(self) -> list[tuple[str, str]]:
         """The other settings, weights and timings."""
-        sha256 = self.summary["model"].get("sha256", "")
+        sha256, seconds = self.summary["model"].get("sha256", ""), sum(self.summary["timings"].values())
+        earlier = ", with the outlines of the earlier result" if self.summary["reused"] else ""
         return [
             *self._settings(changed=False),
             ("Their file" if self.used.get("imported") else "Weights", f"sha256 {sha256[:12]}…"),
-            ("Computing time", _seconds(self.summary["timings"], self.summary["reused"])),
+            ("Computing time", f"{significant(seconds, 2)} s{earlier}"),
         ]
 
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
@@ -397,8 +398,3 @@ def headline(numbers: Summary) -> str:
     first = next((entry for entry in numbers_known if entry.number.value is not None), None)
     term = first and ("median" if numbers.kept else first.term)
     return " ".join(filter(None, (term, first.value, first.unit))) if first else ""
-
-
-def _seconds(timings: dict[str, float], reused: bool) -> str:
-    total = f"{significant(sum(timings.values()), 2)} s"
-    return f"{total}, with the outlines of the earlier result" if reused else total

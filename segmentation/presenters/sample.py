@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
@@ -14,8 +15,8 @@ from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
-from ..core.measure.quantities import OF, Unit, Value, in_micrometres
-from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Interval, Statistics
+from ..core.measure.quantities import OF, Value, in_micrometres
+from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics
 from ..core.micrograph.pairing import rank
 from ..core.micrograph.types import common_calibration
 from ..core.report.entries import Entry, answers, known_number
@@ -130,16 +131,12 @@ class PooledResult(ChartedSummary):
         self.stored: dict[str, Any] = sample.pooled
         reported = bool(self.stored.get("of"))
         statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
-        super().__init__(statistics, values_of(self.stored) if reported else {}, **self._words())
+        words: dict[str, str] = {}
+        with suppress(UnknownTask):  # lists and API must not fail where this version does not know it
+            words = {"thing": self.task.thing, "things": self.task.things}
+        super().__init__(statistics, values_of(self.stored) if reported else {}, **words)
         self.several = self.images_pooled > 1
         self.unit: str = self.statistics.unit if self.statistics else self.stored.get("unit", "nm")
-
-    def _words(self) -> dict[str, str]:
-        """The words of its kind of analysis; lists and API must not fail where this version does not know it."""
-        try:
-            return {"thing": self.task.thing, "things": self.task.things}
-        except UnknownTask:
-            return {}
 
     @property
     def state(self) -> str:
@@ -186,14 +183,10 @@ class PooledResult(ChartedSummary):
     @cached_property
     def scale_doubt(self) -> float | None:
         """See `Summary`."""
-        jobs = Job.objects.filter(pk__in=self._counted).select_related("micrograph")
-        return common_calibration([used_calibration(job) for job in jobs]).standard_uncertainty
-
-    @property
-    def _counted(self) -> list[str]:
-        """The ids of the images in the numbers."""
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), strict=False)
-        return [pk for pk, row in rows if not row.get("excluded")]
+        counted = [pk for pk, row in rows if not row.get("excluded")]
+        jobs = Job.objects.filter(pk__in=counted).select_related("micrograph")
+        return common_calibration([used_calibration(job) for job in jobs]).standard_uncertainty
 
     @cached_property
     def curves(self) -> list[Lines]:
@@ -324,19 +317,16 @@ class PooledResult(ChartedSummary):
         paths = ("unit", "median", "intervals__median", "budget__median__ends")
         names = ("summary__quantities", *(f"summary__statistics__{path}" for path in paths))
         of_jobs = Job.objects.filter(pk__in=[job.pk for job in jobs], state=Job.State.DONE).values_list("pk", *names)
-        by_job = {
-            pk: self._median(*size) if size[1] else self._numbers(numbers or {}) for pk, numbers, *size in of_jobs
-        }
+        by_job: dict[Any, dict[str, list[Any]]] = {}
+        for pk, numbers, unit, median, interval, total in of_jobs:
+            if median:
+                size = Value(median, *(interval or (None, None)), unit, total)
+                by_job[pk] = {"numbers": [Entry.of("median", in_micrometres(size) if self.unit == "µm" else size)]}
+            else:
+                by_job[pk] = self._numbers(numbers or {})
         rows = [replace(row, **by_job.get(row.job.pk, {})) for row in rows if row.job]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
-
-    def _median(
-        self, unit: Unit, median: float, interval: Interval, total: tuple[float, float] | None
-    ) -> dict[str, list[Any]]:
-        """The median size of one image, in the unit of all together."""
-        value = Value(median, *(interval or (None, None)), unit, total)
-        return {"numbers": [Entry.of("median", in_micrometres(value) if self.unit == "µm" else value)]}
 
     def _numbers(self, quantities: dict[str, Any]) -> dict[str, list[Any]]:
         """The main numbers of one image, in the units of all together: of several classes the share of each, else

@@ -19,23 +19,23 @@ from .learning.datasets import (
 )
 from .learning.trained import begin_version, install_model, model_name_of, publish_training, report_training
 from .results.after_inspection import (
+    analyse_file,
     fail_upload,
     publish_archive,
     publish_inspection,
     publish_reading,
     replace_by_page,
-    start_archive,
+    start_analysis,
     start_images,
 )
 from .results.combined import combined_table
-from .results.comparisons import comparison_of, found_for
+from .results.comparisons import comparison_of, result_for
 from .results.edits import Outdated, alike_in, broken_edits, corrected, corrections_of, edit_job, log_of
 from .results.exports import file_of, named, publish_export, unwritten
-from .results.imports import import_outlines
 from .results.jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .results.pooling import refresh_sample
 from .results.publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
-from .results.reruns import pause_proposals, proposals_of
+from .results.reruns import import_outlines, proposals_of
 from .results.samples import (
     Scale,
     add_images,
@@ -57,9 +57,7 @@ from .results.uploads import (
     Note,
     checked_pages,
     choose_pages,
-    delete_upload,
     discard_unused,
-    example_upload,
     is_zip,
     preview_outlines,
     receive_files,

@@ -6,16 +6,21 @@ from typing import Any
 
 from django import template
 
+from ..core import tasks
 from ..core.network import cards
-from ..forms import datasets
-from ..models import Job, Micrograph
+from ..models import Dataset, Job, Micrograph
+from ..presenters.training import TrainingView
 from ..services.access import claiming
 from ..services.ground import callers
 from ..services.ground.calibration import disagreements, used_calibration
+from ..services.learning.datasets import default_group
+from ..services.learning.suggestions import Suggestion, suggestions
 from ..views import calibration
+from ..views.datasets import NEW
 from ..views.results import LEFT
 
 register = template.Library()
+MOST = 20  # trainings of a dataset
 
 
 @register.simple_tag
@@ -71,4 +76,25 @@ def may_train(user: Any) -> bool:
 @register.simple_tag(takes_context=True)
 def training_data(context: dict[str, Any], job: Job) -> dict[str, Any] | None:
     """What the form offers that makes a result training data; None where it is not for this user."""
-    return datasets.training_data(context["request"].user, job)
+    user = context["request"].user
+    if not callers.may_train(user) or job.owner_id != user.pk or not job.is_done or job.segmentation_id is None:
+        return None
+    task = tasks.find(job.get_settings().task)
+    mine = Dataset.objects.filter(owner=user, task=task.name)
+    there = [image.dataset for image in job.dataset_images.select_related("dataset")]
+    return {"datasets": list(mine), "there": there, "group": default_group(job), "task": task, "new": NEW}
+
+
+@register.simple_tag(takes_context=True)
+def trainings_of(context: dict[str, Any], dataset: Dataset) -> list[TrainingView]:
+    """The trainings on a dataset that this person may see, the newest first."""
+    user = context["request"].user
+    rows = dataset.trainings.select_related("dataset", "owner")[: 5 * MOST]
+    return [TrainingView(row) for row in rows if row.is_visible_to(user)][:MOST]
+
+
+@register.simple_tag(takes_context=True)
+def suggestions_for(context: dict[str, Any], dataset: Dataset) -> list[Suggestion]:
+    """The results of this person that would teach most."""
+    user = context["request"].user
+    return suggestions(dataset, user) if user.is_authenticated else []

@@ -45,14 +45,11 @@ def make_token(request: HttpRequest) -> HttpResponse:
     fields = {name: request.POST.get(name, "") for name in ("name", "days", "read_only")}
 
     def make(**who: Any) -> str:
-        days = (
-            None
-            if fields["days"] == NEVER
-            else next((days_offered for days_offered in tokens.DAYS if str(days_offered) == fields["days"]), 0)
-        )
-        if days == 0:
+        terms = {NEVER: None, **{str(days): days for days in tokens.DAYS}}
+        if fields["days"] not in terms:
             raise Refused("Choose when the token expires.")
-        return tokens.create_token(name=fields["name"], days=days, read_only=fields["read_only"] == "on", **who)[1]
+        options = {"days": terms[fields["days"]], "read_only": fields["read_only"] == "on"}
+        return tokens.create_token(name=fields["name"], **options, **who)[1]
 
     return _make(request, make, "token", fields)
 

@@ -96,10 +96,11 @@ def _state(read: Calibration, used: Calibration) -> str:
 def reading(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The part of an upload's picture in which its scale was read."""
     micrograph = visible(request, row_of(Micrograph, pk))
-    box, (tag, file) = box_of(micrograph), _picture(micrograph)
+    box, of_viewer = box_of(micrograph), micrograph.viewer_image
     if box is None:
         raise Http404
-    return serve(request, lambda: _crop(file, box, micrograph), "image/png", "reading.png", True, tag=f"{tag}-reading")
+    file, tag = (of_viewer or micrograph.preview), f"{micrograph.pk}-{'viewer' if of_viewer else 'preview'}-reading"
+    return serve(request, lambda: _crop(file, box, micrograph), "image/png", "reading.png", True, tag=tag)
 
 
 @require_safe
@@ -124,13 +125,6 @@ def box_of(micrograph: Micrograph) -> tuple[float, float, float, float] | None:
         return None
     inside = 0 <= x < micrograph.width and 0 <= y < micrograph.height and width > 0 and height > 0
     return (x, y, x + width, y + height) if inside else None
-
-
-def _picture(micrograph: Micrograph) -> tuple[str, Any]:
-    """Our own picture of the micrograph, the viewer's before the preview, and its tag."""
-    if micrograph.viewer_image:
-        return f"{micrograph.pk}-viewer", micrograph.viewer_image
-    return f"{micrograph.pk}-preview", micrograph.preview
 
 
 def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Micrograph) -> io.BytesIO:

@@ -22,7 +22,7 @@ from ..models.comparisons import Compared
 from ..presenters.comparison import ComparedResults, warning_of_side
 from ..presenters.listing import cards, curves
 from ..presenters.result import main_number
-from ..services import Refused, comparison_of, found_for
+from ..services import Refused, comparison_of, result_for
 from ..services.ground.calibration import used_calibration
 from ..services.results.comparisons import name_of
 from .revisions import revisions, setting_changes
@@ -46,23 +46,23 @@ def compare(request: HttpRequest) -> HttpResponse:
     if ids[0] is None or (ids[1] is None and request.GET.get("b")):
         return refused(request, Refused(NO_SUCH), reverse("results"))
     try:
-        first = visible(request, found_for(ids[0]))
+        first = visible(request, result_for(ids[0]))
         if ids[1] is None:
             return _choose(request, first)
-        second = visible(request, found_for(ids[1]))
+        second = visible(request, result_for(ids[1]))
         row = comparison_of(first, second)
     except Refused as refusal:
         return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, address_of(first))
     results = ComparedResults(row)
     if request.htmx:
         return (
-            render(request, "compare/_status.html", {"found": results})
+            render(request, "compare/_status.html", {"compared": results})
             if results.active
             else HttpResponseClientRefresh()
         )
     sides = [_side(side, letter) for side, letter in ((first, "A"), (second, "B"))]
     differs = setting_changes(*(AnalysisSettings.from_dict(side.settings) for side in (second, first)))
-    context = {"found": results, "sides": sides, "viewed": all(side["files"] for side in sides), "differs": differs}
+    context = {"compared": results, "sides": sides, "viewed": all(side["files"] for side in sides), "differs": differs}
     context["semantic"] = find(first.settings["task"]).semantic
     return render(request, "compare/compare.html", context)
 
@@ -70,7 +70,7 @@ def compare(request: HttpRequest) -> HttpResponse:
 def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
     if len(ids) > MOST_OVERLAID:
         return refused(request, Refused(TOO_MANY, 422), reverse("results"))
-    sides = [visible(request, found_for(pk)) for pk in ids]
+    sides = [visible(request, result_for(pk)) for pk in ids]
     request.back = reverse("results")
     chart = curves(sides)
     rows = cards([("sample" if isinstance(side, Sample) else "job", side.pk) for side in sides])
@@ -79,22 +79,19 @@ def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
 
 def _side(side: Compared, letter: str) -> dict[str, Any]:
     """What the page shows of one result; files: of an image, to look at it."""
-    context: dict[str, Any] = {
-        "letter": letter,
-        "name": name_of(side),
-        "page": address_of(side),
-        "files": None,
-        "row": side,
+    context = {"letter": letter, "name": name_of(side), "page": address_of(side), "files": None, "row": side}
+    context |= {"warning": warning_of_side(side)}
+    if isinstance(side, Sample):
+        return context
+    further = ["image.webp"] if side.micrograph.viewer_image else []
+    files = files_of(side, "image", side.settings["task"], "artifact", further)["files"]
+    return {
+        **context,
+        "files": files if "outlines_json" in files else None,
+        "pixel": (side.summary.get("calibration") or {}).get("nm_per_pixel"),
+        "scale": calibration_words(used_calibration(side), detail=False),
+        "corrected": side.summary["used"].get("corrected"),
     }
-    context["warning"] = warning_of_side(side)
-    if isinstance(side, Job):
-        further = ["image.webp"] if side.micrograph.viewer_image else []
-        files = files_of(side, "image", side.settings["task"], "artifact", further)["files"]
-        context["files"] = files if "outlines_json" in files else None
-        context["pixel"] = (side.summary.get("calibration") or {}).get("nm_per_pixel")
-        context["scale"] = calibration_words(used_calibration(side), detail=False)
-        context["corrected"] = side.summary["used"].get("corrected")
-    return context
 
 
 def _choose(request: HttpRequest, first: Compared) -> HttpResponse:

@@ -17,27 +17,29 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from .. import services
 from ..core import tasks
-from ..forms.datasets import DatasetForm, DescriptionForm, TrainingDataForm
 from ..http.access import (
     address_of,
     ask_to_delete,
     button,
     change,
-    own,
+    changeable,
     refused,
     reload_if_gone,
     row_of,
     see_other,
     visible,
 )
-from ..http.serving import serve_dataset, serve_dataset_preview
+from ..http.serving import file_stem, serve_dataset, serve_image
 from ..models import Dataset, DatasetImage, Job, Training
 from ..presenters.dataset import DatasetPage
 from ..services import Refused
 from ..services.access.links import check_open
 from ..services.ground.callers import may_train
-from ..services.learning.datasets import UNNAMED
+from .upload import to_uuid
 
+DESCRIBED = ("name", "material", "instrument", "licence")
+NEW, WHOLE = "new", "whole"
+SIDES = ("top", "left", "bottom", "right")
 NOT_FOUND = "This dataset is gone: choose another one."
 NO_FILE = "Choose the ZIP archive first."
 UNREADABLE = "The form is not complete: choose a dataset, and whether the whole image or a rectangle was checked."
@@ -60,14 +62,11 @@ def datasets(request: HttpRequest) -> HttpResponse:
 
 
 def _new(request: HttpRequest) -> HttpResponse:
-    form = DatasetForm(request.POST)
     request.back = reverse("datasets")
-    if not form.is_valid():
-        raise Refused(UNNAMED, 422)
-    dataset = services.create_dataset(
-        user=request.user, task=form.cleaned_data["task"], class_names=form.classes(), **form.described()
-    )
-    return see_other(address_of(dataset))
+    names = request.POST.get("class_names", "").split(",")
+    task = request.POST.get("task", "")
+    new = services.create_dataset(user=request.user, task=task, class_names=names, **_described(request))
+    return see_other(address_of(new))
 
 
 @require_safe
@@ -99,7 +98,8 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def preview(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
     """An image with its outlines, small."""
-    return serve_dataset_preview(request, get_object_or_404(visible(request, row_of(Dataset, pk)).images, pk=image))
+    row = get_object_or_404(visible(request, row_of(Dataset, pk)).images, pk=image)
+    return serve_image(request, row.preview, f"{file_stem(row.name)}_outlines.webp", row.preview.name)
 
 
 @require_safe
@@ -111,12 +111,8 @@ def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
 @require_POST
 def describe(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Describe it otherwise, or share it."""
-    form = DescriptionForm(request.POST)
-    form.is_valid()
-    texts = {name: str(form.cleaned_data.get(name, "")) for name in form.fields}
-    return change(
-        request, Dataset, pk, partial(services.change_dataset, shared=request.POST.get("shared") == "on", **texts)
-    )
+    shared = request.POST.get("shared") == "on"
+    return change(request, Dataset, pk, partial(services.change_dataset, shared=shared, **_described(request)))
 
 
 @require_POST
@@ -141,7 +137,7 @@ check = button(Dataset, services.check_again)
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    row = own(request, row_of(Dataset, pk), "delete")
+    row = changeable(request, row_of(Dataset, pk), "delete")
     if request.method != "POST":
         count = row.images.count()
         sentence = (
@@ -165,7 +161,7 @@ def remove(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
     """Ask, then take an image out."""
     if request.method == "POST":
         return _change_image(request, pk, image, services.remove_image)
-    row = own(request, row_of(Dataset, pk))
+    row = changeable(request, row_of(Dataset, pk))
     name = get_object_or_404(row.images, pk=image).name
     sentence = (
         f"“{name}” and its labels will be removed from the dataset “{row.name}”. Its result stays, if it is there."
@@ -179,39 +175,47 @@ def use(request: HttpRequest, pk: UUID) -> HttpResponse:
     back = reverse("job", args=[pk])
     if request.method != "POST":
         return redirect(back)
-    job, form = visible(request, row_of(Job, pk)), TrainingDataForm(request.POST)
+    job, fields = visible(request, row_of(Job, pk)), request.POST
     try:
         check_open(job, request.user, request.visitor)
-        if not form.is_valid():
-            raise Refused(UNREADABLE, 422)
-        chosen = _chosen(request, form)
-        fields = form.cleaned_data
-        terms = {"group": fields["group"], "consent": fields["consent"], "reviewed": fields["reviewed"]}
+        ticks = {name: bool(fields.get(name)) for name in ("consent", "reviewed")}
+        terms = {**ticks, "region": _region(request), "group": fields.get("group", "")}
         with transaction.atomic():  # a refused image leaves no empty dataset
-            if chosen is None:
-                described = form.described()
-                task = job.get_settings().task
-                chosen = services.create_dataset(user=request.user, task=task, **described)
-            services.use_as_training_data(job=job, dataset=chosen, user=request.user, region=form.region(), **terms)
+            chosen = _chosen(request, job)
+            services.use_as_training_data(job=job, dataset=chosen, user=request.user, **terms)
     except Refused as refusal:
         return refused(request, refusal, f"{back}#training-data")
     return see_other(address_of(chosen))
 
 
-def _chosen(request: HttpRequest, form: TrainingDataForm) -> Dataset | None:
-    try:
-        pk = form.chosen()
-    except ValueError:
-        raise Refused(UNREADABLE, 422) from None
+def _chosen(request: HttpRequest, job: Job) -> Dataset:
+    """The dataset that the form names, or a new one."""
+    if request.POST.get("dataset") == NEW:
+        task = job.get_settings().task
+        return services.create_dataset(user=request.user, task=task, **_described(request))
+    pk = to_uuid(request.POST.get("dataset", ""))
     if pk is None:
-        return None
+        raise Refused(UNREADABLE, 422)
     try:
-        return own(request, row_of(Dataset, pk))
+        return changeable(request, row_of(Dataset, pk))
     except Http404:
         raise Refused(NOT_FOUND, 404) from None
 
 
+def _region(request: HttpRequest) -> list[int] | None:
+    """None for the whole image; a side that was not typed is -1, which no image has."""
+    try:
+        whole = request.POST["extent"] == WHOLE
+        return None if whole else [int(request.POST.get(side) or -1) for side in SIDES]
+    except (KeyError, ValueError):
+        raise Refused(UNREADABLE, 422) from None
+
+
+def _described(request: HttpRequest) -> dict[str, str]:
+    return {name: request.POST.get(name, "") for name in DESCRIBED}
+
+
 def _change_image(request: HttpRequest, pk: UUID, image: UUID, service: Callable[..., object]) -> HttpResponse:
-    row = own(request, row_of(Dataset, pk))
+    row = changeable(request, row_of(Dataset, pk))
     chosen: DatasetImage = get_object_or_404(row.images.select_related("dataset"), pk=image)
     return change(request, Dataset, pk, lambda dataset: service(image=chosen))

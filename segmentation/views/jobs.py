@@ -28,7 +28,7 @@ from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm, settings_sent
-from ..http.access import ask_to_delete, button, link_page, own, reload_if_gone, row_of, see_other, visible
+from ..http.access import ask_to_delete, button, changeable, link_page, reload_if_gone, row_of, see_other, visible
 from ..http.serving import files_of, serve_shown, serve_stored, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
@@ -120,7 +120,7 @@ retry = button(Job, services.retry_job)
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    job = own(request, row_of(Job, pk), "delete")
+    job = changeable(request, row_of(Job, pk), "delete")
     if request.method != "POST":
         others = len(revisions(job, request.user, request.visitor)) - 1
         stay = f" Its other versions ({others}) and the image stay." if others else ""
@@ -228,7 +228,7 @@ def measure_corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The corrected outlines measured as a new job; asked twice, it is the same one."""
     if request.method != "POST":
         return redirect("job", pk)
-    job = own(request, row_of(Job, pk))
+    job = changeable(request, row_of(Job, pk))
     token = f"corrections {job.pk} {job.edit_count}"
     new = services.finish_corrections(job=job, settings=job.get_settings(), token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
@@ -239,7 +239,7 @@ def cut(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Possible cuts made, by their places in the list, and the corrected outlines measured as a new job."""
     if request.method != "POST":
         return redirect("job", pk)
-    job, who = own(request, row_of(Job, pk)), {"user": request.user, "visitor": request.visitor}
+    job, who = changeable(request, row_of(Job, pk)), {"user": request.user, "visitor": request.visitor}
     texts = request.POST.get("cuts", "").split()
     with one_edit(address=request.address_hash, **who):
         make_cuts(job=job, places={int(text) for text in texts if text in PLACES}, **who)
@@ -251,7 +251,7 @@ def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The outlines in a file of another tool measured as a new job."""
     if request.method != "POST":
         return redirect("job", pk)
-    job, file = own(request, row_of(Job, pk)), request.FILES.get("outlines")
+    job, file = changeable(request, row_of(Job, pk)), request.FILES.get("outlines")
     request.back += "#other-outlines"
     if file is None:
         raise services.Refused(NO_FILE)
@@ -339,7 +339,8 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     may_change = job.is_changeable_by(request.user, request.visitor)
     for_rerun = bool(extra.get("rerun_open"))
     width = _text(settings_calibration(job), job)
-    typed = request.POST.get("width", width)
+    typed, outlines = request.POST.get("width", width), job.segmentation
+    has_weights = outlines is not None and outlines.model_name != MASKS
     context = {
         **_state(job),
         "revisions": listed,
@@ -368,7 +369,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "rerun_width": typed if for_rerun else width,
         "token": uuid4().hex,
         **_signatures(request, job),
-        "model_changed": _model_changed(job),
+        "model_changed": has_weights and outlines.weights not in {card.sha256 for card in cards.available()},
         **extra,
     }
     if not job.is_done:
@@ -389,14 +390,6 @@ def _signatures(request: HttpRequest, job: Job) -> dict[str, Any]:
     printed = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
     may = meanings_for(job, user) if is_open(job, user, request.visitor) else []
     return {"signatures": signed, "digests": digests(signed), "meanings": may, **printed}
-
-
-def _model_changed(job: Job) -> bool:
-    """Whether the model has other weights now than when this result was made."""
-    segmentation = job.segmentation
-    if segmentation is None or segmentation.model_name == MASKS:
-        return False
-    return segmentation.weights not in {card.sha256 for card in cards.available()}
 
 
 def _files(job: Job) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path, PurePath
@@ -24,7 +25,7 @@ from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
 from ..core.network.package import BadPackage, package
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
-from ..http.serving import serve_model, serve_picture
+from ..http.serving import serve_local
 from ..presenters.training import TrainedModel
 from ..services.ground.limits import most_pixels
 from ..services.results.models_offered import (
@@ -38,7 +39,7 @@ from ..services.results.models_offered import (
 )
 
 FORMATS = ["WEBP"]
-CAPTION = 0x010E  # of EXIF, as core.report.example writes it
+CAPTION = 0x010E  # of EXIF, as core.report.picture writes it
 KIND_PICTURE = 192, 144  # px
 COLOUR = 86, 180, 233
 
@@ -61,7 +62,9 @@ def help_page(request: HttpRequest) -> HttpResponse:
 def models(request: HttpRequest) -> HttpResponse:
     """Every model that can be chosen, by what it measures."""
     titles, kinds = {task.name: task.title for task in tasks.every()}, dict[str, list[cards.ModelCard]]()
-    here = _offered(request.user)
+    here: list[cards.ModelCard] = []
+    with suppress(OSError, ValueError):  # of a released card, of which the system checks tell
+        here = offered(request.user)
     trained_models = trained([card.name for card in here])
     for card in here:
         if card.name not in trained_models:
@@ -107,7 +110,7 @@ def example(request: HttpRequest, name: str, which: str) -> HttpResponse:
         path = cards.picture_of(card_for(request.user, name), which)
     except (OSError, ValueError, cards.UnknownModel):
         raise Http404 from None
-    return serve_picture(request, path)
+    return serve_local(request, path)
 
 
 @require_safe
@@ -121,7 +124,7 @@ def weights(request: HttpRequest, name: str) -> HttpResponse:
     paths = {path.name: path for path in (card.weights.with_suffix(end or card.weights.suffix) for end in ends)}
     if name not in paths:
         raise Http404
-    return serve_model(request, paths[name])
+    return serve_local(request, paths[name], download=True)
 
 
 @require_safe
@@ -164,14 +167,6 @@ def _small(path: Path | None, task: str) -> bytes:
     return webp.getvalue()
 
 
-def _offered(user: Any) -> list[cards.ModelCard]:
-    """The cards for this person; none where a released card cannot be read. The system checks then say why."""
-    try:
-        return offered(user)
-    except (OSError, ValueError):
-        return []
-
-
 def _card_for(request: HttpRequest, name: str) -> cards.ModelCard:
     try:
         return card_for(request.user, name)
@@ -182,11 +177,13 @@ def _card_for(request: HttpRequest, name: str) -> cards.ModelCard:
 def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
     base = " ".join(card.training[name] for name in ("start_from", "start_version") if card.training.get(name))
     encoder = card.training.get("pretrained", "")
+    # The training step of published weights, and the criterion by which it was the best.
+    steps = [choice.partition(":")[0] for choice in card.training.get("choices", ()) if choice.endswith("(published)")]
     return [
         ("Name", card.name),
         ("Version", card.version),
         *[(term, name) for term, name in (("Base model", base), ("Encoder started from", encoder)) if name],
-        *_published(card.training.get("choices", ())),
+        *[("Weights are from", f"training {step.replace(' by ', ', the best by ', 1)}") for step in steps],
         ("Licence of the weights", card.licence or "not stated"),
         ("Size of the weights", _size(card)),
         *_read_by_task(card),
@@ -200,12 +197,6 @@ def _read_by_task(card: cards.ModelCard) -> Sequence[tuple[str, str]]:
         return [("Kind of analysis", str(error))]
 
 
-def _published(choices: Iterable[str]) -> list[tuple[str, str]]:
-    """The training step of the weights, and the criterion by which it was the best."""
-    published = [chosen.partition(":")[0] for chosen in choices if chosen.endswith("(published)")]
-    return [("Weights are from", f"training {training.replace(' by ', ', the best by ', 1)}") for training in published]
-
-
 def _size(card: cards.ModelCard) -> str:
     try:
         return filesizeformat(card.size)
@@ -217,17 +208,16 @@ def _figures_of(card: cards.ModelCard) -> list[str]:
     return [name for name in FIGURES if any(name in score for score in card.scores)]
 
 
-def _figure(name: str, value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}" if name in FRACTIONS else f"{value:.1f}"
-
-
 def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
     """Data set, split, and the figures in the order of `_figures`; a dash where one is missing."""
     return [
         {
             "data": score["data"],
             "split": score["split"],
-            "figures": [(FIGURES[name][0], _figure(name, score.get(name))) for name in _figures_of(card)],
+            "figures": [
+                (FIGURES[name][0], f"{score[name]:{'.3f' if name in FRACTIONS else '.1f'}}" if name in score else "–")
+                for name in _figures_of(card)
+            ],
         }
         for score in card.scores
     ]

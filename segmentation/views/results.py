@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +14,7 @@ from django.core.paginator import Paginator
 from django.db.models import Case, Exists, F, FloatField, OuterRef, Q, QuerySet, Value, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Lower, NullIf
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -23,6 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ..forms.settings import models_by_task
 from ..http.access import ask_to_delete, see_other
+from ..http.serving import serve_pieces
 from ..http.zipped import Zipped
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
@@ -35,12 +35,7 @@ from .upload import ACCEPTED, to_uuid
 A_PAGE = 50
 LONGEST = 100  # characters that are searched for
 UNDER_WAY = "under-way"
-STATES = {
-    "done": "Done",
-    UNDER_WAY: "Under way",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
-}
+STATES = {"done": "Done", UNDER_WAY: "Under way", "failed": "Failed", "cancelled": "Cancelled"}
 SHOWN = {"images": "Images", "samples": "Samples"}
 SORTS = {
     "-made": "Newest first",
@@ -70,10 +65,18 @@ def results(request: HttpRequest) -> HttpResponse:
     """The list, by the query's choices; for HTMX only its fragment, which asks again while something runs."""
     listed = entries(request, request.GET)
     page = Paginator(listed, A_PAGE).get_page(request.GET.get("page"))
-    page_cards = cards(
-        [(kind, pk) for kind, pk, *_ in page], _older(request, [pk for kind, pk, *_ in page if kind == "job"])
-    )
-    archives = _archives(request)
+    newest = [pk for kind, pk, *_ in page if kind == "job"]
+    images = Job.objects.filter(pk__in=newest).values("micrograph")
+    versions = _mine(request).filter(micrograph__in=images).exclude(pk__in=newest)
+    older = Counter(versions.order_by().values_list("micrograph", flat=True))
+    page_cards = cards([(kind, pk) for kind, pk, *_ in page], older)
+    # Of images for single analyses: those that are being unpacked, or that left something out.
+    every = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
+    archives = [
+        archive
+        for archive in every.exclude(asked={}).order_by("created")
+        if not archive.is_finished or archive.notes or archive.error
+    ]
     context = {
         "page": page,
         "cards": page_cards,
@@ -191,20 +194,6 @@ def _sort(query: QueryDict) -> str:
     return query["sort"] if query.get("sort") in SORTS else "-made"
 
 
-def _older(request: HttpRequest, newest: list[Any]) -> Counter[Any]:
-    """How many earlier versions the images of these jobs have, by micrograph."""
-    images = Job.objects.filter(pk__in=newest).values("micrograph")
-    others = _mine(request).filter(micrograph__in=images).exclude(pk__in=newest)
-    return Counter(others.order_by().values_list("micrograph", flat=True))
-
-
-def _archives(request: HttpRequest) -> list[Micrograph]:
-    """Archives of images for single analyses that are being unpacked, or that left something out."""
-    mine = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
-    archives = mine.exclude(asked={}).order_by("created")
-    return [archive for archive in archives if not archive.is_finished or archive.notes or archive.error]
-
-
 def _ticked(request: HttpRequest) -> tuple[list[Job], list[Sample]]:
     """The results and samples of the caller that the form names, or all that its filter finds."""
     if request.POST.get("all"):
@@ -243,10 +232,7 @@ def _table(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     first = next(pieces, None)
     if first is None:
         raise Refused(NO_FILES, 409)
-    response = StreamingHttpResponse(chain([first], pieces), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="objects.csv"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return serve_pieces(chain([first], pieces), "text/csv; charset=utf-8", "objects.csv")
 
 
 def _delete(request: HttpRequest, heads: list[Job], samples: list[Sample]) -> HttpResponse:
@@ -256,10 +242,8 @@ def _delete(request: HttpRequest, heads: list[Job], samples: list[Sample]) -> Ht
     every = list(_mine(request).filter(micrograph__in={job.micrograph_id for job in heads}))
     total = len(heads) + len(samples)
     if "sure" in request.POST:
-        stay = _deleted([partial(delete_job, job=job) for job in every], [job.micrograph_id for job in every])
-        stay |= _deleted(
-            [partial(delete_sample, sample=sample) for sample in samples], [sample.pk for sample in samples]
-        )
+        stay = {job.micrograph_id for job in every if not _is_deleted(delete_job, job=job)}
+        stay |= {sample.pk for sample in samples if not _is_deleted(delete_sample, sample=sample)}
         if count := total - len(stay):
             messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
         if stay:
@@ -284,12 +268,10 @@ def _delete(request: HttpRequest, heads: list[Job], samples: list[Sample]) -> Ht
     )
 
 
-def _deleted(services: list[Callable[[], object]], ids: list[Any]) -> set[Any]:
-    """Delete what may be deleted; the ids of signed ones, which stay."""
-    stay = set()
-    for service, pk in zip(services, ids, strict=True):
-        try:
-            service()
-        except Refused:
-            stay.add(pk)
-    return stay
+def _is_deleted(service: Callable[..., object], **row: Any) -> bool:
+    """Delete a row; False of a signed one, which stays."""
+    try:
+        service(**row)
+    except Refused:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Samples: the page of one with its images, and what can be done with them."""
+"""Samples: the page of one with its images, and what can be done with them; the private links of samples and jobs."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ from ..http.access import (
     ask_to_delete,
     button,
     change,
+    changeable,
+    count_image,
     link_page,
-    own,
     refused,
     reload_if_gone,
     row_of,
     see_other,
     visible,
 )
-from ..http.serving import files_of, serve_stored
+from ..http.serving import files_of, serve_pieces, serve_stored
 from ..middleware import sender
 from ..models import Job, Sample
 from ..presenters.progress import Progress
 from ..presenters.sample import PooledResult
 from ..services import Refused
+from ..services.access import links
 from ..services.ground.calibration import width_text
 from ..services.results.combined import pooled_coco
 from ..services.results.uploads import discard_unused
@@ -46,6 +48,8 @@ from .upload import ACCEPTED
 
 SAID = 5  # remarks on added files that are shown at the top; all of them are kept below
 NO_FILES = "Choose the images to add first."
+WAYS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}
+NO_DATE = "Choose the day on which the link ends."
 
 
 @require_safe
@@ -84,7 +88,7 @@ def images(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     """More images for a sample, with its own settings."""
-    sample = own(request, row_of(Sample, pk))
+    sample = changeable(request, row_of(Sample, pk))
     if request.method != "POST":  # the address of an answer to the form, opened once more
         return redirect(address_of(sample))
     files = request.FILES.getlist("file")
@@ -107,18 +111,8 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
     """Count an image in or leave it out; "instead" counts another result of an image of the sample."""
-    sample = own(request, row_of(Sample, pk))
-    chosen = sample.members.filter(pk=job).first()
-    included = request.POST.get("included", "")
-    try:
-        if included == "instead":
-            services.replace_image(sample=sample, job=chosen or own(request, row_of(Job, job)))
-        elif chosen is None:
-            raise Http404
-        else:
-            services.include_image(sample=sample, job=chosen, included=included == "on")
-    except Refused as refusal:
-        return refused(request, refusal, address_of(sample))
+    sample = changeable(request, row_of(Sample, pk))
+    count_image(request, sample, job, request.POST.get("included", ""))
     return see_other(f"{address_of(sample)}#image-{job}")
 
 
@@ -136,7 +130,7 @@ cancel = button(Sample, services.cancel_sample)
 @require_http_methods(["GET", "HEAD", "POST"])
 def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Measure all images with another scale, from their outlines."""
-    sample = own(request, row_of(Sample, pk))
+    sample = changeable(request, row_of(Sample, pk))
     if request.method != "POST":
         return redirect(address_of(sample))
     form = ScaleForm(request.POST)
@@ -149,7 +143,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    sample = own(request, row_of(Sample, pk), "delete")
+    sample = changeable(request, row_of(Sample, pk), "delete")
     if request.method != "POST":
         count = sample.members.count()
         sentence = (
@@ -174,10 +168,24 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     sample = visible(request, row_of(Sample, pk))
     if not sample.pooled.get("of"):
         raise Http404
-    response = StreamingHttpResponse(pooled_coco(sample), content_type="application/json")
-    response["Content-Disposition"] = f'attachment; filename="{sample.pk}_coco.json"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return serve_pieces(pooled_coco(sample), "application/json", f"{sample.pk}_coco.json")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def link(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
+    """Change the link as a button of its form says."""
+    row = changeable(request, (Sample if kind == "sample" else Job).objects.filter(pk=pk).first())
+    if request.method != "POST":
+        return redirect(request.back)
+    request.back += "#link"
+    way, ends = request.POST.get("do", "end"), ""
+    if way == "end":
+        ends = request.POST.get("ends", "")
+        ends = request.POST.get("day", "") if ends == "day" else ends
+    if way not in WAYS or (way == "end" and not ends):
+        raise Refused(NO_DATE)
+    links.change_link(row=row, ends=ends, **WAYS[way])
+    return see_other(request.back)
 
 
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ..http.access import (
     ask_to_delete,
     button,
     change,
-    own,
+    changeable,
     refused,
     reload_if_gone,
     row_of,
@@ -118,7 +118,7 @@ def share(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    row = own(request, row_of(Training, pk), "delete")
+    row = changeable(request, row_of(Training, pk), "delete")
     view = TrainingView(row)
     if request.method != "POST":
         model = " Its model will be deleted, too. Results of this model stay." if row.model_name else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -29,6 +29,12 @@ STAGES = {
     "network": "Run the network",
     "labels": "Separate the objects",
     "measure": "Measure",
+}
+OF_QUEUES = {
+    "waiting": ("waiting", "Rows that wait."),
+    "running": ("running", "Rows at work."),
+    "workers": ("workers", "Workers that are alive."),
+    "oldest_seconds": ("oldest", "How long the first has waited."),
 }
 
 
@@ -89,37 +95,29 @@ def status(request: HttpRequest) -> HttpResponse:
     return render(request, "status.html", context)
 
 
+def _gauge(name: str, words: str, labels: list[str], values: Iterable[tuple[list[str], float]]) -> Metric:
+    family = GaugeMetricFamily(f"deepsegm_{name}", words, labels=labels)
+    for of, value in values:
+        family.add_metric(of, value)
+    return family
+
+
 class Rows(Collector):
     """What the rows say, counted when somebody asks."""
 
     def collect(self) -> Iterator[Metric]:
-        rows = GaugeMetricFamily("deepsegm_rows", "Rows by kind and state.", labels=["kind", "state"])
-        for kind, state, count in health.states():
-            rows.add_metric([kind, state], count)
-        yield rows
-        fields = {"waiting": "Rows that wait.", "running": "Rows at work.", "workers": "Workers that are alive."}
-        families = {
-            name: GaugeMetricFamily(f"deepsegm_queue_{name}", words, labels=["queue"]) for name, words in fields.items()
-        }
-        oldest = GaugeMetricFamily("deepsegm_queue_oldest_seconds", "How long the first has waited.", labels=["queue"])
-        for queue in health.queues():
-            for name, family in families.items():
-                family.add_metric([queue.queue], getattr(queue, name))
-            oldest.add_metric([queue.queue], queue.oldest)
-        yield from (*families.values(), oldest)
+        rows = (([kind, state], count) for kind, state, count in health.states())
+        yield _gauge("rows", "Rows by kind and state.", ["kind", "state"], rows)
+        queues = health.queues()
+        for name, (field, words) in OF_QUEUES.items():
+            yield _gauge(f"queue_{name}", words, ["queue"], (([row.queue], getattr(row, field)) for row in queues))
         for name, size in health.disk().items():
             if size is not None:
                 yield GaugeMetricFamily(f"deepsegm_disk_{name}_bytes", f"Bytes, {name}.", value=size)
-        checks = GaugeMetricFamily("deepsegm_check_ok", "1 if a check of /readyz is passed.", labels=["check"])
-        for check in health.readiness():
-            checks.add_metric([check.name], float(check.ok))
-        yield checks
-        stages = GaugeMetricFamily(
-            "deepsegm_stage_seconds", "Mean seconds a job, of the latest jobs.", labels=["stage"]
-        )
-        for stage, seconds in health.slowest_stages():
-            stages.add_metric([stage], seconds)
-        yield stages
+        checks = (([check.name], float(check.ok)) for check in health.readiness())
+        yield _gauge("check_ok", "1 if a check of /readyz is passed.", ["check"], checks)
+        stages = (([stage], seconds) for stage, seconds in health.slowest_stages())
+        yield _gauge("stage_seconds", "Mean seconds a job, of the latest jobs.", ["stage"], stages)
 
     def describe(self) -> list[Metric]:
         return []  # so that registering it asks no database

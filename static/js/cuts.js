@@ -62,7 +62,7 @@ export function control(box, cuts, changed) {
   const steps = [...new Set(cuts.list.map(({ chance }) => Math.floor(100 * chance)))].sort((a, b) => a - b);
   const show = () => {
     const { shown } = cuts;
-    one("count").textContent = String(cuts.list.length);
+    one("count").textContent = String(cuts.list.filter(({ chance }) => chance >= seen.least).length);
     one("more").hidden = !seen.on;
     one("words").textContent = percent(seen.least);
     one("right").textContent = `about ${Math.round(shown.reduce((sum, { chance }) => sum + chance, 0))} of ${shown.length} right`;

@@ -127,9 +127,9 @@ box.addEventListener("click", (event) => {
 form.addEventListener("input", (event) => {
   if (event.target.closest("details, #kinds, .kinds") && shown) later(SETTLED_MS);
 });
-form.addEventListener("submit", (event) => {
-  if (event.submitter?.name === "remove") return;
+form.addEventListener("submit", () => {
   clearTimeout(timer);
   asking?.abort();
 });
+form.addEventListener("refused", ask);
 look();

@@ -57,6 +57,12 @@ export function sentenceFor(status) {
   return "The file could not be stored just now. Try again in a moment.";
 }
 
+export function notStarted(status) {
+  if (status === 401) return "You are signed out. Sign in again in another tab, then press the button once more.";
+  if (status === 403) return "This page is too old to start an analysis. Reload it and choose the images again.";
+  return "The analysis could not be started just now. Try again in a moment.";
+}
+
 // So many files are not yet there; wanted: the analysis is to start as soon as they are.
 export function stillSending(busy, wanted = false) {
   if (!busy) return "";

@@ -1,9 +1,9 @@
 // The upload page: sends each chosen file at once, shows its card and fills in the width.
-// Without this module the page is a plain form that does the same in one go.
+// Without this module the page is a plain form for one file.
 
 import { everything, isJunk } from "./dropped.js";
 import { SampleFields } from "./sample-fields.js";
-import { Queue, archiveName, itemsOf, sentenceFor, stillSending } from "./upload-queue.js";
+import { Queue, archiveName, itemsOf, notStarted, sentenceFor, stillSending } from "./upload-queue.js";
 import { OWN, badgeFor, fieldsIn, state, statedIn } from "./width.js";
 
 const form = document.getElementById("analyse");
@@ -16,11 +16,12 @@ const main = {
   badge: document.getElementById("width_badge"),
   name: document.querySelector("#main-width [data-width-name]"),
 };
+const problems = document.getElementById("problems");
 const COMPACT = 8; // from so many images on the cards are small
 const ASK_MS = 700; // between two questions about what is still being read
 const ASKED_AT_ONCE = 50;
 const sample = new SampleFields(document.getElementById("sample-fields"), () => arrange());
-const queue = new Queue(send, cards.children.length > 0);
+const queue = new Queue(send, false);
 let mirrored = null;
 
 // ---- one file -----------------------------------------------------------------------------------
@@ -95,7 +96,7 @@ function send({ file, sides, quick, shown }) {
   request.send(body);
 }
 
-// Which files belong together is asked of the server, so that script, plain form and archives have one rule.
+// Which files belong together is asked of the server, so that script and archives have one rule.
 async function pair(files) {
   const names = files.map((each) => each.path);
   if (names.length === 1) return { images: [[names[0], []]] };
@@ -126,6 +127,7 @@ async function take(files, name = "") {
 
 const pending = () => [...cards.querySelectorAll("[data-pending]")];
 const unread = () => [...cards.querySelectorAll("[data-pending], [data-reading]")];
+const cardOf = (id) => cards.querySelector(`[data-upload="${id}"], [data-pending="${id}"]`);
 const idOf = (card) => card.dataset.pending ?? card.dataset.upload;
 const dropped = new Set(); // cards that the user has removed
 let asking = null;
@@ -200,7 +202,7 @@ function forgive(input) {
   input.removeAttribute("aria-invalid");
   for (const said of input.closest(".field, .rule").querySelectorAll(".wrong-text")) said.remove();
   if (!form.querySelector("[aria-invalid]")) document.querySelector("#problems [data-marked]")?.remove();
-  if (!document.querySelector("#problems li")) document.getElementById("problems")?.remove();
+  if (!problems.querySelector("li")) problems.hidden = true;
 }
 
 // A lone image is described by the main field, which mirrors the card's. Of several each has a field, unless a width
@@ -302,10 +304,9 @@ function guard(started = false) {
   else form.requestSubmit();
 }
 
-function submitted(event) {
-  if (event.submitter?.name === "remove") return;
+async function submitted(event) {
+  event.preventDefault();
   if (busy()) {
-    event.preventDefault();
     wanted = true;
     refused = refusals();
     guard();
@@ -313,19 +314,60 @@ function submitted(event) {
   }
   const wrong = [main, ...uploads().map(fieldOf)].find(({ input, source }) => !input.disabled && badgeFor(input.value, source.value, null).status === "bad");
   if (wrong) {
-    event.preventDefault();
     wrong.input.setAttribute("aria-invalid", "true");
     wrong.input.focus();
     document.getElementById("why").textContent = "Check the width that is marked.";
     return;
   }
   if (!uploads().length && !pending().length) {
-    event.preventDefault();
     document.getElementById("why").textContent = "Choose at least one image first, or try the sample.";
     picker.focus();
     return;
   }
-  setTimeout(() => guard(true));
+  guard(true);
+  const sent = [...new FormData(form)].filter(([, value]) => typeof value === "string");
+  const answer = await fetch(form.dataset.start, { method: "POST", body: new URLSearchParams(sent) }).catch(() => null);
+  const response = (await answer?.json().catch(() => null)) ?? { problems: [{ name: "", sentence: notStarted(answer?.status ?? 0) }] };
+  if (response.location) location.assign(response.location);
+  else explain(response);
+}
+
+// What is wrong stands beside its field, on the card of its image, or above the form.
+function explain({ problems: notes, fields = {}, questions = {}, started = [] }) {
+  for (const old of form.querySelectorAll("p.wrong-text[role=alert], [data-sure]")) old.remove();
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  for (const id of started) cardOf(id)?.remove();
+  const notMarked = Object.entries(fields).filter(([name, sentence]) => !mark(name, sentence));
+  for (const [id, html] of Object.entries(questions)) {
+    cardOf(id).querySelector("[data-badge]").before(fragmentOf(html));
+    cardOf(id).querySelector("[data-doubts]").replaceChildren();
+  }
+  const lines = [...notes, ...notMarked.map(([, sentence]) => ({ name: "", sentence }))].map(({ name, sentence }) => {
+    const line = document.createElement("li");
+    line.append(...(name ? [Object.assign(document.createElement("b"), { textContent: name }), ": "] : []), sentence);
+    line.toggleAttribute("data-marked", sentence === form.dataset.marked);
+    return line;
+  });
+  problems.querySelector("ul").replaceChildren(...lines);
+  problems.hidden = false;
+  arrange();
+  form.dispatchEvent(new Event("refused"));
+  const first = form.querySelector("[aria-invalid=true]:enabled");
+  if (first) first.focus();
+  else problems.scrollIntoView({ block: "nearest" });
+}
+
+// Whether there is such a field to mark.
+function mark(name, sentence) {
+  const named = form.elements.namedItem(name);
+  const field = named instanceof RadioNodeList ? named[0] : named;
+  const box = field?.closest(".field, .rule");
+  if (!box) return false;
+  field.setAttribute("aria-invalid", "true");
+  const text = Object.assign(document.createElement("p"), { className: "wrong-text", role: "alert", textContent: sentence });
+  box.insertBefore(text, box.querySelector(":scope > .hint"));
+  for (let fold = box.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  return true;
 }
 
 // ---- events -------------------------------------------------------------------------------------
@@ -361,8 +403,7 @@ for (const input of [picker, document.getElementById("folder"), document.getElem
 cards.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  if (button.name === "remove") {
-    event.preventDefault();
+  if ("remove" in button.dataset) {
     removed(button.closest(".card"));
   } else if ("pages" in button.dataset) {
     takePages(button.closest(".card"), button);
@@ -386,12 +427,9 @@ window.addEventListener("pageshow", (event) => {
   guard();
 });
 
-// "Back" from the result to a page that answered a form with errors is not to ask about sending the form again.
-history.replaceState(history.state, "", location.href);
 picker.multiple = true;
 // Fingers drop nothing, and a phone offers its gallery only where any picture is accepted.
 if (matchMedia("(hover: none) and (pointer: coarse)").matches) picker.accept += ",image/*";
 else document.querySelector("[data-drop-text]").textContent = "Drop images here";
 arrange();
-askSoon();
 form.querySelector("[aria-invalid=true]:enabled")?.focus();

@@ -85,13 +85,8 @@ SPECIMENS = (
 
 # Of two kinds of field, near one half: median (nm) of the smaller, of the larger, and the share of the smaller.
 OF_TWO_KINDS = (
-    (80, 130, 1 / 2),
-    (70, 150, 1 / 2),
-    (40, 200, 1 / 2),
-    (60, 180, 2 / 5),
-    (50, 120, 1 / 3),
-    (50, 115, 1 / 4),
-)
+    (80, 130, 1 / 2), (70, 150, 1 / 2), (40, 200, 1 / 2), (60, 180, 2 / 5), (50, 120, 1 / 3), (50, 115, 1 / 4),
+)  # fmt: skip
 IMAGES = (3, 5, 8, 12, 20)
 
 

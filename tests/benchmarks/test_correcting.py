@@ -87,18 +87,20 @@ def errors(found: Labels, truth: Labels) -> list[Wrong]:
     overlap = overlap_of(found, truth)
     kinds, iou, (true_ids, found_ids) = error_kinds(overlap), overlap.iou, (overlap.true_ids, overlap.found_ids)
     listed: list[Wrong] = []
-    for t in np.flatnonzero(kinds.true == Kind.MERGED):
+    for t in np.flatnonzero(kinds.of_true == Kind.MERGED):
         f = int(overlap.common[t].argmax())
         other = max((each for each in range(len(true_ids)) if each != t), key=lambda each: overlap.common[each, f])
         listed.append(Wrong("two in one", (int(true_ids[t]), int(true_ids[other])), (int(found_ids[f]),)))
     mostly = overlap.common > 0.5 * overlap.found_area
     for t in range(len(true_ids)):
         pieces = np.flatnonzero(mostly[t])
-        if len(pieces) > 1 and (kinds.found[pieces] == Kind.SPLIT).any():
+        if len(pieces) > 1 and (kinds.of_found[pieces] == Kind.SPLIT).any():
             listed.append(Wrong("in pieces", (int(true_ids[t]),), tuple(int(found_ids[f]) for f in pieces)))
-    listed += [Wrong("invented", (), (int(found_ids[f]),)) for f in np.flatnonzero(kinds.found == Kind.FALSE_POSITIVE)]
-    listed += [Wrong("missed", (int(true_ids[t]),)) for t in np.flatnonzero(kinds.true == Kind.FALSE_NEGATIVE)]
-    for t in np.flatnonzero((kinds.true == Kind.LOW_IOU) & (iou.max(1, initial=0) < RIGHT)):
+    listed += [
+        Wrong("invented", (), (int(found_ids[f]),)) for f in np.flatnonzero(kinds.of_found == Kind.FALSE_POSITIVE)
+    ]
+    listed += [Wrong("missed", (int(true_ids[t]),)) for t in np.flatnonzero(kinds.of_true == Kind.FALSE_NEGATIVE)]
+    for t in np.flatnonzero((kinds.of_true == Kind.LOW_IOU) & (iou.max(1, initial=0) < RIGHT)):
         f = int(iou[t].argmax())
         listed.append(Wrong("bad outline", (int(true_ids[t]),), (int(found_ids[f]),)))
     return listed

@@ -154,16 +154,11 @@ def test_a_device_that_is_not_here_is_said_in_one_sentence(tmp_path, settings, n
 @pytest.mark.parametrize("command", [analyse.Command(), measure.Command()], ids=["analyse", "measure"])
 @pytest.mark.parametrize(
     ("option", "text", "nm_per_pixel", "uncertainty"),
-    [
-        ("--width-nm", "7.52 um", 7.52, 0.005 / 7.52),
-        ("--width-nm", " 7,5200 µm", 7.52, 0.00005 / 7.52),
-        ("--width-nm", "7520", 7.52, 0.5 / 7520),
-        ("--nm-per-pixel", "14.7", 14.7, 0.05 / 14.7),
-        ("--nm-per-pixel", " 14.70 ", 14.7, 0.005 / 14.7),
-        ("--nm-per-pixel", "2", 2.0, 0.25),
-        ("--nm-per-pixel", "1.47e1", 14.7, 0.005 / 1.47),
-    ],
-)
+    [("--width-nm", "7.52 um", 7.52, 0.005 / 7.52), ("--width-nm", " 7,5200 µm", 7.52, 0.00005 / 7.52),
+     ("--width-nm", "7520", 7.52, 0.5 / 7520), ("--nm-per-pixel", "14.7", 14.7, 0.05 / 14.7),
+     ("--nm-per-pixel", " 14.70 ", 14.7, 0.005 / 14.7), ("--nm-per-pixel", "2", 2.0, 0.25),
+     ("--nm-per-pixel", "1.47e1", 14.7, 0.005 / 1.47)],
+)  # fmt: skip
 def test_a_typed_scale_is_as_uncertain_as_its_last_digit(command, option, text, nm_per_pixel, uncertainty):
     typed = command.create_parser("manage.py", "x").parse_args(["a.tif", "--out", "out", option, text])
     found = _inputs.calibration(vars(typed), 1000)

@@ -197,14 +197,9 @@ def test_ctrl_c_ends_it_and_leaves_nothing_half_made(folder, counted, monkeypatc
 
 @pytest.mark.parametrize(
     ("options", "word"),
-    [
-        (["--url", "site.example"], "http://"),
-        ([*AT, "--nm-per-pixel", "5"], "--nm-per-pixel"),
-        ([*AT, "--sample", "B"], "DEEPSEGM_TOKEN"),
-        (["--once"], "--url"),
-        ([*AT, "--settle", "-1"], "seconds"),
-    ],
-)
+    [(["--url", "site.example"], "http://"), ([*AT, "--nm-per-pixel", "5"], "--nm-per-pixel"),
+     ([*AT, "--sample", "B"], "DEEPSEGM_TOKEN"), (["--once"], "--url"), ([*AT, "--settle", "-1"], "seconds")],
+)  # fmt: skip
 def test_bad_options_are_explained(folder, options, word):
     done = manage("watch", folder, *QUICK, *options)
     assert done.returncode == 2 and word in done.stderr and "Traceback" not in done.stderr

@@ -108,6 +108,7 @@ def test_what_goes_wrong_is_a_sentence(fake, tmp_path):
     assert no_folder.is_error and "no folder with files" in no_folder.content[0].text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "environment", "sentence"),
     [

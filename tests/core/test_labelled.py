@@ -34,20 +34,9 @@ def discs(count: int, size: int = 6) -> np.ndarray:
 
 @pytest.mark.parametrize(
     "dtype",
-    [
-        np.uint8,
-        np.int8,
-        np.uint16,
-        np.int16,
-        np.uint32,
-        np.int32,
-        np.uint64,
-        np.int64,
-        np.float16,
-        np.float32,
-        np.float64,
-    ],
-)
+    [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64, np.float16, np.float32,
+     np.float64],
+)  # fmt: skip
 def test_whole_numbers_of_every_type(dtype):
     labels, notes = as_labels(TWO.astype(dtype))
     assert labels.dtype == np.int32 and notes == ()
@@ -105,21 +94,12 @@ def test_nothing_in_it(value):
 
 @pytest.mark.parametrize(
     ("values", "told"),
-    [
-        (TWO / 2.0, "fractions such as 0.5"),
-        (np.where(TWO == 1, np.nan, TWO), "NaN"),
-        (np.full((4, 4), np.inf), "NaN"),
-        (TWO.astype(complex), "complex128"),
-        (np.array([["a", "b"]]), "not labels"),
-        (np.stack([TWO] * 7), "7 planes"),
-        (np.zeros((2, 3, 4, 5), np.uint8), "one plane"),
-        (np.zeros(7, np.uint8), "one plane"),
-        (np.zeros((0, 5), np.uint8), "one plane"),
-        (np.array(3), "one plane"),
-        (np.dstack([TWO, TWO, TWO + 1]), "colour picture"),
-        (np.full((4, 4), 1e300), "very large"),
-    ],
-)
+    [(TWO / 2.0, "fractions such as 0.5"), (np.where(TWO == 1, np.nan, TWO), "NaN"), (np.full((4, 4), np.inf), "NaN"),
+     (TWO.astype(complex), "complex128"), (np.array([["a", "b"]]), "not labels"), (np.stack([TWO] * 7), "7 planes"),
+     (np.zeros((2, 3, 4, 5), np.uint8), "one plane"), (np.zeros(7, np.uint8), "one plane"),
+     (np.zeros((0, 5), np.uint8), "one plane"), (np.array(3), "one plane"),
+     (np.dstack([TWO, TWO, TWO + 1]), "colour picture"), (np.full((4, 4), 1e300), "very large")],
+)  # fmt: skip
 def test_what_is_no_mask_is_refused_in_one_sentence(values, told):
     with pytest.raises(UnreadableImage, match=told) as refused:
         as_labels(values)
@@ -161,14 +141,9 @@ def test_every_format_gives_the_same(written):
 
 @pytest.mark.parametrize(
     ("name", "content", "told"),
-    [
-        ("a.jpg", b"\xff\xd8\xff", "JPEG"),
-        ("a.npy", b"\x93NUMPY junk", "damaged"),
-        ("a.tif", b"II*\0junk", "damaged"),
-        ("a.png", b"", "damaged"),
-        ("a.xyz", b"text", "damaged"),
-    ],
-)
+    [("a.jpg", b"\xff\xd8\xff", "JPEG"), ("a.npy", b"\x93NUMPY junk", "damaged"), ("a.tif", b"II*\0junk", "damaged"),
+     ("a.png", b"", "damaged"), ("a.xyz", b"text", "damaged")],
+)  # fmt: skip
 def test_files_that_are_no_masks(tmp_path, name, content, told):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UnreadableImage, match=told):

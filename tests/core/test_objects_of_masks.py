@@ -15,7 +15,7 @@ from segmentation.core.labelled import analyse_mask
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.particles_csv import as_text
-from segmentation.core.report.facts import settings as said_settings
+from segmentation.core.report.facts import settings_used as said_settings
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import WEIGHTED, method
 from segmentation.core.sample import Member, SampleAnalysis

@@ -116,10 +116,7 @@ def test_an_image_unlike_those_of_a_further_training_gets_a_warning():
 
 @pytest.mark.parametrize(
     ("model", "kind", "part", "other"),
-    [
-        ("grain-boundaries", "grains", np.s_[172:, 172:], "bubbles"),
-        ("bubbles", "bubbles", np.s_[:340, :340], "grains"),
-    ],
+    [("grain-boundaries", "grains", np.s_[172:, 172:], "bubbles"), ("bubbles", "bubbles", np.s_[:340, :340], "grains")],
 )
 def test_a_small_crop_is_of_its_kind_and_an_image_of_another_kind_is_refused(model, kind, part, other):
     crop, whole = read(SAMPLES / f"{kind}.tif").pixels[part], read(SAMPLES / f"{other}.tif").pixels

@@ -28,22 +28,11 @@ def setting(name):
 
 @pytest.mark.parametrize(
     ("name", "text", "value"),
-    [
-        ("threshold", "", None),
-        ("threshold", " 0,35 ", 0.35),
-        ("threshold", "Auto", None),
-        ("filter", "YES", True),
-        ("filter", "0", False),
-        ("data_bar", "none", 0),
-        ("data_bar", "56", 56),
-        ("scale", "0.33333333", 0.333333),
-        ("polarity", "Dark", "dark"),
-        ("border_correction", "", "exclude"),
-        ("count", "4", 4),
-        ("mode", "exact", "exact"),
-        ("model", " My Own ", "My Own"),
-    ],
-)
+    [("threshold", "", None), ("threshold", " 0,35 ", 0.35), ("threshold", "Auto", None), ("filter", "YES", True),
+     ("filter", "0", False), ("data_bar", "none", 0), ("data_bar", "56", 56), ("scale", "0.33333333", 0.333333),
+     ("polarity", "Dark", "dark"), ("border_correction", "", "exclude"), ("count", "4", 4), ("mode", "exact", "exact"),
+     ("model", " My Own ", "My Own")],
+)  # fmt: skip
 def test_it_reads_what_people_type_and_writes_it_again(name, text, value):
     found = setting(name).read(text)
     assert found == value and type(found) is type(value)
@@ -71,15 +60,10 @@ def test_every_refusal_is_one_sentence_that_names_the_setting(name, text, senten
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
-    [
-        ("threshold", None, "threshold: the model's own"),
-        ("data_bar", 56, "data bar: 56 rows"),
-        ("data_bar", 0, "data bar: there is none"),
-        ("scale", 0.25, "working scale: 0.25 ×"),
-        ("flips", True, "all mirrored forms: on"),
-        ("depth", 2.0, "depth: 2 layers"),
-    ],
-)
+    [("threshold", None, "threshold: the model's own"), ("data_bar", 56, "data bar: 56 rows"),
+     ("data_bar", 0, "data bar: there is none"), ("scale", 0.25, "working scale: 0.25 ×"),
+     ("flips", True, "all mirrored forms: on"), ("depth", 2.0, "depth: 2 layers")],
+)  # fmt: skip
 def test_a_value_has_words(name, value, said):
     assert setting(name).change(value) == said
 

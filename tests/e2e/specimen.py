@@ -31,13 +31,7 @@ def scene(seed: int) -> NDArray[np.uint8]:
 def calibrated(path: Path) -> Path:
     """ImageJ's way of saying 10 nm per pixel."""
     per_micrometre = 1000 / NM_PER_PIXEL
-    tifffile.imwrite(
-        path,
-        scene(1),
-        imagej=True,
-        resolution=(per_micrometre, per_micrometre),
-        metadata={"unit": "um"},
-    )
+    tifffile.imwrite(path, scene(1), imagej=True, resolution=(per_micrometre, per_micrometre), metadata={"unit": "um"})
     return path
 
 

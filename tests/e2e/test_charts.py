@@ -370,18 +370,6 @@ def test_hardly_any_particles(visit, analysed, n):
     assert sum(count for count, _ in bars(page)) == n
 
 
-def test_edge_weights_count(look):
-    weighted = crowd(400)
-    for particle in weighted["particles"]:
-        particle["weight"] = 1.5 if particle["min_feret"] > 52 else 1.0
-    page = look(outlines=weighted)
-    kept = [each for each in weighted["particles"] if each["kept"]]
-    sizes, weights = (np.array([each[name] for each in kept]) for name in ("min_feret", "weight"))
-    expected = bins.histogram(sizes, weights, bins.auto_edges(sizes, weighted["unit"], 1.0))
-    assert [share for _, share in bars(page)] == [words(share) for share in expected.shares]
-    expect(page.locator(".chart")).to_contain_text("edge-weighted")
-
-
 def test_a_definition_without_a_mouse(look):
     page = look()
     open_tab(page, "Sizes")

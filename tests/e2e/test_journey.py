@@ -302,6 +302,29 @@ def test_the_error_of_a_width_goes_with_its_reason(visit, plain):
     expect(page.locator("[aria-invalid]")).to_have_count(0)
 
 
+def test_what_the_server_refuses_is_marked_and_the_image_stays(visit, discs):
+    page = visit()
+    choose(page, discs)
+    page.fill("#id_width", f"{2 * COLUMNS * NM_PER_PIXEL:g}")
+    page.evaluate("document.querySelector('[name=threshold]').value = '7'")
+    start(page)
+    expect(page.locator("#problems")).to_have_text("Please correct the marked fields.", use_inner_text=True)
+    expect(page.locator("[name=threshold]")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("[name=threshold]")).to_be_focused()
+    page.fill("[name=threshold]", "")
+    expect(page.locator("#problems")).to_be_hidden()
+    start(page)
+    expect(page.locator("#problems")).to_have_text("Please say which scale is right.", use_inner_text=True)
+    question = page.locator(f"{ARRIVED} [data-sure]")
+    expect(question).to_contain_text("The file says that the image is", use_inner_text=True)
+    visit.complaints[:] = [text for text in visit.complaints if "status of 400" not in text]
+    question.locator("input").check()
+    start(page)
+    result(page)
+    expect(page.locator(".head")).to_contain_text("20 nm/px (typed by the user)", use_inner_text=True)
+    assert jobs_of(page) == 1
+
+
 def test_a_dropped_file_arrives(visit, plain):
     page = visit()
     drop(page.locator("body"), plain)

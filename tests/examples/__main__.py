@@ -18,7 +18,7 @@ from scipy import ndimage
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.micrograph.reader import read
 from segmentation.core.pipeline import analyse
-from segmentation.core.report.example import before_and_after, captioned
+from segmentation.core.report.picture import before_and_after, captioned
 from segmentation.lab.training.synthesis.noise import (
     Field,
     distance_to_points,

@@ -52,11 +52,7 @@ def write_sample(folder: Path, seed: int = SEED) -> list[Path]:
     picture = draw_sample(seed)
     tiff, png = folder / "sem-sample.tif", folder / "sem-sample.png"
     tifffile.imwrite(
-        tiff,
-        picture,
-        imagej=True,
-        resolution=(1 / NM_PER_PIXEL, 1 / NM_PER_PIXEL),
-        metadata={"unit": "nm"},
+        tiff, picture, imagej=True, resolution=(1 / NM_PER_PIXEL, 1 / NM_PER_PIXEL), metadata={"unit": "nm"}
     )
     Image.fromarray(picture).save(png, optimize=True)
     return [tiff, png]

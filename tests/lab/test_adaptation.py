@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from segmentation.core import planning
-from segmentation.core.label_images import sha256_of
 from segmentation.core.measure.matching import Kind
+from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.network.cards import check_weights, read_card
 from segmentation.core.truth import BadDataset
 from segmentation.lab.training import blend, outcome, replay

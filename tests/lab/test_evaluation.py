@@ -361,19 +361,9 @@ def test_figures_agree_with_the_independent_scorer(tmp_path, binary):
     theirs += numbers(r"AP50 ([\d.]+) AP75 ([\d.]+) AP\[.5:.95\] ([\d.]+)  F1@50 ([\d.]+) F1@75 ([\d.]+)", said)
     theirs += numbers(r"PQ ([\d.]+)  instIoU pred ([\d.]+) truth ([\d.]+)", said)
     names = [
-        "iou",
-        "iou_mean",
-        "dice",
-        "youden",
-        "ap50",
-        "ap75",
-        "ap",
-        "f50",
-        "f75",
-        "pq",
-        "instance_iou_found",
+        "iou", "iou_mean", "dice", "youden", "ap50", "ap75", "ap", "f50", "f75", "pq", "instance_iou_found",
         "instance_iou_true",
-    ]
+    ]  # fmt: skip
     assert [figures[name] for name in names] == pytest.approx(theirs, abs=6e-5)
     pattern = r"minFeret: truth n (\d+) median ([\d.]+) mean [\d.]+ \| pred n (\d+) median ([\d.]+)"
     true_n, true_median, found_n, found_median = numbers(pattern, said)

@@ -225,19 +225,11 @@ def test_the_real_path_works_with_random_weights(card, folder, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [
-        (["--threshold", "1"], "between 0 and 1"),
-        (["--nm", "0"], "above 0"),
-        (["--nm", "nan"], "above 0"),
-        (["--scale", "5"], "scale is at most 2"),
-        (["--scale", "0"], "scale is at least 0.02"),
-        (["--rows", "0"], "at least 1"),
-        (["--pictures=-1"], "at least 0"),
-        (["--labels", "nosuch"], "no folder"),
-        (["--groups", "nosuch.csv"], "groups"),
-        (["--device", "abacus"], "abacus"),
-    ],
-)
+    [(["--threshold", "1"], "between 0 and 1"), (["--nm", "0"], "above 0"), (["--nm", "nan"], "above 0"),
+     (["--scale", "5"], "scale is at most 2"), (["--scale", "0"], "scale is at least 0.02"),
+     (["--rows", "0"], "at least 1"), (["--pictures=-1"], "at least 0"), (["--labels", "nosuch"], "no folder"),
+     (["--groups", "nosuch.csv"], "groups"), (["--device", "abacus"], "abacus")],
+)  # fmt: skip
 def test_bad_options_are_one_sentence(card, folder, tmp_path, options, reason):
     with pytest.raises(CommandError, match=reason):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), *options)

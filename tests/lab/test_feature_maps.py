@@ -11,6 +11,8 @@ from segmentation.core.network.architectures import build
 from segmentation.lab.research import feature_maps
 from segmentation.lab.research.feature_maps import UnknownLayer, write_feature_maps, write_layers
 
+pytestmark = pytest.mark.slow  # research, which no site reaches
+
 NETWORKS = {
     "plain": {"name": "plain-unet", "filters": 4, "depth": 2},
     "lite": {"name": "unet", "encoder": "timm-tf_efficientnet_lite0", "decoder_channels": [16, 16, 16, 8, 8]},

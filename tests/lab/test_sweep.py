@@ -19,6 +19,8 @@ from segmentation.lab.training.finetune import fine_tuning
 from segmentation.lab.training.settings import BadRecipe, read_recipe
 from tests.lab.folders import make_folder, save, tiny
 
+pytestmark = pytest.mark.slow  # research, which no site reaches
+
 RECIPES = Path("segmentation/lab/recipes")
 KNOWN = {"f1": Definition("F1", ""), "count": Definition("Count", "", 0, counted=True)}
 
@@ -39,22 +41,6 @@ def test_the_released_sweeps_are_valid_also_of_other_recipes(file):
 def check_plan(sweep, recipe):
     for one in planned(Sweep(**{**sweep.model_dump(), "folds": 2}), recipe, Path()):
         assert one.recipe.folds == 2
-
-
-def test_the_grid_of_seed_003():
-    sweep, recipe = read_sweep(RECIPES / "defect-sweep.toml")
-    every = [one.recipe for one in planned(sweep, recipe, Path())]
-    assert len(every) == 5 * 6 * 3 == len({one.name for one in every})
-    assert {one.optimiser.name for one in every} == {"adam"} and {one.seed for one in every} == {1}
-    assert {(one.weight_decay, one.fold) for one in every} == {
-        (d, f) for d in sweep.grid["weight_decay"] for f in (0, 1, 2)
-    }
-    assert [one.fold for one in every] == sorted(one.fold for one in every)
-    networks = {(one.architecture["name"], bool(one.pretrained)) for one in every}
-    plain = {("plain-unet", False)}
-    assert networks == plain | {(name, taught) for name in ("unet", "unetplusplus") for taught in (False, True)}
-    other, bubbles = read_sweep(RECIPES / "defect-sweep.toml", RECIPES / "bubbles.toml")
-    assert other == sweep and bubbles.task == "bubbles" and bubbles.loss.name == recipe.loss.name == "masks"
 
 
 def test_a_recipe_alone_is_cross_validated():
@@ -99,17 +85,11 @@ def test_changes_replace_entries_and_lead_into_tables(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [
-        ('variants = [{title = "a"}, {title = "a"}]', "titles of variants differ"),
-        ("folds = 1", "folds"),
-        ('folds = "some"', "folds"),
-        ("grid = {steps = []}", "grid"),
-        ("colour = 1", "unknown entries: colour"),
-        ("seeds = [1]", "lacks recipe"),
-        ('recipe = "nosuch.toml"', "no recipe"),
-        ("[[variants]]\nchanges = {}", "lacks title"),
-    ],
-)
+    [('variants = [{title = "a"}, {title = "a"}]', "titles of variants differ"), ("folds = 1", "folds"),
+     ('folds = "some"', "folds"), ("grid = {steps = []}", "grid"), ("colour = 1", "unknown entries: colour"),
+     ("seeds = [1]", "lacks recipe"), ('recipe = "nosuch.toml"', "no recipe"),
+     ("[[variants]]\nchanges = {}", "lacks title")],
+)  # fmt: skip
 def test_a_bad_sweep_is_told_in_one_sentence(tmp_path, text, reason):
     (tmp_path / "sweep.toml").write_text(text)
     with pytest.raises(CommandError, match=reason):
@@ -165,7 +145,6 @@ def test_classes_have_a_table_of_their_own(tmp_path):
     assert len(list(csv.DictReader((tmp_path / "runs.csv").open()))) == 4
 
 
-@pytest.mark.slow
 def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
     folder = make_folder(tmp_path / "data", 4, side=64, count=3, radius=6)
     recipe = tiny(

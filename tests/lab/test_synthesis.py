@@ -47,6 +47,7 @@ def test_bodies_are_convex_in_outline_and_have_a_thickness(family, form):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("diameter", [5, 24, 200])
+@pytest.mark.slow
 def test_every_family_fits_its_grid_at_any_size(family, diameter):
     rng = np.random.default_rng(9)
     areas = []

@@ -17,6 +17,8 @@ from segmentation.lab.training.sheets import HEADING, as_grey, contact_sheet, ou
 from segmentation.lab.training.synthesis.bodies import FAMILIES
 from segmentation.lab.training.synthesis.settings import every_setting
 
+pytestmark = pytest.mark.slow  # research, which no site reaches
+
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "development"
 
 
@@ -86,21 +88,13 @@ def test_blanks_and_ranges():
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [
-        (["--n", "0"], "at least 1"),
-        (["--seed", "-1"], "negative"),
-        (["--size", "64"], "WIDTHxHEIGHT"),
-        (["--size", "64x9000"], "8192"),
-        (["--diameter", "2"], "diameter cannot be 2"),
-        (["--diameter", "40:20"], "lower end"),
-        (["--diameter", "x:20"], "diameter cannot be x"),
-        (["--family", "stars"], "family cannot be stars"),
-        (["--kind", "optical"], "kind cannot be optical"),
-        (["--polarity", "grey"], "polarity cannot be grey"),
-        (["--set", "cover"], "NAME=VALUE"),
-        (["--set", "covers=1"], "no setting 'covers'"),
-    ],
-)
+    [(["--n", "0"], "at least 1"), (["--seed", "-1"], "negative"), (["--size", "64"], "WIDTHxHEIGHT"),
+     (["--size", "64x9000"], "8192"), (["--diameter", "2"], "diameter cannot be 2"),
+     (["--diameter", "40:20"], "lower end"), (["--diameter", "x:20"], "diameter cannot be x"),
+     (["--family", "stars"], "family cannot be stars"), (["--kind", "optical"], "kind cannot be optical"),
+     (["--polarity", "grey"], "polarity cannot be grey"), (["--set", "cover"], "NAME=VALUE"),
+     (["--set", "covers=1"], "no setting 'covers'")],
+)  # fmt: skip
 def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path, arguments, says):
     with pytest.raises(CommandError, match=says):
         synthesise(tmp_path / "out", *arguments)

@@ -96,6 +96,7 @@ def test_every_label_is_one_piece_and_no_sliver(seed):
 
 
 @pytest.mark.parametrize(("name", "value"), options(), ids=str)
+@pytest.mark.slow
 def test_every_option_renders(name, value):
     kind = {"kind": "supported"} if name == "support" else {}
     done = rendered(3, **{"diameter": 30, name: value}, **kind)
@@ -105,6 +106,7 @@ def test_every_option_renders(name, value):
 
 
 @pytest.mark.parametrize(("name", "value"), ends(), ids=str)
+@pytest.mark.slow
 def test_the_ends_of_every_range_render(name, value):
     kind = {"suppor": {"kind": "supported"}, "lattic": {"kind": "hrtem"}, "amorph": {"kind": "hrtem"}}
     done = rendered(5, (64, 72), **{"diameter": 20, name: value}, **kind.get(name[:6], {}))
@@ -302,15 +304,9 @@ def test_fixing_one_setting_leaves_the_others():
 
 @pytest.mark.parametrize(
     ("entry", "says"),
-    [
-        ("cover", "not NAME=VALUE"),
-        ("sparkle=1", "no setting 'sparkle'"),
-        ("cover=9", "0.001 to 6"),
-        ("cover=nan", "0.001 to 6"),
-        ("jpeg=80.5", "5 to 100"),
-        ("layout=heap", "random, clustered, packed"),
-    ],
-)
+    [("cover", "not NAME=VALUE"), ("sparkle=1", "no setting 'sparkle'"), ("cover=9", "0.001 to 6"),
+     ("cover=nan", "0.001 to 6"), ("jpeg=80.5", "5 to 100"), ("layout=heap", "random, clustered, packed")],
+)  # fmt: skip
 def test_impossible_settings_are_named(entry, says):
     with pytest.raises(BadSetting, match=says):
         parse_fixed([entry])

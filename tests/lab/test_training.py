@@ -109,15 +109,6 @@ def test_groups_may_be_read_from_names(tmp_path):
         load_folder(folder, FolderEntry(path="", group_pattern=r"(tile)"))
 
 
-@pytest.mark.parametrize("kind", [".png", ".tif", ".npy"])
-def test_labels_of_every_kind_say_the_same(tmp_path, kind):
-    grey, labels = discs(0)
-    save(tmp_path / "images" / "a.png", grey)
-    save(tmp_path / "labels" / f"a_mask{kind}", labels.astype(np.uint16))
-    (pair,) = load_folder(tmp_path, FolderEntry(path="", label_suffix="_mask"))
-    assert pair.labels.max() == 8 and ((pair.labels > 0) == (labels > 0)).all()
-
-
 def test_binary_masks_become_particles_whatever_the_background(tmp_path):
     grey, labels = discs(0)
     save(tmp_path / "images" / "a.png", grey)

@@ -1,8 +1,30 @@
 """Every test here has a storage of its own, one model and a queue that only takes notes."""
 
 import pytest
+from django.test import Client
+
+from .finished import VISITOR, visit
+from .trained import with_own_models
 
 
 @pytest.fixture(autouse=True)
 def _surroundings(own_storage, model, queue):
     return None
+
+
+@pytest.fixture
+def people(alice, charlie, ada):
+    """A browser for each of them, one of VISITOR, and one of nobody."""
+    browsers = {"nobody": Client(), "visitor": visit(Client(), VISITOR)}
+    for name, user in (("alice", alice), ("charlie", charlie), ("ada", ada)):
+        browsers[name] = Client()
+        browsers[name].force_login(user)
+    return browsers
+
+
+@pytest.fixture
+def learning(settings, tmp_path, monkeypatch, model):
+    """A site where accounts may train, with models of its own."""
+    settings.DEEPSEGM_TRAINING = "accounts"
+    settings.DEEPSEGM_MODELS = tmp_path / "models"
+    with_own_models(monkeypatch, model)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.core import signing
 
 from segmentation.core.measure.results import Nano, Statistics
 
+VISITOR = uuid4()  # whose browser made what nobody owns
 SHOWN = ("figure-small.webp", "outlines.json", "thumbnail.webp")
 FILES = ("figure.png", "figure.svg", "particles.csv", "result.json", *SHOWN)
 ZEISS = {
@@ -91,7 +92,7 @@ def visit(client: Any, visitor: UUID) -> Any:
 def uploaded(client: Any, *files: Any) -> dict[str, list[str]]:
     """The field of the upload page's form for files that its script has sent; a refused one is not among them."""
     pages = [client.post("/uploads/", {"file": file}).content.decode() for file in files]
-    return {"upload": [match[1] for page in pages if (match := re.search('name="upload" value="([^"]+)"', page))]}
+    return {"upload": [pk for page in pages for pk in re.findall('name="upload" value="([^"]+)"', page)]}
 
 
 def words(response: Any) -> str:

@@ -86,14 +86,9 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(desk, three, make_job
 
 @pytest.mark.parametrize(
     ("query", "names"),
-    [
-        ("state__exact=failed", ["gold"]),
-        ("q=titania", ["titania"]),
-        ("q=alice", ["titania"]),
-        ("q=broke", ["gold"]),
-        ("model_name=particles", ["titania", "gold", "silver"]),
-    ],
-)
+    [("state__exact=failed", ["gold"]), ("q=titania", ["titania"]), ("q=alice", ["titania"]), ("q=broke", ["gold"]),
+     ("model_name=particles", ["titania", "gold", "silver"])],
+)  # fmt: skip
 def test_filter_and_search(desk, three, query, names):
     page = desk.get(f"{JOBS}?{query}").content.decode()
     assert [name for name in ("titania", "gold", "silver") if f"{name}" in page.partition("result_list")[2]] == names

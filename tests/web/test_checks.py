@@ -49,15 +49,10 @@ def test_a_probe_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     ("url", "embedded", "sqlite", "said"),
-    [
-        ("spool://localhost", True, True, []),
-        ("spool://localhost", True, False, []),
-        ("redis://redis/0", False, False, []),
-        ("redis://redis/0", False, True, ["deepsegm.W001"]),
-        ("http://redis/0", False, False, ["deepsegm.E003"]),
-        ("redis", False, False, ["deepsegm.E003"]),
-    ],
-)
+    [("spool://localhost", True, True, []), ("spool://localhost", True, False, []),
+     ("redis://redis/0", False, False, []), ("redis://redis/0", False, True, ["deepsegm.W001"]),
+     ("http://redis/0", False, False, ["deepsegm.E003"]), ("redis", False, False, ["deepsegm.E003"])],
+)  # fmt: skip
 def test_brokers(settings, url, embedded, sqlite, said):
     settings.CELERY_BROKER_URL = url
     settings.DEEPSEGM_EMBEDDED, settings.DEEPSEGM_SQLITE = embedded, sqlite

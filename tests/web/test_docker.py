@@ -71,6 +71,7 @@ def queues(service: str) -> set[str]:
     return set(words[words.index("--queues") + 1].split(","))
 
 
+@pytest.mark.slow
 def test_the_example_is_refused_unchanged(tmp_path):
     done = run("manage.py", "check", "--deploy", DEEPSEGM_DATA=str(tmp_path), **container(EXAMPLE))
     assert done.returncode == 1 and "deepsegm.E008" in done.stderr
@@ -79,6 +80,7 @@ def test_the_example_is_refused_unchanged(tmp_path):
     assert all(name in done.stderr for name in EXAMPLE if name != "DEEPSEGM_URL")
 
 
+@pytest.mark.slow
 def test_secrets_of_ones_own_are_accepted(tmp_path):
     done = run("manage.py", "check", "--deploy", DEEPSEGM_DATA=str(tmp_path), **container(OWN))
     assert done.returncode == 0, done.stderr

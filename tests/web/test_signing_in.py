@@ -96,15 +96,9 @@ class TestProxies:
 
 @pytest.mark.parametrize(
     ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("2001:db8:1:2::1", "2001:db8:1:2::"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("", ""),
-        ("unix:", "unix:"),
-    ],
-)
+    [("192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"), ("2001:db8:1:2::1", "2001:db8:1:2::"),
+     ("::ffff:192.0.2.1", "192.0.2.1"), ("", ""), ("unix:", "unix:")],
+)  # fmt: skip
 def test_of_ipv6_the_network_is_the_sender(address, network):
     assert network_of(address) == network
 
@@ -194,13 +188,9 @@ class TestStaff:
 
     @pytest.mark.parametrize(
         ("names", "page", "cancel", "delete"),
-        [
-            (["view_job"], 200, 403, 403),
-            (["view_job", "change_job"], 200, 303, 403),
-            (["view_job", "delete_job"], 200, 403, 302),
-            (["delete_job"], 404, 404, 404),
-        ],
-    )
+        [(["view_job"], 200, 403, 403), (["view_job", "change_job"], 200, 303, 403),
+         (["view_job", "delete_job"], 200, 403, 302), (["delete_job"], 404, 404, 404)],
+    )  # fmt: skip
     def test_each_permission_opens_its_own(self, client, member, make_job, alice, names, page, cancel, delete):
         job = make_job(owner=alice)
         client.force_login(self.allow(member, *names))

@@ -42,13 +42,7 @@ class GrainSettings(SegmentationSettings):
 
 
 GRAINS = replace(
-    particles.TASK,
-    name="grains",
-    title="Grains",
-    thing="grain",
-    things="grains",
-    settings=GrainSettings,
-    quantities=(),
+    particles.TASK, name="grains", title="Grains", thing="grain", things="grains", settings=GrainSettings, quantities=()
 )
 
 

@@ -42,11 +42,7 @@ print(json.dumps({"modules": modules, "statuses": statuses, "peak": peak, "tasks
 
 
 def test_all_addresses_and_some_requests_import_nothing_heavy(tmp_path):
-    environment = {
-        **os.environ,
-        "DEEPSEGM_DATA": str(tmp_path),
-        "DJANGO_SETTINGS_MODULE": "deepsegm.settings",
-    }
+    environment = {**os.environ, "DEEPSEGM_DATA": str(tmp_path), "DJANGO_SETTINGS_MODULE": "deepsegm.settings"}
     done = subprocess.run(
         [sys.executable, "-c", LOOK], cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=120
     )

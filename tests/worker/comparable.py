@@ -15,7 +15,7 @@ from segmentation.core.sample import SampleAnalysis
 from segmentation.models import Job
 from segmentation.services.ground import tables
 from tests.core.builders import analysis_of, disc_labels
-from worker.summary import summarise
+from worker.exporting import summarise
 
 LABELS = disc_labels(40, (300, 400))
 

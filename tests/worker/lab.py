@@ -1,7 +1,7 @@
 """A data folder with a database of its own, for tests with real worker processes.
 
 The test process has another database, so it looks into this one with sqlite3 and changes it through
-`python -m tests.worker.lab create|create-sample|create-result|watch|cancel ...`, a process of the site's kind.
+`python -m tests.worker.lab create|watch|cancel ...`, a process of the site's kind.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SECRET = "the secret of a script"  # that made a result
 
 
 class Lab:
@@ -27,8 +26,7 @@ class Lab:
         self.log = folder / "analyses.log"
         self.held = folder.with_name(f"{folder.name} held")
         self.held.mkdir()
-        for stage in ("segmenting", "pooling"):
-            (self.held / stage).touch()
+        (self.held / "segmenting").touch()
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")},
             "DEEPSEGM_DATA": str(folder),
@@ -63,16 +61,6 @@ class Lab:
         database.close()
         return rows
 
-    def sample(self) -> dict[str, Any]:
-        """The only sample, and how many files its pooling made."""
-        with sqlite3.connect(self.folder / "db.sqlite3", timeout=20) as database:
-            database.row_factory = sqlite3.Row
-            found = dict(database.execute("select * from segmentation_sample").fetchone())
-            files = database.execute("select attempt from segmentation_sampleartifact").fetchall()
-            found["files"] = [row["attempt"] for row in files]
-        database.close()
-        return found
-
     def words(self) -> list[str]:
         """What the analyses wrote: begin, end."""
         return [line.split()[0] for line in self.log.read_text().splitlines()] if self.log.exists() else []
@@ -106,10 +94,6 @@ def main(word: str) -> None:
         call_command("migrate", verbosity=0)
     if word == "create":
         print(_create())
-    if word == "create-sample":
-        print(_create_sample())
-    if word == "create-result":
-        print(_create_result(Path(sys.argv[2])))
     while word == "watch":  # as `up` does
         services.rescue()
         time.sleep(0.5)
@@ -128,49 +112,6 @@ def _create() -> str:
     return str(
         services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), user=None, visitor=None, token="").pk
     )
-
-
-def _create_result(file: Path) -> str:
-    """A finished job of a script, which found the segmentation of this file."""
-    from segmentation import services
-    from segmentation.core.analysis import AnalysisSettings
-    from segmentation.core.labels.segmentation import Segmentation
-    from segmentation.models import Job, Micrograph
-    from segmentation.services.ground.callers import visitor_of
-
-    micrograph, found = _upload("b"), Segmentation.load(file)
-    tall, wide = found.labels.shape
-    Micrograph.objects.filter(pk=micrograph.pk).update(
-        sha256=found.provenance.micrograph, width=wide, height=tall, visitor=visitor_of(SECRET)
-    )
-    job = Job.objects.create(
-        micrograph=micrograph,
-        settings=AnalysisSettings.of().as_dict(),
-        state=Job.State.RUNNING,
-        attempt=1,
-        visitor=visitor_of(SECRET),
-    )
-    services.keep_segmentation(job=job, file=file, provenance=found.provenance)
-    Job.objects.filter(pk=job.pk).update(state=Job.State.DONE)
-    return str(job.pk)
-
-
-def _create_sample() -> str:
-    """A sample of three images."""
-    from segmentation import services
-    from segmentation.core.analysis import AnalysisSettings
-
-    uploads = [_upload(letter) for letter in "abc"]
-    sample = services.create_sample(
-        name="Batch 7",
-        uploads=uploads,
-        settings=AnalysisSettings.of(),
-        scale=services.Scale(),
-        user=None,
-        visitor=None,
-        token="",
-    )
-    return str(sample.pk)
 
 
 def _upload(letter: str) -> Any:

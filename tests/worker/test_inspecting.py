@@ -168,7 +168,7 @@ class TestOne:
         micrograph = looked_into(receive())
         assert path_of(str(micrograph.pk)).exists()
         with commit():
-            services.delete_upload(micrograph=micrograph)
+            micrograph.delete()
         assert not path_of(str(micrograph.pk)).exists()
 
     def test_the_preview_of_what_was_deleted_meanwhile_goes(self, own_storage, commit):

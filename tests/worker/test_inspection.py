@@ -140,27 +140,16 @@ def test_what_a_child_says_of_an_image_is_taken_over(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(
     "said",
-    [
-        {**FACTS, "calibration": {"nm_per_pixel": 5.0, "source": "typed"}},
-        {**FACTS, "calibration": {"nm_per_pixel": -5.0, "source": "metadata"}},
-        {**FACTS, "calibration": {"nm_per_pixel": {}, "source": "metadata"}},
-        {**FACTS, "calibration": []},
-        {**FACTS, "width": 0},
-        {**FACTS, "width": 10**9},
-        {**FACTS, "data_bar": 7},
-        {**FACTS, "metadata": {"image_rows": "abc"}},
-        {**FACTS, "metadata": {"image_rows": -5.0}},
-        {**FACTS, "notes": ["a" * 2**20]},
-        {**FACTS, "metadata": {"detector": {"a": []}}},
-        {**FACTS, "notes": [{}]},
-        {**FACTS, "reading": {"nm_per_pixel": 5.0}},
-        {**FACTS, "reading": []},
-        {"ok": "yes"},
-        [],
-        {"ok": False, "errno": 13, "error": "no"},
-    ],
+    [{**FACTS, "calibration": {"nm_per_pixel": 5.0, "source": "typed"}},
+     {**FACTS, "calibration": {"nm_per_pixel": -5.0, "source": "metadata"}},
+     {**FACTS, "calibration": {"nm_per_pixel": {}, "source": "metadata"}}, {**FACTS, "calibration": []},
+     {**FACTS, "width": 0}, {**FACTS, "width": 10**9}, {**FACTS, "data_bar": 7},
+     {**FACTS, "metadata": {"image_rows": "abc"}}, {**FACTS, "metadata": {"image_rows": -5.0}},
+     {**FACTS, "notes": ["a" * 2**20]}, {**FACTS, "metadata": {"detector": {"a": []}}}, {**FACTS, "notes": [{}]},
+     {**FACTS, "reading": {"nm_per_pixel": 5.0}}, {**FACTS, "reading": []}, {"ok": "yes"}, [],
+     {"ok": False, "errno": 13, "error": "no"}],
     ids=lambda said: str(said)[-60:],
-)
+)  # fmt: skip
 @pytest.mark.parametrize("look", [inspection.inspect, inspection.read_micrograph])
 def test_a_child_that_says_what_no_child_of_ours_says_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Any, look: Any
@@ -174,20 +163,13 @@ def test_a_child_that_says_what_no_child_of_ours_says_is_not_believed(
 
 @pytest.mark.parametrize(
     "write",
-    [
-        lambda place: None,
-        pixels(np.zeros((2, 3))),
-        pixels(np.zeros((2, 3, 1), np.uint8)),
-        pixels(np.zeros((4, 3), np.uint8)),
-        pixels(np.full((2, 3), np.nan, np.float32)),
-        pixels(np.array([[None] * 3] * 2)),
-        lambda place: place.write_bytes(np.lib.format.magic(1, 0) + b"\xff\x00" + b"-" * 255),
-        lambda place: place.symlink_to(Path(__file__)),
-        lambda place: os.mkfifo(place),
-        lambda place: place.mkdir(),
-    ],
+    [lambda place: None, pixels(np.zeros((2, 3))), pixels(np.zeros((2, 3, 1), np.uint8)),
+     pixels(np.zeros((4, 3), np.uint8)), pixels(np.full((2, 3), np.nan, np.float32)),
+     pixels(np.array([[None] * 3] * 2)),
+     lambda place: place.write_bytes(np.lib.format.magic(1, 0) + b"\xff\x00" + b"-" * 255),
+     lambda place: place.symlink_to(Path(__file__)), lambda place: os.mkfifo(place), lambda place: place.mkdir()],
     ids=["nothing", "float64", "three dimensions", "other size", "NaN", "pickled", "minus", "link", "pipe", "folder"],
-)
+)  # fmt: skip
 def test_a_child_that_leaves_something_else_than_pixels_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Any
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,7 +11,6 @@ import time
 import psutil
 import pytest
 
-from . import fake
 from .lab import REPOSITORY, wait_for
 
 pytestmark = pytest.mark.slow
@@ -29,28 +27,6 @@ def worker(lab):
         yield process
         for each in (process, watch):
             os.killpg(each.pid, signal.SIGKILL)
-
-
-def is_done_once(lab, *, attempt):
-    """Done by that attempt, published once, nothing else left on disk."""
-    row = lab.row()
-    assert (row["state"], row["attempt"], row["error"]) == ("done", attempt, "")
-    assert lab.words().count("end") == 1
-    assert lab.artifacts() == [(name, attempt) for name in sorted(fake.NAMES)]
-    files = [path for path in (lab.folder / "files" / "jobs").rglob("*") if path.is_file()]
-    assert {path.parent.name for path in files} == {str(attempt)}
-
-
-def test_a_killed_pool_child_is_replaced_and_the_job_rescued(lab, worker):
-    lab.run("create")
-    (first,) = wait_for(lab.pids, "the analysis begins")
-    wait_for(lambda: lab.row()["progress"] > 0.1, "progress is reported")
-    os.kill(first, signal.SIGKILL)
-    wait_for(lambda: lab.row()["deaths"], "the worker counts the death of its own child")
-    lab.let_go()
-    wait_for(lambda: lab.row()["state"] == "done", "the job is done")
-    is_done_once(lab, attempt=2)
-    assert worker.poll() is None
 
 
 def test_the_child_that_follows_a_killed_idle_one_gets_work(lab, worker):
@@ -84,20 +60,3 @@ def test_bad_messages_and_a_cancelled_job_do_not_keep_the_worker_from_the_next(l
     assert lab.words() == ["begin", "begin"]
     lab.let_go()
     wait_for(lambda: lab.words().count("end") == 1, "the next job ends")
-
-
-def test_a_sample_outlives_workers_killed_over_an_image_and_over_the_pooling(lab, worker):
-    lab.run("create-sample")
-    wait_for(lab.pids, "the first image begins")
-    os.kill(lab.pids()[-1], signal.SIGKILL)
-    lab.let_go()
-    wait_for(lambda: "pooling" in lab.words(), "all images are done and the pooling begins")
-    assert lab.words().count("end") == 3
-    os.kill(lab.pids("pooling")[0], signal.SIGKILL)
-    lab.let_go("pooling")
-    wait_for(lambda: lab.sample()["state"] == "done", "the sample is done")
-    sample = lab.sample()
-    assert (sample["attempt"], sample["error"], sample["files"]) == (2, "", [2])
-    assert len(json.loads(sample["pooled"])["of"]) == 3
-    assert lab.words().count("pooled") == 1
-    assert worker.poll() is None

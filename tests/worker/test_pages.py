@@ -163,11 +163,10 @@ class TestForms:
         client.post("/uploads/", {"file": SimpleUploadedFile("stack.tif", stack())})
         micrograph = looked_into()
         form = {"upload": micrograph.pk, "width": "", "token": ""}
-        wrong = client.post("/", {**form, f"pages_{micrograph.pk}": "8"})
-        assert (
-            wrong.status_code == 400 and "no page 8" in wrong.content.decode() and 'value="8"' in wrong.content.decode()
-        )
-        assert client.post("/", {**form, f"pages_{micrograph.pk}": "2"})["Location"] == "/results/"
+        wrong = client.post("/uploads/start/", {**form, f"pages_{micrograph.pk}": "8"})
+        assert wrong.status_code == 400 and "no page 8" in wrong.json()["problems"][0]["sentence"]
+        right = client.post("/uploads/start/", {**form, f"pages_{micrograph.pk}": "2"})
+        assert right.json() == {"location": "/results/"}
         inspect_uploads()
         assert [job.micrograph.name for job in Job.objects.all()] == ["stack page 2.tif"]
 

@@ -13,6 +13,7 @@ from segmentation.core.proposing import Preview
 from segmentation.models import ExportJob, Job, OutlinePreview
 from segmentation.services.results import uploads
 from tests.core.builders import make_analysis
+from worker import heartbeat
 from worker import proposing as worker_proposing
 from worker import tasks as worker_tasks
 
@@ -75,7 +76,7 @@ def test_a_job_comes_first_and_ends_the_preview_of_its_image(client, upload, mak
     ahead = make_job(state="done")  # its files are written after the preview, and stop for it
     ExportJob.objects.create(job=ahead, asked=False)
     monkeypatch.setattr(proposing, "preview", preview)
-    monkeypatch.setattr(worker_proposing, "EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", -1.0)
     worker_tasks.preview(row.pk)
     row.refresh_from_db()
     assert (row.state, row.attempt) == ("queued", 1)

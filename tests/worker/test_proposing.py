@@ -18,8 +18,8 @@ from segmentation.core.tasks.judgement import without_numbers
 from segmentation.models import Job, Proposals
 from tests.core.builders import make_analysis
 from tests.web.finished import SUMMARY
+from worker import heartbeat, tasks
 from worker import proposing as worker_proposing
-from worker import tasks
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse")]
 NOTHING = {
@@ -141,7 +141,7 @@ def test_a_job_comes_first_and_what_was_tried_is_not_tried_again(asked, make_job
         tried.append(str(way))
 
     monkeypatch.setattr(proposing, "look", look)
-    monkeypatch.setattr(worker_proposing, "EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", -1.0)
     tasks.propose(asked.pk)
     asked.refresh_from_db()
     assert (asked.state, asked.result["tried"], len(tried)) == ("queued", 1, 1)

@@ -121,20 +121,10 @@ def test_queues_are_kept_apart(channel):
 
 @pytest.mark.parametrize(
     "content",
-    [
-        b"",
-        b"\xff\xfe\x00",
-        b"{",
-        b"null",
-        b"[]",
-        b'"hello"',
-        b"{}",
-        b'{"properties": []}',
-        b"[" * 100_000,
-        json.dumps({**payload(), "body": "abc"}).encode(),
-        json.dumps({**payload(), "properties": {"delivery_tag": None, "body_encoding": "rot13"}}).encode(),
-    ],
-)
+    [b"", b"\xff\xfe\x00", b"{", b"null", b"[]", b'"hello"', b"{}", b'{"properties": []}', b"[" * 100_000,
+     json.dumps({**payload(), "body": "abc"}).encode(),
+     json.dumps({**payload(), "properties": {"delivery_tag": None, "body_encoding": "rot13"}}).encode()],
+)  # fmt: skip
 def test_a_file_that_is_no_message_goes_into_quarantine(channel, spool, content):
     channel._put("analyses", payload("first"))
     bad = spool / f"{'0' * 20}_bad.analyses.msg"

@@ -147,7 +147,7 @@ class TestArchives:
             return receive_upload(**said)
 
         monkeypatch.setattr(services, "receive_upload", late)
-        services.start_archive(archive=archive, settings=AnalysisSettings.of(), asked={}, token="t")
+        services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked={}, token="t")
         with commit():
             inspect_uploads()
         assert {micrograph.owner for micrograph in Micrograph.objects.all()} == {alice}
@@ -157,7 +157,7 @@ class TestArchives:
         visitor = uuid4()
         for _ in range(2):
             archive = self.archive(visitor=visitor)
-            services.start_archive(archive=archive, settings=AnalysisSettings.of(), asked={}, token="form")
+            services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked={}, token="form")
         with commit():
             inspect_uploads()
         assert sorted(job.micrograph.name for job in Job.objects.all()) == ["a.png", "b.png"]
@@ -167,7 +167,7 @@ class TestArchives:
         settings.DEEPSEGM_WAITING_JOBS = 1
         archive = self.archive(address="hash")
         asked = {"width": "65", "source": "typed"}
-        services.start_archive(archive=archive, settings=AnalysisSettings.of(), asked=asked, token="t")
+        services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked=asked, token="t")
         with commit():
             inspect_uploads()
         assert sorted(Job.objects.values_list("micrograph__name", "state")) == [
@@ -194,7 +194,7 @@ class TestArchives:
     def test_each_image_by_itself(self, commit):
         archive = self.archive()
         asked = {"width": "65", "source": "typed"}
-        services.start_archive(archive=archive, settings=AnalysisSettings.of(filter=True), asked=asked, token="t")
+        services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(filter=True), asked=asked, token="t")
         with commit():
             inspect_uploads()
         jobs = {job.micrograph.name: job.get_settings() for job in Job.objects.all()}

@@ -95,7 +95,7 @@ def agree(of: Shared, first_group: Indices, second_group: Indices) -> Agreement:
     ious: list[float] = []
     for one, other, overlap in _blocks(of, first_group, second_group):
         judged = error_kinds(overlap)
-        firsts[one], seconds[other] = judged.true, judged.found
+        firsts[one], seconds[other] = judged.of_true, judged.of_found
         iou = overlap.iou
         rows, columns = pairs(iou, RIGHT)
         ious += iou[rows, columns].tolist()

@@ -35,7 +35,9 @@ NO_LABELS = "Objects cannot be paired: that needs two results of one image, with
 
 def compare(first: Side, second: Side) -> Comparison:
     """The comparison in plain JSON types; both sides have the same unit and the same measure as size."""
-    how = how_related(first, second)
+    how: How = "paired" if len(first.images) == len(second.images) == 1 else "shared"
+    if not set(first.images) & set(second.images):
+        how = "independent"
     agreement, groups_of, notes = None, None, []
     if how == "paired":
         agreement, groups_of = _agreement(first, second)
@@ -53,12 +55,6 @@ def compare(first: Side, second: Side) -> Comparison:
         agreement=agreement,
         notes=notes,
     )
-
-
-def how_related(first: Side, second: Side) -> How:
-    if not set(first.images) & set(second.images):
-        return "independent"
-    return "paired" if len(first.images) == len(second.images) == 1 else "shared"
 
 
 def _agreement(first: Side, second: Side) -> tuple[Agreement | None, tuple[Shared, Indices, Indices] | None]:

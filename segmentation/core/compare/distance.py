@@ -57,7 +57,11 @@ def distance(
         f"The distributions {words}. In A {100 * below[0]:.0f} % of the objects are at most {size}, in B"
         f" {100 * below[1]:.0f} %."
     )
-    why = _why(test, how, len(first.size), len(second.size), least)
+    why = BY_IMAGES.format(least=significant(least or 0.0, 2))
+    if how != "independent":
+        why = NOT_INDEPENDENT[how]
+    elif test == "objects":
+        why = BY_OBJECTS.format(n=f"{len(first.size):,}", m=f"{len(second.size):,}")
     return Distance(
         distance=float(gap[at]),
         at=float(places[at]),
@@ -90,7 +94,12 @@ def _by_images(first: Sizes, second: Sizes, rng: np.random.Generator) -> tuple[f
     table = np.concatenate([_by_image(sizes, places) for sizes in (first, second)])
     images, chosen = len(table), first.images
     observed = np.arange(images) < chosen
-    drawn = _exchanges(images, chosen, rng)
+    if comb(images, chosen) <= MOST_LISTED:
+        listed = np.array(list(combinations(range(images), chosen)))
+    else:
+        listed = rng.random((MOST_LISTED - 1, images)).argsort(1)[:, :chosen]
+    drawn = np.zeros((len(listed), images), bool)  # which images are in the first sample
+    np.put_along_axis(drawn, listed, True, axis=1)
     if len(drawn) < comb(images, chosen):
         drawn = np.concatenate([observed[None], drawn])
     gap = float(_distances(table, observed[None])[0])
@@ -106,17 +115,6 @@ def _by_image(of: Sizes, places: Floats) -> Floats:
     return np.asarray(count.reshape(of.images, -1).cumsum(1), np.float64)
 
 
-def _exchanges(images: int, chosen: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(k, images): which images are in the first sample, for all exchanges or for a random choice of them."""
-    if comb(images, chosen) <= MOST_LISTED:
-        listed = np.array(list(combinations(range(images), chosen)))
-    else:
-        listed = rng.random((MOST_LISTED - 1, images)).argsort(1)[:, :chosen]
-    inside = np.zeros((len(listed), images), bool)
-    np.put_along_axis(inside, listed, True, axis=1)
-    return inside
-
-
 def _distances(table: Floats, inside: NDArray[np.bool_]) -> Floats:
     """(k,) the distance for each choice (k, images) of the images of the first sample."""
     one = inside.astype(float) @ table
@@ -124,11 +122,3 @@ def _distances(table: Floats, inside: NDArray[np.bool_]) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = np.abs(one / one[:, -1:] - other / other[:, -1:]).max(1)
     return np.asarray(np.nan_to_num(gap, nan=1.0), np.float64)
-
-
-def _why(test: Test, how: How, n: int, m: int, least: float | None) -> str:
-    if how != "independent":
-        return NOT_INDEPENDENT[how]
-    if test == "objects":
-        return BY_OBJECTS.format(n=f"{n:,}", m=f"{m:,}")
-    return BY_IMAGES.format(least=significant(least or 0.0, 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -123,13 +123,9 @@ def paint(outlines: Iterable[Outline], shape: Shape) -> Painted:
         part = labels[top:bottom, left:right]
         overlapping += bool(part[outline.inside].any())
         part[outline.inside] = len(facts_of)
-    numbers = np.array([0, *_numbers(facts_of)], np.int32)
+    own_numbers = [facts.number for facts in facts_of]
+    # They count if all outlines have one and none twice, else the order does.
+    usable = len(set(own_numbers)) == len(own_numbers) and all(0 < number < MOST_IDS for number in own_numbers)
+    numbers = np.array([0, *(own_numbers if usable else range(1, len(facts_of) + 1))], np.int32)
     facts = dict(zip(numbers[1:].tolist(), facts_of, strict=True))
     return Painted(numbers[labels], facts, overlapping, outside)
-
-
-def _numbers(facts_of_objects: Sequence[Facts]) -> Iterator[int]:
-    """The outlines' own numbers, if all have one and none twice, else 1..n."""
-    numbers = [facts.number for facts in facts_of_objects]
-    usable = len(set(numbers)) == len(numbers) and all(0 < number < MOST_IDS for number in numbers)
-    yield from numbers if usable else range(1, len(numbers) + 1)

@@ -33,20 +33,14 @@ def find_circles(levels: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
         return np.zeros((0, 3))
     # Masks and maps give the same result: only the crossing of the threshold counts, not the distance from it.
     soft = np.clip((values - threshold) / min(threshold, 1 - threshold) / 2 + 0.5, 0, 1).astype(np.float32)
-    blobs = _blobs(soft)
-    fitted = [_fitted(soft, blob) for blob in (*blobs, *_inscribed(soft))]
-    return _apart(sorted(fitted, key=lambda circle: _filled(soft, circle) < FILLED), levels.shape)
-
-
-def _blobs(soft: NDArray[np.float32]) -> Circles:
-    """Maxima of the response in place and scale, the clearest first; each lies on the foreground."""
-    count = int(np.ceil(np.log(RADII[1] / RADII[0]) / np.log(STEP))) + 1
-    radii = RADII[0] * STEP ** np.arange(count)
+    radii = RADII[0] * STEP ** np.arange(int(np.ceil(np.log(RADII[1] / RADII[0]) / np.log(STEP))) + 1)
     stack = _responses(soft, radii)
     peaks = (stack == ndimage.maximum_filter(stack, 3)) & (stack >= LEAST_RESPONSE) & (soft >= 0.5)
     scale, row, column = np.nonzero(peaks)
     order = np.argsort(-stack[peaks], kind="stable")
-    return np.stack([row, column, radii[scale]], axis=1)[order].astype(float)
+    blobs = np.stack([row, column, radii[scale]], axis=1)[order].astype(float)
+    fitted = [_fitted(soft, blob) for blob in (*blobs, *_inscribed(soft))]
+    return _apart(sorted(fitted, key=lambda circle: _filled(soft, circle) < FILLED), levels.shape)
 
 
 def _inscribed(soft: NDArray[np.float32]) -> Circles:

@@ -59,8 +59,13 @@ def _ground(grey: Grey, labels: Labels, areas: Floats, scale: float) -> tuple[Fl
 
     The ground around a particle is taken from its RING, or from the whole image if the ring has too few pixels.
     """
-    bare = labels == 0
-    pixels, sums, squares = _rings(grey, labels, len(areas), scale)
+    bare, count = labels == 0, len(areas)
+    near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING)
+    total = np.zeros((3, count + 1))  # of the ring: pixels, their grey and its square
+    for owners, rows, ring in rings(labels, near, far):
+        values = grey[rows][ring].astype(float)
+        total += np.stack([np.bincount(owners, weights, count + 1) for weights in (None, values, values**2)])
+    pixels, sums, squares = total[:, 1:]
     inside = 255 * mean_over_labels(grey, labels).astype(float)
     ground = (grey[bare] if bare.any() else grey).ravel()
     ground = ground[:: 1 + ground.size // SAMPLED]
@@ -70,16 +75,6 @@ def _ground(grey: Grey, labels: Labels, areas: Floats, scale: float) -> tuple[Fl
     above = inside - ground.mean()
     typical = max(float(np.average(above, weights=areas)), 1.0)
     return np.clip((inside - level) / np.maximum(spread, 1), -1, CLEARLY), np.clip(above / typical - 1, 0, 1)
-
-
-def _rings(grey: Grey, labels: Labels, count: int, scale: float) -> Floats:
-    """(3, n): number of pixels, summed grey and summed squares of the ground in the RING around each particle."""
-    near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING)
-    total = np.zeros((3, count + 1))
-    for owners, rows, ring in rings(labels, near, far):
-        values = grey[rows][ring].astype(float)
-        total += np.stack([np.bincount(owners, weights, count + 1) for weights in (None, values, values**2)])
-    return total[:, 1:]
 
 
 def likely_right(values: Mapping[str, Floats], weights: Mapping[str, float]) -> NDArray[np.float32]:

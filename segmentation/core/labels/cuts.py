@@ -9,7 +9,7 @@ from math import dist, exp, log
 import numpy as np
 from numpy.typing import NDArray
 
-from .region_graph import RegionGraph
+from .region_graph import RegionGraph, adjacent
 from .region_merging import Merges
 from .segmentation import Cut
 from .separate import Labels
@@ -79,10 +79,7 @@ def _edges(
     border's cut, -1 of none."""
     base = len(regions.peaks)
     keys = regions.pairs[:, 0] * base + regions.pairs[:, 1]
-    for rows, columns in ((1, 0), (0, 1)):
-        here, there = labels[: len(labels) - rows, : labels.shape[1] - columns], labels[rows:, columns:]
-        y, x = np.nonzero((here != there) & (here >= first) & (there >= first))
-        sides = np.sort(np.stack([here[y, x], there[y, x]]).astype(np.int64) - first + 1, axis=0)
+    for (rows, columns), (y, x), _, sides in adjacent(labels, first - 1):
         cuts = places[np.searchsorted(keys, sides[0] * base + sides[1])]
         some = cuts >= 0
         begins = np.stack([x + columns, y + rows], axis=1)[some]

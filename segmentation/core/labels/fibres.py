@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from skimage.morphology import skeletonize
 from skimage.segmentation import watershed
 
-from .lines import ALL_SIDES, smoothed, tree_of
+from .lines import ALL_SIDES, inner_depth, smoothed, tree_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -103,13 +103,14 @@ def find_fibres(maps: NDArray[np.uint8], threshold: float) -> tuple[Labels, NDAr
     """
     mask = maps[0] >= max(1, round(threshold * 255))
     pieces = find_pieces(mask, maps[1])
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    depth = inner_depth(mask)
     links = find_links(pieces, mask, depth)
     chains = chains_of(len(pieces), links)
     markers = np.zeros(mask.shape, np.int32)
     for number, chain in enumerate(chains, start=1):
         for piece, _ in chain:
-            _put(markers, pieces[piece].path, number)
+            rows, columns = np.rint(pieces[piece].path).astype(int).T
+            markers[np.clip(rows, 0, mask.shape[0] - 1), np.clip(columns, 0, mask.shape[1] - 1)] = number
     number_of = {piece: number for number, chain in enumerate(chains, start=1) for piece, _ in chain}
     for link in sorted(links, key=lambda link: -min(pieces[end // 2].width for end in (link.one, link.other))):
         way = [pieces[end // 2].path[-(end % 2)] for end in (link.one, link.other)]
@@ -142,7 +143,7 @@ def find_pieces(mask: Mask, distance: NDArray[np.uint8]) -> list[Piece]:
     """The pieces of all fibres of a mask (H, W); distance: (H, W), the inner distance, 0..255."""
     core = mask & (distance >= round(255 * CORE))
     # Where the network is unsure, in dense mats of thin fibres, only the ridges of its inner distance count.
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    depth = inner_depth(mask)
     unsure = (ndimage.maximum_filter(distance, 9) < round(255 * SURE_CORE)) & (ndimage.maximum_filter(depth, 15) < 8)
     core |= mask & unsure & (distance >= RIDGE * ndimage.maximum_filter(distance, 7))
     loose, count = ndimage.label(mask, ALL_SIDES)
@@ -255,12 +256,6 @@ def chains_of(count: int, links: Sequence[Link]) -> list[Chain]:
     return chains
 
 
-def _put(markers: Labels, path: Floats, number: int) -> None:
-    rows, columns = np.rint(path).astype(int).T
-    size = markers.shape
-    markers[np.clip(rows, 0, size[0] - 1), np.clip(columns, 0, size[1] - 1)] = number
-
-
 def _bridge(markers: Labels, ends: Sequence[Floats], number: int) -> None:
     """Mark the way between two ends, if no other fibre was put there before."""
     way = np.linspace(ends[0], ends[1], max(2, round(2 * float(np.hypot(*(ends[1] - ends[0])))) + 1))
@@ -317,7 +312,7 @@ def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | N
     middle = mask & (maps[1] >= ndimage.maximum_filter(maps[1], 3)) & (maps[1] >= round(255 * CORE))
     if mask.mean() < NOTHING or not middle.any():
         return 0.0, None, 0
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    depth = inner_depth(mask)
     clear = float(maps[0][mask].mean()) * float(maps[1][middle].mean()) / 255**2
     # The pores between fibres, seen in the other polarity, are compact, and they are most of the image.
     compared = np.log(elongation(*areas_and_radii(ndimage.label(mask)[0]))) / np.log(NETWORK)
@@ -330,7 +325,7 @@ def areas_and_radii(labels: Labels) -> tuple[Floats, Floats]:
     """(n,) the area in px of each object (H, W), and the radius of the largest circle around one of its pixels that
     lies within objects."""
     numbers = np.unique(labels[labels > 0])
-    depth = ndimage.distance_transform_edt(np.pad(labels > 0, 1))[1:-1, 1:-1]
+    depth = inner_depth(labels > 0)
     deepest = ndimage.maximum(depth, labels, numbers)
     return np.bincount(labels.ravel())[numbers].astype(float), np.asarray(deepest, np.float64)
 

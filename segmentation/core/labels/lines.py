@@ -43,6 +43,11 @@ def box_diagonals(labels: NDArray[np.int32]) -> Floats:
     return np.array([np.hypot(*(side.stop - side.start for side in box)) for box in boxes], float)
 
 
+def inner_depth(mask: NDArray[np.bool_]) -> Floats:
+    """(H, W) px: how far each pixel of a mask lies from the outside, which begins at the frame too."""
+    return np.asarray(ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1])
+
+
 def _length(shape: NDArray[np.bool_]) -> float:
     padded = np.pad(shape, 1)
     depths = ndimage.distance_transform_edt(padded)

@@ -8,6 +8,7 @@ from scipy import ndimage
 from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
+from .lines import inner_depth
 from .separate import fill_holes, renumber
 
 SMALLEST = 5  # px
@@ -22,7 +23,7 @@ def find_loops(levels: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.
     """
     pieces, _ = ndimage.label(levels >= max(1, round(threshold * 255)))
     inside = fill_holes(pieces.astype(np.int32)) > 0
-    depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1], 0.7)
+    depth = ndimage.gaussian_filter(inner_depth(inside), 0.7)
     # On a logarithmic scale a fall is a share of the width, for small and large loops alike.
     cores, _ = ndimage.label(h_maxima(np.log(np.maximum(depth, 0.1)), -np.log1p(-NARROWS)) > 0, np.ones((3, 3)))
     labels = watershed(-depth, np.where(inside, cores, 0), mask=inside).astype(np.int32)

@@ -49,11 +49,7 @@ OPERATIONS: dict[str, tuple[Callable[..., Patch], Entries, Entries]] = {
     "area": (edits.area, {"point": Points}, {"id": Number, "class": Text}),
     "smooth": (guided.smooth, {"ids": Numbers}, {}),
     "draw": (edits.draw, {"polygon": Points}, {"id": Number, "class": Text, "ground": Flag, "replace": Flag}),
-    "paint": (
-        edits.paint,
-        {"points": Points, "radius": Radius},
-        {"id": Number, "class": Text, "ground": Flag},
-    ),
+    "paint": (edits.paint, {"points": Points, "radius": Radius}, {"id": Number, "class": Text, "ground": Flag}),
     "erase": (edits.erase, {}, {"polygon": Points, "points": Points, "radius": Radius, "id": Number}),
     "fill": (edits.fill, {"ids": Numbers}, {}),
     "class": (edits.reclassify, {"ids": Numbers, "class": Text}, {}),

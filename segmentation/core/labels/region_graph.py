@@ -5,6 +5,7 @@ A component has one region around every maximum of the inner distance.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from .separate import Labels, grow
 
 Floats = NDArray[np.float64]
 Grey = NDArray[np.uint8]
+Pixels = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows and columns
 SMOOTHED = 0.5  # px, as the network saw them: SD of the smoothing under which ripples of the map are no maxima
 STEP = 10  # of 255: maxima that rise less above their surroundings are none
 LOWEST = 64  # of 255: a lower maximum is noise of the map
@@ -109,22 +111,29 @@ def _borders(
     """
     distance, grey = pictures[:2]
     parts: list[tuple[NDArray[np.int64], Floats, Floats]] = []
-    for rows, columns in ((1, 0), (0, 1)):
-        here, there = labels[: len(labels) - rows, : labels.shape[1] - columns], labels[rows:, columns:]
-        y, x = np.nonzero((here != there) & (here > components) & (there > components))
-        one, other = (y, x), (y + rows, x + columns)
-        regions = np.sort(np.stack([labels[one], labels[other]]).astype(np.int64) - components, axis=0)
+    for (rows, columns), one, other, regions in adjacent(labels, components):
         sides = _deep(labels, grey, one, (-inside * rows, -inside * columns))
         sides += _deep(labels, grey, other, (inside * rows, inside * columns))
         darkness = (sides - grey[one] - grey[other]) / 2
         touching = (pictures[2][one] / 255 if len(pictures) > 2 else 0.0) + 0 * darkness
         saddle = np.minimum(distance[one], distance[other]) / 255
-        parts.append((regions[0] * base + regions[1], saddle, np.stack([np.ones(len(y)), darkness, touching], axis=1)))
+        line = np.stack([np.ones_like(saddle), darkness, touching], axis=1)
+        parts.append((regions[0] * base + regions[1], saddle, line))
     keys, saddles, lines = zip(*parts, strict=True)
     return np.concatenate(keys), np.concatenate(saddles), np.concatenate(lines)
 
 
-def _deep(labels: Labels, grey: Grey, at: tuple[NDArray[np.intp], ...], step: tuple[int, int]) -> Floats:
+def adjacent(labels: Labels, components: int) -> Iterator[tuple[tuple[int, int], Pixels, Pixels, NDArray[np.int64]]]:
+    """The pixels of different regions side by side, first those below each other: the step from one to the other, both
+    places, and the numbers (2, k) of their regions, the lower one first; components: labels that are no region's."""
+    for rows, columns in ((1, 0), (0, 1)):
+        here, there = labels[: len(labels) - rows, : labels.shape[1] - columns], labels[rows:, columns:]
+        y, x = np.nonzero((here != there) & (here > components) & (there > components))
+        regions = np.sort(np.stack([here[y, x], there[y, x]]).astype(np.int64) - components, axis=0)
+        yield (rows, columns), (y, x), (y + rows, x + columns), regions
+
+
+def _deep(labels: Labels, grey: Grey, at: Pixels, step: tuple[int, int]) -> Floats:
     """The grey (k,) one step away from pixels, or at the pixels themselves if their region ends before."""
     y, x = (np.clip(axis + far, 0, side - 1) for axis, far, side in zip(at, step, labels.shape, strict=True))
     return np.where(labels[y, x] == labels[at], grey[y, x], grey[at]).astype(float)

@@ -175,7 +175,14 @@ class Segmentation:
         content = io.BytesIO(file.read_bytes() if isinstance(file, Path) else file.read())
         try:
             with np.load(content, allow_pickle=False) as data:
-                outlines = _whole(data, alternatives)
+                outlines = replace(
+                    without_images(data),
+                    labels=data["labels"],
+                    alternatives=_named(data, ALTERNATIVE) if alternatives else {},
+                    layers=_named(data, LAYER),
+                    maps=_named(data, MAP),
+                )
+                _check_outlines(outlines)
         except UnusableSegmentation:
             raise
         except Exception as error:  # zipfile, zlib, numpy and json raise various exceptions for damaged bytes
@@ -183,18 +190,6 @@ class Segmentation:
         if origin is not None and outlines.provenance.micrograph != origin.micrograph:
             raise UnusableSegmentation(FOREIGN)
         return outlines
-
-
-def _whole(data: Any, alternatives: bool) -> Segmentation:
-    outlines = replace(
-        without_images(data),
-        labels=data["labels"],
-        alternatives=_named(data, ALTERNATIVE) if alternatives else {},
-        layers=_named(data, LAYER),
-        maps=_named(data, MAP),
-    )
-    _check_outlines(outlines)
-    return outlines
 
 
 def without_images(data: Any) -> Segmentation:

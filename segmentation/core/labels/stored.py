@@ -33,13 +33,18 @@ def opened(opens: Opens, origin: Provenance) -> WorkingLabels:
     `Segmentation.load`."""
     with _file(opens) as data:
         head = without_images(data)
-        strips, shape = _strips(data)
+        strips = list[Strip]()
+        with data.zip.open("labels.npy") as member:
+            shape = _shape(member, np.dtype(np.int32))
+            for part in _parts(member, shape, np.dtype(np.int32), STRIP):
+                strips.append(Strip.of(part, strips[-1].end if strips else 0))
+
         check_objects(head, shape[0], np.unique(np.concatenate([strip.ids for strip in strips])))
         maps = {name: StoredMap(opens, f"{MAP}{name}", shape) for name in names_of(data, MAP)}
     if head.provenance.micrograph != origin.micrograph:
         raise UnusableSegmentation(FOREIGN)
     return WorkingLabels(
-        shape, head.rows, head.class_names, strips, objects_of(head), head.next_id, head.used, maps, head.cuts
+        shape, head.rows, head.class_names, tuple(strips), objects_of(head), head.next_id, head.used, maps, head.cuts
     )
 
 
@@ -54,15 +59,6 @@ def _file(opens: Opens) -> Iterator[Any]:
         if isinstance(error, OSError) and (error.errno or type(error) is not OSError):
             raise  # of the storage
         raise UnusableSegmentation(DAMAGED) from error
-
-
-def _strips(data: Any) -> tuple[tuple[Strip, ...], tuple[int, int]]:
-    strips = list[Strip]()
-    with data.zip.open("labels.npy") as member:
-        shape = _shape(member, np.dtype(np.int32))
-        for part in _parts(member, shape, np.dtype(np.int32), STRIP):
-            strips.append(Strip.of(part, strips[-1].end if strips else 0))
-    return tuple(strips), shape
 
 
 def _shape(member: BinaryIO, dtype: np.dtype[Any]) -> tuple[int, int]:

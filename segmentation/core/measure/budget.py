@@ -315,7 +315,8 @@ def _within(case: Case) -> Contribution:
 
 
 def _between(case: Case) -> Contribution:
-    images, title = case.sizes.images, "Variation between fields"
+    images, is_assumed = case.sizes.images, case.sizes.images < 2 and case.field_spread > 0
+    title = "Variation between fields" + ", assumed" * is_assumed
     remedy = "take images of more fields." if images > 1 else "take images of other fields and pool them as a sample."
     name, percent = "sampling_between", f"{100 * case.field_spread:g} %"
     if images < 2:

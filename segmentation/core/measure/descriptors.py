@@ -113,8 +113,9 @@ def axes_of(of: Outlines) -> tuple[Floats, Floats, Floats]:
     return (xx + yy) / 2, np.hypot((xx - yy) / 2, xy), np.degrees(np.arctan2(-2 * xy, xx - yy)) / 2 % 180
 
 
-@descriptor("Width / length of the rectangle with the object's area and perimeter (fibres); 1 where there is none.")
+@descriptor("Width / length of the rectangle with the object's area and perimeter (fibres); empty where there is none.")
 def elongation(of: Outlines) -> Floats:
     quarter = of.perimeter / 4
-    apart = np.sqrt(np.maximum(quarter**2 - of.area, 0))
+    square = quarter**2 - of.area
+    apart = np.sqrt(np.where(square >= 0, square, np.nan))
     return (quarter - apart) / (quarter + apart)

@@ -21,7 +21,7 @@ Interval = list[float] | None
 Tails = tuple[float, float]
 
 WIDEST = 10.0  # an interval that ends at more than this many times the figure is useless
-WIDEST_BY_IMAGE = 4.0  # the same of several images, and of the lower end
+WIDEST_BY_IMAGE = 3.0  # the same of several images, and of the lower end
 UNBOUNDED = 100.0  # ln(figure); such an extreme draw comes from a resample of equal sizes
 MIDDLE: Tails = (0.025, 0.025)
 Z95 = 1.959963984540054

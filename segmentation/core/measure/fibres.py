@@ -75,17 +75,19 @@ def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
         chord = float(np.hypot(*(line[-1] - line[0]))) + extension
         visible = polyline(line) + extension
         diameter_sd = float(np.sqrt(np.cov(diameters, aweights=weights))) if len(diameters) > 2 else np.nan
-        down, right = _axis(line)
+        across = line[-1] - line[0]
+        if np.hypot(*across) < 0.2 * len(line):  # of a closed line, its main axis
+            across = np.linalg.svd(line - line.mean(0), full_matrices=False)[2][0]
         width = float(np.average([piece.width for piece in pieces], weights=[piece.length + 1 for piece in pieces]))
         measures[number - 1] = (
             *(mean, diameter_sd, visible if ends == 2 else np.nan, visible, visible / max(chord, 1.0) - 1),
-            *(float(np.degrees(np.arctan2(-down, right)) % 180), width),
+            *(float(np.degrees(np.arctan2(-across[0], across[1])) % 180), width),
         )
         counts[number - 1] = ends, _crossings(labels, number, pieces)
         paths += [(piece.path, number - 1) for piece in pieces]
-    path_points = [_points_steps_angles(path) for path, _ in paths]
-    points = np.concatenate([np.zeros((0, 2)), *(part[0] for part in path_points)])
-    steps, angles = (np.concatenate([np.zeros(0), *(part[k] for part in path_points)]) for k in (1, 2))
+    points = np.concatenate([np.zeros((0, 2)), *(path for path, _ in paths)])
+    tangents = np.concatenate([np.zeros((0, 2)), *(np.gradient(path, axis=0) for path, _ in paths)])
+    steps, angles = np.hypot(*tangents.T), np.arctan2(-tangents[:, 0], tangents[:, 1])
     owners = np.repeat([owner for _, owner in paths], [len(path) for path, _ in paths]).astype(np.int64)
     diameter, diameter_sds, length, visible_length, curl, direction, label_width = measures.T
     steps = steps * (visible_length / np.maximum(np.bincount(owners, steps, count), 1e-9))[owners]
@@ -93,19 +95,6 @@ def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
         *(diameter, diameter_sds, length, visible_length, curl, direction, label_width),
         *(counts[:, 0], counts[:, 1], points, steps, angles, owners),
     )
-
-
-def _axis(line: Floats) -> tuple[float, float]:
-    """Rows and columns of the direction from the first to the last point, or the main axis of a closed line."""
-    across = line[-1] - line[0]
-    if np.hypot(*across) < 0.2 * len(line):
-        across = np.linalg.svd(line - line.mean(0), full_matrices=False)[2][0]
-    return float(across[0]), float(across[1])
-
-
-def _points_steps_angles(path: Floats) -> tuple[Floats, Floats, Floats]:
-    tangent = np.gradient(path, axis=0)
-    return path, np.hypot(*tangent.T), np.arctan2(-tangent[:, 0], tangent[:, 1])
 
 
 def _ends(labels: Labels, number: int, pieces: Sequence[Piece]) -> tuple[int, list[int], float]:

@@ -130,7 +130,9 @@ def _fraction(sizes: WeightedSizes, uncertainty: float, field_spread: float) -> 
     normal = NormalDist()
     scores = np.array([normal.inv_cdf((i + 0.5) / SCORES) for i in range(SCORES)])  # in the middles of equal parts
     shares = np.array([share_between(sizes.size * exp(uncertainty * score), weights) for score in scores])
-    limits = _score_limits(shares[:, None], n, scores * z / Z95)
+    p, deviates = shares[:, None], scores * z / Z95  # Wilson's lower limits (< 0) and upper ones (> 0)
+    root = np.sqrt(np.maximum(p * (1 - p) / n + deviates**2 / (4 * n * n), 0))
+    limits = (p + deviates**2 / (2 * n) + deviates * root) / (1 + deviates**2 / n)
     low, high = np.clip(np.quantile(limits, (0.025, 0.975)), 0, 1).tolist()
     # The grid is finite: an uncertain calibration must not give a narrower interval than an exact one.
     return Fraction(share, min(low, surely[0]), max(high, surely[1]), len(sizes))
@@ -145,12 +147,6 @@ def _inside(size: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     """(n,) whether each size is 1 to 100 nm; with a tolerance, as converting units may change the last digit."""
     slack = 1 + 1e-12
     return (size <= NANO_NM * slack) & (size >= LEAST_NM / slack)
-
-
-def _score_limits(p: Floats, n: float, z: Floats) -> Floats:
-    """Wilson's lower (z < 0) or upper (z > 0) limit at each deviate."""
-    root = np.sqrt(np.maximum(p * (1 - p) / n + z**2 / (4 * n * n), 0))
-    return np.asarray((p + z**2 / (2 * n) + z * root) / (1 + z**2 / n), np.float64)
 
 
 def _trials(sizes: WeightedSizes) -> tuple[float, float]:

@@ -107,12 +107,12 @@ _DEFINITIONS = {
 class ErrorKinds:
     """The Kind of every particle in an Overlap: true (T,) and found (F,)."""
 
-    true: Kinds
-    found: Kinds
+    of_true: Kinds
+    of_found: Kinds
 
     def count(self, kind: Kind) -> int:
         """As the kind's definition counts: pairs and true particles on the true side, pieces on the found one."""
-        side = self.found if kind in (Kind.SPLIT, Kind.FALSE_POSITIVE) else self.true
+        side = self.of_found if kind in (Kind.SPLIT, Kind.FALSE_POSITIVE) else self.of_true
         return int((side == kind).sum())
 
 

@@ -170,7 +170,7 @@ def variants_of(
             sized[name] = WeightedSizes.of(*others, edge=edge)
     faint = [with_faint(table, filter) for table in tables]
     if any(one is not other for one, other in zip(faint, tables, strict=True)):
-        sized["with faint outlines"] = WeightedSizes.of(*faint, edge=edge)
+        sized["with faint or hidden outlines"] = WeightedSizes.of(*faint, edge=edge)
     sized |= {
         name.replace("-", "−"): WeightedSizes.of(others_table, edge=edge)
         for name, others_table in (alternatives or {}).items()

@@ -73,13 +73,17 @@ def gaps(labels: NDArray[np.int32], there: NDArray[np.intp], points: Floats) -> 
     return np.asarray(np.maximum(nearest - 1, 0.0), np.float64)
 
 
-def _edges(labels: NDArray[np.int32], there: NDArray[np.intp]) -> list[Floats]:
-    """The pixels (k, 2), x and y of their centres, of each object that have a side in common with anything else."""
-    inner = np.zeros(labels.shape, bool)
-    middle = labels[1:-1, 1:-1]
+def interior(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(H, W): the pixels whose four neighbours have the same label; none at the frame."""
+    inner, middle = np.zeros(labels.shape, bool), labels[1:-1, 1:-1]
     sides = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
     inner[1:-1, 1:-1] = np.logical_and.reduce([middle == side for side in sides])
-    runs = find_runs(np.where(inner, 0, labels))
+    return inner
+
+
+def _edges(labels: NDArray[np.int32], there: NDArray[np.intp]) -> list[Floats]:
+    """The pixels (k, 2), x and y of their centres, of each object that have a side in common with anything else."""
+    runs = find_runs(np.where(interior(labels), 0, labels))
     owner = np.repeat(runs.particle, runs.length)
     first = np.repeat(np.cumsum(runs.length) - runs.length, runs.length)
     x = np.repeat(runs.start, runs.length) + np.arange(len(owner)) - first

@@ -22,11 +22,7 @@ from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatisti
 from .statistics import ALIKE, describe
 from .table import Table
 
-WHY = {
-    NO_PIXEL_SIZE: "without a scale",
-    OTHER_NUMBERS: "of a model with other classes",
-    NO_NUMBER: "without a number",
-}
+WHY = {NO_PIXEL_SIZE: "without a scale", OTHER_NUMBERS: "of a model with other classes", NO_NUMBER: "without a number"}
 MORE = {
     NO_PIXEL_SIZE: ", while others have one",
     NO_NUMBER: " (see their pages). If they show nothing to count, the numbers per area are too high",
@@ -65,7 +61,10 @@ def pool(
         raise ValueError("0 tables")
     excluded = excluded or without_scale(tables)
     # Sorted by content, so that the draws do not depend on the order of the images.
-    chosen = sorted((table for table, why in zip(tables, excluded, strict=True) if not why), key=_content)
+    chosen = sorted(
+        (table for table, why in zip(tables, excluded, strict=True) if not why),
+        key=lambda table: table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes(),
+    )
     described, sizes = describe(
         chosen,
         size=size,
@@ -83,9 +82,7 @@ def pool(
         uncertainty = described["relative_uncertainty"] or 0.0
         described["convergence"] = converge_by_image(sizes, whole, uncertainty, rng)
     return PooledStatistics(
-        **described,
-        interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
-        between=between_images(sizes),
+        **described, interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE, between=between_images(sizes)
     )
 
 
@@ -96,10 +93,6 @@ def alone(statistics: Statistics, excluded: Sequence[str]) -> PooledStatistics:
     if nano and flag and nano["verdict"] != "undecided":
         nano = nano | {"verdict": "undecided", "reason": flag.short, "decides": flag.text}
     return PooledStatistics(**vars(replace(statistics, nano=nano)))
-
-
-def _content(table: Table) -> bytes:
-    return table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes()
 
 
 def without_scale(tables: Sequence[Table], refused: Sequence[bool] = ()) -> list[str]:
@@ -147,7 +140,7 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str) -> l
         notes.append(Flag(text, f"{images} not counted: {WHY[reason]}", ids=ids))
     if not pixels and len(chosen) > 1:
         text = "No image has a scale, so sizes are in pixels. Take images of one magnification together."
-        notes.append(Flag(text, "Sizes in pixels: take one magnification"))
+        notes.append(Flag(text, "Sizes in pixels: all images at one magnification?"))
     if pixels and max(pixels) > ALIKE * min(pixels):
         text = (
             f"The images have {min(pixels):.4g} to {max(pixels):.4g} nm per pixel. The coarser ones show fewer small"
@@ -247,4 +240,4 @@ def between_images(sizes: WeightedSizes) -> Between | None:
         if within > 0
         else float(among == 0)
     )
-    return {"variance": variance, "sd": sqrt(variance), "share": share, "p": p}
+    return {"variance": variance, "sd": sqrt(variance), "share": share, "p": p, "times": float(np.exp(np.ptp(means)))}

@@ -294,12 +294,7 @@ add(
     NUMBERS,
     Quantity("median", "Median", "By number, half of the sizes are smaller and half are larger.", 1),
     Quantity("mean", "Mean", "Sum of the sizes divided by their number; a few large sizes increase it.", 1),
-    Quantity(
-        "sd",
-        "Standard deviation",
-        "How widely the sizes spread around their mean (divided by n − 1).",
-        1,
-    ),
+    Quantity("sd", "Standard deviation", "How widely the sizes spread around their mean (divided by n − 1).", 1),
     Quantity("d10", "D10", "By number, 10 % of the sizes are smaller.", 1, source=ISO_SIZES),
     Quantity(
         "d50",
@@ -348,12 +343,7 @@ add(
         " under 6 is no nanomaterial by 2022/C 229/01. Pores, roughness and thickness are not visible.",
         source="EU 2022/C 229/01; Wohlleben et al. (2017)",
     ),
-    Quantity(
-        "ecd_median",
-        "Median ECD",
-        "Median diameter of circles with the same areas as the objects.",
-        1,
-    ),
+    Quantity("ecd_median", "Median ECD", "Median diameter of circles with the same areas as the objects.", 1),
     Quantity(
         "fit",
         "Log-normal law",

@@ -25,7 +25,7 @@ DIMENSION = (
 )
 THICKNESS = (
     "An image shows two of three dimensions. A thin particle that lies flat is counted by its width. So the true"
-    " fraction may be higher, never lower."
+    " fraction may be higher. This effect never makes it lower."
 )
 ROD, PLATE = 4 / 6, 2 / 6  # of the surface by volume of a sphere as thick
 

@@ -52,7 +52,14 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
     image, images = sizes.image_numbers, sizes.images
     if images < 2:
         return Resamples(_draw(group, rng), group, steps, calibration)
-    drawn = _listed(images, rng) if images <= MOST_LISTED else _draw(np.arange(images), rng)
+    if images > MOST_LISTED:
+        drawn = _draw(np.arange(images), rng)
+    else:  # every resample in proportion to its probability, in a random order
+        every = combinations_with_replacement(range(images), images)
+        listed = np.array([[resample.count(image) for image in range(images)] for resample in every], np.float32)
+        chances = np.array([1 / prod(factorial(int(number)) for number in row) for row in listed])
+        places = (np.arange(REPEATS) + 0.5) / REPEATS
+        drawn = listed[rng.permutation(np.searchsorted(np.cumsum(chances) / chances.sum(), places))]
     table = np.bincount(image * (int(group[-1]) + 1) + group, minlength=images * (int(group[-1]) + 1))
     counts = drawn @ table.reshape(images, -1).astype(np.float32)
     return Resamples(counts, group, steps, calibration, images, drawn)
@@ -77,13 +84,3 @@ def _draw(group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.floa
         return rng.poisson(members, (REPEATS, g)).astype(np.float32)
     drawn = rng.integers(0, g, (REPEATS, g)) + g * np.arange(REPEATS)[:, None]
     return np.bincount(drawn.ravel(), minlength=REPEATS * g).reshape(REPEATS, g).astype(np.float32)
-
-
-def _listed(images: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(REPEATS, images): every resample of few images in proportion to its probability, in a random order."""
-    every = list(combinations_with_replacement(range(images), images))
-    drawn = np.array([[resample.count(image) for image in range(images)] for resample in every], np.float32)
-    chances = np.array([1 / prod(factorial(int(number)) for number in row) for row in drawn])
-    places = (np.arange(REPEATS) + 0.5) / REPEATS
-    order = rng.permutation(np.searchsorted(np.cumsum(chances) / chances.sum(), places))
-    return np.asarray(drawn[order], np.float32)

@@ -240,10 +240,7 @@ class Uncertainty(TypedDict):
         float | None, meaning("combined standard uncertainty of the known contributions; null without `ends`")
     ]
     expanded: Annotated[float | None, meaning("standard times coverage_factor; null without `ends`")]
-    ends: Annotated[
-        list[float] | None,
-        meaning("95 % interval with the total uncertainty; null without one"),
-    ]
+    ends: Annotated[list[float] | None, meaning("95 % interval with the total uncertainty; null without one")]
     without: Annotated[list[str], meaning("contributions that are not known and so not included")]
     largest: Annotated[str, meaning("name of the largest contribution that is known")]
     sentence: str
@@ -288,6 +285,7 @@ class Between(TypedDict):
     sd: float
     share: Annotated[float, meaning("of the total variance")]
     p: NotRequired[Annotated[float, meaning("chance that equal images look at least as different")]]
+    times: NotRequired[Annotated[float, meaning("largest by smallest geometric mean of an image")]]
 
 
 class ImageRow(TypedDict):

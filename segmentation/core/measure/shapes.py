@@ -1,7 +1,7 @@
 """The measures of a label image: one row per particle.
 
 Area, ECD and Feret diameters are those of the union of the particle's pixels as unit squares, as ISO 9276-6 defines
-them; the descriptors of shape follow from them (`descriptors`). The perimeter is that along the outline (`perimeter`),
+them; the descriptors of shape follow from them (`descriptors`). The perimeter is that along the outline (`perimeters`),
 unless that of the convex outline (`straight`) is longer by more than CUT_PX: no shape has a shorter outline than its
 convex hull, and an outline's corners or sides along the axes came out too short. Nor is any shorter than the circle of
 its area, to which an estimate is raised, so that circularity 4 pi A / P^2 never exceeds 1.
@@ -20,11 +20,13 @@ from scipy.sparse.csgraph import connected_components
 from ..micrograph.types import GreyImage
 from .descriptors import DESCRIPTORS, Outlines, axes_of
 from .hulls import areas, ferets, find_hulls, lengths
-from .perimeter import perimeters
 from .runs import Runs, blocks, find_runs, first_of_each
 from .straight import convex_outlines
 from .table import REASON_TYPE, Table, column_name
 
+EVEN, ODD, CORNER = 0.980, 1.406, -0.091
+# By the number of ends of an edge at which the outline runs straight on: 0, 1 or 2.
+WEIGHTS = np.array([ODD / 2, (EVEN + ODD / 2) / 2 + CORNER, EVEN])
 CUT_PX = 1.0  # the error of either perimeter of a round particle; within it, the traced one is the better
 
 Measures = dict[str, NDArray[Any]]
@@ -32,11 +34,7 @@ Ints = NDArray[np.int64]
 
 
 def measure(
-    labels: NDArray[np.int32],
-    pixels: GreyImage,
-    confidence: NDArray[np.float32],
-    nm_per_pixel: float | None,
-    rows: int,
+    labels: NDArray[np.int32], pixels: GreyImage, confidence: NDArray[np.float32], nm_per_pixel: float | None, rows: int
 ) -> Table:
     """Measure particles 1..n of `labels` (H, W), all of them kept.
 
@@ -122,8 +120,15 @@ def touching_groups(labels: NDArray[np.int32], n: int) -> Ints:
     Two particles touch where a pixel of one shares an edge with a pixel of the other, and a group is a connected set of
     such particles; a particle that touches none is a group of one.
     """
-    pairs = _neighbours(labels, n)
-    touching = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (n + 1, n + 1))
+    keys = [np.zeros(0, np.int64)]
+    for block in blocks(labels.shape):
+        rows = labels[block.start : block.stop + 1]
+        for here, there in ((rows[:, :-1], rows[:, 1:]), (rows[:-1], rows[1:])):
+            differ = (here != there) & (here > 0) & (there > 0)
+            one, other = here[differ].astype(np.int64), there[differ].astype(np.int64)
+            keys.append(np.unique(np.minimum(one, other) * (n + 1) + np.maximum(one, other)))
+    pairs = np.divmod(np.unique(np.concatenate(keys)), n + 1)
+    touching = coo_array((np.ones(len(pairs[0]), bool), pairs), (n + 1, n + 1))
     of_each = connected_components(touching, directed=False)[1][1:]
     _, first, group = np.unique(of_each, return_index=True, return_inverse=True)
     return np.unique(first[group], return_inverse=True)[1].astype(np.int64) + 1
@@ -150,18 +155,6 @@ def contact_shares(labels: NDArray[np.int32], n: int, erased: NDArray[np.bool_] 
     return shared[1:-1] / np.maximum(edges[1:-1], 1)
 
 
-def _neighbours(labels: NDArray[np.int32], n: int) -> Ints:
-    """The pairs (p, 2) of labels that share a pixel edge, each once."""
-    pairs = [np.zeros(0, np.int64)]
-    for block in blocks(labels.shape):
-        rows = labels[block.start : block.stop + 1]
-        for here, there in ((rows[:, :-1], rows[:, 1:]), (rows[:-1], rows[1:])):
-            differ = (here != there) & (here > 0) & (there > 0)
-            first, second = here[differ].astype(np.int64), there[differ].astype(np.int64)
-            pairs.append(np.unique(np.minimum(first, second) * (n + 1) + np.maximum(first, second)))
-    return np.stack(np.divmod(np.unique(np.concatenate(pairs)), n + 1), axis=1)
-
-
 def under(labels: NDArray[np.int32], others: NDArray[np.int32], *values: NDArray[Any]) -> list[NDArray[np.float32]]:
     """(n,) for the particles 1..n of `labels` (H, W): the mean over each of the values (m,) of the particles 1..m of
     `others` (H, W), NaN where there are none; an array for each kind of values."""
@@ -186,3 +179,49 @@ def without_corners(table: Table, labels: NDArray[np.int32]) -> Table:
         for name, sizes in zip(("min_feret", "max_feret"), diameters, strict=True)
     }
     return replace(table, columns={**table.columns, **changed})
+
+
+def perimeters(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
+    """Perimeter (n,) in px of particles 1..n of `labels` (H, W), the rims of holes included, by the chain code of
+    Vossepoel and Smeulders (1982).
+
+    The chain runs through the middles of the pixel edges between a particle and what is not the
+    particle: half a step at each end of an edge, straight on (length weight 0.980 a whole step) or across a
+    corner (1.406 a diagonal of two halves), and -0.091 wherever the two alternate. Chains through the centres of
+    border pixels, as in ImageJ or skimage's `perimeter`, come out a pixel too narrow; these do not. Every edge
+    can be weighed alone, so all particles are done in one pass.
+
+    Measured on analytic shapes at random angles and sub-pixel shifts, mean error (standard deviation): discs and
+    2:1 ellipses of 20 px -0.1 % (0.5 %), of 50 px and more 0.0 % (0.2 %); squares and 3:1 rectangles, whose
+    corners are cut, of 20 px -2 % (1.6 %), 50 px -0.7 % (0.8 %), 200 px 0.0 % (0.6 %). Beside it, Crofton's
+    formula in four directions is as good on discs and three times as scattered on squares (2.1 %), and skimage's
+    `perimeter` is 4 to 5 % too long from 50 px on. An edge exactly along the axes comes out 2 % short.
+    """
+    total = np.zeros(n + 1)
+    height = labels.shape[0]
+    for block in blocks(labels.shape):
+        above, below = min(block.start, 1), min(height - block.stop, 1)
+        rows = labels[block.start - above : block.stop + below]
+        padded = np.pad(rows, ((1 - above, 1 - below), (1, 1)))
+        level = padded if block.stop == height else padded[:-1]
+        total += _edges_above(level, n) + _edges_above(padded.T, n)
+    return total[1:]
+
+
+def _edges_above(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
+    """Weights by label of the pixel edges between each row but the first and the row above it; the first and
+    last column are margin."""
+    y, x = np.nonzero(labels[1:, 1:-1] != labels[:-1, 1:-1])
+    y, x = y + 1, x + 1
+    below = [labels[y, x + side] for side in (0, -1, 1)]
+    above = [labels[y - 1, x + side] for side in (0, -1, 1)]
+    return _weigh(below, above, n) + _weigh(above, below, n)
+
+
+def _weigh(inside: list[NDArray[np.int32]], outside: list[NDArray[np.int32]], n: int) -> NDArray[np.float64]:
+    label = inside[0]
+    ends = np.zeros(len(label), np.intp)
+    for near, far in zip(inside[1:], outside[1:], strict=True):
+        ends += (near == label) & (far != label)
+    weights = np.where(label > 0, WEIGHTS[ends], 0.0)
+    return np.asarray(np.bincount(label, weights, n + 1), np.float64)

@@ -137,7 +137,10 @@ def _whole(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
             continue
         if right - left > WIDEST_SHARE * columns:
             continue
-        stroke = any(_inside(left, right, top, bottom, other) for other in written)
+        stroke = any(
+            left >= other.left - 2 and right <= other.right + 2 and top >= other.top - 1 and bottom <= other.bottom + 1
+            for other in written
+        )
         if stroke and not _stands_alone(ink, left, right, top, bottom):
             continue
         first, last = measured(ink, left, right, top, bottom)
@@ -153,11 +156,6 @@ def _is_line(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
     if left <= 1 or right >= columns - 1 or bottom == rows - 1 or (top == 0 and bottom < LEAST_BLOCK):
         return False
     return not any(ink[:, max(0, x - 1) : x + 2].any(axis=1).mean() > 0.9 for x in (left, right - 1))
-
-
-def _inside(left: int, right: int, top: int, bottom: int, text: Text) -> bool:
-    """Whether a run is a stroke of a text."""
-    return left >= text.left - 2 and right <= text.right + 2 and top >= text.top - 1 and bottom <= text.bottom + 1
 
 
 def _stands_alone(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:

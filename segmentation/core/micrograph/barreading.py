@@ -83,21 +83,15 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
     seconds: of processor time, for recognising the text of each strip in child processes. If it is cut off there, the
     note says so. Only an image without pixels makes it fail.
     """
+    first, (rows, columns), reading = data_bar(micrograph), micrograph.shape, None
     try:
-        return _read_bar(micrograph, seconds)
+        if first < rows and (rows - first) * columns <= LARGEST_STRIP:
+            reading = _checked(_strip(micrograph.pixels[first:]), first, recognise, reading_of, seconds)
+        if reading is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
+            reading = _checked(_strip(micrograph.pixels), 0, texts_over, reading_over, seconds)
     except CutOff:
         return BarReading(0.0, 0.0, "", None, None, (0, 0, 0, 0), note=CUT_OFF)
-
-
-def _read_bar(micrograph: Micrograph, seconds: float) -> BarReading | None:
-    first = data_bar(micrograph)
-    rows, columns = micrograph.shape
-    below = None
-    if first < rows and (rows - first) * columns <= LARGEST_STRIP:
-        below = _checked(_strip(micrograph.pixels[first:]), first, recognise, reading_of, seconds)
-    if below is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
-        below = _checked(_strip(micrograph.pixels), 0, texts_over, reading_over, seconds)
-    return None if below is None else _recounted(below, micrograph.calibration.nm_per_pixel)
+    return None if reading is None else _recounted(reading, micrograph.calibration.nm_per_pixel)
 
 
 def _recounted(reading: BarReading, of_file: float | None) -> BarReading:

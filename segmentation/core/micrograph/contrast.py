@@ -47,21 +47,15 @@ def _for_eyes(pixels: GreyImage) -> tuple[float, float]:
 
 
 def _percentiles(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
-    return _counted(pixels, low, high) if pixels.dtype.kind == "u" else _sampled(pixels, low, high)
-
-
-def _counted(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
+    if pixels.dtype.kind != "u":
+        step = max(1, math.isqrt(pixels.size // SAMPLE))
+        bottom, top = np.percentile(pixels[::step, ::step], (low, high)).tolist()
+        return bottom, top
     counts = np.zeros(256 if pixels.dtype == np.uint8 else 65536, np.int64)
     for band in bands(pixels):
         counts += np.bincount(pixels[band].ravel(), minlength=len(counts))
     share = np.cumsum(counts) * (100.0 / pixels.size)
     bottom, top = np.searchsorted(share, (low, high)).clip(0, len(counts) - 1).tolist()
-    return float(bottom), float(top)
-
-
-def _sampled(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
-    step = max(1, math.isqrt(pixels.size // SAMPLE))
-    bottom, top = np.percentile(pixels[::step, ::step], (low, high))
     return float(bottom), float(top)
 
 

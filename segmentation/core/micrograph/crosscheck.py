@@ -21,20 +21,19 @@ class Source(StrEnum):
 
     words: str  # for people
     noun: str  # what contradicts another one
-    badge: str  # beside the field of a width that the user stated
 
-    def __new__(cls, value: str, words: str = "", noun: str = "", badge: str = "") -> Source:
+    def __new__(cls, value: str, words: str = "", noun: str = "") -> Source:
         source = str.__new__(cls, value)
-        source._value_, source.words, source.noun, source.badge = value, words, noun, badge
+        source._value_, source.words, source.noun = value, words, noun
         return source
 
-    METADATA = "metadata", "from the file", "file", "from the file, confirmed"
-    SIDE_FILE = "side file", "from the file beside it", "side file", "from the file beside it, confirmed"
-    READ = "read", "read from the image", "bar in the image", "read from the image"
-    DATA_BAR = "data bar", "read from the image and confirmed", "bar in the image", "read from the image, confirmed"
-    DRAWN = "drawn", "drawn on the scale bar", "drawn line", "drawn on the scale bar"
-    TYPED = "typed", "typed by the user", "typed width", "typed"
-    NONE = "none", "not known", "", "measured in pixels"
+    METADATA = "metadata", "from the file", "file"
+    SIDE_FILE = "side file", "from the file beside it", "side file"
+    READ = "read", "read from the image", "bar in the image"
+    DATA_BAR = "data bar", "read from the image and confirmed", "bar in the image"
+    DRAWN = "drawn", "drawn on the scale bar", "drawn line"
+    TYPED = "typed", "typed by the user", "typed width"
+    NONE = "none", "not known", ""
 
 
 class Sized(Protocol):

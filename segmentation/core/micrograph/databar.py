@@ -84,8 +84,10 @@ def _starts(block: Rows, level: float, tolerance: float) -> Iterator[tuple[int, 
     share = flat.mean(axis=1)
     drawn = np.maximum(share, _lines(block, share, tolerance))
     smooth = np.convolve(np.pad(drawn, 1, mode="edge"), np.ones(3) / 3, mode="valid")
-    steps = _steps(drawn)
-    end = len(block)
+    total, end = np.concatenate([[0.0], np.cumsum(drawn)]), len(block)
+    # The mean over the three rows from each row on, minus that over the rows above it.
+    steps, first = np.zeros(end), np.arange(ROWS_ABOVE, end - 3)
+    steps[first] = (total[first + 3] - total[first]) / 3 - (total[first] - total[first - ROWS_ABOVE]) / ROWS_ABOVE
     fewest = max(FEWEST_ROWS, int(end * SMALLEST_SHARE / LARGEST_SHARE))
     for top in np.flatnonzero(steps >= LEAST_STEP).tolist():
         step = float(steps[top])
@@ -111,17 +113,6 @@ def _lines(block: Rows, share: NDArray[np.float64], tolerance: float) -> NDArray
         if stop - first > THICKEST_LINE:
             lines[first:stop] = 0.0
     return lines
-
-
-def _steps(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of `drawn` over the three rows from each row on, minus that over the rows above it."""
-    total = np.concatenate([[0.0], np.cumsum(drawn)])
-    steps: NDArray[np.float64] = np.zeros(len(drawn))
-    top = np.arange(ROWS_ABOVE, len(drawn) - 3)
-    below = (total[top + 3] - total[top]) / 3
-    above = (total[top] - total[top - ROWS_ABOVE]) / ROWS_ABOVE
-    steps[top] = below - above
-    return steps
 
 
 def _is_spread(bar: Rows, level: float) -> bool:

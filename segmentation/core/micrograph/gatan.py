@@ -41,7 +41,7 @@ class Block:
 
 
 class _Reader:
-    """The tags of a file, `found` by their path; the first bytes tell widths and byte order.
+    """The tags of a file, `tags` by their path; the first bytes tell widths and byte order.
 
     A value is a number, a text, a Block, or None for structures, which nothing here needs. Raises ValueError for what
     is no tree of tags.
@@ -54,7 +54,7 @@ class _Reader:
         (little,) = struct.unpack(">I", self.bytes(4))
         self.order = "<" if little else ">"
         self.left = MOST_TAGS
-        self.found: Tags = {}
+        self.tags: Tags = {}
         self.group(())
 
     def bytes(self, count: int) -> bytes:
@@ -86,7 +86,7 @@ class _Reader:
             if kind == GROUP:
                 self.group((*path, name))
             elif kind == DATA:
-                self.found[*path, name] = self.value(name)
+                self.tags[*path, name] = self.value(name)
             else:
                 raise ValueError("this is no tag")
 
@@ -154,7 +154,7 @@ def read_gatan(path: Path, max_pixels: int, page: int = 0) -> Decoded:
 
 def _image(reader: _Reader) -> Tags:
     """The tags of the first image that is no thumbnail: those are in colour, and first."""
-    tags = reader.found
+    tags = reader.tags
     images = [tag[:2] for tag in tags if tag[0] == "ImageList" and tag[2:] == PIXELS and isinstance(tags[tag], Block)]
     if not images:
         raise UnreadableImage(

@@ -79,7 +79,8 @@ def fitted(header: Facts, decoded: Decoded) -> Facts:
     """
     columns, rows = decoded.size
     if not header.columns or header.columns == columns:
-        return _not_used(header, TALLER) if header.columns and _is_taller(header, rows) else header
+        highest = header.stored_rows + SLACK if header.stored_rows else WITH_BAR * header.rows if header.rows else rows
+        return _not_used(header, TALLER) if header.columns and rows > highest else header
     start = (
         f"The file's header describes an image {header.columns} px wide but this one is {columns} px wide: "
         "it was resized or cropped afterwards. "
@@ -92,9 +93,3 @@ def fitted(header: Facts, decoded: Decoded) -> Facts:
 
 def _not_used(header: Facts, note: str) -> Facts:
     return replace(header, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=(*header.notes, note))
-
-
-def _is_taller(header: Facts, rows: int) -> bool:
-    """Whether an image of the header's width has more rows than it can have been stored with."""
-    highest = header.stored_rows + SLACK if header.stored_rows else WITH_BAR * header.rows if header.rows else rows
-    return rows > highest

@@ -23,13 +23,12 @@ from .confined import LARGEST_FILE, confine
 from .contrast import preview
 from .databar import data_bar
 from .pages import write_page
-from .reader import MAX_PIXELS, read
+from .reader import MAX_PIXELS, MEMORY, read
 from .types import Micrograph, UnreadableImage
 
 logger = logging.getLogger(__name__)
 
 MAX_MEMORY_MB = 4096
-MEMORY = "The image needs more memory than there is: upload a smaller part of it."
 SECONDS = 60.0  # of processor time of each core, for everything
 
 

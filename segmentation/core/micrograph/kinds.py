@@ -1,9 +1,10 @@
-"""The kind of a file, by its first bytes, never by its name; and its name for display."""
+"""The kind of a file, by its first bytes, never by its name; its name for display, and its checksum."""
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
-from pathlib import PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal
 
 from .types import UnreadableImage
@@ -149,3 +150,9 @@ def clean_name(name: str) -> str:
     suffix = PurePosixPath(tidy).suffix
     suffix = suffix if len(suffix) <= 10 else ""
     return tidy[: LONGEST - len(suffix)].rstrip() + suffix
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file, as lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

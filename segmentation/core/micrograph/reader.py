@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from .decoded import Decoded, page_index
 from .emd import read_emd
 from .gatan import read_gatan
 from .header import Side, fitted, joined
-from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise
+from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise, sha256_of
 from .mrc import read_mrc
 from .picture import read_picture
 from .ser import read_ser
@@ -20,7 +19,7 @@ from .types import Calibration, Micrograph, UnreadableImage
 
 MAX_PIXELS = 500_000_000
 _DAMAGED = "The {kind} file is damaged or incomplete and cannot be read: copy or export it again."
-_MEMORY = "The image needs more memory than there is: upload a smaller part of it."
+MEMORY = "The image needs more memory than there is: upload a smaller part of it."
 
 
 _READERS: dict[Kind, Callable[[Path, int, int], Decoded]] = {
@@ -54,10 +53,8 @@ def read(
     head = _head(path)
     kind = recognise(head, tidy_name)
     decoded = _decoded(path, kind, max_pixels, page)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     wrong_name = misnamed(tidy_name, kind)
-    micrograph = _micrograph(decoded, tidy_name, sha256, [wrong_name] if wrong_name else [], side)
+    micrograph = _micrograph(decoded, tidy_name, sha256_of(path), [wrong_name] if wrong_name else [], side)
     if decoded.pages > 1:
         micrograph.metadata.update({"pages": decoded.pages} | ({"page": page} if page else {}))
     return micrograph
@@ -75,7 +72,7 @@ def _decoded(path: Path, kind: Kind, max_pixels: int, page: int) -> Decoded:
     except UnreadableImage:
         raise
     except MemoryError:
-        raise UnreadableImage(_MEMORY) from None
+        raise UnreadableImage(MEMORY) from None
     except Exception as error:  # decoders raise exceptions of many types
         raise UnreadableImage(_DAMAGED.format(kind=kind)) from error
 

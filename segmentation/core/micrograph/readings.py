@@ -18,7 +18,12 @@ def calibration_of(reading: Mapping[str, Any] | None) -> Calibration:
     """The calibration that was read, doubtful or not; absent where there is none."""
     if not reading or not reading.get("nm_per_pixel"):
         return Calibration.absent()
-    return Calibration(reading["nm_per_pixel"], Source.READ, _words(reading), reading.get("relative_uncertainty"))
+    texts = [reading.get("text"), *(way["text"] for way in (reading.get("ways") or {}).values())]
+    quoted = [f"“{text[:LONGEST_TEXT]}”" for text in dict.fromkeys(filter(None, texts))]
+    length, across = reading.get("length_nm"), reading.get("length_px")
+    bar = [f"scale bar of {length:g} nm over {across:g} px"] if length and across else []
+    words, uncertainty = ", ".join(quoted + bar), reading.get("relative_uncertainty")
+    return Calibration(reading["nm_per_pixel"], Source.READ, words, uncertainty)
 
 
 def sure_calibration(reading: Mapping[str, Any] | None) -> Calibration:
@@ -56,12 +61,3 @@ def contradictions(reading: Mapping[str, Any] | None) -> str:
         return ""
     scales = ", ".join(f"“{way['text'][:LONGEST_TEXT]}” gives {way['nm_per_pixel']:.4g} nm/px" for way in ways.values())
     return f"The data bar contradicts itself or was misread: {scales}. Check which is right."
-
-
-def _words(reading: Mapping[str, Any]) -> str:
-    """The texts in quotes, first the one that was used; and the scale bar."""
-    texts = [reading.get("text"), *(way["text"] for way in (reading.get("ways") or {}).values())]
-    quoted = [f"“{text[:LONGEST_TEXT]}”" for text in dict.fromkeys(filter(None, texts))]
-    length, across = reading.get("length_nm"), reading.get("length_px")
-    bar = [f"scale bar of {length:g} nm over {across:g} px"] if length and across else []
-    return ", ".join(quoted + bar)

@@ -49,13 +49,16 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         if index and chosen.is_reduced:
             raise UnreadableImage(f"Page {page} is a small copy of another page (a thumbnail): choose another page.")
         _check_page(chosen, max_pixels)
-        pixels, more = _pixels(chosen)
+        samples, more = _samples(chosen.asarray(maxworkers=1), chosen.axes)
+        plane, plane_notes = _plane(samples, chosen)
+        pixels, grey_notes = to_grey(plane)
         header = _header(chosen, [file.pages[number] for number in range(min(pages, MOST_HEADERS))])
         orientation = value if isinstance(value := chosen.tags.valueof(274, 1), int) else 1
         kind = _kind(chosen)
     size = pixels.shape
     pixels, turning = turned(pixels, orientation)
-    return Decoded(pixels, kind, (*notes, *more, *turning), header, bool(turning), size, pages)
+    notes += [*more, *plane_notes, *grey_notes, *turning]
+    return Decoded(pixels, kind, tuple(notes), header, bool(turning), size, pages)
 
 
 def _header(page: TiffPage, others: Sequence[TiffPage]) -> Facts:
@@ -147,9 +150,7 @@ def _check_page(page: TiffPage, max_pixels: int) -> None:
     if page.nbytes > BYTES_PER_PIXEL * max_pixels:
         raise UnreadableImage(TOO_MANY_BYTES.format(megabytes=page.nbytes / 1e6))
     if page.compression in codestream.UNBOUNDED:
-        raise UnreadableImage(
-            "The TIFF is compressed in a way that is not read here: save it uncompressed or with LZW."
-        )
+        raise UnreadableImage(NOT_READ)
     tile = int(page.tilewidth) * int(page.tilelength) if page.is_tiled else 0
     if tile > max(4 * columns * rows, SMALLEST_TILE_LIMIT):
         raise UnreadableImage(f"The TIFF is damaged, its tiles are far larger than its image: {AGAIN}.")
@@ -184,15 +185,6 @@ def _check_strips(page: TiffPage) -> None:
         size = codestream.size_of(page.compression, file.read(min(count, codestream.HEAD)))
         if size is None or size[0] >= columns + BLOCK or size[1] >= rows + BLOCK:
             raise UnreadableImage(f"The TIFF is damaged, its strips are larger than its image: {AGAIN}.")
-
-
-def _pixels(page: TiffPage) -> tuple[Array, list[str]]:
-    """The grey pixels (H, W) of a page, and sentences on what was done."""
-    image = page.asarray(maxworkers=1)
-    samples, notes = _samples(image, page.axes)
-    plane, more = _plane(samples, page)
-    grey, last = to_grey(plane)
-    return grey, [*notes, *more, *last]
 
 
 def _samples(image: Array, axes: str) -> tuple[Array, list[str]]:

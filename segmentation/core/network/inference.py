@@ -64,10 +64,12 @@ def predict(
     if len(tiles) > 1:
         give_freed_memory_back()
     for number, part in enumerate(tiles, start=1):
-        window = _padded_window(picture, part.window)
-        inner = part.kept_of_window
+        window = picture[..., part.window[0], part.window[1]]
+        short = [s.stop - s.start - n for s, n in zip(part.window, window.shape[-2:], strict=True)]
+        if any(short):  # mirrored beyond the picture
+            window = np.pad(window, [(0, 0)] * (window.ndim - 2) + [(0, n) for n in short], mode="symmetric")
         channels = window if window.ndim == 3 else window[None]
-        levels = network.maps(channels[None], inner, activation)[0]
+        levels = network.maps(channels[None], part.kept_of_window, activation)[0]
         if number == 1:
             maps = np.empty((len(levels), rows, columns), np.uint8)
         target = maps[:, part.kept[0], part.kept[1]]
@@ -96,14 +98,6 @@ def _spans(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice]]:
         end = length if number == count - 1 else top + size - halo
         yield slice(top, top + size), slice(begin, end)
         begin = end
-
-
-def _padded_window(picture: Picture, window: tuple[slice, slice]) -> Picture:
-    """The window, mirrored where it reaches beyond the picture."""
-    part = picture[..., window[0], window[1]]
-    short = [s.stop - s.start - n for s, n in zip(window, part.shape[-2:], strict=True)]
-    margins = [(0, 0)] * (part.ndim - 2) + [(0, n) for n in short]
-    return np.pad(part, margins, mode="symmetric") if any(short) else part
 
 
 def predict_augmented(

@@ -1,7 +1,7 @@
 """The kind of micrograph that a picture resembles, so that a user who chose the wrong kind of analysis gets a warning.
 
 Texture features at octaves of scale are assumed to be normally distributed among the training images of each model
-(`lab.textures` fits them). A picture belongs to the model with the largest likelihood.
+(`lab.research.textures` fits them). A picture belongs to the model with the largest likelihood.
 """
 
 from __future__ import annotations

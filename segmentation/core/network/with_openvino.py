@@ -46,21 +46,15 @@ class OpenVinoNetwork:
         inputs = np.ascontiguousarray(pictures) * 2 - 1
         logits = self._request.infer({0: inputs}, share_inputs=True, share_outputs=True)[0]
         logits = np.ascontiguousarray(logits[..., box[0], box[1]], np.float32)
-        shares = _softmax(logits) if activation == "softmax" else _sigmoid(logits)
-        return np.rint(np.multiply(shares, 255, out=shares), out=shares).astype(np.uint8)
-
-
-def _sigmoid(logits: Picture) -> Picture:
-    """In place."""
-    with np.errstate(over="ignore"):  # 1 / (1 + inf) is right
-        np.exp(np.negative(logits, out=logits), out=logits)
-    logits += 1
-    return np.reciprocal(logits, out=logits)
-
-
-def _softmax(logits: Picture) -> Picture:
-    """Over the maps (B, M, h, w), in place."""
-    logits -= logits.max(axis=1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
-    return logits
+        # All in place.
+        if activation == "softmax":
+            logits -= logits.max(axis=1, keepdims=True)
+            np.exp(logits, out=logits)
+            logits /= logits.sum(axis=1, keepdims=True)
+        else:
+            with np.errstate(over="ignore"):  # 1 / (1 + inf) is right
+                np.exp(np.negative(logits, out=logits), out=logits)
+            logits += 1
+            np.reciprocal(logits, out=logits)
+        levels: Maps = np.rint(np.multiply(logits, 255, out=logits), out=logits).astype(np.uint8)
+        return levels

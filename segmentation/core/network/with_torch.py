@@ -46,18 +46,12 @@ def device_of(runtime: Runtime) -> torch.device:
 def dtype_of(runtime: Runtime) -> torch.dtype:
     """What networks calculate in; raises NoDevice."""
     if runtime.precision == "auto":
-        return fastest_dtype(device_of(runtime))
+        # bfloat16 on a GPU and on processors that calculate in it; others emulate it slowly. These are queried, not
+        # timed: other programs on the machine must not change the last digits of a result.
+        abilities, device = torch.cpu.get_capabilities(), device_of(runtime)
+        able = device.type != "cpu" or any(abilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+        return torch.bfloat16 if able else torch.float32
     return {"bfloat16": torch.bfloat16, "float32": torch.float32}[runtime.precision]
-
-
-def fastest_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 on a GPU and on processors that calculate in it; others emulate it slowly.
-
-    The processor is queried, not timed: other programs on the machine must not change the last digits of a result.
-    """
-    abilities = torch.cpu.get_capabilities()
-    able = device.type != "cpu" or any(abilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
-    return torch.bfloat16 if able else torch.float32
 
 
 def without_cudnn() -> AbstractContextManager[None]:

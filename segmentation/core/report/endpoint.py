@@ -16,7 +16,7 @@ from ..measure.results import Statistics
 from ..sample import SampleAnalysis
 from .entries import Entry
 from .exports.result import as_dict
-from .facts import common, model_words, typed_texts
+from .facts import common_facts, model_words, typed_texts
 from .guideline import GUIDELINE, TO_GIVE
 from .signatures import Filing
 from .summary import Summary
@@ -83,7 +83,7 @@ def _name(sample: SampleAnalysis) -> str:
 
 def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], about: Summary) -> Iterator[tuple[str, Any]]:
     """How it was measured: texts, and numbers with their unit."""
-    shared = common(sample)
+    shared = common_facts(sample)
     yield "E.method", "electron microscopy and image analysis"
     yield "DISTRIBUTION_TYPE", "counted distribution"
     yield "DATA_GATHERING_INSTRUMENTS", typed.get("microscope", str(shared.get(("instrument", "instrument"), TO_GIVE)))

@@ -27,17 +27,14 @@ NAMES = {  # of settings, where the settings' own are not words
 }
 HIDDEN_SETTINGS = ("model", "data_bar")
 FILE = {"kind": ("image", "file type")}  # of the metadata, what no instrument says
-INSTRUMENT = {
-    "voltage_kv": "voltage (kV)",
-    "working_distance_mm": "working distance (mm)",
-}
+INSTRUMENT = {"voltage_kv": "voltage (kV)", "working_distance_mm": "working distance (mm)"}
 NOT_SAME = "not the same for all images"
 IN_DETAIL = (*NAMES.values(), "edges")
 TYPED = (  # texts that change no number
     *("laboratory", "operator", "orcid", "licence", "material", "microscope"),
     *("grating", "preparation", "sampling_plan", "deviations"),
 )
-REPORTED = {each.name: each.title for each in settings_of(MeasurementSettings) if each.name in TYPED}
+REPORTED = {setting.name: setting.title for setting in settings_of(MeasurementSettings) if setting.name in TYPED}
 
 
 def on_off(setting: bool) -> str:
@@ -57,7 +54,7 @@ def model_words(card: Mapping[str, Any]) -> str:
     return model_label(card) + (f", sha256 {card.get('sha256', '')[:8]}" if by_model else "")
 
 
-def settings(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
+def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
     """Every setting that changes the numbers, "auto" replaced by the used value."""
     record = member.record
     values: dict[str, Any] = {"filter": on_off(record.settings.get("filter", sample.filter))}
@@ -95,9 +92,9 @@ def edge_of(sample: SampleAnalysis, member: Member) -> str:
     return sample.pooled.edge if sample.pooled is not None else member.record.settings.get("border_correction", "")
 
 
-def brief(sample: SampleAnalysis) -> dict[str, str]:
+def main_settings(sample: SampleAnalysis) -> dict[str, str]:
     """The main settings of a sample's first image, as texts."""
-    values = settings(sample, sample.members[0])
+    values = settings_used(sample, sample.members[0])
     return {
         name: f"{value:.3g}" if isinstance(value, float) else str(value)
         for name, value in values.items()
@@ -105,7 +102,7 @@ def brief(sample: SampleAnalysis) -> dict[str, str]:
     }
 
 
-def facts(sample: SampleAnalysis, member: Member) -> Facts:
+def facts_of_image(sample: SampleAnalysis, member: Member) -> Facts:
     """The known facts about one image, without its name and its numbers."""
     record, calibration = member.record, member.calibration
     values: Facts = {
@@ -118,7 +115,7 @@ def facts(sample: SampleAnalysis, member: Member) -> Facts:
         ("calibration", "uncertainty of the microscope (95 %)"): instrument_words(calibration),
         ("model", "model"): model_label(record.card),
         ("model", "sha256 of the weights"): record.card.get("sha256", "") if record.by_model else "",
-        **{("settings", name): value for name, value in settings(sample, member).items()},
+        **{("settings", name): value for name, value in settings_used(sample, member).items()},
         **{("report", title): record.settings.get(name) for name, title in REPORTED.items()},
         **{
             FILE.get(name, ("instrument", name)): value if isinstance(value, int | float | str) else str(value)
@@ -130,23 +127,20 @@ def facts(sample: SampleAnalysis, member: Member) -> Facts:
     return {fact: value for fact, value in values.items() if value is not None and value != ""}
 
 
-def common(sample: SampleAnalysis) -> Facts:
+def common_facts(sample: SampleAnalysis) -> Facts:
     """What is the same for all images in the pooled numbers."""
-    return _shared([facts(sample, member) for _, member in sample.counted])
+    return _shared([facts_of_image(sample, member) for _, member in sample.counted])
 
 
-def differing(sample: SampleAnalysis) -> list[tuple[SampleImage, Facts]]:
-    """For each analysed image the facts that differ from `common`; images without any are left out."""
-    shared = common(sample)
-    facts_of_images = [(image, facts(sample, image.member)) for image in sample.images if image.member is not None]
-    differing = [
-        (image, {fact: value for fact, value in image_facts.items() if shared.get(fact) != value})
-        for image, image_facts in facts_of_images
-    ]
-    return [(image, image_facts) for image, image_facts in differing if image_facts]
+def differing_facts(sample: SampleAnalysis) -> list[tuple[SampleImage, Facts]]:
+    """For each analysed image the facts that differ from `common_facts`; images without any are left out."""
+    shared = common_facts(sample)
+    analysed = [(image, facts_of_image(sample, image.member)) for image in sample.images if image.member is not None]
+    different = [(image, {fact: of[fact] for fact in of if shared.get(fact) != of[fact]}) for image, of in analysed]
+    return [(image, image_facts) for image, image_facts in different if image_facts]
 
 
-def changed(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
+def changed_settings(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
     """The settings that are not the default ones, by title; the model and what was typed for the report have places of
     their own."""
     requested = [member.record.settings for _, member in sample.counted]
@@ -164,7 +158,7 @@ def reported(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
 
 def typed_texts(sample: SampleAnalysis) -> dict[str, str]:
     """What was typed for the report, by the names of the settings; "" where nothing was."""
-    shared, texts = common(sample), {}
+    shared, texts = common_facts(sample), {}
     for name, title in REPORTED.items():
         typed = any(member.record.settings.get(name) for _, member in sample.counted)
         texts[name] = str(shared.get(("report", title)) or (NOT_SAME if typed else ""))
@@ -175,7 +169,7 @@ def as_json(sample: SampleAnalysis) -> dict[str, Any]:
     """settings, used and model of what all pooled images share; settings_differ: the names of the others, whose values
     are with the images. The scale of each image is with it in any case."""
     requested = [dict(member.record.settings) for _, member in sample.counted]
-    uses = [used(member.record) for _, member in sample.counted]
+    uses = [chosen_values(member.record) for _, member in sample.counted]
     shared = _shared(requested)
     if sample.pooled is not None:
         shared["edge"] = sample.pooled.edge
@@ -186,21 +180,21 @@ def as_json(sample: SampleAnalysis) -> dict[str, Any]:
         "settings": {name: value for name, value in shared.items() if name != "calibration"},
         "settings_differ": sorted(differ - {"calibration"}),
         "used": _shared(uses),
-        "model": model(models[0]) if len(models) == 1 else None,
+        "model": model_identity(models[0]) if len(models) == 1 else None,
     }
 
 
-def used(record: AnalysisRecord) -> dict[str, Any]:
+def chosen_values(record: AnalysisRecord) -> dict[str, Any]:
     """What was used where the settings leave it open, by their names."""
     names = (*tasks.find(record.task).settings.model_fields, "imported", "corrected", "reviewed")
     return {name: record.used[name] for name in names if record.used.get(name) not in (None, "")}
 
 
-def model(card: Mapping[str, Any]) -> dict[str, Any]:
+def model_identity(card: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": card.get("name", ""), "version": card.get("version"), "sha256": card.get("sha256", "")}
 
 
-def acquired(sample: SampleAnalysis) -> str:
+def acquisition_dates(sample: SampleAnalysis) -> str:
     """The dates in the files of the counted images, in their order; "" without any."""
     dates = dict.fromkeys(str(member.record.instrument.get("date") or "no date") for _, member in sample.counted)
     return "" if list(dates) == ["no date"] else one_line("; ".join(dates))
@@ -211,12 +205,12 @@ def _shared(facts_of_images: list[dict[Any, Any]]) -> dict[Any, Any]:
     return {name: value for name, value in first.items() if all(name in o and o[name] == value for o in others)}
 
 
-def text(image_facts: Facts) -> str:
+def facts_line(image_facts: Facts) -> str:
     """The facts on one line."""
     return "; ".join(f"{_named(name)} {_shown(group, value)}" for (group, name), value in image_facts.items())
 
 
-def lines(image_facts: Facts) -> Iterator[tuple[str, str]]:
+def fact_rows(image_facts: Facts) -> Iterator[tuple[str, str]]:
     """The facts as names and values; the model and what was typed for the report have places of their own."""
     for (group, name), value in image_facts.items():
         if group not in ("model", "report"):

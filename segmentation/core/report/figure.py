@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from ..flags import warned
 from ..sample import SampleAnalysis
 from .charts import INK, WARNED, Distribution, Sheet, draw_histogram
-from .facts import brief, model_words
+from .facts import main_settings, model_words
 from .fonts import writable
 from .images import draw_by_image, draw_multiples, draw_numbers
 from .lengths import in_readable_unit
@@ -63,7 +63,9 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
     _text(sheet, 0.985, 0.02, version(), ha="right", fontsize=8, color=INK)
     for warning in warned(sample.flags):
         _text(sheet, 0.035, 0.929, warning, fontsize=9, fontweight="bold", color=WARNED)
-    _text(sheet, 0.035, 0.948, _pooled(sample), fontsize=9.5, color=INK)
+    agreement = uncapital(agreement_words(sample.between).removesuffix("."))
+    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected), agreement]
+    _text(sheet, 0.035, 0.948, "; ".join(sentence for sentence in sentences if sentence), fontsize=9.5, color=INK)
     if sample.counted:  # else the warning says that there are no numbers
         draw_sample = _draw_images if sample.task.screened else _draw_numbers
         draw_sample(sheet, in_readable_unit(sample))
@@ -73,7 +75,7 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
 def _described(sheet: Sheet, sample: SampleAnalysis) -> Sheet:
     """With the facts that stand in the file and not in the picture."""
     sheet.title = one_line(sample.name)
-    settings = "; ".join(f"{name} {value}" for name, value in brief(sample).items())
+    settings = "; ".join(f"{name} {value}" for name, value in main_settings(sample).items())
     size = "" if sample.analysis is None else f"{calibration_words(sample.analysis.calibration)}. "
     sheet.about = f"{sheet.title}. {size}Model {model_words(sample.members[0].record.card)}; {settings}"
     return sheet
@@ -121,12 +123,6 @@ def _draw_images(figure: Sheet, sample: SampleAnalysis) -> None:
     medians.set_title("B  Median of each image; dashed: all together", loc="left", fontsize=9, pad=4)
     _text(figure, 0.985, 0.525, Summary.of(sample).shared_errors, ha="right", fontsize=7, color=INK)
     _text(figure, 0.035, 0.505, draw_multiples(figure, sample), fontsize=9, color=INK)
-
-
-def _pooled(sample: SampleAnalysis) -> str:
-    agreement = uncapital(agreement_words(sample.between).removesuffix("."))
-    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected), agreement]
-    return "; ".join(sentence for sentence in sentences if sentence)
 
 
 def write(sheet: Sheet, file: Path | BinaryIO, format: Format = "png") -> None:

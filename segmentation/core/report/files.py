@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ..analysis import Analysis
-from ..label_images import sha256_of
+from ..micrograph.kinds import sha256_of
 from ..sample import SampleAnalysis
 from . import exports
 from .context import Context
@@ -52,7 +52,7 @@ def write_all(
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
     listed = {name: export for name, export in listed.items() if for_the_page or not export.for_the_page}
     listed = {name: export for name, export in listed.items() if export.stored or not stored_only or name in besides}
-    listed |= {name: each for name in besides if (each := figure_named(name))}
+    listed |= {name: export for name in besides if (export := figure_named(name))}
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with _uncollected(), ThreadPoolExecutor(1) as packing:

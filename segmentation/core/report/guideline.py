@@ -16,7 +16,7 @@ from ..measure.filters import RESOLVED_PX, SLIP_PX
 from ..measure.quantities import COLUMNS, NUMBERS
 from ..sample import SampleAnalysis
 from ..tasks.base import Granulometry
-from .facts import INSTRUMENT, NOT_SAME, REPORTED, changed, common, model_words, typed_texts
+from .facts import INSTRUMENT, NOT_SAME, REPORTED, changed_settings, common_facts, model_words, typed_texts
 from .method import left_out_words
 from .signatures import Filing, Signed
 from .summary import Summary
@@ -123,7 +123,7 @@ def _instrument(sample: SampleAnalysis, summary: Summary, smallest: str) -> Iter
     for name in ("voltage_kv", "detector", "magnification", "working_distance_mm"):
         yield _from_file(sample, name, capital(INSTRUMENT.get(name, name)))
     yield Item("Images", "; ".join(filter(None, (sample.extent, left_out_words(sample)))), "result")
-    shared = common(sample)
+    shared = common_facts(sample)
     size = [shared.get(("image", f"{side} (px)")) for side in ("width", "height")]
     yield Item("Size of an image", f"{size[0]} × {size[1]} px" if all(size) else NOT_SAME, "result")
     low, high = sample.calibration["low"], sample.calibration["high"]
@@ -138,7 +138,7 @@ def _instrument(sample: SampleAnalysis, summary: Summary, smallest: str) -> Iter
 
 def _calibration(sample: SampleAnalysis) -> Iterator[Item]:
     ways = [f"{source.words} ({count} images)" for source, count in sample.calibration["sources"].items()]
-    shared = common(sample)
+    shared = common_facts(sample)
     detail = shared.get(("calibration", "detail"), "")
     alone = sample.analysis is not None
     source = sample.analysis.calibration.source.words if sample.analysis is not None else ", ".join(ways)
@@ -154,7 +154,7 @@ def _calibration(sample: SampleAnalysis) -> Iterator[Item]:
 
 def _image_analysis(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     yield Item("Outlines found by", "; ".join(filter(None, map(model_words, sample.models))), "result")
-    settings = "; ".join(f"{title}: {value}" for title, value in changed(sample)) or "all at their defaults"
+    settings = "; ".join(f"{title}: {value}" for title, value in changed_settings(sample)) or "all at their defaults"
     yield Item("Settings", settings, "result")
     members = [member for _, member in sample.counted]
     corrected = corrected_words(members[0].record.used) if len(members) == 1 else ""

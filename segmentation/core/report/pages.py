@@ -39,7 +39,17 @@ from .document import (
 from .entries import Entry
 from .exports.images_csv import columns_of
 from .exports.result import versions
-from .facts import acquired, changed, common, differing, lines, model_label, reported, text, typed_texts
+from .facts import (
+    acquisition_dates,
+    changed_settings,
+    common_facts,
+    differing_facts,
+    fact_rows,
+    facts_line,
+    model_label,
+    reported,
+    typed_texts,
+)
 from .figure import drawn_alone
 from .guideline import form_of
 from .images import MOST_ABREAST, draw_by_image
@@ -116,12 +126,16 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
     if sample.analysis is not None:
         rows, columns = sample.analysis.micrograph.shape
         yield "Image", f"{columns} × {rows} px"
+        yield "Scale", calibration_words(sample.analysis.calibration)
     else:
         yield "Images", "; ".join(filter(None, (sample.extent, left_out_words(sample))))
-    yield "Scale", _scale(sample)
+        low, high = sample.calibration["low"], sample.calibration["high"]
+        ways = ", ".join(f"{number} {Source(source).words}" for source, number in sample.calibration["sources"].items())
+        yield "Scale", f"{scale_range(low, high)}{'' if low is None else f' ({ways})'}"
     if context.filing.date:
         yield "Analysed", context.filing.date
-    yield "Acquired", acquired(sample) or ("the file has no date" if sample.analysis else "the files have no date")
+    no_date = "the file has no date" if sample.analysis else "the files have no date"
+    yield "Acquired", acquisition_dates(sample) or no_date
     yield "Operator", typed_texts(sample)["operator"] or "not provided"
     if sample.analysis is not None:
         yield "Sample", one_line(context.filing.sample, 60) or "not provided"
@@ -129,14 +143,6 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
         yield "Result", context.filing.address
     if corrected := corrected_images_words(sample.corrected):
         yield "Corrected", corrected
-
-
-def _scale(sample: SampleAnalysis) -> str:
-    if sample.analysis is not None:
-        return calibration_words(sample.analysis.calibration)
-    low, high = sample.calibration["low"], sample.calibration["high"]
-    ways = ", ".join(f"{number} {Source(source).words}" for source, number in sample.calibration["sources"].items())
-    return f"{scale_range(low, high)}{'' if low is None else f' ({ways})'}"
 
 
 def _picture(context: Context) -> Iterator[Flowable]:
@@ -198,7 +204,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     if sample.analysis is None and context.distribution is not None:
         yield from _charts_of_images(sample, ["median"] if sample.task.screened else sample.headline_quantities[:1])
     yield heading("Settings that differ from the default")
-    settings = list(changed(sample))
+    settings = list(changed_settings(sample))
     yield facts(settings) if settings else words("None.")
     yield from sections.uncertainty(summary)
     if sample.analysis is not None:
@@ -248,16 +254,16 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
 def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
     """Scale, settings and instrument: what all pooled images share, then what each has of its own."""
     yield heading("Calibration, settings, instrument")
-    rows = list(lines(common(sample)))
+    rows = list(fact_rows(common_facts(sample)))
     instrument = [line for line in rows if line[0].startswith("Instrument: ")]
     shared = [line for line in rows if line not in instrument] + instrument[:MOST_FACTS]
     lines_known = [(one_line(name, 60), one_line(value, 100)) for name, value in shared]
     if lines_known:
         yield facts_abreast(lines_known)
-    if different := differing(sample):
+    if different := differing_facts(sample):
         yield words("What differs between images, and the facts of images that are left out:", SMALL)
         lines_known = [
-            (one_line(image.name, 40), one_line(text(image_facts), LONGEST)) for image, image_facts in different
+            (one_line(image.name, 40), one_line(facts_line(image_facts), LONGEST)) for image, image_facts in different
         ]
         yield table(("Image", "Own facts"), lines_known, (1, 3.4), numbers_from=2, small=True)
 
@@ -277,7 +283,9 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
 
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
     for name in filter(sample.quantities.__contains__, names):
-        if any(value.value is not None for value in sample.by_image(name)):
-            line = f"{number(name).title} of each image, with its own 95 % interval; dashed: all together."
+        values = sample.by_image(name)
+        if any(value.value is not None for value in values):
+            ends = ", with its own 95 % interval" * any(value.low is not None for value in values)
+            line = f"{number(name).title} of each image{ends}; dashed: all together."
             yield words(f"{line} {Summary.of(sample).shared_errors}", SMALL)
             yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)

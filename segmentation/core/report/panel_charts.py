@@ -10,16 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..measure.quantities import LONG_NM, Unit, of_class, readable
 from ..tasks.layers import readings_of
-from .charts import (
-    BAR,
-    MEAN,
-    Distribution,
-    begin,
-    draw_histogram,
-    letters_in,
-    set_title,
-    sheet_of,
-)
+from .charts import BAR, MEAN, Distribution, begin, draw_histogram, letters_in, set_title, sheet_of
 from .entries import Entry, answers
 from .lengths import nanometre_in
 from .picture import COLOURS, colours_by_direction

@@ -17,23 +17,11 @@ from ..analysis import Analysis
 from ..measure.quantities import Value, of_class
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
-from .charts import (
-    INK,
-    room,
-    set_title,
-    sheet_of,
-)
+from .charts import INK, room, set_title, sheet_of
 from .entries import Entry
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
-from .panel_charts import (
-    draw_fractions,
-    draw_lengths,
-    draw_quantities,
-    draw_rose,
-    draw_sizes,
-    draw_thickness,
-)
+from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
 from .picture import (
     ASIDE,
     COLOURS,
@@ -235,7 +223,7 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     """Outlines over the image in the colours of the page: solid of what counts, dashed, unless they are many, of what
     was left out."""
     keep, sheet = Objects.of(drawing.analysis).kept, sheet_of(ax)
-    many = len(keep) > MANY
+    many, counted = len(keep) > MANY, "counted" if drawing.task.screened else drawing.task.things
     picture = rimmed(drawing.picture, drawing.labels, keep) if many else drawing.picture
     show(ax, drawing, picture, letter.strip())
     width = _line_width(ax, drawing)
@@ -246,7 +234,7 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
             _outline(ax, lines, "black", width * (times + 0.8), "solid", 0.45)
             _outline(ax, lines, colour, width * times, style, 1.0)
     handles = [
-        Line2D([], [], color=sheet.colour(INK) if sheet.grey else KEPT, linewidth=2, label=f"{keep.sum():,} counted"),
+        Line2D([], [], color=sheet.colour(INK) if sheet.grey else KEPT, linewidth=2, label=f"{keep.sum():,} {counted}")
     ]
     if not keep.all():
         left_out = Line2D(

@@ -60,10 +60,21 @@ class _PdfRenderer(RendererBase):
 
     def draw_path(self, gc: GraphicsContextBase, path: Any, transform: Any, rgbFace: Any = None) -> None:  # noqa: N803
         self.canvas.saveState()
-        self._clip(gc)
+        box = gc.get_clip_rectangle()
+        if box is not None:
+            outline = self.canvas.beginPath()
+            outline.rect(*box.bounds)
+            self.canvas.clipPath(outline, stroke=0, fill=0)
         stroke = gc.get_linewidth() > 0 and gc.get_rgb()[3] > 0
         if stroke:
-            self._pen(gc)
+            self.canvas.setStrokeColorRGB(*gc.get_rgb()[:3])
+            self.canvas.setStrokeAlpha(gc.get_rgb()[3])
+            self.canvas.setLineWidth(gc.get_linewidth())
+            self.canvas.setLineCap(CAPS[gc.get_capstyle()])
+            self.canvas.setLineJoin(JOINS[gc.get_joinstyle()])
+            offset, dashes = gc.get_dashes()
+            if dashes is not None:
+                self.canvas.setDash(np.asarray(dashes, float).tolist(), float(offset))
         if rgbFace is not None:
             self.canvas.setFillColorRGB(*rgbFace[:3])
             alpha = gc.get_alpha() if gc.get_forced_alpha() else (rgbFace[3] if len(rgbFace) > 3 else 1.0)
@@ -89,23 +100,6 @@ class _PdfRenderer(RendererBase):
         draw_words(self.canvas, s, BOLD if prop.get_weight() == "bold" else REGULAR, prop.get_size_in_points())
         self.canvas.restoreState()
 
-    def _pen(self, gc: GraphicsContextBase) -> None:
-        self.canvas.setStrokeColorRGB(*gc.get_rgb()[:3])
-        self.canvas.setStrokeAlpha(gc.get_rgb()[3])
-        self.canvas.setLineWidth(gc.get_linewidth())
-        self.canvas.setLineCap(CAPS[gc.get_capstyle()])
-        self.canvas.setLineJoin(JOINS[gc.get_joinstyle()])
-        offset, dashes = gc.get_dashes()
-        if dashes is not None:
-            self.canvas.setDash(np.asarray(dashes, float).tolist(), float(offset))
-
-    def _clip(self, gc: GraphicsContextBase) -> None:
-        box = gc.get_clip_rectangle()
-        if box is not None:
-            outline = self.canvas.beginPath()
-            outline.rect(*box.bounds)
-            self.canvas.clipPath(outline, stroke=0, fill=0)
-
 
 def _path(path: Any, transform: Any) -> PDFPathObject:
     """The path in PDF's own words, written here since reportlab's way of writing numbers takes ten times as long."""
@@ -114,13 +108,8 @@ def _path(path: Any, transform: Any) -> PDFPathObject:
     for points, code in path.iter_segments(transform, simplify=False, curves=True):
         values = points.tolist()
         if code == QUADRATIC:
-            values, code = _cubic(x0, y0, values), CUBIC
+            code, (cx, cy, x, y) = CUBIC, values  # the cubic curve that equals it
+            values = [x0 + 2 / 3 * (cx - x0), y0 + 2 / 3 * (cy - y0), x + 2 / 3 * (cx - x), y + 2 / 3 * (cy - y), x, y]
         words.append("h" if code == CLOSE else " ".join([f"{value:.3f}" for value in values]) + VERBS[code])
         x0, y0 = values[-2:]
     return PDFPathObject(code=words)
-
-
-def _cubic(x0: float, y0: float, values: list[float]) -> list[float]:
-    """The control points and end of the cubic curve that equals a quadratic one."""
-    cx, cy, x, y = values
-    return [x0 + 2 / 3 * (cx - x0), y0 + 2 / 3 * (cy - y0), x + 2 / 3 * (cx - x), y + 2 / 3 * (cy - y), x, y]

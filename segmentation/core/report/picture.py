@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from colorsys import hsv_to_rgb
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..micrograph.contrast import preview
+from .objects import Objects
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
@@ -28,6 +31,10 @@ COLOURS = np.array(
     ],
     np.uint8,
 )
+EXAMPLE_SIDE, GAP = 480, 8  # px: the longest side of either half of an example, and what lies between them
+CAPTION = 0x010E  # of EXIF, ImageDescription: bytes of UTF-8
+QUALITIES = 70, 50, 35, 20, 10, 5  # of WebP, the first with which a picture is no larger than LARGEST
+LARGEST = 60_000  # bytes
 NO_COLOUR = -1
 Number = TypeVar("Number", np.int32, np.uint8)
 KEPT, ASIDE = "#53d6ee", "#ff6b5e"  # as viewer-drawing.js has them
@@ -57,7 +64,7 @@ def colours_by_direction(degrees: NDArray[np.float64], sector: float = 0.0) -> N
     """(n, 3): a colour for each direction (n,) from 0 to 180 degrees, or for each sector of so many; grey where it is
     not known."""
     middle = (np.floor(degrees / sector) + 0.5) * sector if sector else degrees
-    hues = [(0.5, 0.5, 0.5) if np.isnan(each) else hsv_to_rgb(each / 180 % 1, 0.75, 0.95) for each in middle]
+    hues = [(0.5, 0.5, 0.5) if np.isnan(angle) else hsv_to_rgb(angle / 180 % 1, 0.75, 0.95) for angle in middle]
     return (255 * np.array(hues).reshape(-1, 3)).round().astype(np.uint8)
 
 
@@ -150,3 +157,31 @@ def between(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     ):
         edges[one] |= (labels[one] != labels[other]) & (labels[one] > 0) & (labels[other] > 0)
     return edges
+
+
+def example_picture(analysis: Analysis, caption: str) -> bytes:
+    """A WebP of the analysed area beside what was kept of it in colour."""
+    grey, coloured = before_and_after(analysis, EXAMPLE_SIDE)
+    gap = np.full((grey.shape[0], GAP, 3), 255, np.uint8)
+    return captioned(np.concatenate([grey, gap, coloured], axis=1), caption)
+
+
+def before_and_after(analysis: Analysis, longest: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The analysed area, and what was kept of it in colour: (h, w, 3) uint8 each, no side over `longest`."""
+    grey = analysed(analysis, longest)
+    labels = np.r_[0, np.where(Objects.of(analysis).kept, np.arange(1, len(analysis.segmentation) + 1), 0)]
+    labels_shown = sampled(labels[analysis.segmentation.dense].astype(np.int32), grey.shape)
+    return np.repeat(grey[..., None], 3, axis=2), painted(grey, labels_shown, 0.55)
+
+
+def captioned(picture: NDArray[np.uint8], caption: str) -> bytes:
+    """A picture (H, W) or (H, W, 3) as WebP that says what it shows."""
+    facts, content = Image.Exif(), b""
+    facts[CAPTION] = caption.encode()
+    for quality in QUALITIES:
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "WEBP", quality=quality, method=6, exif=facts)
+        content = file.getvalue()
+        if len(content) <= LARGEST:
+            break
+    return content

@@ -227,16 +227,11 @@ class StoredSample(PooledStatistics):
 def schema() -> dict[str, Any]:
     """As a dictionary that JSON can hold."""
     document = TypeAdapter(ImageResult | SampleResult).json_schema(schema_generator=Written, mode="serialization")
-    return HEAD | _with_descriptors(document)
-
-
-def _with_descriptors(document: dict[str, Any]) -> dict[str, Any]:
-    """Descriptors of shape, by name, with their definitions."""
     for kind in (Statistics, PooledStatistics):
         shape = document["$defs"][kind.__name__]["properties"]["shape"]
         spread: Mapping[str, Any] = shape["additionalProperties"]
         shape["properties"] = {name: {**spread, "description": COLUMNS[name].definition} for name in DESCRIPTORS}
-    return document
+    return HEAD | document
 
 
 def text() -> str:

@@ -209,6 +209,18 @@ class Summary:
             entries.append(Entry.of("groups", Value(self.statistics.agglomerates["groups"])))
         return entries
 
+    @property
+    def answer_sizes(self) -> list[Entry]:
+        """The sizes as on the first screen: beside a total uncertainty no interval that holds less stands. The table of
+        all numbers has these."""
+        sizes = self.sizes
+        if not any(entry.total for entry in sizes):
+            return sizes
+        return [
+            entry if entry.total else replace(entry, number=replace(entry.number, low=None, high=None), holds="")
+            for entry in sizes
+        ]
+
     def by_number(self, name: str) -> Entry:
         """A figure by number, with its range by all that is known, where that is known."""
         assert self.statistics is not None
@@ -424,6 +436,8 @@ class Summary:
         if not convergence:
             return ""
         assert self.statistics is not None
+        if instead := self._instead_of_counting:
+            return instead
         target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
         of = f" ({median.holds})" if (median := self.by_number("median")).total else ""
         if convergence.get("by") == "image":
@@ -436,6 +450,18 @@ class Summary:
         if more <= 0:
             return f"{self.kept:,} {self.things} are enough for the median to {aim}."
         return f"About {round(more, 2 - len(str(more))):,} more {self.things} would bring the median to {aim}."
+
+    @property
+    def _instead_of_counting(self) -> str:
+        """What helps more than to count more, where another part of the median's uncertainty is larger; else ""."""
+        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
+        if not budget.get("median", {}).get("ends"):
+            return ""
+        row = next(row for row in budget["rows"] if row["name"] == budget["median"]["largest"])
+        if row["name"] == "sampling_within" or (self._by_image and row["name"] == "sampling_between"):
+            return ""
+        more = f"More {'images' if self._by_image else self.things} alone change little."
+        return f"{more} The largest part of the uncertainty: {uncapital(row['title'])}. To reduce it: {row['remedy']}"
 
     @property
     def nano(self) -> Nano | None:

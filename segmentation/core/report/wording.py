@@ -21,9 +21,10 @@ from ..micrograph.types import LEAST_DOUBT, Calibration
 
 MOST_DECIMALS = 6
 CHANCE = 0.05  # below it images differ by more than chance
-LARGE = 0.3  # SD of ln(size) from which on it is said as a factor
+LARGE = 1.5  # times from which on a difference is said as a factor
 MEASURED = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # sources whose ends were measured in the image
-UNIFORM95 = 0.95 * 3**0.5  # standard deviations to either side hold 95 % of a uniform distribution
+UNIFORM = 3**0.5  # standard deviations to either side of a uniform distribution
+SAID = 0.005  # standard uncertainty of a typed scale from which on it stands beside it
 NOT_GIVEN = "not included"
 UNKNOWN = "not known"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
@@ -109,8 +110,9 @@ def counts_words(counts: Mapping[str, int]) -> str:
 
 def doubtful_shares(statistics: Statistics) -> list[str]:
     """The nano fraction with or without doubtful outlines, whichever was not analysed, where it is another."""
-    shares = ((words, getattr(statistics, name)) for name, words in DOUBTFUL_FRACTIONS.items())
-    return [f"{words} {per_cent(share)}" for words, share in shares if share not in (None, statistics.fraction_100nm)]
+    whole = per_cent(statistics.fraction_100nm, 2)
+    shares = [(words, getattr(statistics, name)) for name, words in DOUBTFUL_FRACTIONS.items()]
+    return [f"{words} {per_cent(share, 2)}" for words, share in shares if per_cent(share, 2) not in ("–", whole)]
 
 
 def _doubt_words(fraction: float, coverage: float = Z95) -> str:
@@ -129,7 +131,7 @@ def instrument_words(calibration: Calibration) -> str:
 def rounding_words(calibration: Calibration) -> str:
     """How exactly the pixel size is known by reading or typing alone: "± 2 %"; "" if that is unknown. The error of a
     rounded number is uniform, that of a measured line normal."""
-    coverage = Z95 if calibration.source in MEASURED else UNIFORM95
+    coverage = Z95 if calibration.source in MEASURED else UNIFORM
     return _doubt_words(calibration.relative_uncertainty, coverage) if calibration.relative_uncertainty else ""
 
 
@@ -145,7 +147,8 @@ def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
     file)"."""
     if calibration.nm_per_pixel is None:
         return UNKNOWN_SCALE
-    doubt = rounding_words(calibration) if calibration.source in MEASURED else ""
+    is_doubtful = calibration.source in MEASURED or (calibration.relative_uncertainty or 0.0) > SAID
+    doubt = rounding_words(calibration) if is_doubtful else ""
     how = ", ".join(filter(None, (calibration.source.words, doubt)))
     more = f": {one_line(calibration.detail, 60)}" if detail and calibration.detail else ""
     return f"{pixel_size(calibration.nm_per_pixel)} ({how}{more})"
@@ -172,9 +175,9 @@ def agreement_words(between: Between | None) -> str:
         return ""
     if between.get("p", 1.0) >= CHANCE:
         return "The typical size differs between images no more than by chance."
-    sd = between["sd"]  # of ln(size)
-    much = f"a factor of {exp(sd):.1f}" if sd >= LARGE else f"{100 * sd:.0f} %"
-    return f"The typical size differs between images by about {much}, more than by chance."
+    times = between.get("times", exp(between["sd"]))
+    much = f"by a factor of {times:.2g}" if times >= LARGE else f"by {100 * (times - 1):.0f} %"
+    return f"The typical size differs {much} between images, more than by chance."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:

@@ -29,10 +29,7 @@ SOURCE = "ISO 1463:2021; ASTM B487"
 ALONG = "differences between lengths of the layer"
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
 NAMES = {
-    "mean": (
-        "Mean thickness",
-        "Mean of the readings along the layer, each perpendicular to its middle line.",
-    ),
+    "mean": ("Mean thickness", "Mean of the readings along the layer, each perpendicular to its middle line."),
     "sd": ("SD of the thickness", "Standard deviation of the readings along the layer."),
     "min": ("Least thickness", "The smallest reading."),
     "d10": ("D10 of the thickness", "10 % of the readings are smaller."),
@@ -53,7 +50,16 @@ for registry in (NUMBERS, COLUMNS):
             for name, words in NAMES.items()
         ),
     )
-    add(registry, Quantity(LENGTH, "Length", "Length along which the thickness was read.", 1, extreme=True))
+    add(
+        registry,
+        Quantity(
+            LENGTH,
+            "Length read",
+            "Length along which the thickness was read; the ends of the layer are left out.",
+            1,
+            extreme=True,
+        ),
+    )
 
 
 class LayerOptions(phases.PhaseOptions):

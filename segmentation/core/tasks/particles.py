@@ -24,7 +24,7 @@ from .judgement import unseen_specks, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.outline import Outlines
-    from ..labels.segmentation import Cut, Segmentation
+    from ..labels.segmentation import Segmentation
     from ..measure.table import Table
     from ..network.cards import ModelCard
 
@@ -32,12 +32,12 @@ MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
 AT_ONCE = ((2**22, 3), (2**26, 2))  # px up to which the outlines under so many thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
-# One model, or one polarity, takes another's place where it promises so many times the right outlines, so many more,
-# and such a share of its own is right. That holds for `supported` on 6 of 8 STEM images, and on none of 52 of EMPS.
-# A reading whose outlines explain less than this share of the contrast, or are mostly unsure, is compared with others.
-# Readings at a finer scale stop at so many px.
-WORTHY, LARGEST = 0.1, 2**21
-HARDLY, TIMES, MORE, RIGHT = 5, 2.0, 12.0, 0.55
+WORTHY = 0.1  # share of the contrast that outlines explain; a reading with less is compared with others
+LARGEST = 2**21  # px at which readings at a finer scale stop
+HARDLY = 5  # fewer outlines than these hardly show what the model can
+# One model takes another's place where it promises so many times the right outlines, so many more, and such a share of
+# its own is right. That holds for `supported` on 6 of 8 STEM images, and on none of 52 of EMPS.
+TIMES, MORE, RIGHT = 2.0, 12.0, 0.55
 SEPARATED = "touching particles separated more"
 WHY = (
     "It stands for the smallest external dimension of a constituent particle, which 2022/C 229/01 asks for. In a"
@@ -217,11 +217,9 @@ def _hidden(segmentation: Segmentation, table: Table) -> float | None:
     if segmentation.provenance.card.get("name") == MASKS or not table.kept.any():
         return None
     labels, settled = segmentation.labels, {0, *segmentation.by_hand}  # 0: what a cut divided is parted by now
-
-    def divided(cut: Cut) -> int:
-        return cut.divides(lambda box: labels[box[0] : box[2], box[1] : box[3]])
-
-    return most_hidden(sum(cut.chance for cut in segmentation.cuts if divided(cut) not in settled) / len(table))
+    divided = [cut.divides(lambda box: labels[box[0] :, box[1] :]) for cut in segmentation.cuts]
+    chances = (cut.chance for cut, label in zip(segmentation.cuts, divided, strict=True) if label not in settled)
+    return most_hidden(sum(chances) / len(table))
 
 
 def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:

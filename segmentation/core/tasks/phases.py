@@ -133,10 +133,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     numbers = np.zeros(len(maps), np.int32)
     numbers[present] = np.arange(1, len(present) + 1)
     sure = np.array([certainty[is_known & (classes == i)].mean() / 255 for i in present], np.float32)
-    used = {
-        "unlike": relative_distance(grey, view.scale / _own_scale(card), card),
-        "mirrored": settings.mirrored,
-    }
+    used = {"unlike": relative_distance(grey, view.scale / _own_scale(card), card), "mirrored": settings.mirrored}
     return Decoded(
         np.where(is_known, numbers[classes], 0).astype(np.int32), sure, present, used, layers={CERTAINTY: certainty}
     )
@@ -171,8 +168,8 @@ def measure(
     measures = {
         "area_fraction": with_interval(fractions, counts, 1.0),
         "boundary_density": with_interval(boundary_density, counts),
-        "mean_intercept": with_interval(mean_intercept, counts),
-        "mean_free_path": with_interval(mean_free_path, counts),
+        "mean_intercept": within(with_interval(mean_intercept, counts), max(classes.shape)),
+        "mean_free_path": within(with_interval(mean_free_path, counts), max(classes.shape)),
     }
     reported = bool(len(segmentation)) and not withheld(segmentation, settings)
     values = {
@@ -185,6 +182,11 @@ def measure(
         figures = {name: np.full(len(table), np.nan) for name, cell in table.columns.items() if cell.dtype.kind == "f"}
         table = replace(without_numbers(table), columns={**without_numbers(table).columns, **figures})
     return Measured(table, None, values, tuple(_flags(segmentation, settings)))
+
+
+def within(lengths: Sequence[Value], longest: int) -> list[Value]:
+    """The lengths, without those that are longer than the image: it shows too few boundaries for them."""
+    return [Value(None) if (length.value or 0.0) > longest else length for length in lengths]
 
 
 def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:

@@ -87,7 +87,7 @@ def trained_on(card: ModelCard, pairs: Sequence[Pair]) -> list[str]:
 
 
 def choice(n: int, per_kind: int) -> dict[int, str]:
-    """Places in a ranking of n to show -> why: `each` best, median and worst, none of them twice."""
+    """Places in a ranking of n to show -> why: `per_kind` best, median and worst, none of them twice."""
     middle = max(0, (n - per_kind) // 2)
     ranks = [(rank, "best") for rank in range(per_kind)]
     ranks += [(n - 1 - rank, "worst") for rank in range(per_kind)]

@@ -58,21 +58,6 @@ def write_tiles(
     return count
 
 
-def empty_squares(
-    pairs: Sequence[Labelled], side: int, count: int, seed: int = 0
-) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """(name, (side, side) uint8) of up to `count` squares without a labelled pixel, one of each micrograph at first."""
-    rng = np.random.default_rng(seed)
-    places = [rng.permutation(_free(pair.labels, side)) for pair in pairs]
-    written = 0
-    for turn in range(count):
-        for pair, corners in zip(pairs, places, strict=True):
-            if written < count and turn < len(corners):
-                row, column = corners[turn].tolist()
-                yield f"{pair.pair.image.stem}-{turn + 1}.png", pair.grey[row : row + side, column : column + side]
-                written += 1
-
-
 def _free(labels: NDArray[np.int32], side: int) -> NDArray[np.int64]:
     """(n, 2) top left corners, on a grid of `side`, of the squares that hold no particle."""
     tall, wide = (range(0, n - side + 1, side) for n in labels.shape)
@@ -81,10 +66,17 @@ def _free(labels: NDArray[np.int32], side: int) -> NDArray[np.int64]:
 
 
 def write_squares(pairs: Sequence[Labelled], folder: Path, side: int, count: int) -> int:
-    """Write them into `folder/images`; returns how many. Raises BadDataset when there is none, OSError."""
-    squares = dict(empty_squares(pairs, side, count))
-    for name, grey in squares.items():
-        write_picture(folder / "images" / name, np.ascontiguousarray(grey))
-    if not squares:
+    """Write up to `count` squares of `side` px without a labelled pixel, one of each micrograph at first, into
+    `folder/images`; returns how many. Raises BadDataset when there is none, OSError."""
+    rng, written = np.random.default_rng(0), 0
+    places = [rng.permutation(_free(pair.labels, side)) for pair in pairs]
+    for turn in range(count):
+        for pair, corners in zip(pairs, places, strict=True):
+            if written < count and turn < len(corners):
+                row, column = corners[turn].tolist()
+                square = np.ascontiguousarray(pair.grey[row : row + side, column : column + side])
+                write_picture(folder / "images" / f"{pair.pair.image.stem}-{turn + 1}.png", square)
+                written += 1
+    if not written:
         raise BadDataset(f"No square of {side} px is free of particles: try a smaller --side.")
-    return len(squares)
+    return written

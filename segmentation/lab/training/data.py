@@ -59,13 +59,6 @@ def are_dark(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> bool:
     return bool(inside.any() and not inside.all() and grey[inside].mean() < grey[~inside].mean())
 
 
-def median_diameter(labels: NDArray[np.int32]) -> float:
-    """Median ECD in px of the label image's particles; 0 without particles."""
-    areas = np.bincount(labels.ravel())[1:]
-    areas = areas[areas > 0]
-    return float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else 0.0
-
-
 def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
     """The images and labels of a folder as its entry describes them. count: of classes, 0 of objects.
 
@@ -109,7 +102,10 @@ def load(pair: Pair) -> Labelled:
         return Labelled(pair, as_seen(micrograph.pixels), labels, 0.0)
     pieces, grey = split_pieces(labels), as_seen(micrograph.pixels)
     dark = are_dark(grey, pieces)
-    return Labelled(pair, 255 - grey if dark else grey, pieces, median_diameter(pieces), dark)
+    areas = np.bincount(pieces.ravel())[1:]
+    areas = areas[areas > 0]
+    diameter = float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else 0.0
+    return Labelled(pair, 255 - grey if dark else grey, pieces, diameter, dark)
 
 
 def as_seen(pixels: GreyImage) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from ...core.network.cards import ModelCard
 from .check import check_folder
 from .data import validation_groups
 from .pretrained import base_card, maps_of
-from .settings import FolderEntry, TrainingRecipe, keep_apart, number_of_classes, recipe_from
+from .settings import TrainingRecipe, keep_apart, number_of_classes, recipe_from
 
 DEFAULTS: dict[str, Any] = {
     "keep_statistics": True,
@@ -35,13 +35,19 @@ def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
     """
     card = base_card(model)
     keep_apart(folder)
-    count = number_of_classes(card.task, maps_of(card))
+    count, classes = number_of_classes(card.task, maps_of(card)), maps_of(card)
     checked = check_folder(folder, count=count, task=card.task)
-    checked.refuse(str(folder), f"; {_advice(card)}" if count else f"; see `manage.py dataset check {folder}`")
+    advice = (
+        f"fine-tuning keeps the {len(classes)} classes of {card.name} ({', '.join(classes)}). To add a class, train a"
+        f' recipe with start_from = "{card.name}" and all classes in heads'
+    )
+    checked.refuse(str(folder), f"; {advice if count else f'see `manage.py dataset check {folder}`'}")
     groups = [pair.group for pair in checked.pairs if pair.taught]  # of these some are held out
     apart = validation_groups(groups, 0.0, 0, DEFAULTS["folds"])
     images = sum(group not in apart for group in groups)
     trained = f"{images} image{'' if images == 1 else 's'}"
+    names = ("images", "labels", "label_suffix", "groups")
+    named = {name: value for name in names if (value := getattr(checked.entry, name))}
     entries = {
         "name": name_for(card, folder),
         "title": f"{card.title}, fine-tuned on {folder.resolve().name}",
@@ -51,7 +57,7 @@ def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
         "start_from": model,
         "architecture": card.architecture,
         "sizes": [card.smallest, card.largest],
-        "sources": [_source(folder, checked.entry)],
+        "sources": [{"kind": "folder", "path": str(folder.resolve()), "title": folder.resolve().name, **named}],
         "limits": [
             f"Fine-tuned on {trained}; it may do worse than {card.name} on others.",
             "Its best checkpoint was chosen on the images held out: its scores on them are somewhat too good.",
@@ -65,17 +71,3 @@ def name_for(card: ModelCard, folder: Path) -> str:
     """Of a model fine-tuned on a folder, where nobody gives it another."""
     words = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:40]
     return f"{card.name}-{words or 'own'}"
-
-
-def _advice(card: ModelCard) -> str:
-    """What fine-tuning does with classes, for a folder that does not fit."""
-    return (
-        f"fine-tuning keeps the {len(maps_of(card))} classes of {card.name} ({', '.join(maps_of(card))}). To add a"
-        f' class, train a recipe with start_from = "{card.name}" and all classes in heads'
-    )
-
-
-def _source(folder: Path, entry: FolderEntry) -> dict[str, Any]:
-    names = ("images", "labels", "label_suffix", "groups")
-    named = {name: value for name in names if (value := getattr(entry, name))}
-    return {"kind": "folder", "path": str(folder.resolve()), "title": folder.resolve().name, **named}

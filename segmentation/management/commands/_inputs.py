@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import sys
 from collections import Counter
@@ -21,7 +20,7 @@ from tqdm import tqdm
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.barreading import read_bar
 from segmentation.core.micrograph.databar import data_bar
-from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
+from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise, sha256_of
 from segmentation.core.micrograph.pairing import is_side, pair
 from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
@@ -310,8 +309,7 @@ def sample_name(text: str) -> str:
 def _sha256(path: Path) -> str:
     """Of the file as lower-case hex, "" where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return ""
 

@@ -1,4 +1,5 @@
-"""What the commands of the laboratory share: what cannot be done is said in a sentence, progress is seen at once."""
+"""What the commands of the laboratory share: what cannot be done is said in a sentence, progress is seen at once. Of
+those that run a model over images with truth: options, the card, the images."""
 
 from __future__ import annotations
 
@@ -6,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from pydantic import ValidationError
 
 from segmentation.core.errors import UserError
-from segmentation.core.network.cards import NEEDS_TORCH, UnknownModel
+from segmentation.core.network.cards import NEEDS_TORCH, ModelCard, UnknownModel, find, read_card
 from segmentation.core.tasks import UnknownTask
+from segmentation.core.validation import sentence
 
 BASE = Path(settings.BASE_DIR)  # from which the paths of a recipe go out
+OF_SETTINGS = ("polarity", "scale", "flips")  # of the segmentation; not every kind of analysis has them
 
 
 class LabCommand(BaseCommand):
@@ -52,3 +56,112 @@ class LabCommand(BaseCommand):
     def say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+class ScoringCommand(LabCommand):
+    """A command with MODEL and DATASET. further: its further options that not every kind of analysis has."""
+
+    further: tuple[str, ...] = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("model", metavar="MODEL", help="a model's name, or the path of a card (TOML)")
+        parser.add_argument("dataset", type=Path, metavar="DATASET")
+        parser.add_argument("--images", default="", help="folder of the images inside DATASET")
+        parser.add_argument("--labels", default="", help='the folder of labels; "none": no image shows a particle')
+        classes = parser.add_argument("--classes", type=int, nargs="+", default=[], metavar="N")
+        classes.help = "the labels of the model's classes, in their order; default: found in the files"
+        parser.add_argument("--groups", default="", metavar="CSV", help="table image,group: in DATASET, or a path")
+        parser.add_argument("--rows", type=int, metavar="N", help="compare the first N rows only")
+        parser.add_argument("--polarity", choices=["auto", "bright", "dark"])
+        parser.add_argument("--scale", type=float, metavar="S", help="working scale; default: from the image")
+        parser.add_argument("--flips", action="store_const", const=True, help="average four mirrored images")
+        parser.add_argument("--device", default=settings.DEEPSEGM_DEVICE, help="auto, cpu, cuda, ...")
+
+    def warn_of_training_images(self, card: ModelCard, pairs: Any) -> None:
+        from segmentation.lab.research.report import trained_on
+
+        if images := trained_on(card, pairs):
+            some = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
+            self.say(
+                f"Warning: {card.name} was trained on {len(images)} of these images ({some}): scores on them say "
+                "nothing about others."
+            )
+
+    def card(self, options: dict[str, Any]) -> tuple[ModelCard, Path]:
+        """The card and its file, after the options were found to be possible for it."""
+        if options["rows"] is not None and options["rows"] < 1:
+            raise CommandError(f"--rows is at least 1, not {options['rows']}.")
+        if is_recipe(options["dataset"]) and any(options[name] for name in ("groups", "labels", "images", "classes")):
+            raise CommandError(
+                "A recipe names its own folders and groups: leave out --images, --labels, --classes and --groups."
+            )
+        model = options["model"]
+        try:
+            card = read_card(Path(model)) if model.endswith(".toml") else find(model)
+        except FileNotFoundError:
+            raise CommandError(f"There is no card {model}.") from None
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        _check_for(card, options, self.further)
+        return card, Path(model) if model.endswith(".toml") else card.weights.parent / f"{model}.toml"
+
+    def pairs(self, card: ModelCard, options: dict[str, Any]) -> Any:
+        """The images with their truth; of a recipe, the held-out ones."""
+        from segmentation.core.truth import find_pairs, groups_in
+        from segmentation.lab.training.data import held_out_pairs
+        from segmentation.lab.training.pretrained import maps_of
+        from segmentation.lab.training.settings import number_of_classes, read_recipe
+
+        dataset = options["dataset"]
+        if is_recipe(dataset):
+            return held_out_pairs(read_recipe(dataset), BASE)
+        classes = {"classes": tuple(options["classes"]), "count": number_of_classes(card.task, maps_of(card))}
+        groups = groups_in(dataset, options["groups"])
+        folder_pairs = find_pairs(dataset, options["images"], options["labels"], groups=groups, **classes)
+        return folder_pairs.complete(only_labelled=True)
+
+    def predictor(self, card: ModelCard, options: dict[str, Any]) -> Any:
+        from segmentation.core.network.runtime import Runtime
+        from segmentation.lab.training.evaluation.predictions import Predictor
+        from segmentation.lab.training.start import device_of
+
+        device_of(options["device"])
+        runtime = Runtime(options["device"], settings.DEEPSEGM_PRECISION)
+        return Predictor(card, runtime, _settings(options))
+
+
+def title_of(dataset: Path) -> str:
+    """What reports and cards call the data."""
+    return f"the held-out part of {dataset.stem}" if is_recipe(dataset) else dataset.resolve().name
+
+
+def is_recipe(dataset: Path) -> bool:
+    return dataset.suffix.lower() == ".toml"
+
+
+def flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _check_for(card: ModelCard, options: dict[str, Any], options_of_command: tuple[str, ...]) -> None:
+    """Refuse options that mean nothing to the card's kind of analysis."""
+    from segmentation.core.tasks import find
+    from segmentation.lab.training import tasks
+    from segmentation.lab.training.pretrained import maps_of
+
+    task, taught, names = find(card.task), tasks.find(card.task), maps_of(card)
+    understood = {*taught.scoring(names).options, *task.settings.model_fields}
+    requested = [name for name in (*OF_SETTINGS, *options_of_command) if options[name] not in (None, False, [])]
+    if unknown := [flag(name) for name in requested if name not in understood]:
+        raise CommandError(f"{task.title} are scored without {' and '.join(unknown)}: leave it out.")
+    try:
+        task.settings(**_settings(options))
+    except ValidationError as error:
+        raise CommandError(sentence(error)) from error
+    if len(options["classes"]) not in (0, len(names) * taught.classes):
+        those = ", ".join(names) if taught.classes else "it has none"
+        raise CommandError(f"--classes names a label for each class of {card.name} ({those}).")
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in OF_SETTINGS if options[name] is not None}

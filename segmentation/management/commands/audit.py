@@ -44,10 +44,8 @@ class Command(BaseCommand):
             self._replay(Path(what))
 
     def _verify(self, job: Job | None) -> None:
-        edited, signed = (
-            Q(edit_count__gt=0) | Q(edits__isnull=False),
-            ~Q(signature_hash="") | Q(signatures__isnull=False),
-        )
+        edited = Q(edit_count__gt=0) | Q(edits__isnull=False)
+        signed = ~Q(signature_hash="") | Q(signatures__isnull=False)
         jobs = [job] if job else Job.objects.filter(edited | signed).distinct().order_by("created")
         checked = edits = signatures = broken = 0
         for job in jobs:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ._scoring import OF_SETTINGS, ScoringCommand, flag, title_of
+from ._lab import OF_SETTINGS, ScoringCommand, flag, title_of
 
 NOT_THE_CARDS = (*OF_SETTINGS, "threshold", "rows")  # what scores another way than the card says
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ._scoring import ScoringCommand, is_recipe, title_of
+from ._lab import ScoringCommand, is_recipe, title_of
 
 PARTS = {
     "separation": "where touching particles are separated",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
@@ -110,7 +110,7 @@ def _drawn(file: Path, image: Micrograph | None, settings: AnalysisSettings) -> 
     """The outlines of an ImageJ or COCO file as labels of their image."""
     from segmentation.core.imported.reading import read_outlines
     from segmentation.core.imported.shapes import Frame
-    from segmentation.core.label_images import Mask, sha256_of
+    from segmentation.core.label_images import Mask
     from segmentation.core.pipeline import analysed_rows
 
     if image is None:
@@ -127,7 +127,7 @@ def _image_of(sha256: str, options: dict[str, Any]) -> Micrograph:
     if folder is None:
         raise UnreadableImage(NO_IMAGE)
     for path in sorted(folder.iterdir()):
-        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+        if path.is_file() and sha256_of(path) == sha256:
             return inputs.with_reading(read(path, side=inputs.beside(path)), options)
     raise UnreadableImage(OTHER_IMAGES.format(folder=folder, sha256=sha256[:12]))
 

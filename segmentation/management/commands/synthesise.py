@@ -32,12 +32,7 @@ class Command(LabCommand):
         parser.add_argument("--kind", help="sem, powder, transmission, blank, supported or hrtem")
         parser.add_argument("--polarity", help="particles bright or dark")
         parser.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="NAME=VALUE",
-            dest="entries",
-            help="fix a setting; repeatable",
+            "--set", action="append", default=[], metavar="NAME=VALUE", dest="entries", help="fix a setting; repeatable"
         )
         parser.add_argument(
             "--beside", type=Path, metavar="FOLDER", help="real micrographs to lay beside the rendered ones, beside.png"

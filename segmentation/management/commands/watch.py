@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings as configured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from segmentation.core.micrograph.kinds import sha256_of
+
 from . import _inputs as inputs
 from .analyse import every_setting
 
@@ -190,9 +192,7 @@ class Folder:
         They appear at once and as a whole, in the place of older ones. Of a Bad image only the sentence appears.
         Raises Later where the image has changed meanwhile.
         """
-        with image.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        note: dict[str, Any] = {"sha256": digest, "asked": self.requested, "look": self.seen[image][0]}
+        note: dict[str, Any] = {"sha256": sha256_of(image), "asked": self.requested, "look": self.seen[image][0]}
         with appearing(self.results_of(image)) as part:
             try:
                 yield part, note

@@ -15,7 +15,7 @@ from ...core.micrograph.crosscheck import Source, contradict, crosscheck_sources
 from ...core.micrograph.readings import calibration_of, confirmed, contradictions
 from ...core.micrograph.types import Calibration, Line
 from ...core.micrograph.vendors.units import plausible_pixel
-from ...core.micrograph.width import parse_length, parse_width, question
+from ...core.micrograph.width import parse_length, parse_width
 from ...core.report.wording import pixel_size
 from ...models import Job, Micrograph, Sample
 
@@ -203,25 +203,6 @@ def own_badge(micrograph: Micrograph) -> str:
         return ""
     detail = f" ({calibration.detail})" if calibration.detail and calibration.source != Source.READ else ""
     return f"{calibration.source.words}{detail}: {pixel_size(calibration.nm_per_pixel)}"
-
-
-def badge(stated: StatedScale, micrograph: Micrograph) -> dict[str, str]:
-    """The badge beside a width field, which says what the field means. `static/js/width.js` makes the same."""
-    try:
-        calibration = calibration_for(stated, micrograph)
-    except ValueError:
-        return {"text": "not a width", "status": "bad"}
-    if calibration is None:
-        words, unread = own_badge(micrograph), micrograph.is_read and not micrograph.is_finished
-        none = {"text": BEING_READ if unread else UNSCALED, "status": "check"}
-        return {"text": words, "status": "good"} if words else none
-    if calibration.nm_per_pixel is None:
-        return {"text": calibration.source.badge, "status": ""}
-    words = f"{calibration.source.badge}: {pixel_size(calibration.nm_per_pixel)}"
-    if calibration.source != Source.TYPED:
-        return {"text": words, "status": "good"}
-    doubt = question(stated.width or "")
-    return {"text": f"{words}; {doubt}", "status": "check"} if doubt else {"text": words, "status": ""}
 
 
 def used_calibration(job: Job) -> Calibration:

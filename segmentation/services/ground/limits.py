@@ -62,8 +62,7 @@ def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
     mine = sender_of(user, visitor, address)
     if Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count() >= limit:
         raise Refused(
-            f"At most {limit} of your analyses may wait or run at a time: try again when some of them are done.",
-            429,
+            f"At most {limit} of your analyses may wait or run at a time: try again when some of them are done.", 429
         )
 
 
@@ -75,8 +74,7 @@ def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
     arriving = Micrograph.objects.filter(sample__in=mine, state__in=Micrograph.UNFINISHED)
     if mine.filter(Q(pk__in=jobs.values("sample")) | Q(pk__in=arriving.values("sample"))).count() >= limit:
         raise Refused(
-            f"At most {limit} of your samples may wait or run at a time: try again when one of them is done.",
-            429,
+            f"At most {limit} of your samples may wait or run at a time: try again when one of them is done.", 429
         )
 
 
@@ -87,8 +85,7 @@ def check_megapixels(micrograph: Micrograph, *, user: Any, visitor: UUID | None,
     pixels = waiting.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
     if pixels / 1e6 + micrograph.megapixels > limit:
         raise Refused(
-            f"At most {limit} megapixels of yours may wait at a time: try again when some of your images are done.",
-            429,
+            f"At most {limit} megapixels of yours may wait at a time: try again when some of your images are done.", 429
         )
 
 

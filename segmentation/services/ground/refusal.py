@@ -84,18 +84,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 
 
-def _is_lost_upload(error: OSError) -> bool:
-    """Whether the file of a request under way was removed by somebody, such as a cleaner of temporary files."""
-    lost = error.filename if isinstance(error, FileNotFoundError) else None
-    return isinstance(lost, str) and Path(lost).is_relative_to(settings.FILE_UPLOAD_TEMP_DIR)
-
-
 def _of(error: BaseException) -> str:
     if isinstance(error, OperationalError | InterfaceError):
         return FULL if "is full" in str(error) or "No space left" in str(error) else DATABASE
     if isinstance(error, OSError):
         if error.errno in NO_SPACE:
             return FULL
-        if error.errno in OF_THE_MACHINE or _is_lost_upload(error):
+        # The file of a request under way may be removed by a cleaner of temporary files.
+        lost = error.filename if isinstance(error, FileNotFoundError) else None
+        is_upload = isinstance(lost, str) and Path(lost).is_relative_to(settings.FILE_UPLOAD_TEMP_DIR)
+        if error.errno in OF_THE_MACHINE or is_upload:
             return STORAGE
     return STORAGE if f"{type(error).__module__}.".startswith(REMOTE) else ""

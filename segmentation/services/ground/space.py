@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -46,6 +47,18 @@ def check_space(needed: int) -> None:
     """Raises Refused (507) where there is no room for a file of so many bytes."""
     if is_scarce(needed):
         raise Refused(NO_ROOM, 507)
+
+
+@contextmanager
+def storing(undo: Callable[[], Any]) -> Iterator[None]:
+    """Store what came: nothing of it stays after a failure. Raises Refused (507) for a full disk."""
+    try:
+        yield
+    except BaseException as error:
+        undo()
+        if is_full(error):
+            raise Refused(NO_ROOM, 507) from error
+        raise
 
 
 def keep_reserve() -> None:

@@ -25,8 +25,8 @@ from ..ground.calibration import used_calibration
 from ..ground.callers import check_may_train
 from ..ground.files import publishing, remove_folder
 from ..ground.queue import enqueue_after_commit
-from ..ground.refusal import Refused, is_full, lock
-from ..ground.space import NO_ROOM, check_space, frees_room
+from ..ground.refusal import Refused, lock
+from ..ground.space import check_space, frees_room, storing
 from ..results.edits import NO_OUTLINES
 from ..results.jobs import GONE, is_corrected
 from ..results.samples import visible_text
@@ -188,13 +188,8 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
     entry = {"name": shown_name(file.name or ""), "size": file.size, "sha256": sha256_of_upload(file), "by": user.pk}
     entry["sent"] = timezone.now().isoformat()
     path = f"{dataset.folder}/incoming/{uuid4().hex}.zip"
-    try:
+    with storing(lambda: default_storage.delete(path)):
         entry["file"] = default_storage.save(path, file)
-    except OSError as error:
-        default_storage.delete(path)
-        if is_full(error):
-            raise Refused(NO_ROOM, 507) from error
-        raise
     with publishing(lambda: default_storage.delete(entry["file"])), transaction.atomic():
         lock(dataset, DELETED)
         waiting, summary = [*dataset.incoming, entry], {**dataset.summary, "notes": []}

@@ -189,7 +189,12 @@ def frozen(dataset: Dataset) -> list[dict[str, Any]]:
 
 def bases_for(dataset: Dataset, user: Any) -> list[cards.ModelCard]:
     """The models that can be trained further on a dataset, those for comparison last."""
-    fitting = [card for card in offered(user) if card.task == dataset.task and _same_classes(card, dataset)]
+    classes, fitting = list(dataset.class_names or []), []
+    for card in offered(user):
+        of_model = list(find(card.task).class_names) or list(card.maps)
+        # Outlines without classes fit every model.
+        if card.task == dataset.task and (not classes or not of_model or of_model == classes):
+            fitting.append(card)
     return sorted(fitting, key=lambda card: card.comparison)
 
 
@@ -276,12 +281,6 @@ def _check_base(name: str, dataset: Dataset, user: Any) -> None:
             raise Refused(OTHER_KIND.format(model=card.title, its=things, here=things_here), 422)
     names = ", ".join(card.name for card in bases) or "none"
     raise Refused(UNKNOWN_BASE.format(name=name, names=names), 422)
-
-
-def _same_classes(card: cards.ModelCard, dataset: Dataset) -> bool:
-    """Whether a model tells the classes of the dataset apart; outlines without classes fit every model."""
-    class_names = list(find(card.task).class_names) or list(card.maps)
-    return not dataset.class_names or not class_names or class_names == list(dataset.class_names)
 
 
 def _check_torch() -> None:

@@ -21,7 +21,7 @@ from .jobs import create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
 from .publishing import heed_reading
 from .samples import enrol, remark, take_in
-from .uploads import Note, sha256_of_upload
+from .uploads import Note, discard_unused, receive_upload, sha256_of_upload
 
 
 def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes, unread: bool = False) -> None:
@@ -133,14 +133,38 @@ def start_images(archive: Micrograph) -> list[Note]:
     return notes
 
 
-def start_archive(*, archive: Micrograph, settings: AnalysisSettings, asked: dict[str, Any], token: str) -> None:
-    """Analyse every image of an archive separately, as it is unpacked; the same token makes no second jobs."""
-    archive.asked = {**asked, "settings": settings.as_dict(), "token": token}
-    Micrograph.objects.filter(pk=archive.pk).update(asked=archive.asked)
-    payload = [{"name": note.name, "sentence": note.sentence} for note in start_images(archive)]
-    if payload:
-        archive.refresh_from_db(fields=["notes"])
-        Micrograph.objects.filter(pk=archive.pk).update(notes=[*archive.notes, *payload])
+def start_analysis(
+    *, micrograph: Micrograph, settings: AnalysisSettings, asked: dict[str, Any] | None, token: str = "", **who: Any
+) -> Job | None:
+    """The analysis of an upload, as of `create_job`. None for an archive: each of its images is analysed as it is
+    unpacked."""
+    if not micrograph.is_archive:
+        return create_job(micrograph=micrograph, settings=settings, asked=asked, token=token, **who)
+    micrograph.asked = {**(asked or {}), "settings": settings.as_dict(), "token": token}
+    Micrograph.objects.filter(pk=micrograph.pk).update(asked=micrograph.asked)
+    if notes := [{"name": note.name, "sentence": note.sentence} for note in start_images(micrograph)]:
+        micrograph.refresh_from_db(fields=["notes"])
+        Micrograph.objects.filter(pk=micrograph.pk).update(notes=[*micrograph.notes, *notes])
+    return None
+
+
+def analyse_file(
+    *,
+    settings: AnalysisSettings,
+    asked: dict[str, Any] | None = None,
+    token: str = "",
+    key: str = "",
+    file: Any,
+    **received: Any,
+) -> Job | None:
+    """Store a file and start its analysis, or leave nothing; raises Refused. received: as of `receive_upload`."""
+    who = {name: received[name] for name in ("user", "visitor", "address")}
+    micrograph = receive_upload(file=file, **received)
+    try:
+        return start_analysis(micrograph=micrograph, settings=settings, asked=asked, token=token, key=key, **who)
+    except (ValueError, Refused) as problem:
+        discard_unused(micrograph)
+        raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
 
 
 def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = True) -> None:

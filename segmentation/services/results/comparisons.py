@@ -25,7 +25,7 @@ OTHER_SIZE = "The two results take different measures as the size of an object, 
 AGAIN_AFTER = timedelta(seconds=10)
 
 
-def found_for(pk: UUID) -> Compared | None:
+def result_for(pk: UUID) -> Compared | None:
     """The job or the sample of this id."""
     job = Job.objects.select_related("micrograph", "parent").filter(pk=pk).first()
     return job or Sample.objects.filter(pk=pk).first()
@@ -62,7 +62,11 @@ def _check_comparable(first: Compared, second: Compared) -> None:
     if first.pk == second.pk:
         raise Refused(ITSELF, 422)
     for side in (first, second):
-        _check_finished(side)
+        is_sample, name = isinstance(side, Sample), name_of(side)
+        if not (side.state in (Sample.State.DONE, Sample.State.FAILED) if is_sample else side.is_finished):
+            raise Refused(UNFINISHED.format(name=name), 409)
+        if not (side.pooled.get("of") if is_sample else side.is_done):
+            raise Refused(NONE.format(name=name), 409)
     tasks = [side.settings["task"] for side in (first, second)]
     units, sizes = ([value_of(side) for side in (first, second)] for value_of in (unit_of, size_of))
     if tasks[0] != tasks[1]:
@@ -72,20 +76,6 @@ def _check_comparable(first: Compared, second: Compared) -> None:
     if sizes[0] and units[0] != units[1]:
         words = {"px": "pixels"}
         raise Refused(OTHER_UNIT.format(one=words.get(units[0], "nm"), other=words.get(units[1], "nm")), 422)
-
-
-def _check_finished(side: Compared) -> None:
-    name = name_of(side)
-    if isinstance(side, Sample):
-        if side.state not in (Sample.State.DONE, Sample.State.FAILED):
-            raise Refused(UNFINISHED.format(name=name), 409)
-        if not side.pooled.get("of"):
-            raise Refused(NONE.format(name=name), 409)
-        return
-    if not side.is_finished:
-        raise Refused(UNFINISHED.format(name=name), 409)
-    if not side.is_done:
-        raise Refused(NONE.format(name=name), 409)
 
 
 def _title(task: str) -> str:

@@ -36,16 +36,13 @@ class NotRepeated(ValueError):
 
 def as_csv(edits: Iterable[Edit]) -> str:
     """The log as CSV, in which no cell is a formula to a spreadsheet."""
-    rows = (edit.as_dict() for edit in edits)
-    return lines([COLUMNS, *([_cell(row[name]) for name in COLUMNS] for row in rows)])
+    rows = [[edit.as_dict()[name] for name in COLUMNS] for edit in edits]
+    texts = ([json.dumps(value) if isinstance(value, dict | list) else value for value in row] for row in rows)
+    return lines([COLUMNS, *([name_cell("" if text is None else str(text)) for text in row] for row in texts)])
 
 
 def as_json(edits: Iterable[Edit]) -> str:
     return json.dumps([edit.as_dict() for edit in edits], indent=1) + "\n"
-
-
-def _cell(value: Any) -> str:
-    return name_cell(json.dumps(value) if isinstance(value, dict | list) else str("" if value is None else value))
 
 
 def corrected_by(job: Job) -> Job | None:

@@ -1,22 +1,34 @@
-"""Results analysed again: with another model as a batch, each a revision, with a list of the differences; and the ways
-that are proposed for a doubtful one."""
+"""Results analysed again: with another model as a batch, each a revision, with a list of the differences; by the
+outlines of another tool, whose file a worker reads and measures; and the ways that are proposed for a doubtful one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import QuerySet
 
+from ...core.analysis import AnalysisSettings
+from ...core.imported.kinds import HEAD_BYTES, kind_of
+from ...core.micrograph.types import UnreadableImage
 from ...core.network import cards
 from ...core.tasks import find
-from ...models import AGAIN, Job, Proposals
-from ..ground.queue import enqueue_after_commit
+from ...models import Arrival, Job, Proposals, shown_name
+from ..ground import limits
+from ..ground.files import remove_folder
+from ..ground.queue import enqueue_after_commit, enqueue_inspection
 from ..ground.refusal import Refused
-from .jobs import rerun_job
+from ..ground.space import check_space, storing
+from .edits import NO_OUTLINES, NOT_DONE
+from .jobs import OTHER_OUTLINES, create_job, rerun_job
 from .models_offered import check_model
+from .segmentations import segmentation_for
+from .uploads import sha256_of_upload
+from .usage import check_quota
 
 NONE = "None of these results can be run again with this model: {why}"
 BY_HAND = "{name}: its outlines were corrected by hand, and the model would replace them."
@@ -93,13 +105,6 @@ def proposals_of(job: Job) -> Proposals:
     return row
 
 
-@transaction.atomic
-def pause_proposals(*, proposals: Proposals) -> None:
-    """Let what waits be done first; raises `Superseded`."""
-    proposals.change(**AGAIN)
-    enqueue_after_commit(proposals.pk, Proposals)
-
-
 def _hindrance(job: Job, task: str, model: str) -> str:
     """Why a result cannot be run again with a model; "" where it can."""
     name, own_task = job.micrograph.name, job.settings["task"]
@@ -112,3 +117,43 @@ def _hindrance(job: Job, task: str, model: str) -> str:
     if job.model_name == model:
         return SAME.format(name=name)
     return ""
+
+
+def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: Any) -> Job:
+    """A revision of a finished job that measures the outlines in a file.
+
+    file: a Django `File` with `name` and `size`. who: user, visitor, address, token and key, as for `create_job`.
+    Raises Refused (409 of a result without outlines, 413 too large, 422 no file of outlines or settings that would
+    outline anew, 429 too many, 507 no room); then nothing is stored.
+    """
+    if job.segmentation is None or not job.is_done:
+        raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
+    if segmentation_for(job, settings) is None:
+        raise Refused(OTHER_OUTLINES, 422)
+    sender = {name: who[name] for name in ("user", "visitor", "address")}
+    limits.check_size(file.size)
+    limits.check_uploads(**sender)
+    check_space(file.size)
+    check_quota(file.size, **sender)
+    suffix = _suffix(file)
+    outlines = {"name": shown_name(file.name or ""), "sha256": sha256_of_upload(file), "size": file.size}
+    Arrival.objects.create(**Job.fields_of(**sender))
+    with transaction.atomic():
+        new = create_job(micrograph=job.micrograph, settings=settings, parent=job, outlines=outlines, **who)
+        if "file" not in new.outlines:
+            with storing(partial(remove_folder, new.folder)):
+                new.outlines |= {"file": default_storage.save(f"{new.folder}/outlines{suffix}", file)}
+                new.save(update_fields=["outlines"])
+        transaction.on_commit(enqueue_inspection)
+    return new
+
+
+def _suffix(file: Any) -> str:
+    """The suffix of a file by its first bytes."""
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    try:
+        return kind_of(head)[0]
+    except UnreadableImage as bad:
+        raise Refused(str(bad), 422) from None

@@ -16,8 +16,7 @@ from ...core.report.exports.base import RESULT
 from ...core.report.looks import ANNEX, FORM, REPORT
 from ...core.report.wording import one_line
 from ...models import Artifact, Job, Signature
-from ...models.edits import chain_faults, hash_of
-from ...models.signatures import LONGEST_NAME
+from ...models.edits import LONGEST_NAME, chain_faults, hash_of
 from ...plain import storable
 from ..access import links, second_factor
 from ..ground import bundles

@@ -13,7 +13,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
@@ -29,8 +28,8 @@ from ...core.settings import DEFAULT_TASK
 from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown_name
 from ..ground import limits
 from ..ground.queue import enqueue_after_commit, enqueue_inspection
-from ..ground.refusal import Refused, is_full
-from ..ground.space import NO_ROOM, check_space, frees_room
+from ..ground.refusal import Refused
+from ..ground.space import check_space, storing
 from .usage import check_quota
 
 # An image of each kind that the upload page offers to try, all rendered here (python -m tests.examples).
@@ -111,19 +110,6 @@ def example_file(kind: str) -> Path:
     return Path(settings.STATICFILES_DIRS[0], "sample", EXAMPLES[kind])
 
 
-def example_upload(kind: str, **sender: Any) -> Micrograph:
-    """The example of this kind of analysis, as if the user had uploaded it. sender: as of `receive_upload`."""
-    with example_file(kind).open("rb") as opened:
-        return receive_upload(file=File(opened, name=EXAMPLES[kind]), **sender)
-
-
-@frees_room
-@transaction.atomic
-def delete_upload(*, micrograph: Micrograph) -> None:
-    """Remove a micrograph, its jobs and all their files."""
-    micrograph.delete()
-
-
 def discard_unused(micrograph: Micrograph) -> None:
     """Remove a micrograph that no job needs, nor a sample that waits for it."""
     for unused in Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None):
@@ -189,22 +175,15 @@ def _check_kind(file: Any) -> None:
 
 def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
     """Save the row first, so that files left by a crash belong to a row; a failure leaves neither row nor file."""
-    try:
+    with storing(micrograph.delete):
         micrograph.file.save(micrograph.name, file, save=False)
-        micrograph.side = [_store_side(micrograph, number, side_file) for number, side_file in enumerate(side, 1)]
+        for number, side_file in enumerate(side, 1):
+            name, sha256 = shown_name(side_file.name or ""), sha256_of_upload(side_file)
+            path = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
+            stored = default_storage.save(path, side_file)
+            micrograph.side = [*micrograph.side, {"name": name, "sha256": sha256, "file": stored}]
         micrograph.state = Micrograph.State.QUEUED
         micrograph.save(update_fields=["file", "side", "state"])
-    except BaseException as error:
-        micrograph.delete()
-        if is_full(error):
-            raise Refused(NO_ROOM, 507) from error
-        raise
-
-
-def _store_side(micrograph: Micrograph, number: int, file: Any) -> dict[str, str]:
-    name, sha256 = shown_name(file.name or ""), sha256_of_upload(file)
-    path = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
-    return {"name": name, "sha256": sha256, "file": default_storage.save(path, file)}
 
 
 def sha256_of_upload(file: Any) -> str:

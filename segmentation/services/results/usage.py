@@ -50,16 +50,13 @@ class Person(NamedTuple):
 def people(most: int = 30) -> list[Person]:
     """The accounts; who signed in last comes first."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
-    return [
-        Person(user.pk, user.get_username(), _role(user), stored_bytes(Q(owner=user)), user.last_login)
-        for user in users[:most]
-    ]
-
-
-def _role(user: Any) -> str:
-    role = "administrator" if user.is_superuser else "staff" if user.is_staff else "user"
-    groups = ", ".join(group.name for group in user.groups.all())
-    return "switched off" if not user.is_active else f"{role} ({groups})" if groups else role
+    people = []
+    for user in users[:most]:
+        role = "administrator" if user.is_superuser else "staff" if user.is_staff else "user"
+        groups = ", ".join(group.name for group in user.groups.all())
+        role = "switched off" if not user.is_active else f"{role} ({groups})" if groups else role
+        people.append(Person(user.pk, user.get_username(), role, stored_bytes(Q(owner=user)), user.last_login))
+    return people
 
 
 def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) -> None:

@@ -84,7 +84,7 @@ export class Review {
     const counted = (objects) => this.open(objects).filter(({ kept }) => kept).length;
     this.of ??= counted(this.editor.automatic);
     const done = Math.max(0, this.of - counted(this.editor.objects));
-    this.panel.one("[data-reviewed]").textContent = `${done} of ${this.of} reviewed${this.moved()}.`;
+    this.panel.one("[data-reviewed]").textContent = `${done} of ${this.of} reviewed or changed${this.moved()}.`;
     const bar = this.panel.one("[data-review-bar]");
     Object.assign(bar, { max: Math.max(1, this.of), value: done });
   }

@@ -98,7 +98,7 @@ def test_faint_outlines_are_set_aside_with_their_reason():
     done = analysed([180] * 6 + [64] * 3)
     assert done.table.reasons.tolist() == [""] * 6 + [str(Reason.FAINT)] * 3
     assert done.statistics.n_kept == 6
-    assert "with faint outlines" in [each["name"] for each in done.statistics.nano["sensitivity"]]
+    assert "with faint or hidden outlines" in [each["name"] for each in done.statistics.nano["sensitivity"]]
 
 
 def test_a_limit_of_nothing_counts_them():

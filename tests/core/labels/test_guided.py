@@ -79,14 +79,10 @@ def test_a_piece_without_a_click_stays_with_the_first(found):
 
 @pytest.mark.parametrize(
     ("points", "sentence"),
-    [
-        ([[40, 40]], "It takes 2"),
-        ([[40, 40], [40.4, 40.2]], "the same pixel"),
-        ([[40, 40], [3, 3]], "Point 2 lies outside object 1"),
-        ([[40, 40], [1e5, -3]], "Point 2 lies outside object 1"),
-        ([[40, 40], [float("nan"), 3]], "points"),
-    ],
-)
+    [([[40, 40]], "It takes 2"), ([[40, 40], [40.4, 40.2]], "the same pixel"),
+     ([[40, 40], [3, 3]], "Point 2 lies outside object 1"), ([[40, 40], [1e5, -3]], "Point 2 lies outside object 1"),
+     ([[40, 40], [float("nan"), 3]], "points")],
+)  # fmt: skip
 def test_clicks_that_split_nothing_are_refused(found, points, sentence):
     with pytest.raises(BadEdit, match=sentence):
         guided.split_at(working(found), 1, points)
@@ -133,14 +129,10 @@ def test_a_large_object_is_followed_to_its_edge():
 
 @pytest.mark.parametrize(
     ("point", "outside", "sentence"),
-    [
-        ([40, 40], [], "Object 1 is there already"),
-        ([500, 40], [], "outside the image"),
-        ([5, 5], [], "no object with an edge"),
-        ([100, 40], [[100.2, 40.2]], "leaves out these points"),
-        (["a", 4], [], "list of points"),
-    ],
-)
+    [([40, 40], [], "Object 1 is there already"), ([500, 40], [], "outside the image"),
+     ([5, 5], [], "no object with an edge"), ([100, 40], [[100.2, 40.2]], "leaves out these points"),
+     (["a", 4], [], "list of points")],
+)  # fmt: skip
 def test_clicks_that_add_nothing_are_refused(found, point, outside, sentence):
     with pytest.raises(BadEdit, match=sentence):
         guided.add(working(found), point, outside)

@@ -190,7 +190,7 @@ def test_each_point_is_said():
     said = {point["title"]: point["said"] for point in statistics.recommendation["points"]}
     assert statistics.recommendation["exempt"] == 3 and "counted 3 such particles" in said["Particles over 100 µm"]
     assert re.search(r"3 of 10 .* 1 group .*\b7 touch no", said["Constituent particles"])
-    assert "never lower" in said["Thickness"] and "under 1 nm thick" in next(
+    assert "never makes it lower" in said["Thickness"] and "under 1 nm thick" in next(
         each for title, each in said.items() if "plate-like" in title
     )
     assert "under 9 px" in said["External dimension"]

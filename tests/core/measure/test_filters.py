@@ -44,29 +44,18 @@ def reason(labels, filter, **more):
 @pytest.mark.parametrize("filter", [False, True])
 @pytest.mark.parametrize(
     ("labels", "expected"),
-    [
-        (block(20, 20), ""),
-        (block(20, 20, margin=0), Reason.FRAME),
-        (block(2, 4), Reason.SLIP),
-        (block(2, 2, margin=0), Reason.FRAME),
-    ],
-)
+    [(block(20, 20), ""), (block(20, 20, margin=0), Reason.FRAME), (block(2, 4), Reason.SLIP),
+     (block(2, 2, margin=0), Reason.FRAME)],
+)  # fmt: skip
 def test_reasons_that_always_apply(labels, expected, filter):
     assert reason(labels, filter) == expected
 
 
 @pytest.mark.parametrize(
     ("labels", "expected"),
-    [
-        (block(3, 3), Reason.SMALL),
-        (block(3, 5), Reason.SMALL),
-        (block(4, 4), Reason.UNRESOLVED),
-        (block(4, 9), Reason.UNRESOLVED),
-        (block(5, 5), ""),
-        (block(6, 39), ""),
-        (block(6, 41), Reason.ODD),
-    ],
-)
+    [(block(3, 3), Reason.SMALL), (block(3, 5), Reason.SMALL), (block(4, 4), Reason.UNRESOLVED),
+     (block(4, 9), Reason.UNRESOLVED), (block(5, 5), ""), (block(6, 39), ""), (block(6, 41), Reason.ODD)],
+)  # fmt: skip
 def test_reasons_of_the_filter(labels, expected):
     assert reason(labels, True) == expected
     assert reason(labels, False) == ""

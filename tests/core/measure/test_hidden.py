@@ -100,15 +100,10 @@ def outlines(*, by_hand=(), card=None, parted=False):
 
 @pytest.mark.parametrize(
     ("given", "hidden"),
-    [
-        ({}, most_hidden(0.3 / 2)),
-        ({"by_hand": [1]}, 0),
-        ({"by_hand": [2]}, most_hidden(0.3 / 2)),
-        ({"parted": True}, 0),
-        ({"card": {"name": MASKS}}, None),
-    ],
+    [({}, most_hidden(0.3 / 2)), ({"by_hand": [1]}, 0), ({"by_hand": [2]}, most_hidden(0.3 / 2)),
+     ({"parted": True}, 0), ({"card": {"name": MASKS}}, None)],
     ids=["as found", "checked by a person", "another one was checked", "cut", "masks of another tool"],
-)
+)  # fmt: skip
 def test_only_possible_cuts_that_nobody_settled_hide_particles(given, hidden):
     micrograph = Micrograph(np.full((60, 60), 90, np.uint8), "a.tif", "0" * 64, SCALE)
     settings = AnalysisSettings.of("particles", faint_limit=0, filter=False)

@@ -116,7 +116,7 @@ def test_elongation_of_a_bar_is_its_width_by_its_length():
     labels = np.zeros((60, 60), np.int32)
     y, x = np.mgrid[:60, :60]
     labels[np.hypot(y - 30, x - 30) < 20] = 1
-    assert measured(labels)["elongation"][0] == 1
+    assert np.isnan(measured(labels)["elongation"][0]), "no rectangle is so compact"
 
 
 @settings(max_examples=30, deadline=None)
@@ -124,7 +124,8 @@ def test_elongation_of_a_bar_is_its_width_by_its_length():
 def test_descriptors_stay_within_their_bounds(seed):
     table = measured(blobs(seed, (40, 50)))
     for name in ("convexity", "compactness", "extent", "ellipse_ratio", "elongation"):
-        assert (table[name] > 0).all() and (table[name] <= 1 + 1e-12).all(), name
+        values = table[name][~np.isnan(table[name])] if name == "elongation" else table[name]
+        assert (values > 0).all() and (values <= 1 + 1e-12).all(), name
 
 
 @settings(max_examples=30, deadline=None)
@@ -228,7 +229,7 @@ def test_edge_weight_counts_the_analysed_rows():
 PERIMETER = {"disc": 1.0, "ellipse 2:1": 1.0, "rectangle 3:1": 1.0, "square": 1.6, "triangle": 2.6}
 
 
-@pytest.mark.parametrize("size", [25, 50, 100])
+@pytest.mark.parametrize("size", [25, 100])
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("oblique", [False, True])
 def test_area_and_perimeter_of_analytic_shapes(name, size, oblique):
@@ -241,6 +242,6 @@ def test_area_and_perimeter_of_analytic_shapes(name, size, oblique):
 @pytest.mark.parametrize("size", [5, 10])
 @pytest.mark.parametrize("name", SHAPES)
 def test_small_shapes_are_right_to_half_a_pixel(name, size):
-    found = errors(SHAPES[name], size, oblique=False, trials=60)
+    found = errors(SHAPES[name], size, oblique=False, trials=30)
     for measure_name in ("ecd", "max_feret"):
         assert abs(found[measure_name].mean()) < (1.2 if (name, measure_name) == ("disc", "max_feret") else 0.5)

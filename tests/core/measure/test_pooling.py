@@ -15,15 +15,7 @@ from segmentation.core.flags import Flag
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.pooling import (
-    NO_PIXEL_SIZE,
-    WHY,
-    between_images,
-    find_outliers,
-    holm,
-    kolmogorov,
-    pool,
-)
+from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY, between_images, find_outliers, holm, kolmogorov, pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, common_calibration
 from segmentation.core.report.wording import agreement_words
@@ -109,14 +101,16 @@ def test_variance_between_images_is_that_of_an_f_test():
     found = between_images(WeightedSizes.of(*tables, edge="exclude"))
     assert found["variance"] == pytest.approx((f - 1) * within / 30)
     assert found["p"] == pytest.approx(p)
+    means = [np.log(each["min_feret_nm"]).mean() for each in tables]
+    assert found["times"] == pytest.approx(np.exp(max(means) - min(means)))
 
 
 def test_the_difference_of_images_in_words():
     between = {"variance": 0.01, "sd": 0.1, "share": 0.25}
     assert agreement_words({**between, "p": 0.3}) == "The typical size differs between images no more than by chance."
-    words = "The typical size differs between images by about 10 %, more than by chance."
-    assert agreement_words({**between, "p": 0.01}) == words
-    assert "by about a factor of 3.3, more" in agreement_words({**between, "sd": 1.2, "p": 0.01})
+    words = "The typical size differs by 10 % between images, more than by chance."
+    assert agreement_words({**between, "p": 0.01, "times": 1.1}) == words
+    assert "by a factor of 12 between" in agreement_words({**between, "times": 11.9, "p": 0.01})
     assert agreement_words(between) == agreement_words(None) == "", "of an older version, or of one image"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from segmentation.core.measure.results import SHAPES
 from segmentation.core.measure.shape_classes import class_shares, classify, rods, with_shapes
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.table import Table
-from tests.accuracy.outlines import drawn, features
+from tests.accuracy.outlines import BY_EYE, EMPS, drawn, features, of_micrographs
 
 RODS = 60.0, 12.0  # px, length and width
 
@@ -45,6 +47,23 @@ def test_the_chance_is_about_how_often_the_class_is_right():
     masks = [drawn(SHAPES[number], float(rng.uniform(8, 60)), float(rng.uniform(0, 0.6)), rng) for number in truth]
     chances = classify(features(masks)[0])
     assert (chances.argmax(1) == truth).mean() == pytest.approx(chances.max(1).mean(), abs=0.07)
+
+
+@pytest.mark.skipif(not EMPS.is_dir(), reason="needs ../shared/data/particles, which is not here")
+def test_outlines_of_micrographs_mostly_get_the_class_that_they_have_by_eye():
+    values, rows = of_micrographs()
+    named = np.array(SHAPES)[classify(values).argmax(1)]
+    by_eye = np.array([row["class"] for row in rows])
+    assert (named == by_eye).mean() >= 0.8
+    for shape in ("rod", "square", "triangle"):
+        assert (named == by_eye)[by_eye == shape].mean() >= 0.9
+
+
+def test_each_outline_was_classed_once_and_at_most_five_an_image():
+    rows = [line.split(",") for line in BY_EYE.read_text(encoding="utf-8").splitlines()[1:]]
+    assert len({(image, label) for image, label, *_ in rows}) == len(rows) == 200
+    assert {row[2] for row in rows} == {*SHAPES, "unclear"}
+    assert max(Counter(row[0] for row in rows).values()) == 5
 
 
 @pytest.mark.parametrize("shape", SHAPES)

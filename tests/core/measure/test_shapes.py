@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 from skimage.measure import label, regionprops
 
-from segmentation.core.measure import perimeter, runs
+from segmentation.core.measure import runs, shapes
 from segmentation.core.measure.descriptors import DESCRIPTORS
 from segmentation.core.measure.shapes import measure
 from tests.core.builders import disc_labels, grey_of
@@ -183,7 +183,7 @@ def test_blocks_give_what_one_piece_gives(monkeypatch):
             np.testing.assert_allclose(pieces[name], whole[name], rtol=1e-12, err_msg=name)
         else:
             np.testing.assert_array_equal(pieces[name], whole[name], err_msg=name)
-    assert perimeter.blocks is runs.blocks
+    assert shapes.blocks is runs.blocks
 
 
 def test_rescaling_is_measuring_again():
@@ -192,11 +192,7 @@ def test_rescaling_is_measuring_again():
     assert list(nm.columns)[3:7] == ["min_feret_nm", "max_feret_nm", "ecd_nm", "area_nm2"]
     assert list(px.columns)[3:7] == ["min_feret_px", "max_feret_px", "ecd_px", "area_px2"]
     assert len(nm.columns) == 20 + len(DESCRIPTORS)
-    for other, goal in (
-        (px.rescaled(7.25), nm),
-        (nm.rescaled(None), px),
-        (nm.rescaled(1.5), measured(labels, 1.5)),
-    ):
+    for other, goal in ((px.rescaled(7.25), nm), (nm.rescaled(None), px), (nm.rescaled(1.5), measured(labels, 1.5))):
         assert other.unit == goal.unit
         for name in goal.columns:
             if goal[name].dtype.kind == "f":

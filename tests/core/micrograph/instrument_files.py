@@ -70,7 +70,7 @@ def dm_tags(pixels: np.ndarray, scale: float = 0.5, unit: str = "nm", down: floa
             "DataType": 23,
             "Dimensions": [8, 8],
             "PixelDepth": 4,
-        },
+        }
     }
     image = {
         "ImageData": {

@@ -67,27 +67,14 @@ def test_a_text_is_misread_in_picometres_only_where_it_can_be() -> None:
 
 @pytest.mark.parametrize(
     ("text", "nm", "meaning"),
-    [
-        ("200 nm", 200, "scale bar"),
-        ("1µm", 1000, "scale bar"),
-        ("1 μm", 1000, "scale bar"),
-        ("2um", 2000, "scale bar"),
-        ("5.00um", 5000, "scale bar"),
-        ("2,5 µm", 2500, "scale bar"),
-        ("2O0 nm", 200, "scale bar"),
-        ("1.00mm", 1e6, "scale bar"),
-        ("Width = 7.520 um", 7520, "width"),
-        ("Image Width = 7.520 um", 7520, "width"),
-        ("HFW: 453 µm", 453_000, "width"),
-        ("View field: 13.8 µm", 13_800, "width"),
-        ("Pixel Size = 7.344 nm", 7.344, "pixel size"),
-        ("Pixel = 5 nm", 5, "pixel size"),
-        ("PW 3.37 nm", 3.37, "pixel size"),
-        ("Pixel width 1.22 nm", 1.22, "pixel size"),
-        ("WD = 2.8 mm", 2.8e6, "other"),
-        ("WD 10.0mm", 1e7, "other"),
-    ],
-)
+    [("200 nm", 200, "scale bar"), ("1µm", 1000, "scale bar"), ("1 μm", 1000, "scale bar"), ("2um", 2000, "scale bar"),
+     ("5.00um", 5000, "scale bar"), ("2,5 µm", 2500, "scale bar"), ("2O0 nm", 200, "scale bar"),
+     ("1.00mm", 1e6, "scale bar"), ("Width = 7.520 um", 7520, "width"), ("Image Width = 7.520 um", 7520, "width"),
+     ("HFW: 453 µm", 453_000, "width"), ("View field: 13.8 µm", 13_800, "width"),
+     ("Pixel Size = 7.344 nm", 7.344, "pixel size"), ("Pixel = 5 nm", 5, "pixel size"),
+     ("PW 3.37 nm", 3.37, "pixel size"), ("Pixel width 1.22 nm", 1.22, "pixel size"), ("WD = 2.8 mm", 2.8e6, "other"),
+     ("WD 10.0mm", 1e7, "other")],
+)  # fmt: skip
 def test_what_a_text_means(text: str, nm: float, meaning: str) -> None:
     (found,) = lengths([Text(text, 0, 0, 100, 12, 0.9)])
     assert found.nm == pytest.approx(nm)
@@ -133,8 +120,7 @@ def test_lines_are_measured_from_edge_to_edge(length: int, thick: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["1 500 nm", "2:30 PM", "2 50 nm", "5 1 nm", "1/2 µm", "HFW 1 500 nm", "5 nm−1", "5 nm -1"],
+    "text", ["1 500 nm", "2:30 PM", "2 50 nm", "5 1 nm", "1/2 µm", "HFW 1 500 nm", "5 nm−1", "5 nm -1"]
 )
 def test_the_end_of_a_number_is_no_length(text: str) -> None:
     assert lengths([Text(text, 0, 0, 100, 12, 0.99)]) == []
@@ -353,12 +339,7 @@ def test_the_sample_in_a_process_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "failure",
-    [
-        OSError("no more processes"),
-        MemoryError(),
-        subprocess.CalledProcessError(1, "python"),
-    ],
+    "failure", [OSError("no more processes"), MemoryError(), subprocess.CalledProcessError(1, "python")]
 )
 def test_a_reader_that_fails_reads_nothing(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
     def run(*_: object, **__: object) -> None:

@@ -92,15 +92,10 @@ def checked(*texts: Text) -> BarReading | None:
 
 @pytest.mark.parametrize(
     ("text", "sure"),
-    [
-        (WORDS, True),
-        (replace(WORDS, again="600nm"), True),
-        (replace(WORDS, again="60 nm"), False),
-        (replace(WORDS, again=""), False),
-        (replace(WORDS, score=0.7), False),
-        (replace(WORDS, text="613 nm", again="613 nm"), False),
-    ],
-)
+    [(WORDS, True), (replace(WORDS, again="600nm"), True), (replace(WORDS, again="60 nm"), False),
+     (replace(WORDS, again=""), False), (replace(WORDS, score=0.7), False),
+     (replace(WORDS, text="613 nm", again="613 nm"), False)],
+)  # fmt: skip
 def test_one_text_alone_must_be_clear_round_and_read_twice(text, sure):
     found = checked(text)
     assert found is not None and found.sure is sure
@@ -128,16 +123,9 @@ def test_two_ways_that_agree_are_beyond_doubt_and_one_of_a_screen_is_not():
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [
-        ("Mag = 50.00 K X", 50_000),
-        ("X25,000", 25_000),
-        ("x100k SE(U)", 100_000),
-        ("15 000 x", 15_000),
-        ("SEM MAG: 50.0 kx", 50_000),
-        ("1024 x 768", None),
-        ("X:-567.85 Y: -134.59", None),
-    ],
-)
+    [("Mag = 50.00 K X", 50_000), ("X25,000", 25_000), ("x100k SE(U)", 100_000), ("15 000 x", 15_000),
+     ("SEM MAG: 50.0 kx", 50_000), ("1024 x 768", None), ("X:-567.85 Y: -134.59", None)],
+)  # fmt: skip
 def test_magnifications(text, value):
     assert magnifications([Text(text, 0, 0, 1, 1, 1.0)]) == ([value] if value else [])
 

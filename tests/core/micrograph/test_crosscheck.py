@@ -88,21 +88,10 @@ def test_print_resolution_never_calibrates(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "relative"),
-    [
-        ("7.344 nm", 0.0005 / 7.344 / SQRT3),
-        ("7,344 nm", 0.0005 / 7.344 / SQRT3),
-        ("24.80", 0.005 / 24.8 / SQRT3),
-        ("107", 0.5 / 107 / SQRT3),
-        (".52 µm", 0.005 / 0.52 / SQRT3),
-        ("3.37240e-009", 0.000005 / 3.3724 / SQRT3),
-        ("0.0000000015625", 0.5 / 15625 / SQRT3),
-        ("0", None),
-        ("0.00", None),
-        ("", None),
-        ("nm", None),
-        (None, None),
-    ],
-)
+    [("7.344 nm", 0.0005 / 7.344 / SQRT3), ("7,344 nm", 0.0005 / 7.344 / SQRT3), ("24.80", 0.005 / 24.8 / SQRT3),
+     ("107", 0.5 / 107 / SQRT3), (".52 µm", 0.005 / 0.52 / SQRT3), ("3.37240e-009", 0.000005 / 3.3724 / SQRT3),
+     ("0.0000000015625", 0.5 / 15625 / SQRT3), ("0", None), ("0.00", None), ("", None), ("nm", None), (None, None)],
+)  # fmt: skip
 def test_rounding_of_the_last_digit(text: str | None, relative: float | None) -> None:
     assert rounding(text) == (None if relative is None else pytest.approx(relative))
 
@@ -134,15 +123,9 @@ def test_uncertainty_by_source(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("nm", "typed", "relative"),
-    [
-        (5.5, "5.5", 0.05 / 5.5),
-        (5.5, "5.50 nm/px", 0.005 / 5.5),
-        (5.5, "", 0.05 / 5.5),
-        (0.5, ",5", 0.05 / 0.5),
-        (7.34375, "", 0.000005 / 7.34375),
-        (1e-5, "", 0.5),
-    ],
-)
+    [(5.5, "5.5", 0.05 / 5.5), (5.5, "5.50 nm/px", 0.005 / 5.5), (5.5, "", 0.05 / 5.5), (0.5, ",5", 0.05 / 0.5),
+     (7.34375, "", 0.000005 / 7.34375), (1e-5, "", 0.5)],
+)  # fmt: skip
 def test_a_typed_pixel_size(nm: float, typed: str, relative: float) -> None:
     found = Calibration.of_pixel(nm, typed=typed)
     assert (found.nm_per_pixel, found.source, found.detail) == (nm, "typed", f"{nm:g} nm per pixel")

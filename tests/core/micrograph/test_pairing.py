@@ -11,26 +11,11 @@ from segmentation.core.micrograph.pairing import is_side, pair
 
 @pytest.mark.parametrize(
     ("image", "side"),
-    [
-        ("a.tif", "a.txt"),
-        ("A.TIF", "a.Txt"),
-        ("a.tif", "a.tif.txt"),
-        ("a.tif", "a.hdr"),
-        ("a.tif", "a.tif.hdr"),
-        ("a.tif", "a-tif.hdr"),
-        ("a.tif", "a_tif.hdr"),
-        ("a.png", "a-png.hdr"),
-        ("a.b.tif", "a.b.txt"),
-        ("s_1.ser", "s.emi"),
-        ("s_12.ser", "S.EMI"),
-        ("s.ser", "s.emi"),
-        ("lot/a.tif", "lot/a.txt"),
-        ("lot\\a.tif", "lot/a.txt"),
-        ("Probe µ 7.tif", "probe µ 7.txt"),
-        ("noext", "noext.txt"),
-        ("a.jpg", "a.txt"),
-    ],
-)
+    [("a.tif", "a.txt"), ("A.TIF", "a.Txt"), ("a.tif", "a.tif.txt"), ("a.tif", "a.hdr"), ("a.tif", "a.tif.hdr"),
+     ("a.tif", "a-tif.hdr"), ("a.tif", "a_tif.hdr"), ("a.png", "a-png.hdr"), ("a.b.tif", "a.b.txt"),
+     ("s_1.ser", "s.emi"), ("s_12.ser", "S.EMI"), ("s.ser", "s.emi"), ("lot/a.tif", "lot/a.txt"),
+     ("lot\\a.tif", "lot/a.txt"), ("Probe µ 7.tif", "probe µ 7.txt"), ("noext", "noext.txt"), ("a.jpg", "a.txt")],
+)  # fmt: skip
 def test_pairs(image: str, side: str) -> None:
     for names in ([image, side], [side, image]):
         assert pair(names) == {image: [side]}
@@ -38,14 +23,9 @@ def test_pairs(image: str, side: str) -> None:
 
 @pytest.mark.parametrize(
     ("image", "side"),
-    [
-        ("a.tif", "b.txt"),
-        ("one/a.tif", "two/a.txt"),
-        ("a.tif", "a-png.hdr"),
-        ("a_1.tif", "a.txt"),
-        ("s_x.ser", "s.emi"),
-    ],
-)
+    [("a.tif", "b.txt"), ("one/a.tif", "two/a.txt"), ("a.tif", "a-png.hdr"), ("a_1.tif", "a.txt"),
+     ("s_x.ser", "s.emi")],
+)  # fmt: skip
 def test_strangers(image: str, side: str) -> None:
     assert pair([image, side]) == {image: [], side: []}
 

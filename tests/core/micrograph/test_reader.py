@@ -22,23 +22,12 @@ def reads(folder: Path, content: bytes, name: str = "sem.tif") -> Micrograph:
 
 @pytest.mark.parametrize(
     "options",
-    [
-        {},
-        {"compression": "lzw"},
-        {"compression": "lzw", "predictor": True},
-        {"compression": "zlib"},
-        {"compression": "packbits"},
-        {"compression": "lzma"},
-        {"compression": "zstd"},
-        {"bigtiff": True},
-        {"byteorder": ">"},
-        {"tile": (16, 32)},
-        {"tile": (32, 48), "compression": "zlib"},
-        {"rowsperstrip": 7},
-        {"rowsperstrip": 7, "compression": "lzw"},
-    ],
+    [{}, {"compression": "lzw"}, {"compression": "lzw", "predictor": True}, {"compression": "zlib"},
+     {"compression": "packbits"}, {"compression": "lzma"}, {"compression": "zstd"}, {"bigtiff": True},
+     {"byteorder": ">"}, {"tile": (16, 32)}, {"tile": (32, 48), "compression": "zlib"}, {"rowsperstrip": 7},
+     {"rowsperstrip": 7, "compression": "lzw"}],
     ids=str,
-)
+)  # fmt: skip
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_tiff_storage_does_not_matter(tmp_path: Path, options: dict[str, Any], dtype: Any) -> None:
     pixels = image(dtype=dtype, top=200)
@@ -59,16 +48,9 @@ def test_jpeg_compressed_tiff_is_close(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("stored", "expected"),
-    [
-        (np.int16, np.uint16),
-        (np.int8, np.uint8),
-        (np.uint32, np.float32),
-        (np.int32, np.float32),
-        (np.uint64, np.float32),
-        (np.float64, np.float32),
-        (np.float16, np.float32),
-    ],
-)
+    [(np.int16, np.uint16), (np.int8, np.uint8), (np.uint32, np.float32), (np.int32, np.float32),
+     (np.uint64, np.float32), (np.float64, np.float32), (np.float16, np.float32)],
+)  # fmt: skip
 def test_number_types(tmp_path: Path, stored: Any, expected: Any) -> None:
     pixels = image(dtype=stored, top=100)
     micrograph = reads(tmp_path, tiff(pixels))
@@ -258,8 +240,7 @@ def test_sha256_and_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "head", "maker"),
-    [("a.PRZ", b"PK\x03\x04", "Panta Rhei"), ("a.bcf", b"AAMVHFSS", "Bruker")],
+    ("name", "head", "maker"), [("a.PRZ", b"PK\x03\x04", "Panta Rhei"), ("a.bcf", b"AAMVHFSS", "Bruker")]
 )
 def test_files_of_makers_are_refused_with_the_way_out(tmp_path, name, head, maker):
     (tmp_path / name).write_bytes(head + bytes(64))

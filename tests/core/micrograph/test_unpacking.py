@@ -233,16 +233,10 @@ def test_a_damaged_entry_is_named_and_the_rest_taken(opened):
 
 @pytest.mark.parametrize(
     "content",
-    [
-        b"PK\x03\x04",
-        b"PK\x03\x04" + bytes(100),
-        zipped([("a.tif", picture())])[:-30],
-        counted(zipped([("a.tif", picture())]), 1, 5000),
-        b"PK\x05\x06" + bytes(18),
-        b"PK\x05\x06" + bytes(10),
-    ],
+    [b"PK\x03\x04", b"PK\x03\x04" + bytes(100), zipped([("a.tif", picture())])[:-30],
+     counted(zipped([("a.tif", picture())]), 1, 5000), b"PK\x05\x06" + bytes(18), b"PK\x05\x06" + bytes(10)],
     ids=["head", "zeros", "cut", "directory beyond the file", "nothing in it", "cut end"],
-)
+)  # fmt: skip
 def test_an_archive_of_no_use_is_refused_in_one_sentence(opened, content):
     with pytest.raises(UnreadableImage) as refused:
         opened(content)

@@ -10,26 +10,16 @@ from segmentation.core.micrograph.width import parse_width, question
 @pytest.mark.parametrize(
     ("typed", "nm"),
     [
-        ("7520", 7520),
         ("7520 nm", 7520),
-        ("7520nm", 7520),
         ("  7520  NM ", 7520),
         ("7520.5", 7520.5),
-        ("7.52 um", 7520),
         ("7.52 µm", 7520),  # micro sign
         ("7.52 μm", 7520),  # Greek mu
-        ("7.52um", 7520),
         ("7,52 µm", 7520),
-        ("7,5 um", 7500),
         ("0,500 µm", 500),
-        ("7.520 µm", 7520),
         ("7.52 microns", 7520),
-        ("0.5 mm", 500_000),
         ("1.5e3 nm", 1500),
-        ("1e-5 m", 10_000),
         (".5 µm", 500),
-        ("7.", 7),
-        ("1", 1),
         ("100 mm", 1e8),
     ],
 )
@@ -44,33 +34,11 @@ def test_emptied_means_no_width(typed: str) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "says"),
-    [
-        ("0", "more than 0"),
-        ("-5", "more than 0"),
-        ("-7.5 um", "more than 0"),
-        ("1e300", "between 1 nm and 100 mm"),
-        ("1e999", "between 1 nm and 100 mm"),
-        ("0.5", "between 1 nm and 100 mm"),
-        ("101 mm", "between 1 nm and 100 mm"),
-        ("nan", "not a width"),
-        ("inf", "not a width"),
-        ("wide", "not a width"),
-        ("7,5,2", "not a width"),
-        ("7 520 nm", "not a width"),
-        ("12 34", "not a width"),
-        ("nm", "not a width"),
-        ("7520 px", "unit"),
-        ("7520 parsec", "unit"),
-        ("0x10", "unit"),
-        ("7,520", "two widths"),
-        ("1,024 nm", "two widths"),
-        ("7.520", "two widths"),
-        ("7.520 nm", "two widths"),
-        ("=1+1", "not a width"),
-        ("٧٥٢٠", "not a width"),
-        ("9" * 500, "between 1 nm and 100 mm"),
-    ],
-)
+    [("0", "more than 0"), ("-7.5 um", "more than 0"), ("1e300", "between 1 nm and 100 mm"),
+     ("101 mm", "between 1 nm and 100 mm"), ("nan", "not a width"), ("wide", "not a width"), ("7,5,2", "not a width"),
+     ("nm", "not a width"), ("7520 px", "unit"), ("0x10", "unit"), ("7,520", "two widths"), ("1,024 nm", "two widths"),
+     ("٧٥٢٠", "not a width"), ("9" * 500, "between 1 nm and 100 mm")],
+)  # fmt: skip
 def test_explained(typed: str, says: str) -> None:
     with pytest.raises(ValueError, match=says) as caught:
         parse_width(typed)

@@ -28,7 +28,13 @@ def picture(rows: int, columns: int) -> np.ndarray:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("card", cards.available(cards.CARDS), ids=lambda card: card.name)
+@pytest.mark.parametrize(
+    "card",
+    [
+        pytest.param(card, id=card.name, marks=() if card.name in ("particles", "bubbles") else pytest.mark.slow)
+        for card in cards.available(cards.CARDS)
+    ],
+)
 def test_both_engines_give_the_same_maps_of_every_shipped_model(card):
     channels = tasks.find(card.task).channels(card)
     ours, theirs = (

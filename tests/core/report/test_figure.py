@@ -163,15 +163,10 @@ def test_without_a_scale_no_scale_bar_is_painted():
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [
-        ("$\\frac{1}{$x.tif", "$\\frac{1}{$x.tif"),
-        ("two\nlines\t.tif", "two lines .tif"),
-        ("粒子Ａ나\U00016e40.tif", "粒子Ａ나□.tif"),
-        ("\udcff.tif", " .tif"),
-        ("Größe µ.tif", "Größe µ.tif"),
-        ("x" * 300 + ".tif", "…"),
-    ],
-)
+    [("$\\frac{1}{$x.tif", "$\\frac{1}{$x.tif"), ("two\nlines\t.tif", "two lines .tif"),
+     ("粒子Ａ나\U00016e40.tif", "粒子Ａ나□.tif"), ("\udcff.tif", " .tif"), ("Größe µ.tif", "Größe µ.tif"),
+     ("x" * 300 + ".tif", "…")],
+)  # fmt: skip
 @pytest.mark.slow
 def test_any_file_name(name, shown):
     analysis = renamed(make_analysis(3, (60, 80)), name)

@@ -62,17 +62,11 @@ def test_the_matrix_of_rights(call, dataset, ada, result, settings):  # noqa: F8
     new = {"name": "x", "task": "particles"}
     said = {"job": str(job.pk), "reviewed": True, "consent": True}
     every = [
-        ("get", "", None),
-        ("post", "", new),
-        ("get", one, None),
-        ("get", f"{one}/export.zip", None),
-        ("patch", one, {"name": "y"}),
-        ("post", f"{one}/images", said),
-        ("patch", f"{one}/images/{image.pk}", {"group": "g"}),
-        ("post", f"{one}/check", None),
-        ("delete", f"{one}/images/{image.pk}", None),
-        ("delete", one, None),
-    ]
+        ("get", "", None), ("post", "", new), ("get", one, None), ("get", f"{one}/export.zip", None),
+        ("patch", one, {"name": "y"}), ("post", f"{one}/images", said),
+        ("patch", f"{one}/images/{image.pk}", {"group": "g"}), ("post", f"{one}/check", None),
+        ("delete", f"{one}/images/{image.pk}", None), ("delete", one, None),
+    ]  # fmt: skip
 
     def statuses(user):
         return [call(method, path, body, user=user).status_code for method, path, body in every]

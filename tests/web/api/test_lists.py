@@ -65,16 +65,9 @@ class TestLists:
 
     @pytest.mark.parametrize(
         "query",
-        [
-            "page=0",
-            "page=x",
-            "per_page=9999",
-            "state=lost",
-            "since=soon",
-            "since=0001-01-01T00:00:00%2B14:00",
-            "sample=1",
-        ],
-    )
+        ["page=0", "page=x", "per_page=9999", "state=lost", "since=soon", "since=0001-01-01T00:00:00%2B14:00",
+         "sample=1"],
+    )  # fmt: skip
     def test_bad_questions(self, get, query):
         response = get(f"/jobs?{query}")
         assert response.status_code == 422 and response.json()["error"]
@@ -146,14 +139,9 @@ class TestScale:
 
     @pytest.mark.parametrize(
         "body",
-        [
-            {"source": "data bar"},
-            {"source": "typed"},
-            {"source": "typed", "width": "wide"},
-            {"source": "line", "pixels": 1, "length": "200 nm"},
-            {"source": "line", "pixels": 40, "length": "far"},
-        ],
-    )
+        [{"source": "data bar"}, {"source": "typed"}, {"source": "typed", "width": "wide"},
+         {"source": "line", "pixels": 1, "length": "200 nm"}, {"source": "line", "pixels": 40, "length": "far"}],
+    )  # fmt: skip
     def test_what_is_no_scale(self, post, body):
         response = post(**body)
         assert response.status_code == 422 and response.json()["error"]

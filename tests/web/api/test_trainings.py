@@ -9,19 +9,12 @@ from django.test import Client
 
 from segmentation.models import Job, Training
 from tests.web.finished import SUMMARY
-from tests.web.trained import add_pictures, make_dataset, make_model, make_training, with_own_models
+from tests.web.trained import add_pictures, make_dataset, make_model, make_training
 
 from .test_jobs import basic, send
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("learning", "reader")]
 TRAININGS, MODELS = "/api/v1/trainings", "/api/v1/models"
-
-
-@pytest.fixture(autouse=True)
-def site(settings, tmp_path, monkeypatch, model, reader):
-    settings.DEEPSEGM_TRAINING = "accounts"
-    settings.DEEPSEGM_MODELS = tmp_path / "models"
-    with_own_models(monkeypatch, model)
 
 
 @pytest.fixture

@@ -227,10 +227,7 @@ def test_a_deletion_that_is_rolled_back_keeps_the_files(make_job, own_storage, c
 
 
 def test_another_storage_than_folders_is_emptied_too(settings, make_job, commit):
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
-    }
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
     job = make_job(state="done", attempt=1, files=("figure.png",))
     storage, path = job.micrograph.file.storage, f"{job.folder}/1/figure.png"
     assert storage.exists(path)

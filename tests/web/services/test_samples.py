@@ -330,7 +330,7 @@ class TestPooling:
             elif change == "delete":
                 services.delete_job(job=job)
             else:
-                services.delete_upload(micrograph=job.micrograph)
+                job.micrograph.delete()
         assert state(sample) == Sample.State.QUEUED
         assert queue == [str(sample.pk)]
         with pytest.raises(Superseded):

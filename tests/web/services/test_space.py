@@ -52,7 +52,6 @@ def full(monkeypatch, settings):
     [
         lambda job, sample: services.delete_job(job=job),
         lambda job, sample: services.cancel_job(job=job),
-        lambda job, sample: services.delete_upload(micrograph=job.micrograph),
         lambda job, sample: services.delete_sample(sample=sample),
         lambda job, sample: services.cancel_sample(sample=sample),
     ],

@@ -15,26 +15,9 @@ from segmentation.services.learning.datasets import change_dataset, remove_image
 from segmentation.services.results import models_offered
 from segmentation.services.results.reruns import made_again, rerun_with, runnable_with
 from tests.web.finished import SUMMARY
-from tests.web.trained import (
-    BASE,
-    add_image,
-    add_pictures,
-    install,
-    make_dataset,
-    make_model,
-    make_training,
-    outcome,
-    with_own_models,
-)
+from tests.web.trained import BASE, add_image, add_pictures, install, make_dataset, make_model, make_training, outcome
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def site(settings, tmp_path, monkeypatch, model):
-    settings.DEEPSEGM_TRAINING = "accounts"
-    settings.DEEPSEGM_MODELS = tmp_path / "models"
-    with_own_models(monkeypatch, model)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("learning")]
 
 
 def ask(dataset, user, base=BASE, **more):

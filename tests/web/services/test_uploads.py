@@ -121,7 +121,7 @@ def test_the_uploads_of_an_hour_are_limited(own_storage, settings, alice):
     visitor, now = uuid4(), timezone.now()
     for minutes in (50, 61):
         Arrival.objects.create(visitor=visitor, address="hash", created=now - timedelta(minutes=minutes))
-    services.delete_upload(micrograph=receive(visitor=visitor))  # it counts all the same
+    services.discard_unused(receive(visitor=visitor))  # it counts all the same
     with pytest.raises(Refused, match=r"2 images.* 10 minutes") as refused:
         receive(visitor=visitor)
     assert refused.value.status == 429
@@ -132,13 +132,3 @@ def test_the_uploads_of_an_hour_are_limited(own_storage, settings, alice):
     receive(visitor=uuid4(), address="elsewhere")
     receive(user=alice, visitor=visitor)
     receive(visitor=None, address="")
-
-
-def test_the_sample_comes_in_like_any_image(own_storage, settings, tmp_path):
-    sample = tmp_path / "static" / "sample" / "sem-sample.tif"
-    sample.parent.mkdir(parents=True)
-    sample.write_bytes(picture(kind="TIFF"))
-    settings.STATICFILES_DIRS = [tmp_path / "static"]
-    visitor = uuid4()
-    micrograph = services.example_upload("particles", user=None, visitor=visitor, address="")
-    assert (micrograph.name, micrograph.visitor) == ("sem-sample.tif", visitor)

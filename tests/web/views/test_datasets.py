@@ -76,17 +76,10 @@ def test_a_result_goes_into_a_new_dataset_and_its_page_shows_it(client, ada, res
 
 @pytest.mark.parametrize(
     ("said", "status"),
-    [
-        ({"reviewed": ""}, 422),
-        ({"consent": ""}, 422),
-        ({"extent": "part"}, 422),
-        ({"extent": "part", "left": "x"}, 422),
-        ({"extent": "elsewhere"}, 422),
-        ({"dataset": "no id"}, 422),
-        ({"dataset": "00000000-0000-4000-8000-000000000000"}, 404),
-        ({"name": " "}, 422),
-    ],
-)
+    [({"reviewed": ""}, 422), ({"consent": ""}, 422), ({"extent": "part"}, 422),
+     ({"extent": "part", "left": "x"}, 422), ({"extent": "elsewhere"}, 422), ({"dataset": "no id"}, 422),
+     ({"dataset": "00000000-0000-4000-8000-000000000000"}, 404), ({"name": " "}, 422)],
+)  # fmt: skip
 def test_what_is_missing_is_said_and_leaves_no_empty_dataset(client, ada, result, said, status):  # noqa: F811
     job = result(ada)
     client.force_login(ada)
@@ -106,10 +99,7 @@ def test_strangers_get_nothing(client, alice, ada, result, dataset):  # noqa: F8
 def test_the_page_says_what_the_check_says(client, ada, dataset):
     said = {
         "images": 1,
-        "findings": [
-            {"error": True, "sentence": "One image <i>."},
-            {"error": False, "sentence": "Few images."},
-        ],
+        "findings": [{"error": True, "sentence": "One image <i>."}, {"error": False, "sentence": "Few images."}],
         "notes": [{"archive": "a.zip", "name": "b.png", "sentence": "It has no labels."}],
         "sizes": {"edges": [2.0, 2.8, 4.0], "counts": [3, 1]},
         "growth": [{"day": "2026-11-23", "images": 1, "objects": 4}],

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from segmentation.models import Job
-from tests.web.finished import FILES, SUMMARY, words
+from tests.web.finished import FILES, SUMMARY, uploaded, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reader")]
 NUL, LONG = "a%00b", "a" * 3000
@@ -42,13 +42,9 @@ def filled(route: str, value: str) -> str:
 
 @pytest.mark.parametrize(
     ("value", "who"),
-    [
-        (NUL, "ada"),
-        (LONG, "nobody"),
-        *(pytest.param(value, "ada", marks=pytest.mark.slow) for value in HOSTILE[1:]),
-        pytest.param(NUL, "nobody", marks=pytest.mark.slow),
-    ],
-)
+    [(NUL, "ada"), (LONG, "nobody"), *(pytest.param(value, "ada", marks=pytest.mark.slow) for value in HOSTILE[1:]),
+     pytest.param(NUL, "nobody", marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_every_route_answers(client, ada, value, who):
     """On PostgreSQL a NUL byte was a 500, in file names above all."""
     if who == "ada":
@@ -101,6 +97,8 @@ def test_nul_bytes_in_the_page_s_form(client, field, one_sample, queue):
 
     typed = {"file": png(), "width": "640", "one_sample": one_sample, "source": "drawn", field: "50\0 nm"}
     assert client.post("/", typed).status_code in (303, 400)
+    typed = {**uploaded(client, png()), **typed, "file": ""}
+    assert client.post("/uploads/start/", typed).status_code in (200, 400)
 
 
 @pytest.mark.parametrize("name", ["sessionid", "visitor", "csrftoken", "messages"])

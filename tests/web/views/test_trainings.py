@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.template import engines
 from django.template.loader import render_to_string
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
@@ -16,43 +16,16 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, ModelDefault, Training
 from segmentation.presenters.training import TrainingView
 from segmentation.services.learning import trainings
-from tests.conftest import picture
 from tests.web.finished import SUMMARY, visible, words
-from tests.web.trained import (
-    CURVE,
-    PLAN,
-    add_pictures,
-    make_dataset,
-    make_model,
-    make_training,
-    outcome,
-    with_own_models,
-)
+from tests.web.trained import CURVE, PLAN, add_pictures, make_dataset, make_model, make_training, outcome
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("learning")]
 TRAINED = (
     "/models/tio2-1/",
     "/models/tio2-1/small.jpg",
     "/models/files/tio2-1.safetensors",
     "/models/files/tio2-1.toml",
 )
-
-
-@pytest.fixture(autouse=True)
-def site(settings, tmp_path, monkeypatch, model):
-    settings.DEEPSEGM_TRAINING = "accounts"
-    settings.DEEPSEGM_MODELS = tmp_path / "models"
-    with_own_models(monkeypatch, model)
-
-
-@pytest.fixture
-def people(alice, charlie, ada):
-    """A browser for each of them."""
-    browsers = {"nobody": Client()}
-    for name, user in (("alice", alice), ("charlie", charlie), ("ada", ada)):
-        browsers[name] = Client()
-        browsers[name].force_login(user)
-    return browsers
 
 
 def opens(people, address):
@@ -93,15 +66,6 @@ class TestWhoseModel:
             named = {name for name, browser in people.items() if b"tio2-1" in browser.get(address).content}
             assert named - {"nobody", "charlie"} <= {"alice"}, address
             assert not named & {"nobody", "charlie"}, address
-
-    def test_nobody_starts_a_job_with_anothers_model(self, people, alice, queue, reader):
-        from django.core.files.uploadedfile import SimpleUploadedFile
-
-        make_model(alice)
-        for name, status in (("alice", 303), ("charlie", 400), ("nobody", 400)):
-            file = SimpleUploadedFile("a.png", picture())
-            assert people[name].post("/", {"file": file, "model": "tio2-1"}).status_code == status
-        assert [job.model_name for job in Job.objects.all()] == ["tio2-1"]
 
     def test_results_stay_readable_without_their_model(self, people, alice, make_job):
         training = make_model(alice)
@@ -232,12 +196,6 @@ class TestPage:
         assert people["alice"].post(f"{at}delete/").status_code == 302
         assert not Training.objects.exists()
 
-    def test_get_changes_nothing(self, people, alice):
-        training = make_model(alice)
-        for end in ("cancel", "retry", "offer", "withdraw", "share"):
-            assert people["alice"].get(f"/trainings/{training.pk}/{end}/").status_code == 405
-        assert people["alice"].get("/default-model/").status_code == 405
-
 
 class TestDefault:
     def test_set_and_one_click_back(self, people, alice):
@@ -250,12 +208,6 @@ class TestDefault:
         assert chosen not in words(people["charlie"].get("/"))
         browser.post("/default-model/", {"do": "back", "task": "particles"})
         assert not ModelDefault.objects.exists()
-
-    def test_refusals(self, people, alice):
-        make_model(alice)
-        assert people["nobody"].post("/default-model/", {"model": "particles"}).status_code == 401
-        assert people["charlie"].post("/default-model/", {"model": "tio2-1"}).status_code == 400
-        assert people["alice"].post("/default-model/", {"model": "tio2-1", "site": "on"}).status_code == 403
 
 
 class TestAgain:

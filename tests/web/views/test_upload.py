@@ -15,10 +15,11 @@ from segmentation.models import Job, Micrograph
 from segmentation.services.access.tokens import create_token
 from segmentation.services.ground.calibration import UNSCALED
 from segmentation.services.results.uploads import EXAMPLES
-from segmentation.views.upload import GONE, NOTHING
+from segmentation.views.arriving import ASKED, GONE
+from segmentation.views.upload import MARKED, NOTHING
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED
-from tests.web.finished import uploaded, visit, words
+from tests.web.finished import uploaded, words
 
 pytestmark = pytest.mark.django_db
 SENTENCE = TEXT_FILE
@@ -40,9 +41,18 @@ def bad(name="notes.tif"):
 
 
 def send(client, *files, **typed):
-    """Send the form; of several files all but the last have come by the page's script."""
-    before = uploaded(client, *files[:-1])
-    return client.post("/", {"file": files[-1:], "token": uuid4().hex, "width": "", **before, **typed})
+    """Send the form without its script."""
+    return client.post("/", {"file": files, "token": uuid4().hex, "width": "", **typed})
+
+
+def start(client, *files, **typed):
+    """Let the page's script send files and start their analysis."""
+    typed = {"token": uuid4().hex, "width": "", **uploaded(client, *files), **typed}
+    return client.post("/uploads/start/", typed)
+
+
+def sentences(response):
+    return [problem["sentence"] for problem in response.json()["problems"]]
 
 
 def recipe_of(job):
@@ -75,11 +85,6 @@ class TestPlainForm:
         assert job.owner is None
         assert client.get("/results/").context["cards"][0].pk == job.pk
 
-    def test_several_images_make_a_job_each_and_lead_to_the_list(self, client):
-        response = send(client, good("a.png", 64), good("b.png", 65), good("b.png", 66))
-        assert (response.status_code, response["Location"]) == (303, "/results/")
-        assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == ["a.png", "b.png", "b.png"]
-
     def test_the_jobs_of_the_signed_in_are_theirs(self, client, alice):
         client.force_login(alice)
         send(client, good())
@@ -99,14 +104,9 @@ class TestPlainForm:
 
     @pytest.mark.parametrize(
         ("sent", "source"),
-        [
-            ({}, None),
-            ({"source": "typed"}, None),
-            ({"width": "7520"}, "typed"),
-            ({"source": "", "width": "7520 nm"}, "typed"),
-            ({"source": "", "width": "650"}, "typed"),
-        ],
-    )
+        [({}, None), ({"source": "typed"}, None), ({"width": "7520"}, "typed"),
+         ({"source": "", "width": "7520 nm"}, "typed"), ({"source": "", "width": "650"}, "typed")],
+    )  # fmt: skip
     def test_only_a_width_that_was_typed_is_a_statement(self, client, sent, source):
         send(client, good("b.png", 65), **sent)
         stated = recipe_of(Job.objects.get()).measurement.calibration
@@ -115,11 +115,6 @@ class TestPlainForm:
     def test_the_width_left_alone_is_the_files_own(self, client):
         send(client, good("a.png", 64, CALIBRATED))
         assert recipe_of(Job.objects.get()).measurement.calibration is None
-
-    def test_a_width_typed_once_counts_for_several_images(self, client):
-        send(client, good("a.png", 64), good("b.png", 80), width="640", source="typed")
-        sizes = {recipe_of(job).measurement.calibration.nm_per_pixel for job in Job.objects.all()}
-        assert sizes == {10.0, 8.0}
 
     def test_the_same_form_sent_twice_makes_one_job(self, client):
         token = uuid4().hex
@@ -146,27 +141,27 @@ class TestWrong:
         assert response.status_code == 400
         assert NOTHING in words(response)
 
-    def test_a_bad_file_is_explained_and_the_good_one_kept(self, client):
-        response = send(client, good("fine.png"), bad(), filter="on", width="3000", threshold="0.3")
+    def test_what_was_typed_beside_a_bad_file_stays(self, client):
+        response = send(client, bad(), filter="on", width="3000", threshold="0.3")
         page = words(response)
-        micrograph = Micrograph.objects.get()
         assert response.status_code == 400
         assert page.count(SENTENCE) == 1
         assert "<b>notes.tif</b>" in page
-        assert f'name="upload" value="{micrograph.pk}"' in page
         assert 'name="filter" value="on" checked' in page
-        assert 'value="0.3"' in page
-        assert not Job.objects.exists()
-        again = {"upload": str(micrograph.pk), f"width_{micrograph.pk}": "3000", f"source_{micrograph.pk}": "typed"}
-        assert send(client, **again).status_code == 303
-        assert recipe_of(Job.objects.get()).measurement.calibration.nm_per_pixel == 3000 / 64
+        assert 'value="0.3"' in page and 'value="3000"' in page
+        assert not Micrograph.objects.exists()
 
     def test_a_bad_width_is_explained_beside_its_field(self, client):
         response = send(client, good(), width="7,5 ly")
         assert response.status_code == 400
         assert response.context["width_error"].endswith(".")
         assert response.context["stated"].width == "7,5 ly"
-        assert len(response.context["cards"]) == 1
+        assert not Micrograph.objects.exists()
+
+    @pytest.mark.parametrize("pages", ["x", "0"])
+    def test_pages_that_are_none(self, client, pages):
+        assert send(client, good(), pages=pages).status_code == 400
+        assert not Micrograph.objects.exists()
 
     def test_a_makers_file_that_is_a_zip_inside_is_named(self, client):
         project = SimpleUploadedFile("run 3.prz", b"PK\x03\x04" + bytes(40))
@@ -175,40 +170,12 @@ class TestWrong:
         assert "a Panta Rhei file (PRZ)" in words(client.post("/uploads/", {"file": project}))
         assert not Micrograph.objects.exists()
 
-    def test_a_width_that_the_file_contradicts_is_asked_about_first(self, client):
-        send(client, good("a.png", 64, CALIBRATED))
-        micrograph = Micrograph.objects.get()
-        own = micrograph.own_calibration.width_nm(64)
-        typed = {"upload": str(micrograph.pk), "width": f"{2 * own:g}", "source": "typed"}
-        response = send(client, **typed)
-        assert response.status_code == 400
-        assert f"The file says that the image is {own:g} nm wide. You typed {2 * own:g} nm." in words(response)
-        assert send(client, **typed, **{f"sure_{micrograph.pk}": f"{own:g}"}).status_code == 400  # sure of another one
-        assert send(client, **typed, **{f"sure_{micrograph.pk}": f"{2 * own:g}"}).status_code == 303
-        assert send(client, **typed | {"width": f"{1.01 * own:g}"}).status_code == 303
-
-    def test_a_bad_width_of_one_of_several_images(self, client):
-        send(client, good("a.png", 64), good("b.png", 65), bad())
-        first, second = Micrograph.objects.order_by("width")
-        typed = {"upload": [str(first.pk), str(second.pk)], f"width_{first.pk}": "640", f"width_{second.pk}": "wide"}
-        response = send(client, **typed)
-        assert response.status_code == 400
-        cards = response.context["cards"]
-        assert [card["stated"].width for card in cards] == ["640", "wide"]
-        assert [bool(card["error"]) for card in cards] == [False, True]
-        assert not Job.objects.exists()
-
-    def test_a_bad_setting_keeps_image_and_text_and_opens_its_section(self, client):
+    def test_a_bad_setting_keeps_its_text_and_opens_its_section(self, client):
         response = send(client, good(), threshold="7")
         assert response.status_code == 400
         assert response.context["more_open"]
         assert 'value="7"' in words(response)
-        assert len(response.context["cards"]) == 1
-
-    def test_a_data_bar_higher_than_the_image(self, client):
-        response = send(client, good(), data_bar="rows", data_bar_rows="4000")
-        assert response.status_code == 400
-        assert "has only 48" in words(response)
+        assert not Micrograph.objects.exists()
 
     def test_too_large(self, client, settings):
         settings.DEEPSEGM_MAX_UPLOAD_MB = 1
@@ -216,18 +183,14 @@ class TestWrong:
         assert response.status_code == 413
         assert "1 MB" in words(response)
 
+    def test_too_many_waiting_jobs_leave_nothing_behind(self, client, settings):
+        settings.DEEPSEGM_WAITING_JOBS = 1
+        assert [send(client, good("a.png", width)).status_code for width in (64, 65)] == [303, 429]
+        assert Micrograph.objects.count() == 1
+
     def test_too_many_uploads(self, client, settings):
         settings.DEEPSEGM_UPLOADS_PER_HOUR = 1
-        response = send(client, good("a.png", 64), good("b.png", 65))
-        assert response.status_code == 429
-        assert len(response.context["cards"]) == 1
-
-    def test_too_many_waiting_jobs_lose_no_image(self, client, settings):
-        settings.DEEPSEGM_WAITING_JOBS = 1
-        response = send(client, good("a.png", 64), good("b.png", 65))
-        assert response.status_code == 429
-        assert Job.objects.get().micrograph.name == "a.png"
-        assert [card["micrograph"].name for card in response.context["cards"]] == ["b.png"]
+        assert [send(client, good("a.png", width)).status_code for width in (64, 65)] == [303, 429]
 
     def test_hostile_names_are_shown_as_text(self, client):
         for name in ("<script>alert(1)</script>.tif", "../../etc/passwd", "x" * 300 + ".tif"):
@@ -236,25 +199,101 @@ class TestWrong:
             assert "etc/passwd" not in page
             assert page.count(SENTENCE) == 1
 
-    def test_an_image_can_be_taken_off_again_without_a_script(self, client):
-        send(client, good("a.png", 64), good("b.png", 65), bad())
-        first, second = Micrograph.objects.order_by("width")
-        response = send(client, upload=[str(first.pk), str(second.pk)], remove=str(first.pk), threshold="0.3")
-        assert response.status_code == 200
-        assert [card["micrograph"] for card in response.context["cards"]] == [second]
-        assert 'value="0.3"' in words(response)
+
+class TestStart:
+    """What the script starts once the files have arrived."""
+
+    def test_one_image_leads_to_its_job(self, client, django_capture_on_commit_callbacks, queue):
+        with django_capture_on_commit_callbacks(execute=True):
+            response = start(client, good())
+        job = Job.objects.get()
+        assert (response.status_code, response.json()) == (200, {"location": f"/jobs/{job.pk}/"})
+        assert queue == [str(job.pk)]
+
+    def test_several_images_make_a_job_each_and_lead_to_the_list(self, client):
+        response = start(client, good("a.png", 64), good("b.png", 65), good("b.png", 66))
+        assert response.json() == {"location": "/results/"}
+        assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == ["a.png", "b.png", "b.png"]
+
+    def test_a_width_typed_once_counts_for_several_images(self, client):
+        start(client, good("a.png", 64), good("b.png", 80), width="640", source="typed")
+        sizes = {recipe_of(job).measurement.calibration.nm_per_pixel for job in Job.objects.all()}
+        assert sizes == {10.0, 8.0}
+
+    def test_the_same_form_sent_twice_makes_one_job(self, client):
+        typed = {"token": uuid4().hex, **uploaded(client, good())}
+        assert start(client, **typed).json() == start(client, **typed).json()
+        assert (Job.objects.count(), Micrograph.objects.count()) == (1, 1)
+
+    def test_nothing_chosen(self, client):
+        response = start(client)
+        assert (response.status_code, sentences(response)) == (400, [NOTHING])
+
+    def test_a_width_that_the_file_contradicts_is_asked_about_first(self, client):
+        typed = uploaded(client, good("a.png", 64, CALIBRATED))
+        micrograph = Micrograph.objects.get()
+        own = micrograph.own_calibration.width_nm(64)
+        typed |= {"width": f"{2 * own:g}", "source": "typed"}
+        response = start(client, **typed)
+        assert (response.status_code, sentences(response)) == (400, [ASKED])
+        question = response.json()["questions"][str(micrograph.pk)]
+        assert f"The file says that the image is {own:g} nm wide. You typed {2 * own:g} nm." in question
+        sure = f"sure_{micrograph.pk}"
+        assert f'name="{sure}" value="{2 * own:g}"' in question
+        assert start(client, **typed, **{sure: f"{own:g}"}).status_code == 400  # sure of another one
+        assert start(client, **typed, **{sure: f"{2 * own:g}"}).status_code == 200
+        assert start(client, **typed | {"width": f"{1.01 * own:g}"}).status_code == 200
+
+    def test_a_bad_width_of_one_of_several_images(self, client):
+        typed = uploaded(client, good("a.png", 64), good("b.png", 65))
+        first, second = typed["upload"]
+        response = start(client, **typed, **{f"width_{first}": "640", f"width_{second}": "wide"})
+        assert (response.status_code, sentences(response)) == (400, [MARKED])
+        assert list(response.json()["fields"]) == [f"width_{second}"]
+        assert not Job.objects.exists()
+
+    def test_a_bad_width_for_all(self, client):
+        response = start(client, good("a.png", 64), good("b.png", 65), width="7,5 ly", source="typed")
+        assert list(response.json()["fields"]) == ["width"]
+
+    def test_a_bad_setting_and_a_bad_rule(self, client):
+        typed = {"threshold": "7", "one_sample": "on", "rule": "pixel", "rule_pixel": "wide"}
+        assert list(start(client, good(), **typed).json()["fields"]) == ["threshold", "rule_pixel"]
+
+    def test_a_data_bar_higher_than_the_image(self, client):
+        response = start(client, good(), data_bar="rows", data_bar_rows="4000")
+        assert response.status_code == 400
+        assert "has only 48" in sentences(response)[0]
+
+    def test_too_many_waiting_jobs_lose_no_image(self, client, settings):
+        settings.DEEPSEGM_WAITING_JOBS = 1
+        typed = uploaded(client, good("a.png", 64), good("b.png", 65))
+        response = start(client, **typed)
+        assert response.status_code == 429
+        assert Job.objects.get().micrograph.name == "a.png"
+        assert response.json()["started"] == typed["upload"][:1]
+        assert [problem["name"] for problem in response.json()["problems"]] == ["b.png"]
+
+    def test_what_was_removed_from_the_page_goes(self, client):
+        first, second = uploaded(client, good("a.png", 64), good("b.png", 65))["upload"]
+        assert start(client, upload=first, removed=second).status_code == 200
+        assert Micrograph.objects.get().name == "a.png"
 
     @pytest.mark.parametrize("pk", ["nonsense", str(UUID(int=5))])
     def test_an_image_that_is_gone_is_named_as_such(self, client, pk):
-        response = send(client, good(), upload=pk)
-        assert response.status_code == 400
-        assert GONE in words(response)
+        response = start(client, upload=[*uploaded(client, good())["upload"], pk])
+        assert (response.status_code, sentences(response)) == (400, [GONE])
         assert not Job.objects.exists()
 
     def test_nobody_can_use_anothers_upload(self, client, make_micrograph, alice):
         for micrograph in (make_micrograph(owner=alice), make_micrograph(visitor=uuid4())):
-            assert send(client, upload=str(micrograph.pk)).status_code == 400
+            assert start(client, upload=str(micrograph.pk)).status_code == 400
         assert not Job.objects.exists()
+
+    def test_the_width_of_the_file_sent_back_states_nothing(self, client):
+        typed = uploaded(client, good("a.png", 64, CALIBRATED))
+        assert start(client, **typed, width="470", source="metadata").status_code == 200
+        assert recipe_of(Job.objects.get()).measurement.calibration is None
 
 
 class TestScript:
@@ -297,21 +336,6 @@ class TestScript:
 
     def test_no_file(self, client):
         assert client.post("/uploads/").status_code == 400
-
-    def test_too_large(self, client, settings):
-        settings.DEEPSEGM_MAX_UPLOAD_MB = 1
-        response = client.post("/uploads/", {"file": SimpleUploadedFile("big.tif", bytes(2**20 + 1))})
-        assert response.status_code == 413
-
-    def test_only_post(self, client):
-        assert client.get("/uploads/").status_code == 405
-
-    def test_uploaded_images_start_without_being_sent_again(self, client):
-        client.post("/uploads/", {"file": good("a.png", 64, CALIBRATED)})
-        micrograph = Micrograph.objects.get()
-        response = send(client, upload=str(micrograph.pk), width="470", source="metadata")
-        assert response.status_code == 303
-        assert recipe_of(Job.objects.get()).measurement.calibration is None
 
 
 class TestLaboratory:
@@ -372,13 +396,6 @@ class TestPreview:
         assert b"".join(response.streaming_content).startswith(b"\x89PNG")
         assert client.get(f"/uploads/{uuid4()}/preview.png").status_code == 404
 
-    def test_an_accounts_preview_is_its_own(self, client, make_micrograph, alice, charlie, ada):
-        address = f"/uploads/{make_micrograph(owner=alice).pk}/preview.png"
-        assert client.get(address).status_code == 404
-        for user, status in ((alice, 200), (charlie, 404), (ada, 200)):
-            client.force_login(user)
-            assert client.get(address).status_code == status
-
 
 @pytest.fixture
 def sample_file(settings, tmp_path):
@@ -411,23 +428,6 @@ class TestSample:
             assert (recipe_of(job).task, job.micrograph.name) == (kind, EXAMPLES[kind])
         for nothing in ("lines", "../settings"):
             assert client.post("/sample/", {"example": nothing}).status_code == 400
-
-    def test_two_clicks_make_one_job(self, client):
-        visit(client, uuid4())
-        token = uuid4().hex
-        locations = {client.post("/sample/", {"token": token})["Location"] for _ in range(2)}
-        assert len(locations) == 1
-        assert Job.objects.count() == 1
-
-    def test_limits_hold(self, client, settings):
-        settings.DEEPSEGM_UPLOADS_PER_HOUR = 1
-        client.post("/sample/")
-        response = client.post("/sample/")
-        assert response.status_code == 429
-        assert "limit" in words(response)
-
-    def test_only_post(self, client):
-        assert client.get("/sample/").status_code == 405
 
     def test_it_can_be_downloaded(self, client):
         response = client.get("/sample.tif")

@@ -67,18 +67,16 @@ class Facts:
     def checked(self) -> Facts:
         """These facts with impossible pixel sizes removed, and pixels that are not square noted."""
         size, height = plausible_pixel(self.nm_per_pixel), plausible_pixel(self.height_nm)
+        stated = self.relative_uncertainty
+        is_share = stated is not None and math.isfinite(stated) and 0 <= stated < 1
         return replace(
             self,
             nm_per_pixel=size,
             detail=self.detail if size else "",
-            relative_uncertainty=_share(self.relative_uncertainty) if size else None,
+            relative_uncertainty=stated if size and is_share else None,
             height_nm=height,
             notes=(*self.notes, *_oblong(size, height)),
         )
-
-
-def _share(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) and 0 <= value < 1 else None
 
 
 def _oblong(size: float | None, height: float | None) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
     entries = entries_of(text)
     written = entries.get("PixelSize", "")
     across, down = pair_of(entries.get("DataSize"))
+    # Numbers without units are in volts and in micrometres.
+    voltage, distance = entries.get("AcceleratingVoltage", ""), entries.get("WorkingDistance", "")
+    volts, distance_nm = leading_number(voltage), quantity_nm(distance)
     return Facts(
         nm_per_pixel=quantity_nm(written) or number(written),
         detail="Hitachi text file, PixelSize",
@@ -23,21 +26,9 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
         metadata=metadata_of(
             instrument=f"Hitachi {entries.get('InstructName', '')}",
             detector=entries.get("SignalName"),
-            voltage_kv=_kilovolts(entries.get("AcceleratingVoltage", "")),
-            working_distance_mm=_millimetres(entries.get("WorkingDistance", "")),
+            voltage_kv=volts if "kv" in voltage.lower() else scaled(volts, 1e-3),
+            working_distance_mm=scaled(distance_nm, 1e-6) if distance_nm else scaled(number(distance), 1e-3),
             magnification=leading_number(entries.get("Magnification")),
             date=f"{entries.get('Date', '')} {entries.get('Time', '')}",
         ),
     )
-
-
-def _kilovolts(text: str) -> float | None:
-    """`15000 Volt` and `15 kV` alike; a number without a unit is in volts."""
-    value = leading_number(text)
-    return value if "kv" in text.lower() else scaled(value, 1e-3)
-
-
-def _millimetres(text: str) -> float | None:
-    """`8100 um`; a number without a unit is in micrometres."""
-    distance = quantity_nm(text)
-    return scaled(distance, 1e-6) if distance else scaled(number(text), 1e-3)

@@ -85,7 +85,10 @@ def _facts(text: str, where: str) -> Facts | None:
     """A pixel size in the order of preference: as such, by the field of view, by the micron bar."""
     if "$CM_" not in text and "$SM_" not in text:
         return None
-    entries = _entries(text)
+    entries: dict[str, str] = {}  # the first of a name counts
+    for form in filter(None, map(_ENTRY.match, lines_of(text.replace("\t$", "\n$")))):
+        entries.setdefault(form[1], form[2].strip("\0 \t")[:LONGEST_VALUE])
+
     columns, rows = pair_of(entries.get("CM_IMAGE_SIZE") or entries.get("CM_FULL_SIZE"))
     banner = number(entries.get("SM_PNU_HEIGHT"))
     stated = _size("$CM_PIXEL_SIZE", entries.get("CM_PIXEL_SIZE", "").replace("/pixel", ""), 1, 1)
@@ -102,14 +105,6 @@ def _facts(text: str, where: str) -> Facts | None:
         metadata=_metadata(entries),
         notes=doubt,
     )
-
-
-def _entries(text: str) -> dict[str, str]:
-    """The values by name, cut to LONGEST_VALUE characters; the first of a name counts."""
-    entries: dict[str, str] = {}
-    for form in filter(None, map(_ENTRY.match, lines_of(text.replace("\t$", "\n$")))):
-        entries.setdefault(form[1], form[2].strip("\0 \t")[:LONGEST_VALUE])
-    return entries
 
 
 def _size(key: str, text: str, columns: int | None, rows: int | None) -> Facts:

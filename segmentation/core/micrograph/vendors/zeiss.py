@@ -92,16 +92,13 @@ def _metadata(entries: dict[str, str]) -> dict[str, str | float]:
     when = f"{entries.get('AP_DATE', '')} {entries.get('AP_TIME', '')}"
     voltage = entries.get("AP_ACTUALKV", "")
     volts = leading_number(voltage)
+    magnification = entries.get("AP_MAG", "")
+    times = leading_number(magnification)
     return metadata_of(
         instrument=f"Zeiss {entries.get('SV_SERIAL_NUMBER', '')}",
         detector=entries.get("DP_DETECTOR_CHANNEL") or entries.get("DP_DETECTOR_TYPE"),
         voltage_kv=scaled(volts, 1e-3) if volts and re.search(r"\d\s*V", voltage) else volts,
         working_distance_mm=scaled(distance, 1e-6),
-        magnification=_magnification(entries.get("AP_MAG", "")),
+        magnification=scaled(times, 1e3) if times and re.search(r"K\s*X", magnification, re.IGNORECASE) else times,
         date=when,
     )
-
-
-def _magnification(text: str) -> float | None:
-    value = leading_number(text)
-    return scaled(value, 1e3) if value and re.search(r"K\s*X", text, re.IGNORECASE) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -17,30 +17,30 @@ from .base import Export
 from .particles_csv import number
 
 if TYPE_CHECKING:
-    from ...sample import SampleAnalysis, SampleImage
+    from ...sample import Member, SampleAnalysis
     from ..context import Context
 
 SIZES = ("median", "low", "high")
 NUMBERS = ("n", "n_set_aside", *SIZES)
 ENDS = ("", "_low", "_high")  # of an interval, as of the columns of a table
-HOW = (
-    "calibration_detail",
-    "calibration_relative_uncertainty",
-    "instrument_relative_uncertainty",
-    "model",
-    "model_sha256",
-    "threshold",
-    "polarity",
-    "working_scale",
-    "corrected_by_hand",
-    "reviewed",
-    "software",
-)
+HOW: dict[str, Callable[[Member], Any]] = {  # how an image was measured, by the names of columns
+    "calibration_detail": lambda member: name_cell(member.calibration.detail),
+    "calibration_relative_uncertainty": lambda member: number(member.calibration.relative_uncertainty),
+    "instrument_relative_uncertainty": lambda member: number(member.calibration.instrument_uncertainty),
+    "model": lambda member: name_cell(member.record.card.get("name", "")),
+    "model_sha256": lambda member: member.record.card.get("sha256", ""),
+    "threshold": lambda member: number(member.record.used.get("threshold")),
+    "polarity": lambda member: member.record.used.get("polarity", ""),
+    "working_scale": lambda member: number(member.record.used.get("scale")),
+    "corrected_by_hand": lambda member: member.record.used.get("corrected", 0),
+    "reviewed": lambda member: member.record.used.get("reviewed", 0),
+}
 
 
 def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
     heads, rows = numbers_of(sample)
-    yield ("image", *heads, "nm_per_pixel", "calibration_source", "outlier", "excluded", "warning", "sha256", *HOW)
+    facts = ("outlier", "excluded", "warning", "sha256")
+    yield ("image", *heads, "nm_per_pixel", "calibration_source", *facts, *HOW, "software")
     for image, row in zip(sample.images, rows, strict=True):
         calibration = None if image.member is None else image.member.calibration
         yield (
@@ -48,11 +48,9 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
             *(value if isinstance(value, int) else number(value) for value in row),
             "" if calibration is None else number(calibration.nm_per_pixel),
             "" if calibration is None else calibration.source,
-            image.outlier,
-            image.excluded,
-            image.warning,
-            image.sha256,
-            *_how(image),
+            *(getattr(image, fact) for fact in facts),
+            *("" if image.member is None else cell(image.member) for cell in HOW.values()),
+            version(),
         )
 
 
@@ -84,30 +82,10 @@ def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[s
     for name in names:
         title, unit = quantity(name).title, in_hundredths(name, sample.quantities[name]).unit
         values = (in_hundredths(name, value) for value in sample.by_image(name))
-        columns[f"{title} ({unit})" if unit else title] = [Entry("", "", replace(each, unit="")) for each in values]
+        columns[f"{title} ({unit})" if unit else title] = [Entry("", "", replace(value, unit="")) for value in values]
     columns["nm per pixel"] = [Entry("", "", Value(pixel)) for pixel in pixels]
     columns["Remark"] = [Entry("", "", text=remark) for remark in remarks]
     return ((head, column) for head, column in columns.items() if any(entry.value != "–" for entry in column))
-
-
-def _how(image: SampleImage) -> tuple[Any, ...]:
-    """The cells of HOW, empty for what is not known."""
-    if image.member is None:
-        return (*("",) * (len(HOW) - 1), version())
-    record, calibration = image.member.record, image.member.calibration
-    return (
-        name_cell(calibration.detail),
-        number(calibration.relative_uncertainty),
-        number(calibration.instrument_uncertainty),
-        name_cell(record.card.get("name", "")),
-        record.card.get("sha256", ""),
-        number(record.used.get("threshold")),
-        record.used.get("polarity", ""),
-        number(record.used.get("scale")),
-        record.used.get("corrected", 0),
-        record.used.get("reviewed", 0),
-        version(),
-    )
 
 
 def _write(context: Context, path: Path) -> None:

@@ -55,28 +55,20 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> 
         written[analysis.segmentation.dense],
         compression="zlib",
         software=f"DeepSegm {__version__}",
-        **(_plain(analysis) if written.dtype == np.uint32 else _imagej(analysis)),
+        **_pixel_size(analysis, imagej=written.dtype != np.uint32),
     )
 
 
-def _imagej(analysis: Analysis) -> dict[str, Any]:
+def _pixel_size(analysis: Analysis, *, imagej: bool) -> dict[str, Any]:
+    """The pixel size as options of tifffile: in nm for ImageJ, else in cm, which all programs know."""
+    options: dict[str, Any] = {"imagej": True} if imagej else {}
+    length = 1.0 if imagej else NM_PER_CM  # nm, in which pixels are counted
     nm_per_pixel = analysis.calibration.nm_per_pixel
-    if nm_per_pixel is None or not 1 / LARGEST_RESOLUTION < nm_per_pixel < LARGEST_RESOLUTION:
-        return {"imagej": True}
-    return {
-        "imagej": True,
-        "resolution": (1 / nm_per_pixel, 1 / nm_per_pixel),
-        "resolutionunit": "NONE",
-        "metadata": {"unit": "nm"},
-    }
-
-
-def _plain(analysis: Analysis) -> dict[str, Any]:
-    nm_per_pixel = analysis.calibration.nm_per_pixel
-    if nm_per_pixel is None or not NM_PER_CM / LARGEST_RESOLUTION < nm_per_pixel < LARGEST_RESOLUTION:
-        return {}
-    per_cm = NM_PER_CM / nm_per_pixel
-    return {"resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER"}
+    if nm_per_pixel is None or not length / LARGEST_RESOLUTION < nm_per_pixel < LARGEST_RESOLUTION:
+        return options
+    options["resolution"] = (length / nm_per_pixel, length / nm_per_pixel)
+    named = {"resolutionunit": "NONE", "metadata": {"unit": "nm"}} if imagej else {"resolutionunit": "CENTIMETER"}
+    return options | named
 
 
 def _write(context: Context, path: Path) -> None:
@@ -93,12 +85,5 @@ EXPORTS = (
         image="label image of {counted}, for ImageJ, with the size of a pixel; 0 is background",
         image_classes="the class of every pixel, from 0 on in the order of the model's card; 255: not analysed",
     ),
-    Export(
-        "labels-all.tif",
-        "All labels, TIFF",
-        "image/tiff",
-        120,
-        _write,
-        image="the same with all {things}",
-    ),
+    Export("labels-all.tif", "All labels, TIFF", "image/tiff", 120, _write, image="the same with all {things}"),
 )

@@ -71,11 +71,11 @@ def _file(name: str, content: bytes, title: str, description: str) -> Node:
 
 def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
     """All nodes of the crate, those of its files among them."""
-    from ..facts import NOT_SAME, common, typed_texts
+    from ..facts import NOT_SAME, common_facts, typed_texts
 
     sample, made = context.sample, context.filing.made
     typed = {name: "" if text == NOT_SAME else text for name, text in typed_texts(sample).items()}
-    shared = common(sample)
+    shared = common_facts(sample)
     date = made.isoformat(timespec="seconds") if made else ""
     person, licence = _person(typed), licence_of(typed["licence"])
     author = _to(person["@id"] if person else LABORATORY if typed["laboratory"] else "")
@@ -201,15 +201,4 @@ def _text(context: Context) -> str:
     return "".join([*lines, "<ul>", *rows, "</ul>", *how])
 
 
-EXPORTS = (
-    Export(
-        NOTEBOOK,
-        "Notebook entry, ELN",
-        KIND,
-        186,
-        _write,
-        image=HOLDS,
-        sample=HOLDS,
-        turn=LAST,
-    ),
-)
+EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", KIND, 186, _write, image=HOLDS, sample=HOLDS, turn=LAST),)

@@ -20,7 +20,7 @@ from ..wording import imported_words, version
 from .base import FIRST, Export
 
 if TYPE_CHECKING:
-    from ...sample import Member, SampleAnalysis
+    from ...sample import SampleAnalysis
 
 DIGITS = 7
 MOST = 6  # comments
@@ -65,8 +65,11 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
         of = str(max((len(member.table) for _, member in sample.counted), default=0))
     elif statistics is not None and statistics.n_kept < counts[0]:
         of += f" - {statistics.n_kept} have a size"
-    scale = _scale(member) if sample.analysis is not None else sample.extent.partition(", ")[0]
-    imported = imported_words(member.record.used) if sample.analysis is not None else ""
+    scale, imported = sample.extent.partition(", ")[0], ""
+    if sample.analysis is not None:
+        pixel, words = member.calibration.nm_per_pixel, member.calibration.source.words
+        scale = f"{number(pixel)} nm per pixel {words}" if pixel else "scale not known"
+        imported = imported_words(member.record.used)
     source = " - ".join(filter(None, (sample.name, scale, imported)))
     warning = "; ".join(warned(sample.flags))
     return [
@@ -75,11 +78,6 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
         ("image" if sample.analysis is not None else "sample", source),
         ("warning", f"{warning} - {REST}") if warning else ("more", REST),
     ]
-
-
-def _scale(member: Member) -> str:
-    pixel = member.calibration.nm_per_pixel
-    return f"{number(pixel)} nm per pixel {member.calibration.source.words}" if pixel else "scale not known"
 
 
 def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:

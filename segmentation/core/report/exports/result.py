@@ -46,17 +46,17 @@ def as_dict(sample: SampleAnalysis) -> dict[str, Any]:
 
 
 def _of_image(analysis: Analysis, sample: SampleAnalysis) -> dict[str, Any]:
-    from ..facts import model, used
+    from ..facts import chosen_values, model_identity
 
     micrograph, record = analysis.micrograph, sample.members[0].record
     return {
         "format": FORMAT,
         "settings": analysis.settings.as_dict(),
-        "used": used(record),
+        "used": chosen_values(record),
         "calibration": asdict(analysis.calibration),
         "quantities": _answers(analysis.quantities, record),
         "set_aside": by_reason([analysis.table]),
-        "model": model(record.card),
+        "model": model_identity(record.card),
         "image": {
             "name": micrograph.name,
             "sha256": micrograph.sha256,
@@ -93,7 +93,7 @@ def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
 def _of_member(image: SampleImage) -> dict[str, Any]:
     """What the files say of one image of several beside its `ImageRow`; null for what was not analysed."""
     from ...sample import AnalysisRecord
-    from ..facts import model, used
+    from ..facts import chosen_values, model_identity
 
     member = image.member
     record = AnalysisRecord() if member is None else member.record
@@ -104,8 +104,8 @@ def _of_member(image: SampleImage) -> dict[str, Any]:
         "clarity": None if member is None else member.clarity,
         "quantities": None if member is None else _answers(member.quantities, record),
         "settings": dict(record.settings) or None,
-        "used": used(record) or None,
-        "model": model(record.card) if record.card else None,
+        "used": chosen_values(record) or None,
+        "model": model_identity(record.card) if record.card else None,
         "width": record.width,
         "height": record.height,
         "data_bar": record.data_bar,

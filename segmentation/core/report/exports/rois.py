@@ -44,43 +44,27 @@ def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | Bin
 
 
 def _roi(shape: list[Polygon]) -> ImagejRoi:
-    from roifile import ImagejRoi
+    """A polygon; holes and pieces as one ROI, a way of ImageJ's own to say "move, draw, close" in floats."""
+    from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
 
     corners = np.concatenate([polygon.outer for polygon in shape])
     roi = ImagejRoi()
-    (roi.left, roi.top), (roi.right, roi.bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    ends = [*corners.min(0).tolist(), *corners.max(0).tolist()]
+    roi.left, roi.top, roi.right, roi.bottom = (min(end, LARGEST) for end in ends)
     if len(shape) == 1 and not shape[0].holes:
-        return _polygon(roi, corners)
-    return _composite(roi, shape)
-
-
-def _polygon(roi: ImagejRoi, corners: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> ImagejRoi:
-    from roifile import ROI_OPTIONS, ROI_TYPE
-
-    roi.roitype = ROI_TYPE.TRACED
-    roi.n_coordinates = len(corners)
-    roi.integer_coordinates = (corners - corners.min(0)).astype(np.int32)
-    if corners.max() > LARGEST:
-        roi.options |= ROI_OPTIONS.SUB_PIXEL_RESOLUTION
-        roi.subpixel_coordinates = corners.astype(np.float32)
-        roi.left, roi.top, roi.right, roi.bottom = (min(v, LARGEST) for v in (roi.left, roi.top, roi.right, roi.bottom))
-    return roi
-
-
-def _composite(roi: ImagejRoi, shape: list[Polygon]) -> ImagejRoi:
-    """Holes and pieces as one ROI: a way of ImageJ's own to say "move, draw, close" in floats."""
-    from roifile import ROI_TYPE
-
+        roi.roitype, roi.n_coordinates = ROI_TYPE.TRACED, len(corners)
+        roi.integer_coordinates = (corners - corners.min(0)).astype(np.int32)
+        if corners.max() > LARGEST:
+            roi.options |= ROI_OPTIONS.SUB_PIXEL_RESOLUTION
+            roi.subpixel_coordinates = corners.astype(np.float32)
+        return roi
     words: list[float] = []
-    for polygon in shape:
-        for ring in (polygon.outer, *polygon.holes):
-            for step, (x, y) in enumerate(ring.tolist()):
-                words += [LINE if step else MOVE, x, y]
-            words.append(CLOSE)
-    roi.roitype = ROI_TYPE.RECT
+    for ring in (ring for polygon in shape for ring in (polygon.outer, *polygon.holes)):
+        for step, (x, y) in enumerate(ring.tolist()):
+            words += [LINE if step else MOVE, x, y]
+        words.append(CLOSE)
+    roi.roitype, roi.shape_roi_size = ROI_TYPE.RECT, len(words)
     roi.multi_coordinates = np.array(words, np.float32)
-    roi.shape_roi_size = len(words)
-    roi.left, roi.top, roi.right, roi.bottom = (min(v, LARGEST) for v in (roi.left, roi.top, roi.right, roi.bottom))
     return roi
 
 

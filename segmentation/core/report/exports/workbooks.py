@@ -139,11 +139,8 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrang
         lines.append((entry.term, *map(_rounded, (of.value, of.unit, of.low, of.high)), entry.below))
     pairs, names = arrangement["pairs"], ("r", "g", "chance", "low", "high")
     curves = list(zip(*(map(_rounded, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
-    rows = max(len(lines), len(curves))
-    padded = ([*line, *[None] * (7 - len(line))] for line in [*lines, *[()] * (rows - len(lines))])
-    beside = [*curves, *[()] * (rows - len(curves))]
     titles = (f"Distance ({unit})", "Pair correlation g", "Mean at random", "95 % of random from", "to")
-    whole = ([*line, *curve] for line, curve in zip(padded, beside, strict=True))
+    whole = ([*line, *[None] * (7 - len(line)), *curve] for line, curve in zip_longest(lines, curves, fillvalue=()))
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note", "", *titles)
     sheet = _add_sheet(book, "Arrangement", head, whole, ARRANGEMENT, filters=False)
     if not curves:
@@ -199,8 +196,8 @@ def _rounded(value: Any) -> Any:
 def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnalysis, *, kept: bool) -> None:
     """A line for each object that counts, or does not; the first column has the image's name where there are several.
 
-    The measure that is the size comes first. Whoever was left out has its reason; of the others it would be empty. What
-    is also a number of the result, such as of a phase, has the unit that it has in "Summary".
+    The measure that is the size comes first. Whoever was left out has its reason; of the others it would be empty.
+    Units are those of "Summary".
     """
     several = len(tables) > 1 or bool(tables and tables[0][0])
     hidden = {"kept", "reason"} if kept else {"kept"}
@@ -210,7 +207,8 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
         first_names = ("label", "reason", COLUMNS[sample.task.size].column(first.unit))
         names.sort(key=lambda name: name not in first_names)
     units = {entry.name.partition(OF)[0]: entry.number.unit for entry in Summary.of(sample).quantities}
-    heads = {name: _head(first, name, units, sample.task.semantic) for name in names if first is not None}
+    is_long = sample.pooled is not None and sample.pooled.readable_unit != sample.pooled.unit
+    heads = {name: _head(first, name, units, sample.task.semantic, is_long) for name in names if first is not None}
 
     def rows() -> Iterator[Cells]:
         for image, table in tables:
@@ -224,11 +222,11 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
     )
 
 
-def _head(table: Table, name: str, units: Mapping[str, str], semantic: bool) -> tuple[str, float]:
+def _head(table: Table, name: str, units: Mapping[str, str], semantic: bool, is_long: bool) -> tuple[str, float]:
     """The head of a column, such as "Minimum Feret diameter (nm)", and by what its numbers are multiplied."""
     quantity = of_column(name, table.unit)
-    large = semantic and table.unit == "nm" and (quantity.power != 1 or "µm" in units.values())
-    length: Unit = "µm" if large else table.unit
+    is_long = is_long or (semantic and (quantity.power != 1 or "µm" in units.values()))
+    length: Unit = "µm" if is_long and table.unit == "nm" else table.unit
     unit = units.get(quantity.name) or ("%" if quantity.kind == "fraction" else quantity.unit(length))
     times = 100.0 if unit == "%" else 1e-3**quantity.power if unit.startswith("µm") else 1.0
     return f"{quantity.title} ({unit})" if unit else quantity.title, times
@@ -320,7 +318,7 @@ def _budget(summary: Summary) -> Iterator[Cells]:
 
 def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
     """What all pooled images share, without an image's name, and then what each has of its own."""
-    from ..facts import common, differing
+    from ..facts import common_facts, differing_facts
     from .result import versions
 
     yield "software", "version", version(), ""
@@ -333,9 +331,9 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
             yield "2022/C 229/01", name, VERDICTS.get(nano[name], nano[name]), ""
         for point in sample.pooled.recommendation["points"] if sample.pooled.recommendation else ():
             yield "2022/C 229/01", point["title"], point["said"], ""
-    for (group, name), value in common(sample).items():
+    for (group, name), value in common_facts(sample).items():
         yield group, name, value, ""
-    for image, facts in differing(sample):
+    for image, facts in differing_facts(sample):
         for (group, name), value in facts.items():
             yield group, name, value, image.name
     for image in sample.images:

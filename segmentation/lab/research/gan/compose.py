@@ -37,7 +37,9 @@ def compose(draw: Callable[[float], Silhouette], settings: MaskSettings, rng: np
     """
     side, margin = canvas(settings)
     target = round(int(rng.integers(settings.particles[0], settings.particles[1] + 1)) * (side / settings.tile) ** 2)
-    places = allowed_places(side, settings, rng)
+    noise = perlin(side, settings.frequency * side / settings.tile, rng)
+    places = np.argwhere(noise > settings.threshold)
+    places = places if len(places) else np.argwhere(noise <= settings.threshold)
     labels = np.zeros((side, side), np.int32)
     for number in range(1, target + 1):
         size = float(np.clip(rng.normal(1, settings.spread), 0.4, 1.6))
@@ -46,13 +48,6 @@ def compose(draw: Callable[[float], Silhouette], settings: MaskSettings, rng: np
             if put_beneath(labels, silhouette, row, column, number, settings.overlap):
                 break
     return np.asarray(relabel_sequential(labels[margin:-margin, margin:-margin])[0], np.int32)
-
-
-def allowed_places(side: int, settings: MaskSettings, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(n, 2) rows and columns where the noise exceeds the threshold; everywhere should it exceed it nowhere."""
-    noise = perlin(side, settings.frequency * side / settings.tile, rng)
-    places = np.argwhere(noise > settings.threshold)
-    return places if len(places) else np.argwhere(noise <= settings.threshold)
 
 
 def put_beneath(labels: Labels, silhouette: Silhouette, row: int, column: int, number: int, overlap: float) -> bool:

@@ -150,9 +150,13 @@ class CycleTrainer(GanTrainer):
             optimiser.param_groups[0]["lr"] = settings.learning_rate * min(1.0, remaining)
         losses, painted, segmented = self._move_generators(mask, micrograph)
         older = self.micrograph_pool.exchange(painted, noise), self.mask_pool.exchange(segmented, noise)
-        losses["discriminators"] = self._move_discriminators(mask, micrograph, *older)
+        with self._autocast():
+            of_micrographs = _is(self.d_b(micrograph), 1) + _is(self.d_b(older[0]), 0)
+            of_masks = _is(self.d_a(mask), 1) + _is(self.d_a(older[1]), 0)
+            loss = 0.5 * (of_micrographs + of_masks)
+        move(self.discriminators_adam, loss)
         self.step += 1
-        return losses
+        return losses | {"discriminators": loss.detach()}
 
     def _move_generators(self, mask: Tensor, micrograph: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         settings = self.settings
@@ -165,14 +169,6 @@ class CycleTrainer(GanTrainer):
         move(self.generators_adam, loss)
         losses = {"fooled": fooled, "cycle": back, "identity": same}
         return {name: value.detach() for name, value in losses.items()}, painted, segmented
-
-    def _move_discriminators(self, mask: Tensor, micrograph: Tensor, painted: Tensor, segmented: Tensor) -> Tensor:
-        with self._autocast():
-            of_micrographs = _is(self.d_b(micrograph), 1) + _is(self.d_b(painted), 0)
-            of_masks = _is(self.d_a(mask), 1) + _is(self.d_a(segmented), 0)
-            loss = 0.5 * (of_micrographs + of_masks)
-        move(self.discriminators_adam, loss)
-        return loss.detach()
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
@@ -209,7 +205,7 @@ class CycleTrainer(GanTrainer):
 
 
 def _is(judged: Tensor, target: float) -> Tensor:
-    """Mean squared distance of a discriminator's judgement from `wanted` (least-squares GAN)."""
+    """Mean squared distance of a discriminator's judgement from `target` (least-squares GAN)."""
     return mse_loss(judged.float(), torch.full_like(judged, target, dtype=torch.float32))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -202,11 +203,9 @@ class Planned:
 
     def save(self, picture: NDArray[np.uint8], name: str) -> None:
         """Write a picture of the summary, whole or not at all."""
-        folder = self.out / FILES
-        folder.mkdir(exist_ok=True)
-        aside = folder / f".{name}"
-        Image.fromarray(picture).save(aside, "WEBP", quality=75)
-        os.replace(aside, folder / name)
+        content = io.BytesIO()
+        Image.fromarray(picture).save(content, "WEBP", quality=75)
+        write_whole(self.out / FILES / name, content.getbuffer())
 
 
 def nothing(line: str) -> None:

@@ -184,7 +184,7 @@ def share_of(counts: Sequence[int]) -> Floats:
 def cross_fitted(
     labelled: Sequence[LabelledParticles], others: Sequence[LabelledParticles] = ()
 ) -> NDArray[np.float32]:
-    """Confidence of every particle of `own` by a model fitted on the images of other groups and on `others`.
+    """Confidence of every particle of `labelled` by a model fitted on the images of other groups and on `others`.
 
     The groups are dealt to PARTS parts. Raises TooFew.
     """

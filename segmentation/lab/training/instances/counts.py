@@ -136,11 +136,11 @@ def min_ferets(labels: Labels, unit: float = 1.0) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class SizeSample:
-    """The sizes of all images in rising order: value (N,), image (N,) its number, found (N,) found or true."""
+    """The sizes of all images in rising order: value (N,), image (N,) its number, is_found (N,) found or true."""
 
     value: Floats
     image: NDArray[np.int64]
-    found: NDArray[np.bool_]
+    is_found: NDArray[np.bool_]
 
     @classmethod
     def of(cls, true: Sequence[Floats], predicted: Sequence[Floats]) -> SizeSample:
@@ -159,7 +159,7 @@ class SizeSample:
         wasserstein: first Wasserstein distance, in the unit of the sizes.
         """
         weight = weights[self.image]
-        true, predicted = np.where(self.found, 0.0, weight), np.where(self.found, weight, 0.0)
+        true, predicted = np.where(self.is_found, 0.0, weight), np.where(self.is_found, weight, 0.0)
         if not true.any() or not predicted.any():
             return dict.fromkeys(SIZE_FIGURES, float("nan"))
         gap = np.abs(np.cumsum(predicted) / predicted.sum() - np.cumsum(true) / true.sum())

@@ -191,8 +191,8 @@ def errors(grey: Picture, predicted: Labels, truth: Labels, small_found: Labels,
     canvas = 0.45 * np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
     # Lost particles last: what swallowed one may well be right about another.
     sides = (
-        (small_found, overlap.found_ids, judged.found, COLOURS.keys()),
-        (small_true, overlap.true_ids, judged.true, LOST),
+        (small_found, overlap.found_ids, judged.of_found, COLOURS.keys()),
+        (small_true, overlap.true_ids, judged.of_true, LOST),
     )
     for labels, ids, kinds, visible in sides:
         for kind in visible:

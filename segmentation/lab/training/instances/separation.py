@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,26 +62,24 @@ def fit_separation(
         for pair in followed(some, len(some), say, OFTEN)
     ]
     drawn = [oversegmented(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
-    old = ParticleOptions.of(predictor.card).region_merging
-
-    def counts(images: Sequence[Oversegmented], weights: Mapping[str, float]) -> Floats:
-        return _counts(images, predictor, threshold, weights)
-
+    counts = partial(_counts, predictor, threshold)
     weights = _fitted(annotated, drawn)
-    worth = {
-        at: sum(merit(counts(images, weights | {MERGE_LIMIT: at})) for images in (annotated, drawn)) for at in LIMITS
+    merits_of_limits = {
+        limit: merit(counts(annotated, weights | {MERGE_LIMIT: limit}))
+        + merit(counts(drawn, weights | {MERGE_LIMIT: limit}))
+        for limit in LIMITS
     }
-    weights[MERGE_LIMIT] = max(worth, key=lambda limit: worth[limit])
-    merits = {"these": merit(counts(annotated, weights))} | (
-        {"the card's": merit(counts(annotated, old))} if old else {}
-    )
+    weights[MERGE_LIMIT] = max(LIMITS, key=merits_of_limits.__getitem__)
+    merits = {"these": merit(counts(annotated, weights))}
+    if of_card := ParticleOptions.of(predictor.card).region_merging:
+        merits["the card's"] = merit(counts(annotated, of_card))
     groups = sorted({image.group for image in annotated})
     if len(groups) >= PARTS:
         total = np.zeros((2, 3))
         for part in (groups[number::PARTS] for number in range(PARTS)):
-            others = _fitted([image for image in annotated if image.group not in part], drawn)
-            mine = [image for image in annotated if image.group in part]
-            total += counts(mine, others | {MERGE_LIMIT: weights[MERGE_LIMIT]})
+            of_others = _fitted([image for image in annotated if image.group not in part], drawn)
+            left_out = [image for image in annotated if image.group in part]
+            total += counts(left_out, of_others | {MERGE_LIMIT: weights[MERGE_LIMIT]})
         merits["a fit on the others"] = merit(total)
     reached = ", ".join(f"{value:.4f} with {name}" for name, value in merits.items())
     summary = f"mean F1 at IoU 0.5 and 0.75 without a confidence {reached}"
@@ -127,14 +126,15 @@ def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Oversegmented
 
 def _fitted(annotated: Sequence[Oversegmented], drawn: Sequence[Oversegmented]) -> Weights:
     """Weights from borders of regions as they are, and then of joined ones, too."""
-    weights = _fitted_once(annotated, drawn, [])
-    return _fitted_once(annotated, drawn, [weights | {MERGE_LIMIT: limit} for limit in STATES])
+    of_regions = _of_borders(annotated, drawn, [])
+    return _of_borders(annotated, drawn, [of_regions | {MERGE_LIMIT: limit} for limit in STATES])
 
 
-def _fitted_once(
+def _of_borders(
     annotated: Sequence[Oversegmented], drawn: Sequence[Oversegmented], states: Sequence[Mapping[str, float]]
 ) -> Weights:
-    """Both kinds of images count the same in all, and CROWD borders of an image at the most."""
+    """Weights from the borders that are left under `states`. Both kinds of images count the same in all, and CROWD
+    borders of an image at the most."""
     borders_by_source = [[borders_of(image, states) for image in images] for images in (annotated, drawn)]
     shares = [share_of([len(real) for _, real in some]) for some in borders_by_source]
     share = np.concatenate([part / max(part.sum(), 1) for part in shares])
@@ -152,14 +152,14 @@ def _fitted_once(
 
 
 def _counts(
-    images: Sequence[Oversegmented], predictor: Predictor, threshold: float, weights: Mapping[str, float]
+    predictor: Predictor, threshold: float, images: Sequence[Oversegmented], weights: Mapping[str, float]
 ) -> Floats:
     """(2, 3) hits, spurious and missed particles at IoU 0.5 and at IoU 0.75."""
     total, diameter = np.zeros((2, 3)), ParticleOptions.of(predictor.card).diameter
     for image in images:
         maps, grey, scale = image.prediction.maps, image.prediction.grey, image.prediction.view.scale
-        merged = merge_regions(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
-        iou = overlap_of(without_specks(padded(merged, image.truth.shape)), without_specks(image.truth)).iou
+        labels = merge_regions(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
+        iou = overlap_of(without_specks(padded(labels, image.truth.shape)), without_specks(image.truth)).iou
         total += [match(iou, 0.5), match(iou, 0.75)]
     return total
 

@@ -42,7 +42,12 @@ class InstanceLoss(Loss):
         near = 1 + self.contacts * targets[:, -1]
         total = self.foreground * self._pixels(logits[:, 0], truth, near)
         total = total + self.dice * dice_loss(logits[:, 0].sigmoid(), truth)
-        total = total + self.inner_distance * self._distance(logits[:, 1], targets[:, 1], 1 + self.inside * truth)
+        weight, distance = 1 + self.inside * truth, targets[:, 1]
+        if self.distance == "absolute":
+            off = (weight * (logits[:, 1].sigmoid() - distance).abs()).mean()
+        else:
+            off = cross_entropy(logits[:, 1], distance, weight=weight)
+        total = total + self.inner_distance * off
         if logits.shape[1] > 2:
             total = total + self.touching * cross_entropy(
                 logits[:, 2], targets[:, 2], weight=1 + self.contacts * targets[:, 2]
@@ -57,11 +62,6 @@ class InstanceLoss(Loss):
             weight = weight * (logits.sigmoid() - truth).abs().pow(self.focal)
         # Not as the weight of cross_entropy, which no gradient may pass.
         return (weight * cross_entropy(logits, truth, reduction="none")).mean()
-
-    def _distance(self, logits: Tensor, distance: Tensor, weight: Tensor) -> Tensor:
-        if self.distance == "absolute":
-            return (weight * (logits.sigmoid() - distance).abs()).mean()
-        return cross_entropy(logits, distance, weight=weight)
 
 
 def dice_loss(probability: Tensor, truth: Tensor) -> Tensor:

@@ -140,17 +140,15 @@ class _Pile:
         self.part = np.full(shape, -1, np.int32)
         for number, (body, (row, column)) in enumerate(zip(bodies, places, strict=True)):
             window = slice(row, row + body.top.shape[0]), slice(column, column + body.top.shape[1])
-            self._add(body, np.float32(centres[number, 2]), window, number)
-
-    def _add(self, body: Body, height: np.float32, window: tuple[slice, slice], number: int) -> None:
-        inside, nothing = np.isfinite(body.top), np.float32(np.inf)
-        upper = np.where(inside, body.top + height, -nothing)
-        lower = np.where(inside, body.bottom + height, nothing)
-        before = self.top[window].copy()
-        self.part[window][upper > before] = number
-        self.top[window] = np.maximum(before, upper)
-        self.second[window] = np.maximum(self.second[window], np.minimum(before, upper))
-        self.bottom[window] = np.minimum(self.bottom[window], lower)
+            height = np.float32(centres[number, 2])
+            inside, nothing = np.isfinite(body.top), np.float32(np.inf)
+            upper = np.where(inside, body.top + height, -nothing)
+            lower = np.where(inside, body.bottom + height, nothing)
+            before = self.top[window].copy()
+            self.part[window][upper > before] = number
+            self.top[window] = np.maximum(before, upper)
+            self.second[window] = np.maximum(self.second[window], np.minimum(before, upper))
+            self.bottom[window] = np.minimum(self.bottom[window], lower)
 
     def fused(self, neck: float) -> Body:
         """One solid, with creases and hollows filled over about `neck` px."""
@@ -202,17 +200,9 @@ def with_core(body: Body, diameter: float, rng: np.random.Generator, form: Form,
     inner = ellipsoid(np.full(3, max(radius, 1.0)) * np.exp(rng.normal(0, 0.05, 3)), random_rotation(rng))
     room = max(0.0, diameter / 2 - radius) * 0.5
     shift = rng.uniform(-room, room, 2) if rng.random() < 0.5 else np.zeros(2)
-    core = _placed(inner.mass, body.mass.shape, shift)
+    core, size = np.zeros(body.mass.shape, np.float32), inner.mass.shape
+    first = [round((n - m) / 2 + s) for n, m, s in zip(core.shape, size, shift, strict=True)]
+    view = core[tuple(slice(max(0, a), max(0, a + m)) for a, m in zip(first, size, strict=True))]
+    view[...] = inner.mass[tuple(slice(max(0, -a), max(0, -a) + v) for a, v in zip(first, view.shape, strict=True))]
     mass = body.mass + core * (-1 if void else form.density - 1)
     return replace(body, mass=np.where(np.isfinite(body.top), np.maximum(mass, 0.02 * body.mass), 0).astype(np.float32))
-
-
-def _placed(field: NDArray[np.float32], shape: tuple[int, ...], shift: Floats) -> NDArray[np.float32]:
-    """(shape) float32: the field about the middle plus `shift` px, 0 around it, cut off at the borders."""
-    out = np.zeros(shape, np.float32)
-    first = [round((n - m) / 2 + s) for n, m, s in zip(shape, field.shape, shift, strict=True)]
-    target = tuple(slice(max(0, a), max(0, a + m)) for a, m in zip(first, field.shape, strict=True))
-    view = out[target]
-    source = tuple(slice(max(0, -a), max(0, -a) + v) for a, v in zip(first, view.shape, strict=True))
-    view[...] = field[source]
-    return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ CONVEX = ("facetted", "rounded", "sphere", "ellipsoid", "rod", "cube", "octahedr
 AGGREGATES = ("aggregate", "sintered")
 FAMILIES = (*CONVEX, *AGGREGATES, "core-shell", "hollow")
 TILE = 32  # px: small enough that few planes of a polyhedron matter in one tile
+# The directions of a cube's eight corners.
+DIAGONALS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
 
 Floats = NDArray[np.float64]
 
@@ -98,27 +101,22 @@ def make_body(family: str, diameter: float, rng: np.random.Generator, form: Form
     return round_edges(body, edge) if edge > 0.7 else body
 
 
-def _random_planes(radius: float, count: int, spread: tuple[float, float], rng: np.random.Generator) -> tuple:
+def _random_planes(
+    radius: float,
+    form: Form,
+    rng: np.random.Generator,
+    *,
+    counts: tuple[int, int],
+    distances: tuple[float, float],
+    spread: float,
+    longest: float = 0.0,
+) -> tuple[Floats, Floats]:
+    """spread: of the three axes. longest: times as long the last of them may be; 0: it is as the others."""
+    count = int(rng.integers(*counts))
     normals = rng.normal(size=(count, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    return normals, radius * rng.uniform(*spread, count)
-
-
-def _facetted(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    normals, offsets = _random_planes(radius, int(rng.integers(14, 48)), (0.85, 1.1), rng)
-    return normals / np.exp(rng.normal(0, 0.15, 3)), offsets
-
-
-def _rounded(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Crystallites as in calcined oxide powders: few facets, somewhat elongated."""
-    normals, offsets = _random_planes(radius, int(rng.integers(10, 22)), (0.85, 1.15), rng)
-    return normals / (np.exp(rng.normal(0, 0.1, 3)) * [1, 1, rng.uniform(0.9, 1.5)]), offsets
-
-
-def _fragment(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Crushed matter: few planes, very different distances."""
-    normals, offsets = _random_planes(radius, int(rng.integers(7, 14)), (0.5, 1.25), rng)
-    return normals / np.exp(rng.normal(0, 0.25, 3)), offsets
+    offsets, axes = radius * rng.uniform(*distances, count), np.exp(rng.normal(0, spread, 3))
+    return normals / (axes * [1, 1, rng.uniform(0.9, longest)] if longest else axes), offsets
 
 
 def _prism(sides: int, width: float, height: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -143,23 +141,23 @@ def _platelet(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floa
 
 
 def _cube(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
     sides = radius * 0.88 * np.exp(rng.normal(0, 0.05, 3))
-    normals = np.concatenate([np.eye(3), -np.eye(3), corners])
+    normals = np.concatenate([np.eye(3), -np.eye(3), DIAGONALS])
     return normals, np.concatenate([sides, sides, np.full(8, radius * rng.uniform(1.15, 1.5))])
 
 
 def _octahedron(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Octahedra and bipyramids, their tips cut off more or less."""
-    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
-    normals = np.concatenate([corners, np.eye(3), -np.eye(3)]) / [1, 1, rng.uniform(0.9, 1.6)]
+    normals = np.concatenate([DIAGONALS, np.eye(3), -np.eye(3)]) / [1, 1, rng.uniform(0.9, 1.6)]
     return normals, radius * np.concatenate([rng.uniform(0.8, 0.88, 8), np.full(6, rng.uniform(1.0, 1.4))])
 
 
 PLANES: dict[str, Callable[[float, Form, np.random.Generator], tuple[Floats, Floats]]] = {
-    "facetted": _facetted,
-    "rounded": _rounded,
-    "fragment": _fragment,
+    "facetted": partial(_random_planes, counts=(14, 48), distances=(0.85, 1.1), spread=0.15),
+    # Crystallites as in calcined oxide powders: few facets, somewhat elongated.
+    "rounded": partial(_random_planes, counts=(10, 22), distances=(0.85, 1.15), spread=0.1, longest=1.5),
+    # Crushed matter: few planes, very different distances.
+    "fragment": partial(_random_planes, counts=(7, 14), distances=(0.5, 1.25), spread=0.25),
     "rod": _rod,
     "platelet": _platelet,
     "cube": _cube,

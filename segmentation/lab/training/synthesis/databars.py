@@ -96,9 +96,9 @@ def _spread(
 ) -> None:
     """The fields from left to right, as many as there is room for, with equal gaps."""
     gap = pen.textlength("  ", font=font)
-    while fields and sum(pen.textlength(each, font=font) + gap for each in fields) > right - left:
+    while fields and sum(pen.textlength(text, font=font) + gap for text in fields) > right - left:
         fields = fields[:-1]
-    room = (right - left) - sum(pen.textlength(each, font=font) for each in fields)
+    room = (right - left) - sum(pen.textlength(text, font=font) for text in fields)
     for text in fields:
         pen.text((left, top), text, fill=ink, font=font)
         left += pen.textlength(text, font=font) + min(room / max(1, len(fields)), 4 * gap)

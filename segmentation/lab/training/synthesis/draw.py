@@ -53,9 +53,7 @@ def distributions() -> dict[str, Values]:
 
 
 def draw_settings(
-    rng: np.random.Generator,
-    fixed: Mapping[str, Any] | None = None,
-    diameters: tuple[float, float] = DIAMETERS,
+    rng: np.random.Generator, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
 ) -> RenderSettings:
     """Random settings, except the given ones in `fixed`. `diameters`: range of the typical diameter in px.
 

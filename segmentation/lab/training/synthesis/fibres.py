@@ -72,7 +72,10 @@ def draw_fibres(
         for strand in range(strands):
             strand_path = path
             if strands > 1:
-                strand_path = _shifted(path, (strand - (strands - 1) / 2) * diameter * rng.uniform(0.95, 1.3))
+                along = np.gradient(path, axis=0)
+                along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+                sideways = (strand - (strands - 1) / 2) * diameter * rng.uniform(0.95, 1.3)
+                strand_path = path + sideways * np.stack([along[:, 1], -along[:, 0]], 1)
             fibre = Fibre(strand_path, _widths(len(path), diameter, mat, rng), diameter)
             fibres.append(fibre)
             is_inside = ((strand_path >= 0) & (strand_path < shape)).all(1)
@@ -92,13 +95,6 @@ def curved(
     angles -= angles[count // 2] - direction
     path = np.cumsum(np.stack([np.sin(angles), np.cos(angles)], 1) * STEP, axis=0)
     return path - path[count // 2] + middle
-
-
-def _shifted(path: Floats, sideways: float) -> Floats:
-    """The path, moved to its side."""
-    along = np.gradient(path, axis=0)
-    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    return path + sideways * np.stack([along[:, 1], -along[:, 0]], 1)
 
 
 def _widths(count: int, diameter: float, mat: MatSettings, rng: np.random.Generator) -> Floats:

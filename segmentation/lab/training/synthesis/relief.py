@@ -61,8 +61,5 @@ def dressed(
     nothing = np.float32(np.nan)
     mass = np.where(inside, np.maximum(body.mass + bump, 0.1), 0).astype(np.float32)
     return replace(
-        body,
-        top=np.where(inside, body.top + bump, nothing),
-        bottom=np.where(inside, body.bottom, nothing),
-        mass=mass,
+        body, top=np.where(inside, body.top + bump, nothing), bottom=np.where(inside, body.bottom, nothing), mass=mass
     )

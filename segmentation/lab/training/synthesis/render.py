@@ -151,7 +151,8 @@ def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) ->
     if settings.exposure.drift:
         grey, owner, depth, added = drifted([grey, owner, depth, added], settings.exposure.drift, rng)
     picture = expose(grey.astype(np.float32), settings.exposure, rng)
-    labels = visible_labels(owner, smallest_piece(settings.scene.diameter))
+    sliver = round(float(np.clip(0.02 * settings.scene.diameter**2, 6, 60)))  # px of the visible rest of a particle
+    labels = visible_labels(owner, sliver)
     if settings.scene.kind == "supported":
         added = added / full_range(grey, settings.exposure)
         labels = too_faint(labels, added, picture, noise_of(settings.exposure))
@@ -164,11 +165,6 @@ def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) ->
 def _particles(scene: Scene, settings: RenderSettings) -> NDArray[np.int32]:
     """(H, W) int32 number of the visible particle: the body, or the aggregate it is part of."""
     return scene.whole[scene.owner] if settings.scene.whole else scene.owner
-
-
-def smallest_piece(diameter: float) -> int:
-    """Pixels under which the visible rest of a particle is a sliver."""
-    return round(float(np.clip(0.02 * diameter**2, 6, 60)))
 
 
 def render_settings(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import label as connected
 
+from ....core.measure.neighbours import interior
 from .aggregates import any_body
 from .bodies import AGGREGATES, CONVEX, Body, Form
 from .noise import smooth_field
@@ -53,19 +54,12 @@ def draw_places(
         candidates = 6 * count + 50
         places = np.stack([rng.integers(0, tall, candidates), rng.integers(0, wide, candidates)], axis=1)
         if scene.layout == "clustered":
-            places = _gathered(places, (tall, wide), scene, rng)
+            field = smooth_field((tall, wide), max(4.0, scene.diameter * scene.clusters), rng)
+            chance = 1 / (1 + np.exp(-rng.uniform(3, 9) * (field - rng.uniform(-0.2, 1.1))))
+            thinned = places[rng.random(len(places)) < chance[tuple(places.T)]]
+            places = thinned if len(thinned) else places[:1]
     first = [int(rng.integers(n // 4, 3 * n // 4 + 1)) + margin for n in shape]
     return np.concatenate([[first], places]) - margin
-
-
-def _gathered(
-    places: NDArray[np.int64], shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """The places where a smooth field is high: agglomerates."""
-    field = smooth_field(shape, max(4.0, scene.diameter * scene.clusters), rng)
-    chance = 1 / (1 + np.exp(-rng.uniform(3, 9) * (field - rng.uniform(-0.2, 1.1))))
-    thinned = places[rng.random(len(places)) < chance[tuple(places.T)]]
-    return thinned if len(thinned) else places[:1]
 
 
 def _packed(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -236,20 +230,13 @@ def visible_labels(owner: NDArray[np.int32], smallest: int = 12) -> NDArray[np.i
     """
     labels = split_pieces(owner)
     sizes = np.bincount(labels.ravel())
-    core = np.bincount(labels[1:-1, 1:-1][_inner(labels)], minlength=len(sizes))
+    core = np.bincount(labels[interior(labels)], minlength=len(sizes))
     keep = (sizes >= smallest) & (core > 0)
     keep[0] = False
     new = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
     slivers = np.flatnonzero((sizes > 0) & ~keep)
     new[slivers[slivers > 0]] = new[_hosts(labels, keep)[slivers[slivers > 0]]]
     return new[labels]
-
-
-def _inner(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(H-2, W-2) bool: the four neighbours have the same label."""
-    middle = labels[1:-1, 1:-1]
-    sides = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
-    return np.logical_and.reduce([side == middle for side in sides])
 
 
 def _hosts(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> NDArray[np.int64]:

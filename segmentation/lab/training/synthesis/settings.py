@@ -31,12 +31,10 @@ def _field(entry: Mapping[str, Any]) -> tuple[Any, Any]:
     return int if "whole" in entry else float, Field(ge=low, le=high, **described)
 
 
-def _model(name: str) -> type[Settings]:
-    fields: dict[str, Any] = {setting: _field(entry) for setting, entry in TABLES[name].items()}
-    return create_model(f"{name.title()}Settings", __base__=Settings, **fields)
-
-
-PARTS = tuple(map(_model, TABLES))
+PARTS = tuple(
+    create_model(f"{name.title()}Settings", __base__=Settings, **{key: _field(entry) for key, entry in table.items()})
+    for name, table in TABLES.items()
+)
 SceneSettings, SubstrateSettings, ShadingSettings, ExposureSettings, SupportSettings, MatSettings = PARTS
 
 

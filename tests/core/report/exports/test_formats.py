@@ -35,15 +35,8 @@ from tests.core.builders import analysis_of, make_analysis, refound, renamed, se
 
 shapely = pytest.importorskip("shapely")
 NAMES = [
-    "Größe 粒子 😀.tif",
-    "=1+1.tif",
-    "+1.tif",
-    "-1.tif",
-    "@SUM(A1).tif",
-    "a\nb\x07.tif",
-    "\udcff.tif",
-    "<b>&amp;.tif",
-]
+    "Größe 粒子 😀.tif", "=1+1.tif", "+1.tif", "-1.tif", "@SUM(A1).tif", "a\nb\x07.tif", "\udcff.tif", "<b>&amp;.tif",
+]  # fmt: skip
 
 
 def holed(**options):
@@ -339,11 +332,9 @@ def test_the_schema_is_that_of_the_types():
 
 @pytest.mark.parametrize(
     ("fraction", "said"),
-    [
-        *((0.0, "0"), (0.000777, "0.0777"), (0.05, "5"), (0.2242, "22.4"), (1.0, "100")),
-        *((0.5, "50"), (0.49996, "49.996"), (0.9997, "99.97")),
-    ],
-)
+    [(0.0, "0"), (0.000777, "0.0777"), (0.05, "5"), (0.2242, "22.4"), (1.0, "100"), (0.5, "50"), (0.49996, "49.996"),
+     (0.9997, "99.97")],
+)  # fmt: skip
 def test_per_cents_do_not_round_a_result_away(fraction, said):
     assert hundredths(fraction) == said
 
