@@ -23,6 +23,7 @@ from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources, far_apart
 from .micrograph.databar import data_bar
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
+from .network import cards
 from .network.cards import ModelCard, stands_for
 from .network.inference import Progress as Fraction
 from .network.inference import no_progress, predict, predict_augmented
@@ -38,6 +39,7 @@ from .tasks.judgement import UNLIKE, judged
 Progress = Callable[[str, float], None]
 BETTER = 1.1  # times the worth of the first reading that another one needs
 COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
+MIDDLE = 1024  # px of the middle in which models of other kinds look for theirs
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
@@ -62,6 +64,12 @@ def barest_window(outlined: NDArray[np.bool_], side: int) -> tuple[slice, slice]
     )
     windows = [(slice(top, top + sides[0]), slice(left, left + sides[1])) for top in tops for left in lefts]
     return min(windows, key=lambda window: int(outlined[window].sum()))
+
+
+def middle(shape: Sequence[int], side: int) -> tuple[slice, ...]:
+    """The window of at most `side` px a side in the middle of a picture."""
+    firsts = (max(0, length - side) // 2 for length in shape)
+    return tuple(slice(first, first + side) for first in firsts)
 
 
 class WrongTask(ValueError):
@@ -141,7 +149,8 @@ def _chosen(segmentation: Segmentation, why: str) -> Segmentation:
 class Search:
     """The search for a task's objects in one image, by one model after the other.
 
-    picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for.
+    picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. others_look: whether
+    models of other kinds look at the picture, too. recognised: whether they found their kind there, by name.
     """
 
     micrograph: Micrograph
@@ -151,6 +160,8 @@ class Search:
     requested: SegmentationSettings
     runtime: Runtime
     clock: Clock
+    others_look: bool = True
+    recognised: dict[str, bool] = field(default_factory=dict)
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
         """The segmentation by one model; changed: settings that replace the requested ones."""
@@ -170,16 +181,19 @@ class Search:
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
             decoded = task.decode(maps, grey, view, card, requested)
-        if ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR:
+        is_near = ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
+        if is_near:
             likely, unfamiliar = [], False
-        if task.plausible is not always and task.plausible(np.append(False, decoded.classes == 0)[decoded.labels]):
+        if task.plausible is not always and task.plausible(decoded):
             likely, unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
-        plausible = (other for other in likely if tasks.find(other.task).plausible(decoded.labels > 0))
+        plausible = iter(()) if is_near else self._plausible(card, likely)
         near = (kind for kind in plausible if relative_distance(as_shown(self.picture, "bright"), 1.0, kind) <= UNLIKE)
         if resembled := next(near, None):
-            title, kind = resembled.title, tasks.find(resembled.task).title
-            title += f" ({kind})" * (kind != title)
+            kind = tasks.find(resembled.task)
+            title = resembled.title + f" ({kind.title})" * (kind.title != resembled.title)
             decoded.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
+            if kind.plausible is not always:
+                decoded.used["resembles"]["recognised"] = True
         elif unfamiliar:
             decoded.used["unfamiliar"] = True
         elif unlike_own:
@@ -188,6 +202,27 @@ class Search:
         names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
         kept_maps = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
         return _segmentation(self.micrograph, task, self.requested, card, view, self.rows, decoded, kept_maps)
+
+    def _plausible(self, card: ModelCard, likely: Sequence[ModelCard]) -> Iterator[ModelCard]:
+        """The likely cards and, unless the picture looks clearly like the images of `card`, those that recognise their
+        kind; the likeliest first."""
+        others = [kind for kind in likely if tasks.find(kind.task).plausible is always]
+        looking = [kind for kind in cards.available() if tasks.find(kind.task).plausible is not always]
+        looking = [kind for kind in known_of(looking) if self.others_look and kind.task != self.task.name]
+        is_known = self.picture.any() and bool(known_of([card]))
+        near = [kind for kind in looking if is_known and not clearly_of(self.picture, card, [kind])]
+        ranked = nearest(self.picture, [*others, *near])
+        return (kind for kind in ranked if kind in others or self._recognised_by(kind))
+
+    def _recognised_by(self, card: ModelCard) -> bool:
+        """Whether what a model of another kind finds in the middle of the picture is of that kind; looked at once."""
+        if card.name not in self.recognised:
+            task, window = tasks.find(card.task), np.ascontiguousarray(self.picture[middle(self.picture.shape, MIDDLE)])
+            asked = task.settings(model=card.name)
+            maps, view = predict_maps(window, asked, card, self.runtime)
+            decoded = task.decode(maps, as_shown(window, view.polarity), view, card, asked)
+            self.recognised[card.name] = task.plausible(decoded)
+        return self.recognised[card.name]
 
     def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:
         """The best of several readings: by the first model and, if its outlines do not explain the picture, with other

@@ -26,7 +26,7 @@ from .network.resample import resize
 from .network.runtime import Maps, Runtime, load_network
 from .network.scale_search import LIMITS, View, as_shown
 from .network.textures import nearest
-from .pipeline import Clock, Progress, Search, analyse, analysed_rows, measure, quiet
+from .pipeline import Clock, Progress, Search, analyse, analysed_rows, measure, middle, quiet
 from .settings import SegmentationSettings
 
 SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
@@ -35,12 +35,6 @@ MODELS, SHOWN = 4, 3
 OUTLINED = 512  # px of a side of the part that a preview outlines, as the network sees it
 FEWEST = 3  # objects that count, from which on a way is worth showing
 SCALES = {0.5: "Larger {things}, at half the scale", 2.0: "Smaller {things}, at twice the scale"}
-
-
-def middle(shape: Sequence[int], side: int) -> tuple[slice, ...]:
-    """The window of at most `side` px a side in the middle of a picture."""
-    firsts = (max(0, length - side) // 2 for length in shape)
-    return tuple(slice(first, first + side) for first in firsts)
 
 
 def without_scale(micrograph: Micrograph, pixels: NDArray[Any]) -> Micrograph:
@@ -178,7 +172,8 @@ def preview(
     window = picture[middle(picture.shape, round(OUTLINED / scale))]
     small = resize(np.ascontiguousarray(window), shrunk)
     part, settings = without_scale(micrograph, as_shown(small, "bright")), settings.replaced(data_bar=0)
-    outlines = Search(part, small, len(small), task, settings, runtime, Clock()).find(card, progress)
+    search = Search(part, small, len(small), task, settings, runtime, Clock(), others_look=False)
+    outlines = search.find(card, progress)
     measurement = requested.measurement.replaced(calibration=None)
     analysis = measure(part, outlines, AnalysisSettings(settings, measurement, task.name), progress)
     is_kept, size = analysis.table.kept, None

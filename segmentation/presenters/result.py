@@ -119,7 +119,8 @@ class Result(ChartedSummary):
         if {"imported", "corrected", "reviewed"} & used.keys():
             return False
         none_kept = self.statistics is not None and not self.kept
-        return self.nothing or self.refused or none_kept or used.get("expected", 1.0) < MOSTLY
+        is_other = used.get("resembles", {}).get("recognised", False)
+        return self.nothing or self.refused or none_kept or is_other or used.get("expected", 1.0) < MOSTLY
 
     @property
     def began_with(self) -> Change | None:

@@ -5,6 +5,7 @@ import { COLOURS, neighbourColour } from "./viewer-drawing.js";
 // Eight steps of viridis (van der Walt and Smith), dark to bright.
 const STEPS = ["#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#7fd34e", "#a0da39", "#fde725"];
 const UNKNOWN = "#969696";
+const SECTOR = 10; // degrees of directions with one colour
 const MOST = 0.98; // of the objects lie below the last step
 
 export const SHAPES = ["round", "rod", "square", "triangle", "hexagon", "irregular"];
@@ -12,8 +13,9 @@ export const SHAPES = ["round", "rod", "square", "triangle", "hexagon", "irregul
 // The colours of a choice: of an object, all there are, and words for each that is shown.
 export function colouring(key, particles, { unit, said }) {
   if (key === "shape") return ofShapes(particles);
+  if (key === "direction") return ofDirections();
   const known = particles.filter((each) => each.kept).map((each) => each[key]).filter(Number.isFinite).sort((a, b) => a - b);
-  if (!key || !known.length) return { of: neighbourColour, colours: COLOURS, legend: [] };
+  if (!key || !known.length) return { of: ({ id }) => neighbourColour({ id }), colours: COLOURS, legend: [] };
   const low = key === "neighbour_distance" ? 0 : known[Math.floor(known.length * (1 - MOST))];
   const width = (known[Math.floor((known.length - 1) * MOST)] - low) / STEPS.length || 1;
   const step = (value) => Math.max(0, Math.min(STEPS.length - 1, Math.floor((value - low) / width)));
@@ -24,6 +26,16 @@ export function colouring(key, particles, { unit, said }) {
     colours: [...STEPS, UNKNOWN],
     legend: STEPS.map((colour, i) => [colour, ends.includes(i) ? words(i) : ""]),
   };
+}
+
+// A hue for each sector of directions, once around in half a turn: as report/picture.py has them in colours_by_direction.
+const hue = (degrees) => `#${[5, 3, 1].map((n) => (n + degrees / 30) % 6).map((k) => Math.round(242.25 * (1 - 0.75 * Math.max(0, Math.min(k, 4 - k, 1)))).toString(16).padStart(2, "0")).join("")}`;
+
+function ofDirections() {
+  const middles = Array.from({ length: 180 / SECTOR }, (_, i) => (i + 0.5) * SECTOR);
+  const words = (degrees) => ({ 5: "0° along the rows", 45: "45°", 95: "90° upright", 135: "135°", 175: "180°" })[degrees] ?? "";
+  const of = ({ direction }) => (Number.isFinite(direction) ? hue((Math.floor((direction % 180) / SECTOR) + 0.5) * SECTOR) : UNKNOWN);
+  return { of, colours: [...middles.map(hue), UNKNOWN], legend: middles.map((degrees) => [hue(degrees), words(degrees)]) };
 }
 
 function ofShapes(particles) {
@@ -41,13 +53,18 @@ export function chooseColours(section, drawing, particles, lengths, tell) {
     if (option.value && !particles.some((each) => each[option.value])) option.remove();
   }
   const list = section.querySelector("[data-legend]");
+  const layer = section.querySelector('[data-layer="labels"]');
+  const explain = () => {
+    const { legend } = colouring(select.value, particles, lengths);
+    list.hidden = !legend.length || !layer.checked;
+    list.replaceChildren(...legend.map(([colour, words]) => entry(colour, words)));
+  };
+  layer.addEventListener("change", explain);
   select.addEventListener("change", () => {
-    const { of, colours, legend } = colouring(select.value, particles, lengths);
+    const { of, colours } = colouring(select.value, particles, lengths);
     drawing.colourBy(of, colours);
     tell(select.value, of);
-    list.hidden = !legend.length;
-    list.replaceChildren(...legend.map(([colour, words]) => entry(colour, words)));
-    const layer = section.querySelector('[data-layer="labels"]');
+    explain();
     if (select.value && !layer.checked) layer.click();
   });
 }

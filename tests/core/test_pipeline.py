@@ -9,7 +9,7 @@ import pytest
 
 from segmentation.core import pipeline
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.flags import Flag
+from segmentation.core.flags import NO_NUMBERS, Flag
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.separate import separate
 from segmentation.core.micrograph.contrast import clip_outliers
@@ -26,6 +26,7 @@ from segmentation.core.tasks.judgement import NONE_FOUND, is_out_of_domain
 from segmentation.lab.training.synthesis.bodies import make_body
 from segmentation.lab.training.synthesis.render import render_blank, render_settings
 from tests.examples.sample import data_bar
+from tests.fibre_mats import mat
 from tests.lab.scores import score
 
 from .builders import segmentation_of
@@ -124,6 +125,16 @@ def test_a_small_crop_is_of_its_kind_and_an_image_of_another_kind_is_refused(mod
     assert not is_out_of_domain(own.segmentation) and own.table.kept.sum() > 20
     assert is_out_of_domain(refused.segmentation) and not refused.table.kept.any()
     assert refused.segmentation.used["resembles"]["task"] == other
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_fibres_analysed_as_particles_are_recognised(is_dark):
+    made = mat((320, 320), 12, 0.3, np.random.default_rng(3), dark=is_dark)
+    analysis = analyse(micrograph_of(made.grey), AnalysisSettings.of())
+    resembled = analysis.segmentation.used["resembles"]
+    assert resembled == {"model": "fibres", "title": "Fibres", "task": "fibres", "recognised": True}
+    doubt = next(flag for flag in analysis.flags if flag.doubt)
+    assert doubt.short in (NO_NUMBERS, "Looks like the images of another model")
 
 
 def test_textures_do_not_count_for_an_image_near_the_training_images(monkeypatch):

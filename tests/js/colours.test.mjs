@@ -47,3 +47,13 @@ test("colours of a size begin where the sizes do", () => {
   assert.equal(of({ min_feret: 500 }), "#fde725");
   assert.equal(legend[0][1], "from 52 nm");
 });
+
+test("directions have one turn of hues, those of the figure, and begin again where they end", () => {
+  const { of, colours, legend } = colouring("direction", [{ id: 1, kept: true, direction: 4 }], lengths);
+  assert.equal(of({ direction: 4 }), of({ direction: 184 }));
+  assert.notEqual(of({ direction: 4 }), of({ direction: 94 }));
+  assert.equal(of({ direction: 95 }), "#3dd4f2"); // hsv_to_rgb(95 / 180, 0.75, 0.95)
+  assert.equal(of({ direction: null }), "#969696");
+  assert.equal(legend.length, 18);
+  assert.ok(legend.every(([colour]) => colours.includes(colour)) && legend[0][1].startsWith("0°"));
+});

@@ -315,17 +315,22 @@ def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | N
     depth = inner_depth(mask)
     clear = float(maps[0][mask].mean()) * float(maps[1][middle].mean()) / 255**2
     # The pores between fibres, seen in the other polarity, are compact, and they are most of the image.
-    clear *= float(np.clip(np.log(elongation(mask)) / np.log(NETWORK), 0.01, 1) * (1 - 0.3 * mask.mean()))
+    compared = np.log(elongation(*areas_and_radii(ndimage.label(mask)[0]))) / np.log(NETWORK)
+    clear *= float(np.clip(compared, 0.01, 1) * (1 - 0.3 * mask.mean()))
     clear **= 0.25  # above CLEAR of the scale search where fibres are seen
     return clear, max(2 * float(np.median(depth[middle])) - HALF, 1.0), ndimage.label(middle, ALL_SIDES)[1]
 
 
-def elongation(mask: Mask) -> float:
-    """The area of the pieces of a mask (H, W) over that of the largest circle in each, weighted by area: about 1 of
-    discs and of the pores between fibres, large of fibres and their networks; 0 without any."""
-    pieces, count = ndimage.label(mask)
-    if not count:
-        return 0.0
-    depth = inner_depth(mask)
-    areas, deepest = np.bincount(pieces[mask])[1:], ndimage.maximum(depth, pieces, range(1, count + 1))
-    return float(np.average(areas / (np.pi * np.asarray(deepest) ** 2), weights=areas))
+def areas_and_radii(labels: Labels) -> tuple[Floats, Floats]:
+    """(n,) the area in px of each object (H, W), and the radius of the largest circle around one of its pixels that
+    lies within objects."""
+    numbers = np.unique(labels[labels > 0])
+    depth = inner_depth(labels > 0)
+    deepest = ndimage.maximum(depth, labels, numbers)
+    return np.bincount(labels.ravel())[numbers].astype(float), np.asarray(deepest, np.float64)
+
+
+def elongation(areas: Floats, radii: Floats) -> float:
+    """The areas of objects over those of the largest circles in them, weighted by area: about 1 of discs and of the
+    pores between fibres, large of fibres and their networks."""
+    return float(np.average(areas / (np.pi * radii**2), weights=areas))

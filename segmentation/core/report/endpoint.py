@@ -12,7 +12,6 @@ from hashlib import sha256
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from ..measure.quantities import NUMBERS
 from ..measure.results import Statistics
 from ..sample import SampleAnalysis
 from .entries import Entry
@@ -43,7 +42,7 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
     owner = typed.get("laboratory", TO_GIVE)
     substance, company = _identifier(sample, "substance"), _identifier(sample, owner)
     about = Summary.of(sample, readable=False)
-    interpretation = decided_words(about.nano) if about.nano else ""
+    interpretation, criteria = decided_words(about.nano) if about.nano else "", CRITERIA * sample.task.screened
     # All numbers, settings and corrections; not the versions of other packages.
     digest = sha256(json.dumps(as_dict(sample) | {"versions": None}, sort_keys=True).encode()).hexdigest()
     study = {
@@ -61,10 +60,10 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
             "guideline": [f"{GUIDELINE}: compliance to be stated by the laboratory", STANDARDS],
         },
         "parameters": dict(_parameters(sample, typed, about)),
-        "interpretation": {"result": interpretation, "criteria": CRITERIA},
+        "interpretation": {"result": interpretation, "criteria": criteria},
         "interpretationResult": interpretation,
-        "interpretationCriteria": CRITERIA,
-        "effects": list(_effects(sample.pooled)) if sample.pooled is not None and about.kept else [],
+        "interpretationCriteria": criteria,
+        "effects": list(_effects(sample, sample.pooled)) if sample.pooled is not None and about.kept else [],
         **({"updated": filing.date.removesuffix(" UTC")} if filing.made else {}),
     }
     name = typed.get("material", _name(sample))
@@ -98,8 +97,8 @@ def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], about: Summary
     yield "SOFTWARE", version()
     yield "MODEL", "; ".join(map(model_words, sample.models))
     yield "IMAGES", {"loValue": len(sample.counted)}
-    yield "PARTICLES_COUNTED", {"loValue": about.kept}
-    yield "PARTICLES_LEFT_OUT", {"loValue": about.set_aside_count}
+    yield f"{about.things.upper()}_COUNTED", {"loValue": about.kept}
+    yield f"{about.things.upper()}_LEFT_OUT", {"loValue": about.set_aside_count}
     low, high = sample.calibration["low"], sample.calibration["high"]
     if low is not None:
         yield "PIXEL_SIZE", {"loValue": low, "upValue": high, "unit": "nm"}
@@ -109,16 +108,20 @@ def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], about: Summary
             yield name.rpartition("_")[0].upper(), {"loValue": value, "unit": unit}
 
 
-def _effects(statistics: Statistics) -> Iterator[dict[str, Any]]:
-    """The figures by number, each with the 95 % interval of the page. `errorValue` is left empty: one number for both
-    sides would contradict an interval whose ends are not as far away."""
-    for name, endpoint in ENDPOINTS.items():
-        number, fraction = Entry.of(name, statistics.value(name)).reported, NUMBERS[name].kind == "fraction"
+def _effects(sample: SampleAnalysis, statistics: Statistics) -> Iterator[dict[str, Any]]:
+    """The figures by number and the other numbers of its kind of analysis, each with the 95 % interval of the page.
+    `errorValue` is left empty: one number for both sides would contradict an interval whose ends are not as far
+    away."""
+    figures = {endpoint: Entry.of(name, statistics.value(name)) for name, endpoint in ENDPOINTS.items()}
+    own = {} if sample.task.screened else sample.quantities
+    others = [Entry.of(name, value) for name, value in own.items() if name not in sample.task.figures]
+    for endpoint, entry in (figures | {entry.term.upper(): entry for entry in others}).items():
+        number, fraction = entry.reported, entry.kind == "fraction"
         times, unit = (100.0, "%") if fraction else (1.0, number.unit)
         if number.value is None:
             continue
         result: dict[str, Any] = {"loQualifier": "=", "loValue": times * number.value, "unit": unit}
-        conditions: dict[str, Any] = {"WEIGHTING": "by number"}
+        conditions: dict[str, Any] = {"WEIGHTING": "by number"} if endpoint in figures else {"IS": entry.definition}
         if number.low is not None and number.high is not None:
             ends = {"loQualifier": ">=", "loValue": times * number.low, "upValue": times * number.high}
             conditions["INTERVAL_95"] = {**ends, "upQualifier": "<=", "unit": unit}

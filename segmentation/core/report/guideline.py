@@ -15,6 +15,7 @@ from ..measure.descriptors import measures_of
 from ..measure.filters import RESOLVED_PX, SLIP_PX
 from ..measure.quantities import COLUMNS, NUMBERS
 from ..sample import SampleAnalysis
+from ..tasks.base import Granulometry
 from .facts import INSTRUMENT, NOT_SAME, REPORTED, changed_settings, common_facts, model_words, typed_texts
 from .method import left_out_words
 from .signatures import Filing, Signed
@@ -41,12 +42,9 @@ NOTE = (
     "This form follows public descriptions of the guideline; its text was not at hand. Compare it with the guideline"
     " before you file it. Whether a study was done according to the guideline, only the laboratory can state."
 )
-WHY = (
-    "It stands for the smallest external dimension of a constituent particle, which 2022/C 229/01 asks for. In a"
-    " projection it is also the width of an elongated particle; a flat plate shows its width, not its thickness."
-)
 MOST_VALUES = 6  # of the images of a sample, in one entry
-NONE_COUNTED = "not defined: no particle was counted"
+NONE_COUNTED = "not defined: nothing was counted"
+NOT_KNOWN = "not known: see the warnings"
 FIGURES = ("d10", "d50", "d90", "mean", "sd", "ecd_median")
 
 
@@ -62,16 +60,18 @@ Form = list[tuple[str, list[Item]]]
 
 
 def form_of(sample: SampleAnalysis, filing: Filing, signatures: Sequence[Signed] = ()) -> Form:
-    """The sections of the form with their entries. sample: with its sizes in the unit in which they are shown."""
-    summary = Summary.of(sample)
+    """The sections of the form with their entries. sample: of a kind of analysis with `granulometry`, its sizes in the
+    unit in which they are shown."""
+    summary, kind = Summary.of(sample), sample.task.granulometry
+    assert kind is not None
     return [
         ("Study", list(_study(sample, filing, signatures))),
-        ("Material and specimen", list(_material(sample, filing, summary))),
-        ("Instrument and images", list(_instrument(sample, summary))),
+        ("Material and specimen", list(_material(sample, filing, summary, kind.objects))),
+        ("Instrument and images", list(_instrument(sample, summary, kind.smallest))),
         ("Calibration and traceability", list(_calibration(sample))),
         ("Image analysis", list(_image_analysis(sample, summary))),
-        ("Measurand", list(_measurand(summary))),
-        ("Size distribution by number", list(_sizes(summary))),
+        ("Measurand", list(_measurand(sample, summary, kind))),
+        ("Size distribution by number", list(_sizes(sample, summary))),
         ("Uncertainty", list(_uncertainty(sample, summary))),
         ("Deviations", [_typed(sample, "deviations")]),
     ]
@@ -103,19 +103,21 @@ def _study(sample: SampleAnalysis, filing: Filing, signatures: Sequence[Signed])
     yield Item("Signature", signed, "result" if signed else "laboratory")
 
 
-def _material(sample: SampleAnalysis, filing: Filing, summary: Summary) -> Iterator[Item]:
+def _material(sample: SampleAnalysis, filing: Filing, summary: Summary, objects: str) -> Iterator[Item]:
     yield _typed(sample, "material")
     yield Item("Sample or image", one_line(filing.sample or sample.name), "result")
     yield _typed(sample, "preparation")
     yield _typed(sample, "sampling_plan", "Sampling plan: how representative, number of specimens")
-    shape = next((entry for entry in summary.shape if entry.term == COLUMNS["aspect_ratio"].title), None)
-    spread = [] if shape is None else [f"{capital(entry.term)} {entry.value}" for entry in shape.cells]
-    yield Item("Aspect ratio, minimum by maximum Feret diameter", ", ".join(spread) or NONE_COUNTED, "result")
-    yield Item("Particles spherical, or fibres (the guideline has methods for these)", "", "laboratory")
-    yield Item("Touching particles", summary.groups or NONE_COUNTED, "result")
+    question = "Particles spherical, or fibres (the guideline has methods for these)"
+    yield Item(question, capital(objects), "result" if objects else "laboratory")
+    if not objects:
+        shape = next((entry for entry in summary.shape if entry.term == COLUMNS["aspect_ratio"].title), None)
+        spread = [] if shape is None else [f"{capital(entry.term)} {entry.value}" for entry in shape.cells]
+        yield Item("Aspect ratio, minimum by maximum Feret diameter", ", ".join(spread) or NONE_COUNTED, "result")
+        yield Item("Touching particles", summary.groups or NONE_COUNTED, "result")
 
 
-def _instrument(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
+def _instrument(sample: SampleAnalysis, summary: Summary, smallest: str) -> Iterator[Item]:
     typed, named = _typed(sample, "microscope"), _from_file(sample, "instrument", "Microscope, and whether SEM or TEM")
     yield typed._replace(title=named.title) if typed.value else named
     for name in ("voltage_kv", "detector", "magnification", "working_distance_mm"):
@@ -128,8 +130,8 @@ def _instrument(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     across = f"; 100 nm are {NANO_NM / high:.1f} px" if high else ""
     yield Item("Size of a pixel", f"{scale_range(low, high)}{across}", "result")
     limit = f"{RESOLVED_PX:g} px across" if sample.filter else f"{SLIP_PX:g} px in area; the filter was off"
-    smallest = counted_from(summary.nano).removeprefix(" of ").removesuffix(" and more")
-    yield Item("Smallest particle that is counted", smallest or limit, "result")
+    smallest = smallest or counted_from(summary.nano).removeprefix(" of ").removesuffix(" and more")
+    yield Item(f"Smallest {summary.thing} that is counted", smallest or limit, "result")
     agreement = agreement_words(sample.between) or "not known from one image: pool images of several fields"
     yield Item("Agreement between images", agreement, "result")
 
@@ -160,24 +162,30 @@ def _image_analysis(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     yield Item("Outlines checked by a person", checked or "none was corrected or marked as reviewed", "result")
     set_aside = summary.statistics.set_aside if summary.statistics else {}
     yield Item("Left out, by reason", counts_words(set_aside) or "none", "result")
-    yield Item("Particles at the frame", summary.edge_line, "result")
+    yield Item(f"{capital(summary.things)} at the frame", summary.edge_line or "counted", "result")
     yield Item("Warnings", "; ".join(shorts(sample.flags)) or "none", "result")
 
 
-def _measurand(summary: Summary) -> Iterator[Item]:
+def _measurand(sample: SampleAnalysis, summary: Summary, kind: Granulometry) -> Iterator[Item]:
     yield Item("Descriptor", f"{summary.size.title}. {summary.size.definition}", "result")
-    yield Item("Why this one", WHY, "result")
-    others = ", ".join(COLUMNS[name].label for name in measures_of(summary.size.name)[1:])
-    paired = f"{others}: one line a particle in particles.csv, so that width and length of a fibre stay together."
+    yield Item("Why this one", kind.why, "result")
+    table = sample.task.table
+    others = ", ".join(COLUMNS[name].label for name in kind.also or measures_of(summary.size.name)[1:])
+    paired = f"{others}: one line a {summary.thing} in {table}.csv, so that width and length of a fibre stay together."
     yield Item("Also measured", capital(paired), "result")
 
 
-def _sizes(summary: Summary) -> Iterator[Item]:
+def _sizes(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     nano = summary.nano
-    yield Item("Particles counted", f"{summary.kept:,}; {summary.set_aside_count:,} left out", "result")
-    for name in FIGURES:
+    counts = f"{summary.kept:,}; {summary.set_aside_count:,} left out"
+    yield Item(f"{capital(summary.things)} counted", counts, "result")
+    for name in FIGURES if sample.task.screened else FIGURES[:-1]:
         words = summary.by_number(name).words if summary.kept else NONE_COUNTED
         yield Item(f"{NUMBERS[name].title} (95 % interval)", words, "result")
+    for entry in map(summary.with_basis, summary.quantities):
+        if entry.name not in (sample.task.things, *sample.task.figures):
+            is_known, interval = entry.number.value is not None, " (95 % interval)" * bool(entry.ends)
+            yield Item(f"{entry.term}{interval}", entry.words if is_known else NOT_KNOWN, "result")
     if summary.fit:
         yield Item("Law", summary.fit, "result")
     if nano is not None:
@@ -185,15 +193,17 @@ def _sizes(summary: Summary) -> Iterator[Item]:
         yield Item("Fraction from 1 to 100 nm", share, "result")
         yield Item("Screening after 2022/C 229/01", capital(decided_words(nano)), "result")
     enough = " ".join(filter(None, (nano["asked"] if nano else "", summary.enough)))
-    yield Item("Whether these are enough particles", enough or "not known: see the warnings", "result")
-    yield Item(
-        "Distribution", "histogram and cumulative curve in the report, every particle in particles.csv", "result"
-    )
+    yield Item(f"Whether these are enough {summary.things}", enough or NOT_KNOWN, "result")
+    drawn = f"histogram and cumulative curve in the report, every {summary.thing} in {sample.task.table}.csv"
+    yield Item("Distribution", drawn, "result")
 
 
 def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     budget = summary.budget
-    sentences = budget.sentences if budget else ["not known: without a scale, or no particle counted"]
+    without = "not known: without a scale, or nothing counted"
+    if not sample.task.screened:
+        without = f"not known: there is no budget for {summary.things}"
+    sentences = budget.sentences if budget else [without]
     titles = ("Median", "Fraction from 1 to 100 nm") if len(sentences) > 1 else ("Median",)
     for title, sentence in zip(titles, sentences, strict=True):
         yield Item(f"{title}: total uncertainty", sentence, "result")

@@ -246,7 +246,7 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     yield heading("Versions and checksums (SHA-256)")
     yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
     yield table(("File", "SHA-256"), [*inputs, *sums], (1, 2.4), numbers_from=2, small=True)
-    if sample.task.screened and not refused:
+    if sample.task.granulometry and not refused:
         yield PageBreak()
         yield from sections.guideline(form_of(sample, context.filing, context.signatures))
 

@@ -41,7 +41,7 @@ def no_facts(card: ModelCard) -> Sequence[tuple[str, str]]:
     return ()
 
 
-def always(mask: NDArray[np.bool_]) -> bool:
+def always(decoded: Decoded) -> bool:
     """The textures of the image decide alone."""
     return True
 
@@ -118,6 +118,20 @@ class Channels:
 
 
 @dataclass(frozen=True)
+class Granulometry:
+    """What the report form of OECD Test Guideline 125 says of a kind of analysis.
+
+    why: its size was chosen. objects: what shape they are, "" where the laboratory says. smallest: what counts, ""
+    where the filter decides. also: columns beside the size that matter, () for all measures.
+    """
+
+    why: str
+    objects: str = ""
+    smallest: str = ""
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Golden:
     """A drawn case with known answers, which the conformance test runs.
 
@@ -159,6 +173,7 @@ class Task:
     figures: its own numbers that are figures of this distribution, by name: {"grain_diameter_mean": "mean"}.
     screened: whether its objects are screened as nanomaterials, with an uncertainty budget. The size distribution is
         then the answer; any other kind answers with its `quantities`, and the distribution stands below them.
+    granulometry: what the form of OECD TG 125 says of it; None where it has neither the form nor the endpoint record.
     pool_fields(fields): its numbers for several images as one sample; None where the size distributions are pooled.
     options: entries in the cards of its models that only this kind reads. `diameter` is the size that a model likes
         best, where a setting names a typical size.
@@ -168,8 +183,9 @@ class Task:
         alone decides which model is used.
     other_readings(segmentation, settings): changed settings with which the same model may read the image better, if the
         outlines are doubtful. The reading with the highest `used["worth"]` is kept.
-    plausible(mask): whether an image may show this kind where a model of another one found the foreground mask (H, W);
-        asked if its textures say so. Where its own objects are, textures alone speak for no other kind.
+    plausible(decoded): whether what its model found in an image says that the image shows this kind. Its model is
+        asked unless the textures are clearly those of the chosen model; where this kind is plausible, textures alone
+        speak for no other.
     parted: whether an object may have several pieces, as a fibre that others cross. The viewer then draws all of them,
         in the colour of its direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
@@ -199,6 +215,7 @@ class Task:
     size: str = ""
     figures: Mapping[str, str] = field(default_factory=dict, hash=False)
     screened: bool = False
+    granulometry: Granulometry | None = None
     pool_fields: PoolFields | None = by_area
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
     options: type[ModelOptions] = ModelOptions
@@ -206,7 +223,7 @@ class Task:
     unsure: Callable[[Segmentation], bool] = never
     better: Callable[[Segmentation, Segmentation], bool] | None = None
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = no_readings
-    plausible: Callable[[NDArray[np.bool_]], bool] = always
+    plausible: Callable[[Decoded], bool] = always
     parted: bool = False
     corners: bool = False
     bounded: bool = False

@@ -153,9 +153,9 @@ def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
     """Warnings of an image that is unlike the training images."""
     used, title = segmentation.used, segmentation.provenance.card.get("title", "")
     sure = are_surely_right(segmentation)
-    if "resembles" in used and not sure:
+    if (other := used.get("resembles", {})) and (not sure or other.get("recognised")):
         yield Flag.doubtful(
-            f"This image resembles the training images of {used['resembles']['title']} more than those of {title}. If"
+            f"This image resembles the training images of {other['title']} more than those of {title}. If"
             " it shows the same material, use the other model.",
             "Looks like the images of another model",
         )

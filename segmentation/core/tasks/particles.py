@@ -19,7 +19,7 @@ from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings
 from . import shared
-from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
+from .base import Channels, Decoded, Golden, Granulometry, Maps, Measured, Predict, Task
 from .judgement import unseen_specks, withheld, without_numbers
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ HARDLY = 5  # fewer outlines than these hardly show what the model can
 # its own is right. That holds for `supported` on 6 of 8 STEM images, and on none of 52 of EMPS.
 TIMES, MORE, RIGHT = 2.0, 12.0, 0.55
 SEPARATED = "touching particles separated more"
+WHY = (
+    "It stands for the smallest external dimension of a constituent particle, which 2022/C 229/01 asks for. In a"
+    " projection it is also the width of an elongated particle; a flat plate shows its width, not its thickness."
+)
 METHOD = (
     "For each pixel a convolutional network predicted the probability of a particle, and the relative distance from"
     " its edge. Regions with a probability above {threshold:.3g} are {polarity} particles. Touching particles were"
@@ -283,6 +287,7 @@ TASK = Task(
     ),
     panels=("image", "segmentation", "doubts", "histogram"),
     screened=True,
+    granulometry=Granulometry(WHY),
     golden=golden,
     method=METHOD,
     table="particles",

@@ -13,6 +13,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.tasks.base import Decoded
 from tests.tasks.kinds import micrograph_of
 
 TASK = tasks.find("fibres")
@@ -26,6 +27,7 @@ def analysed(
     bare: int = 0,
     by_hand: int = 0,
     faint: int | None = None,
+    nm_per_pixel: float | None = 10.0,
     **card: str,
 ):
     """bare: the number of what has the grey of the ground. by_hand: of what a person drew."""
@@ -40,11 +42,12 @@ def analysed(
         TASK.class_names,
         np.full(count, np.nan, np.float32),
         len(labels),
-        Provenance(micrograph.sha256, "fibres", card={"title": "Fibres", **card}),
+        Provenance(micrograph.sha256, "fibres", card={"name": "fibres", "title": "Fibres", **card}),
         by_hand=frozenset({by_hand} - {0}),
     )
     settings = AnalysisSettings.of("fibres", faint_limit=faint)
-    settings = settings.with_(calibration=Calibration.of_pixel(10.0, typed="10"))
+    if nm_per_pixel:
+        settings = settings.with_(calibration=Calibration.of_pixel(nm_per_pixel, typed=f"{nm_per_pixel:g}"))
     return pipeline.measure(micrograph, found, settings)
 
 
@@ -163,10 +166,19 @@ def test_no_fibres_is_a_sentence():
     assert done.quantities["fibres"].value is None and any("No fibres were found" in flag.text for flag in done.flags)
 
 
-def test_a_mat_is_plausible_and_discs_and_rods_are_not():
-    mat = bars((20, 24, 0, 220), (60, 64, 0, 220), (100, 104, 0, 220), (0, 160, 50, 54)) > 0
-    discs = sum(np.hypot(ROWS - row, COLUMNS - column) < 24 for row in (40, 110) for column in (40, 110, 180)) > 0
-    assert TASK.plausible(mat) and TASK.plausible(~mat) and not TASK.plausible(discs)
+def test_a_mat_is_plausible_and_discs_rods_and_specks_are_not():
+    def plausible(labels: np.ndarray, *classes: int) -> bool:
+        return TASK.plausible(Decoded(labels, np.zeros(len(classes), np.float32), np.array(classes, np.int32)))
+
+    mat = bars((20, 24, 0, 220), (60, 64, 0, 220), (100, 104, 0, 220), (0, 160, 50, 54))
+    discs = bars()
+    for number, (row, column) in enumerate(((40, 40), (40, 110), (110, 180)), start=1):
+        discs[np.hypot(ROWS - row, COLUMNS - column) < 24] = number
+    rods = bars((20, 30, 10, 60), (60, 70, 10, 60), (100, 110, 10, 60))
+    assert plausible(mat, 0, 0, 0, 0) and not plausible(mat, 0, 1, 1, 1)
+    assert not plausible(discs, 0, 0, 0) and not plausible(rods, 0, 0, 0)
+    scratches = bars((20, 28, 0, 220), (60, 68, 0, 220))
+    assert not plausible(bars((20, 22, 0, 220)), 0) and not plausible(scratches, 0, 0) and not plausible(bars())
 
 
 def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():
@@ -189,4 +201,4 @@ def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():
 
 def test_thin_fibres_get_a_warning():
     done = analysed(bars((20, 24, 10, 200), (60, 64, 10, 200)))
-    assert any(flag.doubt and "under 6 px" in flag.text for flag in done.flags)
+    assert any(flag.doubt and "of 10 px or more" in flag.text for flag in done.flags)

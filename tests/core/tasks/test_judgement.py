@@ -54,6 +54,18 @@ def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():
     assert any(note.text.startswith("1 of 2 images ") for note in notes)
 
 
+def test_what_another_model_recognised_is_said_beside_sure_outlines():
+    fibres = {"model": "fibres", "title": "Fibres", "task": "fibres", "recognised": True}
+    sure = {"expected": 0.9, "card": CALIBRATED}
+    made = measured(segmentation_of(squares(12), resembles=fibres, **sure))
+    assert made.table.kept.all()
+    assert [flag.short for flag in made.flags if flag.doubt] == ["Looks like the images of another model"]
+    by_texture = measured(segmentation_of(squares(12), resembles=STEEL, **sure))
+    assert not any("another model" in flag.short for flag in by_texture.flags)
+    few = measured(segmentation_of(squares(), resembles=fibres))
+    assert not few.table.kept.any()
+
+
 def test_who_knows_better_has_them_measured():
     made = measured(segmentation_of(squares(), resembles=STEEL), measure_unlike=True)
     assert made.quantities["median"].value == pytest.approx(32, rel=0.1) and made.table.kept.all()

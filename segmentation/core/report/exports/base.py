@@ -30,7 +30,7 @@ class Export:
     the task's table; the other {words} of `worded` say what the file holds of this kind of analysis.
     write(context, path): writes the file of a core.report.context.Context; raises what the disk raises.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
-    screened: whether only kinds of analysis whose objects are screened as nanomaterials have the file.
+    granulometry: whether only kinds of analysis with the form of OECD TG 125 have the file.
     of_objects: whether only kinds of analysis that find objects have the file.
     for_the_page: whether it is only shown on the page, not to be taken away. stored: whether it is written with every
     result of an image; the others are written when one of them is asked for. turn: FIRST for what answers the question,
@@ -46,7 +46,7 @@ class Export:
     sample: str = ""
     image_classes: str = ""
     panel: str = ""
-    screened: bool = False
+    granulometry: bool = False
     for_the_page: bool = False
     of_objects: bool = False
     stored: bool = False
@@ -57,7 +57,7 @@ class Export:
         has_panel = not self.panel or self.panel in task.panels
         if self.of_objects and task.semantic:
             return False
-        return bool(self.holds(of)) and has_panel and (task.screened or not self.screened)
+        return bool(self.holds(of)) and has_panel and (task.granulometry is not None or not self.granulometry)
 
     @property
     def group(self) -> str:

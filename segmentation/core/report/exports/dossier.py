@@ -33,7 +33,14 @@ CITE = "how to cite DeepSegm, BibTeX"
 STUDY = "the granulometry study as AMBIT, eNanoMapper and pyambit read it"
 EXPORTS = (
     Export(
-        FORM, "OECD TG 125 form, JSON", "application/json", 182, _write_form, image=HOLDS, sample=HOLDS, screened=True
+        FORM,
+        "OECD TG 125 form, JSON",
+        "application/json",
+        182,
+        _write_form,
+        image=HOLDS,
+        sample=HOLDS,
+        granulometry=True,
     ),
     Export(
         "endpoint-record.json",
@@ -43,7 +50,7 @@ EXPORTS = (
         _write_record,
         image=STUDY,
         sample=STUDY,
-        screened=True,
+        granulometry=True,
     ),
     Export(
         "citation.bib",

@@ -91,6 +91,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     if task.parted and descriptor_columns:
         for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR), strict=True):
             particle |= {"colour": f"#{colour.tobytes().hex()}"} if particle["kept"] else {}
+        for particle, direction in zip(particles, _short(table["direction"]), strict=True):
+            particle["direction"] = direction
     if task.semantic:
         for particle, number in zip(particles, used.classes.tolist(), strict=True):
             particle["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"

@@ -34,6 +34,7 @@ from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.tasks import find
 from segmentation.core.typed import read_settings
 from tests.core.builders import make_analysis, refound, renamed
+from tests.core.tasks.test_fibres import analysed, bars
 
 pytestmark = pytest.mark.usefixtures("coarse")
 WRITE = figure.write
@@ -328,11 +329,62 @@ def test_every_file_names_the_version(of, request):
     assert silent == {"result.schema.json"}
 
 
-def test_only_kinds_that_are_screened_have_a_dossier():
-    for name in ("oecd-tg125.json", "endpoint-record.json"):
-        assert name in exports.listed("image", find("particles")) and name not in exports.listed(
-            "image", find("grains")
+@pytest.fixture(scope="module")
+def fibres():
+    """Nine fibres at 500 nm a pixel, of which eight have both ends in view."""
+    labels = bars(*((4 + 16 * k, 8 + 16 * k + k % 3, 10, 60 + 10 * k) for k in range(8)), (150, 160, 0, 220))
+    return typed(analysed(labels, nm_per_pixel=500.0))
+
+
+class TestFibres:
+    """TG 125 asks for diameter and length of each fibre."""
+
+    def test_the_form_has_diameters_and_lengths(self, fibres):
+        said = entries(SampleAnalysis.of(fibres))
+        assert said["Fibres counted"].value == "9; 0 left out"
+        assert said["Particles spherical, or fibres (the guideline has methods for these)"].value == "Fibres"
+        assert float(said["D50 (95 % interval)"].value.split()[0]) == pytest.approx(
+            fibres.statistics.median / 1000, rel=0.01
         )
+        numbers = {entry.name: entry for entry in Summary.of(SampleAnalysis.of(fibres)).quantities}
+        assert said["Mean length (95 % interval)"].value == numbers["fibre_length_mean"].words
+        assert said["WHO fibres (95 % interval)"].value == numbers["who_fibres"].words != "0"
+        assert fibres.quantities["who_fibres"].value > 0
+        assert said["Fibres with both ends in view"].value == "8"
+        assert "objects.csv" in said["Also measured"].value and "Fibre length" in said["Also measured"].value
+        assert not any("nano" in title or "1 to 100 nm" in title for title in said)
+        assert all(item.value or item.source == "laboratory" for item in said.values())
+
+    def test_without_scale_and_without_lengths_nothing_is_made_up(self):
+        said = entries(SampleAnalysis.of(analysed(bars((20, 30, 0, 220), (60, 70, 0, 220)), nm_per_pixel=None)))
+        assert said["WHO fibres"].value == said["Mean length"].value == "not known: see the warnings"
+        assert said["Median: total uncertainty"].value == "not known: there is no budget for fibres"
+
+    def test_pyambit_reads_the_record_and_writes_the_same_again(self, fibres):
+        read = Substances(**json.loads(json.dumps(json_value(record(SampleAnalysis.of(fibres), FILING)))))
+        assert Substances(**json.loads(json.dumps(read.model_dump()))).substance == read.substance
+        (study,) = read.substance[0].study
+        effects = {each.endpoint: each for each in study.effects}
+        assert effects["PARTICLE SIZE.D50"].result.loValue == fibres.statistics.median
+        for endpoint, name in (("MEAN LENGTH", "fibre_length_mean"), ("WHO FIBRES", "who_fibres")):
+            number, effect = fibres.quantities[name], effects[endpoint]
+            ends = effect.conditions["INTERVAL_95"]
+            assert (effect.result.loValue, ends.loValue, ends.upValue) == (number.value, number.low, number.high)
+        assert effects["MEAN LENGTH"].result.unit == "nm" and "FRACTION FROM 1 TO 100 NM" not in effects
+        assert study.parameters["FIBRES_COUNTED"].loValue == 9 and study.interpretationResult == ""
+
+    def test_several_images_are_one_study(self, fibres):
+        sample = combine("lot", [Member.of(fibres), Member.of(renamed(fibres, "b.tif"))])
+        said = entries(sample)
+        assert said["Fibres counted"].value == "18; 0 left out" and said["Mean length"].value.endswith("µm")
+        (study,) = Substances(**json_value(record(sample, FILING))).substance[0].study
+        assert {"PARTICLE SIZE.MEAN", "WHO FIBRES"} <= {each.endpoint for each in study.effects}
+
+
+def test_only_particles_and_fibres_have_a_dossier():
+    for name in ("oecd-tg125.json", "endpoint-record.json"):
+        assert all(name in exports.listed("image", find(kind)) for kind in ("particles", "fibres"))
+        assert name not in exports.listed("image", find("grains"))
     assert "notebook.eln" in exports.listed("sample", find("grains"))
     assert exports.content_types()[".eln"] == "application/vnd.eln+zip"
 
