@@ -197,7 +197,7 @@ def test_every_export_applies_or_declines_and_the_figure_is_whole(kind, golden, 
     left_out = [each for each in exports.every() if each.image and each.worded("image", kind.task).name not in listed]
     assert all(
         (each.panel and each.panel not in kind.task.panels)
-        or (each.screened and not kind.task.screened)
+        or (each.granulometry and kind.task.granulometry is None)
         or (each.of_objects and kind.task.semantic)
         for each in left_out
     )

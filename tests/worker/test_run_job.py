@@ -27,7 +27,7 @@ from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownMod
 from segmentation.models import ExportJob, Job, Superseded
 from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
 from tests.conftest import picture
-from worker import inspection, tasks
+from worker import heartbeat, inspection, tasks
 from worker.failures import BROKEN
 from worker.fetching import GONE
 from worker.tasks import give_back, run_job
@@ -84,6 +84,7 @@ def test_all_files_are_written_in_an_idle_moment_before_anybody_asks(
         return written_all(found, folder, stored_only=stored_only, **more)
 
     monkeypatch.setattr(tasks, "_do_idle", DO_IDLE)
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", -1)
     monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", busy)
     run_job(str(job.pk))
     assert job.artifacts.filter(name="figure.png").count() == written

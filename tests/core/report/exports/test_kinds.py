@@ -48,6 +48,7 @@ def phases(monkeypatch):
         panels=("image", "classes", "doubts", "quantities"),
         method="Pixels were told apart by {way}.",
         screened=False,
+        granulometry=None,
     )
     monkeypatch.setitem(tasks._added, task.name, task)
     made = refound(make_analysis(6), card=CARD, way="brightness")
