@@ -40,6 +40,9 @@ Progress = Callable[[str, float], None]
 BETTER = 1.1  # times the worth of the first reading that another one needs
 COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
 MIDDLE = 1024  # px of the middle in which models of other kinds look for theirs
+# Outlines, and their mean chance of being right, from which on they do not look: of 16 mats of fibres (`python -m
+# tests.accuracy advice`) that the model of particles fills with as many, the mean chance is 0.86 at most.
+MANY, SURE = 20, 0.9
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
@@ -181,12 +184,13 @@ class Search:
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
             decoded = task.decode(maps, grey, view, card, requested)
+        is_sure = len(decoded.confidence) >= MANY and decoded.used.get("expected", 0.0) >= SURE
         is_near = ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
         if is_near:
             likely, unfamiliar = [], False
         if task.plausible is not always and task.plausible(decoded):
             likely, unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
-        plausible = iter(()) if is_near else self._plausible(card, likely)
+        plausible = iter(()) if is_near else self._plausible(card, likely, others_look=self.others_look and not is_sure)
         near = (kind for kind in plausible if relative_distance(as_shown(self.picture, "bright"), 1.0, kind) <= UNLIKE)
         if resembled := next(near, None):
             kind = tasks.find(resembled.task)
@@ -203,12 +207,13 @@ class Search:
         kept_maps = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
         return _segmentation(self.micrograph, task, self.requested, card, view, self.rows, decoded, kept_maps)
 
-    def _plausible(self, card: ModelCard, likely: Sequence[ModelCard]) -> Iterator[ModelCard]:
+    def _plausible(self, card: ModelCard, likely: Sequence[ModelCard], *, others_look: bool) -> Iterator[ModelCard]:
         """The likely cards and, unless the picture looks clearly like the images of `card`, those that recognise their
-        kind; the likeliest first."""
+        kind; the likeliest first. others_look: whether these look at the picture; beside many sure outlines they need
+        not."""
         others = [kind for kind in likely if tasks.find(kind.task).plausible is always]
         looking = [kind for kind in cards.available() if tasks.find(kind.task).plausible is not always]
-        looking = [kind for kind in known_of(looking) if self.others_look and kind.task != self.task.name]
+        looking = [kind for kind in known_of(looking) if others_look and kind.task != self.task.name]
         is_known = self.picture.any() and bool(known_of([card]))
         near = [kind for kind in looking if is_known and not clearly_of(self.picture, card, [kind])]
         ranked = nearest(self.picture, [*others, *near])
