@@ -10,9 +10,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # (250); EMD files (370); unresolved contacts (120); files of samples and of other kinds than particles that agree with
 # their pages (120); bare ground and lines that are no fibres (25); questions about a contradicted scale, and a late
 # answer to them (130); fibres of a sample measured together, and one place that says what intervals include (40);
-# files that are replaced while they are read (15); numbers of samples that agree in every file (87), less what is in
-# tables now.
-MOST = 69_648
+# files that are replaced while they are read (15); numbers of samples that agree in every file (87); fibres recognised
+# among particles, and their form for regulators (101); scales that real files point to (25). What an audit of the whole
+# house named as still double was about 1,000 more; beyond that lines go only with what they do.
+MOST = 69_655
 
 
 def test_lines_outside_tests_stay_below_the_number_reached():

@@ -235,9 +235,9 @@ class SampleAnalysis:
 
     @property
     def extent(self) -> str:
-        """How many images and objects the numbers include: "3 images, 1,024 grains counted"."""
+        """How many images and objects the numbers include: "3 images, 1,024 grains"; of particles those counted."""
         counts = [count for image, _ in self.counted if (count := image.counts[0]) is not None]
-        counted_words = f", {sum(counts):,} {self.task.things} counted" if counts else ""
+        counted_words = f", {sum(counts):,} {self.task.things}{' counted' * self.task.screened}" if counts else ""
         return f"{len(self.counted)} image{'' if len(self.counted) == 1 else 's'}{counted_words}"
 
     @property

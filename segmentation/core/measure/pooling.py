@@ -233,6 +233,9 @@ def between_images(sizes: WeightedSizes) -> Between | None:
     among = float((counts * (means - logs.mean()) ** 2).sum()) / (len(counts) - 1)
     typical = (len(logs) - (counts**2).sum() / len(logs)) / (len(counts) - 1)
     variance = max((among - within) / float(typical), 0.0)
+    medians = [
+        quantile(sizes.size[image == of], sizes.weights["number"][image == of], 0.5) for of in range(len(counts))
+    ]
     total = variance + within
     share = variance / total if total > 0 else 0.0
     p = (
@@ -240,4 +243,4 @@ def between_images(sizes: WeightedSizes) -> Between | None:
         if within > 0
         else float(among == 0)
     )
-    return {"variance": variance, "sd": sqrt(variance), "share": share, "p": p, "times": float(np.exp(np.ptp(means)))}
+    return {"variance": variance, "sd": sqrt(variance), "share": share, "p": p, "times": max(medians) / min(medians)}

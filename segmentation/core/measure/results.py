@@ -285,7 +285,7 @@ class Between(TypedDict):
     sd: float
     share: Annotated[float, meaning("of the total variance")]
     p: NotRequired[Annotated[float, meaning("chance that equal images look at least as different")]]
-    times: NotRequired[Annotated[float, meaning("largest by smallest geometric mean of an image")]]
+    times: NotRequired[Annotated[float, meaning("largest by smallest median of an image")]]
 
 
 class ImageRow(TypedDict):

@@ -168,9 +168,12 @@ def measure(
     measures = {
         "area_fraction": with_interval(fractions, counts, 1.0),
         "boundary_density": with_interval(boundary_density, counts),
-        "mean_intercept": within(with_interval(mean_intercept, counts), max(classes.shape)),
-        "mean_free_path": within(with_interval(mean_free_path, counts), max(classes.shape)),
     }
+    lengths = with_interval(mean_intercept, counts), with_interval(mean_free_path, counts)
+    longest = max(classes.shape)  # beyond it the image shows too few boundaries for both
+    is_seen = [all((length.value or 0.0) <= longest for length in pair) for pair in zip(*lengths, strict=True)]
+    for name, every in zip(("mean_intercept", "mean_free_path"), lengths, strict=True):
+        measures[name] = [length if seen else Value(None) for length, seen in zip(every, is_seen, strict=True)]
     reported = bool(len(segmentation)) and not withheld(segmentation, settings)
     values = {
         of_class(figure, name): _calibrated(figure, value, calibration) if reported else Value(None)
@@ -182,11 +185,6 @@ def measure(
         figures = {name: np.full(len(table), np.nan) for name, cell in table.columns.items() if cell.dtype.kind == "f"}
         table = replace(without_numbers(table), columns={**without_numbers(table).columns, **figures})
     return Measured(table, None, values, tuple(_flags(segmentation, settings)))
-
-
-def within(lengths: Sequence[Value], longest: int) -> list[Value]:
-    """The lengths, without those that are longer than the image: it shows too few boundaries for them."""
-    return [Value(None) if (length.value or 0.0) > longest else length for length in lengths]
 
 
 def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
@@ -237,7 +235,9 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
         if figure in ("mean_intercept", "mean_free_path"):
             share, rim = (values[of_class(measure, class_name)] for measure in ("area_fraction", "boundary_density"))
             part = share if figure == "mean_intercept" or share is None else 1 - share
-            values[name] = np.pi * part / rim if part and rim else None
+            length = np.pi * part / rim if part and rim else None
+            longest = max((value for field in fields if (value := field.values[name]) is not None), default=0.0)
+            values[name] = length if length and length <= longest * (1 + 1e-9) else None  # else no image shows it
     return values
 
 
