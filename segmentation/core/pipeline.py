@@ -40,9 +40,9 @@ Progress = Callable[[str, float], None]
 BETTER = 1.1  # times the worth of the first reading that another one needs
 COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
 MIDDLE = 1024  # px of the middle in which models of other kinds look for theirs
-# Outlines, and their mean chance of being right, from which on they do not look: of 16 mats of fibres (`python -m
-# tests.accuracy advice`) that the model of particles fills with as many, the mean chance is 0.86 at most.
-MANY, SURE = 20, 0.9
+# Outlines, and their mean chance of being right, from which on they do not look: where the model of particles finds as
+# many in a mat of fibres (80 mats of 6 to 20 px, seeds that set no other limit), the chance is 0.92 at most.
+MANY, SURE = 20, 0.95
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
