@@ -232,8 +232,8 @@ class ChartedSummary(Summary):
     @property
     def further_listed(self) -> list[Entry]:
         """Of these, what the first screen does not show."""
-        shown = {entry.name for entry in self.leading}
-        return [entry for entry in self.further if entry.name not in shown]
+        headlines = {entry.name for entry in self.leading}
+        return [entry for entry in self.further if entry.name not in headlines]
 
     @property
     def convergence(self) -> Convergence | None:

@@ -63,7 +63,7 @@ def models(request: HttpRequest) -> HttpResponse:
     """Every model that can be chosen, by what it measures."""
     titles, kinds = {task.name: task.title for task in tasks.every()}, dict[str, list[cards.ModelCard]]()
     here: list[cards.ModelCard] = []
-    with suppress(OSError, ValueError):  # of a released card, of which the system checks tell
+    with suppress(OSError, ValueError):  # the system checks report a damaged card
         here = offered(request.user)
     trained_models = trained([card.name for card in here])
     for card in here:

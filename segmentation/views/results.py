@@ -70,7 +70,7 @@ def results(request: HttpRequest) -> HttpResponse:
     versions = _mine(request).filter(micrograph__in=images).exclude(pk__in=newest)
     older = Counter(versions.order_by().values_list("micrograph", flat=True))
     page_cards = cards([(kind, pk) for kind, pk, *_ in page], older)
-    # Of images for single analyses: those that are being unpacked, or that left something out.
+    # Archives of single images that are being unpacked, or from which something was left out.
     every = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
     archives = [
         archive

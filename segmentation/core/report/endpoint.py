@@ -113,8 +113,8 @@ def _effects(sample: SampleAnalysis, statistics: Statistics) -> Iterator[dict[st
     `errorValue` is left empty: one number for both sides would contradict an interval whose ends are not as far
     away."""
     figures = {endpoint: Entry.of(name, statistics.value(name)) for name, endpoint in ENDPOINTS.items()}
-    own = {} if sample.task.screened else sample.quantities
-    others = [Entry.of(name, value) for name, value in own.items() if name not in sample.task.figures]
+    quantities = {} if sample.task.screened else sample.quantities
+    others = [Entry.of(name, value) for name, value in quantities.items() if name not in sample.task.figures]
     for endpoint, entry in (figures | {entry.term.upper(): entry for entry in others}).items():
         number, fraction = entry.reported, entry.kind == "fraction"
         times, unit = (100.0, "%") if fraction else (1.0, number.unit)

@@ -130,7 +130,7 @@ def instrument_words(calibration: Calibration) -> str:
 
 def rounding_words(calibration: Calibration) -> str:
     """How exactly the pixel size is known by reading or typing alone: "± 2 %"; "" if that is unknown. The error of a
-    rounded number is uniform, that of a measured line normal."""
+    rounded number is uniform. The error of a measured line is normal."""
     coverage = Z95 if calibration.source in MEASURED else UNIFORM
     return _doubt_words(calibration.relative_uncertainty, coverage) if calibration.relative_uncertainty else ""
 

@@ -171,9 +171,9 @@ def measure(
     }
     lengths = with_interval(mean_intercept, counts), with_interval(mean_free_path, counts)
     longest = max(classes.shape)  # beyond it the image shows too few boundaries for both
-    is_seen = [all((length.value or 0.0) <= longest for length in pair) for pair in zip(*lengths, strict=True)]
+    fits = [all((length.value or 0.0) <= longest for length in pair) for pair in zip(*lengths, strict=True)]
     for name, every in zip(("mean_intercept", "mean_free_path"), lengths, strict=True):
-        measures[name] = [length if seen else Value(None) for length, seen in zip(every, is_seen, strict=True)]
+        measures[name] = [length if is_short else Value(None) for length, is_short in zip(every, fits, strict=True)]
     reported = bool(len(segmentation)) and not withheld(segmentation, settings)
     values = {
         of_class(figure, name): _calibrated(figure, value, calibration) if reported else Value(None)

@@ -1,5 +1,5 @@
-"""What the commands of the laboratory share: what cannot be done is said in a sentence, progress is seen at once. Of
-those that run a model over images with truth: options, the card, the images."""
+"""What the commands of the laboratory share: errors in one sentence, progress at once; and the options, card and images
+of commands that run a model over images with truth."""
 
 from __future__ import annotations
 

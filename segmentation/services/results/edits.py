@@ -136,7 +136,7 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
         raise Refused(NOT_MEASURED, 409)
     if (objects := tables.objects_of(job)) is None:
         raise Refused(NO_OUTLINES, 409)
-    places = {row["id"]: place for place, row in enumerate(objects)}
+    places = {row["id"]: index for index, row in enumerate(objects)}
     if missing := [number for number in ids if number not in places]:
         sentence = NOT_MEASURED_YET if missing[0] in standing else "There is no object {number}."
         raise Refused(sentence.format(number=missing[0]), 422)
