@@ -92,7 +92,7 @@ def combine(
         SampleImage(title, image.sha256, image.member, excluded=image.reason)
         for title, image in zip(names[len(members) :], left_out, strict=True)
     ]
-    notes = notes_on(tables, excluded, task.things)
+    notes = notes_on(tables, excluded, task.things, task.screened)
     sample = SampleAnalysis(
         name,
         tuple(members),

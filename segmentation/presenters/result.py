@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json, warned
 from ..core.labels.options import MOSTLY
+from ..core.measure.bins import LEAST_BARS
 from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
-from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
 from ..core.measure.results import Statistics
 from ..core.micrograph.crosscheck import Source
@@ -168,7 +168,7 @@ class Result(ChartedSummary):
     @property
     def has_curves(self) -> bool:
         """Whether there are enough particles for a histogram; of fewer the table says it all."""
-        return self.kept >= LEAST
+        return self.kept >= LEAST_BARS
 
     @property
     def kept_words(self) -> str:

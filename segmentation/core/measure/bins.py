@@ -15,6 +15,7 @@ FEWEST = 8
 MOST = 60
 MANY = 1000
 ROUND = (1.0, 2.0, 2.5, 5.0)
+LEAST_BARS = 10  # sizes; fewer are better told one by one than drawn
 MOST_TYPED = 500  # bars; narrower ones could not be distinguished
 WHOLE = 1e-9  # tolerance within which a size lies on a bin's edge
 FARTHEST = 2.0**53  # places of bins; beyond it neighbours are the same number

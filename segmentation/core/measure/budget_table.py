@@ -39,4 +39,7 @@ def ends_words(budget: Mapping[str, Any], things: str) -> str:
 
 def uncertainty_words(value: float | None, answer: str = "median") -> str:
     """A standard uncertainty in words: of the median in per cent of it, of the fraction in percentage points."""
-    return NOT_KNOWN if value is None else f"{100 * value:.1f} {'%' if answer == 'median' else 'points'}"
+    if value is None:
+        return NOT_KNOWN
+    unit = "%" if answer == "median" else "points"
+    return f"over 100 {unit}" if value > 1 else f"{100 * value:.1f} {unit}"

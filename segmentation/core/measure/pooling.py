@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
-from math import exp, log, sqrt
+from math import exp, inf, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from ..micrograph.types import Calibration
 from .budget import Evidence
 from .convergence import converge_by_image
 from .distribution import Edge, Floats, WeightedSizes, quantile
+from .filters import RESOLVED_PX
 from .fitting import chance_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
 from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatistics, Statistics
@@ -125,8 +126,12 @@ def _obstacle(chosen: Sequence[Table], excluded: Sequence[str]) -> Flag | None:
     return None
 
 
-def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str) -> list[Flag]:
-    """Warnings about the scales of the pooled images and about images that are not pooled; the first image is 1."""
+def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, screened: bool = True) -> list[Flag]:
+    """Warnings about the scales of the pooled images and about images that are not pooled; the first image is 1.
+
+    Different magnifications put the sizes of particles (screened) in doubt where the coarsest image cannot show those
+    of another one.
+    """
     if all(excluded):
         text = "There are no numbers, because no image counts. The reasons are with the images."  # as on the page
         return [Flag.doubtful(text, "No numbers: no image counts", ids=tuple(range(1, len(tables) + 1)))]
@@ -139,15 +144,18 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str) -> l
         text = f"{images} {do} not count: {WHY[reason]}{MORE.get(reason, '')}."
         notes.append(Flag(text, f"{images} not counted: {WHY[reason]}", ids=ids))
     if not pixels and len(chosen) > 1:
-        text = "No image has a scale, so sizes are in pixels. Take images of one magnification together."
-        notes.append(Flag(text, "Sizes in pixels: all images at one magnification?"))
+        text = "No image has a scale, so sizes are in pixels. They can be compared only if all have one magnification."
+        notes.append(Flag.doubtful(text, "Sizes in pixels: all images at one magnification?"))
     if pixels and max(pixels) > ALIKE * min(pixels):
         text = (
             f"The images have {min(pixels):.4g} to {max(pixels):.4g} nm per pixel. The coarser ones show fewer small"
             f" {things}."
         )
         coarse = tuple(n for n, table in chosen.items() if (table.nm_per_pixel or 0.0) > ALIKE * min(pixels))
-        notes.append(Flag(text, "Images of different magnification", ids=coarse))
+        nonempty = [table for table in chosen.values() if screened and table.kept.any()]
+        medians = [np.median(table.length("min_feret")[table.kept]) for table in nonempty]
+        invisible = min(medians, default=inf) < RESOLVED_PX * max(pixels)
+        notes.append(Flag(text, "Images of different magnification", doubt=invisible, ids=coarse))
     empty = tuple(number for number, table in chosen.items() if not table.kept.any())
     if empty:
         of = f"{len(empty)} of {len(chosen)} images"

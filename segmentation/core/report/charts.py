@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ..measure.bins import NANO_NM, Histogram, auto_edges, histogram
+from ..measure.bins import LEAST_BARS, NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import WeightedSizes
-from ..measure.fitting import LEAST, density, unfit
+from ..measure.fitting import density, unfit
 from ..measure.quantities import significant
 from ..measure.results import Statistics
 from ..sample import SampleAnalysis
@@ -66,7 +66,7 @@ class Distribution:
     @property
     def few(self) -> bool:
         """Whether the sizes themselves say more than curves."""
-        return len(self.sizes) < LEAST
+        return len(self.sizes) < LEAST_BARS
 
     @property
     def title(self) -> str:
@@ -80,10 +80,10 @@ class Distribution:
         """A figure by number as the page writes it, without unit."""
         return Entry.of(name, self.statistics.value(name)).value
 
-    @property
-    def nano(self) -> float:
-        """100 nm in the unit of the sizes."""
-        return NANO_NM * nanometre_in(self.statistics.unit)
+    def is_nano_shown(self, ax: Axes) -> bool:
+        """Whether the chart marks 100 nm: sizes are in nm, and the axis reaches it."""
+        low, high = ax.get_xlim()
+        return self.statistics.fraction_100nm is not None and self.statistics.unit == "nm" and low < NANO_NM < high
 
     @property
     def size_words(self) -> str:
@@ -181,9 +181,9 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
         value = getattr(statistics, name) or 0.0
         how: dict[str, Any] = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": style}
         ax.axvline(value, ymax=UNDER_LEGEND, label=f"{name} {distribution.by_number(name)}", **how)
-    if statistics.fraction_100nm is not None and ax.get_xlim()[0] < distribution.nano < ax.get_xlim()[1]:
+    if distribution.is_nano_shown(ax):
         how = {"color": sheet.colour(INK), "linewidth": 1.2, "linestyle": "dotted"}
-        ax.axvline(distribution.nano, ymax=UNDER_LEGEND, label="100 nm", **how)
+        ax.axvline(NANO_NM, ymax=UNDER_LEGEND, label="100 nm", **how)
     if statistics.fit is not None and not unfit(statistics.fit):
         size = np.linspace(max(ax.get_xlim()[0], 1e-3 * bars.edges[-1]), bars.edges[-1], 300)
         expected = density(size, statistics.fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
@@ -226,8 +226,8 @@ def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
         )
     ax.set_ylim(0, 1)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    if distribution.statistics.fraction_100nm is not None and ax.get_xlim()[0] < distribution.nano < ax.get_xlim()[1]:
-        ax.axvline(distribution.nano, color=INK, linestyle="dotted", linewidth=1)
+    if distribution.is_nano_shown(ax):
+        ax.axvline(NANO_NM, color=INK, linestyle="dotted", linewidth=1)
     ax.legend(frameon=False, fontsize=sheet_of(ax).font, loc="lower right", handlelength=2.4)
 
 

@@ -42,7 +42,7 @@ class Entry:
     interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
     what stands below it. holds: what its interval includes, "" without one; `includes` is what people read.
     parts: what its total uncertainty consists of.
-    group: of a table of all numbers.
+    group: of a table of all numbers. has_ends: whether its ends are shown; its digits follow them all the same.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Entry:
     holds: str = ""
     parts: Sequence[tuple[str, str, int]] = ()
     group: str = ""
+    has_ends: bool = True
 
     @classmethod
     def of(cls, name: str, value: Value, **more: Any) -> Entry:
@@ -99,7 +100,9 @@ class Entry:
 
     @property
     def ends(self) -> str:
-        """Such as "148–163": with all that is known, else as `counting`; "" where there is none."""
+        """Such as "148–163": with all that is known, else as `counting`; "" where there is none, or it is not shown."""
+        if not self.has_ends:
+            return ""
         return interval_words(*self.total, self._end) if self.total else self.counting
 
     @property

@@ -160,14 +160,15 @@ class Summary:
 
     @property
     def leading(self) -> list[Entry]:
-        """At most three of them: the first, the median and the last; of classes four of the first measure.
+        """At most three of them: the first, the median and the last; of classes four fractions or three others.
         Where some of the objects have no size, the first says how many have one."""
         quantities = self.known_quantities
         if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
             quantities[0] = replace(quantities[0], below=f"{self.kept:,} of them have a size")
         if quantities and OF in quantities[0].name:
             measure = quantities[0].name.partition("_")[0]
-            return [quantity for quantity in quantities if quantity.name.startswith(measure)][:4]
+            most = 4 if quantities[0].kind == "fraction" else 3
+            return [quantity for quantity in quantities if quantity.name.startswith(measure)][:most]
         if len(quantities) <= 3:
             return quantities
         median = next((quantity for quantity in quantities[1:-1] if quantity.name.endswith("_median")), quantities[1])
@@ -216,10 +217,7 @@ class Summary:
         sizes = self.sizes
         if not any(entry.total for entry in sizes):
             return sizes
-        return [
-            entry if entry.total else replace(entry, number=replace(entry.number, low=None, high=None), holds="")
-            for entry in sizes
-        ]
+        return [entry if entry.total else replace(entry, has_ends=False, holds="") for entry in sizes]
 
     def by_number(self, name: str) -> Entry:
         """A figure by number, with its range by all that is known, where that is known."""
@@ -449,7 +447,8 @@ class Summary:
             return f"There are too few {self.things} to predict how many would bring the median to {aim}."
         if more <= 0:
             return f"{self.kept:,} {self.things} are enough for the median to {aim}."
-        return f"About {round(more, 2 - len(str(more))):,} more {self.things} would bring the median to {aim}."
+        things = self.thing if more == 1 else self.things
+        return f"About {round(more, 2 - len(str(more))):,} more {things} would bring the median to {aim}."
 
     @property
     def _instead_of_counting(self) -> str:

@@ -176,7 +176,7 @@ def agreement_words(between: Between | None) -> str:
     if between.get("p", 1.0) >= CHANCE:
         return "The typical size differs between images no more than by chance."
     times = between.get("times", exp(between["sd"]))
-    much = f"by a factor of {times:.2g}" if times >= LARGE else f"by {100 * (times - 1):.0f} %"
+    much = f"by a factor of {significant(times, 2)}" if times >= LARGE else f"by {100 * (times - 1):.0f} %"
     return f"The typical size differs {much} between images, more than by chance."
 
 

@@ -54,7 +54,7 @@ for registry in (NUMBERS, COLUMNS):
         registry,
         Quantity(
             LENGTH,
-            "Length read",
+            "Measured length",
             "Length along which the thickness was read; the ends of the layer are left out.",
             1,
             extreme=True,

@@ -71,7 +71,7 @@ def test_the_total_uncertainty_reaches_further_to_one_side_only():
     assert high == high_before
     assert least == least_before
     assert most > most_before
-    assert "up to 30 small particles for 100 counted ones" in rows(told)[HIDDEN]["source"]
+    assert "fewer than 30 small particles for 100 counted ones" in rows(told)[HIDDEN]["source"]
 
 
 def test_images_of_a_sample_share_it_weighted_by_their_particles():

@@ -162,6 +162,13 @@ def test_images_of_unlike_magnification_are_pooled_in_nanometres():
     assert any("1 to 4 nm" in note for note in found.notes)
 
 
+def test_a_coarse_image_puts_the_numbers_in_doubt_only_where_it_cannot_show_the_particles_of_another():
+    fine = images(2, nm_per_pixel=1.0)  # of about 110 nm
+    for coarse, doubt in ((4.0, False), (40.0, True)):
+        flags = together([*fine, *images(2, seed=9, nm_per_pixel=coarse)]).flags
+        assert [flag.doubt for flag in flags if flag.short == "Images of different magnification"] == [doubt]
+
+
 def test_empty_images_count_nothing():
     found = together([*images(3), table_of([], nm_per_pixel=2.0), table_of([5.0], [Reason.FRAME], nm_per_pixel=2.0)])
     found = found.pooled

@@ -60,7 +60,8 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
         numbers = [(f"{names[name]} ({statistics.unit})", number(getattr(statistics, name))) for name in names]
     counts = [sum(int((member.table.kept == kept).sum()) for _, member in sample.counted) for kept in (True, False)]
     weighted = any(edge_of(sample, member) == "weight" for _, member in sample.counted) and bool(sample.task.size)
-    of = f"{counts[0]} counted and {counts[1]} left out" + (f" - {WEIGHTED}" if weighted else "")
+    of = f"{counts[0]} counted and {counts[1]} left out" if sample.task.screened else str(counts[0])
+    of += f" - {WEIGHTED}" if weighted else ""
     if sample.task.semantic:
         of = str(max((len(member.table) for _, member in sample.counted), default=0))
     elif statistics is not None and statistics.n_kept < counts[0]:
