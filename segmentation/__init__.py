@@ -1,3 +1,3 @@
 """DeepSegm's Django app; the science lives in `core`."""
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
