@@ -17,7 +17,6 @@ from ..measure.bootstrap import LEAST
 from ..measure.distribution import Floats, mean_and_deviation, quantiles
 from ..measure.fractions import share_between
 from ..measure.matching import Indices
-from ..measure.quantities import Value
 from ..measure.resampling import REPEATS
 from . import results
 from .agreement import Shared, agree, groups, shared
@@ -81,8 +80,12 @@ def _differences(
         limits = {name: _of_independent(name, first, second) for name in NUMBERS}
         note = results.COUNTS if len(first.images) == len(second.images) == 1 else results.MANY_IMAGES
         notes += [note] if COUNT in first.values else []
-    both = [name for name in NUMBERS if name in first.values and name in second.values]
-    return [_difference(name, first.values[name], second.values[name], limits.get(name)) for name in both]
+    differences = []
+    for name in (name for name in NUMBERS if name in first.values and name in second.values):
+        one, other, (low, high) = first.values[name].value, second.values[name].value, limits.get(name) or (None, None)
+        off = None if one is None or other is None else float(other) - float(one)
+        differences.append(Difference(name=name, first=one, second=other, difference=off, low=low, high=high))
+    return differences
 
 
 def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
@@ -94,13 +97,6 @@ def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
     if len(first.images) > 1 or len(second.images) > 1:
         return None
     return of_difference(counted(int(one.value or 0)), counted(int(other.value or 0)))
-
-
-def _difference(name: str, first: Value, second: Value, limits: Limits | None) -> Difference:
-    is_known = first.value is not None and second.value is not None
-    off = float(second.value) - float(first.value) if is_known else None  # type: ignore[arg-type]
-    low, high = limits or (None, None)
-    return Difference(name=name, first=first.value, second=second.value, difference=off, low=low, high=high)
 
 
 def _paired(

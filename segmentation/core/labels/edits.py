@@ -12,7 +12,7 @@ from math import nan
 
 import numpy as np
 
-from .drawn import Spans, polygon_spans, stroke_spans
+from .drawn import polygon_spans, stroke_spans
 from .geometry import (
     BOUNDARY,
     SMALLEST,
@@ -115,7 +115,7 @@ def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool =
     points = points_of(line, 2)
     ids = [number] if number is not None else []
     if number is None:
-        crossed, _ = now.under(_of(stroke_spans(points, LEAST_RADIUS, now.rows, now.width)))
+        crossed, _ = now.under(runs_of(*stroke_spans(points, LEAST_RADIUS, now.rows, now.width), 0))
         ids = sorted({*crossed[:, 2].tolist()} - {0})
     boxes = now.boxes(ids) if ids else {}
     for led in (False, True):
@@ -287,7 +287,7 @@ def _filled(now: WorkingLabels, polygon: Points | None) -> Runs:
     low, high = points.min(0), points.max(0)
     if (high <= 0).any() or (low >= (now.width, now.rows)).any():
         raise BadEdit("The outline lies outside the image.")
-    return _of(spans)
+    return runs_of(*spans, 0)
 
 
 def _stroked(now: WorkingLabels, points: Points, radius: float) -> Runs:
@@ -297,8 +297,4 @@ def _stroked(now: WorkingLabels, points: Points, radius: float) -> Runs:
     spans = stroke_spans(points_of(points, 1), radius, now.rows, now.width)
     if not len(spans[0]):
         raise BadEdit("The stroke holds no pixel of the image.")
-    return _of(spans)
-
-
-def _of(spans: Spans) -> Runs:
     return runs_of(*spans, 0)

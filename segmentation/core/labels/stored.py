@@ -87,18 +87,16 @@ class StoredMap:
         self._packed = list[bytes]()
 
     def __call__(self, box: Box) -> NDArray[np.uint8]:
-        packed = self._packed = self._packed or self._read()
+        if not self._packed:
+            with _file(self._opens) as data, data.zip.open(f"{self._name}.npy") as member:
+                if _shape(member, np.dtype(np.uint8)) != self._shape:
+                    raise ValueError("the map is not one of the labels")
+                self._packed = [_packed(part) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)]
         top, left, bottom, right = box
         first = top // PACKED
-        raw = b"".join(zlib.decompress(block) for block in packed[first : -(-bottom // PACKED)])
+        raw = b"".join(zlib.decompress(block) for block in self._packed[first : -(-bottom // PACKED)])
         rows = np.frombuffer(raw, np.uint8).reshape(-1, self._shape[1])
         return rows[top - first * PACKED : bottom - first * PACKED, left:right]
-
-    def _read(self) -> list[bytes]:
-        with _file(self._opens) as data, data.zip.open(f"{self._name}.npy") as member:
-            if _shape(member, np.dtype(np.uint8)) != self._shape:
-                raise ValueError("the map is not one of the labels")
-            return [_packed(part) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)]
 
 
 def _packed(part: NDArray[np.uint8]) -> bytes:
