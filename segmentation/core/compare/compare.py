@@ -8,8 +8,6 @@ follows from the intervals of both numbers (`intervals.of_difference`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ..measure.bins import auto_edges
@@ -43,6 +41,11 @@ def compare(first: Side, second: Side) -> Comparison:
         notes = [] if agreement else [NO_LABELS]
     sized = first.sizes is not None and second.sizes is not None
     one, other = first.sizes or NOTHING, second.sizes or NOTHING
+    curves = None
+    if sized and len(one.size) and len(other.size):
+        edges = auto_edges(np.concatenate([one.size, other.size]), first.unit)
+        shares = [np.histogram(of.size, edges, weights=of.weight)[0] / of.weight.sum() for of in (one, other)]
+        curves = Curves(edges=edges.tolist(), first=shares[0].tolist(), second=shares[1].tolist())
     sampled, rng = len(first.images) > 1 or len(second.images) > 1, np.random.default_rng(SEED)
     return Comparison(
         how=how,
@@ -50,7 +53,7 @@ def compare(first: Side, second: Side) -> Comparison:
         unit=first.unit,
         differences=_differences(first, second, how, groups_of, notes),
         distance=distance(one, other, how, first.unit, rng, sampled=sampled) if sized else None,
-        curves=_curves(one, other, first.unit) if sized else None,
+        curves=curves,
         agreement=agreement,
         notes=notes,
     )
@@ -139,12 +142,3 @@ def _numbers(size: Floats, weight: Floats, group: Indices, often: Indices, *, of
         return None
     d10, median, d90 = quantiles(sizes, weights, (0.1, 0.5, 0.9)).tolist()
     return [median, mean, deviation, d10, d90, *([share_between(sizes, weights)] if of_fraction else [])]
-
-
-def _curves(first: Sizes, second: Sizes, unit: str) -> Curves | None:
-    both: Sequence[Sizes] = (first, second)
-    if not all(len(sizes.size) for sizes in both):
-        return None
-    edges = auto_edges(np.concatenate([sizes.size for sizes in both]), unit)
-    shares = [np.histogram(sizes.size, edges, weights=sizes.weight)[0] / sizes.weight.sum() for sizes in both]
-    return Curves(edges=edges.tolist(), first=shares[0].tolist(), second=shares[1].tolist())

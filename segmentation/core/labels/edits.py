@@ -72,8 +72,8 @@ def reviewed(now: WorkingLabels, ids: Sequence[int]) -> Patch:
 
 def reclassify(now: WorkingLabels, ids: Sequence[int], name: str) -> Patch:
     """The objects get the class of this name."""
-    class_index, chosen = _place(now, name), {number: now.objects[number] for number in now.chosen(ids)}
-    new = {number: item._replace(place=class_index, confidence=nan, by_hand=True) for number, item in chosen.items()}
+    class_index = _class_index(now, name)
+    new = {number: now.objects[number].changed()._replace(class_index=class_index) for number in now.chosen(ids)}
     return now.patch_to(no_runs(), new)
 
 
@@ -189,7 +189,7 @@ def given(
     now: WorkingLabels, pixels: Runs, number: int | None = None, *, ground: bool = False, name: str = ""
 ) -> Patch:
     """As `draw`, of these pixels."""
-    class_index = _place(now, name) if name else 0
+    class_index = _class_index(now, name) if name else 0
     if number is None:
         number, item = now.next_id, Object(class_index, nan, True, "")
     else:
@@ -267,7 +267,7 @@ def _all_as(runs: Runs, number: int) -> Runs:
     return runs_of(runs[:, 0], runs[:, 0] + runs[:, 1], number)
 
 
-def _place(now: WorkingLabels, name: str) -> int:
+def _class_index(now: WorkingLabels, name: str) -> int:
     if name not in now.class_names:
         raise BadEdit(f"There is no class {name}; the classes are {', '.join(now.class_names)}.")
     return now.class_names.index(name)
