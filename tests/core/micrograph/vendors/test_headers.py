@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from tifffile import TiffWriter
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.micrograph.vendors.facts import rational_rounding
-from tests.hostile import image, picture, raw_tiff, tiff
+from tests.hostile import image, raw_tiff, tiff
 
 ZEISS, FEI, FEI_SFEG, FEI_XML, TESCAN, FIBICS = 34118, 34682, 34680, 34683, 50431, 51023
 
@@ -155,18 +154,6 @@ def test_fei_tag_without_a_size_hides_no_other(tmp_path: Path, silent: bytes) ->
     assert micrograph.calibration.nm_per_pixel == pytest.approx(3.3724)
     assert micrograph.calibration.detail == "FEI tag 34680, Scan PixelWidth"
     assert micrograph.metadata["detector"] == "LFD"
-
-
-def test_fei_pixels_that_are_not_square(tmp_path: Path) -> None:
-    micrograph = with_tags(tmp_path, {FEI: fei("2e-9", "4e-9")})
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(2)
-    assert re.search(r"not square .*\b2 nm wide.*\b4 nm high", micrograph.notes[0])
-
-
-def test_fei_resized_afterwards(tmp_path: Path) -> None:
-    micrograph = with_tags(tmp_path, {FEI: fei(columns=1536, rows=1024)})
-    assert re.search(r"\b1536 px wide.* 64 px wide", micrograph.notes[0])
-    assert "image_rows" not in micrograph.metadata
 
 
 def test_fei_rows_of_the_image_without_its_bar(tmp_path: Path) -> None:
@@ -354,20 +341,6 @@ def test_every_length_of_ome(tmp_path: Path, unit: str, size: float) -> None:
     path = tmp_path / "a.ome.tif"
     path.write_bytes(tiff(image(), ome=True, metadata=metadata))
     assert read(path).calibration.nm_per_pixel == pytest.approx(10)
-
-
-def test_print_resolution_alone_is_no_calibration(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    for content in (
-        tiff(image(), resolution=(300, 300), resolutionunit="inch"),
-        tiff(image(), resolution=(2.7e6, 2.7e6), resolutionunit="centimeter"),
-        picture(image(), "PNG", dpi=(300, 300)),
-        picture(image(), "JPEG", dpi=(300, 300)),
-    ):
-        path.write_bytes(content)
-        calibration = read(path).calibration
-        assert calibration.nm_per_pixel is None
-        assert calibration.source == "none"
 
 
 @pytest.mark.parametrize("written", ["0 nm", "-5 nm", "nan nm", "1e300 nm", "2 mm", "0.05 fm", "nm", "7.3", "7.3 px"])
