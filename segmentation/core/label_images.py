@@ -91,7 +91,11 @@ def as_labels(
         share = "a side or a corner" if corners else "a side"
         notes.append(f"The mask has no numbers, so each piece of pixels that share {share} is one object.")
         return components(inside, corners=corners)[0], tuple(notes)
-    labels = _dense(numbers, ids)
+    labels = np.zeros(numbers.shape, np.int32)
+    if len(ids):
+        index = np.searchsorted(ids, numbers)
+        is_listed = ids[np.minimum(index, len(ids) - 1)] == numbers
+        labels = np.where(is_listed, index + 1, 0).astype(np.int32)
     if len(ids) and not np.array_equal(ids, np.arange(1, len(ids) + 1)):
         notes.append(f"The labels {ids[0]} to {ids[-1]} have gaps and are numbered 1 to {len(ids)}, in their order.")
     pieces = components(labels, corners=True)[1]
@@ -172,15 +176,6 @@ def _labels_in(numbers: NDArray[Any], background: int) -> NDArray[Any]:
         values = np.unique(numbers)
     chosen: NDArray[Any] = values[(values != background) & ((values > 0) | (background != 0)) & (values >= 0)]
     return chosen
-
-
-def _dense(numbers: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int32]:
-    """The known labels as 1..n, everything else as 0."""
-    if not len(values):
-        return np.zeros(numbers.shape, np.int32)
-    index = np.searchsorted(values, numbers)
-    is_known = values[np.minimum(index, len(values) - 1)] == numbers
-    return np.where(is_known, index + 1, 0).astype(np.int32)
 
 
 def _times(shape: tuple[int, ...]) -> str:

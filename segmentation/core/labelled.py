@@ -27,7 +27,11 @@ def analyse_mask(
     the settings tell. Nothing in the bar counts, and what reaches it touches the frame. Raises UnreadableImage where
     the sizes differ or the bar leaves no row.
     """
-    micrograph = _drawn(mask) if image is None else _of_image(mask, image)
+    if image is None:
+        pixels = np.where(mask.labels > 0, np.uint8(200), np.uint8(40))
+        micrograph = Micrograph(pixels, mask.name, mask.sha256, mask.calibration, {"kind": "mask"}, mask.notes)
+    else:
+        micrograph = _of_image(mask, image)
     alone = image is None and settings.segmentation.data_bar == "auto"
     rows = len(mask.labels) if alone else analysed_rows(micrograph, settings.segmentation)
     labels = mask.labels.copy()
@@ -43,12 +47,6 @@ def analyse_mask(
         Provenance(micrograph.sha256, settings.task, card={"name": MASKS, "sha256": mask.sha256}),
     )
     return measure(micrograph, segmentation, settings, progress)
-
-
-def _drawn(mask: Mask) -> Micrograph:
-    """A picture of the mask itself, for use if no micrograph is given."""
-    pixels = np.where(mask.labels > 0, np.uint8(200), np.uint8(40))
-    return Micrograph(pixels, mask.name, mask.sha256, mask.calibration, {"kind": "mask"}, mask.notes)
 
 
 def _of_image(mask: Mask, image: Micrograph) -> Micrograph:

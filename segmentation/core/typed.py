@@ -67,14 +67,13 @@ class Setting:
     @property
     def takes(self) -> str:
         """What may be typed, in words."""
-        words = [*self.words, *([f"a {self.number}{self._range()}"] if self.number else [])]
-        return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-    def _range(self) -> str:
-        unit = f" of {self.unit}" if self.unit.isalpha() else ""
+        bounds = f" of {self.unit}" if self.unit.isalpha() else ""
         if math.isfinite(self.greatest):
-            return f"{unit} from {self.least:g} to {self.greatest:g}"
-        return unit if self.least in (-math.inf, 0) else f"{unit} of at least {self.least:g}"
+            bounds += f" from {self.least:g} to {self.greatest:g}"
+        elif self.least not in (-math.inf, 0):
+            bounds += f" of at least {self.least:g}"
+        words = [*self.words, *([f"a {self.number}{bounds}"] if self.number else [])]
+        return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
     def read(self, text: str) -> Any:
         """The value of a typed text, for "" the default; raises ValueError with a sentence."""

@@ -50,20 +50,16 @@ def test_one_number_means_a_binary_mask(inside):
     assert labels.max() == 2 and "share a side" in note
 
 
-def test_pieces_that_touch_by_a_corner_are_two():
-    mask = np.zeros((20, 20), bool)
-    mask[2:8, 2:8] = mask[8:14, 8:14] = True
-    assert as_labels(mask)[0].max() == 2
+CORNER = np.kron(np.eye(2, dtype=bool), np.ones((6, 6), bool))
 
 
-def test_the_kind_can_be_said():
-    assert as_labels((TWO > 0).astype(np.uint8), kind="labels")[0].max() == 1
-    assert as_labels(np.where(TWO, TWO + 4, 0), kind="binary")[0].max() == 2
-
-
-def test_another_value_may_be_the_background():
-    dark = np.where(TWO > 0, 0, 255).astype(np.uint8)
-    assert as_labels(dark, background=255)[0].max() == 2
+@pytest.mark.parametrize(
+    ("values", "options", "count"),
+    [(CORNER, {}, 2), (CORNER, {"corners": True}, 1), ((TWO > 0).astype(np.uint8), {"kind": "labels"}, 1),
+     (np.where(TWO, TWO + 4, 0), {"kind": "binary"}, 2), (np.where(TWO, 0, 255), {"background": 255}, 2)],
+)  # fmt: skip
+def test_what_a_number_means_can_be_said(values, options, count):
+    assert as_labels(values, **options)[0].max() == count
 
 
 def test_gaps_are_closed_in_their_order():

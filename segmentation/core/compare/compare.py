@@ -8,8 +8,6 @@ follows from the intervals of both numbers (`intervals.of_difference`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ..measure.bins import auto_edges
@@ -17,7 +15,6 @@ from ..measure.bootstrap import LEAST
 from ..measure.distribution import Floats, mean_and_deviation, quantiles
 from ..measure.fractions import share_between
 from ..measure.matching import Indices
-from ..measure.quantities import Value
 from ..measure.resampling import REPEATS
 from . import results
 from .agreement import Shared, agree, groups, shared
@@ -44,6 +41,11 @@ def compare(first: Side, second: Side) -> Comparison:
         notes = [] if agreement else [NO_LABELS]
     sized = first.sizes is not None and second.sizes is not None
     one, other = first.sizes or NOTHING, second.sizes or NOTHING
+    curves = None
+    if sized and len(one.size) and len(other.size):
+        edges = auto_edges(np.concatenate([one.size, other.size]), first.unit)
+        shares = [np.histogram(of.size, edges, weights=of.weight)[0] / of.weight.sum() for of in (one, other)]
+        curves = Curves(edges=edges.tolist(), first=shares[0].tolist(), second=shares[1].tolist())
     sampled, rng = len(first.images) > 1 or len(second.images) > 1, np.random.default_rng(SEED)
     return Comparison(
         how=how,
@@ -51,7 +53,7 @@ def compare(first: Side, second: Side) -> Comparison:
         unit=first.unit,
         differences=_differences(first, second, how, groups_of, notes),
         distance=distance(one, other, how, first.unit, rng, sampled=sampled) if sized else None,
-        curves=_curves(one, other, first.unit) if sized else None,
+        curves=curves,
         agreement=agreement,
         notes=notes,
     )
@@ -81,8 +83,12 @@ def _differences(
         limits = {name: _of_independent(name, first, second) for name in NUMBERS}
         note = results.COUNTS if len(first.images) == len(second.images) == 1 else results.MANY_IMAGES
         notes += [note] if COUNT in first.values else []
-    both = [name for name in NUMBERS if name in first.values and name in second.values]
-    return [_difference(name, first.values[name], second.values[name], limits.get(name)) for name in both]
+    differences = []
+    for name in (name for name in NUMBERS if name in first.values and name in second.values):
+        one, other, (low, high) = first.values[name].value, second.values[name].value, limits.get(name) or (None, None)
+        off = None if one is None or other is None else float(other) - float(one)
+        differences.append(Difference(name=name, first=one, second=other, difference=off, low=low, high=high))
+    return differences
 
 
 def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
@@ -94,13 +100,6 @@ def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
     if len(first.images) > 1 or len(second.images) > 1:
         return None
     return of_difference(counted(int(one.value or 0)), counted(int(other.value or 0)))
-
-
-def _difference(name: str, first: Value, second: Value, limits: Limits | None) -> Difference:
-    is_known = first.value is not None and second.value is not None
-    off = float(second.value) - float(first.value) if is_known else None  # type: ignore[arg-type]
-    low, high = limits or (None, None)
-    return Difference(name=name, first=first.value, second=second.value, difference=off, low=low, high=high)
 
 
 def _paired(
@@ -143,12 +142,3 @@ def _numbers(size: Floats, weight: Floats, group: Indices, often: Indices, *, of
         return None
     d10, median, d90 = quantiles(sizes, weights, (0.1, 0.5, 0.9)).tolist()
     return [median, mean, deviation, d10, d90, *([share_between(sizes, weights)] if of_fraction else [])]
-
-
-def _curves(first: Sizes, second: Sizes, unit: str) -> Curves | None:
-    both: Sequence[Sizes] = (first, second)
-    if not all(len(sizes.size) for sizes in both):
-        return None
-    edges = auto_edges(np.concatenate([sizes.size for sizes in both]), unit)
-    shares = [np.histogram(sizes.size, edges, weights=sizes.weight)[0] / sizes.weight.sum() for sizes in both]
-    return Curves(edges=edges.tolist(), first=shares[0].tolist(), second=shares[1].tolist())

@@ -91,7 +91,12 @@ def _by_images(first: Sizes, second: Sizes, rng: np.random.Generator) -> tuple[f
     """p of a permutation test that exchanges images (Ernst 2004), and the least p that it can give."""
     places = np.unique(np.concatenate([first.size, second.size]))
     places = places[np.linspace(0, len(places) - 1, min(len(places), POINTS)).round().astype(int)]
-    table = np.concatenate([_by_image(sizes, places) for sizes in (first, second)])
+    rows = []  # of each image the summed weights up to each place
+    for of in (first, second):
+        bins = np.searchsorted(places, of.size, side="left").clip(max=len(places) - 1)
+        count = np.bincount(of.image * len(places) + bins, of.weight, of.images * len(places))
+        rows.append(count.reshape(of.images, -1).cumsum(1))
+    table = np.concatenate(rows)
     images, chosen = len(table), first.images
     observed = np.arange(images) < chosen
     if comb(images, chosen) <= MOST_LISTED:
@@ -106,13 +111,6 @@ def _by_images(first: Sizes, second: Sizes, rng: np.random.Generator) -> tuple[f
     p = float((_distances(table, drawn) >= gap - SAME).mean())
     mirrored = 2 if images == 2 * chosen else 1  # the exchange of both whole samples gives the same distance
     return p, mirrored / len(drawn)
-
-
-def _by_image(of: Sizes, places: Floats) -> Floats:
-    """(images, k): summed weights of each image up to each place."""
-    bins = np.searchsorted(places, of.size, side="left").clip(max=len(places) - 1)
-    count = np.bincount(of.image * len(places) + bins, of.weight, of.images * len(places))
-    return np.asarray(count.reshape(of.images, -1).cumsum(1), np.float64)
 
 
 def _distances(table: Floats, inside: NDArray[np.bool_]) -> Floats:

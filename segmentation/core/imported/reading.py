@@ -65,7 +65,10 @@ class Outlines:
         """
         ids = np.array(sorted(self.classes), np.int32)
         ours = {number for number, why in self.reasons.items() if why in list(Reason)}
-        same = ours & _unchanged(self.labels, parent.labels, ours)
+        # Pixels that another outline has taken make no difference.
+        grown = self.labels[(self.labels != parent.labels) & np.isin(self.labels, list(ours))]
+        shrunk = parent.labels[(self.labels == 0) & np.isin(parent.labels, list(ours))]
+        same = (ours & set(np.unique(parent.labels).tolist())) - set(grown.tolist()) - set(shrunk.tolist())
         confidence = dict(zip(parent.ids.tolist(), parent.confidence.tolist(), strict=True))
         origin = parent.provenance
         source = {"outlines": len(ids), "file": name, "format": self.format, "sha256": sha256}
@@ -84,14 +87,6 @@ class Outlines:
             by_hand=frozenset(ids.tolist()) - same,
             set_aside={number: why for number, why in self.reasons.items() if number not in ours - same},
         )
-
-
-def _unchanged(labels: NDArray[np.int32], before: NDArray[np.int32], ids: set[int]) -> set[int]:
-    """The ids whose pixels are as before. Pixels that another outline has taken make no difference."""
-    numbers = list(ids)
-    grown = labels[(labels != before) & np.isin(labels, numbers)]
-    shrunk = before[(labels == 0) & np.isin(before, numbers)]
-    return (ids & set(np.unique(before).tolist())) - set(grown.tolist()) - set(shrunk.tolist())
 
 
 def read_outlines(

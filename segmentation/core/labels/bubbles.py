@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from .separate import renumber
+
 Circles = NDArray[np.float64]  # (n, 3): row, column and radius in px; the first pixel's centre is at (0, 0)
 Floats = NDArray[np.float64]
 
@@ -19,6 +21,11 @@ EDGE = (0.7, 1.3)  # radii of a blob between which its edge is looked for
 FEWEST = 10  # edge points of 48; with fewer the blob's own centre and radius stay
 FILLED = 0.88  # a circle with a smaller share inside the map's outlines may hold several objects: others come first
 COVERED = 0.5  # a circle with a larger share inside clearer circles is dropped
+
+
+def find_bubbles(levels: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
+    """(H, W) int32 1..n: the circles of `find_circles` as labels."""
+    return renumber(discs(find_circles(levels, threshold), levels.shape))
 
 
 def find_circles(levels: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
@@ -39,16 +46,13 @@ def find_circles(levels: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
     scale, row, column = np.nonzero(peaks)
     order = np.argsort(-stack[peaks], kind="stable")
     blobs = np.stack([row, column, radii[scale]], axis=1)[order].astype(float)
-    fitted = [_fitted(soft, blob) for blob in (*blobs, *_inscribed(soft))]
+    # In a crowd blobs miss objects: there the largest circles that fit into the outlines come after them.
+    depth = ndimage.distance_transform_edt(soft >= 0.5)
+    peaks = (depth == ndimage.maximum_filter(depth, 5)) & (depth >= RADII[0])
+    order = np.argsort(-depth[peaks], kind="stable")
+    inscribed = np.stack([*np.nonzero(peaks), depth[peaks]], axis=1)[order].astype(float)
+    fitted = [_fitted(soft, blob) for blob in (*blobs, *inscribed)]
     return _apart(sorted(fitted, key=lambda circle: _filled(soft, circle) < FILLED), levels.shape)
-
-
-def _inscribed(soft: NDArray[np.float32]) -> Circles:
-    """The largest circles that fit into the outlines, for objects in a crowd that blobs miss."""
-    distance = ndimage.distance_transform_edt(soft >= 0.5)
-    peaks = (distance == ndimage.maximum_filter(distance, 5)) & (distance >= RADII[0])
-    order = np.argsort(-distance[peaks], kind="stable")
-    return np.stack([*np.nonzero(peaks), distance[peaks]], axis=1)[order].astype(float)
 
 
 def _responses(soft: NDArray[np.float32], radii: NDArray[np.floating]) -> NDArray[np.float32]:

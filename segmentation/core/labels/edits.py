@@ -12,7 +12,7 @@ from math import nan
 
 import numpy as np
 
-from .drawn import Spans, polygon_spans, stroke_spans
+from .drawn import polygon_spans, stroke_spans
 from .geometry import (
     BOUNDARY,
     SMALLEST,
@@ -72,8 +72,8 @@ def reviewed(now: WorkingLabels, ids: Sequence[int]) -> Patch:
 
 def reclassify(now: WorkingLabels, ids: Sequence[int], name: str) -> Patch:
     """The objects get the class of this name."""
-    class_index, chosen = _place(now, name), {number: now.objects[number] for number in now.chosen(ids)}
-    new = {number: item._replace(place=class_index, confidence=nan, by_hand=True) for number, item in chosen.items()}
+    class_index = _class_index(now, name)
+    new = {number: now.objects[number].changed()._replace(class_index=class_index) for number in now.chosen(ids)}
     return now.patch_to(no_runs(), new)
 
 
@@ -115,7 +115,7 @@ def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool =
     points = points_of(line, 2)
     ids = [number] if number is not None else []
     if number is None:
-        crossed, _ = now.under(_of(stroke_spans(points, LEAST_RADIUS, now.rows, now.width)))
+        crossed, _ = now.under(runs_of(*stroke_spans(points, LEAST_RADIUS, now.rows, now.width), 0))
         ids = sorted({*crossed[:, 2].tolist()} - {0})
     boxes = now.boxes(ids) if ids else {}
     for led in (False, True):
@@ -189,7 +189,7 @@ def given(
     now: WorkingLabels, pixels: Runs, number: int | None = None, *, ground: bool = False, name: str = ""
 ) -> Patch:
     """As `draw`, of these pixels."""
-    class_index = _place(now, name) if name else 0
+    class_index = _class_index(now, name) if name else 0
     if number is None:
         number, item = now.next_id, Object(class_index, nan, True, "")
     else:
@@ -267,7 +267,7 @@ def _all_as(runs: Runs, number: int) -> Runs:
     return runs_of(runs[:, 0], runs[:, 0] + runs[:, 1], number)
 
 
-def _place(now: WorkingLabels, name: str) -> int:
+def _class_index(now: WorkingLabels, name: str) -> int:
     if name not in now.class_names:
         raise BadEdit(f"There is no class {name}; the classes are {', '.join(now.class_names)}.")
     return now.class_names.index(name)
@@ -287,7 +287,7 @@ def _filled(now: WorkingLabels, polygon: Points | None) -> Runs:
     low, high = points.min(0), points.max(0)
     if (high <= 0).any() or (low >= (now.width, now.rows)).any():
         raise BadEdit("The outline lies outside the image.")
-    return _of(spans)
+    return runs_of(*spans, 0)
 
 
 def _stroked(now: WorkingLabels, points: Points, radius: float) -> Runs:
@@ -297,8 +297,4 @@ def _stroked(now: WorkingLabels, points: Points, radius: float) -> Runs:
     spans = stroke_spans(points_of(points, 1), radius, now.rows, now.width)
     if not len(spans[0]):
         raise BadEdit("The stroke holds no pixel of the image.")
-    return _of(spans)
-
-
-def _of(spans: Spans) -> Runs:
     return runs_of(*spans, 0)

@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from skimage.morphology import skeletonize
 from skimage.segmentation import watershed
 
-from .lines import ALL_SIDES, inner_depth, smoothed, tree_of
+from .lines import ALL_SIDES, inner_depth, polyline, smoothed, tree_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -50,7 +50,7 @@ class Piece:
 
     @property
     def length(self) -> float:
-        return float(np.hypot(*np.diff(self.path, axis=0).T).sum())
+        return polyline(self.path)
 
 
 def _outwards(path: Floats, width: float) -> Floats:
@@ -113,8 +113,12 @@ def find_fibres(maps: NDArray[np.uint8], threshold: float) -> tuple[Labels, NDAr
             markers[np.clip(rows, 0, mask.shape[0] - 1), np.clip(columns, 0, mask.shape[1] - 1)] = number
     number_of = {piece: number for number, chain in enumerate(chains, start=1) for piece, _ in chain}
     for link in sorted(links, key=lambda link: -min(pieces[end // 2].width for end in (link.one, link.other))):
-        way = [pieces[end // 2].path[-(end % 2)] for end in (link.one, link.other)]
-        _bridge(markers, way, number_of[link.one // 2])
+        start, end = (pieces[end // 2].path[-(end % 2)] for end in (link.one, link.other))
+        way = np.linspace(start, end, max(2, round(2 * float(np.hypot(*(end - start)))) + 1))
+        rows, columns = np.rint(way).astype(int).T
+        number = number_of[link.one // 2]
+        if np.isin(markers[rows, columns], [0, number]).all():  # no other fibre lies there already
+            markers[rows, columns] = number
     loose, count = ndimage.label(mask, ALL_SIDES)
     touched = np.bincount(loose.ravel(), markers.ravel() > 0, count + 1) > 0
     alone = ~touched[loose] & mask
@@ -254,14 +258,6 @@ def chains_of(count: int, links: Sequence[Link]) -> list[Chain]:
             at = beyond.get(at ^ 1, at)
         chains.append(chain)
     return chains
-
-
-def _bridge(markers: Labels, ends: Sequence[Floats], number: int) -> None:
-    """Mark the way between two ends, if no other fibre was put there before."""
-    way = np.linspace(ends[0], ends[1], max(2, round(2 * float(np.hypot(*(ends[1] - ends[0])))) + 1))
-    rows, columns = np.rint(way).astype(int).T
-    if np.isin(markers[rows, columns], [0, number]).all():
-        markers[rows, columns] = number
 
 
 def trace(labels: Labels) -> dict[int, list[Piece]]:

@@ -1,4 +1,4 @@
-"""Line defects, such as dislocations seen edge on: connected pieces of a map, and their lengths."""
+"""Dislocations of a map: lines, seen edge on, with their lengths, and loops, filled and separated where they narrow."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse import csgraph
-from skimage.morphology import skeletonize
+from skimage.morphology import h_maxima, skeletonize
+from skimage.segmentation import watershed
 
-SMALLEST = 9  # px
+from .separate import fill_holes, renumber
+
+SMALLEST, SMALLEST_LOOP = 9, 5  # px
 ALL_SIDES = np.ones((3, 3), bool)
 TURNS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns of a step along a skeleton
 SPUR = 2.0  # half widths of the line that a branch must exceed; the branch into a corner is 1.4 long
 THIN = 1.1  # px, half the width up to which the ends are the outermost pixels
 BLUNT = 1.5  # half widths before an end within which a skeleton may lead into a corner
 SMOOTH = 2.0  # px, sigma along the skeleton, whose pixels lie up to half a pixel beside the middle
+NARROWS = 0.25  # of the half width of a piece: by so much it must be narrower between two loops
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -59,8 +63,8 @@ def _length(shape: NDArray[np.bool_]) -> float:
         ring = ndimage.gaussian_filter1d(points[first].astype(float), SMOOTH, axis=0, mode="wrap")
         length = polyline(np.concatenate([ring, ring[:1]]))
     else:
-        length = _straight(padded, depth) or _between_ends(points[first].astype(float), depth[first], padded)
-    return length + sum(_to_end(points[branch].astype(float), depth[branch], padded) for branch in branches)
+        length = _straight(padded, depth) or _along(points[first].astype(float), depth[first], padded, 2)
+    return length + sum(_along(points[branch].astype(float), depth[branch], padded, 1) for branch in branches)
 
 
 def tree_of(bone: NDArray[np.bool_], parts: NDArray[np.int32] | None = None) -> sparse.csr_matrix:
@@ -108,14 +112,13 @@ def _chains(tree: sparse.csr_matrix, depth: Floats) -> Iterator[Ints]:
         yield np.array(chain)
 
 
-def _between_ends(path: Floats, depth: Floats, shape: NDArray[np.bool_]) -> float:
-    """The length of a line from end to end along its path (n, 2). depth: (n,) half the width; shape: (H, W) all of its
-    pixels, none at the frame."""
+def _along(path: Floats, depth: Floats, shape: NDArray[np.bool_], ends: int) -> float:
+    """The length of a line along its path (n, 2) from one of its 2 ends to the other, or of a branch from the skeleton
+    of its line to its only end. depth: (n,) half the width; shape: (H, W) all of its pixels, none at the frame."""
     half = float(np.median(depth))
-    cut = int(np.ceil(BLUNT * half)) + 1
-    cut = min(cut, (len(path) - 3) // 2) if len(path) > 4 else 0
-    smooth = smoothed(path[cut : len(path) - cut])
-    return polyline(smooth) + sum(straight_end(way, half, shape) for way in (smooth, smooth[::-1]))
+    cut = min(int(np.ceil(BLUNT * half)) + 1, max((len(path) - 3) // ends, 0))
+    smooth = smoothed(path[cut * (ends - 1) : len(path) - cut])
+    return polyline(smooth) + sum(straight_end(way, half, shape) for way in (smooth, smooth[::-1])[:ends])
 
 
 def _straight(shape: NDArray[np.bool_], depth: Floats) -> float | None:
@@ -141,14 +144,6 @@ def _middle(across: Floats, half: float) -> Floats:
     weights avoid steps between rows of pixels."""
     reach = max(0.8 * half, 2.0)
     return np.where(np.abs(across) < reach, np.cos(np.pi / 2 * across / reach) ** 2, 0.0)
-
-
-def _to_end(path: Floats, depth: Floats, shape: NDArray[np.bool_]) -> float:
-    """The length of a branch (n, 2), from the skeleton of its line to its end."""
-    half = float(np.median(depth))
-    cut = min(int(np.ceil(BLUNT * half)) + 1, max(len(path) - 3, 0))
-    smooth = smoothed(path[: len(path) - cut])
-    return polyline(smooth) + straight_end(smooth, half, shape)
 
 
 def smoothed(path: Floats) -> Floats:
@@ -182,3 +177,32 @@ def straight_end(path: Floats, half: float, shape: NDArray[np.bool_]) -> float:
         for at in (-behind, 0.0, most)  # a pixel is 1 px long
     )
     return float(behind * (after - too_far) / (before - after)) if before > after else 0.0
+
+
+def find_loops(levels: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
+    """(H, W) int32 1..n: the loops in a map (H, W) uint8 that reach the threshold.
+
+    A ring is filled. A watershed of the distance to the edge (Vincent and Soille 1991) splits a piece where this
+    distance falls by more than NARROWS between two maxima.
+    """
+    pieces, _ = ndimage.label(levels >= max(1, round(threshold * 255)))
+    inside = fill_holes(pieces.astype(np.int32)) > 0
+    depth = ndimage.gaussian_filter(inner_depth(inside), 0.7)
+    # On a logarithmic scale a fall is a share of the width, for small and large loops alike.
+    cores, _ = ndimage.label(h_maxima(np.log(np.maximum(depth, 0.1)), -np.log1p(-NARROWS)) > 0, np.ones((3, 3)))
+    labels = watershed(-depth, np.where(inside, cores, 0), mask=inside).astype(np.int32)
+    labels[np.bincount(labels.ravel())[labels] < SMALLEST_LOOP] = 0
+    return renumber(labels)
+
+
+def longest(labels: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(n,) px: the long axis of the ellipse with the second moments of each loop 1..n; a pixel is a square of 1 px.
+
+    A circular loop that is seen at an angle is an ellipse whose long axis is the loop's diameter.
+    """
+    lengths = []
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        places = np.argwhere(labels[box] == number)
+        spread = np.cov(places.T, bias=True) + np.eye(2) / 12 if len(places) > 1 else np.eye(2) / 12
+        lengths.append(4 * np.sqrt(np.linalg.eigvalsh(spread)[-1]))
+    return np.array(lengths, float)

@@ -30,7 +30,7 @@ class BadEdit(ValueError):
 class Object(NamedTuple):
     """The data of one object, see Segmentation. reason: why a person set it aside, "" if nobody did."""
 
-    place: int
+    class_index: int
     confidence: float
     by_hand: bool
     reason: str
@@ -45,7 +45,8 @@ class Object(NamedTuple):
 
     def as_list(self) -> list[Any]:
         """Plain JSON types; an unknown confidence is None."""
-        return [self.place, float(self.confidence) if isfinite(self.confidence) else None, self.by_hand, self.reason]
+        confidence = float(self.confidence) if isfinite(self.confidence) else None
+        return [self.class_index, confidence, self.by_hand, self.reason]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +129,7 @@ def _with(segmentation: Segmentation, labels: Labels, data: Mapping[int, Object 
     new = {number: item for number, item in data.items() if item is not None}
     ids = np.concatenate([segmentation.ids[unchanged], np.array([*new], np.int32)])
     order = np.argsort(ids)
-    places = np.array([item.place for item in new.values()], np.int32)
+    classes = np.array([item.class_index for item in new.values()], np.int32)
     confidence = np.array([item.confidence for item in new.values()], np.float32)
     by_hand = {number for number, item in new.items() if item.by_hand}
     reasons = {number: item.reason for number, item in new.items() if item.reason}
@@ -136,7 +137,7 @@ def _with(segmentation: Segmentation, labels: Labels, data: Mapping[int, Object 
         segmentation,
         labels=labels,
         ids=ids[order],
-        classes=np.concatenate([segmentation.classes[unchanged], places])[order],
+        classes=np.concatenate([segmentation.classes[unchanged], classes])[order],
         confidence=np.concatenate([segmentation.confidence[unchanged], confidence])[order],
         next_id=next_id,
         by_hand=frozenset(segmentation.by_hand - data.keys()) | by_hand,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -172,24 +173,34 @@ class Segmentation:
         origin: its provenance from elsewhere, of which the image must be the same. Disk errors while reading are raised
         unchanged.
         """
-        content = io.BytesIO(file.read_bytes() if isinstance(file, Path) else file.read())
-        try:
-            with np.load(content, allow_pickle=False) as data:
-                outlines = replace(
-                    without_images(data),
-                    labels=data["labels"],
-                    alternatives=_named(data, ALTERNATIVE) if alternatives else {},
-                    layers=_named(data, LAYER),
-                    maps=_named(data, MAP),
-                )
-                _check_outlines(outlines)
-        except UnusableSegmentation:
-            raise
-        except Exception as error:  # zipfile, zlib, numpy and json raise various exceptions for damaged bytes
-            raise UnusableSegmentation(DAMAGED) from error
+        content = file.read_bytes() if isinstance(file, Path) else file.read()
+        with unpacked(lambda: io.BytesIO(content)) as data:
+            outlines = replace(
+                without_images(data),
+                labels=data["labels"],
+                alternatives=_named(data, ALTERNATIVE) if alternatives else {},
+                layers=_named(data, LAYER),
+                maps=_named(data, MAP),
+            )
+            _check_outlines(outlines)
         if origin is not None and outlines.provenance.micrograph != origin.micrograph:
             raise UnusableSegmentation(FOREIGN)
         return outlines
+
+
+@contextmanager
+def unpacked(opens: Callable[[], BinaryIO]) -> Iterator[Any]:
+    """The arrays of a file, opened by `opens`; raises UnusableSegmentation for damaged bytes. Errors of the storage are
+    raised unchanged."""
+    try:
+        with opens() as file, np.load(file, allow_pickle=False) as data:
+            yield data
+    except UnusableSegmentation:
+        raise
+    except Exception as error:  # zipfile, zlib, bz2, numpy and json raise various exceptions for damaged bytes
+        if isinstance(error, OSError) and (error.errno or type(error) is not OSError):
+            raise
+        raise UnusableSegmentation(DAMAGED) from error
 
 
 def without_images(data: Any) -> Segmentation:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,13 +12,13 @@ from numpy.typing import NDArray
 from .geometry import Box
 from .runs import Strip
 from .segmentation import (
-    DAMAGED,
     FOREIGN,
     MAP,
     Provenance,
     UnusableSegmentation,
     check_objects,
     names_of,
+    unpacked,
     without_images,
 )
 from .working import STRIP, WorkingLabels, objects_of
@@ -31,7 +30,7 @@ Opens = Callable[[], BinaryIO]
 def opened(opens: Opens, origin: Provenance) -> WorkingLabels:
     """The outlines in the file that `opens` gives, as often as it is asked; raises UnusableSegmentation as
     `Segmentation.load`."""
-    with _file(opens) as data:
+    with unpacked(opens) as data:
         head = without_images(data)
         strips = list[Strip]()
         with data.zip.open("labels.npy") as member:
@@ -46,19 +45,6 @@ def opened(opens: Opens, origin: Provenance) -> WorkingLabels:
     return WorkingLabels(
         shape, head.rows, head.class_names, tuple(strips), objects_of(head), head.next_id, head.used, maps, head.cuts
     )
-
-
-@contextmanager
-def _file(opens: Opens) -> Iterator[Any]:
-    try:
-        with opens() as file, np.load(file, allow_pickle=False) as data:
-            yield data
-    except UnusableSegmentation:
-        raise
-    except Exception as error:  # zipfile, zlib, bz2, numpy and json raise various exceptions for damaged bytes
-        if isinstance(error, OSError) and (error.errno or type(error) is not OSError):
-            raise  # of the storage
-        raise UnusableSegmentation(DAMAGED) from error
 
 
 def _shape(member: BinaryIO, dtype: np.dtype[Any]) -> tuple[int, int]:
@@ -87,18 +73,16 @@ class StoredMap:
         self._packed = list[bytes]()
 
     def __call__(self, box: Box) -> NDArray[np.uint8]:
-        packed = self._packed = self._packed or self._read()
+        if not self._packed:
+            with unpacked(self._opens) as data, data.zip.open(f"{self._name}.npy") as member:
+                if _shape(member, np.dtype(np.uint8)) != self._shape:
+                    raise ValueError("the map is not one of the labels")
+                self._packed = [_packed(part) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)]
         top, left, bottom, right = box
         first = top // PACKED
-        raw = b"".join(zlib.decompress(block) for block in packed[first : -(-bottom // PACKED)])
+        raw = b"".join(zlib.decompress(block) for block in self._packed[first : -(-bottom // PACKED)])
         rows = np.frombuffer(raw, np.uint8).reshape(-1, self._shape[1])
         return rows[top - first * PACKED : bottom - first * PACKED, left:right]
-
-    def _read(self) -> list[bytes]:
-        with _file(self._opens) as data, data.zip.open(f"{self._name}.npy") as member:
-            if _shape(member, np.dtype(np.uint8)) != self._shape:
-                raise ValueError("the map is not one of the labels")
-            return [_packed(part) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)]
 
 
 def _packed(part: NDArray[np.uint8]) -> bytes:

@@ -59,14 +59,18 @@ def arrange(
             "r": [distance * size for distance in pairs["r"]],
             "ranges": [band | {"low": band["low"] * size, "high": band["high"] * size} for band in pairs["ranges"]],
         }
+    words = sentence(pairs, table.unit, things)
+    if pairs:  # a curve shows fewer points, of four digits
+        curves = {name: pairs[name][::STORED] for name in ("r", "g", "chance", "low", "high")}
+        pairs |= {name: [float(f"{value:.4g}") for value in curve] for name, curve in curves.items()}  # type: ignore[typeddict-item]
     return Arrangement(
         unit=table.unit,
         n=int(px.whole.sum()),
         centre=distances["distance"],
         edge=distances["gap"],
-        pairs=pairs and _thinned(pairs),
+        pairs=pairs,
         alignment=alignment(px, frame),
-        sentence=sentence(pairs, table.unit, things),
+        sentence=words,
     )
 
 
@@ -84,13 +88,6 @@ def pooled(tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibrati
     n, unit = sum(int(table.whole.sum()) for table in tables), tables[0].unit
     arrangement = Arrangement(unit=unit, n=n, centre=centre, edge=edge, pairs=None, alignment=None, sentence=BY_IMAGE)
     return arrangement if centre["n"] else None
-
-
-def _thinned(pairs: Pairs) -> Pairs:
-    """What a curve shows: fewer points, of four digits."""
-    curves = {name: pairs[name][::STORED] for name in ("r", "g", "chance", "low", "high")}
-    rounded = {name: [float(f"{value:.4g}") for value in curve] for name, curve in curves.items()}
-    return pairs | rounded  # type: ignore[return-value]
 
 
 # ---- nearest neighbours ---------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -27,8 +27,13 @@ MOST = ("mean", "geometric_mean", *SPREAD, "fraction_100nm")
 
 def cautions(sizes: WeightedSizes, figures: Collection[str]) -> list[str]:
     """Sentences on intervals of these figures by number that may be too narrow; none where there are no intervals."""
-    listed = (([name for name in EVERY if name in names and name in figures], why) for names, why in doubted(sizes))
-    return [_sentence(names, why) for names, why in listed if names]
+    sentences = []
+    for names, why in doubted(sizes):
+        if labels := [NUMBERS[MEDIAN.get(name, name)].label for name in EVERY if name in names and name in figures]:
+            *most, last = labels
+            joined = f"{', '.join(most)} and {last}" if most else last
+            sentences.append(f"The 95 % interval{'s' if most else ''} of the {joined} may be too narrow: {why}.")
+    return sentences
 
 
 def doubted(sizes: WeightedSizes) -> Iterator[Caution]:
@@ -59,9 +64,3 @@ def skewness(sizes: WeightedSizes) -> float:
     logs, weights = np.log(sizes.size), sizes.weights["number"]
     off = logs - np.average(logs, weights=weights)
     return float(np.average(off**3, weights=weights) / np.average(off**2, weights=weights) ** 1.5)
-
-
-def _sentence(names: Sequence[str], why: str) -> str:
-    *most, last = (NUMBERS[MEDIAN.get(name, name)].label for name in names)
-    joined = f"{', '.join(most)} and {last}" if most else last
-    return f"The 95 % interval{'s' if most else ''} of the {joined} may be too narrow: {why}."

@@ -72,7 +72,7 @@ def converge_by_image(
     steps = np.unique(np.geomspace(min(FIRST_IMAGES, images), images, POINTS_BY_IMAGE).round().astype(int))
     points: list[Point] = []
     for step in steps[steps < images].tolist():
-        some = _of_images(sizes, order[:step])
+        some = sizes.taken(np.isin(sizes.image_numbers, order[:step]))
         limits = None if undefined(some) else median_interval(some, rng, uncertainty)
         if limits is not None:
             points.append((step, quantile(some.size, some.weights["number"], 0.5), limits[0], limits[1]))
@@ -81,14 +81,6 @@ def converge_by_image(
     reach, fixed = _reach(points[-1]), Z95 * uncertainty
     more = 0 if reach <= WANTED else more_images(images, sqrt(max(reach**2 - fixed**2, 0.0)), WANTED, fixed)
     return {**_curve(points, more), "by": "image"}
-
-
-def _of_images(sizes: WeightedSizes, numbers: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> WeightedSizes:
-    """The sizes of some of the images (`WeightedSizes.image_numbers`)."""
-    image = sizes.image_numbers
-    chosen = np.isin(image, numbers)
-    weights = {way: weight[chosen] for way, weight in sizes.weights.items()}
-    return WeightedSizes(sizes.unit, sizes.size[chosen], sizes.ecd[chosen], weights, image[chosen])
 
 
 def more_images(images: int, reach: float, target: float, fixed: float = 0.0) -> int | None:

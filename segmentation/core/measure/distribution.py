@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +50,10 @@ class WeightedSizes:
 
         by: the measure used as size.
         """
-        parts_of_tables = (_kept(table, edge, by) for table in tables)
-        size, ecd, base = (np.concatenate(parts) for parts in zip(*parts_of_tables, strict=True))
+        size, ecd = (np.concatenate([table.length(name)[table.kept] for table in tables]) for name in (by, "ecd"))
+        base = np.ones(len(size))
+        if edge == "weight":  # for a kept particle that touches the frame the probability is not known
+            base = np.nan_to_num(np.concatenate([table["edge_weight"][table.kept] for table in tables]), nan=1.0)
         image = np.repeat(np.arange(len(tables)), [int(table.kept.sum()) for table in tables])
         order = np.argsort(size, kind="stable")
         size, ecd, base, image = size[order], ecd[order], base[order], image[order]
@@ -71,19 +73,16 @@ class WeightedSizes:
             return np.zeros(len(self), np.int64)
         return np.unique(self.image, return_inverse=True)[1].astype(np.int64)
 
+    def taken(self, index: NDArray[Any]) -> WeightedSizes:
+        """Some of the particles, or all in another order: index as numpy takes it."""
+        weights = {way: weight[index] for way, weight in self.weights.items()}
+        image = None if self.image is None else self.image[index]
+        return WeightedSizes(self.unit, self.size[index], self.ecd[index], weights, image)
+
     def by_ecd(self) -> WeightedSizes:
         """The same particles with the ECD as their size."""
-        order = np.argsort(self.ecd, kind="stable")
-        weights = {way: weight[order] for way, weight in self.weights.items()}
-        image = None if self.image is None else self.image[order]
-        return replace(self, size=self.ecd[order], ecd=self.ecd[order], weights=weights, image=image)
-
-
-def _kept(table: Table, edge: Edge, by: str) -> tuple[Floats, Floats, Floats]:
-    counted = table.kept
-    # For a kept particle that touches the frame the probability is not known.
-    base = np.nan_to_num(table["edge_weight"][counted], nan=1.0) if edge == "weight" else np.ones(int(counted.sum()))
-    return table.length(by)[counted], table.length("ecd")[counted], base
+        ordered = self.taken(np.argsort(self.ecd, kind="stable"))
+        return replace(ordered, size=ordered.ecd)
 
 
 def effective_number(weights: Floats) -> float:

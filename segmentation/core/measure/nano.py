@@ -124,6 +124,8 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties
             decides = f"{remedies[total['largest']]} The largest uncertainty is {title[:1].lower()}{title[1:]}."
         elif reason == INCLUDES and HIDDEN in (total["largest"], uncertainties["median"]["largest"]):
             decides = f"{remedies[HIDDEN]} Counting more would not show small particles that larger outlines hide."
+    others_say = [row["name"] for row in sensitivity if (row["fraction"] >= THRESHOLD) != (verdict == "above")]
+    doubt = f" The verdict would change with: {', '.join(others_say)}." if others_say else ""
     return Nano(
         fraction=fraction.fraction,
         low=fraction.low,
@@ -134,7 +136,7 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties
         verdict=verdict,
         reason=reason,
         sentence=_sentence(fraction, sizes, terms, verdict)
-        + _doubt(verdict, sensitivity)
+        + (doubt if verdict != "undecided" else "")
         + _accuracy(verdict, variants, terms)
         + doubtful_words(*doubtful_fractions(variants, terms).values()),
         decides=decides,
@@ -335,14 +337,6 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
         f"{count:,} doubtful outline{'' if count == 1 else 's'} (confidence under {100 * LEAST_CONFIDENCE:.0f} %)"
     )
     return f" With {outlines} the fraction is {with_them}, without {'it' if count == 1 else 'them'} {without}."
-
-
-def _doubt(verdict: str, sensitivity: list[Sensitivity]) -> str:
-    """The settings that would reverse the verdict: each of them alone moves the fraction across the threshold."""
-    if verdict == "undecided":
-        return ""
-    other = [row["name"] for row in sensitivity if (row["fraction"] >= THRESHOLD) != (verdict == "above")]
-    return f" The verdict would change with: {', '.join(other)}." if other else ""
 
 
 def _accuracy(verdict: str, variants: Mapping[str, WeightedSizes], terms: Terms) -> str:

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from .arrangement_quantities import AROUND
 from .distribution import Floats
 from .filters import Reason
 from .quantities import COLUMNS
 from .runs import find_runs, first_of_each
 from .table import Table
 
+AROUND = 6  # neighbours that the local density looks at
 MOST = 10_000  # objects whose distances from edge to edge are measured, each in a quarter of a millisecond
 ANGLES = np.linspace(0, 2 * np.pi, 90, endpoint=False)  # along which the distance to the frame is taken
 

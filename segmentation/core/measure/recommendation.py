@@ -23,6 +23,15 @@ DIMENSION = (
     f"The minimum Feret diameter stands for the smallest external dimension; it counts from 1 to {NANO_NM:g} nm."
     " Outlines {smaller} are too small for these pixels and are not in the fraction. The verdict allows for them."
 )
+CONSTITUENTS = (
+    "Each particle counts once, alone or in an aggregate or agglomerate. {touching}, and {singles:,} touch no other. An"
+    " image cannot show whether touching particles are fused. This does not change the count."
+)
+THIN = (
+    "Particles under 1 nm thick count, too, if they are over 100 nm long (rods, tubes) or wide (plates). {} If the"
+    " material may hold such particles, count them with another method. {:,} of the particles are over 100 nm long."
+)
+VISIBLE = "Neither is visible at this magnification.", "Such rods are visible here, plates only on edge."
 THICKNESS = (
     "An image shows two of three dimensions. A thin particle that lies flat is counted by its width. So the true"
     " fraction may be higher. This effect never makes it lower."
@@ -43,35 +52,18 @@ def recommendation(
     weights = sizes.weights["number"]
     vssa = float(OF_SPHERES * (weights * sizes.size**2).sum() / (weights * sizes.size**3).sum())
     exempt = int((sizes.size > EXEMPT_NM).sum())
+    together = "1 group" if groups["groups"] == 1 else f"{groups['groups']:,} groups"
+    touching = f"{groups['primaries_in_groups']:,} of {len(sizes):,} lie in {together} of outlines that touch"
+    fine = (terms.least_nm or terms.pixel or 0.0) <= THIN_NM
     points = [
-        ("Constituent particles", _constituents(len(sizes), groups)),
+        ("Constituent particles", CONSTITUENTS.format(touching=touching, singles=groups["singles"])),
         ("External dimension", DIMENSION.format(smaller=terms.smaller)),
         ("Thickness", THICKNESS),
-        ("Elongated and plate-like particles", _thin(max_feret, terms)),
+        ("Elongated and plate-like particles", THIN.format(VISIBLE[fine], int((max_feret > NANO_NM).sum()))),
         ("Particles over 100 µm", _over(exempt, share_between(sizes.size, weights))),
         ("Volume-specific surface area", " ".join(_surface(vssa))),
     ]
     return Recommendation(vssa=vssa, exempt=exempt, points=[Point(title=title, said=words) for title, words in points])
-
-
-def _constituents(n: int, groups: Agglomerates) -> str:
-    together = "1 group" if groups["groups"] == 1 else f"{groups['groups']:,} groups"
-    touching = f"{groups['primaries_in_groups']:,} of {n:,} lie in {together} of outlines that touch"
-    return (
-        f"Each particle counts once, alone or in an aggregate or agglomerate. {touching}, and"
-        f" {groups['singles']:,} touch no other. An image cannot show whether touching particles are fused. This does"
-        " not change the count."
-    )
-
-
-def _thin(max_feret: Floats, terms: Terms) -> str:
-    fine = (terms.least_nm or terms.pixel or 0.0) <= THIN_NM
-    return (
-        "Particles under 1 nm thick count, too, if they are over 100 nm long (rods, tubes) or wide (plates). "
-        + ("Such rods are visible here, plates only on edge." if fine else "Neither is visible at this magnification.")
-        + " If the material may hold such particles, count them with another method."
-        f" {int((max_feret > NANO_NM).sum()):,} of the particles are over 100 nm long."
-    )
 
 
 def _over(exempt: int, fraction: float) -> str:

@@ -47,7 +47,11 @@ class Resamples:
 
 def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float = 0.0) -> Resamples:
     """Draw from sorted sizes: particles, or images if there are several."""
-    group, steps = _groups(len(sizes)), half_steps(sizes.size)
+    n, steps = len(sizes), half_steps(sizes.size)
+    group = np.arange(n)
+    if n > GROUPS:
+        low = np.arange(n - LARGEST) * (GROUPS - LARGEST) // (n - LARGEST)
+        group = np.concatenate([low, np.arange(GROUPS - LARGEST, GROUPS)])
     calibration = uncertainty * rng.standard_normal(REPEATS)
     image, images = sizes.image_numbers, sizes.images
     if images < 2:
@@ -63,13 +67,6 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
     table = np.bincount(image * (int(group[-1]) + 1) + group, minlength=images * (int(group[-1]) + 1))
     counts = drawn @ table.reshape(images, -1).astype(np.float32)
     return Resamples(counts, group, steps, calibration, images, drawn)
-
-
-def _groups(n: int) -> NDArray[np.int64]:
-    if n <= GROUPS:
-        return np.arange(n)
-    low = np.arange(n - LARGEST) * (GROUPS - LARGEST) // (n - LARGEST)
-    return np.concatenate([low, np.arange(GROUPS - LARGEST, GROUPS)])
 
 
 def _draw(group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -36,63 +36,35 @@ def seed_of(sha256: str) -> int:
     return int(sha256[:16] or "0", 16)
 
 
-def summarise(
-    table: Table,
-    *,
-    size: str = "min_feret",
-    screened: bool = True,
-    calibration: Calibration | None = None,
-    edge: Edge = "exclude",
-    filter: bool = False,
-    alternatives: Mapping[str, Table] | None = None,
-    field_spread: float = 0.0,
-    evidence: Evidence | None = None,
-    obstacle: Flag | None = None,
-    seed: int = 0,
-) -> Statistics:
-    """The statistics of a table whose particles have been judged (`filters.set_aside`).
-
-    size: column of the sizes. screened: whether the objects are judged as nanomaterials, with a budget; only particles
-        are.
-    calibration: the table's, for its uncertainty.
-    filter: whether the filter was on. alternatives: judged tables of the same image under other settings, by name.
-        Both are for the sensitivity of the nano card.
-    field_spread: SD of ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm.
-    evidence: for the budget. obstacle: see `nano.Terms`. seed: of all draws.
-    """
-    described, _ = describe(
-        [table],
-        size=size,
-        screened=screened,
-        edge=edge,
-        filter=filter,
-        calibration=calibration,
-        alternatives=alternatives,
-        field_spread=field_spread,
-        evidence=evidence,
-        obstacle=obstacle,
-        seed=seed,
-    )
-    return Statistics(**described)
+def summarise(table: Table, **options: Any) -> Statistics:
+    """The statistics of a judged table; options: those of `describe`."""
+    return Statistics(**describe([table], **options)[0])
 
 
 def describe(
     tables: Sequence[Table],
     *,
-    size: str,
-    screened: bool,
-    edge: Edge,
-    filter: bool,
-    calibration: Calibration | None,
+    size: str = "min_feret",
+    screened: bool = True,
+    edge: Edge = "exclude",
+    filter: bool = False,
+    calibration: Calibration | None = None,
     alternatives: Mapping[str, Table] | None = None,
     field_spread: float = 0.0,
     evidence: Evidence | None = None,
     obstacle: Flag | None = None,
-    seed: int,
+    seed: int = 0,
 ) -> tuple[dict[str, Any], WeightedSizes]:
     """The fields of Statistics that one image and a sample of several images share, and their sizes.
 
-    The parameters are as in `summarise`, for the tables of one image or of several; obstacle: see `Terms`.
+    tables: of one image or of several, whose particles have been judged (`filters.set_aside`).
+    size: column of the sizes. screened: whether the objects are judged as nanomaterials, with a budget; only particles
+        are.
+    calibration: the tables', for its uncertainty.
+    filter: whether the filter was on. alternatives: judged tables of the same image under other settings, by name.
+        Both are for the sensitivity of the nano card.
+    field_spread: SD of ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm.
+    evidence: for the budget. obstacle: see `nano.Terms`. seed: of all draws.
     """
     scale_uncertainty = calibration.standard_uncertainty if calibration else None
     uncertainty = scale_uncertainty or 0.0

@@ -22,36 +22,27 @@ TINY = 1e-9
 
 def convex_outlines(hulls: Hulls) -> Hulls:
     """Each particle's convex outline; the corner hull itself where a particle is a line."""
+    if not len(hulls.count):
+        return hulls
     owner = np.repeat(np.arange(len(hulls.count)), hulls.count)
     edge = hulls.vertices[around(owner)[1]] - hulls.vertices
-    solid = (_centre_areas(hulls) > 0)[owner]
+    middles = np.add.reduceat(hulls.vertices, hulls.first, axis=0) / hulls.count[:, None]
+    # A corner hull is the hull of the pixel centres, widened by the unit square: of a line nothing is left without it.
+    reach = np.maximum.reduceat(hulls.vertices, hulls.first) - np.minimum.reduceat(hulls.vertices, hulls.first)
+    solid = (np.round(2 * (areas(hulls) - (reach.sum(1) - 1))) > 0)[owner]
     # Corner hulls have a step of one pixel along each axis that the hull of the centres does not have.
     step = (np.abs(edge).sum(1) == 1) & (np.abs(edge).max(1) == 1)
     solid_edges = solid & ~step
     if not solid_edges.any():
         return hulls
-    normal, distance = _lines(edge[solid_edges], hulls.vertices[solid_edges], owner[solid_edges], _middles(hulls))
+    normal, distance = _lines(edge[solid_edges], hulls.vertices[solid_edges], owner[solid_edges], middles)
     normal, distance, bound = _bounding(normal, distance, owner[solid_edges])
     _, after = around(bound)
-    corner = _crossing(normal, distance, normal[after], distance[after]) + _middles(hulls)[bound]
+    corner = _crossing(normal, distance, normal[after], distance[after]) + middles[bound]
     whose = np.r_[bound, owner[~solid]]
     order = np.argsort(whose, kind="stable")
     count = np.bincount(whose, minlength=len(hulls.count))
     return Hulls(np.r_[corner, hulls.vertices[~solid]][order], np.cumsum(count) - count, count)
-
-
-def _middles(hulls: Hulls) -> Floats:
-    if not len(hulls.count):
-        return np.zeros((0, 2))
-    return np.asarray(np.add.reduceat(hulls.vertices, hulls.first, axis=0) / hulls.count[:, None], np.float64)
-
-
-def _centre_areas(hulls: Hulls) -> Floats:
-    """Area (n,) of the hulls of the pixel centres: a corner hull is one of these widened by the unit square."""
-    if not len(hulls.count):
-        return np.zeros(0)
-    reach = np.maximum.reduceat(hulls.vertices, hulls.first) - np.minimum.reduceat(hulls.vertices, hulls.first)
-    return np.asarray(np.round(2 * (areas(hulls) - (reach.sum(1) - 1))) / 2, np.float64)
 
 
 def _lines(edge: Floats, vertex: Floats, owner: Ints, middles: Floats) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import arrangement_quantities  # noqa: F401 registers its columns
+from . import declared  # noqa: F401 registers the columns beside it
 from .quantities import Quantity, Unit, column, of_column
 
 REASON_TYPE = np.dtype("U40")

@@ -199,12 +199,8 @@ def figures(layer: Readings, uncertainty: float = 0.0) -> dict[str, Value]:
     parts = np.array_split(np.arange(len(readings)), lengths)
     without = np.array([[figure(np.delete(readings, part)) for figure in FIGURES.values()] for part in parts])
     errors = dict(zip(FIGURES, jackknife_error(without).tolist(), strict=True))
+    halves = {name: hypot(t95(lengths - 1) * errors[name], Z95 * uncertainty * values[name]) for name in values}
     return {
-        name: Value(value) if name in OF_ONE else _with_interval(value, t95(lengths - 1) * errors[name], uncertainty)
-        for name, value in values.items()
+        name: Value(value, max(0.0, value - half), value + half) if name not in OF_ONE and half > 0 else Value(value)
+        for name, value, half in zip(values, values.values(), halves.values(), strict=True)
     }
-
-
-def _with_interval(value: float, half: float, uncertainty: float) -> Value:
-    half = hypot(half, Z95 * uncertainty * value)
-    return Value(value, max(0.0, value - half), value + half) if half > 0 else Value(value)

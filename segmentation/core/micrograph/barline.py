@@ -141,8 +141,11 @@ def _whole(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
             left >= other.left - 2 and right <= other.right + 2 and top >= other.top - 1 and bottom <= other.bottom + 1
             for other in written
         )
-        if stroke and not _stands_alone(ink, left, right, top, bottom):
-            continue
+        if stroke:  # around one of a letter there is ink, unlike a line over which the box of a text beside it reaches
+            around = ink[top - 1 : bottom + 2, left - 2 : right + 2].copy()
+            around[1:-1, SAME_PX:-SAME_PX] = False
+            if around.any():
+                continue
         first, last = measured(ink, left, right, top, bottom)
         yield Line(first, last, top, bottom, last - first, far_from(left, right, top, bottom, text))
 
@@ -156,14 +159,6 @@ def _is_line(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
     if left <= 1 or right >= columns - 1 or bottom == rows - 1 or (top == 0 and bottom < LEAST_BLOCK):
         return False
     return not any(ink[:, max(0, x - 1) : x + 2].any(axis=1).mean() > 0.9 for x in (left, right - 1))
-
-
-def _stands_alone(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
-    """Whether there is no ink around a run, as there is around a stroke of a letter: the box of a text beside a line
-    may reach over it."""
-    around = ink[top - 1 : bottom + 2, left - 2 : right + 2].copy()
-    around[1:-1, SAME_PX:-SAME_PX] = False
-    return not around.any()
 
 
 def far_from(left: float, right: float, top: int, bottom: int, text: Text) -> float:
@@ -215,55 +210,20 @@ def ticked(ink: Mask, text: Text) -> Iterator[Line]:
 
 def _marks(ink: Mask, text: Text) -> NDArray[np.float64]:
     """Left, right, top and bottom (n, 4) of the small upright marks and dots near a text; the ends just outside."""
+    from scipy import ndimage
+
     height = _height(text)
     first = max(0, int(text.top - FARTHEST * height))
     near = ink[first : int(text.bottom + FARTHEST * height) + 1]
     if np.count_nonzero(near[:, 1:] & ~near[:, :-1]) > MOST_RUNS:
         return np.zeros((0, 4))
-    blobs = np.array(_blobs(near), np.float64).reshape(-1, 5)
-    boxes, area = blobs[:, :4] + (0, 0, first, first), blobs[:, 4]
+    pieces, _ = ndimage.label(near)
+    sides = [(x.start, x.stop, y.start + first, y.stop + first) for y, x in ndimage.find_objects(pieces)]
+    boxes, area = np.array(sides, np.float64).reshape(-1, 4), np.bincount(pieces.ravel())[1:]
     wide, tall = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
     is_small = (wide <= max(5.0, 0.45 * height)) & (tall >= 2) & (tall <= 1.5 * height)
     marks: NDArray[np.float64] = boxes[is_small & (area >= LEAST_FULL * wide * tall)]
     return marks
-
-
-def _blobs(ink: Mask) -> list[list[int]]:
-    """Left, right, top, bottom and number of pixels of everything that hangs together; the ends just outside.
-
-    scipy has this, but the web process, which imports this module, is to do without it.
-    """
-    blobs: dict[int, list[int]] = {}
-    joined: list[int] = []  # for each number that was given, the smaller one of the same blob, or itself
-    above: list[tuple[int, int, int]] = []  # first column, last plus one, and blob of the runs of the row before
-    for y, row in enumerate(ink):
-        runs, index = [], 0
-        for left, right in _runs(row).tolist():
-            while index < len(above) and above[index][1] <= left:
-                index += 1
-            touching = set()
-            for first, _, number in above[index:]:
-                if first >= right:
-                    break
-                while joined[number] != number:
-                    number = joined[number]
-                touching.add(number)
-            blob = min(touching, default=len(joined))
-            if not touching:
-                joined.append(blob)
-                blobs[blob] = [left, right, y, y + 1, 0]
-            for other in touching - {blob}:
-                joined[other] = blob
-                blobs[blob] = _united(blobs[blob], blobs.pop(other))
-            blobs[blob] = _united(blobs[blob], [left, right, y, y + 1, right - left])
-            runs.append((left, right, blob))
-        above = runs
-    return list(blobs.values())
-
-
-def _united(blob: list[int], second: list[int]) -> list[int]:
-    ends = (min(blob[0], second[0]), max(blob[1], second[1]), min(blob[2], second[2]), max(blob[3], second[3]))
-    return [*ends, blob[4] + second[4]]
 
 
 def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:

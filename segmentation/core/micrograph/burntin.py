@@ -46,17 +46,11 @@ def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[
     """Every length that stands alone on a picture with a line of its own, the line that is nearest."""
     bars = []
     for length in lengths(texts):
-        text = next((text for text in texts if text.text.strip() and _alone(text, length)), None)
-        line = None if text is None else _line(picture, length.place, texts)
-        if line is not None:
+        forms = (ALONE.fullmatch(text.text.strip()) for text in texts)
+        is_alone = any(form is not None and form[1].strip() == length.text.strip() for form in forms)
+        if length.meaning == "scale bar" and is_alone and (line := _line(picture, length.place, texts)) is not None:
             bars.append((length, line))
     return bars
-
-
-def _alone(text: Text, length: Length) -> bool:
-    """Whether a text is this length and nothing else."""
-    form = ALONE.fullmatch(text.text.strip())
-    return form is not None and length.meaning == "scale bar" and form[1].strip() == length.text.strip()
 
 
 def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line | None:

@@ -37,7 +37,11 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
     notes = list(header.notes)
     for item in side:
         name, path = (item.name, item) if isinstance(item, Path) else item
-        contents = _said_in(path, size)
+        try:
+            with path.open("rb") as file:
+                contents = vendors.side_facts(file.read(LARGEST), *size)
+        except (OSError, ValueError):
+            contents = None
         if contents is None:
             notes.append(f"We could not read the side file {clean_name(name)}, so we did not use it.")
         else:
@@ -60,15 +64,6 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
         notes += crosscheck({name: Calibration(facts.nm_per_pixel, Source.METADATA) for name, facts in sources.items()})
     rows = header.rows or next((facts.rows for _, facts in files if facts.rows), None)
     return replace(header, metadata=metadata, rows=rows, notes=tuple(notes))
-
-
-def _said_in(path: Path, size: tuple[int, int]) -> Facts | None:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST)
-    except (OSError, ValueError):
-        return None
-    return vendors.side_facts(raw, *size)
 
 
 def fitted(header: Facts, decoded: Decoded) -> Facts:

@@ -45,7 +45,11 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         pages, complete = count_pages(file)
         index = page_index(page, pages)
         chosen = file.pages[index]
-        notes = _page_notes(pages, complete) if not page else []
+        notes = []
+        if pages > 1 and not page:
+            notes.append(f"The file has {pages}{'' if complete else ' or more'} pages; the first is used.")
+        if not complete and pages < MOST_PAGES and not page:
+            notes.append("The file's list of pages breaks off; the first page is used.")
         if index and chosen.is_reduced:
             raise UnreadableImage(f"Page {page} is a small copy of another page (a thumbnail): choose another page.")
         _check_page(chosen, max_pixels)
@@ -108,15 +112,6 @@ class PageTags:
                 size = values * _TYPE_BYTES.get(kind, 1)
                 return self.at(value, size) if size > 4 else struct.pack(order + "I", value)[:size]
         return None
-
-
-def _page_notes(pages: int, complete: bool) -> list[str]:
-    notes = []
-    if pages > 1:
-        notes.append(f"The file has {pages}{'' if complete else ' or more'} pages; the first is used.")
-    if not complete and pages < MOST_PAGES:
-        notes.append("The file's list of pages breaks off; the first page is used.")
-    return notes
 
 
 def count_pages(file: TiffFile) -> tuple[int, bool]:

@@ -105,7 +105,7 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
                 for name, file in zip(names, places, strict=True):
                     _extract(archive, usable[name], folder / file, limits, result)
                 result.files.append(list(zip(names, places, strict=True)))
-                if limits.images and _points_outside(names[0]):
+                if limits.images and (".." in names[0].split("/") or re.match(r"/|[A-Za-z]:", names[0])):
                     name = _shown(names[0].rsplit("/", 1)[-1])
                     result.notes.append((_shown(names[0]), OUTSIDE.format(name=name)))
             except _Unusable as bad:
@@ -281,10 +281,6 @@ def is_junk(name: str) -> bool:
     """Whether a file, by its name with its folders, is one that operating systems leave behind."""
     *folders, last = name.lower().split("/")
     return last in JUNK or last.startswith("._") or any(folder in JUNK_FOLDERS for folder in folders)
-
-
-def _points_outside(name: str) -> bool:
-    return name.startswith("/") or ".." in name.split("/") or bool(re.match(r"[A-Za-z]:", name))
 
 
 def main() -> int:

@@ -67,7 +67,7 @@ class Known:
 
     middle: Floats
     spread: Floats
-    models: tuple[Textures, ...]
+    models: dict[str, Textures]  # by their names
 
     def scaled(self, picture: NDArray[np.float32]) -> Floats:
         return np.asarray((textures(picture) - self.middle) / self.spread)
@@ -77,17 +77,18 @@ class Known:
 def known_textures() -> Known:
     """The content of FILE."""
     data = json.loads(FILE.read_text(encoding="utf-8"))
-    models = [
-        Textures(**{**model, "centre": np.array(model["centre"]), "covariance": np.array(model["covariance"])})
+    models = {
+        model["model"]: Textures(
+            model["model"], model["images"], np.array(model["centre"]), np.array(model["covariance"])
+        )
         for model in data["models"]
-    ]
-    return Known(np.array(data["middle"]), np.array(data["spread"]), tuple(models))
+    }
+    return Known(np.array(data["middle"]), np.array(data["spread"]), models)
 
 
 def known_of(cards: Sequence[ModelCard]) -> list[ModelCard]:
     """The cards of models with known training images."""
-    models = {model.model for model in known_textures().models}
-    return [card for card in cards if card.name in models]
+    return [card for card in cards if card.name in known_textures().models]
 
 
 def nearest(picture: NDArray[np.float32], among: Sequence[ModelCard]) -> list[ModelCard]:
@@ -95,13 +96,13 @@ def nearest(picture: NDArray[np.float32], among: Sequence[ModelCard]) -> list[Mo
     picture leaves their order unchanged."""
     if not picture.any():
         return known_of(among)
-    models, textures = {model.model: model for model in known_textures().models}, known_textures().scaled(picture)
+    models, textures = known_textures().models, known_textures().scaled(picture)
     return sorted(known_of(among), key=lambda card: -models[card.name].likelihood(textures))
 
 
 def clearly_of(picture: NDArray[np.float32], card: ModelCard, others: Sequence[ModelCard]) -> bool:
     """Whether a picture looks clearly more like the training images of one model than like those of the others."""
-    models, textures = {model.model: model for model in known_textures().models}, known_textures().scaled(picture)
+    models, textures = known_textures().models, known_textures().scaled(picture)
     likelihood = models[card.name].likelihood(textures)
     return all(likelihood > models[other.name].likelihood(textures) + CLEARLY for other in others)
 
@@ -116,7 +117,7 @@ def compared_with_models(
     because its training images are not known here.
     """
     available = {item.name: item for item in cards.available()}
-    models = {model.model: model for model in known_textures().models if model.model in available}
+    models = {name: model for name, model in known_textures().models.items() if name in available}
     trained = models.pop(card.name, None)
     if trained is None or not picture.any():
         return [], False

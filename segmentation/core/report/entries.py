@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..measure import arrangement_quantities  # noqa: F401 registers them
+from ..measure import declared  # noqa: F401 registers them
 from ..measure.quantities import (
     COLUMNS,
     OF,

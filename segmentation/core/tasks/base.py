@@ -36,24 +36,9 @@ def as_is(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
     return View()
 
 
-def no_facts(card: ModelCard) -> Sequence[tuple[str, str]]:
-    """No facts: the task reads only the network from the card."""
-    return ()
-
-
 def always(decoded: Decoded) -> bool:
     """The textures of the image decide alone."""
     return True
-
-
-def never(segmentation: Segmentation) -> bool:
-    """No other model is tried."""
-    return False
-
-
-def no_readings(segmentation: Segmentation, settings: Any) -> Iterable[dict[str, Any]]:
-    """The first reading stands."""
-    return ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +81,6 @@ class Curve:
     across: str
     x: Sequence[float]
     lines: Mapping[str, Sequence[float | None]]
-
-
-def no_curves(segmentation: Segmentation, calibration: Calibration) -> Sequence[Curve]:
-    """No curves: the page draws the size distribution."""
-    return ()
 
 
 @dataclass(frozen=True)
@@ -217,12 +197,12 @@ class Task:
     screened: bool = False
     granulometry: Granulometry | None = None
     pool_fields: PoolFields | None = by_area
-    facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
+    facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = lambda card: ()
     options: type[ModelOptions] = ModelOptions
-    curves: Callable[[Segmentation, Calibration], Sequence[Curve]] = no_curves
-    unsure: Callable[[Segmentation], bool] = never
+    curves: Callable[[Segmentation, Calibration], Sequence[Curve]] = lambda segmentation, calibration: ()
+    unsure: Callable[[Segmentation], bool] = lambda segmentation: False
     better: Callable[[Segmentation, Segmentation], bool] | None = None
-    other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = no_readings
+    other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()
     plausible: Callable[[Decoded], bool] = always
     parted: bool = False
     corners: bool = False

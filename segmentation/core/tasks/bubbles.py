@@ -9,17 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
+from ..measure.declared import registered
 from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import Value
-from ..micrograph.types import Calibration, Micrograph
-from ..network.cards import ModelCard
-from ..network.scale_search import View
-from ..settings import MeasurementSettings
+from ..micrograph.types import Calibration
 from . import shared
-from .base import Decoded, Golden, Maps, Measured
+from .base import Golden
 
 if TYPE_CHECKING:
-    from ..labels.segmentation import Segmentation
     from ..measure.table import Table
 
 METHOD = (
@@ -36,40 +33,20 @@ class BubbleSettings(shared.ThresholdSettings):
     thickness: float | None = shared.foil_field("; the swelling is given only with it.")
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSettings) -> Decoded:
-    from ..labels.bubbles import discs, find_circles
-    from ..labels.separate import renumber
+def numbers(bubbles: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
+    from ..measure.fields import if_enough, over_blocks, per_area, per_block
 
-    def circles(levels: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
-        return renumber(discs(find_circles(levels, threshold), levels.shape))
-
-    return shared.found_by(circles, maps, grey, card, settings)
-
-
-def measure(
-    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
-) -> Measured:
-    from ..measure.fields import distribution, if_enough, over_blocks, per_area, per_block, table_of
-
-    table = table_of(segmentation, micrograph, settings, calibration)
-    if nothing := shared.withheld_result(segmentation, table, TASK, settings):
-        return nothing
-    shape = segmentation.rows, micrograph.shape[1]
-    sizes = distribution(table, TASK.size, micrograph, settings, calibration)
-    inside = np.isin(segmentation.dense[: shape[0]], np.flatnonzero(table.kept) + 1)
+    table, shape, calibration = bubbles.table, bubbles.shape, bubbles.calibration
+    inside = np.isin(bubbles.segmentation.dense[: shape[0]], np.flatnonzero(table.kept) + 1)
     sums = np.stack([per_block(inside), per_block(np.ones(shape))], axis=1)
-    thickness = segmentation.provenance.settings.get("thickness")
-    values = (
-        *(Value(float(table.kept.sum())), Value(float(len(np.unique(table["group"][table.kept]))))),
-        *(sizes.value("mean"), sizes.value("median"), per_area("bubble_density", table, shape, calibration)),
-        *(
-            if_enough(over_blocks(lambda parts: parts[0] / parts[1], sums, most=1.0), table),
-            swelling(table, shape, thickness, calibration),
-        ),
-    )
-    unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
-    flags = (*shared.doubts(segmentation), *unscaled)
-    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
+    thickness = bubbles.segmentation.provenance.settings.get("thickness")
+    values = {
+        "bubble_patches": Value(float(len(np.unique(table["group"][table.kept])))),
+        "bubble_density": per_area("bubble_density", table, shape, calibration),
+        "bubble_area": if_enough(over_blocks(lambda parts: parts[0] / parts[1], sums, most=1.0), table),
+        "swelling": swelling(table, shape, thickness, calibration),
+    }
+    return values, [NO_SCALE] if thickness and calibration.nm_per_pixel is None else []
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
@@ -100,14 +77,13 @@ def swelling(table: Table, shape: tuple[int, int], thickness: float | None, cali
     if thickness is None or table.nm_per_pixel is None:
         return Value(None)
     foil = np.full(BLOCKS**2, shape[0] * shape[1] * table.nm_per_pixel**2 * thickness / BLOCKS**2)
-    mean = over_blocks(_swollen, np.stack([in_blocks(table, shape, _gas(table)), foil], axis=1))
+
+    def swollen(volumes: NDArray[np.float64]) -> float:  # NaN where the foil is no larger than its gas
+        gas, whole = volumes.tolist()
+        return gas / (whole - gas) if whole > gas else float("nan")
+
+    mean = over_blocks(swollen, np.stack([in_blocks(table, shape, _gas(table)), foil], axis=1))
     return with_scale(if_enough(mean, table), calibration.standard_uncertainty, 1 + (mean.value or 0.0))
-
-
-def _swollen(volumes: NDArray[np.float64]) -> float:
-    """V / (F - V) of the volumes (2,) V of the gas and F of the foil; NaN where the foil is no larger than its gas."""
-    gas, foil = volumes.tolist()
-    return gas / (foil - gas) if foil > gas else float("nan")
 
 
 def golden() -> Golden:
@@ -124,11 +100,11 @@ def golden() -> Golden:
 
 TASK = shared.task_of(
     "bubble",
+    numbers,
+    finder="bubbles.find_bubbles",
     summary="Fits circles to bubbles and cavities, measures their diameters and counts them per area.",
     settings=BubbleSettings,
-    decode=find,
-    measure=measure,
-    quantities=shared.registered(__file__),
+    quantities=registered(__file__),
     golden=golden,
     circles=True,
     method=METHOD,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
+from ..measure.declared import registered
 from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..measure.quantities import Value
@@ -286,7 +287,7 @@ TASK = Task(
     scale=scale,
     decode=decode,
     measure=measure,
-    quantities=shared.registered(__file__),
+    quantities=registered(__file__),
     panels=("directions", "histogram", "lengths", "rose"),
     golden=golden,
     method=METHOD,

@@ -10,17 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
+from ..measure.declared import registered
 from ..measure.pooled_fields import FieldOfView, averaged, by_area, pooled_mean
 from ..measure.quantities import Value
-from ..micrograph.types import Calibration, Micrograph
-from ..network.cards import ModelCard
-from ..network.scale_search import View
-from ..settings import MeasurementSettings
+from ..micrograph.types import Calibration
 from . import shared
-from .base import Decoded, Golden, Maps, Measured
+from .base import Golden
 
 if TYPE_CHECKING:
-    from ..labels.segmentation import Segmentation
     from ..measure.table import Table
 
 NM2_PER_MM2 = 1e12
@@ -37,37 +34,31 @@ OPEN = (
 FEW_CONVEX = 0.5
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: shared.ThresholdSettings) -> Decoded:
-    from ..labels.grains import find_grains
-
-    return shared.found_by(find_grains, maps, grey, card, settings)
-
-
-def measure(
-    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
-) -> Measured:
+def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.bool_]]:
     from ..labels.grains import are_convex
-    from ..measure.fields import distribution, mean_of, per_area, table_of, whole
 
-    labels, rows = segmentation.dense, segmentation.rows
-    table = table_of(segmentation, micrograph, settings, calibration, convex=are_convex(labels))
-    if nothing := shared.withheld_result(segmentation, table, TASK, settings):
-        return nothing
+    return {"convex": are_convex(labels)}
+
+
+def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
+    from ..measure.fields import mean_of, per_area, whole
+
+    table, calibration = grains.table, grains.calibration
     is_whole = whole(table).kept
+    is_convex = is_whole & table["convex"]
     convex = table.judged(np.where(table["convex"], table.reasons, "not convex"))
-    sizes = distribution(table, TASK.size, micrograph, settings, calibration)
-    density = per_area("grain_density", table, (rows, labels.shape[1]), calibration)
-    values = (
-        *(Value(float(mask.sum())) for mask in (table.kept, is_whole, is_whole & table["convex"])),
-        *(sizes.value("mean"), sizes.value("median")),
-        mean_of(convex, TASK.size, settings.border_correction, calibration),
-        *(_intercept(labels[:rows], table, calibration), density, grain_number(density, calibration.nm_per_pixel)),
-    )
-    share = float((is_whole & table["convex"]).sum()) / max(1, int(is_whole.sum()))
+    density = per_area("grain_density", table, grains.shape, calibration)
+    values = {
+        "whole_grains": Value(float(is_whole.sum())),
+        "convex_grains": Value(float(is_convex.sum())),
+        "convex_diameter_mean": mean_of(convex, TASK.size, grains.settings.border_correction, calibration),
+        "grain_intercept": _intercept(grains.segmentation.dense[: grains.shape[0]], table, calibration),
+        "grain_density": density,
+        "grain_number": grain_number(density, calibration.nm_per_pixel),
+    }
+    share = float(is_convex.sum()) / max(1, int(is_whole.sum()))
     joined = Flag.doubtful(OPEN.format(share=100 * share), f"Joined grains: only {100 * share:.0f} % are convex")
-    few = (joined,) if is_whole.sum() and share < FEW_CONVEX else ()
-    flags = (*shared.doubts(segmentation), *few)
-    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
+    return values, [joined] if is_whole.any() and share < FEW_CONVEX else []
 
 
 def _intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration) -> Value:
@@ -123,11 +114,12 @@ def golden() -> Golden:
 
 TASK = shared.task_of(
     "grain",
+    numbers,
+    finder="grains.find_grains",
+    columns=columns,
     map_name="boundary",
     summary="Outlines the grains between boundaries, measures diameters and intercepts, and counts them per area.",
-    decode=find,
-    measure=measure,
-    quantities=shared.registered(__file__),
+    quantities=registered(__file__),
     panels=("image", "boundaries", "segmentation", "sizes"),
     golden=golden,
     bounded=True,

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..measure.declared import registered
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..measure.quantities import Value
-from ..micrograph.types import Calibration, Micrograph
-from ..network.cards import ModelCard
-from ..network.scale_search import View
-from ..settings import MeasurementSettings
 from . import shared
-from .base import Decoded, Golden, Maps, Measured
-
-if TYPE_CHECKING:
-    from ..labels.segmentation import Segmentation
+from .base import Golden
 
 METHOD = (
     "For each pixel a convolutional network predicted the probability of a line defect. Each connected piece at or"
@@ -25,34 +19,19 @@ METHOD = (
 )
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: shared.ThresholdSettings) -> Decoded:
-    from ..labels.lines import find_lines
-
-    return shared.found_by(find_lines, maps, grey, card, settings)
-
-
-def measure(
-    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
-) -> Measured:
+def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
     from ..labels.lines import box_diagonals, skeleton_lengths
-    from ..measure.fields import distribution, mean_of, per_area, table_of
 
-    labels = segmentation.dense
-    lengths = skeleton_lengths(labels)
-    table = table_of(
-        segmentation, micrograph, settings, calibration, line_length=lengths, box_diagonal=box_diagonals(labels)
-    )
-    if nothing := shared.withheld_result(segmentation, table, TASK, settings):
-        return nothing
-    sizes = distribution(table, TASK.size, micrograph, settings, calibration)
-    shape, edge = (segmentation.rows, micrograph.shape[1]), settings.border_correction
-    part = table.length("line_length")
-    values = (
-        *(Value(float(table.kept.sum())), sizes.value("mean"), sizes.value("median")),
-        *(mean_of(table, "box_diagonal", edge, calibration), per_area("line_density", table, shape, calibration, part)),
-    )
-    flags = tuple(shared.doubts(segmentation))
-    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
+    return {"line_length": skeleton_lengths(labels), "box_diagonal": box_diagonals(labels)}
+
+
+def numbers(lines: shared.Objects) -> tuple[dict[str, Value], tuple[()]]:
+    from ..measure.fields import mean_of, per_area
+
+    table, calibration = lines.table, lines.calibration
+    diagonal = mean_of(table, "box_diagonal", lines.settings.border_correction, calibration)
+    density = per_area("line_density", table, lines.shape, calibration, table.length("line_length"))
+    return {"box_diagonal_mean": diagonal, "line_density": density}, ()
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
@@ -77,10 +56,11 @@ def golden() -> Golden:
 
 TASK = shared.task_of(
     "line",
+    numbers,
+    finder="lines.find_lines",
+    columns=columns,
     summary="Outlines line defects, such as dislocation loops seen edge on, and measures their lengths.",
-    decode=find,
-    measure=measure,
-    quantities=shared.registered(__file__),
+    quantities=registered(__file__),
     golden=golden,
     method=METHOD,
     size="line_length",

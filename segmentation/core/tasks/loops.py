@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..flags import Flag
 from ..measure import quantities
+from ..measure.declared import registered
 from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import Value
-from ..micrograph.types import Calibration, Micrograph
-from ..network.cards import ModelCard
-from ..network.scale_search import View
-from ..settings import MeasurementSettings
 from . import shared
-from .base import Decoded, Golden, Maps, Measured
-
-if TYPE_CHECKING:
-    from ..labels.segmentation import Segmentation
+from .base import Golden
 
 METHOD = (
     "For each pixel a convolutional network predicted the probability of a dislocation loop. Pieces that reach"
@@ -33,31 +28,19 @@ class LoopSettings(shared.ThresholdSettings):
     thickness: float | None = shared.foil_field(". The number per volume needs it.")
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: LoopSettings) -> Decoded:
-    from ..labels.loops import find_loops
+def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+    from ..labels.lines import longest
 
-    return shared.found_by(find_loops, maps, grey, card, settings)
+    return {"loop_diameter": longest(labels)}
 
 
-def measure(
-    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
-) -> Measured:
-    from ..labels.loops import longest
-    from ..measure.fields import distribution, per_area, table_of
+def numbers(loops: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
+    from ..measure.fields import per_area
 
-    table = table_of(segmentation, micrograph, settings, calibration, loop_diameter=longest(segmentation.dense))
-    if nothing := shared.withheld_result(segmentation, table, TASK, settings):
-        return nothing
-    sizes = distribution(table, TASK.size, micrograph, settings, calibration)
-    density = per_area("loop_density", table, (segmentation.rows, micrograph.shape[1]), calibration)
-    thickness = segmentation.provenance.settings.get("thickness")
-    values = (
-        *(Value(float(table.kept.sum())), sizes.value("mean"), sizes.value("median"), density),
-        per_volume(density, thickness, calibration.nm_per_pixel),
-    )
-    unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
-    flags = (*shared.doubts(segmentation), *unscaled)
-    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
+    density, size = per_area("loop_density", loops.table, loops.shape, loops.calibration), loops.table.nm_per_pixel
+    thickness = loops.segmentation.provenance.settings.get("thickness")
+    values = {"loop_density": density, "loop_volume_density": per_volume(density, thickness, size)}
+    return values, [Flag(NO_SCALE)] if thickness and size is None else []
 
 
 def per_volume(density: Value, thickness: float | None, nm_per_pixel: float | None) -> Value:
@@ -95,12 +78,13 @@ def golden() -> Golden:
 
 TASK = shared.task_of(
     "loop",
+    numbers,
+    finder="lines.find_loops",
+    columns=columns,
     title="Dislocation loops",
     summary="Outlines dislocation loops, measures their diameters and counts them per area and per volume.",
     settings=LoopSettings,
-    decode=find,
-    measure=measure,
-    quantities=shared.registered(__file__),
+    quantities=registered(__file__),
     golden=golden,
     method=METHOD,
     size="loop_diameter",

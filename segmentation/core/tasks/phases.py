@@ -3,7 +3,7 @@ classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,6 +24,7 @@ from ..measure.areas import (
     mean_intercept,
     with_interval,
 )
+from ..measure.declared import registered
 from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import LONG_NM, OF, Unit, Value, number, of_class
 from ..micrograph.types import Calibration, Micrograph
@@ -32,7 +33,6 @@ from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Curve, Decoded, Golden, Maps, Measured, Predict, Task
 from .judgement import is_out_of_domain, withheld, without_numbers
-from .shared import registered
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -184,7 +184,10 @@ def measure(
     if len(segmentation) and not reported:
         figures = {name: np.full(len(table), np.nan) for name, cell in table.columns.items() if cell.dtype.kind == "f"}
         table = replace(without_numbers(table), columns={**without_numbers(table).columns, **figures})
-    return Measured(table, None, values, tuple(_flags(segmentation, settings)))
+    used = segmentation.used
+    unlike = is_out_of_domain(segmentation) or used.get("unlike", 0.0) > DIFFERS
+    flags = (DIFFERENT,) if unlike and not used.get("unfamiliar") else ()  # which has its own warning
+    return Measured(table, None, values, flags if len(segmentation) else (NOTHING,))
 
 
 def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
@@ -290,14 +293,6 @@ def _table(
         },
         None,
     )
-
-
-def _flags(segmentation: Segmentation, settings: MeasurementSettings) -> Iterator[Flag]:
-    used, unlike = segmentation.used, segmentation.used.get("unlike", 0.0)
-    if not len(segmentation):
-        yield NOTHING
-    elif (is_out_of_domain(segmentation) or unlike > DIFFERS) and not used.get("unfamiliar"):  # has its own warning
-        yield DIFFERENT
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from pydantic import Field
 from ..flags import Flag
 from ..labels.options import FAINT
 from ..labels.segmentation import MASKS
-from ..measure import quantities
-from ..measure.quantities import Quantity, Value
-from ..network.scale_search import LIMITS
+from ..measure.quantities import Value
+from ..micrograph.types import Calibration, Micrograph
+from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Maps, Measured, Task, as_is
 from .judgement import withheld, without_numbers
@@ -31,17 +31,6 @@ DOUBTFUL = (
     " you use the numbers."
 )
 SURE = 0.7  # mean probability below which a warning is given
-INTERVALS = {"within": quantities.WITHIN, "poisson": quantities.POISSON}
-
-
-def registered(file: str) -> tuple[str, ...]:
-    """Register the quantities in the table beside the file of a task; returns the names of its numbers in order."""
-    tables = tomllib.loads(Path(file).with_suffix(".toml").read_text("utf-8"))
-    for registry, key in ((quantities.COLUMNS, "columns"), (quantities.NUMBERS, "numbers")):
-        for name, entry in tables.get(key, {}).items():
-            basis = {"interval": INTERVALS[entry["interval"]]} if "interval" in entry else {}
-            quantities.add(registry, Quantity(name, **entry | basis))
-    return tuple(tables["numbers"])
 
 
 class ThresholdSettings(SegmentationSettings):
@@ -106,10 +95,66 @@ def certainty(levels: NDArray[np.uint8], threshold: float) -> float:
     return float(inside.mean()) / 255 if inside.size else 0.0
 
 
-def task_of(thing: str, *, map_name: str = "", **differing: Any) -> Task:
-    """A task that finds one kind of object, in the map of its name or of `map_name`; differing: the parts of Task that
-    differ from the common ones."""
-    channels = Channels((map_name or thing,))
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """The objects of one kind in a field of view. table: a row for each. shape: rows and columns analysed."""
+
+    segmentation: Segmentation
+    settings: MeasurementSettings
+    calibration: Calibration
+    table: Table
+    shape: tuple[int, int]
+
+
+def task_of(
+    thing: str,
+    numbers: Callable[[Objects], tuple[dict[str, Value], Sequence[Flag]]],
+    *,
+    finder: str,
+    columns: Callable[[NDArray[np.int32]], dict[str, NDArray[Any]]] = lambda labels: {},
+    map_name: str = "",
+    **differing: Any,
+) -> Task:
+    """A task that finds one kind of object, in the map of its name or of `map_name`.
+
+    numbers(objects): its numbers beside the count and the figures of the size distribution, and warnings. finder:
+    module and function of core.labels, which makes labels (H, W) 1..n of a map (H, W) uint8 and a threshold.
+    columns(labels): further measures (n,), lengths in px. differing: the parts of Task that differ from the common
+    ones.
+    """
+    channels, (module, function) = Channels((map_name or thing,)), finder.split(".")
+
+    def decode(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: ThresholdSettings) -> Decoded:
+        from ..network.likeness import relative_distance
+
+        threshold = card.threshold if settings.threshold is None else settings.threshold
+        sure, labels = certainty(maps[0], threshold), np.zeros(maps.shape[1:], np.int32)
+        if sure:  # else no pixel reaches the threshold
+            labels = getattr(import_module(f"segmentation.core.labels.{module}"), function)(maps[0], threshold)
+        count = int(labels.max(initial=0))
+        used: dict[str, Any] = {
+            "threshold": threshold,
+            "certainty": round(sure, 4),
+            "unlike": relative_distance(grey, 1.0, card),
+        }
+        return Decoded(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
+
+    def measure(
+        segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
+    ) -> Measured:
+        from ..measure.fields import distribution, table_of
+
+        table = table_of(segmentation, micrograph, settings, calibration, **columns(segmentation.dense))
+        if nothing := withheld_result(segmentation, table, task, settings):
+            return nothing
+        sizes = distribution(table, task.size, micrograph, settings, calibration)
+        shape = segmentation.rows, micrograph.shape[1]
+        values, flags = numbers(Objects(segmentation, settings, calibration, table, shape))
+        values |= {f"{thing}s": Value(float(table.kept.sum()))}
+        values |= {name: sizes.value(figure) for name, figure in task.figures.items()}
+        ordered = {name: values[name] for name in task.quantities}
+        return Measured(table, sizes, ordered, (*doubts(segmentation), *flags))
+
     alike: dict[str, Any] = {
         "name": f"{thing}s",
         "title": f"{thing.capitalize()}s",
@@ -124,29 +169,8 @@ def task_of(thing: str, *, map_name: str = "", **differing: Any) -> Task:
         "ignores": frozenset({"filter", "faint_limit", "field_spread", "repeatability", "between_operators"}),
         "tem": True,
     }
-    return Task(**{**alike, **differing})
-
-
-def found_by(
-    finder: Callable[[NDArray[np.uint8], float], NDArray[np.int32]],
-    maps: Maps,
-    grey: NDArray[np.uint8],
-    card: ModelCard,
-    settings: ThresholdSettings,
-) -> Decoded:
-    """The objects that the finder finds in the first map (H, W); none if no pixel reaches the threshold."""
-    from ..network.likeness import relative_distance
-
-    threshold = card.threshold if settings.threshold is None else settings.threshold
-    sure = certainty(maps[0], threshold)
-    labels = finder(maps[0], threshold) if sure else np.zeros(maps.shape[1:], np.int32)
-    count = int(labels.max(initial=0))
-    used: dict[str, Any] = {
-        "threshold": threshold,
-        "certainty": round(sure, 4),
-        "unlike": relative_distance(grey, 1.0, card),
-    }
-    return Decoded(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
+    task = Task(decode=decode, measure=measure, **{**alike, **differing})
+    return task
 
 
 def erased(segmentation: Segmentation) -> NDArray[np.bool_] | None:

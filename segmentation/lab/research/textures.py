@@ -36,8 +36,8 @@ def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
     textures = {model: _of_folder(model, folder) for model, folder in folders.items()}
     every = np.concatenate([images[:, 0] for images in textures.values()])
     middle, spread = every.mean(0), every.std(0) + 1e-6
-    every_known = known_textures().models if FILE.is_file() else ()
-    before = {entry.model: entry for entry in every_known if entry.model not in textures}
+    every_known = known_textures().models if FILE.is_file() else {}
+    before = {model: entry for model, entry in every_known.items() if model not in textures}
     if before:
         middle, spread = known_textures().middle, known_textures().spread
     scaled = {model: (values - middle) / spread for model, values in textures.items()}

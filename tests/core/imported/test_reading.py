@@ -64,6 +64,12 @@ def zipped(*rois_in) -> bytes:
     return file.getvalue()
 
 
+def _png(values) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG")
+    return file.getvalue()
+
+
 def coco_of(annotations, **more) -> bytes:
     image = {"id": 1, "file_name": "a.png", "width": 160, "height": 120}
     categories = [{"id": 1, "name": "particle"}]
@@ -130,9 +136,7 @@ def test_label_images_keep_their_ids(tmp_path, kind):
 def test_a_mask_becomes_its_connected_pieces(tmp_path):
     mask = np.zeros((120, 160), np.uint8)
     mask[10:20, 10:20] = mask[40:50, 40:60] = 255
-    file = io.BytesIO()
-    Image.fromarray(mask).save(file, "PNG")
-    back = read(tmp_path, file.getvalue(), ".png")
+    back = read(tmp_path, _png(mask), ".png")
     assert np.array_equal(back.labels > 0, mask > 0) and sorted(back.classes) == [1, 2] and back.notes
 
 
@@ -249,9 +253,7 @@ def test_classes_come_as_numbers_as_our_labels_and_as_our_colours(tmp_path):
     wanted[:, 50:], wanted[:, 100:], wanted[:5, :5] = 1, 2, 255
     colours = np.r_[COLOURS[:3], [(0, 0, 0)]].astype(np.uint8)[np.where(wanted == 255, 3, wanted)]
     for content in (wanted, colours):
-        file = io.BytesIO()
-        Image.fromarray(content).save(file, "PNG")
-        back = read(tmp_path, file.getvalue(), ".png", task=PHASES, names=names)
+        back = read(tmp_path, _png(content), ".png", task=PHASES, names=names)
         assert np.array_equal(back.labels, np.where(wanted == 255, 0, wanted.astype(int) + 1))
         assert back.classes == {1: 0, 2: 1, 3: 2}
     with pytest.raises(UnreadableImage, match="number 2"):
@@ -263,12 +265,6 @@ def test_classes_come_as_numbers_as_our_labels_and_as_our_colours(tmp_path):
 
 
 # Sizes, scales, hostile files
-
-
-def _png(values) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(values).save(file, "PNG")
-    return file.getvalue()
 
 
 def test_a_mask_without_the_data_bar_fits_and_any_other_size_is_told_with_both(tmp_path):

@@ -124,26 +124,19 @@ def confident(**weights):
     return ParticleOptions(confidence=dict.fromkeys(OUTLINE_FEATURES, 0.0) | {INTERCEPT: 0.0} | weights)
 
 
-def test_doubtful_outlines_stay_where_most_are_right():
-    options = confident(peak=10.0, intercept=-4.0)  # 0.98 and 0.12
-    found = outline(MAPS, GREY, 1.0, 0.5, options)
-    assert found.labels.max() == 2 and found.dropped == 0
-    assert found.expected == pytest.approx(found.confidence.mean())
-
-
-def test_doubtful_outlines_go_where_most_are_wrong():
-    options = confident(peak=10.0, intercept=-7.9)  # 0.52 and 0.003
-    found = outline(MAPS, GREY, 1.0, 0.5, options)
-    assert found.dropped == 1 and found.expected < 0.5
-    assert np.array_equal(found.labels, np.where(LABELS == 1, 1, 0))
-    assert found.confidence == pytest.approx([1 / (1 + np.exp(-0.1))], rel=1e-3)
-
-
-def test_a_hopeless_outline_goes_anywhere():
-    options = confident(peak=10.0, intercept=-4.4)  # 0.97 and 0.08
-    found = outline(MAPS, GREY, 1.0, 0.5, options)
-    assert found.dropped == 1 and np.array_equal(found.labels, np.where(LABELS == 1, 1, 0))
-    assert found.expected == pytest.approx(found.confidence[0]) and found.expected > 0.9
+@pytest.mark.parametrize(
+    ("intercept", "chances", "expected"),
+    [
+        (-4.0, [0.982, 0.119], 0.55),  # doubtful outlines stay where most are right
+        (-7.9, [0.525], 0.264),  # and go where most are wrong
+        (-4.4, [0.973], 0.973),  # a hopeless one goes anywhere
+    ],
+)
+def test_doubtful_outlines_go_where_most_are_wrong(intercept, chances, expected):
+    found = outline(MAPS, GREY, 1.0, 0.5, confident(peak=10.0, intercept=intercept))
+    assert found.confidence == pytest.approx(chances, abs=1e-3) and found.expected == pytest.approx(expected, abs=1e-3)
+    assert np.array_equal(found.labels, np.where(len(chances) >= LABELS, LABELS, 0))
+    assert found.dropped == 2 - len(chances)
 
 
 def test_an_uncalibrated_card_drops_nothing():

@@ -101,17 +101,10 @@ def test_faint_outlines_are_set_aside_with_their_reason():
     assert "with faint or hidden outlines" in [each["name"] for each in done.statistics.nano["sensitivity"]]
 
 
-def test_a_limit_of_nothing_counts_them():
-    assert analysed([180] * 6 + [64] * 3, faint_limit=0).statistics.n_kept == 9
-
-
 def test_the_filter_judges_the_others_only():
     assert analysed([180] * 6 + [64] * 3, filter=True).statistics.set_aside == {str(Reason.FAINT): 3}
 
 
-def test_a_model_may_have_a_limit_of_its_own():
-    assert analysed([180] * 6 + [64] * 3, options={"faint": 0.0}).statistics.n_kept == 9
-
-
-def test_outlines_of_other_tools_are_never_faint():
-    assert analysed([180] * 6 + [64] * 3, model=MASKS).statistics.n_kept == 9
+@pytest.mark.parametrize("choice", [{"faint_limit": 0}, {"options": {"faint": 0.0}}, {"model": MASKS}])
+def test_a_person_a_model_or_another_tool_counts_them(choice):
+    assert analysed([180] * 6 + [64] * 3, **choice).statistics.n_kept == 9

@@ -458,6 +458,6 @@ def test_a_connected_area_takes_another_class():
     after = phases.after([edits.area(phases, (7, 7), 1)]).crop((0, 0, 30, 40))
     assert (after[:20] == 1).all() and (after == 2).sum() == 26
     corner = phases.after([edits.area(phases, (35.5, 25.5), name="cementite")])
-    assert (corner.crop((0, 0, 30, 40)) == 3).sum() == 1 and corner.objects[3].place == 1
+    assert (corner.crop((0, 0, 30, 40)) == 3).sum() == 1 and corner.objects[3].class_index == 1
     with pytest.raises(BadEdit, match="outside the image"):
         edits.area(phases, (40, 3), 1)

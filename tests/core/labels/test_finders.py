@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.labels.basins import closed_regions
 from segmentation.core.labels.bubbles import discs, find_circles
-from segmentation.core.labels.grains import are_convex, at_frame, crossings, find_grains, mean_intercept
+from segmentation.core.labels.grains import are_convex, at_frame, closed_regions, crossings, find_grains, mean_intercept
 from segmentation.core.labels.lines import box_diagonals, find_lines, skeleton_lengths
 
 

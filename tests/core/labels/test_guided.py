@@ -52,16 +52,15 @@ def test_two_clicks_part_touching_objects_where_the_map_has_its_valley(found):
     assert ((after.labels > 0) == (found.labels > 0)).all()
 
 
-def test_without_maps_each_pixel_goes_to_the_nearest_click(found):
-    bare = replace(found, maps={})
-    after = apply(bare, [guided.split_at(working(bare), 1, [[30, 40], [70, 40]])])
-    assert (after.labels[40, :50] != 2).all() and (after.labels[40, 50:78] == 2).all()
-
-
-def test_without_a_valley_each_pixel_goes_to_the_nearest_click(found):
-    alone = replace(found, labels=disc(*LARGE).astype(np.int32))
-    after = apply(alone, [guided.split_at(working(alone), 1, [[38, 40], [50, 40]])])
-    assert (after.labels[40, 21:44] == 1).all() and (after.labels[40, 45:59] == 2).all()
+@pytest.mark.parametrize(
+    ("change", "columns", "end"),
+    [({"maps": {}}, (30, 70), 78), ({"labels": disc(*LARGE).astype(np.int32)}, (38, 50), 59)],
+)
+def test_without_maps_or_a_valley_each_pixel_goes_to_the_nearest_click(found, change, columns, end):
+    bare = replace(found, **change)
+    after = apply(bare, [guided.split_at(working(bare), 1, [[column, 40] for column in columns])])
+    border = sum(columns) // 2
+    assert (after.labels[40, 21:border] == 1).all() and (after.labels[40, border + 1 : end] == 2).all()
 
 
 def test_three_clicks_make_three_objects(found):

@@ -80,17 +80,9 @@ def chain(**more):
     sums[:, 3:5] = 10 * sums[:, :1]  # as long as wide
     pairs, lines = np.array([[1, 2], [2, 3], [1, 4], [3, 4]]), np.array([[4.0, 8, 0], [6, -6, 0], [5, 0, 1], [5, 5, 5]])
     saddles = np.array([0.79, 0.7, 0.1, 0.2])
-    return RegionGraph(
-        **{
-            "sums": sums,
-            "peaks": np.array([0, 0.9, 0.8, 0.9, 0.5]),
-            "pairs": pairs,
-            "saddles": saddles,
-            "lines": lines,
-            "noise": 2.0,
-        }
-        | more
-    )
+    peaks = np.array([0, 0.9, 0.8, 0.9, 0.5])
+    given = {"sums": sums, "peaks": peaks, "pairs": pairs, "saddles": saddles, "lines": lines, "noise": 2.0}
+    return RegionGraph(**given | more)
 
 
 def test_the_least_likely_cut_is_joined_first_and_changes_the_others():

@@ -29,10 +29,6 @@ def test_known_numbers():
     assert found.without_filter is None
 
 
-def test_exactly_100_nm_is_nano():
-    assert summarise(table_of([100.0, 100.1])).fraction_100nm == 0.5
-
-
 @pytest.mark.parametrize(("successes", "n"), [(8, 10), (0, 10), (10, 10), (1, 1), (1219, 5516)])
 def test_wilson(successes, n):
     expected = binomtest(successes, n).proportion_ci(method="wilson")
@@ -52,12 +48,6 @@ def test_one_particle_has_no_deviation():
     assert (found.mean, found.sd, found.fraction_100nm) == (50, None, 1.0)
 
 
-def test_pixels_have_no_fraction():
-    found = summarise(table_of([50, 60], nm_per_pixel=None))
-    assert (found.unit, found.mean) == ("px", 55)
-    assert found.fraction_100nm is found.fraction_low is found.fraction_high is None
-
-
 def test_set_aside_particles_count_for_nothing_but_their_reason():
     reasons = ["", Reason.UNSURE, Reason.FRAME, "", Reason.FRAME]
     found = summarise(table_of([10, 1000, 1000, 20, 1000], reasons))
@@ -65,21 +55,19 @@ def test_set_aside_particles_count_for_nothing_but_their_reason():
     assert list(found.set_aside.items()) == [(Reason.FRAME, 2), (Reason.UNSURE, 1)]
 
 
-def test_what_the_filter_changes():
-    reasons = ["", "", Reason.SMALL, Reason.ODD, Reason.FRAME, Reason.SLIP]
-    found = summarise(table_of([150, 250, 50, 60, 1, 1], reasons))
-    assert found.fraction_100nm == 0
-    assert found.without_filter == {"n": 4, "median": 105, "fraction_100nm": 0.5}
+@pytest.mark.parametrize(
+    ("sizes", "reasons", "nm_per_pixel", "without"),
+    [([150, 250, 50, 60, 1, 1], ["", "", Reason.SMALL, Reason.ODD, Reason.FRAME, Reason.SLIP], 1.0, (4, 105, 0.5)),
+     ([50], [Reason.SMALL], None, (1, 50, None))],
+)  # fmt: skip
+def test_what_the_filter_changes(sizes, reasons, nm_per_pixel, without):
+    found = summarise(table_of(sizes, reasons, nm_per_pixel=nm_per_pixel))
+    assert found.without_filter == dict(zip(("n", "median", "fraction_100nm"), without, strict=True))
 
 
-def test_what_the_filter_changes_when_it_takes_all():
-    found = summarise(table_of([50], [Reason.SMALL], nm_per_pixel=None))
-    assert found.without_filter == {"n": 1, "median": 50, "fraction_100nm": None}
-
-
-def test_numbers_below_a_nanometre_are_not_nano():
-    """The Recommendation counts dimensions from 1 to 100 nm."""
-    assert summarise(table_of([0.5, 1.0, 50, 200])).fraction_100nm == 0.5
+@pytest.mark.parametrize("sizes", [[100.0, 100.1], [0.5, 1.0, 50, 200]])
+def test_the_recommendation_counts_from_1_to_100_nm(sizes):
+    assert summarise(table_of(sizes)).fraction_100nm == 0.5
 
 
 def test_every_key_is_there_whatever_there_is():

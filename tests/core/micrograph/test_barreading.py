@@ -73,7 +73,9 @@ def test_a_text_is_misread_in_picometres_only_where_it_can_be() -> None:
      ("HFW: 453 µm", 453_000, "width"), ("View field: 13.8 µm", 13_800, "width"),
      ("Pixel Size = 7.344 nm", 7.344, "pixel size"), ("Pixel = 5 nm", 5, "pixel size"),
      ("PW 3.37 nm", 3.37, "pixel size"), ("Pixel width 1.22 nm", 1.22, "pixel size"), ("WD = 2.8 mm", 2.8e6, "other"),
-     ("WD 10.0mm", 1e7, "other")],
+     ("WD 10.0mm", 1e7, "other"), ("Energy slit width 10 µm", 1e4, "other"), ("10 mm WD", 1e7, "other"),
+     ("Vertical field width 5 µm", 5000, "other"), ("Line width 2 nm", 2, "other"),
+     ("Window width 5 µm", 5000, "other")],
 )  # fmt: skip
 def test_what_a_text_means(text: str, nm: float, meaning: str) -> None:
     (found,) = lengths([Text(text, 0, 0, 100, 12, 0.9)])
@@ -82,8 +84,10 @@ def test_what_a_text_means(text: str, nm: float, meaning: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "30 µs", "15.0kV", "X10,000", "5.99e-1 Torr", "1024 * 768", "nm", "3 m", "20 nA", "4 nm2"]
-)
+    "text",
+    [*("", "30 µs", "15.0kV", "X10,000", "5.99e-1 Torr", "1024 * 768", "nm", "3 m", "20 nA", "4 nm2"),
+     *("1 500 nm", "2:30 PM", "2 50 nm", "5 1 nm", "1/2 µm", "HFW 1 500 nm", "5 nm−1", "5 nm -1")],
+)  # fmt: skip
 def test_what_is_no_length(text: str) -> None:
     assert lengths([Text(text, 0, 0, 100, 12, 0.9)]) == []
 
@@ -119,13 +123,6 @@ def test_lines_are_measured_from_edge_to_edge(length: int, thick: int) -> None:
     assert line is None or line.length == length
 
 
-@pytest.mark.parametrize(
-    "text", ["1 500 nm", "2:30 PM", "2 50 nm", "5 1 nm", "1/2 µm", "HFW 1 500 nm", "5 nm−1", "5 nm -1"]
-)
-def test_the_end_of_a_number_is_no_length(text: str) -> None:
-    assert lengths([Text(text, 0, 0, 100, 12, 0.99)]) == []
-
-
 @pytest.mark.parametrize("text", ["X5,000 1µm", "X 5,000 1 µm", "11/22/2026 1 µm", "10:22:33 AM 1 µm", "5.0kV 1 µm"])
 def test_what_else_stands_before_a_length_is_no_part_of_it(text: str) -> None:
     (found,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
@@ -143,14 +140,6 @@ def test_what_can_be_read_in_two_ways_is_doubtful(text: str, nm: float) -> None:
     strip[30:33, 100:250] = 255
     reading = reading_of(strip, [Text(text, 120, 8, 220, 22, 0.99)])
     assert reading is None or not reading.sure
-
-
-@pytest.mark.parametrize(
-    "text", ["Energy slit width 10 µm", "Vertical field width 5 µm", "10 mm WD", "Line width 2 nm", "Window width 5 µm"]
-)
-def test_other_widths_are_not_that_of_the_image(text: str) -> None:
-    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
-    assert found.meaning == "other"
 
 
 def test_two_widths_or_two_bars_are_never_sure() -> None:
@@ -179,16 +168,19 @@ def test_a_third_text_that_contradicts_two_is_told() -> None:
     assert "“HFW 10.24 µm” gives 10 nm" in contradictions(asdict(found))
 
 
-def test_ends_with_ticks_are_measured_between_their_centres() -> None:
-    line = find_line(strip((60, 34, 162, 36), (60, 28, 62, 42), (160, 28, 162, 42)), WORDS)
-    assert line is not None
-    assert line.length == 100
+LINES = {
+    "ends with ticks, between their centres": (((60, 34, 162, 36), (60, 28, 62, 42), (160, 28, 162, 42)), 100),
+    "broken by its text": (((60, 12, 96, 13), (154, 12, 190, 13)), 130),
+    "a row of ticks": (tuple((60 + 17 * i, 30, 62 + 17 * i, 40) for i in range(11)), 170),
+    "a block that begins with the strip": (((60, 0, 160, 6),), 100),
+}
 
 
-def test_lines_broken_by_their_text() -> None:
-    line = find_line(strip((60, 12, 96, 13), (154, 12, 190, 13)), WORDS)
-    assert line is not None
-    assert line.length == 130
+@pytest.mark.parametrize("name", LINES)
+def test_lengths_of_lines(name: str) -> None:
+    blocks, length = LINES[name]
+    line = find_line(strip(*blocks), WORDS)
+    assert line is not None and line.length == length
 
 
 def test_a_line_is_found_though_the_box_of_a_text_reaches_over_it() -> None:
@@ -197,12 +189,6 @@ def test_a_line_is_found_though_the_box_of_a_text_reaches_over_it() -> None:
     line = find_line(strip((100, 14, 110, 28), (155, 6, 195, 12), (60, 59, 140, 60)), wide)
     assert line is not None
     assert (line.left, line.length) == (155, 40)
-
-
-def test_rows_of_ticks() -> None:
-    line = find_line(strip(*((60 + 17 * i, 30, 62 + 17 * i, 40) for i in range(11))), WORDS)
-    assert line is not None
-    assert line.length == 170
 
 
 def ticks(*, lost: tuple[int, ...] = (), length: str = "1.00um", again: str = "1.00um") -> BarReading:
@@ -237,40 +223,23 @@ def test_a_miscounted_tick_is_told_by_the_file() -> None:
         assert _recounted(read, other) == read
 
 
-@pytest.mark.parametrize(
-    "pixels",
-    [
-        strip(),
-        strip((0, 30, 400, 32)),
-        strip((0, 30, 200, 32)),
-        strip((50, 0, 52, 60), (52, 30, 300, 31)),
-        strip((102, 8, 140, 10), (119, 8, 123, 20)),
-        strip((60, 0, 160, 2)),
-        strip((60, 58, 160, 60)),
-        strip((60, 58, 160, 60), rows=200, columns=1200)[:, 300:],
-        strip((10, 30, 380, 33)),
-        strip((60, 30, 66, 32)),
-    ],
-    ids=[
-        "nothing",
-        "border",
-        "border of a cell",
-        "cell",
-        "letters",
-        "first row",
-        "last row",
-        "far away",
-        "too wide",
-        "too short",
-    ],
-)
-def test_what_is_no_line(pixels: np.ndarray) -> None:
-    assert find_line(pixels, WORDS) is None
+NO_LINES = {
+    "nothing": strip(),
+    "border": strip((0, 30, 400, 32)),
+    "border of a cell": strip((0, 30, 200, 32)),
+    "cell": strip((50, 0, 52, 60), (52, 30, 300, 31)),
+    "letters": strip((102, 8, 140, 10), (119, 8, 123, 20)),
+    "first row": strip((60, 0, 160, 2)),
+    "last row": strip((60, 58, 160, 60)),
+    "far away": strip((60, 58, 160, 60), rows=200, columns=1200)[:, 300:],
+    "too wide": strip((10, 30, 380, 33)),
+    "too short": strip((60, 30, 66, 32)),
+}
 
 
-def test_a_block_that_begins_with_the_strip_is_a_bar() -> None:
-    line = find_line(strip((60, 0, 160, 6)), WORDS)
-    assert line is not None and line.length == 100
+@pytest.mark.parametrize("name", NO_LINES)
+def test_what_is_no_line(name: str) -> None:
+    assert find_line(NO_LINES[name], WORDS) is None
 
 
 def test_noise_and_one_grey_have_no_line() -> None:

@@ -46,14 +46,6 @@ def test_a_label_of_its_own_colour_is_no_bar():
     assert found is not None and found.length_px == 120
 
 
-@pytest.mark.parametrize(
-    "bar",
-    [(520, 412, 640, 418), (400, 470, 520, 480), (400, 412, 520, 413), (100, 100, 220, 106), (420, 408, 440, 424)],
-)
-def test_what_is_cut_off_thin_far_or_square_is_no_bar(bar):
-    assert reading_over(picture(bar), [WORDS]) is None
-
-
 TICKS = tuple((300 + 20 * i, 360, 303 + 20 * i, 372) for i in range(11))
 
 
@@ -65,9 +57,15 @@ def test_ten_steps_of_ticks_over_the_image_are_a_bar():
     assert hidden is not None and hidden.length_px == 200
 
 
-@pytest.mark.parametrize("ticks", [TICKS[1:], TICKS[:-2], TICKS[:5]])
-def test_fewer_ticks_over_the_image_are_none(ticks):
-    assert reading_over(picture(*ticks), [WORDS]) is None
+CUT_OFF, FAR, THIN, AWAY, SQUARE = (
+    *((520, 412, 640, 418), (400, 470, 520, 480), (400, 412, 520, 413)),
+    *((100, 100, 220, 106), (420, 408, 440, 424)),
+)
+
+
+@pytest.mark.parametrize("blocks", [(CUT_OFF,), (FAR,), (THIN,), (AWAY,), (SQUARE,), TICKS[1:], TICKS[:-2], TICKS[:5]])
+def test_what_is_no_bar(blocks):
+    assert reading_over(picture(*blocks), [WORDS]) is None
 
 
 def test_a_working_distance_among_other_words_is_no_second_bar():

@@ -100,14 +100,6 @@ def test_a_missing_model_lists_those_there_are(tmp_path):
         cards.find("nosuch", tmp_path)
 
 
-def test_a_card_with_an_unknown_entry_is_refused(tmp_path):
-    tiny_card(tmp_path)
-    file = tmp_path / "tiny.toml"
-    file.write_text('colour = "red"\n' + file.read_text())
-    with pytest.raises(ValueError, match="colour"):
-        cards.read_card(file)
-
-
 @pytest.mark.parametrize("shape", [(32, 32), (64, 640), (2048, 1536), (96, 3200)])
 def test_tiles_cover_every_pixel_once_and_see_their_halo(shape):
     seen = np.zeros(shape, int)

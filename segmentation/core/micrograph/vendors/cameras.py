@@ -23,16 +23,17 @@ TVIPS_SIZES, TVIPS_MICROSCOPE, TVIPS_VOLTAGE, TVIPS_MAGNIFICATION, TVIPS_END = 2
 
 def read_gatan(tags: Tags) -> Facts | None:
     """The size of a pixel, a float64 in the unit of the first axis; None without the tags or a known length."""
-    across, down = (_double(tags.raw(code), tags.little_endian) for code in GATAN_SIZES)
+    order, raws = "<" if tags.little_endian else ">", (tags.raw(code) or b"" for code in GATAN_SIZES)
+    across, down = (struct.unpack_from(order + "d", raw)[0] if len(raw) >= 8 else 0.0 for raw in raws)
     units = (text_of(raw) for code in (GATAN_UNIT, GATAN_NAME) if (raw := tags.raw(code)) is not None)
     factor = next(filter(None, map(nanometres, units)), None)
-    if across is None or factor is None:
+    if not across > 0 or factor is None:
         return None
     return Facts(
         nm_per_pixel=across * factor,
         detail=f"Gatan tag {GATAN_SIZES[0]}, pixel size",
         relative_uncertainty=FLOAT64,
-        height_nm=down * factor if down else None,
+        height_nm=down * factor if down > 0 else None,
         metadata=metadata_of(instrument="Gatan DigitalMicrograph"),
     )
 
@@ -61,10 +62,3 @@ def read_tvips(tags: Tags) -> Facts | None:
             magnification=magnification if 0 < magnification < 1e8 else None,
         ),
     )
-
-
-def _double(raw: bytes | None, little_endian: bool) -> float | None:
-    if raw is None or len(raw) < 8:
-        return None
-    value: float = struct.unpack_from("<d" if little_endian else ">d", raw)[0]
-    return value if value > 0 else None

@@ -19,19 +19,17 @@ def read(tags: Tags) -> Facts | None:
 
     Where a file has several of the tags, the first with a pixel size counts, and the others complete its metadata.
     """
-    headers = [_of_text(tags, code, text_of(raw)) for code in TAGS if (raw := tags.raw(code)) is not None]
+    texts = {code: text_of(raw) for code in TAGS if (raw := tags.raw(code)) is not None}
+    headers = [
+        _transmission(tags, xml_of(text)) if text.lstrip().startswith("<") else _from_sections(code, _sections(text))
+        for code, text in texts.items()
+    ]
     if not headers:
         return _from_xml(tags, {})
     sized = next((facts for facts in headers if plausible_pixel(facts.nm_per_pixel)), None)
     facts = sized or _from_xml(tags, headers[0].metadata) or headers[0]
     others = {name: value for header in reversed(headers) for name, value in header.metadata.items()}
     return replace(facts, metadata={**others, **facts.metadata})
-
-
-def _of_text(tags: Tags, code: int, text: str) -> Facts:
-    if text.lstrip().startswith("<"):
-        return _transmission(tags, xml_of(text))
-    return _from_sections(code, _sections(text))
 
 
 def _sections(text: str) -> Sections:

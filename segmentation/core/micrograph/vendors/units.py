@@ -5,34 +5,12 @@ from __future__ import annotations
 import math
 import re
 
-_NM = {
-    "fm": 1e-6,
-    "pm": 1e-3,
-    "å": 0.1,
-    "ang": 0.1,
-    "angstrom": 0.1,
-    "nm": 1.0,
-    "nanometer": 1.0,
-    "nanometre": 1.0,
-    "um": 1e3,
-    "micron": 1e3,
-    "micrometer": 1e3,
-    "micrometre": 1e3,
-    "mm": 1e6,
-    "millimeter": 1e6,
-    "millimetre": 1e6,
-    "cm": 1e7,
-    "centimeter": 1e7,
-    "centimetre": 1e7,
-    "dm": 1e8,
-    "decimeter": 1e8,
-    "decimetre": 1e8,
-    "inch": 2.54e7,
-    "in": 2.54e7,
-    "m": 1e9,
-    "meter": 1e9,
-    "metre": 1e9,
-}
+_NM = {"fm": 1e-6, "pm": 1e-3, "å": 0.1, "ang": 0.1, "angstrom": 0.1, "micron": 1e3, "inch": 2.54e7, "in": 2.54e7}
+for short, long, size in (
+    *(("n", "nano", 1.0), ("u", "micro", 1e3), ("m", "milli", 1e6)),
+    *(("c", "centi", 1e7), ("d", "deci", 1e8), ("", "", 1e9)),
+):
+    _NM |= dict.fromkeys((f"{short}m", f"{long}meter", f"{long}metre"), size)
 # the micro sign as written by several code pages (the last two: Japanese) and read by another
 _MICRO = re.compile(r"^(?:\\u00b5|\\u03bc|â?[µμ]|î¼|æ|\ufffd+|\?|ƒê|ｵ)(?=m$)")
 _NUMBER = r"[+-]?[0-9]+(?:[.,][0-9]*)?(?:e[+-]?[0-9]+)?"

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ....core.labels.basins import edges
-from ....core.labels.grains import REACH, are_convex, at_frame
+from ....core.labels.grains import REACH, are_convex, at_frame, edges
 from ..contract import Labels
 from ..masks import MaskScoring, equal_circles, learning_task
 

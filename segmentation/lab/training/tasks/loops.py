@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ....core.labels.loops import longest
+from ....core.labels.lines import longest
 from ..masks import MaskScoring, every_one, learning_task
 
 TASK = learning_task("loops", "loop", MaskScoring("loops", every_one, longest))

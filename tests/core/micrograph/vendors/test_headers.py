@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from tifffile import TiffWriter
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.micrograph.vendors.facts import rational_rounding
-from tests.hostile import image, picture, raw_tiff, tiff
+from tests.hostile import image, raw_tiff, tiff
 
 ZEISS, FEI, FEI_SFEG, FEI_XML, TESCAN, FIBICS = 34118, 34682, 34680, 34683, 50431, 51023
 
@@ -97,38 +96,11 @@ def test_zeiss_with_the_line_ends_of_another_editor(tmp_path: Path, end: str) ->
     assert micrograph.metadata["detector"] == "InLens"
 
 
-def test_zeiss_blank_lines_that_are_no_doubled_ends_stay(tmp_path: Path) -> None:
-    """A key without a value does not get that of the next but one."""
-    header = b"\r\n".join([zeiss(), b"AP_WIDTH", b"", b"Width = 6.400 \xb5m"])
-    assert with_tags(tmp_path, {ZEISS: header}).calibration.nm_per_pixel is None
-
-
-def test_zeiss_width_only(tmp_path: Path) -> None:
-    micrograph = with_tags(tmp_path, {ZEISS: zeiss(AP_WIDTH="Width = 6.400 µm")})
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(100)
-    assert micrograph.calibration.detail == "Zeiss tag 34118, Width"
-
-
-def test_zeiss_first_block_gives_more_digits_or_all_there_is(tmp_path: Path) -> None:
-    header = zeiss("7.343750e-009", AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 7.344 nm")
-    assert with_tags(tmp_path, {ZEISS: header}).calibration.nm_per_pixel == pytest.approx(7.34375, rel=1e-9)
-    header = zeiss("24.65e-9", AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 12.33 nm")
-    assert with_tags(tmp_path, {ZEISS: header}).calibration.nm_per_pixel == pytest.approx(12.33)
-    assert with_tags(tmp_path, {ZEISS: zeiss("9.765625E-10")}).calibration.nm_per_pixel == pytest.approx(0.9765625)
-
-
 def test_zeiss_contradictions_are_said(tmp_path: Path) -> None:
     header = zeiss(AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 10 nm", AP_WIDTH="Width = 1.280 µm")
     micrograph = with_tags(tmp_path, {ZEISS: header})
     assert micrograph.calibration.nm_per_pixel is None
     assert "width of 1280 nm" in micrograph.notes[0]
-
-
-def test_of_three_zeiss_entries_two_that_agree_count(tmp_path: Path) -> None:
-    """ "Pixel Size" may be that of the screen."""
-    entries = {"AP_PIXEL_SIZE": "Pixel Size = 20.00 nm", "AP_WIDTH": "Width = 640 nm"}
-    found = with_tags(tmp_path, {ZEISS: zeiss("1e-8", **entries)})
-    assert found.calibration.nm_per_pixel == pytest.approx(10) and found.notes == ()
 
 
 @pytest.mark.parametrize(("screen", "nm"), [("20.00", 320), ("19.00", None)])
@@ -184,36 +156,6 @@ def test_fei_tag_without_a_size_hides_no_other(tmp_path: Path, silent: bytes) ->
     assert micrograph.metadata["detector"] == "LFD"
 
 
-def test_fei_first_tag_with_a_size_counts(tmp_path: Path) -> None:
-    micrograph = with_tags(tmp_path, {FEI: b"[Scan]\r\nPixelWidth=2e-9\r\n", FEI_SFEG: fei()})
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(2)
-    assert micrograph.metadata["detector"] == "LFD", "the other tag completes the metadata"
-
-
-def test_fei_scan_of_the_beam_in_use(tmp_path: Path) -> None:
-    assert with_tags(tmp_path, {FEI: fei(scan="EScan")}).calibration.nm_per_pixel == pytest.approx(3.3724)
-
-
-def test_fei_navigation_camera_has_no_scan(tmp_path: Path) -> None:
-    header = b"[System]\r\nSystemType=Scios 2\r\n[Image]\r\nResolutionX=64\r\nResolutionY=48\r\n"
-    micrograph = with_tags(tmp_path, {FEI: header})
-    assert micrograph.calibration.nm_per_pixel is None
-    assert micrograph.calibration.source == "none"
-    assert micrograph.metadata["instrument"] == "FEI Scios 2"
-
-
-def test_fei_pixels_that_are_not_square(tmp_path: Path) -> None:
-    micrograph = with_tags(tmp_path, {FEI: fei("2e-9", "4e-9")})
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(2)
-    assert re.search(r"not square .*\b2 nm wide.*\b4 nm high", micrograph.notes[0])
-
-
-def test_fei_resized_afterwards(tmp_path: Path) -> None:
-    micrograph = with_tags(tmp_path, {FEI: fei(columns=1536, rows=1024)})
-    assert re.search(r"\b1536 px wide.* 64 px wide", micrograph.notes[0])
-    assert "image_rows" not in micrograph.metadata
-
-
 def test_fei_rows_of_the_image_without_its_bar(tmp_path: Path) -> None:
     assert with_tags(tmp_path, {FEI: fei(rows=44)}).metadata["image_rows"] == 44
     assert "image_rows" not in with_tags(tmp_path, {FEI: fei(rows=48)}).metadata
@@ -230,19 +172,52 @@ XML = b"""<?xml version="1.0"?>
 </Metadata>"""
 
 
-def test_fei_xml(tmp_path: Path) -> None:
-    micrograph = with_tags(tmp_path, {FEI_XML: XML})
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(27)
-    assert micrograph.metadata["voltage_kv"] == 5.0
-    assert micrograph.metadata["instrument"] == "FEI Apreo"
-    both = with_tags(tmp_path, {FEI: b"[System]\r\nSystemType=X\r\n", FEI_XML: XML})
-    assert both.calibration.nm_per_pixel == pytest.approx(27)
-    assert both.metadata["instrument"] == "FEI X"
+IMAGE_SIZE, SCREEN_SIZE = "Image Pixel Size = {}", "Pixel Size = {}"
+DESKTOP = b'<FeiImage><pixelWidth unit="nm">12.5</pixelWidth><pixelHeight unit="nm">12.5</pixelHeight></FeiImage>'
+NPVE = (
+    b'<?xml version="1.0" encoding="iso-8859-1"?><Fibics version="1.0"><Image><Width>64</Width><Height>48</Height>'
+    b'<Beam>Orion</Beam><Aperture>10 \xb5m</Aperture></Image><Scan><FOV_X units="um">2.5</FOV_X></Scan>'
+    b'<BeamInfo><item name="AccV">30000</item></BeamInfo></Fibics>'
+)
+NAVIGATION = b"[System]\r\nSystemType=Scios 2\r\n[Image]\r\nResolutionX=64\r\nResolutionY=48\r\n"
+LONE_CR = b"thumbnail\rAccFrames=1\rPixelSizeX=2e-9\rPixelSizeY=2e-9\rDevice=TESCAN MIRA3\r"
+XL = b"[DatabarData]\r\nMagnification = 20000\r\nHighTension = 10000\r\n"
+HEADERS: dict[str, tuple[dict[int, bytes], float | None, dict[str, object]]] = {
+    "zeiss: width only": ({ZEISS: zeiss(AP_WIDTH="Width = 6.400 µm")}, 100, {}),
+    "zeiss: a key without a value does not get that of the next but one": (
+        {ZEISS: b"\r\n".join([zeiss(), b"AP_WIDTH", b"", b"Width = 6.400 \xb5m"])}, None, {}
+    ),
+    "zeiss: the first block has more digits": (
+        {ZEISS: zeiss("7.343750e-009", AP_IMAGE_PIXEL_SIZE=IMAGE_SIZE.format("7.344 nm"))}, 7.34375, {}
+    ),
+    "zeiss: another first block": (
+        {ZEISS: zeiss("24.65e-9", AP_IMAGE_PIXEL_SIZE=IMAGE_SIZE.format("12.33 nm"))}, 12.33, {}
+    ),
+    "zeiss: the first block alone": ({ZEISS: zeiss("9.765625E-10")}, 0.9765625, {}),
+    "zeiss: of three two agree, and the third may be the screen's": (
+        {ZEISS: zeiss("1e-8", AP_PIXEL_SIZE=SCREEN_SIZE.format("20.00 nm"), AP_WIDTH="Width = 640 nm")}, 10, {}
+    ),
+    "fei: the first tag with a size counts, the other completes it": (
+        {FEI: b"[Scan]\r\nPixelWidth=2e-9\r\n", FEI_SFEG: fei()}, 2, {"detector": "LFD"}
+    ),
+    "fei: the scan of the beam in use": ({FEI: fei(scan="EScan")}, 3.3724, {}),
+    "fei: the navigation camera has no scan": ({FEI: NAVIGATION}, None, {"instrument": "FEI Scios 2"}),
+    "fei: the data bar of an XL": ({FEI_SFEG: XL}, None, {"magnification": 20000, "voltage_kv": 10}),
+    "fei: XML": ({FEI_XML: XML}, 27, {"voltage_kv": 5.0, "instrument": "FEI Apreo"}),
+    "fei: XML beside text": ({FEI: b"[System]\r\nSystemType=X\r\n", FEI_XML: XML}, 27, {"instrument": "FEI X"}),
+    "fei: XML of desktop microscopes": ({FEI_XML: DESKTOP}, 12.5, {}),
+    "tescan: lone CR": ({TESCAN: LONE_CR}, 2, {"instrument": "TESCAN MIRA3"}),
+    "fibics": ({FIBICS: NPVE}, 2500 / 64, {"voltage_kv": 30.0}),
+    "the first vendor with a size": ({ZEISS: zeiss(AP_PIXEL_SIZE=SCREEN_SIZE.format("0 nm")), FEI: fei()}, 3.3724, {}),
+}  # fmt: skip
 
 
-def test_fei_xml_of_desktop_microscopes(tmp_path: Path) -> None:
-    header = b'<FeiImage><pixelWidth unit="nm">12.5</pixelWidth><pixelHeight unit="nm">12.5</pixelHeight></FeiImage>'
-    assert with_tags(tmp_path, {FEI_XML: header}).calibration.nm_per_pixel == pytest.approx(12.5)
+@pytest.mark.parametrize("name", HEADERS)
+def test_sizes_and_facts(tmp_path: Path, name: str) -> None:
+    tags, nm, facts = HEADERS[name]
+    micrograph = with_tags(tmp_path, tags)
+    assert micrograph.calibration.nm_per_pixel == (None if nm is None else pytest.approx(nm, rel=1e-9))
+    assert facts.items() <= micrograph.metadata.items() and micrograph.notes == ()
 
 
 def test_fei_transmission(tmp_path: Path) -> None:
@@ -277,24 +252,6 @@ def test_tescan(tmp_path: Path) -> None:
     assert micrograph.metadata["voltage_kv"] == 15.0
     assert micrograph.metadata["date"] == "2025-12-03 17:19:26"
     assert micrograph.metadata["image_rows"] == 44
-
-
-def test_tescan_with_lone_cr(tmp_path: Path) -> None:
-    header = b"thumbnail\rAccFrames=1\rPixelSizeX=2e-9\rPixelSizeY=2e-9\rDevice=TESCAN MIRA3\r"
-    micrograph = with_tags(tmp_path, {TESCAN: header})
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(2)
-    assert micrograph.metadata["instrument"] == "TESCAN MIRA3"
-
-
-def test_fibics(tmp_path: Path) -> None:
-    header = (
-        b'<?xml version="1.0" encoding="iso-8859-1"?><Fibics version="1.0"><Image><Width>64</Width><Height>48</Height>'
-        b'<Beam>Orion</Beam><Aperture>10 \xb5m</Aperture></Image><Scan><FOV_X units="um">2.5</FOV_X></Scan>'
-        b'<BeamInfo><item name="AccV">30000</item></BeamInfo></Fibics>'
-    )
-    micrograph = with_tags(tmp_path, {FIBICS: header})
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(2500 / 64)
-    assert micrograph.metadata["voltage_kv"] == 30.0
 
 
 def imagej(folder: Path, unit: str, across: float, down: float | None = None) -> Micrograph:
@@ -386,20 +343,6 @@ def test_every_length_of_ome(tmp_path: Path, unit: str, size: float) -> None:
     assert read(path).calibration.nm_per_pixel == pytest.approx(10)
 
 
-def test_print_resolution_alone_is_no_calibration(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    for content in (
-        tiff(image(), resolution=(300, 300), resolutionunit="inch"),
-        tiff(image(), resolution=(2.7e6, 2.7e6), resolutionunit="centimeter"),
-        picture(image(), "PNG", dpi=(300, 300)),
-        picture(image(), "JPEG", dpi=(300, 300)),
-    ):
-        path.write_bytes(content)
-        calibration = read(path).calibration
-        assert calibration.nm_per_pixel is None
-        assert calibration.source == "none"
-
-
 @pytest.mark.parametrize("written", ["0 nm", "-5 nm", "nan nm", "1e300 nm", "2 mm", "0.05 fm", "nm", "7.3", "7.3 px"])
 def test_impossible_sizes_are_ignored(tmp_path: Path, written: str) -> None:
     header = zeiss(AP_IMAGE_PIXEL_SIZE=f"Image Pixel Size = {written}")
@@ -431,11 +374,6 @@ def test_a_broken_description_loses_no_picture(tmp_path: Path, description: str)
 def test_xml_that_defines_entities_is_not_parsed(tmp_path: Path) -> None:
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>' + XML.split(b"?>", 1)[1]
     assert with_tags(tmp_path, {FEI_XML: bomb}).calibration.nm_per_pixel is None
-
-
-def test_the_first_vendor_with_a_size_wins(tmp_path: Path) -> None:
-    micrograph = with_tags(tmp_path, {ZEISS: zeiss(AP_PIXEL_SIZE="Pixel Size = 0 nm"), FEI: fei()})
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(3.3724)
 
 
 def test_a_header_as_bytes_without_offset(tmp_path: Path) -> None:
@@ -493,12 +431,6 @@ def test_jeol_tem_images_are_scaled_by_detector_and_magnification(tmp_path: Path
         found = read(tmp_path / "jeol.tif")
         assert found.calibration.nm_per_pixel == (pytest.approx(nm) if nm else None)
         assert found.metadata["instrument"] == "JEOL JEM-2100"
-
-
-def test_the_databar_of_an_xl_gives_facts_but_no_scale(tmp_path: Path) -> None:
-    found = with_tags(tmp_path, {FEI_SFEG: b"[DatabarData]\r\nMagnification = 20000\r\nHighTension = 10000\r\n"})
-    assert not found.calibration.is_known
-    assert (found.metadata["magnification"], found.metadata["voltage_kv"]) == (20000, 10)
 
 
 @pytest.mark.parametrize(

@@ -80,13 +80,6 @@ def test_image_with_bar(tmp_path: Path, options: dict[str, Any]) -> None:
     }
 
 
-def test_note_in_the_main_directory(tmp_path: Path) -> None:
-    tag = (37500, 7, len(note()), note(), True)
-    micrograph = written(tmp_path, tiff(STORED, extratags=[tag]))
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(2.0)
-    assert data_bar(micrograph) == 960
-
-
 def test_note_in_the_main_directory_beside_a_broken_exif_directory(tmp_path: Path) -> None:
     said = note(CM_IMAGE_SIZE=None)
     tags = {34665: (4, 1, 0x7FFFFFF0), 37500: (7, len(said), 0)}
@@ -127,9 +120,8 @@ def test_field_of_view_where_there_is_no_pixel_size(tmp_path: Path, micro: str, 
 
 @pytest.mark.parametrize("field", [None, "0 0μm", "2.56 1.92", "μm", "2.56.1 1.92μm", "1,002.56 1.92μm"])
 def test_micron_bar_where_there_is_neither(tmp_path: Path, field: str | None) -> None:
-    calibration = small(
-        tmp_path, note(CM_PIXEL_SIZE=None, CM_FIELD_OF_VIEW=field, CM_IMAGE_SIZE="64 48", SM_PNU_HEIGHT=None)
-    ).calibration
+    entries = {"CM_PIXEL_SIZE": None, "CM_FIELD_OF_VIEW": field, "CM_IMAGE_SIZE": "64 48", "SM_PNU_HEIGHT": None}
+    calibration = small(tmp_path, note(**entries)).calibration
     assert calibration.nm_per_pixel == pytest.approx(100 / 49)
     assert calibration.detail == "JEOL MakerNote, $$SM_MICRON_BAR"
     assert calibration.relative_uncertainty == pytest.approx(0.5 / math.sqrt(3) / 49)

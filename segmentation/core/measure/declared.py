@@ -1,0 +1,24 @@
+"""Columns and numbers that are declared in a TOML table beside the code that measures them; those of arrangement and of
+classes of shape stand beside this file. The web process reads them, too: no scipy here."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from .quantities import COLUMNS, COUNTING, GROUPS, NUMBERS, POISSON, WITHIN, Quantity, add
+
+INTERVALS = {"within": WITHIN, "poisson": POISSON, "counting": COUNTING, "groups": GROUPS}
+
+
+def registered(file: str) -> tuple[str, ...]:
+    """Register the quantities in the table beside a file; returns the names of its numbers in order."""
+    tables = tomllib.loads(Path(file).with_suffix(".toml").read_text("utf-8"))
+    for registry, key in ((COLUMNS, "columns"), (NUMBERS, "numbers")):
+        for name, entry in tables.get(key, {}).items():
+            basis = {"interval": INTERVALS[entry["interval"]]} if "interval" in entry else {}
+            add(registry, Quantity(name, **entry | basis))
+    return tuple(tables["numbers"])
+
+
+registered(__file__)
