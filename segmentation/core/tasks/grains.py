@@ -112,10 +112,16 @@ def golden() -> Golden:
     return Golden(np.where(boundary, 200, 60).astype(np.uint8), maps, 64, answers, 0.03)
 
 
+def _find(response: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
+    from ..labels.grains import find_grains
+
+    return find_grains(response, threshold)
+
+
 TASK = shared.task_of(
     "grain",
     numbers,
-    finder="grains.find_grains",
+    finder=_find,
     columns=columns,
     map_name="boundary",
     summary="Outlines the grains between boundaries, measures diameters and intercepts, and counts them per area.",

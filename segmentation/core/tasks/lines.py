@@ -54,10 +54,16 @@ def golden() -> Golden:
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 10, answers, 0.05)
 
 
+def _find(response: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
+    from ..labels.lines import find_lines
+
+    return find_lines(response, threshold)
+
+
 TASK = shared.task_of(
     "line",
     numbers,
-    finder="lines.find_lines",
+    finder=_find,
     columns=columns,
     summary="Outlines line defects, such as dislocation loops seen edge on, and measures their lengths.",
     quantities=registered(__file__),

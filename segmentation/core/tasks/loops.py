@@ -76,10 +76,16 @@ def golden() -> Golden:
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 16, answers, 0.03)
 
 
+def _find(response: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
+    from ..labels.lines import find_loops
+
+    return find_loops(response, threshold)
+
+
 TASK = shared.task_of(
     "loop",
     numbers,
-    finder="lines.find_loops",
+    finder=_find,
     columns=columns,
     title="Dislocation loops",
     summary="Outlines dislocation loops, measures their diameters and counts them per area and per volume.",

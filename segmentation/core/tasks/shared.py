@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,19 +109,19 @@ def task_of(
     thing: str,
     numbers: Callable[[Objects], tuple[dict[str, Value], Sequence[Flag]]],
     *,
-    finder: str,
+    finder: Callable[[NDArray[np.uint8], float], NDArray[np.int32]],
     columns: Callable[[NDArray[np.int32]], dict[str, NDArray[Any]]] = lambda labels: {},
     map_name: str = "",
     **differing: Any,
 ) -> Task:
     """A task that finds one kind of object, in the map of its name or of `map_name`.
 
-    numbers(objects): its numbers beside the count and the figures of the size distribution, and warnings. finder:
-    module and function of core.labels, which makes labels (H, W) 1..n of a map (H, W) uint8 and a threshold.
+    numbers(objects): its numbers beside the count and the figures of the size distribution, and warnings. finder
+    makes labels (H, W) 1..n of a map (H, W) uint8 and a threshold; it imports scipy inside.
     columns(labels): further measures (n,), lengths in px. differing: the parts of Task that differ from the common
     ones.
     """
-    channels, (module, function) = Channels((map_name or thing,)), finder.split(".")
+    channels = Channels((map_name or thing,))
 
     def decode(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: ThresholdSettings) -> Decoded:
         from ..network.likeness import relative_distance
@@ -130,7 +129,7 @@ def task_of(
         threshold = card.threshold if settings.threshold is None else settings.threshold
         sure, labels = certainty(maps[0], threshold), np.zeros(maps.shape[1:], np.int32)
         if sure:  # else no pixel reaches the threshold
-            labels = getattr(import_module(f"segmentation.core.labels.{module}"), function)(maps[0], threshold)
+            labels = finder(maps[0], threshold)
         count = int(labels.max(initial=0))
         used: dict[str, Any] = {
             "threshold": threshold,
