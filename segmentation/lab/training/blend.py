@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import tomlkit
 from safetensors.torch import load_file, save
 
@@ -70,17 +69,12 @@ def mean_of(base: ModelCard, tuned: ModelCard, share: float, folder: Path) -> Mo
 
 
 def choose(scoring: Scoring, held: Mapping[float, Sequence[Any]], measured: Sequence[OwnData]) -> float:
-    """The share by RULE. held: of each share the records of the same held-out images.
-
-    Where the images are read otherwise than the base model reads, even the base weights may keep less than FLOOR."""
+    """The share by RULE. held: of each share the records of the same held-out images."""
+    kept = {share: sum(kind.after[share] for kind in measured) for share in SHARES}
     least = FLOOR * sum(kind.before for kind in measured)
-    keeping = [share for share in SHARES if sum(kind.after[share] for kind in measured) >= least]
-    return max(
-        keeping or SHARES,
-        key=lambda share: (
-            _worth(scoring, held[share]) + float(np.mean([kind.after[share] for kind in measured] or [0.0]))
-        ),
-    )
+    # Where pictures are read otherwise than by the base model, even its own weights may keep less than FLOOR.
+    keeping = [share for share in SHARES if kept[share] >= least] or SHARES
+    return max(keeping, key=lambda share: _worth(scoring, held[share]) + kept[share] / max(len(measured), 1))
 
 
 def described(base: ModelCard, share: float, forgetting: Sequence[Kept], worse: Sequence[str]) -> Share:
