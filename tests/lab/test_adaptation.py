@@ -235,6 +235,13 @@ def test_weights_are_averaged_and_the_share_is_chosen_by_both_kinds_of_images(ba
     assert blend.choose(SCORING, held, []) == 1.0
     known = [blend.OwnData("own pictures", 12, "AP50", 0.86, {0.0: 0.86, 0.3: 0.86, 0.5: 0.85, 0.7: 0.85, 1.0: 0.80})]
     assert blend.choose(SCORING, held, known) == 0.7
+    floored = [known[0]._replace(after={0.0: 0.86, 0.3: 0.86, 0.5: 0.84, 0.7: 0.83, 1.0: 0.80})]
+    assert blend.choose(SCORING, held, floored) == 0.5, "0.7 has the highest sum, but keeps less than 97 %"
+    read_otherwise = [known[0]._replace(after={0.0: 0.6, 0.3: 0.6, 0.5: 0.6, 0.7: 0.6, 1.0: 0.6})]
+    assert blend.choose(SCORING, held, read_otherwise) == 1.0, "no share keeps 97 %"
+    alone = "it keeps 70 % of what Test could before. Use it for pictures like the taught ones alone."
+    told = blend.described(card, 1.0, [read_otherwise[0].at(1.0)], [])
+    assert alone.replace("Test", card.title) in told["sentence"]
     told = blend.described(card, 0.7, [known[0].at(0.7)], [f"{number}.png" for number in range(5)])
     assert told["keeps"] == pytest.approx(0.85 / 0.86)
     kept = f"70 % of what was learnt. On 12 own pictures it keeps 99 % of what {card.title} could before."

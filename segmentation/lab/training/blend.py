@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import tomlkit
 from safetensors.torch import load_file, save
 
@@ -25,12 +24,13 @@ from .instances.readings import PER_PERCENT
 
 WHOLE = 1.0
 SHARES = (WHOLE, 0.7, 0.5, 0.3, 0.0)  # of the tuned weights; of equally good ones the first is chosen
+FLOOR = 0.97  # of the base model's score on its own data, which the mean keeps where any share does
 CLEAR = 0.01  # of a score, from which on a loss is one
 NAMED = 3  # images, at most, that the sentence names
 RULE = (
-    f"Of the shares {', '.join(f'{share:g}' for share in reversed(SHARES))} that with the highest sum of the score on"
-    f" held-out images, less {PER_PERCENT:g} for every percent by which the reported number is off, and of the mean"
-    " score on the base model's own data."
+    f"Of the shares {', '.join(f'{share:g}' for share in reversed(SHARES))}, and of those that keep {FLOOR:.0%} of the"
+    " score on the base model's own data if any does, that with the highest sum of the score on held-out images, less"
+    f" {PER_PERCENT:g} for every percent by which the reported number is off, and of the mean score on these data."
 )
 
 
@@ -70,12 +70,11 @@ def mean_of(base: ModelCard, tuned: ModelCard, share: float, folder: Path) -> Mo
 
 def choose(scoring: Scoring, held: Mapping[float, Sequence[Any]], measured: Sequence[OwnData]) -> float:
     """The share by RULE. held: of each share the records of the same held-out images."""
-    return max(
-        SHARES,
-        key=lambda share: (
-            _worth(scoring, held[share]) + float(np.mean([kind.after[share] for kind in measured] or [0.0]))
-        ),
-    )
+    kept = {share: sum(kind.after[share] for kind in measured) for share in SHARES}
+    least = FLOOR * sum(kind.before for kind in measured)
+    # Where pictures are read otherwise than by the base model, even its own weights may keep less than FLOOR.
+    keeping = [share for share in SHARES if kept[share] >= least] or SHARES
+    return max(keeping, key=lambda share: _worth(scoring, held[share]) + kept[share] / max(len(measured), 1))
 
 
 def described(base: ModelCard, share: float, forgetting: Sequence[Kept], worse: Sequence[str]) -> Share:
@@ -86,6 +85,8 @@ def described(base: ModelCard, share: float, forgetting: Sequence[Kept], worse: 
         keeps = min(sum(kind["after"] for kind in forgetting) / before, 1.0)
         data = " and ".join(f"{kind['images']} {kind['data']}" for kind in forgetting)
         sentence += f" On {data} it keeps {100 * keeps:.0f} % of what {base.title} could before."
+        if round(keeps, 2) < FLOOR:  # as it is shown
+            sentence += " Use it for pictures like the taught ones alone."
     lost = [f"the {kind['data']}" for kind in forgetting if kind["before"] - kind["after"] >= CLEAR]
     named = [*worse[:NAMED], *([f"{len(worse) - NAMED} more images"] if len(worse) > NAMED else [])]
     if kinds := [*lost, *named]:
