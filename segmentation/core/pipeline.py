@@ -223,9 +223,9 @@ class Search:
         """Whether what a model of another kind finds in the middle of the picture is of that kind; looked at once."""
         if card.name not in self.recognised:
             task, window = tasks.find(card.task), np.ascontiguousarray(self.picture[middle(self.picture.shape, MIDDLE)])
-            asked = task.settings(model=card.name)
-            maps, view = predict_maps(window, asked, card, self.runtime)
-            decoded = task.decode(maps, as_shown(window, view.polarity), view, card, asked)
+            settings = task.settings(model=card.name)
+            maps, view = predict_maps(window, settings, card, self.runtime)
+            decoded = task.decode(maps, as_shown(window, view.polarity), view, card, settings)
             self.recognised[card.name] = task.plausible(decoded)
         return self.recognised[card.name]
 

@@ -20,13 +20,13 @@ TOLD_FEW = 10  # images, under which it is said that the table is uncertain
 
 class Choice(NamedTuple):
     """folds: into how many parts the groups are divided. splits: how many of these are held out, one after the other.
-    steps: of each training. trainings: with the final one. of_step, seconds: expected, of a step and of everything."""
+    steps: of each training. trainings: with the final one. step_seconds, seconds: expected, of a step and of all."""
 
     folds: int
     splits: int
     steps: int
     trainings: int
-    of_step: float
+    step_seconds: float
     seconds: float
 
 
@@ -54,12 +54,14 @@ def choose(
         # The base and each training score what was held out, and so does each share of the weights; what is kept of the
         # base model's own data costs about as much as two megapixels, six times.
         scoring = IMAGE_SECONDS * (megapixels * (1 + (WAYS * (trainings - 1) + SHARES * splits) / folds) + 12)
-        of_step = pace + LOOK_SECONDS / CHECKPOINT
-        left = max(60 * minutes - scoring, 30 * minutes)
-        affordable = min(usual, max(LEAST_STEPS, int(left / trainings / of_step) // CHECKPOINT * CHECKPOINT))
-        of_each = steps or affordable
-        best = Choice(folds, splits, of_each, trainings, of_step, scoring + trainings * of_each * of_step)
-        if of_each >= LEAST_SHARE * usual:
+        step_seconds = pace + LOOK_SECONDS / CHECKPOINT
+        left = max(60 * minutes - scoring, 30 * minutes)  # half of the minutes at least, however long scoring takes
+        affordable = min(usual, max(LEAST_STEPS, int(left / trainings / step_seconds) // CHECKPOINT * CHECKPOINT))
+        steps_each = steps or affordable
+        best = Choice(
+            folds, splits, steps_each, trainings, step_seconds, scoring + trainings * steps_each * step_seconds
+        )
+        if steps_each >= LEAST_SHARE * usual:
             break
     assert best
     return best

@@ -145,8 +145,8 @@ class SampleImage:
         None if it was not analysed or pixels belong to classes."""
         if self.member is None or tasks.find(self.member.record.task).semantic:
             return None, None
-        kept = self.member.table.kept
-        return (0, 0) if self.excluded else (int(kept.sum()), int((~kept).sum()))
+        table = self.member.table
+        return (0, 0) if self.excluded else (int(table.kept.sum()), int((~table.kept).sum()))
 
     @property
     def warning(self) -> str:

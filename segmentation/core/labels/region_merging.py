@@ -46,7 +46,7 @@ class Merges(NamedTuple):
 
     def joining(self, pairs: Places) -> Places:
         """(m,) the merge, by the region that was merged into another, that made regions (m, 2) one; 0 where none
-        did."""
+        did. Both climb the tree of merges, the earlier turn first, until they meet: the last step made them one."""
         one, other = pairs.T.copy()
         merges = np.zeros(len(pairs), np.int64)
         turns = np.where(self.turn > 0, self.turn, len(self.turn))
@@ -159,7 +159,11 @@ def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> Me
     )
     beside: list[dict[int, int]] = [{} for _ in regions.peaks]  # neighbour -> the place of the border with it
     ends, changes = list(range(len(beside))), [0] * len(beside)
-    heights, odds_of, turns = [-np.inf] * len(beside), np.full(len(beside), np.inf), np.zeros(len(beside), np.int64)
+    highest_odds, odds_of, turns = (
+        [-np.inf] * len(beside),
+        np.full(len(beside), np.inf),
+        np.zeros(len(beside), np.int64),
+    )
     queue: list[tuple[float, int, int, int]] = []
     turn = 0
 
@@ -181,7 +185,7 @@ def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> Me
         if version != changes[one] + changes[other] or ends[one] != one or ends[other] != other:
             continue
         ends[other] = one
-        odds_of[other] = heights[one] = max(odds, heights[one], heights[other])
+        odds_of[other] = highest_odds[one] = max(odds, highest_odds[one], highest_odds[other])
         turns[other] = turn = turn + 1
         grown.sums[one] += grown.sums[other]
         grown.peaks[one] = max(grown.peaks[one], grown.peaks[other])

@@ -54,7 +54,7 @@ class Terms:
     the coarsest image, None without a calibration. filter: whether it was on. checked: whether the accuracy of
     the magnification is given, not only the rounding of the scale. obstacle: what the user must do before any verdict,
     and a short reason; one in doubt comes before what would move the interval. mixed: whether other images have smaller
-    pixels, so that counting begins at no single length. found: earlier results of `fraction`.
+    pixels, so that counting begins at no single length. fractions: earlier results of `fraction`.
     """
 
     uncertainty: float = 0.0
@@ -64,7 +64,7 @@ class Terms:
     checked: bool = False
     obstacle: Flag | None = None
     mixed: bool = False
-    found: dict[int, tuple[WeightedSizes, Fraction | None]] = field(default_factory=dict, repr=False, compare=False)
+    fractions: dict[int, tuple[WeightedSizes, Fraction | None]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def least_nm(self) -> float | None:
@@ -94,9 +94,9 @@ class Terms:
         """
         if self.pixel is not None and self.pixel > NANO_NM:
             return None
-        if id(sizes) not in self.found:
-            self.found[id(sizes)] = sizes, nano_fraction(sizes, self.uncertainty, self.field_spread)
-        return self.found[id(sizes)][1]
+        if id(sizes) not in self.fractions:
+            self.fractions[id(sizes)] = sizes, nano_fraction(sizes, self.uncertainty, self.field_spread)
+        return self.fractions[id(sizes)][1]
 
 
 def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties: Budget | None = None) -> Nano | None:

@@ -70,7 +70,7 @@ class Known:
     models: dict[str, Textures]  # by their names
 
     def scaled(self, picture: NDArray[np.float32]) -> Floats:
-        return np.asarray((textures(picture) - self.middle) / self.spread)
+        return np.asarray((features(picture) - self.middle) / self.spread)
 
 
 @lru_cache
@@ -134,7 +134,7 @@ def compared_with_models(
     return [available[model.model] for model in clearer], trained.distance(textures) > UNFAMILIAR
 
 
-def textures(picture: NDArray[np.float32]) -> Floats:
+def features(picture: NDArray[np.float32]) -> Floats:
     """(32,) figures of a picture (H, W) in 0..1: skewness and kurtosis of its greys, square roots of their
     histogram, share of contrast, skewness and kurtosis of each octave; share of flat ground and spread of edges."""
     from scipy import ndimage

@@ -14,7 +14,7 @@ from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.databar import data_bar
 from ...core.micrograph.kinds import SUFFIXES
 from ...core.micrograph.reader import read
-from ...core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, known_textures, textures
+from ...core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, features, known_textures
 from ...core.truth import BadDataset
 from ..training.settings import keep_apart
 
@@ -58,7 +58,7 @@ def _of_folder(model: str, folder: Path) -> Floats:
         pixels = micrograph.pixels[: data_bar(micrograph)]
         insets = [[side * (part - 1) // (2 * part) for side in pixels.shape] for part in PARTS]
         parts = [pixels[top : len(pixels) - top, left : pixels.shape[1] - left] for top, left in insets]
-        rows.append([textures(clip_outliers(part)) for part in (parts if model in CROPPED else parts[:1])])
+        rows.append([features(clip_outliers(part)) for part in (parts if model in CROPPED else parts[:1])])
     if len(rows) < 3:
         raise BadDataset(f"{folder} has {len(rows)} images; a model's textures need three or more.")
     return np.array(rows)

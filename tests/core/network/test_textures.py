@@ -98,5 +98,5 @@ def test_the_user_is_told_which_model_to_take(taught, monkeypatch):
 def test_a_picture_may_have_any_size_and_range():
     for shape in ((1, 1), (3, 900), (700, 2)):
         noise = np.random.default_rng(0).random(shape).astype(np.float32)
-        assert np.isfinite(textures.textures(noise)).all()
-    assert np.isfinite(textures.textures(clip_outliers(np.full((40, 40), 7, np.uint8)))).all()
+        assert np.isfinite(textures.features(noise)).all()
+    assert np.isfinite(textures.features(clip_outliers(np.full((40, 40), 7, np.uint8)))).all()

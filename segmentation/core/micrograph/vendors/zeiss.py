@@ -37,7 +37,8 @@ def read(tags: Tags) -> Facts | None:
         and 4 * tags.rows == 3 * tags.columns
     ):
         size = width / tags.columns  # stored whole, in fewer or more pixels than the screen has
-    doubt, block = _doubt(size, width, columns or tags.columns), number(lines[3] if len(lines) > 3 else "")
+    doubt = _doubt(size, width, columns or tags.columns)
+    block = number(lines[3] if len(lines) > 3 else "")
     if doubt and block and not _doubt(block * 1e9, width, columns or tags.columns):  # two of three agree
         size, name, written, doubt = block * 1e9, "first block", lines[3], ()
     return Facts(

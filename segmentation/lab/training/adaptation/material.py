@@ -141,7 +141,7 @@ class Planned:
                 trainings=chosen.trainings,
                 held_out=[sorted(one.pair.image.name for one in held_out(fold, self.out)) for fold in folds],
                 seconds=round(chosen.seconds),
-                of_step=chosen.of_step,
+                of_step=chosen.step_seconds,
                 notes=notes,
             )
             write_whole(file, json.dumps({**plan, "folds": chosen.folds}).encode())
