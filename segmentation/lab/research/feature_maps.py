@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -20,6 +19,7 @@ from ...core.micrograph.types import GreyImage
 from ...core.network.cards import LAYERS
 from ...core.network.resample import resize
 from ...core.network.runtime import STRIDE
+from ..training.contract import Field, Maps
 from ..training.files import write_picture
 
 KINDS: dict[str, Callable[[nn.Module], bool]] = {
@@ -36,7 +36,6 @@ WHOLE = 256  # px, longest side of a map where all of a layer are shown
 NONE = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
 STEPS = "(a convolution in steps of 2, no max-pool)"
 HALVED = "Convolutions in steps of 2, which halve the maps, as this network has no max-pools"
-Maps = NDArray[np.uint8]
 
 
 class UnknownLayer(ValueError):
@@ -139,7 +138,7 @@ def _layer(name: str, output: Tensor, most: int | None) -> Layer:
 
 
 def _grey(values: Tensor) -> Maps:
-    grey: NDArray[np.float32] = values.float().numpy()
+    grey: Field = values.float().numpy()
     low, high = np.percentile(grey, [1, 99])
     return (255 * (grey - low) / max(float(high - low), 1e-9)).clip(0, 255).astype(np.uint8)
 

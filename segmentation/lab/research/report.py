@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,13 @@ import tifffile
 from ...core.network.cards import ModelCard, check_weights
 from ...core.pace import time_left
 from ...core.truth import BadDataset, Pair
-from ..training.contract import Picture, Scoring
+from ..training.contract import Picture, Say, Scoring
 from ..training.evaluation.predictions import Options, Predictor
 from ..training.evaluation.scores import INTERVALS, Scorer, pooled
 from ..training.files import fingerprint, write_whole
 from .page import ExampleImage, page
 
 LABELS = "labels"  # folder of the report with what was found, named as the truth is
-Say = Callable[[str], None]
 
 
 def evaluate(

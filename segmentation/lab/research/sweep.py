@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
@@ -22,6 +22,7 @@ from ...core.pace import time_left
 from ...core.validation import Settings
 from ..training import tasks
 from ..training.check import check_sources
+from ..training.contract import Say
 from ..training.data import count_groups, held_out_pairs
 from ..training.evaluation.predictions import Options, Predictor
 from ..training.publish import trained_model
@@ -31,7 +32,6 @@ from ..training.train import refuse_another
 from .comparison import Trained, draw_images, write_tables
 from .report import choice, evaluate, panels_of
 
-Say = Callable[[str], None]
 ALL = "all"  # folds: as many as there are groups
 NAMED_APART = {"seed", "fold", "folds", "name"}
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.databar import data_bar
@@ -16,9 +15,9 @@ from ...core.micrograph.kinds import SUFFIXES
 from ...core.micrograph.reader import read
 from ...core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, known_textures, textures
 from ...core.truth import BadDataset
+from ..training.contract import Floats, Say
 from ..training.settings import keep_apart
 
-Floats = NDArray[np.float64]
 MANY = 100  # images from which on a covariance is estimated, not variances alone
 # Users crop. A part of 2 is the middle half of both sides. Crops of the other models' images are not learnt: they
 # would make ten of 366 halves of EMPS look like gamma prime, and half the images of `supported` like `particles`.
@@ -27,7 +26,7 @@ CROPPED = {"bubbles", "coatings", "grain-boundaries", "superalloy", "uhcs-steel"
 FLOOR = 0.05  # of the variance of all images together: what is added to each variance, as few images spread too little
 
 
-def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
+def fit(folders: Mapping[str, Path], say: Say) -> None:
     """Write FILE for these folders of images by model, and say how left-out images would be taken.
 
     Models in FILE without a folder stay as they are, and then also the scale that all share. Raises BadDataset where a

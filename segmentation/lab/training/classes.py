@@ -11,14 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
 from ...core.network.likeness import describe, learn
 from ...core.report.picture import COLOURS, sampled
-from .contract import Definition, Floats, Labels, Maps, Picture, Scoring, Tracked, defined, table_beside
+from .contract import Definition, Field, Floats, Labels, Maps, Mask, Picture, Scoring, Tracked, defined, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor, padded
 from .evaluation.scores import against_threshold, finite_or_none, near, pixel_sweep, share
 
@@ -40,7 +39,7 @@ TOLERANCE = 2  # px by which outlines may differ in the boundary F1
 Confusion = Floats
 
 
-def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
+def targets(labels: Labels, channels: Sequence[str]) -> Field:
     """(channels + 1, H, W) float32 of labels (H, W), 1 for the first channel: a map for each, then 1 where labelled."""
     numbers = np.arange(1, len(channels) + 1, dtype=np.int32)[:, None, None]
     return np.concatenate([labels == numbers, (labels > 0)[None]]).astype(np.float32)
@@ -148,13 +147,13 @@ def confusion(predicted: Labels, truth: Labels, count: int) -> Confusion:
     return np.concatenate([pixels, np.array(rims, float)], axis=1)
 
 
-def _rim(inside: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _rim(inside: Mask, labelled: Mask) -> Mask:
     """The pixels of a class that share a side with another class; unlabelled pixels do not count."""
-    rim: NDArray[np.bool_] = inside & ~ndimage.binary_erosion(inside | ~labelled, border_value=1) & labelled
+    rim: Mask = inside & ~ndimage.binary_erosion(inside | ~labelled, border_value=1) & labelled
     return rim
 
 
-def _near(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def _near(predicted: Mask, truth: Mask) -> tuple[int, int, int, int]:
     """Pixels of one rim, those within TOLERANCE px of the other, and the same the other way round."""
     ours, theirs = near(predicted, truth, TOLERANCE), near(truth, predicted, TOLERANCE)
     return int(predicted.sum()), ours, int(truth.sum()), theirs

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.types import GreyImage
 from ...core.truth import BadDataset, Pair, find_pairs, groups_in
 from .augmentation import Sample, augment
+from .contract import Field, Labels, Picture, Rng
 from .instances.targets import near_contacts
 from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, keep_apart, number_of_classes
 from .synthesis.draw import DIAMETERS
@@ -30,7 +30,7 @@ ZOOM = (0.8, 1.25)  # small changes of scale
 
 
 class Source(Protocol):
-    def draw(self, crop: int, rng: np.random.Generator) -> Sample: ...
+    def draw(self, crop: int, rng: Rng) -> Sample: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ class Labelled:
     """
 
     pair: Pair
-    grey: NDArray[np.uint8]
-    labels: NDArray[np.int32]
+    grey: Picture
+    labels: Labels
     diameter: float
     dark: bool = False
 
@@ -53,7 +53,7 @@ class Labelled:
         return bool(self.labels.any())
 
 
-def are_dark(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> bool:
+def are_dark(grey: Picture, labels: Labels) -> bool:
     """Whether the particles are darker than what surrounds them."""
     inside = labels > 0
     return bool(inside.any() and not inside.all() and grey[inside].mean() < grey[~inside].mean())
@@ -108,12 +108,12 @@ def load(pair: Pair) -> Labelled:
     return Labelled(pair, 255 - grey if dark else grey, pieces, diameter, dark)
 
 
-def as_seen(pixels: GreyImage) -> NDArray[np.uint8]:
+def as_seen(pixels: GreyImage) -> Picture:
     """(H, W) uint8: the whole picture with its contrast clipped, as an analysis shows it to a network."""
     return np.rint(255 * clip_outliers(pixels)).astype(np.uint8)
 
 
-def eight_bits(pixels: GreyImage) -> NDArray[np.uint8]:
+def eight_bits(pixels: GreyImage) -> Picture:
     """(H, W) uint8: the picture itself where it has eight bits, else as it is seen."""
     return pixels if pixels.dtype == np.uint8 else as_seen(pixels)
 
@@ -149,7 +149,7 @@ class FolderSource:
     def __init__(self, pairs: Sequence[Labelled], sizes: Sequence[float] = SIZES, scale: float = 1.0) -> None:
         self.pairs, self.sizes, self.scale = [p for p in pairs if p.taught], tuple(sizes), scale
 
-    def draw(self, crop: int, rng: np.random.Generator) -> Sample:
+    def draw(self, crop: int, rng: Rng) -> Sample:
         pair = self.pairs[int(rng.integers(len(self.pairs)))]
         classes = bool(pair.pair.classes)
         zoom = np.exp(rng.uniform(*np.log(ZOOM if classes else self.sizes))) * (self.scale if classes else 1.0)
@@ -188,13 +188,13 @@ class RenderedSource:
                 grey, labels = render(shape, rng, fixed=self.fixed, diameters=self.diameters)
             self.stock.append((as_seen(grey), labels))
 
-    def draw(self, crop: int, rng: np.random.Generator) -> Sample:
+    def draw(self, crop: int, rng: Rng) -> Sample:
         grey, labels = self.stock[int(rng.integers(len(self.stock)))]
         side = min(grey.shape[0], round(crop * rng.uniform(*ZOOM)))
         return resample(*_cut(grey, labels, side, rng), crop)
 
 
-def _cut(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, rng: np.random.Generator) -> Sample:
+def _cut(grey: Picture, labels: Labels, side: int, rng: Rng) -> Sample:
     """A random square of `side` px, mirrored at the frame where the picture is smaller."""
     short = [max(0, side - n) for n in grey.shape]
     if any(short):
@@ -205,7 +205,7 @@ def _cut(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, rng: np.
     return grey[window], labels[window]
 
 
-def resample(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, *, classes: bool = False) -> Sample:
+def resample(grey: Picture, labels: Labels, side: int, *, classes: bool = False) -> Sample:
     """Both resampled to `side` x `side` px: grey by area averaging or interpolation, labels by nearest pixel.
 
     Each piece of an object that falls to pieces is an object then; not of a class.
@@ -233,7 +233,7 @@ class Crops:
         crop: int,
         seed: int,
         *,
-        targets: Callable[[NDArray[np.int32]], NDArray[np.float32]],
+        targets: Callable[[Labels], Field],
         augmentation: Augmentation | None = None,
         densest: int = 1,
     ) -> None:
@@ -252,7 +252,7 @@ class Crops:
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         return self.tensors(*self.labelled(number))
 
-    def tensors(self, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> tuple[Tensor, Tensor]:
+    def tensors(self, grey: Picture, labels: Labels) -> tuple[Tensor, Tensor]:
         """A labelled crop as a network and its loss take it."""
         import torch
 

@@ -13,13 +13,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
 from ...core.report.picture import sampled
 from .classes import learnt, sigmoid
-from .contract import Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring, Tracked, defined, table_beside
+from .contract import (
+    Definition,
+    Field,
+    Floats,
+    Labels,
+    LearningTask,
+    Maps,
+    Mask,
+    Picture,
+    Scoring,
+    Tracked,
+    defined,
+    table_beside,
+)
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import OF_PIXELS, against_threshold, fit_threshold, pixel_sweep, precision_recall_f1, share
 
@@ -30,7 +42,7 @@ PIXELS = {"pixels": "pixels"}
 LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94, 0)}
 
 
-def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
+def targets(labels: Labels, channels: Sequence[str]) -> Field:
     """(channels, H, W) float32 of labels (H, W), 1 for the first channel: a map of 0 and 1 for each."""
     return np.stack([labels == number for number in range(1, len(channels) + 1)]).astype(np.float32)
 
@@ -67,7 +79,7 @@ class MaskScoring:
     """
 
     things: str
-    counting: Callable[[Labels], NDArray[np.bool_]]
+    counting: Callable[[Labels], Mask]
     size: Callable[[Labels], Floats]
     measure: str = "diameter"
     between: bool = False
@@ -208,7 +220,7 @@ def equal_circles(labels: Labels) -> Floats:
     return np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi)
 
 
-def every_one(labels: Labels) -> NDArray[np.bool_]:
+def every_one(labels: Labels) -> Mask:
     return np.ones(int(labels.max(initial=0)), bool)
 
 

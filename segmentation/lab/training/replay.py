@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
 
 from ...core.network.cards import ModelCard
 from ...core.truth import Pair, find_pairs
+from .contract import Labels, Picture
 from .data import Labelled, RenderedSource, eight_bits, parted
 from .files import write_picture
 from .pretrained import maps_of
@@ -79,9 +79,7 @@ def _lay_out(card: ModelCard, out: Path) -> None:
             _write(folder, f"own-{number:03d}", eight_bits(micrograph.pixels), labels)
 
 
-def _rendered(
-    entries: Sequence[RenderedEntry], count: int, side: int, seed: int
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32]]]:
+def _rendered(entries: Sequence[RenderedEntry], count: int, side: int, seed: int) -> Iterator[tuple[Picture, Labels]]:
     """About `count` pictures of the recipe's sources, in their shares."""
     whole = sum(entry.weight for entry in entries)
     for number, entry in enumerate(entries):
@@ -103,7 +101,7 @@ def _of_folders(recipe: TrainingRecipe) -> tuple[list[Labelled], list[Labelled]]
     return sides
 
 
-def _write(folder: Path, name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> None:
+def _write(folder: Path, name: str, grey: Picture, labels: Labels) -> None:
     write_picture(folder / "images" / f"{name}.png", np.ascontiguousarray(grey))
     (folder / "labels").mkdir(exist_ok=True)
     tifffile.imwrite(folder / "labels" / f"{name}.tif", labels.astype(np.int32), compression="zlib")

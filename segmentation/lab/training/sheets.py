@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from .contract import LearningTask
+from .contract import Field, Labels, LearningTask, Picture
 from .files import write_picture
 
 GAP = 4
@@ -18,7 +17,7 @@ HEADING = 28  # px
 TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines
 
 
-def thumbnail(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def thumbnail(picture: Picture, side: int) -> Picture:
     """(side, side) or (side, side, 3) uint8: the middle square of a grey or RGB picture."""
     image = Image.fromarray(picture)
     square = min(image.size)
@@ -29,7 +28,7 @@ def thumbnail(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     )
 
 
-def contact_sheet(pictures: list[NDArray[np.uint8]], columns: int, side: int = 160) -> NDArray[np.uint8]:
+def contact_sheet(pictures: list[Picture], columns: int, side: int = 160) -> Picture:
     """(h, w) or (h, w, 3) uint8: the pictures' middle squares in rows of `columns`, white between them."""
     tiles = [thumbnail(picture, side) for picture in pictures]
     rows = -(-len(tiles) // columns)
@@ -41,7 +40,7 @@ def contact_sheet(pictures: list[NDArray[np.uint8]], columns: int, side: int = 1
     return sheet
 
 
-def side_by_side(sheets: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def side_by_side(sheets: dict[str, Picture]) -> Picture:
     """(h, w) uint8: grey sheets beside each other, each under its heading."""
     tall = max(len(sheet) for sheet in sheets.values())
     wide = sum(sheet.shape[1] for sheet in sheets.values()) + 3 * GAP * (len(sheets) - 1)
@@ -54,21 +53,21 @@ def side_by_side(sheets: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.asarray(page)
 
 
-def in_rows(rows: Iterable[Iterable[NDArray[np.uint8]]], gap: int = GAP, grey: int = 128) -> NDArray[np.uint8]:
+def in_rows(rows: Iterable[Iterable[Picture]], gap: int = GAP, grey: int = 128) -> Picture:
     """Pictures of one size, (h, w) or (h, w, 3), side by side in rows, `gap` px of `grey` between them."""
 
-    def framed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def framed(picture: Picture) -> Picture:
         return np.pad(picture, [(gap // 2,) * 2] * 2 + [(0, 0)] * (picture.ndim - 2), constant_values=grey)
 
     return np.concatenate([np.concatenate([framed(picture) for picture in row], axis=1) for row in rows])
 
 
-def in_colour(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def in_colour(grey: Picture) -> Picture:
     """(H, W) uint8 as (H, W, 3)."""
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def outlined(grey: NDArray[np.uint8], labels: NDArray[np.int32], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+def outlined(grey: Picture, labels: Labels, colour: tuple[int, int, int]) -> Picture:
     """(H, W, 3) uint8: the picture with the innermost pixels along every particle's edge in `colour`."""
     inner = (ndimage.minimum_filter(labels, 3) != ndimage.maximum_filter(labels, 3)) & (labels > 0)
     drawn = in_colour(grey)
@@ -76,16 +75,16 @@ def outlined(grey: NDArray[np.uint8], labels: NDArray[np.int32], colour: tuple[i
     return drawn
 
 
-def as_grey(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+def as_grey(depth: Field) -> Picture:
     """(H, W) uint8: heights from black (the substrate) to white (the highest place)."""
     return (255 * depth / max(float(depth.max()), 1e-6)).clip(0, 255).astype(np.uint8)
 
 
 def draw_examples(
     file: Path,
-    pictures: NDArray[np.float32],
-    truths: Sequence[NDArray[np.int32]],
-    maps: NDArray[np.uint8],
+    pictures: Field,
+    truths: Sequence[Labels],
+    maps: Picture,
     task: LearningTask,
     names: Sequence[str],
 ) -> None:
@@ -104,9 +103,7 @@ def draw_examples(
     write_picture(file, picture)
 
 
-def _row(
-    picture: NDArray[np.float32], truth: NDArray[np.int32], maps: NDArray[np.uint8], task: LearningTask
-) -> list[NDArray[np.uint8]]:
+def _row(picture: Field, truth: Labels, maps: Picture, task: LearningTask) -> list[Picture]:
     grey = (127.5 * (picture + 1)).astype(np.uint8)
     return [
         in_colour(grey),

@@ -20,6 +20,7 @@ from ...core.network.cards import ModelCard
 from ...core.network.runtime import Runtime
 from ...core.network.scale_search import View
 from . import runs, tasks
+from .contract import Say
 from .data import Crops, RenderedSource, Sources, make_sources
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import Scorer
@@ -32,7 +33,6 @@ CHOSEN_ON = "held out, but the checkpoint was chosen on them"  # a card's split 
 EXAMPLES = 5
 ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
 Batch = tuple[Tensor, Tensor]
-Say = Callable[[str], None]
 
 
 def train(

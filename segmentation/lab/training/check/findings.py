@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ....core.truth import BadDataset
+from ..contract import Floats
 from ..settings import FolderEntry
 from .pairs import CheckedPair
 
@@ -51,7 +51,7 @@ class CheckedFolder:
         return bool(self.pairs) and all(pair.labels_used <= 1 for pair in self.pairs)
 
     @property
-    def diameters(self) -> NDArray[np.float64]:
+    def diameters(self) -> Floats:
         """ECD in px of all particles."""
         return np.concatenate([np.zeros(0), *(pair.diameters for pair in self.pairs)])
 

@@ -16,7 +16,7 @@ from ....core.measure.runs import find_runs
 from ....core.micrograph.databar import find_data_bar
 from ....core.truth import Pair
 from ..agreement import CHANCE, agreement, has_shape_of_gaps, reduced
-from ..contract import STORED, Floats, Labels
+from ..contract import STORED, Field, Floats, Labels, Picture, Shape
 from ..data import eight_bits
 from ..instances.targets import boundary
 from ..synthesis.scene import split_pieces
@@ -50,9 +50,9 @@ class CheckedPair:
 
     name: str
     group: str
-    shape: tuple[int, int]
-    thumbnail: Annotated[NDArray[np.float32], *STORED]
-    small: Annotated[NDArray[np.uint8], *STORED]
+    shape: Shape
+    thumbnail: Annotated[Field, *STORED]
+    small: Annotated[Picture, *STORED]
     small_labels: Annotated[Labels, *STORED]
     labels_used: int
     labelled_area: int
@@ -134,7 +134,7 @@ def check_pair(pair: Pair) -> CheckedPair:
     )
 
 
-def _astray(name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], wrong: list[str]) -> bool:
+def _astray(name: str, grey: Picture, labels: Labels, wrong: list[str]) -> bool:
     """Whether outlines follow no edges of an image without errors; adds the error to `wrong` where they are shifted."""
     agreed = None if wrong else agreement(grey, labels)
     if agreed and agreed.moved != (0, 0):
@@ -145,7 +145,7 @@ def _astray(name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], wrong
     return agreed is not None and agreed.score < CHANCE and not wrong
 
 
-def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> dict[str, Any]:
+def _picture(pair: Pair, grey: Picture, labels: Labels) -> dict[str, Any]:
     """The entries of every pair, whatever its labels are."""
     scale = SHEET / max(grey.shape)
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
@@ -163,7 +163,7 @@ def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> 
     }
 
 
-def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:
+def solidities(pieces: Labels) -> Floats:
     """(n,) area of each piece 1..n over the area of its hull, about 1 for convex pieces of any size.
 
     A hull of pixel corners is too large by EXCESS px for each px of outline (measured on discs of 6 to 40 px).
@@ -175,7 +175,7 @@ def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:
     return sizes / np.maximum(areas(find_hulls(find_runs(pieces))) - excess, 1)
 
 
-def surroundings(labels: NDArray[np.int32]) -> int:
+def surroundings(labels: Labels) -> int:
     """The label that lies around everything as a background does, 0 when none does.
 
     It has a pixel on every side of the frame and most of the frame. The rest is more convex than the label itself.
@@ -190,7 +190,7 @@ def surroundings(labels: NDArray[np.int32]) -> int:
     return label if not rest.any() or _convexity(rest) > max(CONVEX, _convexity(components)) else 0
 
 
-def _convexity(pieces: NDArray[np.int32]) -> float:
+def _convexity(pieces: Labels) -> float:
     """Area-weighted mean solidity of pieces that are not specks; 0 without any."""
     sizes = np.bincount(pieces.ravel())[1:]
     large = sizes >= SPECK
@@ -198,9 +198,7 @@ def _convexity(pieces: NDArray[np.int32]) -> float:
     return float(np.average(solid[large], weights=sizes[large])) if large.any() else 0.0
 
 
-def _wrong_labels(
-    name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], values: NDArray[np.int64]
-) -> list[str]:
+def _wrong_labels(name: str, grey: Picture, labels: Labels, values: NDArray[np.int64]) -> list[str]:
     surrounding = surroundings(labels)
     if has_soft_edges(labels):
         return [f"{name} is a mask with soft edges, whose greys would be particles: make it pure black and white."]
@@ -225,7 +223,7 @@ def _wrong_pieces(name: str, sizes: NDArray[np.int64], labels_used: int) -> list
     return []
 
 
-def has_soft_edges(labels: NDArray[np.int32]) -> bool:
+def has_soft_edges(labels: Labels) -> bool:
     """Whether two values hold nearly all pixels and many others line their edges, as in a mask that was scaled."""
     counts = np.bincount(labels.ravel())
     main = np.argsort(counts)[-2:]
@@ -236,7 +234,7 @@ def has_soft_edges(labels: NDArray[np.int32]) -> bool:
     return bool(flat[other].mean() < 0.1)
 
 
-def mirrored(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
+def mirrored(grey: Picture, labels: Labels) -> str:
     """Which sides were exchanged, if the outlines then follow the picture's edges far better; "" for none."""
     steep = ndimage.gaussian_gradient_magnitude(grey.astype(np.float32), 1.5)
     outlines = boundary(labels)
@@ -249,7 +247,7 @@ def mirrored(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
     return best if steepness[best] > BETTER * max(straight, 1e-6) else ""
 
 
-def are_lines(labels: NDArray[np.int32]) -> bool:
+def are_lines(labels: Labels) -> bool:
     """Whether the labels are one thin net that spans the picture, as boundaries between grains are drawn.
 
     Thin is a width of at most THIN px in 512 (or 3 px) at nine pixels of ten. A net has MESHES at least, and at least
@@ -268,7 +266,7 @@ def are_lines(labels: NDArray[np.int32]) -> bool:
     return width <= max(3.0, THIN * max(inside.shape) / 512)
 
 
-def _shared(labels: NDArray[np.int32], pieces: NDArray[np.int32]) -> int:
+def _shared(labels: Labels, pieces: Labels) -> int:
     """How many labels are in several pieces that are not specks."""
     sizes = np.bincount(pieces.ravel())
     owner = np.zeros(len(sizes), np.int64)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ....core.dataset_files import UNLABELLED
 from ....core.settings import DEFAULT_TASK
 from ....core.truth import source_of
 from ..agreement import SURE, agreement
+from ..contract import Field
 from ..settings import SIZES
 from .findings import CheckedFolder, some_of
 from .pairs import FEW_NUMBERS, CheckedPair
@@ -200,7 +200,7 @@ def copies(checked: CheckedFolder) -> None:
             )
 
 
-def same_pictures(thumbnails: list[NDArray[np.float32]]) -> Iterator[tuple[int, int]]:
+def same_pictures(thumbnails: list[Field]) -> Iterator[tuple[int, int]]:
     """Pairs of (S, S) thumbnails, each of mean 0 and norm 1, that agree in one of the 8 turned or mirrored forms."""
     if not thumbnails:
         return

@@ -26,7 +26,7 @@ from ....core.measure.matching import (
     without_specks,
 )
 from ....core.measure.shapes import measure
-from ..contract import STORED, Floats, Labels
+from ..contract import STORED, Floats, Labels, Mask
 from ..evaluation.scores import near
 from .targets import boundary
 
@@ -82,7 +82,7 @@ class ImageCounts:
     true_sizes: Floats
     found_sizes: Floats
     kinds: dict[Kind, int]
-    right: Annotated[NDArray[np.bool_], *STORED]
+    right: Annotated[Mask, *STORED]
     found_ids: Counts
     by_size: Counts
 
@@ -140,7 +140,7 @@ class SizeSample:
 
     value: Floats
     image: NDArray[np.int64]
-    is_found: NDArray[np.bool_]
+    is_found: Mask
 
     @classmethod
     def of(cls, true: Sequence[Floats], predicted: Sequence[Floats]) -> SizeSample:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
@@ -19,7 +18,7 @@ from ....core.measure.matching import Kind, error_kinds, match, overlap_of, with
 from ....core.micrograph.contrast import preview
 from ....core.micrograph.types import Micrograph
 from ....core.report.picture import painted, sampled
-from ..contract import Labels, Maps, Picture, Scoring
+from ..contract import Field, Floats, Labels, Maps, Mask, Picture, Scoring
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import RULE, THRESHOLDS, against_threshold, pooled
 from .confidence import reliability
@@ -45,9 +44,7 @@ COLOURS = {
 LOST = (Kind.MERGED, Kind.FALSE_NEGATIVE)
 
 
-def sweep_image(
-    maps: NDArray[np.uint8], grey: NDArray[np.uint8], truth: Labels, scale: float, options: ParticleOptions
-) -> NDArray[np.float64]:
+def sweep_image(maps: Picture, grey: Picture, truth: Labels, scale: float, options: ParticleOptions) -> Floats:
     """(thresholds, 9): hits, spurious, missed particles at IoU 0.5, the same at 0.75, and the same of pixels.
 
     maps: (2 or 3, R, W) uint8. grey: (R, W) uint8, the image as it was shown. truth: (H, W) labels, of as many rows or
@@ -81,7 +78,7 @@ def published_later(foreground: Maps) -> Labels:
     return split(stretched > threshold_otsu(stretched))
 
 
-def split(mask: NDArray[np.bool_]) -> Labels:
+def split(mask: Mask) -> Labels:
     """Distance map, Gaussian of sigma 1, peaks at least MIN_DISTANCE apart, watershed with lines burnt in.
 
     A component without a peak is lost, as in the original: peaks compete across the whole image, and none is
@@ -108,8 +105,8 @@ class OutlineExaminer:
         self.of_card = ParticleOptions.of(predictor.card)
         self.chains: dict[str, list[ImageCounts]] = {chain: [] for chain in (OWN, *options.chains)}
         self.through: dict[str, list[ImageCounts]] = {chain: [] for chain in self.chains if options.truth_through}
-        self.sweeps: list[NDArray[np.float64]] = []
-        self.confidence: list[NDArray[np.float32]] = []
+        self.sweeps: list[Floats] = []
+        self.confidence: list[Field] = []
 
     def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
         threshold, options = self.options.threshold_of(self.predictor.card), self.of_card

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..contract import Rng
 from .bodies import AGGREGATES
 from .settings import SECONDARY, RenderSettings, checked
 
 DIAMETERS = (8.0, 150.0)
 POWDERS = 0.06  # share of pictures of powder where neither kind nor family is given
-LAWS: dict[str, Callable[[np.random.Generator, float, float], float]] = {
+LAWS: dict[str, Callable[[Rng, float, float], float]] = {
     "between": lambda rng, low, high: float(rng.uniform(low, high)),
     "scaled": lambda rng, low, high: float(np.exp(rng.uniform(np.log(low), np.log(high)))),
     "whole": lambda rng, low, high: int(rng.integers(int(low), int(high) + 1)),
@@ -53,7 +54,7 @@ def distributions() -> dict[str, Values]:
 
 
 def draw_settings(
-    rng: np.random.Generator, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
+    rng: Rng, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
 ) -> RenderSettings:
     """Random settings, except the given ones in `fixed`. `diameters`: range of the typical diameter in px.
 
@@ -77,7 +78,7 @@ def draw_settings(
     return RenderSettings(**parts)
 
 
-def _drawn(rng: np.random.Generator, table: Values, fixed: Values, ranges: Mapping[str, Range]) -> Values:
+def _drawn(rng: Rng, table: Values, fixed: Values, ranges: Mapping[str, Range]) -> Values:
     """A value of each setting of the table. They are drawn in its order; fixed ones keep their value."""
     values: Values = {}
     for name, rows in table.items():
@@ -85,7 +86,7 @@ def _drawn(rng: np.random.Generator, table: Values, fixed: Values, ranges: Mappi
     return values
 
 
-def _value(rng: np.random.Generator, rows: Any, values: Values, range_of: Range | None) -> Any:
+def _value(rng: Rng, rows: Any, values: Values, range_of: Range | None) -> Any:
     """rows: a plain value, a row, or rows with conditions. range_of: for a row whose range is empty."""
     if not isinstance(rows, dict | list):
         return rows

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..contract import Field, Rng
 from .bodies import Body
 from .noise import band_field, distance_to_points, fractal_field, smooth_field, standardised
 from .settings import SceneSettings
@@ -15,7 +15,7 @@ from .settings import SceneSettings
 SMALLEST = 16.0  # px; a smaller particle shows no texture
 
 
-def relief_field(scene: SceneSettings, side: int, rng: np.random.Generator) -> NDArray[np.float32] | None:
+def relief_field(scene: SceneSettings, side: int, rng: Rng) -> Field | None:
     """(side, side) float32 heights in units of the texture's height, about 0; None for smooth particles."""
     period = max(2.5, scene.relief_period * scene.diameter)
     if scene.relief == "smooth" or scene.diameter < SMALLEST:
@@ -38,9 +38,7 @@ def relief_field(scene: SceneSettings, side: int, rng: np.random.Generator) -> N
     return 2.0 * some * np.sqrt(np.clip(1 - (distance / rng.uniform(0.15, 0.4)) ** 2, 0, 1))
 
 
-def dressed(
-    body: Body, field: NDArray[np.float32], amplitude: float, rng: np.random.Generator, *, ragged: bool = False
-) -> Body:
+def dressed(body: Body, field: Field, amplitude: float, rng: Rng, *, ragged: bool = False) -> Body:
     """The body with `amplitude` px of a random part of the relief field.
 
     Heights follow the field except at the very rim, where a body is thin. With `ragged` the outline follows it too:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ..contract import Field, Labels, Mask, Picture, Rng, Shape
 from .databars import draw_data_bar, font_of
 from .draw import DIAMETERS, draw_settings
 from .exposure import drifted, expose, full_range, noise_of
 from .fibres import Fibre, build_mat
-from .noise import Field, blur
+from .noise import blur
 from .scene import Scene, build_scene, split_pieces, visible_labels
 from .settings import SECONDARY, RenderSettings
 from .substrate import speckle, substrate
@@ -22,11 +22,10 @@ from .support import amorphous, lattice, support_mass, too_faint
 
 LENGTHS = ("10 nm", "20 nm", "50 nm", "100 nm", "200 nm", "500 nm", "1 um", "2 um", "5 um", "0.5 um")
 
-Shape = tuple[int, int]
 ON_SUPPORT = 0.15  # of its usual thickness, from which particles lie on a support
 
 
-def shade(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
+def shade(scene: Scene, settings: RenderSettings, rng: Rng) -> Field:
     """(H, W) float32 grey before the camera, of the kind and polarity of the settings."""
     return (shade_sem if settings.scene.kind in SECONDARY else shade_transmission)(scene, settings, rng)
 
@@ -37,7 +36,7 @@ def seen_contrast(settings: RenderSettings) -> float:
     return s.contrast + 0.4 * s.edge
 
 
-def shade_sem(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
+def shade_sem(scene: Scene, settings: RenderSettings, rng: Rng) -> Field:
     """Secondary electrons: more from steep surfaces and rims, fewer from hollows, one side brighter."""
     s, shape = settings.shading, scene.height.shape
     slope_row, slope_column = np.gradient(blur(scene.height, 0.6))
@@ -58,7 +57,7 @@ def shade_sem(scene: Scene, settings: RenderSettings, rng: np.random.Generator) 
     return np.where(particle, body, ground) - _occlusion(scene.height, settings, rng)
 
 
-def _occlusion(height: Field, settings: RenderSettings, rng: np.random.Generator) -> Field | np.float32:
+def _occlusion(height: Field, settings: RenderSettings, rng: Rng) -> Field | np.float32:
     """Fewer electrons escape from places that lie lower than their surroundings."""
     strength, diameter = settings.shading.occlusion, settings.scene.diameter
     if not strength:
@@ -69,7 +68,7 @@ def _occlusion(height: Field, settings: RenderSettings, rng: np.random.Generator
     return np.float32(strength * scale) * np.clip((around - height) / diameter, 0, 1)
 
 
-def _surroundings(particle: NDArray[np.bool_], settings: RenderSettings) -> Field | np.float32:
+def _surroundings(particle: Mask, settings: RenderSettings) -> Field | np.float32:
     """The substrate near particles: a shadow away from the detector, a halo of charge."""
     s, diameter = settings.shading, settings.scene.diameter
     if not (s.shadow or s.halo):
@@ -85,9 +84,7 @@ def _surroundings(particle: NDArray[np.bool_], settings: RenderSettings) -> Fiel
     return out
 
 
-def shade_transmission(
-    scene: Scene, settings: RenderSettings, rng: np.random.Generator, support: Field | float = 0.0
-) -> Field:
+def shade_transmission(scene: Scene, settings: RenderSettings, rng: Rng, support: Field | float = 0.0) -> Field:
     """The transmitted beam (bright field, particles dark) or the scattered one (dark field, particles bright).
 
     support: (H, W) matter under the particles, 1 where it is as thick as usual.
@@ -124,14 +121,14 @@ class Rendering:
     of the visible surface above the substrate, 0 on the substrate. fibres: those of a mat, in the order of laying.
     """
 
-    grey: NDArray[np.uint8]
-    labels: NDArray[np.int32]
-    depth: NDArray[np.float32]
+    grey: Picture
+    labels: Labels
+    depth: Field
     settings: RenderSettings
     fibres: tuple[Fibre, ...] = ()
 
 
-def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) -> Rendering:
+def compose(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
     """The micrograph that the settings describe; the same for the same settings and state of `rng`."""
     added, fibres = np.zeros(shape, np.float32), list[Fibre]()
     if settings.scene.kind == "blank":
@@ -162,14 +159,14 @@ def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) ->
     return Rendering(picture, labels, depth, settings, tuple(fibres))
 
 
-def _particles(scene: Scene, settings: RenderSettings) -> NDArray[np.int32]:
+def _particles(scene: Scene, settings: RenderSettings) -> Labels:
     """(H, W) int32 number of the visible particle: the body, or the aggregate it is part of."""
     return scene.whole[scene.owner] if settings.scene.whole else scene.owner
 
 
 def render_settings(
     shape: Shape,
-    rng: np.random.Generator,
+    rng: Rng,
     fixed: Mapping[str, Any] | None = None,
     diameters: tuple[float, float] = DIAMETERS,
 ) -> Rendering:
@@ -179,11 +176,11 @@ def render_settings(
 
 def render(
     shape: Shape,
-    rng: np.random.Generator,
+    rng: Rng,
     *,
     fixed: Mapping[str, Any] | None = None,
     diameters: tuple[float, float] = DIAMETERS,
-) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+) -> tuple[Picture, Labels]:
     """A rendered micrograph, turned so that particles are bright, and its visible-instance labels.
 
     fixed: settings that are not drawn at random. diameters: range of the typical particle diameter in px, log-uniform.
@@ -193,14 +190,12 @@ def render(
     return (255 - settings.grey if settings.settings.scene.polarity == "dark" else settings.grey), settings.labels
 
 
-def render_blank(shape: Shape, rng: np.random.Generator) -> NDArray[np.uint8]:
+def render_blank(shape: Shape, rng: Rng) -> Picture:
     """(H, W) uint8 picture of a substrate without particles."""
     return render_settings(shape, rng, {"kind": "blank"}).grey
 
 
-def annotate(
-    grey: NDArray[np.uint8], kind: str, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def annotate(grey: Picture, kind: str, rng: Rng) -> tuple[Picture, Mask]:
     """The (H, W) uint8 picture with a "letter", "scale-bar" or "data-bar", and the (H, W) mask of hidden pixels.
 
     A box hides everything under it, letters without one hide only their strokes and leave the mask empty.
@@ -217,7 +212,7 @@ def annotate(
     return np.asarray(image), np.asarray(hidden) > 0
 
 
-def _ink(rng: np.random.Generator) -> tuple[int, int]:
+def _ink(rng: Rng) -> tuple[int, int]:
     """Grey of the strokes and of their box."""
     return (255, 0) if rng.random() < 0.6 else (0, 255)
 
@@ -227,7 +222,7 @@ def _box(image: Image.Image, hidden: Image.Image, box: tuple[int, int, int, int]
     ImageDraw.Draw(hidden).rectangle(box, fill=1)
 
 
-def _letter(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.Generator) -> None:
+def _letter(image: Image.Image, hidden: Image.Image, size: int, rng: Rng) -> None:
     text = str(rng.choice(list("abcdefABCD")))
     text = f"({text})" if rng.random() < 0.5 else text
     ink, paper = _ink(rng)
@@ -237,7 +232,7 @@ def _letter(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.G
     ImageDraw.Draw(image).text((round(0.3 * size), 0), text, fill=ink, font=font_of(size))
 
 
-def _scale_bar(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.Generator) -> None:
+def _scale_bar(image: Image.Image, hidden: Image.Image, size: int, rng: Rng) -> None:
     wide, tall = image.size
     length = round(wide * rng.uniform(0.12, 0.3))
     left = size if rng.random() < 0.3 else wide - length - 2 * size

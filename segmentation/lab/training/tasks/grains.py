@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from ....core.labels.grains import REACH, are_convex, at_frame, edges
-from ..contract import Labels
+from ..contract import Labels, Mask
 from ..masks import MaskScoring, equal_circles, learning_task
 
 
-def as_chac_counts(labels: Labels) -> NDArray[np.bool_]:
+def as_chac_counts(labels: Labels) -> Mask:
     return are_convex(labels) & ~at_frame(labels)
 
 
