@@ -19,7 +19,7 @@ from ...core.micrograph.types import GreyImage
 from ...core.network.cards import LAYERS
 from ...core.network.resample import resize
 from ...core.network.runtime import STRIDE
-from ..training.contract import Field, Maps
+from ..training.contract import Maps
 from ..training.files import write_picture
 
 KINDS: dict[str, Callable[[nn.Module], bool]] = {
@@ -106,9 +106,13 @@ def feature_maps(
                 strided = kind == LAYERS[1] and isinstance(module, nn.Conv2d)
                 title = f"{name} {STEPS}" if strided else name
                 hooks.append(module.register_forward_hook(lambda *call, noted=(kind, title): note(*noted, call[-1])))
+    picture = clip_outliers(pixels)
+    if picture.size > LARGEST:
+        picture = resize(picture, (LARGEST / picture.size) ** 0.5)
+    padded = np.pad(picture, [(0, -side % STRIDE) for side in picture.shape], mode="symmetric")
     try:
         with torch.inference_mode(), _Enlargements(partial(note, LAYERS[2])):
-            network.eval()(_as_input(pixels))
+            network.eval()(torch.from_numpy(padded)[None, None] * 2 - 1)
     finally:
         for hook in hooks:
             hook.remove()
@@ -134,22 +138,12 @@ class _Enlargements(TorchFunctionMode):
 def _layer(name: str, output: Tensor, most: int | None) -> Layer:
     channels, height, width = output.shape
     chosen = range(channels) if most is None else np.linspace(0, channels - 1, min(most, channels)).astype(int).tolist()
-    return Layer(name, (channels, height, width), np.stack([_grey(output[channel]) for channel in chosen]))
-
-
-def _grey(values: Tensor) -> Maps:
-    grey: Field = values.float().numpy()
-    low, high = np.percentile(grey, [1, 99])
-    return (255 * (grey - low) / max(float(high - low), 1e-9)).clip(0, 255).astype(np.uint8)
-
-
-def _as_input(pixels: GreyImage) -> Tensor:
-    """(1, 1, h, w) in -1..1: the whole image, reduced to LARGEST px, mirrored at its ends to multiples of STRIDE."""
-    picture = clip_outliers(pixels)
-    if picture.size > LARGEST:
-        picture = resize(picture, (LARGEST / picture.size) ** 0.5)
-    short = [(0, -side % STRIDE) for side in picture.shape]
-    return torch.from_numpy(np.pad(picture, short, mode="symmetric"))[None, None] * 2 - 1
+    maps = []
+    for channel in chosen:
+        grey = output[channel].float().numpy()
+        low, high = np.percentile(grey, [1, 99])
+        maps.append((255 * (grey - low) / max(float(high - low), 1e-9)).clip(0, 255).astype(np.uint8))
+    return Layer(name, (channels, height, width), np.stack(maps))
 
 
 def sheet(layers: list[Layer], empty: str, tile: int = TILE, most: int = MOST, abreast: int = 1) -> Image.Image:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -43,7 +42,17 @@ def fit(folders: Mapping[str, Path], say: Say) -> None:
     models = before | {model: _fitted(model, values) for model, values in scaled.items()}
     for model, scaled_textures in scaled.items():
         say(_left_out(model, scaled_textures, models))
-    entries = [_entry(entry) for entry in models.values()]
+    entries = []
+    for entry in models.values():
+        covariance = [_rounded(row) for row in np.atleast_2d(entry.covariance)]
+        entries.append(
+            {
+                "model": entry.model,
+                "images": entry.images,
+                "centre": _rounded(entry.centre),
+                "covariance": covariance if entry.covariance.ndim == 2 else covariance[0],
+            }
+        )
     content = {"middle": _rounded(middle), "spread": _rounded(spread), "models": entries}
     FILE.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
     known_textures.cache_clear()
@@ -83,16 +92,6 @@ def _left_out(model: str, images: Floats, models: Mapping[str, Textures]) -> str
         right += rest.likelihood(image) > best + CLEARLY
         far += rest.distance(image) > UNFAMILIAR
     return f"{model}: {len(images)} images; clearly its own {right}, clearly another's {others}, unfamiliar {far}"
-
-
-def _entry(textures: Textures) -> dict[str, Any]:
-    covariance = [_rounded(row) for row in np.atleast_2d(textures.covariance)]
-    return {
-        "model": textures.model,
-        "images": textures.images,
-        "centre": _rounded(textures.centre),
-        "covariance": covariance if textures.covariance.ndim == 2 else covariance[0],
-    }
 
 
 def _rounded(values: Floats) -> list[float]:

@@ -20,6 +20,7 @@ from ...core.report.picture import COLOURS, sampled
 from .contract import Definition, Field, Floats, Labels, Maps, Mask, Picture, Scoring, Tracked, defined, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor, padded
 from .evaluation.scores import against_threshold, finite_or_none, near, pixel_sweep, share
+from .sheets import in_colour
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,7 +111,7 @@ class ClassExaminer:
         pooled = metrics(self.classes, images, np.ones((1, len(images))))
         return {
             "thresholds": against_threshold(self.sweeps, dict(zip(self.classes, self.classes, strict=True)), LIKELIEST),
-            "spread": {name: _spread(_by_group(values, groups)) for name, values in figures.items()},
+            "spread": {name: _spread(values, groups) for name, values in figures.items()},
             "confusion": {
                 "classes": self.classes,
                 "shares": [[finite_or_none(cell) for cell in row] for row in share(whole, whole.sum(1, keepdims=True))],
@@ -122,15 +123,10 @@ class ClassExaminer:
         }
 
 
-def _by_group(values: Floats, groups: Sequence[str]) -> Floats:
-    """(groups,): the mean of the values (n,) of each group's images that have one; NaN where none has."""
-    by_group = [values[[name == group for name in groups]] for group in dict.fromkeys(groups)]
-    return np.array([finite.mean() if len(finite := some[np.isfinite(some)]) else np.nan for some in by_group])
-
-
-def _spread(values: Floats) -> dict[str, float | None]:
-    """Mean, sample standard deviation, least and greatest of the figures that there are."""
-    finite = values[np.isfinite(values)]
+def _spread(values: Floats, groups: Sequence[str]) -> dict[str, float | None]:
+    """Mean, sample standard deviation, least and greatest of the groups' means of the values (n,) that there are."""
+    by_group = [values[[name == group for name in groups] & np.isfinite(values)] for group in dict.fromkeys(groups)]
+    finite = np.array([some.mean() for some in by_group if len(some)])
     if not len(finite):
         return dict.fromkeys(("mean", "sd", "min", "max"))
     sd = float(finite.std(ddof=1)) if len(finite) > 1 else None
@@ -143,7 +139,10 @@ def confusion(predicted: Labels, truth: Labels, count: int) -> Confusion:
     columns = np.where(predicted[labelled] > 0, predicted[labelled] - 1, count)
     places = (truth[labelled] - 1) * (count + 1) + columns
     pixels = np.bincount(places, minlength=count * (count + 1)).reshape(count, count + 1).astype(float)
-    rims = [_near(_rim(predicted == kind, labelled), _rim(truth == kind, labelled)) for kind in range(1, count + 1)]
+    rims = []
+    for kind in range(1, count + 1):
+        ours, theirs = (_rim(side == kind, labelled) for side in (predicted, truth))
+        rims.append([ours.sum(), near(ours, theirs, TOLERANCE), theirs.sum(), near(theirs, ours, TOLERANCE)])
     return np.concatenate([pixels, np.array(rims, float)], axis=1)
 
 
@@ -151,12 +150,6 @@ def _rim(inside: Mask, labelled: Mask) -> Mask:
     """The pixels of a class that share a side with another class; unlabelled pixels do not count."""
     rim: Mask = inside & ~ndimage.binary_erosion(inside | ~labelled, border_value=1) & labelled
     return rim
-
-
-def _near(predicted: Mask, truth: Mask) -> tuple[int, int, int, int]:
-    """Pixels of one rim, those within TOLERANCE px of the other, and the same the other way round."""
-    ours, theirs = near(predicted, truth, TOLERANCE), near(truth, predicted, TOLERANCE)
-    return int(predicted.sum()), ours, int(truth.sum()), theirs
 
 
 def definitions(classes: Sequence[str]) -> dict[str, Definition]:
@@ -227,17 +220,13 @@ def panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Pic
     shape = grey.shape[0], grey.shape[1]
     true, ours = sampled(truth, shape), sampled(predicted, shape)
     judged = np.where(true == ours, 1, 2) * (true > 0)
-    every = np.array([RIGHT, WRONG], np.uint8)
-    return [
-        np.repeat(grey[..., None], 3, axis=2),
-        *(coloured(grey, of) for of in (true, ours)),
-        coloured(grey, judged, every),
-    ]
+    colours = np.array([RIGHT, WRONG], np.uint8)
+    return [in_colour(grey), coloured(grey, true), coloured(grey, ours), coloured(grey, judged, colours)]
 
 
 def coloured(grey: Picture, classes: Labels, colours: Picture = COLOURS) -> Picture:
     """The picture (h, w) with each class 1, 2, ... in its own colour, 0 in none: (h, w, 3) uint8."""
-    shade = np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    shade = in_colour(grey).astype(np.float32)
     colour = colours[(classes - 1) % len(colours)]
     mixed = STRENGTH * colour + (1 - STRENGTH) * shade
     return np.where((classes > 0)[..., None], mixed, shade).round().astype(np.uint8)

@@ -300,7 +300,12 @@ def checked_card(file: Path) -> ModelCard:
         card = read_card(file)
         check_weights(card)
         count = len(kind_of(card.task).channels(card))
-        maps = _tried(load_module(card, count))
+        network = load_module(card, count)
+        try:  # a grey picture, as an analysis shows it
+            with torch.inference_mode():
+                maps = network(torch.linspace(-1, 1, TRIAL * TRIAL).reshape(1, 1, TRIAL, TRIAL))
+        except RuntimeError as error:
+            raise ValueError("its network takes no picture of one channel.") from error
     except (OSError, ValueError, UnknownArchitecture, AlteredWeights, UnknownTask) as error:
         raise BadModel(f"{file} cannot be added: {error}") from error
     except RuntimeError as error:
@@ -308,16 +313,6 @@ def checked_card(file: Path) -> ModelCard:
     if maps.shape != (1, count, TRIAL, TRIAL) or not torch.isfinite(maps).all():
         raise BadModel(f"{file} cannot be added: its network gives no {count} maps of its input's size.")
     return card
-
-
-@torch.inference_mode()
-def _tried(network: nn.Module) -> torch.Tensor:
-    """The maps of a grey picture, as an analysis shows it; raises ValueError."""
-    try:
-        maps: torch.Tensor = network(torch.linspace(-1, 1, TRIAL * TRIAL).reshape(1, 1, TRIAL, TRIAL))
-    except RuntimeError as error:
-        raise ValueError("its network takes no picture of one channel.") from error
-    return maps
 
 
 def remove_model(name: str, folder: Path) -> None:

@@ -93,21 +93,15 @@ def draw_examples(
     pictures: (n, S, S) in -1..1. truths: n times (S, S) true labels. maps: (n, C, S, S) the network's, 0..255,
     of these names.
     """
-    rows = [_row(*parts, task) for parts in zip(pictures, truths, maps, strict=True)]
+    rows = []
+    for picture, truth, predicted in zip(pictures, truths, maps, strict=True):
+        grey = (127.5 * (picture + 1)).astype(np.uint8)
+        outlines = outlined(grey, truth, TRUE), outlined(grey, task.preview(predicted), FOUND)
+        rows.append([in_colour(grey), *outlines, *map(in_colour, predicted)])
     sheet = in_rows(rows, grey=255)[GAP // 2 : -(GAP // 2), GAP // 2 : -(GAP // 2)]
-    picture = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + 14), "white")
-    picture.paste(Image.fromarray(sheet), (0, 14))
-    pen = ImageDraw.Draw(picture)
+    page = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + 14), "white")
+    page.paste(Image.fromarray(sheet), (0, 14))
+    pen = ImageDraw.Draw(page)
     for column, heading in enumerate(("crop", "truth", "found", *names)):
         pen.text((2 + column * (pictures.shape[2] + GAP), 1), heading.replace("_", " "), fill="black")
-    write_picture(file, picture)
-
-
-def _row(picture: Field, truth: Labels, maps: Picture, task: LearningTask) -> list[Picture]:
-    grey = (127.5 * (picture + 1)).astype(np.uint8)
-    return [
-        in_colour(grey),
-        outlined(grey, truth, TRUE),
-        outlined(grey, task.preview(maps), FOUND),
-        *map(in_colour, maps),
-    ]
+    write_picture(file, page)

@@ -35,7 +35,7 @@ class Command(LabCommand):
         from segmentation.core.network.cards import read_card
         from segmentation.lab.training.check import check_sources
         from segmentation.lab.training.publish import publish_run
-        from segmentation.lab.training.settings import copied, read_recipe
+        from segmentation.lab.training.settings import copied, read_recipe, recipe_from
         from segmentation.lab.training.train import train
 
         if options["fine_tune"]:
@@ -44,7 +44,10 @@ class Command(LabCommand):
             self._adapt(options)
             return
         self.fine_tuned(options["recipe"], None)
-        recipe = _recipe(options)
+        recipe = read_recipe(options["recipe"])
+        changes = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
+        if changes:  # beside what the recipe leaves open, such as maps that are those of the model that it starts from
+            recipe = recipe_from({**recipe.model_dump(exclude_unset=True), **changes}, "The command line")
         if not (options["out"] / "checkpoint.pt").exists():
             check_sources(recipe, BASE, self.say)
             if entries := copied(recipe):
@@ -112,13 +115,3 @@ def _with_interval(value: float | None, interval: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
-
-
-def _recipe(options: dict[str, Any]) -> Any:
-    """The recipe of the file, with what the command line says instead."""
-    from segmentation.lab.training.settings import read_recipe, recipe_from
-
-    recipe = read_recipe(options["recipe"])
-    changes = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
-    # Without what the recipe leaves open, such as maps that are those of the model that it starts from.
-    return recipe_from({**recipe.model_dump(exclude_unset=True), **changes}, "The command line") if changes else recipe

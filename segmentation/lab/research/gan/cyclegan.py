@@ -94,18 +94,16 @@ class ImagePool:
 
     def exchange(self, batch: Tensor, noise: torch.Generator) -> Tensor:
         """The batch; once the pool is full, half of the batch is swapped for pictures of the pool."""
-        exchanged = [self._one(picture, noise) for picture in batch.detach().float().cpu()]
+        exchanged = []
+        for picture in batch.detach().float().cpu():
+            given = picture
+            if len(self.pictures) < self.size:
+                self.pictures.append(picture.clone())
+            elif self.size and torch.rand(1, generator=noise) >= 0.5:
+                number = int(torch.randint(self.size, (1,), generator=noise))
+                given, self.pictures[number] = self.pictures[number], picture.clone()
+            exchanged.append(given)
         return torch.stack(exchanged).to(batch.device, batch.dtype)
-
-    def _one(self, picture: Tensor, noise: torch.Generator) -> Tensor:
-        if len(self.pictures) < self.size:
-            self.pictures.append(picture.clone())
-            return picture
-        if self.size == 0 or torch.rand(1, generator=noise) < 0.5:
-            return picture
-        number = int(torch.randint(self.size, (1,), generator=noise))
-        older, self.pictures[number] = self.pictures[number], picture.clone()
-        return older
 
 
 class CycleTrainer(GanTrainer):

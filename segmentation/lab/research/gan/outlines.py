@@ -110,7 +110,8 @@ class Generator(nn.Module):
         self.side, f = settings.size // 8, settings.filters
         self.start = nn.Linear(settings.latent, 4 * f * self.side**2, bias=False)
         self.layers = nn.Sequential(
-            nn.BatchNorm2d(4 * f), nn.LeakyReLU(0.2), *doubled(4 * f, 2 * f), *doubled(2 * f, f), *last(f)
+            *(nn.BatchNorm2d(4 * f), nn.LeakyReLU(0.2), *doubled(4 * f, 2 * f), *doubled(2 * f, f)),
+            *(nn.Upsample(scale_factor=2), nn.Conv2d(f, 1, 3, padding=1), nn.Tanh()),
         )
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -123,10 +124,6 @@ def doubled(channels_in: int, channels_out: int) -> list[nn.Module]:
     """Twice the side: nearest pixel, then a 3x3 convolution."""
     convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
     return [nn.Upsample(scale_factor=2), convolution, nn.BatchNorm2d(channels_out), nn.LeakyReLU(0.2)]
-
-
-def last(channels: int) -> list[nn.Module]:
-    return [nn.Upsample(scale_factor=2), nn.Conv2d(channels, 1, 3, padding=1), nn.Tanh()]
 
 
 def make_critic(settings: OutlineSettings) -> nn.Sequential:

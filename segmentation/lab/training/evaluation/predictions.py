@@ -28,17 +28,13 @@ class Options:
 
     rows: compare only so many rows of every image. nm: per pixel; None takes the scale of the files, and pixels unless
     all files have one. threshold: None takes the card's. chains: further post-processings of the same maps, names in
-    CHAINS. truth_through: also show the result of every chain on perfect maps. pictures: how many of the best, of the
-    median and of the worst images to show.
-    thresholds: whether to try other thresholds even if that takes long.
+    CHAINS. thresholds: whether to try other thresholds even if that takes long.
     """
 
     rows: int | None = None
     nm: float | None = None
     threshold: float | None = None
     chains: tuple[str, ...] = ()
-    truth_through: bool = False
-    pictures: int = 2
     thresholds: bool = True
 
     def threshold_of(self, card: ModelCard) -> float:

@@ -205,7 +205,12 @@ def reliability(confidence: Field, right: Mask) -> dict[str, Any]:
     on either side of it, and the share of them that is wrong.
     """
     bin_of = np.clip(np.digitize(confidence, BINS) - 1, 0, len(BINS) - 2)
-    bins = [_bin(confidence[bin_of == b], right[bin_of == b]) for b in np.unique(bin_of)]
+    bins: list[dict[str, Any]] = []
+    for number in np.unique(bin_of):
+        inside = right[bin_of == number]
+        low, high = wilson(int(inside.sum()), len(inside))
+        mean = float(np.mean(confidence[bin_of == number], dtype=float))
+        bins.append({"n": len(inside), "confidence": mean, "right": float(inside.mean()), "low": low, "high": high})
     off = sum(b["n"] * abs(b["confidence"] - b["right"]) for b in bins)
     unsure = confidence < LEAST_CONFIDENCE
     return {
@@ -215,12 +220,6 @@ def reliability(confidence: Field, right: Mask) -> dict[str, Any]:
         "under": _wrong(right[unsure]),
         "over": _wrong(right[~unsure]),
     }
-
-
-def _bin(confidence: Field, right: Mask) -> dict[str, Any]:
-    low, high = wilson(int(right.sum()), len(right))
-    mean = float(np.mean(confidence, dtype=float))
-    return {"n": len(right), "confidence": mean, "right": float(right.mean()), "low": low, "high": high}
 
 
 def _wrong(right: Mask) -> dict[str, Any]:

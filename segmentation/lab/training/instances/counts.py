@@ -164,7 +164,11 @@ class SizeSample:
             return dict.fromkeys(SIZE_FIGURES, float("nan"))
         gap = np.abs(np.cumsum(predicted) / predicted.sum() - np.cumsum(true) / true.sum())
         last_of_equal = np.append(np.diff(self.value) > 0, True)
-        medians = [self._median(side) for side in (true, predicted)]
+        medians = []  # as numpy's for whole-number weights: the mean of the two middle values of an even count
+        for side in (true, predicted):
+            total = np.cumsum(side)
+            lower, upper = np.searchsorted(total, total[-1] / 2), np.searchsorted(total, total[-1] / 2, side="right")
+            medians.append(float(self.value[lower] + self.value[min(upper, len(total) - 1)]) / 2)
         means = [float(np.average(self.value, weights=side)) for side in (true, predicted)]
         nano = [100 * float(np.average(self.value <= NANO_NM, weights=s)) if nm else np.nan for s in (true, predicted)]
         values = (
@@ -177,12 +181,6 @@ class SizeSample:
             *medians,
         )
         return dict(zip(SIZE_FIGURES, values, strict=True))
-
-    def _median(self, weight: Floats) -> float:
-        """As numpy's for whole-number weights: the mean of the two middle values of an even count."""
-        total = np.cumsum(weight)
-        lower, upper = np.searchsorted(total, total[-1] / 2), np.searchsorted(total, total[-1] / 2, side="right")
-        return float(self.value[lower] + self.value[min(upper, len(total) - 1)]) / 2
 
 
 SIZE_FIGURES = (

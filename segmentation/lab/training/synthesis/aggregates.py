@@ -116,14 +116,14 @@ def sintered(diameter: float, rng: Rng, form: Form) -> Body:
     """
     centres, radii, _ = grow(_count(rng, form), diameter / 2, rng, spreads=(0.1, 0.45), reaches=(0.6, 0.95))
     neck = form.neck * diameter
-    bodies = [_primary(2 * radius, rng, form) for radius in radii]
+    crystallite = replace(form, rounding=max(0.5, form.rounding))
+    bodies = [
+        make_body("facetted", 2 * radius, rng, crystallite)
+        if rng.random() < CRYSTALLITES
+        else ellipsoid(radius * np.exp(rng.normal(0, 0.18, 3)), random_rotation(rng))
+        for radius in radii
+    ]
     return _Pile(bodies, centres, margin=int(0.25 * neck) + 1).fused(neck)
-
-
-def _primary(diameter: float, rng: Rng, form: Form) -> Body:
-    if rng.random() < CRYSTALLITES:
-        return make_body("facetted", diameter, rng, replace(form, rounding=max(0.5, form.rounding)))
-    return ellipsoid(diameter / 2 * np.exp(rng.normal(0, 0.18, 3)), random_rotation(rng))
 
 
 class _Pile:

@@ -76,21 +76,18 @@ def random_rotation(rng: Rng) -> Floats:
     return q * np.sign(np.diag(r))
 
 
-def resting_rotation(rng: Rng) -> Floats:
-    """A turn about the vertical with a tilt of a few degrees: the body lies on its face."""
-    turn, tilt = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.06)
-    c, s = np.cos(turn), np.sin(turn)
-    about_z = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
-    return about_z @ about_x
-
-
 def make_body(family: str, diameter: float, rng: Rng, form: Form | None = None) -> Body:
     """A convex body of the family whose typical diameter is `diameter` px, off the pixel centres by a random phase."""
     form = form or Form()
     radius = diameter / 2
     phase = rng.uniform(-0.5, 0.5, 2)
-    rotation = resting_rotation(rng) if rng.random() < form.flat else random_rotation(rng)
+    if rng.random() < form.flat:  # it lies on its face: a turn about the vertical, tilted by a few degrees
+        turn, tilt = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.06)
+        about_z = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+        about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+        rotation = about_z @ about_x
+    else:
+        rotation = random_rotation(rng)
     if family in ("sphere", "ellipsoid"):
         spread = 0.02 if family == "sphere" else 0.14
         return ellipsoid(radius * np.exp(rng.normal(0, spread, 3)), rotation, phase)

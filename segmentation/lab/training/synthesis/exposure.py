@@ -18,7 +18,16 @@ ENDS = (0.003, 0.997)  # quantiles of grey that become black and white
 
 def expose(grey: Field, settings: ExposureSettings, rng: Rng) -> Picture:
     """(H, W) uint8 picture of the float32 grey."""
-    noisy = _detected(_stretched(_charged(_focused(grey, settings, rng), settings, rng), settings), settings, rng)
+    if settings.astigmatism == 1 or settings.defocus < 0.3:
+        grey = blur(grey, settings.defocus)
+    else:
+        ratio = np.sqrt(settings.astigmatism)
+        sigmas = [settings.defocus * ratio, settings.defocus / ratio]
+        grey = ndimage.gaussian_filter(grey, sigmas if rng.random() < 0.5 else sigmas[::-1])
+    if settings.charging:  # streaks along the scan lines, stronger where it is bright
+        streaks = resized(white((grey.shape[0], max(4, grey.shape[1] // 24)), rng), (grey.shape[0], grey.shape[1]))
+        grey = grey + np.float32(settings.charging) * streaks * (grey - grey.min()) * np.float32(0.6)
+    noisy = _detected(_stretched(grey, settings), settings, rng)
     values = settings.level + settings.gain * _filtered(noisy, settings, rng)
     picture = np.clip(values, 0, 255).astype(np.uint8)
     return _stored(picture, settings, rng)
@@ -31,23 +40,6 @@ def drifted(fields: list[NDArray], drift: float, rng: Rng) -> list[NDArray]:
     shift = np.round(ndimage.gaussian_filter1d(np.cumsum(jumps) - np.linspace(0, jumps.sum(), tall), 0.5)).astype(int)
     columns = np.clip(np.arange(wide)[None, :] - np.clip(shift, -30, 30)[:, None], 0, wide - 1)
     return [np.take_along_axis(f, columns, axis=1) for f in fields]
-
-
-def _focused(grey: Field, settings: ExposureSettings, rng: Rng) -> Field:
-    if settings.astigmatism == 1 or settings.defocus < 0.3:
-        return blur(grey, settings.defocus)
-    ratio = np.sqrt(settings.astigmatism)
-    sigmas = [settings.defocus * ratio, settings.defocus / ratio]
-    return ndimage.gaussian_filter(grey, sigmas if rng.random() < 0.5 else sigmas[::-1])
-
-
-def _charged(grey: Field, settings: ExposureSettings, rng: Rng) -> Field:
-    """Streaks along the scan lines, stronger where it is bright."""
-    if not settings.charging:
-        return grey
-    small = white((grey.shape[0], max(4, grey.shape[1] // 24)), rng)
-    streaks = resized(small, (grey.shape[0], grey.shape[1]))
-    return grey + np.float32(settings.charging) * streaks * (grey - grey.min()) * np.float32(0.6)
 
 
 def full_range(grey: Field, settings: ExposureSettings) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..contract import Picture, Rng, Shape
-from .render import render_blank
+from .render import render_settings
 
 MOST = 4  # a substrate is rendered up to so many times larger and reduced, as a whole picture shown small looks
 LETTERS = list("abcdefghijklmnopqrstuvwxyz0123456789.,-")
@@ -15,23 +15,17 @@ FOREIGN_SHARE = 0.25
 
 def draw_empty(shape: Shape, rng: Rng) -> Picture:
     """(H, W) uint8 without particles: mostly a substrate, else text or a plot, in either polarity."""
-    draw = _foreign if rng.random() < FOREIGN_SHARE else _substrate
-    grey = draw(shape, rng)
+    if rng.random() < FOREIGN_SHARE:
+        image = Image.new("L", (shape[1], shape[0]), int(rng.integers(215, 256)))
+        pen = ImageDraw.Draw(image)
+        _KINDS[int(rng.integers(len(_KINDS)))](pen, shape, int(rng.integers(0, 90)), rng)
+        noise = rng.normal(0, rng.uniform(0, 6), shape)
+        grey = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
+    else:
+        times = float(np.exp(rng.uniform(0, np.log(MOST))))
+        large = render_settings((round(shape[0] * times), round(shape[1] * times)), rng, {"kind": "blank"}).grey
+        grey = np.asarray(Image.fromarray(large).resize((shape[1], shape[0]), Image.Resampling.BOX))
     return 255 - grey if rng.random() < 0.5 else grey
-
-
-def _substrate(shape: Shape, rng: Rng) -> Picture:
-    times = float(np.exp(rng.uniform(0, np.log(MOST))))
-    large = render_blank((round(shape[0] * times), round(shape[1] * times)), rng)
-    return np.asarray(Image.fromarray(large).resize((shape[1], shape[0]), Image.Resampling.BOX))
-
-
-def _foreign(shape: Shape, rng: Rng) -> Picture:
-    image = Image.new("L", (shape[1], shape[0]), int(rng.integers(215, 256)))
-    pen = ImageDraw.Draw(image)
-    _KINDS[int(rng.integers(len(_KINDS)))](pen, shape, int(rng.integers(0, 90)), rng)
-    noise = rng.normal(0, rng.uniform(0, 6), shape)
-    return np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
 
 
 def _page(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: Rng) -> None:

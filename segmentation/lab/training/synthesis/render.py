@@ -190,11 +190,6 @@ def render(
     return (255 - settings.grey if settings.settings.scene.polarity == "dark" else settings.grey), settings.labels
 
 
-def render_blank(shape: Shape, rng: Rng) -> Picture:
-    """(H, W) uint8 picture of a substrate without particles."""
-    return render_settings(shape, rng, {"kind": "blank"}).grey
-
-
 def annotate(grey: Picture, kind: str, rng: Rng) -> tuple[Picture, Mask]:
     """The (H, W) uint8 picture with a "letter", "scale-bar" or "data-bar", and the (H, W) mask of hidden pixels.
 
@@ -204,7 +199,13 @@ def annotate(grey: Picture, kind: str, rng: Rng) -> tuple[Picture, Mask]:
     hidden = Image.new("L", image.size, 0)
     size = max(9, round(min(grey.shape) * rng.uniform(0.04, 0.09)))
     if kind == "letter":
-        _letter(image, hidden, size, rng)
+        letter = str(rng.choice(list("abcdefABCD")))
+        letter = f"({letter})" if rng.random() < 0.5 else letter
+        ink, paper = _ink(rng)
+        large = round(1.6 * size)
+        if rng.random() < 0.5:
+            _box(image, hidden, (0, 0, round(1.8 * large), round(1.3 * large)), paper)
+        ImageDraw.Draw(image).text((round(0.3 * large), 0), letter, fill=ink, font=font_of(large))
     elif kind == "scale-bar":
         _scale_bar(image, hidden, size, rng)
     elif kind == "data-bar":
@@ -220,16 +221,6 @@ def _ink(rng: Rng) -> tuple[int, int]:
 def _box(image: Image.Image, hidden: Image.Image, box: tuple[int, int, int, int], grey: int) -> None:
     ImageDraw.Draw(image).rectangle(box, fill=grey)
     ImageDraw.Draw(hidden).rectangle(box, fill=1)
-
-
-def _letter(image: Image.Image, hidden: Image.Image, size: int, rng: Rng) -> None:
-    text = str(rng.choice(list("abcdefABCD")))
-    text = f"({text})" if rng.random() < 0.5 else text
-    ink, paper = _ink(rng)
-    size = round(1.6 * size)
-    if rng.random() < 0.5:
-        _box(image, hidden, (0, 0, round(1.8 * size), round(1.3 * size)), paper)
-    ImageDraw.Draw(image).text((round(0.3 * size), 0), text, fill=ink, font=font_of(size))
 
 
 def _scale_bar(image: Image.Image, hidden: Image.Image, size: int, rng: Rng) -> None:

@@ -135,7 +135,11 @@ def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
     """Different bodies, as many as there are particles but not more than the eye tells apart."""
     form = Form(**{entry.name: getattr(scene, entry.name) for entry in fields(Form)})
     count = min(len(diameters), 64)
-    bodies = [any_body(_family(scene, rng), d, rng, form) for d in diameters[:count]]
+    bodies = []
+    for diameter in diameters[:count]:
+        is_simple = rng.random() < scene.mixing
+        family = CONVEX[int(rng.integers(len(CONVEX)))] if is_simple else scene.family
+        bodies.append(any_body(family, diameter, rng, form))
     side = max(max(b.top.shape) for b in bodies) + 64
     texture = relief_field(scene, side, rng)
     if texture is None:
@@ -143,11 +147,6 @@ def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
     heights = scene.relief_height * np.minimum(diameters, scene.diameter)
     ragged = scene.relief == "bumps"
     return [dressed(b, texture, float(h), rng, ragged=ragged) for b, h in zip(bodies, heights, strict=False)]
-
-
-def _family(scene: SceneSettings, rng: Rng) -> str:
-    """The scene's family, or one of the simple ones among them."""
-    return scene.family if rng.random() >= scene.mixing else CONVEX[int(rng.integers(len(CONVEX)))]
 
 
 def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], canvas: _Canvas) -> bool:

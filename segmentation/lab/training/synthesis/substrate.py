@@ -35,7 +35,11 @@ def substrate(shape: Shape, settings: SubstrateSettings, contrast: float, angle:
         if rng.random() >= 0.5:  # it fades in and out
             field = smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
             pattern = pattern * (1 / (1 + np.exp(-4 * (field - rng.uniform(-0.5, 0.8))))).astype(np.float32)
-        relief += s.texture_contrast * 0.5 * _lit(pattern, s.lit, s.texture_period, angle)
+        if s.lit:  # as a height that is seen from the side of the detector
+            down, right = np.gradient(pattern)
+            towards = np.cos(np.deg2rad(angle)) * right + np.sin(np.deg2rad(angle)) * down
+            pattern = (1 - s.lit) * pattern + s.lit * np.clip(-towards * np.float32(s.texture_period / 3), -3, 3)
+        relief += s.texture_contrast * 0.5 * pattern
     if s.specks:
         points, count = np.zeros(shape, np.float32), max(1, int(s.specks * shape[0] * shape[1] / 1000))
         points[rng.integers(0, shape[0], count), rng.integers(0, shape[1], count)] = rng.uniform(0.2, 1, count)
@@ -53,16 +57,6 @@ def substrate(shape: Shape, settings: SubstrateSettings, contrast: float, angle:
     if s.holes:
         relief -= rng.uniform(0.25, 0.6) * _holes(shape, s.holes, rng)
     return np.float32(s.ground) + np.float32(contrast) * relief
-
-
-def _lit(pattern: Field, share: float, period: float, angle: float) -> Field:
-    """The pattern as grey, and as a height seen from the side of the detector."""
-    if not share:
-        return pattern
-    slope_row, slope_column = np.gradient(pattern)
-    radians = np.deg2rad(angle)
-    slope = -(np.cos(radians) * slope_column + np.sin(radians) * slope_row) * np.float32(period / 3)
-    return (1 - share) * pattern + share * np.clip(slope, -3, 3)
 
 
 def _contours(shape: Shape, period: float, rng: Rng) -> Field:

@@ -51,7 +51,7 @@ SCORING = Scoring(
     outcome=("median_off", "f50", "f75", "ap50", "dice", "count_off", "median_error"),
     note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
     " count on neither side.",
-    options=frozenset({"threshold", "postprocess", "truth_through_postprocess"}),
+    options=frozenset({"threshold", "postprocess"}),
     ways=ways,
     fits={
         "separation": fit_separation,
