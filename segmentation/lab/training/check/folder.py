@@ -54,12 +54,12 @@ def check_folder(
         checked.classes = folder_pairs.pairs[0].classes if folder_pairs.pairs else classes
         group_of = read_groups(table) if table else {}
     except BadDataset as error:
-        checked.error(str(error))
+        checked.add("unreadable", why=error)
         return checked
     for picture in folder_pairs.unlabelled:
-        checked.error(f"{picture.name} has no labels.")
+        checked.add("unlabelled", name=picture.name)
     for truth in folder_pairs.strays:
-        checked.error(f"{truth.name} are labels without an image.")
+        checked.add("stray", name=truth.name)
     for pair in followed(folder_pairs.pairs, len(folder_pairs.pairs), say):
         _add_pair(checked, pair)
     paired = [file for pair in folder_pairs.pairs for file in pair.files]
@@ -76,7 +76,7 @@ def check_pairs(
     """
     checked = CheckedFolder(FolderEntry(path="", groups=GROUPS), classes, task, list(pairs))
     for error in errors:
-        checked.error(error)
+        checked.add("unreadable", why=error)
     _judge(checked, {pair.name: pair.group for pair in pairs}, names)
     return checked
 
@@ -123,7 +123,7 @@ def _add_pair(checked: CheckedFolder, pair: Pair) -> None:
     try:
         checked.pairs.append(check_pair(pair))
     except BadDataset as error:
-        checked.error(str(error))
+        checked.add("unreadable", why=error)
 
 
 def mark(*what: Any) -> str:

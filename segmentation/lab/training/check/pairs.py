@@ -20,6 +20,7 @@ from ..contract import STORED, Field, Floats, Labels, Picture, Shape
 from ..data import eight_bits
 from ..instances.targets import boundary
 from ..synthesis.scene import split_pieces
+from .findings import sentence_of
 
 SPECK = 9  # px; smaller pieces are slips of a pen
 NOISE = 100  # specks in an image, from which on they are no slips where most labelled pieces or pixels are specks
@@ -31,7 +32,6 @@ FLAT = 3  # grey values; less is no picture
 FEW_NUMBERS = 10  # numbers in all files together, up to which they may be classes
 SPAN, LARGEST, THIN, MESHES = 0.9, 0.8, 10.0, 10  # see `are_lines`
 BETTER = 1.8  # how much better mirrored labels must follow the picture's edges to be called mirrored
-SHIFTED = "{name} fits its image when moved by {move}: the labels are shifted."
 MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bottom": (slice(None, None, -1),)}
 
 
@@ -94,9 +94,7 @@ def check_pair(pair: Pair) -> CheckedPair:
     grey = eight_bits(micrograph.pixels)
     raw, wrong = pair.cut(read_numbers(truth)), list[str]()
     if int(grey.max()) - int(grey.min()) < FLAT:
-        wrong.append(
-            f"{pair.image.name} is all {'black' if grey.max() < FLAT else 'of one grey'}: there is nothing to see."
-        )
+        wrong.append(sentence_of("black" if grey.max() < FLAT else "grey", image=pair.image.name))
     if pair.classes:
         pixels = np.bincount(loaded.ravel(), minlength=len(pair.classes) + 1)[1:]
         values, counts = np.unique(raw, return_counts=True)
@@ -117,7 +115,7 @@ def check_pair(pair: Pair) -> CheckedPair:
     merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
     lines = are_lines(labels)
     if not lines:
-        wrong += _wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)
+        wrong += _wrong_labels(truth.name, grey, labels, values, sizes)
     astray = _astray(truth.name, grey, labels, wrong)
     return CheckedPair(
         **_picture(pair, grey, pieces),
@@ -141,7 +139,7 @@ def _astray(name: str, grey: Picture, labels: Labels, wrong: list[str]) -> bool:
         right, down = agreed.moved
         parts = [(abs(right), "left" if right < 0 else "right"), (abs(down), "up" if down < 0 else "down")]
         move = " and ".join(f"{pixels} px {side}" for pixels, side in parts if pixels)
-        wrong.append(SHIFTED.format(name=name, move=move))
+        wrong.append(sentence_of("shifted", name=name, move=move))
     return agreed is not None and agreed.score < CHANCE and not wrong
 
 
@@ -198,29 +196,21 @@ def _convexity(pieces: Labels) -> float:
     return float(np.average(solid[large], weights=sizes[large])) if large.any() else 0.0
 
 
-def _wrong_labels(name: str, grey: Picture, labels: Labels, values: NDArray[np.int64]) -> list[str]:
-    surrounding = surroundings(labels)
+def _wrong_labels(
+    name: str, grey: Picture, labels: Labels, values: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> list[str]:
+    """values: those of the labels 0, 1, ... in the file. sizes: px of each labelled piece."""
+    surrounding, specks = surroundings(labels), sizes < SPECK
     if has_soft_edges(labels):
-        return [f"{name} is a mask with soft edges, whose greys would be particles: make it pure black and white."]
-    if surrounding and len(values) <= 2:
-        return [f"{name} is inverted: {values[surrounding]} lies around the particles, where 0 belongs."]
+        return [sentence_of("soft", name=name)]
     if surrounding:
-        return [f"In {name} the label {values[surrounding]} fills the whole frame: background must be 0."]
-    if mirror := mirrored(grey, labels):
-        return [f"{name} fits its image when {mirror} are exchanged: the labels are mirrored."]
-    return []
-
-
-def _wrong_pieces(name: str, sizes: NDArray[np.int64], labels_used: int) -> list[str]:
-    """sizes: px of each labelled piece."""
-    specks = sizes < SPECK
-    mostly = sizes[specks].sum() > 0.5 * sizes.sum() or (labels_used > 1 and specks.mean() > 0.5)
-    if specks.sum() >= NOISE and mostly:
-        return [
-            f"{name} falls into {len(sizes)} pieces, most under {SPECK} px: it is a grey image or full of noise, "
-            "where a whole number for each particle belongs."
-        ]
-    return []
+        rule = "inverted" if len(values) <= 2 else "surrounding"
+        return [sentence_of(rule, name=name, value=values[surrounding])]
+    if sides := mirrored(grey, labels):
+        return [sentence_of("mirrored", name=name, sides=sides)]
+    mostly = sizes[specks].sum() > 0.5 * sizes.sum() or (len(values) > 2 and specks.mean() > 0.5)
+    is_noise = specks.sum() >= NOISE and mostly
+    return [sentence_of("noise", name=name, pieces=len(sizes), speck=SPECK)] if is_noise else []
 
 
 def has_soft_edges(labels: Labels) -> bool:
