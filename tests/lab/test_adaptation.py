@@ -22,6 +22,7 @@ from segmentation.core.network.cards import check_weights, read_card
 from segmentation.core.truth import BadDataset
 from segmentation.lab.training import blend, outcome, replay
 from segmentation.lab.training.adaptation import Cancelled, Options, adapt, trainings
+from segmentation.lab.training.evaluation.scores import Figure
 from segmentation.lab.training.instances.counts import ImageCounts, Sums
 from segmentation.lab.training.instances.readings import Found
 from segmentation.lab.training.masks import Compared
@@ -230,7 +231,8 @@ def test_weights_are_averaged_and_the_share_is_chosen_by_both_kinds_of_images(ba
     assert any("running_var" in name for name in old), "batch statistics are averaged, too"
 
     worth = {0.0: 0.60, 0.3: 0.62, 0.5: 0.64, 0.7: 0.66, 1.0: 0.67}
-    monkeypatch.setattr(blend, "_worth", lambda scoring, records: worth[records[0]])
+    figures = lambda score: {"f50": Figure(score, None, None), "median_off": Figure(0.0, None, None)}  # noqa: E731
+    monkeypatch.setattr(blend, "summarise", lambda scoring, records, **_: figures(worth[records[0]]))
     held = {share: [share] for share in blend.SHARES}
     assert blend.choose(SCORING, held, []) == 1.0
     known = [blend.OwnData("own pictures", 12, "AP50", 0.86, {0.0: 0.86, 0.3: 0.86, 0.5: 0.85, 0.7: 0.85, 1.0: 0.80})]

@@ -96,11 +96,6 @@ def read_sweep(file: Path, recipe: Path | None = None) -> tuple[Sweep, TrainingR
     return sweep, read_recipe(recipe or file.parent / sweep.recipe)
 
 
-def names_of(sweep: Sweep) -> list[str]:
-    """What the parts of a setting are."""
-    return ["variant", *sweep.grid]
-
-
 def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planned]:
     """Every training, seed by seed and fold by fold so that whole rows are there early; raises BadRecipe, BadDataset.
 
@@ -160,7 +155,7 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
         scoring = tasks.find(one.task).scoring(one.heads)
         names = dict.fromkeys([*(sweep.figures or scoring.printed), *itertools.chain(*scoring.by_class.values())])
         rows.append(Trained(setting, one.fold, one.seed, {name: figures[name] for name in names}))
-        write_tables(names_of(sweep), rows, scoring, out)
+        write_tables(["variant", *sweep.grid], rows, scoring, out)
         time_note = time_left(began, sum(new[:number]), sum(new)).replace(",", "")
     _draw_images(
         [one for one in every if (one.recipe.fold, one.recipe.seed) == (rows[0].fold, rows[0].seed)], out, base

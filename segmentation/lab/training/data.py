@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -118,12 +118,8 @@ def eight_bits(pixels: GreyImage) -> Picture:
     return pixels if pixels.dtype == np.uint8 else as_seen(pixels)
 
 
-def is_held_out(group: str, fraction: float, fold: int = 0) -> bool:
-    """Whether a group belongs to the validation part: by a hash of its name, so a group never straddles."""
-    return _draw(group, fold) < fraction
-
-
 def _draw(group: str, fold: int) -> float:
+    """A number in 0..1 by a hash of the name, so that a group never straddles."""
     return int.from_bytes(hashlib.sha256(f"{fold}:{group}".encode()).digest()[:4], "big") / 2**32
 
 
@@ -138,7 +134,7 @@ def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, fol
     if fraction == 0 or len(everything) < 2:
         return set()
     by_draw = sorted(everything, key=lambda group: _draw(group, fold))
-    count = sum(is_held_out(group, fraction, fold) for group in everything)
+    count = sum(_draw(group, fold) < fraction for group in everything)
     return set(by_draw[: min(max(1, count), len(by_draw) - 1)])
 
 
@@ -159,21 +155,19 @@ class FolderSource:
         return resample(*_cut(pair.grey, pair.labels, side, rng), crop, classes=classes)
 
 
+@dataclass(eq=False)
 class RenderedSource:
     """A stock of rendered pictures, made once a cycle and drawn from with small changes of scale."""
 
-    def __init__(
-        self,
-        count: int,
-        side: int,
-        seed: int,
-        blank: float = 0.05,
-        fixed: Mapping[str, Any] | None = None,
-        diameters: tuple[float, float] = DIAMETERS,
-        cycle: int = 0,
-    ) -> None:
-        self.count, self.side, self.seed, self.blank = count, side, seed, blank
-        self.fixed, self.diameters = fixed, diameters
+    count: int
+    side: int
+    seed: int
+    blank: float = 0.05
+    fixed: Mapping[str, Any] | None = None
+    diameters: tuple[float, float] = DIAMETERS
+    cycle: InitVar[int] = 0
+
+    def __post_init__(self, cycle: int) -> None:
         self.renew(cycle)
 
     def renew(self, cycle: int) -> None:
@@ -219,6 +213,7 @@ def resample(grey: Picture, labels: Labels, side: int, *, classes: bool = False)
     return small, parted(labels[np.ix_(index, index)])
 
 
+@dataclass(eq=False)
 class Crops:
     """(1, S, S) inputs and (T, S, S) targets, which `targets` makes of labels (S, S).
 
@@ -226,25 +221,20 @@ class Crops:
     the number of processes that prepare samples.
     """
 
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        weights: Sequence[float],
-        crop: int,
-        seed: int,
-        *,
-        targets: Callable[[Labels], Field],
-        augmentation: Augmentation | None = None,
-        densest: int = 1,
-    ) -> None:
-        self.sources, self.crop, self.seed, self.densest = list(sources), crop, seed, densest
-        self.chances = np.asarray(weights, float) / np.sum(weights)
-        self.augmentation, self.targets = augmentation or Augmentation(), targets
+    sources: Sequence[Source]
+    weights: Sequence[float]
+    crop: int
+    seed: int
+    _: KW_ONLY
+    targets: Callable[[Labels], Field]
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    densest: int = 1
 
     def labelled(self, number: int) -> Sample:
         """The n-th crop, (S, S) uint8, with its labels, (S, S) int32."""
         rng = np.random.default_rng((self.seed, number))
-        source = self.sources[int(rng.choice(len(self.sources), p=self.chances))]
+        chances = np.asarray(self.weights, float) / np.sum(self.weights)
+        source = self.sources[int(rng.choice(len(self.sources), p=chances))]
         drawn = [source.draw(self.crop, rng) for _ in range(self.densest)]
         densest = max(drawn, key=lambda sample: near_contacts(sample[1]).sum()) if self.densest > 1 else drawn[0]
         return augment(*densest, rng, self.augmentation)
@@ -263,10 +253,10 @@ class Crops:
 class Sources:
     """What to draw from, each list with its weights."""
 
-    training: list[Source]
-    validation: list[Source]
-    weights: list[float]
-    validation_weights: list[float]
+    training: list[Source] = field(default_factory=list)
+    validation: list[Source] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    validation_weights: list[float] = field(default_factory=list)
 
 
 def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
@@ -276,10 +266,15 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     BadRecipe for data that are for evaluation only.
     """
     folders = iter(parted(recipe, base))
-    result = Sources([], [], [], [])
+    result = Sources()
     for number, entry in enumerate(recipe.sources):
         if isinstance(entry, RenderedEntry):
-            parts: Sequence[Source] = _rendered(entry, recipe, number, cycle)
+            side, few = recipe.crop + recipe.crop // 4, max(8, entry.count // 25)
+            how = entry.blank, entry.settings, (entry.diameters[0], entry.diameters[1])
+            parts: Sequence[Source] = (
+                RenderedSource(entry.count, side, recipe.seed + number, *how, cycle),
+                RenderedSource(few, side, recipe.seed + 1000 + number, *how),
+            )
         else:
             sides = next(folders)
             parts = [FolderSource(pairs, recipe.sizes, recipe.options.get("scale", 1.0)) for pairs in sides]
@@ -296,17 +291,6 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
             'a folder needs images of two groups at least, or a source of its own with use = "validation".'
         )
     return result
-
-
-def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int, cycle: int) -> tuple[Source, Source]:
-    side = recipe.crop + recipe.crop // 4
-    few = max(8, entry.count // 25)
-    seeds = recipe.seed + number, recipe.seed + 1000 + number
-    diameters = entry.diameters[0], entry.diameters[1]
-    return (
-        RenderedSource(entry.count, side, seeds[0], entry.blank, entry.settings, diameters, cycle),
-        RenderedSource(few, side, seeds[1], entry.blank, entry.settings, diameters),
-    )
 
 
 def taught(recipe: TrainingRecipe, base: Path) -> list[Labelled]:

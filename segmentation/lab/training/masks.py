@@ -19,12 +19,10 @@ from ...core.micrograph.types import Micrograph
 from ...core.report.picture import sampled
 from .classes import learnt, sigmoid
 from .contract import (
-    Definition,
     Field,
     Floats,
     Labels,
     LearningTask,
-    Maps,
     Mask,
     Picture,
     Scoring,
@@ -34,6 +32,7 @@ from .contract import (
 )
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import OF_PIXELS, against_threshold, fit_threshold, pixel_sweep, precision_recall_f1, share
+from .sheets import in_colour
 
 LONGEST = 640  # px of a panel's longest side
 BINS = 20
@@ -45,11 +44,6 @@ LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94,
 def targets(labels: Labels, channels: Sequence[str]) -> Field:
     """(channels, H, W) float32 of labels (H, W), 1 for the first channel: a map of 0 and 1 for each."""
     return np.stack([labels == number for number in range(1, len(channels) + 1)]).astype(np.float32)
-
-
-def preview_of(maps: Maps) -> Labels:
-    """(H, W) int32: 1 where the first map is at least a half."""
-    return (maps[0] >= 128).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +80,12 @@ class MaskScoring:
 
     def of(self, names: Sequence[str]) -> Scoring:
         """The contract's scoring, whatever the map is called."""
+        words = {"things": self.things, "Things": self.things.capitalize(), "size": self.measure, "bins": BINS}
         return Scoring(
             examine=lambda predictor, options: MaskExaminer(self, predictor, options),
             metrics=metrics,
             quantity_errors=size_errors,
-            definitions=self.definitions(),
+            definitions=defined(table_beside(__file__), **words),
             panels=self.panels,
             legend=LEGEND,
             printed=(
@@ -103,10 +98,6 @@ class MaskScoring:
             fits={"threshold": lambda *arguments: fit_threshold(self.of(names), *arguments)},
         )
 
-    def definitions(self) -> dict[str, Definition]:
-        words = {"things": self.things, "Things": self.things.capitalize(), "size": self.measure, "bins": BINS}
-        return defined(table_beside(__file__), **words)
-
     def panels(self, micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Picture]:
         """(h, w, 3) uint8 pictures: the image, the annotation, the result, and the errors.
 
@@ -116,7 +107,7 @@ class MaskScoring:
         shape = grey.shape[0], grey.shape[1]
         true = sampled(truth, shape) > 0
         ours = (sampled(predicted, shape) > 0) != self.between
-        plain = np.repeat(grey[..., None], 3, axis=2)
+        plain = in_colour(grey)
         judged = (0.45 * plain).astype(np.uint8)
         for colour, where in zip(LEGEND.values(), (true & ours, ours & ~true, true & ~ours), strict=True):
             judged[where] = colour
@@ -233,7 +224,7 @@ def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask
         targets=targets,
         loss="masks",
         activation=sigmoid,
-        preview=preview_of,
+        preview=lambda maps: (maps[0] >= 128).astype(np.int32),
         scoring=scoring.of,
         classes=True,
         learnt=learnt,

@@ -85,7 +85,10 @@ class Command(LabCommand):
         summary = adapt(folder, base, out, Options(name, title, data=folder.resolve().name, **wishes), report)
         write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
         for change in summary["table"]:
-            sides = (_with_interval(change[side], change[f"{side}_interval"]) for side in ("before", "after"))
+            sides = []
+            for value, interval in ((change[side], change[f"{side}_interval"]) for side in ("before", "after")):
+                within = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+                sides.append("–" if value is None else f"{value:.3f}{within}")
             self.say(f"held out: {change['title']} {' -> '.join(sides)}")
         for kind in summary["forgetting"]:
             figure_change = f"{kind['figure']} {kind['before']:.3f} -> {kind['after']:.3f}"
@@ -109,9 +112,3 @@ class Command(LabCommand):
             pairs = [picture.pair for picture in held_out(recipe, BASE) if picture.taught]
             runtime = Runtime(recipe.device)
             before_and_after(Predictor(before, runtime), Predictor(read_card(card), runtime), pairs, self.say)
-
-
-def _with_interval(value: float | None, interval: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")

@@ -20,6 +20,7 @@ from ....core.report.picture import painted, sampled
 from ..contract import Field, Floats, Labels, Maps, Picture, Scoring
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import RULE, THRESHOLDS, against_threshold, pooled
+from ..sheets import in_colour
 from .confidence import reliability
 from .counts import ImageCounts, by_size, count_image
 from .figures import ap_by_iou
@@ -134,7 +135,7 @@ def panels(micrograph: Micrograph, predicted: Labels, truth: Labels, longest: in
     shape = grey.shape[0], grey.shape[1]
     small_true, small_found = sampled(truth, shape), sampled(predicted, shape)
     return [
-        np.repeat(grey[..., None], 3, axis=2),
+        in_colour(grey),
         painted(grey, small_true, STRENGTH),
         painted(grey, small_found, STRENGTH),
         errors(grey, predicted, truth, small_found, small_true),
@@ -148,7 +149,7 @@ def errors(grey: Picture, predicted: Labels, truth: Labels, small_found: Labels,
     """
     overlap = overlap_of(predicted, truth)
     judged = error_kinds(overlap)
-    canvas = 0.45 * np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    canvas = 0.45 * in_colour(grey).astype(np.float32)
     # Lost particles last: what swallowed one may well be right about another.
     sides = (
         (small_found, overlap.found_ids, judged.of_found, COLOURS.keys()),
