@@ -17,7 +17,7 @@ from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
 from ...core.network.likeness import describe, learn
 from ...core.report.picture import COLOURS, sampled
-from .contract import Definition, Field, Floats, Labels, Maps, Mask, Picture, Scoring, Tracked, defined, table_beside
+from .contract import Definition, Field, Floats, Labels, Maps, Picture, Scoring, Tracked, defined, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor, padded
 from .evaluation.scores import against_threshold, finite_or_none, near, pixel_sweep, share
 from .sheets import in_colour
@@ -139,17 +139,14 @@ def confusion(predicted: Labels, truth: Labels, count: int) -> Confusion:
     columns = np.where(predicted[labelled] > 0, predicted[labelled] - 1, count)
     places = (truth[labelled] - 1) * (count + 1) + columns
     pixels = np.bincount(places, minlength=count * (count + 1)).reshape(count, count + 1).astype(float)
-    rims = []
+    rims = []  # pixels of a class that share a side with another class; unlabelled pixels do not count
     for kind in range(1, count + 1):
-        ours, theirs = (_rim(side == kind, labelled) for side in (predicted, truth))
+        insides = (side == kind for side in (predicted, truth))
+        ours, theirs = (
+            inside & ~ndimage.binary_erosion(inside | ~labelled, border_value=1) & labelled for inside in insides
+        )
         rims.append([ours.sum(), near(ours, theirs, TOLERANCE), theirs.sum(), near(theirs, ours, TOLERANCE)])
     return np.concatenate([pixels, np.array(rims, float)], axis=1)
-
-
-def _rim(inside: Mask, labelled: Mask) -> Mask:
-    """The pixels of a class that share a side with another class; unlabelled pixels do not count."""
-    rim: Mask = inside & ~ndimage.binary_erosion(inside | ~labelled, border_value=1) & labelled
-    return rim
 
 
 def definitions(classes: Sequence[str]) -> dict[str, Definition]:

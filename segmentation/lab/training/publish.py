@@ -175,18 +175,15 @@ def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
         count = entry.count * len(recipe.schedule.ends(recipe.steps))
         title = f"{count} drawn images" + (f" ({fixed})" if fixed else "")
         return {"title": title, "licence": "MIT", "split": "unlimited; other seeds for validation"}
-    title = entry.title or Path(entry.path).name
-    return {"title": title, "licence": entry.licence, "split": _split(entry, recipe)}
-
-
-def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
     if entry.use in ("training", "validation"):
-        return f"{entry.count or 'all'} for {entry.use}"
-    of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
-    share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
-    trained = f"; {entry.count} images of the others trained on" if entry.count else ""
-    trained = "; none of the others trained on" if entry.use == "held-out" else trained
-    return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}") + trained
+        split = f"{entry.count or 'all'} for {entry.use}"
+    else:
+        of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
+        share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
+        trained = f"; {entry.count} images of the others trained on" if entry.count else ""
+        trained = "; none of the others trained on" if entry.use == "held-out" else trained
+        split = f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}") + trained
+    return {"title": entry.title or Path(entry.path).name, "licence": entry.licence, "split": split}
 
 
 def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> None:

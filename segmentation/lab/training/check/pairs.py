@@ -117,12 +117,15 @@ def check_pair(pair: Pair) -> CheckedPair:
     if not lines:
         wrong += _wrong_labels(truth.name, grey, labels, values, sizes)
     astray = _astray(truth.name, grey, labels, wrong)
+    of_piece = np.zeros(len(sizes) + 1, np.int64)
+    of_piece[pieces.ravel()] = labels.ravel()
+    large = of_piece[1:][(sizes >= SPECK) & (of_piece[1:] > 0)]
     return CheckedPair(
         **_picture(pair, grey, pieces),
         labels_used=len(values) - 1,
         diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
         merged_area=int(merged),
-        shared=_shared(labels, pieces),
+        shared=int((np.bincount(large) > 1).sum()),
         astray=astray,
         gaps=len(values) <= 2 and not wrong and not lines and has_shape_of_gaps(labels),
         wrong=wrong,
@@ -254,12 +257,3 @@ def are_lines(labels: Labels) -> bool:
         return False
     width = 2 * float(np.percentile(ndimage.distance_transform_edt(inside)[inside], 90))
     return width <= max(3.0, THIN * max(inside.shape) / 512)
-
-
-def _shared(labels: Labels, pieces: Labels) -> int:
-    """How many labels are in several pieces that are not specks."""
-    sizes = np.bincount(pieces.ravel())
-    owner = np.zeros(len(sizes), np.int64)
-    owner[pieces.ravel()] = labels.ravel()
-    large = (sizes >= SPECK) & (owner > 0)
-    return int((np.bincount(owner[large]) > 1).sum()) if large.any() else 0

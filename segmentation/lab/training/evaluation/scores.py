@@ -137,23 +137,21 @@ def summarise(
         draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
         drawn = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
         weights = np.concatenate([weights, drawn @ members])
-    values = _weighted(scoring, images, weights, nm)
-    return {name: Figure(finite_or_none(draws[0]), *_interval(draws[1:])) for name, draws in values.items()}
+    values, figures = _weighted(scoring, images, weights, nm), {}
+    for name, (value, *drawn_values) in values.items():
+        low, high = None, None
+        if drawn_values:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # a figure may be undefined in every sample
+                low, high = map(finite_or_none, np.nanpercentile(drawn_values, [2.5, 97.5]))
+        figures[name] = Figure(finite_or_none(value), low, high)
+    return figures
 
 
 def pooled(records: Sequence[Any], scoring: Scoring, nm: bool, groups: Sequence[str] = ()) -> dict[str, Any]:
     """Some images together: counts, and figures with their intervals; groups: as of `summarise`."""
     figures = summarise(scoring, records, nm=nm, groups=groups)
     return {**scoring.tally(records), "figures": {name: figure._asdict() for name, figure in figures.items()}}
-
-
-def _interval(values: Floats) -> tuple[float | None, float | None]:
-    if not len(values):
-        return None, None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a figure may be undefined in every sample
-        low, high = np.nanpercentile(values, [2.5, 97.5])
-    return finite_or_none(low), finite_or_none(high)
 
 
 def finite_or_none(value: float) -> float | None:

@@ -43,10 +43,6 @@ def _edges(values: Values) -> tuple[float, float]:
     return 0.3 * strongest if CONDITIONS["crowded"](values) else faintest, strongest
 
 
-def _speck_sizes(values: Values) -> tuple[float, float]:
-    return 1.5 if values["kind"] == "blank" else 0.6, max(1.6, min(4.0, 0.12 * values["diameter"]))
-
-
 @cache
 def distributions() -> dict[str, Values]:
     """What distributions.toml holds: rows by setting, of every picture and of what is unlike in some kinds."""
@@ -69,7 +65,11 @@ def draw_settings(
         if "lattice_other" in usual:
             usual["lattice_other"] *= usual["lattice_spacing"]
         values = {name: checked(name, value) for name, value in {**usual, **values}.items()}
-    ranges: dict[str, Range] = {"diameter": lambda _: diameters, "edge": _edges, "speck_size": _speck_sizes}
+    ranges: dict[str, Range] = {
+        "diameter": lambda _: diameters,
+        "edge": _edges,
+        "speck_size": lambda of: (1.5 if of["kind"] == "blank" else 0.6, max(1.6, min(4.0, 0.12 * of["diameter"]))),
+    }
     values |= _drawn(rng, distributions()["every"], values, ranges)
     parts = {
         part: {name: values[name] for name in field.annotation.model_fields if name in values}

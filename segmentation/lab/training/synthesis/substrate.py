@@ -47,8 +47,13 @@ def substrate(shape: Shape, settings: SubstrateSettings, contrast: float, angle:
         relief += s.speck_contrast * (blur(points, s.speck_size) * brightest)
     for _ in range(s.scratches):
         relief += rng.uniform(-0.3, 0.3) * _scratch(shape, rng)
-    for _ in range(s.patches):
-        relief += rng.uniform(-0.35, 0.12) * _patch(shape, rng)
+    for _ in range(s.patches):  # stains with irregular, often sharp borders
+        darker, size = rng.uniform(-0.35, 0.12), max(shape) * rng.uniform(0.05, 0.3)
+        rows, columns = np.ogrid[: shape[0], : shape[1]]
+        distance = np.hypot(rows - rng.uniform(0, shape[0]), columns - rng.uniform(0, shape[1])) / size
+        ragged = distance + rng.uniform(0.1, 0.4) * smooth_field(shape, size, rng)
+        edge = np.exp(np.clip((ragged - 1) * size / rng.uniform(1, 12), -30, 30))
+        relief += darker * (1 / (1 + edge)).astype(np.float32)
     if s.frame:
         darker, frame = rng.uniform(0.05, 0.25), np.zeros(shape, np.float32)  # the rectangle of an earlier scan
         (r0, r1), (c0, c1) = (np.sort(rng.uniform(-0.2, 1.2, 2) * n).clip(0, n).astype(int) for n in shape)
@@ -153,15 +158,6 @@ def _scratch(shape: Shape, rng: Rng) -> Field:
     along = (u * np.cos(angle) + v * np.sin(angle)).astype(np.float32)
     across = (u * np.sin(angle) - v * np.cos(angle)).astype(np.float32) + along**2 * np.float32(rng.normal(0, 2e-4))
     return np.exp(-((across / np.float32(rng.uniform(0.6, 2.2))) ** 2)) * (np.abs(along) < length / 2)
-
-
-def _patch(shape: Shape, rng: Rng) -> Field:
-    """A stain with an irregular, often sharp border."""
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    size = max(shape) * rng.uniform(0.05, 0.3)
-    distance = np.hypot(rows - rng.uniform(0, shape[0]), columns - rng.uniform(0, shape[1])) / size
-    ragged = distance + rng.uniform(0.1, 0.4) * smooth_field(shape, size, rng)
-    return (1 / (1 + np.exp(np.clip((ragged - 1) * size / rng.uniform(1, 12), -30, 30)))).astype(np.float32)
 
 
 def _holes(shape: Shape, share: float, rng: Rng) -> Field:

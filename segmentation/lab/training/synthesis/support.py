@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from ..contract import Field, Floats, Labels, Picture, Rng, Shape
+from ..contract import Field, Labels, Picture, Rng, Shape
 from .aggregates import grow
 from .noise import band_field, blur, fractal_field, resized, smooth_field, white
 from .scene import Scene
@@ -50,20 +50,16 @@ def _grains(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> F
         centres, radii, _ = grow(count, typical, rng, spreads=(0.1, 0.5), reaches=(0.4, 0.9))
         places = centres[:, :2] + middle + rng.normal(0, 0.45 * reach, 2)
         clump = np.zeros(small, np.float32)
-        for centre, sphere_radius in zip(places, radii, strict=True):
-            _add_chords(clump, centre, sphere_radius)
+        for (row, column), sphere_radius in zip(places, radii, strict=True):  # adds the beam's way through a sphere
+            (r0, r1), (c0, c1) = (
+                [int(np.clip(np.floor(middle + s * sphere_radius), 0, n)) for s in (-1, 1)]
+                for middle, n in zip((row, column), small, strict=True)
+            )
+            rows, columns = np.ogrid[r0:r1, c0:c1]
+            square = sphere_radius**2 - (rows - row) ** 2 - (columns - column) ** 2
+            clump[r0:r1, c0:c1] += 2 * np.sqrt(np.maximum(square, 0)).astype(np.float32)
         total += blur(clump, settings.support_blur * rng.uniform(0.3, 2.5) / coarse)
     return np.maximum(resized(total, shape) if coarse > 1 else total[: shape[0], : shape[1]], 0)
-
-
-def _add_chords(mass: Field, centre: Floats, radius: float) -> None:
-    """Add the lengths of the beam's way through a sphere."""
-    (r0, c0), (r1, c1) = (
-        [int(np.clip(np.floor(p + s * radius), 0, n)) for p, n in zip(centre, mass.shape, strict=True)] for s in (-1, 1)
-    )
-    rows, columns = np.ogrid[r0:r1, c0:c1]
-    square = radius**2 - (rows - centre[0]) ** 2 - (columns - centre[1]) ** 2
-    mass[r0:r1, c0:c1] += 2 * np.sqrt(np.maximum(square, 0)).astype(np.float32)
 
 
 def _fractal(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> Field:
