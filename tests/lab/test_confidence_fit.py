@@ -30,9 +30,9 @@ def test_weights_stay_finite_where_right_and_wrong_fall_apart():
     first = np.arange(60) < 30
     values = {"foreground": np.zeros(60), "peak": first.astype(float)}
     weights = fit([LabelledParticles(values, first)])
-    found = likely_right(values, weights)
+    chances = likely_right(values, weights)
     assert np.isfinite(list(weights.values())).all()
-    assert found[0] > 0.8 and found[-1] < 0.2
+    assert chances[0] > 0.8 and chances[-1] < 0.2
 
 
 def test_every_particle_is_judged_by_a_model_of_other_groups():

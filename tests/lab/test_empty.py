@@ -55,8 +55,8 @@ def test_the_stock_holds_its_share_of_empty_pictures():
 
 def test_what_a_source_fixes_is_rendered():
     source = RenderedSource(4, 160, seed=3, blank=0.0, fixed={"family": "sphere", "spread": 0.0}, diameters=(20, 20))
-    found = [np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi) for _, labels in source.stock]
-    assert max(sizes.max() for sizes in found) == pytest.approx(20, abs=2)
+    diameters = [np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi) for _, labels in source.stock]
+    assert max(sizes.max() for sizes in diameters) == pytest.approx(20, abs=2)
 
 
 def test_a_rendered_source_is_checked():

@@ -46,31 +46,31 @@ def squares(*boxes, shape=(60, 80)):
 def spoiled(truth, seed):
     """What a mediocre network might find: shifted, some particles lost, merged, cut in two or invented, and specks."""
     rng = np.random.default_rng(seed)
-    found = np.roll(truth, (int(rng.integers(3)), int(rng.integers(3))), (0, 1))
+    predicted = np.roll(truth, (int(rng.integers(3)), int(rng.integers(3))), (0, 1))
     ids = rng.permutation(np.arange(1, truth.max() + 1))
-    found[np.isin(found, ids[:4])] = 0
-    found[found == ids[4]] = ids[5]
+    predicted[np.isin(predicted, ids[:4])] = 0
+    predicted[predicted == ids[4]] = ids[5]
     for one in ids[6:9]:
-        rows = np.nonzero(found == one)[0]
+        rows = np.nonzero(predicted == one)[0]
         if len(rows):
             middle = int(rows.mean())
-            found[middle:][found[middle:] == one] = truth.max() + one
-    inside = ndimage.binary_erosion(found > 0, iterations=int(rng.integers(1, 3)))
-    found = np.where(inside, found, 0).astype(np.int32)
+            predicted[middle:][predicted[middle:] == one] = truth.max() + one
+    inside = ndimage.binary_erosion(predicted > 0, iterations=int(rng.integers(1, 3)))
+    predicted = np.where(inside, predicted, 0).astype(np.int32)
     for _ in range(6):
         y, x = rng.integers(0, truth.shape[0] - 8), rng.integers(0, truth.shape[1] - 8)
-        found[y : y + rng.integers(1, 7), x : x + rng.integers(1, 7)] = found.max() + 1
-    return found
+        predicted[y : y + rng.integers(1, 7), x : x + rng.integers(1, 7)] = predicted.max() + 1
+    return predicted
 
 
 def test_overlaps_are_counted_for_labels_with_gaps():
-    truth, found = squares((0, 0, 10, 10), (20, 0, 30, 10)), squares((5, 0, 15, 10))
-    found[found == 1] = 7
-    overlap = overlap_of(found, truth)
+    truth, predicted = squares((0, 0, 10, 10), (20, 0, 30, 10)), squares((5, 0, 15, 10))
+    predicted[predicted == 1] = 7
+    overlap = overlap_of(predicted, truth)
     assert overlap.true_ids.tolist() == [1, 2] and overlap.found_ids.tolist() == [7]
     assert overlap.common.tolist() == [[50], [0]] and overlap.iou[0, 0] == pytest.approx(1 / 3)
-    assert overlap_of(np.zeros_like(found), truth).iou.shape == (2, 0)
-    assert overlap_of(found, np.ones_like(truth)).iou.shape == (1, 1)
+    assert overlap_of(np.zeros_like(predicted), truth).iou.shape == (2, 0)
+    assert overlap_of(predicted, np.ones_like(truth)).iou.shape == (1, 1)
 
 
 def test_specks_become_background():
@@ -119,8 +119,8 @@ def test_blank_images_have_no_particle_figures_but_count_inventions():
 def test_boundaries_agree_within_two_pixels():
     truth = squares((10, 10, 40, 40))
     for shift, expected in ((1, 1.0), (2, 0.93), (5, 0.0)):
-        found = squares((10 - shift, 10 - shift, 40 + shift, 40 + shift))
-        value = summarise([count_image(found, truth)], nm=False)["boundary_f1"].value
+        predicted = squares((10 - shift, 10 - shift, 40 + shift, 40 + shift))
+        value = summarise([count_image(predicted, truth)], nm=False)["boundary_f1"].value
         assert value == pytest.approx(expected, abs=0.03)
     assert summarise([count_image(truth * 0, truth)], nm=False)["boundary_f1"].value == 0
     assert summarise([count_image(truth * 0, truth * 0)], nm=False)["boundary_f1"].value is None
@@ -129,9 +129,9 @@ def test_boundaries_agree_within_two_pixels():
 def test_size_distances_are_scipys():
     rng = np.random.default_rng(3)
     true = [rng.lognormal(4, 0.4, 50).round(1), rng.lognormal(4.2, 0.3, 31).round(1)]
-    found = [rng.lognormal(4.1, 0.4, 40).round(1), rng.lognormal(4.2, 0.5, 20).round(1)]
-    figures = SizeSample.of(true, found).figures(np.ones(2), nm=True)
-    a, b = np.concatenate(true), np.concatenate(found)
+    predicted = [rng.lognormal(4.1, 0.4, 40).round(1), rng.lognormal(4.2, 0.5, 20).round(1)]
+    figures = SizeSample.of(true, predicted).figures(np.ones(2), nm=True)
+    a, b = np.concatenate(true), np.concatenate(predicted)
     assert figures["ks"] == pytest.approx(stats.ks_2samp(a, b).statistic)
     assert figures["wasserstein"] == pytest.approx(stats.wasserstein_distance(a, b))
     assert figures["median_true"] == np.median(a) and figures["median_found"] == np.median(b)
@@ -141,9 +141,9 @@ def test_size_distances_are_scipys():
 
 def test_a_weight_is_a_repetition():
     rng = np.random.default_rng(5)
-    true, found = [rng.random(9), rng.random(8)], [rng.random(7), rng.random(6)]
-    weighted = SizeSample.of(true, found).figures(np.array([2.0, 1.0]), nm=False)
-    repeated = SizeSample.of([true[0], *true], [found[0], *found]).figures(np.ones(3), nm=False)
+    true, predicted = [rng.random(9), rng.random(8)], [rng.random(7), rng.random(6)]
+    weighted = SizeSample.of(true, predicted).figures(np.array([2.0, 1.0]), nm=False)
+    repeated = SizeSample.of([true[0], *true], [predicted[0], *predicted]).figures(np.ones(3), nm=False)
     assert weighted == pytest.approx(repeated, nan_ok=True)
 
 
@@ -257,10 +257,10 @@ def test_pixels_are_swept_as_a_direct_count_tells():
     for row, threshold in zip(sweep, THRESHOLDS, strict=True):
         taken = values >= round(255 * threshold)
         assert row.tolist() == [(taken & truth).sum(), (taken & ~truth).sum(), (~taken & truth).sum()]
-    told = against_threshold([sweep, sweep], {"pixels": "pixels"}, "rule", ["pixels"], 0.4)
-    point = told["points"][7]
+    entry = against_threshold([sweep, sweep], {"pixels": "pixels"}, "rule", ["pixels"], 0.4)
+    point = entry["points"][7]
     assert point["threshold"] == 0.4 and point["precision_pixels"] == sweep[7, 0] / sweep[7, :2].sum()
-    assert told["used"] == 0.4 and told["best"] is not None
+    assert entry["used"] == 0.4 and entry["best"] is not None
     assert against_threshold([sweep], {"pixels": "pixels"}, "rule")["best"] is None, "where nothing is chosen"
 
 
@@ -317,9 +317,9 @@ def test_a_threshold_is_written_where_it_belongs(tmp_path):
 
 
 def numbers(pattern, text):
-    found = re.search(pattern, text)
-    assert found, pattern
-    return [float(value) for value in found.groups()]
+    match = re.search(pattern, text)
+    assert match, pattern
+    return [float(value) for value in match.groups()]
 
 
 @pytest.mark.skipif(not SCORER.exists(), reason=f"the independent scorer is not at {SCORER.name} beside the checkout")
@@ -331,29 +331,29 @@ def test_figures_agree_with_the_independent_scorer(tmp_path, binary):
         if not binary:
             truth = truth.astype(np.int32) * 3  # instances that touch, numbered with gaps
             truth[50:60, :] = np.where(truth[50:60, :] == 0, 200 + seed, truth[50:60, :])
-        found = spoiled(disc_labels(30 + 5 * seed, (220, 260), seed), seed)
+        predicted = spoiled(disc_labels(30 + 5 * seed, (220, 260), seed), seed)
         stored = np.where(truth > 0, 255, 0).astype(np.uint8) if binary else truth.astype(np.uint16)
         file = written(tmp_path / "truth", f"{seed}.tif", stored)
-        written(tmp_path / "found", f"{seed}.tif", found.astype(np.uint16))
-        images.append(count_image(found[:rows], load_labels(file)[:rows], nm))
+        written(tmp_path / "found", f"{seed}.tif", predicted.astype(np.uint16))
+        images.append(count_image(predicted[:rows], load_labels(file)[:rows], nm))
     command = [sys.executable, str(SCORER), str(tmp_path / "found"), str(tmp_path / "truth")]
-    said = subprocess.run(
+    output = subprocess.run(
         [*command, "--rows", str(rows), "--nm", str(nm)], capture_output=True, text=True, check=True
     ).stdout
     figures = {name: figure.value for name, figure in summarise(images, nm=True).items()}
-    theirs = numbers(r"pooled ([\d.]+) mean ([\d.]+) min [\d.]+  Dice ([\d.]+)  Youden ([\d.]+)", said)
-    theirs += numbers(r"AP50 ([\d.]+) AP75 ([\d.]+) AP\[.5:.95\] ([\d.]+)  F1@50 ([\d.]+) F1@75 ([\d.]+)", said)
-    theirs += numbers(r"PQ ([\d.]+)  instIoU pred ([\d.]+) truth ([\d.]+)", said)
+    theirs = numbers(r"pooled ([\d.]+) mean ([\d.]+) min [\d.]+  Dice ([\d.]+)  Youden ([\d.]+)", output)
+    theirs += numbers(r"AP50 ([\d.]+) AP75 ([\d.]+) AP\[.5:.95\] ([\d.]+)  F1@50 ([\d.]+) F1@75 ([\d.]+)", output)
+    theirs += numbers(r"PQ ([\d.]+)  instIoU pred ([\d.]+) truth ([\d.]+)", output)
     names = [
         "iou", "iou_mean", "dice", "youden", "ap50", "ap75", "ap", "f50", "f75", "pq", "instance_iou_found",
         "instance_iou_true",
     ]  # fmt: skip
     assert [figures[name] for name in names] == pytest.approx(theirs, abs=6e-5)
     pattern = r"minFeret: truth n (\d+) median ([\d.]+) mean [\d.]+ \| pred n (\d+) median ([\d.]+)"
-    true_n, true_median, found_n, found_median = numbers(pattern, said)
+    true_n, true_median, found_n, found_median = numbers(pattern, output)
     assert (true_n, found_n) == (sum(len(i.true_sizes) for i in images), sum(len(i.found_sizes) for i in images))
     assert (figures["median_true"], figures["median_found"]) == pytest.approx((true_median, found_median), abs=0.006)
-    d_median, d_nano = numbers(r"dMedian ([\d.]+) dNano ([\d.]+)", said)
+    d_median, d_nano = numbers(r"dMedian ([\d.]+) dNano ([\d.]+)", output)
     assert abs(figures["median_error"]) == pytest.approx(d_median, abs=6e-4)
     assert abs(figures["nano_error"]) == pytest.approx(d_nano, abs=6e-4)
     assert ap_by_iou(images)[5]["ap"] == figures["ap75"]

@@ -115,13 +115,13 @@ def test_what_was_found_lies_beside_the_report_under_the_names_of_the_truth(card
 
 def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_path, able, capsys):
     call_command("fit", str(card), str(folder), "threshold")
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
     chosen = json.loads((tmp_path / "report" / "report.json").read_text())["thresholds"]["best"]
     written = read_card(card)
     assert written.threshold == chosen and "F1 at IoU 0.5" in written.training["threshold_rule"]
     assert written.training["threshold_data"] == "set"
-    assert f"-> {chosen:g}" in said and "fitted on, 0_m" in said and "all 6 fitted on" in said
+    assert f"-> {chosen:g}" in output and "fitted on, 0_m" in output and "all 6 fitted on" in output
     page = (tmp_path / "report" / "report.html").read_text()
     assert re.search(rf"best here .*\b{chosen:g}\b", page) and "As a table" in page and "chosen:" not in page
 
@@ -149,9 +149,9 @@ def test_nothing_is_chosen_by_what_is_for_evaluation_only(card, folder, tmp_path
     (folder / link).rename(hidden)
     (folder / link).symlink_to(hidden)
     before = card.read_text()
-    said = r"lies in evaluation-only: .* nor is anything calibrated or chosen by it"
+    reason = r"lies in evaluation-only: .* nor is anything calibrated or chosen by it"
     for part in ("threshold", "confidence", "separation"):
-        with pytest.raises(CommandError, match=said):
+        with pytest.raises(CommandError, match=reason):
             call_command("fit", str(card), str(folder), part)
     assert card.read_text() == before
     if not link:
@@ -211,9 +211,11 @@ def test_one_pass_gives_what_the_pipeline_gives(card):
     model, runtime = read_card(card), Runtime("cpu", "float32")
     product = segment(micrograph, AnalysisSettings.of(model="tiny"), card=model, runtime=runtime, clock=Clock())
     prediction = Predictor(model, runtime).predict(micrograph, 120)
-    found = outline(prediction.maps, prediction.grey, prediction.view.scale, model.threshold, ParticleOptions.of(model))
+    outlines = outline(
+        prediction.maps, prediction.grey, prediction.view.scale, model.threshold, ParticleOptions.of(model)
+    )
     assert (prediction.view.polarity, prediction.view.scale) == (product.used["polarity"], product.used["scale"])
-    assert np.array_equal(found.labels, product.labels) and found.confidence == pytest.approx(product.confidence)
+    assert np.array_equal(outlines.labels, product.labels) and outlines.confidence == pytest.approx(product.confidence)
 
 
 @pytest.mark.drawn
@@ -300,9 +302,9 @@ def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able,
     weights = read_card(card).options["region_merging"]
     assert weights["limit"] in separation.LIMITS and weights["saddle"] < 0
     assert read_card(card).training["region_merging_rule"] == separation.RULE
-    said = capsys.readouterr().out
-    assert f"into {card}" in said and "all 6 fitted on" in said
-    assert "are few to" in said
+    output = capsys.readouterr().out
+    assert f"into {card}" in output and "all 6 fitted on" in output
+    assert "are few to" in output
     assert card.with_name(f"{card.name}.before").read_text() == before and card.read_text() != before
 
 

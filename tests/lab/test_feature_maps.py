@@ -60,5 +60,5 @@ def test_every_map_of_a_layer_is_drawn(tmp_path):
 def test_a_large_image_is_reduced(monkeypatch):
     monkeypatch.setattr(feature_maps, "LARGEST", 64 * 64)
     pixels = np.random.default_rng(0).integers(0, 256, (200, 400), np.uint8)
-    found = feature_maps.feature_maps(build(NETWORKS["plain"], 1), pixels)["convolutions"]
-    assert found[0].shape[1:] == (64, 96)  # 45 x 91 px
+    layers = feature_maps.feature_maps(build(NETWORKS["plain"], 1), pixels)["convolutions"]
+    assert layers[0].shape[1:] == (64, 96)  # 45 x 91 px

@@ -99,15 +99,15 @@ def strewn(rng):
 @pytest.fixture
 def folder(tmp_path):
     """Three micrographs and the labels of their particles, of the user's own."""
-    own = tmp_path / "own"
+    path = tmp_path / "own"
     for name in ("images", "labels"):
-        (own / name).mkdir(parents=True)
+        (path / name).mkdir(parents=True)
     for number in range(3):
         labels = strewn(np.random.default_rng(number))
         grey = np.where(labels > 0, 180, 40) + np.random.default_rng(number).integers(0, 40, labels.shape)
-        Image.fromarray(grey.astype(np.uint8)).save(own / "images" / f"{number}.png")
-        Image.fromarray(labels.astype(np.uint16)).save(own / "labels" / f"{number}.png")
-    return own
+        Image.fromarray(grey.astype(np.uint8)).save(path / "images" / f"{number}.png")
+        Image.fromarray(labels.astype(np.uint16)).save(path / "labels" / f"{number}.png")
+    return path
 
 
 @pytest.fixture
@@ -119,9 +119,9 @@ def recipe_file(folder, tmp_path):
 
 @pytest.fixture
 def work(recipe_file, tmp_path):
-    said = []
-    made = Work(read_gan_recipe(recipe_file), tmp_path / "run", tmp_path, torch.device("cpu"), None, said.append)
-    made.__dict__["said"] = said
+    lines = []
+    made = Work(read_gan_recipe(recipe_file), tmp_path / "run", tmp_path, torch.device("cpu"), None, lines.append)
+    made.__dict__["said"] = lines
     return made
 
 
@@ -171,8 +171,8 @@ class Killed(BaseException):
 
 
 def killed_at(work, line):
-    def say(said):
-        if said.startswith(line):
+    def say(lines):
+        if lines.startswith(line):
             raise Killed
 
     return replace(work, say=say)

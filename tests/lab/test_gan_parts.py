@@ -83,12 +83,12 @@ def test_the_pool_shows_new_pictures_until_it_is_full():
 
 def test_a_full_pool_shows_older_pictures_half_of_the_time_and_loses_none():
     pool, noise = ImagePool(5), torch.Generator().manual_seed(0)
-    shown = [float(pool.exchange(batch, noise).mean()) for batch in numbered_batches(400)]
-    older = sum(value != n for n, value in enumerate(shown))
+    means = [float(pool.exchange(batch, noise).mean()) for batch in numbered_batches(400)]
+    older = sum(value != n for n, value in enumerate(means))
     assert 150 < older < 245
     assert len(pool.pictures) == 5
     # Every picture is shown once, in time or later, or is still there; the first five were shown and kept.
-    everything = Counter(shown) + Counter(float(picture.mean()) for picture in pool.pictures)
+    everything = Counter(means) + Counter(float(picture.mean()) for picture in pool.pictures)
     assert everything == Counter(range(400)) + Counter(range(5))
 
 
@@ -200,10 +200,10 @@ def test_exactly_the_dark_particles_are_rejected():
         window = np.s_[5 + 30 * ((number - 1) // 4) :, 5 + 24 * ((number - 1) % 4) :]
         labels[window][:15, :15] = number
         picture[window][:15, :15] = 200 if number not in (2, 7) else 30
-    kept, rejected = bright_enough(picture, labels)
+    bright, rejected = bright_enough(picture, labels)
     assert rejected == 2
-    assert np.array_equal(kept > 0, (labels > 0) & (labels != 2) & (labels != 7))
-    assert np.array_equal(np.unique(kept), np.arange(7))
+    assert np.array_equal(bright > 0, (labels > 0) & (labels != 2) & (labels != 7))
+    assert np.array_equal(np.unique(bright), np.arange(7))
 
 
 def test_a_blank_translation_keeps_no_particle_and_an_empty_mask_none():
@@ -211,8 +211,8 @@ def test_a_blank_translation_keeps_no_particle_and_an_empty_mask_none():
     grey = np.full((20, 20), 90, np.uint8)
     assert bright_enough(grey, labels) == (pytest.approx(labels), 0)
     labels[5:10, 5:10] = 1
-    kept, rejected = bright_enough(grey, labels)
-    assert not kept.any() and rejected == 1
+    bright, rejected = bright_enough(grey, labels)
+    assert not bright.any() and rejected == 1
 
 
 def test_contrast_is_signed_and_zero_without_both_sides():

@@ -28,8 +28,8 @@ def test_the_model_for_supports_finds_what_the_usual_one_does_not():
         done = drawn(seed)
         micrograph = Micrograph(done.grey, "drawn", f"{seed:064x}", Calibration.absent())
         for model, counts in hits.items():
-            found = segment(micrograph, AnalysisSettings.of("particles", model=model)).dense
-            counts += match(overlap_of(found, done.labels).iou, 0.5)
+            outlines = segment(micrograph, AnalysisSettings.of("particles", model=model)).dense
+            counts += match(overlap_of(outlines, done.labels).iou, 0.5)
     right, spurious, missed = hits["supported"]
     assert right / (right + missed) > 0.6 and right / (right + spurious) > 0.6, hits
     assert right > 1.5 * hits["particles"][0], hits
@@ -59,5 +59,5 @@ def test_a_card_may_say_when_an_image_is_taken_for_noise():
     weights = {"foreground": 1.0, "intercept": -1.5}
     usual = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights))
     assert usual.expected < EVEN and len(usual.confidence) == 1 and usual.dropped == 20
-    kept = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights, noise=0.0))
-    assert len(kept.confidence) == 21 and kept.dropped == 0
+    lenient = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights, noise=0.0))
+    assert len(lenient.confidence) == 21 and lenient.dropped == 0

@@ -337,8 +337,8 @@ def test_particles_that_no_one_would_see_are_not_labelled():
     labels[5:15, 5:15], labels[5:15, 30:40], labels[20:35, 50:65] = 1, 2, 3
     contrast = np.select([labels == 1, labels == 2, labels == 3], [0.3, 0.01, 0.3]).astype(np.float32)
     picture = np.where(labels == 3, 255, 100).astype(np.uint8)
-    kept = too_faint(labels, contrast, picture, noise=0.1)
-    assert set(np.unique(kept)) == {0, 1} and (kept > 0).sum() == 100, "2 is lost in the noise, 3 in saturation"
+    visible = too_faint(labels, contrast, picture, noise=0.1)
+    assert set(np.unique(visible)) == {0, 1} and (visible > 0).sum() == 100, "2 is lost in the noise, 3 in saturation"
     assert too_faint(labels, contrast, picture * 0, noise=1e-3).max() == 2, "less noise does not help below FAINTEST"
 
 

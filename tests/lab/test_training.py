@@ -259,8 +259,8 @@ def test_losses_and_tasks_are_found_by_name():
 def sourced(folder, *sources, **changes):
     """The names of the images of each source to train on and of those held out."""
     entries = [{"kind": "folder", "path": str(folder), **each} for each in sources]
-    found = parted(tiny(folder, sources=entries, **changes), folder)
-    return [tuple(sorted(one.pair.name for one in side) for side in sides) for sides in found]
+    sides_of = parted(tiny(folder, sources=entries, **changes), folder)
+    return [tuple(sorted(one.pair.name for one in side) for side in sides) for sides in sides_of]
 
 
 @pytest.fixture
