@@ -90,14 +90,11 @@ class TestTiles:
         picture = np.arange(6).reshape(2, 3)
         assert len({form.tobytes() + bytes(form.shape) for _, form in forms(picture)}) == 8
 
-    def test_labels_go_with_their_image(self, tmp_path):
+    def test_labels_go_with_their_image_and_none_is_on_both_sides(self, tmp_path):
         write_tiles(find_pairs(drawn(tmp_path / "data")).pairs, tmp_path / "tiles", 32, variants=True)
         for one in load_folder(tmp_path / "tiles", FolderEntry(path="", classes=[0, 1, 2]), 3):
-            means = [one.grey[one.labels == each].mean() for each in np.unique(one.labels)]
+            means = [one.grey[one.labels == number].mean() for number in np.unique(one.labels)]
             assert means == sorted(means)  # brighter classes have higher numbers, whatever the form
-
-    def test_no_tile_of_an_image_is_on_both_sides(self, tmp_path):
-        write_tiles(find_pairs(drawn(tmp_path / "data")).pairs, tmp_path / "tiles", 32, variants=True)
         pairs = find_pairs(tmp_path / "tiles", count=3).pairs
         assert {pair.group for pair in pairs} == {"m0", "m1", "m2", "m3"}
         apart = validation_groups([pair.group for pair in pairs], 0.3)

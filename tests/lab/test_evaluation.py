@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
-from PIL import Image
 from scipy import ndimage, stats
 
 from segmentation.core.labels.options import ParticleOptions
@@ -26,6 +24,7 @@ from segmentation.lab.training.instances.targets import inner_distance
 from segmentation.lab.training.publish import set_entries
 from segmentation.lab.training.tasks.particles import SCORING, rank
 from tests.core.builders import disc_labels
+from tests.lab.folders import save
 
 OPTIONS = ParticleOptions.of(find("particles-multires"))
 SCORER = Path(__file__).resolve().parents[2].parent / "shared" / "tools" / "score.py"
@@ -202,7 +201,7 @@ def test_size_classes_are_of_the_diameter_of_equal_area():
     assert [row["diameter"] for row in rows if row["found"]] == ["16 to 22", "all"]
 
 
-def test_every_particle_has_one_fate():
+def test_every_particle_has_one_fate_and_one_kind():
     truth = disc_labels(40, (300, 300))
     image = count_image(spoiled(truth, 2), truth)
     rows = by_size([image.by_size, image.by_size])["rows"]
@@ -211,21 +210,10 @@ def test_every_particle_has_one_fate():
         assert row["true"] == row["right"] + row["background"] + row["swallowed"] + row["split"]
         assert row["found"] >= row["false"] >= row["bare"]
     assert rows[-1]["found"] - rows[-1]["false"] == rows[-1]["right"]
-
-
-def test_every_particle_has_one_kind():
-    truth = disc_labels(40, (300, 300))
-    image = count_image(spoiled(truth, 2), truth)
-    kinds = image.kinds
-    assert (
-        kinds[Kind.CORRECT] + kinds[Kind.LOW_IOU] + kinds[Kind.MERGED] + kinds[Kind.FALSE_NEGATIVE]
-        <= image.sums.particles[0]
-    )
-    assert (
-        kinds[Kind.SPLIT]
-        and kinds[Kind.FALSE_POSITIVE]
-        and tally([image, image])["errors"]["split"] == 2 * kinds[Kind.SPLIT]
-    )
+    kinds, of_true = image.kinds, (Kind.CORRECT, Kind.LOW_IOU, Kind.MERGED, Kind.FALSE_NEGATIVE)
+    assert sum(kinds[kind] for kind in of_true) <= image.sums.particles[0]
+    assert kinds[Kind.SPLIT] and kinds[Kind.FALSE_POSITIVE]
+    assert tally([image, image])["errors"]["split"] == 2 * kinds[Kind.SPLIT]
 
 
 def test_precision_falls_and_recall_rises_where_the_threshold_falls():
@@ -291,18 +279,6 @@ def test_ranking_and_choice_of_pictures():
     assert choice(1, 2) == {0: "best"}
 
 
-def written(folder, name, array):
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / name
-    if file.suffix == ".npy":
-        np.save(file, array)
-    elif file.suffix == ".tif":
-        tifffile.imwrite(file, array)
-    else:
-        Image.fromarray(array).save(file)
-    return file
-
-
 def test_a_threshold_is_written_where_it_belongs(tmp_path):
     card = tmp_path / "card.toml"
     card.write_text('# mine\nname = "a"\n\n[training]\nthreshold = 3\n\n[[data]]\ntitle = "x"\n')
@@ -312,8 +288,9 @@ def test_a_threshold_is_written_where_it_belongs(tmp_path):
     assert lines[5] == "threshold = 3" and lines[6] == 'threshold_data = "my data"'
     set_entries(card, {"threshold": 0.4, "training": {"threshold_data": "other"}})
     assert card.read_text().count("threshold_data") == 1 and "threshold = 0.4" in card.read_text()
-    set_entries(card, {"new": {"b": "c"}})
-    assert card.read_text().endswith('\n[new]\nb = "c"\n')
+    for value in ("c", "d"):
+        set_entries(card, {"new": {"b": {"e": value}}})
+    assert card.read_text().endswith('\n[new.b]\ne = "d"\n') and card.read_text().count("[new.b]") == 1
 
 
 def numbers(pattern, text):
@@ -333,9 +310,10 @@ def test_figures_agree_with_the_independent_scorer(tmp_path, binary):
             truth[50:60, :] = np.where(truth[50:60, :] == 0, 200 + seed, truth[50:60, :])
         predicted = spoiled(disc_labels(30 + 5 * seed, (220, 260), seed), seed)
         stored = np.where(truth > 0, 255, 0).astype(np.uint8) if binary else truth.astype(np.uint16)
-        file = written(tmp_path / "truth", f"{seed}.tif", stored)
-        written(tmp_path / "found", f"{seed}.tif", predicted.astype(np.uint16))
-        images.append(count_image(predicted[:rows], load_labels(file)[:rows], nm))
+        save(tmp_path / "truth" / f"{seed}.tif", stored)
+        save(tmp_path / "found" / f"{seed}.tif", predicted.astype(np.uint16))
+        truth = load_labels(tmp_path / "truth" / f"{seed}.tif")
+        images.append(count_image(predicted[:rows], truth[:rows], nm))
     command = [sys.executable, str(SCORER), str(tmp_path / "found"), str(tmp_path / "truth")]
     output = subprocess.run(
         [*command, "--rows", str(rows), "--nm", str(nm)], capture_output=True, text=True, check=True

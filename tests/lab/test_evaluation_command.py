@@ -260,12 +260,8 @@ def test_bad_models_and_data_are_one_sentence(card, folder, tmp_path):
 
 @pytest.mark.slow
 def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, capsys, monkeypatch):
-    from segmentation.lab.training.instances import confidence
-
-    monkeypatch.setattr(confidence, "FEWEST", 2)
-    monkeypatch.setattr(confidence, "EMPTY", 2)
-    monkeypatch.setattr(confidence, "RENDERED", 2)
-    monkeypatch.setattr(confidence, "PARTS", 3)
+    for name, value in {"FEWEST": 2, "EMPTY": 2, "RENDERED": 2, "PARTS": 3}.items():
+        monkeypatch.setattr(f"segmentation.lab.training.instances.confidence.{name}", value)
     for name in ("0", "2", "4"):  # half the truth is gone: what is found there is wrong
         truth = np.asarray(Image.open(folder / "masks" / f"{name}_m.png")).copy()
         truth[:, :100] = 0
@@ -282,11 +278,8 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
 
 
 def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeypatch):
-    from segmentation.lab.training.instances import confidence
-
-    monkeypatch.setattr(confidence, "FEWEST", 1000)
-    monkeypatch.setattr(confidence, "EMPTY", 2)
-    monkeypatch.setattr(confidence, "RENDERED", 1)
+    for name, value in {"FEWEST": 1000, "EMPTY": 2, "RENDERED": 1}.items():
+        monkeypatch.setattr(f"segmentation.lab.training.instances.confidence.{name}", value)
     with pytest.raises(CommandError, match=r"calibrated|judged"):
         call_command("fit", str(card), str(folder), "confidence")
 

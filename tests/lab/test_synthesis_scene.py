@@ -1,5 +1,7 @@
 """Whole pictures: labels and depth are exact, every option works, the same seed gives the same picture."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -179,12 +181,7 @@ def test_contours_are_thin_rims_some_of_them_closed():
 
 
 def test_polarity_and_kind_are_what_was_asked_for():
-    for kind, polarity, brighter in (
-        ("sem", "bright", True),
-        ("sem", "dark", False),
-        ("transmission", "bright", True),
-        ("transmission", "dark", False),
-    ):
+    for kind, (polarity, brighter) in product(("sem", "transmission"), (("bright", True), ("dark", False))):
         fixed = {"kind": kind, "polarity": polarity, "contrast": 0.6, "texture": "none", "holes": 0, "patches": 0}
         right = []
         for seed in range(6):

@@ -426,9 +426,7 @@ def test_a_published_model_loads_and_predicts(folder, tmp_path, architecture):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda mask: np.asarray(Image.fromarray(mask).resize((50, 50)).resize((96, 96))), "soft edges"),
         (lambda mask: 255 - mask, "is inverted"),
-        (lambda mask: np.random.default_rng(2).integers(0, 256, mask.shape, np.uint8), "a grey image or full of noise"),
         (lambda mask: np.roll(mask, 20, 1), "fits its image when moved by 20 px left"),
     ],
 )
