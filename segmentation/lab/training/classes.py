@@ -6,33 +6,29 @@ Scored are IoU, Dice and boundary F1 of each class, and the error of its fractio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
 
-from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
 from ...core.network.likeness import describe, learn
-from ...core.report.picture import COLOURS, sampled
+from ...core.report.picture import COLOURS
 from .contract import Definition, Field, Floats, Labels, Maps, Picture, Scoring, Tracked, defined, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor, padded
 from .evaluation.scores import against_threshold, finite_or_none, near, pixel_sweep, share
-from .sheets import in_colour
+from .sheets import STRENGTH, as_panels, in_colour
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .data import Labelled
 
-LONGEST = 640  # px of a panel's longest side
 LIKELIEST = (
     "Each pixel goes to its likeliest class, so that no threshold is chosen; the curves tell what its probability alone"
     " would take."
 )
-STRENGTH = 0.6
 RIGHT, WRONG = (0, 158, 115), (213, 94, 0)
 TOLERANCE = 2  # px by which outlines may differ in the boundary F1
 # (C, C + 1 + 4): labelled pixels by their true class and the class that was found, none being the last; then pixels of
@@ -213,9 +209,7 @@ def panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Pic
 
     predicted, truth: (R, W) classes of the image's first R rows; only those are shown.
     """
-    grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
-    shape = grey.shape[0], grey.shape[1]
-    true, ours = sampled(truth, shape), sampled(predicted, shape)
+    grey, ours, true = as_panels(micrograph, predicted, truth)
     judged = np.where(true == ours, 1, 2) * (true > 0)
     colours = np.array([RIGHT, WRONG], np.uint8)
     return [in_colour(grey), coloured(grey, true), coloured(grey, ours), coloured(grey, judged, colours)]

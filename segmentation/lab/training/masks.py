@@ -9,32 +9,18 @@ of their sizes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
-from ...core.report.picture import sampled
 from .classes import learnt, sigmoid
-from .contract import (
-    Field,
-    Floats,
-    Labels,
-    LearningTask,
-    Mask,
-    Picture,
-    Scoring,
-    Tracked,
-    defined,
-    table_beside,
-)
+from .contract import Field, Floats, Labels, LearningTask, Mask, Picture, Scoring, Tracked, defined, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import OF_PIXELS, against_threshold, fit_threshold, pixel_sweep, precision_recall_f1, share
-from .sheets import in_colour
+from .sheets import as_panels, in_colour
 
-LONGEST = 640  # px of a panel's longest side
 BINS = 20
 VALUES = 8  # of 256 values in a bin of their histogram
 PIXELS = {"pixels": "pixels"}
@@ -103,11 +89,8 @@ class MaskScoring:
 
         predicted: (R, W) labels of objects, truth: the mask, of the image's first R rows.
         """
-        grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
-        shape = grey.shape[0], grey.shape[1]
-        true = sampled(truth, shape) > 0
-        ours = (sampled(predicted, shape) > 0) != self.between
-        plain = in_colour(grey)
+        grey, objects, annotated = as_panels(micrograph, predicted, truth)
+        true, ours, plain = annotated > 0, (objects > 0) != self.between, in_colour(grey)
         judged = (0.45 * plain).astype(np.uint8)
         for colour, where in zip(LEGEND.values(), (true & ours, ours & ~true, true & ~ours), strict=True):
             judged[where] = colour

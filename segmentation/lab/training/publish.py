@@ -148,10 +148,8 @@ def _usual(entry: str) -> Any:
 
 def training_facts(recipe: TrainingRecipe) -> dict[str, Any]:
     """What the card says of how the weights came to be."""
-    names = (
-        *("steps", "batch", "crop", "learning_rate", "encoder_learning_rate", "weight_decay", "ema_decay", "seed"),
-        *("precision", "pretrained"),
-    )
+    rates = "learning_rate", "encoder_learning_rate", "weight_decay", "ema_decay"
+    names = "steps", "batch", "crop", *rates, "seed", "precision", "pretrained"
     facts = {name: getattr(recipe, name) for name in names}
     if recipe.schedule.restarts:
         facts["restarts"] = recipe.schedule.restarts

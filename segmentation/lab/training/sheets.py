@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from ...core.micrograph.contrast import preview
+from ...core.micrograph.types import Micrograph
+from ...core.report.picture import sampled
 from .contract import Field, Labels, LearningTask, Picture
 from .files import write_picture
 
 GAP = 4
+LONGEST = 640  # px of a panel's longest side
+STRENGTH = 0.6  # of a colour over the grey
 HEADING = 28  # px
 TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines
 
@@ -75,18 +81,20 @@ def outlined(grey: Picture, labels: Labels, colour: tuple[int, int, int]) -> Pic
     return drawn
 
 
+def as_panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> tuple[Picture, Labels, Labels]:
+    """The image (h, w) in grey, its longest side LONGEST px, and both labels (R, W) of its first rows at that size."""
+    grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
+    shape = grey.shape[0], grey.shape[1]
+    return grey, sampled(predicted, shape), sampled(truth, shape)
+
+
 def as_grey(depth: Field) -> Picture:
     """(H, W) uint8: heights from black (the substrate) to white (the highest place)."""
     return (255 * depth / max(float(depth.max()), 1e-6)).clip(0, 255).astype(np.uint8)
 
 
 def draw_examples(
-    file: Path,
-    pictures: Field,
-    truths: Sequence[Labels],
-    maps: Picture,
-    task: LearningTask,
-    names: Sequence[str],
+    file: Path, pictures: Field, truths: Sequence[Labels], maps: Picture, task: LearningTask, names: Sequence[str]
 ) -> None:
     """One row for each crop: the crop, true outlines, found outlines and the maps, as PNG.
 

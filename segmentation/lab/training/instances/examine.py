@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,12 @@ from skimage.segmentation import watershed
 from ....core.labels.options import ParticleOptions
 from ....core.labels.outline import outline, particles, that_count
 from ....core.measure.matching import Kind, error_kinds, match, overlap_of, without_specks
-from ....core.micrograph.contrast import preview
 from ....core.micrograph.types import Micrograph
-from ....core.report.picture import painted, sampled
+from ....core.report.picture import painted
 from ..contract import Field, Floats, Labels, Maps, Picture, Scoring
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import RULE, THRESHOLDS, against_threshold, pooled
-from ..sheets import in_colour
+from ..sheets import STRENGTH, as_panels, in_colour
 from .confidence import reliability
 from .counts import ImageCounts, by_size, count_image
 from .figures import ap_by_iou
@@ -31,8 +29,6 @@ CHOOSING = ("50", "75")
 OF_OBJECTS = RULE.format(figure="mean of the particles' F1 at IoU 0.5 and at IoU 0.75")
 MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
 OWN = "own"
-LONGEST = 640  # px of a panel's longest side
-STRENGTH = 0.6
 COLOURS = {  # Okabe and Ito's palette, which all eyes tell apart
     Kind.CORRECT: (0, 158, 115),
     Kind.LOW_IOU: (240, 228, 66),
@@ -125,15 +121,13 @@ class OutlineExaminer:
         }
 
 
-def panels(micrograph: Micrograph, predicted: Labels, truth: Labels, longest: int = LONGEST) -> list[Picture]:
+def panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Picture]:
     """(h, w, 3) uint8 pictures: the image, its truth, the result, and the errors.
 
     predicted, truth: (R, W) labels of the image's first R rows; only those are shown.
     """
     predicted, truth = without_specks(predicted), without_specks(truth)
-    grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), longest)
-    shape = grey.shape[0], grey.shape[1]
-    small_true, small_found = sampled(truth, shape), sampled(predicted, shape)
+    grey, small_found, small_true = as_panels(micrograph, predicted, truth)
     return [
         in_colour(grey),
         painted(grey, small_true, STRENGTH),

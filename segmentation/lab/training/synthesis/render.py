@@ -25,11 +25,6 @@ LENGTHS = ("10 nm", "20 nm", "50 nm", "100 nm", "200 nm", "500 nm", "1 um", "2 u
 ON_SUPPORT = 0.15  # of its usual thickness, from which particles lie on a support
 
 
-def shade(scene: Scene, settings: RenderSettings, rng: Rng) -> Field:
-    """(H, W) float32 grey before the camera, of the kind and polarity of the settings."""
-    return (shade_sem if settings.scene.kind in SECONDARY else shade_transmission)(scene, settings, rng)
-
-
 def seen_contrast(settings: RenderSettings) -> float:
     """How much a particle stands out, the unit for faint things on the substrate."""
     s = settings.shading
@@ -144,6 +139,7 @@ def compose(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
             scene, fibres = build_mat(shape, settings.scene, settings.mat, rng)
         else:
             scene = build_scene(shape, settings.scene, rng)
+        shade = shade_sem if settings.scene.kind in SECONDARY else shade_transmission
         grey, owner, depth = shade(scene, settings, rng), _particles(scene, settings), scene.height
     if settings.exposure.drift:
         grey, owner, depth, added = drifted([grey, owner, depth, added], settings.exposure.drift, rng)
@@ -165,21 +161,14 @@ def _particles(scene: Scene, settings: RenderSettings) -> Labels:
 
 
 def render_settings(
-    shape: Shape,
-    rng: Rng,
-    fixed: Mapping[str, Any] | None = None,
-    diameters: tuple[float, float] = DIAMETERS,
+    shape: Shape, rng: Rng, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
 ) -> Rendering:
     """A micrograph with random settings, except the `fixed` ones. Raises BadSetting."""
     return compose(shape, draw_settings(rng, fixed, diameters), rng)
 
 
 def render(
-    shape: Shape,
-    rng: Rng,
-    *,
-    fixed: Mapping[str, Any] | None = None,
-    diameters: tuple[float, float] = DIAMETERS,
+    shape: Shape, rng: Rng, *, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
 ) -> tuple[Picture, Labels]:
     """A rendered micrograph, turned so that particles are bright, and its visible-instance labels.
 
