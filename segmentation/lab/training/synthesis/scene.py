@@ -12,9 +12,8 @@ from skimage.measure import label as connected
 from ....core.measure.neighbours import interior
 from ..contract import Field, Floats, Labels, Mask, Rng, Shape
 from .aggregates import any_body
-from .bodies import AGGREGATES, CONVEX, Body, Form
+from .bodies import AGGREGATES, CONVEX, Body, Form, dressed, relief_field
 from .noise import smooth_field
-from .relief import dressed, relief_field
 from .settings import SceneSettings
 
 MOST = 1500  # particles in a picture of 512 x 512 px
