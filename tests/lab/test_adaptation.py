@@ -60,8 +60,8 @@ def test_three_images_are_each_held_out_once(base, tmp_path):
     assert all(point["score"] is None for point in summary["curve"] if point["split"] == -1)
     assert [change["name"] for change in summary["table"]] == list(SCORING.compared)
     assert all(change["after_interval"] is None for change in summary["table"]), "three images give no interval"
-    assert {each["image"] for each in summary["images"]} == {"0.png", "1.png", "2.png"}
-    files = {each["file"] for each in (*summary["images"], *summary["pictures"])}
+    assert {entry["image"] for entry in summary["images"]} == {"0.png", "1.png", "2.png"}
+    files = {entry["file"] for entry in (*summary["images"], *summary["pictures"])}
     assert files == {file.name for file in (out / "files").iterdir()}
     assert "uncertain" in summary["outcome"]["sentence"]
     card = read_card(out / "final" / "own.toml")

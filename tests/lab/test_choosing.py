@@ -105,7 +105,7 @@ def test_the_card_tells_which_checkpoint_was_chosen_and_what_the_others_reached(
     assert re.match(r"step 3 by loss\b.*loss 1\b.*dice 0\.3\b", choices[0])
     assert re.search(r"step 1 by score\b.*loss 3\b.*dice 0\.1\b.*f50 0\.9\b.*off 9", choices[1])
     assert choices[2].startswith("step 2 by") and "quantity" in choices[2]
-    assert [place for place, each in enumerate(choices) if "published" in each] == [
+    assert [position for position, line in enumerate(choices) if "published" in line] == [
         {"": 3, "score": 1, "quantity": 2}[rule]
     ]
     best = run.best if rule else {}

@@ -67,7 +67,7 @@ def test_a_number_that_stands_for_no_class_is_an_error(tmp_path):
     labels[:2, :3], labels[5] = 77, 1
     save(folder / "labels" / "m0.png", labels)
     checked = check_folder(folder, classes=(0, 1, 2))
-    assert any(re.search(r"\b77\b.* 6 pixels", each) for each in checked.errors)
+    assert any(re.search(r"\b77\b.* 6 pixels", sentence) for sentence in checked.errors)
     assert "m0.png (6)" in " ".join(checked.errors)
 
 
@@ -110,7 +110,7 @@ class TestTiles:
             block = int(pair.image.stem[-1])
             rows.append(f"{pair.image.name},{'leak' if pair.group == 'm2' and block > 2 else pair.group}")
         (tmp_path / "tiles" / "groups.csv").write_text("\n".join(rows))
-        (leak,) = [each for each in check_folder(tmp_path / "tiles", count=3).errors if "Pieces of" in each]
+        (leak,) = [text for text in check_folder(tmp_path / "tiles", count=3).errors if "Pieces of" in text]
         assert "m2" in leak and "several groups" in leak
 
     def test_a_turned_copy_under_another_name_is_caught(self, tmp_path):
@@ -119,7 +119,7 @@ class TestTiles:
         micrograph, labels = pair.load()
         save(folder / "images" / "innocent.png", np.ascontiguousarray(np.rot90(micrograph.pixels)[:, ::-1]))
         save(folder / "labels" / "innocent.png", np.ascontiguousarray(np.rot90(labels - 1)[:, ::-1]).astype(np.uint8))
-        assert any("same picture" in each and "two groups" in each for each in check_folder(folder, count=3).errors)
+        assert any("same picture" in text and "two groups" in text for text in check_folder(folder, count=3).errors)
 
 
 def spotted(folder: Path, images: int = 4) -> Path:
@@ -145,7 +145,7 @@ class TestSlipsOfClasses:
         one.write_bytes(theirs)
         other.write_bytes(mine)
         sentences = check_folder(folder, classes=(0, 1)).errors
-        assert len(sentences) == 2 and all("exchanged" in each for each in sentences)
+        assert len(sentences) == 2 and all("exchanged" in sentence for sentence in sentences)
         assert "s0.png fit s2.png" in sentences[0] and "s2.png fit s0.png" in sentences[1]
 
     def test_moved_masks_are_told(self, tmp_path):
@@ -161,7 +161,7 @@ class TestSlipsOfClasses:
         names = [file.name for file in (tmp_path / "tiles" / "images").iterdir()]
         (tmp_path / "tiles" / "groups.csv").write_text("\n".join(["image,group", *(f"{n},{n}" for n in names)]))
         sentences = check_folder(tmp_path / "tiles", classes=(0, 1)).errors
-        (copies,) = [each for each in sentences if "show the same picture" in each]
+        (copies,) = [sentence for sentence in sentences if "show the same picture" in sentence]
         assert len(sentences) == 2 and "223 more times" in copies  # 8 tiles with 28 pairs of forms each
 
 
@@ -206,7 +206,7 @@ def test_the_figures_of_images_are_told_with_their_spread():
     )
     assert report["spread"]["fraction_error"]["max"] == pytest.approx(10)
     assert report["confusion"]["shares"][1] == pytest.approx([0.1, 0.9, 0])
-    assert [each["frequency"] for each in report["frequency"]] == [0.5, 0.5]
+    assert [point["frequency"] for point in report["frequency"]] == [0.5, 0.5]
 
 
 def test_rare_classes_weigh_more_where_they_are_to():

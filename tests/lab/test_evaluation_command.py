@@ -136,7 +136,7 @@ def test_a_score_is_written_into_the_card_once(card, folder, tmp_path, able):
     for _ in range(2):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--write-score")
     pooled = json.loads((tmp_path / "report" / "report.json").read_text())["pooled"]
-    (score,) = [each for each in read_card(card).scores if each["data"] == "set, 6 images"]
+    (score,) = [entry for entry in read_card(card).scores if entry["data"] == "set, 6 images"]
     assert score["median_error"] == pytest.approx(pooled["figures"]["median_error"]["value"], abs=1e-3)
     assert score["merges"] == pytest.approx(100 * pooled["errors"]["merged"] / pooled["particles"], abs=1e-3)
     assert score["splits"] == pytest.approx(100 * pooled["errors"]["split"] / pooled["found"], abs=1e-3)

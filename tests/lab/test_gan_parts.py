@@ -105,8 +105,8 @@ def test_silhouettes_are_whole_centred_and_of_one_reach():
     labels[0:30, 100:130] = 3  # touches the frame
     labels[95:98, 5:8] = 4  # too small
     square, bar = silhouettes(labels, 32, smallest=10, solidity=0.8)
-    for found in (square, bar):
-        rows, columns = np.nonzero(found > 127)
+    for silhouette in (square, bar):
+        rows, columns = np.nonzero(silhouette > 127)
         assert abs(rows.mean() - 15.5) < 0.5 and abs(columns.mean() - 15.5) < 0.5
         assert np.hypot(rows - 15.5, columns - 15.5).max() == pytest.approx(0.45 * 32, abs=1.2)
     assert shape_of(bar / 127.5 - 1).aspect == pytest.approx(1 / 3, abs=0.05)

@@ -29,7 +29,7 @@ def squares(*sides):
 
 def records(truth, *found):
     """What an Examiner says of an image, read in as many ways."""
-    return [count_image(each, truth) for each in found]
+    return [count_image(labels, truth) for labels in found]
 
 
 TRUE = squares(20, 20, 20, 20)

@@ -52,8 +52,8 @@ def test_a_card_may_say_when_an_image_is_taken_for_noise():
     """Many faint candidates beside a few sure ones: dropped all, or each by itself."""
     rows, columns = np.mgrid[:200, :200]
     maps, grey = np.zeros((2, 200, 200), np.uint8), np.full((200, 200), 60, np.uint8)
-    for place, value in [((20, 20), 250), *(((20 + 30 * r, 60 + 30 * c), 140) for r in range(5) for c in range(4))]:
-        distance = np.clip(1 - np.hypot(rows - place[0], columns - place[1]) / 8, 0, 1)
+    for centre, value in [((20, 20), 250), *(((20 + 30 * r, 60 + 30 * c), 140) for r in range(5) for c in range(4))]:
+        distance = np.clip(1 - np.hypot(rows - centre[0], columns - centre[1]) / 8, 0, 1)
         maps[0] = np.maximum(maps[0], (value * (distance > 0)).astype(np.uint8))
         maps[1] = np.maximum(maps[1], (value * distance).astype(np.uint8))
     weights = {"foreground": 1.0, "intercept": -1.5}

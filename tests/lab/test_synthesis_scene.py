@@ -301,9 +301,9 @@ def test_possible_settings_are_read():
 @pytest.mark.parametrize("kind", ["supported", "hrtem"])
 def test_kinds_of_their_own_draw_their_own_settings_and_can_be_fixed(kind):
     done = [rendered(seed, (96, 96), kind=kind, support_size=4.0, diameter=12) for seed in range(6)]
-    assert all(each.settings.scene.kind == kind and each.settings.support.support_size == 4 for each in done)
-    assert len({each.settings.exposure.defocus for each in done}) == 6, "what is not fixed is drawn"
-    assert any(each.labels.any() for each in done)
+    assert all(picture.settings.scene.kind == kind and picture.settings.support.support_size == 4 for picture in done)
+    assert len({picture.settings.exposure.defocus for picture in done}) == 6, "what is not fixed is drawn"
+    assert any(picture.labels.any() for picture in done)
     others = rendered(3, (96, 96), kind="sem", diameter=12)
     assert others.settings.support == SupportSettings(), "other kinds have no support"
 
@@ -359,7 +359,7 @@ def test_lattices_have_the_spacing_of_their_material_and_stay_in_the_particles()
     assert np.median(seen[1]) == pytest.approx(8, rel=0.06) and np.median(seen[2]) == pytest.approx(5, rel=0.06)
     assert 15 < len(seen[1]) < 30, "some lie along no zone axis and show no lattice"
     fainter = settings.model_copy(update={"lattice_other_contrast": 0.5})
-    was, now = (lattice(scene, each, np.random.default_rng(3), fine=50.0) for each in (settings, fainter))
+    was, now = (lattice(scene, lattices, np.random.default_rng(3), fine=50.0) for lattices in (settings, fainter))
     assert np.allclose(now, np.where(owner == 2, 0.5, 1) * was) and was[owner == 2].any()
 
 

@@ -258,7 +258,7 @@ def test_losses_and_tasks_are_found_by_name():
 
 def sourced(folder, *sources, **changes):
     """The names of the images of each source to train on and of those held out."""
-    entries = [{"kind": "folder", "path": str(folder), **each} for each in sources]
+    entries = [{"kind": "folder", "path": str(folder), **source} for source in sources]
     sides_of = parted(tiny(folder, sources=entries, **changes), folder)
     return [tuple(sorted(one.pair.name for one in side) for side in sides) for sides in sides_of]
 
@@ -278,7 +278,7 @@ def two_sorts(tmp_path):
 def test_images_are_taken_by_polarity_and_their_groups_kept_apart(two_sorts):
     """What one source holds out, no other of the same folder trains on."""
     grouped = {"groups": "groups.csv"}
-    dark, bright = ({"polarity": each, **grouped} for each in ("dark", "bright"))
+    dark, bright = ({"polarity": polarity, **grouped} for polarity in ("dark", "bright"))
     ((training, out),) = sourced(two_sorts, dark, folds=2)
     assert sorted(training + out) == ["4", "5", "6", "7"] and len(out) == 2
     first, (other, nothing) = sourced(two_sorts, dark, {**bright, "use": "training"}, folds=2)
