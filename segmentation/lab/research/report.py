@@ -18,7 +18,7 @@ from ..training.contract import Picture, Say, Scoring
 from ..training.evaluation.predictions import Options, Predictor
 from ..training.evaluation.scores import INTERVALS, Scorer, pooled
 from ..training.files import fingerprint, write_whole
-from .page import ExampleImage, page
+from .page import page
 
 LABELS = "labels"  # folder of the report with what was found, named as the truth is
 PICTURES = 2  # of the best, of the median and of the worst images
@@ -76,10 +76,10 @@ def evaluate(
     }
     write_whole(out / "report.json", json.dumps(report, indent=1).encode())
     by_name, ranked = {pair.name: pair for pair in pairs}, scoring.ranked(images)
-    examples = [
-        ExampleImage(why, ranked[rank], panels_of(by_name[ranked[rank]["name"]], out, scoring, options.rows))
-        for rank, why in choice(len(ranked), PICTURES).items()
-    ]
+    examples = []
+    for rank, why in choice(len(ranked), PICTURES).items():
+        panels = panels_of(by_name[ranked[rank]["name"]], out, scoring, options.rows)
+        examples.append({"why": why, "image": ranked[rank], "panels": panels})
     write_whole(out / "report.html", page(report, scoring, examples).encode())
     return report
 

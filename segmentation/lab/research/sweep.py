@@ -75,7 +75,7 @@ class Sweep(Settings):
         return self
 
 
-class Planned(NamedTuple):
+class PlannedTraining(NamedTuple):
     """One training. setting: what of it was varied, the variant's title first."""
 
     setting: tuple[str, ...]
@@ -96,7 +96,7 @@ def read_sweep(file: Path, recipe: Path | None = None) -> tuple[Sweep, TrainingR
     return sweep, read_recipe(recipe or file.parent / sweep.recipe)
 
 
-def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planned]:
+def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[PlannedTraining]:
     """Every training, seed by seed and fold by fold so that whole rows are there early; raises BadRecipe, BadDataset.
 
     base: the recipe's paths are relative to it.
@@ -117,7 +117,7 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
                 common, {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **changes}, variant.title
             )
             words = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
-            yield Planned((variant.title, *words), one)
+            yield PlannedTraining((variant.title, *words), one)
 
 
 def changed(recipe: TrainingRecipe, changes: Mapping[str, Any], where: str) -> TrainingRecipe:
@@ -163,7 +163,7 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     return rows
 
 
-def _draw_images(trainings: Sequence[Planned], out: Path, base: Path) -> None:
+def _draw_images(trainings: Sequence[PlannedTraining], out: Path, base: Path) -> None:
     """images.png: the best, the median and the worst image of the first training under every training of its fold and
     seed, where all have held them out."""
     reports = [json.loads(_report(out, one.recipe).read_text()) for one in trainings]

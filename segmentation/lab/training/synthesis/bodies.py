@@ -39,10 +39,6 @@ class Body:
     part: Labels
 
     @property
-    def lowest(self) -> float:
-        return float(np.nanmin(self.bottom))
-
-    @property
     def parts(self) -> int:
         return int(self.part.max()) + 1
 

@@ -202,7 +202,7 @@ def _spot(body: Body, centre: NDArray[np.int64], stacking: float, canvas: _Canva
     if not inside.any():
         return None
     shared = np.count_nonzero(inside & (canvas.owner[outer] > 0)) / np.count_nonzero(inside)
-    ground = -body.lowest
+    ground = -float(np.nanmin(body.bottom))
     contact = float(np.nanmax(canvas.height[outer] - body.bottom[inner])) if shared and stacking else ground
     return _Spot(inner, outer, inside, ground + stacking * (max(contact, ground) - ground), shared)
 
