@@ -1,4 +1,5 @@
-"""What a task says of itself where networks are taught and scored; `core.tasks` says the rest."""
+"""What a task says of itself where networks are taught and scored, and what arrays are called; `core.tasks` says the
+rest."""
 
 from __future__ import annotations
 
