@@ -52,8 +52,8 @@ def _grains(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> F
         clump = np.zeros(small, np.float32)
         for (row, column), sphere_radius in zip(places, radii, strict=True):  # adds the beam's way through a sphere
             (r0, r1), (c0, c1) = (
-                [int(np.clip(np.floor(middle + s * sphere_radius), 0, n)) for s in (-1, 1)]
-                for middle, n in zip((row, column), small, strict=True)
+                [int(np.clip(np.floor(centre + s * sphere_radius), 0, n)) for s in (-1, 1)]
+                for centre, n in zip((row, column), small, strict=True)
             )
             rows, columns = np.ogrid[r0:r1, c0:c1]
             square = sphere_radius**2 - (rows - row) ** 2 - (columns - column) ** 2
