@@ -17,10 +17,10 @@ def folder(tmp_path):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """The card of a model that was trained once."""
-    place = tmp_path_factory.mktemp("base")
-    recipe = tiny(make_folder(place / "data"), name="base", steps=2)
-    run = train(recipe, place / "base", place, say=quietly)
-    return publish(run.averaged, recipe, place / "base", version="1", extra={"threshold": 0.45})
+    root = tmp_path_factory.mktemp("base")
+    recipe = tiny(make_folder(root / "data"), name="base", steps=2)
+    run = train(recipe, root / "base", root, say=quietly)
+    return publish(run.averaged, recipe, root / "base", version="1", extra={"threshold": 0.45})
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from segmentation.core.network.cards import check_weights, read_card
 from segmentation.core.truth import BadDataset
 from segmentation.lab.training import blend, outcome, replay
 from segmentation.lab.training.adaptation import Cancelled, Options, adapt, trainings
+from segmentation.lab.training.evaluation.scores import Figure
 from segmentation.lab.training.instances.counts import ImageCounts, Sums
 from segmentation.lab.training.instances.readings import Found
 from segmentation.lab.training.masks import Compared
@@ -48,9 +49,9 @@ def of(summary):
 
 
 def test_three_images_are_each_held_out_once(base, tmp_path):
-    out, heard = tmp_path / "run", []
+    out, reports = tmp_path / "run", []
     summary = adapt(
-        make_folder(tmp_path / "own", 3), str(base), out, TINY, lambda stage, done, *_: heard.append((stage, done))
+        make_folder(tmp_path / "own", 3), str(base), out, TINY, lambda stage, done, *_: reports.append((stage, done))
     )
     assert sorted(summary["plan"]["held_out"]) == [["0.png"], ["1.png"], ["2.png"]]
     assert summary["plan"]["trainings"] == 4 and any("uncertain" in note for note in summary["plan"]["notes"])
@@ -59,8 +60,8 @@ def test_three_images_are_each_held_out_once(base, tmp_path):
     assert all(point["score"] is None for point in summary["curve"] if point["split"] == -1)
     assert [change["name"] for change in summary["table"]] == list(SCORING.compared)
     assert all(change["after_interval"] is None for change in summary["table"]), "three images give no interval"
-    assert {each["image"] for each in summary["images"]} == {"0.png", "1.png", "2.png"}
-    files = {each["file"] for each in (*summary["images"], *summary["pictures"])}
+    assert {entry["image"] for entry in summary["images"]} == {"0.png", "1.png", "2.png"}
+    files = {entry["file"] for entry in (*summary["images"], *summary["pictures"])}
     assert files == {file.name for file in (out / "files").iterdir()}
     assert "uncertain" in summary["outcome"]["sentence"]
     card = read_card(out / "final" / "own.toml")
@@ -70,7 +71,7 @@ def test_three_images_are_each_held_out_once(base, tmp_path):
     assert card.scores[0]["f50"] == pytest.approx(summary["table"][1]["after"], abs=1e-3)
     assert card.training["share"] == summary["share"]["share"] and summary["share"]["sentence"] == card.limits[-1]
     assert "held out" in card.scores[0]["split"] and str(tmp_path) not in (out / "final" / "own.toml").read_text()
-    assert [done for _, done in heard] == sorted(done for _, done in heard) and heard[-1] == ("done", 1.0)
+    assert [done for _, done in reports] == sorted(done for _, done in reports) and reports[-1] == ("done", 1.0)
     assert of(adapt(tmp_path / "own", str(base), out, TINY)) == of(summary), "nothing is done twice"
 
 
@@ -80,19 +81,19 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
     options = replace(TINY, learning_curve=True)
     folder = make_folder(tmp_path / "own", 3)
     unbroken = adapt(folder, str(base), tmp_path / "a", options)
-    stops, said = 0, [0]
+    stops, count = 0, [0]
 
     class Killed(BaseException):
         pass
 
     def report(stage, fraction, summary, left):
-        said[0] += 1
-        if said[0] == limit:
+        count[0] += 1
+        if count[0] == limit:
             raise Killed
 
     limit = 0
     while True:
-        limit, said[0] = limit + 5, 0
+        limit, count[0] = limit + 5, 0
         try:
             broken = adapt(folder, str(base), tmp_path / "b", options, report)
             break
@@ -110,22 +111,22 @@ def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkey
     run, clock = tmp_path / "one" / "run", [0.0]
     make_folder(tmp_path / "one" / "own", 3)
     monkeypatch.setattr("segmentation.lab.training.adaptation.material.time.monotonic", lambda: clock[0])
-    heard = []
+    reports = []
 
     def report(stage, fraction, summary, left):
         clock[0] += 1.0
         if left is not None:
-            heard.append((left, summary["plan"]["seconds"]))
+            reports.append((left, summary["plan"]["seconds"]))
 
     half = lambda: (run / "split-1" / "checkpoint.pt").exists()  # noqa: E731
     with pytest.raises(Cancelled):
         adapt(tmp_path / "one" / "own", str(base), run, TINY, report, half)
-    before = heard[-1][0]
-    heard.clear()
+    before = reports[-1][0]
+    reports.clear()
     shutil.move(tmp_path / "one", tmp_path / "other")
     summary = adapt(tmp_path / "other" / "own", str(base), tmp_path / "other" / "run", TINY, report)
     assert summary["outcome"]["sentence"]
-    assert min(left for left, _ in heard[:8]) > 0.4 * before
+    assert min(left for left, _ in reports[:8]) > 0.4 * before
 
 
 def test_bad_folders_are_refused_in_a_sentence(base, tmp_path):
@@ -168,11 +169,11 @@ def test_the_base_models_own_pictures_are_learnt_from_again_and_measured(base, t
     recipe = replay.read_recipe(replay.RECIPES / "particles.toml")
     rendered = [entry for entry in recipe.sources if entry.kind == "rendered"]
     monkeypatch.setattr(replay, "recipe_of", lambda card: recipe.replaced(sources=rendered))
-    found = replay.replay(read_card(base), tmp_path / "replay")
-    assert found.training == tmp_path / "replay" / "training" and list(found.withheld) == ["rendered pictures"]
-    assert len(found.withheld["rendered pictures"]) >= 3
+    result = replay.replay(read_card(base), tmp_path / "replay")
+    assert result.training == tmp_path / "replay" / "training" and list(result.withheld) == ["rendered pictures"]
+    assert len(result.withheld["rendered pictures"]) >= 3
     before = sorted((tmp_path / "replay").rglob("*.png"))
-    assert replay.replay(read_card(base), tmp_path / "replay") == found
+    assert replay.replay(read_card(base), tmp_path / "replay") == result
     assert before == sorted((tmp_path / "replay").rglob("*.png"))
 
 
@@ -198,17 +199,17 @@ def test_as_much_is_held_out_as_time_allows(groups, minutes, folds, splits):
 def test_it_is_better_only_where_the_error_falls_and_the_score_does_not(error, score, improved):
     rows = [("median_off", "Error of an image's median size, %", error), ("f50", "F1 at 0.5", score)]
     table = [{"name": name, "title": title, "before": a, "after": b} for name, title, (a, b) in rows]
-    found = outcome.outcome(SCORING, table, list("abcdef"))
-    assert found["improved"] is improved and "uncertain" not in found["sentence"]
+    result = outcome.outcome(SCORING, table, list("abcdef"))
+    assert result["improved"] is improved and "uncertain" not in result["sentence"]
     moves = ["falls" if b < a else "rises" for a, b in (error, score)]
-    assert re.findall(r"falls|rises|stays", found["sentence"]) == moves
+    assert re.findall(r"falls|rises|stays", result["sentence"]) == moves
     assert not outcome.outcome(SCORING, [{**table[0], "after": None}, table[1]], ["a"])["improved"]
 
 
 def test_an_image_is_better_or_worse_by_both_figures():
     was = {"median_off": 5.0, "f50": 0.8}
-    for error, score, said in ((2.0, 0.9, "better"), (5.1, 0.8, "same"), (9.0, 0.85, "same"), (9.0, 0.8, "worse")):
-        assert outcome.verdict(SCORING, was, {"median_off": error, "f50": score}) == said
+    for error, score, verdict in ((2.0, 0.9, "better"), (5.1, 0.8, "same"), (9.0, 0.85, "same"), (9.0, 0.8, "worse")):
+        assert outcome.verdict(SCORING, was, {"median_off": error, "f50": score}) == verdict
     assert outcome.verdict(SCORING, {**was, "median_off": None}, {"median_off": 1.0, "f50": 0.8}) == "same"
 
 
@@ -230,23 +231,25 @@ def test_weights_are_averaged_and_the_share_is_chosen_by_both_kinds_of_images(ba
     assert any("running_var" in name for name in old), "batch statistics are averaged, too"
 
     worth = {0.0: 0.60, 0.3: 0.62, 0.5: 0.64, 0.7: 0.66, 1.0: 0.67}
-    monkeypatch.setattr(blend, "_worth", lambda scoring, records: worth[records[0]])
+    figures = lambda score: {"f50": Figure(score, None, None), "median_off": Figure(0.0, None, None)}  # noqa: E731
+    monkeypatch.setattr(blend, "summarise", lambda scoring, records, **_: figures(worth[records[0]]))
     held = {share: [share] for share in blend.SHARES}
     assert blend.choose(SCORING, held, []) == 1.0
-    known = [blend.OwnData("own pictures", 12, "AP50", 0.86, {0.0: 0.86, 0.3: 0.86, 0.5: 0.85, 0.7: 0.85, 1.0: 0.80})]
-    assert blend.choose(SCORING, held, known) == 0.7
-    floored = [known[0]._replace(after={0.0: 0.86, 0.3: 0.86, 0.5: 0.84, 0.7: 0.83, 1.0: 0.80})]
+    after = {0.0: 0.86, 0.3: 0.86, 0.5: 0.85, 0.7: 0.85, 1.0: 0.80}
+    own_data = [blend.OwnData("own pictures", 12, "AP50", 0.86, after)]
+    assert blend.choose(SCORING, held, own_data) == 0.7
+    floored = [own_data[0]._replace(after={0.0: 0.86, 0.3: 0.86, 0.5: 0.84, 0.7: 0.83, 1.0: 0.80})]
     assert blend.choose(SCORING, held, floored) == 0.5, "0.7 has the highest sum, but keeps less than 97 %"
-    read_otherwise = [known[0]._replace(after={0.0: 0.6, 0.3: 0.6, 0.5: 0.6, 0.7: 0.6, 1.0: 0.6})]
+    read_otherwise = [own_data[0]._replace(after={0.0: 0.6, 0.3: 0.6, 0.5: 0.6, 0.7: 0.6, 1.0: 0.6})]
     assert blend.choose(SCORING, held, read_otherwise) == 1.0, "no share keeps 97 %"
     alone = "it keeps 70 % of what Test could before. Use it for pictures like the taught ones alone."
-    told = blend.described(card, 1.0, [read_otherwise[0].at(1.0)], [])
-    assert alone.replace("Test", card.title) in told["sentence"]
-    told = blend.described(card, 0.7, [known[0].at(0.7)], [f"{number}.png" for number in range(5)])
-    assert told["keeps"] == pytest.approx(0.85 / 0.86)
-    kept = f"70 % of what was learnt. On 12 own pictures it keeps 99 % of what {card.title} could before."
-    assert kept in told["sentence"]
-    assert told["sentence"].endswith("pictures like the own pictures, 0.png, 1.png, 2.png and 2 more images.")
+    description = blend.described(card, 1.0, [read_otherwise[0].at(1.0)], [])
+    assert alone.replace("Test", card.title) in description["sentence"]
+    description = blend.described(card, 0.7, [own_data[0].at(0.7)], [f"{number}.png" for number in range(5)])
+    assert description["keeps"] == pytest.approx(0.85 / 0.86)
+    sentence = f"70 % of what was learnt. On 12 own pictures it keeps 99 % of what {card.title} could before."
+    assert sentence in description["sentence"]
+    assert description["sentence"].endswith("pictures like the own pictures, 0.png, 1.png, 2.png and 2 more images.")
     assert blend.described(card, 1.0, [], [])["sentence"] == "It takes 100 % of what was learnt."
 
 
@@ -257,10 +260,10 @@ def test_records_of_every_kind_of_scoring_come_back_as_they_were():
     counts = ImageCounts(sums, *sizes, {Kind.SPLIT: 2}, np.array([True, False]), np.array([7, 9]), np.eye(2, dtype=int))
     compared = Compared(sizes[0], float("nan"), *sizes, *sizes, sizes[0])
     for record in (counts, compared, np.arange(6.0).reshape(2, 3)):
-        found = outcome.unpacked_found(outcome.packed_found([Found(record, labels), Found(record, labels + 1)]))
-        assert repr([found[0].record, found[1].record]) == repr([record, record])
-        assert found[0].labels.dtype == np.int32
-        assert (found[0].labels == labels).all() and (found[1].labels == labels + 1).all()
+        result = outcome.unpacked_found(outcome.packed_found([Found(record, labels), Found(record, labels + 1)]))
+        assert repr([result[0].record, result[1].record]) == repr([record, record])
+        assert result[0].labels.dtype == np.int32
+        assert (result[0].labels == labels).all() and (result[1].labels == labels + 1).all()
 
 
 def test_stored_records_call_nothing():

@@ -92,8 +92,8 @@ def test_every_task_names_figures_that_its_scoring_defines():
 @pytest.mark.parametrize("rule", ["", "score", "quantity"])
 def test_the_card_tells_which_checkpoint_was_chosen_and_what_the_others_reached(folder, tmp_path, rule, monkeypatch):
     measured = iter([(3.0, [0.1, 0.9, 9.0]), (2.0, [0.2, 0.3, 1.0]), (1.0, [0.3, 0.2, 5.0])])
-    shown = np.zeros((2, 2, 64, 64), np.uint8)
-    monkeypatch.setattr(Training, "validate", lambda self: (*next(measured), shown))
+    maps_of_crops = np.zeros((2, 2, 64, 64), np.uint8)
+    monkeypatch.setattr(Training, "validate", lambda self: (*next(measured), maps_of_crops))
     recipe = tiny(folder, steps=3, checkpoint=1, choose_by=rule)
     run = train(recipe, tmp_path / "run", tmp_path, say=quietly)
     card = read_card(publish_run(run, tmp_path / "run", tmp_path))
@@ -105,7 +105,7 @@ def test_the_card_tells_which_checkpoint_was_chosen_and_what_the_others_reached(
     assert re.match(r"step 3 by loss\b.*loss 1\b.*dice 0\.3\b", choices[0])
     assert re.search(r"step 1 by score\b.*loss 3\b.*dice 0\.1\b.*f50 0\.9\b.*off 9", choices[1])
     assert choices[2].startswith("step 2 by") and "quantity" in choices[2]
-    assert [place for place, each in enumerate(choices) if "published" in each] == [
+    assert [position for position, line in enumerate(choices) if "published" in line] == [
         {"": 3, "score": 1, "quantity": 2}[rule]
     ]
     best = run.best if rule else {}

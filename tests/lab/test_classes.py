@@ -27,10 +27,10 @@ def drawn(folder: Path, values=(0, 1, 2), images: int = 4, side: int = 64) -> Pa
     """Noise with classes in bands, the labels holding `values`."""
     for number in range(images):
         rng = np.random.default_rng(number)
-        place = np.indices((side, side))[number % 2] * len(values) // side
-        grey = (40 + 80 * place + rng.normal(0, 12, place.shape)).clip(0, 255).astype(np.uint8)
+        bands = np.indices((side, side))[number % 2] * len(values) // side
+        grey = (40 + 80 * bands + rng.normal(0, 12, bands.shape)).clip(0, 255).astype(np.uint8)
         save(folder / "images" / f"m{number}.png", grey)
-        save(folder / "labels" / f"m{number}.png", np.array(values, np.uint8)[place])
+        save(folder / "labels" / f"m{number}.png", np.array(values, np.uint8)[bands])
     return folder
 
 
@@ -67,16 +67,16 @@ def test_a_number_that_stands_for_no_class_is_an_error(tmp_path):
     labels[:2, :3], labels[5] = 77, 1
     save(folder / "labels" / "m0.png", labels)
     checked = check_folder(folder, classes=(0, 1, 2))
-    assert any(re.search(r"\b77\b.* 6 pixels", each) for each in checked.errors)
+    assert any(re.search(r"\b77\b.* 6 pixels", sentence) for sentence in checked.errors)
     assert "m0.png (6)" in " ".join(checked.errors)
 
 
 def test_the_share_of_each_class_is_told(tmp_path, capsys):
     folder = drawn(tmp_path / "data", (0, 1, 255))
     call_command("dataset", "check", str(folder), "--classes", "0", "1", "--out", str(tmp_path / "out"))
-    said = capsys.readouterr().out
-    assert re.search(r"\b255\b.* no class", said) and re.search(r"\b4 images.*2 classes", said)
-    row = next(line.split() for line in said.splitlines() if line.split()[:2] == ["1", "1"])
+    output = capsys.readouterr().out
+    assert re.search(r"\b255\b.* no class", output) and re.search(r"\b4 images.*2 classes", output)
+    row = next(line.split() for line in output.splitlines() if line.split()[:2] == ["1", "1"])
     assert float(row[2].rstrip("%")) == pytest.approx(100 * 21 / 43, abs=1.5) and row[-1] == "4"
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"contact-sheet.png", "fractions.png"}
 
@@ -90,14 +90,11 @@ class TestTiles:
         picture = np.arange(6).reshape(2, 3)
         assert len({form.tobytes() + bytes(form.shape) for _, form in forms(picture)}) == 8
 
-    def test_labels_go_with_their_image(self, tmp_path):
+    def test_labels_go_with_their_image_and_none_is_on_both_sides(self, tmp_path):
         write_tiles(find_pairs(drawn(tmp_path / "data")).pairs, tmp_path / "tiles", 32, variants=True)
         for one in load_folder(tmp_path / "tiles", FolderEntry(path="", classes=[0, 1, 2]), 3):
-            means = [one.grey[one.labels == each].mean() for each in np.unique(one.labels)]
+            means = [one.grey[one.labels == number].mean() for number in np.unique(one.labels)]
             assert means == sorted(means)  # brighter classes have higher numbers, whatever the form
-
-    def test_no_tile_of_an_image_is_on_both_sides(self, tmp_path):
-        write_tiles(find_pairs(drawn(tmp_path / "data")).pairs, tmp_path / "tiles", 32, variants=True)
         pairs = find_pairs(tmp_path / "tiles", count=3).pairs
         assert {pair.group for pair in pairs} == {"m0", "m1", "m2", "m3"}
         apart = validation_groups([pair.group for pair in pairs], 0.3)
@@ -113,8 +110,8 @@ class TestTiles:
             block = int(pair.image.stem[-1])
             rows.append(f"{pair.image.name},{'leak' if pair.group == 'm2' and block > 2 else pair.group}")
         (tmp_path / "tiles" / "groups.csv").write_text("\n".join(rows))
-        (said,) = [each for each in check_folder(tmp_path / "tiles", count=3).errors if "Pieces of" in each]
-        assert "m2" in said and "several groups" in said
+        (leak,) = [text for text in check_folder(tmp_path / "tiles", count=3).errors if "Pieces of" in text]
+        assert "m2" in leak and "several groups" in leak
 
     def test_a_turned_copy_under_another_name_is_caught(self, tmp_path):
         folder = drawn(tmp_path)
@@ -122,7 +119,7 @@ class TestTiles:
         micrograph, labels = pair.load()
         save(folder / "images" / "innocent.png", np.ascontiguousarray(np.rot90(micrograph.pixels)[:, ::-1]))
         save(folder / "labels" / "innocent.png", np.ascontiguousarray(np.rot90(labels - 1)[:, ::-1]).astype(np.uint8))
-        assert any("same picture" in each and "two groups" in each for each in check_folder(folder, count=3).errors)
+        assert any("same picture" in text and "two groups" in text for text in check_folder(folder, count=3).errors)
 
 
 def spotted(folder: Path, images: int = 4) -> Path:
@@ -147,25 +144,25 @@ class TestSlipsOfClasses:
         mine, theirs = one.read_bytes(), other.read_bytes()
         one.write_bytes(theirs)
         other.write_bytes(mine)
-        told = check_folder(folder, classes=(0, 1)).errors
-        assert len(told) == 2 and all("exchanged" in each for each in told)
-        assert "s0.png fit s2.png" in told[0] and "s2.png fit s0.png" in told[1]
+        sentences = check_folder(folder, classes=(0, 1)).errors
+        assert len(sentences) == 2 and all("exchanged" in sentence for sentence in sentences)
+        assert "s0.png fit s2.png" in sentences[0] and "s2.png fit s0.png" in sentences[1]
 
     def test_moved_masks_are_told(self, tmp_path):
         folder = spotted(tmp_path)
         labels = np.roll(np.asarray(Image.open(folder / "labels" / "s1.png")), (0, 30), (0, 1))
         save(folder / "labels" / "s1.png", labels)
-        (told,) = check_folder(folder, classes=(0, 1)).errors
-        assert told.startswith("s1.png") and "30 px left" in told
+        (sentence,) = check_folder(folder, classes=(0, 1)).errors
+        assert sentence.startswith("s1.png") and "30 px left" in sentence
 
     def test_one_wrong_table_is_one_finding(self, tmp_path):
         """Eight forms of four tiles, each a group of its own."""
         write_tiles(find_pairs(spotted(tmp_path / "data", 2)).pairs, tmp_path / "tiles", 80, variants=True)
         names = [file.name for file in (tmp_path / "tiles" / "images").iterdir()]
         (tmp_path / "tiles" / "groups.csv").write_text("\n".join(["image,group", *(f"{n},{n}" for n in names)]))
-        told = check_folder(tmp_path / "tiles", classes=(0, 1)).errors
-        (copies,) = [each for each in told if "show the same picture" in each]
-        assert len(told) == 2 and "223 more times" in copies  # 8 tiles with 28 pairs of forms each
+        sentences = check_folder(tmp_path / "tiles", classes=(0, 1)).errors
+        (copies,) = [sentence for sentence in sentences if "show the same picture" in sentence]
+        assert len(sentences) == 2 and "223 more times" in copies  # 8 tiles with 28 pairs of forms each
 
 
 class TestBoundaries:
@@ -191,9 +188,9 @@ class TestBoundaries:
         assert np.isnan(self.f1(plain, plain)["two_boundary_f1"])
 
     def test_the_edge_of_what_is_labelled_is_no_outline(self):
-        truth, found = self.square(0), self.square(0)
+        truth, predicted = self.square(0), self.square(0)
         truth[:, :20] = 0
-        assert self.f1(found, truth)["two_boundary_f1"] == 1
+        assert self.f1(predicted, truth)["two_boundary_f1"] == 1
 
 
 def test_the_figures_of_images_are_told_with_their_spread():
@@ -209,7 +206,7 @@ def test_the_figures_of_images_are_told_with_their_spread():
     )
     assert report["spread"]["fraction_error"]["max"] == pytest.approx(10)
     assert report["confusion"]["shares"][1] == pytest.approx([0.1, 0.9, 0])
-    assert [each["frequency"] for each in report["frequency"]] == [0.5, 0.5]
+    assert [point["frequency"] for point in report["frequency"]] == [0.5, 0.5]
 
 
 def test_rare_classes_weigh_more_where_they_are_to():

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.confidence import likely_right
-from segmentation.core.labels.options import INTERCEPT, OUTLINE_FEATURES
 from segmentation.lab.training.instances.confidence import LabelledParticles, TooFew, cross_fitted, fit
-from segmentation.lab.training.publish import set_entries
 
 
 def draw(n, seed, group=""):
@@ -30,9 +28,9 @@ def test_weights_stay_finite_where_right_and_wrong_fall_apart():
     first = np.arange(60) < 30
     values = {"foreground": np.zeros(60), "peak": first.astype(float)}
     weights = fit([LabelledParticles(values, first)])
-    found = likely_right(values, weights)
+    chances = likely_right(values, weights)
     assert np.isfinite(list(weights.values())).all()
-    assert found[0] > 0.8 and found[-1] < 0.2
+    assert chances[0] > 0.8 and chances[-1] < 0.2
 
 
 def test_every_particle_is_judged_by_a_model_of_other_groups():
@@ -59,14 +57,3 @@ def test_too_few_are_refused():
         fit([image])
     with pytest.raises(TooFew, match="fewer than 5 groups"):
         cross_fitted([image])
-
-
-def test_weights_go_into_the_card_and_again(tmp_path):
-    file = tmp_path / "card.toml"
-    file.write_text('name = "x"\n\n[training]\nsteps = 3\n')
-    weights = dict.fromkeys(OUTLINE_FEATURES, 0.5) | {INTERCEPT: -1.0}
-    set_entries(file, {"options": {"confidence": weights}, "training": {"confidence_data": "held out"}})
-    set_entries(file, {"options": {"confidence": weights | {"peak": 2.0}}, "training": {"confidence_data": "held out"}})
-    text = file.read_text()
-    assert text.count("peak = 2.0") == 1 and text.count("[options.confidence]") == 1
-    assert 'confidence_data = "held out"' in text and "steps = 3" in text

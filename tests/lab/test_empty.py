@@ -1,5 +1,7 @@
 """Pictures without particles: drawn for training, and cut from labelled micrographs."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
@@ -20,24 +22,30 @@ def test_empty_pictures_repeat_and_differ():
 
 
 @pytest.mark.parametrize("draw", foreign._KINDS)
-def test_text_and_plots_are_dark_lines_on_light_paper(draw, monkeypatch):
+def test_text_and_plots_are_thin_lines_on_plain_paper_in_either_polarity(draw, monkeypatch):
     monkeypatch.setattr(foreign, "_KINDS", (draw,))
-    grey = foreign._foreign((160, 200), np.random.default_rng(3))
-    assert np.median(grey) > 200
-    assert 0.002 < (grey < 160).mean() < 0.6
+    monkeypatch.setattr(foreign, "FOREIGN_SHARE", 1)
+    polarities = set()
+    for seed in range(8):
+        grey = draw_empty((160, 200), np.random.default_rng(seed))
+        polarities.add(bool(np.median(grey) > 127))
+        dark = grey if np.median(grey) > 127 else 255 - grey
+        assert np.median(dark) > 200 and 0.002 < (dark < 160).mean() < 0.6
+    assert polarities == {True, False}
 
 
 def test_substrates_come_at_any_magnification(monkeypatch):
-    asked = []
+    shapes = []
 
-    def rendered(shape, rng):
-        asked.append(shape)
-        return rng.integers(0, 255, shape).astype(np.uint8)
+    def rendered(shape, rng, fixed):
+        shapes.append(shape)
+        return SimpleNamespace(grey=rng.integers(0, 255, shape).astype(np.uint8))
 
-    monkeypatch.setattr(foreign, "render_blank", rendered)
+    monkeypatch.setattr(foreign, "render_settings", rendered)
+    monkeypatch.setattr(foreign, "FOREIGN_SHARE", 0)
     for seed in range(12):
-        assert foreign._substrate((32, 48), np.random.default_rng(seed)).shape == (32, 48)
-    assert min(asked)[0] < 45 and max(asked)[0] > 90 and max(asked)[0] <= 32 * foreign.MOST
+        assert draw_empty((32, 48), np.random.default_rng(seed)).shape == (32, 48)
+    assert min(shapes)[0] < 45 and max(shapes)[0] > 90 and max(shapes)[0] <= 32 * foreign.MOST
 
 
 def test_the_stock_holds_its_share_of_empty_pictures():
@@ -47,8 +55,8 @@ def test_the_stock_holds_its_share_of_empty_pictures():
 
 def test_what_a_source_fixes_is_rendered():
     source = RenderedSource(4, 160, seed=3, blank=0.0, fixed={"family": "sphere", "spread": 0.0}, diameters=(20, 20))
-    found = [np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi) for _, labels in source.stock]
-    assert max(sizes.max() for sizes in found) == pytest.approx(20, abs=2)
+    diameters = [np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi) for _, labels in source.stock]
+    assert max(sizes.max() for sizes in diameters) == pytest.approx(20, abs=2)
 
 
 def test_a_rendered_source_is_checked():

@@ -34,7 +34,7 @@ def test_every_layer_has_a_row(tmp_path, monkeypatch, name, pools, enlargements)
     assert [file.name for file in files] == ["convolutions.png", "max-pools.png", "up-samplings.png"]
     convolutions, halved, enlarged = seen.values()
     unused = "lite" in name  # the encoder's last convolution is its classifier's
-    assert len(convolutions) == sum(isinstance(each, nn.Conv2d) for each in network.modules()) - unused
+    assert len(convolutions) == sum(isinstance(module, nn.Conv2d) for module in network.modules()) - unused
     assert (len(halved), len(enlarged)) == (pools, enlargements)
     assert convolutions[-1].shape == (3, 96, 160)  # of the whole image, in steps of 32 px
     assert all(("steps of 2" in layer.name) == unused for layer in halved)
@@ -51,7 +51,7 @@ def test_every_map_of_a_layer_is_drawn(tmp_path):
     picture = np.asarray(Image.open(file))
     assert all((picture == row).any() for row in (0, 255)) and picture.shape[1] >= 4 * 96
     every = write_layers(network, pixels, ["all"], tmp_path / "all")
-    convolutions = sum(isinstance(each, nn.Conv2d) for each in network.modules())
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in network.modules())
     assert len({file.name for file in every}) == len(every) == convolutions + 2 + 2  # pools and enlargements
     with pytest.raises(UnknownLayer, match=rf"layer nothing.*{first}"):
         write_layers(network, pixels, ["nothing"], tmp_path)
@@ -60,5 +60,5 @@ def test_every_map_of_a_layer_is_drawn(tmp_path):
 def test_a_large_image_is_reduced(monkeypatch):
     monkeypatch.setattr(feature_maps, "LARGEST", 64 * 64)
     pixels = np.random.default_rng(0).integers(0, 256, (200, 400), np.uint8)
-    found = feature_maps.feature_maps(build(NETWORKS["plain"], 1), pixels)["convolutions"]
-    assert found[0].shape[1:] == (64, 96)  # 45 x 91 px
+    layers = feature_maps.feature_maps(build(NETWORKS["plain"], 1), pixels)["convolutions"]
+    assert layers[0].shape[1:] == (64, 96)  # 45 x 91 px

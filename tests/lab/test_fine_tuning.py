@@ -89,9 +89,9 @@ def test_statistics_may_be_kept(folder, tmp_path, base):
     recipe = tiny(folder, start_from=str(base), keep_statistics=True)
     begun = start_run(recipe, CPU).network.state_dict()
     after = train(recipe, tmp_path / "run", tmp_path, say=quietly).network.state_dict()
-    kept = [name for name in begun if "running_" in name]
-    assert kept and all(torch.equal(begun[name], after[name]) for name in kept)
-    assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in kept)
+    statistics = [name for name in begun if "running_" in name]
+    assert statistics and all(torch.equal(begun[name], after[name]) for name in statistics)
+    assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in statistics)
 
 
 @pytest.mark.slow
@@ -114,8 +114,10 @@ def test_one_command_holds_every_image_out_and_learns_from_all(folder, tmp_path,
     monkeypatch.setattr("segmentation.lab.training.replay.recipe_of", lambda card: None)
     out = tmp_path / "run"
     call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--threads", 1, "--device", "cpu")
-    said = capsys.readouterr().out
-    assert "training 4 of 4" in said and "held out: Error of an image's median size" in said and "uncertain" in said
+    output = capsys.readouterr().out
+    assert (
+        "training 4 of 4" in output and "held out: Error of an image's median size" in output and "uncertain" in output
+    )
     card = cards.read_card(out / "final" / "base-data.toml")
     assert {fingerprint(folder / "images" / f"{n}.png") for n in range(4)} <= set(card.training["images"])
     assert (out / "summary.json").is_file()

@@ -23,6 +23,7 @@ from segmentation.lab.research.gan.stages import STAGES, run_stage
 from segmentation.lab.research.gan.stock import check_sources, micrograph_stock, outline_stock
 from segmentation.lab.training.runs import load_state
 from segmentation.lab.training.settings import BadRecipe
+from tests.lab.folders import save
 
 pytestmark = pytest.mark.slow  # research, which no site reaches
 
@@ -99,15 +100,12 @@ def strewn(rng):
 @pytest.fixture
 def folder(tmp_path):
     """Three micrographs and the labels of their particles, of the user's own."""
-    own = tmp_path / "own"
-    for name in ("images", "labels"):
-        (own / name).mkdir(parents=True)
     for number in range(3):
         labels = strewn(np.random.default_rng(number))
         grey = np.where(labels > 0, 180, 40) + np.random.default_rng(number).integers(0, 40, labels.shape)
-        Image.fromarray(grey.astype(np.uint8)).save(own / "images" / f"{number}.png")
-        Image.fromarray(labels.astype(np.uint16)).save(own / "labels" / f"{number}.png")
-    return own
+        save(tmp_path / "own" / "images" / f"{number}.png", grey.astype(np.uint8))
+        save(tmp_path / "own" / "labels" / f"{number}.png", labels.astype(np.uint16))
+    return tmp_path / "own"
 
 
 @pytest.fixture
@@ -119,9 +117,9 @@ def recipe_file(folder, tmp_path):
 
 @pytest.fixture
 def work(recipe_file, tmp_path):
-    said = []
-    made = Work(read_gan_recipe(recipe_file), tmp_path / "run", tmp_path, torch.device("cpu"), None, said.append)
-    made.__dict__["said"] = said
+    lines = []
+    made = Work(read_gan_recipe(recipe_file), tmp_path / "run", tmp_path, torch.device("cpu"), None, lines.append)
+    made.__dict__["said"] = lines
     return made
 
 
@@ -171,8 +169,8 @@ class Killed(BaseException):
 
 
 def killed_at(work, line):
-    def say(said):
-        if said.startswith(line):
+    def say(lines):
+        if lines.startswith(line):
             raise Killed
 
     return replace(work, say=say)

@@ -83,12 +83,12 @@ def test_the_pool_shows_new_pictures_until_it_is_full():
 
 def test_a_full_pool_shows_older_pictures_half_of_the_time_and_loses_none():
     pool, noise = ImagePool(5), torch.Generator().manual_seed(0)
-    shown = [float(pool.exchange(batch, noise).mean()) for batch in numbered_batches(400)]
-    older = sum(value != n for n, value in enumerate(shown))
+    means = [float(pool.exchange(batch, noise).mean()) for batch in numbered_batches(400)]
+    older = sum(value != n for n, value in enumerate(means))
     assert 150 < older < 245
     assert len(pool.pictures) == 5
     # Every picture is shown once, in time or later, or is still there; the first five were shown and kept.
-    everything = Counter(shown) + Counter(float(picture.mean()) for picture in pool.pictures)
+    everything = Counter(means) + Counter(float(picture.mean()) for picture in pool.pictures)
     assert everything == Counter(range(400)) + Counter(range(5))
 
 
@@ -105,8 +105,8 @@ def test_silhouettes_are_whole_centred_and_of_one_reach():
     labels[0:30, 100:130] = 3  # touches the frame
     labels[95:98, 5:8] = 4  # too small
     square, bar = silhouettes(labels, 32, smallest=10, solidity=0.8)
-    for found in (square, bar):
-        rows, columns = np.nonzero(found > 127)
+    for silhouette in (square, bar):
+        rows, columns = np.nonzero(silhouette > 127)
         assert abs(rows.mean() - 15.5) < 0.5 and abs(columns.mean() - 15.5) < 0.5
         assert np.hypot(rows - 15.5, columns - 15.5).max() == pytest.approx(0.45 * 32, abs=1.2)
     assert shape_of(bar / 127.5 - 1).aspect == pytest.approx(1 / 3, abs=0.05)
@@ -200,10 +200,10 @@ def test_exactly_the_dark_particles_are_rejected():
         window = np.s_[5 + 30 * ((number - 1) // 4) :, 5 + 24 * ((number - 1) % 4) :]
         labels[window][:15, :15] = number
         picture[window][:15, :15] = 200 if number not in (2, 7) else 30
-    kept, rejected = bright_enough(picture, labels)
+    bright, rejected = bright_enough(picture, labels)
     assert rejected == 2
-    assert np.array_equal(kept > 0, (labels > 0) & (labels != 2) & (labels != 7))
-    assert np.array_equal(np.unique(kept), np.arange(7))
+    assert np.array_equal(bright > 0, (labels > 0) & (labels != 2) & (labels != 7))
+    assert np.array_equal(np.unique(bright), np.arange(7))
 
 
 def test_a_blank_translation_keeps_no_particle_and_an_empty_mask_none():
@@ -211,8 +211,8 @@ def test_a_blank_translation_keeps_no_particle_and_an_empty_mask_none():
     grey = np.full((20, 20), 90, np.uint8)
     assert bright_enough(grey, labels) == (pytest.approx(labels), 0)
     labels[5:10, 5:10] = 1
-    kept, rejected = bright_enough(grey, labels)
-    assert not kept.any() and rejected == 1
+    bright, rejected = bright_enough(grey, labels)
+    assert not bright.any() and rejected == 1
 
 
 def test_contrast_is_signed_and_zero_without_both_sides():

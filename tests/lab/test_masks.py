@@ -52,8 +52,8 @@ def test_masks_are_taught_without_unlabelled_pixels():
 
 def test_the_eight_metrics_of_a_known_case():
     true = discs([(20, 20), (20, 60), (60, 20), (60, 60)])
-    found = discs([(20, 20), (20, 60), (60, 20), (90, 90)])  # one missed, one invented
-    maps = np.where(found, 204, 51).astype(np.uint8)
+    predicted = discs([(20, 20), (20, 60), (60, 20), (90, 90)])  # one missed, one invented
+    maps = np.where(predicted, 204, 51).astype(np.uint8)
     scoring, (labels, one) = compared("bubbles", maps, true)
     figures = {name: values[0] for name, values in {**metrics([one], ONCE), **size_errors([one], ONCE, False)}.items()}
     assert set(figures) == set(scoring.definitions)
@@ -65,8 +65,8 @@ def test_the_eight_metrics_of_a_known_case():
 
 
 def test_the_distance_of_size_histograms_counts_every_object():
-    true, found = discs([(20, 20), (60, 60)]), discs([(20, 20), (60, 60), (60, 100)])
-    _, (_, more) = compared("bubbles", np.where(found, 255, 0).astype(np.uint8), true)
+    true, predicted = discs([(20, 20), (60, 60)]), discs([(20, 20), (60, 60), (60, 100)])
+    _, (_, more) = compared("bubbles", np.where(predicted, 255, 0).astype(np.uint8), true)
     assert size_errors([more], ONCE, False)["l1"][0] == 1
     _, (_, none) = compared("bubbles", np.zeros(true.shape, np.uint8), true)
     assert size_errors([none], ONCE, False)["l1"][0] == 2 and metrics([none], ONCE)["number_error"][0] == -100
@@ -88,9 +88,9 @@ def test_only_whole_convex_grains_are_counted_and_the_others_told():
 def test_the_pictures_show_what_was_found_invented_and_missed():
     from tests.tasks.kinds import micrograph_of
 
-    true, found = discs([(30, 30)]), discs([(80, 80)])
-    scoring, (labels, _) = compared("bubbles", np.where(found, 255, 0).astype(np.uint8), true | found)
-    picture = scoring.panels(micrograph_of(np.full((120, 120), 90, np.uint8)), labels, (true | found).astype(np.int32))[
-        3
-    ]
+    true, predicted = discs([(30, 30)]), discs([(80, 80)])
+    scoring, (labels, _) = compared("bubbles", np.where(predicted, 255, 0).astype(np.uint8), true | predicted)
+    picture = scoring.panels(
+        micrograph_of(np.full((120, 120), 90, np.uint8)), labels, (true | predicted).astype(np.int32)
+    )[3]
     assert picture[80, 80].tolist() == list(LEGEND["found"]) and picture[30, 30].tolist() == list(LEGEND["missed"])

@@ -17,11 +17,11 @@ from tests.lab.folders import make_folder, tiny
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A finished run."""
-    place = tmp_path_factory.mktemp("finished")
-    recipe = tiny(make_folder(place / "data"), steps=1)
-    run = train(recipe, place / "run", place, say=lambda line: None)
-    publish(run.averaged, recipe, place / "run", version="1", extra={})
-    return place / "run"
+    root = tmp_path_factory.mktemp("finished")
+    recipe = tiny(make_folder(root / "data"), steps=1)
+    run = train(recipe, root / "run", root, say=lambda line: None)
+    publish(run.averaged, recipe, root / "run", version="1", extra={})
+    return root / "run"
 
 
 @pytest.fixture
@@ -170,9 +170,9 @@ def test_a_broken_card_hides_itself_and_nothing_else(run, shelf, capsys):
     (shelf / "zz-copy.toml").write_text(tiny)
     assert "tiny" in names() and not {"broken", "alone", "zz-copy"} & set(names())
     call_command("models", "list")
-    said = capsys.readouterr().out
-    assert "broken.toml" in said and re.search(r"alone\.toml .*weights", said)
-    assert re.search(r"zz-copy\.toml .*name .*not tiny", said)
+    output = capsys.readouterr().out
+    assert "broken.toml" in output and re.search(r"alone\.toml .*weights", output)
+    assert re.search(r"zz-copy\.toml .*name .*not tiny", output)
     assert names().count("tiny") == 1
 
 
@@ -201,11 +201,11 @@ def test_pictures_of_an_image_and_of_its_layers_lie_beside_the_card(run, shelf, 
     call_command("models", "picture", "tiny", str(image), "--number", "2", "--caption", "Drawn discs, 5 µm")
     call_command("models", "picture", "tiny", str(image), "--layers", "--caption", "Of drawn discs.")
     assert "tiny-convolutions.webp: " in capsys.readouterr().out
-    shown = {path.stem.removeprefix("tiny-"): path for path in shelf.glob("*.webp")}
-    assert set(shown) == {"2", *cards.LAYERS}
-    with Image.open(shown["2"]) as picture:
+    pictures = {path.stem.removeprefix("tiny-"): path for path in shelf.glob("*.webp")}
+    assert set(pictures) == {"2", *cards.LAYERS}
+    with Image.open(pictures["2"]) as picture:
         assert picture.getexif()[0x010E].encode("latin-1").decode() == "Drawn discs, 5 µm" and picture.width > 128
-    for path in shown.values():
+    for path in pictures.values():
         with Image.open(path) as picture:
             assert np.asarray(picture.convert("L")).std() > 1
 
@@ -217,5 +217,5 @@ def test_a_card_learns_what_it_was_trained_on(run, shelf, capsys):
     set_entries(card, {"training": {"images": ["0123456789ab"]}})
     call_command("models", "images", "tiny", str(run / "recipe.toml"))
     assert "tiny was trained" in capsys.readouterr().out
-    found = set(cards.read_card(card).training["images"])
-    assert "0123456789ab" in found and len(found) > 1 and noted <= found
+    images = set(cards.read_card(card).training["images"])
+    assert "0123456789ab" in images and len(images) > 1 and noted <= images

@@ -21,18 +21,18 @@ def labelled(folder: Path, numbers: int) -> Path:
     """Three images in bands of so many classes."""
     for image in range(3):
         rng = np.random.default_rng(image)
-        place = np.indices((64, 64))[image % 2] * numbers // 64
-        save(folder / "images" / f"{image}.png", (40 + 30 * place + rng.normal(0, 9, place.shape)).astype(np.uint8))
-        save(folder / "labels" / f"{image}.png", place.astype(np.uint8))
+        bands = np.indices((64, 64))[image % 2] * numbers // 64
+        save(folder / "images" / f"{image}.png", (40 + 30 * bands + rng.normal(0, 9, bands.shape)).astype(np.uint8))
+        save(folder / "labels" / f"{image}.png", bands.astype(np.uint8))
     return folder
 
 
 def test_fine_tuning_says_that_it_adds_no_class(tmp_path):
-    with pytest.raises(BadDataset) as told:
+    with pytest.raises(BadDataset) as refusal:
         fine_tuning(labelled(tmp_path, 6), "uhcs-steel")
-    said = str(told.value)
-    assert "in heads" in said and "4 classes of uhcs-steel" in said
-    assert 'start_from = "uhcs-steel"' in said and "spheroidite" in said
+    sentence = str(refusal.value)
+    assert "in heads" in sentence and "4 classes of uhcs-steel" in sentence
+    assert 'start_from = "uhcs-steel"' in sentence and "spheroidite" in sentence
 
 
 def test_words_of_a_copied_recipe_are_told():

@@ -19,10 +19,10 @@ def powder(seed: int, **fixed: object):
 
 
 def test_satellites_have_labels_of_their_own_and_touch_what_they_are_stuck_on():
-    without, found = powder(3, satellites=0), powder(3, satellites=4)
-    sizes = np.sqrt(4 * np.bincount(found.labels.ravel())[1:] / np.pi)
-    assert found.labels.max() > 2 * without.labels.max() and sizes.min() < 0.35 * 60 < 40 < sizes.max()
-    grown = np.pad(found.labels, 1)
+    without, stuck = powder(3, satellites=0), powder(3, satellites=4)
+    sizes = np.sqrt(4 * np.bincount(stuck.labels.ravel())[1:] / np.pi)
+    assert stuck.labels.max() > 2 * without.labels.max() and sizes.min() < 0.35 * 60 < 40 < sizes.max()
+    grown = np.pad(stuck.labels, 1)
     alone = 0
     for number in np.flatnonzero(sizes < 18) + 1:
         inside = grown == number
@@ -31,7 +31,7 @@ def test_satellites_have_labels_of_their_own_and_touch_what_they_are_stuck_on():
             around |= np.roll(inside, step, axis)
         alone += not (grown[around & ~inside] > 0).any()
     assert alone <= 0.2 * (sizes < 18).sum()
-    assert (found.labels > 0).sum() == (found.depth > 0).sum()
+    assert (stuck.labels > 0).sum() == (stuck.depth > 0).sum()
 
 
 def test_greys_of_powder_are_wide():

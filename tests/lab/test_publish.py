@@ -39,12 +39,12 @@ def test_weights_from_data_of_unknown_licence_are_their_owners(tmp_path, sources
 
 
 def test_what_a_recipe_says_of_the_card_goes_before_what_its_base_says(tmp_path):
-    said = {"diameter": 36.0, "second_scale": 1.4}
-    first = published(tmp_path, name="first", options=said)
+    options = {"diameter": 36.0, "second_scale": 1.4}
+    first = published(tmp_path, name="first", options=options)
     base = {"start_from": str(tmp_path / "first.toml")}
     same = published(tmp_path, name="same", **base)
     other = published(tmp_path, name="other", options={"second_scale": 2.0}, **base)
-    assert [card.options for card in (first, same, other)] == [said, said, said | {"second_scale": 2.0}]
+    assert [card.options for card in (first, same, other)] == [options, options, options | {"second_scale": 2.0}]
     usual = ParticleOptions.of(published(tmp_path, name="usual"))
     assert (usual.diameter, usual.second_scale) == (28.0, 1.0)
 
@@ -73,8 +73,8 @@ def test_a_fine_tuned_model_carries_over_what_its_bases_were_taught_on(tmp_path)
     published(tmp_path, name="first", pretrained=IMAGENET, sources=[source(title="one", licence="MIT")])
     published(tmp_path, name="second", start_from=str(tmp_path / "first.toml"), sources=[source(title="two")])
     third = published(tmp_path, name="third", start_from=str(tmp_path / "second.toml"), sources=[source(title="three")])
-    found = [(data["title"][:8], data["licence"][:7], data.get("base")) for data in third.data]
-    assert found == [
+    rows = [(data["title"][:8], data["licence"][:7], data.get("base")) for data in third.data]
+    assert rows == [
         ("three", "unknown", None),
         ("two", "unknown", "second 1"),
         ("one", "MIT", "first 1"),

@@ -29,7 +29,7 @@ def squares(*sides):
 
 def records(truth, *found):
     """What an Examiner says of an image, read in as many ways."""
-    return [count_image(each, truth) for each in found]
+    return [count_image(labels, truth) for labels in found]
 
 
 TRUE = squares(20, 20, 20, 20)
@@ -38,10 +38,10 @@ LARGE, FEWER, RIGHT = squares(22, 22, 22, 22), squares(20, 20, 20, 0), TRUE
 
 def test_a_models_own_way_comes_first_and_the_sizes_are_those_that_were_taught(base):
     card = replace(read_card(base), options={"diameter": 36.0, "region_merging": WEIGHTS})
-    found = ways(card)
-    assert found[0] == {"diameter": 36.0, "region_merging": WEIGHTS}
-    assert len(found) == len({str(way) for way in found}) == 20
-    assert all(card.smallest <= way["diameter"] <= card.largest for way in found)
+    every_way = ways(card)
+    assert every_way[0] == {"diameter": 36.0, "region_merging": WEIGHTS}
+    assert len(every_way) == len({str(way) for way in every_way}) == 20
+    assert all(card.smallest <= way["diameter"] <= card.largest for way in every_way)
     plain = ways(replace(card, options={"diameter": 60.0}))
     assert [way["diameter"] for way in plain] == [60.0, 30.0, 42.0] and "region_merging" not in plain[0]
 

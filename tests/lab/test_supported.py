@@ -28,8 +28,8 @@ def test_the_model_for_supports_finds_what_the_usual_one_does_not():
         done = drawn(seed)
         micrograph = Micrograph(done.grey, "drawn", f"{seed:064x}", Calibration.absent())
         for model, counts in hits.items():
-            found = segment(micrograph, AnalysisSettings.of("particles", model=model)).dense
-            counts += match(overlap_of(found, done.labels).iou, 0.5)
+            outlines = segment(micrograph, AnalysisSettings.of("particles", model=model)).dense
+            counts += match(overlap_of(outlines, done.labels).iou, 0.5)
     right, spurious, missed = hits["supported"]
     assert right / (right + missed) > 0.6 and right / (right + spurious) > 0.6, hits
     assert right > 1.5 * hits["particles"][0], hits
@@ -52,12 +52,12 @@ def test_a_card_may_say_when_an_image_is_taken_for_noise():
     """Many faint candidates beside a few sure ones: dropped all, or each by itself."""
     rows, columns = np.mgrid[:200, :200]
     maps, grey = np.zeros((2, 200, 200), np.uint8), np.full((200, 200), 60, np.uint8)
-    for place, value in [((20, 20), 250), *(((20 + 30 * r, 60 + 30 * c), 140) for r in range(5) for c in range(4))]:
-        distance = np.clip(1 - np.hypot(rows - place[0], columns - place[1]) / 8, 0, 1)
+    for centre, value in [((20, 20), 250), *(((20 + 30 * r, 60 + 30 * c), 140) for r in range(5) for c in range(4))]:
+        distance = np.clip(1 - np.hypot(rows - centre[0], columns - centre[1]) / 8, 0, 1)
         maps[0] = np.maximum(maps[0], (value * (distance > 0)).astype(np.uint8))
         maps[1] = np.maximum(maps[1], (value * distance).astype(np.uint8))
     weights = {"foreground": 1.0, "intercept": -1.5}
     usual = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights))
     assert usual.expected < EVEN and len(usual.confidence) == 1 and usual.dropped == 20
-    kept = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights, noise=0.0))
-    assert len(kept.confidence) == 21 and kept.dropped == 0
+    lenient = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights, noise=0.0))
+    assert len(lenient.confidence) == 21 and lenient.dropped == 0

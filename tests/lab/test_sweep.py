@@ -98,19 +98,19 @@ def test_a_bad_sweep_is_told_in_one_sentence(tmp_path, text, reason):
 
 def test_folds_and_seeds_are_averaged_and_counts_summed_over_folds():
     some = rows(("a", 0, 1, 0.5), ("a", 1, 1, 0.6), ("a", 0, 2, 0.7), ("a", 1, 2, np.nan))
-    ((setting, found),) = over_trainings(some, KNOWN)
-    assert setting == ("a",) and found["f1"][:2] == pytest.approx((0.6, 0.1))
-    assert found["count"][:2] == (20, 0)
-    ((_, found),) = over_trainings(some[:3], KNOWN)  # seed 2 is not through its folds
-    assert found["count"].value == 20 and np.isnan(found["count"].sd)
+    ((setting, summaries),) = over_trainings(some, KNOWN)
+    assert setting == ("a",) and summaries["f1"][:2] == pytest.approx((0.6, 0.1))
+    assert summaries["count"][:2] == (20, 0)
+    ((_, summaries),) = over_trainings(some[:3], KNOWN)  # seed 2 is not through its folds
+    assert summaries["count"].value == 20 and np.isnan(summaries["count"].sd)
 
 
 def test_gains_are_paired_by_fold_and_seed():
     some = rows(("a", 0, 1, 0.5), ("a", 1, 1, 0.9), ("b", 0, 1, 0.6), ("b", 1, 1, 1.0), ("b", 0, 2, 0.1))
-    told = gains(some)
-    assert [(row.fold, row.seed) for row in told] == [(0, 1), (1, 1)]
-    ((_, found),) = over_trainings(told, KNOWN)
-    assert found["f1"].value == pytest.approx(0.1) and found["f1"].sd == pytest.approx(0, abs=1e-9)
+    gained = gains(some)
+    assert [(row.fold, row.seed) for row in gained] == [(0, 1), (1, 1)]
+    ((_, summaries),) = over_trainings(gained, KNOWN)
+    assert summaries["f1"].value == pytest.approx(0.1) and summaries["f1"].sd == pytest.approx(0, abs=1e-9)
     assert gains(some[:2]) == []
 
 
@@ -170,9 +170,11 @@ def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
     assert json.loads(report.read_text())["data"]["images"] == 1
     assert read_recipe(report.parent.parent / "recipe.toml").weight_decay == 0
     assert not list((tmp_path / "out").rglob("checkpoint.pt"))
-    before, said = report.stat().st_mtime_ns, capsys.readouterr().out
-    assert "| Tiny | 0.1 | 1 |" in said and "Gain over “Tiny, 0”" in said
-    assert "1/2 Tiny, 0, seed 1: step 2/2" in said and re.search(r"2/2 Tiny, 0.1, seed 1: .*\(of all .* left\)", said)
+    before, output = report.stat().st_mtime_ns, capsys.readouterr().out
+    assert "| Tiny | 0.1 | 1 |" in output and "Gain over “Tiny, 0”" in output
+    assert "1/2 Tiny, 0, seed 1: step 2/2" in output and re.search(
+        r"2/2 Tiny, 0.1, seed 1: .*\(of all .* left\)", output
+    )
     call_command(*command)
     assert report.stat().st_mtime_ns == before and "step 2/2" not in capsys.readouterr().out
     (tmp_path / "tiny.toml").write_text(tomlkit.dumps({**recipe.model_dump(exclude_unset=True), "steps": 3}))

@@ -12,10 +12,12 @@ from segmentation.lab.training.synthesis.bodies import (
     FAMILIES,
     Form,
     _lowest,
+    dressed,
     ellipsoid,
     make_body,
     polyhedron,
     random_rotation,
+    relief_field,
     round_edges,
 )
 from segmentation.lab.training.synthesis.draw import draw_settings
@@ -27,7 +29,6 @@ from segmentation.lab.training.synthesis.noise import (
     smooth_field,
     warped,
 )
-from segmentation.lab.training.synthesis.relief import dressed, relief_field
 from segmentation.lab.training.synthesis.settings import every_setting, options
 from tests.examples.sample import BAR_ROWS, SHAPE, draw_sample, write_sample
 

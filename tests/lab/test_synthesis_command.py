@@ -23,16 +23,16 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "development"
 
 
 def synthesise(out, *arguments):
-    said = io.StringIO()
-    call_command("synthesise", "--n", "3", "--size", "96x64", "--out", str(out), *arguments, stdout=said)
-    return said.getvalue()
+    output = io.StringIO()
+    call_command("synthesise", "--n", "3", "--size", "96x64", "--out", str(out), *arguments, stdout=output)
+    return output.getvalue()
 
 
 def test_all_files_are_written_and_fit_one_another(tmp_path):
-    said = synthesise(
+    output = synthesise(
         tmp_path / "out", "--kind", "sem", "--diameter", "20", "--set", "annotation=none", "--set", "drift=0"
     )
-    assert "3 of 3" in said
+    assert "3 of 3" in output
     rows = list(csv.DictReader((tmp_path / "out" / "settings.csv").open()))
     assert len(rows) == 3 and set(every_setting()) < set(rows[0])
     for row in rows:
@@ -51,8 +51,8 @@ def test_real_micrographs_lie_beside_the_rendered_ones(tmp_path):
     (tmp_path / "mine").mkdir()
     for number in range(5):
         Image.new("L", (300, 200), 40 * number).save(tmp_path / "mine" / f"{number}.png")
-    said = synthesise(tmp_path / "out", "--beside", str(tmp_path / "mine"))
-    assert "beside.png" in said
+    output = synthesise(tmp_path / "out", "--beside", str(tmp_path / "mine"))
+    assert "beside.png" in output
     sheet = np.asarray(Image.open(tmp_path / "out" / "beside.png"))
     right = sheet[HEADING:, sheet.shape[1] // 2 + 6 :]
     assert sheet.shape[1] > sheet.shape[0] and set(np.unique(right)) == {0, 40, 80, 255}
@@ -112,10 +112,10 @@ def test_nothing_is_overwritten(tmp_path):
 
 
 def test_every_setting_is_listed_and_described():
-    said = io.StringIO()
-    call_command("synthesise", "--list", stdout=said)
+    output = io.StringIO()
+    call_command("synthesise", "--list", stdout=output)
     page = (DOCS / "synthesis.md").read_text(encoding="utf-8")
-    assert all(name in said.getvalue() for name in (*every_setting(), *FAMILIES))
+    assert all(name in output.getvalue() for name in (*every_setting(), *FAMILIES))
     assert all(family in page for family in FAMILIES)
     pictures = list((DOCS / "synthesis").glob("*.png"))
     assert pictures and all(file.stat().st_size < 600_000 and file.name in page for file in pictures)

@@ -87,7 +87,6 @@ def test_labels_may_have_other_numbers(toy, tmp_path):
     ("options", "sentence"),
     [
         (["--postprocess", "published"], "Brightness are scored without --postprocess: leave it out."),
-        (["--truth-through-postprocess"], "without --truth-through-postprocess"),
         (["--threshold", "0.4", "--flips"], "without --flips and --threshold"),
         (["--scale", "1"], "without --scale"),
         (["--polarity", "dark"], "without --polarity"),

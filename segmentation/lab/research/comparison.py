@@ -86,7 +86,9 @@ def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring
     definitions, first = scoring.definitions, ", ".join(rows[0].setting)
     of_classes = {figure for figures in scoring.by_class.values() for figure in figures}
     whole = [row._replace(figures={n: v for n, v in row.figures.items() if n not in of_classes}) for row in rows]
-    parts = [TELLS, _table(names, whole, definitions), *_gained(names, gains(whole), definitions, first)]
+    parts, gained = [TELLS, _table(names, whole, definitions)], gains(whole)
+    if gained:
+        parts += [GAIN.format(first=first), _table(names, gained, definitions, "+")]
     draw(out / "metrics.png", names, whole, definitions, along=min(1, len(names) - 1))
     if of_classes:
         names = ["class", *names]
@@ -96,7 +98,9 @@ def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring
         }
         every = [row for some in apart for row in some]
         parts += [_table(names, every, definitions)]
-        parts += _gained(names, [row for some in apart for row in gains(some)], definitions, first)
+        if gained:
+            gained_by_class = [row for some in apart for row in gains(some)]
+            parts += [GAIN.format(first=first), _table(names, gained_by_class, definitions, "+")]
         draw(out / "classes.png", names, every, definitions, along=0)
     write_whole(out / "table.md", ("\n\n".join(parts) + "\n").encode())
 
@@ -136,12 +140,6 @@ def by_class(rows: Sequence[Trained], name: str, figures: Sequence[str]) -> list
         )
         for row in rows
     ]
-
-
-def _gained(
-    names: Sequence[str], rows: Sequence[Trained], definitions: Mapping[str, Definition], first: str
-) -> list[str]:
-    return [GAIN.format(first=first), _table(names, rows, definitions, "+")] if rows else []
 
 
 def _table(names: Sequence[str], rows: Sequence[Trained], definitions: Mapping[str, Definition], sign: str = "") -> str:

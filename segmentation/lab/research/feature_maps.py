@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -20,6 +19,7 @@ from ...core.micrograph.types import GreyImage
 from ...core.network.cards import LAYERS
 from ...core.network.resample import resize
 from ...core.network.runtime import STRIDE
+from ..training.contract import Maps
 from ..training.files import write_picture
 
 KINDS: dict[str, Callable[[nn.Module], bool]] = {
@@ -36,7 +36,6 @@ WHOLE = 256  # px, longest side of a map where all of a layer are shown
 NONE = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
 STEPS = "(a convolution in steps of 2, no max-pool)"
 HALVED = "Convolutions in steps of 2, which halve the maps, as this network has no max-pools"
-Maps = NDArray[np.uint8]
 
 
 class UnknownLayer(ValueError):
@@ -107,9 +106,13 @@ def feature_maps(
                 strided = kind == LAYERS[1] and isinstance(module, nn.Conv2d)
                 title = f"{name} {STEPS}" if strided else name
                 hooks.append(module.register_forward_hook(lambda *call, noted=(kind, title): note(*noted, call[-1])))
+    picture = clip_outliers(pixels)
+    if picture.size > LARGEST:
+        picture = resize(picture, (LARGEST / picture.size) ** 0.5)
+    padded = np.pad(picture, [(0, -side % STRIDE) for side in picture.shape], mode="symmetric")
     try:
         with torch.inference_mode(), _Enlargements(partial(note, LAYERS[2])):
-            network.eval()(_as_input(pixels))
+            network.eval()(torch.from_numpy(padded)[None, None] * 2 - 1)
     finally:
         for hook in hooks:
             hook.remove()
@@ -135,22 +138,12 @@ class _Enlargements(TorchFunctionMode):
 def _layer(name: str, output: Tensor, most: int | None) -> Layer:
     channels, height, width = output.shape
     chosen = range(channels) if most is None else np.linspace(0, channels - 1, min(most, channels)).astype(int).tolist()
-    return Layer(name, (channels, height, width), np.stack([_grey(output[channel]) for channel in chosen]))
-
-
-def _grey(values: Tensor) -> Maps:
-    grey: NDArray[np.float32] = values.float().numpy()
-    low, high = np.percentile(grey, [1, 99])
-    return (255 * (grey - low) / max(float(high - low), 1e-9)).clip(0, 255).astype(np.uint8)
-
-
-def _as_input(pixels: GreyImage) -> Tensor:
-    """(1, 1, h, w) in -1..1: the whole image, reduced to LARGEST px, mirrored at its ends to multiples of STRIDE."""
-    picture = clip_outliers(pixels)
-    if picture.size > LARGEST:
-        picture = resize(picture, (LARGEST / picture.size) ** 0.5)
-    short = [(0, -side % STRIDE) for side in picture.shape]
-    return torch.from_numpy(np.pad(picture, short, mode="symmetric"))[None, None] * 2 - 1
+    maps = []
+    for channel in chosen:
+        grey = output[channel].float().numpy()
+        low, high = np.percentile(grey, [1, 99])
+        maps.append((255 * (grey - low) / max(float(high - low), 1e-9)).clip(0, 255).astype(np.uint8))
+    return Layer(name, (channels, height, width), np.stack(maps))
 
 
 def sheet(layers: list[Layer], empty: str, tile: int = TILE, most: int = MOST, abreast: int = 1) -> Image.Image:

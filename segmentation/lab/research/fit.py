@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ...core.network.cards import read_card
 from ...core.pace import time_left
 from ...core.truth import Pair
 from ..training import tasks
+from ..training.contract import Say
 from ..training.evaluation.predictions import Options, Predictor
 from ..training.evaluation.scores import Scorer
 from ..training.pretrained import maps_of
@@ -36,7 +37,7 @@ def fit_card(
     parts: Collection[str],
     title: str,
     rows: int | None = None,
-    say: Callable[[str], None] = print,
+    say: Say = print,
 ) -> Predictor:
     """Fit parts of the card in `file`, in the order of `Scoring.fits`, and write each into it; returns the new model.
 
@@ -65,7 +66,7 @@ def before_and_after(
     before: Predictor,
     after: Predictor,
     pairs: Sequence[Pair],
-    say: Callable[[str], None],
+    say: Say,
     what: str = "held out",
     rows: int | None = None,
 ) -> None:

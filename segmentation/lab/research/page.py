@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +24,11 @@ MOST_INSIDE = 6  # entries of a legend that find room between curves
 COLOURS, STROKES = (BLUE, ORANGE, GREEN, PINK, YELLOW, GREY), ("-", "--", ":")
 
 
-@dataclass(frozen=True)
-class ExampleImage:
-    """why: "best", "median" or "worst". image: its entry in the report. panels: as of `Scoring.panels`."""
+def page(report: Mapping[str, Any], scoring: Scoring, examples: Sequence[Mapping[str, Any]]) -> str:
+    """The page of a report (the dictionary that the JSON holds) with its pictures; parts without data are left out.
 
-    why: str
-    image: Mapping[str, Any]
-    panels: Sequence[Picture]
-
-
-def page(report: Mapping[str, Any], scoring: Scoring, examples: Sequence[ExampleImage]) -> str:
-    """The page of a report (the dictionary that the JSON holds) with its pictures; parts without data are left out."""
+    examples: images with `why` ("best", "median" or "worst"), `image` (its entry in the report) and `panels`.
+    """
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

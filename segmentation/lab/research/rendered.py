@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.errors import UserError
 from ...core.truth import IMAGE_KINDS, files_in, load_image
+from ..training.contract import Picture, Shape
 from ..training.data import eight_bits
 from ..training.sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
 from ..training.synthesis.draw import DIAMETERS
@@ -31,7 +31,7 @@ class Order:
     """count pictures of `shape` (H, W) px; picture k depends on `seed`, k and the rest, not on `count`."""
 
     count: int
-    shape: tuple[int, int] = (512, 512)
+    shape: Shape = (512, 512)
     seed: int = 0
     fixed: Mapping[str, Any] = field(default_factory=dict)
     diameters: tuple[float, float] = DIAMETERS
@@ -72,14 +72,14 @@ def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) 
     Image.fromarray(contact_sheet(thumbnails, columns=min(9, len(thumbnails)), side=240)).save(folder / "sheet.png")
 
 
-def real_ones(folder: Path) -> list[NDArray[np.uint8]]:
+def real_ones(folder: Path) -> list[Picture]:
     """Up to ON_SHEET grey pictures of a folder, evenly picked by name; raises BadDataset."""
     files = files_in(folder, IMAGE_KINDS)
     picked = np.linspace(0, len(files) - 1, min(len(files), ON_SHEET)).round().astype(int)
     return [eight_bits(load_image(files[number]).pixels) for number in picked]
 
 
-def write_beside(rendered: Path, real: list[NDArray[np.uint8]]) -> None:
+def write_beside(rendered: Path, real: list[Picture]) -> None:
     """Write beside.png into a folder of `write_pictures`: its pictures, and as many real ones next to them."""
     pictures = [np.asarray(Image.open(file)) for file in sorted((rendered / "images").iterdir())[: len(real)]]
     halves = {"Rendered": pictures, "Real": real[: len(pictures)]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ import tifffile
 from ...core.network.cards import ModelCard, check_weights
 from ...core.pace import time_left
 from ...core.truth import BadDataset, Pair
-from ..training.contract import Picture, Scoring
+from ..training.contract import Picture, Say, Scoring
 from ..training.evaluation.predictions import Options, Predictor
 from ..training.evaluation.scores import INTERVALS, Scorer, pooled
 from ..training.files import fingerprint, write_whole
-from .page import ExampleImage, page
+from .page import page
 
 LABELS = "labels"  # folder of the report with what was found, named as the truth is
-Say = Callable[[str], None]
+PICTURES = 2  # of the best, of the median and of the worst images
 
 
 def evaluate(
@@ -75,8 +75,12 @@ def evaluate(
         "images": images,
     }
     write_whole(out / "report.json", json.dumps(report, indent=1).encode())
-    chosen = _examples(pairs, images, scoring, options, out)
-    write_whole(out / "report.html", page(report, scoring, chosen).encode())
+    by_name, ranked = {pair.name: pair for pair in pairs}, scoring.ranked(images)
+    examples = []
+    for rank, why in choice(len(ranked), PICTURES).items():
+        panels = panels_of(by_name[ranked[rank]["name"]], out, scoring, options.rows)
+        examples.append({"why": why, "image": ranked[rank], "panels": panels})
+    write_whole(out / "report.html", page(report, scoring, examples).encode())
     return report
 
 
@@ -104,13 +108,3 @@ def panels_of(pair: Pair, report: Path, scoring: Scoring, rows: int | None = Non
     micrograph, truth = pair.load(rows)
     labels = tifffile.imread(report / LABELS / f"{pair.name}.tif").astype(np.int32)
     return scoring.panels(micrograph, labels, truth)
-
-
-def _examples(
-    pairs: Sequence[Pair], images: Sequence[dict[str, Any]], scoring: Scoring, options: Options, out: Path
-) -> list[ExampleImage]:
-    by_name, ranked = {pair.name: pair for pair in pairs}, scoring.ranked(images)
-    return [
-        ExampleImage(why, ranked[rank], panels_of(by_name[ranked[rank]["name"]], out, scoring, options.rows))
-        for rank, why in choice(len(ranked), options.pictures).items()
-    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
@@ -22,6 +22,7 @@ from ...core.pace import time_left
 from ...core.validation import Settings
 from ..training import tasks
 from ..training.check import check_sources
+from ..training.contract import Say
 from ..training.data import count_groups, held_out_pairs
 from ..training.evaluation.predictions import Options, Predictor
 from ..training.publish import trained_model
@@ -31,7 +32,6 @@ from ..training.train import refuse_another
 from .comparison import Trained, draw_images, write_tables
 from .report import choice, evaluate, panels_of
 
-Say = Callable[[str], None]
 ALL = "all"  # folds: as many as there are groups
 NAMED_APART = {"seed", "fold", "folds", "name"}
 
@@ -75,7 +75,7 @@ class Sweep(Settings):
         return self
 
 
-class Planned(NamedTuple):
+class PlannedTraining(NamedTuple):
     """One training. setting: what of it was varied, the variant's title first."""
 
     setting: tuple[str, ...]
@@ -96,12 +96,7 @@ def read_sweep(file: Path, recipe: Path | None = None) -> tuple[Sweep, TrainingR
     return sweep, read_recipe(recipe or file.parent / sweep.recipe)
 
 
-def names_of(sweep: Sweep) -> list[str]:
-    """What the parts of a setting are."""
-    return ["variant", *sweep.grid]
-
-
-def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planned]:
+def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[PlannedTraining]:
     """Every training, seed by seed and fold by fold so that whole rows are there early; raises BadRecipe, BadDataset.
 
     base: the recipe's paths are relative to it.
@@ -122,7 +117,7 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
                 common, {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **changes}, variant.title
             )
             words = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
-            yield Planned((variant.title, *words), one)
+            yield PlannedTraining((variant.title, *words), one)
 
 
 def changed(recipe: TrainingRecipe, changes: Mapping[str, Any], where: str) -> TrainingRecipe:
@@ -160,7 +155,7 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
         scoring = tasks.find(one.task).scoring(one.heads)
         names = dict.fromkeys([*(sweep.figures or scoring.printed), *itertools.chain(*scoring.by_class.values())])
         rows.append(Trained(setting, one.fold, one.seed, {name: figures[name] for name in names}))
-        write_tables(names_of(sweep), rows, scoring, out)
+        write_tables(["variant", *sweep.grid], rows, scoring, out)
         time_note = time_left(began, sum(new[:number]), sum(new)).replace(",", "")
     _draw_images(
         [one for one in every if (one.recipe.fold, one.recipe.seed) == (rows[0].fold, rows[0].seed)], out, base
@@ -168,7 +163,7 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     return rows
 
 
-def _draw_images(trainings: Sequence[Planned], out: Path, base: Path) -> None:
+def _draw_images(trainings: Sequence[PlannedTraining], out: Path, base: Path) -> None:
     """images.png: the best, the median and the worst image of the first training under every training of its fold and
     seed, where all have held them out."""
     reports = [json.loads(_report(out, one.recipe).read_text()) for one in trainings]

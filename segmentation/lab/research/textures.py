@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.databar import data_bar
@@ -16,9 +14,9 @@ from ...core.micrograph.kinds import SUFFIXES
 from ...core.micrograph.reader import read
 from ...core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, features, known_textures
 from ...core.truth import BadDataset
+from ..training.contract import Floats, Say
 from ..training.settings import keep_apart
 
-Floats = NDArray[np.float64]
 MANY = 100  # images from which on a covariance is estimated, not variances alone
 # Users crop. A part of 2 is the middle half of both sides. Crops of the other models' images are not learnt: they
 # would make ten of 366 halves of EMPS look like gamma prime, and half the images of `supported` like `particles`.
@@ -27,7 +25,7 @@ CROPPED = {"bubbles", "coatings", "grain-boundaries", "superalloy", "uhcs-steel"
 FLOOR = 0.05  # of the variance of all images together: what is added to each variance, as few images spread too little
 
 
-def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
+def fit(folders: Mapping[str, Path], say: Say) -> None:
     """Write FILE for these folders of images by model, and say how left-out images would be taken.
 
     Models in FILE without a folder stay as they are, and then also the scale that all share. Raises BadDataset where a
@@ -44,7 +42,17 @@ def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
     models = before | {model: _fitted(model, values) for model, values in scaled.items()}
     for model, scaled_textures in scaled.items():
         say(_left_out(model, scaled_textures, models))
-    entries = [_entry(entry) for entry in models.values()]
+    entries = []
+    for entry in models.values():
+        covariance = [_rounded(row) for row in np.atleast_2d(entry.covariance)]
+        entries.append(
+            {
+                "model": entry.model,
+                "images": entry.images,
+                "centre": _rounded(entry.centre),
+                "covariance": covariance if entry.covariance.ndim == 2 else covariance[0],
+            }
+        )
     content = {"middle": _rounded(middle), "spread": _rounded(spread), "models": entries}
     FILE.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
     known_textures.cache_clear()
@@ -84,16 +92,6 @@ def _left_out(model: str, images: Floats, models: Mapping[str, Textures]) -> str
         right += rest.likelihood(image) > best + CLEARLY
         far += rest.distance(image) > UNFAMILIAR
     return f"{model}: {len(images)} images; clearly its own {right}, clearly another's {others}, unfamiliar {far}"
-
-
-def _entry(textures: Textures) -> dict[str, Any]:
-    covariance = [_rounded(row) for row in np.atleast_2d(textures.covariance)]
-    return {
-        "model": textures.model,
-        "images": textures.images,
-        "centre": _rounded(textures.centre),
-        "covariance": covariance if textures.covariance.ndim == 2 else covariance[0],
-    }
 
 
 def _rounded(values: Floats) -> list[float]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...core.label_images import read_numbers
 from ...core.pace import followed
 from ...core.truth import BadDataset, Pair
+from ..training.contract import Say
 from ..training.data import Labelled, eight_bits
 from ..training.files import write_picture
 
@@ -34,7 +35,7 @@ def blocks(picture: NDArray[np.generic], side: int) -> Iterator[tuple[str, NDArr
 
 
 def write_tiles(
-    pairs: list[Pair], out: Path, side: int, *, variants: bool = False, say: Callable[[str], None] = lambda line: None
+    pairs: list[Pair], out: Path, side: int, *, variants: bool = False, say: Say = lambda line: None
 ) -> int:
     """Write `out/images` and `out/labels` of 8-bit PNGs, labels with the numbers of their files; returns the number.
 
@@ -58,20 +59,16 @@ def write_tiles(
     return count
 
 
-def _free(labels: NDArray[np.int32], side: int) -> NDArray[np.int64]:
-    """(n, 2) top left corners, on a grid of `side`, of the squares that hold no particle."""
-    tall, wide = (range(0, n - side + 1, side) for n in labels.shape)
-    empty = [(r, c) for r in tall for c in wide if not labels[r : r + side, c : c + side].any()]
-    return np.array(empty, np.int64).reshape(-1, 2)
-
-
 def write_squares(pairs: Sequence[Labelled], folder: Path, side: int, count: int) -> int:
     """Write up to `count` squares of `side` px without a labelled pixel, one of each micrograph at first, into
     `folder/images`; returns how many. Raises BadDataset when there is none, OSError."""
-    rng, written = np.random.default_rng(0), 0
-    places = [rng.permutation(_free(pair.labels, side)) for pair in pairs]
+    rng, written, corners_by_pair = np.random.default_rng(0), 0, []
+    for labels in (pair.labels for pair in pairs):
+        tall, wide = (range(0, n - side + 1, side) for n in labels.shape)
+        empty = [(r, c) for r in tall for c in wide if not labels[r : r + side, c : c + side].any()]
+        corners_by_pair.append(rng.permutation(np.array(empty, np.int64).reshape(-1, 2)))
     for turn in range(count):
-        for pair, corners in zip(pairs, places, strict=True):
+        for pair, corners in zip(pairs, corners_by_pair, strict=True):
             if written < count and turn < len(corners):
                 row, column = corners[turn].tolist()
                 square = np.ascontiguousarray(pair.grey[row : row + side, column : column + side])

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft, ndimage
 
+from .contract import Labels, Mask, Picture
 from .instances.targets import boundary
 
 SIDE = 512  # px
@@ -33,7 +33,7 @@ class Agreement:
     moved: tuple[int, int] = (0, 0)
 
 
-def agreement(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Agreement | None:
+def agreement(grey: Picture, labels: Labels) -> Agreement | None:
     """How well outlines follow the edges of (H, W) grey; None without outlines or edges."""
     small_labels = reduced(labels)
     size = small_labels.shape[1], small_labels.shape[0]
@@ -59,7 +59,7 @@ def agreement(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Agreement |
     return Agreement(here, (round(right * factor), round(down * factor)))
 
 
-def has_shape_of_gaps(labels: NDArray[np.int32]) -> bool:
+def has_shape_of_gaps(labels: Labels) -> bool:
     """Whether the labels have the tips of gaps between particles, and the background is round as particles are.
 
     A tip is a part of a class that no disc of TIP (or NECK) px inside the class covers. The tips of the labels must
@@ -77,7 +77,7 @@ def has_shape_of_gaps(labels: NDArray[np.int32]) -> bool:
     return inner - outer > TIPS * length
 
 
-def _tips(mask: NDArray[np.bool_], radius: float) -> int:
+def _tips(mask: Mask, radius: float) -> int:
     """How many pixels of a mask no disc of that radius inside it covers; it goes on beyond the frame."""
     padded = np.pad(mask, round(radius) + 1, mode="edge")
     centres = ndimage.distance_transform_edt(padded) > radius
@@ -87,7 +87,7 @@ def _tips(mask: NDArray[np.bool_], radius: float) -> int:
     return int((padded & ~covered).sum())
 
 
-def reduced(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+def reduced(labels: Labels) -> Labels:
     """Labels with a longest side of SIDE px at most, by nearest pixel."""
     scale = min(1.0, SIDE / max(labels.shape))
     rows, columns = (((np.arange(max(1, round(n * scale))) + 0.5) / scale).astype(int) for n in labels.shape)

@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from .contract import Field, Labels, Picture, Rng
 from .settings import Augmentation
 
-Sample = tuple[NDArray[np.uint8], NDArray[np.int32]]
-Picture = NDArray[np.float32]
+Sample = tuple[Picture, Labels]
 
 
-def augment(
-    grey: NDArray[np.uint8], labels: NDArray[np.int32], rng: np.random.Generator, how: Augmentation | None = None
-) -> Sample:
+def augment(grey: Picture, labels: Labels, rng: Rng, how: Augmentation | None = None) -> Sample:
     """Dihedral flips, and changes of exposure, focus, noise and the rest of `how`; grey (S, S) uint8."""
     how = how or Augmentation()
     if how.flips:
@@ -33,14 +31,14 @@ def augment(
     return changed, np.ascontiguousarray(labels)
 
 
-def turned_or_mirrored(rng: np.random.Generator, *pictures: NDArray) -> list[NDArray]:
+def turned_or_mirrored(rng: Rng, *pictures: NDArray) -> list[NDArray]:
     """The pictures in one of the eight turned and mirrored positions, all in the same."""
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
     turned = [np.rot90(picture, turns) for picture in pictures]
     return [picture[:, ::-1] for picture in turned] if mirror else turned
 
 
-def _exposed(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:
+def _exposed(picture: Field, how: Augmentation, rng: Rng) -> Field:
     if rng.random() < how.exposure:
         picture = picture ** np.float32(np.exp(rng.normal(0, how.exposure_spread)))
     if rng.random() < how.focus:
@@ -56,7 +54,7 @@ def _exposed(picture: Picture, how: Augmentation, rng: np.random.Generator) -> P
     return picture
 
 
-def _bent(grey: NDArray[np.uint8], labels: NDArray[np.int32], reach: float, rng: np.random.Generator) -> Sample:
+def _bent(grey: Picture, labels: Labels, reach: float, rng: Rng) -> Sample:
     """Both moved by one smooth random field of about `reach` px (Simard et al., ICDAR 2003)."""
     shifts = [ndimage.gaussian_filter(rng.normal(0, 1, grey.shape), 16, mode="reflect") for _ in range(2)]
     places = [

@@ -70,11 +70,18 @@ def mean_of(base: ModelCard, tuned: ModelCard, share: float, folder: Path) -> Mo
 
 def choose(scoring: Scoring, held: Mapping[float, Sequence[Any]], measured: Sequence[OwnData]) -> float:
     """The share by RULE. held: of each share the records of the same held-out images."""
-    kept = {share: sum(kind.after[share] for kind in measured) for share in SHARES}
+    on_own_data = {share: sum(kind.after[share] for kind in measured) for share in SHARES}
     least = FLOOR * sum(kind.before for kind in measured)
     # Where pictures are read otherwise than by the base model, even its own weights may keep less than FLOOR.
-    keeping = [share for share in SHARES if kept[share] >= least] or SHARES
-    return max(keeping, key=lambda share: _worth(scoring, held[share]) + kept[share] / max(len(measured), 1))
+    keeping = [share for share in SHARES if on_own_data[share] >= least] or SHARES
+
+    def worth(share: float) -> float:
+        figures = summarise(scoring, held[share], nm=False, groups=[""] * len(held[share]))  # one group: no intervals
+        score, error = figures[scoring.tracked.score].value, figures[scoring.compared[0]].value
+        reached = (score or 0.0) - PER_PERCENT * abs(100.0 if error is None else error)
+        return reached + on_own_data[share] / max(len(measured), 1)
+
+    return max(keeping, key=worth)
 
 
 def described(base: ModelCard, share: float, forgetting: Sequence[Kept], worse: Sequence[str]) -> Share:
@@ -93,9 +100,3 @@ def described(base: ModelCard, share: float, forgetting: Sequence[Kept], worse: 
         listed = kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"
         sentence += f" {base.title} stays the better choice for pictures like {listed}."
     return Share(share=share, keeps=keeps, sentence=sentence)
-
-
-def _worth(scoring: Scoring, records: Sequence[Any]) -> float:
-    figures = summarise(scoring, records, nm=False, groups=[""] * len(records))  # one group: no intervals
-    score, error = figures[scoring.tracked.score].value, figures[scoring.compared[0]].value
-    return (score or 0.0) - PER_PERCENT * abs(100.0 if error is None else error)

@@ -6,33 +6,29 @@ Scored are IoU, Dice and boundary F1 of each class, and the error of its fractio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
 from ...core.network.likeness import describe, learn
-from ...core.report.picture import COLOURS, sampled
-from .contract import Definition, Floats, Labels, Maps, Picture, Scoring, Tracked, defined, table_beside
+from ...core.report.picture import COLOURS
+from .contract import Definition, Field, Floats, Labels, Maps, Picture, Scoring, Tracked, defined, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor, padded
 from .evaluation.scores import against_threshold, finite_or_none, near, pixel_sweep, share
+from .sheets import STRENGTH, as_panels, in_colour
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .data import Labelled
 
-LONGEST = 640  # px of a panel's longest side
 LIKELIEST = (
     "Each pixel goes to its likeliest class, so that no threshold is chosen; the curves tell what its probability alone"
     " would take."
 )
-STRENGTH = 0.6
 RIGHT, WRONG = (0, 158, 115), (213, 94, 0)
 TOLERANCE = 2  # px by which outlines may differ in the boundary F1
 # (C, C + 1 + 4): labelled pixels by their true class and the class that was found, none being the last; then pixels of
@@ -40,7 +36,7 @@ TOLERANCE = 2  # px by which outlines may differ in the boundary F1
 Confusion = Floats
 
 
-def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
+def targets(labels: Labels, channels: Sequence[str]) -> Field:
     """(channels + 1, H, W) float32 of labels (H, W), 1 for the first channel: a map for each, then 1 where labelled."""
     numbers = np.arange(1, len(channels) + 1, dtype=np.int32)[:, None, None]
     return np.concatenate([labels == numbers, (labels > 0)[None]]).astype(np.float32)
@@ -111,7 +107,7 @@ class ClassExaminer:
         pooled = metrics(self.classes, images, np.ones((1, len(images))))
         return {
             "thresholds": against_threshold(self.sweeps, dict(zip(self.classes, self.classes, strict=True)), LIKELIEST),
-            "spread": {name: _spread(_by_group(values, groups)) for name, values in figures.items()},
+            "spread": {name: _spread(values, groups) for name, values in figures.items()},
             "confusion": {
                 "classes": self.classes,
                 "shares": [[finite_or_none(cell) for cell in row] for row in share(whole, whole.sum(1, keepdims=True))],
@@ -123,15 +119,10 @@ class ClassExaminer:
         }
 
 
-def _by_group(values: Floats, groups: Sequence[str]) -> Floats:
-    """(groups,): the mean of the values (n,) of each group's images that have one; NaN where none has."""
-    by_group = [values[[name == group for name in groups]] for group in dict.fromkeys(groups)]
-    return np.array([finite.mean() if len(finite := some[np.isfinite(some)]) else np.nan for some in by_group])
-
-
-def _spread(values: Floats) -> dict[str, float | None]:
-    """Mean, sample standard deviation, least and greatest of the figures that there are."""
-    finite = values[np.isfinite(values)]
+def _spread(values: Floats, groups: Sequence[str]) -> dict[str, float | None]:
+    """Mean, sample standard deviation, least and greatest of the groups' means of the values (n,) that there are."""
+    by_group = [values[[name == group for name in groups] & np.isfinite(values)] for group in dict.fromkeys(groups)]
+    finite = np.array([some.mean() for some in by_group if len(some)])
     if not len(finite):
         return dict.fromkeys(("mean", "sd", "min", "max"))
     sd = float(finite.std(ddof=1)) if len(finite) > 1 else None
@@ -144,20 +135,14 @@ def confusion(predicted: Labels, truth: Labels, count: int) -> Confusion:
     columns = np.where(predicted[labelled] > 0, predicted[labelled] - 1, count)
     places = (truth[labelled] - 1) * (count + 1) + columns
     pixels = np.bincount(places, minlength=count * (count + 1)).reshape(count, count + 1).astype(float)
-    rims = [_near(_rim(predicted == kind, labelled), _rim(truth == kind, labelled)) for kind in range(1, count + 1)]
+    rims = []  # pixels of a class that share a side with another class; unlabelled pixels do not count
+    for kind in range(1, count + 1):
+        insides = (side == kind for side in (predicted, truth))
+        ours, theirs = (
+            inside & ~ndimage.binary_erosion(inside | ~labelled, border_value=1) & labelled for inside in insides
+        )
+        rims.append([ours.sum(), near(ours, theirs, TOLERANCE), theirs.sum(), near(theirs, ours, TOLERANCE)])
     return np.concatenate([pixels, np.array(rims, float)], axis=1)
-
-
-def _rim(inside: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels of a class that share a side with another class; unlabelled pixels do not count."""
-    rim: NDArray[np.bool_] = inside & ~ndimage.binary_erosion(inside | ~labelled, border_value=1) & labelled
-    return rim
-
-
-def _near(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Pixels of one rim, those within TOLERANCE px of the other, and the same the other way round."""
-    ours, theirs = near(predicted, truth, TOLERANCE), near(truth, predicted, TOLERANCE)
-    return int(predicted.sum()), ours, int(truth.sum()), theirs
 
 
 def definitions(classes: Sequence[str]) -> dict[str, Definition]:
@@ -224,21 +209,15 @@ def panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Pic
 
     predicted, truth: (R, W) classes of the image's first R rows; only those are shown.
     """
-    grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
-    shape = grey.shape[0], grey.shape[1]
-    true, ours = sampled(truth, shape), sampled(predicted, shape)
+    grey, ours, true = as_panels(micrograph, predicted, truth)
     judged = np.where(true == ours, 1, 2) * (true > 0)
-    every = np.array([RIGHT, WRONG], np.uint8)
-    return [
-        np.repeat(grey[..., None], 3, axis=2),
-        *(coloured(grey, of) for of in (true, ours)),
-        coloured(grey, judged, every),
-    ]
+    colours = np.array([RIGHT, WRONG], np.uint8)
+    return [in_colour(grey), coloured(grey, true), coloured(grey, ours), coloured(grey, judged, colours)]
 
 
 def coloured(grey: Picture, classes: Labels, colours: Picture = COLOURS) -> Picture:
     """The picture (h, w) with each class 1, 2, ... in its own colour, 0 in none: (h, w, 3) uint8."""
-    shade = np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    shade = in_colour(grey).astype(np.float32)
     colour = colours[(classes - 1) % len(colours)]
     mixed = STRENGTH * colour + (1 - STRENGTH) * shade
     return np.where((classes > 0)[..., None], mixed, shade).round().astype(np.uint8)

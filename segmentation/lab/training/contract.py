@@ -1,4 +1,5 @@
-"""What a task says of itself where networks are taught and scored; `core.tasks` says the rest."""
+"""What a task says of itself where networks are taught and scored, and what arrays are called; `core.tasks` says the
+rest."""
 
 from __future__ import annotations
 
@@ -29,7 +30,12 @@ STORED = (
 Labels = NDArray[np.int32]
 Maps = NDArray[np.uint8]
 Floats = Annotated[NDArray[np.float64], *STORED]
+Field = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 Picture = NDArray[np.uint8]
+Rng = np.random.Generator
+Say = Callable[[str], None]
+Shape = tuple[int, int]  # rows and columns
 
 
 class Definition(NamedTuple):
@@ -103,7 +109,7 @@ class Fitted(NamedTuple):
     summary: str
 
 
-Fit = Callable[["Predictor", Sequence["Pair"], "Options", Callable[[str], None]], Fitted]
+Fit = Callable[["Predictor", Sequence["Pair"], "Options", Say], Fitted]
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.types import GreyImage
 from ...core.truth import BadDataset, Pair, find_pairs, groups_in
 from .augmentation import Sample, augment
+from .contract import Field, Labels, Picture, Rng
 from .instances.targets import near_contacts
 from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, keep_apart, number_of_classes
 from .synthesis.draw import DIAMETERS
@@ -30,7 +30,7 @@ ZOOM = (0.8, 1.25)  # small changes of scale
 
 
 class Source(Protocol):
-    def draw(self, crop: int, rng: np.random.Generator) -> Sample: ...
+    def draw(self, crop: int, rng: Rng) -> Sample: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ class Labelled:
     """
 
     pair: Pair
-    grey: NDArray[np.uint8]
-    labels: NDArray[np.int32]
+    grey: Picture
+    labels: Labels
     diameter: float
     dark: bool = False
 
@@ -53,7 +53,7 @@ class Labelled:
         return bool(self.labels.any())
 
 
-def are_dark(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> bool:
+def are_dark(grey: Picture, labels: Labels) -> bool:
     """Whether the particles are darker than what surrounds them."""
     inside = labels > 0
     return bool(inside.any() and not inside.all() and grey[inside].mean() < grey[~inside].mean())
@@ -108,22 +108,18 @@ def load(pair: Pair) -> Labelled:
     return Labelled(pair, 255 - grey if dark else grey, pieces, diameter, dark)
 
 
-def as_seen(pixels: GreyImage) -> NDArray[np.uint8]:
+def as_seen(pixels: GreyImage) -> Picture:
     """(H, W) uint8: the whole picture with its contrast clipped, as an analysis shows it to a network."""
     return np.rint(255 * clip_outliers(pixels)).astype(np.uint8)
 
 
-def eight_bits(pixels: GreyImage) -> NDArray[np.uint8]:
+def eight_bits(pixels: GreyImage) -> Picture:
     """(H, W) uint8: the picture itself where it has eight bits, else as it is seen."""
     return pixels if pixels.dtype == np.uint8 else as_seen(pixels)
 
 
-def is_held_out(group: str, fraction: float, fold: int = 0) -> bool:
-    """Whether a group belongs to the validation part: by a hash of its name, so a group never straddles."""
-    return _draw(group, fold) < fraction
-
-
 def _draw(group: str, fold: int) -> float:
+    """A number in 0..1 by a hash of the name, so that a group never straddles."""
     return int.from_bytes(hashlib.sha256(f"{fold}:{group}".encode()).digest()[:4], "big") / 2**32
 
 
@@ -138,7 +134,7 @@ def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, fol
     if fraction == 0 or len(everything) < 2:
         return set()
     by_draw = sorted(everything, key=lambda group: _draw(group, fold))
-    count = sum(is_held_out(group, fraction, fold) for group in everything)
+    count = sum(_draw(group, fold) < fraction for group in everything)
     return set(by_draw[: min(max(1, count), len(by_draw) - 1)])
 
 
@@ -149,7 +145,7 @@ class FolderSource:
     def __init__(self, pairs: Sequence[Labelled], sizes: Sequence[float] = SIZES, scale: float = 1.0) -> None:
         self.pairs, self.sizes, self.scale = [p for p in pairs if p.taught], tuple(sizes), scale
 
-    def draw(self, crop: int, rng: np.random.Generator) -> Sample:
+    def draw(self, crop: int, rng: Rng) -> Sample:
         pair = self.pairs[int(rng.integers(len(self.pairs)))]
         classes = bool(pair.pair.classes)
         zoom = np.exp(rng.uniform(*np.log(ZOOM if classes else self.sizes))) * (self.scale if classes else 1.0)
@@ -159,21 +155,19 @@ class FolderSource:
         return resample(*_cut(pair.grey, pair.labels, side, rng), crop, classes=classes)
 
 
+@dataclass(eq=False)
 class RenderedSource:
     """A stock of rendered pictures, made once a cycle and drawn from with small changes of scale."""
 
-    def __init__(
-        self,
-        count: int,
-        side: int,
-        seed: int,
-        blank: float = 0.05,
-        fixed: Mapping[str, Any] | None = None,
-        diameters: tuple[float, float] = DIAMETERS,
-        cycle: int = 0,
-    ) -> None:
-        self.count, self.side, self.seed, self.blank = count, side, seed, blank
-        self.fixed, self.diameters = fixed, diameters
+    count: int
+    side: int
+    seed: int
+    blank: float = 0.05
+    fixed: Mapping[str, Any] | None = None
+    diameters: tuple[float, float] = DIAMETERS
+    cycle: InitVar[int] = 0
+
+    def __post_init__(self, cycle: int) -> None:
         self.renew(cycle)
 
     def renew(self, cycle: int) -> None:
@@ -188,13 +182,13 @@ class RenderedSource:
                 grey, labels = render(shape, rng, fixed=self.fixed, diameters=self.diameters)
             self.stock.append((as_seen(grey), labels))
 
-    def draw(self, crop: int, rng: np.random.Generator) -> Sample:
+    def draw(self, crop: int, rng: Rng) -> Sample:
         grey, labels = self.stock[int(rng.integers(len(self.stock)))]
         side = min(grey.shape[0], round(crop * rng.uniform(*ZOOM)))
         return resample(*_cut(grey, labels, side, rng), crop)
 
 
-def _cut(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, rng: np.random.Generator) -> Sample:
+def _cut(grey: Picture, labels: Labels, side: int, rng: Rng) -> Sample:
     """A random square of `side` px, mirrored at the frame where the picture is smaller."""
     short = [max(0, side - n) for n in grey.shape]
     if any(short):
@@ -205,7 +199,7 @@ def _cut(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, rng: np.
     return grey[window], labels[window]
 
 
-def resample(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, *, classes: bool = False) -> Sample:
+def resample(grey: Picture, labels: Labels, side: int, *, classes: bool = False) -> Sample:
     """Both resampled to `side` x `side` px: grey by area averaging or interpolation, labels by nearest pixel.
 
     Each piece of an object that falls to pieces is an object then; not of a class.
@@ -219,6 +213,7 @@ def resample(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, *, c
     return small, parted(labels[np.ix_(index, index)])
 
 
+@dataclass(eq=False)
 class Crops:
     """(1, S, S) inputs and (T, S, S) targets, which `targets` makes of labels (S, S).
 
@@ -226,25 +221,20 @@ class Crops:
     the number of processes that prepare samples.
     """
 
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        weights: Sequence[float],
-        crop: int,
-        seed: int,
-        *,
-        targets: Callable[[NDArray[np.int32]], NDArray[np.float32]],
-        augmentation: Augmentation | None = None,
-        densest: int = 1,
-    ) -> None:
-        self.sources, self.crop, self.seed, self.densest = list(sources), crop, seed, densest
-        self.chances = np.asarray(weights, float) / np.sum(weights)
-        self.augmentation, self.targets = augmentation or Augmentation(), targets
+    sources: Sequence[Source]
+    weights: Sequence[float]
+    crop: int
+    seed: int
+    _: KW_ONLY
+    targets: Callable[[Labels], Field]
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    densest: int = 1
 
     def labelled(self, number: int) -> Sample:
         """The n-th crop, (S, S) uint8, with its labels, (S, S) int32."""
         rng = np.random.default_rng((self.seed, number))
-        source = self.sources[int(rng.choice(len(self.sources), p=self.chances))]
+        chances = np.asarray(self.weights, float) / np.sum(self.weights)
+        source = self.sources[int(rng.choice(len(self.sources), p=chances))]
         drawn = [source.draw(self.crop, rng) for _ in range(self.densest)]
         densest = max(drawn, key=lambda sample: near_contacts(sample[1]).sum()) if self.densest > 1 else drawn[0]
         return augment(*densest, rng, self.augmentation)
@@ -252,7 +242,7 @@ class Crops:
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         return self.tensors(*self.labelled(number))
 
-    def tensors(self, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> tuple[Tensor, Tensor]:
+    def tensors(self, grey: Picture, labels: Labels) -> tuple[Tensor, Tensor]:
         """A labelled crop as a network and its loss take it."""
         import torch
 
@@ -263,10 +253,10 @@ class Crops:
 class Sources:
     """What to draw from, each list with its weights."""
 
-    training: list[Source]
-    validation: list[Source]
-    weights: list[float]
-    validation_weights: list[float]
+    training: list[Source] = field(default_factory=list)
+    validation: list[Source] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    validation_weights: list[float] = field(default_factory=list)
 
 
 def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
@@ -276,10 +266,15 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     BadRecipe for data that are for evaluation only.
     """
     folders = iter(parted(recipe, base))
-    result = Sources([], [], [], [])
+    result = Sources()
     for number, entry in enumerate(recipe.sources):
         if isinstance(entry, RenderedEntry):
-            parts: Sequence[Source] = _rendered(entry, recipe, number, cycle)
+            side, few = recipe.crop + recipe.crop // 4, max(8, entry.count // 25)
+            how = entry.blank, entry.settings, (entry.diameters[0], entry.diameters[1])
+            parts: Sequence[Source] = (
+                RenderedSource(entry.count, side, recipe.seed + number, *how, cycle),
+                RenderedSource(few, side, recipe.seed + 1000 + number, *how),
+            )
         else:
             sides = next(folders)
             parts = [FolderSource(pairs, recipe.sizes, recipe.options.get("scale", 1.0)) for pairs in sides]
@@ -296,17 +291,6 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
             'a folder needs images of two groups at least, or a source of its own with use = "validation".'
         )
     return result
-
-
-def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int, cycle: int) -> tuple[Source, Source]:
-    side = recipe.crop + recipe.crop // 4
-    few = max(8, entry.count // 25)
-    seeds = recipe.seed + number, recipe.seed + 1000 + number
-    diameters = entry.diameters[0], entry.diameters[1]
-    return (
-        RenderedSource(entry.count, side, seeds[0], entry.blank, entry.settings, diameters, cycle),
-        RenderedSource(few, side, seeds[1], entry.blank, entry.settings, diameters),
-    )
 
 
 def taught(recipe: TrainingRecipe, base: Path) -> list[Labelled]:

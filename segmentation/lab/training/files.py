@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import TypeAdapter
 
+from .contract import Picture
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -81,7 +83,7 @@ def write_whole(file: Path, content: bytes | memoryview) -> None:
         raise CannotWrite(f"{file} cannot be written ({error.strerror or error}); earlier files are kept.") from error
 
 
-def write_picture(file: Path, picture: Image.Image | Figure | NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+def write_picture(file: Path, picture: Image.Image | Figure | Picture | NDArray[np.uint16]) -> None:
     """A PNG, written as `write_whole` does."""
     content = io.BytesIO()
     if isinstance(picture, np.ndarray):

@@ -9,35 +9,27 @@ of their sizes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
-from ...core.report.picture import sampled
 from .classes import learnt, sigmoid
-from .contract import Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring, Tracked, defined, table_beside
+from .contract import Field, Floats, Labels, LearningTask, Mask, Picture, Scoring, Tracked, defined, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import OF_PIXELS, against_threshold, fit_threshold, pixel_sweep, precision_recall_f1, share
+from .sheets import as_panels, in_colour
 
-LONGEST = 640  # px of a panel's longest side
 BINS = 20
 VALUES = 8  # of 256 values in a bin of their histogram
 PIXELS = {"pixels": "pixels"}
 LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94, 0)}
 
 
-def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
+def targets(labels: Labels, channels: Sequence[str]) -> Field:
     """(channels, H, W) float32 of labels (H, W), 1 for the first channel: a map of 0 and 1 for each."""
     return np.stack([labels == number for number in range(1, len(channels) + 1)]).astype(np.float32)
-
-
-def preview_of(maps: Maps) -> Labels:
-    """(H, W) int32: 1 where the first map is at least a half."""
-    return (maps[0] >= 128).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +59,19 @@ class MaskScoring:
     """
 
     things: str
-    counting: Callable[[Labels], NDArray[np.bool_]]
+    counting: Callable[[Labels], Mask]
     size: Callable[[Labels], Floats]
     measure: str = "diameter"
     between: bool = False
 
     def of(self, names: Sequence[str]) -> Scoring:
         """The contract's scoring, whatever the map is called."""
+        words = {"things": self.things, "Things": self.things.capitalize(), "size": self.measure, "bins": BINS}
         return Scoring(
             examine=lambda predictor, options: MaskExaminer(self, predictor, options),
             metrics=metrics,
             quantity_errors=size_errors,
-            definitions=self.definitions(),
+            definitions=defined(table_beside(__file__), **words),
             panels=self.panels,
             legend=LEGEND,
             printed=(
@@ -91,20 +84,13 @@ class MaskScoring:
             fits={"threshold": lambda *arguments: fit_threshold(self.of(names), *arguments)},
         )
 
-    def definitions(self) -> dict[str, Definition]:
-        words = {"things": self.things, "Things": self.things.capitalize(), "size": self.measure, "bins": BINS}
-        return defined(table_beside(__file__), **words)
-
     def panels(self, micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Picture]:
         """(h, w, 3) uint8 pictures: the image, the annotation, the result, and the errors.
 
         predicted: (R, W) labels of objects, truth: the mask, of the image's first R rows.
         """
-        grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
-        shape = grey.shape[0], grey.shape[1]
-        true = sampled(truth, shape) > 0
-        ours = (sampled(predicted, shape) > 0) != self.between
-        plain = np.repeat(grey[..., None], 3, axis=2)
+        grey, objects, annotated = as_panels(micrograph, predicted, truth)
+        true, ours, plain = annotated > 0, (objects > 0) != self.between, in_colour(grey)
         judged = (0.45 * plain).astype(np.uint8)
         for colour, where in zip(LEGEND.values(), (true & ours, ours & ~true, true & ~ours), strict=True):
             judged[where] = colour
@@ -208,7 +194,7 @@ def equal_circles(labels: Labels) -> Floats:
     return np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi)
 
 
-def every_one(labels: Labels) -> NDArray[np.bool_]:
+def every_one(labels: Labels) -> Mask:
     return np.ones(int(labels.max(initial=0)), bool)
 
 
@@ -221,7 +207,7 @@ def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask
         targets=targets,
         loss="masks",
         activation=sigmoid,
-        preview=preview_of,
+        preview=lambda maps: (maps[0] >= 128).astype(np.int32),
         scoring=scoring.of,
         classes=True,
         learnt=learnt,

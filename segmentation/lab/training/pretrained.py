@@ -50,25 +50,20 @@ def load_encoder(network: nn.Module, architecture: dict[str, Any], pretrained: s
         except (RuntimeError, StopIteration) as error:
             raise BadRecipe(f"{pretrained} has no weights for the encoder {architecture.get('encoder')!r}.") from error
     elif pretrained == "imagenet":
-        network.encoder.load_state_dict(_downloaded_encoder(architecture))  # type: ignore[union-attr]
+        import segmentation_models_pytorch as smp
+
+        encoder = architecture.get("encoder", "resnet34")
+        try:
+            downloaded: nn.Module = smp.encoders.get_encoder(encoder, in_channels=1, weights="imagenet")
+        except Exception as error:  # every host of weights fails in its own way
+            raise BadRecipe(
+                f"There are no ImageNet weights for the encoder {architecture.get('encoder')!r}, "
+                "or they cannot be downloaded from here."
+            ) from error
+        network.encoder.load_state_dict(downloaded.state_dict())  # type: ignore[union-attr]
     else:
         packages = ", ".join(map(repr, PACKAGES))
         raise BadRecipe(f"pretrained = {pretrained!r} is not known; known are {packages} and 'imagenet'.")
-
-
-def _downloaded_encoder(architecture: dict[str, Any]) -> dict[str, Tensor]:
-    import segmentation_models_pytorch as smp
-
-    try:
-        encoder: nn.Module = smp.encoders.get_encoder(
-            architecture.get("encoder", "resnet34"), in_channels=1, weights="imagenet"
-        )
-    except Exception as error:  # every host of weights fails in its own way
-        raise BadRecipe(
-            f"There are no ImageNet weights for the encoder {architecture.get('encoder')!r}, "
-            "or they cannot be downloaded from here."
-        ) from error
-    return encoder.state_dict()
 
 
 def base_card(start_from: str) -> ModelCard:
@@ -97,24 +92,17 @@ def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard
         weights = read_weights(card)
     except AlteredWeights as error:
         raise BadRecipe(str(error)) from error
-    expected = build(architecture, len(maps_of(card))).state_dict()
-    if not _same_layers(weights, expected):
-        weights, expected = _of_encoder(weights), _of_encoder(expected)
-        if not weights or not _same_layers(weights, expected):
+    layers = {name: value.shape for name, value in build(architecture, len(maps_of(card))).state_dict().items()}
+    if layers != {name: value.shape for name, value in weights.items()}:
+        weights = {name: value for name, value in weights.items() if name.startswith("encoder.")}
+        of_encoder = {name: shape for name, shape in layers.items() if name.startswith("encoder.")}
+        if not weights or of_encoder != {name: value.shape for name, value in weights.items()}:
             raise BadRecipe(f"The model {card.name} has another architecture than the recipe's.")
     present = network.state_dict()
     with torch.no_grad():
         for name, value in weights.items():
             shared = min(len(value), len(present[name])) if value.dim() else None
             present[name][:shared].copy_(value[:shared]) if shared else present[name].copy_(value)
-
-
-def _same_layers(some: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
-    return {name: value.shape for name, value in some.items()} == {name: value.shape for name, value in others.items()}
-
-
-def _of_encoder(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in weights.items() if name.startswith("encoder.")}
 
 
 def timm_name(name: str, blocks_per_stage: tuple[int, ...]) -> str | None:

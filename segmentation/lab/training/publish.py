@@ -148,10 +148,8 @@ def _usual(entry: str) -> Any:
 
 def training_facts(recipe: TrainingRecipe) -> dict[str, Any]:
     """What the card says of how the weights came to be."""
-    names = (
-        *("steps", "batch", "crop", "learning_rate", "encoder_learning_rate", "weight_decay", "ema_decay", "seed"),
-        *("precision", "pretrained"),
-    )
+    rates = "learning_rate", "encoder_learning_rate", "weight_decay", "ema_decay"
+    names = "steps", "batch", "crop", *rates, "seed", "precision", "pretrained"
     facts = {name: getattr(recipe, name) for name in names}
     if recipe.schedule.restarts:
         facts["restarts"] = recipe.schedule.restarts
@@ -175,18 +173,15 @@ def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
         count = entry.count * len(recipe.schedule.ends(recipe.steps))
         title = f"{count} drawn images" + (f" ({fixed})" if fixed else "")
         return {"title": title, "licence": "MIT", "split": "unlimited; other seeds for validation"}
-    title = entry.title or Path(entry.path).name
-    return {"title": title, "licence": entry.licence, "split": _split(entry, recipe)}
-
-
-def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
     if entry.use in ("training", "validation"):
-        return f"{entry.count or 'all'} for {entry.use}"
-    of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
-    share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
-    trained = f"; {entry.count} images of the others trained on" if entry.count else ""
-    trained = "; none of the others trained on" if entry.use == "held-out" else trained
-    return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}") + trained
+        split = f"{entry.count or 'all'} for {entry.use}"
+    else:
+        of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
+        share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
+        trained = f"; {entry.count} images of the others trained on" if entry.count else ""
+        trained = "; none of the others trained on" if entry.use == "held-out" else trained
+        split = f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}") + trained
+    return {"title": entry.title or Path(entry.path).name, "licence": entry.licence, "split": split}
 
 
 def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> None:
@@ -300,7 +295,12 @@ def checked_card(file: Path) -> ModelCard:
         card = read_card(file)
         check_weights(card)
         count = len(kind_of(card.task).channels(card))
-        maps = _tried(load_module(card, count))
+        network = load_module(card, count)
+        try:  # a grey picture, as an analysis shows it
+            with torch.inference_mode():
+                maps = network(torch.linspace(-1, 1, TRIAL * TRIAL).reshape(1, 1, TRIAL, TRIAL))
+        except RuntimeError as error:
+            raise ValueError("its network takes no picture of one channel.") from error
     except (OSError, ValueError, UnknownArchitecture, AlteredWeights, UnknownTask) as error:
         raise BadModel(f"{file} cannot be added: {error}") from error
     except RuntimeError as error:
@@ -308,16 +308,6 @@ def checked_card(file: Path) -> ModelCard:
     if maps.shape != (1, count, TRIAL, TRIAL) or not torch.isfinite(maps).all():
         raise BadModel(f"{file} cannot be added: its network gives no {count} maps of its input's size.")
     return card
-
-
-@torch.inference_mode()
-def _tried(network: nn.Module) -> torch.Tensor:
-    """The maps of a grey picture, as an analysis shows it; raises ValueError."""
-    try:
-        maps: torch.Tensor = network(torch.linspace(-1, 1, TRIAL * TRIAL).reshape(1, 1, TRIAL, TRIAL))
-    except RuntimeError as error:
-        raise ValueError("its network takes no picture of one channel.") from error
-    return maps
 
 
 def remove_model(name: str, folder: Path) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
 
 from ...core.network.cards import ModelCard
 from ...core.truth import Pair, find_pairs
+from .augmentation import Sample
+from .contract import Labels, Picture
 from .data import Labelled, RenderedSource, eight_bits, parted
 from .files import write_picture
 from .pretrained import maps_of
@@ -68,8 +68,13 @@ def _lay_out(card: ModelCard, out: Path) -> None:
     if recipe is None:
         return
     entries = [entry for entry in recipe.sources if isinstance(entry, RenderedEntry)]
+    whole = sum(entry.weight for entry in entries)
     for folder, count, side, seed in ((out / "training", PICTURES, SIDE, SEED), (out / RENDERED, KEPT, KEPT_SIDE, 0)):
-        for number, (grey, labels) in enumerate(_rendered(entries, count, side, seed)):
+        stock: list[Sample] = []  # about `count` pictures of the recipe's sources, in their shares
+        for number, entry in enumerate(entries):
+            of, diameters = max(1, round(count * entry.weight / whole)), (entry.diameters[0], entry.diameters[1])
+            stock += RenderedSource(of, side, seed + number, 0.0, entry.settings, diameters).stock
+        for number, (grey, labels) in enumerate(stock):
             _write(folder, f"rendered-{number:03d}", grey, labels)
     training, held = _of_folders(resolved(recipe, out / "none.toml"))
     for folder, pairs, count in ((out / "training", training, MICROGRAPHS), (out / OWN, held, KEPT)):
@@ -77,18 +82,6 @@ def _lay_out(card: ModelCard, out: Path) -> None:
         for number, index in enumerate(evenly):
             micrograph, labels = pairs[index].pair.load()
             _write(folder, f"own-{number:03d}", eight_bits(micrograph.pixels), labels)
-
-
-def _rendered(
-    entries: Sequence[RenderedEntry], count: int, side: int, seed: int
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32]]]:
-    """About `count` pictures of the recipe's sources, in their shares."""
-    whole = sum(entry.weight for entry in entries)
-    for number, entry in enumerate(entries):
-        of = max(1, round(count * entry.weight / whole))
-        diameters = entry.diameters[0], entry.diameters[1]
-        source = RenderedSource(of, side, seed + number, 0.0, entry.settings, diameters)
-        yield from source.stock
 
 
 def _of_folders(recipe: TrainingRecipe) -> tuple[list[Labelled], list[Labelled]]:
@@ -103,7 +96,7 @@ def _of_folders(recipe: TrainingRecipe) -> tuple[list[Labelled], list[Labelled]]
     return sides
 
 
-def _write(folder: Path, name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> None:
+def _write(folder: Path, name: str, grey: Picture, labels: Labels) -> None:
     write_picture(folder / "images" / f"{name}.png", np.ascontiguousarray(grey))
     (folder / "labels").mkdir(exist_ok=True)
     tifffile.imwrite(folder / "labels" / f"{name}.tif", labels.astype(np.int32), compression="zlib")

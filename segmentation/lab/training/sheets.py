@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from .contract import LearningTask
+from ...core.micrograph.contrast import preview
+from ...core.micrograph.types import Micrograph
+from ...core.report.picture import sampled
+from .contract import Field, Labels, LearningTask, Picture
 from .files import write_picture
 
 GAP = 4
+LONGEST = 640  # px of a panel's longest side
+STRENGTH = 0.6  # of a colour over the grey
 HEADING = 28  # px
 TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines
 
 
-def thumbnail(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def thumbnail(picture: Picture, side: int) -> Picture:
     """(side, side) or (side, side, 3) uint8: the middle square of a grey or RGB picture."""
     image = Image.fromarray(picture)
     square = min(image.size)
@@ -29,7 +34,7 @@ def thumbnail(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     )
 
 
-def contact_sheet(pictures: list[NDArray[np.uint8]], columns: int, side: int = 160) -> NDArray[np.uint8]:
+def contact_sheet(pictures: list[Picture], columns: int, side: int = 160) -> Picture:
     """(h, w) or (h, w, 3) uint8: the pictures' middle squares in rows of `columns`, white between them."""
     tiles = [thumbnail(picture, side) for picture in pictures]
     rows = -(-len(tiles) // columns)
@@ -41,7 +46,7 @@ def contact_sheet(pictures: list[NDArray[np.uint8]], columns: int, side: int = 1
     return sheet
 
 
-def side_by_side(sheets: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def side_by_side(sheets: dict[str, Picture]) -> Picture:
     """(h, w) uint8: grey sheets beside each other, each under its heading."""
     tall = max(len(sheet) for sheet in sheets.values())
     wide = sum(sheet.shape[1] for sheet in sheets.values()) + 3 * GAP * (len(sheets) - 1)
@@ -54,21 +59,21 @@ def side_by_side(sheets: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.asarray(page)
 
 
-def in_rows(rows: Iterable[Iterable[NDArray[np.uint8]]], gap: int = GAP, grey: int = 128) -> NDArray[np.uint8]:
+def in_rows(rows: Iterable[Iterable[Picture]], gap: int = GAP, grey: int = 128) -> Picture:
     """Pictures of one size, (h, w) or (h, w, 3), side by side in rows, `gap` px of `grey` between them."""
 
-    def framed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def framed(picture: Picture) -> Picture:
         return np.pad(picture, [(gap // 2,) * 2] * 2 + [(0, 0)] * (picture.ndim - 2), constant_values=grey)
 
     return np.concatenate([np.concatenate([framed(picture) for picture in row], axis=1) for row in rows])
 
 
-def in_colour(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def in_colour(grey: Picture) -> Picture:
     """(H, W) uint8 as (H, W, 3)."""
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def outlined(grey: NDArray[np.uint8], labels: NDArray[np.int32], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+def outlined(grey: Picture, labels: Labels, colour: tuple[int, int, int]) -> Picture:
     """(H, W, 3) uint8: the picture with the innermost pixels along every particle's edge in `colour`."""
     inner = (ndimage.minimum_filter(labels, 3) != ndimage.maximum_filter(labels, 3)) & (labels > 0)
     drawn = in_colour(grey)
@@ -76,41 +81,35 @@ def outlined(grey: NDArray[np.uint8], labels: NDArray[np.int32], colour: tuple[i
     return drawn
 
 
-def as_grey(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+def as_panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> tuple[Picture, Labels, Labels]:
+    """The image (h, w) in grey, its longest side LONGEST px, and both labels (R, W) of its first rows at that size."""
+    grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
+    shape = grey.shape[0], grey.shape[1]
+    return grey, sampled(predicted, shape), sampled(truth, shape)
+
+
+def as_grey(depth: Field) -> Picture:
     """(H, W) uint8: heights from black (the substrate) to white (the highest place)."""
     return (255 * depth / max(float(depth.max()), 1e-6)).clip(0, 255).astype(np.uint8)
 
 
 def draw_examples(
-    file: Path,
-    pictures: NDArray[np.float32],
-    truths: Sequence[NDArray[np.int32]],
-    maps: NDArray[np.uint8],
-    task: LearningTask,
-    names: Sequence[str],
+    file: Path, pictures: Field, truths: Sequence[Labels], maps: Picture, task: LearningTask, names: Sequence[str]
 ) -> None:
     """One row for each crop: the crop, true outlines, found outlines and the maps, as PNG.
 
     pictures: (n, S, S) in -1..1. truths: n times (S, S) true labels. maps: (n, C, S, S) the network's, 0..255,
     of these names.
     """
-    rows = [_row(*parts, task) for parts in zip(pictures, truths, maps, strict=True)]
+    rows = []
+    for picture, truth, predicted in zip(pictures, truths, maps, strict=True):
+        grey = (127.5 * (picture + 1)).astype(np.uint8)
+        outlines = outlined(grey, truth, TRUE), outlined(grey, task.preview(predicted), FOUND)
+        rows.append([in_colour(grey), *outlines, *map(in_colour, predicted)])
     sheet = in_rows(rows, grey=255)[GAP // 2 : -(GAP // 2), GAP // 2 : -(GAP // 2)]
-    picture = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + 14), "white")
-    picture.paste(Image.fromarray(sheet), (0, 14))
-    pen = ImageDraw.Draw(picture)
+    page = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + 14), "white")
+    page.paste(Image.fromarray(sheet), (0, 14))
+    pen = ImageDraw.Draw(page)
     for column, heading in enumerate(("crop", "truth", "found", *names)):
         pen.text((2 + column * (pictures.shape[2] + GAP), 1), heading.replace("_", " "), fill="black")
-    write_picture(file, picture)
-
-
-def _row(
-    picture: NDArray[np.float32], truth: NDArray[np.int32], maps: NDArray[np.uint8], task: LearningTask
-) -> list[NDArray[np.uint8]]:
-    grey = (127.5 * (picture + 1)).astype(np.uint8)
-    return [
-        in_colour(grey),
-        outlined(grey, truth, TRUE),
-        outlined(grey, task.preview(maps), FOUND),
-        *map(in_colour, maps),
-    ]
+    write_picture(file, page)

@@ -179,23 +179,17 @@ def rate_factor(step: int, steps: int, schedule: Schedule | None = None, losses:
     schedule = schedule or Schedule()
     cycle = schedule.cycle(step)
     first, last = [0, *schedule.ends(steps)][cycle : cycle + 2]
-    top = schedule.restart_rate if cycle else 1.0
-    return top * _share_of_top(step - first, last - first, schedule, losses)
-
-
-def _share_of_top(step: int, steps: int, schedule: Schedule, losses: Sequence[float]) -> float:
-    """The same within a cycle of so many steps."""
-    if step < schedule.warm_up:
-        return (step + 1) / schedule.warm_up
-    beyond = step - schedule.warm_up
+    top, beyond = schedule.restart_rate if cycle else 1.0, step - first - schedule.warm_up
+    if beyond < 0:
+        return top * ((step - first + 1) / schedule.warm_up)
     if schedule.name == "cosine":
-        progress = min(1.0, beyond / max(1, steps - schedule.warm_up))
-        return schedule.last + (1 - schedule.last) * 0.5 * (1 + math.cos(math.pi * progress))
+        progress = min(1.0, beyond / max(1, last - first - schedule.warm_up))
+        return top * (schedule.last + (1 - schedule.last) * 0.5 * (1 + math.cos(math.pi * progress)))
     if schedule.name == "steps":
-        return schedule.factor ** (beyond // schedule.every)
+        return top * schedule.factor ** (beyond // schedule.every)
     if schedule.name == "plateau":
-        return schedule.factor ** plateaus(losses, schedule.wait)
-    return 1.0
+        return top * schedule.factor ** plateaus(losses, schedule.wait)
+    return top
 
 
 def plateaus(losses: Sequence[float], wait: int) -> int:

@@ -20,6 +20,7 @@ from ...core.network.cards import ModelCard
 from ...core.network.runtime import Runtime
 from ...core.network.scale_search import View
 from . import runs, tasks
+from .contract import Say
 from .data import Crops, RenderedSource, Sources, make_sources
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import Scorer
@@ -32,7 +33,6 @@ CHOSEN_ON = "held out, but the checkpoint was chosen on them"  # a card's split 
 EXAMPLES = 5
 ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
 Batch = tuple[Tensor, Tensor]
-Say = Callable[[str], None]
 
 
 def train(
@@ -56,7 +56,12 @@ def train(
     run, resumed = start_run(recipe, device), (out / runs.CHECKPOINT).exists()
     if resumed:
         refuse_another(recipe, out)
-        _resume(run, out, device)
+        run.load(out / runs.CHECKPOINT, device)
+        try:
+            run.rows = runs.read_metrics(out / runs.METRICS, run.step)
+        except (ValueError, TypeError) as error:
+            raise BadRecipe(f"{out / runs.METRICS} was altered and cannot be read; name another --out.") from error
+        runs.write_rows(out / runs.METRICS, (row.as_text() for row in run.rows))
         say(f"resuming at step {run.step}")
     if not is_over(run, recipe):
         # Network, average, two moments, best and before, in single precision; the old one stays until the new is whole.
@@ -80,15 +85,6 @@ def refuse_another(recipe: TrainingRecipe, out: Path) -> None:
     """Raise BadRecipe where `out` holds a run of another recipe than this, which is resolved."""
     if (out / "recipe.toml").exists():
         runs.refuse_changes(dict(read_recipe(out / "recipe.toml")), dict(recipe), MACHINE, out)
-
-
-def _resume(run: Run, out: Path, device: torch.device) -> None:
-    run.load(out / runs.CHECKPOINT, device)
-    try:
-        run.rows = runs.read_metrics(out / runs.METRICS, run.step)
-    except (ValueError, TypeError) as error:
-        raise BadRecipe(f"{out / runs.METRICS} was altered and cannot be read; name another --out.") from error
-    runs.write_rows(out / runs.METRICS, (row.as_text() for row in run.rows))
 
 
 def is_over(run: Run, recipe: TrainingRecipe) -> bool:
@@ -175,6 +171,11 @@ class Training:
         run, recipe = self.run, self.recipe
         if recipe.start_from and not run.step:
             self.note(math.nan, 0.0)
+
+        def at_checkpoint(losses: dict[str, float], seconds: float) -> None:
+            self.note(losses["loss"], seconds)
+            run.save(self.out / runs.CHECKPOINT)
+
         with closing(self._batches()) as self.batches:  # its processes would hold the folder's lock
             runs.run_steps(
                 self,
@@ -182,7 +183,7 @@ class Training:
                 ends=recipe.schedule.ends(recipe.steps),
                 is_over=lambda: is_over(run, recipe),
                 time_is_up=time_is_up,
-                at_checkpoint=self._at_checkpoint,
+                at_checkpoint=at_checkpoint,
             )
         if run.step < recipe.steps and is_over(run, recipe):
             self.say(f"stopped at step {run.step}: {recipe.patience} checkpoints brought nothing better")
@@ -192,10 +193,6 @@ class Training:
         if self.run.step in ends and len(ends) > 1:
             self.end_cycle()
         return {"loss": loss}
-
-    def _at_checkpoint(self, losses: dict[str, float], seconds: float) -> None:
-        self.note(losses["loss"], seconds)
-        self.run.save(self.out / runs.CHECKPOINT)
 
     def _crops(self, *, validation: bool) -> Crops:
         return Crops(

@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -205,17 +205,19 @@ class Measuring(BaseCommand):
         command exits with BAD_INPUT.
         """
         from segmentation.core.report.exports.viewer import thumbnail
-        from segmentation.core.sample import Member
+        from segmentation.core.sample import LeftOut, Member
 
         members: list[Member] = []
-        failed: list[tuple[Path, str]] = []
+        failed: list[LeftOut] = []
         for path, folder in folders_of(list(self.files(paths, options["out"])), options["out"]):
             try:
                 analysis = self.analysed(path, folder, settings, options)
             except (UnreadableImage, OSError, MemoryError, AlteredWeights, NoDevice) as error:
-                reason = sentence(error)
+                reason, sha256 = sentence(error), ""
+                with suppress(OSError):
+                    sha256 = sha256_of(path)
                 self.stderr.write(f"{path}: {reason}")
-                failed.append((path, reason))
+                failed.append(LeftOut.failed(path.name, reason, sha256))
                 continue
             if options["sample"]:  # what pooling needs of it: its pictures may go
                 members.append(Member.of(analysis, thumbnail(analysis)))
@@ -224,13 +226,10 @@ class Measuring(BaseCommand):
         if failed:
             sys.exit(BAD_INPUT)
 
-    def pool(
-        self, name: str, out: Path, settings: MeasurementSettings, members: list[Any], failed: list[tuple[Path, str]]
-    ) -> None:
+    def pool(self, name: str, out: Path, settings: MeasurementSettings, members: list[Any], failed: list[Any]) -> None:
         """Write the pooled files into `out`."""
         from segmentation.core.combine import combine
         from segmentation.core.report.files import write_all
-        from segmentation.core.sample import LeftOut
 
         if not members:
             self.stderr.write(f"{name}: No image could be measured, so there is nothing to pool.")
@@ -241,7 +240,7 @@ class Measuring(BaseCommand):
             edge=settings.border_correction,
             filter=settings.filter,
             field_spread=settings.field_spread / 100,
-            left_out=[LeftOut.failed(path.name, reason, _sha256(path)) for path, reason in failed],
+            left_out=failed,
         )
         write_all(sample, out, for_the_page=False, filing=Filing(datetime.now(UTC)))
         for warning in sample.flags:
@@ -304,14 +303,6 @@ def sample_name(text: str) -> str:
     if not name:
         raise argparse.ArgumentTypeError("give the sample a name")
     return name[:150]
-
-
-def _sha256(path: Path) -> str:
-    """Of the file as lower-case hex, "" where it cannot be read."""
-    try:
-        return sha256_of(path)
-    except OSError:
-        return ""
 
 
 def _is_image(path: Path) -> bool:

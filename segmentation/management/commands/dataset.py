@@ -73,6 +73,7 @@ class Command(LabCommand):
         self.stdout.write(f"{dataset.name}: {dataset.images.exclude(labels='').count()} images in {folder}")
 
     def _import(self, options: dict[str, Any]) -> None:
+        from django.contrib.auth import get_user_model
         from django.core.files import File
 
         from segmentation import services
@@ -84,7 +85,11 @@ class Command(LabCommand):
             raise CommandError("Say with --checked that every outline was checked and that models may learn from it.")
         facts = read_facts(folder / FACTS)[0] if (folder / FACTS).is_file() else {}
         described = {name: str(facts.get(name, "")) for name in ("material", "instrument", "licence")}
-        user, task = _owner(options["owner"]), options["task"] or facts.get("task", DEFAULT_TASK)
+        accounts, owner = get_user_model().objects.filter(is_active=True), options["owner"]
+        user = (accounts.filter(username=owner) if owner else accounts.filter(is_superuser=True).order_by("pk")).first()
+        if user is None:
+            raise CommandError(f"There is no account {owner!r}." if owner else "Say with --owner whose dataset it is.")
+        task = options["task"] or facts.get("task", DEFAULT_TASK)
         with tempfile.NamedTemporaryFile(suffix=".zip", dir=settings.FILE_UPLOAD_TEMP_DIR) as packed:
             _pack(folder, packed.name, options)
             try:
@@ -116,8 +121,15 @@ class Command(LabCommand):
 
     def _empty(self, options: dict[str, Any]) -> None:
         from segmentation.lab.research.tiles import write_squares
+        from segmentation.lab.training.data import held_out, load_folder
+        from segmentation.lab.training.settings import FolderEntry, read_recipe
 
-        count = write_squares(_labelled(options), options["out"], options["side"], options["n"])
+        folder, names = options["folder"], {name: options[name] for name in ("images", "labels", "groups")}
+        if folder.suffix.lower() == ".toml":
+            labelled = held_out(read_recipe(folder), BASE)
+        else:
+            labelled = load_folder(folder, FolderEntry(path=str(folder), **names))
+        count = write_squares(labelled, options["out"], options["side"], options["n"])
         self.stdout.write(f"{count} squares of {options['side']} px without particles in {options['out'] / 'images'}")
 
     def _check_folder(self, options: dict[str, Any]) -> None:
@@ -126,9 +138,8 @@ class Command(LabCommand):
         from segmentation.lab.training.check.sheets import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
-        class_names = options["classes"]
-        count = ANY if class_names == [] else 0
-        checked = check_folder(options["folder"], **names, classes=tuple(class_names or ()), count=count, say=self.say)
+        count, classes = ANY if options["classes"] == [] else 0, tuple(options["classes"] or ())
+        checked = check_folder(options["folder"], **names, classes=classes, count=count, say=self.say)
         for finding in checked.findings:
             self.stdout.write(str(finding))
         self.stdout.write(checked.summary)
@@ -153,16 +164,6 @@ def _dataset(text: str) -> Any:
     return named[0]
 
 
-def _owner(name: str) -> Any:
-    from django.contrib.auth import get_user_model
-
-    accounts = get_user_model().objects.filter(is_active=True)
-    candidates = accounts.filter(username=name) if name else accounts.filter(is_superuser=True).order_by("pk")
-    if not candidates.exists():
-        raise CommandError(f"There is no account {name!r}." if name else "Say with --owner whose dataset it is.")
-    return candidates.first()
-
-
 def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
     """Images, labels and tables of a folder as an archive that the site takes in."""
     from segmentation.core import dataset_files as files
@@ -182,15 +183,3 @@ def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
         for file in (folder / files.GROUPS, folder / files.REGIONS, folder / files.FACTS, *coco):
             if file.is_file():
                 archive.write(file, file.name)
-
-
-def _labelled(options: dict[str, Any]) -> Any:
-    """The micrographs of a folder, or the micrographs that a recipe holds out."""
-    from segmentation.lab.training.data import held_out, load_folder
-    from segmentation.lab.training.settings import FolderEntry, read_recipe
-
-    folder = options["folder"]
-    if folder.suffix.lower() == ".toml":
-        return held_out(read_recipe(folder), BASE)
-    names = {name: options[name] for name in ("images", "labels", "groups")}
-    return load_folder(folder, FolderEntry(path=str(folder), **names))

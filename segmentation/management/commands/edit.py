@@ -31,7 +31,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             segmentation = Segmentation.load(options["segmentation"])
-            corrected = correct(segmentation, _operations(options["operations"]))
+            try:
+                operations = json.loads(options["operations"].read_bytes())
+            except (ValueError, RecursionError) as problem:
+                raise BadEdit(LIST) from problem
+            if not isinstance(operations, list):
+                raise BadEdit(LIST)
+            corrected = correct(segmentation, operations)
             corrected.save(options["out"])
         except (BadEdit, UnusableSegmentation) as problem:
             raise CommandError(str(problem)) from problem
@@ -41,13 +47,3 @@ class Command(BaseCommand):
             f"{options['out']}: {len(corrected):,} objects ({len(segmentation):,} before), "
             f"{len(corrected.by_hand):,} by hand"
         )
-
-
-def _operations(file: Path) -> list[Any]:
-    try:
-        content = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as problem:
-        raise BadEdit(LIST) from problem
-    if not isinstance(content, list):
-        raise BadEdit(LIST)
-    return content

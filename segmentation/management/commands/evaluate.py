@@ -19,7 +19,7 @@ class Command(ScoringCommand):
         " any other file is a particle), or a training RECIPE.toml, whose held-out groups are scored."
     )
     result = "The report"
-    further = ("threshold", "postprocess", "truth_through_postprocess")
+    further = ("threshold", "postprocess")
 
     def add_arguments(self, parser: CommandParser) -> None:
         from segmentation.lab.training.instances.examine import CHAINS
@@ -28,10 +28,8 @@ class Command(ScoringCommand):
         parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder of the report")
         parser.add_argument("--nm", type=float, metavar="PER_PIXEL", help="pixel size; default: what the files say")
         parser.add_argument("--threshold", type=float, metavar="T", help="default: the card's")
-        parser.add_argument("--pictures", type=int, default=2, metavar="K", help="of best, median and worst each")
         chains = parser.add_argument("--postprocess", action="append", choices=list(CHAINS), default=[])
         chains.help = "also score this post-processing on the same maps (may be repeated)"
-        parser.add_argument("--truth-through-postprocess", action="store_true", help="what chains do to perfect maps")
         score = parser.add_argument("--write-score", action="store_true")
         score.help = "write the scores on this data into the card, for the page of models and uncertainty budgets"
 
@@ -50,8 +48,6 @@ class Command(ScoringCommand):
             nm=options["nm"],
             threshold=options["threshold"],
             chains=tuple(dict.fromkeys(options["postprocess"])),
-            truth_through=options["truth_through_postprocess"],
-            pictures=options["pictures"],
         )
         predictor, title = self.predictor(card, options), title_of(options["dataset"])
         report = evaluate(pairs, scoring, predictor, how_scored, options["out"], title, self.say)
@@ -80,7 +76,5 @@ def _check_options(options: dict[str, Any]) -> None:
         raise CommandError(
             f"A score is that of the card as it stands: leave out --write-score or {' and '.join(other)}."
         )
-    if options["pictures"] < 0:
-        raise CommandError(f"--pictures is at least 0, not {options['pictures']}.")
     if options["out"].exists() and not options["out"].is_dir():
         raise CommandError(f"{options['out']} is a file; --out names the folder of the report.")

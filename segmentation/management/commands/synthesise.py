@@ -49,21 +49,17 @@ class Command(LabCommand):
             return
         if options["out"] is None:
             raise CommandError("Name the folder to write to: --out DIR.")
-        real = real_ones(options["beside"]) if options["beside"] else []
-        write_pictures(_order(options), options["out"], self._progress(options["n"]))
-        if real:
-            write_beside(options["out"], real)
-        more = ", with real ones in beside.png" if real else ""
-        self.stdout.write(f"{options['n']} pictures in {options['out']}, a contact sheet in sheet.png{more}")
+        real, count, began = real_ones(options["beside"]) if options["beside"] else [], options["n"], time.monotonic()
 
-    def _progress(self, count: int) -> Any:
-        began = time.monotonic()
-
-        def show(number: int) -> None:
+        def progress(number: int) -> None:
             if number == count or number % max(1, count // 20) == 0:
                 self.say(f"{number} of {count}{time_left(began, number, count)}")
 
-        return show
+        write_pictures(_order(options), options["out"], progress)
+        if real:
+            write_beside(options["out"], real)
+        more = ", with real ones in beside.png" if real else ""
+        self.stdout.write(f"{count} pictures in {options['out']}, a contact sheet in sheet.png{more}")
 
 
 def _order(options: dict[str, Any]) -> Any:
@@ -86,14 +82,9 @@ def _order(options: dict[str, Any]) -> Any:
             raise CommandError(f"--diameter {options['diameter']}: the lower end comes first.")
     elif low:
         fixed["diameter"] = checked("diameter", low)
-    return Order(options["n"], _shape(options["size"]), options["seed"], fixed, diameters)
-
-
-def _shape(text: str) -> tuple[int, int]:
-    """(rows, columns) of "1024x768". Raises CommandError."""
-    wide, _, tall = text.lower().partition("x")
+    wide, _, tall = options["size"].lower().partition("x")
     if not (wide.isdecimal() and tall.isdecimal()):
-        raise CommandError(f"--size {text} is not WIDTHxHEIGHT in pixels, such as 1024x768.")
+        raise CommandError(f"--size {options['size']} is not WIDTHxHEIGHT in pixels, such as 1024x768.")
     if not all(SIDES[0] <= int(side) <= SIDES[1] for side in (wide, tall)):
-        raise CommandError(f"--size {text}: each side may have {SIDES[0]} to {SIDES[1]} px.")
-    return int(tall), int(wide)
+        raise CommandError(f"--size {options['size']}: each side may have {SIDES[0]} to {SIDES[1]} px.")
+    return Order(options["n"], (int(tall), int(wide)), options["seed"], fixed, diameters)

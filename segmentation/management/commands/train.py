@@ -35,7 +35,7 @@ class Command(LabCommand):
         from segmentation.core.network.cards import read_card
         from segmentation.lab.training.check import check_sources
         from segmentation.lab.training.publish import publish_run
-        from segmentation.lab.training.settings import copied, read_recipe
+        from segmentation.lab.training.settings import copied, read_recipe, recipe_from
         from segmentation.lab.training.train import train
 
         if options["fine_tune"]:
@@ -44,7 +44,10 @@ class Command(LabCommand):
             self._adapt(options)
             return
         self.fine_tuned(options["recipe"], None)
-        recipe = _recipe(options)
+        recipe = read_recipe(options["recipe"])
+        changes = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
+        if changes:  # beside what the recipe leaves open, such as maps that are those of the model that it starts from
+            recipe = recipe_from({**recipe.model_dump(exclude_unset=True), **changes}, "The command line")
         if not (options["out"] / "checkpoint.pt").exists():
             check_sources(recipe, BASE, self.say)
             if entries := copied(recipe):
@@ -82,7 +85,10 @@ class Command(LabCommand):
         summary = adapt(folder, base, out, Options(name, title, data=folder.resolve().name, **wishes), report)
         write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
         for change in summary["table"]:
-            sides = (_with_interval(change[side], change[f"{side}_interval"]) for side in ("before", "after"))
+            sides = []
+            for value, interval in ((change[side], change[f"{side}_interval"]) for side in ("before", "after")):
+                within = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+                sides.append("–" if value is None else f"{value:.3f}{within}")
             self.say(f"held out: {change['title']} {' -> '.join(sides)}")
         for kind in summary["forgetting"]:
             figure_change = f"{kind['figure']} {kind['before']:.3f} -> {kind['after']:.3f}"
@@ -106,19 +112,3 @@ class Command(LabCommand):
             pairs = [picture.pair for picture in held_out(recipe, BASE) if picture.taught]
             runtime = Runtime(recipe.device)
             before_and_after(Predictor(before, runtime), Predictor(read_card(card), runtime), pairs, self.say)
-
-
-def _with_interval(value: float | None, interval: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
-
-
-def _recipe(options: dict[str, Any]) -> Any:
-    """The recipe of the file, with what the command line says instead."""
-    from segmentation.lab.training.settings import read_recipe, recipe_from
-
-    recipe = read_recipe(options["recipe"])
-    changes = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
-    # Without what the recipe leaves open, such as maps that are those of the model that it starts from.
-    return recipe_from({**recipe.model_dump(exclude_unset=True), **changes}, "The command line") if changes else recipe

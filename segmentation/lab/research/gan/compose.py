@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_li
 from skimage.segmentation import relabel_sequential
 
+from ...training.contract import Field, Floats, Labels, Mask, Picture, Rng
 from ...training.instances.targets import boundary
 from .settings import MaskSettings
 
-Labels = NDArray[np.int32]
-Silhouette = NDArray[np.bool_]
 TRIES = 25  # places tried for one particle before it is left out
 
 
@@ -29,7 +27,7 @@ def most_particles(settings: MaskSettings) -> int:
     return round(settings.particles[1] * (canvas(settings)[0] / settings.tile) ** 2)
 
 
-def compose(draw: Callable[[float], Silhouette], settings: MaskSettings, rng: np.random.Generator) -> Labels:
+def compose(draw: Callable[[float], Mask], settings: MaskSettings, rng: Rng) -> Labels:
     """(tile, tile) int32 labels 1..n of particles that lie where the thresholded noise allows.
 
     draw(d): the next silhouette, (h, w) bool, `d` px in ECD. The number wanted is drawn from `particles` for the
@@ -50,7 +48,7 @@ def compose(draw: Callable[[float], Silhouette], settings: MaskSettings, rng: np
     return np.asarray(relabel_sequential(labels[margin:-margin, margin:-margin])[0], np.int32)
 
 
-def put_beneath(labels: Labels, silhouette: Silhouette, row: int, column: int, number: int, overlap: float) -> bool:
+def put_beneath(labels: Labels, silhouette: Mask, row: int, column: int, number: int, overlap: float) -> bool:
     """Lay a silhouette, centred at (row, column), beneath all that lies there; whether that was possible.
 
     It is not where others would hide more than `overlap` of it or leave it in several pieces. What lay there before
@@ -69,7 +67,7 @@ def put_beneath(labels: Labels, silhouette: Silhouette, row: int, column: int, n
     return True
 
 
-def drawn(labels: Labels) -> NDArray[np.uint8]:
+def drawn(labels: Labels) -> Picture:
     """The mask as the CycleGAN sees it: 255 inside particles, 0 outside and along contacts (2 px wide).
 
     Without the dark contacts nothing would tell the translation where one particle ends and the next begins.
@@ -78,7 +76,7 @@ def drawn(labels: Labels) -> NDArray[np.uint8]:
     return np.where((labels > 0) & ~contact, 255, 0).astype(np.uint8)
 
 
-def bright_enough(picture: NDArray[np.uint8], labels: Labels) -> tuple[Labels, int]:
+def bright_enough(picture: Picture, labels: Labels) -> tuple[Labels, int]:
     """(labels, rejected): the particles whose mean grey reaches the picture's Li threshold, numbered 1..n anew.
 
     picture: (H, W) uint8, particles bright. labels: (H, W) int32. Li & Lee, Pattern Recognition 26, 617 (1993).
@@ -93,7 +91,7 @@ def bright_enough(picture: NDArray[np.uint8], labels: Labels) -> tuple[Labels, i
     return np.asarray(relabel_sequential(np.where(keep[labels], labels, 0))[0], np.int32), int(dark.sum())
 
 
-def perlin(side: int, cells: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def perlin(side: int, cells: float, rng: Rng) -> Field:
     """(side, side) float32 gradient noise, 0.5 on average, nearly always within 0..1; about `cells` cells along a side.
 
     Perlin, Improving Noise (2002): random unit gradients on a lattice, blended by 6 t^5 - 15 t^4 + 10 t^3.
@@ -105,7 +103,7 @@ def perlin(side: int, cells: float, rng: np.random.Generator) -> NDArray[np.floa
     t = positions - cell
     blend = t**3 * (6 * t**2 - 15 * t + 10)
 
-    def corner(down: int, right: int) -> NDArray[np.float64]:
+    def corner(down: int, right: int) -> Floats:
         here = angle[np.ix_(cell + down, cell + right)]
         return np.sin(here) * (t - down)[:, None] + np.cos(here) * (t - right)[None]
 

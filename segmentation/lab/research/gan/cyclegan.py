@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
 from ...training.augmentation import turned_or_mirrored
+from ...training.contract import Field, Labels, Picture, Rng
 from ...training.sheets import in_rows
-from .compose import Labels, drawn
+from .compose import drawn
 from .loop import GanTrainer, move, shade
 from .settings import CycleSettings
 from .stock import Micrographs, crop_micrograph
@@ -94,18 +94,16 @@ class ImagePool:
 
     def exchange(self, batch: Tensor, noise: torch.Generator) -> Tensor:
         """The batch; once the pool is full, half of the batch is swapped for pictures of the pool."""
-        exchanged = [self._one(picture, noise) for picture in batch.detach().float().cpu()]
+        exchanged = []
+        for picture in batch.detach().float().cpu():
+            given = picture
+            if len(self.pictures) < self.size:
+                self.pictures.append(picture.clone())
+            elif self.size and torch.rand(1, generator=noise) >= 0.5:
+                number = int(torch.randint(self.size, (1,), generator=noise))
+                given, self.pictures[number] = self.pictures[number], picture.clone()
+            exchanged.append(given)
         return torch.stack(exchanged).to(batch.device, batch.dtype)
-
-    def _one(self, picture: Tensor, noise: torch.Generator) -> Tensor:
-        if len(self.pictures) < self.size:
-            self.pictures.append(picture.clone())
-            return picture
-        if self.size == 0 or torch.rand(1, generator=noise) < 0.5:
-            return picture
-        number = int(torch.randint(self.size, (1,), generator=noise))
-        older, self.pictures[number] = self.pictures[number], picture.clone()
-        return older
 
 
 class CycleTrainer(GanTrainer):
@@ -173,7 +171,7 @@ class CycleTrainer(GanTrainer):
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
 
-    def _tensor(self, pictures: list[NDArray[np.float32]]) -> Tensor:
+    def _tensor(self, pictures: list[Field]) -> Tensor:
         stacked = torch.from_numpy(np.stack(pictures).astype(np.float32))[:, None]
         return stacked.to(self.device).contiguous(memory_format=torch.channels_last)
 
@@ -191,7 +189,7 @@ class CycleTrainer(GanTrainer):
         return {"contrast": float(np.mean(contrasts)), "returned": float(np.mean(scores))}
 
     @torch.no_grad()
-    def picture(self) -> NDArray[np.uint8]:
+    def picture(self) -> Picture:
         """Columns: mask, painted, found again; micrograph, found, painted again."""
         rng = np.random.default_rng((self.seed, 3))
         rows = []
@@ -216,23 +214,21 @@ def contrast(picture: Tensor, inside: Tensor) -> float:
     return float((picture[inside].mean() - picture[~inside].mean()) / picture.std().clamp(min=1e-6))
 
 
-def as_picture(labels: Labels) -> NDArray[np.float32]:
+def as_picture(labels: Labels) -> Field:
     """The mask as the generator sees it, -1 or 1."""
     return drawn(labels).astype(np.float32) / 127.5 - 1
 
 
 @torch.no_grad()
-def paint(
-    network: nn.Module, mask: NDArray[np.float32], device: torch.device, dtype: torch.dtype
-) -> NDArray[np.float32]:
+def paint(network: nn.Module, mask: Field, device: torch.device, dtype: torch.dtype) -> Field:
     """The translation of one mask (H, W) in -1..1 by a generator."""
     with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         painted = network(torch.from_numpy(mask)[None, None].to(device))
-    out: NDArray[np.float32] = painted[0, 0].float().cpu().numpy()
+    out: Field = painted[0, 0].float().cpu().numpy()
     return out
 
 
-def crop_mask(labels: Labels, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def crop_mask(labels: Labels, side: int, rng: Rng) -> Field:
     """A random square of a mask, turned and mirrored at random, as the generator sees it."""
     row, column = (int(rng.integers(n - side + 1)) for n in labels.shape)
     return turned_or_mirrored(rng, as_picture(labels[row : row + side, column : column + side]))[0]

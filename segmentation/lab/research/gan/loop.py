@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ....core.network.runtime import Runtime
 from ....core.network.with_torch import dtype_of
 from ....core.pace import time_left
 from ...training import runs
+from ...training.contract import Field, Picture, Say
 from ...training.files import write_picture, write_whole
 from .settings import CycleSettings, GanRecipe, OutlineSettings
 
 SAMPLES, ORIGIN = "samples", "made_from.json"
 SAMPLE_EVERY = 50  # pictures
 Figures = dict[str, Any]
-Make = Callable[[int], tuple[Figures, NDArray[np.uint8]]]
+Make = Callable[[int], tuple[Figures, Picture]]
 MAY_DIFFER = {"steps", "checkpoint", "fall"}  # of a stage's settings, between a checkpoint and its resumption
 
 
@@ -43,7 +43,7 @@ class Work:
     base: Path
     device: torch.device
     minutes: float | None
-    say: Callable[[str], None]
+    say: Say
 
     @property
     def dtype(self) -> torch.dtype:
@@ -64,7 +64,7 @@ class GanTrainer:
         """What the stage has learned, by name; always the same names."""
         raise NotImplementedError
 
-    def picture(self) -> NDArray[np.uint8]:
+    def picture(self) -> Picture:
         """(H, W) samples to look at."""
         raise NotImplementedError
 
@@ -126,7 +126,7 @@ def checkpoint_of(folder: Path, settings: OutlineSettings | CycleSettings) -> ru
     return state
 
 
-def shade(values: NDArray[np.float32] | torch.Tensor) -> NDArray[np.uint8]:
+def shade(values: Field | torch.Tensor) -> Picture:
     """Values from -1 to 1 as grey 0..255."""
     array = values.detach().float().cpu().numpy() if isinstance(values, torch.Tensor) else values
     return np.rint((np.clip(array, -1, 1) + 1) * 127.5).astype(np.uint8)

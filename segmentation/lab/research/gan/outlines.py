@@ -20,6 +20,7 @@ from skimage.measure import regionprops
 from torch import Tensor, nn
 
 from ...training.augmentation import turned_or_mirrored
+from ...training.contract import Field, Mask, Picture, Rng
 from ...training.sheets import in_rows
 from ...training.synthesis.scene import split_pieces
 from .loop import GanTrainer, move, shade
@@ -27,8 +28,7 @@ from .settings import MissingStage, OutlineSettings
 
 REACH = 0.45  # of the frame's side: from a silhouette's centroid to its farthest point
 LEAST_AREA = 0.03  # of the frame, under which a drawn silhouette is a speck
-Field = NDArray[np.float32]
-Outlines = NDArray[np.uint8]  # (n, S, S), 0..255
+Outlines = Picture  # (n, S, S), 0..255
 COMPARED = 256  # outlines whose shapes are compared at a checkpoint
 BATCH = 256  # outlines drawn at once
 PATIENCE = 20  # outlines drawn for a usable one before the generator counts as unlearned
@@ -41,7 +41,7 @@ class Shape(NamedTuple):
     solidity: float
 
 
-def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidity: float) -> list[NDArray[np.uint8]]:
+def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidity: float) -> list[Picture]:
     """(size, size) uint8 silhouettes, 0..255 with soft edges, of the whole particles of a label image.
 
     Outlines are left out that touch the frame, have an ECD below `smallest` px, or a solidity below `solidity`.
@@ -57,7 +57,7 @@ def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidit
     return outlines
 
 
-def framed(inside: NDArray[np.bool_], size: int) -> NDArray[np.uint8]:
+def framed(inside: Mask, size: int) -> Picture:
     """A silhouette (h, w) brought to the frame (size, size), 0..255, averaged where it shrinks."""
     points = np.argwhere(inside)
     centre = points.mean(axis=0)
@@ -93,7 +93,7 @@ def shape_of(field: Field) -> Shape:
     return Shape(region.axis_minor_length / max(region.axis_major_length, 1e-6), region.solidity)
 
 
-def at_diameter(field: Field, diameter: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+def at_diameter(field: Field, diameter: float, rng: Rng) -> Mask:
     """The cleaned field's silhouette at `diameter` px of ECD, turned by quarters and mirrored at random."""
     factor = diameter / np.sqrt(4 * (field > 0).sum() / np.pi)
     side = max(3, round(len(field) * factor))
@@ -110,7 +110,8 @@ class Generator(nn.Module):
         self.side, f = settings.size // 8, settings.filters
         self.start = nn.Linear(settings.latent, 4 * f * self.side**2, bias=False)
         self.layers = nn.Sequential(
-            nn.BatchNorm2d(4 * f), nn.LeakyReLU(0.2), *doubled(4 * f, 2 * f), *doubled(2 * f, f), *last(f)
+            *(nn.BatchNorm2d(4 * f), nn.LeakyReLU(0.2), *doubled(4 * f, 2 * f), *doubled(2 * f, f)),
+            *(nn.Upsample(scale_factor=2), nn.Conv2d(f, 1, 3, padding=1), nn.Tanh()),
         )
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -123,10 +124,6 @@ def doubled(channels_in: int, channels_out: int) -> list[nn.Module]:
     """Twice the side: nearest pixel, then a 3x3 convolution."""
     convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
     return [nn.Upsample(scale_factor=2), convolution, nn.BatchNorm2d(channels_out), nn.LeakyReLU(0.2)]
-
-
-def last(channels: int) -> list[nn.Module]:
-    return [nn.Upsample(scale_factor=2), nn.Conv2d(channels, 1, 3, padding=1), nn.Tanh()]
 
 
 def make_critic(settings: OutlineSettings) -> nn.Sequential:
@@ -175,7 +172,7 @@ class OutlineTrainer(GanTrainer):
         self.step += 1
         return {"distance": distance, "penalty": penalty}
 
-    def _move_critic(self, rng: np.random.Generator, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _move_critic(self, rng: Rng, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         chosen = self.training[rng.integers(len(self.training), size=self.settings.batch)]
         turns, mirrored = rng.integers(4, size=len(chosen)), rng.integers(2, size=len(chosen))
         posed = [np.rot90(o, t)[:, :: 1 - 2 * m] for o, t, m in zip(chosen, turns, mirrored, strict=True)]
@@ -204,7 +201,7 @@ class OutlineTrainer(GanTrainer):
     def _drawn(self, count: int) -> list[Field]:
         return draw_fields(self.generator, count, self.settings.latent, self.seed, self.device)
 
-    def picture(self) -> NDArray[np.uint8]:
+    def picture(self) -> Picture:
         """Two rows of real outlines above four rows of drawn ones."""
         real = [self.training[i % len(self.training)] for i in range(24)]
         drawn = [shade(field) for field in self._drawn(48)]

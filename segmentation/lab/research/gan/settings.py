@@ -32,18 +32,23 @@ class MissingStage(UserError):
     """A stage cannot start; the message says what an earlier one has to leave first."""
 
 
-class OutlineSource(Settings):
-    """Where outlines of real or rendered particles come from; paths are relative to the checkout (or absolute)."""
+class GanSource(Settings):
+    """What each source says; paths are relative to the checkout (or absolute)."""
+
+    groups: str = Field("", description="file image,group,...")
+    title: str = ""
+    licence: Text = "unknown"
+
+
+class OutlineSource(GanSource):
+    """Where outlines of real or rendered particles come from."""
 
     kind: Literal["labels", "rendered"] = Field("labels", description="a folder of labels, or our renderer's pictures")
     path: str = ""
     labels: str = "labels"
     background: int = Field(0, description="the label that is no particle")
-    groups: str = Field("", description="file image,group,...")
     count: Count = Field(200, description="rendered pictures")
     diameter: float = Field(48.0, ge=9, le=90, description="of their particles, in px")
-    title: str = ""
-    licence: Text = "unknown"
 
     @model_validator(mode="after")
     def _has_a_path(self) -> Self:
@@ -52,7 +57,7 @@ class OutlineSource(Settings):
         return self
 
 
-class MicrographSource(Settings):
+class MicrographSource(GanSource):
     """Unlabelled micrographs in `path/images`."""
 
     path: str
@@ -60,9 +65,6 @@ class MicrographSource(Settings):
     names: str = Field("*", description='a pattern such as "Sc1*.png"')
     diameter: float = Field(0.0, description="typical particle diameter in px; 0: estimated from each picture")
     polarity: Literal["bright", "dark"] = "bright"
-    groups: str = Field("", description="file image,group,...")
-    title: str = ""
-    licence: Text = "unknown"
 
     @model_validator(mode="after")
     def _diameter_is_seen(self) -> Self:

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from .... import __version__
+from ...training.contract import Labels, Picture
 from ...training.files import write_picture, write_whole
 from ...training.publish import publish
 from ...training.runs import CHECKPOINT, METRICS, State, computing, read_rows
 from ...training.sheets import in_rows
 from ...training.train import scores_of, train
-from .compose import Labels, bright_enough, compose, drawn, most_particles
+from .compose import bright_enough, compose, drawn, most_particles
 from .cyclegan import CycleTrainer, as_picture, make_generator, paint
 from .loop import (
     ORIGIN,
@@ -75,7 +75,7 @@ def masks(work: Work, time_is_up: TimeIsUp) -> bool:
         generator.load_state_dict(state["generator"])
         fields = draw_outlines(generator, OUTLINES_DRAWN, recipe.outlines.latent, recipe.seed, work.device)
 
-        def make(number: int) -> tuple[Figures, NDArray[np.uint8]]:
+        def make(number: int) -> tuple[Figures, Picture]:
             rng = np.random.default_rng((recipe.seed, 1, number))
             chosen = iter(rng.integers(len(fields), size=most_particles(settings)))
             labels = compose(lambda diameter: at_diameter(fields[next(chosen)], diameter, rng), settings, rng)
@@ -115,7 +115,7 @@ def translate(work: Work, time_is_up: TimeIsUp) -> bool:
         network = make_generator(recipe.cyclegan.filters, recipe.cyclegan.blocks).to(work.device)
         network.load_state_dict(state["g_ab"])
 
-        def make(number: int) -> tuple[Figures, NDArray[np.uint8]]:
+        def make(number: int) -> tuple[Figures, Picture]:
             labels = read_mask(composed[number])
             picture = shade(paint(network, as_picture(labels), work.device, work.dtype))
             bright_labels, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ....core.micrograph.contrast import clip_outliers
 from ....core.micrograph.databar import data_bar
 from ....core.network.resample import resize
 from ....core.truth import IMAGE_KINDS, LABEL_KINDS, BadDataset, files_in, grouping, load_image, load_labels
 from ...training.augmentation import turned_or_mirrored
+from ...training.contract import Field, Labels, Picture, Rng
 from ...training.data import validation_groups
 from ...training.settings import keep_apart
 from ...training.synthesis.render import render
@@ -21,7 +21,7 @@ from .settings import GanRecipe, MicrographSource, OutlineSource
 
 RENDERED_SIDE = 384  # px
 CROP_TRIES = 8
-Micrographs = list[NDArray[np.float32]]
+Micrographs = list[Field]
 
 
 def check_sources(recipe: GanRecipe, base: Path) -> None:
@@ -52,13 +52,13 @@ def split_files(
     return [f for f, group in pairs if group not in apart], [f for f, group in pairs if group in apart]
 
 
-def outline_stock(recipe: GanRecipe, base: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def outline_stock(recipe: GanRecipe, base: Path) -> tuple[Picture, Picture]:
     """(training, held-out) outlines, each (n, S, S) uint8, from all sources in random order.
 
     Where no file is held out (a single file of masks, say), every tenth outline is. Raises BadDataset below two.
     """
-    training: list[NDArray[np.uint8]] = []
-    apart: list[NDArray[np.uint8]] = []
+    training: list[Picture] = []
+    apart: list[Picture] = []
     settings = recipe.outlines
     for number, source in enumerate(settings.sources):
         for labels, is_apart in _label_images(recipe, base, source, number):
@@ -78,9 +78,7 @@ def outline_stock(recipe: GanRecipe, base: Path) -> tuple[NDArray[np.uint8], NDA
     return np.stack([training[i] for i in chosen]), np.stack(apart)
 
 
-def _label_images(
-    recipe: GanRecipe, base: Path, source: OutlineSource, number: int
-) -> Iterator[tuple[NDArray[np.int32], bool]]:
+def _label_images(recipe: GanRecipe, base: Path, source: OutlineSource, number: int) -> Iterator[tuple[Labels, bool]]:
     """(H, W) labels of every picture of a source, and whether it is held out."""
     if source.kind == "labels":
         for part, files in enumerate(split_files(base, source, recipe)):
@@ -111,7 +109,7 @@ def micrograph_stock(recipe: GanRecipe, base: Path) -> Micrographs:
     return stock
 
 
-def read_micrograph(file: Path, source: MicrographSource, diameter: float) -> NDArray[np.float32]:
+def read_micrograph(file: Path, source: MicrographSource, diameter: float) -> Field:
     """One micrograph without its data bar, contrast clipped at the percentiles 0.5 and 99.5. Raises BadDataset."""
     micrograph = load_image(file)
     picture = clip_outliers(micrograph.pixels[: data_bar(micrograph)])
@@ -121,7 +119,7 @@ def read_micrograph(file: Path, source: MicrographSource, diameter: float) -> ND
     return 2 * resize(picture, min(scale, 2.0)) - 1
 
 
-def estimated_diameter(picture: NDArray[np.float32]) -> float:
+def estimated_diameter(picture: Field) -> float:
     """A typical particle diameter in px: 2.5 times the distance at which the picture's correlation is a half.
 
     For discs strewn at random the correlation is a half at 0.4 diameters.
@@ -140,7 +138,7 @@ def estimated_diameter(picture: NDArray[np.float32]) -> float:
     return 2.5 * float(1 + below[0]) if len(below) else float(reach)
 
 
-def crop_micrograph(stock: Micrographs, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def crop_micrograph(stock: Micrographs, side: int, rng: Rng) -> Field:
     """A random square, turned and mirrored at random; nearly empty ones (under half the SD) only by bad luck."""
     picture = stock[int(rng.integers(len(stock)))]
     for _ in range(CROP_TRIES):

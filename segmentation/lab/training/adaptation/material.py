@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ....core import planning
@@ -22,7 +21,7 @@ from ....core.learning import Plan, TrainingSummary
 from ....core.network.runtime import Runtime
 from ....core.truth import BadDataset, Pair
 from .. import tasks
-from ..contract import Scoring
+from ..contract import Picture, Scoring
 from ..data import held_out, pairs_of
 from ..files import write_whole
 from ..finetune import fine_tuning
@@ -201,7 +200,7 @@ class Planned:
         names = self.summary["plan"]["held_out"][split]
         return [number for number, pair in enumerate(self.pairs) if pair.image.name in names]
 
-    def save(self, picture: NDArray[np.uint8], name: str) -> None:
+    def save(self, picture: Picture, name: str) -> None:
         """Write a picture of the summary, whole or not at all."""
         content = io.BytesIO()
         Image.fromarray(picture).save(content, "WEBP", quality=75)

@@ -5,15 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ....core.truth import BadDataset
+from ..contract import Floats, table_beside
 from ..settings import FolderEntry
-from .pairs import CheckedPair
+
+if TYPE_CHECKING:
+    from .pairs import CheckedPair
 
 ALIKE = 9  # findings that differ only in names and numbers; of more the first stands for all
+FINDINGS = table_beside(__file__)
+
+
+def sentence_of(rule: str, **words: Any) -> str:
+    text: str = FINDINGS[rule]["sentence"]
+    return text.format(**words)
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class CheckedFolder:
         return bool(self.pairs) and all(pair.labels_used <= 1 for pair in self.pairs)
 
     @property
-    def diameters(self) -> NDArray[np.float64]:
+    def diameters(self) -> Floats:
         """ECD in px of all particles."""
         return np.concatenate([np.zeros(0), *(pair.diameters for pair in self.pairs)])
 
@@ -84,11 +93,10 @@ class CheckedFolder:
             more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
             raise BadDataset(f"{where}: {wrong[0].rstrip('.')}{more}{advice}.")
 
-    def error(self, sentence: str) -> None:
-        self.findings.append(Finding(True, sentence))
-
-    def warn(self, sentence: str) -> None:
-        self.findings.append(Finding(False, sentence))
+    def add(self, rule: str, is_error: bool | None = None, /, **words: Any) -> None:
+        """Note a finding of findings.toml; is_error: None leaves it as it is there."""
+        is_error = FINDINGS[rule].get("error", False) if is_error is None else is_error
+        self.findings.append(Finding(is_error, sentence_of(rule, **words)))
 
     def shorten(self, names: Iterable[str]) -> None:
         """Let one finding stand for all that differ from it only in names of files and in numbers."""

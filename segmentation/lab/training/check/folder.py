@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from ....core.pace import followed
 from ....core.truth import BadDataset, Pair, find_pairs, groups_in, read_groups
+from ..contract import Say
 from ..data import pairs_of
 from ..files import as_json, from_json
 from ..settings import FolderEntry, TrainingRecipe, number_of_classes
@@ -39,7 +40,7 @@ def check_folder(
     classes: tuple[int, ...] = (),
     count: int = 0,
     task: str = "",
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = lambda line: None,
 ) -> CheckedFolder:
     """Check a folder. The names of its parts are found out where they are not given.
 
@@ -53,12 +54,12 @@ def check_folder(
         checked.classes = folder_pairs.pairs[0].classes if folder_pairs.pairs else classes
         group_of = read_groups(table) if table else {}
     except BadDataset as error:
-        checked.error(str(error))
+        checked.add("unreadable", why=error)
         return checked
     for picture in folder_pairs.unlabelled:
-        checked.error(f"{picture.name} has no labels.")
+        checked.add("unlabelled", name=picture.name)
     for truth in folder_pairs.strays:
-        checked.error(f"{truth.name} are labels without an image.")
+        checked.add("stray", name=truth.name)
     for pair in followed(folder_pairs.pairs, len(folder_pairs.pairs), say):
         _add_pair(checked, pair)
     paired = [file for pair in folder_pairs.pairs for file in pair.files]
@@ -75,7 +76,7 @@ def check_pairs(
     """
     checked = CheckedFolder(FolderEntry(path="", groups=GROUPS), classes, task, list(pairs))
     for error in errors:
-        checked.error(error)
+        checked.add("unreadable", why=error)
     _judge(checked, {pair.name: pair.group for pair in pairs}, names)
     return checked
 
@@ -87,7 +88,7 @@ def _judge(checked: CheckedFolder, group_of: dict[str, str], names: Sequence[str
     checked.shorten(names)
 
 
-def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]) -> None:
+def check_sources(recipe: TrainingRecipe, base: Path, say: Say) -> None:
     """Check every folder of a recipe as a training would read it, and say what is odd.
 
     base: the recipe's paths are relative to it. Raises BadDataset where a folder is not fit to train on, with the first
@@ -122,7 +123,7 @@ def _add_pair(checked: CheckedFolder, pair: Pair) -> None:
     try:
         checked.pairs.append(check_pair(pair))
     except BadDataset as error:
-        checked.error(str(error))
+        checked.add("unreadable", why=error)
 
 
 def mark(*what: Any) -> str:

@@ -16,10 +16,11 @@ from ....core.measure.runs import find_runs
 from ....core.micrograph.databar import find_data_bar
 from ....core.truth import Pair
 from ..agreement import CHANCE, agreement, has_shape_of_gaps, reduced
-from ..contract import STORED, Floats, Labels
+from ..contract import STORED, Field, Floats, Labels, Picture, Shape
 from ..data import eight_bits
 from ..instances.targets import boundary
 from ..synthesis.scene import split_pieces
+from .findings import sentence_of
 
 SPECK = 9  # px; smaller pieces are slips of a pen
 NOISE = 100  # specks in an image, from which on they are no slips where most labelled pieces or pixels are specks
@@ -31,7 +32,6 @@ FLAT = 3  # grey values; less is no picture
 FEW_NUMBERS = 10  # numbers in all files together, up to which they may be classes
 SPAN, LARGEST, THIN, MESHES = 0.9, 0.8, 10.0, 10  # see `are_lines`
 BETTER = 1.8  # how much better mirrored labels must follow the picture's edges to be called mirrored
-SHIFTED = "{name} fits its image when moved by {move}: the labels are shifted."
 MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bottom": (slice(None, None, -1),)}
 
 
@@ -50,9 +50,9 @@ class CheckedPair:
 
     name: str
     group: str
-    shape: tuple[int, int]
-    thumbnail: Annotated[NDArray[np.float32], *STORED]
-    small: Annotated[NDArray[np.uint8], *STORED]
+    shape: Shape
+    thumbnail: Annotated[Field, *STORED]
+    small: Annotated[Picture, *STORED]
     small_labels: Annotated[Labels, *STORED]
     labels_used: int
     labelled_area: int
@@ -94,9 +94,7 @@ def check_pair(pair: Pair) -> CheckedPair:
     grey = eight_bits(micrograph.pixels)
     raw, wrong = pair.cut(read_numbers(truth)), list[str]()
     if int(grey.max()) - int(grey.min()) < FLAT:
-        wrong.append(
-            f"{pair.image.name} is all {'black' if grey.max() < FLAT else 'of one grey'}: there is nothing to see."
-        )
+        wrong.append(sentence_of("black" if grey.max() < FLAT else "grey", image=pair.image.name))
     if pair.classes:
         pixels = np.bincount(loaded.ravel(), minlength=len(pair.classes) + 1)[1:]
         values, counts = np.unique(raw, return_counts=True)
@@ -117,14 +115,17 @@ def check_pair(pair: Pair) -> CheckedPair:
     merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
     lines = are_lines(labels)
     if not lines:
-        wrong += _wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)
+        wrong += _wrong_labels(truth.name, grey, labels, values, sizes)
     astray = _astray(truth.name, grey, labels, wrong)
+    of_piece = np.zeros(len(sizes) + 1, np.int64)
+    of_piece[pieces.ravel()] = labels.ravel()
+    large = of_piece[1:][(sizes >= SPECK) & (of_piece[1:] > 0)]
     return CheckedPair(
         **_picture(pair, grey, pieces),
         labels_used=len(values) - 1,
         diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
         merged_area=int(merged),
-        shared=_shared(labels, pieces),
+        shared=int((np.bincount(large) > 1).sum()),
         astray=astray,
         gaps=len(values) <= 2 and not wrong and not lines and has_shape_of_gaps(labels),
         wrong=wrong,
@@ -134,18 +135,18 @@ def check_pair(pair: Pair) -> CheckedPair:
     )
 
 
-def _astray(name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], wrong: list[str]) -> bool:
+def _astray(name: str, grey: Picture, labels: Labels, wrong: list[str]) -> bool:
     """Whether outlines follow no edges of an image without errors; adds the error to `wrong` where they are shifted."""
     agreed = None if wrong else agreement(grey, labels)
     if agreed and agreed.moved != (0, 0):
         right, down = agreed.moved
         parts = [(abs(right), "left" if right < 0 else "right"), (abs(down), "up" if down < 0 else "down")]
         move = " and ".join(f"{pixels} px {side}" for pixels, side in parts if pixels)
-        wrong.append(SHIFTED.format(name=name, move=move))
+        wrong.append(sentence_of("shifted", name=name, move=move))
     return agreed is not None and agreed.score < CHANCE and not wrong
 
 
-def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> dict[str, Any]:
+def _picture(pair: Pair, grey: Picture, labels: Labels) -> dict[str, Any]:
     """The entries of every pair, whatever its labels are."""
     scale = SHEET / max(grey.shape)
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
@@ -163,7 +164,7 @@ def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> 
     }
 
 
-def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:
+def solidities(pieces: Labels) -> Floats:
     """(n,) area of each piece 1..n over the area of its hull, about 1 for convex pieces of any size.
 
     A hull of pixel corners is too large by EXCESS px for each px of outline (measured on discs of 6 to 40 px).
@@ -175,7 +176,7 @@ def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:
     return sizes / np.maximum(areas(find_hulls(find_runs(pieces))) - excess, 1)
 
 
-def surroundings(labels: NDArray[np.int32]) -> int:
+def surroundings(labels: Labels) -> int:
     """The label that lies around everything as a background does, 0 when none does.
 
     It has a pixel on every side of the frame and most of the frame. The rest is more convex than the label itself.
@@ -190,7 +191,7 @@ def surroundings(labels: NDArray[np.int32]) -> int:
     return label if not rest.any() or _convexity(rest) > max(CONVEX, _convexity(components)) else 0
 
 
-def _convexity(pieces: NDArray[np.int32]) -> float:
+def _convexity(pieces: Labels) -> float:
     """Area-weighted mean solidity of pieces that are not specks; 0 without any."""
     sizes = np.bincount(pieces.ravel())[1:]
     large = sizes >= SPECK
@@ -199,33 +200,23 @@ def _convexity(pieces: NDArray[np.int32]) -> float:
 
 
 def _wrong_labels(
-    name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], values: NDArray[np.int64]
+    name: str, grey: Picture, labels: Labels, values: NDArray[np.int64], sizes: NDArray[np.int64]
 ) -> list[str]:
-    surrounding = surroundings(labels)
+    """values: those of the labels 0, 1, ... in the file. sizes: px of each labelled piece."""
+    surrounding, specks = surroundings(labels), sizes < SPECK
     if has_soft_edges(labels):
-        return [f"{name} is a mask with soft edges, whose greys would be particles: make it pure black and white."]
-    if surrounding and len(values) <= 2:
-        return [f"{name} is inverted: {values[surrounding]} lies around the particles, where 0 belongs."]
+        return [sentence_of("soft", name=name)]
     if surrounding:
-        return [f"In {name} the label {values[surrounding]} fills the whole frame: background must be 0."]
-    if mirror := mirrored(grey, labels):
-        return [f"{name} fits its image when {mirror} are exchanged: the labels are mirrored."]
-    return []
+        rule = "inverted" if len(values) <= 2 else "surrounding"
+        return [sentence_of(rule, name=name, value=values[surrounding])]
+    if sides := mirrored(grey, labels):
+        return [sentence_of("mirrored", name=name, sides=sides)]
+    mostly = sizes[specks].sum() > 0.5 * sizes.sum() or (len(values) > 2 and specks.mean() > 0.5)
+    is_noise = specks.sum() >= NOISE and mostly
+    return [sentence_of("noise", name=name, pieces=len(sizes), speck=SPECK)] if is_noise else []
 
 
-def _wrong_pieces(name: str, sizes: NDArray[np.int64], labels_used: int) -> list[str]:
-    """sizes: px of each labelled piece."""
-    specks = sizes < SPECK
-    mostly = sizes[specks].sum() > 0.5 * sizes.sum() or (labels_used > 1 and specks.mean() > 0.5)
-    if specks.sum() >= NOISE and mostly:
-        return [
-            f"{name} falls into {len(sizes)} pieces, most under {SPECK} px: it is a grey image or full of noise, "
-            "where a whole number for each particle belongs."
-        ]
-    return []
-
-
-def has_soft_edges(labels: NDArray[np.int32]) -> bool:
+def has_soft_edges(labels: Labels) -> bool:
     """Whether two values hold nearly all pixels and many others line their edges, as in a mask that was scaled."""
     counts = np.bincount(labels.ravel())
     main = np.argsort(counts)[-2:]
@@ -236,7 +227,7 @@ def has_soft_edges(labels: NDArray[np.int32]) -> bool:
     return bool(flat[other].mean() < 0.1)
 
 
-def mirrored(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
+def mirrored(grey: Picture, labels: Labels) -> str:
     """Which sides were exchanged, if the outlines then follow the picture's edges far better; "" for none."""
     steep = ndimage.gaussian_gradient_magnitude(grey.astype(np.float32), 1.5)
     outlines = boundary(labels)
@@ -249,7 +240,7 @@ def mirrored(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
     return best if steepness[best] > BETTER * max(straight, 1e-6) else ""
 
 
-def are_lines(labels: NDArray[np.int32]) -> bool:
+def are_lines(labels: Labels) -> bool:
     """Whether the labels are one thin net that spans the picture, as boundaries between grains are drawn.
 
     Thin is a width of at most THIN px in 512 (or 3 px) at nine pixels of ten. A net has MESHES at least, and at least
@@ -266,12 +257,3 @@ def are_lines(labels: NDArray[np.int32]) -> bool:
         return False
     width = 2 * float(np.percentile(ndimage.distance_transform_edt(inside)[inside], 90))
     return width <= max(3.0, THIN * max(inside.shape) / 512)
-
-
-def _shared(labels: NDArray[np.int32], pieces: NDArray[np.int32]) -> int:
-    """How many labels are in several pieces that are not specks."""
-    sizes = np.bincount(pieces.ravel())
-    owner = np.zeros(len(sizes), np.int64)
-    owner[pieces.ravel()] = labels.ravel()
-    large = (sizes >= SPECK) & (owner > 0)
-    return int((np.bincount(owner[large]) > 1).sum()) if large.any() else 0

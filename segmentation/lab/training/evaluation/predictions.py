@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ....core import tasks
 from ....core.micrograph.contrast import clip_outliers
@@ -20,7 +19,7 @@ from ....core.network.scale_search import View, as_shown
 from ....core.pipeline import predict_maps
 from ....core.settings import SegmentationSettings
 from ....core.tasks.base import Decoded, Task
-from ..contract import Labels
+from ..contract import Labels, Picture
 
 
 @dataclass(frozen=True)
@@ -29,17 +28,13 @@ class Options:
 
     rows: compare only so many rows of every image. nm: per pixel; None takes the scale of the files, and pixels unless
     all files have one. threshold: None takes the card's. chains: further post-processings of the same maps, names in
-    CHAINS. truth_through: also show the result of every chain on perfect maps. pictures: how many of the best, of the
-    median and of the worst images to show.
-    thresholds: whether to try other thresholds even if that takes long.
+    CHAINS. thresholds: whether to try other thresholds even if that takes long.
     """
 
     rows: int | None = None
     nm: float | None = None
     threshold: float | None = None
     chains: tuple[str, ...] = ()
-    truth_through: bool = False
-    pictures: int = 2
     thresholds: bool = True
 
     def threshold_of(self, card: ModelCard) -> float:
@@ -52,8 +47,8 @@ class Prediction:
     uint8, the rows themselves, as they were shown. view: how the network saw it. seconds: that looking and predicting
     took."""
 
-    maps: NDArray[np.uint8]
-    grey: NDArray[np.uint8]
+    maps: Picture
+    grey: Picture
     view: View
     seconds: float
 
@@ -82,7 +77,7 @@ class Predictor:
         """Loads the weights on first use; raises AlteredWeights, UnknownArchitecture."""
         return load_network(self.card, self.runtime, len(self.task.channels(self.card)))
 
-    def labels(self, prediction: Prediction, maps: NDArray[np.uint8] | None = None, **settings: Any) -> Decoded:
+    def labels(self, prediction: Prediction, maps: Picture | None = None, **settings: Any) -> Decoded:
         """What an analysis makes of the model's maps, or of other maps of the same rows.
 
         settings: instead of the model's own.

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from ....core.errors import UserError
 from ....core.pace import followed
 from ....core.truth import Pair
-from ..contract import Fitted, Floats, Labels, Scoring
+from ..contract import Fitted, Floats, Labels, Mask, Picture, Say, Scoring
 from .predictions import Options, Prediction, Predictor, padded
 
 RESAMPLES = 1000
@@ -101,9 +100,7 @@ class Scorer:
         ]
 
 
-def fit_threshold(
-    scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Callable[[str], None]
-) -> Fitted:
+def fit_threshold(scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say) -> Fitted:
     """The best threshold by the rule of the task's Examiner; raises NothingFound."""
     scorer = Scorer(scoring, predictor, options)
     for pair in followed(pairs, len(pairs), say):
@@ -140,23 +137,21 @@ def summarise(
         draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
         drawn = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
         weights = np.concatenate([weights, drawn @ members])
-    values = _weighted(scoring, images, weights, nm)
-    return {name: Figure(finite_or_none(draws[0]), *_interval(draws[1:])) for name, draws in values.items()}
+    values, figures = _weighted(scoring, images, weights, nm), {}
+    for name, (value, *drawn_values) in values.items():
+        low, high = None, None
+        if drawn_values:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # a figure may be undefined in every sample
+                low, high = map(finite_or_none, np.nanpercentile(drawn_values, [2.5, 97.5]))
+        figures[name] = Figure(finite_or_none(value), low, high)
+    return figures
 
 
 def pooled(records: Sequence[Any], scoring: Scoring, nm: bool, groups: Sequence[str] = ()) -> dict[str, Any]:
     """Some images together: counts, and figures with their intervals; groups: as of `summarise`."""
     figures = summarise(scoring, records, nm=nm, groups=groups)
     return {**scoring.tally(records), "figures": {name: figure._asdict() for name, figure in figures.items()}}
-
-
-def _interval(values: Floats) -> tuple[float | None, float | None]:
-    if not len(values):
-        return None, None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a figure may be undefined in every sample
-        low, high = np.nanpercentile(values, [2.5, 97.5])
-    return finite_or_none(low), finite_or_none(high)
 
 
 def finite_or_none(value: float) -> float | None:
@@ -178,14 +173,14 @@ def precision_recall_f1(hits: Floats, spurious: Floats, missed: Floats) -> dict[
     }
 
 
-def near(these: NDArray[np.bool_], those: NDArray[np.bool_], tolerance: float) -> int:
+def near(these: Mask, those: Mask, tolerance: float) -> int:
     """How many of `these` pixels have one of `those` within `tolerance` px."""
     if not those.any():
         return 0
     return int((ndimage.distance_transform_edt(~those)[these] <= tolerance).sum())
 
 
-def pixel_sweep(values: NDArray[np.uint8], truth: NDArray[np.bool_]) -> Floats:
+def pixel_sweep(values: Picture, truth: Mask) -> Floats:
     """(thresholds, 3) hits, spurious and missed pixels of a map (n,) 0..255, taken from the threshold on."""
     counts = np.stack([np.bincount(values[truth == side], minlength=256) for side in (True, False)]).astype(float)
     below = np.cumsum(np.pad(counts, ((0, 0), (1, 0))), 1)

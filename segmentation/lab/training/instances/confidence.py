@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from ....core.errors import UserError
@@ -22,7 +21,7 @@ from ....core.micrograph.databar import data_bar
 from ....core.micrograph.types import Calibration, Micrograph
 from ....core.pace import followed
 from ....core.truth import Pair
-from ..contract import Fitted, Floats, Labels
+from ..contract import Field, Fitted, Floats, Labels, Mask, Say
 from ..evaluation.predictions import Options, Predictor, padded
 from ..synthesis.foreign import draw_empty
 from ..synthesis.render import render
@@ -38,8 +37,6 @@ OFTEN = 10  # images after which it is said how far it is
 BINS = np.linspace(0.0, 1.0, 21)
 RIDGE = 1.0  # of the standardised weights: keeps them finite where yes and no fall apart
 FEWEST = 20  # of each kind, under which nothing is fitted
-Right = NDArray[np.bool_]
-Say = Callable[[str], None]
 T = TypeVar("T")
 
 
@@ -48,7 +45,7 @@ class LabelledParticles(NamedTuple):
     0.5. group: images of one are alike."""
 
     values: Mapping[str, Floats]
-    right: Right
+    right: Mask
     group: str = ""
 
 
@@ -56,7 +53,7 @@ class TooFew(UserError):
     """Not enough examples to fit; the message names them."""
 
 
-def fit_logistic(values: Floats, yes: NDArray[np.bool_], shares: Floats | None = None) -> tuple[Floats, float]:
+def fit_logistic(values: Floats, yes: Mask, shares: Floats | None = None) -> tuple[Floats, float]:
     """Weights (k,) and intercept of the chance 1 / (1 + exp(-(values @ weights + intercept))) of yes.
 
     values: (n, k). yes: (n,). shares: (n,) how much each counts; equally without.
@@ -181,9 +178,7 @@ def share_of(counts: Sequence[int]) -> Floats:
     return np.concatenate([np.full(count, min(1.0, CROWD / max(count, 1))) for count in counts])
 
 
-def cross_fitted(
-    labelled: Sequence[LabelledParticles], others: Sequence[LabelledParticles] = ()
-) -> NDArray[np.float32]:
+def cross_fitted(labelled: Sequence[LabelledParticles], others: Sequence[LabelledParticles] = ()) -> Field:
     """Confidence of every particle of `labelled` by a model fitted on the images of other groups and on `others`.
 
     The groups are dealt to PARTS parts. Raises TooFew.
@@ -200,7 +195,7 @@ def cross_fitted(
     return np.concatenate(list(chances))
 
 
-def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> dict[str, Any]:
+def reliability(confidence: Field, right: Mask) -> dict[str, Any]:
     """The reliability diagram of found particles.
 
     confidence: (n,) in 0..1. right: (n,) whether there is a true particle for it at an IoU of at least 0.5.
@@ -210,7 +205,12 @@ def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> di
     on either side of it, and the share of them that is wrong.
     """
     bin_of = np.clip(np.digitize(confidence, BINS) - 1, 0, len(BINS) - 2)
-    bins = [_bin(confidence[bin_of == b], right[bin_of == b]) for b in np.unique(bin_of)]
+    bins: list[dict[str, Any]] = []
+    for number in np.unique(bin_of):
+        inside = right[bin_of == number]
+        low, high = wilson(int(inside.sum()), len(inside))
+        mean = float(np.mean(confidence[bin_of == number], dtype=float))
+        bins.append({"n": len(inside), "confidence": mean, "right": float(inside.mean()), "low": low, "high": high})
     off = sum(b["n"] * abs(b["confidence"] - b["right"]) for b in bins)
     unsure = confidence < LEAST_CONFIDENCE
     return {
@@ -222,11 +222,5 @@ def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> di
     }
 
 
-def _bin(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> dict[str, Any]:
-    low, high = wilson(int(right.sum()), len(right))
-    mean = float(np.mean(confidence, dtype=float))
-    return {"n": len(right), "confidence": mean, "right": float(right.mean()), "low": low, "high": high}
-
-
-def _wrong(right: NDArray[np.bool_]) -> dict[str, Any]:
+def _wrong(right: Mask) -> dict[str, Any]:
     return {"n": len(right), "wrong": float(1 - right.mean()) if len(right) else None}

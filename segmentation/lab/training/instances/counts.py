@@ -26,7 +26,7 @@ from ....core.measure.matching import (
     without_specks,
 )
 from ....core.measure.shapes import measure
-from ..contract import STORED, Floats, Labels
+from ..contract import STORED, Floats, Labels, Mask
 from ..evaluation.scores import near
 from .targets import boundary
 
@@ -82,7 +82,7 @@ class ImageCounts:
     true_sizes: Floats
     found_sizes: Floats
     kinds: dict[Kind, int]
-    right: Annotated[NDArray[np.bool_], *STORED]
+    right: Annotated[Mask, *STORED]
     found_ids: Counts
     by_size: Counts
 
@@ -140,7 +140,7 @@ class SizeSample:
 
     value: Floats
     image: NDArray[np.int64]
-    is_found: NDArray[np.bool_]
+    is_found: Mask
 
     @classmethod
     def of(cls, true: Sequence[Floats], predicted: Sequence[Floats]) -> SizeSample:
@@ -164,7 +164,11 @@ class SizeSample:
             return dict.fromkeys(SIZE_FIGURES, float("nan"))
         gap = np.abs(np.cumsum(predicted) / predicted.sum() - np.cumsum(true) / true.sum())
         last_of_equal = np.append(np.diff(self.value) > 0, True)
-        medians = [self._median(side) for side in (true, predicted)]
+        medians = []  # as numpy's for whole-number weights: the mean of the two middle values of an even count
+        for side in (true, predicted):
+            total = np.cumsum(side)
+            lower, upper = np.searchsorted(total, total[-1] / 2), np.searchsorted(total, total[-1] / 2, side="right")
+            medians.append(float(self.value[lower] + self.value[min(upper, len(total) - 1)]) / 2)
         means = [float(np.average(self.value, weights=side)) for side in (true, predicted)]
         nano = [100 * float(np.average(self.value <= NANO_NM, weights=s)) if nm else np.nan for s in (true, predicted)]
         values = (
@@ -177,12 +181,6 @@ class SizeSample:
             *medians,
         )
         return dict(zip(SIZE_FIGURES, values, strict=True))
-
-    def _median(self, weight: Floats) -> float:
-        """As numpy's for whole-number weights: the mean of the two middle values of an even count."""
-        total = np.cumsum(weight)
-        lower, upper = np.searchsorted(total, total[-1] / 2), np.searchsorted(total, total[-1] / 2, side="right")
-        return float(self.value[lower] + self.value[min(upper, len(total) - 1)]) / 2
 
 
 SIZE_FIGURES = (

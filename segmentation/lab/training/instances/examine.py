@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import peak_local_max
-from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
 from ....core.labels.options import ParticleOptions
 from ....core.labels.outline import outline, particles, that_count
 from ....core.measure.matching import Kind, error_kinds, match, overlap_of, without_specks
-from ....core.micrograph.contrast import preview
 from ....core.micrograph.types import Micrograph
-from ....core.report.picture import painted, sampled
-from ..contract import Labels, Maps, Picture, Scoring
+from ....core.report.picture import painted
+from ..contract import Field, Floats, Labels, Maps, Picture, Scoring
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import RULE, THRESHOLDS, against_threshold, pooled
+from ..sheets import STRENGTH, as_panels, in_colour
 from .confidence import reliability
 from .counts import ImageCounts, by_size, count_image
 from .figures import ap_by_iou
-from .targets import boundary, inner_distance
+from .targets import boundary
 
 CURVES = {"50": "objects at IoU 0.5", "75": "objects at IoU 0.75", "pixels": "pixels"}
 CHOOSING = ("50", "75")
 OF_OBJECTS = RULE.format(figure="mean of the particles' F1 at IoU 0.5 and at IoU 0.75")
 MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
 OWN = "own"
-LONGEST = 640  # px of a panel's longest side
-STRENGTH = 0.6
-COLOURS = {
+COLOURS = {  # Okabe and Ito's palette, which all eyes tell apart
     Kind.CORRECT: (0, 158, 115),
     Kind.LOW_IOU: (240, 228, 66),
     Kind.MERGED: (230, 159, 0),
@@ -45,9 +40,7 @@ COLOURS = {
 LOST = (Kind.MERGED, Kind.FALSE_NEGATIVE)
 
 
-def sweep_image(
-    maps: NDArray[np.uint8], grey: NDArray[np.uint8], truth: Labels, scale: float, options: ParticleOptions
-) -> NDArray[np.float64]:
+def sweep_image(maps: Picture, grey: Picture, truth: Labels, scale: float, options: ParticleOptions) -> Floats:
     """(thresholds, 9): hits, spurious, missed particles at IoU 0.5, the same at 0.75, and the same of pixels.
 
     maps: (2 or 3, R, W) uint8. grey: (R, W) uint8, the image as it was shown. truth: (H, W) labels, of as many rows or
@@ -65,28 +58,13 @@ def sweep_image(
 
 
 def published(foreground: Maps) -> Labels:
-    """Version 1.0 as the web page ran it: threshold 0.5, holes filled, then `split`. (H, W) uint8 0..255 in."""
-    return split(np.asarray(ndimage.binary_fill_holes(foreground >= 128)))
+    """Version 1.0 as the web page ran it. (H, W) uint8 0..255 in.
 
-
-def published_later(foreground: Maps) -> Labels:
-    """Version 1.2: the map is stretched to full range, its threshold is Otsu's, and holes stay.
-
-    After the stretching an empty map has a foreground, too; only one of a single value has none.
+    Threshold 0.5, holes filled, distance map, Gaussian of sigma 1, peaks at least MIN_DISTANCE apart, watershed with
+    lines burnt in. A component without a peak is lost, as in the original: peaks compete across the whole image, and
+    none is accepted near the frame.
     """
-    low, high = int(foreground.min()), int(foreground.max())
-    if low == high:
-        return np.zeros(foreground.shape, np.int32)
-    stretched = (foreground.astype(np.float32) - low) / (high - low)
-    return split(stretched > threshold_otsu(stretched))
-
-
-def split(mask: NDArray[np.bool_]) -> Labels:
-    """Distance map, Gaussian of sigma 1, peaks at least MIN_DISTANCE apart, watershed with lines burnt in.
-
-    A component without a peak is lost, as in the original: peaks compete across the whole image, and none is
-    accepted near the frame.
-    """
+    mask = np.asarray(ndimage.binary_fill_holes(foreground >= 128))
     distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1)
     peaks = peak_local_max(distance, min_distance=MIN_DISTANCE, exclude_border=True)
     markers = np.zeros(mask.shape, np.int32)
@@ -94,22 +72,21 @@ def split(mask: NDArray[np.bool_]) -> Labels:
     return np.asarray(watershed(-distance, markers, mask=mask, watershed_line=True), np.int32)
 
 
-CHAINS: dict[str, Callable[[Maps], Labels]] = {"published": published, "published-1.2": published_later}
+CHAINS: dict[str, Callable[[Maps], Labels]] = {"published": published}
 
 
 class OutlineExaminer:
     """The Examiner of objects that are outlined; see `contract.Examiner`.
 
-    sweeps, confidence: of each image. chains, through: ImageCounts of each image, by chain.
+    sweeps, confidence: of each image. chains: ImageCounts of each image, by chain.
     """
 
     def __init__(self, scoring: Scoring, predictor: Predictor, options: Options) -> None:
         self.scoring, self.predictor, self.options = scoring, predictor, options
         self.of_card = ParticleOptions.of(predictor.card)
         self.chains: dict[str, list[ImageCounts]] = {chain: [] for chain in (OWN, *options.chains)}
-        self.through: dict[str, list[ImageCounts]] = {chain: [] for chain in self.chains if options.truth_through}
-        self.sweeps: list[NDArray[np.float64]] = []
-        self.confidence: list[NDArray[np.float32]] = []
+        self.sweeps: list[Floats] = []
+        self.confidence: list[Field] = []
 
     def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
         threshold, options = self.options.threshold_of(self.predictor.card), self.of_card
@@ -118,8 +95,6 @@ class OutlineExaminer:
         for chain, counts in self.chains.items():
             labels = outlines.labels if chain == OWN else CHAINS[chain](maps[0])
             counts.append(count_image(padded(labels, truth.shape), truth, unit))
-        for chain, counts in self.through.items():
-            counts.append(count_image(through_chain(chain, truth, threshold, scale, options), truth, unit))
         own_chain = self.chains[OWN][-1]
         if self.options.thresholds:
             self.sweeps.append(sweep_image(maps, grey, truth, scale, options))
@@ -127,11 +102,9 @@ class OutlineExaminer:
         return outlines.labels, own_chain
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
-        def together(chains: dict[str, list[ImageCounts]]) -> dict[str, Any]:
-            return {name: pooled(counts, self.scoring, nm, groups) for name, counts in chains.items()}
-
         used = self.options.threshold_of(self.predictor.card)
         right = np.concatenate([image.right for image in images])
+        chains = {name: pooled(counts, self.scoring, nm, groups) for name, counts in self.chains.items()}
         return {
             "threshold": used,
             "by_iou": ap_by_iou(images),
@@ -144,37 +117,19 @@ class OutlineExaminer:
                 "true": np.concatenate([i.true_sizes for i in images]).round(3).tolist(),
                 "found": np.concatenate([i.found_sizes for i in images]).round(3).tolist(),
             },
-            "postprocess": together(self.chains) if len(self.chains) > 1 else {},
-            "truth_through": together(self.through),
+            "postprocess": chains if len(chains) > 1 else {},
         }
 
 
-def through_chain(chain: str, truth: Labels, threshold: float, scale: float, options: ParticleOptions) -> Labels:
-    """What a chain makes of the maps (H, W) that a perfect network would give for the truth, shown at `scale`.
-
-    The picture is one of even particles on an even ground.
-    """
-    foreground = ((truth > 0) * 255).astype(np.uint8)
-    if chain != OWN:
-        return CHAINS[chain](foreground)
-    distance = np.rint(255 * inner_distance(truth)).astype(np.uint8)
-    return particles(np.stack([foreground, distance]), foreground, scale, threshold, options)
-
-
-# Okabe and Ito's colour-blind-safe palette.
-
-
-def panels(micrograph: Micrograph, predicted: Labels, truth: Labels, longest: int = LONGEST) -> list[Picture]:
+def panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Picture]:
     """(h, w, 3) uint8 pictures: the image, its truth, the result, and the errors.
 
     predicted, truth: (R, W) labels of the image's first R rows; only those are shown.
     """
     predicted, truth = without_specks(predicted), without_specks(truth)
-    grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), longest)
-    shape = grey.shape[0], grey.shape[1]
-    small_true, small_found = sampled(truth, shape), sampled(predicted, shape)
+    grey, small_found, small_true = as_panels(micrograph, predicted, truth)
     return [
-        np.repeat(grey[..., None], 3, axis=2),
+        in_colour(grey),
         painted(grey, small_true, STRENGTH),
         painted(grey, small_found, STRENGTH),
         errors(grey, predicted, truth, small_found, small_true),
@@ -188,7 +143,7 @@ def errors(grey: Picture, predicted: Labels, truth: Labels, small_found: Labels,
     """
     overlap = overlap_of(predicted, truth)
     judged = error_kinds(overlap)
-    canvas = 0.45 * np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    canvas = 0.45 * in_colour(grey).astype(np.float32)
     # Lost particles last: what swallowed one may well be right about another.
     sides = (
         (small_found, overlap.found_ids, judged.of_found, COLOURS.keys()),

@@ -45,6 +45,9 @@ def of_sums(sums: Sums) -> dict[str, Floats]:
     pixels = precision_recall_f1(hit, spurious, missed)
     tp, fp, fn = np.moveaxis(sums.matched, -1, 0)  # (..., 10)
     ap, f1 = share(tp, tp + fp + fn), share(2 * tp, 2 * tp + fp + fn)
+    found_right, found_all, true_right, true_all = np.moveaxis(sums.boundary, -1, 0)
+    precision, recall = np.nan_to_num(share(found_right, found_all)), np.nan_to_num(share(true_right, true_all))
+    boundary_f1 = np.nan_to_num(share(2 * precision * recall, precision + recall))
     return {
         "iou": share(hit, hit + spurious + missed),
         "iou_mean": share(sums.image_iou[..., 0], sums.image_iou[..., 1]),
@@ -59,19 +62,12 @@ def of_sums(sums: Sums) -> dict[str, Floats]:
         "f50": f1[..., 0],
         "f75": f1[..., 5],
         "pq": share(sums.segment_iou, tp[..., 0] + (fp[..., 0] + fn[..., 0]) / 2),
-        "boundary_f1": _boundary_f1(sums.boundary),
+        # 0 where only one side has outlines, NaN where neither has.
+        "boundary_f1": np.where(found_all + true_all > 0, boundary_f1, np.nan),
         "instance_iou_found": share(sums.best[..., 0], sums.best[..., 1]),
         "instance_iou_true": share(sums.best[..., 2], sums.best[..., 3]),
         "count_ratio": share(sums.particles[..., 1], sums.particles[..., 0]),
     }
-
-
-def _boundary_f1(boundary: Floats) -> Floats:
-    """0 where only one side has outlines, NaN where neither has."""
-    found_right, found_all, true_right, true_all = np.moveaxis(boundary, -1, 0)
-    precision, recall = np.nan_to_num(share(found_right, found_all)), np.nan_to_num(share(true_right, true_all))
-    mean = np.nan_to_num(share(2 * precision * recall, precision + recall))
-    return np.where(found_all + true_all > 0, mean, np.nan)
 
 
 def ap_by_iou(images: Sequence[ImageCounts]) -> list[dict[str, float | None]]:

@@ -17,10 +17,10 @@ from ....core.measure.matching import match, overlap_of, without_specks
 from ....core.micrograph.types import Micrograph
 from ....core.pace import followed
 from ....core.truth import Pair
-from ..contract import Fitted, Floats, Labels
+from ..contract import Fitted, Floats, Labels, Mask, Say
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import precision_recall_f1
-from .confidence import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
+from .confidence import FEWEST, OFTEN, PARTS, RENDERED, TooFew, fit_logistic, rendered, share_of, some_of
 
 STATES = (0.2, 0.4)  # limits up to which regions are merged, so that merged ones are learnt from too
 LIMITS = (0.4, 0.5, 0.6, 0.7, 0.8)
@@ -29,7 +29,7 @@ RULE = (
     f" {RENDERED} rendered pictures."
 )
 Weights = dict[str, float]
-Borders = tuple[dict[str, Floats], NDArray[np.bool_]]
+Borders = tuple[dict[str, Floats], Mask]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
+
+from ..contract import Field, Labels, Mask
 
 CHANNELS = ("foreground", "inner_distance")
 OPTIONAL = ("touching",)
 
 
-def targets(labels: NDArray[np.int32], channels: Sequence[str] = CHANNELS) -> NDArray[np.float32]:
+def targets(labels: Labels, channels: Sequence[str] = CHANNELS) -> Field:
     """(channels + 1, H, W) float32: each channel's map in 0..1, then 1 near contacts."""
     makers = {"foreground": lambda of: of > 0, "inner_distance": inner_distance, "touching": near_contacts}
     return np.stack([*(makers[channel](labels) for channel in channels), near_contacts(labels)]).astype(np.float32)
 
 
-def boundary(labels: NDArray[np.int32], *, contacts: bool = False) -> NDArray[np.bool_]:
+def boundary(labels: Labels, *, contacts: bool = False) -> Mask:
     """(H, W) bool: the pixels on both sides of every object's edge; contacts: of edges between two objects alone."""
     edge = np.zeros(labels.shape, bool)
     for axis in (0, 1):
@@ -31,7 +32,7 @@ def boundary(labels: NDArray[np.int32], *, contacts: bool = False) -> NDArray[np
     return edge
 
 
-def inner_distance(labels: NDArray[np.int32]) -> NDArray[np.float32]:
+def inner_distance(labels: Labels) -> Field:
     """Distance of every particle pixel to its particle's edge, divided by the particle's largest.
 
     labels: (H, W) int32, 0 is background. Returns (H, W) float32 in 0..1: 1 at a particle's core, 0 outside.
@@ -45,7 +46,7 @@ def inner_distance(labels: NDArray[np.int32]) -> NDArray[np.float32]:
     return np.where(labels > 0, distance / np.maximum(largest, 1)[labels], 0).astype(np.float32)
 
 
-def near_contacts(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+def near_contacts(labels: Labels) -> Mask:
     """(H, W) bool: where two objects touch, within about 2 px."""
     highest = ndimage.maximum_filter(labels, 5)
     lowest = ndimage.minimum_filter(np.where(labels > 0, labels, np.iinfo(np.int32).max), 5)

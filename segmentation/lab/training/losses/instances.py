@@ -40,7 +40,13 @@ class InstanceLoss(Loss):
     def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
         logits, truth = maps.float(), targets[:, 0]
         near = 1 + self.contacts * targets[:, -1]
-        total = self.foreground * self._pixels(logits[:, 0], truth, near)
+        if self.balance:
+            share = truth.mean().clamp(1e-3, 1 - 1e-3)
+            near = near * torch.where(truth > 0.5, (1 - share) / share, torch.ones_like(truth))
+        if self.focal:
+            near = near * (logits[:, 0].sigmoid() - truth).abs().pow(self.focal)
+        # Not as the weight of cross_entropy, which no gradient may pass.
+        total = self.foreground * (near * cross_entropy(logits[:, 0], truth, reduction="none")).mean()
         total = total + self.dice * dice_loss(logits[:, 0].sigmoid(), truth)
         weight, distance = 1 + self.inside * truth, targets[:, 1]
         if self.distance == "absolute":
@@ -53,15 +59,6 @@ class InstanceLoss(Loss):
                 logits[:, 2], targets[:, 2], weight=1 + self.contacts * targets[:, 2]
             )
         return total
-
-    def _pixels(self, logits: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-        if self.balance:
-            share = truth.mean().clamp(1e-3, 1 - 1e-3)
-            weight = weight * torch.where(truth > 0.5, (1 - share) / share, torch.ones_like(truth))
-        if self.focal:
-            weight = weight * (logits.sigmoid() - truth).abs().pow(self.focal)
-        # Not as the weight of cross_entropy, which no gradient may pass.
-        return (weight * cross_entropy(logits, truth, reduction="none")).mean()
 
 
 def dice_loss(probability: Tensor, truth: Tensor) -> Tensor:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from .bodies import Body, Floats, Form, ellipsoid, grid, make_body, random_rotation, softened
+from ..contract import Field, Floats, Labels, Rng
+from .bodies import Body, Form, ellipsoid, grid, make_body, random_rotation, softened
 
 Range = tuple[float, float]
 CRYSTALLITES = 0.3  # share of sintered primaries that are rounded polyhedra; the others are ellipsoids
 
 
-def aggregate(diameter: float, rng: np.random.Generator, form: Form) -> Body:
+def aggregate(diameter: float, rng: Rng, form: Form) -> Body:
     """Primaries of about `diameter` px sintered together: each touches an earlier one in a random direction.
 
     Necks are spheres at the contacts; a pixel of a neck belongs to the nearer of its two primaries.
@@ -36,19 +36,19 @@ def aggregate(diameter: float, rng: np.random.Generator, form: Form) -> Body:
     return union.body()
 
 
-def _count(rng: np.random.Generator, form: Form) -> int:
+def _count(rng: Rng, form: Form) -> int:
     """Primaries of one aggregate, `form.primaries` on average."""
     return int(np.clip(rng.geometric(1 / form.primaries), 2, 4 * form.primaries))
 
 
-def renumbered(part: NDArray[np.int32]) -> NDArray[np.int32]:
+def renumbered(part: Labels) -> Labels:
     """Parts in sight numbered 0, 1, ...; -1 (outside) becomes 0."""
     numbers = np.unique(part[part >= 0])
     return np.searchsorted(numbers, np.maximum(part, numbers[0])).astype(np.int32)
 
 
 def grow(
-    count: int, radius: float, rng: np.random.Generator, spreads: Range = (0.02, 0.2), reaches: Range = (0.8, 0.98)
+    count: int, radius: float, rng: Rng, spreads: Range = (0.02, 0.2), reaches: Range = (0.8, 0.98)
 ) -> tuple[Floats, Floats, list[int]]:
     """Centres (n, 3), radii (n,) and parents of a cluster that grows by one sphere after the other.
 
@@ -76,7 +76,7 @@ def grow(
 class _Union:
     """Spheres added one by one; (h, w) fields as those of a Body, -inf and inf where nothing is."""
 
-    def __init__(self, x: NDArray[np.float32], y: NDArray[np.float32], centres: Floats) -> None:
+    def __init__(self, x: Field, y: Field, centres: Floats) -> None:
         self.x, self.y, self.centres = x, y, centres
         self.top = np.full((y.shape[0], x.shape[1]), -np.inf, np.float32)
         self.bottom, self.mass = -self.top, np.zeros_like(self.top)
@@ -108,7 +108,7 @@ class _Union:
         return Body(np.where(inside, self.top, nothing), np.where(inside, self.bottom, nothing), self.mass, part)
 
 
-def sintered(diameter: float, rng: np.random.Generator, form: Form) -> Body:
+def sintered(diameter: float, rng: Rng, form: Form) -> Body:
     """Ellipsoids and rounded crystallites of about `diameter` px, unlike in size, that have grown into each other.
 
     The higher `form.neck`, the softer the creases between them and the rounder the hollows of the outline, so that
@@ -116,14 +116,14 @@ def sintered(diameter: float, rng: np.random.Generator, form: Form) -> Body:
     """
     centres, radii, _ = grow(_count(rng, form), diameter / 2, rng, spreads=(0.1, 0.45), reaches=(0.6, 0.95))
     neck = form.neck * diameter
-    bodies = [_primary(2 * radius, rng, form) for radius in radii]
+    crystallite = replace(form, rounding=max(0.5, form.rounding))
+    bodies = [
+        make_body("facetted", 2 * radius, rng, crystallite)
+        if rng.random() < CRYSTALLITES
+        else ellipsoid(radius * np.exp(rng.normal(0, 0.18, 3)), random_rotation(rng))
+        for radius in radii
+    ]
     return _Pile(bodies, centres, margin=int(0.25 * neck) + 1).fused(neck)
-
-
-def _primary(diameter: float, rng: np.random.Generator, form: Form) -> Body:
-    if rng.random() < CRYSTALLITES:
-        return make_body("facetted", diameter, rng, replace(form, rounding=max(0.5, form.rounding)))
-    return ellipsoid(diameter / 2 * np.exp(rng.normal(0, 0.18, 3)), random_rotation(rng))
 
 
 class _Pile:
@@ -166,9 +166,7 @@ class _Pile:
         return Body(top, bottom, mass, renumbered(part))
 
 
-def _filled(
-    top: NDArray[np.float32], bottom: NDArray[np.float32], part: NDArray[np.int32], radius: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+def _filled(top: Field, bottom: Field, part: Labels, radius: float) -> tuple[Field, Field, Labels]:
     """The fields with the hollows of the outline closed by a disc of `radius` px; each new pixel joins the nearest."""
     inside = part >= 0
     distance, nearest = ndimage.distance_transform_edt(~inside, return_indices=True)
@@ -183,7 +181,7 @@ def _filled(
     )
 
 
-def any_body(family: str, diameter: float, rng: np.random.Generator, form: Form) -> Body:
+def any_body(family: str, diameter: float, rng: Rng, form: Form) -> Body:
     """A body of any family with a diameter in px; in an aggregate it is the diameter of the primaries."""
     if family == "aggregate":
         return aggregate(diameter, rng, form)
@@ -194,7 +192,7 @@ def any_body(family: str, diameter: float, rng: np.random.Generator, form: Form)
     return make_body(family, diameter, rng, form)
 
 
-def with_core(body: Body, diameter: float, rng: np.random.Generator, form: Form, *, void: bool) -> Body:
+def with_core(body: Body, diameter: float, rng: Rng, form: Form, *, void: bool) -> Body:
     """The body with a denser core or a void inside: its mass changes, its surface does not."""
     radius = diameter / 2 * form.core * rng.uniform(0.9, 1.05)
     inner = ellipsoid(np.full(3, max(radius, 1.0)) * np.exp(rng.normal(0, 0.05, 3)), random_rotation(rng))

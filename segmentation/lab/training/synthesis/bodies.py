@@ -1,26 +1,27 @@
-"""Single bodies as height fields: what one particle looks like from above."""
+"""Single bodies as height fields: what one particle looks like from above; surface texture, which changes heights and
+outlines, never the number of particles."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from .noise import blur
+from ..contract import Field, Floats, Labels, Mask, Rng
+from .noise import band_field, blur, distance_to_points, fractal_field, smooth_field, standardised
+from .settings import SceneSettings
 
 CONVEX = ("facetted", "rounded", "sphere", "ellipsoid", "rod", "cube", "octahedron", "platelet", "fragment")
 AGGREGATES = ("aggregate", "sintered")
 FAMILIES = (*CONVEX, *AGGREGATES, "core-shell", "hollow")
+TEXTURED = 16.0  # px; a smaller particle shows no texture
 TILE = 32  # px: small enough that few planes of a polyhedron matter in one tile
 # The directions of a cube's eight corners.
 DIAGONALS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +33,10 @@ class Body:
     part: (h, w) int32 number of the primary seen there, from 0; a single body has part 0 everywhere.
     """
 
-    top: NDArray[np.float32]
-    bottom: NDArray[np.float32]
-    mass: NDArray[np.float32]
-    part: NDArray[np.int32]
-
-    @property
-    def lowest(self) -> float:
-        return float(np.nanmin(self.bottom))
+    top: Field
+    bottom: Field
+    mass: Field
+    part: Labels
 
     @property
     def parts(self) -> int:
@@ -64,7 +61,7 @@ class Form:
     density: float = 3.0
 
 
-def solid(top: NDArray[np.float32], bottom: NDArray[np.float32]) -> Body:
+def solid(top: Field, bottom: Field) -> Body:
     """A body of uniform density; where `top` is not above `bottom` is outside."""
     inside = top > bottom
     top, bottom = np.where(inside, top, np.float32(np.nan)), np.where(inside, bottom, np.float32(np.nan))
@@ -72,27 +69,24 @@ def solid(top: NDArray[np.float32], bottom: NDArray[np.float32]) -> Body:
     return Body(top, bottom, mass, np.zeros(top.shape, np.int32))
 
 
-def random_rotation(rng: np.random.Generator) -> Floats:
+def random_rotation(rng: Rng) -> Floats:
     """A rotation matrix drawn uniformly (QR of a Gaussian matrix, signs fixed)."""
     q, r = np.linalg.qr(rng.normal(size=(3, 3)))
     return q * np.sign(np.diag(r))
 
 
-def resting_rotation(rng: np.random.Generator) -> Floats:
-    """A turn about the vertical with a tilt of a few degrees: the body lies on its face."""
-    turn, tilt = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.06)
-    c, s = np.cos(turn), np.sin(turn)
-    about_z = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
-    return about_z @ about_x
-
-
-def make_body(family: str, diameter: float, rng: np.random.Generator, form: Form | None = None) -> Body:
+def make_body(family: str, diameter: float, rng: Rng, form: Form | None = None) -> Body:
     """A convex body of the family whose typical diameter is `diameter` px, off the pixel centres by a random phase."""
     form = form or Form()
     radius = diameter / 2
     phase = rng.uniform(-0.5, 0.5, 2)
-    rotation = resting_rotation(rng) if rng.random() < form.flat else random_rotation(rng)
+    if rng.random() < form.flat:  # it lies on its face: a turn about the vertical, tilted by a few degrees
+        turn, tilt = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.06)
+        about_z = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+        about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+        rotation = about_z @ about_x
+    else:
+        rotation = random_rotation(rng)
     if family in ("sphere", "ellipsoid"):
         spread = 0.02 if family == "sphere" else 0.14
         return ellipsoid(radius * np.exp(rng.normal(0, spread, 3)), rotation, phase)
@@ -104,7 +98,7 @@ def make_body(family: str, diameter: float, rng: np.random.Generator, form: Form
 def _random_planes(
     radius: float,
     form: Form,
-    rng: np.random.Generator,
+    rng: Rng,
     *,
     counts: tuple[int, int],
     distances: tuple[float, float],
@@ -119,7 +113,7 @@ def _random_planes(
     return normals / (axes * [1, 1, rng.uniform(0.9, longest)] if longest else axes), offsets
 
 
-def _prism(sides: int, width: float, height: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _prism(sides: int, width: float, height: float, rng: Rng) -> tuple[Floats, Floats]:
     """A prism about z: in-radius `width`, half height `height`."""
     angles = 2 * np.pi * (np.arange(sides) + rng.uniform(-0.08, 0.08, sides)) / sides
     walls = np.stack([np.cos(angles), np.sin(angles), np.zeros(sides)], axis=1)
@@ -127,32 +121,32 @@ def _prism(sides: int, width: float, height: float, rng: np.random.Generator) ->
     return normals, np.concatenate([width * rng.uniform(0.93, 1.07, sides), [height, height]])
 
 
-def _rod(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _rod(radius: float, form: Form, rng: Rng) -> tuple[Floats, Floats]:
     aspect = max(1.2, form.aspect * rng.uniform(0.7, 1.3))
     width = radius / np.sqrt(aspect)
     normals, offsets = _prism(int(rng.choice([4, 6, 14])), width, width * aspect, rng)
     return normals[:, [2, 0, 1]], offsets
 
 
-def _platelet(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _platelet(radius: float, form: Form, rng: Rng) -> tuple[Floats, Floats]:
     sides = int(rng.choice([3, 4, 6, 6, 9, 18]))
     height = radius / max(1.5, form.aspect * rng.uniform(0.8, 1.3))
     return _prism(sides, radius * (0.75 if sides == 3 else 0.95), height, rng)
 
 
-def _cube(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _cube(radius: float, form: Form, rng: Rng) -> tuple[Floats, Floats]:
     sides = radius * 0.88 * np.exp(rng.normal(0, 0.05, 3))
     normals = np.concatenate([np.eye(3), -np.eye(3), DIAGONALS])
     return normals, np.concatenate([sides, sides, np.full(8, radius * rng.uniform(1.15, 1.5))])
 
 
-def _octahedron(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _octahedron(radius: float, form: Form, rng: Rng) -> tuple[Floats, Floats]:
     """Octahedra and bipyramids, their tips cut off more or less."""
     normals = np.concatenate([DIAGONALS, np.eye(3), -np.eye(3)]) / [1, 1, rng.uniform(0.9, 1.6)]
     return normals, radius * np.concatenate([rng.uniform(0.8, 0.88, 8), np.full(6, rng.uniform(1.0, 1.4))])
 
 
-PLANES: dict[str, Callable[[float, Form, np.random.Generator], tuple[Floats, Floats]]] = {
+PLANES: dict[str, Callable[[float, Form, Rng], tuple[Floats, Floats]]] = {
     "facetted": partial(_random_planes, counts=(14, 48), distances=(0.85, 1.1), spread=0.15),
     # Crystallites as in calcined oxide powders: few facets, somewhat elongated.
     "rounded": partial(_random_planes, counts=(10, 22), distances=(0.85, 1.15), spread=0.1, longest=1.5),
@@ -165,7 +159,7 @@ PLANES: dict[str, Callable[[float, Form, np.random.Generator], tuple[Floats, Flo
 }
 
 
-def grid(low: Floats, high: Floats, phase: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def grid(low: Floats, high: Floats, phase: Floats) -> tuple[Field, Field]:
     """(1, w) and (h, 1) float32: x and y of the pixels that cover [low, high], off whole numbers by `phase`."""
     axes = [np.arange(np.floor(a) - 1, np.ceil(b) + 2, dtype=np.float32) for a, b in zip(low, high, strict=True)]
     x, y = (axis + np.float32(shift) for axis, shift in zip(axes, phase, strict=True))
@@ -207,7 +201,7 @@ def polyhedron(normals: Floats, offsets: Floats, rotation: Floats, phase: Floats
     return solid(_lowest(heights[up], x, y), -_lowest(-heights[~up], x, y))
 
 
-def _lowest(planes: Floats, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+def _lowest(planes: Floats, x: Field, y: Field) -> Field:
     """(h, w) float32 minimum over planes (k, 3) of a + b x + c y, tile by tile with the planes that matter there."""
     out = np.empty((y.shape[0], x.shape[1]), np.float32)
     for row in range(0, out.shape[0], TILE):
@@ -238,7 +232,55 @@ def round_edges(body: Body, radius: float) -> Body:
     return solid(middle + half, middle - half)
 
 
-def softened(height: NDArray[np.float32], inside: NDArray[np.bool_], sigma: float) -> NDArray[np.float32]:
+def softened(height: Field, inside: Mask, sigma: float) -> Field:
     """Gaussian blur of `height` that looks at pixels inside only."""
     filled = np.where(inside, height, np.float32(0))
     return blur(filled, sigma) / np.maximum(blur(inside.astype(np.float32), sigma), 1e-3)
+
+
+def relief_field(scene: SceneSettings, side: int, rng: Rng) -> Field | None:
+    """(side, side) float32 heights in units of the texture's height, about 0; None for smooth particles."""
+    period = max(2.5, scene.relief_period * scene.diameter)
+    if scene.relief == "smooth" or scene.diameter < TEXTURED:
+        return None
+    shape = (side, side)
+    if scene.relief == "grain":
+        return 0.5 * fractal_field(shape, 2 * period, max(2.0, period / 6), 0.8, rng)
+    if scene.relief == "stripes":
+        # Growth steps: sharp on one side, in one direction, somewhat wavy
+        angle = rng.uniform(0, np.pi)
+        rows, columns = np.ogrid[: shape[0], : shape[1]]
+        run = (rows * np.sin(angle) + columns * np.cos(angle)) / period + 0.4 * band_field(shape, 6 * period, rng)
+        return standardised((run % 1).astype(np.float32))
+    distance, _ = distance_to_points(shape, period, rng)
+    if scene.relief == "bumps":
+        return 2.5 * (np.sqrt(np.clip(1 - (distance / 0.75) ** 2, 0, 1)) - 0.7)
+    if scene.relief == "pits":
+        return -1.5 * np.clip(1 - (distance / rng.uniform(0.15, 0.45)) ** 2, 0, 1)
+    some = smooth_field(shape, 2 * period, rng) > rng.uniform(0.0, 1.2)
+    return 2.0 * some * np.sqrt(np.clip(1 - (distance / rng.uniform(0.15, 0.4)) ** 2, 0, 1))
+
+
+def dressed(body: Body, field: Field, amplitude: float, rng: Rng, *, ragged: bool = False) -> Body:
+    """The body with `amplitude` px of a random part of the relief field.
+
+    Heights follow the field except at the very rim, where a body is thin. With `ragged` the outline follows it too:
+    it is drawn in where the field is low.
+    """
+    shape = body.top.shape
+    if min(field.shape) <= max(shape):
+        return body
+    row, column = (int(rng.integers(0, n - m)) for n, m in zip(field.shape, shape, strict=True))
+    bump = np.float32(amplitude) * field[row : row + shape[0], column : column + shape[1]]
+    thickness = body.top - body.bottom
+    bump = bump * np.clip(thickness / np.float32(4 * amplitude + 1e-3), 0, 0.9)
+    inside = thickness + bump > 0
+    if ragged:
+        rim = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+        cut = inside & (rim > -bump.clip(-amplitude, 0))
+        inside = cut if cut.any() else inside
+    nothing = np.float32(np.nan)
+    mass = np.where(inside, np.maximum(body.mass + bump, 0.1), 0).astype(np.float32)
+    return replace(
+        body, top=np.where(inside, body.top + bump, nothing), bottom=np.where(inside, body.bottom, nothing), mass=mass
+    )

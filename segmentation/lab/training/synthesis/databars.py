@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import floor, log10
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from ..contract import Rng
 
 POLAROID = 127e6  # nm, width of the print that magnifications refer to
 STEPS = 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8  # of a magnification, times powers of ten
@@ -34,7 +35,7 @@ class BarContent:
     date: str
 
     @classmethod
-    def drawn(cls, wide: int, rng: np.random.Generator) -> BarContent:
+    def drawn(cls, wide: int, rng: Rng) -> BarContent:
         """Its scale bar takes an eighth to a third of the picture."""
         magnification = float(rng.choice(STEPS)) * 10 ** int(rng.integers(2, 6))
         nm = POLAROID / (wide * magnification)
@@ -70,7 +71,7 @@ def length_words(nm: float) -> str:
     return f"{nm:g} nm" if nm < 1000 else f"{nm / 1000:g} um" if nm < 1e6 else f"{nm / 1e6:g} mm"
 
 
-def draw_data_bar(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.Generator) -> BarContent:
+def draw_data_bar(image: Image.Image, hidden: Image.Image, size: int, rng: Rng) -> BarContent:
     """Draw one below the picture, over its lowest rows, which `hidden` marks; returns what it says.
 
     size: px, of letters as high as the picture allows.

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..contract import Rng
 from .bodies import AGGREGATES
 from .settings import SECONDARY, RenderSettings, checked
 
 DIAMETERS = (8.0, 150.0)
 POWDERS = 0.06  # share of pictures of powder where neither kind nor family is given
-LAWS: dict[str, Callable[[np.random.Generator, float, float], float]] = {
+LAWS: dict[str, Callable[[Rng, float, float], float]] = {
     "between": lambda rng, low, high: float(rng.uniform(low, high)),
     "scaled": lambda rng, low, high: float(np.exp(rng.uniform(np.log(low), np.log(high)))),
     "whole": lambda rng, low, high: int(rng.integers(int(low), int(high) + 1)),
@@ -42,10 +43,6 @@ def _edges(values: Values) -> tuple[float, float]:
     return 0.3 * strongest if CONDITIONS["crowded"](values) else faintest, strongest
 
 
-def _speck_sizes(values: Values) -> tuple[float, float]:
-    return 1.5 if values["kind"] == "blank" else 0.6, max(1.6, min(4.0, 0.12 * values["diameter"]))
-
-
 @cache
 def distributions() -> dict[str, Values]:
     """What distributions.toml holds: rows by setting, of every picture and of what is unlike in some kinds."""
@@ -53,7 +50,7 @@ def distributions() -> dict[str, Values]:
 
 
 def draw_settings(
-    rng: np.random.Generator, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
+    rng: Rng, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
 ) -> RenderSettings:
     """Random settings, except the given ones in `fixed`. `diameters`: range of the typical diameter in px.
 
@@ -68,7 +65,11 @@ def draw_settings(
         if "lattice_other" in usual:
             usual["lattice_other"] *= usual["lattice_spacing"]
         values = {name: checked(name, value) for name, value in {**usual, **values}.items()}
-    ranges: dict[str, Range] = {"diameter": lambda _: diameters, "edge": _edges, "speck_size": _speck_sizes}
+    ranges: dict[str, Range] = {
+        "diameter": lambda _: diameters,
+        "edge": _edges,
+        "speck_size": lambda of: (1.5 if of["kind"] == "blank" else 0.6, max(1.6, min(4.0, 0.12 * of["diameter"]))),
+    }
     values |= _drawn(rng, distributions()["every"], values, ranges)
     parts = {
         part: {name: values[name] for name in field.annotation.model_fields if name in values}
@@ -77,7 +78,7 @@ def draw_settings(
     return RenderSettings(**parts)
 
 
-def _drawn(rng: np.random.Generator, table: Values, fixed: Values, ranges: Mapping[str, Range]) -> Values:
+def _drawn(rng: Rng, table: Values, fixed: Values, ranges: Mapping[str, Range]) -> Values:
     """A value of each setting of the table. They are drawn in its order; fixed ones keep their value."""
     values: Values = {}
     for name, rows in table.items():
@@ -85,7 +86,7 @@ def _drawn(rng: np.random.Generator, table: Values, fixed: Values, ranges: Mappi
     return values
 
 
-def _value(rng: np.random.Generator, rows: Any, values: Values, range_of: Range | None) -> Any:
+def _value(rng: Rng, rows: Any, values: Values, range_of: Range | None) -> Any:
     """rows: a plain value, a row, or rows with conditions. range_of: for a row whose range is empty."""
     if not isinstance(rows, dict | list):
         return rows

@@ -9,45 +9,37 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy import ndimage
 
-from .noise import Field, blur, resized, white
+from ..contract import Field, Picture, Rng
+from .noise import blur, resized, white
 from .settings import ExposureSettings
 
-Grey = NDArray[np.uint8]
 ENDS = (0.003, 0.997)  # quantiles of grey that become black and white
 
 
-def expose(grey: Field, settings: ExposureSettings, rng: np.random.Generator) -> Grey:
+def expose(grey: Field, settings: ExposureSettings, rng: Rng) -> Picture:
     """(H, W) uint8 picture of the float32 grey."""
-    noisy = _detected(_stretched(_charged(_focused(grey, settings, rng), settings, rng), settings), settings, rng)
+    if settings.astigmatism == 1 or settings.defocus < 0.3:
+        grey = blur(grey, settings.defocus)
+    else:
+        ratio = np.sqrt(settings.astigmatism)
+        sigmas = [settings.defocus * ratio, settings.defocus / ratio]
+        grey = ndimage.gaussian_filter(grey, sigmas if rng.random() < 0.5 else sigmas[::-1])
+    if settings.charging:  # streaks along the scan lines, stronger where it is bright
+        streaks = resized(white((grey.shape[0], max(4, grey.shape[1] // 24)), rng), (grey.shape[0], grey.shape[1]))
+        grey = grey + np.float32(settings.charging) * streaks * (grey - grey.min()) * np.float32(0.6)
+    noisy = _detected(_stretched(grey, settings), settings, rng)
     values = settings.level + settings.gain * _filtered(noisy, settings, rng)
     picture = np.clip(values, 0, 255).astype(np.uint8)
     return _stored(picture, settings, rng)
 
 
-def drifted(fields: list[NDArray], drift: float, rng: np.random.Generator) -> list[NDArray]:
+def drifted(fields: list[NDArray], drift: float, rng: Rng) -> list[NDArray]:
     """The same (H, W) fields with scan lines moved sideways: rare jumps of about `drift` px that add up and decay."""
     tall, wide = fields[0].shape
     jumps = rng.normal(0, drift, tall) * (rng.random(tall) < 0.06)
     shift = np.round(ndimage.gaussian_filter1d(np.cumsum(jumps) - np.linspace(0, jumps.sum(), tall), 0.5)).astype(int)
     columns = np.clip(np.arange(wide)[None, :] - np.clip(shift, -30, 30)[:, None], 0, wide - 1)
     return [np.take_along_axis(f, columns, axis=1) for f in fields]
-
-
-def _focused(grey: Field, settings: ExposureSettings, rng: np.random.Generator) -> Field:
-    if settings.astigmatism == 1 or settings.defocus < 0.3:
-        return blur(grey, settings.defocus)
-    ratio = np.sqrt(settings.astigmatism)
-    sigmas = [settings.defocus * ratio, settings.defocus / ratio]
-    return ndimage.gaussian_filter(grey, sigmas if rng.random() < 0.5 else sigmas[::-1])
-
-
-def _charged(grey: Field, settings: ExposureSettings, rng: np.random.Generator) -> Field:
-    """Streaks along the scan lines, stronger where it is bright."""
-    if not settings.charging:
-        return grey
-    small = white((grey.shape[0], max(4, grey.shape[1] // 24)), rng)
-    streaks = resized(small, (grey.shape[0], grey.shape[1]))
-    return grey + np.float32(settings.charging) * streaks * (grey - grey.min()) * np.float32(0.6)
 
 
 def full_range(grey: Field, settings: ExposureSettings) -> float:
@@ -73,7 +65,7 @@ def _stretched(grey: Field, settings: ExposureSettings) -> Field:
     return np.clip(grey + np.float32(0.04), 0, None) ** np.float32(settings.gamma)
 
 
-def _detected(grey: Field, settings: ExposureSettings, rng: np.random.Generator) -> Field:
+def _detected(grey: Field, settings: ExposureSettings, rng: Rng) -> Field:
     """Counting noise (normal where counts are high), electronic noise, and lines of different gain."""
     dose = np.float32(settings.dose)
     if dose < 40:
@@ -87,7 +79,7 @@ def _detected(grey: Field, settings: ExposureSettings, rng: np.random.Generator)
     return noisy
 
 
-def _filtered(noisy: Field, settings: ExposureSettings, rng: np.random.Generator) -> Field:
+def _filtered(noisy: Field, settings: ExposureSettings, rng: Rng) -> Field:
     """As microscopes and their users smooth: a little blur, a median, or many frames averaged."""
     if settings.filtering == "smooth":
         return blur(noisy, rng.uniform(0.5, 1.3))
@@ -99,7 +91,7 @@ def _filtered(noisy: Field, settings: ExposureSettings, rng: np.random.Generator
     return noisy
 
 
-def _stored(picture: Grey, settings: ExposureSettings, rng: np.random.Generator) -> Grey:
+def _stored(picture: Picture, settings: ExposureSettings, rng: Rng) -> Picture:
     """What publishing does to a picture: scaled down and up, sharpened, compressed."""
     image = Image.fromarray(picture)
     if settings.resampling < 1:

@@ -10,13 +10,12 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from ..contract import Field, Floats, Rng, Shape
 from .scene import Scene
 from .settings import MatSettings, SceneSettings
 
 STEP = 1.0  # px between two points of a path
 MOST = 400  # fibres in a picture of 512 x 512 px
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +28,7 @@ class Fibre:
     diameter: float
 
 
-def build_mat(
-    shape: tuple[int, int], scene: SceneSettings, mat: MatSettings, rng: np.random.Generator
-) -> tuple[Scene, list[Fibre]]:
+def build_mat(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) -> tuple[Scene, list[Fibre]]:
     """Random fibres on a plane: the scene, whose body k is fibre k - 1, and the fibres in the order of laying.
 
     The later a fibre, the higher and the brighter it lies.
@@ -52,9 +49,7 @@ def build_mat(
     return Scene(height, owner, thickness, greys.astype(np.float32), np.arange(len(fibres) + 1, dtype=np.int32)), fibres
 
 
-def draw_fibres(
-    shape: tuple[int, int], scene: SceneSettings, mat: MatSettings, rng: np.random.Generator
-) -> list[Fibre]:
+def draw_fibres(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) -> list[Fibre]:
     """As many fibres as cover `scene.cover` of the picture, some of them in bundles."""
     area, covered, fibres = shape[0] * shape[1], 0.0, list[Fibre]()
     preferred = rng.uniform(0, np.pi)
@@ -83,9 +78,7 @@ def draw_fibres(
     return fibres
 
 
-def curved(
-    middle: Floats, direction: float, length: float, diameter: float, curl: float, rng: np.random.Generator
-) -> Floats:
+def curved(middle: Floats, direction: float, length: float, diameter: float, curl: float, rng: Rng) -> Floats:
     """(n, 2) path of this length whose direction wanders smoothly: by about `curl` rad over 30 diameters."""
     count = max(4, round(length / STEP))
     smooth = max(4.0, 4 * diameter)
@@ -97,7 +90,7 @@ def curved(
     return path - path[count // 2] + middle
 
 
-def _widths(count: int, diameter: float, mat: MatSettings, rng: np.random.Generator) -> Floats:
+def _widths(count: int, diameter: float, mat: MatSettings, rng: Rng) -> Floats:
     """(count,) diameters along a path: somewhat uneven, with beads, spindles of up to three diameters."""
     uneven = ndimage.gaussian_filter1d(rng.normal(0, 1, count), 5 * diameter, mode="reflect")
     widths = diameter * (1 + mat.unevenness * uneven / max(float(uneven.std()), 1e-9))
@@ -108,7 +101,7 @@ def _widths(count: int, diameter: float, mat: MatSettings, rng: np.random.Genera
     return np.maximum(widths, 2.0)
 
 
-def tube(fibre: Fibre, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+def tube(fibre: Fibre, shape: Shape) -> tuple[NDArray[np.int64], NDArray[np.int64], Field]:
     """Rows and columns (n,) of the pixels whose centres a fibre covers, and (n,) float32 its height over its axis."""
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
     widest = float(fibre.widths.max())

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from .render import Shape, render_blank
+from ..contract import Picture, Rng, Shape
+from .render import render_settings
 
-Grey = NDArray[np.uint8]
 MOST = 4  # a substrate is rendered up to so many times larger and reduced, as a whole picture shown small looks
 LETTERS = list("abcdefghijklmnopqrstuvwxyz0123456789.,-")
 FOREIGN_SHARE = 0.25
 
 
-def draw_empty(shape: Shape, rng: np.random.Generator) -> Grey:
+def draw_empty(shape: Shape, rng: Rng) -> Picture:
     """(H, W) uint8 without particles: mostly a substrate, else text or a plot, in either polarity."""
-    draw = _foreign if rng.random() < FOREIGN_SHARE else _substrate
-    grey = draw(shape, rng)
+    if rng.random() < FOREIGN_SHARE:
+        image = Image.new("L", (shape[1], shape[0]), int(rng.integers(215, 256)))
+        pen = ImageDraw.Draw(image)
+        _KINDS[int(rng.integers(len(_KINDS)))](pen, shape, int(rng.integers(0, 90)), rng)
+        noise = rng.normal(0, rng.uniform(0, 6), shape)
+        grey = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
+    else:
+        times = float(np.exp(rng.uniform(0, np.log(MOST))))
+        large = render_settings((round(shape[0] * times), round(shape[1] * times)), rng, {"kind": "blank"}).grey
+        grey = np.asarray(Image.fromarray(large).resize((shape[1], shape[0]), Image.Resampling.BOX))
     return 255 - grey if rng.random() < 0.5 else grey
 
 
-def _substrate(shape: Shape, rng: np.random.Generator) -> Grey:
-    times = float(np.exp(rng.uniform(0, np.log(MOST))))
-    large = render_blank((round(shape[0] * times), round(shape[1] * times)), rng)
-    return np.asarray(Image.fromarray(large).resize((shape[1], shape[0]), Image.Resampling.BOX))
-
-
-def _foreign(shape: Shape, rng: np.random.Generator) -> Grey:
-    image = Image.new("L", (shape[1], shape[0]), int(rng.integers(215, 256)))
-    pen = ImageDraw.Draw(image)
-    _KINDS[int(rng.integers(len(_KINDS)))](pen, shape, int(rng.integers(0, 90)), rng)
-    noise = rng.normal(0, rng.uniform(0, 6), shape)
-    return np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
-
-
-def _page(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: np.random.Generator) -> None:
+def _page(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: Rng) -> None:
     size = int(rng.integers(8, 40))
     font = ImageFont.load_default(size=size)
     for top in range(size // 2, shape[0], round(size * rng.uniform(1.2, 2.0))):
@@ -55,7 +48,7 @@ def _axes(pen: ImageDraw.ImageDraw, shape: Shape, ink: int) -> tuple[int, int]:
     return left, bottom
 
 
-def _spectrum(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: np.random.Generator) -> None:
+def _spectrum(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: Rng) -> None:
     left, bottom = _axes(pen, shape, ink)
     x = np.arange(left, shape[1])
     peaks = [(rng.uniform(left, shape[1]), rng.uniform(2, 0.06 * shape[1]), rng.uniform(0.1, 0.9)) for _ in range(8)]
@@ -64,7 +57,7 @@ def _spectrum(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: np.random.G
     pen.line([tuple(p) for p in points.tolist()], fill=ink, width=int(rng.integers(1, 4)))
 
 
-def _bars(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: np.random.Generator) -> None:
+def _bars(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: Rng) -> None:
     left, bottom = _axes(pen, shape, ink)
     count = int(rng.integers(4, 25))
     pitch = (shape[1] - left) / count
@@ -73,7 +66,7 @@ def _bars(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: np.random.Gener
         pen.rectangle((edge, bottom - height, edge + rng.uniform(0.4, 1.0) * pitch, bottom), fill=ink + 60, outline=ink)
 
 
-def _scatter(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: np.random.Generator) -> None:
+def _scatter(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: Rng) -> None:
     left, bottom = _axes(pen, shape, ink)
     radius = int(rng.integers(2, 6))
     for x, y in rng.uniform((left, 0.05 * bottom), (shape[1], bottom), (int(rng.integers(10, 90)), 2)):

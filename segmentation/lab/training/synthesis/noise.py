@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-Field = NDArray[np.float32]
+from ..contract import Field, Rng, Shape
 
 
 def standardised(field: Field) -> Field:
@@ -16,18 +16,18 @@ def standardised(field: Field) -> Field:
     return field / max(float(field.std()), 1e-6)
 
 
-def resized(field: Field, shape: tuple[int, int], box: tuple[float, float, float, float] | None = None) -> Field:
+def resized(field: Field, shape: Shape, box: tuple[float, float, float, float] | None = None) -> Field:
     """(H, W) float32: `box` (left, top, right, bottom) of the field, or all of it, interpolated bicubically."""
     picture = Image.fromarray(np.ascontiguousarray(field, np.float32))
     return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BICUBIC, box))
 
 
-def white(shape: tuple[int, int], rng: np.random.Generator) -> Field:
+def white(shape: Shape, rng: Rng) -> Field:
     """(H, W) float32 independent normal values."""
     return rng.standard_normal(shape, dtype=np.float32)
 
 
-def smooth_field(shape: tuple[int, int], period: float, rng: np.random.Generator) -> Field:
+def smooth_field(shape: Shape, period: float, rng: Rng) -> Field:
     """(H, W) float32 field of zero mean and unit SD that varies over about `period` px."""
     if period <= 1.5:
         return standardised(white(shape, rng))
@@ -37,9 +37,7 @@ def smooth_field(shape: tuple[int, int], period: float, rng: np.random.Generator
     return standardised(resized(coarse, shape, (left, top, left + wide, top + tall)))
 
 
-def fractal_field(
-    shape: tuple[int, int], longest: float, shortest: float, roughness: float, rng: np.random.Generator
-) -> Field:
+def fractal_field(shape: Shape, longest: float, shortest: float, roughness: float, rng: Rng) -> Field:
     """Octaves of `smooth_field` from `longest` down to `shortest` px; each halving weighs `roughness`."""
     total = np.zeros(shape, np.float32)
     weight, period = 1.0, longest
@@ -50,7 +48,7 @@ def fractal_field(
     return standardised(total)
 
 
-def band_field(shape: tuple[int, int], period: float, rng: np.random.Generator) -> Field:
+def band_field(shape: Shape, period: float, rng: Rng) -> Field:
     """(H, W) float32 field of zero mean and unit SD with one wavelength, `period` px, in all directions: worms."""
     factor = max(1.0, period / 7)
     small = (int(np.ceil(shape[0] / factor)) + 2, int(np.ceil(shape[1] / factor)) + 2)
@@ -60,7 +58,7 @@ def band_field(shape: tuple[int, int], period: float, rng: np.random.Generator) 
     return standardised(band if factor == 1 else resized(band, shape))[: shape[0], : shape[1]]
 
 
-def distance_to_points(shape: tuple[int, int], spacing: float, rng: np.random.Generator) -> tuple[Field, NDArray]:
+def distance_to_points(shape: Shape, spacing: float, rng: Rng) -> tuple[Field, NDArray]:
     """Distance in units of `spacing` px to the nearest of scattered points, and (H, W) int numbers of that point."""
     rows, columns = (np.arange(spacing / 2, n + spacing, spacing) for n in shape)
     points = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -73,7 +71,7 @@ def distance_to_points(shape: tuple[int, int], spacing: float, rng: np.random.Ge
     return (distance / spacing).astype(np.float32), nearest[0] * shape[1] + nearest[1]
 
 
-def warped(field: NDArray, reach: float, period: float, rng: np.random.Generator) -> NDArray:
+def warped(field: NDArray, reach: float, period: float, rng: Rng) -> NDArray:
     """The field with its pixels displaced by about `reach` px, smoothly over `period` px: straight lines bend."""
     shape = field.shape[0], field.shape[1]
     rows, columns = (

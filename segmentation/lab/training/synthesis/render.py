@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ..contract import Field, Labels, Mask, Picture, Rng, Shape
 from .databars import draw_data_bar, font_of
 from .draw import DIAMETERS, draw_settings
 from .exposure import drifted, expose, full_range, noise_of
 from .fibres import Fibre, build_mat
-from .noise import Field, blur
+from .noise import blur
 from .scene import Scene, build_scene, split_pieces, visible_labels
 from .settings import SECONDARY, RenderSettings
 from .substrate import speckle, substrate
@@ -22,13 +22,7 @@ from .support import amorphous, lattice, support_mass, too_faint
 
 LENGTHS = ("10 nm", "20 nm", "50 nm", "100 nm", "200 nm", "500 nm", "1 um", "2 um", "5 um", "0.5 um")
 
-Shape = tuple[int, int]
 ON_SUPPORT = 0.15  # of its usual thickness, from which particles lie on a support
-
-
-def shade(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
-    """(H, W) float32 grey before the camera, of the kind and polarity of the settings."""
-    return (shade_sem if settings.scene.kind in SECONDARY else shade_transmission)(scene, settings, rng)
 
 
 def seen_contrast(settings: RenderSettings) -> float:
@@ -37,7 +31,7 @@ def seen_contrast(settings: RenderSettings) -> float:
     return s.contrast + 0.4 * s.edge
 
 
-def shade_sem(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
+def shade_sem(scene: Scene, settings: RenderSettings, rng: Rng) -> Field:
     """Secondary electrons: more from steep surfaces and rims, fewer from hollows, one side brighter."""
     s, shape = settings.shading, scene.height.shape
     slope_row, slope_column = np.gradient(blur(scene.height, 0.6))
@@ -58,7 +52,7 @@ def shade_sem(scene: Scene, settings: RenderSettings, rng: np.random.Generator) 
     return np.where(particle, body, ground) - _occlusion(scene.height, settings, rng)
 
 
-def _occlusion(height: Field, settings: RenderSettings, rng: np.random.Generator) -> Field | np.float32:
+def _occlusion(height: Field, settings: RenderSettings, rng: Rng) -> Field | np.float32:
     """Fewer electrons escape from places that lie lower than their surroundings."""
     strength, diameter = settings.shading.occlusion, settings.scene.diameter
     if not strength:
@@ -69,7 +63,7 @@ def _occlusion(height: Field, settings: RenderSettings, rng: np.random.Generator
     return np.float32(strength * scale) * np.clip((around - height) / diameter, 0, 1)
 
 
-def _surroundings(particle: NDArray[np.bool_], settings: RenderSettings) -> Field | np.float32:
+def _surroundings(particle: Mask, settings: RenderSettings) -> Field | np.float32:
     """The substrate near particles: a shadow away from the detector, a halo of charge."""
     s, diameter = settings.shading, settings.scene.diameter
     if not (s.shadow or s.halo):
@@ -85,9 +79,7 @@ def _surroundings(particle: NDArray[np.bool_], settings: RenderSettings) -> Fiel
     return out
 
 
-def shade_transmission(
-    scene: Scene, settings: RenderSettings, rng: np.random.Generator, support: Field | float = 0.0
-) -> Field:
+def shade_transmission(scene: Scene, settings: RenderSettings, rng: Rng, support: Field | float = 0.0) -> Field:
     """The transmitted beam (bright field, particles dark) or the scattered one (dark field, particles bright).
 
     support: (H, W) matter under the particles, 1 where it is as thick as usual.
@@ -124,14 +116,14 @@ class Rendering:
     of the visible surface above the substrate, 0 on the substrate. fibres: those of a mat, in the order of laying.
     """
 
-    grey: NDArray[np.uint8]
-    labels: NDArray[np.int32]
-    depth: NDArray[np.float32]
+    grey: Picture
+    labels: Labels
+    depth: Field
     settings: RenderSettings
     fibres: tuple[Fibre, ...] = ()
 
 
-def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) -> Rendering:
+def compose(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
     """The micrograph that the settings describe; the same for the same settings and state of `rng`."""
     added, fibres = np.zeros(shape, np.float32), list[Fibre]()
     if settings.scene.kind == "blank":
@@ -147,6 +139,7 @@ def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) ->
             scene, fibres = build_mat(shape, settings.scene, settings.mat, rng)
         else:
             scene = build_scene(shape, settings.scene, rng)
+        shade = shade_sem if settings.scene.kind in SECONDARY else shade_transmission
         grey, owner, depth = shade(scene, settings, rng), _particles(scene, settings), scene.height
     if settings.exposure.drift:
         grey, owner, depth, added = drifted([grey, owner, depth, added], settings.exposure.drift, rng)
@@ -162,28 +155,21 @@ def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) ->
     return Rendering(picture, labels, depth, settings, tuple(fibres))
 
 
-def _particles(scene: Scene, settings: RenderSettings) -> NDArray[np.int32]:
+def _particles(scene: Scene, settings: RenderSettings) -> Labels:
     """(H, W) int32 number of the visible particle: the body, or the aggregate it is part of."""
     return scene.whole[scene.owner] if settings.scene.whole else scene.owner
 
 
 def render_settings(
-    shape: Shape,
-    rng: np.random.Generator,
-    fixed: Mapping[str, Any] | None = None,
-    diameters: tuple[float, float] = DIAMETERS,
+    shape: Shape, rng: Rng, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
 ) -> Rendering:
     """A micrograph with random settings, except the `fixed` ones. Raises BadSetting."""
     return compose(shape, draw_settings(rng, fixed, diameters), rng)
 
 
 def render(
-    shape: Shape,
-    rng: np.random.Generator,
-    *,
-    fixed: Mapping[str, Any] | None = None,
-    diameters: tuple[float, float] = DIAMETERS,
-) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    shape: Shape, rng: Rng, *, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
+) -> tuple[Picture, Labels]:
     """A rendered micrograph, turned so that particles are bright, and its visible-instance labels.
 
     fixed: settings that are not drawn at random. diameters: range of the typical particle diameter in px, log-uniform.
@@ -193,14 +179,7 @@ def render(
     return (255 - settings.grey if settings.settings.scene.polarity == "dark" else settings.grey), settings.labels
 
 
-def render_blank(shape: Shape, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """(H, W) uint8 picture of a substrate without particles."""
-    return render_settings(shape, rng, {"kind": "blank"}).grey
-
-
-def annotate(
-    grey: NDArray[np.uint8], kind: str, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def annotate(grey: Picture, kind: str, rng: Rng) -> tuple[Picture, Mask]:
     """The (H, W) uint8 picture with a "letter", "scale-bar" or "data-bar", and the (H, W) mask of hidden pixels.
 
     A box hides everything under it, letters without one hide only their strokes and leave the mask empty.
@@ -209,7 +188,13 @@ def annotate(
     hidden = Image.new("L", image.size, 0)
     size = max(9, round(min(grey.shape) * rng.uniform(0.04, 0.09)))
     if kind == "letter":
-        _letter(image, hidden, size, rng)
+        letter = str(rng.choice(list("abcdefABCD")))
+        letter = f"({letter})" if rng.random() < 0.5 else letter
+        ink, paper = _ink(rng)
+        large = round(1.6 * size)
+        if rng.random() < 0.5:
+            _box(image, hidden, (0, 0, round(1.8 * large), round(1.3 * large)), paper)
+        ImageDraw.Draw(image).text((round(0.3 * large), 0), letter, fill=ink, font=font_of(large))
     elif kind == "scale-bar":
         _scale_bar(image, hidden, size, rng)
     elif kind == "data-bar":
@@ -217,7 +202,7 @@ def annotate(
     return np.asarray(image), np.asarray(hidden) > 0
 
 
-def _ink(rng: np.random.Generator) -> tuple[int, int]:
+def _ink(rng: Rng) -> tuple[int, int]:
     """Grey of the strokes and of their box."""
     return (255, 0) if rng.random() < 0.6 else (0, 255)
 
@@ -227,17 +212,7 @@ def _box(image: Image.Image, hidden: Image.Image, box: tuple[int, int, int, int]
     ImageDraw.Draw(hidden).rectangle(box, fill=1)
 
 
-def _letter(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.Generator) -> None:
-    text = str(rng.choice(list("abcdefABCD")))
-    text = f"({text})" if rng.random() < 0.5 else text
-    ink, paper = _ink(rng)
-    size = round(1.6 * size)
-    if rng.random() < 0.5:
-        _box(image, hidden, (0, 0, round(1.8 * size), round(1.3 * size)), paper)
-    ImageDraw.Draw(image).text((round(0.3 * size), 0), text, fill=ink, font=font_of(size))
-
-
-def _scale_bar(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.Generator) -> None:
+def _scale_bar(image: Image.Image, hidden: Image.Image, size: int, rng: Rng) -> None:
     wide, tall = image.size
     length = round(wide * rng.uniform(0.12, 0.3))
     left = size if rng.random() < 0.3 else wide - length - 2 * size

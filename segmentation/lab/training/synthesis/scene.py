@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from skimage.measure import label as connected
 
 from ....core.measure.neighbours import interior
+from ..contract import Field, Floats, Labels, Mask, Rng, Shape
 from .aggregates import any_body
-from .bodies import AGGREGATES, CONVEX, Body, Form
+from .bodies import AGGREGATES, CONVEX, Body, Form, dressed, relief_field
 from .noise import smooth_field
-from .relief import dressed, relief_field
 from .settings import SceneSettings
 
 MOST = 1500  # particles in a picture of 512 x 512 px
@@ -22,7 +22,7 @@ SMALLEST = 8.0  # px of a satellite; smaller ones are no more than roughness
 TRIALS = 4  # places tried for one particle before it is left out
 
 
-def draw_diameters(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator) -> NDArray[np.float64]:
+def draw_diameters(shape: Shape, scene: SceneSettings, rng: Rng) -> Floats:
     """(n,) float64 diameters in px, at most 4 x typical. Discs of these diameters cover `scene.cover` of the picture.
 
     An aggregate counts as its primaries.
@@ -39,9 +39,7 @@ def draw_diameters(shape: tuple[int, int], scene: SceneSettings, rng: np.random.
     return sizes[: max(1, int(np.searchsorted(covered, scene.cover)))]
 
 
-def draw_places(
-    shape: tuple[int, int], scene: SceneSettings, count: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def draw_places(shape: Shape, scene: SceneSettings, count: int, rng: Rng) -> NDArray[np.int64]:
     """(m, 2) int64 rows and columns of candidates, at least `count`, some beyond the frame; the first lies well inside.
 
     Later candidates serve where an earlier one is refused.
@@ -62,7 +60,7 @@ def draw_places(
     return np.concatenate([[first], places]) - margin
 
 
-def _packed(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator) -> NDArray[np.int64]:
+def _packed(shape: Shape, scene: SceneSettings, rng: Rng) -> NDArray[np.int64]:
     """A hexagonal layer with a little disorder, gaps where particles are missing, in random order."""
     pitch = scene.diameter * rng.uniform(1.0, 1.12)
     rows, columns = np.mgrid[0 : 2 * max(shape) / pitch, 0 : 2 * max(shape) / pitch]
@@ -81,20 +79,20 @@ class Scene:
     thickness: (H, W) float32 px of matter along the beam; shade: (n + 1,) float32, per body (index owner) a draw from
     N(0, 1) for its grey; whole: (n + 1,) int32, per body the number of the aggregate it is part of."""
 
-    height: NDArray[np.float32]
-    owner: NDArray[np.int32]
-    thickness: NDArray[np.float32]
-    shade: NDArray[np.float32]
-    whole: NDArray[np.int32]
+    height: Field
+    owner: Labels
+    thickness: Field
+    shade: Field
+    whole: Labels
 
 
 @dataclass
 class _Canvas:
     """What has been put down so far."""
 
-    height: NDArray[np.float32]
-    owner: NDArray[np.int32]
-    thickness: NDArray[np.float32]
+    height: Field
+    owner: Labels
+    thickness: Field
     whole: list[int] = field(default_factory=lambda: [0])
     put: list[tuple[NDArray[np.int64], int]] = field(default_factory=list)  # place and px across of each body
 
@@ -105,14 +103,12 @@ class _Spot:
 
     inner: tuple[slice, slice]
     outer: tuple[slice, slice]
-    inside: NDArray[np.bool_]
+    inside: Mask
     lift: float
     shared: float
 
 
-def build_scene(
-    shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator, where: NDArray[np.bool_] | None = None
-) -> Scene:
+def build_scene(shape: Shape, scene: SceneSettings, rng: Rng, where: Mask | None = None) -> Scene:
     """A random population of particles on a plane. where: (H, W) bool, the places that may be a particle's middle."""
     canvas = _Canvas(np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.zeros(shape, np.float32))
     diameters = draw_diameters(shape, scene, rng)
@@ -134,11 +130,15 @@ def build_scene(
     return Scene(canvas.height, canvas.owner, canvas.thickness, shade, np.array(canvas.whole, np.int32))
 
 
-def _stock(scene: SceneSettings, diameters: NDArray[np.float64], rng: np.random.Generator) -> list[Body]:
+def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
     """Different bodies, as many as there are particles but not more than the eye tells apart."""
     form = Form(**{entry.name: getattr(scene, entry.name) for entry in fields(Form)})
     count = min(len(diameters), 64)
-    bodies = [any_body(_family(scene, rng), d, rng, form) for d in diameters[:count]]
+    bodies = []
+    for diameter in diameters[:count]:
+        is_simple = rng.random() < scene.mixing
+        family = CONVEX[int(rng.integers(len(CONVEX)))] if is_simple else scene.family
+        bodies.append(any_body(family, diameter, rng, form))
     side = max(max(b.top.shape) for b in bodies) + 64
     texture = relief_field(scene, side, rng)
     if texture is None:
@@ -146,11 +146,6 @@ def _stock(scene: SceneSettings, diameters: NDArray[np.float64], rng: np.random.
     heights = scene.relief_height * np.minimum(diameters, scene.diameter)
     ragged = scene.relief == "bumps"
     return [dressed(b, texture, float(h), rng, ragged=ragged) for b, h in zip(bodies, heights, strict=False)]
-
-
-def _family(scene: SceneSettings, rng: np.random.Generator) -> str:
-    """The scene's family, or one of the simple ones among them."""
-    return scene.family if rng.random() >= scene.mixing else CONVEX[int(rng.integers(len(CONVEX)))]
 
 
 def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], canvas: _Canvas) -> bool:
@@ -177,7 +172,7 @@ def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], 
     return True
 
 
-def _add_satellites(scene: SceneSettings, canvas: _Canvas, rng: np.random.Generator) -> None:
+def _add_satellites(scene: SceneSettings, canvas: _Canvas, rng: Rng) -> None:
     """Small particles stuck on the large ones that lie there, near their rims rather than on their tops."""
     form = Form(**{entry.name: getattr(scene, entry.name) for entry in fields(Form)})
     for centre, across in canvas.put:
@@ -207,7 +202,7 @@ def _spot(body: Body, centre: NDArray[np.int64], stacking: float, canvas: _Canva
     if not inside.any():
         return None
     shared = np.count_nonzero(inside & (canvas.owner[outer] > 0)) / np.count_nonzero(inside)
-    ground = -body.lowest
+    ground = -float(np.nanmin(body.bottom))
     contact = float(np.nanmax(canvas.height[outer] - body.bottom[inner])) if shared and stacking else ground
     return _Spot(inner, outer, inside, ground + stacking * (max(contact, ground) - ground), shared)
 
@@ -222,7 +217,7 @@ def _paint(body: Body, spot: _Spot, canvas: _Canvas) -> None:
     canvas.whole += [first] * body.parts
 
 
-def visible_labels(owner: NDArray[np.int32], smallest: int = 12) -> NDArray[np.int32]:
+def visible_labels(owner: Labels, smallest: int = 12) -> Labels:
     """(H, W) int32 labels 1..n of the visible pieces; a body split by another counts as its pieces.
 
     A sliver (under `smallest` px, or nowhere 3 px wide) is what no annotator would outline: it goes to the piece that
@@ -239,7 +234,7 @@ def visible_labels(owner: NDArray[np.int32], smallest: int = 12) -> NDArray[np.i
     return new[labels]
 
 
-def _hosts(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _hosts(labels: Labels, keep: Mask) -> NDArray[np.int64]:
     """(n + 1,) int64: for each piece not kept, the kept one with which it shares at least a third of its border."""
     pairs = [(labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])]
     ones = np.concatenate([np.concatenate([a[a != b], b[a != b]]) for a, b in pairs])
@@ -258,6 +253,6 @@ def _hosts(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> NDArray[np.int
     return hosts
 
 
-def split_pieces(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+def split_pieces(labels: Labels) -> Labels:
     """Connected pieces (4-neighbours) of equal label, numbered 1..n in (H, W) int32."""
     return connected(labels, background=0, connectivity=1).astype(np.int32)

@@ -6,15 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .noise import Field, band_field, blur, distance_to_points, fractal_field, smooth_field, standardised, warped, white
+from ..contract import Field, Rng, Shape
+from .noise import band_field, blur, distance_to_points, fractal_field, smooth_field, standardised, warped, white
 from .settings import SubstrateSettings
 
-Shape = tuple[int, int]
 
-
-def substrate(
-    shape: Shape, settings: SubstrateSettings, contrast: float, angle: float, rng: np.random.Generator
-) -> Field:
+def substrate(shape: Shape, settings: SubstrateSettings, contrast: float, angle: float, rng: Rng) -> Field:
     """(H, W) float32 grey of the bare substrate about `settings.ground`.
 
     contrast: grey of the particles over it, the unit of the settings' contrasts. angle: of the detector, degrees.
@@ -38,7 +35,11 @@ def substrate(
         if rng.random() >= 0.5:  # it fades in and out
             field = smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
             pattern = pattern * (1 / (1 + np.exp(-4 * (field - rng.uniform(-0.5, 0.8))))).astype(np.float32)
-        relief += s.texture_contrast * 0.5 * _lit(pattern, s.lit, s.texture_period, angle)
+        if s.lit:  # as a height that is seen from the side of the detector
+            down, right = np.gradient(pattern)
+            towards = np.cos(np.deg2rad(angle)) * right + np.sin(np.deg2rad(angle)) * down
+            pattern = (1 - s.lit) * pattern + s.lit * np.clip(-towards * np.float32(s.texture_period / 3), -3, 3)
+        relief += s.texture_contrast * 0.5 * pattern
     if s.specks:
         points, count = np.zeros(shape, np.float32), max(1, int(s.specks * shape[0] * shape[1] / 1000))
         points[rng.integers(0, shape[0], count), rng.integers(0, shape[1], count)] = rng.uniform(0.2, 1, count)
@@ -46,8 +47,13 @@ def substrate(
         relief += s.speck_contrast * (blur(points, s.speck_size) * brightest)
     for _ in range(s.scratches):
         relief += rng.uniform(-0.3, 0.3) * _scratch(shape, rng)
-    for _ in range(s.patches):
-        relief += rng.uniform(-0.35, 0.12) * _patch(shape, rng)
+    for _ in range(s.patches):  # stains with irregular, often sharp borders
+        darker, size = rng.uniform(-0.35, 0.12), max(shape) * rng.uniform(0.05, 0.3)
+        rows, columns = np.ogrid[: shape[0], : shape[1]]
+        distance = np.hypot(rows - rng.uniform(0, shape[0]), columns - rng.uniform(0, shape[1])) / size
+        ragged = distance + rng.uniform(0.1, 0.4) * smooth_field(shape, size, rng)
+        edge = np.exp(np.clip((ragged - 1) * size / rng.uniform(1, 12), -30, 30))
+        relief += darker * (1 / (1 + edge)).astype(np.float32)
     if s.frame:
         darker, frame = rng.uniform(0.05, 0.25), np.zeros(shape, np.float32)  # the rectangle of an earlier scan
         (r0, r1), (c0, c1) = (np.sort(rng.uniform(-0.2, 1.2, 2) * n).clip(0, n).astype(int) for n in shape)
@@ -58,17 +64,7 @@ def substrate(
     return np.float32(s.ground) + np.float32(contrast) * relief
 
 
-def _lit(pattern: Field, share: float, period: float, angle: float) -> Field:
-    """The pattern as grey, and as a height seen from the side of the detector."""
-    if not share:
-        return pattern
-    slope_row, slope_column = np.gradient(pattern)
-    radians = np.deg2rad(angle)
-    slope = -(np.cos(radians) * slope_column + np.sin(radians) * slope_row) * np.float32(period / 3)
-    return (1 - share) * pattern + share * np.clip(slope, -3, 3)
-
-
-def _contours(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+def _contours(shape: Shape, period: float, rng: Rng) -> Field:
     """Thin bright rims around nothing, closed or broken: flakes and dents of a carbon tab, blisters of a film."""
     angle, sided = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.9)
     out = np.zeros(shape, np.float32)
@@ -83,18 +79,18 @@ def _contours(shape: Shape, period: float, rng: np.random.Generator) -> Field:
     return out.astype(np.float32)
 
 
-def _worms(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+def _worms(shape: Shape, period: float, rng: Rng) -> Field:
     """Short winding ridges: polymer and carbon tabs."""
     return np.tanh(1.5 * band_field(shape, period, rng))
 
 
-def _wrinkles(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+def _wrinkles(shape: Shape, period: float, rng: Rng) -> Field:
     """Thin winding lines of a folded film."""
     field = smooth_field(shape, 4 * period, rng) + 0.15 * smooth_field(shape, period, rng)
     return 2 * np.exp(-((field / rng.uniform(0.04, 0.12)) ** 2))
 
 
-def _cracks(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+def _cracks(shape: Shape, period: float, rng: Rng) -> Field:
     """Dark lines that meet: the borders of a mosaic, wavy."""
     nearest = warped(distance_to_points(shape, 3 * period, rng)[1], 0.3 * period, period, rng)
     border = np.zeros(shape, np.float32)
@@ -104,14 +100,14 @@ def _cracks(shape: Shape, period: float, rng: np.random.Generator) -> Field:
     return -4 * blur(border * some, rng.uniform(0.6, 1.2))
 
 
-def _mosaic(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+def _mosaic(shape: Shape, period: float, rng: Rng) -> Field:
     """Grains of a polished metal, each with its own grey; grooves between them."""
     nearest = warped(distance_to_points(shape, 2.5 * period, rng)[1], 0.2 * period, period, rng)
     grey = rng.normal(size=int(nearest.max()) + 1).astype(np.float32)[nearest]
     return blur(grey, 0.8)
 
 
-def _rings(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+def _rings(shape: Shape, period: float, rng: Rng) -> Field:
     """Faint rings and arcs: dried drops, bubbles, marks of earlier particles."""
     out = np.zeros(shape, np.float32)
     rows, columns = np.ogrid[: shape[0], : shape[1]]
@@ -126,14 +122,14 @@ def _rings(shape: Shape, period: float, rng: np.random.Generator) -> Field:
     return out
 
 
-def _pits(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+def _pits(shape: Shape, period: float, rng: Rng) -> Field:
     """Small dark holes, of a filter membrane or of etching."""
     distance, nearest = distance_to_points(shape, 2 * period, rng)
     there = (rng.random(int(nearest.max()) + 1) < rng.uniform(0.2, 1))[nearest]
     return -2 * blur((there & (distance < rng.uniform(0.1, 0.25))).astype(np.float32), 0.8)
 
 
-def _ripples(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+def _ripples(shape: Shape, period: float, rng: Rng) -> Field:
     """Parallel lines: rolling, polishing, knife marks, fringes."""
     angle = rng.uniform(0, np.pi)
     rows, columns = np.ogrid[: shape[0], : shape[1]]
@@ -141,7 +137,7 @@ def _ripples(shape: Shape, period: float, rng: np.random.Generator) -> Field:
     return standardised(np.sin(2 * np.pi * run).astype(np.float32) + 0.5 * smooth_field(shape, period, rng))
 
 
-PATTERNS: dict[str, Callable[[Shape, float, np.random.Generator], Field]] = {
+PATTERNS: dict[str, Callable[[Shape, float, Rng], Field]] = {
     "contours": _contours,
     "worms": _worms,
     "wrinkles": _wrinkles,
@@ -153,7 +149,7 @@ PATTERNS: dict[str, Callable[[Shape, float, np.random.Generator], Field]] = {
 }
 
 
-def _scratch(shape: Shape, rng: np.random.Generator) -> Field:
+def _scratch(shape: Shape, rng: Rng) -> Field:
     """A line from end to end or a part of one, somewhat bent."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     angle, length = rng.uniform(0, np.pi), rng.uniform(0.2, 1.5) * max(shape)
@@ -164,16 +160,7 @@ def _scratch(shape: Shape, rng: np.random.Generator) -> Field:
     return np.exp(-((across / np.float32(rng.uniform(0.6, 2.2))) ** 2)) * (np.abs(along) < length / 2)
 
 
-def _patch(shape: Shape, rng: np.random.Generator) -> Field:
-    """A stain with an irregular, often sharp border."""
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    size = max(shape) * rng.uniform(0.05, 0.3)
-    distance = np.hypot(rows - rng.uniform(0, shape[0]), columns - rng.uniform(0, shape[1])) / size
-    ragged = distance + rng.uniform(0.1, 0.4) * smooth_field(shape, size, rng)
-    return (1 / (1 + np.exp(np.clip((ragged - 1) * size / rng.uniform(1, 12), -30, 30)))).astype(np.float32)
-
-
-def _holes(shape: Shape, share: float, rng: np.random.Generator) -> Field:
+def _holes(shape: Shape, share: float, rng: Rng) -> Field:
     """Holes of a film, their rims a little thicker; round (perforated films) or irregular (lacey ones)."""
     if rng.random() < 0.5:
         distance, _ = distance_to_points(shape, max(shape) * rng.uniform(0.12, 0.5), rng)
@@ -185,7 +172,7 @@ def _holes(shape: Shape, share: float, rng: np.random.Generator) -> Field:
     return (hole - 0.4 * np.exp(-((depth / rng.uniform(1.5, 4)) ** 2))).astype(np.float32)
 
 
-def speckle(shape: Shape, rng: np.random.Generator) -> Field:
+def speckle(shape: Shape, rng: Rng) -> Field:
     """(H, W) float32 fine grain of a sputtered coat, zero mean and unit SD."""
     if rng.random() < 0.5:
         return standardised(blur(white(shape, rng), rng.uniform(0.7, 1.5)))

@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..contract import Field, Labels, Picture, Rng, Shape
 from .aggregates import grow
-from .noise import Field, band_field, blur, fractal_field, resized, smooth_field, white
+from .noise import band_field, blur, fractal_field, resized, smooth_field, white
 from .scene import Scene
 from .settings import SupportSettings
 
-Shape = tuple[int, int]
 ROSE = 4.0  # contrast x sqrt(pixels) / noise under which no one sees a particle (Rose, J. Opt. Soc. Am. 1948: 3 to 5)
 FAINTEST = 0.025  # of the full range, under which even a large particle is lost in the support
 SATURATED = 250  # grey from which nothing can be distinguished
 
 
-def support_mass(shape: Shape, settings: SupportSettings, diameter: float, rng: np.random.Generator) -> Field:
+def support_mass(shape: Shape, settings: SupportSettings, diameter: float, rng: Rng) -> Field:
     """(H, W) float32 matter of the support along the beam, 0 in vacuum, about 1 where it is usual.
 
     diameter: of a typical particle in px.
@@ -37,7 +36,7 @@ def support_mass(shape: Shape, settings: SupportSettings, diameter: float, rng: 
     return np.maximum(mass / usual * np.maximum(fine, 0), 0).astype(np.float32)
 
 
-def _grains(shape: Shape, size: float, settings: SupportSettings, rng: np.random.Generator) -> Field:
+def _grains(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> Field:
     """Clumps of spheres that shine through each other, as carbon black; each clump has its own focus."""
     coarse = max(1.0, size / 24)  # spheres are smooth: their chords are summed on a grid that shows them with 24 px
     small = round(shape[0] / coarse) + 1, round(shape[1] / coarse) + 1
@@ -51,37 +50,33 @@ def _grains(shape: Shape, size: float, settings: SupportSettings, rng: np.random
         centres, radii, _ = grow(count, typical, rng, spreads=(0.1, 0.5), reaches=(0.4, 0.9))
         places = centres[:, :2] + middle + rng.normal(0, 0.45 * reach, 2)
         clump = np.zeros(small, np.float32)
-        for centre, sphere_radius in zip(places, radii, strict=True):
-            _add_chords(clump, centre, sphere_radius)
+        for (row, column), sphere_radius in zip(places, radii, strict=True):  # adds the beam's way through a sphere
+            (r0, r1), (c0, c1) = (
+                [int(np.clip(np.floor(centre + s * sphere_radius), 0, n)) for s in (-1, 1)]
+                for centre, n in zip((row, column), small, strict=True)
+            )
+            rows, columns = np.ogrid[r0:r1, c0:c1]
+            square = sphere_radius**2 - (rows - row) ** 2 - (columns - column) ** 2
+            clump[r0:r1, c0:c1] += 2 * np.sqrt(np.maximum(square, 0)).astype(np.float32)
         total += blur(clump, settings.support_blur * rng.uniform(0.3, 2.5) / coarse)
     return np.maximum(resized(total, shape) if coarse > 1 else total[: shape[0], : shape[1]], 0)
 
 
-def _add_chords(mass: Field, centre: NDArray[np.float64], radius: float) -> None:
-    """Add the lengths of the beam's way through a sphere."""
-    (r0, c0), (r1, c1) = (
-        [int(np.clip(np.floor(p + s * radius), 0, n)) for p, n in zip(centre, mass.shape, strict=True)] for s in (-1, 1)
-    )
-    rows, columns = np.ogrid[r0:r1, c0:c1]
-    square = radius**2 - (rows - centre[0]) ** 2 - (columns - centre[1]) ** 2
-    mass[r0:r1, c0:c1] += 2 * np.sqrt(np.maximum(square, 0)).astype(np.float32)
-
-
-def _fractal(shape: Shape, size: float, settings: SupportSettings, rng: np.random.Generator) -> Field:
+def _fractal(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> Field:
     """A cloud without any shape of its own, as aggregated or amorphous oxides show."""
     field = fractal_field(shape, max(3 * size, max(shape) / 3), 4, rng.uniform(0.45, 0.65), rng)
     level = np.quantile(field[::4, ::4], 1 - settings.support_share)
     return blur(np.maximum(field - np.float32(level), 0) ** np.float32(rng.uniform(0.6, 1.5)), settings.support_blur)
 
 
-def _porous(shape: Shape, size: float, settings: SupportSettings, rng: np.random.Generator) -> Field:
+def _porous(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> Field:
     """A thick body with pores of one size: mesoporous oxides, zeolites, templated carbon."""
     body = _fractal(shape, size, settings, rng)
     pores = band_field(shape, max(6.0, size / 4), rng)
     return body * (1 - rng.uniform(0.1, 0.6) / (1 + np.exp(-3 * (pores - rng.uniform(-0.3, 1)))))
 
 
-def _sheets(shape: Shape, size: float, settings: SupportSettings, rng: np.random.Generator) -> Field:
+def _sheets(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> Field:
     """Flakes with straight or bent edges that lie on each other: alumina, clays, graphene, oxide crystals."""
     total = np.zeros(shape, np.float32)
     for _ in range(int(rng.integers(2, 9))):
@@ -92,7 +87,7 @@ def _sheets(shape: Shape, size: float, settings: SupportSettings, rng: np.random
     return total
 
 
-SUPPORTS: dict[str, Callable[[Shape, float, SupportSettings, np.random.Generator], Field]] = {
+SUPPORTS: dict[str, Callable[[Shape, float, SupportSettings, Rng], Field]] = {
     "grains": _grains,
     "fractal": _fractal,
     "porous": _porous,
@@ -100,7 +95,7 @@ SUPPORTS: dict[str, Callable[[Shape, float, SupportSettings, np.random.Generator
 }
 
 
-def lattice(scene: Scene, settings: SupportSettings, rng: np.random.Generator, fine: float) -> Field:
+def lattice(scene: Scene, settings: SupportSettings, rng: Rng, fine: float) -> Field:
     """(H, W) float32 phase contrast of the particles' lattices, about -1 to 1 (the second material's
     times its contrast), 0 where there is none.
 
@@ -124,14 +119,12 @@ def lattice(scene: Scene, settings: SupportSettings, rng: np.random.Generator, f
     return (contrast[scene.owner] * (waves[0] + crossed[scene.owner] * waves[1]) / 1.5).astype(np.float32)
 
 
-def amorphous(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+def amorphous(shape: Shape, period: float, rng: Rng) -> Field:
     """(H, W) float32 grain of an amorphous film near Scherzer focus: noise of one band of wavelengths, mean 0, SD 1."""
     return band_field(shape, period, rng) * np.float32(0.9) + np.float32(0.44) * blur(white(shape, rng), 0.7)
 
 
-def too_faint(
-    labels: NDArray[np.int32], contrast: Field, picture: NDArray[np.uint8], noise: float
-) -> NDArray[np.int32]:
+def too_faint(labels: Labels, contrast: Field, picture: Picture, noise: float) -> Labels:
     """The labels without particles that no one would see: lost in noise, support or saturation.
 
     contrast: (H, W) what the particles add, in units of the picture's full range; noise: SD of a pixel in the same.

@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from ....core.labels.grains import REACH, are_convex, at_frame, edges
 from ..contract import Labels
 from ..masks import MaskScoring, equal_circles, learning_task
-
-
-def as_chac_counts(labels: Labels) -> NDArray[np.bool_]:
-    return are_convex(labels) & ~at_frame(labels)
 
 
 def boundaries(labels: Labels) -> Labels:
@@ -25,5 +20,8 @@ def boundaries(labels: Labels) -> Labels:
     return (between | touching).astype(np.int32)
 
 
-SCORING = MaskScoring("convex grains", as_chac_counts, equal_circles, between=True)
+# As CHAC counts: whole, convex grains.
+SCORING = MaskScoring(
+    "convex grains", lambda labels: are_convex(labels) & ~at_frame(labels), equal_circles, between=True
+)
 TASK = replace(learning_task("grains", "boundary", SCORING), drawn=boundaries)

@@ -8,8 +8,7 @@ from typing import Any
 from ....core.labels.separate import separate
 from ....core.measure.matching import Kind
 from ..classes import sigmoid
-from ..contract import Labels, LearningTask, Maps, Scoring, Tracked
-from ..evaluation.predictions import Options, Predictor
+from ..contract import LearningTask, Scoring, Tracked
 from ..evaluation.scores import fit_threshold
 from ..instances import figures
 from ..instances.confidence import fit_confidence
@@ -19,22 +18,14 @@ from ..instances.separation import fit_separation
 from ..instances.targets import CHANNELS, OPTIONAL, targets
 
 
-def preview(maps: Maps) -> Labels:
-    return separate(maps[0], maps[1], threshold=0.5, seed_threshold=0.5)
-
-
 def rank(image: Mapping[str, Any]) -> tuple[float, float]:
     """By AP50, then IoU; an image without particles is worth 1 / (1 + false positives)."""
     correct = image["figures"]["ap50"] if image["particles"] else 1 / (1 + image["found"])
     return -correct, -(image["figures"]["iou"] or 0)
 
 
-def examine(predictor: Predictor, options: Options) -> OutlineExaminer:
-    return OutlineExaminer(SCORING, predictor, options)
-
-
 SCORING = Scoring(
-    examine=examine,
+    examine=lambda predictor, options: OutlineExaminer(SCORING, predictor, options),
     metrics=figures.metrics,
     quantity_errors=figures.quantity_errors,
     definitions=figures.DEFINITIONS,
@@ -51,7 +42,7 @@ SCORING = Scoring(
     outcome=("median_off", "f50", "f75", "ap50", "dice", "count_off", "median_error"),
     note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
     " count on neither side.",
-    options=frozenset({"threshold", "postprocess", "truth_through_postprocess"}),
+    options=frozenset({"threshold", "postprocess"}),
     ways=ways,
     fits={
         "separation": fit_separation,
@@ -67,6 +58,6 @@ TASK = LearningTask(
     targets=targets,
     loss="instances",
     activation=sigmoid,
-    preview=preview,
+    preview=lambda maps: separate(maps[0], maps[1], threshold=0.5, seed_threshold=0.5),
     scoring=lambda names: SCORING,
 )
