@@ -346,6 +346,20 @@ class TestDataBars:
         inspect_uploads()
         assert not Micrograph.objects.exclude(state="done").exists()
 
+    def test_one_that_a_typed_width_is_compared_with_is_read_beside_a_job_until_its_own_is_made(self, monkeypatch):
+        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 2)
+        typed, other = receive(), receive(picture(70))
+        inspect_uploads()
+        busy = self.start(receive(picture(71)), asked={"width": "64", "source": "typed"})
+        Job.objects.filter(pk=busy.pk).update(ready=True, state="running")
+        services.hasten_reading(typed), services.hasten_reading(other)
+        assert Micrograph.objects.may_read_bars().filter(pk=other.pk).exists()
+        self.start(other, asked={"width": "640", "source": "typed"})
+        assert not Micrograph.objects.may_read_bars().filter(pk=other.pk).exists()
+        assert looked_into(typed).reading == {"nm_per_pixel": 5.0}
+        other.refresh_from_db()
+        assert other.reading == {}
+
     def test_only_a_scale_that_hangs_on_it_waits(self, monkeypatch, commit):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         micrograph = receive()

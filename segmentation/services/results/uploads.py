@@ -26,6 +26,7 @@ from ...core.micrograph.pairing import pair
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
 from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown_name
+from ...models.micrographs import IS_TYPED
 from ..ground import limits
 from ..ground.queue import enqueue_after_commit, enqueue_inspection
 from ..ground.refusal import Refused
@@ -114,6 +115,14 @@ def discard_unused(micrograph: Micrograph) -> None:
     """Remove a micrograph that no job needs, nor a sample that waits for it."""
     for unused in Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None):
         unused.delete()
+
+
+def hasten_reading(micrograph: Micrograph) -> None:
+    """Let the bar in an upload be read now, beside all other work, until its job is made: its sender types a width,
+    which is to be compared with it first."""
+    if micrograph.asked != IS_TYPED:
+        Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None).update(asked=IS_TYPED)
+        enqueue_inspection()
 
 
 @transaction.atomic
