@@ -40,7 +40,6 @@ from ..services.ground.calibration import (
     StatedScale,
     calibration_for,
     doubted,
-    may_be_doubted,
     own_badge,
     width_text,
 )
@@ -91,7 +90,7 @@ def cards(request: HttpRequest) -> JsonResponse:
     shown_ids = {*requested, *_ids(request, "known", MOST_ASKED)}
     mine = {micrograph.pk: micrograph for micrograph in _uploads(request, "upload", MOST_ASKED)}
     for micrograph in mine.values():
-        _hasten(request, micrograph)
+        hasten_reading(micrograph=micrograph, stated=_stated_scale(request, micrograph)[0])
     html_by_id = {str(pk): _card(request, mine[pk], shown_ids) if pk in mine else "" for pk in requested}
     return JsonResponse({"cards": html_by_id})
 
@@ -167,7 +166,9 @@ def start(request: HttpRequest) -> JsonResponse:
         problems.append(Note("", NOTHING, 400))
     scales = {} if is_ruled else _stated_scales(request, uploads, **answer)
     goes_on = is_ruled or problems or answer["fields"] or "at_once" in request.POST
-    if not goes_on and [micrograph for micrograph in uploads if _hasten(request, micrograph)]:
+    if not goes_on and [
+        row for row in uploads if hasten_reading(micrograph=row, stated=_stated_scale(request, row)[0])
+    ]:
         return JsonResponse({}, status=202)
     if answer["fields"] or answer["questions"]:
         problems.append(Note("", MARKED if answer["fields"] else ASKED, 400))
@@ -235,14 +236,6 @@ def _stated_scale(request: HttpRequest, micrograph: Micrograph) -> tuple[StatedS
     if name not in request.POST or (for_all.source == Source.TYPED and stated.is_own):
         return for_all, "width"
     return stated, name
-
-
-def _hasten(request: HttpRequest, micrograph: Micrograph) -> bool:
-    """Whether a bar is still to be read that a typed width is to be compared with; it is then read at once."""
-    is_unread = may_be_doubted(_stated_scale(request, micrograph)[0], micrograph)
-    if is_unread:
-        hasten_reading(micrograph)
-    return is_unread
 
 
 def _card(request: HttpRequest, micrograph: Micrograph, shown_ids: Collection[UUID] = ()) -> str:

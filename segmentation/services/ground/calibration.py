@@ -196,12 +196,6 @@ def doubted(stated: Calibration | None, micrograph: Micrograph) -> str:
     return f"The {of_image.source.noun} says that the image is {wide[0]} wide. You typed {wide[1]}."
 
 
-def may_be_doubted(stated: StatedScale, micrograph: Micrograph) -> bool:
-    """Whether a typed width is to be compared with a bar that has not been read yet, as nothing else says the scale."""
-    is_typed = stated.source == Source.TYPED and bool((stated.width or "").strip())
-    return is_typed and not (micrograph.is_finished or micrograph.is_archive or file_calibration(micrograph))
-
-
 def own_badge(micrograph: Micrograph) -> str:
     """Source and value of the image's own scale; "" if it is not known."""
     calibration = micrograph.own_calibration

@@ -19,6 +19,7 @@ from django.db import transaction
 from ...core import tasks
 from ...core.analysis import AnalysisSettings
 from ...core.errors import UserError
+from ...core.micrograph.crosscheck import Source
 from ...core.micrograph.decoded import page_index
 from ...core.micrograph.kinds import HEAD_BYTES, maker_of, recognise
 from ...core.micrograph.pages import pages_of
@@ -28,6 +29,7 @@ from ...core.settings import DEFAULT_TASK
 from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown_name
 from ...models.micrographs import IS_TYPED
 from ..ground import limits
+from ..ground.calibration import StatedScale, file_calibration
 from ..ground.queue import enqueue_after_commit, enqueue_inspection
 from ..ground.refusal import Refused
 from ..ground.space import check_space, storing
@@ -117,12 +119,16 @@ def discard_unused(micrograph: Micrograph) -> None:
         unused.delete()
 
 
-def hasten_reading(micrograph: Micrograph) -> None:
-    """Let the bar in an upload be read now, beside all other work, until its job is made: its sender types a width,
-    which is to be compared with it first."""
+def hasten_reading(*, micrograph: Micrograph, stated: StatedScale) -> bool:
+    """Whether a bar is still to be read that a typed width is to be compared with, as nothing else says the scale. It is
+    then read now, beside all other work, until the job of the upload is made."""
+    is_typed = stated.source == Source.TYPED and bool((stated.width or "").strip())
+    if not is_typed or micrograph.is_finished or micrograph.is_archive or file_calibration(micrograph):
+        return False
     if micrograph.asked != IS_TYPED:
         Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None).update(asked=IS_TYPED)
         enqueue_inspection()
+    return True
 
 
 @transaction.atomic
