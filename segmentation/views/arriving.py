@@ -90,7 +90,7 @@ def cards(request: HttpRequest) -> JsonResponse:
     shown_ids = {*requested, *_ids(request, "known", MOST_ASKED)}
     mine = {micrograph.pk: micrograph for micrograph in _uploads(request, "upload", MOST_ASKED)}
     for micrograph in mine.values():
-        hasten_reading(micrograph=micrograph, stated=_stated_scale(request, micrograph)[0])
+        hasten_reading(micrograph, _stated_scale(request, micrograph)[0])
     html_by_id = {str(pk): _card(request, mine[pk], shown_ids) if pk in mine else "" for pk in requested}
     return JsonResponse({"cards": html_by_id})
 
@@ -166,9 +166,7 @@ def start(request: HttpRequest) -> JsonResponse:
         problems.append(Note("", NOTHING, 400))
     scales = {} if is_ruled else _stated_scales(request, uploads, **answer)
     goes_on = is_ruled or problems or answer["fields"] or "at_once" in request.POST
-    if not goes_on and [
-        row for row in uploads if hasten_reading(micrograph=row, stated=_stated_scale(request, row)[0])
-    ]:
+    if not goes_on and [row for row in uploads if hasten_reading(row, _stated_scale(request, row)[0])]:
         return JsonResponse({}, status=202)
     if answer["fields"] or answer["questions"]:
         problems.append(Note("", MARKED if answer["fields"] else ASKED, 400))

@@ -353,8 +353,7 @@ class TestDataBars:
         inspect_uploads()
         busy = self.start(receive(picture(71)), asked={"width": "64", "source": "typed"})
         Job.objects.filter(pk=busy.pk).update(ready=True, state="running")
-        for micrograph in (typed, other):
-            assert services.hasten_reading(micrograph=micrograph, stated=width)
+        assert services.hasten_reading(typed, width) and services.hasten_reading(other, width)
         assert Micrograph.objects.may_read_bars().filter(pk=other.pk).exists()
         self.start(other, asked={"width": "640", "source": "typed"})
         assert not Micrograph.objects.may_read_bars().filter(pk=other.pk).exists()

@@ -119,9 +119,9 @@ def discard_unused(micrograph: Micrograph) -> None:
         unused.delete()
 
 
-def hasten_reading(*, micrograph: Micrograph, stated: StatedScale) -> bool:
-    """Whether a bar is still to be read that a typed width is to be compared with, as nothing else says the scale. It is
-    then read now, beside all other work, until the job of the upload is made."""
+def hasten_reading(micrograph: Micrograph, stated: StatedScale) -> bool:
+    """Whether a bar is still to be read that a typed width is to be compared with, as nothing else says the scale.
+    It is then read now, beside all other work, until the job of the upload is made."""
     is_typed = stated.source == Source.TYPED and bool((stated.width or "").strip())
     if not is_typed or micrograph.is_finished or micrograph.is_archive or file_calibration(micrograph):
         return False
