@@ -344,7 +344,7 @@ def test_a_width_typed_before_the_bar_is_read_is_asked_about_too(visit, tmp_path
     start(page)
     result(page)
     expect(page.locator(".head")).to_contain_text("14.69 nm/px (typed by the user)", use_inner_text=True)
-    expect(page.get_by_text("Do not use: scale wrong by a factor of 2?").first).to_be_visible()
+    expect(page.get_by_text("Do not use: scale wrong by a factor of 2").first).to_be_visible()
 
 
 def test_a_dropped_file_arrives(visit, plain):
