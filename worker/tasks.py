@@ -127,8 +127,6 @@ def _turn_taker(kind: type[Attempted]) -> Any:
     def do_next(pk: str) -> None:
         steps = [_do_short, _do_job] if _short_in_a_row < SHORT_IN_A_ROW else [_do_job, _do_short]
         any(step((kind, pk)) for step in steps)
-        if Micrograph.objects.waiting().exists():  # data bars wait for an idle moment
-            services.enqueue_inspection()
         _do_idle((kind, pk))
 
     return shared_task(do_next, name=KINDS[kind].task)
@@ -162,14 +160,16 @@ def _do_job(named: Named) -> bool:
 
 
 def _do_idle(named: Named) -> None:
-    """While no job comes: outline an upload whose sender waits for it, write files that nobody has asked for yet, and
-    look at other ways for a doubtful result."""
+    """While no job comes: outline an upload whose sender waits for it, let data bars be read, write files that nobody
+    has asked for yet, and look at other ways for a doubtful result."""
     outlined = OutlinePreview, OutlinePreview.objects, preview_outlines
     ahead = ExportJob, ExportJob.objects.filter(asked=False), _write_ahead
     for kind, rows, work in (outlined, ahead, (Proposals, Proposals.objects, propose_others)):
         first = None if Job.objects.arriving().exists() else rows.first_in_turn()
         if first is not None:
             _run(kind, first, work, named)
+        if kind is OutlinePreview and Micrograph.objects.waiting().exists():
+            services.enqueue_inspection()
 
 
 def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ..core.labels.segmentation import Provenance
+from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Made, Owned
@@ -32,9 +33,12 @@ class Arrival(Owned):
     """A record of one upload, kept for an hour, so that deleting an upload does not raise the hourly limit."""
 
 
-# A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check.
+# A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check;
+# at once where a person at the form types a width, which is to be compared with it (services.hasten_reading).
 LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)
 WANTED = Q(jobs__ready=False, jobs__state="queued") | Q(sample__isnull=False)
+IS_TYPED = {"source": Source.TYPED}
+COMPARED = Q(asked=IS_TYPED, jobs=None, sample=None)
 
 
 class MicrographQuerySet(AttemptedQuerySet):
@@ -44,8 +48,8 @@ class MicrographQuerySet(AttemptedQuerySet):
         return waiting.filter(Q(width=0) | Q(pk__in=bars))
 
     def may_read_bars(self) -> MicrographQuerySet:
-        """All while no job or preview waits or runs, because each makes the other twice as slow; then those held for
-        too long. A job that waits for a data bar does not count."""
+        """All while no job or preview waits or runs, because each makes the other twice as slow; then those COMPARED
+        or held for too long. A job that waits for a data bar does not count."""
         of_jobs = Q(jobs__ready=True) | Q(width=0), Q(jobs__state__in=Attempted.UNFINISHED)
         if not Micrograph.objects.filter(
             Q(*of_jobs) | Q(outlined__state__in=Attempted.UNFINISHED, width__gt=0)
@@ -53,20 +57,20 @@ class MicrographQuerySet(AttemptedQuerySet):
             return self
         now = timezone.now()
         is_recent, checked = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
-        return self.filter(checked | (WANTED & is_recent))
+        return self.filter(COMPARED | checked | (WANTED & is_recent))
 
     def next_in_turn(self) -> Micrograph | None:
         """The next upload to inspect: one of the sender whose last turn is longest ago.
 
         So a sender of a hundred files does not delay a sender of one. Of one sender, images with only the data bar
-        unread come last; among them, those with a waiting job come first.
+        unread come last; among them, those that somebody waits for come first.
         """
         waiting = self.waiting().by_sender()
         sender = self.sender_in_turn(waiting, "created")
         if sender is None:
             return None
         mine = waiting.filter(sender=sender)
-        for first in (Q(width=0), WANTED):
+        for first in (Q(width=0), COMPARED, WANTED):
             if mine.filter(first).exists():
                 mine = mine.filter(first)
                 break
@@ -96,7 +100,7 @@ class Micrograph(Owned, Attempted):
         becomes a file of its own: of an archive its images, else it takes the place of this file.
     sample: the sample that will include it; None once it does.
     asked: the sender's statements about its scale and, for an archive, about the analysis of its images
-    (services.results.after_inspection).
+    (services.results.after_inspection); IS_TYPED where an upload has no job yet.
     """
 
     class State(models.TextChoices):

@@ -58,6 +58,7 @@ from .results.uploads import (
     checked_pages,
     choose_pages,
     discard_unused,
+    hasten_reading,
     is_zip,
     preview_outlines,
     receive_files,

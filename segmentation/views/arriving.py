@@ -28,12 +28,21 @@ from ..services import (
     choose_pages,
     create_sample,
     discard_unused,
+    hasten_reading,
     is_zip,
     preview_outlines,
     receive_upload,
     start_analysis,
 )
-from ..services.ground.calibration import BEING_READ, UNSCALED, calibration_for, doubted, own_badge, width_text
+from ..services.ground.calibration import (
+    BEING_READ,
+    UNSCALED,
+    StatedScale,
+    calibration_for,
+    doubted,
+    own_badge,
+    width_text,
+)
 from .upload import LONGEST, MARKED, NOTHING, printable, sent_form, stated_in, status_of_refusal, to_uuid, token_of
 
 NO_FILE = "No file came with the request; choose it again."
@@ -74,11 +83,14 @@ def cards(request: HttpRequest) -> JsonResponse:
     """What has become of uploads that were still to be looked into, as their cards by id.
 
     upload: ids; known: those of images that the page shows already. The card of an archive comes after those of what
-    has come out of it, and is not among them any more once that is all. It changes nothing, but asks with many ids.
+    has come out of it, and is not among them any more once that is all. With the widths that are being typed, which let
+    the bars that they are to be compared with be read at once.
     """
     requested = _ids(request, "upload", MOST_ASKED)
     shown_ids = {*requested, *_ids(request, "known", MOST_ASKED)}
     mine = {micrograph.pk: micrograph for micrograph in _uploads(request, "upload", MOST_ASKED)}
+    for micrograph in mine.values():
+        hasten_reading(micrograph, _stated_scale(request, micrograph)[0])
     html_by_id = {str(pk): _card(request, mine[pk], shown_ids) if pk in mine else "" for pk in requested}
     return JsonResponse({"cards": html_by_id})
 
@@ -138,6 +150,7 @@ def start(request: HttpRequest) -> JsonResponse:
     """Analyse the uploads of the page, each by itself or all as one sample: where that is shown, or what is wrong.
 
     fields: a sentence by the name of the field. questions: HTML by upload. started: uploads whose analysis has begun.
+    202: bars that typed widths are to be compared with are being read, so ask again; at_once: without that comparison.
     """
     for removed in _uploads(request, "removed", MOST_LEFT):
         discard_unused(removed)
@@ -152,6 +165,9 @@ def start(request: HttpRequest) -> JsonResponse:
     elif not uploads:
         problems.append(Note("", NOTHING, 400))
     scales = {} if is_ruled else _stated_scales(request, uploads, **answer)
+    goes_on = is_ruled or problems or answer["fields"] or "at_once" in request.POST
+    if not goes_on and [row for row in uploads if hasten_reading(row, _stated_scale(request, row)[0])]:
+        return JsonResponse({}, status=202)
     if answer["fields"] or answer["questions"]:
         problems.append(Note("", MARKED if answer["fields"] else ASKED, 400))
     started: dict[UUID, Job | None] = {}
@@ -182,7 +198,7 @@ def _choose_pages(request: HttpRequest, uploads: list[Micrograph]) -> list[Note]
     for micrograph in uploads:
         requested = printable(request.POST.get(f"pages_{micrograph.pk}", "")).strip()
         try:
-            if requested and micrograph.page_count > 1:
+            if micrograph.page_count > 1 and requested not in ("", micrograph.pages):
                 choose_pages(micrograph=micrograph, pages=requested)
         except Refused as refusal:
             problems.append(Note(micrograph.name, refusal.sentence, refusal.status))
@@ -194,12 +210,9 @@ def _stated_scales(
 ) -> dict[UUID, dict[str, Any]]:
     """What the fields of each image state of its scale. An impossible width joins `fields`; one that the image
     contradicts joins `questions`, until its sender says that it is right."""
-    scales, for_all = {}, stated_in(request)
+    scales = {}
     for micrograph in uploads:
-        stated, name = stated_in(request, f"_{micrograph.pk}"), f"width_{micrograph.pk}"
-        # The form's field is the width of all images whose own field nobody touched.
-        if name not in request.POST or (for_all.source == Source.TYPED and stated.is_own):
-            stated, name = for_all, "width"
+        stated, name = _stated_scale(request, micrograph)
         scales[micrograph.pk] = stated.as_dict()
         try:
             if not micrograph.is_read:
@@ -212,6 +225,15 @@ def _stated_scales(
         except ValueError as error:
             fields[name] = str(error)
     return scales
+
+
+def _stated_scale(request: HttpRequest, micrograph: Micrograph) -> tuple[StatedScale, str]:
+    """What is stated of the scale of an image, and the name of the field that states it: the form's field is the width
+    of all images whose own field nobody touched."""
+    stated, name, for_all = stated_in(request, f"_{micrograph.pk}"), f"width_{micrograph.pk}", stated_in(request)
+    if name not in request.POST or (for_all.source == Source.TYPED and stated.is_own):
+        return for_all, "width"
+    return stated, name
 
 
 def _card(request: HttpRequest, micrograph: Micrograph, shown_ids: Collection[UUID] = ()) -> str:

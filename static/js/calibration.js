@@ -48,7 +48,7 @@ function ask(box, stated) {
   clearTimeout(asked.get(box));
   const timer = setTimeout(async () => {
     const answer = await fetch(`${box.dataset.check}?${now}`).catch(() => null);
-    if (!answer?.ok || asked.get(box) !== timer) return;
+    if (!answer?.ok || asked.get(box) !== timer || box.closest(".card")?.querySelector("[data-sure]")) return;
     const { warnings } = await answer.json();
     const lines = warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text }));
     box.querySelector("[data-doubts]").replaceChildren(...lines);

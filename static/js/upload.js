@@ -20,6 +20,7 @@ const problems = document.getElementById("problems");
 const COMPACT = 8; // from so many images on the cards are small
 const ASK_MS = 700; // between two questions about what is still being read
 const ASKED_AT_ONCE = 50;
+const COMPARE_MS = 5000; // for which a press of the button waits for the bar in an image
 const sample = new SampleFields(document.getElementById("sample-fields"), () => arrange());
 const queue = new Queue(send, false);
 let mirrored = null;
@@ -144,15 +145,26 @@ function refresh(card, html) {
   const now = fresh.querySelector("[data-upload]");
   const stated = now && card.dataset.upload && !OWN.includes(fieldOf(card).source.value);
   if (stated) state(fieldOf(now), statedIn(fieldOf(card)));
+  const asked = card.querySelector("[data-sure]");
+  if (now && asked) question(now, asked);
   const { id } = document.activeElement;
   card.replaceWith(fresh);
   if (id) document.getElementById(id)?.focus();
+}
+
+// Asks on its card which scale is right; what was said of the difference before is in the question.
+function question(card, asked) {
+  card.querySelector("[data-badge]").before(asked);
+  card.querySelector("[data-doubts]").replaceChildren();
 }
 
 // A card changes when there is news of it; an archive's is preceded by what has come out of it, and goes in the end.
 async function ask() {
   const asked = unread().slice(0, ASKED_AT_ONCE).map(idOf);
   const query = new URLSearchParams(asked.map((id) => ["upload", id]));
+  for (const { input, source } of [main, ...asked.map(cardOf).filter((card) => card.dataset.upload).map(fieldOf)]) {
+    if (source.value === "typed" && !input.disabled) for (const field of [input, source]) query.append(field.name, field.value);
+  }
   const shown = [...cards.querySelectorAll("[name=upload]")].map((input) => input.value);
   for (const id of [...shown, ...dropped]) if (!asked.includes(id)) query.append("known", id);
   const answer = await fetch(form.dataset.cards, { method: "POST", body: query, headers: posting() }).catch(() => null);
@@ -257,6 +269,7 @@ function edited(event) {
   const { target } = event;
   const card = target.closest("[data-upload]");
   const said = target.value.trim() ? "typed" : "";
+  if (/^width/.test(target.name ?? "")) for (const old of (card ?? cards).querySelectorAll("[data-sure]")) old.remove();
   if (target === main.input) {
     main.source.value = said;
     if (mirrored) {
@@ -293,10 +306,11 @@ function tell(text) {
 let wanted = false; // the button was pressed before all files had arrived
 const refusals = () => cards.querySelectorAll(".card.error:not(.remark)").length;
 let refused = 0;
+let starting = ""; // what is said while the analysis starts
 
-function guard(started = false) {
-  for (const button of form.querySelectorAll("[data-go]")) button.disabled = wanted || started;
-  document.getElementById("why").textContent = started ? "Starting the analysis …" : stillSending(busy(), wanted);
+function guard() {
+  for (const button of form.querySelectorAll("[data-go]")) button.disabled = wanted || starting !== "";
+  document.getElementById("why").textContent = starting || stillSending(busy(), wanted);
   if (!wanted || busy()) return;
   wanted = false;
   // What was refused meanwhile must be seen before the page goes.
@@ -324,12 +338,31 @@ async function submitted(event) {
     picker.focus();
     return;
   }
-  guard(true);
-  const sent = [...new FormData(form)].filter(([, value]) => typeof value === "string");
-  const answer = await fetch(form.dataset.start, { method: "POST", body: new URLSearchParams(sent) }).catch(() => null);
+  starting = "Starting the analysis …";
+  guard();
+  const answer = await begin();
   const response = (await answer?.json().catch(() => null)) ?? { problems: [{ name: "", sentence: notStarted(answer?.status ?? 0) }] };
   if (response.location) location.assign(response.location);
   else explain(response);
+}
+
+// The answer to the form. While a bar is being read that a typed width is to be compared with, it is sent again.
+async function begin() {
+  const end = performance.now() + COMPARE_MS;
+  const goOn = document.getElementById("at-once");
+  const pressed = new Promise((resolve) => goOn.addEventListener("click", () => resolve(true), { once: true }));
+  let atOnce = false;
+  for (;;) {
+    const sent = [...new FormData(form)].filter(([, value]) => typeof value === "string");
+    if (atOnce) sent.push(["at_once", "on"]);
+    const answer = await fetch(form.dataset.start, { method: "POST", body: new URLSearchParams(sent) }).catch(() => null);
+    goOn.hidden = answer?.status !== 202;
+    if (goOn.hidden) return answer;
+    starting = "Comparing your width with the image’s scale bar …";
+    guard();
+    const waited = new Promise((resolve) => setTimeout(resolve, ASK_MS));
+    atOnce = (await Promise.race([pressed, waited])) || performance.now() > end;
+  }
 }
 
 // What is wrong stands beside its field, on the card of its image, or above the form.
@@ -338,10 +371,7 @@ function explain({ problems: notes, fields = {}, questions = {}, started = [] })
   for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   for (const id of started) cardOf(id)?.remove();
   const notMarked = Object.entries(fields).filter(([name, sentence]) => !mark(name, sentence));
-  for (const [id, html] of Object.entries(questions)) {
-    cardOf(id).querySelector("[data-badge]").before(fragmentOf(html));
-    cardOf(id).querySelector("[data-doubts]").replaceChildren();
-  }
+  for (const [id, html] of Object.entries(questions)) question(cardOf(id), fragmentOf(html));
   const lines = [...notes, ...notMarked.map(([, sentence]) => ({ name: "", sentence }))].map(({ name, sentence }) => {
     const line = document.createElement("li");
     line.append(...(name ? [Object.assign(document.createElement("b"), { textContent: name }), ": "] : []), sentence);
@@ -350,6 +380,7 @@ function explain({ problems: notes, fields = {}, questions = {}, started = [] })
   });
   problems.querySelector("ul").replaceChildren(...lines);
   problems.hidden = false;
+  starting = "";
   arrange();
   form.dispatchEvent(new Event("refused"));
   const first = form.querySelector("[aria-invalid=true]:enabled");
@@ -424,6 +455,7 @@ document.getElementById("sample").addEventListener("submit", () => {
 window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   examples.forEach((button) => (button.disabled = false));
+  starting = "";
   guard();
 });
 

@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 from segmentation.core.micrograph.crosscheck import Source
 
 from .conftest import PATIENCE, SIZES, open_tab
-from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS
+from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS, barred
 
 DIAMETER = 2 * RADIUS * NM_PER_PIXEL
 ARRIVED = "[data-upload]"
@@ -323,6 +323,28 @@ def test_what_the_server_refuses_is_marked_and_the_image_stays(visit, discs):
     result(page)
     expect(page.locator(".head")).to_contain_text("20 nm/px (typed by the user)", use_inner_text=True)
     assert jobs_of(page) == 1
+
+
+def test_a_width_typed_before_the_bar_is_read_is_asked_about_too(visit, tmp_path):
+    page = visit()
+    page.evaluate("performance.now = () => 0")  # the five seconds for which it waits never end on a busy machine
+    page.set_input_files("#files", str(barred(tmp_path / "barred.png")))
+    page.locator("[data-pending], [data-upload]").first.wait_for()
+    page.fill("#id_width", "15040")
+    start(page)
+    why = page.locator("#why")
+    expect(why).to_have_text("Comparing your width with the image’s scale bar …", use_inner_text=True)
+    expect(page.locator("#at-once")).to_be_visible()
+    question = page.locator(f"{ARRIVED} [data-sure]")
+    says = "The bar in the image says that the image is 7520 nm wide. You typed 15040 nm."
+    expect(question).to_contain_text(says, use_inner_text=True, timeout=PATIENCE)
+    expect(page.locator("#at-once")).to_be_hidden()
+    visit.complaints[:] = [text for text in visit.complaints if "status of 400" not in text]
+    question.locator("input").check()
+    start(page)
+    result(page)
+    expect(page.locator(".head")).to_contain_text("14.69 nm/px (typed by the user)", use_inner_text=True)
+    expect(page.get_by_text("Do not use: scale wrong by a factor of 2").first).to_be_visible()
 
 
 def test_a_dropped_file_arrives(visit, plain):

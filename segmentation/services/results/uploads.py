@@ -19,6 +19,7 @@ from django.db import transaction
 from ...core import tasks
 from ...core.analysis import AnalysisSettings
 from ...core.errors import UserError
+from ...core.micrograph.crosscheck import Source
 from ...core.micrograph.decoded import page_index
 from ...core.micrograph.kinds import HEAD_BYTES, maker_of, recognise
 from ...core.micrograph.pages import pages_of
@@ -26,7 +27,9 @@ from ...core.micrograph.pairing import pair
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
 from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown_name
+from ...models.micrographs import IS_TYPED
 from ..ground import limits
+from ..ground.calibration import StatedScale, file_calibration
 from ..ground.queue import enqueue_after_commit, enqueue_inspection
 from ..ground.refusal import Refused
 from ..ground.space import check_space, storing
@@ -114,6 +117,18 @@ def discard_unused(micrograph: Micrograph) -> None:
     """Remove a micrograph that no job needs, nor a sample that waits for it."""
     for unused in Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None):
         unused.delete()
+
+
+def hasten_reading(micrograph: Micrograph, stated: StatedScale) -> bool:
+    """Whether a bar is still to be read that a typed width is to be compared with, as nothing else says the scale.
+    It is then read now, beside all other work, until the job of the upload is made."""
+    is_typed = stated.source == Source.TYPED and bool((stated.width or "").strip())
+    if not is_typed or micrograph.is_finished or micrograph.is_archive or file_calibration(micrograph):
+        return False
+    if micrograph.asked != IS_TYPED:
+        Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None).update(asked=IS_TYPED)
+        enqueue_inspection()
+    return True
 
 
 @transaction.atomic

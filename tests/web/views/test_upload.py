@@ -12,6 +12,7 @@ from django.test import Client
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
+from segmentation.models.micrographs import IS_TYPED
 from segmentation.services.access.tokens import create_token
 from segmentation.services.ground.calibration import UNSCALED
 from segmentation.services.results.uploads import EXAMPLES
@@ -47,8 +48,12 @@ def send(client, *files, **typed):
 
 def start(client, *files, **typed):
     """Let the page's script send files and start their analysis."""
-    typed = {"token": uuid4().hex, "width": "", **uploaded(client, *files), **typed}
-    return client.post("/uploads/start/", typed)
+    return press(client, {**uploaded(client, *files), **typed})
+
+
+def press(client, typed):
+    """Let the page's script start the analysis of files that have arrived."""
+    return client.post("/uploads/start/", {"token": uuid4().hex, "width": "", **typed})
 
 
 def sentences(response):
@@ -244,6 +249,29 @@ class TestStart:
         assert start(client, **typed, **{sure: f"{2 * own:g}"}).status_code == 200
         assert start(client, **typed | {"width": f"{1.01 * own:g}"}).status_code == 200
 
+    @pytest.mark.parametrize("columns", [0, 64])
+    def test_a_typed_width_waits_for_the_bar_of_an_image_alone(self, client, columns, monkeypatch):
+        monkeypatch.setattr("segmentation.services.results.uploads.enqueue_inspection", list)
+        typed = {"width": "640", **uploaded(client, good())}
+        image = Micrograph.objects.filter(pk=typed["upload"][0])
+        image.update(state="queued", width=columns)
+        assert press(client, typed | {"threshold": "7"}).status_code == 400
+        response = press(client, typed)
+        assert (response.status_code, Job.objects.count(), image.get().asked) == (202, 0, IS_TYPED)
+        image.update(reading={"nm_per_pixel": 5.0, "sure": True}, state="done", width=64)
+        question = press(client, typed).json()["questions"][typed["upload"][0]]
+        assert "The bar in the image says that the image is 320 nm wide. You typed 640 nm." in question
+        assert press(client, typed | {"width": "320"}).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("tail", "typed"),
+        [(CALIBRATED, {"width": "470"}), (b"", {"width": ""}), (b"", {"width": "640", "at_once": "on"})],
+    )
+    def test_nothing_else_waits_for_a_bar(self, client, tail, typed):
+        typed |= uploaded(client, good("a.png", 64, tail))
+        Micrograph.objects.update(state="queued")
+        assert press(client, typed).status_code == 200
+
     def test_a_bad_width_of_one_of_several_images(self, client):
         typed = uploaded(client, good("a.png", 64), good("b.png", 65))
         first, second = typed["upload"]
@@ -317,6 +345,18 @@ class TestScript:
         assert 'value="metadata"' in page
         assert "last 8 rows" in page
         assert "3 pages" in page
+
+    def test_a_bar_is_read_while_a_width_is_typed(self, client, monkeypatch):
+        client.post("/uploads/", {"file": good()})
+        self.asked(client)
+        Micrograph.objects.update(state="queued")
+        enqueued = []
+        monkeypatch.setattr("segmentation.services.results.uploads.enqueue_inspection", lambda: enqueued.append(1))
+        image, fields = Micrograph.objects.get(), {"width": "6", "source": "typed"}
+        for sent, messages in (({}, 0), (fields, 1), (fields, 1), ({"width": "", "source": ""}, 1)):
+            client.post("/uploads/cards/", {"upload": str(image.pk), **sent})
+            assert len(enqueued) == messages
+        assert Micrograph.objects.get().asked == IS_TYPED
 
     def test_a_file_without_calibration_has_no_scale(self, client):
         client.post("/uploads/", {"file": good()})
