@@ -180,8 +180,8 @@ def under(labels: NDArray[np.int32], others: NDArray[np.int32], *values: NDArray
     """(n,) for the particles 1..n of `labels` (H, W): the mean over each of the values (m,) of the particles 1..m of
     `others` (H, W), NaN where there are none; an array for each kind of values."""
     n = int(labels.max(initial=0))
-    both = np.flatnonzero((others > 0) & (labels > 0))
-    particles, other = labels.ravel()[both], others.ravel()[both] - 1
+    both = (others > 0) & (labels > 0)
+    particles, other = labels[both], others[both] - 1
     counts = np.bincount(particles, minlength=n + 1)[1:]
     with np.errstate(invalid="ignore"):
         return [(np.bincount(particles, kind[other], n + 1)[1:] / counts).astype(np.float32) for kind in values]
