@@ -15,6 +15,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -57,6 +58,8 @@ PASSED_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
 PATIENCE = 10  # times the processor time on the clock, after which a child hangs; a busy machine changes no result
 KILLS = (signal.SIGKILL, signal.SIGTERM)
 LOOK_SECONDS = 0.2  # between two looks at whether anybody still wants the answer
+AHEAD_SECONDS = 3.0  # after a file, when its analysis is over and nobody waits for the processor
+READER = [sys.executable, "-m", "segmentation.core.micrograph.inspect"]
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
 DIED = "The image could not be read: it is damaged or needs too much memory; save it again as TIFF or PNG."
 ARCHIVE_TOO_SLOW = "The ZIP archive takes too long to unpack: make it again, or drop the images themselves."
@@ -229,7 +232,7 @@ def _facts(
 
 def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: Sequence[str]) -> list[str]:
     return [
-        *(sys.executable, "-m", "segmentation.core.micrograph.inspect"),
+        *READER,
         str(path),
         f"--name={name}",
         *(f"--side={json.dumps([title, str(file)])}" for title, file in side),
@@ -246,10 +249,7 @@ def _run(
     """The child's standard output; if the child dies or is too slow, the file is reported as the cause. seconds: those
     of an image, unless others are given."""
     end = time.monotonic() + PATIENCE * (seconds or settings.DEEPSEGM_INSPECTION_SECONDS)
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    passed = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith(PASSED_BEGINNINGS)}
-    env = {**passed, "OPENBLAS_NUM_THREADS": "1"}  # a child multiplies no matrices, and threads take time to start
-    with subprocess.Popen(command, cwd=settings.BASE_DIR, env=env, start_new_session=True, **pipes) as child:
+    with _child_ahead(command) or _child(command) as child:
         try:
             output, errors = _output_of(child, end, alive, died, too_slow)
         finally:
@@ -264,6 +264,45 @@ def _run(
     if child.returncode:
         raise Unreadable(died)
     return output
+
+
+def _child(command: list[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    passed = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith(PASSED_BEGINNINGS)}
+    env = {**passed, "OPENBLAS_NUM_THREADS": "1"}  # a child multiplies no matrices, and threads take time to start
+    return subprocess.Popen(command, cwd=settings.BASE_DIR, env=env, start_new_session=True, **pipes)
+
+
+_ahead: list[subprocess.Popen[bytes]] = []  # a child that waits for its file, or none
+_timers: list[threading.Timer] = []  # that will start one
+
+
+def prepare_child() -> None:
+    """Start a child for the next file, in a moment: Python and its libraries take a quarter of a second, for which
+    nobody need wait. It has seen no file, and ends when this process does, because its input then ends."""
+
+    def start() -> None:
+        _timers.clear()
+        if not _ahead:
+            _ahead.append(_child([*READER, "--ahead"], subprocess.PIPE))
+
+    if not _ahead and not _timers:
+        _timers.append(timer := threading.Timer(AHEAD_SECONDS, start))
+        timer.daemon = True
+        timer.start()
+
+
+def _child_ahead(command: list[str]) -> subprocess.Popen[bytes] | None:
+    """The child that waits for a file, with this command; None without one, or where somebody has killed it."""
+    if command[: len(READER)] != READER:
+        return None
+    with suppress(IndexError, OSError):
+        child = _ahead.pop()
+        assert child.stdin
+        with child.stdin as pipe:
+            pipe.write(json.dumps(command[len(READER) :]).encode())
+        return child
+    return None
 
 
 def _output_of(

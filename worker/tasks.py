@@ -72,6 +72,7 @@ from segmentation.services.ground.space import is_scarce
 from segmentation.services.results.combined import COCO_FILE
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
+from . import inspection
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver as deliver_message
@@ -200,6 +201,7 @@ def inspect_uploads() -> None:
         if micrograph is not None:
             _run(Micrograph, micrograph.pk, inspect)
         elif not _import_next():
+            inspection.prepare_child()
             return
     services.enqueue_inspection()
 

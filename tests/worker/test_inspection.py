@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import tifffile
 
 from tests.hostile import image, tiff
+from tests.worker.lab import wait_for
 from worker import inspection
 
 
@@ -239,3 +241,31 @@ def test_a_child_that_unpacks_something_else_than_files_is_not_believed(
     monkeypatch.setattr(inspection, "_run", lambda *asked: answer)
     with pytest.raises(inspection.Unreadable):
         inspection.unpack(tmp_path / "upload", tmp_path, lambda: None)
+
+
+def test_a_child_that_started_ahead_reads_the_next_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reads one file. Where somebody has killed it, another one is started."""
+    monkeypatch.setattr(inspection, "AHEAD_SECONDS", 0.0)
+    (tmp_path / "upload").write_bytes(tiff(image()))
+
+    def child_ahead() -> Any:
+        inspection.prepare_child()
+        wait_for(lambda: inspection._ahead, "a child was started ahead")
+        return inspection._ahead[0]
+
+    def is_read() -> bool:
+        return inspection.inspect(tmp_path / "upload", name="a.tif").facts["kind"] == "TIFF, 8 bit"
+
+    first = child_ahead()
+    assert is_read() and first.returncode == 0 and not inspection._ahead
+    assert is_read()
+    killed = child_ahead()
+    killed.kill()
+    killed.wait()
+    assert is_read() and not inspection._ahead
+
+
+def test_a_child_without_a_file_ends_with_its_worker() -> None:
+    with inspection._child([*inspection.READER, "--ahead"], stdin=subprocess.PIPE) as child:
+        pass  # its input ends
+    assert child.returncode == 0

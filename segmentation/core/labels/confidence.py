@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from .contrast import rings
 from .options import INTERCEPT, OUTLINE_FEATURES, ParticleOptions
-from .separate import Labels, areas_of, max_over_labels, mean_over_labels
+from .separate import Labels, max_over_labels, mean_over_labels, sums_over_labels
 
 Maps = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
@@ -33,17 +33,20 @@ def outline_features(maps: Maps, grey: Grey, labels: Labels, scale: float, diame
     of pixels whose probability is above 0.9. size: ln(ECD / diameter), and its square. others: mean of `foreground`
     over all particles of the image, weighted by area. contrast, excess_brightness: see `_ground`.
     """
-    areas = np.maximum(areas_of(labels, int(labels.max(initial=0)))[1:].astype(float), 1)
+    surely = np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0))
+    areas, *sums = sums_over_labels(labels, maps[0], surely, grey)
     if not len(areas):
         return {name: np.zeros(0) for name in OUTLINE_FEATURES}
-    mean = np.clip(mean_over_labels(maps[0], labels).astype(float), 0.01, 0.995)
+    areas = np.maximum(areas, 1)
+    mean, sure, brightness = ((total / areas / 255).astype(np.float32).astype(float) for total in sums)
+    mean = np.clip(mean, 0.01, 0.995)
     foreground = np.log(mean / (1 - mean))
     size = np.log(np.sqrt(4 * areas / np.pi) * scale / diameter)
-    contrast, excess_brightness = _ground(grey, labels, areas, scale)
+    contrast, excess_brightness = _ground(grey, labels, areas, 255 * brightness, scale)
     return {
         "foreground": foreground,
         "peak": max_over_labels(maps[1], labels) / 255,
-        "sure": mean_over_labels(np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0)), labels).astype(float),
+        "sure": sure,
         "size": size,
         "size_squared": size**2,
         "others": np.full(len(areas), np.average(foreground, weights=areas)),
@@ -52,10 +55,10 @@ def outline_features(maps: Maps, grey: Grey, labels: Labels, scale: float, diame
     }
 
 
-def _ground(grey: Grey, labels: Labels, areas: Floats, scale: float) -> tuple[Floats, Floats]:
-    """(n,) contrast: mean grey of the particle minus that of the ground around it, in units of the ground's SD there,
-    -1 to CLEARLY. excess_brightness: its brightness above the average particle of the image, divided by the brightness
-    of the average particle above the ground, 0 to 1.
+def _ground(grey: Grey, labels: Labels, areas: Floats, inside: Floats, scale: float) -> tuple[Floats, Floats]:
+    """(n,) contrast: mean grey of the particle (`inside`) minus that of the ground around it, in units of the ground's
+    SD there, -1 to CLEARLY. excess_brightness: its brightness above the average particle of the image, divided by the
+    brightness of the average particle above the ground, 0 to 1.
 
     The ground around a particle is taken from its RING, or from the whole image if the ring has too few pixels.
     """
@@ -66,7 +69,6 @@ def _ground(grey: Grey, labels: Labels, areas: Floats, scale: float) -> tuple[Fl
         values = grey[rows][ring].astype(float)
         total += np.stack([np.bincount(owners, weights, count + 1) for weights in (None, values, values**2)])
     pixels, sums, squares = total[:, 1:]
-    inside = 255 * mean_over_labels(grey, labels).astype(float)
     ground = (grey[bare] if bare.any() else grey).ravel()
     ground = ground[:: 1 + ground.size // SAMPLED]
     enough, middle = pixels >= FEWEST, sums / np.maximum(pixels, 1)

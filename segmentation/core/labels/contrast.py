@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from .options import FAINT
 from .region_graph import BAND
-from .separate import areas_of
+from .separate import sums_over_labels
 
 Floats = NDArray[np.float64]
 RING = 1, 6  # px outside an outline, between which its surroundings are looked at
@@ -53,12 +53,8 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], erased: NDArra
     n = int(labels.max(initial=0))
     if not n:
         return Contrasts(np.zeros(0), np.zeros(0, bool))
-    areas = areas_of(labels, n)[1:].astype(float)
-    sums, step = np.zeros(len(areas) + 1), max(1, BAND // labels.shape[1])
-    for top in range(0, len(labels), step):
-        rows = slice(top, top + step)
-        sums += np.bincount(labels[rows].ravel(), grey[rows].ravel(), len(sums))
-    inside = sums[1:] / np.maximum(areas, 1)
+    areas, sums = sums_over_labels(labels, grey)
+    inside = sums / np.maximum(areas, 1)
     if erased is None:
         contrast = inside - _level_around(grey, labels, n)
     else:  # as one more object, the first, so that a pixel around it and another belongs to the other

@@ -18,11 +18,6 @@ Box = tuple[slice, ...]
 BAND = 2**17  # px
 THREADS = 2  # at a time in one label image
 LARGE, PART, OVERLAP = 2**22, 1024, 256  # px
-ALL, BEFORE, AFTER = slice(None), slice(None, -1), slice(1, None)
-BESIDE = (  # windows of pixels and of those below, above, right and left of them
-    *(((BEFORE, ALL), (AFTER, ALL)), ((AFTER, ALL), (BEFORE, ALL))),
-    *(((ALL, BEFORE), (ALL, AFTER)), ((ALL, AFTER), (ALL, BEFORE))),
-)
 SMALLEST_CORE = 4  # px; a smaller core beside others in its component is noise of the map
 
 
@@ -132,17 +127,16 @@ def fill_holes(labels: Labels) -> Labels:
         return labels
     lowest = np.full(count + 1, np.iinfo(np.int32).max, np.int32)
     highest = np.zeros(count + 1, np.int32)
-    for here, there in BESIDE:
-        beside = (holes[here] > 0) & (labels[there] > 0)
-        region, particle = holes[here][beside], labels[there][beside]
-        np.minimum.at(lowest, region, particle)
-        np.maximum.at(highest, region, particle)
-    open_regions = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
-    enclosed = lowest == highest
-    enclosed[open_regions] = False
-    enclosed[0] = False
-    filling = relabel(holes, np.where(enclosed, highest, 0))
-    np.copyto(labels, filling, where=filling > 0)
+    closed = np.ones(count + 1, bool)
+    closed[np.concatenate([[0], holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = False
+    at = np.flatnonzero(closed.take(holes))
+    region, flat = holes.ravel()[at], labels.ravel()
+    for step in (-labels.shape[1], labels.shape[1], -1, 1):
+        beside = flat[at + step]
+        particles = beside > 0
+        np.minimum.at(lowest, region[particles], beside[particles])
+        np.maximum.at(highest, region[particles], beside[particles])
+    labels[np.unravel_index(at, labels.shape)] = np.where(lowest == highest, highest, 0)[region]
     return labels
 
 
@@ -153,7 +147,10 @@ def renumber(labels: Labels) -> Labels:
     first = np.full(highest + 1, flat.size, np.int64)
     # Writing backwards leaves the first position of every label; a part at a time, as positions take much memory.
     for start in reversed(range(0, flat.size, BAND)):
-        positions = start + np.flatnonzero(flat[start : start + BAND])[::-1]
+        part = flat[start : start + BAND]
+        begins = part != 0
+        begins[1:] &= part[1:] != part[:-1]  # of a run of one label only the first pixel can be the first of all
+        positions = start + np.flatnonzero(begins)[::-1]
         first[flat[positions]] = positions
     present = np.flatnonzero(first < flat.size)
     order = present[np.argsort(first[present], kind="stable")]
@@ -187,14 +184,20 @@ def _rows(labels: Labels) -> int:
     return max(1, BAND // max(1, len(labels.T)))
 
 
+def sums_over_labels(labels: Labels, *images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ...]:
+    """(n,) each: the area in px of each label 1..n, and the sums of each of the images (H, W) over it."""
+    count = int(labels.max(initial=0)) + 1
+    sums = np.zeros((1 + len(images), count))
+    for part, *beside in bands(labels, *images):
+        for total, values in zip(sums, (None, *beside), strict=True):
+            total += np.bincount(part, values, count)
+    return tuple(sums[:, 1:])
+
+
 def mean_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.float32]:
     """(n,) float32: mean of `values` / 255 over each label 1..n."""
-    count = int(labels.max(initial=0)) + 1
-    sums, areas = np.zeros(count), np.zeros(count, np.int64)
-    for part, beside in bands(labels, values):
-        sums += np.bincount(part, beside, count)
-        areas += np.bincount(part, minlength=count)
-    return (sums[1:] / np.maximum(areas[1:], 1) / 255).astype(np.float32)
+    areas, sums = sums_over_labels(labels, values)
+    return (sums / np.maximum(areas, 1) / 255).astype(np.float32)
 
 
 def max_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
@@ -205,8 +208,10 @@ def max_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.uin
     return highest[1:]
 
 
-def bands(labels: Labels, values: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
-    """Labels and values as flat arrays, some rows at a time."""
+def bands(labels: Labels, *images: NDArray[np.uint8]) -> Iterator[list[NDArray[Any]]]:
+    """Of the pixels with a label: the labels as indices and the values of each image, flat, some rows at a time."""
     step = _rows(labels)
     for top in range(0, len(labels), step):
-        yield labels[top : top + step].ravel().astype(np.intp), values[top : top + step].ravel()
+        part = labels[top : top + step].ravel()
+        inside = np.flatnonzero(part > 0)
+        yield [part[inside].astype(np.intp), *(values[top : top + step].ravel()[inside] for values in images)]

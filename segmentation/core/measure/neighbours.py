@@ -59,17 +59,20 @@ def gaps(labels: NDArray[np.int32], there: NDArray[np.intp], points: Floats) -> 
     k-d trees; two neighbouring pixels are one apart, so that one is taken off.
     """
     edges = _edges(labels, there)
-    trees = [cKDTree(edge) for edge in edges]
     reach = np.array([np.hypot(*(edge - point).T).max() for edge, point in zip(edges, points, strict=True)])
     tree, nearest = cKDTree(points), np.full(len(points), np.inf)
     far = cKDTree(points).query(points, k=2)[0][:, 1] + reach + reach.max()
     for i, point in enumerate(points):
+        if nearest[i] <= 1:
+            continue
+        mine = cKDTree(edges[i])
         others = np.array([j for j in tree.query_ball_point(point, far[i]) if j != i])
         least = np.hypot(*(points[others] - point).T) - reach[others] - reach[i]
         for j in others[np.argsort(least)]:
             if np.hypot(*(points[j] - point)) - reach[j] - reach[i] >= nearest[i] or nearest[i] <= 1:
                 break
-            nearest[i] = min(nearest[i], trees[i].query(edges[j], distance_upper_bound=nearest[i])[0].min())
+            apart = mine.query(edges[j], distance_upper_bound=nearest[i])[0].min()
+            nearest[i], nearest[j] = min(nearest[i], apart), min(nearest[j], apart)
     return np.asarray(np.maximum(nearest - 1, 0.0), np.float64)
 
 

@@ -8,6 +8,8 @@ adsorption, Feder 1980).
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,6 +67,7 @@ class _Placed:
     def __init__(self, radius: Floats, half: Floats, frame: tuple[float, float], times: int) -> None:
         self.radius, self.half = radius, half
         self.where = np.zeros((3, times, len(radius)), np.float32)
+        self._along = np.zeros((2, times, len(radius)), np.float32)  # the directions of those placed, of length 1
         self._side = max(float(np.median(radius + half)), max(frame) / MOST_CELLS)
         self._last = [int(length // self._side) for length in frame]
         cells = times * (self._last[0] + 1) * (self._last[1] + 1)
@@ -72,12 +75,15 @@ class _Placed:
 
     def _cells(self, time: Ints, x: Floats32, y: Floats32) -> Ints:
         column, row = (
-            np.clip(at // self._side, 0, end).astype(int) for at, end in zip((x, y), self._last, strict=True)
+            np.minimum(np.maximum(at // self._side, 0), end).astype(int)
+            for at, end in zip((x, y), self._last, strict=True)
         )
         return np.asarray((time * (self._last[1] + 1) + row) * (self._last[0] + 1) + column)
 
     def enter(self, k: int) -> None:
         """List the rod k, which is placed, in all cells around it."""
+        turn = np.ascontiguousarray(self.where[2, :, k])
+        self._along[:, :, k] = np.cos(turn), np.sin(turn)
         reach = 1.001 * (self.radius + self.half)[k : k + 2].sum()
         x, y = self.where[:2, :, k, None] + np.append(np.arange(-reach, reach, 0.99 * self._side), reach)
         cells = self._cells(np.arange(len(x))[:, None, None], x[:, None], y[:, :, None]).ravel()
@@ -92,19 +98,20 @@ class _Placed:
         cells, hit = self._cells(time, new[0], new[1]), np.zeros(len(time), bool)
         count = self._count[cells]
         which = np.repeat(np.arange(len(time)), count)
-        other = self._listed[cells[which], np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)]
+        first = np.repeat(cells * self._listed.shape[1] - np.cumsum(count) + count, count)
+        other = self._listed.ravel().take(first + np.arange(len(which)))
         touching = (self.radius + self.radius[k]).astype(np.float32)
         farthest = ((touching + self.half + self.half[k]) ** 2).astype(np.float32)
-        away = self.where.reshape(3, -1)[:2].take(time[which] * len(touching) + other, 1) - new[:2].take(which, 1)
-        square = (away * away).sum(0)
+        at = time[which] * len(touching) + other
+        away = self.where.reshape(3, -1)[:2].take(at, 1) - new[:2].take(which, 1)
+        square = away[0] * away[0] + away[1] * away[1]
         near = np.flatnonzero(square < farthest[other])
         hit[which[near[square[near] < touching[other[near]] ** 2]]] = True
         near = near[~hit[which[near]]]
         if len(near) and self.half.any():
             which, other = which[near], other[near]
-            one, two = (
-                np.stack([np.cos(turn), np.sin(turn)]) for turn in (new[2, which], self.where[2, time[which], other])
-            )
+            turn = new[2, which]
+            one, two = np.stack([np.cos(turn), np.sin(turn)]), self._along.reshape(2, -1).take(at[near], 1)
             hit[which[_apart(away[:, near], one, float(self.half[k]), two, self.half[other]) < touching[other]]] = True
         return hit
 
@@ -112,16 +119,17 @@ class _Placed:
 def _apart(away: Floats32, one: Floats32, half_one: float, two: Floats32, half_two: Floats) -> Floats:
     """(p,) distance of two straight pieces: the first around 0 along `one`, the second around `away` along `two`, all
     (2, p)."""
-    ends = []
+    squares = []
     for sign in (-1, 1):
         for from_middle, other, long in (
             (sign * half_one * one - away, two, half_two),
             (away + sign * half_two * two, one, half_one),
         ):
-            at = np.clip((from_middle * other).sum(0), -long, long)
-            ends.append(((from_middle - at * other) ** 2).sum(0))
+            at = np.minimum(np.maximum(from_middle[0] * other[0] + from_middle[1] * other[1], -long), long)
+            x, y = from_middle - at * other
+            squares.append(x * x + y * y)
     turn = cross(one.T, two.T)
     with np.errstate(divide="ignore", invalid="ignore"):
         crossing = np.abs(cross(away.T, two.T) / turn) <= half_one
         crossing &= np.abs(cross(away.T, one.T) / turn) <= half_two
-    return np.where(crossing, 0.0, np.sqrt(np.min(ends, axis=0)))
+    return np.where(crossing, 0.0, np.sqrt(reduce(np.minimum, squares)))

@@ -34,13 +34,20 @@ Ints = NDArray[np.int64]
 
 
 def measure(
-    labels: NDArray[np.int32], pixels: GreyImage, confidence: NDArray[np.float32], nm_per_pixel: float | None, rows: int
+    labels: NDArray[np.int32],
+    pixels: GreyImage,
+    confidence: NDArray[np.float32],
+    nm_per_pixel: float | None,
+    rows: int,
+    *,
+    only_sizes: bool = False,
 ) -> Table:
     """Measure particles 1..n of `labels` (H, W), all of them kept.
 
     pixels: (H, W) grey, for the mean grey value. confidence: (n,). nm_per_pixel: None measures in pixels.
     rows: rows analysed; a particle in the first or last of them, or in the first or last column, touches the
-    frame. Raises ValueError where the shapes disagree or a label of 1..n has no pixel.
+    frame. only_sizes: without the columns that neither sizes nor the reasons to set particles aside rest on. Raises
+    ValueError where the shapes disagree or a label of 1..n has no pixel.
     """
     n = len(confidence)
     if labels.shape != pixels.shape:
@@ -49,19 +56,13 @@ def measure(
     particles = runs.particle[first_of_each(runs.particle)]
     if not np.array_equal(particles, np.arange(n)):
         raise ValueError(f"labels must be 1 to {n} with none missing; {len(particles)} were found")
-    total, count = np.zeros(n + 1), np.zeros(n + 1)
-    for block in blocks(labels.shape):
-        inside = labels[block] > 0
-        label = labels[block][inside]
-        total += np.bincount(label, pixels[block][inside], n + 1)
-        count += np.bincount(label, minlength=n + 1)
     measures = {
         "label": np.arange(1, n + 1),
         "kept": np.ones(n, bool),
         "reason": np.zeros(n, REASON_TYPE),
-        **_shape(labels, runs, n),
+        **(_sizes(runs, n) if only_sizes else _shape(labels, runs, n)),
         **_position(runs, n),
-        "mean_grey": total[1:] / count[1:],
+        **({} if only_sizes else {"mean_grey": _mean_grey(labels, pixels, n)}),
         "confidence": confidence.astype(np.float64),
     }
     measures["touches_frame"] = (
@@ -70,7 +71,8 @@ def measure(
         | (measures["bbox_right_px"] >= labels.shape[1])
         | (measures["bbox_bottom_px"] >= rows)
     )
-    measures["group"] = touching_groups(labels, n)
+    if not only_sizes:
+        measures["group"] = touching_groups(labels, n)
     measures["edge_weight"] = _edge_weight(measures, (rows, labels.shape[1]))
     return Table.of_pixels(measures, nm_per_pixel)
 
@@ -85,6 +87,25 @@ def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float
     weight = np.full(len(height), np.nan)
     weight[inside] = frame[0] * frame[1] / ((frame[0] - 1 - height[inside]) * (frame[1] - 1 - width[inside]))
     return weight
+
+
+def _mean_grey(labels: NDArray[np.int32], pixels: GreyImage, n: int) -> NDArray[np.float64]:
+    total, count = np.zeros(n + 1), np.zeros(n + 1)
+    for block in blocks(labels.shape):
+        inside = np.flatnonzero(labels[block] > 0)
+        label = labels[block].ravel()[inside]
+        total += np.bincount(label, pixels[block].ravel()[inside], n + 1)
+        count += np.bincount(label, minlength=n + 1)
+    return np.asarray(total[1:] / count[1:], np.float64)
+
+
+def _sizes(runs: Runs, n: int) -> Measures:
+    """Of `_shape` what only the runs and their hulls take."""
+    area, hulls = np.asarray(np.bincount(runs.particle, runs.length, n), np.float64), find_hulls(runs)
+    (smallest, largest), ecd, unknown = ferets(hulls), np.sqrt(4 * area / np.pi), np.full(n, np.nan)
+    outlines = Outlines(area, ecd, smallest, largest, unknown, areas(hulls), unknown, runs)
+    sizes = {"min_feret": smallest, "max_feret": largest, "ecd": ecd, "area": area}
+    return sizes | {name: DESCRIPTORS[name](outlines) for name in ("aspect_ratio", "solidity")}
 
 
 def _shape(labels: NDArray[np.int32], runs: Runs, n: int) -> Measures:

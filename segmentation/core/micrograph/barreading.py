@@ -22,14 +22,13 @@ from .contrast import limits
 from .crosscheck import LARGEST_DIFFERENCE
 from .databar import data_bar
 from .ocr import SECONDS, CutOff, Text, recognise
-from .readings import CUT_OFF, SAME
+from .readings import CUT_OFF, LEAST_SIDE, SAME
 from .types import Micrograph
 from .vendors.units import SQRT3, plausible_pixel
 
 END_PX = 1.0 / SQRT3  # standard uncertainty of a printed line's length that is right within 1 px
 MARGIN = 4
 LARGEST_STRIP = 1 << 23  # px
-LEAST_SIDE = 128  # px; over a smaller image no text is drawn
 NO_LENGTH = "The scale bar says “{}”, which is no length: type the width of the image, or sizes stay in pixels."
 RECOUNTED = (
     "We counted {} steps between the ticks of the bar in the image, which gives {:.4g} nm/px. The file says {:.4g}"

@@ -88,10 +88,12 @@ def displayed(micrograph: Micrograph) -> NDArray[np.uint8]:
 def preview(micrograph: Micrograph, longest: int = PREVIEW_SIDE) -> NDArray[np.uint8]:
     """The micrograph (h, w) for display: longest side at most `longest` px, averaged by area, contrast clipped."""
     pixels = micrograph.pixels
-    bottom, top = _for_eyes(pixels)
     block = max(1, max(pixels.shape) // longest)
-    small = _averaged(pixels, block, bottom, top)
-    picture = Image.fromarray(np.rint(small * 255).astype(np.uint8))
+    if block == 1:
+        picture = Image.fromarray(displayed(micrograph))
+    else:
+        small = _averaged(pixels, block, *_for_eyes(pixels))
+        picture = Image.fromarray(np.rint(small * 255).astype(np.uint8))
     ratio = longest / max(pixels.shape)
     if ratio < 1:
         rows, columns = pixels.shape

@@ -24,6 +24,7 @@ from .contrast import preview
 from .databar import data_bar
 from .pages import write_page
 from .reader import MAX_PIXELS, MEMORY, read
+from .readings import LEAST_SIDE
 from .types import Micrograph, UnreadableImage
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,15 @@ SECONDS = 60.0  # of processor time of each core, for everything
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Inspect the file that the command line names. The exit status is always 0; the printed line has the result."""
+    """Inspect the file that the command line names. The exit status is always 0; the printed line has the result.
+
+    With --ahead alone the command line follows as JSON on the standard input, once there is a file; or nothing does.
+    """
+    if arguments is None and sys.argv[1:] == ["--ahead"]:
+        following = sys.stdin.read()
+        if not following:
+            return 0
+        arguments = json.loads(following)
     options = _options(arguments)
     places = [file.parent for file in (options.preview, options.pixels, options.page_file) if file]
     read = [options.input, *(Path(path) for _, path in options.side)]
@@ -118,8 +127,6 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
     report = _report(micrograph, bar if bar < len(micrograph.pixels) else None)
     if options.preview is not None:
         save(options.preview, preview(micrograph))
-    from .barreading import LEAST_SIDE
-
     barred, silent = report["data_bar"] is not None, not micrograph.calibration.nm_per_pixel
     roomy = barred or min(micrograph.shape) >= LEAST_SIDE
     if (silent and roomy) or (barred and not options.no_reading):

@@ -10,6 +10,7 @@ from .crosscheck import Source
 from .types import Calibration, Micrograph
 
 CUT_OFF = "Reading the scale bar took too long and was stopped. Draw the bar or type the width of the image."
+LEAST_SIDE = 128  # px; over a smaller image no text is drawn
 LONGEST_TEXT = 60
 SAME = 0.03  # ways that differ by less say the same
 

@@ -7,9 +7,11 @@ Texture features at octaves of scale are assumed to be normally distributed amon
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +72,15 @@ class Known:
     models: dict[str, Textures]  # by their names
 
     def scaled(self, picture: NDArray[np.float32]) -> Floats:
-        return np.asarray((features(picture) - self.middle) / self.spread)
+        """Those of a picture. An analysis asks for them several times, with the same array."""
+        last, values = _last
+        if last() is not picture:
+            values = (features(picture) - self.middle) / self.spread
+            _last[:] = weakref.ref(picture), values
+        return np.asarray(values)
+
+
+_last: list[Any] = [lambda: None, None]  # the picture that was looked at last, unless it is gone, and its textures
 
 
 @lru_cache

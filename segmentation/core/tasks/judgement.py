@@ -123,12 +123,14 @@ def warnings(
 
 def _flat_share(pixels: NDArray[Any]) -> float:
     """Share (0 to 1) of the middle of a picture (H, W) whose neighbourhood has exactly one grey value: it is small in a
-    micrograph, which has noise everywhere."""
+    micrograph, which has noise everywhere. 0 where it cannot reach DRAWN."""
     from scipy import ndimage
 
     rows, columns = (slice(max(0, (n - LOOKED_AT) // 2), (n + LOOKED_AT) // 2) for n in pixels.shape[:2])
     middle = pixels[rows, columns]
-    if not middle.size:
+    # A flat pixel has the grey of the next one, unless it is the last of its row.
+    most = np.count_nonzero(middle[:, 1:] == middle[:, :-1]) + len(middle)
+    if most < DRAWN * middle.size or not middle.size:
         return 0.0
     return float(np.mean(ndimage.maximum_filter(middle, AROUND) == ndimage.minimum_filter(middle, AROUND)))
 

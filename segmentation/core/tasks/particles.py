@@ -168,8 +168,11 @@ def measure(
     stand_out = contrasts(grey, dense[:rows], erased)
     limit = shared.faint_limit(segmentation, settings)
 
-    def judged(labels: NDArray[np.int32], confidence: Floats, contrast: Floats, gap: Floats) -> Table:
-        rows_ = measured(labels, micrograph.pixels, confidence.astype(np.float32), calibration.nm_per_pixel, rows)
+    def judged(
+        labels: NDArray[np.int32], confidence: Floats, contrast: Floats, gap: Floats, *, only_sizes: bool = False
+    ) -> Table:
+        chances, size = confidence.astype(np.float32), calibration.nm_per_pixel
+        rows_ = measured(labels, micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
         rows_ = replace(rows_, columns={**rows_.columns, "relative_contrast": contrast.astype(np.float64)})
         if withheld(segmentation, settings):
             return without_numbers(rows_)
@@ -181,7 +184,8 @@ def measure(
     alternatives = {}
     if not withheld(segmentation, settings):
         alternatives = {
-            name: judged(other, *under(other, dense, *of_each)) for name, other in segmentation.alternatives.items()
+            name: judged(other, *under(other, dense, *of_each), only_sizes=True)
+            for name, other in segmentation.alternatives.items()
         }
         alternatives["Feret without pixel corners"] = without_corners(table, dense)
     obstacle = unseen_specks(segmentation, int(table.kept.sum()))
