@@ -18,7 +18,7 @@ from .analysis import Analysis, AnalysisSettings
 from .flags import TWO_SCALES, Flag
 from .labels.segmentation import Provenance, Segmentation
 from .measure.filters import LEAST_CONFIDENCE
-from .measure.quantities import number, significant
+from .measure.quantities import factor_words, number
 from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources, far_apart
 from .micrograph.databar import data_bar
@@ -439,7 +439,7 @@ def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
     sources = crosscheck_sources(*others, used)
     if factor := far_apart(used, *others):
         wrong = WRONG_SCALE.format(sources=" ".join(sources))
-        yield Flag.doubtful(wrong, f"Do not use: scale wrong by a factor of {significant(factor, 2)}?")
+        yield Flag.doubtful(wrong, f"Do not use: scale wrong by a factor of {factor_words(factor)}?")
     else:
         doubt = any(contradict(other, used) for other in others)
         yield from (Flag.doubtful(sentence, TWO_SCALES) if doubt else Flag(sentence) for sentence in sources)

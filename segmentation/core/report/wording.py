@@ -14,7 +14,7 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.drawn import Z95
-from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, decimals, number, significant
+from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, decimals, factor_words, number, significant
 from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import Source
 from ..micrograph.types import LEAST_DOUBT, Calibration
@@ -176,7 +176,7 @@ def agreement_words(between: Between | None) -> str:
     if between.get("p", 1.0) >= CHANCE:
         return "The typical size differs between images no more than by chance."
     times = between.get("times", exp(between["sd"]))
-    much = f"by a factor of {significant(times, 2)}" if times >= LARGE else f"by {100 * (times - 1):.0f} %"
+    much = f"by a factor of {factor_words(times)}" if times >= LARGE else f"by {100 * (times - 1):.0f} %"
     return f"The typical size differs {much} between images, more than by chance."
 
 
