@@ -288,9 +288,8 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "analyses"
 # Looking into uploads must not wait behind a long analysis: a second small worker takes this queue.
 CELERY_TASK_ROUTES = {
-    "worker.inspect_uploads": {"queue": "inspections"},
-    "worker.deliver": {"queue": "inspections"},
-    "worker.train": {"queue": "training"},  # a worker of its own, so that an hour of training delays no analysis
+    "worker.inspections": {"queue": "inspections"},
+    "worker.training": {"queue": "training"},  # a worker of its own, so that an hour of training delays no analysis
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_SOFT_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS

@@ -35,8 +35,8 @@ class JobQuerySet(AttemptedQuerySet):
         """The jobs that wait for a worker, or for their image to be read."""
         return self.filter(Q(ready=True) | Q(micrograph__width=0), state=WorkState.QUEUED)
 
-    def next_in_turn(self) -> Any:
-        """Id of the job to take next; None if none waits. Senders take turns."""
+    def first_in_turn(self) -> Any:
+        """As of any row, but of one sender large images and those of samples come later."""
         waiting = self.waiting()
         sender = self.sender_in_turn(waiting, "queued")
         if sender is None:
@@ -52,11 +52,13 @@ def _due(queued: datetime, sample: Any, width: int, height: int) -> datetime:
     return queued + width * height / 1e6 * LATER_A_MEGAPIXEL + (LATER_IN_A_SAMPLE if sample else timedelta())
 
 
-class ImportQuerySet(JobQuerySet):
+class ImportQuerySet(AttemptedQuerySet):
     """Jobs whose file of outlines is still to be read, by a worker of the inspections."""
 
-    def waiting(self) -> JobQuerySet:
-        return AttemptedQuerySet.waiting(self).filter(segmentation=None, ready=True).exclude(outlines={})
+    related = JobQuerySet.related
+
+    def waiting(self) -> AttemptedQuerySet:
+        return super().waiting().filter(segmentation=None, ready=True).exclude(outlines={})
 
 
 class OfJobQuerySet(AttemptedQuerySet):

@@ -20,7 +20,7 @@ from ...core.tasks import find
 from ...models import Arrival, Job, Proposals, shown_name
 from ..ground import limits
 from ..ground.files import remove_folder
-from ..ground.queue import enqueue_after_commit, enqueue_inspection
+from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
 from ..ground.refusal import Refused
 from ..ground.space import check_space, storing
 from .edits import NO_OUTLINES, NOT_DONE
@@ -144,7 +144,7 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
             with storing(partial(remove_folder, new.folder)):
                 new.outlines |= {"file": default_storage.save(f"{new.folder}/outlines{suffix}", file)}
                 new.save(update_fields=["outlines"])
-        transaction.on_commit(enqueue_inspection)
+        transaction.on_commit(lambda: ring(INSPECTIONS))
     return new
 
 

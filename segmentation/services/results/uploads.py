@@ -27,7 +27,7 @@ from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
 from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown_name
 from ..ground import limits
-from ..ground.queue import enqueue_after_commit, enqueue_inspection
+from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
 from ..ground.refusal import Refused
 from ..ground.space import check_space, storing
 from .usage import check_quota
@@ -101,7 +101,7 @@ def receive_upload(
         asked=asked or {},
     )
     _store(micrograph, file, side)
-    enqueue_inspection()
+    ring(INSPECTIONS)
     return micrograph
 
 
@@ -153,7 +153,7 @@ def choose_pages(*, micrograph: Micrograph, pages: str) -> None:
         raise Refused(STARTED, 409)
     OutlinePreview.objects.filter(micrograph=micrograph).delete()
     micrograph.refresh_from_db()
-    transaction.on_commit(enqueue_inspection)
+    transaction.on_commit(lambda: ring(INSPECTIONS))
 
 
 @cache

@@ -18,7 +18,7 @@ from ..access.webhooks import forget_deliveries
 from ..ground import bundles
 from ..ground.files import remove_the_rest
 from ..ground.limits import AN_HOUR
-from ..ground.queue import KINDS, enqueue, enqueue_inspection, enqueue_next
+from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
 from ..results.exports import forget_unasked
 from ..results.jobs import delete_job
 from ..results.pooling import stuck
@@ -33,8 +33,7 @@ ABANDONED = timedelta(days=1)
 UNHEARD = timedelta(seconds=3)
 FORGOTTEN = timedelta(minutes=10)
 FEW = 100
-ATTEMPTED = tuple(KINDS)
-BESIDES = tuple(kind for kind in ATTEMPTED if kind not in (models.Job, models.Micrograph))
+WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)  # of which each row has one
 
 
 class Purged(NamedTuple):
@@ -79,13 +78,15 @@ def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     repeatedly waits longer each time, so that others can finish.
     A second message for one row is harmless: `claim` gives the row to one worker only. Returns the number rescued.
     """
-    rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
-    _enqueue(_unheard(models.Job), *map(_unheard, BESIDES))
+    rescued = sum(_rescue(kind, kind in died) for kind in KINDS)
+    stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
+    for kind in WITH_MESSAGES:
+        _enqueue(_unheard(kind))
     just_now = timezone.now() - UNHEARD, timezone.now()
     unheard = [models.Micrograph.objects.waiting().exclude(created__range=just_now)]
     unheard += [models.Job.imports.waiting().exclude(queued__range=just_now)]
     if any(rows.exists() for rows in unheard) and not _is_busy(models.Micrograph):
-        enqueue_inspection()
+        ring(INSPECTIONS)
     return rescued
 
 
@@ -139,29 +140,22 @@ def child_died(*, kind: type[models.Attempted], message: str, too_long: bool = F
 
 def put_back() -> int:
     """Queue all running rows again when the embedded worker ends, for the next start. It counts as no death."""
-    return sum(kind.objects.filter(state="running").update(**models.AGAIN) for kind in ATTEMPTED)
+    return sum(kind.objects.filter(state="running").update(**models.AGAIN) for kind in KINDS)
 
 
 def enqueue_all() -> int:
-    """Enqueue every queued job, sample and micrograph: at a start, when no message can still be there."""
-    waiting = models.Job.objects.waiting()
-    waiting.exclude(sample=None).update(enqueued=None)
+    """Send a message for every row that waits: at a start, when no message can still be there."""
     if models.Micrograph.objects.waiting().exists():
-        enqueue_inspection()
-    return _enqueue(waiting.filter(sample=None).order_by("queued"), *(kind.objects.waiting() for kind in BESIDES))
+        ring(INSPECTIONS)
+    return sum(_enqueue(kind.objects.waiting()) for kind in WITH_MESSAGES)
 
 
 def _is_busy(kind: type[models.Attempted]) -> bool:
     return kind.objects.filter(state="running").exists()
 
 
-def _enqueue(jobs: QuerySet, *others: QuerySet) -> int:
-    """These jobs, the next images of every sample with images that wait and were not enqueued, and these other rows."""
-    count = enqueue(list(jobs.values_list("pk", flat=True)))
-    stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
-    images = models.Job.objects.waiting().filter(enqueued=None, sample__isnull=False)
-    count += sum(enqueue_next(pk) for pk in set(images.values_list("sample", flat=True)))
-    return count + sum(enqueue(list(rows.values_list("pk", flat=True)), rows.model) for rows in others)
+def _enqueue(rows: QuerySet) -> int:
+    return enqueue(list(rows.values_list("pk", flat=True)), rows.model)
 
 
 def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
@@ -247,7 +241,7 @@ def _unheard(kind: type[models.Attempted]) -> QuerySet:
     now, waiting = timezone.now(), kind.objects.waiting().order_by("queued" if kind is models.Job else "created")
     unsent, lost = Q(enqueued=None), []
     if kind is models.Job:
-        unsent &= Q(sample=None) & (~Q(queued__range=(now - timedelta(seconds=2), now)) | Q(attempt__gt=0))
+        unsent &= ~Q(queued__range=(now - timedelta(seconds=2), now)) | Q(attempt__gt=0)
     is_busy = any(_is_busy(other) for other in KINDS if KINDS[other].queue == KINDS[kind].queue)
     if not (is_busy and settings.DEEPSEGM_EMBEDDED):  # elsewhere one worker's being busy does not say that another is
         limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))

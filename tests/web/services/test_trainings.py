@@ -51,7 +51,7 @@ class TestAsking:
         made.refresh_from_db()
         assert [each["name"] for each in made.frozen] == ["a.png", "b.png", "c.png"]
         assert set(made.frozen[0]) == {"image", "name", "sha256", "labels_sha256", "group", "region"}
-        assert (made.owner, made.state, queue) == (alice, "queued", [str(made.pk)])
+        assert (made.owner, made.state, queue) == (alice, "queued", ["training"])
 
     def test_a_double_click_makes_one(self, alice):
         dataset = make_dataset(alice)
