@@ -122,23 +122,15 @@ class RequireLogin(LoginRequiredMiddleware):
             return None
         answer = super().process_view(request, view, args, kwargs)
         if answer is not None and request.method not in ("GET", "HEAD"):  # that address answers no other method
-            answer = redirect_to_login(_page_before(request), settings.LOGIN_URL)
-        if answer is None or not is_for_script(request):
+            before = urlsplit(request.headers.get("Referer", ""))  # the page that the form was sent from
+            page = before.path if before.netloc == request.get_host() and before.path else "/"
+            answer = redirect_to_login(page, settings.LOGIN_URL)
+        is_script = request.headers.get("HX-Request") == "true" or request.headers.get("Sec-Fetch-Dest") == "empty"
+        if answer is None or not is_script:
             return answer
         refused = HttpResponse(SIGN_IN, status=401, content_type="text/plain; charset=utf-8")
         refused["HX-Refresh"] = "true"
         return refused
-
-
-def _page_before(request: HttpRequest) -> str:
-    """The page of this site that a form was sent from, the start page where that is not known."""
-    before = urlsplit(request.headers.get("Referer", ""))
-    return before.path if before.netloc == request.get_host() and before.path else "/"
-
-
-def is_for_script(request: HttpRequest) -> bool:
-    """Whether a script asks, and not somebody who opens a page."""
-    return request.headers.get("HX-Request") == "true" or request.headers.get("Sec-Fetch-Dest") == "empty"
 
 
 class StaffLog(Around):

@@ -152,7 +152,7 @@ def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str,
     if signatures:
         (out / SIGNATURES).write_text(json.dumps([signature.as_dict() for signature in signatures], indent=1) + "\n")
         files[SIGNATURES] = "the signatures under this result, with the SHA-256 of what was signed"
-    return {services.results.segmentations.NAME: "the outlines as they were measured", **files}
+    return {services.results.publishing.NAME: "the outlines as they were measured", **files}
 
 
 def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, Any]:

@@ -368,7 +368,13 @@ def _end(row: Attempted, error: Exception) -> None:
     elif isinstance(error, Killed) and row.deaths < MAX_DEATHS - 1:
         change = partial(services.requeue, row=row)
     else:
-        change = _failing(row, error)
+        sentence = sentence_for(row, error)
+        if isinstance(row, Micrograph):
+            unreadable = isinstance(error, (UnreadableImage, services.Refused)) and str(error) != GONE
+            change = partial(services.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
+        else:  # an unusable segmentation is not kept for another try
+            unusable = isinstance(row, Job) and isinstance(error, UnusableSegmentation)
+            change = partial(services.fail, row=row, sentence=sentence, **({"segmentation": None} if unusable else {}))
     for wait in chain((1.0, 2.0, 5.0), repeat(10.0)):
         try:
             change()
@@ -380,13 +386,3 @@ def _end(row: Attempted, error: Exception) -> None:
             logger.warning("%s: its end could not be stored (%s).", row.pk, trouble)
             connection.close()
             time.sleep(wait)
-
-
-def _failing(row: Attempted, error: Exception) -> Callable[[], None]:
-    """Fail the row; an unusable file or segmentation is not kept for another try."""
-    sentence = sentence_for(row, error)
-    if isinstance(row, Micrograph):
-        unreadable = isinstance(error, (UnreadableImage, services.Refused)) and str(error) != GONE
-        return partial(services.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
-    unusable = {"segmentation": None} if isinstance(row, Job) and isinstance(error, UnusableSegmentation) else {}
-    return partial(services.fail, row=row, sentence=sentence, **unusable)

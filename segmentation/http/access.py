@@ -53,16 +53,12 @@ def changeable(request: HttpRequest, row: Thing | None, action: str = "change") 
     """An object that its maker or staff may change; 404 for strangers, 403 for visitors with only the link."""
     if not visible(request, row).is_changeable_by(request.user, request.visitor, action):
         raise PermissionDenied(NOT_YOURS)
-    note_staff(request, row)
-    return row
-
-
-def note_staff(request: HttpRequest, row: Owned) -> None:
-    """Remember what a member of the staff is about to change of others, or of a training, for the log (StaffLog)."""
+    # What a member of the staff is about to change of others, or of a training, is for the log (StaffLog).
     user: Any = request.user
     hers = row.owner_id == user.pk if row.owner_id else row.visitor is not None and row.visitor == request.visitor
     if user.is_authenticated and user.is_staff and (not hers or isinstance(row, Training)):
         request.staff_action = user, row, staff_log.snapshot(row)
+    return row
 
 
 def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -> None:

@@ -18,7 +18,7 @@ from ..core.tasks import find
 from ..http.access import address_of, refused, reload_if_gone, visible
 from ..http.serving import files_of
 from ..models import Job, Sample
-from ..models.comparisons import Compared
+from ..models.jobs import Compared
 from ..presenters.comparison import ComparedResults, warning_of_side
 from ..presenters.listing import cards, curves
 from ..presenters.result import main_number

@@ -50,7 +50,10 @@ UNREADABLE = "The form is not complete: choose a dataset, and whether the whole 
 def datasets(request: HttpRequest) -> HttpResponse:
     """The list, newest first; a form for a new one."""
     if request.method == "POST":
-        return _new(request)
+        request.back = reverse("datasets")
+        task, names = request.POST.get("task", ""), request.POST.get("class_names", "").split(",")
+        new = services.create_dataset(user=request.user, task=task, class_names=names, **_described(request))
+        return see_other(address_of(new))
     shared = Q(shared=True) if request.user.is_authenticated else Q(pk=None)
     mine = Dataset.objects.visible_to(request.user, None)
     every = Dataset.objects.filter(Q(pk__in=mine.values("pk")) | shared).annotate(count=Count("images"))
@@ -59,14 +62,6 @@ def datasets(request: HttpRequest) -> HttpResponse:
     rows = [(dataset, tasks.find(dataset.task).title) for dataset in every.select_related("owner")]
     context = {"rows": rows, "may_train": may_train(request.user), "kinds": tasks.every()}
     return render(request, "datasets/list.html", context)
-
-
-def _new(request: HttpRequest) -> HttpResponse:
-    request.back = reverse("datasets")
-    names = request.POST.get("class_names", "").split(",")
-    task = request.POST.get("task", "")
-    new = services.create_dataset(user=request.user, task=task, class_names=names, **_described(request))
-    return see_other(address_of(new))
 
 
 @require_safe

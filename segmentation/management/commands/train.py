@@ -10,6 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from ._lab import BASE, LabCommand
 
+CHANGED = ("name", "steps", "fold", "device")  # what the command line may say in place of the recipe
+
 
 class Command(LabCommand):
     help = (
@@ -35,7 +37,7 @@ class Command(LabCommand):
         from segmentation.core.network.cards import read_card
         from segmentation.lab.training.check import check_sources
         from segmentation.lab.training.publish import publish_run
-        from segmentation.lab.training.settings import copied, read_recipe
+        from segmentation.lab.training.settings import copied, read_recipe, recipe_from
         from segmentation.lab.training.train import train
 
         if options["fine_tune"]:
@@ -44,7 +46,10 @@ class Command(LabCommand):
             self._adapt(options)
             return
         self.fine_tuned(options["recipe"], None)
-        recipe = _recipe(options)
+        recipe = read_recipe(options["recipe"])
+        # Without what the recipe leaves open, such as maps that are those of the model that it starts from.
+        if changes := {name: options[name] for name in CHANGED if options[name] is not None}:
+            recipe = recipe_from({**recipe.model_dump(exclude_unset=True), **changes}, "The command line")
         if not (options["out"] / "checkpoint.pt").exists():
             check_sources(recipe, BASE, self.say)
             if entries := copied(recipe):
@@ -112,13 +117,3 @@ def _with_interval(value: float | None, interval: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
-
-
-def _recipe(options: dict[str, Any]) -> Any:
-    """The recipe of the file, with what the command line says instead."""
-    from segmentation.lab.training.settings import read_recipe, recipe_from
-
-    recipe = read_recipe(options["recipe"])
-    changes = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
-    # Without what the recipe leaves open, such as maps that are those of the model that it starts from.
-    return recipe_from({**recipe.model_dump(exclude_unset=True), **changes}, "The command line") if changes else recipe

@@ -21,7 +21,7 @@ from ..ground.refusal import Refused, move
 from ..ground.space import frees_room
 from .models_offered import check_model
 from .pooling import refresh_after_commit
-from .segmentations import segmentation_for
+from .publishing import segmentation_for
 from .signing import KEPT, signed_jobs
 from .uploads import discard_unused
 

@@ -23,7 +23,7 @@ from ..ground.space import frees_room
 from .jobs import OTHER_CONTENT, files_of, fitting, read_bar_again
 from .models_offered import check_model
 from .pooling import refresh_after_commit
-from .segmentations import segmentation_for
+from .publishing import segmentation_for
 from .signing import signed_jobs
 from .uploads import Note, discard_unused
 

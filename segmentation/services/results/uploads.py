@@ -52,10 +52,7 @@ class Note(NamedTuple):
 
 def is_zip(file: Any) -> bool:
     """Whether an uploaded file is a ZIP archive, by its first bytes, and no maker's own file that is one inside."""
-    file.seek(0)
-    head = file.read(4)
-    file.seek(0)
-    return head in (b"PK\x03\x04", b"PK\x05\x06") and not maker_of(file.name or "")
+    return head_of(file, 4) in (b"PK\x03\x04", b"PK\x05\x06") and not maker_of(file.name or "")
 
 
 def receive_upload(
@@ -85,7 +82,10 @@ def receive_upload(
     check_space(size)
     check_quota(size, user=user, visitor=visitor, address=address)
     if not (is_archive and is_zip(file)):
-        _check_kind(file)
+        try:
+            recognise(head_of(file), file.name or "")
+        except UnreadableImage as bad:
+            raise Refused(str(bad), 422) from None
     sender = Micrograph.fields_of(user, visitor, address)
     Arrival.objects.create(**sender)
     micrograph = Micrograph.objects.create(
@@ -162,17 +162,6 @@ def sample_sha256() -> str:
     return hashlib.sha256(example_file(DEFAULT_TASK).read_bytes()).hexdigest()
 
 
-def _check_kind(file: Any) -> None:
-    """Refuse a file whose first bytes are not those of an image; nothing is decoded."""
-    file.seek(0)
-    head = file.read(HEAD_BYTES)
-    file.seek(0)
-    try:
-        recognise(head, file.name or "")
-    except UnreadableImage as bad:
-        raise Refused(str(bad), 422) from None
-
-
 def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
     """Save the row first, so that files left by a crash belong to a row; a failure leaves neither row nor file."""
     with storing(micrograph.delete):
@@ -184,6 +173,14 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
             micrograph.side = [*micrograph.side, {"name": name, "sha256": sha256, "file": stored}]
         micrograph.state = Micrograph.State.QUEUED
         micrograph.save(update_fields=["file", "side", "state"])
+
+
+def head_of(file: Any, size: int = HEAD_BYTES) -> bytes:
+    """The first bytes of a Django `File`, which is then at its start again."""
+    file.seek(0)
+    head: bytes = file.read(size)
+    file.seek(0)
+    return head
 
 
 def sha256_of_upload(file: Any) -> str:

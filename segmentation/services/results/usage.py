@@ -16,7 +16,7 @@ from ... import models
 from ..ground import bundles
 from ..ground.limits import sender_of
 from ..ground.refusal import Refused
-from .segmentations import NAME
+from .publishing import NAME
 
 QUOTA = (
     "You have stored {stored}, and the limit is {limit}: delete results that you no longer need, or ask the"
