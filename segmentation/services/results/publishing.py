@@ -1,4 +1,5 @@
-"""What an attempt stores: its segmentation at once, so that another attempt needs only to measure; at the end its\nfiles, or a sentence that gives the reason for the failure."""
+"""What an attempt stores: its segmentation at once, so that another attempt needs only to measure; at the end its
+files, or a sentence that gives the reason for the failure."""
 
 from __future__ import annotations
 
