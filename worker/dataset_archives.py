@@ -101,10 +101,7 @@ def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folde
         return
     by, names = get_user_model().objects.filter(pk=entry["by"]).first(), dict[str, str]()
     for number, pair in enumerate(contents.pairs):
-
-        def tell(at: int = number, name: str = pair.name) -> None:
-            progress(f"reading {name}", at / len(contents.pairs))
-
+        tell = partial(progress, f"reading {pair.name}", number / len(contents.pairs))
         tell()
         sha256 = sha256_of(pair.image)
         if sha256 in names:

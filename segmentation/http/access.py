@@ -11,7 +11,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..models import Dataset, Job, Owned, Sample, Training
@@ -116,6 +117,8 @@ def ask_to_delete(
 def reload_if_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """A view that is asked for progress: where the object was deleted, the page reloads and finds nothing."""
 
+    @require_safe
+    @never_cache
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:

@@ -79,8 +79,6 @@ def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "datasets/dataset.html", context)
 
 
-@require_safe
-@never_cache
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; at its end the page loads anew."""

@@ -73,8 +73,6 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _page(request, visible(request, row_of(Job, pk)))
 
 
-@require_safe
-@never_cache
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What the waiting page asks for again and again, until the job has ended: then it loads anew; and what the page of
@@ -97,8 +95,6 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "_status.html", context)
 
 
-@require_safe
-@never_cache
 @reload_if_gone
 def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Other ways to analyse the image of a doubtful result; the page asks again until all are there."""

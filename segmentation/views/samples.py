@@ -59,8 +59,6 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _page(request, visible(request, row_of(Sample, pk)))
 
 
-@require_safe
-@never_cache
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; once all has ended and a bar changes no number, the page loads anew."""

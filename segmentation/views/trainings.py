@@ -82,8 +82,6 @@ def training(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "trainings/training.html", context)
 
 
-@require_safe
-@never_cache
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What the page asks for again and again, until the training has ended: then it loads anew."""

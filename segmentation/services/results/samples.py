@@ -348,8 +348,8 @@ def _same(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample
 def remark(sample: Sample, notes: Iterable[Note]) -> None:
     """Add sentences about the uploads to the sample's page; none twice."""
     lock(sample, GONE)
-    entries = ({"name": note.name, "sentence": note.sentence} for note in notes)
-    sample.notes = list({(entry["name"], entry["sentence"]): entry for entry in [*sample.notes, *entries]}.values())
+    entries = [*sample.notes, *(note.as_dict() for note in notes)]
+    sample.notes = list({(entry["name"], entry["sentence"]): entry for entry in entries}.values())
     sample.save(update_fields=["notes"])
 
 

@@ -49,6 +49,9 @@ class Note(NamedTuple):
     sentence: str
     status: int = 200
 
+    def as_dict(self) -> dict[str, str]:
+        return {"name": self.name, "sentence": self.sentence}
+
 
 def is_zip(file: Any) -> bool:
     """Whether an uploaded file is a ZIP archive, by its first bytes, and no maker's own file that is one inside."""

@@ -24,6 +24,9 @@ QUOTA = (
 )
 
 
+MOST_PEOPLE = 30
+
+
 class Usage(NamedTuple):
     """One account; name "" stands for all senders without one. images, analyses, megapixels, seconds: of the finished
     analyses since the time asked for; seconds: of workers. stored: bytes now. last: end of the last analysis."""
@@ -47,11 +50,11 @@ class Person(NamedTuple):
     last: datetime | None
 
 
-def people(most: int = 30) -> list[Person]:
+def people() -> list[Person]:
     """The accounts; who signed in last comes first."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
     people = []
-    for user in users[:most]:
+    for user in users[:MOST_PEOPLE]:
         role = "administrator" if user.is_superuser else "staff" if user.is_staff else "user"
         groups = ", ".join(group.name for group in user.groups.all())
         role = "switched off" if not user.is_active else f"{role} ({groups})" if groups else role
