@@ -30,7 +30,6 @@ MAX_DEATHS = 3
 LOST_WAIT = timedelta(seconds=2)
 LOST = "The server was interrupted"
 ABANDONED = timedelta(days=1)
-UNHEARD = timedelta(seconds=3)
 FORGOTTEN = timedelta(minutes=10)
 FEW = 100
 WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)  # of which each row has one
@@ -76,16 +75,14 @@ def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     Called every few seconds by one process, which `Watch`es the heartbeats; the limit is DEEPSEGM_SILENCE_SECONDS.
     died: kinds whose workers are known to be gone. This is not the row's fault, but a row that loses its worker
     repeatedly waits longer each time, so that others can finish.
-    A second message for one row is harmless: `claim` gives the row to one worker only. Returns the number rescued.
+    A message too many is harmless: it finds nothing to do. Returns the number rescued.
     """
     rescued = sum(_rescue(kind, kind in died) for kind in KINDS)
     stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
     for kind in WITH_MESSAGES:
-        _enqueue(_unheard(kind))
-    just_now = timezone.now() - UNHEARD, timezone.now()
-    unheard = [models.Micrograph.objects.waiting().exclude(created__range=just_now)]
-    unheard += [models.Job.imports.waiting().exclude(queued__range=just_now)]
-    if any(rows.exists() for rows in unheard) and not _is_busy(models.Micrograph):
+        _send_again(kind)
+    to_inspect = models.Micrograph.objects.waiting(), models.Job.imports.waiting()
+    if not _is_busy(models.Micrograph) and any(rows.exists() for rows in to_inspect):
         ring(INSPECTIONS)
     return rescued
 
@@ -232,22 +229,19 @@ def storage_used() -> int:
     return viewer_bytes + sum(_bytes(kind.objects.all()) for kind in kinds)
 
 
-def _unheard(kind: type[models.Attempted]) -> QuerySet:
-    """Queued rows for which a message is to be sent: they had none, or the messages of their kind may be lost.
+def _send_again(kind: type[models.Attempted]) -> None:
+    """Send messages for the queued rows that had none, and for some where the messages of their kind may be lost.
 
     A message makes a worker take the next row. While a worker is busy, or messages were sent lately, rows wait for
     their turn and need no new message. Otherwise FEW messages are sent, so that they do not pile up.
     """
-    now, waiting = timezone.now(), kind.objects.waiting().order_by("queued" if kind is models.Job else "created")
-    unsent, lost = Q(enqueued=None), []
-    if kind is models.Job:
-        unsent &= ~Q(queued__range=(now - timedelta(seconds=2), now)) | Q(attempt__gt=0)
+    now, waiting = timezone.now(), kind.objects.waiting()
     is_busy = any(_is_busy(other) for other in KINDS if KINDS[other].queue == KINDS[kind].queue)
     if not (is_busy and settings.DEEPSEGM_EMBEDDED):  # elsewhere one worker's being busy does not say that another is
         limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
         if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():
-            lost = list(waiting.exclude(enqueued=None).values_list("pk", flat=True)[:FEW])
-    return waiting.filter(unsent | Q(pk__in=lost))
+            _enqueue(waiting.exclude(enqueued=None)[:FEW])
+    _enqueue(waiting.filter(enqueued=None))
 
 
 def _bytes(rows: QuerySet) -> int:

@@ -17,7 +17,7 @@ from segmentation.models import Job, ModelDefault, Training
 from segmentation.presenters.training import TrainingView
 from segmentation.services.learning import trainings
 from tests.web.finished import SUMMARY, visible, words
-from tests.web.trained import CURVE, PLAN, add_pictures, make_dataset, make_model, make_training, outcome
+from tests.web.trained import CURVE, PLAN, make_dataset, make_model, make_training, outcome
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("learning")]
 TRAINED = (
@@ -53,12 +53,6 @@ class TestWhoseModel:
         assert opens(people, address) == {"alice", "charlie", "ada"}
         trainings.withdraw(training=training)
         assert opens(people, address) == {"alice", "ada"}
-
-    def test_the_training_is_its_makers_and_staffs(self, people, alice):
-        training = make_model(alice, shared=True)
-        add_pictures(training)
-        for end in ("", "status/", "files/changed-a.webp"):
-            assert opens(people, f"/trainings/{training.pk}/{end}") == {"alice", "ada"}
 
     def test_form_and_lists_name_it_only_to_those_who_may_use_it(self, people, alice):
         make_model(alice)
