@@ -228,11 +228,6 @@ class TestAgain:
         people["alice"].post("/results/again/", {"model": "tio2-1", "job": str(job.pk)})
         assert Job.objects.filter(parent=job).count() == 1
 
-    def test_not_with_anothers_model(self, people, alice):
-        make_model(alice)
-        for name in ("charlie", "nobody"):
-            assert people[name].get("/results/again/?model=tio2-1").status_code == 404
-
 
 class TestOnADatasetsPage:
     def test_its_trainings_for_those_who_may_see_them(self, alice, charlie):
