@@ -153,7 +153,10 @@ class Visitor(Around):
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.visitor = read_visitor(request)
+        try:  # None where there is no number in the cookie, or somebody has changed it
+            request.visitor = UUID(request.get_signed_cookie(VISITOR_COOKIE, default="", salt=VISITOR_COOKIE))
+        except (BadSignature, ValueError):
+            request.visitor = None
         request.address_hash = hash_address(request.META.get("REMOTE_ADDR", ""))
         request.keep_visitor, request.used_link = False, ""
         request.links = read_links(request)
@@ -197,14 +200,6 @@ def sender(request: HttpRequest) -> dict[str, Any]:
     request.visitor = request.visitor or uuid4()
     request.keep_visitor = True
     return {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
-
-
-def read_visitor(request: HttpRequest) -> UUID | None:
-    """The number in the cookie, None when there is none or somebody has changed it."""
-    try:
-        return UUID(request.get_signed_cookie(VISITOR_COOKIE, default="", salt=VISITOR_COOKIE))
-    except (BadSignature, ValueError):
-        return None
 
 
 def hash_address(address: str) -> str:

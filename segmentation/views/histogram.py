@@ -141,8 +141,10 @@ def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
         raise Http404
     try:
         storage = artifacts.model._meta.get_field("file").storage
-        asked = [(name, sample.pooled[name]) for name in ("unit", "edge", "size", "screened") if name in sample.pooled]
-        particles = _pooled(storage, names, *asked)
+        statistics = [
+            (name, sample.pooled[name]) for name in ("unit", "edge", "size", "screened") if name in sample.pooled
+        ]
+        particles = _pooled(storage, names, *statistics)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
     return JsonResponse(bars(particles, request.GET))

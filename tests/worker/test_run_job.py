@@ -140,22 +140,6 @@ def test_a_stage_is_told_at_most_twice_a_second(science, make_job, monkeypatch):
     assert len([said for said in told if said.get("stage") == "segmenting"]) < 100
 
 
-def test_a_second_message_does_nothing(science, make_job):
-    job = make_job()
-    do_analyses()
-    science.segment = None
-    do_analyses()
-    job.refresh_from_db()
-    assert (job.state, job.attempt) == ("done", 1)
-
-
-def test_a_message_for_a_deleted_job_does_nothing(science, make_job):
-    job = make_job()
-    services.delete_job(job=Job.objects.get(pk=job.pk))
-    do_analyses()
-    assert not Job.objects.exists()
-
-
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [

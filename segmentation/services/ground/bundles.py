@@ -42,11 +42,6 @@ def plan_of(bundle: Path, beside: Collection[str]) -> bytes:
     return json.dumps(entries).encode()
 
 
-def plan_name(archive: str) -> str:
-    """What the list of an archive is stored as."""
-    return PLAN if archive == NAME else f"{archive}.{PLAN}"
-
-
 def _file(entry: str) -> str:
     """The name of the file that an entry of an archive holds."""
     return PurePosixPath(entry).name

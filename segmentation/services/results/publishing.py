@@ -195,7 +195,8 @@ def store(folder: str, source: Path, files: dict[str, Path], *, keep: bool = Fal
     size = source.stat().st_size
     if source.name in bundles.ARCHIVES:
         plan = ContentFile(bundles.plan_of(source, files))
-        name = default_storage.save(f"{folder}/{bundles.plan_name(source.name)}", plan)
+        other = "" if source.name == bundles.NAME else f"{source.name}."
+        name = default_storage.save(f"{folder}/{other}{bundles.PLAN}", plan)
     elif source.suffix in bundles.TEXTS:
         packed = ContentFile(bundles.packed(source.read_bytes()))
         name = default_storage.save(f"{folder}/{source.name}{bundles.PACKED}", packed)
