@@ -162,19 +162,14 @@ class Visitor(Around):
         request.links = read_links(request)
         if request.method == "POST":
             remember_site(f"{request.scheme}://{request.get_host()}")
-        response = self.get_response(request)
+        response, cookies = self.get_response(request), dict[str, str]()
         if request.used_link and request.used_link == request.GET.get("link") and not request.path.startswith("/api/"):
-            keep_link(request, response)
+            cookies[LINKS_COOKIE] = ".".join(request.links[:MOST_LINKS])  # for the pictures and files of its page
         if request.keep_visitor:
-            response.set_signed_cookie(
-                VISITOR_COOKIE,
-                str(request.visitor),
-                salt=VISITOR_COOKIE,
-                max_age=VISITOR_SECONDS,
-                httponly=True,
-                samesite="Lax",
-                secure=settings.SESSION_COOKIE_SECURE,
-            )
+            cookies[VISITOR_COOKIE] = str(request.visitor)
+        lasting = {"max_age": VISITOR_SECONDS, "httponly": True, "samesite": "Lax"}
+        for name, value in cookies.items():
+            response.set_signed_cookie(name, value, salt=name, secure=settings.SESSION_COOKIE_SECURE, **lasting)
         return response
 
 
@@ -186,12 +181,6 @@ def read_links(request: HttpRequest) -> tuple[str, ...]:
         links = ""
     now = request.GET.get("link", "")
     return tuple(dict.fromkeys(secret for secret in (now[:LENGTH], *links.split(".")) if secret))
-
-
-def keep_link(request: HttpRequest, response: HttpResponse) -> None:
-    """Remember the secret of a link for the pictures and files of its page."""
-    cookie = {"max_age": VISITOR_SECONDS, "httponly": True, "samesite": "Lax", "secure": settings.SESSION_COOKIE_SECURE}
-    response.set_signed_cookie(LINKS_COOKIE, ".".join(request.links[:MOST_LINKS]), salt=LINKS_COOKIE, **cookie)
 
 
 def sender(request: HttpRequest) -> dict[str, Any]:
