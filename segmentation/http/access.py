@@ -9,10 +9,10 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..models import Dataset, Job, Owned, Sample, Training
@@ -112,6 +112,30 @@ def ask_to_delete(
     """The page that asks for confirmation before a deletion; it sends back `hidden`, which shows that it has asked."""
     context = {"question": question, "sentence": sentence, "back": back, "names": names, "hidden": hidden, "verb": verb}
     return render(request, "delete.html", context)
+
+
+def deletion(
+    kind: type[Owned], question: str, service: Callable[..., object], after: str
+) -> Callable[[Callable[..., str]], Callable[..., HttpResponse]]:
+    """The view that asks, then deletes a row. It is made of what says to a request what goes with the row.
+
+    service: called as service(job=row) or by its kind. after: the name of the page that follows.
+    """
+
+    def view_of(sentence: Callable[..., str]) -> Callable[..., HttpResponse]:
+        @require_http_methods(["GET", "HEAD", "POST"])
+        @never_cache
+        @wraps(sentence)
+        def answer(request: HttpRequest, pk: UUID) -> HttpResponse:
+            row = changeable(request, row_of(kind, pk), "delete")
+            if request.method != "POST":
+                return ask_to_delete(request, question, sentence(request, row), back=address_of(row))
+            service(**{kind.__name__.lower(): row})
+            return redirect(after)
+
+        return answer
+
+    return view_of
 
 
 def reload_if_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -23,6 +23,7 @@ from ..http.access import (
     button,
     change,
     changeable,
+    deletion,
     refused,
     reload_if_gone,
     row_of,
@@ -126,20 +127,14 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
 check = button(Dataset, services.check_again)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+@deletion(Dataset, "Delete this dataset?", services.delete_dataset, "datasets")
+def delete(request: HttpRequest, row: Dataset) -> str:
     """Ask, then delete."""
-    row = changeable(request, row_of(Dataset, pk), "delete")
-    if request.method != "POST":
-        count = row.images.count()
-        sentence = (
-            f"The dataset “{row.name}” with its {count} image{'' if count == 1 else 's'} and their labels will be"
-            " deleted. Results stay, and so do models that were trained on it."
-        )
-        return ask_to_delete(request, "Delete this dataset?", sentence, back=address_of(row))
-    services.delete_dataset(dataset=row)
-    return redirect("datasets")
+    count = row.images.count()
+    return (
+        f"The dataset “{row.name}” with its {count} image{'' if count == 1 else 's'} and their labels will be deleted."
+        " Results stay, and so do models that were trained on it."
+    )
 
 
 @require_POST

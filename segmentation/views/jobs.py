@@ -28,7 +28,7 @@ from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm, settings_sent
-from ..http.access import ask_to_delete, button, changeable, link_page, reload_if_gone, row_of, see_other, visible
+from ..http.access import button, changeable, deletion, link_page, reload_if_gone, row_of, see_other, visible
 from ..http.serving import files_of, serve_shown, serve_stored, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
@@ -112,21 +112,15 @@ cancel = button(Job, services.cancel_job)
 retry = button(Job, services.retry_job)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+@deletion(Job, "Delete this result?", services.delete_job, "results")
+def delete(request: HttpRequest, job: Job) -> str:
     """Ask, then delete."""
-    job = changeable(request, row_of(Job, pk), "delete")
-    if request.method != "POST":
-        others = len(revisions(job, request.user, request.visitor)) - 1
-        stay = f" Its other versions ({others}) and the image stay." if others else ""
-        pooled = f" The sample “{job.sample.name}” will be counted again." if job.sample else ""
-        taught = job.dataset_images.count()
-        learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
-        sentence = f"The result of “{job.micrograph.name}” and its files will be deleted.{stay}{pooled}{learnt}"
-        return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
-    services.delete_job(job=job)
-    return redirect("results")
+    others = len(revisions(job, request.user, request.visitor)) - 1
+    stay = f" Its other versions ({others}) and the image stay." if others else ""
+    pooled = f" The sample “{job.sample.name}” will be counted again." if job.sample else ""
+    taught = job.dataset_images.count()
+    learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
+    return f"The result of “{job.micrograph.name}” and its files will be deleted.{stay}{pooled}{learnt}"
 
 
 def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[[HttpRequest, UUID], HttpResponse]:
