@@ -272,7 +272,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 2 * DEEPSEGM_SAMPLE_IMAGES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 4 * DEEPSEGM_SAMPLE_IMAGES + 1000
 
-# The worker. The Job row is the truth and the broker only carries ids, so no result is kept.
+# The worker. The Job row is the truth and the broker only says that something waits, so no result is kept.
 DEEPSEGM_EMBEDDED = not env.secret("DEEPSEGM_BROKER_URL")
 CELERY_BROKER_URL = env.secret("DEEPSEGM_BROKER_URL") or "spool://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS = (

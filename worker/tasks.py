@@ -1,4 +1,4 @@
-"""The tasks of the worker. Each gets an id from the queue and claims, analyses and publishes its row.
+"""The tasks of the worker, one a queue. Each claims the row that comes next, works on it and publishes the result.
 
     claim ──None──> nothing to do: another worker has the job, or it was cancelled or deleted
       │

@@ -1,6 +1,6 @@
 """The stored rows: micrographs, their segmentations, jobs, samples, and the files of jobs and samples.
 
-The Job row is the truth and the broker only carries its id. A job's life:
+The Job row is the truth and the broker only says that something waits. A job's life:
 
     create_job ──> QUEUED ──claim──> RUNNING ──publish──> DONE
                     │  ^ ^            │  │ │

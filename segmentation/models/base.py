@@ -131,7 +131,7 @@ class Attempted(models.Model):
     deaths: how often in a row a worker's own child died while it worked on the row. A retry by a person starts at 0.
     faults: how often in a row the machine had a fault (disk, storage, database) or the worker was lost.
     due: the time before which no worker takes the row, because of such a fault.
-    enqueued: when it was last sent to the broker. message: id of the message that made the last attempt claim it.
+    enqueued: when a message was last sent for it. message: id of the one that made the last attempt claim it.
     """
 
     UNFINISHED: tuple[str, ...] = ("queued", "running")
@@ -240,9 +240,9 @@ class AttemptedQuerySet(OwnedQuerySet):
         return self.filter(~Q(due__range=(now, now + self.longest_due)), state="queued")
 
     def claim(self, pk: Any, message: str = "") -> Any:
-        """Take a queued row for this worker; None if the row is no longer queued (a second message).
+        """Take a queued row for this worker; None if the row is no longer queued.
 
-        message: id of the broker's message that asked for it.
+        message: id of the broker's message that led to it.
         """
         if not self.waiting().filter(pk=pk).exists():  # a query costs less than a lock
             return None
