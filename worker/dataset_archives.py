@@ -36,12 +36,12 @@ from segmentation.services.upkeep.upkeep import MAX_DEATHS
 from . import inspection
 from .dataset_images import store
 from .fetching import fetch
+from .heartbeat import Progress
 from .scratch import scratch
 
 if TYPE_CHECKING:
     from segmentation.lab.training.contract import LearningTask
 
-Progress = Callable[[str, float], None]
 KILLING = "The archive could not be read: it is damaged or needs too much memory. Make several smaller archives."
 OTHER_TASK = "The archive holds a dataset of {other}, and this one is of {here}: make a new dataset for it."
 OTHER_CLASSES = "The archive has the classes {other}, and this dataset {here}: make a new dataset for it."

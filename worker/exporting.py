@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -25,11 +25,11 @@ from segmentation.services.results.signing import SIGNATURES
 
 from . import inspection
 from .fetching import fetch, pixels_of
+from .heartbeat import Progress
 
 if TYPE_CHECKING:
     from segmentation.core.analysis import Analysis
 
-Progress = Callable[[str, float], None]
 MEASURED = 0.1
 NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
 NO_RESULT = "The result to which these outlines belong has been deleted: send them with another result of the image."

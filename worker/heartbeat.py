@@ -24,6 +24,7 @@ from segmentation.services.ground.files import remove_folder
 from .child import end_pool_child
 
 logger = logging.getLogger(__name__)
+Progress = Callable[[str, float], None]  # the stage of an attempt in words, and how far it is, from 0 to 1
 SECONDS = 1.0
 GRACE_SECONDS = 0.5
 LOOK_SECONDS = 0.3  # from one look at what waits to the next
@@ -85,7 +86,7 @@ class GivesWay(Exception):
     """Work that somebody waits for waits for this worker: what is done is done later."""
 
 
-def giving_way(progress: Callable[[str, float], None], waits: Callable[[], bool]) -> Callable[[str, float], None]:
+def giving_way(progress: Progress, waits: Callable[[], bool]) -> Progress:
     """A progress that raises GivesWay as soon as something waits; it looks a few times a second."""
     looked = 0.0
 

@@ -22,9 +22,8 @@ from segmentation.services.results.uploads import Note, is_zip, sha256_of_upload
 
 from . import inspection
 from .fetching import fetch, fetch_beside
-from .heartbeat import GivesWay
+from .heartbeat import GivesWay, Progress
 
-Progress = Callable[[str, float], None]
 Group = list[tuple[str, Path]]  # an image and the files beside it, by name
 UNPACKING = "unpacking the archive"
 TAKING = "taking the pages out of the file"

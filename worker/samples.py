@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import zipfile
 import zlib
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,12 +19,13 @@ from segmentation.plain import quantities_of, storable
 from segmentation.services.ground import tables
 from segmentation.services.ground.calibration import disagreements
 
+from .heartbeat import Progress
+
 if TYPE_CHECKING:
     from segmentation.core.sample import AnalysisRecord, LeftOut, Member
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[str, float], None]
 POOLING, WRITING, STORING = 0.3, 0.5, 0.95
 GONE = "{name}: The stored table of this image cannot be read, so it is not in the pooled numbers; run it again."
 UNREAD = "its stored table cannot be read; run it again."

@@ -85,7 +85,7 @@ from .exporting import (
 )
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
-from .heartbeat import GivesWay, Heartbeat, giving_way
+from .heartbeat import GivesWay, Heartbeat, Progress, giving_way
 from .inspecting import inspect
 from .inspection import Killed
 from .proposing import preview_outlines, propose_others
@@ -99,7 +99,6 @@ logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5
 WRITING, STORING = 0.75, 0.97
-Progress = Callable[[str, float], None]
 _delivering, _importing = threading.Lock(), threading.Lock()
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0

@@ -268,11 +268,12 @@ class AttemptedQuerySet(OwnedQuerySet):
 
 
 class StoredFile(models.Model):
-    """A file that a successful attempt made.
+    """A file that a successful attempt made. of: the name of the field with the row that it belongs to.
 
     size: bytes of the download; a bundle takes less in the storage (services.ground.bundles).
     """
 
+    of: str
     attempt = models.PositiveIntegerField()
     name = models.CharField(max_length=50)
     file = models.FileField(max_length=200)
@@ -288,4 +289,5 @@ class StoredFile(models.Model):
 
     def siblings(self) -> models.QuerySet:
         """All files of the same attempt, this one among them."""
-        raise NotImplementedError
+        rows: models.QuerySet = getattr(self, self.of).artifacts.all()
+        return rows

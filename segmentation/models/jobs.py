@@ -271,10 +271,8 @@ class Proposals(Made):
 class Artifact(StoredFile):
     """A file of a finished job: stored with its result, or written later by its `ExportJob`."""
 
+    of = "job"
     job = models.ForeignKey(Job, models.CASCADE, related_name="artifacts")
-
-    def siblings(self) -> models.QuerySet:
-        return self.job.artifacts.all()
 
     class Meta(StoredFile.Meta):
         constraints = [models.UniqueConstraint(fields=["job", "name"], name="one_artifact_of_a_name")]

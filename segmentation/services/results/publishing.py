@@ -94,7 +94,7 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
         row = {"job": job, "attempt": job.attempt, "name": NAME, "file": segmentation.file.name}
         artifacts = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
 
-    with _publishing(job, Artifact, {"job": job}, files, artifacts):
+    with _publishing(job, Artifact, files, artifacts):
         if unread := summary.get("unread"):
             Micrograph.objects.locked(job.micrograph_id)  # its data bar may be being read
         job.finish("done", summary=summary)
@@ -128,7 +128,7 @@ def heed_reading(jobs: QuerySet) -> None:
 
 def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, Any]) -> None:
     """Store the files of a pooling and set the sample done, as `publish` does for a job."""
-    with _publishing(sample, SampleArtifact, {"sample": sample}, files):
+    with _publishing(sample, SampleArtifact, files):
         sample.finish("done", pooled=pooled)
 
 
@@ -170,14 +170,12 @@ def requeue(*, row: Attempted) -> None:
 
 
 @contextmanager
-def _publishing(
-    row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], more: Sequence[Any] = ()
-) -> Iterator[None]:
+def _publishing(row: Job | Sample, kind: Any, files: dict[str, Path], more: Sequence[Any] = ()) -> Iterator[None]:
     """Store the files, let the block change the row, replace the files of earlier attempts.
 
     more: rows of files that are stored elsewhere.
     """
-    folder = f"{row.folder}/{row.attempt}"
+    folder, of = f"{row.folder}/{row.attempt}", {kind.of: row}
     with publishing(partial(remove_folder, folder)):
         artifacts = [kind(**of, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
