@@ -144,7 +144,7 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
 @of_read_image
 def rerun(request: HttpRequest, job: Job) -> HttpResponse:
     """The same image with other settings, as a new job."""
-    form = SettingsForm(request.POST, kept=job.get_settings(), user=request.user)
+    form = SettingsForm(request.POST, earlier=job.get_settings(), user=request.user)
     text = request.POST.get("width", "").strip()
     # An unchanged field keeps the calibration with its source; any other text was typed.
     is_same = text == _text(settings_calibration(job), job)
