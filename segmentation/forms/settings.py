@@ -155,9 +155,9 @@ class SettingsForm(forms.Form):
         user: Any = None,
         models: list[tuple[Task, list[tuple[str, str]]]] | None = None,
     ) -> None:
-        """stands_for: what the fields show. earlier: of what was found already; their model may be chosen though it is no
-        longer here, as what it found can be measured. user: whose models can be chosen. models: these, where they are
-        known already."""
+        """stands_for: what the fields show. earlier: of what was found already; their model may be chosen though it is
+        no longer here, as what it found can be measured. user: whose models can be chosen. models: these, where they
+        are known already."""
         super().__init__()
         self.offered = _with(earlier or stands_for, models or models_by_task(user))
         self.fields["model"].choices = [choice for _, choices in self.offered for choice in choices]
