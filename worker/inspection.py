@@ -220,7 +220,15 @@ def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> t
 def _facts(
     path: Path, name: str, side: Sequence[tuple[str, Path]], options: Sequence[str], alive: Callable[[], None]
 ) -> answers.Facts:
-    command = [
+    output = _run(_command(path, name, side, options), alive)
+    with _understanding(output):
+        if len(output) > MOST_FACTS:
+            raise ValueError("more than can be said of an image")
+        return answers.Facts.model_validate(_report_of(output))
+
+
+def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: Sequence[str]) -> list[str]:
+    return [
         *(sys.executable, "-m", "segmentation.core.micrograph.inspect"),
         str(path),
         f"--name={name}",
@@ -230,11 +238,6 @@ def _facts(
         f"--max-pixels={most_pixels()}",
         f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}",
     ]
-    output = _run(command, alive)
-    with _understanding(output):
-        if len(output) > MOST_FACTS:
-            raise ValueError("more than can be said of an image")
-        return answers.Facts.model_validate(_report_of(output))
 
 
 def _run(
