@@ -272,7 +272,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 2 * DEEPSEGM_SAMPLE_IMAGES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 4 * DEEPSEGM_SAMPLE_IMAGES + 1000
 
-# The worker. The Job row is the truth and the broker only carries ids, so no result is kept.
+# The worker. The Job row is the truth and the broker only says that something waits, so no result is kept.
 DEEPSEGM_EMBEDDED = not env.secret("DEEPSEGM_BROKER_URL")
 CELERY_BROKER_URL = env.secret("DEEPSEGM_BROKER_URL") or "spool://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS = (
@@ -288,9 +288,8 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "analyses"
 # Looking into uploads must not wait behind a long analysis: a second small worker takes this queue.
 CELERY_TASK_ROUTES = {
-    "worker.inspect_uploads": {"queue": "inspections"},
-    "worker.deliver": {"queue": "inspections"},
-    "worker.train": {"queue": "training"},  # a worker of its own, so that an hour of training delays no analysis
+    "worker.inspections": {"queue": "inspections"},
+    "worker.training": {"queue": "training"},  # a worker of its own, so that an hour of training delays no analysis
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_SOFT_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS

@@ -93,10 +93,11 @@ class Identities(DefaultSocialAccountAdapter):
         """Connect, where a verified e-mail address may do so."""
         if sociallogin.state.get("process") == "connect" or sociallogin.is_existing:
             return
-        owner = _with_mail(_verified(sociallogin)) if settings.DEEPSEGM_OIDC_MATCH_EMAIL else None
-        if owner is not None:
-            sociallogin.connect(request, owner)
-            logger.info("%s of the provider was connected to %s by e-mail.", sociallogin.account.uid, owner)
+        mail = _verified(sociallogin) if settings.DEEPSEGM_OIDC_MATCH_EMAIL else ""
+        owners = list(get_user_model().objects.filter(email__iexact=mail)[:2]) if mail else []
+        if len(owners) == 1 and not owners[0].is_staff:  # whose accounts are connected by hand
+            sociallogin.connect(request, owners[0])
+            logger.info("%s of the provider was connected to %s by e-mail.", sociallogin.account.uid, owners[0])
         elif settings.DEEPSEGM_OIDC_ACCOUNTS != "new":
             raise ImmediateHttpResponse(provider_refused(request, NO_ACCOUNT, 403))
         else:
@@ -193,9 +194,3 @@ def _fernet() -> Any:
 def _verified(sociallogin: SocialLogin) -> str:
     """The e-mail address that the provider says it has verified, "" without one."""
     return next((address.email for address in sociallogin.email_addresses if address.verified is True), "")
-
-
-def _with_mail(mail: str) -> Any:
-    """The only account with this address; none of the staff, whose accounts are connected by hand."""
-    owners = list(get_user_model().objects.filter(email__iexact=mail)[:2]) if mail else []
-    return owners[0] if len(owners) == 1 and not owners[0].is_staff else None

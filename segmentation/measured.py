@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import Histogram
 
 from .log_filters import request_id
+from .middleware import Around
 
 SENT = re.compile(r"[A-Za-z0-9._-]{8,64}")
 SECONDS = Histogram(
@@ -21,14 +21,11 @@ SECONDS = Histogram(
 )
 
 
-class Measured:
+class Measured(Around):
     """The first of the middleware, so that it sees the answer that is sent.
 
     A proxy's X-Request-ID is taken over, if it is a plain word, else a new one is made; the answer holds it.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         sent, began = request.META.get("HTTP_X_REQUEST_ID", ""), time.monotonic()

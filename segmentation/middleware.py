@@ -122,23 +122,15 @@ class RequireLogin(LoginRequiredMiddleware):
             return None
         answer = super().process_view(request, view, args, kwargs)
         if answer is not None and request.method not in ("GET", "HEAD"):  # that address answers no other method
-            answer = redirect_to_login(_page_before(request), settings.LOGIN_URL)
-        if answer is None or not is_for_script(request):
+            before = urlsplit(request.headers.get("Referer", ""))  # the page that the form was sent from
+            page = before.path if before.netloc == request.get_host() and before.path else "/"
+            answer = redirect_to_login(page, settings.LOGIN_URL)
+        is_script = request.headers.get("HX-Request") == "true" or request.headers.get("Sec-Fetch-Dest") == "empty"
+        if answer is None or not is_script:
             return answer
         refused = HttpResponse(SIGN_IN, status=401, content_type="text/plain; charset=utf-8")
         refused["HX-Refresh"] = "true"
         return refused
-
-
-def _page_before(request: HttpRequest) -> str:
-    """The page of this site that a form was sent from, the start page where that is not known."""
-    before = urlsplit(request.headers.get("Referer", ""))
-    return before.path if before.netloc == request.get_host() and before.path else "/"
-
-
-def is_for_script(request: HttpRequest) -> bool:
-    """Whether a script asks, and not somebody who opens a page."""
-    return request.headers.get("HX-Request") == "true" or request.headers.get("Sec-Fetch-Dest") == "empty"
 
 
 class StaffLog(Around):
@@ -161,25 +153,23 @@ class Visitor(Around):
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.visitor = read_visitor(request)
+        try:  # None where there is no number in the cookie, or somebody has changed it
+            request.visitor = UUID(request.get_signed_cookie(VISITOR_COOKIE, default="", salt=VISITOR_COOKIE))
+        except (BadSignature, ValueError):
+            request.visitor = None
         request.address_hash = hash_address(request.META.get("REMOTE_ADDR", ""))
         request.keep_visitor, request.used_link = False, ""
         request.links = read_links(request)
         if request.method == "POST":
             remember_site(f"{request.scheme}://{request.get_host()}")
-        response = self.get_response(request)
+        response, cookies = self.get_response(request), dict[str, str]()
         if request.used_link and request.used_link == request.GET.get("link") and not request.path.startswith("/api/"):
-            keep_link(request, response)
+            cookies[LINKS_COOKIE] = ".".join(request.links[:MOST_LINKS])  # for the pictures and files of its page
         if request.keep_visitor:
-            response.set_signed_cookie(
-                VISITOR_COOKIE,
-                str(request.visitor),
-                salt=VISITOR_COOKIE,
-                max_age=VISITOR_SECONDS,
-                httponly=True,
-                samesite="Lax",
-                secure=settings.SESSION_COOKIE_SECURE,
-            )
+            cookies[VISITOR_COOKIE] = str(request.visitor)
+        lasting = {"max_age": VISITOR_SECONDS, "httponly": True, "samesite": "Lax"}
+        for name, value in cookies.items():
+            response.set_signed_cookie(name, value, salt=name, secure=settings.SESSION_COOKIE_SECURE, **lasting)
         return response
 
 
@@ -193,26 +183,12 @@ def read_links(request: HttpRequest) -> tuple[str, ...]:
     return tuple(dict.fromkeys(secret for secret in (now[:LENGTH], *links.split(".")) if secret))
 
 
-def keep_link(request: HttpRequest, response: HttpResponse) -> None:
-    """Remember the secret of a link for the pictures and files of its page."""
-    cookie = {"max_age": VISITOR_SECONDS, "httponly": True, "samesite": "Lax", "secure": settings.SESSION_COOKIE_SECURE}
-    response.set_signed_cookie(LINKS_COOKIE, ".".join(request.links[:MOST_LINKS]), salt=LINKS_COOKIE, **cookie)
-
-
 def sender(request: HttpRequest) -> dict[str, Any]:
     """Who makes something, as the services take it: user, visitor and address. The visitor's number is made now if need
     be; its cookie goes out, or is renewed, with the response."""
     request.visitor = request.visitor or uuid4()
     request.keep_visitor = True
     return {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
-
-
-def read_visitor(request: HttpRequest) -> UUID | None:
-    """The number in the cookie, None when there is none or somebody has changed it."""
-    try:
-        return UUID(request.get_signed_cookie(VISITOR_COOKIE, default="", salt=VISITOR_COOKIE))
-    except (BadSignature, ValueError):
-        return None
 
 
 def hash_address(address: str) -> str:

@@ -149,23 +149,23 @@ def model(monkeypatch, tmp_path):
 
 @pytest.fixture
 def queue(monkeypatch):
-    """The ids of jobs and samples that were enqueued; no broker is touched.
+    """The queues to which a message was sent, one after the other; no broker is touched.
 
     What comes in is looked into at once, as by a worker that is faster than the page.
     """
-    from segmentation.services.ground.queue import KINDS
+    messages: list[str] = []
+    inspecting: list[str] = []
 
-    enqueued: list[str] = []
-
-    def send_task(name: str, args: tuple[str, ...] = (), **options: object) -> None:
-        if name == "worker.inspect_uploads":
+    def send_task(name: str) -> None:
+        if name != "worker.inspections":
+            messages.append(name.removeprefix("worker."))
+        elif not inspecting:  # which sends messages of its own
+            inspecting.append(name)
             inspect_now(monkeypatch)
-            return
-        assert name in {kind.task for kind in KINDS.values()}
-        enqueued.append(args[0])
+            inspecting.clear()
 
     monkeypatch.setattr("celery.current_app.send_task", send_task)
-    return enqueued
+    return messages
 
 
 @pytest.fixture
@@ -193,7 +193,17 @@ def inspect_now(monkeypatch) -> None:
 
     with monkeypatch.context() as patch:
         patch.setattr(tasks, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
-        tasks.inspect_uploads()
+        inspect_uploads()
+
+
+def inspect_uploads(most: int = 1000) -> None:
+    """Look into all uploads and files of outlines that wait, as a worker does, or into so many."""
+    from segmentation.models import Job, Micrograph
+    from worker import tasks
+
+    while most and (Micrograph.objects.waiting().exists() or Job.imports.waiting().exists()):
+        tasks.do_inspections()
+        most -= 1
 
 
 @pytest.fixture

@@ -263,14 +263,6 @@ def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:
             raise Refused(OTHER_KEY)
 
 
-def _restore_stored(archive: zipfile.ZipFile, member: str) -> None:
-    name = member.removeprefix("files/")
-    if default_storage.exists(name):
-        default_storage.delete(name)
-    with archive.open(member) as source:
-        default_storage.save(name, File(source, name=Path(name).name))
-
-
 def _restore_rows(archive: zipfile.ZipFile, targets: list[Node]) -> int:
     """Make the tables of the archive's time, fill them, write the files, migrate; returns the number of rows."""
     _make_tables(targets)
@@ -292,7 +284,11 @@ def _restore_rows(archive: zipfile.ZipFile, targets: list[Node]) -> int:
         connection.check_constraints()
         # Last, so that a file is written only if all rows fit; and a full disk takes the rows back.
         for name in (member for member in members if member.startswith("files/")):
-            _restore_stored(archive, name)
+            stored = name.removeprefix("files/")
+            if default_storage.exists(stored):
+                default_storage.delete(stored)
+            with archive.open(name) as source:
+                default_storage.save(stored, File(source, name=Path(stored).name))
         settings.DEEPSEGM_MODELS.mkdir(parents=True, exist_ok=True)
         for name in (member for member in members if member.startswith("models/")):
             with archive.open(name) as source, (settings.DEEPSEGM_MODELS / Path(name).name).open("wb") as target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,11 @@ from segmentation.plain import storable
 from segmentation.services.ground import tables
 
 from .exporting import stored_segmentation
+from .heartbeat import Progress
 
 if TYPE_CHECKING:
     from segmentation.core.compare.sides import Side
     from segmentation.core.measure.table import Table
-
-Progress = Callable[[str, float], None]
 
 
 def compare_results(comparison: Comparison, progress: Progress, folder: Path) -> None:

@@ -36,12 +36,12 @@ from segmentation.services.upkeep.upkeep import MAX_DEATHS
 from . import inspection
 from .dataset_images import store
 from .fetching import fetch
+from .heartbeat import Progress
 from .scratch import scratch
 
 if TYPE_CHECKING:
     from segmentation.lab.training.contract import LearningTask
 
-Progress = Callable[[str, float], None]
 KILLING = "The archive could not be read: it is damaged or needs too much memory. Make several smaller archives."
 OTHER_TASK = "The archive holds a dataset of {other}, and this one is of {here}: make a new dataset for it."
 OTHER_CLASSES = "The archive has the classes {other}, and this dataset {here}: make a new dataset for it."
@@ -101,10 +101,7 @@ def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folde
         return
     by, names = get_user_model().objects.filter(pk=entry["by"]).first(), dict[str, str]()
     for number, pair in enumerate(contents.pairs):
-
-        def tell(at: int = number, name: str = pair.name) -> None:
-            progress(f"reading {name}", at / len(contents.pairs))
-
+        tell = partial(progress, f"reading {pair.name}", number / len(contents.pairs))
         tell()
         sha256 = sha256_of(pair.image)
         if sha256 in names:

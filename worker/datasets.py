@@ -31,13 +31,13 @@ from .dataset_archives import take_in
 from .dataset_images import BINS, lay_out, store, write_tiff
 from .exporting import stored_segmentation
 from .fetching import fetch, pixels_of
+from .heartbeat import Progress
 from .scratch import scratch
 
 if TYPE_CHECKING:
     from segmentation.lab.training.check import CheckedFolder, CheckedPair
     from segmentation.lab.training.contract import LearningTask
 
-Progress = Callable[[str, float], None]
 Labels = NDArray[np.int32]
 TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7
 OTHER_SCALE = 5.0  # times the usual pixel from which on it looks like a mistake

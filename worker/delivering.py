@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -18,7 +17,8 @@ from segmentation.models import Delivery
 from segmentation.services import Refused
 from segmentation.services.access.webhooks import NOT_SENT, check_address, check_url, end_delivery
 
-Progress = Callable[[str, float], None]
+from .heartbeat import Progress
+
 SECONDS = 10.0
 LATE = f"no answer within {SECONDS:g} s"
 MOST_ADDRESSES = 4  # of a name; a container often has a route to one kind only

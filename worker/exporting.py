@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -25,11 +25,11 @@ from segmentation.services.results.signing import SIGNATURES
 
 from . import inspection
 from .fetching import fetch, pixels_of
+from .heartbeat import Progress
 
 if TYPE_CHECKING:
     from segmentation.core.analysis import Analysis
 
-Progress = Callable[[str, float], None]
 MEASURED = 0.1
 NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
 NO_RESULT = "The result to which these outlines belong has been deleted: send them with another result of the image."
@@ -152,7 +152,7 @@ def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str,
     if signatures:
         (out / SIGNATURES).write_text(json.dumps([signature.as_dict() for signature in signatures], indent=1) + "\n")
         files[SIGNATURES] = "the signatures under this result, with the SHA-256 of what was signed"
-    return {services.results.segmentations.NAME: "the outlines as they were measured", **files}
+    return {services.results.publishing.NAME: "the outlines as they were measured", **files}
 
 
 def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, Any]:

@@ -47,6 +47,11 @@ def fetch(name: str, folder: Path) -> Path:
     return copy
 
 
+def fetch_beside(micrograph: Micrograph, folder: Path) -> list[tuple[str, Path]]:
+    """The files of the microscope that were sent with an image, by name."""
+    return [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
+
+
 def show_in_squares(row: Micrograph, micrograph: types.Micrograph, folder: Path) -> None:
     """Store the picture and the tiles that the viewer shows of a micrograph, unless they are there."""
     from segmentation.core.report.exports import viewer
@@ -69,8 +74,7 @@ def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = 
 
     read = _decoded_before(micrograph)
     if read is None:
-        side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
-        path = fetch(micrograph.file.name, folder)
+        path, side = fetch(micrograph.file.name, folder), fetch_beside(micrograph, folder)
         read = inspection.read_micrograph(path, name=micrograph.name, side=side, alive=alive)
     return with_scale_read(read, micrograph.reading)
 

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutting_down
@@ -25,6 +24,7 @@ from segmentation.services.ground.files import remove_folder
 from .child import end_pool_child
 
 logger = logging.getLogger(__name__)
+Progress = Callable[[str, float], None]  # the stage of an attempt in words, and how far it is, from 0 to 1
 SECONDS = 1.0
 GRACE_SECONDS = 0.5
 LOOK_SECONDS = 0.3  # from one look at what waits to the next
@@ -51,9 +51,7 @@ class Heartbeat:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._over.set()
         self._thread.join()
 
@@ -88,7 +86,7 @@ class GivesWay(Exception):
     """Work that somebody waits for waits for this worker: what is done is done later."""
 
 
-def giving_way(progress: Callable[[str, float], None], waits: Callable[[], bool]) -> Callable[[str, float], None]:
+def giving_way(progress: Progress, waits: Callable[[], bool]) -> Progress:
     """A progress that raises GivesWay as soon as something waits; it looks a few times a second."""
     looked = 0.0
 

@@ -21,10 +21,9 @@ from segmentation.services.ground.files import LocalFile
 from segmentation.services.results.uploads import Note, is_zip, sha256_of_upload
 
 from . import inspection
-from .fetching import fetch
-from .heartbeat import GivesWay
+from .fetching import fetch, fetch_beside
+from .heartbeat import GivesWay, Progress
 
-Progress = Callable[[str, float], None]
 Group = list[tuple[str, Path]]  # an image and the files beside it, by name
 UNPACKING = "unpacking the archive"
 TAKING = "taking the pages out of the file"
@@ -45,7 +44,7 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     stage = READING_BAR if again else READING
     progress(stage, 0.1)
     path = fetch(micrograph.file.name, folder)
-    side = _beside(micrograph, folder)
+    side = fetch_beside(micrograph, folder)
     if micrograph.pages:
         path, side = _in_place_of_stack(micrograph, path, side, folder, partial(progress, stage, 0.3))
     options = {"side": side, "read_bar": micrograph.read_bar, "later": not again}
@@ -82,7 +81,7 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
     counts = Counter(archive.images.values_list("name", "sha256"))
     alive, most = partial(progress, stage, 0.3), settings.DEEPSEGM_SAMPLE_IMAGES
     path, notes = fetch(archive.file.name, folder), []
-    groups: Iterable[Group] = [[(archive.name, path), *_beside(archive, folder)]]
+    groups: Iterable[Group] = [[(archive.name, path), *fetch_beside(archive, folder)]]
     with path.open("rb") as file:
         if is_zip(file):
             groups, notes = inspection.unpack(path, folder, alive, images=most)
@@ -101,10 +100,6 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
                 raise Superseded from error
         progress(f"{stage}, {number} {'image' if number == 1 else 'images'} so far", 0.5)
     services.publish_archive(micrograph=archive, notes=notes)
-
-
-def _beside(micrograph: Micrograph, folder: Path) -> Group:
-    return [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
 
 
 def _in_place_of_stack(

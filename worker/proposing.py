@@ -7,7 +7,6 @@ They come last: the work stops as soon as other work waits, and goes on with the
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -23,9 +22,8 @@ from segmentation.plain import storable
 from segmentation.services.results.models_offered import offered
 
 from .fetching import pixels_of
-from .heartbeat import giving_way
+from .heartbeat import Progress, giving_way
 
-Progress = Callable[[str, float], None]
 OUTLINING = "outlining"
 # What comes first.
 FIRST = (models.Job, models.ExportJob, models.Comparison, models.Sample, models.Dataset, models.OutlinePreview)

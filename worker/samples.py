@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import zipfile
 import zlib
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,13 @@ from segmentation.plain import quantities_of, storable
 from segmentation.services.ground import tables
 from segmentation.services.ground.calibration import disagreements
 
+from .heartbeat import Progress
+
 if TYPE_CHECKING:
     from segmentation.core.sample import AnalysisRecord, LeftOut, Member
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[str, float], None]
 POOLING, WRITING, STORING = 0.3, 0.5, 0.95
 GONE = "{name}: The stored table of this image cannot be read, so it is not in the pooled numbers; run it again."
 UNREAD = "its stored table cannot be read; run it again."
@@ -114,20 +115,14 @@ def _member(job: Job) -> Member | None:
     calibration = Calibration(**job.summary["calibration"])
     statistics = Statistics.from_dict(job.summary["statistics"]) if job.summary["statistics"] else None
     quantities = {name: Value.from_dict(value) for name, value in quantities_of(job.summary).items()}
-    parts = (clarity, job.micrograph.sha256, _record(job), _picture(job), statistics, quantities)
+    thumbnail, picture = job.artifacts.filter(name=THUMBNAIL_FILE).first(), b""
+    with suppress(OSError):  # a report does not need it
+        picture = thumbnail.file.open("rb").read() if thumbnail else b""
+    parts = (clarity, job.micrograph.sha256, _record(job), picture, statistics, quantities)
     flags = from_json(job.summary)
     texts = {flag.text for flag in flags}
     flags += [Flag(text) for text in disagreements(job.micrograph, calibration) if text not in texts]
     return Member(job.micrograph.name, table, calibration, *parts, flags)
-
-
-def _picture(job: Job) -> bytes:
-    """The small picture of an image with its objects; b"" if it cannot be read, because a report does not need it."""
-    thumbnail = job.artifacts.filter(name=THUMBNAIL_FILE).first()
-    try:
-        return thumbnail.file.open("rb").read() if thumbnail else b""
-    except OSError:
-        return b""
 
 
 def _record(job: Job) -> AnalysisRecord:

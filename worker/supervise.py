@@ -27,7 +27,7 @@ PATIENCE = 5.0
 class Supervisor:
     """One child process, started again whenever it ends, until `stop`.
 
-    command: the child's. folder: its working folder. patience: seconds between SIGTERM and SIGKILL. name: for the log.
+    command: the child's. folder: its working folder. patience: seconds between SIGTERM and SIGKILL.
     ended: called, in the supervisor's thread, whenever the child has ended by itself.
     """
 
@@ -37,13 +37,11 @@ class Supervisor:
         *,
         folder: str | os.PathLike[str],
         patience: float = PATIENCE,
-        name: str = "worker",
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self.command = command
         self.folder = folder
         self.patience = patience
-        self.name = name
         self.ended = ended
         self.starts = 0
         self._child: subprocess.Popen[bytes] | None = None
@@ -81,7 +79,7 @@ class Supervisor:
                 return
             self.ended()
             wait = FIRST_WAIT if time.monotonic() - began > STEADY_SECONDS else wait
-            logger.error("The %s ended by itself (%s); it starts again in %g s.", self.name, code, wait)
+            logger.error("The worker ended by itself (%s); it starts again in %g s.", code, wait)
             self._stopping.wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
 

@@ -1,4 +1,4 @@
-"""The tasks of the worker. Each gets an id from the queue and claims, analyses and publishes its row.
+"""The tasks of the worker, one a queue. Each claims the row that comes next, works on it and publishes the result.
 
     claim ──None──> nothing to do: another worker has the job, or it was cancelled or deleted
       │
@@ -67,7 +67,7 @@ from segmentation.models import (
     Training,
 )
 from segmentation.services.ground import tables
-from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, KINDS, enqueue
+from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, KINDS, TRAINING, enqueue, ring
 from segmentation.services.ground.space import is_scarce
 from segmentation.services.results.combined import COCO_FILE
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
@@ -75,7 +75,7 @@ from segmentation.services.upkeep.upkeep import MAX_DEATHS
 from . import inspection
 from .comparing import compare_results
 from .datasets import prepare_dataset
-from .delivering import deliver as deliver_message
+from .delivering import deliver
 from .exporting import (
     corrected_segmentation,
     imported_segmentation,
@@ -86,7 +86,7 @@ from .exporting import (
 )
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
-from .heartbeat import GivesWay, Heartbeat, giving_way
+from .heartbeat import GivesWay, Heartbeat, Progress, giving_way
 from .inspecting import inspect
 from .inspection import Killed
 from .proposing import preview_outlines, propose_others
@@ -99,14 +99,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5
-AT_A_STRETCH = 20  # uploads
 WRITING, STORING = 0.75, 0.97
-Progress = Callable[[str, float], None]
 _delivering, _importing = threading.Lock(), threading.Lock()
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
 Work = Callable[[Any, Progress, Path], None]
-Named = tuple[type[Attempted], str]
 
 
 SHORT: dict[type[Attempted], Work] = {
@@ -117,60 +114,90 @@ SHORT: dict[type[Attempted], Work] = {
 }
 
 
-def _turn_taker(kind: type[Attempted]) -> Any:
-    """The task whose messages name rows of this kind.
+@shared_task(name=f"worker.{ANALYSES}")
+def do_analyses() -> None:
+    """Do what comes next in this queue. A message only says that something waits; the rows say what comes first.
 
-    Each message does one thing, and only says that something waits; the rows say what comes first. Short work does,
-    because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns in both. What
-    nobody waits for comes last, in an idle moment.
+    Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
+    in both. What nobody waits for comes last, in an idle moment.
     """
-
-    def do_next(pk: str) -> None:
-        steps = [_do_short, _do_job] if _short_in_a_row < SHORT_IN_A_ROW else [_do_job, _do_short]
-        any(step((kind, pk)) for step in steps)
-        _do_idle((kind, pk))
-
-    return shared_task(do_next, name=KINDS[kind].task)
+    short_first = _short_in_a_row < SHORT_IN_A_ROW
+    any(step() for step in ([_do_short, _do_job] if short_first else [_do_job, _do_short]))
+    _do_idle()
 
 
-run_job, run_sample, write_files, compare, prepare, propose, preview = (
-    _turn_taker(kind) for kind in (Job, Sample, ExportJob, Comparison, Dataset, Proposals, OutlinePreview)
+@shared_task(name=f"worker.{INSPECTIONS}")
+def do_inspections() -> None:
+    """Inspect an upload, or else read a file of outlines; then send a message of a webhook. Senders take turns in each.
+
+    One thread at a time reads outlines, and one sends messages: a large file takes a minute, an address may not answer,
+    and uploads need the other thread. Who leaves its work to that thread lets it look once more.
+    """
+    more = not _do_first(Micrograph.objects, inspect) and _do_alone(_importing, Job.imports, _read_outlines)
+    if _do_alone(_delivering, Delivery.objects, deliver) or more:
+        ring(INSPECTIONS)
+    inspection.prepare_child()
+
+
+@shared_task(
+    name=f"worker.{TRAINING}",
+    soft_time_limit=3600 * settings.DEEPSEGM_TRAINING_HOURS,
+    time_limit=3600 * settings.DEEPSEGM_TRAINING_HOURS + 60,
 )
+def do_training() -> None:
+    """Train a model on a dataset."""
+    from .training import train
+
+    _do_first(Training.objects, train)
 
 
-def _do_short(named: Named) -> bool:
-    """Do the short work that comes next; False if there is none."""
+def _do_first(rows: Any, work: Work, **only: Any) -> bool:
+    """Work on the row that comes next, one of `only` these; False if there is none."""
+    while (first := rows.filter(**only).first_in_turn()) is not None:
+        if _run(rows, first, work):
+            return True
+    return False
+
+
+def _do_alone(lock: threading.Lock, rows: Any, work: Work) -> bool:
+    """The same by one thread at a time; whether another row waits for it."""
+    if not lock.acquire(blocking=False):
+        return False
+    try:
+        _do_first(rows, work)
+    finally:
+        lock.release()
+    return bool(rows.waiting().exists())
+
+
+def _do_short() -> bool:
     global _short_in_a_row
     for kind, work in SHORT.items():
-        rows = kind.objects.filter(asked=True) if kind is ExportJob else kind.objects.all()
-        first = rows.first_in_turn()
-        if first is not None and _run(kind, first, work, named):
+        if _do_first(kind.objects, work, **({"asked": True} if kind is ExportJob else {})):
             _short_in_a_row += 1
             return True
     return False
 
 
-def _do_job(named: Named) -> bool:
-    """Work on the job that comes next; False if there is none."""
+def _do_job() -> bool:
     global _short_in_a_row
-    while (first := Job.objects.next_in_turn()) is not None:
-        if _run(Job, first, _attempt, named):
-            _short_in_a_row = 0
-            return True
-    return False
+    is_done = _do_first(Job.objects, _attempt)
+    _short_in_a_row = 0 if is_done else _short_in_a_row
+    return is_done
 
 
-def _do_idle(named: Named) -> None:
+def _do_idle() -> None:
     """While no job comes: outline an upload whose sender waits for it, let data bars be read, write files that nobody
     has asked for yet, and look at other ways for a doubtful result."""
-    outlined = OutlinePreview, OutlinePreview.objects, preview_outlines
-    ahead = ExportJob, ExportJob.objects.filter(asked=False), _write_ahead
-    for kind, rows, work in (outlined, ahead, (Proposals, Proposals.objects, propose_others)):
-        first = None if Job.objects.arriving().exists() else rows.first_in_turn()
-        if first is not None:
-            _run(kind, first, work, named)
+    for kind, work, only in (
+        (OutlinePreview, preview_outlines, {}),
+        (ExportJob, _write_ahead, {"asked": False}),
+        (Proposals, propose_others, {}),
+    ):
+        if not Job.objects.arriving().exists():
+            _do_first(kind.objects, work, **only)
         if kind is OutlinePreview and Micrograph.objects.waiting().exists():
-            services.enqueue_inspection()
+            ring(INSPECTIONS)
 
 
 def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
@@ -181,79 +208,23 @@ def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
     write_further(export, giving_way(progress, waits), folder)
 
 
-@shared_task(
-    name="worker.train",
-    soft_time_limit=3600 * settings.DEEPSEGM_TRAINING_HOURS,
-    time_limit=3600 * settings.DEEPSEGM_TRAINING_HOURS + 60,
-)
-def train(pk: str) -> None:
-    """Train a model on a dataset."""
-    from .training import train as work
-
-    _run(Training, pk, work)
-
-
-@shared_task(name="worker.inspect_uploads")
-def inspect_uploads() -> None:
-    """Inspect new uploads in turn; after a while continue with a new message, so that a worker can stop."""
-    for _ in range(AT_A_STRETCH):
-        micrograph = Micrograph.objects.next_in_turn()
-        if micrograph is not None:
-            _run(Micrograph, micrograph.pk, inspect)
-        elif not _import_next():
-            inspection.prepare_child()
-            return
-    services.enqueue_inspection()
-
-
-def _import_next() -> bool:
-    """Read the file of outlines that comes next; False if there is none. One thread does that at a time, as a large
-    file takes a minute, and uploads need the other."""
-    if not _importing.acquire(blocking=False):
-        return False
-    try:
-        first = Job.imports.first_in_turn()
-        return first is not None and _run(Job, first, _read_outlines, rows=Job.imports)
-    finally:
-        _importing.release()
-
-
 def _read_outlines(job: Job, progress: Progress, folder: Path) -> None:
     imported_segmentation(job, progress, folder)
     job.change(**AGAIN)  # an analysis measures them
     enqueue([job.pk])
 
 
-@shared_task(name="worker.deliver")
-def deliver(pk: str) -> None:
-    """Send the messages of webhooks, this one among them; accounts take turns.
-
-    One thread does that at a time, because uploads need the others while an address does not answer. Whoever waits for
-    nothing here leaves its message to that thread, which looks once more after each.
-    """
-    for _ in range(AT_A_STRETCH):
-        if not Delivery.objects.waiting().exists() or not _delivering.acquire(blocking=False):
-            return
-        try:
-            first = Delivery.objects.first_in_turn()
-            if first is not None:
-                _run(Delivery, first, deliver_message)
-        finally:
-            _delivering.release()
-    enqueue(Delivery.objects.waiting().values_list("pk", flat=True)[:1], Delivery)
-
-
-IN_A_CHILD = {kind.task: row for row, kind in KINDS.items() if kind.queue != INSPECTIONS}
+IN_A_CHILD = [row for row, kind in KINDS.items() if kind.queue != INSPECTIONS]
 
 
 @task_failure.connect
-def child_died(sender: Any, task_id: str, exception: BaseException, **signal: Any) -> None:
+def child_died(task_id: str, exception: BaseException, **signal: Any) -> None:
     """In the worker's own process: a child of its pool is dead; its row is queued again or fails.
 
     A child that died together with its worker is not reported here: `services.rescue` finds its row.
     """
-    if sender.name in IN_A_CHILD and isinstance(exception, WorkerLostError | TimeLimitExceeded):
-        for kind in IN_A_CHILD.values():
+    if isinstance(exception, WorkerLostError | TimeLimitExceeded):
+        for kind in IN_A_CHILD:
             services.child_died(kind=kind, message=task_id, too_long=isinstance(exception, TimeLimitExceeded))
         connection.close()
 
@@ -262,22 +233,19 @@ def child_died(sender: Any, task_id: str, exception: BaseException, **signal: An
 def give_back(**signal: Any) -> None:
     """Queue this worker's present row again when the worker must stop; this never counts as a death."""
     for request in list(state.active_requests):
-        for kind in IN_A_CHILD.values():
+        for kind in IN_A_CHILD:
             kind.objects.filter(message=request.id, state="running").update(**AGAIN)
     connection.close()
 
 
-def _run(kind: type[Attempted], pk: Any, work: Work, named: Named | None = None, rows: Any = None) -> bool:
-    """Claim a row and make one attempt at it, until the row is done, failed or postponed; False if it was claimed.
-
-    named: the row that the message names. If another row takes its message and has none of its own to give for it, the
-    row gets a new one. rows: from which it is claimed, `kind.objects` without them.
-    """
-    row = (rows or kind.objects).claim(pk, message=current_task.request.id or "")
+def _run(rows: Any, pk: Any, work: Work) -> bool:
+    """Claim a row and make one attempt at it, until the row is done, failed or postponed; False if it was claimed."""
+    row = rows.claim(pk, message=current_task.request.id or "")
     if row is None:
         return False
-    if named and (kind, str(row.pk)) != named and row.enqueued is None:
-        enqueue(named[0].objects.waiting().filter(pk=named[1]).values_list("pk", flat=True), named[0])
+    kind = type(row)
+    if row.enqueued is None and work is not _write_ahead:
+        ring(current_task.name.removeprefix("worker."))  # it has taken the message of another row, which waits on
     log_filters.row.set(f"{kind.__name__} {pk}")
     logger.info("%s: attempt %s begins.", pk, row.attempt)
     try:
@@ -401,7 +369,13 @@ def _end(row: Attempted, error: Exception) -> None:
     elif isinstance(error, Killed) and row.deaths < MAX_DEATHS - 1:
         change = partial(services.requeue, row=row)
     else:
-        change = _failing(row, error)
+        sentence = sentence_for(row, error)
+        if isinstance(row, Micrograph):
+            unreadable = isinstance(error, (UnreadableImage, services.Refused)) and str(error) != GONE
+            change = partial(services.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
+        else:  # an unusable segmentation is not kept for another try
+            unusable = isinstance(row, Job) and isinstance(error, UnusableSegmentation)
+            change = partial(services.fail, row=row, sentence=sentence, **({"segmentation": None} if unusable else {}))
     for wait in chain((1.0, 2.0, 5.0), repeat(10.0)):
         try:
             change()
@@ -413,13 +387,3 @@ def _end(row: Attempted, error: Exception) -> None:
             logger.warning("%s: its end could not be stored (%s).", row.pk, trouble)
             connection.close()
             time.sleep(wait)
-
-
-def _failing(row: Attempted, error: Exception) -> Callable[[], None]:
-    """Fail the row; an unusable file or segmentation is not kept for another try."""
-    sentence = sentence_for(row, error)
-    if isinstance(row, Micrograph):
-        unreadable = isinstance(error, (UnreadableImage, services.Refused)) and str(error) != GONE
-        return partial(services.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
-    unusable = {"segmentation": None} if isinstance(row, Job) and isinstance(error, UnusableSegmentation) else {}
-    return partial(services.fail, row=row, sentence=sentence, **unusable)

@@ -29,6 +29,7 @@ from segmentation.services.learning.trained import check_given, forget_run, runs
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from .dataset_images import lay_out
+from .heartbeat import Progress
 from .inspection import Killed
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from segmentation.core.learning import TrainingSummary
 
 logger = logging.getLogger(__name__)
-Progress = Callable[[str, float], None]
 KEPT_DAYS = 7  # for which the run of a failed or cancelled training is kept, so that it may go on
 LOOK_SECONDS = 5.0  # from one look at what was taken back to the next
 LOADER = "DataLoader worker"  # begins what torch says of a process that prepares crops and is gone

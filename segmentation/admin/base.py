@@ -57,11 +57,7 @@ def _plain(value: Any) -> str:
 
 def column(title: str, of: Callable[[Any], Any], order: str | None = None) -> Callable[..., Any]:
     """A column of a list, or a line of a row's page. order: the field by which the list can be sorted."""
-
-    def shown(self: Any, row: Any) -> Any:
-        return of(row)
-
-    return admin.display(shown, description=title, ordering=order)
+    return admin.display(lambda self, row: of(row), description=title, ordering=order)
 
 
 def opens(view: str, words: str, pk: str = "pk") -> Callable[..., Any]:

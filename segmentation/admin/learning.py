@@ -63,8 +63,7 @@ class TrainingAdmin(LookOnly):
     files = TrainingFile
     actions = ("retry", "cancel")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).select_related("dataset", "owner")
+    list_select_related = ("dataset", "owner")
 
     outcome = column("outcome", lambda training: sentence_of(training))
     page = opens("training", "open the training")

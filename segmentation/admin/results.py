@@ -155,8 +155,7 @@ class SignatureAdmin(GoesWithOthers):
         *("labels_sha256", "result_sha256", "numbers_sha256"),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).select_related("job__micrograph")
+    list_select_related = ("job__micrograph",)
 
     image = column("image", lambda signature: truncatechars(signature.job.micrograph.name, 40), "job__micrograph__name")
     page = opens("job", "open the result", "job_id")

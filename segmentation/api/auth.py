@@ -37,9 +37,12 @@ def sign_in(request: HttpRequest) -> bool:
     """
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         raise Refused("Browsers may not call this address from another site.", 403)
-    if not _from_our_page(request):
+    # Other sites can neither set this header of our own pages nor know the key of their forms.
+    if request.headers.get("X-Requested-With") != OUR_PAGE:
         request.user, request.visitor = AnonymousUser(), None
         request.links = tuple(filter(None, [request.GET.get("link")]))
+    elif request.method not in ("GET", "HEAD") and check_csrf(request) is not None:
+        raise Refused(STALE_PAGE, 403)
     request.secret, request.token = "", None
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip().lower().startswith(PREFIX):
@@ -57,15 +60,6 @@ def sign_in(request: HttpRequest) -> bool:
         request.user = second_factor.limited(user)
     if settings.DEEPSEGM_REQUIRE_LOGIN and not request.user.is_authenticated:
         raise Refused(SIGN_IN, 401)
-    return True
-
-
-def _from_our_page(request: HttpRequest) -> bool:
-    """Whether a script of our own pages asks: other sites can neither set this header nor know the form's key."""
-    if request.headers.get("X-Requested-With") != OUR_PAGE:
-        return False
-    if request.method not in ("GET", "HEAD") and check_csrf(request) is not None:
-        raise Refused(STALE_PAGE, 403)
     return True
 
 

@@ -54,24 +54,19 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     if file is None:
         raise Refused("Send the image as multipart/form-data in a field named file.")
     settings = sent_settings(request.POST.dict(), OneImage, request.user)
-    requested, page = _stated_scale(request), request.POST.get("page", "").strip()
+    width, page = request.POST.get("width"), request.POST.get("page", "").strip()
+    try:
+        parse_width(width or "")
+    except ValueError as problem:
+        raise Refused(str(problem)) from None
     if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST):
         raise Refused(ONE_PAGE)
     who, key = identify(request), key_of(request)
     sent = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key}
-    job = services.analyse_file(settings=settings, asked=requested, **sent, **who)
+    # Scripts get no default width: without one the file's own counts, else pixels.
+    job = services.analyse_file(settings=settings, asked=StatedScale(width, Source.TYPED).as_dict(), **sent, **who)
     response["Location"] = reverse("api:job", args=[job.pk])
     return Status(202, job)
-
-
-def _stated_scale(request: HttpRequest) -> dict[str, Any]:
-    """What was said of the scale. Scripts get no default width: without one the file's own counts, else pixels."""
-    text = request.POST.get("width")
-    try:
-        parse_width(text or "")
-    except ValueError as problem:
-        raise Refused(str(problem)) from None
-    return StatedScale(text, Source.TYPED).as_dict()
 
 
 @router.does("GET", "", "jobs", schemas.Jobs, (422,))

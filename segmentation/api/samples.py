@@ -122,7 +122,7 @@ def images(request: HttpRequest, pk: UUID) -> Any:
             services.discard_unused(upload)
         raise
     row = _fresh(row)
-    row.notes = [{"name": note.name, "sentence": note.sentence} for note in notes]
+    row.notes = [note.as_dict() for note in notes]
     return Status(202, row)
 
 

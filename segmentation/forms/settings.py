@@ -151,31 +151,31 @@ class SettingsForm(forms.Form):
         self,
         data: Mapping[str, str] | None = None,
         stands_for: AnalysisSettings | None = None,
-        kept: AnalysisSettings | None = None,
+        earlier: AnalysisSettings | None = None,
         user: Any = None,
         models: list[tuple[Task, list[tuple[str, str]]]] | None = None,
     ) -> None:
-        """stands_for: what the fields show. kept: settings of what was found already; their model may be chosen though
-        it is no longer here, as what it found can be measured. user: whose models can be chosen. models: these, where
-        they are known already."""
+        """stands_for: what the fields show. earlier: of what was found already; their model may be chosen though it is
+        no longer here, as what it found can be measured. user: whose models can be chosen. models: these, where they
+        are known already."""
         super().__init__()
-        self.offered = _with(kept or stands_for, models or models_by_task(user))
+        self.offered = _with(earlier or stands_for, models or models_by_task(user))
         self.fields["model"].choices = [choice for _, choices in self.offered for choice in choices]
         tasks = [task for task, _ in self.offered]
-        settings = stands_for or kept
+        settings = stands_for or earlier
         self._usual = settings.segmentation.model if settings else self.offered[0][1][0][0]
         model = stands_for.segmentation.model if stands_for else (data or {}).get("model") or self._usual
         self.task = next((task for task, models in self.offered if model in dict(models)), tasks[0])
         common = (*settings_of(SegmentationSettings), *settings_of(MeasurementSettings))
         everyones = {setting.name for setting in common}
-        self.shown = [
+        self.entries = [
             FormSetting(self, setting, setting.name if task is tasks[0] else f"{task.name}.{setting.name}", task)
             for task in tasks
             for setting in settings_of(task.settings)
             if setting.name not in everyones
         ]
-        self.shown += [FormSetting(self, setting, setting.name) for setting in common if setting.name != "model"]
-        for setting in self.shown:
+        self.entries += [FormSetting(self, setting, setting.name) for setting in common if setting.name != "model"]
+        for setting in self.entries:
             mine = setting.task in (None, self.task)
             self.fields[setting.name] = SettingField(setting.setting) if mine else forms.CharField(required=False)
             for word in setting.setting.with_gap:
@@ -188,25 +188,25 @@ class SettingsForm(forms.Form):
     @property
     def chosen(self) -> list[FormSetting]:
         """The settings of the chosen model's kind of analysis."""
-        return [setting for setting in self.shown if setting.task in (None, self.task)]
+        return [setting for setting in self.entries if setting.task in (None, self.task)]
 
     @property
     def main(self) -> list[FormSetting]:
         """The settings that come first."""
-        return [setting for setting in self.shown if setting.setting.main]
+        return [setting for setting in self.entries if setting.setting.main]
 
     @property
     def groups(self) -> list[tuple[Task | None, list[FormSetting]]]:
         """The other settings: first those of each kind of analysis, then those of all kinds."""
-        more = [one for one in self.shown if not (one.setting.main or one.setting.group or one.setting.scripts)]
+        more = [one for one in self.entries if not (one.setting.main or one.setting.group or one.setting.scripts)]
         owners = dict.fromkeys(setting.task for setting in more)
         return [(owner, [setting for setting in more if setting.task is owner]) for owner in owners]
 
     @property
     def folds(self) -> dict[str, list[FormSetting]]:
         """The settings in folds of their own, by their titles."""
-        titles = dict.fromkeys(setting.setting.group for setting in self.shown if setting.setting.group)
-        return {title: [setting for setting in self.shown if setting.setting.group == title] for title in titles}
+        titles = dict.fromkeys(setting.setting.group for setting in self.entries if setting.setting.group)
+        return {title: [setting for setting in self.entries if setting.setting.group == title] for title in titles}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -257,7 +257,7 @@ class SettingsForm(forms.Form):
     def texts_of(self, settings: AnalysisSettings) -> dict[str, str]:
         """The texts in the fields for some settings; other kinds of analysis have their defaults."""
         values, texts = settings.as_dict(), {"model": settings.segmentation.model}
-        for setting in self.shown:
+        for setting in self.entries:
             is_of_task = setting.task is None or setting.task.name == settings.task
             value = values.get(setting.setting.name, setting.setting.default) if is_of_task else setting.setting.default
             texts[setting.name] = setting.setting.write(value)

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..models import Dataset, Job, Owned, Sample, Training
@@ -53,16 +54,12 @@ def changeable(request: HttpRequest, row: Thing | None, action: str = "change") 
     """An object that its maker or staff may change; 404 for strangers, 403 for visitors with only the link."""
     if not visible(request, row).is_changeable_by(request.user, request.visitor, action):
         raise PermissionDenied(NOT_YOURS)
-    note_staff(request, row)
-    return row
-
-
-def note_staff(request: HttpRequest, row: Owned) -> None:
-    """Remember what a member of the staff is about to change of others, or of a training, for the log (StaffLog)."""
+    # What a member of the staff is about to change of others, or of a training, is for the log (StaffLog).
     user: Any = request.user
     hers = row.owner_id == user.pk if row.owner_id else row.visitor is not None and row.visitor == request.visitor
     if user.is_authenticated and user.is_staff and (not hers or isinstance(row, Training)):
         request.staff_action = user, row, staff_log.snapshot(row)
+    return row
 
 
 def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -> None:
@@ -117,9 +114,35 @@ def ask_to_delete(
     return render(request, "delete.html", context)
 
 
+def deletion(
+    kind: type[Owned], question: str, service: Callable[..., object], after: str
+) -> Callable[[Callable[..., str]], Callable[..., HttpResponse]]:
+    """The view that asks, then deletes a row. It is made of what says to a request what goes with the row.
+
+    service: called as service(job=row) or by its kind. after: the name of the page that follows.
+    """
+
+    def view_of(sentence: Callable[..., str]) -> Callable[..., HttpResponse]:
+        @require_http_methods(["GET", "HEAD", "POST"])
+        @never_cache
+        @wraps(sentence)
+        def answer(request: HttpRequest, pk: UUID) -> HttpResponse:
+            row = changeable(request, row_of(kind, pk), "delete")
+            if request.method != "POST":
+                return ask_to_delete(request, question, sentence(request, row), back=address_of(row))
+            service(**{kind.__name__.lower(): row})
+            return redirect(after)
+
+        return answer
+
+    return view_of
+
+
 def reload_if_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """A view that is asked for progress: where the object was deleted, the page reloads and finds nothing."""
 
+    @require_safe
+    @never_cache
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from django.shortcuts import render
 from django.views.defaults import page_not_found, permission_denied, server_error
 
 from ..core.tasks import UnknownTask
+from ..middleware import Around
 from ..services import Refused, trouble
 from ..services.access.links import Ended
 from ..services.ground.refusal import FULL
@@ -35,12 +35,9 @@ def error(sentence: str, status: int) -> JsonResponse:
     return JsonResponse({"error": sentence}, status=status)
 
 
-class Trouble:
+class Trouble(Around):
     """A page that says what a view refused, and from where (`request.back`) to go on; or that disk, storage or database
     are in trouble, or that a kind of analysis is not here."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)

@@ -168,18 +168,16 @@ def serve_local(request: HttpRequest, path: Path, *, download: bool = False) -> 
 
 def serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:
     """What `opened` gives, which is asked only where the browser does not have it yet. tag: of its content."""
-    response = get_conditional_response(request, etag=f'"{tag}"') or _stream(opened, kind, name, inline)
+    response = get_conditional_response(request, etag=f'"{tag}"')
+    if response is None:
+        try:
+            file = opened()
+        except (OSError, ValueError) as error:
+            if trouble(error):  # of the machine, which says nothing of the file
+                raise
+            raise Http404 from None
+        response = FileResponse(file, as_attachment=not inline, filename=name, content_type=kind)
     response["ETag"] = f'"{tag}"'
     response["Cache-Control"] = "private, no-cache"
     response["Content-Security-Policy"] = SANDBOX
     return response
-
-
-def _stream(opened: Opened, kind: str, name: str, inline: bool) -> FileResponse:
-    try:
-        file = opened()
-    except (OSError, ValueError) as error:
-        if trouble(error):  # of the machine, which says nothing of the file
-            raise
-        raise Http404 from None
-    return FileResponse(file, as_attachment=not inline, filename=name, content_type=kind)

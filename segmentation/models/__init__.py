@@ -1,6 +1,6 @@
 """The stored rows: micrographs, their segmentations, jobs, samples, and the files of jobs and samples.
 
-The Job row is the truth and the broker only carries its id. A job's life:
+The Job row is the truth and the broker only says that something waits. A job's life:
 
     create_job ──> QUEUED ──claim──> RUNNING ──publish──> DONE
                     │  ^ ^            │  │ │
@@ -29,10 +29,9 @@ A sample (many images of one specimen) is pooled once none of its images is unde
 """
 
 from .base import AFRESH, AGAIN, LONGEST_DUE, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
-from .comparisons import Comparison
 from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
 from .edits import Edit, Signature
-from .jobs import Artifact, ExportJob, Job, Proposals, recent_pace
+from .jobs import Artifact, Comparison, ExportJob, Job, Proposals, recent_pace
 from .micrographs import Arrival, Micrograph, OutlinePreview, Segmentation, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .tokens import Delivery, Laboratory, Token, Webhook

@@ -131,7 +131,7 @@ class Attempted(models.Model):
     deaths: how often in a row a worker's own child died while it worked on the row. A retry by a person starts at 0.
     faults: how often in a row the machine had a fault (disk, storage, database) or the worker was lost.
     due: the time before which no worker takes the row, because of such a fault.
-    enqueued: when it was last sent to the broker. message: id of the message that made the last attempt claim it.
+    enqueued: when a message was last sent for it. message: id of the one that made the last attempt claim it.
     """
 
     UNFINISHED: tuple[str, ...] = ("queued", "running")
@@ -240,9 +240,9 @@ class AttemptedQuerySet(OwnedQuerySet):
         return self.filter(~Q(due__range=(now, now + self.longest_due)), state="queued")
 
     def claim(self, pk: Any, message: str = "") -> Any:
-        """Take a queued row for this worker; None if the row is no longer queued (a second message).
+        """Take a queued row for this worker; None if the row is no longer queued.
 
-        message: id of the broker's message that asked for it.
+        message: id of the broker's message that led to it.
         """
         if not self.waiting().filter(pk=pk).exists():  # a query costs less than a lock
             return None
@@ -268,11 +268,12 @@ class AttemptedQuerySet(OwnedQuerySet):
 
 
 class StoredFile(models.Model):
-    """A file that a successful attempt made.
+    """A file that a successful attempt made. of: the name of the field with the row that it belongs to.
 
     size: bytes of the download; a bundle takes less in the storage (services.ground.bundles).
     """
 
+    of: str
     attempt = models.PositiveIntegerField()
     name = models.CharField(max_length=50)
     file = models.FileField(max_length=200)
@@ -288,4 +289,5 @@ class StoredFile(models.Model):
 
     def siblings(self) -> models.QuerySet:
         """All files of the same attempt, this one among them."""
-        raise NotImplementedError
+        rows: models.QuerySet = getattr(self, self.of).artifacts.all()
+        return rows

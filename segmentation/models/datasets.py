@@ -141,10 +141,8 @@ class Training(Owned, Attempted):
 class TrainingFile(StoredFile):
     """A file of a training: pictures of held-out images, curves, table, card, weights."""
 
+    of = "training"
     training = models.ForeignKey(Training, models.CASCADE, related_name="artifacts")
-
-    def siblings(self) -> models.QuerySet:
-        return self.training.artifacts.all()
 
     class Meta(StoredFile.Meta):
         constraints = [models.UniqueConstraint(fields=["training", "name"], name="one_training_file_of_a_name")]

@@ -1,4 +1,4 @@
-"""Jobs and the files that they made."""
+"""Jobs and the files that they made; and two results side by side, compared by a worker when somebody first asks."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class JobQuerySet(AttemptedQuerySet):
         """The jobs that wait for a worker, or for their image to be read."""
         return self.filter(Q(ready=True) | Q(micrograph__width=0), state=WorkState.QUEUED)
 
-    def next_in_turn(self) -> Any:
-        """Id of the job to take next; None if none waits. Senders take turns."""
+    def first_in_turn(self) -> Any:
+        """As of any row, but of one sender large images and those of samples come later."""
         waiting = self.waiting()
         sender = self.sender_in_turn(waiting, "queued")
         if sender is None:
@@ -52,11 +52,13 @@ def _due(queued: datetime, sample: Any, width: int, height: int) -> datetime:
     return queued + width * height / 1e6 * LATER_A_MEGAPIXEL + (LATER_IN_A_SAMPLE if sample else timedelta())
 
 
-class ImportQuerySet(JobQuerySet):
+class ImportQuerySet(AttemptedQuerySet):
     """Jobs whose file of outlines is still to be read, by a worker of the inspections."""
 
-    def waiting(self) -> JobQuerySet:
-        return AttemptedQuerySet.waiting(self).filter(segmentation=None, ready=True).exclude(outlines={})
+    related = JobQuerySet.related
+
+    def waiting(self) -> AttemptedQuerySet:
+        return super().waiting().filter(segmentation=None, ready=True).exclude(outlines={})
 
 
 class OfJobQuerySet(AttemptedQuerySet):
@@ -269,10 +271,48 @@ class Proposals(Made):
 class Artifact(StoredFile):
     """A file of a finished job: stored with its result, or written later by its `ExportJob`."""
 
+    of = "job"
     job = models.ForeignKey(Job, models.CASCADE, related_name="artifacts")
-
-    def siblings(self) -> models.QuerySet:
-        return self.job.artifacts.all()
 
     class Meta(StoredFile.Meta):
         constraints = [models.UniqueConstraint(fields=["job", "name"], name="one_artifact_of_a_name")]
+
+
+Compared = Job | Sample
+
+
+def _link(kind: type[models.Model]) -> Any:
+    return models.ForeignKey(kind, models.CASCADE, null=True, related_name="+")
+
+
+class ComparisonQuerySet(AttemptedQuerySet):
+    made_by = ("first_job__", "first_sample__")
+
+
+class Comparison(Made):
+    """The comparison of two results; each is a job or a sample.
+
+    content: identifies both as they were when they were compared: a sample that is pooled again is compared again.
+    result: a `core.compare.results.Comparison`.
+    """
+
+    first_job, first_sample = _link(Job), _link(Sample)
+    second_job, second_sample = _link(Job), _link(Sample)
+    content = models.CharField(max_length=64, unique=True, editable=False)
+    result = models.JSONField(default=dict, blank=True)
+
+    objects = ComparisonQuerySet.as_manager()
+
+    class Meta(Made.Meta):
+        indexes = []
+
+    def __str__(self) -> str:
+        return f"comparison of {self.first} and {self.second}"
+
+    @property
+    def first(self) -> Compared:
+        return self.first_job or self.first_sample
+
+    @property
+    def second(self) -> Compared:
+        return self.second_job or self.second_sample

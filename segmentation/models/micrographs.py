@@ -6,6 +6,7 @@ import re
 import uuid
 from datetime import timedelta
 from pathlib import PurePosixPath
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -56,15 +57,12 @@ class MicrographQuerySet(AttemptedQuerySet):
         ).exists():
             return self
         now = timezone.now()
-        is_recent, checked = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
-        return self.filter(COMPARED | checked | (WANTED & is_recent))
+        waited_long, waited_longest = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
+        return self.filter(COMPARED | waited_longest | (WANTED & waited_long))
 
-    def next_in_turn(self) -> Micrograph | None:
-        """The next upload to inspect: one of the sender whose last turn is longest ago.
-
-        So a sender of a hundred files does not delay a sender of one. Of one sender, images with only the data bar
-        unread come last; among them, those that somebody waits for come first.
-        """
+    def first_in_turn(self) -> Any:
+        """As of any row, but of one sender images with only the data bar unread come last; among them, those with a
+        waiting job come first."""
         waiting = self.waiting().by_sender()
         sender = self.sender_in_turn(waiting, "created")
         if sender is None:
@@ -74,7 +72,7 @@ class MicrographQuerySet(AttemptedQuerySet):
             if mine.filter(first).exists():
                 mine = mine.filter(first)
                 break
-        return mine.order_by("created", "pk").first()
+        return mine.order_by("created", "pk").values_list("pk", flat=True).first()
 
 
 class Micrograph(Owned, Attempted):

@@ -81,10 +81,8 @@ class Sample(Owned, Attempted):
 class SampleArtifact(StoredFile):
     """A file that the pooling of a sample made."""
 
+    of = "sample"
     sample = models.ForeignKey(Sample, models.CASCADE, related_name="artifacts")
-
-    def siblings(self) -> models.QuerySet:
-        return self.sample.artifacts.all()
 
     class Meta(StoredFile.Meta):
         constraints = [models.UniqueConstraint(fields=["sample", "name"], name="one_sample_artifact_of_a_name")]

@@ -18,7 +18,7 @@ from ..core.measure.results import micrometres
 from ..core.report.entries import Entry, known_column, known_number
 from ..core.report.wording import capital, per_cent
 from ..models import Comparison, Job, Sample
-from ..models.comparisons import Compared as Row
+from ..models.jobs import Compared as Row
 from ..services.results.comparisons import name_of
 from .charts import ChartedSummary, Lines, polygon
 from .result import Result, warning_of

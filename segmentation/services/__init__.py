@@ -5,7 +5,7 @@ If the user breaks a rule, `Refused` is raised: one sentence and an HTTP status.
 
 from .access.webhooks import printed_address
 from .ground.callers import check_may_train
-from .ground.queue import ask_for_files, enqueue_inspection
+from .ground.queue import ask_for_files
 from .ground.refusal import Refused, trouble
 from .learning.datasets import (
     add_archive,
@@ -34,7 +34,7 @@ from .results.edits import Outdated, alike_in, broken_edits, corrected, correcti
 from .results.exports import file_of, named, publish_export, unwritten
 from .results.jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .results.pooling import refresh_sample
-from .results.publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
+from .results.publishing import fail, keep_picture, keep_segmentation, postpone, publish, publish_sample, requeue
 from .results.reruns import import_outlines, proposals_of
 from .results.samples import (
     Scale,
@@ -50,7 +50,6 @@ from .results.samples import (
     retry_failed,
     sample_of_results,
 )
-from .results.segmentations import keep_segmentation
 from .results.signing import broken_signatures, sign_job
 from .results.uploads import (
     Intake,

@@ -20,19 +20,11 @@ from ..views.datasets import NEW
 from ..views.results import LEFT
 
 register = template.Library()
+register.simple_tag(calibration.suggestion)
+register.simple_tag(calibration.filed)
+register.filter(cards.for_comparison)
+register.filter(callers.may_train)
 MOST = 20  # trainings of a dataset
-
-
-@register.simple_tag
-def suggestion(micrograph: Micrograph, job: Job | str = "") -> calibration.Suggestion | None:
-    """What was read in the image, beside the calibration of the job if there is one."""
-    return calibration.suggestion(micrograph, job or None)
-
-
-@register.simple_tag
-def filed(micrograph: Micrograph, job: Job | str = "") -> calibration.Suggestion | None:
-    """What the file says where the bar in the image contradicts it."""
-    return calibration.filed(micrograph, job or None)
 
 
 @register.simple_tag
@@ -59,18 +51,6 @@ def claimable(context: dict[str, Any]) -> int:
     if request.session.get(LEFT) == str(request.visitor):
         return 0
     return claiming.claimable(user=request.user, visitor=request.visitor)
-
-
-@register.filter
-def for_comparison(name: str) -> bool:
-    """Whether the model of this name is for comparison, not for measurements."""
-    return cards.for_comparison(name)
-
-
-@register.filter
-def may_train(user: Any) -> bool:
-    """Whether this user may make datasets and train."""
-    return callers.may_train(user)
 
 
 @register.simple_tag(takes_context=True)

@@ -60,7 +60,7 @@ class Suggestion:
     pictured: bool
 
 
-def suggestion(micrograph: Micrograph, job: Job | None = None) -> Suggestion | None:
+def suggestion(micrograph: Micrograph, job: Job | str = "") -> Suggestion | None:
     """The suggestion for a micrograph, or for the calibration of its job; None if nothing was read."""
     read = calibration_of(micrograph.reading)
     if read.nm_per_pixel is None:
@@ -73,7 +73,7 @@ def suggestion(micrograph: Micrograph, job: Job | None = None) -> Suggestion | N
     )
 
 
-def filed(micrograph: Micrograph, job: Job | None = None) -> Suggestion | None:
+def filed(micrograph: Micrograph, job: Job | str = "") -> Suggestion | None:
     """The scale in the file, offered if the data bar contradicts it and no scale is in use."""
     file = file_calibration(micrograph)
     used = used_calibration(job) if job else micrograph.own_calibration

@@ -8,8 +8,6 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.analysis import AnalysisSettings
@@ -18,7 +16,7 @@ from ..core.tasks import find
 from ..http.access import address_of, refused, reload_if_gone, visible
 from ..http.serving import files_of
 from ..models import Job, Sample
-from ..models.comparisons import Compared
+from ..models.jobs import Compared
 from ..presenters.comparison import ComparedResults, warning_of_side
 from ..presenters.listing import cards, curves
 from ..presenters.result import main_number
@@ -34,8 +32,6 @@ TOO_MANY = f"At most {MOST_OVERLAID} results fit over each other: select fewer."
 NO_SUCH = "The address names no result to compare: choose two in My results."
 
 
-@require_safe
-@never_cache
 @reload_if_gone
 def compare(request: HttpRequest) -> HttpResponse:
     """The comparison of the results a and b of the query; with one of them a list of what it can be compared with. r:

@@ -23,6 +23,7 @@ from ..http.access import (
     button,
     change,
     changeable,
+    deletion,
     refused,
     reload_if_gone,
     row_of,
@@ -50,7 +51,10 @@ UNREADABLE = "The form is not complete: choose a dataset, and whether the whole 
 def datasets(request: HttpRequest) -> HttpResponse:
     """The list, newest first; a form for a new one."""
     if request.method == "POST":
-        return _new(request)
+        request.back = reverse("datasets")
+        task, names = request.POST.get("task", ""), request.POST.get("class_names", "").split(",")
+        new = services.create_dataset(user=request.user, task=task, class_names=names, **_described(request))
+        return see_other(address_of(new))
     shared = Q(shared=True) if request.user.is_authenticated else Q(pk=None)
     mine = Dataset.objects.visible_to(request.user, None)
     every = Dataset.objects.filter(Q(pk__in=mine.values("pk")) | shared).annotate(count=Count("images"))
@@ -59,14 +63,6 @@ def datasets(request: HttpRequest) -> HttpResponse:
     rows = [(dataset, tasks.find(dataset.task).title) for dataset in every.select_related("owner")]
     context = {"rows": rows, "may_train": may_train(request.user), "kinds": tasks.every()}
     return render(request, "datasets/list.html", context)
-
-
-def _new(request: HttpRequest) -> HttpResponse:
-    request.back = reverse("datasets")
-    names = request.POST.get("class_names", "").split(",")
-    task = request.POST.get("task", "")
-    new = services.create_dataset(user=request.user, task=task, class_names=names, **_described(request))
-    return see_other(address_of(new))
 
 
 @require_safe
@@ -84,8 +80,6 @@ def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "datasets/dataset.html", context)
 
 
-@require_safe
-@never_cache
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; at its end the page loads anew."""
@@ -133,20 +127,14 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
 check = button(Dataset, services.check_again)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+@deletion(Dataset, "Delete this dataset?", services.delete_dataset, "datasets")
+def delete(request: HttpRequest, row: Dataset) -> str:
     """Ask, then delete."""
-    row = changeable(request, row_of(Dataset, pk), "delete")
-    if request.method != "POST":
-        count = row.images.count()
-        sentence = (
-            f"The dataset “{row.name}” with its {count} image{'' if count == 1 else 's'} and their labels will be"
-            " deleted. Results stay, and so do models that were trained on it."
-        )
-        return ask_to_delete(request, "Delete this dataset?", sentence, back=address_of(row))
-    services.delete_dataset(dataset=row)
-    return redirect("datasets")
+    count = row.images.count()
+    return (
+        f"The dataset “{row.name}” with its {count} image{'' if count == 1 else 's'} and their labels will be deleted."
+        " Results stay, and so do models that were trained on it."
+    )
 
 
 @require_POST

@@ -28,7 +28,7 @@ from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm, settings_sent
-from ..http.access import ask_to_delete, button, changeable, link_page, reload_if_gone, row_of, see_other, visible
+from ..http.access import button, changeable, deletion, link_page, reload_if_gone, row_of, see_other, visible
 from ..http.serving import files_of, serve_shown, serve_stored, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
@@ -73,8 +73,6 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _page(request, visible(request, row_of(Job, pk)))
 
 
-@require_safe
-@never_cache
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What the waiting page asks for again and again, until the job has ended: then it loads anew; and what the page of
@@ -97,8 +95,6 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "_status.html", context)
 
 
-@require_safe
-@never_cache
 @reload_if_gone
 def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Other ways to analyse the image of a doubtful result; the page asks again until all are there."""
@@ -116,21 +112,15 @@ cancel = button(Job, services.cancel_job)
 retry = button(Job, services.retry_job)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+@deletion(Job, "Delete this result?", services.delete_job, "results")
+def delete(request: HttpRequest, job: Job) -> str:
     """Ask, then delete."""
-    job = changeable(request, row_of(Job, pk), "delete")
-    if request.method != "POST":
-        others = len(revisions(job, request.user, request.visitor)) - 1
-        stay = f" Its other versions ({others}) and the image stay." if others else ""
-        pooled = f" The sample “{job.sample.name}” will be counted again." if job.sample else ""
-        taught = job.dataset_images.count()
-        learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
-        sentence = f"The result of “{job.micrograph.name}” and its files will be deleted.{stay}{pooled}{learnt}"
-        return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
-    services.delete_job(job=job)
-    return redirect("results")
+    others = len(revisions(job, request.user, request.visitor)) - 1
+    stay = f" Its other versions ({others}) and the image stay." if others else ""
+    pooled = f" The sample “{job.sample.name}” will be counted again." if job.sample else ""
+    taught = job.dataset_images.count()
+    learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
+    return f"The result of “{job.micrograph.name}” and its files will be deleted.{stay}{pooled}{learnt}"
 
 
 def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[[HttpRequest, UUID], HttpResponse]:
@@ -154,9 +144,12 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
 @of_read_image
 def rerun(request: HttpRequest, job: Job) -> HttpResponse:
     """The same image with other settings, as a new job."""
-    form = SettingsForm(request.POST, kept=job.get_settings(), user=request.user)
+    form = SettingsForm(request.POST, earlier=job.get_settings(), user=request.user)
+    text = request.POST.get("width", "").strip()
+    # An unchanged field keeps the calibration with its source; any other text was typed.
+    is_same = text == _text(settings_calibration(job), job)
     try:
-        calibration = _calibration(request, job)
+        calibration = stated_calibration(job) if is_same else _chosen(StatedScale(text, Source.TYPED), job)
     except ValueError as error:
         return _page(request, job, form=form, rerun_open=True, width_error=str(error), status=400)
     question = _question(request, job, calibration)
@@ -184,8 +177,12 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
 @of_read_image
 def width(request: HttpRequest, job: Job) -> HttpResponse:
     """The same outlines measured with another width, an accepted suggestion or a drawn line, as a new job."""
+    fields = {name: request.POST.get(name, "") for name in FIELDS}
+    stated = StatedScale.of(fields | {"source": fields["source"] or Source.TYPED})
     try:
-        calibration = _chosen(_stated(request, job), job)
+        if not fields["width"].strip() and used_calibration(job).nm_per_pixel is None:  # they are in pixels already
+            raise ValueError(NO_WIDTH)
+        calibration = _chosen(stated, job)
     except ValueError as error:
         return _page(request, job, width_error=str(error), status=400)
     if question := _question(request, job, calibration):
@@ -289,27 +286,10 @@ def _again(request: HttpRequest, job: Job, settings: AnalysisSettings) -> HttpRe
     return see_other(reverse("job", args=[new.pk]))
 
 
-def _calibration(request: HttpRequest, job: Job) -> Calibration | None:
-    """An unchanged field keeps the calibration with its source; any other text was typed."""
-    text = request.POST.get("width", "").strip()
-    if text == _text(settings_calibration(job), job):
-        return stated_calibration(job)
-    return _chosen(StatedScale(text, Source.TYPED), job)
-
-
 def _question(request: HttpRequest, job: Job, calibration: Calibration | None) -> str:
     """What to ask before a typed scale that the image contradicts is used; "" where there is nothing, or no more."""
     is_sure = request.POST.get("sure", "") == request.POST.get("width", "")
     return "" if is_sure else doubted(calibration, job.micrograph)
-
-
-def _stated(request: HttpRequest, job: Job) -> StatedScale:
-    """The scale that was sent; raises ValueError if there is none and the sizes are already in pixels."""
-    fields = {name: request.POST.get(name, "") for name in FIELDS}
-    stated = StatedScale.of(fields | {"source": fields["source"] or Source.TYPED})
-    if not fields["width"].strip() and used_calibration(job).nm_per_pixel is None:
-        raise ValueError(NO_WIDTH)
-    return stated
 
 
 def _chosen(stated: StatedScale, job: Job) -> Calibration | None:
@@ -377,7 +357,10 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     parent = job.parent if any(revision.job == job.parent for revision in listed) else None
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
     is_example = job.micrograph.sha256 == sample_sha256()
-    context |= {**_files(job), "parent": parent, "is_example": is_example, "just_done": just_done}
+    further = [*services.unwritten(job), *([PICTURE] if job.micrograph.viewer_image else [])]
+    context |= files_of(job, "image", job.get_settings().task, "artifact", further)
+    context |= {"further": further, "result": Result(job), "comparison": comparison(job)}
+    context |= {"parent": parent, "is_example": is_example, "just_done": just_done}
     sample = job.sample or context["sample"]
     context["neighbours"] = neighbours(job, sample) if sample else None
     return render(request, "result.html", context, status=status)
@@ -390,10 +373,3 @@ def _signatures(request: HttpRequest, job: Job) -> dict[str, Any]:
     printed = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
     may = meanings_for(job, user) if is_open(job, user, request.visitor) else []
     return {"signatures": signed, "digests": digests(signed), "meanings": may, **printed}
-
-
-def _files(job: Job) -> dict[str, Any]:
-    """The result and its files."""
-    further = [*services.unwritten(job), *([PICTURE] if job.micrograph.viewer_image else [])]
-    files = files_of(job, "image", job.get_settings().task, "artifact", further)
-    return {**files, "further": further, "result": Result(job), "comparison": comparison(job)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from io import BytesIO
@@ -179,29 +179,20 @@ def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
     encoder = card.training.get("pretrained", "")
     # The training step of published weights, and the criterion by which it was the best.
     steps = [choice.partition(":")[0] for choice in card.training.get("choices", ()) if choice.endswith("(published)")]
+    size = filesizeformat(card.size) if card.weights.is_file() else "missing"
+    try:
+        of_task = tasks.find(card.task).facts(card)
+    except tasks.UnknownTask as error:
+        of_task = [("Kind of analysis", str(error))]
     return [
         ("Name", card.name),
         ("Version", card.version),
         *[(term, name) for term, name in (("Base model", base), ("Encoder started from", encoder)) if name],
         *[("Weights are from", f"training {step.replace(' by ', ', the best by ', 1)}") for step in steps],
         ("Licence of the weights", card.licence or "not stated"),
-        ("Size of the weights", _size(card)),
-        *_read_by_task(card),
+        ("Size of the weights", size),
+        *of_task,
     ]
-
-
-def _read_by_task(card: cards.ModelCard) -> Sequence[tuple[str, str]]:
-    try:
-        return tasks.find(card.task).facts(card)
-    except tasks.UnknownTask as error:
-        return [("Kind of analysis", str(error))]
-
-
-def _size(card: cards.ModelCard) -> str:
-    try:
-        return filesizeformat(card.size)
-    except OSError:
-        return "missing"
 
 
 def _figures_of(card: cards.ModelCard) -> list[str]:

@@ -21,11 +21,11 @@ from .. import services
 from ..forms.samples import ScaleForm
 from ..http.access import (
     address_of,
-    ask_to_delete,
     button,
     change,
     changeable,
     count_image,
+    deletion,
     link_page,
     refused,
     reload_if_gone,
@@ -59,8 +59,6 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _page(request, visible(request, row_of(Sample, pk)))
 
 
-@require_safe
-@never_cache
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; once all has ended and a bar changes no number, the page loads anew."""
@@ -139,20 +137,12 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     return change(request, Sample, pk, partial(services.recalibrate_sample, scale=form.scale()))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+@deletion(Sample, "Delete this sample?", services.delete_sample, "results")
+def delete(request: HttpRequest, sample: Sample) -> str:
     """Ask, then delete."""
-    sample = changeable(request, row_of(Sample, pk), "delete")
-    if request.method != "POST":
-        count = sample.members.count()
-        sentence = (
-            f"The sample “{sample.name}” with its {count} image{'' if count == 1 else 's'}, their results and all files"
-            " will be deleted."
-        )
-        return ask_to_delete(request, "Delete this sample?", sentence, back=address_of(sample))
-    services.delete_sample(sample=sample)
-    return redirect("results")
+    count = sample.members.count()
+    images = f"{count} image{'' if count == 1 else 's'}"
+    return f"The sample “{sample.name}” with its {images}, their results and all files will be deleted."
 
 
 @require_safe

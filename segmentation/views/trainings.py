@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -18,10 +18,9 @@ from ..core.network import cards
 from ..core.pace import about
 from ..http.access import (
     address_of,
-    ask_to_delete,
     button,
     change,
-    changeable,
+    deletion,
     refused,
     reload_if_gone,
     row_of,
@@ -82,8 +81,6 @@ def training(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "trainings/training.html", context)
 
 
-@require_safe
-@never_cache
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What the page asks for again and again, until the training has ended: then it loads anew."""
@@ -114,18 +111,11 @@ def share(request: HttpRequest, pk: UUID) -> HttpResponse:
     return change(request, Training, pk, partial(trainings.share, user=request.user, shared=shared), "#versions")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+@deletion(Training, "Delete this training?", trainings.delete_training, "models")
+def delete(request: HttpRequest, row: Training) -> str:
     """Ask, then delete."""
-    row = changeable(request, row_of(Training, pk), "delete")
-    view = TrainingView(row)
-    if request.method != "POST":
-        model = " Its model will be deleted, too. Results of this model stay." if row.model_name else ""
-        sentence = f"“{view.title}” and its files will be deleted.{model}"
-        return ask_to_delete(request, "Delete this training?", sentence, back=address_of(row))
-    trainings.delete_training(training=row)
-    return redirect("models")
+    model = " Its model will be deleted, too. Results of this model stay." if row.model_name else ""
+    return f"“{TrainingView(row).title}” and its files will be deleted.{model}"
 
 
 @require_safe

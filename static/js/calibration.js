@@ -10,9 +10,9 @@ const cards = () => [...document.querySelectorAll("[data-upload]")].filter((card
 // The fields that hold the width of a card: the main ones, too, where the card stands alone.
 function fieldsOf(card) {
   const id = card.dataset.upload;
-  const own = { ...fieldsIn(card, `_${id}`), badge: card.querySelector("[data-badge]") };
-  if (!card.classList.contains("alone")) return [own];
-  return [{ ...fieldsIn(card.closest("form")), badge: document.getElementById("width_badge") }, own];
+  const fields = { ...fieldsIn(card, `_${id}`), badge: card.querySelector("[data-badge]") };
+  if (!card.classList.contains("alone")) return [fields];
+  return [{ ...fieldsIn(card.closest("form")), badge: document.getElementById("width_badge") }, fields];
 }
 
 // A width that is not typed: the page's own script hears of the change and then learns where it comes from.
@@ -35,7 +35,7 @@ function review(card) {
   ask(card.querySelector("[data-calibrate]"), statedIn(fields));
 }
 
-const asked = new WeakMap(); // the question under way for each box
+const timers = new WeakMap(); // the question under way for each box
 const last = new WeakMap(); // what was last asked about
 
 // A card comes with the server's answer for a width that nobody has touched.
@@ -45,15 +45,15 @@ function ask(box, stated) {
   const answered = last.get(box) ?? (untouched ? now : null);
   last.set(box, now);
   if (answered === now) return;
-  clearTimeout(asked.get(box));
+  clearTimeout(timers.get(box));
   const timer = setTimeout(async () => {
     const answer = await fetch(`${box.dataset.check}?${now}`).catch(() => null);
-    if (!answer?.ok || asked.get(box) !== timer || box.closest(".card")?.querySelector("[data-sure]")) return;
+    if (!answer?.ok || timers.get(box) !== timer || box.closest(".card")?.querySelector("[data-sure]")) return;
     const { warnings } = await answer.json();
     const lines = warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text }));
     box.querySelector("[data-doubts]").replaceChildren(...lines);
   }, PAUSE);
-  asked.set(box, timer);
+  timers.set(box, timer);
 }
 
 function rule(button) {

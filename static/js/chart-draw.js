@@ -25,8 +25,8 @@ export function draw(svg, picture, width, height) {
   const [first, last] = [edges[0], edges[edges.length - 1]];
   const bin = (x) => {
     if (x < frame.x(first) || x > frame.x(last)) return -1;
-    const found = edges.findIndex((edge, i) => i > 0 && x < frame.x(edge)) - 1;
-    return found < 0 ? edges.length - 2 : found;
+    const index = edges.findIndex((edge, i) => i > 0 && x < frame.x(edge)) - 1;
+    return index < 0 ? edges.length - 2 : index;
   };
   return { bin, x: (size) => frame.x(Math.min(Math.max(size, first), last)) };
 }

@@ -19,11 +19,11 @@ export function linearTicks(low, high, wanted) {
 
 // 1, 2, 5, 10, ...; powers of ten alone where those are enough; even steps where less than three would be in sight.
 export function logTicks(low, high, wanted) {
-  const found = [];
+  const ticks = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
-    for (const nice of [1, 2, 5]) found.push(Number((nice * 10 ** power).toPrecision(12)));
+    for (const nice of [1, 2, 5]) ticks.push(Number((nice * 10 ** power).toPrecision(12)));
   }
-  const inside = found.filter((value) => value >= low * 0.9999 && value <= high * 1.0001);
+  const inside = ticks.filter((value) => value >= low * 0.9999 && value <= high * 1.0001);
   if (inside.length < 3) return linearTicks(low, high, wanted).filter((value) => value > 0);
   if (inside.length <= wanted * 1.5) return inside;
   return inside.filter((value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9);

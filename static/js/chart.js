@@ -120,20 +120,20 @@ export class Histogram {
   changed(pause = 0) {
     const state = this.chosenState;
     this.arrange(state);
-    const asked = question(state);
-    if (asked !== this.asked) this.ask(asked, pause);
+    const query = question(state);
+    if (query !== this.asked) this.ask(query, pause);
     else if (!this.under) this.show(state);
   }
 
   // Only the answer to the last question counts.
-  async ask(asked, pause) {
+  async ask(query, pause) {
     this.under?.abort();
     const under = (this.under = new AbortController());
-    this.asked = asked;
+    this.asked = query;
     this.section.setAttribute("aria-busy", "true");
     if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
     if (under.signal.aborted) return;
-    const answer = await fetch(`${this.section.dataset.bars}?${asked}`, { signal: under.signal }).catch(() => null);
+    const answer = await fetch(`${this.section.dataset.bars}?${query}`, { signal: under.signal }).catch(() => null);
     const bins = answer?.ok ? await answer.json().catch(() => null) : null;
     if (under.signal.aborted) return;
     this.under = null;

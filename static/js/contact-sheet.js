@@ -82,10 +82,10 @@ export class ContactSheet {
   }
 
   fillExtremes() {
-    const shown = extremes(this.data.particles, this.size, this.data.unit);
+    const objects = extremes(this.data.particles, this.size, this.data.unit);
     this.crops = this.crops.filter(({ canvas }) => !this.extremes.contains(canvas));
-    this.extremes.hidden = !shown.length;
-    const figures = shown.map((particle, i) => {
+    this.extremes.hidden = !objects.length;
+    const figures = objects.map((particle, i) => {
       const caption = Object.assign(document.createElement("figcaption"), { textContent: `${EXTREMES[i]} ` });
       caption.append(Object.assign(document.createElement("b"), { textContent: this.length(particle) }));
       const figure = document.createElement("figure");
@@ -96,10 +96,10 @@ export class ContactSheet {
   }
 
   fill() {
-    const shown = leastCertain(this.data.particles);
-    this.sheet.hidden = !shown.length;
+    const doubtful = leastCertain(this.data.particles);
+    this.sheet.hidden = !doubtful.length;
     const list = this.sheet.querySelector("ul");
-    list.append(...shown.map((particle) => this.entry(particle)));
+    list.append(...doubtful.map((particle) => this.entry(particle)));
     list.addEventListener("keydown", (event) => this.key(event));
   }
 

@@ -9,11 +9,11 @@ const fileOf = (entry) => new Promise((resolve, reject) => entry.file(resolve, r
 // A folder tells its entries in portions, and an empty one means the end.
 async function entriesOf(folder) {
   const reader = folder.createReader();
-  const found = [];
+  const entries = [];
   for (;;) {
     const portion = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!portion.length) return found;
-    found.push(...portion);
+    if (!portion.length) return entries;
+    entries.push(...portion);
   }
 }
 

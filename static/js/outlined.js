@@ -7,7 +7,7 @@ const box = document.getElementById("outlined");
 const AGAIN_MS = 250; // between two questions while a worker outlines
 const SETTLED_MS = 500; // after the last change of the settings
 const LEAST = 18; // px, of the typical size: the form takes no less
-let shown = ""; // id of the image whose outlines are shown
+let current = ""; // id of the image whose outlines are shown
 let timer = 0;
 let asking = null;
 
@@ -21,11 +21,11 @@ function later(ms) {
 
 async function ask() {
   asking?.abort();
-  if (!shown || document.hidden) return shown ? later(SETTLED_MS) : undefined;
+  if (!current || document.hidden) return current ? later(SETTLED_MS) : undefined;
   asking = new AbortController();
   const { signal } = asking;
   const sent = [...new FormData(form)].filter(([, value]) => typeof value === "string");
-  const address = `${box.dataset.address}${shown}/outlines/`;
+  const address = `${box.dataset.address}${current}/outlines/`;
   const response = await fetch(address, { method: "POST", body: new URLSearchParams(sent), signal }).catch(() => null);
   if (signal.aborted || !response || response.status === 204) return;
   const html = response.ok || response.status === 429 ? await response.text().catch(() => "") : "";
@@ -111,10 +111,10 @@ function circle(drawing) {
 
 function look() {
   const id = idOf(first());
-  if (id === shown) return;
-  shown = id;
+  if (id === current) return;
+  current = id;
   show("");
-  if (shown) ask();
+  if (current) ask();
 }
 
 new MutationObserver(look).observe(cards, { childList: true });
@@ -125,7 +125,7 @@ box.addEventListener("click", (event) => {
   ask();
 });
 form.addEventListener("input", (event) => {
-  if (event.target.closest("details, #kinds, .kinds") && shown) later(SETTLED_MS);
+  if (event.target.closest("details, #kinds, .kinds") && current) later(SETTLED_MS);
 });
 form.addEventListener("submit", () => {
   clearTimeout(timer);

@@ -76,22 +76,22 @@ export class Picture {
 
   // The tile if it is there; else it is fetched. Of many those go that were not seen for longest.
   tile(name) {
-    const known = this.known.get(name) ?? this.fetch(name);
+    const tile = this.known.get(name) ?? this.fetch(name);
     this.known.delete(name);
-    this.known.set(name, known);
+    this.known.set(name, tile);
     if (this.known.size > MOST) this.known.delete(this.known.keys().next().value);
-    return known.ready ? known.image : null;
+    return tile.ready ? tile.image : null;
   }
 
   fetch(name) {
-    const known = { image: new Image(), ready: false };
-    known.image.src = this.tiles.replace("0/0-0.png", name);
+    const tile = { image: new Image(), ready: false };
+    tile.image.src = this.tiles.replace("0/0-0.png", name);
     const there = () => {
-      known.ready = true;
+      tile.ready = true;
       this.arrived();
     };
-    known.image.decode().then(there, () => setTimeout(() => this.missed(name), AGAIN));
-    return known;
+    tile.image.decode().then(there, () => setTimeout(() => this.missed(name), AGAIN));
+    return tile;
   }
 
   // Tiles of a fresh result may come a little later than the page.

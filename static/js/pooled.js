@@ -15,11 +15,11 @@ const only = document.querySelector("[data-only]");
 function list(places) {
   const rows = [...document.querySelectorAll(".images > li")];
   for (const row of rows) row.hidden = !(places?.includes(row.dataset.place) ?? true);
-  const shown = rows.filter((row) => !row.hidden);
-  only.hidden = shown.length === rows.length;
-  only.querySelector("span").textContent = `Only ${shown.length} of ${rows.length} images.`;
+  const visible = rows.filter((row) => !row.hidden);
+  only.hidden = visible.length === rows.length;
+  only.querySelector("span").textContent = `Only ${visible.length} of ${rows.length} images.`;
   only.scrollIntoView({ block: "nearest" });
-  if (places) shown[0]?.querySelector("a.name").focus();
+  if (places) visible[0]?.querySelector("a.name").focus();
 }
 for (const note of document.querySelectorAll("[data-ids]")) note.addEventListener("click", () => list(note.dataset.ids.split(",")));
 only.querySelector("button").addEventListener("click", () => list(null));
@@ -50,10 +50,10 @@ document.body.addEventListener("htmx:beforeOnLoad", (event) => {
   event.preventDefault();
   const again = Object.assign(document.createElement("button"), { type: "button", textContent: "Show them" });
   again.addEventListener("click", () => location.reload());
-  const said = Object.assign(document.createElement("p"), { textContent: "The new numbers are ready. " });
-  said.append(again);
+  const note = Object.assign(document.createElement("p"), { textContent: "The new numbers are ready. " });
+  note.append(again);
   const status = Object.assign(document.createElement("div"), { id: "status", className: "panel stack-small" });
   status.setAttribute("role", "status");
-  status.append(said);
+  status.append(note);
   document.getElementById("status").replaceWith(status);
 });

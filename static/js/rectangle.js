@@ -34,8 +34,8 @@ if (form) {
 
   const draw = (event) => {
     if (!start) return;
-    const found = marked(start, event, picture.getBoundingClientRect(), size);
-    for (const side of sides) side.value = found[side.name];
+    const box = marked(start, event, picture.getBoundingClientRect(), size);
+    for (const side of sides) side.value = box[side.name];
     show();
   };
 

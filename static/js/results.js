@@ -23,10 +23,10 @@ document.addEventListener("change", (event) => {
   if (event.target.closest("#results")) count();
 });
 
-let kept = { ticked: [], opened: false, all: false };
+let before = { ticked: [], opened: false, all: false };
 
 document.addEventListener("htmx:beforeSwap", () => {
-  kept = {
+  before = {
     ticked: ticks().filter((tick) => tick.checked).map((tick) => tick.id),
     opened: list().querySelector("details")?.open,
     all: every()?.checked ?? false,
@@ -34,10 +34,10 @@ document.addEventListener("htmx:beforeSwap", () => {
 });
 
 document.addEventListener("htmx:afterSwap", () => {
-  for (const tick of ticks()) tick.checked = kept.ticked.includes(tick.id);
+  for (const tick of ticks()) tick.checked = before.ticked.includes(tick.id);
   const menu = list().querySelector("details");
-  if (menu) menu.open = kept.opened;
-  if (every()) every().checked = kept.all;
+  if (menu) menu.open = before.opened;
+  if (every()) every().checked = before.all;
   count();
 });
 

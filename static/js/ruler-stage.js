@@ -107,8 +107,8 @@ export class Stage {
     const before = { ...this.line, ends: [...this.line.ends] };
     if (handle) {
       const end = Number(handle.dataset.end);
-      const place = this.viewport.toStage(this.line.ends[end]);
-      this.dragged = { end, offset: { x: place.x - at.x, y: place.y - at.y }, before: null };
+      const point = this.viewport.toStage(this.line.ends[end]);
+      this.dragged = { end, offset: { x: point.x - at.x, y: point.y - at.y }, before: null };
       return;
     }
     const start = this.viewport.toImage(at);

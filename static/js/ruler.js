@@ -96,8 +96,8 @@ export class Ruler {
     const across = this.stage.line.drawn ? `${this.stage.line.length.toFixed(1)} px` : "";
     if (why) this.say(across ? `${across}. ${why}` : why);
     else {
-      const asked = question(this.length.value);
-      const closer = asked ? ` Please check: ${asked}` : doubt > COARSE ? " Zoom in and set the ends again for a smaller uncertainty." : "";
+      const concern = question(this.length.value);
+      const closer = concern ? ` Please check: ${concern}` : doubt > COARSE ? " Zoom in and set the ends again for a smaller uncertainty." : "";
       this.say(`${across} = ${this.length.value.trim()}: ${digits(pixel)} nm/px (± ${digits(100 * doubt, 2)} %); the whole image is ${digits(width)} nm wide.${closer}`);
     }
   }

@@ -14,10 +14,10 @@ export const SHAPES = ["round", "rod", "square", "triangle", "hexagon", "irregul
 export function colouring(key, particles, { unit, said }) {
   if (key === "shape") return ofShapes(particles);
   if (key === "direction") return ofDirections();
-  const known = particles.filter((each) => each.kept).map((each) => each[key]).filter(Number.isFinite).sort((a, b) => a - b);
-  if (!key || !known.length) return { of: ({ id }) => neighbourColour({ id }), colours: COLOURS, legend: [] };
-  const low = key === "neighbour_distance" ? 0 : known[Math.floor(known.length * (1 - MOST))];
-  const width = (known[Math.floor((known.length - 1) * MOST)] - low) / STEPS.length || 1;
+  const values = particles.filter((each) => each.kept).map((each) => each[key]).filter(Number.isFinite).sort((a, b) => a - b);
+  if (!key || !values.length) return { of: ({ id }) => neighbourColour({ id }), colours: COLOURS, legend: [] };
+  const low = key === "neighbour_distance" ? 0 : values[Math.floor(values.length * (1 - MOST))];
+  const width = (values[Math.floor((values.length - 1) * MOST)] - low) / STEPS.length || 1;
   const step = (value) => Math.max(0, Math.min(STEPS.length - 1, Math.floor((value - low) / width)));
   const words = (at) => (key === "local_density" ? ["sparse", "dense"][Number(at > 0)] : `${at ? "to" : "from"} ${said({ at: low + (at + (at > 0)) * width }, "at")} ${unit}`);
   const ends = [0, STEPS.length - 1];

@@ -228,14 +228,14 @@ export class Drawing {
   writeNumbers() {
     const { context } = this;
     const { view, seen } = this.viewport;
-    const shown = this.bySize.filter((particle) => this.visible(particle) && overlap(particle.box, seen));
+    const inView = this.bySize.filter((particle) => this.visible(particle) && overlap(particle.box, seen));
     const room = new Room();
     let written = 0;
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.strokeStyle = "#000000";
     context.fillStyle = "#ffffff";
-    for (const { id, box } of shown) {
+    for (const { id, box } of inView) {
       const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
       const figures = String(id).length;
       const size = typeSize((box.right - box.left) * view.scale, figures);
@@ -246,7 +246,7 @@ export class Drawing {
       context.fillText(id, x, y);
       written += 1;
     }
-    return [written, shown.length];
+    return [written, inView.length];
   }
 }
 

@@ -51,8 +51,8 @@ export class ParticleList {
     const [first] = data.particles;
     for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = this.lengths.unit;
     this.heads = [...this.table.querySelectorAll("th[data-key]")];
-    const told = (key) => (key === "state" ? first.class === undefined || data.particles.some((each) => !each.kept) : first[key] !== undefined);
-    for (const head of this.heads) head.hidden = first ? !told(head.dataset.key) || (!all && "more" in head.dataset) : head.dataset.key === "class";
+    const has = (key) => (key === "state" ? first.class === undefined || data.particles.some((each) => !each.kept) : first[key] !== undefined);
+    for (const head of this.heads) head.hidden = first ? !has(head.dataset.key) || (!all && "more" in head.dataset) : head.dataset.key === "class";
     this.shapes = new Set(this.heads.filter((head) => "shape" in head.dataset).map((head) => head.dataset.key));
     this.keys = this.heads.filter((head) => !head.hidden).map((head) => head.dataset.key);
     this.table.setAttribute("aria-colcount", this.keys.length);
@@ -157,9 +157,9 @@ export class ParticleList {
   // Marks the row of a particle and brings it into sight; the page itself stays where it is.
   select(particle) {
     this.selected = particle;
-    const place = particle ? this.visible.indexOf(particle) : -1;
-    if (place >= 0 && !this.isInSight(place)) {
-      this.scroller.scrollTop = (place + 0.5) * this.rowHeight - this.scroller.clientHeight / 2;
+    const index = particle ? this.visible.indexOf(particle) : -1;
+    if (index >= 0 && !this.isInSight(index)) {
+      this.scroller.scrollTop = (index + 0.5) * this.rowHeight - this.scroller.clientHeight / 2;
       this.fill();
     }
     for (const row of this.body.children) {
@@ -167,20 +167,20 @@ export class ParticleList {
     }
   }
 
-  isInSight(place) {
+  isInSight(index) {
     const head = this.table.tHead.offsetHeight;
-    const top = place * this.rowHeight - this.scroller.scrollTop;
+    const top = index * this.rowHeight - this.scroller.scrollTop;
     return top >= 0 && top + this.rowHeight + head <= this.scroller.clientHeight;
   }
 
-  row(particle, place) {
+  row(particle, index) {
     const row = document.createElement("tr");
     row.dataset.id = particle.id;
-    row.setAttribute("aria-rowindex", place + 2);
+    row.setAttribute("aria-rowindex", index + 2);
     row.setAttribute("aria-selected", String(particle === this.selected));
     for (const key of this.keys) {
-      const said = () => (this.shapes.has(key) ? fraction(particle[key]) : this.lengths.said(particle, key));
-      const box = CELLS[key]?.(particle, key) ?? cell(said(), "number");
+      const text = () => (this.shapes.has(key) ? fraction(particle[key]) : this.lengths.said(particle, key));
+      const box = CELLS[key]?.(particle, key) ?? cell(text(), "number");
       box.dataset.key = key; // narrow tables leave some out
       row.append(box);
     }
@@ -206,8 +206,8 @@ const CELLS = {
 export function shownLengths({ unit, particles }) {
   const sizes = particles.map((each) => each.min_feret ?? each.ecd ?? Math.sqrt(each.area)).filter(Number.isFinite).sort((a, b) => a - b);
   const long = unit === "nm" && sizes[sizes.length >> 1] >= 1000;
-  const shown = (value, power) => (Number.isFinite(value) ? significant(long ? value / 1000 ** power : value, 3) : "–");
-  return { unit: long ? "µm" : unit, said: (particle, key) => shown(particle[key], key === "area" ? 2 : 1) };
+  const text = (value, power) => (Number.isFinite(value) ? significant(long ? value / 1000 ** power : value, 3) : "–");
+  return { unit: long ? "µm" : unit, said: (particle, key) => text(particle[key], key === "area" ? 2 : 1) };
 }
 
 const fraction = (value) => (Number.isFinite(value) ? value.toFixed(2) : "–");

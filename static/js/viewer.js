@@ -24,12 +24,12 @@ function sentence(object, { unit, said }) {
   const { min_feret: least, area, confidence } = object;
   const length = (words, key) => `${words} ${said(object, key)} ${unit}`;
   const facts = Number.isFinite(least) ? [length("minimum Feret", "min_feret"), length("ECD", "ecd")] : [];
-  const own = listing?.querySelector("th[data-own]"); // the size of a kind of analysis that others do not have
-  if (own && Number.isFinite(object[own.dataset.key])) facts.unshift(length(own.dataset.own, own.dataset.key));
+  const sizeHead = listing?.querySelector("th[data-own]"); // the size of a kind of analysis that others do not have
+  if (sizeHead && Number.isFinite(object[sizeHead.dataset.key])) facts.unshift(length(sizeHead.dataset.own, sizeHead.dataset.key));
   if (!facts.length && Number.isFinite(area)) facts.push(`${length("area", "area")}²`);
   if (Number.isFinite(confidence)) facts.push(`confidence ${confidence.toFixed(2)}`);
-  const told = [object.class, ...facts].filter(Boolean).join(", ");
-  return `${section.dataset.thing ?? "Particle"} ${object.id}: ${told}; ${object.kept ? (object.cut ? "counted, has no size: touches the frame" : "counted") : `left out: ${object.reason}. ${meaning(object.reason)}`}`;
+  const description = [object.class, ...facts].filter(Boolean).join(", ");
+  return `${section.dataset.thing ?? "Particle"} ${object.id}: ${description}; ${object.kept ? (object.cut ? "counted, has no size: touches the frame" : "counted") : `left out: ${object.reason}. ${meaning(object.reason)}`}`;
 }
 
 const meaning = (reason) => [...listing.querySelectorAll("[data-state]")].find((chip) => chip.dataset.state === reason)?.title ?? "";
@@ -56,8 +56,8 @@ function start(drawing, canvas, data, choice, unchoose) {
 
   const describe = (particle) => {
     pointed = particle;
-    const shown = particle ?? selected;
-    readout.textContent = cuts.pointed ? `${cutWords(cuts.pointed, section.dataset.thing.toLowerCase())}.` : shown ? sentence(shown, lengths) : quiet;
+    const object = particle ?? selected;
+    readout.textContent = cuts.pointed ? `${cutWords(cuts.pointed, section.dataset.thing.toLowerCase())}.` : object ? sentence(object, lengths) : quiet;
     readout.classList.toggle("told", readout.textContent !== hint);
   };
   const select = (particle, { centre = false } = {}) => {
@@ -85,9 +85,9 @@ function start(drawing, canvas, data, choice, unchoose) {
       select(particle);
     },
     numbers: (written, of) => {
-      const said = written < of ? `${written} of ${of} numbers have room here: zoom in for the others.` : hint;
-      if (said === quiet) return;
-      quiet = said;
+      const note = written < of ? `${written} of ${of} numbers have room here: zoom in for the others.` : hint;
+      if (note === quiet) return;
+      quiet = note;
       describe(pointed);
     },
   };
@@ -162,15 +162,15 @@ function lights(drawing, choose) {
 }
 
 function follow(choice, drawing, list, unchoose, release) {
-  const told = section.querySelector("[data-chosen]");
+  const only = section.querySelector("[data-chosen]");
   const show = () => {
     release();
     drawing.show(choice.hidden, choice.stands);
     list.show((particle) => choice.holds(particle));
-    told.hidden = choice.stands === null;
-    told.querySelector("span").textContent = `Only ${choice.words}.`;
+    only.hidden = choice.stands === null;
+    only.querySelector("span").textContent = `Only ${choice.words}.`;
   };
-  told.querySelector("button").addEventListener("click", unchoose);
+  only.querySelector("button").addEventListener("click", unchoose);
   choice.listener = show;
   show();
 }
@@ -180,7 +180,7 @@ async function corrected(data) {
   if (!Number(section.dataset.corrections)) return { ...data, particles: data.particles.map((each) => ({ ...each })) };
   const { asTheyStand } = await import("./editor/objects.js");
   return asTheyStand(document.getElementById("editor").content.firstElementChild.dataset, data).catch(() => {
-    told("The corrected outlines could not be loaded: the picture shows those before the corrections.");
+    warn("The corrected outlines could not be loaded: the picture shows those before the corrections.");
     return data;
   });
 }
@@ -201,7 +201,7 @@ function correcting(data) {
   button.click();
 }
 
-function told(sentence) {
+function warn(sentence) {
   section.append(Object.assign(document.createElement("p"), { className: "notice", textContent: sentence }));
 }
 
@@ -238,4 +238,4 @@ async function begin() {
 // A page that the browser kept as it was left shows corrections that were measured since.
 addEventListener("pageshow", ({ persisted }) => persisted && document.getElementById("editor") && location.reload());
 
-if (section.dataset.image && section.dataset.outlines) begin().catch(() => told("The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected."));
+if (section.dataset.image && section.dataset.outlines) begin().catch(() => warn("The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected."));

@@ -55,8 +55,8 @@ function coarse(text) {
 
 // card: the element of the upload, or null while there is none. An empty field leaves the scale to the image.
 export function badgeFor(text, source, card) {
-  const own = text.trim() === "" || (source !== "" && OWN.includes(source));
-  if (own && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, status: "good" };
+  const isOwn = text.trim() === "" || (source !== "" && OWN.includes(source));
+  if (isOwn && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, status: "good" };
   if (text.trim() === "") {
     const now = card && "reading" in card.dataset ? "still being read from the image" : "not set: sizes in pixels";
     return card ? { text: now, status: "check" } : { text: "", status: "" };
@@ -67,8 +67,8 @@ export function badgeFor(text, source, card) {
   const scale = card ? `: ${digits(width / Number(card.dataset.columns))} nm/px` : "";
   const accepted = ACCEPTED[source];
   if (accepted) return { text: `${accepted}${scale}`, status: "good" };
-  const asked = question(text) || coarse(text);
-  return asked ? { text: `typed${scale}; ${asked}`, status: "check" } : { text: `typed${scale}`, status: "" };
+  const concern = question(text) || coarse(text);
+  return concern ? { text: `typed${scale}; ${concern}`, status: "check" } : { text: `typed${scale}`, status: "" };
 }
 
 // The fields that state a scale. box: a form, or the card of one of its images with a suffix of their names.

@@ -111,8 +111,8 @@ def questions() -> dict[str, Callable[[], Any]]:
     mine = Job.objects.visible_to(user, None).select_related("micrograph").order_by("-created")
     RequestFactory()
     return {
-        "next job in turn": lambda: Job.objects.next_in_turn(),
-        "next upload in turn": lambda: Micrograph.objects.next_in_turn(),
+        "next job in turn": lambda: Job.objects.first_in_turn(),
+        "next upload in turn": lambda: Micrograph.objects.first_in_turn(),
         "rescue": services.rescue,
         "limits of a sender": lambda: limits.check_waiting(user=user, visitor=None, address=""),
         "pace, for each attempt": recent_pace,

@@ -79,16 +79,15 @@ def posted(browser: Client, address: str, **fields: Any) -> str:
 
 def work() -> None:
     """What the workers do now."""
-    tasks.inspect_uploads()
-    for job in Job.objects.filter(state="queued").order_by("queued"):
-        tasks.run_job(str(job.pk))
-    for sample in Sample.objects.filter(state="queued"):
-        tasks.run_sample(str(sample.pk))
+    while Micrograph.objects.waiting().exists():
+        tasks.do_inspections()
+    while Job.objects.waiting().exists() or Sample.objects.waiting().exists():
+        tasks.do_analyses()
 
 
 def small() -> None:
     """A result of Alice with a correction and its revision; no file that is written when somebody asks for it."""
-    viewer.LONGEST_FIGURE, tasks._do_idle = 160, lambda named: None
+    viewer.LONGEST_FIGURE, tasks._do_idle = 160, lambda: None
     call_command("migrate", verbosity=0)
     get_user_model().objects.create_user(**ALICE)
     alice = signed_in()

@@ -318,7 +318,7 @@ def segmentations() -> Target:
 def logs() -> Target:
     from segmentation.core.report.exports.bundle import CHECKSUMS
     from segmentation.services.results.logs import BEFORE, LOG, NotRepeated, repeated
-    from segmentation.services.results.segmentations import NAME
+    from segmentation.services.results.publishing import NAME
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "bundle.zip"

@@ -60,7 +60,7 @@ def finished(client, kind, image, **said):
     """A job that was sent through the API and run."""
     answer = client.post("/api/v1/jobs", {"file": upload(image), "model": kind.card.name, "data_bar": "none", **said})
     assert answer.status_code == 202, answer.content
-    worker.run_job(answer.json()["id"])
+    worker.do_analyses()
     job = Job.objects.get(pk=answer.json()["id"])
     assert (job.state, job.error) == ("done", "")
     return job
@@ -157,7 +157,7 @@ class TestSite:
         new.delete()  # else it would be next
         sent = client.post(f"/jobs/{job.pk}/change/", {"measure_unlike": "on"})
         new = Job.objects.get(pk=sent["Location"].split("/")[-2])
-        worker.run_job(str(new.pk))
+        worker.do_analyses()
         new.refresh_from_db()
         assert (new.state, new.summary["refused"], new.segmentation) == ("done", False, job.segmentation)
         assert any(value["value"] for value in new.summary["quantities"].values())
@@ -174,7 +174,7 @@ class TestSite:
 
     @pytest.mark.slow
     def test_what_was_found_is_measured_again_without_its_model(self, client, kind, image, reader, monkeypatch):
-        monkeypatch.setattr(worker, "_do_idle", lambda named: None)
+        monkeypatch.setattr(worker, "_do_idle", lambda: None)
         job = finished(client, kind, image)
 
         def gone(*asked):
@@ -184,7 +184,7 @@ class TestSite:
         monkeypatch.setattr(pipeline, "load_network", gone)
         settings = job.get_settings().with_(filter=True, border_correction="weight")
         again = services.rerun_job(job=job, settings=settings, user=job.owner, visitor=job.visitor)
-        worker.run_job(str(again.pk))
+        worker.do_analyses()
         again.refresh_from_db()
         assert (again.state, again.error) == ("done", "") and again.segmentation == job.segmentation
         assert again.summary["reused"] and again.summary["model"]["name"] == kind.card.name
@@ -198,7 +198,7 @@ class TestSite:
     def test_two_images_are_a_sample(
         self, client, kind, image, reader, django_capture_on_commit_callbacks, monkeypatch
     ):
-        monkeypatch.setattr(worker, "_do_idle", lambda named: None)
+        monkeypatch.setattr(worker, "_do_idle", lambda: None)
         other = kind.task.golden().picture[::-1].copy()
         other[0, 0] += 1  # where both ways round look the same, it would be the same file
         other = png(other)
@@ -209,9 +209,9 @@ class TestSite:
         assert answer.status_code == 202, answer.content
         sample = Sample.objects.get(pk=answer.json()["id"])
         with django_capture_on_commit_callbacks(execute=True):
-            for job in sample.jobs.all():
-                worker.run_job(str(job.pk))
-        worker.run_sample(str(sample.pk))
+            for _ in sample.jobs.all():
+                worker.do_analyses()
+        worker.do_analyses()
         sample.refresh_from_db()
         assert (sample.state, sample.error) == ("done", "")
         assert all(job.state == "done" for job in sample.jobs.all())
@@ -286,5 +286,5 @@ def test_a_card_of_a_kind_that_is_gone_breaks_nothing(client, toy, image_file, m
         assert "no kind of analysis" in words(client.get(f"/models/{toy.name}/"))
         answer = client.post("/api/v1/jobs", {**sent, "file": SimpleUploadedFile("b.png", image_file)})
         assert answer.status_code == 400 and answer.json()["error"].startswith("There is no")
-        worker.run_job(job)
+        worker.do_analyses()
     assert "no kind of analysis" in Job.objects.get(pk=job).error

@@ -10,7 +10,6 @@ from django.test import Client
 from django.utils import timezone
 
 from segmentation.models import Link
-from segmentation.services import Refused
 from segmentation.services.access import links
 from tests.web.api.test_jobs import basic, secret
 from tests.web.finished import FILES, SUMMARY, visit, words
@@ -253,11 +252,6 @@ def test_a_deleted_result_leaves_no_link(job):
     links.change_link(row=job, renew=True)
     job.delete()
     assert not Link.objects.exists()
-
-
-def test_a_wrong_end_is_refused_by_the_service(job):
-    with pytest.raises(Refused):
-        links.change_link(row=job, ends="2001-01-01")
 
 
 def test_secrets_of_scripts_and_of_links_are_not_each_others(job, client):

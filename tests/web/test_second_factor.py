@@ -190,13 +190,6 @@ class TestWithout:
             response = client.get(page, follow=True)
             assert response.request["PATH_INFO"] == PAGE and "Set up the second factor" in words(response)
 
-    def test_rows_of_others(self, required, client, ada, alice, make_job):
-        job = make_job(owner=alice, state="queued")
-        client.force_login(ada)
-        addresses = (f"/jobs/{job.pk}/", f"/api/v1/jobs/{job.pk}")
-        assert {client.get(each, headers={"X-Requested-With": "DeepSegm"}).status_code for each in addresses} == {404}
-        assert client.post(f"/jobs/{job.pk}/cancel/").status_code == 404
-
     def test_a_password_alone_by_api(self, setting, ada, alice, make_job):
         job = make_job(owner=alice)
         with_factor(ada)

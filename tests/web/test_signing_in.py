@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from segmentation import accounts
 from segmentation.middleware import hash_address, network_of
-from segmentation.models import Job
 from tests.web.api.test_jobs import JOBS, basic
 
 from .finished import words
@@ -176,15 +175,6 @@ class TestStaff:
     def allow(self, member, *names):
         member.user_permissions.set(Permission.objects.filter(codename__in=names))
         return type(member).objects.get(pk=member.pk)
-
-    def test_the_flag_alone_opens_nothing(self, client, member, make_job, make_sample, alice):
-        job, sample = make_job(owner=alice), make_sample(owner=alice)
-        client.force_login(member)
-        for address in (f"/jobs/{job.pk}/", f"/jobs/{job.pk}/delete/", f"/samples/{sample.pk}/delete/"):
-            assert client.get(address).status_code == 404
-            assert client.post(address).status_code in (404, 405)
-        assert Job.objects.filter(pk=job.pk).exists()
-        assert not job.is_visible_to(member)
 
     @pytest.mark.parametrize(
         ("names", "page", "cancel", "delete"),

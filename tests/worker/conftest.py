@@ -41,7 +41,7 @@ def no_heartbeat(monkeypatch):
 @pytest.fixture
 def busy(monkeypatch):
     """No moment is idle: files are written where a test asks for them, not after every job."""
-    monkeypatch.setattr(tasks, "_do_idle", lambda named: None)
+    monkeypatch.setattr(tasks, "_do_idle", lambda: None)
 
 
 @pytest.fixture

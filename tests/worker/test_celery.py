@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from deepsegm.celery import app
-from segmentation.models import Job
 from segmentation.services.ground.queue import KINDS
 
 from .lab import REPOSITORY
@@ -19,12 +18,12 @@ HEAVY = ("torch", "skimage", "matplotlib", "scipy", "segmentation_models_pytorch
 def test_the_tasks_have_the_names_that_the_queue_uses():
     import worker.tasks  # noqa: F401
 
-    assert {*(kind.task for kind in KINDS.values() if kind.task), *app.conf.task_routes} <= set(app.tasks)
+    assert {*(f"worker.{kind.queue}" for kind in KINDS.values()), *app.conf.task_routes} <= set(app.tasks)
 
 
 def test_looking_into_uploads_does_not_wait_behind_an_analysis():
-    assert app.amqp.router.route({}, "worker.inspect_uploads")["queue"].name == "inspections"
-    assert app.amqp.router.route({}, "worker.run_job")["queue"].name == "analyses"
+    assert app.amqp.router.route({}, "worker.inspections")["queue"].name == "inspections"
+    assert app.amqp.router.route({}, "worker.analyses")["queue"].name == "analyses"
 
 
 def test_only_the_embedded_worker_has_no_remote_control_and_none_keeps_results(settings):
@@ -52,7 +51,7 @@ def test_torch_is_not_in_the_workers_main_process():
 
 
 @pytest.mark.django_db
-def test_the_message_goes_through_the_spool(make_job, settings, tmp_path, monkeypatch):
+def test_the_message_goes_through_the_spool(settings, tmp_path, monkeypatch):
     """From the service to a message that a worker understands."""
     from celery import Celery
 
@@ -60,8 +59,7 @@ def test_the_message_goes_through_the_spool(make_job, settings, tmp_path, monkey
     sender = Celery("sender", broker="spool://localhost", set_as_current=False)
     sender.conf.broker_transport_options = {"folder": str(tmp_path / "spool")}
     sender.conf.task_default_queue = "analyses"
-    sender.send_task(KINDS[Job].task, args=["number"])
+    sender.send_task("worker.analyses")
     with sender.connection_for_read() as connection, connection.channel() as channel:
         message = channel.Message(channel._get("analyses"), channel=channel)
-    assert message.headers["task"] == "worker.run_job"
-    assert message.decode()[0] == ["number"]
+    assert message.headers["task"] == "worker.analyses"

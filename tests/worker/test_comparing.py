@@ -44,7 +44,7 @@ def pooled(make_sample, result):
         for seed in seeds:
             result(disc_labels(40, (300, 400), seed), f"{seed:064d}", sample=sample)
         Sample.objects.filter(pk=sample.pk).update(state="queued")
-        tasks.run_sample(sample.pk)
+        tasks.do_analyses()
         sample.refresh_from_db()
         assert (sample.state, sample.error) == ("done", "")
         return sample
@@ -54,7 +54,7 @@ def pooled(make_sample, result):
 
 def compared(first, second):
     found = services.comparison_of(first, second)
-    tasks.compare(found.pk)
+    tasks.do_analyses()
     found.refresh_from_db()
     assert (found.state, found.error) == ("done", "")
     return found.result
@@ -228,7 +228,7 @@ class TestAddresses:
         first, second = (each.pk for each in two)
         waiting = self.asked(client, first, second)
         assert (waiting.status_code, waiting["Retry-After"], waiting.json()["state"]) == (202, "1", "queued")
-        tasks.compare(Comparison.objects.get().pk)
+        tasks.do_analyses()
         found = self.asked(client, first, second).json()
         assert [each["id"] for each in found["results"]] == [str(first), str(second)]
         median = next(each for each in found["numbers"] if each["name"] == "median")
@@ -241,7 +241,7 @@ class TestAddresses:
         first, second = (each.pk for each in two)
         page = self.asked(client, first, second, api=False).content.decode()
         assert 'id="status"' in page and 'data-number="median"' in page
-        tasks.compare(Comparison.objects.get().pk)
+        tasks.do_analyses()
         page = self.asked(client, first, second, api=False).content.decode()
         assert 'id="status"' not in page
         assert 'data-how="paired"' in page and 'data-place="missed" data-count="1"' in page
@@ -250,7 +250,7 @@ class TestAddresses:
     def test_what_a_person_corrected_is_the_truth_on_either_side(self, two):
         for sides, truth in ((two, "B"), (two[::-1], "A")):
             row = services.comparison_of(*sides)
-            tasks.compare(row.pk)
+            tasks.do_analyses()
             page = ComparedResults(Comparison.objects.get(pk=row.pk))
             precision, recall, _ = (float(value) for value in page.scores[0]["values"])
             assert page.truth == truth
@@ -277,7 +277,7 @@ class TestAddresses:
         first, second = (each.pk for each in two)
         ask = {"headers": {"HX-Request": "true"}}
         assert 'id="status"' in self.asked(client, first, second, api=False, **ask).content.decode()
-        tasks.compare(Comparison.objects.get().pk)
+        tasks.do_analyses()
         assert self.asked(client, first, second, api=False, **ask)["HX-Refresh"] == "true"
         services.delete_job(job=two[1])
         answer = self.asked(client, first, second, api=False, **ask)

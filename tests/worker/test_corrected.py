@@ -25,7 +25,7 @@ from segmentation.services.results.edits import NO_OUTLINES, NOT_MEASURED_YET
 from segmentation.services.results.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
 from tests.web.finished import visit, words
 from tests.web.trained import make_dataset
-from worker.tasks import run_job
+from worker.tasks import do_analyses
 
 from .test_edits import DELETE, SECRET, SPLIT, UNDO, outlines, result, script, send  # noqa: F401
 
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "re
 def revision(script, result):
     answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
     assert answer.status_code == 202, answer.json()
-    run_job(answer.json()["id"])
+    do_analyses()
     return Job.objects.get(pk=answer.json()["id"])
 
 
@@ -73,7 +73,7 @@ def test_a_script_asks_which_objects_are_like_one(send, script, result):
 
     assert ask(result, ids=2).json()["error"] == NO_OUTLINES
     Job.objects.filter(pk=result.pk).update(state=Job.State.QUEUED)
-    run_job(str(result.pk))
+    do_analyses()
     assert Job.objects.get(pk=result.pk).state == "done" and result.artifact(tables.NAME) is None
     every = ask(result, ids=2, alike=0).json()
     assert every["ids"] == [2, 3, 1] and every["alike"][0] == 1
@@ -103,7 +103,7 @@ def test_a_measured_result_is_named_to_be_corrected_next(result, alice):
     doubtful.save(content := io.BytesIO())
     result.segmentation.file.save("doubtful.npz", ContentFile(content.getvalue()))
     Job.objects.filter(pk=result.pk).update(state=Job.State.QUEUED, owner=alice, visitor=None)
-    run_job(str(result.pk))
+    do_analyses()
     (best,) = suggestions(make_dataset(alice), alice)
     assert best.job == result and result.artifact(tables.NAME) is None and best.gain.startswith("About 2 of 3 outlines")
 
@@ -150,7 +150,7 @@ def test_a_correction_of_a_deleted_result_fails_in_a_sentence(send, script, resu
     send(0, DELETE)
     answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
     Job.objects.filter(pk=result.pk).delete()
-    run_job(answer.json()["id"])
+    do_analyses()
     job = Job.objects.get(pk=answer.json()["id"])
     assert job.state == "failed" and "deleted" in job.error
 
@@ -176,7 +176,7 @@ def test_a_revision_of_a_deleted_revision_takes_no_other_corrections(send, scrip
     send(0, {"op": "delete", "ids": [1]}, job=first)
     answer = script.post(f"/api/v1/jobs/{first.pk}/revisions", {"edits": True}, "application/json")
     services.delete_job(job=first)
-    run_job(answer.json()["id"])
+    do_analyses()
     job = Job.objects.get(pk=answer.json()["id"])
     assert job.state == "failed" and "deleted" in job.error
 

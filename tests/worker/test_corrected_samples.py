@@ -26,7 +26,7 @@ VISITOR = UUID("11111111-1111-4111-8111-111111111111")
 
 def pool(sample):
     Sample.objects.filter(pk=sample.pk).update(state="queued")
-    tasks.run_sample(sample.pk)
+    tasks.do_analyses()
     sample.refresh_from_db()
     assert (sample.state, sample.error) == ("done", "")
 
@@ -117,13 +117,13 @@ def test_stored_corrections_of_its_images_are_measured_and_counted_at_once(sampl
     for job, operations in ((first, [DELETE]), (second, [DELETE]), (third, [DELETE, {"op": "undo"}])):
         services.edit_job(job=job, base=0, operations=operations, visitor=VISITOR)
     finished = services.finish_corrections(job=second, settings=second.get_settings(), **sample.maker)
-    tasks.run_job(str(finished.pk))
+    tasks.do_analyses()
     page, address = reverse("sample-page", args=[sample.pk]), reverse("sample-corrections", args=[sample.pk])
     assert "2 images have corrections" in words(visit(client, VISITOR).get(page))
     assert client.post(address).status_code == 303
     new = sample.members.get(micrograph=first.micrograph)
     assert (new.parent, new.corrects, new.state) == (first, 1, "queued")
-    tasks.run_job(str(new.pk))
+    tasks.do_analyses()
     pool(sample)
     assert set(sample.pooled["of"]) == {str(job.pk) for job in (new, finished, third)}
     assert sample.pooled["corrected"]["images"] == 2

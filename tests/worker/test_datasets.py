@@ -28,7 +28,7 @@ from tests.web.finished import SUMMARY
 from worker import inspection
 from worker.dataset_images import lay_out
 from worker.datasets import contradicting_scales
-from worker.tasks import prepare
+from worker.tasks import do_analyses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
 READ = inspection.read_micrograph
@@ -135,7 +135,7 @@ def zipped(**files) -> bytes:
 
 
 def prepared(dataset):
-    prepare(dataset.pk)
+    do_analyses()
     dataset.refresh_from_db()
     return dataset
 

@@ -396,13 +396,13 @@ def test_a_log_that_makes_no_sense_is_named_as_altered(send, result):
 
 
 def test_a_result_that_is_deleted_meanwhile_is_gone(send, result, monkeypatch):
-    make = service._row
+    make = service._made
 
-    def and_delete(*args, **known):
+    def and_delete(*args):
         Job.objects.filter(pk=result.pk).delete()
-        return make(*args, **known)
+        return make(*args)
 
-    monkeypatch.setattr(service, "_row", and_delete)
+    monkeypatch.setattr(service, "_made", and_delete)
     assert send(0, DELETE).status_code == 404
 
 

@@ -68,7 +68,7 @@ def content(job, name):
 def test_further_files_are_those_that_are_written_with_all(done, tmp_path):
     assert set(services.unwritten(done)) == set(EVERY) - STORED
     export = services.ask_for_files(done)
-    tasks.write_files(export.pk)
+    tasks.do_analyses()
     export.refresh_from_db()
     assert (export.state, export.error) == ("done", "")
     assert services.unwritten(done) == {}
@@ -82,7 +82,7 @@ def test_further_files_are_those_that_are_written_with_all(done, tmp_path):
 
 def test_the_bundle_holds_what_stands_beside_it(done):
     services.ask_for_files(done)
-    tasks.write_files(done.export.pk)
+    tasks.do_analyses()
     with bundles.opened(done.artifact("bundle.zip")) as file, zipfile.ZipFile(file) as bundle:
         sums = dict(line.split("  ")[::-1] for line in bundle.read("SHA256SUMS").decode().splitlines())
         assert {hashlib.sha256(bundle.read(name)).hexdigest() == digest for name, digest in sums.items()} == {True}
@@ -94,7 +94,7 @@ def test_what_was_written_ahead_for_nobody_goes_after_an_hour(
 ):
     before = {path for path in own_storage.rglob("*") if path.is_file()}
     ExportJob.objects.create(job=done, asked=False)
-    tasks.run_job(str(done.pk))
+    tasks.do_analyses()
     assert services.unwritten(done) == {}
     if wanted:
         services.file_of(done, "figure.png")
@@ -108,8 +108,8 @@ def test_what_was_written_ahead_for_nobody_goes_after_an_hour(
 def test_who_asks_twice_has_it_written_once(done):
     first, second = services.ask_for_files(done), services.ask_for_files(done)
     assert first == second
-    tasks.write_files(first.pk)
-    tasks.write_files(first.pk)
+    tasks.do_analyses()
+    tasks.do_analyses()
     first.refresh_from_db()
     assert first.attempt == 1
     assert done.artifacts.filter(name="report.pdf").count() == 1
@@ -119,7 +119,7 @@ def test_a_file_is_waited_for_no_longer_than_asked(done, monkeypatch):
     monkeypatch.setattr(services.results.exports, "PAUSE", 0.0)
     assert services.file_of(done, "nothing.pdf", 9) is None
     assert isinstance(services.file_of(done, "report.pdf", 0.01), ExportJob)
-    monkeypatch.setattr("time.sleep", lambda seconds: tasks.write_files(done.export.pk))
+    monkeypatch.setattr("time.sleep", lambda seconds: tasks.do_analyses())
     assert services.file_of(done, "report.pdf", 9).name == "report.pdf"
 
 
@@ -129,7 +129,7 @@ def test_a_figure_with_options_is_written_beside_the_others_and_the_oldest_of_ma
     assert name == "figure-CD-8pt-grey.png" and services.named("report.pdf", {"annex": "true"}) in EVERY
     for wanted in (name, "figure-A-6pt.svg"):
         assert isinstance(services.file_of(done, wanted), ExportJob)
-        tasks.write_files(done.export.pk)
+        tasks.do_analyses()
         assert services.file_of(Job.objects.get(pk=done.pk), wanted).name == wanted
     assert done.artifact(name) is None and done.artifact("report.pdf") is not None
     with bundles.opened(done.artifact("bundle.zip")) as file, zipfile.ZipFile(file) as bundle:
@@ -151,10 +151,12 @@ def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done,
     slow = replace(EVERY["report-annex.pdf"], write=fail)
     with monkeypatch.context() as patch:
         patch.setattr(exports, "listed", lambda *asked, **how: {**EVERY, "report-annex.pdf": slow})
-        tasks.write_files(services.ask_for_files(done).pk)
+        services.ask_for_files(done)
+        tasks.do_analyses()
     assert {"figure.png", "figure-small.webp"} <= set(there) and done.artifact("report.pdf") is not None
     ExportJob.objects.update(finished=timezone.now() - timedelta(minutes=1))
-    tasks.write_files(services.ask_for_files(done).pk)
+    services.ask_for_files(done)
+    tasks.do_analyses()
     assert done.artifact("report-annex.pdf") is not None
     for stored in done.artifacts.all():
         assert stored.file.storage.exists(stored.file.name), stored.name
@@ -166,12 +168,13 @@ def test_what_failed_says_so_and_begins_anew_when_asked_later(done, monkeypatch,
 
     with monkeypatch.context() as patch:
         patch.setattr("segmentation.core.report.files.write_all", fail)
-        tasks.write_files(services.ask_for_files(done).pk)
+        services.ask_for_files(done)
+        tasks.do_analyses()
     assert BROKEN.partition("{")[0] in services.ask_for_files(done).error
     ExportJob.objects.update(finished=timezone.now() - timedelta(minutes=1))
     export = services.ask_for_files(done)
     assert (export.state, export.error) == ("queued", "")
-    tasks.write_files(export.pk)
+    tasks.do_analyses()
     assert done.artifact("report.pdf") is not None
 
 
@@ -193,7 +196,7 @@ def test_a_lost_worker_is_followed_by_another(done):
     services.rescue(died=(ExportJob,))
     done.export.refresh_from_db()
     assert done.export.state == "queued"
-    tasks.write_files(done.export.pk)
+    tasks.do_analyses()
     assert done.artifact("report.pdf") is not None
 
 
@@ -226,7 +229,7 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
     if state == "running":
         job.refresh_from_db()
         services.publish(job=job, files={}, summary=summary)
-    tasks.run_job(str(job.pk))
+    tasks.do_analyses()
     job.refresh_from_db()
     assert (job.state, job.summary["unread"], job.edit_count) == ("done", False, 0)
     assert sum("a factor of 2 apart" in sentence for sentence in job.summary["warnings"]) == doubted
@@ -253,7 +256,7 @@ def test_a_bar_that_was_not_read_in_time_is_read_again(result, monkeypatch, djan
     def publish(reading):
         Micrograph.objects.filter(pk=image.pk).update(state="running", attempt=1)
         services.publish_reading(micrograph=Micrograph.objects.get(pk=image.pk), reading=reading)
-        tasks.run_job(str(job.pk))
+        tasks.do_analyses()
         return Job.objects.get(pk=job.pk)
 
     monkeypatch.setattr(exporting, "pixels_of", pixels_of)

@@ -18,8 +18,9 @@ from segmentation.models import Job
 from segmentation.services.ground import limits
 from segmentation.services.ground.callers import visitor_of
 from segmentation.services.results.jobs import OTHER_OUTLINES
+from tests.conftest import inspect_uploads
 from tests.web.finished import visit, words
-from worker.tasks import inspect_uploads, run_job
+from worker.tasks import do_analyses
 
 from .test_edits import HEADERS, SECRET, result, script, squares  # noqa: F401 (fixtures)
 
@@ -50,11 +51,11 @@ def send(script, result):  # noqa: F811
 
 def measured(answer) -> Job:
     assert answer.status_code == 202, answer.json()
-    run_job(answer.json()["id"])
+    do_analyses()
     job = Job.objects.get(pk=answer.json()["id"])
     assert job.is_done or (job.state == "queued" and job.segmentation is None), "an analysis worker never reads a file"
     inspect_uploads()
-    run_job(job.pk)
+    do_analyses()
     return Job.objects.get(pk=job.pk)
 
 
@@ -70,7 +71,7 @@ def test_a_truth_is_compared_as_any_other_result(send):
 
     truth, found = (measured(send(png(each))) for each in (moved(), np.where(moved() == 9, 9, 0)))
     row = services.comparison_of(truth, found)
-    tasks.compare(row.pk)
+    tasks.do_analyses()
     row.refresh_from_db()
     assert (row.state, row.result["how"]) == ("done", "paired")
     score = row.result["agreement"]["scores"][0]

@@ -29,12 +29,11 @@ from segmentation.services.ground.calibration import StatedScale, disagreements
 from segmentation.services.ground.limits import most_pixels
 from segmentation.services.ground.refusal import FULL
 from segmentation.services.results.jobs import UNREADABLE
-from tests.conftest import picture
+from tests.conftest import inspect_uploads, picture
 from tests.hostile import image, tiff
 from worker import inspecting, inspection
 from worker.fetching import pixels_of
 from worker.scratch import path_of
-from worker.tasks import inspect_uploads
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 WHO = {"user": None, "visitor": None, "address": ""}
@@ -58,8 +57,8 @@ def receive(content=None, name="a.png", **said):
     return services.receive_upload(file=file, **{**WHO, **said})
 
 
-def looked_into(micrograph=None):
-    inspect_uploads()
+def looked_into(micrograph=None, most=1000):
+    inspect_uploads(most)
     micrograph = micrograph or Micrograph.objects.get()
     micrograph.refresh_from_db()
     return micrograph
@@ -123,8 +122,7 @@ class TestOne:
             job.refresh_from_db()
             assert (micrograph.state, micrograph.error) == ("failed", inspection.DIED)
             assert (micrograph.attempt, job.state, job.error) == (3, "failed", inspection.DIED)
-            patch.setattr("worker.tasks.AT_A_STRETCH", 2)
-            second = looked_into(receive())
+            second = looked_into(receive(), most=2)
             assert (second.state, second.deaths) == ("queued", 2)
         assert looked_into(second).state == "done"
 
@@ -236,28 +234,24 @@ class TestTurns:
         many = [receive(picture(64 + n), address="many", visitor=uuid4()) for n in range(3)]
         one = receive(picture(80), address="one")
         order = []
-        while (micrograph := Micrograph.objects.next_in_turn()) is not None:
-            order.append(Micrograph.objects.claim(micrograph.pk).pk)
+        while (first := Micrograph.objects.first_in_turn()) is not None:
+            order.append(Micrograph.objects.claim(first).pk)
             if len(order) == 1:
                 late = receive(picture(90), user=alice)
         assert order == [many[0].pk, one.pk, late.pk, many[1].pk, many[2].pk]
 
-    def test_a_worker_stops_between_uploads_and_lets_another_message_go_on(self, monkeypatch, messages):
-        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
+    def test_one_message_leads_to_the_next(self, messages):
         receive(), receive()
         messages.clear()
-        inspect_uploads()
+        inspect_uploads(1)
         assert Micrograph.objects.filter(state="done").count() == 1
-        assert messages == ["worker.inspect_uploads"]
+        assert messages == ["worker.inspections"]
 
-    def test_a_lost_message_is_sent_again(self, messages, monkeypatch):
+    def test_a_lost_message_is_sent_again(self, messages):
         receive()
         messages.clear()
         services.rescue()
-        assert messages == []  # just now it was enqueued
-        monkeypatch.setattr("segmentation.services.upkeep.upkeep.UNHEARD", -services.upkeep.upkeep.UNHEARD)
-        services.rescue()
-        assert messages == ["worker.inspect_uploads"]
+        assert messages == ["worker.inspections"]
 
 
 class TestDataBars:
@@ -311,12 +305,10 @@ class TestDataBars:
         assert [name for name, _ in bars].index("one.png") == 1
         assert [name for name, _ in bars[:5]].count("one.png") == 2  # in turn, its bar too
 
-    def test_those_that_somebody_waits_for_come_first(self, bars, monkeypatch):
-        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 2)
+    def test_those_that_somebody_waits_for_come_first(self, bars):
         receive(name="looked at.png")
         self.start(receive(name="wanted.png"), asked={"width": None, "source": "typed"})
-        inspect_uploads()
-        inspect_uploads()
+        inspect_uploads(4)
         Job.objects.update(state="done")
         inspect_uploads()
         assert [name for name, _ in bars[2:]] == ["wanted.png", "looked at.png"]
@@ -347,8 +339,7 @@ class TestDataBars:
         inspect_uploads()
         assert not Micrograph.objects.exclude(state="done").exists()
 
-    def test_one_that_a_typed_width_is_compared_with_is_read_beside_a_job_until_its_own_is_made(self, monkeypatch):
-        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 2)
+    def test_one_that_a_typed_width_is_compared_with_is_read_beside_a_job_until_its_own_is_made(self):
         typed, other, width = receive(), receive(picture(70)), StatedScale("640", Source.TYPED)
         inspect_uploads()
         busy = self.start(receive(picture(71)), asked={"width": "64", "source": "typed"})
@@ -357,16 +348,15 @@ class TestDataBars:
         assert Micrograph.objects.may_read_bars().filter(pk=other.pk).exists()
         self.start(other, asked={"width": "640", "source": "typed"})
         assert not Micrograph.objects.may_read_bars().filter(pk=other.pk).exists()
-        assert looked_into(typed).reading == {"nm_per_pixel": 5.0}
+        assert looked_into(typed, most=2).reading == {"nm_per_pixel": 5.0}  # the busy one's file, then this bar
         other.refresh_from_db()
         assert other.reading == {}
 
-    def test_only_a_scale_that_hangs_on_it_waits(self, monkeypatch, commit):
-        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
+    def test_only_a_scale_that_hangs_on_it_waits(self, commit):
         micrograph = receive()
         untouched = self.start(micrograph, asked={"width": "", "source": None})
         typed = self.start(micrograph, asked={"width": "640", "source": "typed"})
-        assert looked_into(micrograph).is_read
+        assert looked_into(micrograph, most=1).is_read
         assert micrograph.state == "queued"
         assert (self.ready(untouched), self.ready(typed)) == (False, True)
         late = self.start(micrograph, asked={"width": "64", "source": "typed"})
@@ -377,34 +367,31 @@ class TestDataBars:
             looked_into(micrograph)
         assert self.ready(untouched) and self.ready(later)
 
-    def test_a_job_whose_file_says_its_scale_does_not_wait(self, monkeypatch):
-        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
+    def test_a_job_whose_file_says_its_scale_does_not_wait(self):
         path = Path(__file__).parents[2] / "static" / "sample" / "sem-sample.tif"
         micrograph = receive(path.read_bytes(), name="sem-sample.tif")
         job = self.start(micrograph, asked={"width": "", "source": None})
-        assert looked_into(micrograph).state == "queued"
+        assert looked_into(micrograph, most=1).state == "queued"
         assert self.ready(job)
 
     @pytest.mark.parametrize("does", ["exit 3", "echo junk", "kill -9 $$"])
     def test_an_image_outlives_a_reader_that_dies(self, monkeypatch, does):
-        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         micrograph = receive()
         job = self.start(micrograph, asked={"width": None, "source": "typed"})
-        inspect_uploads()
+        inspect_uploads(1)
         child(monkeypatch, does)
-        assert (looked_into(micrograph).state, micrograph.error) == ("done", "")
+        assert (looked_into(micrograph, most=1).state, micrograph.error) == ("done", "")
         assert disagreements(micrograph) == [CUT_OFF]  # its page says so
         assert micrograph.file and self.ready(job)
 
-    def test_a_sample_takes_in_by_the_same_rule(self, monkeypatch, commit):
-        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 2)
+    def test_a_sample_takes_in_by_the_same_rule(self, commit):
         own, ruled = receive(name="own.png"), receive(picture(65), name="ruled.png")
         known = {"settings": AnalysisSettings.of(), **WHO}
         with commit():
             first = services.create_sample(name="own", uploads=[own], scale=Scale(), **known)
             second = services.create_sample(name="ruled", uploads=[ruled], scale=Scale("width", 640.0), **known)
         with commit():
-            inspect_uploads()
+            inspect_uploads(2)
         assert (first.jobs.count(), second.jobs.count()) == (0, 1)
         second.jobs.update(state="done")
         with commit():
@@ -423,12 +410,12 @@ class TestJobs:
         assert (job.state, job.ready, job.position()) == ("queued", False, None)
         assert Job.objects.claim(job.pk) is None
         services.enqueue_all()
-        assert set(messages) == {"worker.inspect_uploads"}
+        assert set(messages) == {"worker.inspections"}
         with commit():
             inspect_uploads()
         job.refresh_from_db()
         assert job.ready and job.get_settings().measurement.calibration.nm_per_pixel == 10
-        assert messages[-1] == "worker.run_job"
+        assert messages[-1] == "worker.analyses"
         assert Job.objects.claim(job.pk).attempt == 1
 
     def test_a_job_of_what_is_no_image_fails_with_the_sentence(self, commit):

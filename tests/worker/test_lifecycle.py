@@ -48,7 +48,7 @@ def test_bad_messages_and_a_cancelled_job_do_not_keep_the_worker_from_the_next(l
         '{"body": "%s", "content-type": "application/json", "content-encoding": "utf-8", "headers": %s, "properties": '
         '{"body_encoding": "base64", "delivery_tag": "1", "delivery_info": {"exchange": "", "routing_key": "x"}}}'
     )
-    task = '{"task": "worker.run_job", "id": "1", "lang": "py"}'
+    task = '{"task": "worker.analyses", "id": "1", "lang": "py"}'
     bodies = ["junk", good % ("bm8=", "{}"), good % ("bm8=", task), good % ("W1siMSJdLCB7fSwge31d", task)]
     for number, body in enumerate(bodies):
         (spool / f"0_{number}.analyses.msg").write_text(body)

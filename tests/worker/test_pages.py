@@ -17,11 +17,10 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services import Refused, Scale
 from segmentation.services.results.uploads import STARTED
-from tests.conftest import picture
+from tests.conftest import inspect_uploads, picture
 from tests.hostile import image
 from tests.web.archive import zipped
 from worker import answers, inspection
-from worker.tasks import inspect_uploads
 
 from .test_inspecting import WHO, commit, looked_into, messages, receive  # noqa: F401
 

@@ -36,14 +36,14 @@ def test_the_page_shows_the_outlines_and_the_circle_sets_the_size(client, upload
     best = tasks.find("particles").options.of(cards.find("particles")).diameter
     assert "data-active" in asked(client, upload).content.decode()
     row = OutlinePreview.objects.get()
-    worker_tasks.preview(row.pk)
+    worker_tasks.do_analyses()
     page = asked(client, upload).content.decode()
     assert "12 particles counted" in page and 'data-size="24.4"' in page and 'viewBox="0 0 400 300"' in page
     assert 'data-choice="scale"' in page and 'data-typed="particle_px"' in page and "data-automatic" not in page
     assert "data-active" in asked(client, upload, scale="size", particle_px="72").content.decode()
     row.refresh_from_db()
     assert (row.state, row.settings["scale"], row.result) == ("queued", round(best / 72, 4), {})
-    worker_tasks.preview(row.pk)
+    worker_tasks.do_analyses()
     page = asked(client, upload, scale="size", particle_px="72").content.decode()
     assert "data-automatic" in page and 'data-size="72.0"' in page
     assert "<svg" not in asked(client, upload, model="gamma-prime").content.decode()
@@ -62,8 +62,8 @@ def test_a_job_comes_first_and_ends_the_preview_of_its_image(client, upload, mak
     asked(client, upload)
     row = OutlinePreview.objects.get()
     waits = make_job()
-    monkeypatch.setattr(worker_tasks, "_do_job", lambda named: False)
-    worker_tasks.preview(row.pk)
+    monkeypatch.setattr(worker_tasks, "_do_job", lambda: False)
+    worker_tasks.do_analyses()
     assert OutlinePreview.objects.get().attempt == 0
     Job.objects.update(state="done")
 
@@ -77,7 +77,7 @@ def test_a_job_comes_first_and_ends_the_preview_of_its_image(client, upload, mak
     ExportJob.objects.create(job=ahead, asked=False)
     monkeypatch.setattr(proposing, "preview", preview)
     monkeypatch.setattr(heartbeat, "LOOK_SECONDS", -1.0)
-    worker_tasks.preview(row.pk)
+    worker_tasks.do_analyses()
     row.refresh_from_db()
     assert (row.state, row.attempt) == ("queued", 1)
     services.create_job(micrograph=upload, settings=AnalysisSettings.of(), user=alice, visitor=None)
@@ -87,7 +87,7 @@ def test_a_job_comes_first_and_ends_the_preview_of_its_image(client, upload, mak
 def test_nobody_else_starts_one_and_their_number_is_limited(client, upload, charlie, monkeypatch):
     monkeypatch.setattr(uploads, "MOST_PREVIEWS", 1)
     asked(client, upload)
-    worker_tasks.preview(OutlinePreview.objects.get().pk)
+    worker_tasks.do_analyses()
     refused = asked(client, upload, threshold="0.4")
     assert refused.status_code == 429 and "press Analyse" in refused.content.decode()
     assert "12 particles" in asked(client, upload).content.decode()
@@ -98,6 +98,6 @@ def test_nobody_else_starts_one_and_their_number_is_limited(client, upload, char
 def test_a_failure_says_why(client, upload, monkeypatch):
     monkeypatch.setattr(proposing, "preview", lambda *_: 1 / 0)
     asked(client, upload)
-    worker_tasks.preview(OutlinePreview.objects.get().pk)
+    worker_tasks.do_analyses()
     page = asked(client, upload).content.decode()
     assert OutlinePreview.objects.get().error and OutlinePreview.objects.get().error in page

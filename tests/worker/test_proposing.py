@@ -101,7 +101,7 @@ def test_a_page_shows_what_was_found_and_one_click_analyses_so(asked, client, mo
     found = {"supported": ("42 particles", b"RIFF"), "particles": None}
     monkeypatch.setattr(proposing, "look", lambda part, asked, way, card, **_: found.get(card.name))
     assert "Trying other models" in page_of(client, asked.job)
-    tasks.propose(asked.pk)
+    tasks.do_analyses()
     page = page_of(client, asked.job)
     shown = Proposals.objects.get().result["shown"]
     assert [each["count"] for each in shown] == ["42 particles"] and b64decode(shown[0]["picture"]) == b"RIFF"
@@ -125,7 +125,7 @@ def test_nothing_is_advised_that_is_no_better(asked, client, monkeypatch, refuse
         tried.append((card.name, least))
 
     monkeypatch.setattr(proposing, "look", look)
-    tasks.propose(asked.pk)
+    tasks.do_analyses()
     assert tried[0] == ("coatings", least)
     page = page_of(client, asked.job)
     assert "Other models and settings find nothing certain" in page and "<button" not in page and "hx-get" not in page
@@ -142,11 +142,11 @@ def test_a_job_comes_first_and_what_was_tried_is_not_tried_again(asked, make_job
 
     monkeypatch.setattr(proposing, "look", look)
     monkeypatch.setattr(heartbeat, "LOOK_SECONDS", -1.0)
-    tasks.propose(asked.pk)
+    tasks.do_analyses()
     asked.refresh_from_db()
     assert (asked.state, asked.result["tried"], len(tried)) == ("queued", 1, 1)
     Job.objects.filter(pk=waits[0].pk).update(state="done")
-    tasks.propose(asked.pk)
+    tasks.do_analyses()
     asked.refresh_from_db()
     assert asked.state == "done" and len(tried) == len(set(tried)) == asked.result["tried"]
 

@@ -30,7 +30,7 @@ from tests.conftest import picture
 from worker import heartbeat, inspection, tasks
 from worker.failures import BROKEN
 from worker.fetching import GONE
-from worker.tasks import give_back, run_job
+from worker.tasks import do_analyses, give_back
 
 from . import fake
 
@@ -46,7 +46,7 @@ def science(monkeypatch, read_here):
         lambda name, module: monkeypatch.setitem(sys.modules, name, module),
         lambda package, name, module: monkeypatch.setattr(package, name, module, raising=False),
     )
-    monkeypatch.setattr(tasks, "_do_idle", lambda named: None)
+    monkeypatch.setattr(tasks, "_do_idle", lambda: None)
     return made["segmentation.core.pipeline"]
 
 
@@ -56,7 +56,7 @@ def stored_files(folder):
 
 def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_storage):
     job = make_job()
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert (job.state, job.attempt, job.progress, job.error) == ("done", 1, 1.0, "")
     assert sorted(a.name for a in job.artifacts.all()) == sorted(fake.NAMES)
@@ -86,7 +86,7 @@ def test_all_files_are_written_in_an_idle_moment_before_anybody_asks(
     monkeypatch.setattr(tasks, "_do_idle", DO_IDLE)
     monkeypatch.setattr(heartbeat, "LOOK_SECONDS", -1)
     monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", busy)
-    run_job(str(job.pk))
+    do_analyses()
     assert job.artifacts.filter(name="figure.png").count() == written
     assert ExportJob.objects.get().state == ("done" if written else "queued")
     assert Job.objects.get(pk=job.pk).state == "done"
@@ -99,7 +99,7 @@ def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, mo
     monkeypatch.setattr(inspection, "read_micrograph", READ)
     monkeypatch.setattr("segmentation.core.micrograph.reader._decoded", decoded)
     job = make_job()
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert (job.state, job.summary["image"]) == ("done", {"width": 64, "height": 48})
 
@@ -107,17 +107,18 @@ def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, mo
 def test_the_whole_life_of_a_job_takes_few_queries(science, client, reader, django_assert_max_num_queries):
     """docs/operate/production.md reckons with it: how many workers one database can serve."""
     secret = {"headers": {"Authorization": "Bearer the secret of a script"}}
-    with django_assert_max_num_queries(85):
+    with django_assert_max_num_queries(89):
         file = SimpleUploadedFile("a.png", picture())
-        pk = client.post("/api/v1/jobs", {"file": file}, **secret).json()["id"]
-        run_job(pk)
+        client.post("/api/v1/jobs", {"file": file}, **secret)
+        do_analyses()
     assert Job.objects.get().state == "done"
 
 
 def test_every_stage_reaches_the_row(science, make_job, monkeypatch):
     told = []
     monkeypatch.setattr(Job, "report", lambda job, **said: told.append((said["stage"], said["progress"])))
-    run_job(str(make_job().pk))
+    make_job()
+    do_analyses()
     stages = [stage for stage, _ in told]
     assert stages == ["reading the image", "segmenting", "measuring", "drawing the figure", "storing the results"]
     assert [progress for _, progress in told] == sorted(progress for _, progress in told)
@@ -134,24 +135,9 @@ def test_a_stage_is_told_at_most_twice_a_second(science, make_job, monkeypatch):
 
     science.segment = segment
     monkeypatch.setattr(Job, "report", lambda job, **said: (told.append(said), report(job, **said)))
-    run_job(str(make_job().pk))
+    make_job()
+    do_analyses()
     assert len([said for said in told if said.get("stage") == "segmenting"]) < 100
-
-
-def test_a_second_message_does_nothing(science, make_job):
-    job = make_job()
-    run_job(str(job.pk))
-    science.segment = None
-    run_job(str(job.pk))
-    job.refresh_from_db()
-    assert (job.state, job.attempt) == ("done", 1)
-
-
-def test_a_message_for_a_deleted_job_does_nothing(science, make_job):
-    job = make_job()
-    services.delete_job(job=Job.objects.get(pk=job.pk))
-    run_job(str(job.pk))
-    assert not Job.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -173,7 +159,7 @@ def test_a_failure_is_told_in_one_sentence(science, make_job, own_storage, error
 
     science.segment = segment
     job = make_job()
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert job.state == "failed"
     assert sentence in job.error
@@ -204,16 +190,16 @@ def test_trouble_of_the_machine_ends_no_job(science, make_job, own_storage, erro
     for wait in (2, 4, 8, 16, 30, 30):
         Job.objects.update(due=None)
         began = timezone.now()
-        run_job(str(job.pk))
+        do_analyses()
         job.refresh_from_db()
         assert (job.state, job.error, job.deaths) == ("queued", "", 0)
         assert why in job.stage
         assert began <= job.due - timedelta(seconds=wait) <= timezone.now()
-    run_job(str(job.pk))
+    do_analyses()
     assert Job.objects.get().attempt == 6  # it is not due
     science.segment = fake.segment
     Job.objects.update(due=timezone.now())
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert (job.state, job.stage, job.faults, job.due) == ("done", "", 0, None)
 
@@ -222,7 +208,7 @@ def test_without_room_nothing_is_computed(science, make_job, settings):
     settings.DEEPSEGM_MIN_FREE_MB = 10**9
     science.segment = None
     job = make_job()
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert (job.state, job.stage) == ("queued", FULL)
 
@@ -243,7 +229,7 @@ def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, m
     monkeypatch.setattr("worker.tasks.time.sleep", slept.append)
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
     job = make_job()
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert (job.state, job.error, slept) == ("failed", "Damaged.", [1, 2, 5, 10, 10])
 
@@ -251,7 +237,7 @@ def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, m
 def test_an_upload_whose_file_has_gone_says_so(science, make_job, own_storage):
     job = make_job()
     (own_storage / job.micrograph.file.name).unlink()
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert (job.state, job.error) == ("failed", GONE)
 
@@ -261,14 +247,14 @@ def test_where_nothing_of_the_storage_is_there_no_image_is_to_blame(science, mak
     job = make_job()
     make_job()
     (own_storage / "uploads").rename(own_storage / "elsewhere")
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert (job.state, job.stage) == ("queued", STORAGE)
 
 
 def test_an_ordered_stop_puts_a_job_back_and_is_no_death(make_job, monkeypatch):
     job, other = (make_job(state="running", attempt=2, deaths=1, message=message) for message in ("mine", "another's"))
-    at_work = SimpleNamespace(name="worker.run_job", id="mine")
+    at_work = SimpleNamespace(name="worker.analyses", id="mine")
     monkeypatch.setattr("worker.tasks.state.active_requests", [at_work])
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
     give_back()
@@ -285,14 +271,14 @@ def test_the_worker_counts_the_death_of_its_own_child(make_job, monkeypatch):
     for error, state in ((ValueError(), "running"), (WorkerLostError(), "queued"), (TimeLimitExceeded(9), "failed")):
         if claimed := Job.objects.claim(job.pk, message="7"):
             claimed.report(stage="segmenting")
-        task_failure.send(sender=run_job, task_id="7", exception=error)
+        task_failure.send(sender=do_analyses, task_id="7", exception=error)
         job.refresh_from_db()
         assert job.state == state
 
 
 def test_a_claim_notes_the_message_it_was_made_for(science, make_job):
     job = make_job()
-    run_job.apply(args=[str(job.pk)], task_id="message 7")
+    do_analyses.apply(task_id="message 7")
     job.refresh_from_db()
     assert (job.state, job.message) == ("done", "message 7")
 
@@ -303,7 +289,7 @@ def test_our_own_fault_names_the_job_and_is_logged(science, make_job, caplog):
 
     science.segment = segment
     job = make_job()
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert str(job.pk) in job.error
     assert "ZeroDivisionError" in caplog.text
@@ -311,7 +297,7 @@ def test_our_own_fault_names_the_job_and_is_logged(science, make_job, caplog):
 
 def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, make_micrograph):
     job = make_job(micrograph=make_micrograph(content=b"no image"))
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert job.state == "failed"
     assert "software" not in job.error
@@ -351,7 +337,7 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(
     science.segment = segment
     monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", write_all)
     with django_capture_on_commit_callbacks(execute=True):
-        run_job(str(job.pk))
+        do_analyses()
     assert stored_files(own_storage / "jobs") == []
     now = Job.objects.filter(pk=job.pk).first()
     assert now is None or (now.state in ("cancelled", "queued") and not now.artifacts.exists() and now.error == "")
@@ -373,14 +359,14 @@ def test_publishing_removes_what_older_attempts_left(science, make_job, own_stor
     left = own_storage / job.folder / "1" / "figure.png"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half a figure")
-    run_job(str(job.pk))
+    do_analyses()
     assert stored_files(own_storage / job.folder) == [f"2/{name}" for name in sorted(STORED)]
 
 
 @pytest.fixture
 def parent(science, make_job):
     job = make_job()
-    run_job(str(job.pk))
+    do_analyses()
     return Job.objects.get(pk=job.pk)
 
 
@@ -392,7 +378,7 @@ def again(parent, **settings):
     """The parent's image with other settings, run."""
     who = {"user": None, "visitor": None, "token": str(settings)}
     job = services.rerun_job(job=parent, settings=AnalysisSettings.of(**settings), **who)
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     return job
 
@@ -427,7 +413,7 @@ def test_it_is_segmented_anew_where_that_is_asked_for(science, parent):
     assert again(parent, threshold=0.7).segmentation != parent.segmentation
     who = {"user": None, "visitor": None, "token": "again"}
     job = services.rerun_job(job=parent, settings=parent.get_settings(), again=True, **who)
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert job.state == "done" and job.segmentation != parent.segmentation and job.summary["reused"] is False
 
@@ -449,7 +435,7 @@ def test_what_was_stored_and_cannot_be_measured_is_segmented_at_the_next_try(sci
     job = again(parent, filter=True)
     assert job.state == "failed" and "try again" in job.error and job.error.count(".") == 1
     services.retry_job(job=job)
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert (job.state, job.error) == ("done", "") and job.segmentation != parent.segmentation
 
@@ -470,12 +456,12 @@ def test_a_second_attempt_does_not_segment_again(science, make_job, monkeypatch)
     job = make_job()
     with monkeypatch.context() as patch:
         patch.setattr(sys.modules["segmentation.core.report.files"], "write_all", full)
-        run_job(str(job.pk))
+        do_analyses()
     job.refresh_from_db()
     assert job.state == "queued" and job.summary["statistics"]["n_kept"] == 1, "the numbers are there already"
     science.segment = no_network
     Job.objects.update(due=None)
-    run_job(str(job.pk))
+    do_analyses()
     job.refresh_from_db()
     assert job.state == "done"
 

@@ -25,7 +25,7 @@ from tests.web.finished import SUMMARY
 from worker import inspection
 from worker.failures import BROKEN
 from worker.samples import CANCELLED, NONE_LEFT, OTHERWISE, UNREAD
-from worker.tasks import run_job, run_sample
+from worker.tasks import do_analyses
 
 from . import fake
 
@@ -79,7 +79,7 @@ def no_files(monkeypatch):
 
 
 def run(sample):
-    run_sample(str(sample.pk))
+    do_analyses()
     sample.refresh_from_db()
     return sample.pooled
 
@@ -276,18 +276,18 @@ def test_an_image_of_a_sample_leaves_its_table_and_the_last_one_rings(
     sample = make_sample(Job.State.QUEUED, Job.State.QUEUED)
     for job in sample.jobs.order_by("created"):
         with django_capture_on_commit_callbacks(execute=True):
-            run_job(str(job.pk))
+            do_analyses()
         with job.artifact(tables.NAME).file.open("rb") as file:
             table, clarity = tables.load(file)
         assert (len(table), clarity) == (1, 1.0)
     sample.refresh_from_db()
     assert sample.state == Sample.State.QUEUED
-    assert queue[-1] == str(sample.pk)
+    assert queue[-1] == "analyses"
 
 
 def test_a_single_image_leaves_none(science, make_job):
     job = make_job()
-    run_job(str(job.pk))
+    do_analyses()
     assert job.artifact(tables.NAME) is None and job.artifacts.exists()
 
 
@@ -304,5 +304,6 @@ def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_j
         return read(path, **said)
 
     monkeypatch.setattr(inspection, "read_micrograph", noting)
-    run_job(str(make_job(micrograph=micrograph).pk))
+    make_job(micrograph=micrograph)
+    do_analyses()
     assert {*seen} == {("a.txt", b"$CM_PIXEL_SIZE 5 nm")}, "of the analysis and of the files that are written ahead"

@@ -21,7 +21,7 @@ from segmentation.services import Refused
 from segmentation.services.ground import bundles
 from segmentation.services.results import signing
 from tests.web.finished import words
-from worker.tasks import run_job, write_files
+from worker.tasks import do_analyses
 
 from .test_edits import DELETE, SPLIT, audit, result, squares  # noqa: F401 (fixtures)
 
@@ -49,7 +49,7 @@ def finished(result, alice):  # noqa: F811
     services.edit_job(job=job, base=0, operations=[DELETE, SPLIT], user=alice)
     known = {"settings": job.get_settings(), "user": alice, "visitor": None, "address": ""}
     made = services.finish_corrections(job=job, **known)
-    run_job(str(made.pk))
+    do_analyses()
     made.refresh_from_db()
     assert made.state == "done", made.error
     return made
@@ -68,7 +68,7 @@ def written(job, name="bundle.zip") -> bytes:
     """A file that is written when it is asked for."""
     export = services.file_of(job, name)
     if isinstance(export, ExportJob):
-        write_files(str(export.pk))
+        do_analyses()
         job = Job.objects.get(pk=job.pk)
     with bundles.opened(job.artifact(name)) as file:
         return file.read()
@@ -162,7 +162,7 @@ def test_a_later_correction_makes_an_unsigned_revision_and_leaves_the_signed_one
     services.edit_job(job=finished, base=0, operations=[{"op": "delete", "ids": [1]}], user=alice)
     known = {"settings": finished.get_settings(), "user": alice, "visitor": None, "address": ""}
     made = services.finish_corrections(job=finished, **known)
-    run_job(str(made.pk))
+    do_analyses()
     signed = Job.objects.get(pk=finished.pk)
     assert (signed.summary, signed.signatures.get().as_dict()) == before and not made.signatures.exists()
     assert services.broken_signatures(signed) == []
@@ -245,10 +245,10 @@ def test_a_signature_while_files_are_written_has_them_written_again(sign, finish
         return found
 
     monkeypatch.setattr(files, "write_all", and_sign)
-    write_files(str(export.pk))
+    do_analyses()
     export.refresh_from_db()
     assert export.state == "queued" and finished.artifact("report.pdf") is None
-    write_files(str(export.pk))
+    do_analyses()
     assert "Dr. Alice Example" in text_of(written(finished, "report.pdf"))
 
 
@@ -375,7 +375,7 @@ def test_a_revision_of_a_corrected_result_has_its_log_too(finished, alice):
     settings = finished.get_settings()
     known = {"user": alice, "visitor": None, "address": ""}
     again = services.rerun_job(job=finished, settings=settings, **known)
-    run_job(str(again.pk))
+    do_analyses()
     with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=again.pk)))) as archive:
         assert "corrections.json" in archive.namelist()
 
@@ -395,7 +395,7 @@ def test_the_log_is_downloaded_from_the_page_and_by_api(finished, signed_in):
 def test_an_uncorrected_unsigned_result_has_no_such_files(result, finished, alice):  # noqa: F811
     known = {"settings": result.get_settings(), "user": alice, "visitor": None, "address": ""}
     again = services.rerun_job(job=Job.objects.get(pk=result.pk), **known)
-    run_job(str(again.pk))
+    do_analyses()
     with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=again.pk)))) as archive:
         assert not {"segmentation.npz", "corrections.json", "signatures.json"} & set(archive.namelist())
     assert signing.signed_jobs() == set()

@@ -183,10 +183,6 @@ def test_a_folder_that_was_cleared_away_is_made_again(channel, spool):
     assert channel._get("analyses")
 
 
-def test_a_start_without_a_spool_is_fine(tmp_path):
-    empty_spool(tmp_path / "none")
-
-
 def test_a_message_is_taken_at_the_next_glance(tmp_path, monkeypatch):
     """It waited up to 0.2 s for a worker that had slept for long."""
     slept = []

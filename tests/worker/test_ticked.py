@@ -125,6 +125,6 @@ class TestSample:
                 stored.pk, stored.job = None, job
                 stored.save(force_insert=True)
         Sample.objects.update(state="queued")
-        tasks.run_sample(sample.pk)
+        tasks.do_analyses()
         sample.refresh_from_db()
         assert (sample.state, len(sample.pooled["of"])) == ("done", 3)

@@ -43,7 +43,7 @@ def training(base_model, no_heartbeat, monkeypatch, settings, tmp_path):  # noqa
 
 def run(row):
     Training.objects.filter(pk=row.pk).update(state="queued", due=None)
-    tasks.train(str(row.pk))
+    tasks.do_training()
     row.refresh_from_db()
     return row
 
@@ -129,7 +129,7 @@ def test_a_cancelled_training_stops_and_goes_on_when_asked_again(training, monke
             Training.objects.filter(pk=training.pk).update(state="cancelled")
 
     monkeypatch.setattr(services, "report_training", cancel)
-    tasks.train(str(training.pk))
+    tasks.do_training()
     training.refresh_from_db()
     assert training.state == "cancelled" and training.summary["curve"]
     assert (trained.runs_folder() / str(training.pk) / "run" / "plan.json").exists()
@@ -250,7 +250,7 @@ def test_a_training_whose_run_is_lost_begins_again(training, monkeypatch):
             raise Superseded
 
     monkeypatch.setattr(services, "report_training", stop)
-    tasks.train(str(training.pk))
+    tasks.do_training()
     shutil.rmtree(trained.runs_folder())
     monkeypatch.setattr(services, "report_training", told)
     began = []

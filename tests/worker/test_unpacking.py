@@ -13,10 +13,9 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services import Scale
 from segmentation.services.ground.refusal import FULL
-from tests.conftest import picture
+from tests.conftest import inspect_uploads, picture
 from tests.web.archive import zipped
 from worker import inspecting
-from worker.tasks import inspect_uploads
 
 from .test_inspecting import WHO, commit, looked_into, messages, receive  # noqa: F401
 

@@ -79,7 +79,7 @@ def main(word: str) -> None:
     if word == "train":
         install()
         Training.objects.filter(state="running").update(**AGAIN)
-        tasks.train(str(Training.objects.get().pk))
+        tasks.do_training()
 
 
 if __name__ == "__main__":

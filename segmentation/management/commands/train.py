@@ -10,6 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from ._lab import BASE, LabCommand
 
+CHANGED = ("name", "steps", "fold", "device")  # what the command line may say in place of the recipe
+
 
 class Command(LabCommand):
     help = (
@@ -45,8 +47,8 @@ class Command(LabCommand):
             return
         self.fine_tuned(options["recipe"], None)
         recipe = read_recipe(options["recipe"])
-        changes = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
-        if changes:  # beside what the recipe leaves open, such as maps that are those of the model that it starts from
+        # Without what the recipe leaves open, such as maps that are those of the model that it starts from.
+        if changes := {name: options[name] for name in CHANGED if options[name] is not None}:
             recipe = recipe_from({**recipe.model_dump(exclude_unset=True), **changes}, "The command line")
         if not (options["out"] / "checkpoint.pt").exists():
             check_sources(recipe, BASE, self.say)
@@ -85,10 +87,7 @@ class Command(LabCommand):
         summary = adapt(folder, base, out, Options(name, title, data=folder.resolve().name, **wishes), report)
         write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
         for change in summary["table"]:
-            sides = []
-            for value, interval in ((change[side], change[f"{side}_interval"]) for side in ("before", "after")):
-                within = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
-                sides.append("–" if value is None else f"{value:.3f}{within}")
+            sides = (_with_interval(change[side], change[f"{side}_interval"]) for side in ("before", "after"))
             self.say(f"held out: {change['title']} {' -> '.join(sides)}")
         for kind in summary["forgetting"]:
             figure_change = f"{kind['figure']} {kind['before']:.3f} -> {kind['after']:.3f}"
@@ -112,3 +111,9 @@ class Command(LabCommand):
             pairs = [picture.pair for picture in held_out(recipe, BASE) if picture.taught]
             runtime = Runtime(recipe.device)
             before_and_after(Predictor(before, runtime), Predictor(read_card(card), runtime), pairs, self.say)
+
+
+def _with_interval(value: float | None, interval: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")

@@ -73,7 +73,12 @@ def token_of(request: HttpRequest, text: str) -> Token:
     """
     token = Token.objects.select_related("owner").filter(key=_key(text)).first() if len(text) <= LONGEST else None
     if token is None:
-        raise _wrong(request)
+        # A right token is never locked out: nobody can guess one, and others may share the address.
+        if not AxesProxyHandler.is_allowed(request, GUESSER):
+            raise Refused(GUESSED, 429, after=int(settings.AXES_COOLOFF_TIME.total_seconds()))
+        AxesProxyHandler.user_login_failed(__name__, GUESSER, request)
+        request.axes_locked_out = False  # or axes would answer to the last guess as to a wrong password
+        raise Refused(UNKNOWN, 401)
     problem = _problem(token, request)
     if problem:
         logger.warning("Token %s: %s %s was refused. %s", token.pk, request.method, request.path, problem.sentence)
@@ -85,15 +90,6 @@ def token_of(request: HttpRequest, text: str) -> Token:
 
 def _key(text: str) -> str:
     return salted_hmac("segmentation.token", text, algorithm="sha256").hexdigest()
-
-
-def _wrong(request: HttpRequest) -> Refused:
-    """A right token is never locked out: nobody can guess one, and others may share the address."""
-    if not AxesProxyHandler.is_allowed(request, GUESSER):
-        return Refused(GUESSED, 429, after=int(settings.AXES_COOLOFF_TIME.total_seconds()))
-    AxesProxyHandler.user_login_failed(__name__, GUESSER, request)
-    request.axes_locked_out = False  # or axes would answer to the last guess as to a wrong password
-    return Refused(UNKNOWN, 401)
 
 
 def _problem(token: Token, request: HttpRequest) -> Refused | None:

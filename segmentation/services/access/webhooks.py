@@ -109,8 +109,12 @@ def announce(row: Job | Sample | Training, event: str) -> None:
     """
     if row.owner_id is None:
         return
+    name = row.micrograph.name if isinstance(row, Job) else getattr(row, "name", "") or str(row)
+    body = {"id": str(row.pk), "url": address_of(row, "/api/v1").rstrip("/"), "page": address_of(row)}
+    body |= {"state": event.rpartition(".")[2], "name": name, "error": row.error or None}
+    body |= {"sample": str(row.sample_id) if row.sample_id else None} if isinstance(row, Job) else {}
     for webhook in Webhook.objects.filter(owner=row.owner_id, stopped=None):
-        _send(webhook, event, _described(row, event))
+        _send(webhook, event, body)
 
 
 def send_test(*, webhook: Webhook) -> None:
@@ -128,14 +132,6 @@ def _send(webhook: Webhook, event: str, data: dict[str, Any]) -> None:
     payload = {"type": event, "timestamp": timezone.now().isoformat(), "data": data}
     delivery = Delivery.objects.create(webhook=webhook, event=event, payload=payload)
     enqueue_after_commit(delivery.pk, Delivery)
-
-
-def _described(row: Any, event: str) -> dict[str, Any]:
-    state = event.rpartition(".")[2]
-    name = row.micrograph.name if isinstance(row, Job) else getattr(row, "name", "") or str(row)
-    body = {"id": str(row.pk), "url": address_of(row, "/api/v1").rstrip("/"), "page": address_of(row)}
-    sample = {"sample": str(row.sample_id) if row.sample_id else None} if isinstance(row, Job) else {}
-    return {**body, "state": state, "name": name, "error": row.error or None, **sample}
 
 
 def address_of(row: Any, within: str = "") -> str:

@@ -7,7 +7,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -42,11 +42,6 @@ def plan_of(bundle: Path, beside: Collection[str]) -> bytes:
     return json.dumps(entries).encode()
 
 
-def plan_name(archive: str) -> str:
-    """What the list of an archive is stored as."""
-    return PLAN if archive == NAME else f"{archive}.{PLAN}"
-
-
 def _file(entry: str) -> str:
     """The name of the file that an entry of an archive holds."""
     return PurePosixPath(entry).name
@@ -73,25 +68,20 @@ def _opened(row: StoredFile) -> IO[bytes]:
         entries = json.load(file)
     beside = {sibling.name: sibling for sibling in row.siblings()}
     content = ((name, _content(row, beside, _file(name)) if text is None else text.encode()) for name, text in entries)
-    return _rewound(lambda whole: write_zip(whole, content))
+    whole: Any = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
+    try:
+        write_zip(whole, content)
+    except BaseException:
+        whole.close()
+        raise
+    whole.seek(0)
+    return whole
 
 
 def unpacked(storage: Storage, name: str) -> IO[bytes]:
     """The content of a text, by the name of its stored file."""
     with storage.open(name, "rb") as file:
         return io.BytesIO(gzip.decompress(file.read()))
-
-
-def _rewound(write: Callable[[IO[bytes]], object]) -> IO[bytes]:
-    """A temporary file with what was written, from its start; whoever reads it closes it."""
-    whole: Any = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
-    try:
-        write(whole)
-    except BaseException:
-        whole.close()
-        raise
-    whole.seek(0)
-    return whole
 
 
 def _is_image(entry: str) -> bool:

@@ -99,10 +99,10 @@ def calibration_for(stated: StatedScale, micrograph: Micrograph) -> Calibration 
     text, own_nm = stated.width.strip(), micrograph.own_calibration.width_nm(micrograph.width)
     if stated.is_own and text in ("", own_nm and width_text(own_nm)):  # of an unedited field
         return None
-    offered = _of_source(stated, micrograph)
-    if offered and offered.is_known and _means(text, offered, micrograph):
+    offered, width = _of_source(stated, micrograph), parse_width(text)
+    offered_nm = offered.width_nm(micrograph.width) if offered and offered.is_known else None
+    if width is not None and offered_nm is not None and abs(width - offered_nm) <= SAME_NM:
         return offered
-    width = parse_width(text)
     return Calibration.of_width(width, micrograph.width, typed=text) if width else Calibration.absent()
 
 
@@ -166,15 +166,6 @@ def _drawn(line: Line | None, micrograph: Micrograph) -> Calibration:
     if plausible_pixel(length / line.pixels) is None:
         raise ValueError(NO_LENGTH)
     return Calibration.of_line(length, line.pixels, line.error)
-
-
-def _means(text: str, calibration: Calibration, micrograph: Micrograph) -> bool:
-    """Whether a field shows the width that a calibration gives the image."""
-    try:
-        width = parse_width(text)
-    except ValueError:
-        return False
-    return width is not None and abs(width - (calibration.width_nm(micrograph.width) or 0.0)) <= SAME_NM
 
 
 def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> list[str]:

@@ -29,9 +29,12 @@ MANY_EDITS = "Other people's corrections are being made at this moment: send you
 
 
 def most_pixels() -> int:
-    """The largest accepted image in pixels, from the limits of this site on the cost of an analysis."""
-    limit = settings.DEEPSEGM_MAX_MEGAPIXELS * 1_000_000
-    return min(limit, affordable_pixels(settings.DEEPSEGM_JOB_MEMORY_MB, settings.DEEPSEGM_SOFT_LIMIT_SECONDS))
+    """The largest accepted image in pixels, from the limits of this site on the cost of an analysis: 0 MB of memory are
+    no limit."""
+    megabytes = settings.DEEPSEGM_JOB_MEMORY_MB
+    by_time = int(settings.DEEPSEGM_SOFT_LIMIT_SECONDS / SECONDS_PER_MEGAPIXEL * 1e6)
+    by_memory = max(0, megabytes - BASE_MB) * 2**20 // BYTES_PER_PIXEL if megabytes else by_time
+    return min(settings.DEEPSEGM_MAX_MEGAPIXELS * 1_000_000, max(1_000_000, min(by_time, by_memory)))
 
 
 def check_size(size: int) -> None:
@@ -132,10 +135,3 @@ def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]
             free[0].write(caller)
             free[0].flush()
         yield
-
-
-def affordable_pixels(megabytes: int, seconds: int) -> int:
-    """The most pixels that can be analysed within this memory (0: any amount) and this time."""
-    by_time = int(seconds / SECONDS_PER_MEGAPIXEL * 1e6)
-    by_memory = max(0, megabytes - BASE_MB) * 2**20 // BYTES_PER_PIXEL if megabytes else by_time
-    return max(1_000_000, min(by_time, by_memory))

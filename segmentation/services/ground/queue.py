@@ -1,15 +1,15 @@
-"""What a worker can be asked to do, one entry for each kind of row. Work is enqueued by the name of its task: nothing
-here knows the worker's code."""
+"""What a worker can be asked to do, one entry for each kind of row; and messages, which only say that something waits
+in a queue. Nothing here knows the worker's code."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from celery import current_app
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -17,7 +17,6 @@ from ... import models
 from ...models import AFRESH, Attempted, ExportJob, Job
 
 logger = logging.getLogger(__name__)
-INSPECT = "worker.inspect_uploads"
 TRY_AGAIN = timedelta(seconds=10)
 MOST_FIGURES = 12
 ANALYSES, INSPECTIONS, TRAINING = "analyses", "inspections", "training"
@@ -26,13 +25,12 @@ GOES_ON = "and it goes on where it stopped."
 
 
 class Kind(NamedTuple):
-    """task: of Celery; "" where no message names a row. queue: of the broker. noun: for the sentences on faults.
+    """queue: of the broker. noun: for the sentences on faults.
 
     subject: begins a sentence on the work. smaller: what people can do where it needs less memory; quicker: where it
     needs more time than it has, as `smaller` if "".
     """
 
-    task: str
     queue: str
     noun: str
     subject: str = ""
@@ -54,27 +52,22 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[type[models.Attempted], Kind] = {
-    models.Job: Kind("worker.run_job", ANALYSES, "analysis", "The analysis", f"crop the image, or {ASK}"),
-    models.Micrograph: Kind("", INSPECTIONS, "upload"),
-    models.Sample: Kind(
-        "worker.run_sample", ANALYSES, "sample", "The pooling", "exclude images, or make two samples of them."
-    ),
-    models.ExportJob: Kind(
-        "worker.write_files", ANALYSES, "writing of files", "Writing the files", f"crop the image, or {ASK}"
-    ),
-    models.Comparison: Kind("worker.compare", ANALYSES, "comparison", "The comparison"),
-    models.OutlinePreview: Kind("worker.preview", ANALYSES, "preview", "The preview"),
-    models.Proposals: Kind("worker.propose", ANALYSES, "look at other ways", "The look at other ways"),
+    models.Job: Kind(ANALYSES, "analysis", "The analysis", f"crop the image, or {ASK}"),
+    models.Micrograph: Kind(INSPECTIONS, "upload"),
+    models.Sample: Kind(ANALYSES, "sample", "The pooling", "exclude images, or make two samples of them."),
+    models.ExportJob: Kind(ANALYSES, "writing of files", "Writing the files", f"crop the image, or {ASK}"),
+    models.Comparison: Kind(ANALYSES, "comparison", "The comparison"),
+    models.OutlinePreview: Kind(ANALYSES, "preview", "The preview"),
+    models.Proposals: Kind(ANALYSES, "look at other ways", "The look at other ways"),
     models.Dataset: Kind(
-        "worker.prepare_dataset",
         ANALYSES,
         "dataset",
         "Preparing the dataset",
         f"remove its largest images, send smaller archives, or {ASK}",
         f"press Check again, {GOES_ON}",
     ),
-    models.Training: Kind("worker.train", TRAINING, "training", "The training", ASK, f"try again, {GOES_ON}"),
-    models.Delivery: Kind("worker.deliver", INSPECTIONS, "delivery of a message"),
+    models.Training: Kind(TRAINING, "training", "The training", ASK, f"try again, {GOES_ON}"),
+    models.Delivery: Kind(INSPECTIONS, "delivery of a message"),
 }
 
 
@@ -84,19 +77,10 @@ def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job) -> None:
 
 
 def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job) -> int:
-    """Send each queued row of a kind to the broker and note when; returns how many."""
-    enqueued = []
-    for pk in pks:
-        if not _send(KINDS[kind].task, str(pk)):
-            break
-        enqueued.append(pk)
+    """Send a message for each queued row of a kind and note when; returns how many."""
+    enqueued = list(takewhile(lambda pk: ring(KINDS[kind].queue), pks))
     kind.objects.filter(pk__in=enqueued).update(enqueued=timezone.now())
     return len(enqueued)
-
-
-def enqueue_inspection() -> None:
-    """Request the inspection of all new uploads with one message."""
-    _send(INSPECT)
 
 
 def ask_for_files(job: Job, figure: str = "") -> ExportJob:
@@ -117,25 +101,12 @@ def ask_for_files(job: Job, figure: str = "") -> ExportJob:
     return export
 
 
-def _send(task: str, *args: str) -> bool:
-    """Whether the broker could be reached; if not, that is no error for the user: `rescue` tries again."""
+def ring(queue: str) -> bool:
+    """Let a worker of a queue do what comes next. False where the broker cannot be reached: that is no error for the
+    user, as `rescue` tries again."""
     try:
-        current_app.send_task(task, args=args)
+        current_app.send_task(f"worker.{queue}")
     except Exception as error:
         logger.warning("The queue could not be reached (%s); what waits will be enqueued again.", error)
         return False
     return True
-
-
-def enqueue_next(sample: Any) -> int:
-    """Enqueue the next images of a sample, by its id, so that the broker holds one more than a worker can run at once.
-
-    The rest wait, so that an image from another user waits behind two of them, not behind all. Running images are not
-    counted, so that every worker finds one, for any number of workers.
-    """
-    waiting = Job.objects.filter(sample=sample).waiting()
-    room = settings.DEEPSEGM_CONCURRENCY + 1 - waiting.exclude(enqueued=None).count()
-    if room <= 0:
-        return 0
-    waiting = waiting.filter(enqueued=None).order_by("queued", "pk")
-    return enqueue(list(waiting.values_list("pk", flat=True)[:room]))

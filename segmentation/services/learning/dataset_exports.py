@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db.models.fields.files import FieldFile
@@ -51,15 +50,15 @@ def facts(dataset: Dataset, images: list[DatasetImage]) -> str:
     """dataset.toml."""
     described = {name: getattr(dataset, name) for name in ("name", "task", "class_names", "material", "instrument")}
     described |= {"licence": dataset.licence, "made": dataset.created.isoformat(), "version": __version__}
-    return files.facts_toml(described, map(_of_image, images))
-
-
-def _of_image(image: DatasetImage) -> dict[str, Any]:
-    return {
-        **{name: getattr(image, name) for name in ("name", "sha256", "group", "region", "nm_per_pixel")},
-        "consent": image.by.get_username() if image.by else "",
-        "consented": image.consented.isoformat(),
-    }
+    entries_of_images = (
+        {
+            **{name: getattr(image, name) for name in ("name", "sha256", "group", "region", "nm_per_pixel")},
+            "consent": image.by.get_username() if image.by else "",
+            "consented": image.consented.isoformat(),
+        }
+        for image in images
+    )
+    return files.facts_toml(described, entries_of_images)
 
 
 def coco(dataset: Dataset, images: list[DatasetImage]) -> Iterator[bytes]:

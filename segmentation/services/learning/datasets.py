@@ -219,10 +219,10 @@ def stem_of(name: str) -> str:
     return PurePosixPath(name).stem or name
 
 
-def unique_name(dataset: Dataset, name: str, others: Sequence[str] = ()) -> str:
+def unique_name(dataset: Dataset, name: str) -> str:
     """A name for a file of a dataset: no other has its stem, and every file system takes it."""
     clean = re.sub(r'[<>:"/\\|?*%]+', "_", shown_name(name)).strip(" ._") or "image"
-    stems = {stem_of(known_name).casefold() for known_name in (*dataset.images.values_list("name", flat=True), *others)}
+    stems = {stem_of(other).casefold() for other in dataset.images.values_list("name", flat=True)}
     suffix = PurePosixPath(clean).suffix
     stem = unique = clean.removesuffix(suffix)[: SHOWN_NAME - 20]
     number = 1

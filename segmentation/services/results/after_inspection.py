@@ -100,8 +100,7 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
             loose = micrograph.images.filter(jobs=None, sample=None).exclude(state=Micrograph.State.FAILED)
             take_in(micrograph.sample, list(loose.order_by("created")), (), {micrograph.pk: micrograph.asked})
         notes = [*notes, *start_images(micrograph)]
-        payload = [{"name": note.name, "sentence": note.sentence} for note in notes]
-        Micrograph.objects.filter(pk=micrograph.pk).update(notes=payload)
+        Micrograph.objects.filter(pk=micrograph.pk).update(notes=[note.as_dict() for note in notes])
         _leave_sample(micrograph, notes)
         remove_after_commit(micrograph.folder)
 
@@ -142,7 +141,7 @@ def start_analysis(
         return create_job(micrograph=micrograph, settings=settings, asked=asked, token=token, **who)
     micrograph.asked = {**(asked or {}), "settings": settings.as_dict(), "token": token}
     Micrograph.objects.filter(pk=micrograph.pk).update(asked=micrograph.asked)
-    if notes := [{"name": note.name, "sentence": note.sentence} for note in start_images(micrograph)]:
+    if notes := [note.as_dict() for note in start_images(micrograph)]:
         micrograph.refresh_from_db(fields=["notes"])
         Micrograph.objects.filter(pk=micrograph.pk).update(notes=[*micrograph.notes, *notes])
     return None

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from ...core.tasks import UnknownTask, find
 from ...models import AFRESH, Comparison, Job, Sample
-from ...models.comparisons import Compared
+from ...models.jobs import Compared
 from ..ground.callers import fingerprint
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused

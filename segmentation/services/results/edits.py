@@ -204,7 +204,10 @@ def _edited(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit
     rows = list[Edit]()
     for number, step in enumerate(steps, 1):
         previous = rows[-1].hash if rows else job.edit_hash or FIRST
-        rows.append(_row(step, job=job, sequence=base + number, previous=previous, **who))
+        changes = {"patch": step.patch.as_dict(), "before": step.before.as_dict(), "undoes": step.undoes}
+        row = Edit(job=job, sequence=base + number, previous=previous, operation=step.operation, **changes, **who)
+        row.hash = row.own_hash()
+        rows.append(row)
     with transaction.atomic():
         mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base)
         changed = mine.update(edit_count=F("edit_count") + len(rows), edit_hash=rows[-1].hash)
@@ -251,13 +254,6 @@ def _again(job: Job) -> Job:
     except Job.DoesNotExist:
         raise Refused(GONE, 404) from None
     return job
-
-
-def _row(step: Step, **fields: Any) -> Edit:
-    patch, before = step.patch.as_dict(), step.before.as_dict()
-    row = Edit(operation=step.operation, patch=patch, before=before, undoes=step.undoes, **fields)
-    row.hash = row.own_hash()
-    return row
 
 
 def _cleaned(operations: Sequence[Any]) -> list[Any]:

@@ -22,8 +22,8 @@ from ..ground.files import publishing, remove_files, remove_files_of, remove_fol
 from ..ground.queue import ask_for_files, enqueue_after_commit
 from ..ground.refusal import Refused
 from .pooling import refresh_after_commit
+from .publishing import NAME as SEGMENTATION
 from .publishing import heed_reading, store
-from .segmentations import NAME as SEGMENTATION
 
 LONGEST_WAIT = 30.0  # seconds
 AT_ONCE = BoundedSemaphore(2)  # threads of the web process that may wait; the others answer at once

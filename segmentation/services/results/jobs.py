@@ -16,12 +16,12 @@ from ..ground import tables
 from ..ground.calibration import StatedScale, calibration_for, refuse_tall_bar, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
 from ..ground.limits import check_megapixels, check_waiting
-from ..ground.queue import enqueue_after_commit, enqueue_inspection
+from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
 from ..ground.refusal import Refused, move
 from ..ground.space import frees_room
 from .models_offered import check_model
 from .pooling import refresh_after_commit
-from .segmentations import segmentation_for
+from .publishing import segmentation_for
 from .signing import KEPT, signed_jobs
 from .uploads import discard_unused
 
@@ -217,7 +217,7 @@ def retry_job(*, job: Job) -> Job:
     refresh_after_commit(job.sample_id)
     if job.micrograph.state == Micrograph.State.FAILED:
         Micrograph.objects.filter(pk=job.micrograph_id).update(**AFRESH)
-        transaction.on_commit(enqueue_inspection)
+        transaction.on_commit(lambda: ring(INSPECTIONS))
     elif job.micrograph.is_read and not job.ready and not waits_for_reading(job.micrograph, StatedScale.of(job.asked)):
         make_ready(job)
         job.refresh_from_db()
@@ -231,7 +231,7 @@ def read_bar_again(micrograph: Micrograph) -> None:
     if Micrograph.objects.filter(pk=micrograph.pk, reading__note=CUT_OFF).update(reading={}, **AFRESH):
         for job in micrograph.jobs.filter(state=Job.State.DONE, signature_hash=""):
             Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": True})
-        transaction.on_commit(enqueue_inspection)
+        transaction.on_commit(lambda: ring(INSPECTIONS))
 
 
 @frees_room

@@ -22,7 +22,7 @@ from ...core.report.cells import lines, name_cell
 from ...core.report.exports.bundle import CHECKSUMS
 from ...models import Edit, Job
 from ...models.edits import chain_faults
-from .segmentations import NAME
+from .publishing import NAME
 
 BEFORE, LOG, LOG_CSV = "uncorrected.npz", "corrections.json", "corrections.csv"
 COLUMNS = ("job", "sequence", "author", "visitor", "time", "operation", "patch", "before", "undoes", "previous", "hash")
@@ -67,7 +67,13 @@ def repeated(bundle: Path) -> list[str]:
             names = set(archive.namelist())
             if missing := [name for name in (BEFORE, NAME, LOG) if name not in names]:
                 raise NotRepeated(NO_BUNDLE.format(missing=" and ".join(missing)))
-            wrong = list(_wrong_sums(archive, names))
+            listed = archive.read(CHECKSUMS).decode().splitlines() if CHECKSUMS in names else []
+            sums = [line.partition("  ")[::2] for line in listed]
+            wrong = [
+                f"{name} is not the file of {CHECKSUMS}."
+                for digest, name in sums
+                if name not in names or hashlib.sha256(archive.read(name)).hexdigest() != digest
+            ]
             before, after = (Segmentation.load(io.BytesIO(archive.read(name))) for name in (BEFORE, NAME))
             payload = json.loads(archive.read(LOG))
             rows = [_row(entry) for entry in (payload if isinstance(payload, list) else [payload])]
@@ -81,13 +87,6 @@ def repeated(bundle: Path) -> list[str]:
     except (BadEdit, KeyError, TypeError, IndexError) as error:
         return [*wrong, f"The log cannot be applied: {error}"]
     return [*wrong, *_differences(replayed, after)]
-
-
-def _wrong_sums(archive: zipfile.ZipFile, names: set[str]) -> Iterator[str]:
-    listed = archive.read(CHECKSUMS).decode().splitlines() if CHECKSUMS in names else []
-    for digest, _, name in (line.partition("  ") for line in listed):
-        if name not in names or hashlib.sha256(archive.read(name)).hexdigest() != digest:
-            yield f"{name} is not the file of {CHECKSUMS}."
 
 
 def _row(payload: dict[str, Any]) -> Edit:

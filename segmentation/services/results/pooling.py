@@ -10,7 +10,7 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from ...models import AFRESH, Job, Micrograph, Sample
-from ..ground.queue import enqueue, enqueue_next
+from ..ground.queue import enqueue
 
 
 def refresh_after_commit(pk: Any) -> None:
@@ -32,7 +32,8 @@ def refresh_sample(pk: Any) -> None:
     if not Sample.objects.filter(pk=pk).update(**{**AFRESH, "state": state}):
         return
     if under_way:
-        enqueue_next(pk)
+        images = Job.objects.filter(sample=pk, enqueued=None).waiting().order_by("queued", "pk")
+        enqueue(list(images.values_list("pk", flat=True)))
     else:
         enqueue([pk], Sample)
 

@@ -1,9 +1,10 @@
-"""The end of an attempt: its files are published, or a sentence gives the reason for the failure."""
+"""What an attempt stores: its segmentation at once, so that another attempt needs only to measure; at the end its
+files, or a sentence that gives the reason for the failure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -11,22 +12,75 @@ from typing import Any
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ...core.analysis import AnalysisSettings
+from ...core.labels.segmentation import Provenance
 from ...core.micrograph.readings import CUT_OFF
 from ...core.report import exports
-from ...models import AFRESH, AGAIN, Artifact, Attempted, ExportJob, Job, Micrograph, Sample, SampleArtifact, Training
+from ...models import (
+    AFRESH,
+    AGAIN,
+    Artifact,
+    Attempted,
+    ExportJob,
+    Job,
+    Micrograph,
+    Sample,
+    SampleArtifact,
+    Segmentation,
+    Training,
+)
 from ..access.webhooks import announce
 from ..ground import bundles
 from ..ground.calibration import disagreements, settings_calibration, used_calibration
 from ..ground.files import LocalFile, publishing, remove_folder
 from ..ground.queue import enqueue_after_commit
 from .pooling import refresh_after_commit
-from .segmentations import NAME
 
+NAME = "segmentation.npz"
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
+
+
+def keep_segmentation(
+    *, job: Job, file: Path, provenance: Provenance, parent: Segmentation | None = None
+) -> Segmentation:
+    """Store what an attempt found as its job's; raises `Superseded` when the job is no longer this attempt's.
+
+    parent: the one that it corrects.
+    """
+    row = Segmentation(
+        micrograph_id=job.micrograph_id,
+        parent=parent,
+        task=provenance.task,
+        model_name=provenance.model,
+        weights=provenance.weights,
+        provenance=provenance.as_dict(),
+        size=file.stat().st_size,
+    )
+    row.file.name = f"{row.folder}/{NAME}"
+    row.save(force_insert=True)  # first, so that a file left by a crash belongs to a row, which `tidy` finds
+
+    def remove() -> None:
+        remove_folder(row.folder)
+        with suppress(DatabaseError):
+            row.delete()
+
+    with publishing(remove):
+        with file.open("rb") as opened:
+            default_storage.save(row.file.name, LocalFile(opened))
+        job.change(segmentation=row, model_name=row.model_name)
+    job.segmentation = row
+    return row
+
+
+def segmentation_for(job: Job, settings: AnalysisSettings) -> Segmentation | None:
+    """The segmentation of a job, if other settings would give the same one: then only measuring is needed."""
+    same = job.get_settings()
+    alike = (same.task, same.segmentation) == (settings.task, settings.segmentation)
+    return job.segmentation if alike else None
 
 
 def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
@@ -40,7 +94,7 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
         row = {"job": job, "attempt": job.attempt, "name": NAME, "file": segmentation.file.name}
         artifacts = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
 
-    with _publishing(job, Artifact, {"job": job}, files, artifacts):
+    with _publishing(job, Artifact, files, artifacts):
         if unread := summary.get("unread"):
             Micrograph.objects.locked(job.micrograph_id)  # its data bar may be being read
         job.finish("done", summary=summary)
@@ -74,7 +128,7 @@ def heed_reading(jobs: QuerySet) -> None:
 
 def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, Any]) -> None:
     """Store the files of a pooling and set the sample done, as `publish` does for a job."""
-    with _publishing(sample, SampleArtifact, {"sample": sample}, files):
+    with _publishing(sample, SampleArtifact, files):
         sample.finish("done", pooled=pooled)
 
 
@@ -116,14 +170,12 @@ def requeue(*, row: Attempted) -> None:
 
 
 @contextmanager
-def _publishing(
-    row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], more: Sequence[Any] = ()
-) -> Iterator[None]:
+def _publishing(row: Job | Sample, kind: Any, files: dict[str, Path], more: Sequence[Any] = ()) -> Iterator[None]:
     """Store the files, let the block change the row, replace the files of earlier attempts.
 
     more: rows of files that are stored elsewhere.
     """
-    folder = f"{row.folder}/{row.attempt}"
+    folder, of = f"{row.folder}/{row.attempt}", {kind.of: row}
     with publishing(partial(remove_folder, folder)):
         artifacts = [kind(**of, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
@@ -141,7 +193,8 @@ def store(folder: str, source: Path, files: dict[str, Path], *, keep: bool = Fal
     size = source.stat().st_size
     if source.name in bundles.ARCHIVES:
         plan = ContentFile(bundles.plan_of(source, files))
-        name = default_storage.save(f"{folder}/{bundles.plan_name(source.name)}", plan)
+        other = "" if source.name == bundles.NAME else f"{source.name}."
+        name = default_storage.save(f"{folder}/{other}{bundles.PLAN}", plan)
     elif source.suffix in bundles.TEXTS:
         packed = ContentFile(bundles.packed(source.read_bytes()))
         name = default_storage.save(f"{folder}/{source.name}{bundles.PACKED}", packed)

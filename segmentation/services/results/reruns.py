@@ -20,14 +20,14 @@ from ...core.tasks import find
 from ...models import Arrival, Job, Proposals, shown_name
 from ..ground import limits
 from ..ground.files import remove_folder
-from ..ground.queue import enqueue_after_commit, enqueue_inspection
+from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
 from ..ground.refusal import Refused
 from ..ground.space import check_space, storing
 from .edits import NO_OUTLINES, NOT_DONE
 from .jobs import OTHER_OUTLINES, create_job, rerun_job
 from .models_offered import check_model
-from .segmentations import segmentation_for
-from .uploads import sha256_of_upload
+from .publishing import segmentation_for
+from .uploads import head_of, sha256_of_upload
 from .usage import check_quota
 
 NONE = "None of these results can be run again with this model: {why}"
@@ -135,7 +135,10 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
     limits.check_uploads(**sender)
     check_space(file.size)
     check_quota(file.size, **sender)
-    suffix = _suffix(file)
+    try:
+        suffix = kind_of(head_of(file, HEAD_BYTES))[0]
+    except UnreadableImage as bad:
+        raise Refused(str(bad), 422) from None
     outlines = {"name": shown_name(file.name or ""), "sha256": sha256_of_upload(file), "size": file.size}
     Arrival.objects.create(**Job.fields_of(**sender))
     with transaction.atomic():
@@ -144,16 +147,5 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
             with storing(partial(remove_folder, new.folder)):
                 new.outlines |= {"file": default_storage.save(f"{new.folder}/outlines{suffix}", file)}
                 new.save(update_fields=["outlines"])
-        transaction.on_commit(enqueue_inspection)
+        transaction.on_commit(lambda: ring(INSPECTIONS))
     return new
-
-
-def _suffix(file: Any) -> str:
-    """The suffix of a file by its first bytes."""
-    file.seek(0)
-    head = file.read(HEAD_BYTES)
-    file.seek(0)
-    try:
-        return kind_of(head)[0]
-    except UnreadableImage as bad:
-        raise Refused(str(bad), 422) from None

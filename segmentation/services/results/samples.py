@@ -23,7 +23,7 @@ from ..ground.space import frees_room
 from .jobs import OTHER_CONTENT, files_of, fitting, read_bar_again
 from .models_offered import check_model
 from .pooling import refresh_after_commit
-from .segmentations import segmentation_for
+from .publishing import segmentation_for
 from .signing import signed_jobs
 from .uploads import Note, discard_unused
 
@@ -100,17 +100,8 @@ def create_sample(
         return _same(existing, content, uploads)
     if not uploads:
         raise Refused(NO_IMAGES)
-    limits.check_samples(user=user, visitor=visitor, address=address)
-    sample, created = Sample.objects.get_or_create(
-        submission=submission,
-        defaults={
-            "name": _clean(name),
-            "settings": settings.with_(calibration=None).as_dict(),
-            **scale.fields(),
-            **Sample.fields_of(user, visitor, address),
-            "content": content,
-        },
-    )
+    who = {"user": user, "visitor": visitor, "address": address}
+    sample, created = _new_sample(submission, who, settings, name=_clean(name), content=content, **scale.fields())
     if created:
         take_in(sample, uploads, notes, asked)
     return sample if created else _same(sample, content, uploads)
@@ -129,22 +120,21 @@ def sample_of_results(
     _check_results(jobs)
     content = fingerprint([str(job.pk) for job in jobs], _clean(name))
     submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
-    limits.check_samples(user=user, visitor=visitor, address=address)
-    sample, created = Sample.objects.get_or_create(
-        submission=submission,
-        defaults={
-            "name": _clean(name),
-            "settings": jobs[0].get_settings().with_(calibration=None).as_dict(),
-            **Sample.fields_of(user, visitor, address),
-            "content": content,
-        },
-    )
+    who = {"user": user, "visitor": visitor, "address": address}
+    sample, created = _new_sample(submission, who, jobs[0].get_settings(), name=_clean(name), content=content)
     if created:
         for job in jobs:
             again = {"parent": job, "segmentation": job.segmentation}
             _job(sample, job.micrograph, job.get_settings(), **again).save(force_insert=True)
         refresh_after_commit(sample.pk)
     return sample
+
+
+def _new_sample(submission: str, who: dict[str, Any], settings: AnalysisSettings, **fields: Any) -> tuple[Sample, bool]:
+    """The sample of a submission, and whether it is new; raises Refused (429) where its maker has too many."""
+    limits.check_samples(**who)
+    fields |= {"settings": settings.with_(calibration=None).as_dict(), **Sample.fields_of(**who)}
+    return Sample.objects.get_or_create(submission=submission, defaults=fields)
 
 
 def _check_results(jobs: list[Job]) -> None:
@@ -348,8 +338,8 @@ def _same(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample
 def remark(sample: Sample, notes: Iterable[Note]) -> None:
     """Add sentences about the uploads to the sample's page; none twice."""
     lock(sample, GONE)
-    entries = ({"name": note.name, "sentence": note.sentence} for note in notes)
-    sample.notes = list({(entry["name"], entry["sentence"]): entry for entry in [*sample.notes, *entries]}.values())
+    entries = [*sample.notes, *(note.as_dict() for note in notes)]
+    sample.notes = list({(entry["name"], entry["sentence"]): entry for entry in entries}.values())
     sample.save(update_fields=["notes"])
 
 

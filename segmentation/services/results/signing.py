@@ -22,7 +22,7 @@ from ..access import links, second_factor
 from ..ground import bundles
 from ..ground.files import remove_files_of
 from ..ground.refusal import Refused
-from .segmentations import NAME
+from .publishing import NAME
 
 SIGNATURES = "signatures.json"
 STALE = (REPORT, ANNEX, FORM, *bundles.ARCHIVES, SIGNATURES)  # written again after each signature

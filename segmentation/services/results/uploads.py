@@ -30,7 +30,7 @@ from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown
 from ...models.micrographs import IS_TYPED
 from ..ground import limits
 from ..ground.calibration import StatedScale, file_calibration
-from ..ground.queue import enqueue_after_commit, enqueue_inspection
+from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
 from ..ground.refusal import Refused
 from ..ground.space import check_space, storing
 from .usage import check_quota
@@ -52,13 +52,13 @@ class Note(NamedTuple):
     sentence: str
     status: int = 200
 
+    def as_dict(self) -> dict[str, str]:
+        return {"name": self.name, "sentence": self.sentence}
+
 
 def is_zip(file: Any) -> bool:
     """Whether an uploaded file is a ZIP archive, by its first bytes, and no maker's own file that is one inside."""
-    file.seek(0)
-    head = file.read(4)
-    file.seek(0)
-    return head in (b"PK\x03\x04", b"PK\x05\x06") and not maker_of(file.name or "")
+    return head_of(file, 4) in (b"PK\x03\x04", b"PK\x05\x06") and not maker_of(file.name or "")
 
 
 def receive_upload(
@@ -88,7 +88,10 @@ def receive_upload(
     check_space(size)
     check_quota(size, user=user, visitor=visitor, address=address)
     if not (is_archive and is_zip(file)):
-        _check_kind(file)
+        try:
+            recognise(head_of(file), file.name or "")
+        except UnreadableImage as bad:
+            raise Refused(str(bad), 422) from None
     sender = Micrograph.fields_of(user, visitor, address)
     Arrival.objects.create(**sender)
     micrograph = Micrograph.objects.create(
@@ -104,7 +107,7 @@ def receive_upload(
         asked=asked or {},
     )
     _store(micrograph, file, side)
-    enqueue_inspection()
+    ring(INSPECTIONS)
     return micrograph
 
 
@@ -127,7 +130,7 @@ def hasten_reading(micrograph: Micrograph, stated: StatedScale) -> bool:
         return False
     if micrograph.asked != IS_TYPED:
         Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None).update(asked=IS_TYPED)
-        enqueue_inspection()
+        ring(INSPECTIONS)
     return True
 
 
@@ -168,24 +171,13 @@ def choose_pages(*, micrograph: Micrograph, pages: str) -> None:
         raise Refused(STARTED, 409)
     OutlinePreview.objects.filter(micrograph=micrograph).delete()
     micrograph.refresh_from_db()
-    transaction.on_commit(enqueue_inspection)
+    transaction.on_commit(lambda: ring(INSPECTIONS))
 
 
 @cache
 def sample_sha256() -> str:
     """By which the result of the sample image is known."""
     return hashlib.sha256(example_file(DEFAULT_TASK).read_bytes()).hexdigest()
-
-
-def _check_kind(file: Any) -> None:
-    """Refuse a file whose first bytes are not those of an image; nothing is decoded."""
-    file.seek(0)
-    head = file.read(HEAD_BYTES)
-    file.seek(0)
-    try:
-        recognise(head, file.name or "")
-    except UnreadableImage as bad:
-        raise Refused(str(bad), 422) from None
 
 
 def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
@@ -199,6 +191,14 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
             micrograph.side = [*micrograph.side, {"name": name, "sha256": sha256, "file": stored}]
         micrograph.state = Micrograph.State.QUEUED
         micrograph.save(update_fields=["file", "side", "state"])
+
+
+def head_of(file: Any, size: int = HEAD_BYTES) -> bytes:
+    """The first bytes of a Django `File`, which is then at its start again."""
+    file.seek(0)
+    head: bytes = file.read(size)
+    file.seek(0)
+    return head
 
 
 def sha256_of_upload(file: Any) -> str:

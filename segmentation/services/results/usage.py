@@ -16,12 +16,15 @@ from ... import models
 from ..ground import bundles
 from ..ground.limits import sender_of
 from ..ground.refusal import Refused
-from .segmentations import NAME
+from .publishing import NAME
 
 QUOTA = (
     "You have stored {stored}, and the limit is {limit}: delete results that you no longer need, or ask the"
     " administrator."
 )
+
+
+MOST_PEOPLE = 30
 
 
 class Usage(NamedTuple):
@@ -47,11 +50,11 @@ class Person(NamedTuple):
     last: datetime | None
 
 
-def people(most: int = 30) -> list[Person]:
+def people() -> list[Person]:
     """The accounts; who signed in last comes first."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
     people = []
-    for user in users[:most]:
+    for user in users[:MOST_PEOPLE]:
         role = "administrator" if user.is_superuser else "staff" if user.is_staff else "user"
         groups = ", ".join(group.name for group in user.groups.all())
         role = "switched off" if not user.is_active else f"{role} ({groups})" if groups else role

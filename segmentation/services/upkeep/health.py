@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 PATIENCE = 3  # seconds for which a check waits, where a driver has a limit
 KEPT_SECONDS = 5.0  # a check is not repeated sooner, however many ask
 A_WEEK = timedelta(days=7)
-MOST_REASONS = 10
+MOST_REASONS, LATEST = 10, 1000
 SQLITE_BYTES = 2 * 10**9  # of about 100,000 jobs: docs/operate/production.md
 OUTGROWN = (
     "The SQLite database has {size:.1f} GB; above {limit:.0f} GB lists get slow. Set DEEPSEGM_RETENTION_DAYS, or "
@@ -233,18 +233,18 @@ def states() -> list[tuple[str, str, int]]:
     return rows
 
 
-def failures(since: timedelta = A_WEEK) -> list[tuple[str, int]]:
-    """The sentences by which jobs failed, the most frequent first."""
-    failed = Job.objects.filter(state=Job.State.FAILED, finished__gt=timezone.now() - since)
+def failures() -> list[tuple[str, int]]:
+    """The sentences by which jobs failed this week, the most frequent first."""
+    failed = Job.objects.filter(state=Job.State.FAILED, finished__gt=timezone.now() - A_WEEK)
     counted = failed.order_by().values_list("error").annotate(count=Count("pk")).order_by("-count", "error")
     return list(counted[:MOST_REASONS])
 
 
-def slowest_stages(most: int = 1000) -> list[tuple[str, float]]:
+def slowest_stages() -> list[tuple[str, float]]:
     """Mean seconds a job of each stage of the latest jobs, the longest first."""
     recent = Job.objects.filter(state=Job.State.DONE, summary__has_key="timings").order_by("-finished")
     spent: Counter[str] = Counter()
-    timings = [timing for timing in recent.values_list("summary__timings", flat=True)[:most] if timing]
+    timings = [timing for timing in recent.values_list("summary__timings", flat=True)[:LATEST] if timing]
     for timing in timings:
         spent.update(timing)
     return [(stage, seconds / len(timings)) for stage, seconds in spent.most_common()]

@@ -18,7 +18,7 @@ from ..access.webhooks import forget_deliveries
 from ..ground import bundles
 from ..ground.files import remove_the_rest
 from ..ground.limits import AN_HOUR
-from ..ground.queue import KINDS, enqueue, enqueue_inspection, enqueue_next
+from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
 from ..results.exports import forget_unasked
 from ..results.jobs import delete_job
 from ..results.pooling import stuck
@@ -30,11 +30,9 @@ MAX_DEATHS = 3
 LOST_WAIT = timedelta(seconds=2)
 LOST = "The server was interrupted"
 ABANDONED = timedelta(days=1)
-UNHEARD = timedelta(seconds=3)
 FORGOTTEN = timedelta(minutes=10)
 FEW = 100
-ATTEMPTED = tuple(KINDS)
-BESIDES = tuple(kind for kind in ATTEMPTED if kind not in (models.Job, models.Micrograph))
+WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)  # of which each row has one
 
 
 class Purged(NamedTuple):
@@ -77,15 +75,15 @@ def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     Called every few seconds by one process, which `Watch`es the heartbeats; the limit is DEEPSEGM_SILENCE_SECONDS.
     died: kinds whose workers are known to be gone. This is not the row's fault, but a row that loses its worker
     repeatedly waits longer each time, so that others can finish.
-    A second message for one row is harmless: `claim` gives the row to one worker only. Returns the number rescued.
+    A message too many is harmless: it finds nothing to do. Returns the number rescued.
     """
-    rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
-    _enqueue(_unheard(models.Job), *map(_unheard, BESIDES))
-    just_now = timezone.now() - UNHEARD, timezone.now()
-    unheard = [models.Micrograph.objects.waiting().exclude(created__range=just_now)]
-    unheard += [models.Job.imports.waiting().exclude(queued__range=just_now)]
-    if any(rows.exists() for rows in unheard) and not _is_busy(models.Micrograph):
-        enqueue_inspection()
+    rescued = sum(_rescue(kind, kind in died) for kind in KINDS)
+    stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
+    for kind in WITH_MESSAGES:
+        _send_again(kind)
+    to_inspect = models.Micrograph.objects.waiting(), models.Job.imports.waiting()
+    if not _is_busy(models.Micrograph) and any(rows.exists() for rows in to_inspect):
+        ring(INSPECTIONS)
     return rescued
 
 
@@ -139,29 +137,22 @@ def child_died(*, kind: type[models.Attempted], message: str, too_long: bool = F
 
 def put_back() -> int:
     """Queue all running rows again when the embedded worker ends, for the next start. It counts as no death."""
-    return sum(kind.objects.filter(state="running").update(**models.AGAIN) for kind in ATTEMPTED)
+    return sum(kind.objects.filter(state="running").update(**models.AGAIN) for kind in KINDS)
 
 
 def enqueue_all() -> int:
-    """Enqueue every queued job, sample and micrograph: at a start, when no message can still be there."""
-    waiting = models.Job.objects.waiting()
-    waiting.exclude(sample=None).update(enqueued=None)
+    """Send a message for every row that waits: at a start, when no message can still be there."""
     if models.Micrograph.objects.waiting().exists():
-        enqueue_inspection()
-    return _enqueue(waiting.filter(sample=None).order_by("queued"), *(kind.objects.waiting() for kind in BESIDES))
+        ring(INSPECTIONS)
+    return sum(_enqueue(kind.objects.waiting()) for kind in WITH_MESSAGES)
 
 
 def _is_busy(kind: type[models.Attempted]) -> bool:
     return kind.objects.filter(state="running").exists()
 
 
-def _enqueue(jobs: QuerySet, *others: QuerySet) -> int:
-    """These jobs, the next images of every sample with images that wait and were not enqueued, and these other rows."""
-    count = enqueue(list(jobs.values_list("pk", flat=True)))
-    stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
-    images = models.Job.objects.waiting().filter(enqueued=None, sample__isnull=False)
-    count += sum(enqueue_next(pk) for pk in set(images.values_list("sample", flat=True)))
-    return count + sum(enqueue(list(rows.values_list("pk", flat=True)), rows.model) for rows in others)
+def _enqueue(rows: QuerySet) -> int:
+    return enqueue(list(rows.values_list("pk", flat=True)), rows.model)
 
 
 def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
@@ -238,22 +229,19 @@ def storage_used() -> int:
     return viewer_bytes + sum(_bytes(kind.objects.all()) for kind in kinds)
 
 
-def _unheard(kind: type[models.Attempted]) -> QuerySet:
-    """Queued rows for which a message is to be sent: they had none, or the messages of their kind may be lost.
+def _send_again(kind: type[models.Attempted]) -> None:
+    """Send messages for the queued rows that had none, and for some where the messages of their kind may be lost.
 
     A message makes a worker take the next row. While a worker is busy, or messages were sent lately, rows wait for
     their turn and need no new message. Otherwise FEW messages are sent, so that they do not pile up.
     """
-    now, waiting = timezone.now(), kind.objects.waiting().order_by("queued" if kind is models.Job else "created")
-    unsent, lost = Q(enqueued=None), []
-    if kind is models.Job:
-        unsent &= Q(sample=None) & (~Q(queued__range=(now - timedelta(seconds=2), now)) | Q(attempt__gt=0))
+    now, waiting = timezone.now(), kind.objects.waiting()
     is_busy = any(_is_busy(other) for other in KINDS if KINDS[other].queue == KINDS[kind].queue)
     if not (is_busy and settings.DEEPSEGM_EMBEDDED):  # elsewhere one worker's being busy does not say that another is
         limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
         if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():
-            lost = list(waiting.exclude(enqueued=None).values_list("pk", flat=True)[:FEW])
-    return waiting.filter(unsent | Q(pk__in=lost))
+            _enqueue(waiting.exclude(enqueued=None)[:FEW])
+    _enqueue(waiting.filter(enqueued=None))
 
 
 def _bytes(rows: QuerySet) -> int:

@@ -23,12 +23,12 @@ export function polygonShape(polygon) {
 
 // The first columns whose centres lie right of each edge that a row of centres crosses.
 function edgesIn(polygon, centre) {
-  const found = [];
+  const crossings = [];
   polygon.forEach(([x0, y0], i) => {
     const [x1, y1] = polygon[(i + 1) % polygon.length];
-    if (centre >= Math.min(y0, y1) && centre < Math.max(y0, y1)) found.push(Math.ceil(x0 + ((centre - y0) * (x1 - x0)) / (y1 - y0) - 0.5));
+    if (centre >= Math.min(y0, y1) && centre < Math.max(y0, y1)) crossings.push(Math.ceil(x0 + ((centre - y0) * (x1 - x0)) / (y1 - y0) - 0.5));
   });
-  return found;
+  return crossings;
 }
 
 // Pixels whose centres lie within a radius of a line of points.
@@ -92,10 +92,10 @@ export function closed(line) {
 
 // Points at least so far apart, and not more than a request may hold.
 export function thinned(points, apart) {
-  const kept = points.filter((point, i) => i === 0);
+  const spaced = points.filter((point, i) => i === 0);
   for (const point of points.slice(1)) {
-    const last = kept[kept.length - 1];
-    if (Math.hypot(point[0] - last[0], point[1] - last[1]) >= apart) kept.push(point);
+    const last = spaced[spaced.length - 1];
+    if (Math.hypot(point[0] - last[0], point[1] - last[1]) >= apart) spaced.push(point);
   }
-  return kept.length <= MOST_POINTS ? kept : thinned(points, apart * 1.5);
+  return spaced.length <= MOST_POINTS ? spaced : thinned(points, apart * 1.5);
 }

@@ -32,7 +32,7 @@ export class Editor {
     this.worker = new Calls(this.facts.worker, (share) => this.panel.loaded(share));
     const canvas = dialog.querySelector("canvas");
     const paintLabels = (view) => this.worker.call("paint", view);
-    const heard = Object.fromEntries(["press", "drag", "release", "cancel", "hover"].map((name) => [name, (...said) => this.ready && this.tool[name]?.(...said)]));
+    const heard = Object.fromEntries(["press", "drag", "release", "cancel", "hover"].map((name) => [name, (...values) => this.ready && this.tool[name]?.(...values)]));
     this.stage = new Stage(canvas, { ...data, tiles: section.dataset.tiles, paintLabels, heard });
     Object.assign(this.stage.layers, { outlines: !this.semantic, colours: this.semantic });
     this.cuts = new PossibleCuts(this);
@@ -66,7 +66,7 @@ export class Editor {
     this.sender = new Sender({
       ...{ address: this.facts.edits, token: this.facts.token, base: this.base },
       heard: {
-        state: (...said) => this.panel.saving(...said),
+        state: (...values) => this.panel.saving(...values),
         token: () => this.token(),
         differs: () => this.again([], ""),
         conflict: (answer, unsent) => this.again(unsent, meanwhile(answer.edits, this.facts)),
@@ -130,9 +130,9 @@ export class Editor {
 
   async remotely(operation) {
     this.panel.busy(true);
-    const said = await this.sender.remote(operation).finally(() => this.panel.busy(false));
-    if (!said) return null;
-    const [{ changed }] = await this.worker.call("follow", { patches: said.patches });
+    const reply = await this.sender.remote(operation).finally(() => this.panel.busy(false));
+    if (!reply) return null;
+    const [{ changed }] = await this.worker.call("follow", { patches: reply.patches });
     return { changed };
   }
 
@@ -151,8 +151,8 @@ export class Editor {
   }
 
   async undoRemotely() {
-    const said = await this.sender.remote({ op: "undo" });
-    return said && (await this.worker.call("retrace", { patches: said.patches })).changed;
+    const reply = await this.sender.remote({ op: "undo" });
+    return reply && (await this.worker.call("retrace", { patches: reply.patches })).changed;
   }
 
   redo() {
@@ -197,9 +197,9 @@ export class Editor {
         if (!made) lost.push(wordsOf(operation));
       }
       const mine = wanted.length - lost.length;
-      const told = [sentence, mine && sentence ? `${mine === 1 ? "The one of this window was" : "Those of this window were"} made after that.` : ""];
-      if (lost.length) told.push(`Not possible any more: ${lost.join(", ")}.`);
-      this.panel.notice(told.filter(Boolean).join(" "));
+      const sentences = [sentence, mine && sentence ? `${mine === 1 ? "The one of this window was" : "Those of this window were"} made after that.` : ""];
+      if (lost.length) sentences.push(`Not possible any more: ${lost.join(", ")}.`);
+      this.panel.notice(sentences.filter(Boolean).join(" "));
     });
   }
 
@@ -377,10 +377,10 @@ export class Editor {
       if (!this.history.length) return this.say("Nothing was corrected yet.");
       const headers = { ...PAGE, "X-CSRFToken": this.facts.token, "Content-Type": "application/json" };
       const answer = await fetch(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) });
-      const said = await answer.json().catch(() => ({}));
-      if (!answer.ok) return this.say(said.error ?? `The server answered ${answer.status}.`);
+      const content = await answer.json().catch(() => ({}));
+      if (!answer.ok) return this.say(content.error ?? `The server answered ${answer.status}.`);
       this.leaving = true;
-      return location.replace(said.page); // the editor's entry of the history is that of the new page
+      return location.replace(content.page); // the editor's entry of the history is that of the new page
     });
   }
 

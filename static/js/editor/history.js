@@ -17,12 +17,12 @@ export function wordsOf({ op, ids = [], id, reason }) {
 // What was not stored, without corrections that were taken back before they were; an undo of earlier ones is left out,
 // as it would now take back what somebody else did.
 export function paired(unsent) {
-  const kept = [];
+  const standing = [];
   for (const each of unsent) {
-    if (each.operation.op === "undo") kept.pop();
-    else kept.push(each);
+    if (each.operation.op === "undo") standing.pop();
+    else standing.push(each);
   }
-  return kept;
+  return standing;
 }
 
 // The ids that objects have once they are made again: an id is never given twice.

@@ -29,10 +29,10 @@ export class Labels {
   }
 
   seen(id, start, count) {
-    let known = this.objects.get(id);
-    if (!known) this.objects.set(id, (known = { place: 0, confidence: null, byHand: false, aside: "", area: 0, box: null }));
-    known.area += count;
-    known.box = union(known.box, boxOf(start, count, this.width));
+    let object = this.objects.get(id);
+    if (!object) this.objects.set(id, (object = { place: 0, confidence: null, byHand: false, aside: "", area: 0, box: null }));
+    object.area += count;
+    object.box = union(object.box, boxOf(start, count, this.width));
   }
 
   at(x, y) {
@@ -43,10 +43,10 @@ export class Labels {
   // ---- patches ----------------------------------------------------------------------------------
 
   // A patch is { runs: [start, count, id, ...] of changed pixels in order, objects: { id: data or null }, next }.
-  // known: the data of objects that the operation decides; others that it touches are by hand, too, or gone.
-  patch(runs, known = {}) {
+  // data: of the objects that the operation decides; others that it touches are by hand, too, or gone.
+  patch(runs, data = {}) {
     const change = new Map(); // id: pixels gained or lost
-    const objects = { ...known };
+    const objects = { ...data };
     for (let i = 0; i < runs.length; i += 3) {
       const [start, count, id] = [runs[i], runs[i + 1], runs[i + 2]];
       if (id) change.set(id, (change.get(id) ?? 0) + count);
@@ -66,8 +66,8 @@ export class Labels {
 
   // As the server writes it: class, confidence, whether by hand, the person's reason.
   data(id) {
-    const known = this.objects.get(id);
-    return known ? [known.place, known.confidence, known.byHand, known.aside] : null;
+    const object = this.objects.get(id);
+    return object ? [object.place, object.confidence, object.byHand, object.aside] : null;
   }
 
   placeOf(name) {
@@ -102,8 +102,8 @@ export class Labels {
         const old = this.cells[at];
         if (!old) continue;
         touched.add(old);
-        const known = this.objects.get(old);
-        if (known) known.area -= 1;
+        const object = this.objects.get(old);
+        if (object) object.area -= 1;
       }
       this.cells.fill(id, start, start + count);
       if (!id) continue;
@@ -122,19 +122,19 @@ export class Labels {
       return;
     }
     const [place, confidence, byHand, aside] = data;
-    const known = this.objects.get(id) ?? { area: 0, box: null };
-    this.objects.set(id, Object.assign(known, { place, confidence, byHand, aside }));
+    const object = this.objects.get(id) ?? { area: 0, box: null };
+    this.objects.set(id, Object.assign(object, { place, confidence, byHand, aside }));
   }
 
   // The box of an object that may have lost pixels.
   shrink(id) {
-    const known = this.objects.get(id);
-    if (!known?.box) return;
+    const object = this.objects.get(id);
+    if (!object?.box) return;
     let box = null;
-    this.scan(known.box, (at, row, column, here) => {
+    this.scan(object.box, (at, row, column, here) => {
       if (here === id) box = union(box, [row, column, row + 1, column + 1]);
     });
-    known.box = box;
+    object.box = box;
   }
 
   scan([top, left, bottom, right], visit) {
@@ -233,9 +233,9 @@ const OPERATIONS = {
   restore: (labels, { ids }) => (ids.every((id) => labels.objects.has(id)) ? labels.decided(ids, (id) => labels.confirmed(id)) : null),
   reviewed: (labels, { ids }) => labels.decided(ids, (id) => labels.confirmed(id)),
   set_aside(labels, { ids, reason }) {
-    const said = reason.trim();
-    if (!said || said.length > 40) throw new Impossible("A reason has 1 to 40 characters.");
-    return labels.decided(ids, (id) => [...labels.data(id).slice(0, 3), said]);
+    const words = reason.trim();
+    if (!words || words.length > 40) throw new Impossible("A reason has 1 to 40 characters.");
+    return labels.decided(ids, (id) => [...labels.data(id).slice(0, 3), words]);
   },
   class: (labels, { ids, class: name }) => labels.decided(ids, (id) => [labels.placeOf(name), null, true, labels.data(id)[3]]),
   draw: (labels, { polygon, class: name, ...rest }) => labels.paint(polygonShape(polygon), { ...rest, class: labels.placeOf(name) }),
@@ -265,14 +265,14 @@ const pieces = (runs) => Array.from({ length: runs.length / 3 }, (_, i) => runs.
 
 // Runs in order, those of one id that follow each other in a row as one.
 function joined(runs, width) {
-  const found = [];
+  const merged = [];
   for (const [start, count, id] of runs) {
-    const end = found.length;
-    const follows = end && found[end - 1] === id && found[end - 3] + found[end - 2] === start && start % width !== 0;
-    if (follows) found[end - 2] += count;
-    else found.push(start, count, id);
+    const end = merged.length;
+    const follows = end && merged[end - 1] === id && merged[end - 3] + merged[end - 2] === start && start % width !== 0;
+    if (follows) merged[end - 2] += count;
+    else merged.push(start, count, id);
   }
-  return found;
+  return merged;
 }
 
 function rowsOf([start, count, id], width) {

@@ -5,11 +5,11 @@ const SAME = 1e-9; // relative; sizes that differ by less are equal
 
 // The sizes that count in ascending order, with their weights.
 function counted(objects, size) {
-  const found = [];
+  const pairs = [];
   for (const each of objects) {
-    if (each.kept && !each.cut && Number.isFinite(each[size])) found.push([each[size], each.weight ?? 1]);
+    if (each.kept && !each.cut && Number.isFinite(each[size])) pairs.push([each[size], each.weight ?? 1]);
   }
-  return found.sort((a, b) => a[0] - b[0]);
+  return pairs.sort((a, b) => a[0] - b[0]);
 }
 
 // Linear between the places of the sizes; as numpy's where all weights are equal.
@@ -43,9 +43,9 @@ const isNano = (value) => value >= 1 - SAME && value <= NANO * (1 + SAME);
 
 // Share of the analysed pixels of each class, by its place.
 export function fractionsOf(objects, pixels) {
-  const found = new Map();
-  for (const { place, area } of objects) found.set(place, (found.get(place) ?? 0) + area / pixels);
-  return found;
+  const shares = new Map();
+  for (const { place, area } of objects) shares.set(place, (shares.get(place) ?? 0) + area / pixels);
+  return shares;
 }
 
 const LEAST = 0.02; // spread, below which a measure is the same for all

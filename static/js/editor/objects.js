@@ -9,10 +9,10 @@ const LENGTHS = ["ecd", "min_feret", "max_feret"];
 export function standing({ id, data, box, sizes }, { automatic, data: result, classes, facts }) {
   if (!data) return null;
   const [place, confidence, byHand, aside] = data;
-  const known = automatic.get(id);
+  const measured = automatic.get(id);
   const named = classes.length > 1 ? { class: classes[place] } : {};
   const common = { box, place, pixels: sizes?.area ?? 0, byHand: byHand || aside !== "", ...named };
-  if (!byHand && known) return { ...known, ...common, ...(aside ? { kept: false, reason: aside } : {}) };
+  if (!byHand && measured) return { ...measured, ...common, ...(aside ? { kept: false, reason: aside } : {}) };
   const screened = "screened" in facts;
   const frame = touchesFrame(box, result);
   const small = screened && (sizes?.area ?? 0) < LEAST_AREA;
@@ -21,7 +21,7 @@ export function standing({ id, data, box, sizes }, { automatic, data: result, cl
     ...{ id, ...common, confidence, reason, kept: reason === "" },
     ...(frame && !screened ? { cut: true } : {}),
     ...(sizes ? inUnit(sizes, result.pixel_size) : {}),
-    ...(known?.[facts.size] !== undefined && !LENGTHS.includes(facts.size) ? { [facts.size]: null } : {}),
+    ...(measured?.[facts.size] !== undefined && !LENGTHS.includes(facts.size) ? { [facts.size]: null } : {}),
     ...(frame || !weighted(automatic) ? {} : { weight: edgeWeight(box, result) }),
   };
 }

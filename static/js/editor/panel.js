@@ -49,12 +49,12 @@ export class Panel {
     return this.root.querySelector(name);
   }
 
-  on(name, event, heard) {
-    for (const each of this.root.querySelectorAll(name)) each.addEventListener(event, () => heard(each));
+  on(name, event, listener) {
+    for (const each of this.root.querySelectorAll(name)) each.addEventListener(event, () => listener(each));
   }
 
-  press(name, heard) {
-    this.on(name, "click", heard);
+  press(name, listener) {
+    this.on(name, "click", listener);
   }
 
   offers(tool) {
@@ -101,15 +101,15 @@ export class Panel {
   // Of classes of pixels the brush paints with one of them; it has an id once it has pixels.
   classTarget() {
     const { objects, classes } = this.editor;
-    const place = classes.indexOf(this.className);
-    const known = [...objects.values()].find((each) => each.place === place);
-    return known ? { id: known.id } : { class: this.className };
+    const number = classes.indexOf(this.className);
+    const object = [...objects.values()].find((each) => each.place === number);
+    return object ? { id: object.id } : { class: this.className };
   }
 
   // The class of what was clicked is painted with.
   pick([id]) {
-    const known = this.editor.objects.get(id);
-    if (known) this.one("[data-class]").value = this.editor.classes[known.place];
+    const object = this.editor.objects.get(id);
+    if (object) this.one("[data-class]").value = this.editor.classes[object.place];
   }
 
   chooseClass(place) {
@@ -148,10 +148,10 @@ export class Panel {
     this.one('[data-number="fraction"]').hidden = now.fraction === null || !("screened" in this.editor.facts);
   }
 
-  number(name, now, before, said) {
+  number(name, now, before, words) {
     const box = this.one(`[data-number="${name}"]`);
-    box.querySelector("b").textContent = said(now);
-    box.querySelector("[data-before]").textContent = said(now) === said(before) ? "" : `was ${said(before)}`;
+    box.querySelector("b").textContent = words(now);
+    box.querySelector("[data-before]").textContent = words(now) === words(before) ? "" : `was ${words(before)}`;
   }
 
   fractions() {
@@ -178,9 +178,9 @@ export class Panel {
     const bars = document.getElementById("histogram")?.dataset.bars;
     if (!bars || this.editor.semantic) return;
     const answer = await fetch(`${bars}?measure=${this.editor.size}&weighting=number&log=&all=&bins=`).catch(() => null);
-    const said = answer?.ok ? await answer.json() : null;
-    if (!said?.edges?.length) return;
-    this.bins = said.edges;
+    const content = answer?.ok ? await answer.json() : null;
+    if (!content?.edges?.length) return;
+    this.bins = content.edges;
     this.chart();
   }
 

@@ -28,7 +28,7 @@ function stepsFrom(mask, [top, left, bottom, right], most) {
 // The background between each two of some objects, in order: the steps to both are GAP + 1 at most, and those to any
 // other object more than a boundary.
 export function between(labels, ids) {
-  const found = new Set();
+  const border = new Set();
   const { rows, width } = labels;
   const every = [...ids].map((id) => [id, labels.objects.get(id).box]);
   every.forEach(([one, a], i) => {
@@ -43,12 +43,12 @@ export function between(labels, ids) {
       const strangers = stepsFrom(cells.map((here) => here !== 0 && !ids.has(here)), box, BOUNDARY);
       let i = 0;
       labels.scan(box, (at, row, column, here) => {
-        if (here === 0 && ones[i] + others[i] <= GAP + 1 && strangers[i] > BOUNDARY) found.add(at);
+        if (here === 0 && ones[i] + others[i] <= GAP + 1 && strangers[i] > BOUNDARY) border.add(at);
         i += 1;
       });
     }
   });
-  return [...found].sort((a, b) => a - b);
+  return [...border].sort((a, b) => a - b);
 }
 
 // The pixels of one object, or of the background, that hang together around a point through sides, as a shape.

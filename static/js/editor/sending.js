@@ -88,12 +88,12 @@ export class Sender {
     const headers = { "Content-Type": "application/json", "X-CSRFToken": this.token, "X-Requested-With": "DeepSegm", "Idempotency-Key": key };
     try {
       const answer = await fetch(this.address, { method: "POST", headers, body, signal: AbortSignal.timeout(SILENCE) });
-      const said = await answer.json().catch(() => ({}));
+      const content = await answer.json().catch(() => ({}));
       if (answer.status === 429 && turns < TURNS && answer.headers.get("Retry-After") === "1") {
         await pause(1000); // Other corrections are being made.
         return this.tried(body, key, turns + 1);
       }
-      return answer.status < 500 && answer.status !== 429 ? { status: answer.status, said } : null;
+      return answer.status < 500 && answer.status !== 429 ? { status: answer.status, content } : null;
     } catch {
       return null; // No network: the next try follows.
     }
@@ -114,13 +114,13 @@ export class Sender {
     this.token = (await this.heard.token?.()) ?? this.token;
   }
 
-  async heed({ status, said }, batch) {
+  async heed({ status, content }, batch) {
     if (status === 200) {
-      this.base = said.base;
+      this.base = content.base;
       this.waiting.splice(0, batch.length);
       this.single = false;
-      batch[0].answered?.(said);
-      const differ = batch.some((each, i) => each.check !== undefined && each.check !== said.checks[i]);
+      batch[0].answered?.(content);
+      const differ = batch.some((each, i) => each.check !== undefined && each.check !== content.checks[i]);
       if (differ) await this.heard.differs();
       return;
     }
@@ -130,7 +130,7 @@ export class Sender {
     }
     const unsent = this.waiting.splice(0);
     for (const each of unsent) each.answered?.(null);
-    if (status === 409 && said.edits) await this.heard.conflict(said, unsent);
-    else await this.heard.refused(said.error ?? `The server answered ${status}. Reload the page.`, unsent);
+    if (status === 409 && content.edits) await this.heard.conflict(content, unsent);
+    else await this.heard.refused(content.error ?? `The server answered ${status}. Reload the page.`, unsent);
   }
 }

@@ -2,10 +2,10 @@
 
 // { area, ecd, min_feret, max_feret } of an object of a Labels, or null where nothing of it is left.
 export function sizesOf(labels, id) {
-  const known = labels.objects.get(id);
-  if (!known?.box || !known.area) return null;
-  const hull = convex(corners(labels, id, known.box));
-  return { area: known.area, ecd: Math.sqrt((4 * known.area) / Math.PI), ...ferets(hull) };
+  const object = labels.objects.get(id);
+  if (!object?.box || !object.area) return null;
+  const hull = convex(corners(labels, id, object.box));
+  return { area: object.area, ecd: Math.sqrt((4 * object.area) / Math.PI), ...ferets(hull) };
 }
 
 // The outermost corners of each row of its pixels.
@@ -59,13 +59,13 @@ function ferets(hull) {
 // The rings around the pixels of an object, along their edges, the first one of its uppermost pixel: [x, y, x, y, ...] of
 // their corners. A ring within another is a hole.
 export function ringsOf(labels, id) {
-  const known = labels.objects.get(id);
-  if (!known?.box) return [];
+  const object = labels.objects.get(id);
+  if (!object?.box) return [];
   const { width } = labels;
   const ways = new Map(); // from a corner the corners that follow it, the object at the right
   const edge = (from, to) => (ways.has(from) ? ways.get(from).push(to) : ways.set(from, [to]));
   const corner = (row, column) => row * (width + 1) + column;
-  labels.scan(known.box, (at, row, column, here) => {
+  labels.scan(object.box, (at, row, column, here) => {
     if (here !== id) return;
     if (labels.at(column, row - 1) !== id) edge(corner(row, column), corner(row, column + 1));
     if (labels.at(column + 1, row) !== id) edge(corner(row, column + 1), corner(row + 1, column + 1));

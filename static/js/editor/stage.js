@@ -20,8 +20,8 @@ export class Stage {
     this.overlay = null; // draws over the labels, as `preview`
     this.preview = null; // draws with the context in pixels of the image
     this.bare = false; // the picture alone, while H is held
-    const told = (name) => (at, event) => this.heard[name]?.(at && this.point(at), event);
-    const pointers = Object.fromEntries(["press", "drag", "hover"].map((name) => [name, told(name)]));
+    const passed = (name) => (at, event) => this.heard[name]?.(at && this.point(at), event);
+    const pointers = Object.fromEntries(["press", "drag", "hover"].map((name) => [name, passed(name)]));
     this.viewport = new Viewport(canvas, {
       ...{ columns: width, rows: height, draw: () => this.draw(), modal: true },
       ...pointers,

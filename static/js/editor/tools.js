@@ -216,10 +216,10 @@ class Split extends Gesture {
 }
 
 function along(points, share) {
-  const place = share * (points.length - 1);
-  const i = Math.min(points.length - 2, Math.floor(place));
+  const position = share * (points.length - 1);
+  const i = Math.min(points.length - 2, Math.floor(position));
   const [[x0, y0], [x1, y1]] = [points[i], points[i + 1]];
-  return [x0 + (place - i) * (x1 - x0), y0 + (place - i) * (y1 - y0)];
+  return [x0 + (position - i) * (x1 - x0), y0 + (position - i) * (y1 - y0)];
 }
 
 function dot(context, [x, y], scale) {
@@ -275,9 +275,9 @@ class Circle extends Gesture {
 class Area extends Gesture {
   async tapped(point) {
     const { editor } = this;
-    const known = editor.objects.get(await editor.at(point));
+    const object = editor.objects.get(await editor.at(point));
     const name = editor.panel.className;
-    if (known && editor.classes[known.place] === name) return editor.say(`This is ${name} already: choose another class.`);
+    if (object && editor.classes[object.place] === name) return editor.say(`This is ${name} already: choose another class.`);
     return editor.run({ op: "area", point, ...editor.target() });
   }
 }

@@ -28,8 +28,8 @@ const answers = {
     labels.next = objects.next;
     const byHand = new Set(objects.by_hand);
     objects.ids.forEach((id, i) => {
-      const said = [objects.classes_of[i], objects.confidence[i], byHand.has(id), objects.set_aside[id] ?? ""];
-      labels.decide(id, said);
+      const data = [objects.classes_of[i], objects.confidence[i], byHand.has(id), objects.set_aside[id] ?? ""];
+      labels.decide(id, data);
     });
     for (const id of labels.objects.keys()) looks.set(id, lookOf(id));
     steps = [];
@@ -70,11 +70,11 @@ const answers = {
 
   // Whose pixel lies within a shape: ids in a box, or in a polygon.
   within({ box, polygon }) {
-    const found = new Set();
+    const ids = new Set();
     const inside = polygon ? insideOf(polygon) : () => true;
     const [top, left, bottom, right] = [Math.max(0, box[0]), Math.max(0, box[1]), Math.min(labels.rows, box[2]), Math.min(labels.width, box[3])];
-    labels.scan([top, left, bottom, right], (at, row, column, id) => id && !found.has(id) && inside(column + 0.5, row + 0.5) && found.add(id));
-    return [...found];
+    labels.scan([top, left, bottom, right], (at, row, column, id) => id && !ids.has(id) && inside(column + 0.5, row + 0.5) && ids.add(id));
+    return [...ids];
   },
 
   show(state) {
@@ -122,17 +122,17 @@ function changes(touched, { objects }) {
 
 // What the page knows of an object; null data where it is gone.
 function described(id) {
-  const known = labels.objects.get(id);
-  return { id, data: labels.data(id), box: known?.box ?? null, sizes: known ? sizesOf(labels, id) : null };
+  const object = labels.objects.get(id);
+  return { id, data: labels.data(id), box: object?.box ?? null, sizes: object ? sizesOf(labels, id) : null };
 }
 
 function lookOf(id) {
   if (selected.has(id)) return "selected";
   if (lit.has(id)) return "lit";
-  const known = labels.objects.get(id);
-  if (!known) return "";
-  if (known.aside) return "aside";
-  if (known.byHand) return framed && atFrame(known.box, labels) ? "aside" : "hand";
+  const object = labels.objects.get(id);
+  if (!object) return "";
+  if (object.aside) return "aside";
+  if (object.byHand) return framed && atFrame(object.box, labels) ? "aside" : "hand";
   return reasons.has(id) ? "aside" : "kept";
 }
 
@@ -140,8 +140,8 @@ const atFrame = (box, { width, rows }) => Boolean(box) && (box[0] <= 0 || box[1]
 
 function colourOf(id, opacity) {
   const { colours, byClass } = palette;
-  const place = byClass ? labels.objects.get(id)?.place ?? 0 : id * 7;
-  return [...colours[place % colours.length], Math.round(255 * opacity)];
+  const number = byClass ? labels.objects.get(id)?.place ?? 0 : id * 7;
+  return [...colours[number % colours.length], Math.round(255 * opacity)];
 }
 
 function insideOf(polygon) {

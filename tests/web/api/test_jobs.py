@@ -19,7 +19,6 @@ from segmentation.core.tasks import find
 from segmentation.forms.settings import NO_MODEL
 from segmentation.models import Job, Micrograph
 from segmentation.services import Refused
-from segmentation.services.ground.callers import visitor_of
 from segmentation.services.results.jobs import OTHER_CONTENT
 from tests.conftest import TEXT_FILE, picture
 from tests.web.finished import FILES, SUMMARY, ZEISS, visit
@@ -149,11 +148,6 @@ class TestStart:
         assert broken.status_code == 400
         assert broken.json()["error"]
 
-    def test_waiting_jobs_limit_leaves_no_upload(self, script, settings):
-        settings.DEEPSEGM_WAITING_JOBS = 1
-        assert [send(script).status_code for _ in range(2)] == [202, 429]
-        assert Micrograph.objects.count() == 1
-
 
 class TestRead:
     @pytest.fixture
@@ -189,11 +183,6 @@ class TestChange:
         assert said["state"] == "cancelled"
         assert script.delete(f"{JOBS}/{job.pk}", headers=basic("alice")).status_code == 204
         assert not Job.objects.exists()
-
-    def test_cancel_too_late(self, script, make_job):
-        job = make_job(state=Job.State.DONE, visitor=visitor_of("s" * 16))
-        response = script.post(f"{JOBS}/{job.pk}/cancel", headers=secret("s" * 16))
-        assert response.status_code == 409
 
     def test_a_scripts_own_anonymous_job_belongs_to_its_secret(self, script):
         said = send(script).json()

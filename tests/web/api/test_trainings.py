@@ -9,7 +9,7 @@ from django.test import Client
 
 from segmentation.models import Job, Training
 from tests.web.finished import SUMMARY
-from tests.web.trained import add_pictures, make_dataset, make_model, make_training
+from tests.web.trained import make_dataset, make_model, make_training
 
 from .test_jobs import basic, send
 
@@ -60,17 +60,6 @@ class TestTrainings:
         known = {"dataset": str(make_dataset(alice).pk), "base": "particles"}
         answer = call(script, "POST", TRAININGS, who, {**known, **body})
         assert (answer.status_code, list(answer.json())) == (status, ["error"])
-
-    def test_others_find_nothing(self, script, alice, charlie):
-        training = make_model(alice, shared=True)
-        add_pictures(training)
-        at = f"{TRAININGS}/{training.pk}"
-        addresses = [("GET", at), ("GET", f"{at}/files/changed-a.webp"), ("DELETE", at)]
-        addresses += [("POST", f"{at}/{do}") for do in ("cancel", "retry", "offer", "withdraw", "share")]
-        for who in ("charlie", None):
-            assert {call(script, *each, who).status_code for each in addresses} == {404}
-        assert call(script, "GET", addresses[1][1], "alice").status_code == 200
-        assert call(script, "GET", TRAININGS).json() == []
 
     def test_offered_shared_and_withdrawn(self, script, alice, ada):
         training = make_model(alice, improved=False)

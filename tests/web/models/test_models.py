@@ -187,40 +187,40 @@ class TestTurns:
             django_user_model.objects.create_user("newcomer"),
         )
         many = [make_job(owner=crowd) for _ in range(30)]
-        taken = Job.objects.claim(Job.objects.next_in_turn())
+        taken = Job.objects.claim(Job.objects.first_in_turn())
         late = make_job(owner=newcomer)
         assert taken == many[0]
-        assert late.position() == 1 and Job.objects.next_in_turn() == late.pk
+        assert late.position() == 1 and Job.objects.first_in_turn() == late.pk
         assert many[-1].position() == 30
 
     def test_senders_take_turns(self, make_job, django_user_model):
         first, second = django_user_model.objects.create_user("first"), django_user_model.objects.create_user("second")
         for owner in (first, first, first, second, second):
             make_job(owner=owner)
-        order = [Job.objects.claim(Job.objects.next_in_turn()).owner for _ in range(5)]
+        order = [Job.objects.claim(Job.objects.first_in_turn()).owner for _ in range(5)]
         assert order == [first, second, first, second, first]
-        assert Job.objects.next_in_turn() is None
+        assert Job.objects.first_in_turn() is None
 
     def test_those_without_an_account_take_turns_by_address(self, make_job):
         jobs = [make_job(address=address) for address in ("a", "a", "b")]
-        order = [Job.objects.claim(Job.objects.next_in_turn()) for _ in range(3)]
+        order = [Job.objects.claim(Job.objects.first_in_turn()) for _ in range(3)]
         assert order == [jobs[0], jobs[2], jobs[1]]
 
     def test_a_small_image_is_taken_before_a_large_one_that_has_not_waited_long(self, make_job, make_micrograph):
         large = make_micrograph(width=8192, height=8192, sha256="1" * 64)
         waits, small = make_job(micrograph=large), make_job()
-        assert Job.objects.next_in_turn() == small.pk
+        assert Job.objects.first_in_turn() == small.pk
         Job.objects.filter(pk=waits.pk).update(queued=timezone.now() - timedelta(minutes=15))
-        assert Job.objects.next_in_turn() == waits.pk
+        assert Job.objects.first_in_turn() == waits.pk
 
     def test_a_single_image_is_taken_before_those_of_ones_own_new_sample(self, make_job, make_sample):
         sample = make_sample("queued", "queued", "queued")
         single = make_job(owner=sample.owner, visitor=sample.visitor)
-        assert Job.objects.next_in_turn() == single.pk and single.position() == 1
+        assert Job.objects.first_in_turn() == single.pk and single.position() == 1
         Job.objects.exclude(sample=None).update(queued=timezone.now() - timedelta(minutes=15))
-        assert Job.objects.get(pk=Job.objects.next_in_turn()).sample == sample
+        assert Job.objects.get(pk=Job.objects.first_in_turn()).sample == sample
 
     def test_what_cannot_be_taken_yet_has_no_turn(self, make_job):
         make_job(ready=False)
         make_job(due=timezone.now() + timedelta(minutes=1))
-        assert Job.objects.next_in_turn() is None
+        assert Job.objects.first_in_turn() is None

@@ -40,7 +40,7 @@ def test_a_new_job_waits_and_is_enqueued_after_the_commit(make_micrograph, commi
     with commit():
         job = create(make_micrograph(), visitor=visitor, settings=AnalysisSettings.of(threshold=0.4))
         assert queue == []
-    assert queue == [str(job.pk)]
+    assert queue == ["analyses"]
     job.refresh_from_db()
     assert (job.state, job.attempt, job.owner, job.visitor) == ("queued", 0, None, visitor)
     assert job.get_settings() == AnalysisSettings.of(threshold=0.4)
@@ -93,7 +93,7 @@ def test_a_broker_that_is_down_costs_no_job(make_micrograph, commit, queue, monk
     assert "be reached" in caplog.text
     Job.objects.update(queued=timezone.now() - timedelta(seconds=3))
     services.rescue()
-    assert queue == [str(job.pk)]
+    assert queue == ["analyses"]
 
 
 def test_the_waiting_jobs_of_one_visitor_are_limited(make_micrograph, settings, alice):
@@ -152,7 +152,7 @@ def test_retrying_queues_the_job_and_forgets_the_deaths(make_job, commit, queue,
     job = make_job(state=state, attempt=3, deaths=2, error="It broke.", finished=timezone.now(), progress=0.5)
     with commit():
         services.retry_job(job=job)
-    assert queue == [str(job.pk)]
+    assert queue == ["analyses"]
     job = Job.objects.get()
     assert (job.state, job.error, job.deaths, job.progress, job.finished) == ("queued", "", 0, 0.0, None)
     assert Job.objects.claim(job.pk).attempt == 4

@@ -32,7 +32,7 @@ def test_a_segmentation_has_its_row_before_its_file(make_job, tmp_path, own_stor
     order = []
     pre_save.connect(lambda **said: order.append("row"), sender=Segmentation, weak=False, dispatch_uid="order")
     storage = SimpleNamespace(save=lambda name, content: order.append("file"))
-    monkeypatch.setattr("segmentation.services.results.segmentations.default_storage", storage)
+    monkeypatch.setattr("segmentation.services.results.publishing.default_storage", storage)
     services.keep_segmentation(job=job, file=tmp_path / "found.npz", provenance=found.provenance)
     pre_save.disconnect(sender=Segmentation, dispatch_uid="order")
     assert order == ["row", "file"]

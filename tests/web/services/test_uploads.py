@@ -59,7 +59,7 @@ def test_nothing_waits_for_a_decoder(own_storage, monkeypatch):
     micrograph.refresh_from_db()
     assert (micrograph.state, micrograph.width, micrograph.preview.name) == ("queued", 0, "")
     assert micrograph.sha256 == hashlib.sha256(picture()).hexdigest()
-    assert enqueued == ["worker.inspect_uploads"]
+    assert enqueued == ["worker.inspections"]
 
 
 @pytest.mark.parametrize(("content", "name"), [(b"", "a.tif"), (b"plain text", "a.png"), (b"<html></html>", "a.tif")])

@@ -88,14 +88,6 @@ def test_what_is_missing_is_said_and_leaves_no_empty_dataset(client, ada, result
     assert not Dataset.objects.exists()
 
 
-def test_strangers_get_nothing(client, alice, ada, result, dataset):  # noqa: F811
-    job = result(ada)
-    client.force_login(alice)
-    assert use(client, job).status_code == 404
-    assert use(client, result(alice)).status_code == 403
-    assert client.get(reverse("dataset-export", args=[dataset.pk])).status_code == 404
-
-
 def test_the_page_says_what_the_check_says(client, ada, dataset):
     said = {
         "images": 1,

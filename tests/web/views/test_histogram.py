@@ -228,16 +228,6 @@ def test_a_lost_file_is_not_found(client, stored, make_job):
     assert browser.get(f"/jobs/{make_job(visitor=VISITOR).pk}/histogram/").status_code == 404
 
 
-def test_who_may_see_it_and_only_reading(client, stored, alice, charlie):
-    address = f"/jobs/{stored(owner=alice).pk}/histogram/"
-    assert client.get(address).status_code == 404
-    client.force_login(charlie)
-    assert client.get(address).status_code == 404
-    client.force_login(alice)
-    assert client.get(address).status_code == 200
-    assert client.post(address).status_code == 405
-
-
 @pytest.mark.parametrize("chunk", [1, 40, 333, 5000])
 def test_a_file_is_read_in_parts(monkeypatch, chunk):
     whole = Particles.read(io.BytesIO(written(outlines())))

@@ -98,11 +98,6 @@ class TestHelp:
 
 
 class TestModels:
-    def test_cards_are_shown(self, client, model):
-        page = words(client.get("/models/particles/"))
-        for told in (model.title, model.summary, model.sha256, model.licence):
-            assert told in page
-
     def test_all_stand_under_what_they_measure(self, client, model, monkeypatch):
         steel = replace(model, name="steel", title="Steel", task="phases")
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [model, steel])
@@ -273,10 +268,6 @@ class TestExamples:
         assert re.search('pictures/convolutions" width="50" height="20" alt="particles-convolutions, ', apart)
         served = client.get("/models/particles/pictures/convolutions")
         assert (served.status_code, served["Content-Type"]) == (200, "image/webp")
-
-    def test_without_any_there_is_no_empty_place(self, client):
-        page = words(client.get("/models/particles/"))
-        assert 'class="examples"' not in page and "What its layers" not in page
 
     def test_they_are_served_once(self, client, examples):
         response = client.get("/models/particles/pictures/1")

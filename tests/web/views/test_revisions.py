@@ -195,7 +195,7 @@ class TestInItsSample:
             sample.jobs.exclude(micrograph=again.micrograph).get().pk,
         }
         assert Job.objects.get(pk=counted.pk).sample is None
-        assert queue == [str(sample.pk)]
+        assert queue == ["analyses"]
         assert 'value="instead"' not in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
         assert self.use(sample, counted).status_code == 303
         assert counted.pk in sample.members.values_list("pk", flat=True)
@@ -208,7 +208,7 @@ class TestInItsSample:
         with django_capture_on_commit_callbacks(execute=True):
             self.use(sample, again)
         again.refresh_from_db()
-        assert (again.state, again.sample, queue) == (Job.State.QUEUED, sample, [str(again.pk)])
+        assert (again.state, again.sample, queue) == (Job.State.QUEUED, sample, ["analyses"])
 
     def test_when_it_is_deleted_the_one_before_counts_again(self, pair, queue):
         sample, counted, again = pair

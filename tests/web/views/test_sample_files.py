@@ -73,11 +73,6 @@ class TestHistogram:
         assert client.get(f"{page_of(sample)}histogram/").status_code == 404
         assert client.get(f"{page_of(finished())}histogram/").status_code == 404
 
-    def test_strangers_see_nothing(self, client, sample, alice):
-        Sample.objects.update(owner=alice)
-        assert client.get(f"{page_of(sample)}histogram/").status_code == 404
-        assert client.get(f"{page_of(sample)}outlines.json").status_code == 404
-
 
 class TestOutlines:
     def coco(self, job, name, *kinds):

@@ -384,7 +384,7 @@ class TestChange:
             job.refresh_from_db()
             assert (response.status_code, response["Location"]) == (303, f"{page_of(sample)}#image-{job.pk}")
             assert job.included is included
-        assert queue == [str(sample.pk)] * 2
+        assert queue == ["analyses"] * 2
 
     def test_images_are_added(self, owner, finished):
         sample = finished(visitor=VISITOR)

@@ -17,7 +17,7 @@ from segmentation.models import Job, ModelDefault, Training
 from segmentation.presenters.training import TrainingView
 from segmentation.services.learning import trainings
 from tests.web.finished import SUMMARY, visible, words
-from tests.web.trained import CURVE, PLAN, add_pictures, make_dataset, make_model, make_training, outcome
+from tests.web.trained import CURVE, PLAN, make_dataset, make_model, make_training, outcome
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("learning")]
 TRAINED = (
@@ -53,12 +53,6 @@ class TestWhoseModel:
         assert opens(people, address) == {"alice", "charlie", "ada"}
         trainings.withdraw(training=training)
         assert opens(people, address) == {"alice", "ada"}
-
-    def test_the_training_is_its_makers_and_staffs(self, people, alice):
-        training = make_model(alice, shared=True)
-        add_pictures(training)
-        for end in ("", "status/", "files/changed-a.webp"):
-            assert opens(people, f"/trainings/{training.pk}/{end}") == {"alice", "ada"}
 
     def test_form_and_lists_name_it_only_to_those_who_may_use_it(self, people, alice):
         make_model(alice)
@@ -233,11 +227,6 @@ class TestAgain:
         assert "1 of your results" in visible(people["alice"].get(f"/trainings/{training.pk}/"))
         people["alice"].post("/results/again/", {"model": "tio2-1", "job": str(job.pk)})
         assert Job.objects.filter(parent=job).count() == 1
-
-    def test_not_with_anothers_model(self, people, alice):
-        make_model(alice)
-        for name in ("charlie", "nobody"):
-            assert people[name].get("/results/again/?model=tio2-1").status_code == 404
 
 
 class TestOnADatasetsPage:

@@ -33,7 +33,6 @@ from waitress.task import ErrorTask, WSGITask
 
 from segmentation import services
 from segmentation.http.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
-from segmentation.models import Attempted
 from segmentation.services.ground.queue import KINDS
 from segmentation.services.ground.space import keep_reserve
 from segmentation.static_files import collect
@@ -237,8 +236,8 @@ def working(is_needed: bool) -> Iterator[None]:
         services.rescue(died=tuple(KINDS))
         services.enqueue_all()
     supervisors = [
-        Supervisor((*COMMAND, queue), folder=settings.BASE_DIR, ended=partial(_worker_ended, kinds))
-        for queue, kinds in by_queue().items()
+        Supervisor((*COMMAND, queue), folder=settings.BASE_DIR, ended=partial(_worker_ended, queue))
+        for queue in dict.fromkeys(kind.queue for kind in KINDS.values())
     ]
     for supervisor in supervisors:
         supervisor.start()
@@ -256,16 +255,10 @@ def working(is_needed: bool) -> Iterator[None]:
         _safely(sweep)
 
 
-def by_queue() -> dict[str, tuple[type[Attempted], ...]]:
-    """The kinds of rows that each queue's worker takes."""
-    queues = dict.fromkeys(kind.queue for kind in KINDS.values())
-    return {queue: tuple(row for row, kind in KINDS.items() if kind.queue == queue) for queue in queues}
-
-
-def _worker_ended(kinds: tuple[type[Attempted], ...]) -> None:
-    """The only worker of its kind is gone, so what ran has lost it; no need to wait until it has long been silent."""
+def _worker_ended(queue: str) -> None:
+    """The only worker of a queue is gone, so what ran has lost it; no need to wait until it has long been silent."""
     if settings.DEEPSEGM_EMBEDDED:
-        _safely(lambda: services.rescue(died=kinds))
+        _safely(lambda: services.rescue(died=[row for row, kind in KINDS.items() if kind.queue == queue]))
         connection.close()
 
 
