@@ -341,7 +341,7 @@ class TestDataBars:
 
     def test_one_that_a_typed_width_is_compared_with_is_read_beside_a_job_until_its_own_is_made(self):
         typed, other, width = receive(), receive(picture(70)), StatedScale("640", Source.TYPED)
-        inspect_uploads()
+        inspect_uploads(2)  # no bar yet
         busy = self.start(receive(picture(71)), asked={"width": "64", "source": "typed"})
         Job.objects.filter(pk=busy.pk).update(ready=True, state="running")
         assert services.hasten_reading(typed, width) and services.hasten_reading(other, width)
