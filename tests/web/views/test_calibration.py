@@ -178,7 +178,7 @@ class TestLine:
     ],
 )
 def test_what_1_0_stored_of_a_scale_is_read(old, new):
-    migration = import_module("segmentation.migrations.0005_stated_scales")
+    migration = import_module("segmentation.migrations.0002_version_1_1")
     assert migration.with_source(old) == new
     assert StatedScale.of(new).source == (new["source"] or None)
 
