@@ -40,10 +40,10 @@ from ..services.access.links import LOOK_ONLY, is_open
 from ..services.ground.calibration import (
     FIELDS,
     StatedScale,
+    calibration_by,
     calibration_for,
     doubted,
     file_calibration,
-    led_to,
     refuse_tall_bar,
     settings_calibration,
     stated_calibration,
@@ -188,7 +188,7 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
     if question := _question(request, job, calibration):
         return _page(request, job, width_question=question, status=400)
     settings = job.get_settings().with_(calibration=calibration)
-    if led_to(settings, job.micrograph) == settings_calibration(job):
+    if calibration_by(settings, job.micrograph) == settings_calibration(job):
         return redirect("job", job.pk)
     return _again(request, job, settings)
 

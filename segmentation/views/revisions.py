@@ -13,7 +13,7 @@ from ..core.typed import settings_of_task
 from ..models import Job, Micrograph, Sample
 from ..presenters.result import main_number
 from ..services.access.links import is_open
-from ..services.ground.calibration import led_to
+from ..services.ground.calibration import calibration_by
 from ..services.results.models_offered import title_of
 
 
@@ -85,14 +85,14 @@ def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], here: Job) 
 
 def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
     settings = job.get_settings()
-    calibration = led_to(settings, micrograph)
+    calibration = calibration_by(settings, micrograph)
     if before is None:
         return calibration_words(calibration, detail=False)
     old = before.get_settings()
     words = corrected_words(job.summary.get("used") or {})
     corrected = [f"outlines: {words}" if words else "corrected outlines"] if job.corrects is not None else []
     corrected += [f"outlines from {job.outlines['name']}"] if job.outlines else []
-    changes = [calibration_words(calibration, detail=False)] if calibration != led_to(old, micrograph) else []
+    changes = [calibration_words(calibration, detail=False)] if calibration != calibration_by(old, micrograph) else []
     return "; ".join([*corrected, *changes, *setting_changes(settings, old)]) or "the same settings once more"
 
 

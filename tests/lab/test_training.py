@@ -14,8 +14,8 @@ from segmentation.lab.training.data import (
     RenderedSource,
     are_dark,
     load_folder,
-    parted,
     resample,
+    split_sources,
     validation_groups,
 )
 from segmentation.lab.training.instances.targets import inner_distance, near_contacts, targets
@@ -259,7 +259,7 @@ def test_losses_and_tasks_are_found_by_name():
 def sourced(folder, *sources, **changes):
     """The names of the images of each source to train on and of those held out."""
     entries = [{"kind": "folder", "path": str(folder), **source} for source in sources]
-    sides_of = parted(tiny(folder, sources=entries, **changes), folder)
+    sides_of = split_sources(tiny(folder, sources=entries, **changes), folder)
     return [tuple(sorted(one.pair.name for one in side) for side in sides) for sides in sides_of]
 
 

@@ -204,13 +204,13 @@ def resample(grey: Picture, labels: Labels, side: int, *, classes: bool = False)
 
     Each piece of an object that falls to pieces is an object then; not of a class.
     """
-    parted = (lambda some: some) if classes else split_pieces
+    in_pieces = (lambda some: some) if classes else split_pieces
     if grey.shape[0] == side:
-        return grey, parted(labels)
+        return grey, in_pieces(labels)
     how = Image.Resampling.BOX if grey.shape[0] > side else Image.Resampling.BICUBIC
     small = np.asarray(Image.fromarray(grey).resize((side, side), how))
     index = ((np.arange(side) + 0.5) * grey.shape[0] / side).astype(int)
-    return small, parted(labels[np.ix_(index, index)])
+    return small, in_pieces(labels[np.ix_(index, index)])
 
 
 @dataclass(eq=False)
@@ -265,7 +265,7 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     Folders are read before anything is rendered, so that a wrong one is found at once. Raises BadDataset, and
     BadRecipe for data that are for evaluation only.
     """
-    folders = iter(parted(recipe, base))
+    folders = iter(split_sources(recipe, base))
     result = Sources()
     for number, entry in enumerate(recipe.sources):
         if isinstance(entry, RenderedEntry):
@@ -293,14 +293,14 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     return result
 
 
-def taught(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
+def training_images(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
     """The micrographs of the recipe's folders that are trained on; raises as `make_sources`."""
-    return [one for training, _ in parted(recipe, base) for one in training if one.taught]
+    return [one for training, _ in split_sources(recipe, base) for one in training if one.taught]
 
 
 def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
     """The micrographs of the recipe's folders that are kept from training; raises as `make_sources`."""
-    folders = parted(recipe, base)
+    folders = split_sources(recipe, base)
     if not folders:
         raise BadDataset("The recipe has no folder of micrographs: it holds nothing out.")
     return [one for _, apart in folders for one in apart]
@@ -326,13 +326,13 @@ def count_groups(recipe: TrainingRecipe, base: Path) -> int:
 Sides = tuple[list[Labelled], list[Labelled]]
 
 
-def parted(recipe: TrainingRecipe, base: Path) -> list[Sides]:
+def split_sources(recipe: TrainingRecipe, base: Path) -> list[Sides]:
     """(for training, held out) micrographs of each of the recipe's folders; raises BadDataset, BadRecipe.
 
     What one source holds out, no other source trains on, nor on what it has in a group with that.
     """
     folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
-    sides = [_parted(entry, recipe, base) for entry in folders]
+    sides = [_split_source(entry, recipe, base) for entry in folders]
     # By folder and group, and by file: another source may name the folder otherwise, or know no groups in it.
     where = [(base / entry.path).resolve() for entry in folders]
     held = {(folder, one.pair.group) for folder, (_, out) in zip(where, sides, strict=True) for one in out}
@@ -348,7 +348,7 @@ def parted(recipe: TrainingRecipe, base: Path) -> list[Sides]:
     return taught_pairs
 
 
-def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> Sides:
+def _split_source(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> Sides:
     """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
     loaded = load_folder(base / entry.path, entry, number_of_classes(recipe.task, recipe.heads))
     if entry.use == "training":

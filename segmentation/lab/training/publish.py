@@ -41,7 +41,7 @@ from ...core.tasks import UnknownTask
 from ...core.tasks import find as kind_of
 from ...core.validation import sentence
 from . import tasks
-from .data import taught
+from .data import training_images
 from .files import KNOWN_BY, fingerprint, write_whole
 from .pretrained import base_card
 from .runs import CHECKPOINT
@@ -109,7 +109,7 @@ def publish_run(run: Run, folder: Path, base: Path) -> Path:
     base: the recipe's paths are relative to it. Raises as `publish` and `taught`.
     """
     recipe = read_recipe(folder / "recipe.toml")  # with what the run decided
-    pictures = taught(recipe, base)
+    pictures = training_images(recipe, base)
     learnt = tasks.find(recipe.task).learnt(pictures)
     extra: dict[str, Any] = {"limits": recipe.limits, "scores": scores_of(run, recipe), "options": learnt}
     card = publish(run.averaged, recipe, folder, version=version_of(recipe), extra=extra)

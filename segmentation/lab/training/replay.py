@@ -15,7 +15,7 @@ from ...core.network.cards import ModelCard
 from ...core.truth import Pair, find_pairs
 from .augmentation import Sample
 from .contract import Labels, Picture
-from .data import Labelled, RenderedSource, eight_bits, parted
+from .data import Labelled, RenderedSource, eight_bits, split_sources
 from .files import write_picture
 from .pretrained import maps_of
 from .settings import FORBIDDEN, FolderEntry, RenderedEntry, TrainingRecipe, number_of_classes, read_recipe
@@ -91,7 +91,7 @@ def _of_folders(recipe: TrainingRecipe) -> tuple[list[Labelled], list[Labelled]]
     for entry in recipe.sources:
         if not isinstance(entry, FolderEntry) or not (ROOT / entry.path).is_dir() or FORBIDDEN in entry.path:
             continue
-        for side, pairs in zip(sides, parted(recipe.replaced(sources=[entry]), ROOT)[0], strict=True):
+        for side, pairs in zip(sides, split_sources(recipe.replaced(sources=[entry]), ROOT)[0], strict=True):
             side += [one for one in pairs if one.taught]
     return sides
 

@@ -110,12 +110,12 @@ class Command(LabCommand):
             self.stdout.write(f"{file}: {len(layers)} layers")
 
     def _images(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.training.data import taught
+        from segmentation.lab.training.data import training_images
         from segmentation.lab.training.publish import note_images
         from segmentation.lab.training.settings import read_recipe
 
         card, recipe = cards.find(options["name"]), read_recipe(options["recipe"])
-        images = [picture.pair.image for picture in taught(recipe, BASE)]
+        images = [picture.pair.image for picture in training_images(recipe, BASE)]
         note_images(card.weights.parent / f"{card.name}.toml", recipe, images)
         self.stdout.write(f"{card.name} was trained on {len(images)} images of {options['recipe']}.")
 

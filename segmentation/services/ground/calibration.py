@@ -215,10 +215,10 @@ def stated_calibration(job: Job) -> Calibration | None:
 
 def settings_calibration(job: Job) -> Calibration:
     """The calibration that follows from a job's settings and its image."""
-    return led_to(job.get_settings().with_(calibration=stated_calibration(job)), job.micrograph)
+    return calibration_by(job.get_settings().with_(calibration=stated_calibration(job)), job.micrograph)
 
 
-def led_to(settings: AnalysisSettings, micrograph: Micrograph) -> Calibration:
+def calibration_by(settings: AnalysisSettings, micrograph: Micrograph) -> Calibration:
     """The calibration that measures an upload. The settings come before the image; there may be none."""
     return settings.measurement.scaled(micrograph.own_calibration)
 

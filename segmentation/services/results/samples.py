@@ -124,8 +124,8 @@ def sample_of_results(
     sample, created = _new_sample(submission, who, jobs[0].get_settings(), name=_clean(name), content=content)
     if created:
         for job in jobs:
-            again = {"parent": job, "segmentation": job.segmentation}
-            _job(sample, job.micrograph, job.get_settings(), **again).save(force_insert=True)
+            rerun_fields = {"parent": job, "segmentation": job.segmentation}
+            _job(sample, job.micrograph, job.get_settings(), **rerun_fields).save(force_insert=True)
         refresh_after_commit(sample.pk)
     return sample
 
@@ -180,21 +180,21 @@ def replace_image(*, sample: Sample, job: Job) -> None:
     Raises Refused if the image is not in the sample (404), or if one of the two results is running or failed (409).
     """
     lock(sample, GONE)
-    now = sample.members.filter(micrograph=job.micrograph_id).first()
-    if now is None:
+    counted_job = sample.members.filter(micrograph=job.micrograph_id).first()
+    if counted_job is None:
         raise Refused(NOT_ITS_IMAGE, 404)
-    if now.pk == job.pk:
+    if counted_job.pk == job.pk:
         return
-    if not now.is_finished or job.state != Job.State.DONE:
+    if not counted_job.is_finished or job.state != Job.State.DONE:
         raise Refused(UNFINISHED, 409)
-    if job.get_settings().task != now.get_settings().task:
+    if job.get_settings().task != counted_job.get_settings().task:
         raise Refused(OTHER_KIND, 409)
     sample.jobs.filter(micrograph=job.micrograph_id).update(sample=None)
     # A result from before its image was in the sample has no table to be pooled: it is measured once more.
-    again = {} if job.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
-    if again and job.signature_hash:
+    rerun_fields = {} if job.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
+    if rerun_fields and job.signature_hash:
         raise Refused(SIGNED, 409)
-    Job.objects.filter(pk=job.pk).update(sample=sample, included=now.included, **again)
+    Job.objects.filter(pk=job.pk).update(sample=sample, included=counted_job.included, **rerun_fields)
     refresh_after_commit(sample.pk)
 
 
@@ -216,8 +216,8 @@ def count_corrections(*, sample: Sample) -> int:
         if measured is not None:
             replace_image(sample=sample, job=measured)
         else:
-            again = {"parent": job, "corrects": job.edit_count, "included": job.included}
-            new.append(_job(sample, job.micrograph, job.get_settings(), **again))
+            rerun_fields = {"parent": job, "corrects": job.edit_count, "included": job.included}
+            new.append(_job(sample, job.micrograph, job.get_settings(), **rerun_fields))
     Job.objects.filter(pk__in=[job.parent_id for job in new]).update(sample=None)
     Job.objects.bulk_create(new)
     refresh_after_commit(sample.pk)
@@ -234,9 +234,9 @@ def retry_failed(*, sample: Sample) -> int:
     lock(sample, GONE)
     if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         limits.check_samples(**sample.maker)
-    again = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
+    failed_jobs = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
     count = 0
-    for job in again.order_by("created", "pk"):
+    for job in failed_jobs.order_by("created", "pk"):
         try:
             limits.check_megapixels(job.micrograph, **sample.maker)
         except Refused:
@@ -284,8 +284,8 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
             calibration = stated
         settings = job.get_settings().with_(calibration=calibration)
         if settings != job.get_settings():
-            again = {"parent": job, "included": job.included, "segmentation": segmentation_for(job, settings)}
-            reruns.append(_job(sample, job.micrograph, settings, **again))
+            rerun_fields = {"parent": job, "included": job.included, "segmentation": segmentation_for(job, settings)}
+            reruns.append(_job(sample, job.micrograph, settings, **rerun_fields))
     Job.objects.bulk_create(reruns)
     refresh_after_commit(sample.pk)
     return len(reruns)
@@ -388,9 +388,9 @@ def take_in(
 
     asked: as for `create_sample`; a request for an archive applies to its images. Within a transaction.
     """
-    now = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
+    locked = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
     ready, remarks = [], list(notes)
-    for micrograph in _with_contents(now[micrograph.pk] for micrograph in uploads if micrograph.pk in now):
+    for micrograph in _with_contents(locked[micrograph.pk] for micrograph in uploads if micrograph.pk in locked):
         micrograph.asked = asked.get(micrograph.pk) or asked.get(micrograph.archive_id) or {}
         if micrograph.is_archive:
             remarks += [Note(**note) for note in micrograph.notes]

@@ -202,18 +202,19 @@ def count_by_size(overlap: Overlap) -> Counts:
     right: true particles that were found at IoU 0.5; the others by their fate. false: found particles that match no
     true one at IoU 0.5. bare: false particles that lie on the background.
     """
-    places = pairs(overlap.iou, RIGHT)
+    matched = pairs(overlap.iou, RIGHT)
     true_area, found_area, common = overlap.true_area, overlap.found_area, overlap.common
     missed, false = np.ones(len(true_area), bool), np.ones(len(found_area), bool)
-    missed[places[0]] = false[places[1]] = False
+    missed[matched[0]] = false[matched[1]] = False
     within = ((common >= MOSTLY * true_area[:, None]) & (found_area > true_area[:, None])).any(1)
-    bare = common.sum(1) < MOSTLY * true_area
-    fates = missed & bare, missed & ~bare & within, missed & ~bare & ~within
-    on_nothing = false & (common.sum(0) < BARE * found_area)
+    uncovered = common.sum(1) < MOSTLY * true_area
+    fates = missed & uncovered, missed & ~uncovered & within, missed & ~uncovered & ~within
+    on_background = false & (common.sum(0) < BARE * found_area)
     true_class, found_class = (np.digitize(np.sqrt(4 * area / np.pi), EDGES) for area in (true_area, found_area))
-    every = [(true_class, fate) for fate in (np.ones(len(missed), bool), ~missed, *fates)]
-    every += [(found_class, fate) for fate in (np.ones(len(false), bool), false, on_nothing)]
-    return np.stack([np.bincount(where[chosen], minlength=len(EDGES) + 1) for where, chosen in every], axis=1)
+    columns = [(true_class, fate) for fate in (np.ones(len(missed), bool), ~missed, *fates)]
+    columns += [(found_class, fate) for fate in (np.ones(len(false), bool), false, on_background)]
+    counts = [np.bincount(size_class[chosen], minlength=len(EDGES) + 1) for size_class, chosen in columns]
+    return np.stack(counts, axis=1)
 
 
 def by_size(counts: Sequence[Counts]) -> dict[str, Any]:
