@@ -49,9 +49,12 @@ class LabCommand(BaseCommand):
 
         if model:
             return fine_tuning(folder, model)
-        if folder.is_dir():
-            raise CommandError(f"{folder} is a folder: say which model to train further with --fine-tune.")
+        self.refuse_folder(folder)
         return None
+
+    def refuse_folder(self, recipe: Path) -> None:
+        if recipe.is_dir():
+            raise CommandError(f"{recipe} is a folder: say which model to train further with --fine-tune.")
 
     def say(self, line: str) -> None:
         self.stdout.write(line)

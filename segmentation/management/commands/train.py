@@ -45,7 +45,7 @@ class Command(LabCommand):
                 raise CommandError("Leave --fold out: fine-tuning holds images out in turns, and then learns from all.")
             self._adapt(options)
             return
-        self.fine_tuned(options["recipe"], None)
+        self.refuse_folder(options["recipe"])
         recipe = read_recipe(options["recipe"])
         # Without what the recipe leaves open, such as maps that are those of the model that it starts from.
         if changes := {name: options[name] for name in CHANGED if options[name] is not None}:
@@ -77,8 +77,9 @@ class Command(LabCommand):
         def report(stage: str, fraction: float, summary: Any, seconds: float | None) -> None:
             if stage != before[0]:
                 self.say(f"{fraction:4.0%}  {stage}")
-                for note in summary["plan"]["notes"] if "plan" in summary and before[0] == "planning" else []:
-                    self.say(note)
+                if before[0] == "planning" and "plan" in summary:
+                    for note in summary["plan"]["notes"]:
+                        self.say(note)
             before[0] = stage
 
         wishes = {name: options[name] for name in ("minutes", "learning_curve", "threads")}
