@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -198,12 +198,11 @@ def _largest(members: Sequence[Member], setting: str) -> float | None:
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """Unique names: two images may have the same name, then the second "a.tif" becomes "a.tif (2)"."""
-    counts: Counter[str] = Counter()
-    unique = []
+    unique: dict[str, None] = {}
     for name in names:
-        counts[name] += 1
-        unique.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
-    return unique
+        others = (f"{name} ({number})" for number in count(2))
+        unique[name if name not in unique else next(other for other in others if other not in unique)] = None
+    return list(unique)
 
 
 def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float) -> dict[str, Any] | None:

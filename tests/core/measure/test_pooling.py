@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segmentation.core.combine import combine
+from segmentation.core.combine import combine, unique_names
 from segmentation.core.flags import Flag
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import WeightedSizes
@@ -328,3 +328,7 @@ def test_by_volume_few_images_have_no_intervals_and_more_none_of_the_spread():
         found = pool(tables[:count]).weighted["volume"]
         assert {name for name, limits in found["intervals"].items() if limits} == given
         assert ("need at least 8" in found["note"]) == (not given)
+
+
+def test_images_of_one_name_get_names_of_their_own():
+    assert unique_names(["a.tif", "a.tif", "a.tif (2)", "b.tif"]) == ["a.tif", "a.tif (2)", "a.tif (2) (2)", "b.tif"]
