@@ -40,20 +40,22 @@ OWN_QUERIES = (
     "views/test_datasets.py",  # own ones and shared ones, counted
     "web/test_admin.py",  # search, annotated columns, deletion
     "web/test_links.py",  # a row is locked or made
-    "web/test_openid.py",  # mail addresses in any case
-    "web/test_second_factor.py",  # a used code is locked
     "web/test_staff_log.py",  # changes of every table, with values before and after
 )
 # What these measure and write is the science's; their rows go through rooms that run there already. The few tests of
 # theirs that are about rows are marked `services` by hand.
 ON_ONE_ENGINE = tuple(
     f"worker/test_{name}.py"
-    for name in ("comparing", "corrected", "corrected_samples", "imports", "signing", "ticked", "dataset_archives")
+    for name in (
+        *("comparing", "corrected", "corrected_samples", "dataset_archives", "exporting", "imports"),
+        *("pages", "previewing", "proposing", "signing", "ticked", "unpacking"),
+    )
 )
 
 
 def runs_on_both_engines(item: pytest.Item) -> bool:
-    """Whether a test touches the database where PostgreSQL may differ; slow ones are marked `services` by hand."""
+    """Whether a test touches the database where PostgreSQL may differ; slow ones, and one of a file, are marked
+    `services` by hand."""
     mark = item.get_closest_marker("django_db")
     fixtures = getattr(item, "fixturenames", ())
     if not (mark or "db" in fixtures) or item.get_closest_marker("slow"):

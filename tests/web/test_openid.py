@@ -115,6 +115,7 @@ class TestMail:
             (True, True, False, True),
         ],
     )
+    @pytest.mark.services
     def test_when_it_does(self, provider, client, alice, settings, allowed, verified, staff, hers):
         settings.DEEPSEGM_OIDC_MATCH_EMAIL = allowed
         User.objects.filter(pk=alice.pk).update(is_staff=staff)
@@ -124,6 +125,7 @@ class TestMail:
         assert hers or who(client).email == ""
         assert User.objects.get(username="alice").has_usable_password()
 
+    @pytest.mark.services
     def test_two_accounts_with_one_address_get_nobody(self, provider, client, settings):
         settings.DEEPSEGM_OIDC_MATCH_EMAIL, settings.DEEPSEGM_OIDC_ACCOUNTS = True, "existing"
         User.objects.create_user("eve", email="dora@example.org")

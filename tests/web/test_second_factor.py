@@ -92,6 +92,7 @@ class TestSigningIn:
         assert client.post(ASK, {"code": code_at()})["Location"] == "/admin/" and works_as_staff(client)
 
     @pytest.mark.parametrize("forgotten", [False, True])
+    @pytest.mark.services
     def test_a_code_counts_once(self, required, ada, forgotten):
         """Also where another process, or a minute, has forgotten what allauth keeps in memory."""
         with_factor(ada)
