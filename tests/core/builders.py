@@ -59,7 +59,7 @@ def segmentation_of(
 ) -> Segmentation:
     """Particles 1..n of `labels` (H, W) as a model would have found them."""
     n = int(labels.max(initial=0))
-    known = {"threshold": 0.5, "polarity": "bright", "scale": 1.0, "clarity": 1.0, "second_scale": 1.0}
+    defaults = {"threshold": 0.5, "polarity": "bright", "scale": 1.0, "clarity": 1.0, "second_scale": 1.0}
     named = {"name": "particles", "title": "Particles", "version": "1.0", "sha256": "cd" * 32}
     return Segmentation(
         labels,
@@ -69,7 +69,7 @@ def segmentation_of(
         np.full(n, 0.9, np.float32) if confidence is None else confidence,
         labels.shape[0] if rows is None else rows,
         Provenance("ab" * 32, "particles", AnalysisSettings.of().segmentation.model_dump(), card or named),
-        {**known, "expected": 1.0, "dropped": 0, **used},
+        {**defaults, "expected": 1.0, "dropped": 0, **used},
     )
 
 

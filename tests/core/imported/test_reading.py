@@ -38,22 +38,24 @@ FRAME, PARTICLES, PHASES = Frame(120, 160, 120), find("particles"), find("phases
 SQUARE = [(10, 20), (30, 20), (30, 50), (10, 50)]
 
 
-def read(tmp_path, content: bytes, suffix: str, frame=FRAME, task=PARTICLES, names=("particle",), **known) -> Outlines:
+def read(
+    tmp_path, content: bytes, suffix: str, frame=FRAME, task=PARTICLES, names=("particle",), **options
+) -> Outlines:
     file = tmp_path / f"outlines{suffix}"
     file.write_bytes(content)
-    return read_outlines(file, frame, task, names, **known)
+    return read_outlines(file, frame, task, names, **options)
 
 
 def rings():
     """Discs, one of them with a hole and in two pieces, and an object that touches the frame."""
-    found = disc_labels(9, (120, 160), seed=3)
-    y, x = (each[0] for each in np.nonzero(found == 5))
-    found[found == 5] = 0
-    found[y + 2 : y + 14, max(0, x - 6) : x + 6] = 5
-    found[y + 6 : y + 9, x - 2 : x + 2] = 0
-    found[115:119, 150:158] = 5
-    found[:6, :9] = 10
-    return found
+    drawn = disc_labels(9, (120, 160), seed=3)
+    y, x = (axis[0] for axis in np.nonzero(drawn == 5))
+    drawn[drawn == 5] = 0
+    drawn[y + 2 : y + 14, max(0, x - 6) : x + 6] = 5
+    drawn[y + 6 : y + 9, x - 2 : x + 2] = 0
+    drawn[115:119, 150:158] = 5
+    drawn[:6, :9] = 10
+    return drawn
 
 
 def zipped(*rois_in) -> bytes:
@@ -85,17 +87,17 @@ def annotation(segmentation, number=1, **more):
 
 def test_our_own_files_come_back_with_equal_ids_and_pixels(tmp_path):
     analysis = analysis_of(rings())
-    found = analysis.segmentation
-    shapes_of = polygons(found.dense, len(found))
+    segmentation = analysis.segmentation
+    shapes_of = polygons(segmentation.dense, len(segmentation))
     made = {".tif": io.BytesIO(), ".zip": io.BytesIO()}
     labels.write_tiff(analysis, made[".tif"], all=True)
     rois.write_rois(analysis, shapes_of, made[".zip"], all=True)
     made[".json"] = io.BytesIO(json.dumps(coco.as_dict(analysis, shapes_of)).encode())
     for suffix, file in made.items():
         back = read(tmp_path, file.getvalue(), suffix)
-        assert np.array_equal(back.labels, found.labels), suffix
-        assert sorted(back.classes) == found.ids.tolist() and not back.overlapping and not back.notes
-    aside = {int(i): why for i, why in zip(found.ids, analysis.table.reasons, strict=True) if why}
+        assert np.array_equal(back.labels, segmentation.labels), suffix
+        assert sorted(back.classes) == segmentation.ids.tolist() and not back.overlapping and not back.notes
+    aside = {int(i): why for i, why in zip(segmentation.ids, analysis.table.reasons, strict=True) if why}
     assert aside, "something touches the frame"
     assert back.reasons == aside == read(tmp_path, made[".zip"].getvalue(), ".zip").reasons
 
@@ -105,16 +107,16 @@ def test_what_we_set_aside_stays_aside_unless_its_outline_was_changed(tmp_path):
     confidence = np.full(10, 0.9, np.float32)
     confidence[1:4] = 0.2
     before = analysis_of(rings(), confidence=confidence, filter=True)
-    found = before.segmentation
+    segmentation = before.segmentation
     sent = before.segmentation.labels.copy()
-    y, x = (each[0] for each in np.nonzero(sent == 3))
+    y, x = (axis[0] for axis in np.nonzero(sent == 3))
     sent[y, x] = 0
-    y, x = (each[-1] for each in np.nonzero(sent == 4))
+    y, x = (axis[-1] for axis in np.nonzero(sent == 4))
     sent[y, x] = 8
-    reasons = {int(i): why for i, why in zip(found.ids, before.table.reasons, strict=True) if why}
-    asked = {"name": "rois.zip", "sha256": "cd" * 32, "version": "1"}
-    kinds = dict.fromkeys(found.ids.tolist(), 0)
-    back = Outlines(sent, kinds, {**reasons, 9: "charging"}, "ImageJ").segmentation(found, **asked)
+    reasons = {int(i): why for i, why in zip(segmentation.ids, before.table.reasons, strict=True) if why}
+    source = {"name": "rois.zip", "sha256": "cd" * 32, "version": "1"}
+    kinds = dict.fromkeys(segmentation.ids.tolist(), 0)
+    back = Outlines(sent, kinds, {**reasons, 9: "charging"}, "ImageJ").segmentation(segmentation, **source)
     after = measure(before.micrograph, back, before.settings).table
     aside = {int(i): why for i, why in zip(back.ids, after.reasons, strict=True) if why}
     assert {2, 3, 4} < reasons.keys(), "they were set aside, and others at the frame"
@@ -207,12 +209,12 @@ def test_polygons_and_both_kinds_of_run_lengths(tmp_path):
     flat = mask.T.ravel()
     ends = np.flatnonzero(np.diff(flat)) + 1
     counts = np.diff(np.r_[0, ends, flat.size]).tolist()
-    polygon = [float(each) for point in SQUARE for each in point]
-    said = [
+    polygon = [float(coordinate) for point in SQUARE for coordinate in point]
+    entries = [
         annotation([polygon, [40, 20, 44, 20, 44, 30, 40, 30]], 11),
         annotation({"size": [120, 160], "counts": text["counts"].decode()}, 12),
     ]
-    back = read(tmp_path, coco_of(said), ".json")
+    back = read(tmp_path, coco_of(entries), ".json")
     assert (back.labels == 11).sum() == 640 and np.array_equal(back.labels == 12, mask > 0)
     listed = read(tmp_path, coco_of([annotation({"size": [120, 160], "counts": counts}, 5)]), ".json")
     assert np.array_equal(listed.labels == 5, mask > 0)
@@ -224,10 +226,10 @@ def test_packed_run_lengths_are_those_of_pycocotools(seed):
     rng = np.random.default_rng(seed)
     mask = (rng.random((23, 31)) < rng.choice([0.02, 0.5, 0.97])).astype(np.uint8)
     if mask.any():
-        said = {"size": [23, 31], "counts": packed.encode(np.asfortranarray(mask))["counts"].decode()}
+        runs = {"size": [23, 31], "counts": packed.encode(np.asfortranarray(mask))["counts"].decode()}
         from segmentation.core.imported.coco import _of_runs
 
-        outline = _of_runs(said, Frame(23, 31, 23), shapes.Facts())
+        outline = _of_runs(runs, Frame(23, 31, 23), shapes.Facts())
         whole = np.zeros((23, 31), bool)
         top, left, bottom, right = outline.box
         whole[top:bottom, left:right] = outline.inside
@@ -237,8 +239,8 @@ def test_packed_run_lengths_are_those_of_pycocotools(seed):
 def test_of_several_images_the_one_of_this_name_counts(tmp_path):
     images = [{"id": n, "file_name": f"{name}.png", "width": 160, "height": 120} for n, name in ((1, "a"), (2, "b"))]
     square = [10, 10, 20, 10, 20, 20, 10, 20]
-    said = [annotation([square], 1), {**annotation([[each + 30 for each in square]], 2), "image_id": 2}]
-    content = coco_of(said, images=images)
+    entries = [annotation([square], 1), {**annotation([[coordinate + 30 for coordinate in square]], 2), "image_id": 2}]
+    content = coco_of(entries, images=images)
     assert sorted(read(tmp_path, content, ".json", image="b.tif").classes) == [2]
     with pytest.raises(UnreadableImage, match="2 images"):
         read(tmp_path, content, ".json", image="c.tif")
@@ -285,10 +287,10 @@ def test_nothing_counts_in_the_data_bar(tmp_path):
 
 def test_another_scale_is_refused(tmp_path):
     file = io.BytesIO()
-    found = np.zeros((120, 160), np.uint16)
-    found[10:20, 10:20], found[40:50, 40:60] = 1, 2
+    mask = np.zeros((120, 160), np.uint16)
+    mask[10:20, 10:20], mask[40:50, 40:60] = 1, 2
     how = {"imagej": True, "resolution": (0.2, 0.2), "metadata": {"unit": "nm"}}
-    tifffile.imwrite(file, found, **how)
+    tifffile.imwrite(file, mask, **how)
     assert read(tmp_path, file.getvalue(), ".tif", nm_per_pixel=5.04).classes
     assert read(tmp_path, file.getvalue(), ".tif").classes
     with pytest.raises(UnreadableImage, match=r"\b5 nm .*\b7\.344 nm"):
@@ -350,19 +352,19 @@ def test_imported_outlines_of_every_kind_are_measured_and_reported(tmp_path, tas
     wanted = np.zeros(shape, np.uint8)
     wanted[:, 60:120], wanted[:, 120:] = 1, 2 if not task.semantic else 1
     back = read(tmp_path, _png(wanted), ".png", frame=Frame(*shape, shape[0]), task=task, names=names)
-    asked = AnalysisSettings.of(name)
-    origin = Provenance("ab" * 32, name, asked.segmentation.model_dump(), {"name": "x", "sha256": ""})
+    requested = AnalysisSettings.of(name)
+    origin = Provenance("ab" * 32, name, requested.segmentation.model_dump(), {"name": "x", "sha256": ""})
     none = np.zeros(0, np.int32)
     parent = Segmentation(np.zeros(shape, np.int32), none, none, names, np.zeros(0, np.float32), shape[0], origin)
     parent = replace(parent, maps={"foreground": np.zeros(shape, np.uint8)})
-    known = {"name": "cells, 1.png", "sha256": "cd" * 32, "version": "1"}
-    segmentation = back.segmentation(parent, **known, semantic=task.semantic)
+    source = {"name": "cells, 1.png", "sha256": "cd" * 32, "version": "1"}
+    segmentation = back.segmentation(parent, **source, semantic=task.semantic)
     assert segmentation.maps.keys() == {"foreground"} and len(segmentation.by_hand) == 2
     micrograph = Micrograph(golden.picture, "a.tif", "ab" * 32, Calibration.of_pixel(5.0), {"kind": "TIFF"})
-    analysis = measure(micrograph, segmentation, asked)
+    analysis = measure(micrograph, segmentation, requested)
     files = write_all(analysis, tmp_path / "out", stored_only=True, besides=["result.json", "report.pdf"])
-    said = json.loads(files["result.json"].read_text())
-    assert said["used"]["imported"]["outlines"] == 2 and said["model"]["name"] == MASKS
+    result = json.loads(files["result.json"].read_text())
+    assert result["used"]["imported"]["outlines"] == 2 and result["model"]["name"] == MASKS
     assert imported_words(segmentation.used).split(" from ") == ["2 outlines", "cells, 1.png (PNG labels)"]
 
 

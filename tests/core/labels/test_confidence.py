@@ -23,7 +23,7 @@ GREY = np.where(LABELS > 0, 180, 60).astype(np.uint8)
 
 def test_what_is_read_off_the_maps():
     values = outline_features(MAPS, GREY, LABELS, 1.0, 10.0)
-    assert tuple(values) == OUTLINE_FEATURES and {len(each) for each in values.values()} == {2}
+    assert tuple(values) == OUTLINE_FEATURES and {len(column) for column in values.values()} == {2}
     assert values["peak"] == pytest.approx([0.8, 0.2])
     assert values["sure"] == pytest.approx([1.0, 0.0])
     mean = np.array([250, 140]) / 255
@@ -34,13 +34,13 @@ def test_what_is_read_off_the_maps():
 
 def test_no_particles_have_no_features():
     none = outline_features(MAPS, GREY, np.zeros_like(LABELS), 1.0, 10.0)
-    assert tuple(none) == OUTLINE_FEATURES and {len(each) for each in none.values()} == {0}
+    assert tuple(none) == OUTLINE_FEATURES and {len(column) for column in none.values()} == {0}
 
 
 def test_the_logistic_model():
     weights = {"peak": 10.0, INTERCEPT: -5.0}  # a card names what it uses
-    found = likely_right(outline_features(MAPS, GREY, LABELS, 1.0, 10.0), weights)
-    assert found == pytest.approx([1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))], rel=1e-5)
+    chances = likely_right(outline_features(MAPS, GREY, LABELS, 1.0, 10.0), weights)
+    assert chances == pytest.approx([1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))], rel=1e-5)
 
 
 def test_without_calibration_it_is_the_mean_probability():
@@ -68,8 +68,8 @@ def ground(contrast, noise=4.0, seed=0):
 def test_contrast_is_told_in_units_of_the_ground_nearby(contrast, expected):
     grey, labels = ground(contrast)
     maps = np.stack([np.where(labels > 0, 240, 5), np.where(labels > 0, 150, 0)]).astype(np.uint8)
-    found = outline_features(maps, grey, labels, 1.0, 36.0)["contrast"]
-    assert found == pytest.approx([4.0, expected], abs=0.25)
+    ratios = outline_features(maps, grey, labels, 1.0, 36.0)["contrast"]
+    assert ratios == pytest.approx([4.0, expected], abs=0.25)
 
 
 def test_a_particle_brighter_than_the_others_glares():
@@ -102,19 +102,19 @@ def picture():
 
 
 def test_flips_average_the_four_mirrored_maps(picture):
-    told = []
-    found = predict_augmented(leaning, picture, 1.0, flips=True, progress=told.append)
-    assert np.abs(found - np.stack([255 * picture * share for share in (95 / 192, 63 / 128)])).max() <= 1
-    assert told == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    fractions = []
+    prediction = predict_augmented(leaning, picture, 1.0, flips=True, progress=fractions.append)
+    assert np.abs(prediction - np.stack([255 * picture * share for share in (95 / 192, 63 / 128)])).max() <= 1
+    assert fractions == pytest.approx([0.25, 0.5, 0.75, 1.0])
 
 
 def test_a_larger_showing_is_mirrored_and_averaged(picture):
-    told = []
-    found = predict_augmented(leaning, picture, 1.0, second_scale=1.5, progress=told.append)
+    fractions = []
+    prediction = predict_augmented(leaning, picture, 1.0, second_scale=1.5, progress=fractions.append)
     larger = leaning(resize(picture, 1.5)[:, ::-1])[:, :, ::-1]
-    second = np.stack([resize_map(np.ascontiguousarray(each), picture.shape) for each in larger]).astype(float)
-    assert np.abs(found - (leaning(picture) + second) / 2).max() <= 0.5
-    assert told == pytest.approx([1 / 3.25, 1.0])
+    second = np.stack([resize_map(np.ascontiguousarray(layer), picture.shape) for layer in larger]).astype(float)
+    assert np.abs(prediction - (leaning(picture) + second) / 2).max() <= 0.5
+    assert fractions == pytest.approx([1 / 3.25, 1.0])
     flips = predict_augmented(leaning, picture, 1.0, second_scale=1.5, flips=True)
     mirrored = predict_augmented(leaning, picture[::-1, ::-1], 1.0, second_scale=1.5, flips=True)
     assert np.abs(flips[:, ::-1, ::-1].astype(int) - mirrored).max() <= 2
@@ -133,17 +133,19 @@ def confident(**weights):
     ],
 )
 def test_doubtful_outlines_go_where_most_are_wrong(intercept, chances, expected):
-    found = outline(MAPS, GREY, 1.0, 0.5, confident(peak=10.0, intercept=intercept))
-    assert found.confidence == pytest.approx(chances, abs=1e-3) and found.expected == pytest.approx(expected, abs=1e-3)
-    assert np.array_equal(found.labels, np.where(len(chances) >= LABELS, LABELS, 0))
-    assert found.dropped == 2 - len(chances)
+    outlines = outline(MAPS, GREY, 1.0, 0.5, confident(peak=10.0, intercept=intercept))
+    assert outlines.confidence == pytest.approx(chances, abs=1e-3) and outlines.expected == pytest.approx(
+        expected, abs=1e-3
+    )
+    assert np.array_equal(outlines.labels, np.where(len(chances) >= LABELS, LABELS, 0))
+    assert outlines.dropped == 2 - len(chances)
 
 
 def test_an_uncalibrated_card_drops_nothing():
-    found = outline(MAPS // 2 + 10, GREY, 1.0, 0.3, ParticleOptions())
-    assert found.dropped == 0 and found.labels.max() > 0
+    outlines = outline(MAPS // 2 + 10, GREY, 1.0, 0.3, ParticleOptions())
+    assert outlines.dropped == 0 and outlines.labels.max() > 0
 
 
 def test_nothing_is_expected_to_be_right_of_nothing():
-    found = outline(np.zeros_like(MAPS), GREY, 1.0, 0.5, confident())
-    assert (found.labels.max(), found.expected, len(found.confidence)) == (0, 1.0, 0)
+    outlines = outline(np.zeros_like(MAPS), GREY, 1.0, 0.5, confident())
+    assert (outlines.labels.max(), outlines.expected, len(outlines.confidence)) == (0, 1.0, 0)

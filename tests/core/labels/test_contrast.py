@@ -30,10 +30,10 @@ PLACES = [(row, column) for row in (25, 80, 135) for column in (25, 65, 105, 145
 
 def test_contrast_is_relative_to_what_is_typical():
     grey, labels = discs(PLACES[:4], (180, 180, 120, 66))
-    found = contrasts(grey, labels)
-    assert found.relative.tolist() == pytest.approx([1, 1, 0.5, 0.05], abs=0.02)
-    assert found.faint(FAINT).tolist() == [False, False, False, True]
-    assert not found.faint(0).any()
+    contrast = contrasts(grey, labels)
+    assert contrast.relative.tolist() == pytest.approx([1, 1, 0.5, 0.05], abs=0.02)
+    assert contrast.faint(FAINT).tolist() == [False, False, False, True]
+    assert not contrast.faint(0).any()
 
 
 def test_dark_particles_stand_out_as_bright_ones_do():
@@ -53,8 +53,8 @@ def test_a_deleted_neighbour_is_no_ground():
 
 def test_most_of_the_outlined_area_is_never_a_gap():
     grey, labels = discs(PLACES[:4], (20, 20, 20, 180))
-    for shown in (grey, 255 - grey):
-        assert contrasts(shown, labels).gap.tolist() == [False, False, False, True]
+    for picture in (grey, 255 - grey):
+        assert contrasts(picture, labels).gap.tolist() == [False, False, False, True]
 
 
 def test_an_outline_of_the_other_sign_is_a_gap():
@@ -76,9 +76,9 @@ def test_a_dark_place_that_particles_enclose_is_a_gap():
 def test_without_ground_nothing_is_known():
     labels = np.ones((20, 20), np.int32)
     labels[:, 10:] = 2
-    found = contrasts(np.full((20, 20), 90, np.uint8), labels)
-    assert np.isnan(found.relative).all()
-    assert not found.faint(FAINT).any()
+    contrast = contrasts(np.full((20, 20), 90, np.uint8), labels)
+    assert np.isnan(contrast.relative).all()
+    assert not contrast.faint(FAINT).any()
 
 
 def test_no_outlines_have_no_contrast():
@@ -88,17 +88,17 @@ def test_no_outlines_have_no_contrast():
 def analysed(greys, confidence=0.95, model="particles", options=None, **settings):
     grey, labels = discs(PLACES[: len(greys)], greys)
     micrograph = Micrograph(grey, "discs.tif", "ab" * 32, METADATA, {})
-    found = segmentation_of(
+    segmentation = segmentation_of(
         labels, np.full(len(greys), confidence, np.float32), card={"name": model, "options": options or {}}
     )
-    return measure(micrograph, found, AnalysisSettings.of(**settings))
+    return measure(micrograph, segmentation, AnalysisSettings.of(**settings))
 
 
 def test_faint_outlines_are_set_aside_with_their_reason():
     done = analysed([180] * 6 + [64] * 3)
     assert done.table.reasons.tolist() == [""] * 6 + [str(Reason.FAINT)] * 3
     assert done.statistics.n_kept == 6
-    assert "with faint or hidden outlines" in [each["name"] for each in done.statistics.nano["sensitivity"]]
+    assert "with faint or hidden outlines" in [row["name"] for row in done.statistics.nano["sensitivity"]]
 
 
 def test_the_filter_judges_the_others_only():

@@ -46,8 +46,8 @@ FOUND = drawn()
 working = WorkingLabels.of
 
 
-def area(found, number):
-    return int((found.labels == number).sum())
+def area(segmentation, number):
+    return int((segmentation.labels == number).sum())
 
 
 def test_deleting_takes_the_object_and_nothing_else():
@@ -124,8 +124,8 @@ def test_a_line_from_far_outside_cuts_what_it_crosses():
 def test_only_the_piece_under_the_line_is_split():
     labels = FOUND.labels.copy()
     labels[20:30, 30:36] = 5
-    found = replace(FOUND, labels=labels)
-    after = apply(found, [edits.split(working(found), 5, [(15.5, 18), (15.5, 32)])])
+    segmentation = replace(FOUND, labels=labels)
+    after = apply(segmentation, [edits.split(working(segmentation), 5, [(15.5, 18), (15.5, 32)])])
     assert area(after, 5) + area(after, 12) == 160
     assert (after.labels[20:30, 30:36] == 5).all()
 
@@ -200,8 +200,8 @@ def test_what_cannot_be_done_says_why(operation, sentence):
     assert str(caught.value).count(". ") == 0
 
 
-def runs(*each):
-    return np.array(each, np.int32).reshape(-1, 3)
+def runs(*rows):
+    return np.array(rows, np.int32).reshape(-1, 3)
 
 
 @pytest.mark.parametrize(
@@ -217,14 +217,14 @@ def test_patches_that_do_not_fit_are_refused(wrong):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "patch",
     [{}, 7, {"runs": [[1, 2]], "objects": {}, "next": 1}, {"runs": [[1, 2, 2**31]], "objects": {}, "next": 1},
      {"runs": [[1, 2, 0.5]], "objects": {}, "next": 1}, {"runs": [[1, 2, 3], [1]], "objects": {}, "next": 1},
      {"runs": [], "objects": {"x": 1}, "next": 1}],
 )  # fmt: skip
-def test_what_is_no_patch_is_refused(said):
+def test_what_is_no_patch_is_refused(patch):
     with pytest.raises(BadEdit):
-        Patch.from_dict(said)
+        Patch.from_dict(patch)
 
 
 def test_a_patch_holds_the_pixels_that_change_and_nothing_else():
@@ -266,10 +266,10 @@ def test_a_brush_paints_the_pixels_of_its_rule(step):
             points[-1][1] = points[0][1]
         radius = float(max(0.5, np.round(rng.uniform(0.5, 15) / step) * step))
         starts, ends = stroke_spans(np.array(points), radius, 40, 50)
-        found = np.zeros(40 * 50, bool)
+        pixels = np.zeros(40 * 50, bool)
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            found[start:end] = True
-        np.testing.assert_array_equal(found.reshape(40, 50), painted(points, radius, 40, 50))
+            pixels[start:end] = True
+        np.testing.assert_array_equal(pixels.reshape(40, 50), painted(points, radius, 40, 50))
 
 
 def test_a_brush_wider_than_the_image_paints_whole_rows():
@@ -286,8 +286,8 @@ def test_painting_and_erasing_with_a_brush():
     line = [(5, 25), (45, 25)]
     both = apply(FOUND, [edits.erase(working(FOUND), points=line, radius=0.5)])
     assert (area(both, 5), area(both, 9)) == (80, 40)
-    one = apply(FOUND, [edits.erase(working(FOUND), points=line, radius=0.5, number=9)])
-    assert (area(one, 5), area(one, 9)) == (100, 40)
+    erased = apply(FOUND, [edits.erase(working(FOUND), points=line, radius=0.5, number=9)])
+    assert (area(erased, 5), area(erased, 9)) == (100, 40)
     square = [(15, 20), (25, 20), (25, 30), (15, 30)]
     assert area(apply(FOUND, [edits.erase(working(FOUND), square, number=5)]), 9) == 50
 
@@ -324,33 +324,33 @@ def test_an_outline_twice_around_the_same_place_is_refused(outline):
         edits.draw(working(FOUND), outline)
 
 
-def operations(found, rng):
+def operations(segmentation, rng):
     """One operation drawn at random; None where the draw gives one that is refused."""
-    ids = found.ids.tolist()
-    some = rng.choice(ids, min(len(ids), int(rng.integers(1, 4))), replace=False).tolist() if ids else [1]
+    ids = segmentation.ids.tolist()
+    selection = rng.choice(ids, min(len(ids), int(rng.integers(1, 4))), replace=False).tolist() if ids else [1]
     x, y, w, h = rng.integers(0, 45), rng.integers(0, 35), rng.integers(2, 12), rng.integers(2, 12)
     square = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
     ways = [
-        lambda: edits.delete(working(found), some[:1]),
-        lambda: edits.restore(working(found), some, working(FOUND)),
-        lambda: edits.restore(working(found), [2, 5, 9], working(FOUND)),
-        lambda: edits.set_aside(working(found), some, "odd"),
-        lambda: edits.merge(working(found), some),
-        lambda: edits.split(working(found), some[0], rng.uniform(0, 50, (3, 2)).tolist()),
-        lambda: edits.draw(working(found), square),
-        lambda: edits.draw(working(found), square, ground=True),
-        lambda: edits.draw(working(found), square, some[0]),
-        lambda: edits.erase(working(found), square),
-        lambda: edits.fill(working(found), some),
-        lambda: edits.reclassify(working(found), some, "long"),
-        lambda: edits.reviewed(working(found), some),
-        lambda: edits.paint(working(found), rng.uniform(-5, 50, (2, 2)).tolist(), rng.uniform(0.5, 6)),
-        lambda: edits.paint(working(found), [(x, y)], 3, some[0], ground=True),
-        lambda: edits.erase(working(found), points=[(x, y), (y, x)], radius=2),
-        lambda: edits.erase(working(found), square, number=some[0]),
-        lambda: guided.split_at(working(found), some[0], rng.uniform(0, 40, (2, 2)).tolist()),
-        lambda: guided.add(working(found), rng.uniform(0, 36, 2).tolist()),
-        lambda: guided.smooth(working(found), some),
+        lambda: edits.delete(working(segmentation), selection[:1]),
+        lambda: edits.restore(working(segmentation), selection, working(FOUND)),
+        lambda: edits.restore(working(segmentation), [2, 5, 9], working(FOUND)),
+        lambda: edits.set_aside(working(segmentation), selection, "odd"),
+        lambda: edits.merge(working(segmentation), selection),
+        lambda: edits.split(working(segmentation), selection[0], rng.uniform(0, 50, (3, 2)).tolist()),
+        lambda: edits.draw(working(segmentation), square),
+        lambda: edits.draw(working(segmentation), square, ground=True),
+        lambda: edits.draw(working(segmentation), square, selection[0]),
+        lambda: edits.erase(working(segmentation), square),
+        lambda: edits.fill(working(segmentation), selection),
+        lambda: edits.reclassify(working(segmentation), selection, "long"),
+        lambda: edits.reviewed(working(segmentation), selection),
+        lambda: edits.paint(working(segmentation), rng.uniform(-5, 50, (2, 2)).tolist(), rng.uniform(0.5, 6)),
+        lambda: edits.paint(working(segmentation), [(x, y)], 3, selection[0], ground=True),
+        lambda: edits.erase(working(segmentation), points=[(x, y), (y, x)], radius=2),
+        lambda: edits.erase(working(segmentation), square, number=selection[0]),
+        lambda: guided.split_at(working(segmentation), selection[0], rng.uniform(0, 40, (2, 2)).tolist()),
+        lambda: guided.add(working(segmentation), rng.uniform(0, 36, 2).tolist()),
+        lambda: guided.smooth(working(segmentation), selection),
     ]
     try:
         return ways[rng.integers(len(ways))]()
@@ -358,36 +358,36 @@ def operations(found, rng):
         return None
 
 
-def same(one, other):
+def same(segmentation, other):
     for name in ("labels", "ids", "classes", "confidence", "by_hand", "set_aside"):
-        np.testing.assert_equal(getattr(one, name), getattr(other, name))
+        np.testing.assert_equal(getattr(segmentation, name), getattr(other, name))
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_many_operations_and_their_inverses_leave_no_trace(seed, tmp_path):
-    rng, now, done, backwards = np.random.default_rng(seed), FOUND, [], []
-    kept = working(now)
-    highest = now.next_id
+    rng, state, done, backwards = np.random.default_rng(seed), FOUND, [], []
+    labels = working(state)
+    highest = state.next_id
     while len(done) < 300:
-        patch = operations(now, rng)
+        patch = operations(state, rng)
         if patch is None:
             continue
         patch = Patch.from_dict(json.loads(json.dumps(patch.as_dict())))
-        new = set(patch.objects) - set(now.ids.tolist()) - {2, 5, 9}
+        new = set(patch.objects) - set(state.ids.tolist()) - {2, 5, 9}
         assert all(number >= highest for number in new)
-        backwards.append(working(now).inverse(patch))
-        kept = kept.after([patch])
+        backwards.append(working(state).inverse(patch))
+        labels = labels.after([patch])
         done.append(patch)
-        now, before = apply(now, [patch]), now
-        assert now.next_id >= before.next_id > int(before.ids.max(initial=0))
-        assert not now.labels[now.rows :].any()
-        assert now.ids.tolist() == np.unique(now.labels[now.labels > 0]).tolist()
-        highest = now.next_id
-        assert (kept.crop((0, 0, *SHAPE)) == now.labels).all() and kept.objects.keys() == set(now.ids.tolist())
-    now.save(tmp_path / "now.npz")
-    same(Segmentation.load(tmp_path / "now.npz"), now)
-    same(apply(FOUND, done), now)
-    first = apply(now, backwards[::-1])
+        state, before = apply(state, [patch]), state
+        assert state.next_id >= before.next_id > int(before.ids.max(initial=0))
+        assert not state.labels[state.rows :].any()
+        assert state.ids.tolist() == np.unique(state.labels[state.labels > 0]).tolist()
+        highest = state.next_id
+        assert (labels.crop((0, 0, *SHAPE)) == state.labels).all() and labels.objects.keys() == set(state.ids.tolist())
+    state.save(tmp_path / "now.npz")
+    same(Segmentation.load(tmp_path / "now.npz"), state)
+    same(apply(FOUND, done), state)
+    first = apply(state, backwards[::-1])
     same(first, FOUND)
     assert first.next_id == highest
 
@@ -399,10 +399,10 @@ def test_components_are_those_of_scipy(corners):
     rng = np.random.default_rng(3)
     for share in (0.0, 0.3, 0.6, 1.0):
         mask = rng.random((37, 53)) < share
-        found, count = geometry.components(mask, corners=corners)
+        components, count = geometry.components(mask, corners=corners)
         true, many = ndimage.label(mask, np.ones((3, 3)) if corners else None)
         assert count == many
-        np.testing.assert_array_equal(found, true)
+        np.testing.assert_array_equal(components, true)
 
 
 def test_what_a_person_decided_is_what_is_measured():
@@ -410,11 +410,14 @@ def test_what_a_person_decided_is_what_is_measured():
     for number, (y, x) in enumerate([(30, 30), (30, 80), (30, 130), (85, 40), (85, 110)], 1):
         rows, columns = np.ogrid[:120, :160]
         labels[np.hypot(rows - y, columns - x) <= 12] = number
-    found = segmentation_of(labels, np.array([0.9, 0.2, 0.9, 0.9, 0.9], np.float32))
+    segmentation = segmentation_of(labels, np.array([0.9, 0.2, 0.9, 0.9, 0.9], np.float32))
     micrograph = Micrograph(grey_of(labels), "a.tif", "ab" * 32, Calibration(None, "none"))
     settings = AnalysisSettings.of(filter=True)
-    assert measure(micrograph, found, settings).table.reasons.tolist()[1] == "low confidence"
-    patched = apply(found, [edits.set_aside(working(found), [5], "a satellite"), edits.reviewed(working(found), [2])])
+    assert measure(micrograph, segmentation, settings).table.reasons.tolist()[1] == "low confidence"
+    patched = apply(
+        segmentation,
+        [edits.set_aside(working(segmentation), [5], "a satellite"), edits.reviewed(working(segmentation), [2])],
+    )
     table = measure(micrograph, patched, settings).table
     assert table.reasons.tolist() == ["", "", "", "", "a satellite"]
     assert table["by_hand"].tolist() == [False, True, False, False, False]

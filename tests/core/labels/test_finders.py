@@ -90,11 +90,11 @@ class TestBubbles:
     CIRCLES = ((40.3, 50.2, 12.4), (40, 150, 5), (120.5, 60.1, 8), (200, 200, 20.2), (200, 60, 4), (150, 150, 15))
 
     def test_circles_are_found_to_a_fraction_of_a_pixel(self):
-        found = find_circles(drawn((256, 256), self.CIRCLES))
+        circles = find_circles(drawn((256, 256), self.CIRCLES))
         true = np.array(sorted(self.CIRCLES, key=lambda c: (round(c[0]), c[1])))
-        assert len(found) == len(true)
+        assert len(circles) == len(true)
         for circle in true:
-            nearest = found[np.argmin(np.hypot(*(found[:, :2] - circle[:2]).T))]
+            nearest = circles[np.argmin(np.hypot(*(circles[:, :2] - circle[:2]).T))]
             assert np.hypot(*(nearest[:2] - circle[:2])) < 0.3
             assert nearest[2] == pytest.approx(circle[2], abs=0.4)
 
@@ -107,8 +107,8 @@ class TestBubbles:
     def test_a_soft_edge_lies_where_it_crosses_the_threshold(self):
         rows, columns = np.mgrid[:80, :80]
         soft = 255 / (1 + np.exp(np.hypot(rows - 40, columns - 40) - 14))
-        (found,) = find_circles(soft.round().astype(np.uint8))
-        assert found == pytest.approx([40, 40, 14], abs=0.2)
+        (circle,) = find_circles(soft.round().astype(np.uint8))
+        assert circle == pytest.approx([40, 40, 14], abs=0.2)
 
     def test_a_bubble_at_the_frame_is_one(self):
         assert len(find_circles(drawn((100, 100), [(2, 50, 10), (50, 50, 10)]))) == 2
@@ -137,7 +137,7 @@ class TestLines:
         """Bars of 40 px at 90 angles, each at a place of its own within a pixel."""
         shift = np.random.default_rng(0).uniform(-0.5, 0.5, (90, 2))
         labels = [find_lines(bar(angle, 40, width, 64, at)) for angle, at in zip(range(0, 180, 2), shift, strict=True)]
-        lengths = np.concatenate([skeleton_lengths(each) for each in labels])
+        lengths = np.concatenate([skeleton_lengths(image) for image in labels])
         assert lengths.shape == (90,)
         assert np.abs(lengths / 40 - 1).max() <= 0.03
 

@@ -23,8 +23,8 @@ def disc(x, y, radius):
 
 def distance(*discs):
     """As the network's inner distance: 1 in the middle of each disc, 0 at its rim."""
-    each = [np.clip(1 - np.hypot(COLUMNS + 0.5 - x, ROWS + 0.5 - y) / radius, 0, 1) for x, y, radius in discs]
-    return np.round(255 * np.max(each, axis=0)).astype(np.uint8)
+    cones = [np.clip(1 - np.hypot(COLUMNS + 0.5 - x, ROWS + 0.5 - y) / radius, 0, 1) for x, y, radius in discs]
+    return np.round(255 * np.max(cones, axis=0)).astype(np.uint8)
 
 
 LARGE, SMALL, MISSED = (40, 40, 20), (66, 40, 12), (100, 40, 10)
@@ -41,8 +41,8 @@ def found():
     return replace(segmentation_of(joined.astype(np.int32)), maps=maps, next_id=2)
 
 
-def iou(one, other):
-    return (one & other).sum() / (one | other).sum()
+def iou(mask, other):
+    return (mask & other).sum() / (mask | other).sum()
 
 
 def test_two_clicks_part_touching_objects_where_the_map_has_its_valley(found):
@@ -95,8 +95,8 @@ def test_a_click_adds_what_was_missed_and_takes_nothing_from_others(found):
 
 def test_of_touching_objects_a_click_adds_the_one_around_it(found):
     none = replace(segmentation_of(np.zeros_like(found.labels)), maps=found.maps, next_id=2)
-    one = apply(none, [guided.add(working(none), [40, 40])]).labels == 2
-    assert iou(one, disc(*LARGE)) > 0.95
+    added = apply(none, [guided.add(working(none), [40, 40])]).labels == 2
+    assert iou(added, disc(*LARGE)) > 0.95
     # Two tops of one object, with a valley of 0.06 between them: it parts only what somebody deleted.
     alone = np.where(disc(*LARGE), 200, 0).astype(np.uint8)
     flat = replace(
@@ -121,8 +121,8 @@ def test_a_click_outside_shrinks_it(found):
 def test_a_large_object_is_followed_to_its_edge():
     labels, foreground = np.zeros((600, 700), np.int32), np.zeros((600, 700), np.uint8)
     foreground[100:300, 100:600], labels[500:510, 10:20] = 200, 1
-    found = replace(segmentation_of(labels), maps={"foreground": foreground}, next_id=2)
-    after = apply(found, [guided.add(working(found), [110, 110])])
+    segmentation = replace(segmentation_of(labels), maps={"foreground": foreground}, next_id=2)
+    after = apply(segmentation, [guided.add(working(segmentation), [110, 110])])
     assert ((after.labels == 2) == (foreground > 0)).all()
 
 
@@ -156,13 +156,13 @@ def test_smoothing_takes_teeth_and_notches_and_no_pixel_of_others():
     labels = np.zeros((40, 40), np.int32)
     labels[10:20, 10:20], labels[10:20, 20:30] = 1, 2
     labels[9, 14], labels[19, 14], labels[9, 24] = 1, 0, 2
-    found = segmentation_of(labels)
-    after = apply(found, [guided.smooth(working(found), [1])])
+    segmentation = segmentation_of(labels)
+    after = apply(segmentation, [guided.smooth(working(segmentation), [1])])
     assert after.labels[9, 14] == 0 and after.labels[19, 14] == 1
     assert ((after.labels == 2) == (labels == 2)).all()
     with pytest.raises(BadEdit, match="smooth already"):
-        again = apply(after, [guided.smooth(working(after), [2])])
-        guided.smooth(working(again), [2])
+        smoothed = apply(after, [guided.smooth(working(after), [2])])
+        guided.smooth(working(smoothed), [2])
 
 
 def test_a_line_is_too_thin_to_be_smoothed():
@@ -179,13 +179,13 @@ def test_a_flood_leaves_pixels_without_a_seed():
 
 
 def test_they_are_written_as_json(found):
-    said = [
+    operations = [
         {"op": "split", "id": 1, "points": [[40, 40], [66, 40]]},
         {"op": "add", "point": [100, 40]},
         {"op": "smooth", "ids": [1, 2]},
         {"op": "undo"},
     ]
-    after = correct(found, said)
+    after = correct(found, operations)
     assert after.ids.tolist() == [1, 2, 3] and after.used["corrected"] == 3
     with pytest.raises(BadEdit, match="line or points"):
         correct(found, [{"op": "split", "id": 1}])

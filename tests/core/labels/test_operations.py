@@ -29,7 +29,11 @@ ALL = [
 
 
 def test_every_operation_can_be_written_as_json():
-    assert {each["op"] for each in ALL} == OPERATIONS.keys() - {"add", "area", "smooth"}  # see test_guided, test_edits
+    assert {entry["op"] for entry in ALL} == OPERATIONS.keys() - {
+        "add",
+        "area",
+        "smooth",
+    }  # see test_guided, test_edits
     after = correct(FOUND, json.loads(json.dumps(ALL[:-1])))
     assert after.ids.tolist() == [2, 5, 9, 13] or after.ids.tolist() == [2, 5, 12, 13]
     assert (area(after, 2), area(after, 13)) == (100, 50)
@@ -38,9 +42,9 @@ def test_every_operation_can_be_written_as_json():
 
 
 def test_undo_takes_back_one_operation_after_the_other():
-    some = [*ALL[2:6], *([{"op": "undo"}] * 4)]
-    same(correct(FOUND, some), FOUND)
-    assert len(correct(FOUND, some).provenance.edits) == 8
+    operations = [*ALL[2:6], *([{"op": "undo"}] * 4)]
+    same(correct(FOUND, operations), FOUND)
+    assert len(correct(FOUND, operations).provenance.edits) == 8
 
 
 @pytest.mark.parametrize(

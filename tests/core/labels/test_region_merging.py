@@ -39,9 +39,9 @@ def test_a_shallow_dip_is_a_cut_where_cores_run_together():
     maps = maps_of(truth, blur=4.0)
     maps[1] = np.where(truth > 0, 110 + 0.57 * maps[1], 0)  # the dip stays above the height of cores
     assert separate(*maps, threshold=0.5, seed_threshold=0.5).max() == 1
-    found = merge_regions(maps, even(maps), **WHOLE, weights=WEIGHTS)
-    assert found.max() == 2 and np.array_equal(found > 0, truth > 0)
-    assert (found[60, 45], found[60, 90]) == (1, 2)
+    labels = merge_regions(maps, even(maps), **WHOLE, weights=WEIGHTS)
+    assert labels.max() == 2 and np.array_equal(labels > 0, truth > 0)
+    assert (labels[60, 45], labels[60, 90]) == (1, 2)
 
 
 def test_ripples_do_not_cut_a_particle():
@@ -51,16 +51,16 @@ def test_ripples_do_not_cut_a_particle():
     maps[1] = np.minimum(maps[1], 180) * (1 + 0.1 * np.cos(rows / 4) * np.cos(columns / 4))  # a flat top with ripples
     _, _, regions = oversegment(maps, even(maps), threshold=0.5, scale=1.0)
     assert len(regions.areas) > 3
-    found = merge_regions(maps, even(maps), **WHOLE, weights=WEIGHTS)
-    assert found.max() == 1 and np.array_equal(found > 0, truth > 0)
+    labels = merge_regions(maps, even(maps), **WHOLE, weights=WEIGHTS)
+    assert labels.max() == 1 and np.array_equal(labels > 0, truth > 0)
 
 
 def test_every_pixel_of_foreground_belongs_to_a_particle():
     truth = label_discs((30, 30, 14), (30, 55, 13), (70, 60, 25), (0, 120, 12), (119, 120, 9), (60, 130, 3))
     maps = maps_of(truth, blur=2.0)
-    found = merge_regions(maps, even(maps), **WHOLE, weights=WEIGHTS)
-    assert np.array_equal(found > 0, truth > 0)
-    assert set(np.unique(found)) == set(range(found.max() + 1))
+    labels = merge_regions(maps, even(maps), **WHOLE, weights=WEIGHTS)
+    assert np.array_equal(labels > 0, truth > 0)
+    assert set(np.unique(labels)) == set(range(labels.max() + 1))
     flat = np.full((30, 30), 30, np.uint8)  # foreground without any maximum
     lump = np.stack([np.pad(np.full((10, 10), 255, np.uint8), 10), flat])
     assert merge_regions(lump, even(lump), **WHOLE, weights=WEIGHTS).max() == 1
@@ -69,8 +69,8 @@ def test_every_pixel_of_foreground_belongs_to_a_particle():
 @pytest.mark.parametrize("threshold", [0.0001, 0.5, 0.999])
 def test_an_empty_map_gives_no_particles(threshold):
     empty = np.zeros((2, 40, 60), np.uint8)
-    found = merge_regions(empty, even(empty), threshold=threshold, scale=1.0, diameter=36.0, weights=WEIGHTS)
-    assert found.max() == 0 and found.shape == (40, 60)
+    labels = merge_regions(empty, even(empty), threshold=threshold, scale=1.0, diameter=36.0, weights=WEIGHTS)
+    assert labels.max() == 0 and labels.shape == (40, 60)
 
 
 def chain(**more):
@@ -112,9 +112,9 @@ def features_of(regions, *borders):
 def test_features_of_a_border():
     sums = chain().sums
     sums[:, 6] = 0, 100 * 90, 50 * 100, 400 * 90, 100 * 90  # mean grey 90, 100, 90, 90
-    found = features_of(chain(sums=sums), 0, 2)
-    assert set(found) == set(BORDER_FEATURES)
-    assert {name: values[0] for name, values in found.items()} == pytest.approx(
+    features = features_of(chain(sums=sums), 0, 2)
+    assert set(features) == set(BORDER_FEATURES)
+    assert {name: values[0] for name, values in features.items()} == pytest.approx(
         {
             "saddle": 0.79,
             "lower": 0.8,
@@ -127,7 +127,7 @@ def test_features_of_a_border():
             "touching": 0,
         }
     )
-    assert found["touching"][1] == 0.2 and found["step"][1] == found["border_darkness"][1] == 0
+    assert features["touching"][1] == 0.2 and features["step"][1] == features["border_darkness"][1] == 0
 
 
 def test_two_discs_side_by_side_are_not_round():
@@ -145,9 +145,9 @@ def test_a_dark_border_and_a_step_are_read_off_the_picture(dark, step):
     grey[:, 68:72] = dark
     maps = maps_of(truth)
     _, _, regions = oversegment(maps, np.clip(grey, 0, 255).astype(np.uint8), threshold=0.5, scale=1.0)
-    found = features_of(regions, 0)
-    assert np.sinh(found["border_darkness"][0]) * regions.noise == pytest.approx(120 - step / 2 - dark, abs=5)
-    assert np.expm1(found["step"][0]) * regions.noise == pytest.approx(step, abs=3)
+    features = features_of(regions, 0)
+    assert np.sinh(features["border_darkness"][0]) * regions.noise == pytest.approx(120 - step / 2 - dark, abs=5)
+    assert np.expm1(features["step"][0]) * regions.noise == pytest.approx(step, abs=3)
 
 
 def test_what_the_picture_shows_can_cut():
@@ -207,23 +207,23 @@ def cut_of(truth, intercept, limit):
     """The outlines of a label image by merging up to a limit, with their possible cuts; and made cuts."""
     maps = maps_of(truth, blur=3.0)
     weights = WEIGHTS | {INTERCEPT: intercept, MERGE_LIMIT: limit}
-    found, _ = outline_twice(maps, even(maps), 1.0, 0.5, ParticleOptions(diameter=36.0, region_merging=weights))
-    ids = np.arange(1, len(found.confidence) + 1, dtype=np.int32)
+    outlines, _ = outline_twice(maps, even(maps), 1.0, 0.5, ParticleOptions(diameter=36.0, region_merging=weights))
+    ids = np.arange(1, len(outlines.confidence) + 1, dtype=np.int32)
     segmentation = Segmentation(
-        *(found.labels, ids, 0 * ids, ("particle",), found.confidence, len(truth), Provenance("ab", "particles")),
-        cuts=found.cuts,
+        *(outlines.labels, ids, 0 * ids, ("particle",), outlines.confidence, len(truth), Provenance("ab", "particles")),
+        cuts=outlines.cuts,
     )
     return segmentation, splits(Corrections(WorkingLabels.of(segmentation)), range(9))
 
 
 def test_a_border_that_was_given_up_is_a_possible_cut_along_the_contact():
     truth = label_discs((60, 50, 20), (60, 89, 20))
-    found, operations = cut_of(truth, -14.0, 0.8)
-    [cut] = found.cuts
-    assert len(found) == 1 and cut.chance == pytest.approx(0.18, abs=0.02)
+    outlines, operations = cut_of(truth, -14.0, 0.8)
+    [cut] = outlines.cuts
+    assert len(outlines) == 1 and cut.chance == pytest.approx(0.18, abs=0.02)
     x, y = np.array(cut.line).T
     assert np.abs(x - 69.5).max() <= 1 and (y.min(), y.max()) == (54, 67)  # the discs share rows 54 to 66
-    after = correct(found, operations)
+    after = correct(outlines, operations)
     assert len(after) == 2 and [number["op"] for number in operations] == ["split"]
     shares = np.bincount(after.labels[truth > 0] * 3 + truth[truth > 0], minlength=9).reshape(3, 3)[1:, 1:]
     assert shares.max(axis=1).sum() >= (truth > 0).sum() - 10
@@ -234,10 +234,10 @@ def test_cuts_that_end_at_others_come_after_them_and_all_give_what_a_lower_limit
     """Three discs around a point: the first cut frees one of them, the second ends at it."""
     truth = label_discs((45, 55, 19), (45, 88, 19), (73, 71, 19))
     maps = maps_of(truth, blur=3.0)
-    found, operations = cut_of(truth, -13.0, 0.9)
-    assert len(found) == 1 and [cut.after for cut in found.cuts] == [[], [0]]
-    assert found.cuts[0].chance >= found.cuts[1].chance
-    after = correct(found, operations)
+    outlines, operations = cut_of(truth, -13.0, 0.9)
+    assert len(outlines) == 1 and [cut.after for cut in outlines.cuts] == [[], [0]]
+    assert outlines.cuts[0].chance >= outlines.cuts[1].chance
+    after = correct(outlines, operations)
     weights = WEIGHTS | {INTERCEPT: -13.0, MERGE_LIMIT: 0.01}
     finer = merge_regions(maps, even(maps), **WHOLE, weights=weights)
     assert len(after) == finer.max() == 3

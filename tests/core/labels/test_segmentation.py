@@ -29,9 +29,9 @@ FOUND = Segmentation(
 )
 
 
-def stored(found):
+def stored(segmentation):
     file = io.BytesIO()
-    found.save(file)
+    segmentation.save(file)
     file.seek(0)
     return file
 
@@ -39,23 +39,23 @@ def stored(found):
 def changed(**arrays):
     """The file of FOUND with other arrays in it."""
     with np.load(stored(FOUND)) as data:
-        known = {**data, **arrays}
+        entries = {**data, **arrays}
     file = io.BytesIO()
-    np.savez_compressed(file, **known)
+    np.savez_compressed(file, **entries)
     file.seek(0)
     return file
 
 
 def header(**entries):
     with np.load(stored(FOUND)) as data:
-        said = json.loads(data["header"].tobytes())
-    return np.frombuffer(json.dumps({**said, **entries}).encode(), np.uint8)
+        written = json.loads(data["header"].tobytes())
+    return np.frombuffer(json.dumps({**written, **entries}).encode(), np.uint8)
 
 
-def same(one, other):
+def same(segmentation, other):
     for entry in fields(Segmentation):
-        mine, theirs = getattr(one, entry.name), getattr(other, entry.name)
-        np.testing.assert_equal(mine, theirs)
+        value, theirs = getattr(segmentation, entry.name), getattr(other, entry.name)
+        np.testing.assert_equal(value, theirs)
 
 
 def test_everything_comes_back():
@@ -73,9 +73,9 @@ def test_measuring_counts_the_objects_in_the_order_of_their_ids():
 def test_any_damage_is_one_sentence(step):
     """A flipped bit in the ZIP's directory said "encrypted", one in an array's header was no Python."""
     good = stored(FOUND).read()
-    for place in range(0, len(good), step * 5):
+    for offset in range(0, len(good), step * 5):
         bad = bytearray(good)
-        bad[place] ^= 1 << (place % 8)
+        bad[offset] ^= 1 << (offset % 8)
         try:
             Segmentation.load(io.BytesIO(bytes(bad)), ORIGIN)
         except UnusableSegmentation:
@@ -95,7 +95,7 @@ def test_a_disk_in_trouble_is_no_damage(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "sentence"),
     [
         (lambda: io.BytesIO(b""), "damaged"),
         (lambda: io.BytesIO(stored(FOUND).read()[:200]), "damaged"),
@@ -116,7 +116,7 @@ def test_a_disk_in_trouble_is_no_damage(monkeypatch, tmp_path):
         (lambda: changed(header=header(provenance={**ORIGIN.as_dict(), "micrograph": "ef" * 32})), "another image"),
     ],
 )
-def test_what_cannot_be_measured_says_so_in_one_sentence(file, said):
-    with pytest.raises(UnusableSegmentation, match=said) as refused:
+def test_what_cannot_be_measured_says_so_in_one_sentence(file, sentence):
+    with pytest.raises(UnusableSegmentation, match=sentence) as refused:
         Segmentation.load(file(), ORIGIN)
     assert str(refused.value).count(".") == 1 and "again" in str(refused.value)

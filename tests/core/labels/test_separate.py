@@ -27,28 +27,28 @@ def label_discs(*discs, shape=(120, 160)):
 
 def test_touching_discs_come_apart_without_losing_a_pixel():
     truth = label_discs((60, 50, 20), (60, 88, 20), (30, 120, 12))
-    found = separate(*maps_of(truth), threshold=0.5, seed_threshold=0.5)
-    assert found.max() == 3
-    assert np.array_equal(found > 0, truth > 0)
+    labels = separate(*maps_of(truth), threshold=0.5, seed_threshold=0.5)
+    assert labels.max() == 3
+    assert np.array_equal(labels > 0, truth > 0)
     for number in (1, 2, 3):
         inside = truth == number
-        counts = np.bincount(found[inside])
+        counts = np.bincount(labels[inside])
         assert counts[1:].max() >= 0.98 * inside.sum()
 
 
 def test_a_small_particle_beside_a_big_one_is_kept():
     """The published chain drops a component that got no marker because a bigger particle stood near."""
     truth = label_discs((60, 60, 40), (60, 106, 4))
-    found = separate(*maps_of(truth), threshold=0.5, seed_threshold=0.5)
-    assert found.max() == 2
-    assert found[60, 106] not in (0, found[60, 60])
+    labels = separate(*maps_of(truth), threshold=0.5, seed_threshold=0.5)
+    assert labels.max() == 2
+    assert labels[60, 106] not in (0, labels[60, 60])
 
 
 def test_a_component_without_a_core_is_one_particle():
     foreground = np.zeros((20, 20), np.uint8)
     foreground[5:8, 5:8] = 255
-    found = separate(foreground, np.zeros_like(foreground), threshold=0.5, seed_threshold=0.5)
-    assert found.max() == 1 and (found > 0).sum() == 9
+    labels = separate(foreground, np.zeros_like(foreground), threshold=0.5, seed_threshold=0.5)
+    assert labels.max() == 1 and (labels > 0).sum() == 9
 
 
 def test_particles_at_the_frame_are_kept():

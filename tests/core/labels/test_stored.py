@@ -38,26 +38,26 @@ def of(labels):
     }
 
 
-def opens(found):
+def opens(segmentation):
     file = io.BytesIO()
-    found.save(file)
+    segmentation.save(file)
     return lambda: io.BytesIO(file.getvalue())
 
 
 def test_opened_outlines_are_those_of_the_whole_file(found):
-    one, other = stored.opened(opens(found), found.provenance), WorkingLabels.of(found)
-    assert (np.concatenate([*one.parts()]) == found.labels).all()
-    assert one.as_dict() == other.as_dict() and (one.rows, one.shape) == (found.rows, (600, 300))
+    opened, other = stored.opened(opens(found), found.provenance), WorkingLabels.of(found)
+    assert (np.concatenate([*opened.parts()]) == found.labels).all()
+    assert opened.as_dict() == other.as_dict() and (opened.rows, opened.shape) == (found.rows, (600, 300))
     for box in ((0, 0, 600, 300), (250, 280, 262, 300), (63, 5, 129, 6)):
-        assert (one.crop(box) == found.labels[box[0] : box[2], box[1] : box[3]]).all()
-        for name, each in found.maps.items():
-            assert (one.maps[name](box) == each[box[0] : box[2], box[1] : box[3]]).all()
+        assert (opened.crop(box) == found.labels[box[0] : box[2], box[1] : box[3]]).all()
+        for name, layer in found.maps.items():
+            assert (opened.maps[name](box) == layer[box[0] : box[2], box[1] : box[3]]).all()
 
 
 def test_runs_of_some_rows_are_those_rows(found):
-    now = WorkingLabels.of(found)
+    labels = WorkingLabels.of(found)
     for top, bottom in ((0, 600), (0, 0), (255, 257), (256, 512), (511, 600), (7, 8)):
-        ids, counts = now.every_run(top, bottom)
+        ids, counts = labels.every_run(top, bottom)
         assert (np.repeat(ids, counts) == found.labels[top:bottom].ravel()).all()
 
 
@@ -67,8 +67,8 @@ def test_an_object_at_both_sides_has_runs_within_rows(found):
 
 
 def test_corrections_of_opened_outlines_are_those_of_the_whole_segmentation(found):
-    y, x = (int(each.mean()) for each in np.nonzero(found.labels == 7))
-    said = [
+    y, x = (int(axis.mean()) for axis in np.nonzero(found.labels == 7))
+    operations = [
         {"op": "delete", "ids": [3, 4, 29]},
         {"op": "merge", "ids": [40, 12]},
         {"op": "paint", "points": [[10, 240], [290, 270]], "radius": 8},
@@ -78,9 +78,9 @@ def test_corrections_of_opened_outlines_are_those_of_the_whole_segmentation(foun
         {"op": "erase", "polygon": [[0, 200], [300, 255], [300, 320]]},
     ]
     corrections = Corrections(stored.opened(opens(found), found.provenance))
-    for each in said:
-        corrections.do(each)
-    after = correct(found, said)
+    for operation in operations:
+        corrections.do(operation)
+    after = correct(found, operations)
     assert (np.concatenate([*corrections.now.parts()]) == after.labels).all()
     assert corrections.now.objects.keys() == set(after.ids.tolist())
 
@@ -101,31 +101,31 @@ def test_labels_of_another_kind_are_refused(found, labels):
     file, changed = opens(found)(), io.BytesIO()
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(changed, "w") as new:
         for name in old.namelist():
-            said = io.BytesIO()
+            content = io.BytesIO()
             if name == "labels.npy" and isinstance(labels, np.ndarray):
-                np.save(said, labels)
-            new.writestr(name, said.getvalue() or (labels if name == "labels.npy" else old.read(name)))
+                np.save(content, labels)
+            new.writestr(name, content.getvalue() or (labels if name == "labels.npy" else old.read(name)))
     with pytest.raises(UnusableSegmentation, match=DAMAGED):
         stored.opened(lambda: io.BytesIO(changed.getvalue()), found.provenance)
 
 
 def test_a_map_that_cannot_be_read_is_named_when_it_is_needed(found):
-    now = stored.opened(opens(found), found.provenance)
+    labels = stored.opened(opens(found), found.provenance)
 
     def gone():
         raise FileNotFoundError
 
-    now.maps["foreground"]._opens = gone
+    labels.maps["foreground"]._opens = gone
     with pytest.raises(FileNotFoundError):
-        now.maps["foreground"]((0, 0, 3, 3))
+        labels.maps["foreground"]((0, 0, 3, 3))
 
 
 def test_no_operation_makes_an_image_of_almost_everything():
     side = int(MOST_CROPPED**0.5) + 100
     labels = np.zeros((side, side), np.int32)
     labels[5:9, 5:9] = labels[-9:-5, -9:-5] = 1
-    now = WorkingLabels.of(segmentation_of(labels))
-    said = Corrections(now)
+    working = WorkingLabels.of(segmentation_of(labels))
+    corrections = Corrections(working)
     with pytest.raises(ValueError, match=TOO_WIDE):
-        said.do({"op": "split", "id": 1, "line": [[0, 0], [side, side]]})
-    assert len(said.do({"op": "delete", "ids": [1]}).patch.runs) == 8
+        corrections.do({"op": "split", "id": 1, "line": [[0, 0], [side, side]]})
+    assert len(corrections.do({"op": "delete", "ids": [1]}).patch.runs) == 8
