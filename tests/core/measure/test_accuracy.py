@@ -47,7 +47,7 @@ def rectangle(width, height, angle, shift):
 def errors(shape, size, aspect, *, oblique, trials=24):
     """Measure name -> (trials,) measured minus true, in px, over random shifts and, if oblique, angles."""
     rng = np.random.default_rng(int(size * 10))
-    found: dict[str, list[float]] = {}
+    deviations: dict[str, list[float]] = {}
     for _ in range(trials):
         angle = rng.uniform(0, pi) if oblique else 0.0
         inside, truth = shape(size, size / aspect, angle, rng.uniform(-0.5, 0.5, 2))
@@ -55,8 +55,8 @@ def errors(shape, size, aspect, *, oblique, trials=24):
         table = measure(labels, labels.astype(np.uint8), np.ones(1, np.float32), None, len(labels))
         truth["ecd"] = sqrt(4 * truth["area"] / pi)
         for name, value in truth.items():
-            found.setdefault(name, []).append(float(table.length(name)[0]) - value)
-    return {name: np.array(values) for name, values in found.items()}
+            deviations.setdefault(name, []).append(float(table.length(name)[0]) - value)
+    return {name: np.array(values) for name, values in deviations.items()}
 
 
 @pytest.mark.parametrize("size", SIZES)

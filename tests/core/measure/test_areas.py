@@ -50,9 +50,9 @@ def test_equal_blocks_have_no_spread_and_unequal_ones_have_that_of_their_fractio
     assert (even[0].value, even[0].low, even[0].high) == (0.5, None, None)
     shares = np.array([0.1, 0.2, 0.3, 0.6])
     counts = Counts(np.stack([1 - shares, shares], 1) * 100, np.zeros((4, 4, 2)), np.ones((4, 4)))
-    found = with_interval(fractions, counts, 1.0)[1]
+    fraction = with_interval(fractions, counts, 1.0)[1]
     error = 3.182446 * shares.std(ddof=1) / 2  # ASTM E562: t s / sqrt(n)
-    assert found.value == pytest.approx(0.3) and found.high == pytest.approx(0.3 + error) and found.low == 0.0
+    assert fraction.value == pytest.approx(0.3) and fraction.high == pytest.approx(0.3 + error) and fraction.low == 0.0
 
 
 def test_intervals_hold_the_truth_of_random_microstructures():
@@ -61,15 +61,15 @@ def test_intervals_hold_the_truth_of_random_microstructures():
     for _ in range(60):
         field = ndimage.gaussian_filter(rng.normal(size=(176, 176)), 5, mode="wrap")[8:-8, 8:-8]
         limit = 0.5244 * 1 / np.sqrt(4 * np.pi * 25)  # of a normal field of this spread 30 % lie above
-        (_, found) = with_interval(fractions, count((field > limit).astype(np.int32), 2), 1.0)
-        held += found.low <= 0.3 <= found.high
+        (_, fraction) = with_interval(fractions, count((field > limit).astype(np.int32), 2), 1.0)
+        held += fraction.low <= 0.3 <= fraction.high
     assert held >= 51
 
 
 def test_an_image_too_small_for_blocks_has_no_interval():
     for shape in ((1, 1), (1, 7), (7, 1), (6, 6)):
-        (found, _) = with_interval(fractions, count(np.zeros(shape, np.int32), 2), 1.0)
-        assert (found.value, found.low, found.high) == (1.0, None, None)
+        (fraction, _) = with_interval(fractions, count(np.zeros(shape, np.int32), 2), 1.0)
+        assert (fraction.value, fraction.low, fraction.high) == (1.0, None, None)
 
 
 def test_pieces_share_sides_and_those_at_the_frame_have_no_size():

@@ -69,20 +69,20 @@ class TestPairCorrelation:
         """g(r) = 1 + exp(-r^2 / 4 sd^2) / (4 pi k sd^2) with k parents per area (Illian et al. 2008)."""
         sd, parents = 12.0, 30
         truth = 1 + np.exp(-(self.r**2) / (4 * sd**2)) / (4 * np.pi * parents / (400 * 300) * sd**2)
-        found = self.mean_of(lambda rng: thomas(rng, parents, 6, sd), 120)
-        assert found == pytest.approx(truth, rel=0.12)
+        correlation = self.mean_of(lambda rng: thomas(rng, parents, 6, sd), 120)
+        assert correlation == pytest.approx(truth, rel=0.12)
 
     def test_of_a_hard_core_is_zero_within_it(self):
         rng = np.random.default_rng(0)
         placed = place(np.full(100, 8.0), np.zeros(100), FRAME, 20, rng)
-        found = np.mean([pair_correlation(Field(points, FRAME), self.r, 2.0) for points in placed], axis=0)
-        assert found[self.r < 13.5].max() == 0
-        assert found[self.r > 30] == pytest.approx(1.0, abs=0.15)
+        correlation = np.mean([pair_correlation(Field(points, FRAME), self.r, 2.0) for points in placed], axis=0)
+        assert correlation[self.r < 13.5].max() == 0
+        assert correlation[self.r > 30] == pytest.approx(1.0, abs=0.15)
 
     def test_of_a_lattice_has_its_peaks(self):
         x, y = np.meshgrid(np.arange(10, 400, 20), np.arange(10, 300, 20))
-        found = pair_correlation(Field(np.stack([x.ravel(), y.ravel()], 1) + 0.0, FRAME), self.r, 2.0)
-        at = dict(zip(self.r.tolist(), found.tolist(), strict=True))
+        correlation = pair_correlation(Field(np.stack([x.ravel(), y.ravel()], 1) + 0.0, FRAME), self.r, 2.0)
+        at = dict(zip(self.r.tolist(), correlation.tolist(), strict=True))
         assert at[20.0] > 3 and at[40.0] > 2 and at[10.0] == at[24.5] == at[34.0] == 0
 
 
@@ -90,45 +90,47 @@ class TestNearestNeighbours:
     def test_of_a_poisson_process_are_half_the_mean_distance_apart(self):
         """1 / (2 sqrt(density)), in spite of the frame."""
         rng = np.random.default_rng(5)
-        found = [mean_distance(Field(poisson(rng, 60), FRAME)) for _ in range(300)]
-        assert np.mean(found) == pytest.approx(0.5 * np.sqrt(400 * 300 / 60), rel=0.025)
+        distances = [mean_distance(Field(poisson(rng, 60), FRAME)) for _ in range(300)]
+        assert np.mean(distances) == pytest.approx(0.5 * np.sqrt(400 * 300 / 60), rel=0.025)
 
     def test_uncorrected_they_would_be_too_far_apart(self):
         from scipy.spatial import cKDTree
 
         rng = np.random.default_rng(5)
-        every = [
+        distances = [
             cKDTree(points).query(points, k=2)[0][:, 1].mean() for points in (poisson(rng, 60) for _ in range(300))
         ]
-        assert np.mean(every) > 1.04 * 0.5 * np.sqrt(400 * 300 / 60)
+        assert np.mean(distances) > 1.04 * 0.5 * np.sqrt(400 * 300 / 60)
 
     def test_edges_are_a_diameter_nearer_than_centres(self):
         x, y = np.meshgrid(np.arange(30, 400, 40), np.arange(30, 300, 40))
-        found = arrangement(discs(np.stack([x.ravel(), y.ravel()], 1), 10))
-        assert found["centre"]["mean"] == pytest.approx(40 * NM, rel=0.01)
-        assert found["edge"]["mean"] == pytest.approx(20 * NM, abs=NM)
-        assert found["unit"] == "nm"
+        statistics = arrangement(discs(np.stack([x.ravel(), y.ravel()], 1), 10))
+        assert statistics["centre"]["mean"] == pytest.approx(40 * NM, rel=0.01)
+        assert statistics["edge"]["mean"] == pytest.approx(20 * NM, abs=NM)
+        assert statistics["unit"] == "nm"
 
     def test_images_are_pooled_by_number_and_their_difference_is_the_interval(self):
         rng, absent = np.random.default_rng(2), Calibration.absent()
         fields = [discs(place(np.full(n, 5.0), np.zeros(n), FRAME, 1, rng)[0], 5) for n in (20, 45, 90)]
         tables = [table_of(field) for field in fields]
         alone = [arrange(table, FRAME, absent, 1, "particles")["centre"] for table in tables]
-        found = pooled(tables, [FRAME] * 3, absent)
-        assert found["n"] == sum(int(table.whole.sum()) for table in tables)
-        assert found["centre"]["n"] == sum(each["n"] for each in alone) and found["pairs"] is None
-        by_number = np.average([each["mean"] for each in alone], weights=[20, 45, 90])
-        assert found["centre"]["mean"] == pytest.approx(by_number, rel=0.05)
-        assert found["centre"]["low"] < min(each["low"] for each in alone), "the images differ more than their blocks"
+        statistics = pooled(tables, [FRAME] * 3, absent)
+        assert statistics["n"] == sum(int(table.whole.sum()) for table in tables)
+        assert statistics["centre"]["n"] == sum(image["n"] for image in alone) and statistics["pairs"] is None
+        by_number = np.average([image["mean"] for image in alone], weights=[20, 45, 90])
+        assert statistics["centre"]["mean"] == pytest.approx(by_number, rel=0.05)
+        assert statistics["centre"]["low"] < min(image["low"] for image in alone), (
+            "the images differ more than their blocks"
+        )
         assert pooled(tables[:1], [FRAME], absent)["centre"] == pytest.approx(
-            {name: alone[0][name] for name in found["centre"]}
+            {name: alone[0][name] for name in statistics["centre"]}
         )
 
     def test_images_of_other_magnifications_are_pooled_in_nanometres(self):
         x, y = np.meshgrid(np.arange(30, 400, 40), np.arange(30, 300, 40))
         labels = discs(np.stack([x.ravel(), y.ravel()], 1), 10)
-        found = pooled([table_of(labels, 2.0), table_of(labels, 4.0)], [FRAME] * 2, Calibration.absent())
-        assert found["centre"]["mean"] == pytest.approx(120, rel=0.01) and found["unit"] == "nm"
+        statistics = pooled([table_of(labels, 2.0), table_of(labels, 4.0)], [FRAME] * 2, Calibration.absent())
+        assert statistics["centre"]["mean"] == pytest.approx(120, rel=0.01) and statistics["unit"] == "nm"
 
     def test_tables_of_earlier_versions_have_no_neighbours(self):
         labels = np.zeros(FRAME[::-1], np.int32)
@@ -149,22 +151,22 @@ class TestNearestNeighbours:
     def test_where_a_boundary_lies_between_its_width_is_no_distance(self):
         labels = discs(np.array([(x, y) for x in range(20, 400, 40) for y in range(20, 300, 40)]), 15)
         table = with_neighbours(table_of(labels), labels, FRAME, bounded=True)
-        found = arrange(table, FRAME, Calibration.absent(), 1, "grains")
-        of_grains, of_particles = ([e.name for e in arrangement_entries(a)] for a in (found, arrangement(labels)))
+        statistics = arrange(table, FRAME, Calibration.absent(), 1, "grains")
+        of_grains, of_particles = ([e.name for e in arrangement_entries(a)] for a in (statistics, arrangement(labels)))
         assert of_grains == ["neighbour_distance"] and of_particles == ["neighbour_distance", "neighbour_gap"]
 
     def test_what_is_left_out_is_nobodys_neighbour(self):
         labels = discs(np.array([(50, 50), (70, 50), (120, 50)]), 5)
         n = 3
         table = measure(labels, labels.astype(np.uint8), np.ones(n, np.float32), None, len(labels))
-        found = with_neighbours(table.judged(np.array(["", "low confidence", ""])), labels, FRAME)
-        assert found["neighbour_distance_px"][[0, 2]] == pytest.approx(70, abs=0.5)
-        assert np.isnan(found["neighbour_distance_px"][1])
+        neighbours = with_neighbours(table.judged(np.array(["", "low confidence", ""])), labels, FRAME)
+        assert neighbours["neighbour_distance_px"][[0, 2]] == pytest.approx(70, abs=0.5)
+        assert np.isnan(neighbours["neighbour_distance_px"][1])
 
     def test_the_local_density_is_right_at_the_frame_too(self):
         rng = np.random.default_rng(2)
-        every = [(points, local_densities(points, FRAME)) for points in (poisson(rng, 120) for _ in range(80))]
-        points, density = (np.concatenate(part) for part in zip(*every, strict=True))
+        fields = [(points, local_densities(points, FRAME)) for points in (poisson(rng, 120) for _ in range(80))]
+        points, density = (np.concatenate(part) for part in zip(*fields, strict=True))
         at_frame = np.minimum(points, np.asarray(FRAME) - points).min(1) < 15
         truth = 120 / (400 * 300)
         assert density[at_frame].mean() == pytest.approx(truth, rel=0.06)
@@ -173,18 +175,18 @@ class TestNearestNeighbours:
 
 class TestAgainstChance:
     def test_clusters_are_clusters(self):
-        found = arrangement(discs(thomas(np.random.default_rng(1), 15, 9, 14), 2))
-        assert found["pairs"]["p"] <= 0.05 and found["pairs"]["ranges"][0]["side"] == "more"
-        assert found["sentence"].startswith("More clustered than chance: more neighbours below ")
-        assert found["centre"]["mean"] < found["centre"]["chance_low"]
+        statistics = arrangement(discs(thomas(np.random.default_rng(1), 15, 9, 14), 2))
+        assert statistics["pairs"]["p"] <= 0.05 and statistics["pairs"]["ranges"][0]["side"] == "more"
+        assert statistics["sentence"].startswith("More clustered than chance: more neighbours below ")
+        assert statistics["centre"]["mean"] < statistics["centre"]["chance_low"]
 
     def test_a_lattice_is_even(self):
         x, y = np.meshgrid(np.arange(15, 400, 25), np.arange(15, 300, 25))
         rng = np.random.default_rng(1)
         points = np.stack([x.ravel(), y.ravel()], 1) + rng.normal(0, 1.5, (x.size, 2))
-        found = arrangement(discs(points, 5))
-        assert found["sentence"].startswith("More evenly spaced than chance: fewer neighbours below ")
-        assert found["centre"]["mean"] > found["centre"]["chance_high"]
+        statistics = arrangement(discs(points, 5))
+        assert statistics["sentence"].startswith("More evenly spaced than chance: fewer neighbours below ")
+        assert statistics["centre"]["mean"] > statistics["centre"]["chance_high"]
 
     @pytest.mark.parametrize("half", [0.0, 6.0])
     def test_discs_and_rods_without_overlap_are_as_by_chance(self, half):
@@ -223,17 +225,17 @@ class TestAgainstChance:
             time, new = np.arange(40) % 2, rng.random((3, 40)).astype(np.float32) * np.array([[*size, np.pi]]).T
             x, y, turn = (values[time, :k] for values in placed.where)
             away = np.stack([(x - new[0][:, None]).ravel(), (y - new[1][:, None]).ravel()])
-            one, two = (np.stack([np.cos(way), np.sin(way)]) for way in (np.repeat(new[2], k), turn.ravel()))
-            apart = _apart(away, one, half[k], two, np.tile(half[:k], 40)).reshape(40, k)
+            direction, two = (np.stack([np.cos(way), np.sin(way)]) for way in (np.repeat(new[2], k), turn.ravel()))
+            apart = _apart(away, direction, half[k], two, np.tile(half[:k], 40)).reshape(40, k)
             assert np.array_equal(placed.hits(k, time, new), (apart < radius[:k] + radius[k]).any(1))
             placed.enter(k)
 
     def test_distance_of_straight_pieces(self):
-        one, away = np.array([(1.0,), (0.0,)]), np.array([(10.0,), (0.0,)])
+        direction, away = np.array([(1.0,), (0.0,)]), np.array([(10.0,), (0.0,)])
         up, crossed = np.array([(0.0,), (1.0,)]), np.array([(2.0,), (0.0,)])
-        assert _apart(away, one, 3.0, one, np.array([2.0])) == pytest.approx([5])
-        assert _apart(away, one, 3.0, up, np.array([2.0])) == pytest.approx([7])
-        assert _apart(crossed, one, 3.0, up, np.array([2.0])) == pytest.approx([0])
+        assert _apart(away, direction, 3.0, direction, np.array([2.0])) == pytest.approx([5])
+        assert _apart(away, direction, 3.0, up, np.array([2.0])) == pytest.approx([7])
+        assert _apart(crossed, direction, 3.0, up, np.array([2.0])) == pytest.approx([0])
 
 
 def _judged(points: np.ndarray, radius: float, half: float, seed: int):
@@ -300,10 +302,10 @@ class TestAgglomerates:
     @pytest.mark.parametrize("exponent", [1.4, 1.8])
     def test_the_fractal_dimension_is_that_of_the_groups(self, exponent):
         rng = np.random.default_rng(0)
-        found = agglomerates([self.table(self.grown(rng, rng.integers(3, 60, 50), exponent))], 1)
-        assert found["fractal_dimension"] == pytest.approx(exponent, abs=0.05)
-        low, high = found["fractal_interval"]
-        assert low <= found["fractal_dimension"] <= high and found["fractal_groups"] == 50
+        groups = agglomerates([self.table(self.grown(rng, rng.integers(3, 60, 50), exponent))], 1)
+        assert groups["fractal_dimension"] == pytest.approx(exponent, abs=0.05)
+        low, high = groups["fractal_interval"]
+        assert low <= groups["fractal_dimension"] <= high and groups["fractal_groups"] == 50
 
     def test_images_that_differ_widen_its_interval(self):
         rng = np.random.default_rng(0)
@@ -313,25 +315,25 @@ class TestAgglomerates:
 
     def test_of_fewer_than_thirty_none_is_given(self):
         rng = np.random.default_rng(0)
-        found = agglomerates([self.table(self.grown(rng, rng.integers(3, 60, 29), 1.8))], 1)
-        assert found["fractal_dimension"] is None and found["share"] == 1.0
-        assert found["share_interval"][0] == pytest.approx(0.88, abs=0.02)
+        groups = agglomerates([self.table(self.grown(rng, rng.integers(3, 60, 29), 1.8))], 1)
+        assert groups["fractal_dimension"] is None and groups["share"] == 1.0
+        assert groups["share_interval"][0] == pytest.approx(0.88, abs=0.02)
 
     def test_the_share_in_groups_resamples_the_groups(self):
         rng = np.random.default_rng(0)
         rows = self.grown(rng, [*[10] * 5, *[1] * 50], 1.8)
-        found = agglomerates([self.table(rows)], 1)
-        assert found["share"] == 0.5 and found["mean_primaries"] == 10 and found["singles"] == 50
-        low, high = found["share_interval"]
+        groups = agglomerates([self.table(rows)], 1)
+        assert groups["share"] == 0.5 and groups["mean_primaries"] == 10 and groups["singles"] == 50
+        low, high = groups["share_interval"]
         assert low < 0.35 and high > 0.6  # Wilson's of 100 particles would be 0.40 to 0.60
 
     def test_of_several_images_the_share_in_groups_shows_how_they_differ(self):
         rng = np.random.default_rng(0)
         few, many = ([*[10] * count, *[1] * (100 - 10 * count)] for count in (2, 9))
-        one, *others = (self.table(self.grown(rng, sizes, 1.8)) for sizes in (few, many, few, many))
-        share = agglomerates([one, *others], 1)["share"]
-        low, high = agglomerates([one, *others], 1)["share_interval"]
-        alike = agglomerates([one, one, one, one], 1)["share_interval"]
+        table, *others = (self.table(self.grown(rng, sizes, 1.8)) for sizes in (few, many, few, many))
+        share = agglomerates([table, *others], 1)["share"]
+        low, high = agglomerates([table, *others], 1)["share_interval"]
+        alike = agglomerates([table, table, table, table], 1)["share_interval"]
         assert share == 0.55 and (low, high) == pytest.approx((0, 1), abs=0.1), "0.55 plus or minus 3.18 times 0.2"
         assert alike[1] - alike[0] < 0.5
         assert NUMBERS["share_in_groups"].basis(by_image=True) == BETWEEN

@@ -32,46 +32,46 @@ def test_what_is_changed_below_would_else_be_firm():
 
 
 def test_one_particle():
-    found = summarise(table_of([50]), calibration=SURE)
-    assert found.nano["verdict"] == "undecided"
-    assert re.match(r"More particles.*\b30\b.*\b1\.$", found.nano["decides"])
-    assert "at least 6 sizes" in found.interval_note
+    statistics = summarise(table_of([50]), calibration=SURE)
+    assert statistics.nano["verdict"] == "undecided"
+    assert re.match(r"More particles.*\b30\b.*\b1\.$", statistics.nano["decides"])
+    assert "at least 6 sizes" in statistics.interval_note
 
 
 def test_all_sizes_equal():
-    found = summarise(table_of([50] * 200), calibration=SURE)
-    assert found.nano["verdict"] == "undecided" and "all sizes" in found.nano["decides"]
-    assert "sizes are equal" in found.interval_note
+    statistics = summarise(table_of([50] * 200), calibration=SURE)
+    assert statistics.nano["verdict"] == "undecided" and "all sizes" in statistics.nano["decides"]
+    assert "sizes are equal" in statistics.interval_note
 
 
 def test_all_set_aside():
-    found = summarise(table_of(log_normal(50), [Reason.FRAME] * 50), calibration=SURE)
-    assert found.nano is None and found.n_kept == 0 and found.mean is None
-    assert nano_card(Summary(found, {})) == []
+    statistics = summarise(table_of(log_normal(50), [Reason.FRAME] * 50), calibration=SURE)
+    assert statistics.nano is None and statistics.n_kept == 0 and statistics.mean is None
+    assert nano_card(Summary(statistics, {})) == []
 
 
 @pytest.mark.parametrize("reason", ["", Reason.FRAME])
 def test_one_image_in_ten_without_particles(reason):
     empty = table_of([50.0], [reason]) if reason else table_of([])
-    found = sample([*images(9), empty])
-    assert found.nano["verdict"] == "undecided"
-    assert "without particles" in found.nano["decides"]
+    statistics = sample([*images(9), empty])
+    assert statistics.nano["verdict"] == "undecided"
+    assert "without particles" in statistics.nano["decides"]
     assert any("1 of 10 images" in note.text for note in notes_on([*images(9), empty], [""] * 10, "particles"))
 
 
 def test_mixed_scales():
     tables = [*images(5), *images(5, nm_per_pixel=2.0)]
-    found = sample(tables)
-    assert found.nano["verdict"] == "undecided" and "one magnification" in found.nano["decides"]
+    statistics = sample(tables)
+    assert statistics.nano["verdict"] == "undecided" and "one magnification" in statistics.nano["decides"]
     assert any("1 to 2 nm" in note.text for note in notes_on(tables, [""] * 10, "particles"))
-    found = sample([*images(5), table_of(log_normal(60), nm_per_pixel=None)])
-    assert found.nano["verdict"] == "undecided" and "scale of every" in found.nano["decides"]
+    statistics = sample([*images(5), table_of(log_normal(60), nm_per_pixel=None)])
+    assert statistics.nano["verdict"] == "undecided" and "scale of every" in statistics.nano["decides"]
 
 
 def test_pixels_without_a_scale():
-    for found in (
+    for statistics in (
         summarise(table_of(log_normal(60), nm_per_pixel=None), calibration=Calibration.absent()),
         sample([table_of(log_normal(60), nm_per_pixel=None)] * 2),
     ):
-        assert found.nano is None and found.fraction_100nm is None
-        assert found.interval_note == NO_INTERVALS
+        assert statistics.nano is None and statistics.fraction_100nm is None
+        assert statistics.interval_note == NO_INTERVALS

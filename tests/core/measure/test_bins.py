@@ -43,7 +43,7 @@ def test_edges_are_round_and_bins_hold_about_as_many_pixels_each(unit, pixel_siz
 
 def test_many_sizes_show_a_comb_that_few_hide():
     sizes = np.random.default_rng(0).normal(60, 12, 2000).round() * 7.3
-    assert [np.diff(auto_edges(some, "nm", 7.3))[0] for some in (sizes[:300], sizes)] == pytest.approx([25, 50])
+    assert [np.diff(auto_edges(part, "nm", 7.3))[0] for part in (sizes[:300], sizes)] == pytest.approx([25, 50])
 
 
 def test_of_sizes_far_beyond_100_nm_the_first_bin_ends_there():
@@ -90,7 +90,7 @@ def test_bins_of_the_log_axis_hold_every_size(sizes):
 
 
 def test_shares_are_of_all_weights():
-    found = histogram(np.array([1.0, 2.0, 9.0]), np.array([1.0, 1.0, 2.0]), np.array([0.0, 1.5, 3.0]))
-    assert found.counts.tolist() == [1, 1]
-    assert found.shares.tolist() == [0.25, 0.25]
-    assert found.cumulative.tolist() == [0.25, 0.5]
+    bars = histogram(np.array([1.0, 2.0, 9.0]), np.array([1.0, 1.0, 2.0]), np.array([0.0, 1.5, 3.0]))
+    assert bars.counts.tolist() == [1, 1]
+    assert bars.shares.tolist() == [0.25, 0.25]
+    assert bars.cumulative.tolist() == [0.25, 0.5]

@@ -54,20 +54,20 @@ def test_every_contribution_of_the_median_is_the_one_by_hand():
         "sampling_between": 0.15,
         "repeatability": 0.03,
     }
-    told = rows(statistics)
-    assert list(told) == list(expected)
+    terms = rows(statistics)
+    assert list(terms) == list(expected)
     for name, value in expected.items():
-        assert told[name]["median"] == pytest.approx(value, rel=0.1 if name == "sampling_within" else 1e-9), name
+        assert terms[name]["median"] == pytest.approx(value, rel=0.1 if name == "sampling_within" else 1e-9), name
     total = statistics.budget["median"]
-    assert total["standard"] == pytest.approx(sqrt(sum(row["median"] ** 2 for row in told.values())))
+    assert total["standard"] == pytest.approx(sqrt(sum(row["median"] ** 2 for row in terms.values())))
     assert total["expanded"] == 2 * total["standard"] and total["without"] == []
     assert total["largest"] == "sampling_between" and "other fields" in total["sentence"]
-    assert "EMPS +3.0 % (2.5 % merged); powder -4.0 %" in told["segmentation"]["source"]
+    assert "EMPS +3.0 % (2.5 % merged); powder -4.0 %" in terms["segmentation"]["source"]
 
 
 def test_the_difference_between_operators_counts_where_it_is_provided():
-    told, total = rows(found()), found(evidence=replace(ALL, operators=0.06))
-    assert "operators" not in told
+    terms, total = rows(found()), found(evidence=replace(ALL, operators=0.06))
+    assert "operators" not in terms
     assert rows(total)["operators"]["median"] == 0.06
     assert total.budget["median"]["standard"] == pytest.approx(
         sqrt(found().budget["median"]["standard"] ** 2 + 0.06**2)
@@ -75,9 +75,9 @@ def test_the_difference_between_operators_counts_where_it_is_provided():
 
 
 def test_truth_masks_of_ones_own_count_alone():
-    told = rows(found(evidence=Evidence([*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": OWN}])))
-    assert told["segmentation"]["median"] == pytest.approx(0.07)
-    assert "own truth masks" in told["segmentation"]["source"] and "EMPS" not in told["segmentation"]["source"]
+    terms = rows(found(evidence=Evidence([*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": OWN}])))
+    assert terms["segmentation"]["median"] == pytest.approx(0.07)
+    assert "own truth masks" in terms["segmentation"]["source"] and "EMPS" not in terms["segmentation"]["source"]
 
 
 def test_the_sentence_of_the_fraction_says_from_which_size_on_particles_count():
@@ -85,21 +85,21 @@ def test_the_sentence_of_the_fraction_says_from_which_size_on_particles_count():
 
 
 def test_a_common_error_moves_the_fraction_by_half_the_difference():
-    sizes, told = table().length("min_feret"), rows(found())
+    sizes, terms = table().length("min_feret"), rows(found())
     share = [float((sizes * np.exp(sign * 0.15) <= 100).mean()) for sign in (1, -1)]
-    assert told["sampling_between"]["fraction_100nm"] == pytest.approx((share[1] - share[0]) / 2)
+    assert terms["sampling_between"]["fraction_100nm"] == pytest.approx((share[1] - share[0]) / 2)
 
 
 def test_what_is_not_known_is_named_and_is_no_zero():
     statistics = summarise(table(), calibration=Calibration(5.0, "metadata"), field_spread=0.15)
-    told, total = rows(statistics), statistics.budget["median"]
+    terms, total = rows(statistics), statistics.budget["median"]
     unknown = ["calibration_reading", "calibration_instrument", "threshold", "segmentation", "repeatability"]
-    assert [name for name, row in told.items() if row["median"] is None] == unknown
-    assert all(told[name]["fraction_100nm"] is None for name in unknown)
-    assert total["without"] == [told[name]["title"] for name in unknown]
+    assert [name for name, row in terms.items() if row["median"] is None] == unknown
+    assert all(terms[name]["fraction_100nm"] is None for name in unknown)
+    assert total["without"] == [terms[name]["title"] for name in unknown]
     without = total["sentence"].partition("not known")[2]
     assert "reading and rounding" in without and "microscope itself" in without
-    assert total["standard"] == pytest.approx(sqrt(sum(row["median"] ** 2 for row in told.values() if row["median"])))
+    assert total["standard"] == pytest.approx(sqrt(sum(row["median"] ** 2 for row in terms.values() if row["median"])))
 
 
 @pytest.mark.parametrize("few", [1, 5])
@@ -145,7 +145,7 @@ def test_a_sample_has_the_spread_that_its_images_show():
     alike = [table(60, 110, seed) for seed in range(8)]
     apart = [table(60, median, seed) for seed, median in enumerate(np.geomspace(70, 170, 8))]
     evidence = Evidence(thresholds=[(60, effect(found().budget, "threshold")), (180, effect(None, "threshold"))])
-    near, far = (pool(each, calibration=GIVEN, field_spread=0.15) for each in (alike, apart))
+    near, far = (pool(tables, calibration=GIVEN, field_spread=0.15) for tables in (alike, apart))
     assert rows(far)["sampling_between"]["median"] > 3 * (rows(near)["sampling_between"]["median"] or 0.01)
     assert rows(far)["sampling_between"]["median"] > rows(far)["sampling_within"]["median"]
     assert rows(pool(apart, evidence=evidence))["threshold"]["median"] is None  # of one image not known
@@ -163,8 +163,8 @@ def test_an_answer_without_an_interval_has_no_sum_and_each_answer_its_own_source
 
 
 def test_the_threshold_of_a_sample_is_the_mean_of_its_images():
-    each = [(60, (0.01, 0.02)), (180, (0.03, 0.06))]
-    pooled = pool([table(60), table(180)], evidence=Evidence(thresholds=each))
+    thresholds = [(60, (0.01, 0.02)), (180, (0.03, 0.06))]
+    pooled = pool([table(60), table(180)], evidence=Evidence(thresholds=thresholds))
     assert rows(pooled)["threshold"]["median"] == pytest.approx(0.025)
     assert rows(pooled)["threshold"]["fraction_100nm"] == pytest.approx(0.05)
 
@@ -187,13 +187,13 @@ def test_surface_by_volume_of_two_sizes_is_that_of_all_together():
 def test_each_point_is_said():
     sizes = [20_000.0] * 3 + [50.0] * 7
     statistics = summarise(table_of(sizes, nm_per_pixel=10.0, group=[1, 1, 1, *range(2, 9)]))
-    said = {point["title"]: point["said"] for point in statistics.recommendation["points"]}
-    assert statistics.recommendation["exempt"] == 3 and "counted 3 such particles" in said["Particles over 100 µm"]
-    assert re.search(r"3 of 10 .* 1 group .*\b7 touch no", said["Constituent particles"])
-    assert "never makes it lower" in said["Thickness"] and "under 1 nm thick" in next(
-        each for title, each in said.items() if "plate-like" in title
+    sentences = {point["title"]: point["said"] for point in statistics.recommendation["points"]}
+    assert statistics.recommendation["exempt"] == 3 and "counted 3 such particles" in sentences["Particles over 100 µm"]
+    assert re.search(r"3 of 10 .* 1 group .*\b7 touch no", sentences["Constituent particles"])
+    assert "never makes it lower" in sentences["Thickness"] and "under 1 nm thick" in next(
+        sentence for title, sentence in sentences.items() if "plate-like" in title
     )
-    assert "under 9 px" in said["External dimension"]
+    assert "under 9 px" in sentences["External dimension"]
 
 
 def test_an_interval_too_wide_to_print_is_still_in_the_sum():

@@ -40,20 +40,20 @@ def grey_of(share: np.ndarray, noise: float = 3.0) -> np.ndarray:
 @pytest.mark.parametrize("width", [7, 9.3, 24])
 def test_a_bar_has_its_width_length_and_direction(angle, width):
     share = bar(angle, width, 120)
-    found = measure_fibres((share >= 0.5).astype(np.int32), grey_of(share))
-    assert found.diameter[0] == pytest.approx(width, rel=0.03)
-    assert found.length[0] == pytest.approx(120, rel=0.03) and found.ends[0] == 2
-    assert found.curl[0] < 0.02 and abs((found.direction[0] - angle + 90) % 180 - 90) < 2
+    fibres = measure_fibres((share >= 0.5).astype(np.int32), grey_of(share))
+    assert fibres.diameter[0] == pytest.approx(width, rel=0.03)
+    assert fibres.length[0] == pytest.approx(120, rel=0.03) and fibres.ends[0] == 2
+    assert fibres.curl[0] < 0.02 and abs((fibres.direction[0] - angle + 90) % 180 - 90) < 2
 
 
 def test_a_fibre_goes_on_under_another():
     over, under = bar(90, 12, 300), bar(20, 6, 150)
     labels = np.where(over >= 0.5, 1, np.where(under >= 0.5, 2, 0)).astype(np.int32)
     (maps := targets(labels)[:2]).clip(0, 1, out=maps)
-    found, classes = find_fibres((255 * maps).round().astype(np.uint8), 0.5)
-    assert found.max() == 2 and not classes.any()
-    assert (found > 0).sum() == (labels > 0).sum()
-    measured = measure_fibres(found, grey_of(np.maximum(over, under)))
+    numbers, classes = find_fibres((255 * maps).round().astype(np.uint8), 0.5)
+    assert numbers.max() == 2 and not classes.any()
+    assert (numbers > 0).sum() == (labels > 0).sum()
+    measured = measure_fibres(numbers, grey_of(np.maximum(over, under)))
     thin = int(np.argmin(measured.diameter))
     assert sorted(measured.ends) == [0, 2] and measured.over[thin] == 1
     assert measured.length[thin] == pytest.approx(150, rel=0.03)
@@ -62,8 +62,8 @@ def test_a_fibre_goes_on_under_another():
 
 def test_a_blob_is_no_fibre_and_nothing_is_nothing():
     disc = (np.hypot(ROWS - 60, COLUMNS - 60) < 20).astype(np.int32)
-    found, classes = find_fibres((255 * targets(disc)[:2]).round().astype(np.uint8), 0.5)
-    assert found.max() == 1 and classes.tolist() == [1]
+    labels, classes = find_fibres((255 * targets(disc)[:2]).round().astype(np.uint8), 0.5)
+    assert labels.max() == 1 and classes.tolist() == [1]
     empty, none = find_fibres(np.zeros((2, 40, 50), np.uint8), 0.5)
     assert not empty.any() and not len(none) and not trace(empty)
     assert len(measure_fibres(empty, np.zeros((40, 50), np.uint8)).diameter) == 0
@@ -72,8 +72,8 @@ def test_a_blob_is_no_fibre_and_nothing_is_nothing():
 @pytest.mark.parametrize("size", [6, 12, 30])
 def test_diameters_of_a_mat_are_right(size):
     made = mat((300, 300), size, 0.3, np.random.default_rng(size))
-    found, _ = find_fibres((255 * targets(made.labels)[:2]).round().astype(np.uint8), 0.5)
-    off = measure_fibres(found, made.grey).diameter / true_of(made, found) - 1
+    labels, _ = find_fibres((255 * targets(made.labels)[:2]).round().astype(np.uint8), 0.5)
+    off = measure_fibres(labels, made.grey).diameter / true_of(made, labels) - 1
     assert abs(np.nanmedian(off)) < 0.03
 
 
@@ -135,6 +135,6 @@ def test_who_fibres_need_a_scale_and_count_half_without_an_end():
         "fibre_diameter": np.array([1.0, 1.0, 1.0, 3.5]),
         "ends_seen": np.array([2.0, 1.0, 2.0, 2.0]),
     }
-    found = who_fibres(Table.of_pixels(columns, 1000.0))
-    assert found.value == 1.5 and found.low < 1.5 < found.high
+    count = who_fibres(Table.of_pixels(columns, 1000.0))
+    assert count.value == 1.5 and count.low < 1.5 < count.high
     assert who_fibres(Table.of_pixels(columns, None)).value is None

@@ -96,9 +96,9 @@ def test_judging_again_starts_afresh():
 
 
 def test_every_reason_has_a_definition_with_its_limit():
-    for one in Reason:
-        assert one.definition.endswith(".")
-        assert one in (Reason.FRAME, *BY_IMAGE, *OF_FIBRES) or any(letter.isdigit() for letter in one.definition)
+    for member in Reason:
+        assert member.definition.endswith(".")
+        assert member in (Reason.FRAME, *BY_IMAGE, *OF_FIBRES) or any(letter.isdigit() for letter in member.definition)
 
 
 @pytest.mark.parametrize("before", BY_IMAGE)
@@ -119,8 +119,8 @@ def discs(groups=4, hidden=0):
         middle = 30 + 60 * number
         if number < hidden:
             disc(labels, 3 * groups + number + 1, 30, middle)
-        for place, angle in enumerate(np.radians([90, 210, 330])):
-            disc(labels, 3 * number + place + 1, 30 + 12 * np.sin(angle), middle + 12 * np.cos(angle))
+        for corner, angle in enumerate(np.radians([90, 210, 330])):
+            disc(labels, 3 * number + corner + 1, 30 + 12 * np.sin(angle), middle + 12 * np.cos(angle))
     return labels
 
 
@@ -139,9 +139,9 @@ def test_the_rest_of_a_hidden_particle_is_a_sliver():
 
 def test_what_a_deleted_particle_hid_stays_hidden():
     labels = discs(4, hidden=3)
-    left = np.where(labels <= 3, 0, labels - 3)
-    assert contact_shares(left, 12)[9] == 0
-    assert contact_shares(left, 12, labels > 0)[9] == pytest.approx(contact_shares(labels, 15)[12])
+    remaining = np.where(labels <= 3, 0, labels - 3)
+    assert contact_shares(remaining, 12)[9] == 0
+    assert contact_shares(remaining, 12, labels > 0)[9] == pytest.approx(contact_shares(labels, 15)[12])
 
 
 @pytest.mark.parametrize("labels", [discs(2, hidden=2), discs(4)])

@@ -29,10 +29,10 @@ def rows(statistics):
 def test_answers_with_hidden_particles_are_those_of_all_sizes_together():
     sizes = WeightedSizes.of(table(), edge="exclude")
     small = np.median(sizes.size) * np.exp(np.random.default_rng(1).normal(*HIDDEN_SIZE, 2000))
-    every = np.concatenate([sizes.size, small])
+    diameters = np.concatenate([sizes.size, small])
     median, fraction = with_hidden(sizes, 0.5)
-    assert median == pytest.approx(np.median(every), rel=0.02)
-    assert fraction == pytest.approx((every <= 100).mean(), abs=0.01)
+    assert median == pytest.approx(np.median(diameters), rel=0.02)
+    assert fraction == pytest.approx((diameters <= 100).mean(), abs=0.01)
 
 
 def test_without_possible_cuts_nothing_is_hidden():
@@ -61,9 +61,9 @@ def test_equal_sizes_and_a_specimen_far_above_100_nm():
 
 def test_the_total_uncertainty_reaches_further_to_one_side_only():
     without = summarise(table(300), calibration=SCALE, evidence=Evidence())
-    told = summarise(table(300), calibration=SCALE, evidence=Evidence(hidden=0.3))
+    statistics = summarise(table(300), calibration=SCALE, evidence=Evidence(hidden=0.3))
     assert HIDDEN not in rows(without)
-    (low, high), (least, most) = (told.budget[name]["ends"] for name in ("median", "fraction_100nm"))
+    (low, high), (least, most) = (statistics.budget[name]["ends"] for name in ("median", "fraction_100nm"))
     (low_before, high_before), (least_before, most_before) = (
         without.budget[name]["ends"] for name in ("median", "fraction_100nm")
     )
@@ -71,7 +71,7 @@ def test_the_total_uncertainty_reaches_further_to_one_side_only():
     assert high == high_before
     assert least == least_before
     assert most > most_before
-    assert "fewer than 30 small particles for 100 counted ones" in rows(told)[HIDDEN]["source"]
+    assert "fewer than 30 small particles for 100 counted ones" in rows(statistics)[HIDDEN]["source"]
 
 
 def test_images_of_a_sample_share_it_weighted_by_their_particles():
@@ -107,10 +107,10 @@ def outlines(*, by_hand=(), card=None, parted=False):
 def test_only_possible_cuts_that_nobody_settled_hide_particles(given, hidden):
     micrograph = Micrograph(np.full((60, 60), 90, np.uint8), "a.tif", "0" * 64, SCALE)
     settings = AnalysisSettings.of("particles", faint_limit=0, filter=False)
-    told = rows(measure(micrograph, outlines(**given), settings).statistics)
+    contributions = rows(measure(micrograph, outlines(**given), settings).statistics)
     if hidden is None:
-        assert HIDDEN not in told
+        assert HIDDEN not in contributions
     elif not hidden:
-        assert told[HIDDEN]["median"] == 0
+        assert contributions[HIDDEN]["median"] == 0
     else:
-        assert f"up to {100 * hidden:.0f} small particles" in told[HIDDEN]["source"]
+        assert f"up to {100 * hidden:.0f} small particles" in contributions[HIDDEN]["source"]

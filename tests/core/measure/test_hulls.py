@@ -34,15 +34,15 @@ def moved_out(mask):
     if len(points) < 3 or np.linalg.matrix_rank(points - points[0]) < 2:
         return None
     hull = points[ConvexHull(points).vertices]
-    found = shapely.box(x.min() - 9, y.min() - 9, x.max() + 9, y.max() + 9)
+    piece = shapely.box(x.min() - 9, y.min() - 9, x.max() + 9, y.max() + 9)
     for a, b in zip(hull, np.roll(hull, -1, 0), strict=True):
         along = (b - a) / np.linalg.norm(b - a)
         out = np.array([along[1], -along[0]])
         apart = np.gcd(*abs(b - a)) / np.linalg.norm(b - a)
         at = a + out * apart / 2
         corners = [at - 999 * along, at + 999 * along, at + 999 * along - 999 * out, at - 999 * along - 999 * out]
-        found = found.intersection(shapely.Polygon(corners))
-    return found.length
+        piece = piece.intersection(shapely.Polygon(corners))
+    return piece.length
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -57,8 +57,8 @@ def test_hulls_are_those_of_shapely(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_convex_outline_is_what_lies_inside_all_moved_edges(seed):
     labels = blobs(seed)
-    found = lengths(convex_outlines(find_hulls(find_runs(labels))))
-    for i, length in enumerate(found):
+    perimeters = lengths(convex_outlines(find_hulls(find_runs(labels))))
+    for i, length in enumerate(perimeters):
         expected = moved_out(labels == i + 1)
         assert expected is None or length == pytest.approx(expected), i
 
@@ -149,13 +149,13 @@ def test_finer_pixels_scale_lengths(seed, k):
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_are_the_components_of_everything_that_is_particle(seed):
     labels = blobs(seed)
-    found = touching_groups(labels, int(labels.max()))
+    groups = touching_groups(labels, int(labels.max()))
     components, count = ndimage.label(labels > 0)
     # A particle in two pieces ties its components together, so every component lies within one group.
     for component in range(1, count + 1):
         members = np.unique(labels[components == component])
-        assert len(set(found[members - 1].tolist())) == 1
-    assert found.max() <= count and found[0] == 1
+        assert len(set(groups[members - 1].tolist())) == 1
+    assert groups.max() <= count and groups[0] == 1
 
 
 def test_groups_of_a_chain_and_of_a_diagonal():
@@ -194,15 +194,15 @@ PERIMETER = {"disc": 1.0, "ellipse 2:1": 1.0, "rectangle 3:1": 1.0, "square": 1.
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("oblique", [False, True])
 def test_area_and_perimeter_of_analytic_shapes(name, size, oblique):
-    found = errors(SHAPES[name], size, oblique=oblique, trials=24)
+    deviations = errors(SHAPES[name], size, oblique=oblique, trials=24)
     truth = SHAPES[name](size)[1]
-    assert abs(found["ecd"].mean()) / sqrt(4 * truth["area"] / pi) < 0.01
-    assert abs(found["perimeter"].mean()) / truth["perimeter"] < PERIMETER[name] / 100
+    assert abs(deviations["ecd"].mean()) / sqrt(4 * truth["area"] / pi) < 0.01
+    assert abs(deviations["perimeter"].mean()) / truth["perimeter"] < PERIMETER[name] / 100
 
 
 @pytest.mark.parametrize("size", [5, 10])
 @pytest.mark.parametrize("name", SHAPES)
 def test_small_shapes_are_right_to_half_a_pixel(name, size):
-    found = errors(SHAPES[name], size, oblique=False, trials=30)
+    deviations = errors(SHAPES[name], size, oblique=False, trials=30)
     for measure_name in ("ecd", "max_feret"):
-        assert abs(found[measure_name].mean()) < (1.2 if (name, measure_name) == ("disc", "max_feret") else 0.5)
+        assert abs(deviations[measure_name].mean()) < (1.2 if (name, measure_name) == ("disc", "max_feret") else 0.5)

@@ -28,48 +28,48 @@ def ratio(interval):
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
 def test_too_few_particles_have_no_interval_but_that_of_the_fraction(n):
-    found = summarise(table_of(log_normal(n)))
-    assert re.search(rf"\b{LEAST} sizes; there {'is' if n == 1 else 'are'} {n}\.$", found.interval_note)
-    fractions = {name: limits for name, limits in found.intervals.items() if name.startswith("fraction_100nm")}
-    assert {found.intervals[name] for name in found.intervals.keys() - fractions.keys()} == {None}
+    statistics = summarise(table_of(log_normal(n)))
+    assert re.search(rf"\b{LEAST} sizes; there {'is' if n == 1 else 'are'} {n}\.$", statistics.interval_note)
+    fractions = {name: limits for name, limits in statistics.intervals.items() if name.startswith("fraction_100nm")}
+    assert {statistics.intervals[name] for name in statistics.intervals.keys() - fractions.keys()} == {None}
     assert (fractions["fraction_100nm"] is None) == (n == 0)
-    assert all(set(each["intervals"].values()) == {None} for each in found.weighted.values())
+    assert all(set(weighting["intervals"].values()) == {None} for weighting in statistics.weighted.values())
 
 
 @pytest.mark.parametrize("sizes", [[50, 50], [50] * 40])
 def test_equal_sizes_have_no_interval(sizes):
-    found = summarise(table_of(sizes))
-    assert found.mean == 50 and found.sd == 0 and found.weighted["number"]["mode"] == pytest.approx(50)
-    assert found.interval_note.startswith("95 % intervals")
-    assert found.intervals["mean"] is found.intervals["d50"] is None
+    statistics = summarise(table_of(sizes))
+    assert statistics.mean == 50 and statistics.sd == 0 and statistics.weighted["number"]["mode"] == pytest.approx(50)
+    assert statistics.interval_note.startswith("95 % intervals")
+    assert statistics.intervals["mean"] is statistics.intervals["d50"] is None
 
 
 def test_nearly_all_equal_sizes_give_no_nonsense():
-    found = summarise(table_of([50.0] * 39 + [51.0]))
-    for name, limits in found.intervals.items():
+    statistics = summarise(table_of([50.0] * 39 + [51.0]))
+    for name, limits in statistics.intervals.items():
         assert limits is None or (np.isfinite(limits).all() and limits[0] <= limits[1]), name
 
 
 @pytest.mark.parametrize(("n", "gsd"), [(6, 3.0), (12, 1.02), (35, 1.5), (200, 3.0), (3000, 1.5)])
 def test_every_interval_holds_its_figure(n, gsd):
-    found = summarise(table_of(log_normal(n, gsd=gsd)), calibration=DOUBTFUL)
-    for way, each in found.weighted.items():
-        for name, limits in each["intervals"].items():
-            assert limits is None or limits[0] <= each[name] <= limits[1], (way, name)
-    low, high = found.intervals["fraction_100nm"]
-    assert 0 <= low <= found.fraction_100nm <= high <= 1
+    statistics = summarise(table_of(log_normal(n, gsd=gsd)), calibration=DOUBTFUL)
+    for way, weighting in statistics.weighted.items():
+        for name, limits in weighting["intervals"].items():
+            assert limits is None or limits[0] <= weighting[name] <= limits[1], (way, name)
+    low, high = statistics.intervals["fraction_100nm"]
+    assert 0 <= low <= statistics.fraction_100nm <= high <= 1
 
 
 def test_more_particles_narrow_every_interval():
     few, many = (summarise(table_of(log_normal(n, seed=5))).intervals for n in (100, 1600))
     for name in ("mean", "sd", "d10", "d50", "d90", "geometric_mean", "geometric_sd", "ecd_median"):
-        few_wide, many_wide = (np.log(ratio(each[name])) for each in (few, many))
+        few_wide, many_wide = (np.log(ratio(limits[name])) for limits in (few, many))
         assert many_wide == pytest.approx(few_wide / 4, rel=0.5), name
 
 
 def test_the_calibration_widens_what_has_a_unit_and_nothing_else():
     table = table_of(log_normal(8_000, gsd=1.3))
-    sure, doubtful = (summarise(table, calibration=each).intervals for each in (CERTAIN, DOUBTFUL))
+    sure, doubtful = (summarise(table, calibration=calibration).intervals for calibration in (CERTAIN, DOUBTFUL))
     for name in ("mean", "sd", "d10", "median", "d90", "mode", "geometric_mean", "ecd_median"):
         assert np.log(ratio(doubtful[name])) == pytest.approx(2 * Z95 * 0.05, rel=0.1), name
         assert ratio(sure[name]) < 1.1, name
@@ -86,17 +86,17 @@ def test_an_unknown_uncertainty_is_none_and_widens_nothing():
 
 def test_the_fractions_interval_is_wilsons_without_doubt_about_the_calibration():
     table = table_of([50] * 18 + [150] * 22)
-    found = summarise(table, calibration=CERTAIN)
-    assert (found.fraction_low, found.fraction_high) == wilson(18, 40)
-    assert found.intervals["fraction_100nm"] == [found.fraction_low, found.fraction_high]
+    statistics = summarise(table, calibration=CERTAIN)
+    assert (statistics.fraction_low, statistics.fraction_high) == wilson(18, 40)
+    assert statistics.intervals["fraction_100nm"] == [statistics.fraction_low, statistics.fraction_high]
 
 
 def test_the_fraction_of_many_is_as_uncertain_as_the_calibration():
     sizes = WeightedSizes.of(table_of(log_normal(100_000, 100, 1.5)), edge="exclude")
-    found = nano_fraction(sizes, 0.02)
+    fraction = nano_fraction(sizes, 0.02)
     spread = np.log(1.5)
     expected = stats.norm.cdf(np.array([-1, 1]) * Z95 * 0.02 / spread)
-    assert (found.low, found.high) == pytest.approx(expected, abs=0.002)
+    assert (fraction.low, fraction.high) == pytest.approx(expected, abs=0.002)
 
 
 @pytest.mark.parametrize(("n", "p"), [(6, 0.5), (29, 0.1), (40, 0.1), (40, 0.9), (150, 0.5)])
@@ -116,9 +116,9 @@ def test_quantiles_have_the_interval_between_order_statistics(n, p):
 def test_extreme_quantiles_of_few_particles_have_none():
     """0.9^28 > 5 %: the smallest of 28 may well be larger than D10."""
     for n, defined in ((28, False), (29, True)):
-        found = summarise(table_of(log_normal(n, seed=3))).intervals
-        assert (found["d10"] is not None) == (found["d90"] is not None) == defined
-        assert found["d50"] is not None
+        intervals = summarise(table_of(log_normal(n, seed=3))).intervals
+        assert (intervals["d10"] is not None) == (intervals["d90"] is not None) == defined
+        assert intervals["d50"] is not None
 
 
 def test_resamples_have_as_many_particles_as_the_sample():
@@ -141,17 +141,17 @@ def test_groups_of_neighbours_give_the_intervals_of_single_particles(monkeypatch
 
 def test_large_particles_that_carry_the_volume_give_no_interval_by_volume():
     sizes = np.r_[log_normal(300, 50, 1.1), [900.0, 950.0]]
-    found = summarise(table_of(sizes)).weighted
-    assert set(found["volume"]["intervals"].values()) == {None}
-    assert "2 equal sizes" in found["volume"]["note"] and "at least 400" in found["volume"]["note"]
-    assert found["number"]["note"] == "" and found["number"]["intervals"]["mean"] is not None
+    weighted = summarise(table_of(sizes)).weighted
+    assert set(weighted["volume"]["intervals"].values()) == {None}
+    assert "2 equal sizes" in weighted["volume"]["note"] and "at least 400" in weighted["volume"]["note"]
+    assert weighted["number"]["note"] == "" and weighted["number"]["intervals"]["mean"] is not None
 
 
 def test_figures_of_a_known_sample_by_number():
-    found = figures(np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4))
-    assert (found["mean"], found["d50"]) == (2.5, 2.5)
-    assert found["sd"] == pytest.approx(np.std([1, 2, 3, 4], ddof=1))
-    assert (found["d10"], found["d90"]) == pytest.approx(tuple(np.percentile([1, 2, 3, 4], [10, 90])))
+    values = figures(np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4))
+    assert (values["mean"], values["d50"]) == (2.5, 2.5)
+    assert values["sd"] == pytest.approx(np.std([1, 2, 3, 4], ddof=1))
+    assert (values["d10"], values["d90"]) == pytest.approx(tuple(np.percentile([1, 2, 3, 4], [10, 90])))
 
 
 @pytest.mark.parametrize("free", [1, 2, 3, 6, 7, 8, 15, 40, 1000])
@@ -190,8 +190,8 @@ def test_fractions_of_two_kinds_of_field_are_covered():
 
 def test_what_few_images_may_all_miss_is_said():
     """Of one field in ten, which brings 37 to 30 %, ten images show none in one sample of three: no interval knows."""
-    alone, said = Rare(10, 1.0, 0.3).covered(10, 60)
-    assert alone < 0.9 < said
+    alone, with_note = Rare(10, 1.0, 0.3).covered(10, 60)
+    assert alone < 0.9 < with_note
 
 
 def test_figures_whose_intervals_are_too_narrow_are_named():
@@ -200,21 +200,21 @@ def test_figures_whose_intervals_are_too_narrow_are_named():
     for name in ("mean", "sd", "span", "geometric_mean", "geometric_sd"):
         assert shares[name].doubted == 1, name
     assert shares["d50"].doubted == 0 and shares["d50"].held > 0.86
-    said = summarise(table_of(log_normal(15))).cautions
+    cautions = summarise(table_of(log_normal(15))).cautions
     names = "mean, SD, span, geometric mean, geometric SD"
-    assert len(said) == 1
-    for each in names.replace(" and", ",").split(", "):
-        assert each.split()[-1] in said[0]
-    assert re.search("share 1–100 nm .*too narrow.* 30 sizes", said[0])
+    assert len(cautions) == 1
+    for figure in names.replace(" and", ",").split(", "):
+        assert figure.split()[-1] in cautions[0]
+    assert re.search("share 1–100 nm .*too narrow.* 30 sizes", cautions[0])
     assert summarise(table_of(log_normal(400))).cautions == []
 
 
 def test_one_particle_of_huge_weight_gives_no_nonsense():
     """A particle nearly as large as the frame stands for very many that touched it."""
     table = table_of([*log_normal(30), 900.0], edge_weight=[1.0] * 30 + [5000.0])
-    found = summarise(table, edge="weight")
-    assert "count as 1.0" in found.interval_note
-    assert found.intervals["mean"] is None and found.convergence is None
+    statistics = summarise(table, edge="weight")
+    assert "count as 1.0" in statistics.interval_note
+    assert statistics.intervals["mean"] is None and statistics.convergence is None
     assert summarise(table).intervals["mean"] is not None
 
 
@@ -222,5 +222,5 @@ def test_the_same_image_twice_is_no_certainty():
     from segmentation.core.measure.pooling import pool
 
     table = table_of(log_normal(50))
-    found = pool([table, table, table]).intervals
-    assert found["mean"] is None and found["d50"] is None
+    intervals = pool([table, table, table]).intervals
+    assert intervals["mean"] is None and intervals["d50"] is None

@@ -49,8 +49,8 @@ def test_table_of_the_fit_is_what_the_simulation_gives():
 @pytest.mark.skipif(not MASKS.is_dir(), reason="needs ../shared/data/evaluation-only, which is not here")
 def test_truth_masks_give_the_reference_values():
     """SCIENCE.md, section 5: ECD mean 176.4 nm and minimum Feret 160.1 nm over 40 files; 8 of them are here."""
-    found = tables()
-    n = sum(int(each.kept.sum()) for each in found)
+    images = tables()
+    n = sum(int(image.kept.sum()) for image in images)
     assert n == 924
-    assert sum(float(each["min_feret_nm"][each.kept].sum()) for each in found) / n == pytest.approx(160.1, rel=0.01)
-    assert sum(float(each["ecd_nm"][each.kept].sum()) for each in found) / n == pytest.approx(176.4, rel=0.01)
+    assert sum(float(image["min_feret_nm"][image.kept].sum()) for image in images) / n == pytest.approx(160.1, rel=0.01)
+    assert sum(float(image["ecd_nm"][image.kept].sum()) for image in images) / n == pytest.approx(176.4, rel=0.01)

@@ -40,25 +40,25 @@ def card(sizes, calibration=SURE, nm_per_pixel=2.0, **more):
 
 @pytest.mark.parametrize(("nano", "verdict"), [(90, "above"), (10, "below"), (50, "undecided")])
 def test_verdicts(nano, verdict):
-    found = card([50] * nano + [150] * (100 - nano))
-    assert (found["fraction"], found["n"], found["threshold"]) == (nano / 100, 100, 0.5)
-    assert found["verdict"] == verdict
-    assert (found["decides"] == "") == (verdict != "undecided")
-    assert "not a certificate" in found["sentence"] and "1 to 100 nm" in found["sentence"]
+    answer = card([50] * nano + [150] * (100 - nano))
+    assert (answer["fraction"], answer["n"], answer["threshold"]) == (nano / 100, 100, 0.5)
+    assert answer["verdict"] == verdict
+    assert (answer["decides"] == "") == (verdict != "undecided")
+    assert "not a certificate" in answer["sentence"] and "1 to 100 nm" in answer["sentence"]
 
 
 def test_fraction_is_that_of_the_statistics():
     table = table_of(log_normal(80))
-    found = summarise(table, calibration=SURE)
-    assert found.nano["fraction"] == found.fraction_100nm
-    assert [found.nano["low"], found.nano["high"]] == found.intervals["fraction_100nm"]
+    statistics = summarise(table, calibration=SURE)
+    assert statistics.nano["fraction"] == statistics.fraction_100nm
+    assert [statistics.nano["low"], statistics.nano["high"]] == statistics.intervals["fraction_100nm"]
 
 
 def test_more_particles_would_decide():
     """60 of 100: Wilson's interval excludes one half only from n on; the card's number must be about that."""
-    found = card([50] * 55 + [150] * 45, Calibration(2.0, "metadata", relative_uncertainty=0.0))
-    assert found["decides"].startswith("About ") and "more particles" in found["decides"]
-    more = int(found["decides"].split()[1].replace(",", ""))
+    answer = card([50] * 55 + [150] * 45, Calibration(2.0, "metadata", relative_uncertainty=0.0))
+    assert answer["decides"].startswith("About ") and "more particles" in answer["decides"]
+    more = int(answer["decides"].split()[1].replace(",", ""))
     needed = next(n for n in range(100, 10_000, 20) if wilson(0.55 * n, n)[0] > 0.5)
     assert 100 + more == pytest.approx(needed, rel=0.1)
 
@@ -75,8 +75,8 @@ def test_so_many_more_particles_do_decide(share, n):
 
 def shares(count, spread, share, n=400, seed=0):
     """Tables of images, of which each has another share of particles below 100 nm."""
-    each = share + spread * np.random.default_rng(seed).standard_normal(count)
-    below = [round(n * min(max(one, 0.0), 1.0)) for one in each]
+    fractions = share + spread * np.random.default_rng(seed).standard_normal(count)
+    below = [round(n * min(max(fraction, 0.0), 1.0)) for fraction in fractions]
     return [table_of([25.0] * k + [75.0] * (n - k), nm_per_pixel=2.0) for k in below]
 
 
@@ -88,11 +88,11 @@ def pooled_card(tables):
 def test_of_a_sample_more_images_would_decide():
     """10,000 particles of 25 images that differ: more particles of the same images would not do."""
     tables = shares(25, 0.2, 0.56)
-    found, alone = pool(tables).nano, pooled_card(tables)
-    assert all(found[name] == alone[name] for name in ("fraction", "n", "verdict", "decides", "sentence"))
-    assert (found["low"], found["high"]) == pytest.approx((alone["low"], alone["high"]))
-    assert found["verdict"] == "undecided"
-    words = found["decides"].split()
+    answer, alone = pool(tables).nano, pooled_card(tables)
+    assert all(answer[name] == alone[name] for name in ("fraction", "n", "verdict", "decides", "sentence"))
+    assert (answer["low"], answer["high"]) == pytest.approx((alone["low"], alone["high"]))
+    assert answer["verdict"] == "undecided"
+    words = answer["decides"].split()
     assert words[0] == "About" and words[2:4] == ["more", "images,"]
 
 
@@ -100,12 +100,12 @@ def test_so_many_more_images_do_decide():
     """With as many images as were asked for, the interval ends near one half, on average over many samples."""
     ends = []
     for seed in range(5):
-        found = pooled_card(shares(25, 0.2, 0.56, seed=seed))
-        more = images_to_decide(Fraction(found["fraction"], found["low"], found["high"], found["n"]), 25)
-        if found["verdict"] != "undecided" or more is None or found["fraction"] < 0.53:
+        answer = pooled_card(shares(25, 0.2, 0.56, seed=seed))
+        more = images_to_decide(Fraction(answer["fraction"], answer["low"], answer["high"], answer["n"]), 25)
+        if answer["verdict"] != "undecided" or more is None or answer["fraction"] < 0.53:
             continue
-        again = pooled_card(shares(25 + more, 0.2, found["fraction"], seed=100 + seed))
-        ends.append(again["fraction"] - again["low"] - (found["fraction"] - 0.5))
+        larger_card = pooled_card(shares(25 + more, 0.2, answer["fraction"], seed=100 + seed))
+        ends.append(larger_card["fraction"] - larger_card["low"] - (answer["fraction"] - 0.5))
     assert len(ends) > 3
     assert np.mean(ends) == pytest.approx(0.0, abs=0.01)
 
@@ -116,8 +116,8 @@ def test_one_more_image_is_one_and_a_half_is_never_decided():
 
 
 def test_particles_and_calibration_together():
-    found = card(log_normal(60, 96, 1.5, seed=4), Calibration(2.0, "drawn", relative_uncertainty=0.1))
-    assert "more particles" in found["decides"] and "better calibration" in found["decides"]
+    answer = card(log_normal(60, 96, 1.5, seed=4), Calibration(2.0, "drawn", relative_uncertainty=0.1))
+    assert "more particles" in answer["decides"] and "better calibration" in answer["decides"]
 
 
 def test_nothing_decides_exactly_one_half():
@@ -128,23 +128,23 @@ def test_nothing_decides_exactly_one_half():
 def test_a_better_calibration_would_decide():
     sizes = log_normal(3000, 98, 1.3)
     assert card(sizes, Calibration(2.0, "metadata", relative_uncertainty=0.0))["verdict"] == "above"
-    found = card(sizes, Calibration(2.0, "drawn", relative_uncertainty=0.05))
-    assert found["verdict"] == "undecided" and "calibration" in found["decides"]
+    answer = card(sizes, Calibration(2.0, "drawn", relative_uncertainty=0.05))
+    assert answer["verdict"] == "undecided" and "calibration" in answer["decides"]
 
 
 def test_coarse_pixels_decide_nothing():
-    found = card([500] * 100, nm_per_pixel=25.0, calibration=Calibration(25.0, "metadata"))
-    assert found["verdict"] == "undecided"
-    assert "magnification" in found["decides"] and "4.0 px" in found["decides"]
+    answer = card([500] * 100, nm_per_pixel=25.0, calibration=Calibration(25.0, "metadata"))
+    assert answer["verdict"] == "undecided"
+    assert "magnification" in answer["decides"] and "4.0 px" in answer["decides"]
     assert card([500, 510] * 50, nm_per_pixel=19.0)["verdict"] == "below"
 
 
 @pytest.mark.parametrize("doubt", [True, False])
 def test_only_what_puts_the_numbers_in_doubt_stands_before_more_particles(doubt):
     obstacle = Flag("A checked scale.", "the scale is to be checked", doubt)
-    found = card([50] * 260 + [150] * 240, obstacle=obstacle)
-    assert found["verdict"] == "undecided"
-    assert ("more particles" in found["decides"]) == (not doubt)
+    answer = card([50] * 260 + [150] * 240, obstacle=obstacle)
+    assert answer["verdict"] == "undecided"
+    assert ("more particles" in answer["decides"]) == (not doubt)
     assert card([50] * 500, obstacle=obstacle)["reason"] == "all sizes are equal"
     assert card([50] * 250 + [60] * 250, obstacle=obstacle)["reason"] == obstacle.short
 
@@ -157,36 +157,36 @@ def test_no_scale_or_no_particles_no_card():
 def test_sensitivity_tells_each_setting_by_name():
     table = set_aside(table_of([2, 3, 40, 60, 80], area=[4, 9, 2000, 2000, 2000]), True)
     other = table_of([60, 80])
-    found = summarise(
+    sensitivity = summarise(
         table,
         calibration=Calibration(1.0, "drawn", relative_uncertainty=0.03, instrument_uncertainty=0.0),
         filter=True,
         alternatives={"threshold -0.1": other, "threshold +0.1": table_of([])},
     ).nano["sensitivity"]
-    rows = {row["name"]: row for row in found}
+    rows = {row["name"]: row for row in sensitivity}
     calibrations = ["calibration −3 %", "calibration +3 %"]
     assert [*rows] == ["as analysed", "filter off", SMALL_COUNTED, "threshold −0.1", *calibrations, "edges weighted"]
     assert (rows["as analysed"]["n"], rows["filter off"]["n"], rows["threshold −0.1"]["n"]) == (3, 4, 2)
-    assert all(row["low"] <= row["fraction"] <= row["high"] for row in found)
+    assert all(row["low"] <= row["fraction"] <= row["high"] for row in sensitivity)
 
 
 def test_sensitivity_to_the_calibration_moves_the_limit():
-    found = card([99.5] * 50 + [101.5] * 50, Calibration(2.0, "metadata"))["sensitivity"]
-    rows = {row["name"]: row["fraction"] for row in found}
+    sensitivity = card([99.5] * 50 + [101.5] * 50, Calibration(2.0, "metadata"))["sensitivity"]
+    rows = {row["name"]: row["fraction"] for row in sensitivity}
     assert (rows["as analysed"], rows["calibration −2 %"], rows["calibration +2 %"]) == (0.5, 1.0, 0.0)
 
 
 def names_of(calibration):
-    found = summarise(table_of([50] * 40 + [150] * 10), calibration=calibration).nano["sensitivity"]
-    return [row["name"].removeprefix("calibration ") for row in found if row["name"].startswith("calibration")]
+    sensitivity = summarise(table_of([50] * 40 + [150] * 10), calibration=calibration).nano["sensitivity"]
+    return [row["name"].removeprefix("calibration ") for row in sensitivity if row["name"].startswith("calibration")]
 
 
 def test_of_a_magnification_that_nobody_checked_errors_of_1_2_and_5_per_cent_are_shown():
     typed = Calibration(1.0, "typed", relative_uncertainty=1e-6)
-    every = ["−1 %", "+1 %", "−2 %", "+2 %", "−5 %", "+5 %"]
-    assert names_of(typed) == names_of(Calibration(1.0, "typed")) == names_of(None) == every
+    changes = ["−1 %", "+1 %", "−2 %", "+2 %", "−5 %", "+5 %"]
+    assert names_of(typed) == names_of(Calibration(1.0, "typed")) == names_of(None) == changes
     drawn = Calibration(1.0, "drawn", relative_uncertainty=0.03)
-    assert names_of(drawn) == [*every[:4], "−3 %", "+3 %", *every[4:]]
+    assert names_of(drawn) == [*changes[:4], "−3 %", "+3 %", *changes[4:]]
     checked = Calibration(1.0, "typed", relative_uncertainty=1e-6, instrument_uncertainty=0.004)
     assert names_of(checked) == ["−0.4 %", "+0.4 %"]
 
@@ -212,9 +212,9 @@ def test_edges_the_other_way_round():
 
 def test_a_firm_verdict_names_what_would_turn_it():
     table = set_aside(table_of([6] * 200 + [200] * 100, area=[9.0] * 200 + [3e4] * 100), False)
-    found = summarise(table, calibration=SURE).nano
-    assert found["verdict"] == "above"
-    assert re.search("would change with: .*filter on", found["sentence"])
+    answer = summarise(table, calibration=SURE).nano
+    assert answer["verdict"] == "above"
+    assert re.search("would change with: .*filter on", answer["sentence"])
 
 
 @pytest.mark.parametrize(("number", "rounded"), [(1, 1), (99, 99), (101, 110), (1234, 1300), (1200, 1200)])
@@ -232,13 +232,13 @@ def set_aside_card(small, large, filter):
 @pytest.mark.parametrize("filter", [False, True])
 def test_what_is_too_small_to_count_enters_the_verdict_as_a_bound(filter):
     """Issue 17: 120 particles of 15 nm beside 40 of 220 nm are three quarters nano, and all of the nano ones leave."""
-    found = set_aside_card(120, 40, filter)
-    assert (found["fraction"], found["n"]) == (0, 40)
-    assert found["verdict"] == "undecided"
-    assert "120 small outlines" in found["reason"]
-    assert re.match("A higher magnification.*120 small outlines.*75.0 % are", found["decides"])
-    assert found["least_nm"] == (pytest.approx(37.5) if filter else None)
-    assert f"40 particles of {'37.5 nm' if filter else '9 px'} " in found["sentence"]
+    answer = set_aside_card(120, 40, filter)
+    assert (answer["fraction"], answer["n"]) == (0, 40)
+    assert answer["verdict"] == "undecided"
+    assert "120 small outlines" in answer["reason"]
+    assert re.match("A higher magnification.*120 small outlines.*75.0 % are", answer["decides"])
+    assert answer["least_nm"] == (pytest.approx(37.5) if filter else None)
+    assert f"40 particles of {'37.5 nm' if filter else '9 px'} " in answer["sentence"]
 
 
 def test_rods_that_the_filter_would_set_aside_are_not_said_to_be_left_out():
@@ -281,9 +281,9 @@ def test_without_the_filter_is_said_with_the_border_correction():
 
 
 def test_a_few_that_are_too_small_turn_nothing():
-    found = set_aside_card(4, 160, True)
-    assert found["verdict"] == "below" and found["decides"] == ""
-    rows = {row["name"]: row["n"] for row in found["sensitivity"]}
+    answer = set_aside_card(4, 160, True)
+    assert answer["verdict"] == "below" and answer["decides"] == ""
+    rows = {row["name"]: row["n"] for row in answer["sensitivity"]}
     assert rows[SMALL_COUNTED] == 164
 
 
@@ -314,9 +314,9 @@ def test_the_assumed_spread_of_fields_covers_the_specimens_fraction():
     median = 100 * np.exp(0.125661 * np.hypot(np.log(1.5), 0.15))  # of the specimen: 45 % lie below 100 nm
     for seed in range(100):
         sizes = log_normal(300, median * np.exp(0.15 * rng.standard_normal()), 1.5, seed=seed)
-        found = nano_fraction(WeightedSizes.of(table_of(sizes), edge="exclude"), 0.0, 0.15)
-        covered += found.low <= truth <= found.high
-        wrong += found.low >= 0.5
+        fraction = nano_fraction(WeightedSizes.of(table_of(sizes), edge="exclude"), 0.0, 0.15)
+        covered += fraction.low <= truth <= fraction.high
+        wrong += fraction.low >= 0.5
     assert covered >= 90 and wrong <= 5
 
 
@@ -328,11 +328,11 @@ def test_several_images_show_their_spread_themselves():
 
 def test_how_many_particles_are_asked_for():
     """Masuda and Iinoya: (1.96 / 0.05)^2 s^2 (1 + s^2 / 2) for a geometric SD of exp(s)."""
-    found = card(log_normal(4000, gsd=1.6))
+    answer = card(log_normal(4000, gsd=1.6))
     spread = np.log(1.6)
-    number = int(found["asked"].split("about ")[1].split()[0].replace(",", ""))
+    number = int(answer["asked"].split("about ")[1].split()[0].replace(",", ""))
     assert number == pytest.approx((1.96 / 0.05) ** 2 * spread**2 * (1 + spread**2 / 2), rel=0.06)
-    assert "4,000 in 1 image" in found["asked"]
+    assert "4,000 in 1 image" in answer["asked"]
 
 
 @pytest.mark.parametrize("filter", [False, True])
@@ -343,35 +343,35 @@ def test_the_fraction_is_given_with_and_without_doubtful_outlines(filter):
     reasons = np.where(unsure & filter, str(Reason.UNSURE), "")
     reasons[-1] = str(Reason.ODD)
     table = table_of(sizes, reasons, confidence=np.where(unsure, 0.3, 0.9))
-    found = summarise(table, calibration=Calibration(1.0, "metadata"), filter=filter)
-    assert found.fraction_100nm_with_doubtful == 0.5
-    assert found.fraction_100nm_without_doubtful == pytest.approx(1 / 3)
-    assert found.fraction_100nm == pytest.approx(1 / 3 if filter else 0.5)
-    said = "With 10 doubtful outlines (confidence under 50 %) the fraction is 50.0 %, without them 33.3 %."
-    assert found.nano["sentence"].endswith(said)
+    statistics = summarise(table, calibration=Calibration(1.0, "metadata"), filter=filter)
+    assert statistics.fraction_100nm_with_doubtful == 0.5
+    assert statistics.fraction_100nm_without_doubtful == pytest.approx(1 / 3)
+    assert statistics.fraction_100nm == pytest.approx(1 / 3 if filter else 0.5)
+    sentence = "With 10 doubtful outlines (confidence under 50 %) the fraction is 50.0 %, without them 33.3 %."
+    assert statistics.nano["sentence"].endswith(sentence)
     name = f"{'with' if filter else 'without'} doubtful outlines"
-    assert [row["name"] for row in found.nano["sensitivity"] if "doubtful" in row["name"]] == [name]
+    assert [row["name"] for row in statistics.nano["sensitivity"] if "doubtful" in row["name"]] == [name]
 
 
 def test_doubtful_outlines_that_change_nothing_are_not_mentioned():
-    found = summarise(table_of([50.0] * 40, confidence=np.where(np.arange(40) < 10, 0.3, 0.9)), calibration=SURE)
-    assert found.fraction_100nm_with_doubtful == found.fraction_100nm_without_doubtful == 1
-    assert "doubtful" not in found.nano["sentence"]
+    statistics = summarise(table_of([50.0] * 40, confidence=np.where(np.arange(40) < 10, 0.3, 0.9)), calibration=SURE)
+    assert statistics.fraction_100nm_with_doubtful == statistics.fraction_100nm_without_doubtful == 1
+    assert "doubtful" not in statistics.nano["sentence"]
 
 
 def test_without_doubtful_outlines_nothing_is_said_of_them():
-    found = summarise(table_of(log_normal(80)), calibration=SURE)
-    both = found.fraction_100nm_with_doubtful, found.fraction_100nm_without_doubtful
-    assert both == (found.fraction_100nm, found.fraction_100nm)
-    assert "doubtful" not in found.nano["sentence"] + str(found.nano["sensitivity"])
+    statistics = summarise(table_of(log_normal(80)), calibration=SURE)
+    both = statistics.fraction_100nm_with_doubtful, statistics.fraction_100nm_without_doubtful
+    assert both == (statistics.fraction_100nm, statistics.fraction_100nm)
+    assert "doubtful" not in statistics.nano["sentence"] + str(statistics.nano["sensitivity"])
 
 
-@pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda each: each.name)
+@pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda specimen: specimen.name)
 def test_golden_specimens(specimen):
     """A short run of the table in docs/method/accuracy.md: of 200 acquisitions 95 % right, 2.5 % wrong and firm."""
-    found = verdicts(specimen, 12)
-    assert sum(found[word] for word in specimen.right) >= 10
-    assert found[specimen.wrong] == 0
+    counts = verdicts(specimen, 12)
+    assert sum(counts[word] for word in specimen.right) >= 10
+    assert counts[specimen.wrong] == 0
 
 
 def test_that_no_image_shows_any_is_no_proof():
@@ -379,9 +379,9 @@ def test_that_no_image_shows_any_is_no_proof():
     limits = {count: pooled_card(shares(count, 0.0, 0.0, n=60))["high"] for count in (3, 5, 10, 40)}
     assert limits[3] > 0.3 and limits[5] == pytest.approx(stats.beta.ppf(0.975, 0.5, 5.5), abs=0.001)
     assert limits[5] > limits[10] > limits[40] > 0.05
-    found = pooled_card([table_of([40 + i % 5 for i in range(60)], nm_per_pixel=2.0) for _ in range(5)])
-    assert found["low"] == pytest.approx(1 - stats.beta.ppf(0.975, 0.5, 5.5), abs=0.001)
-    assert re.search(r"\b5 images .* If that part .* 55 to 100 %", found["sentence"])
+    answer = pooled_card([table_of([40 + i % 5 for i in range(60)], nm_per_pixel=2.0) for _ in range(5)])
+    assert answer["low"] == pytest.approx(1 - stats.beta.ppf(0.975, 0.5, 5.5), abs=0.001)
+    assert re.search(r"\b5 images .* If that part .* 55 to 100 %", answer["sentence"])
 
 
 def test_the_verdict_goes_by_the_interval_beside_it():

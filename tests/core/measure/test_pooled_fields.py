@@ -75,10 +75,10 @@ def member(
         "area": side**2 * np.array(shares),
         "area_fraction": np.array(shares),
     }
-    found = AnalysisRecord("phases", {"model": "steel", **USED}, CARD, USED, side, side)
+    record = AnalysisRecord("phases", {"model": "steel", **USED}, CARD, USED, side, side)
     calibration = Calibration.absent() if nm is None else Calibration.of_pixel(nm, typed=f"{nm}")
     table = Table.of_pixels(columns, nm)
-    return Member(name, table, calibration, sha256="b" * 64, record=found, quantities=values)
+    return Member(name, table, calibration, sha256="b" * 64, record=record, quantities=values)
 
 
 def test_equal_images_have_the_interval_of_astm_e562():
@@ -103,19 +103,19 @@ def test_images_of_other_magnification_are_weighted_by_what_they_show_of_the_spe
     made = combine("Steel", [member(0.4, nm=2.0), member(0.2, nm=1.0)])
     assert made.quantities["area_fraction of carbide"].value == pytest.approx((4 * 0.4 + 0.2) / 5)
     assert made.quantities["mean_intercept of carbide"].unit == "nm"
-    assert any("from" not in each.text and "1 to 2 nm" in each.text for each in made.flags)
+    assert any("from" not in flag.text and "1 to 2 nm" in flag.text for flag in made.flags)
 
 
 def test_the_scale_widens_lengths_and_leaves_fractions():
     both = [member(0.2, 0.1, nm=2.0), member(0.3, 0.12, nm=2.0), member(0.25, 0.11, nm=2.0)]
     doubtful = [
-        replace(each, calibration=replace(each.calibration, instrument_uncertainty=0.2, relative_uncertainty=0.0))
-        for each in both
+        replace(image, calibration=replace(image.calibration, instrument_uncertainty=0.2, relative_uncertainty=0.0))
+        for image in both
     ]
     plain, wide = combine("Steel", both).quantities, combine("Steel", doubtful).quantities
     assert wide["area_fraction of carbide"] == plain["area_fraction of carbide"]
     name = "boundary_density of carbide"
-    half, wider = (np.log(each[name].high / each[name].low) / 2 for each in (plain, wide))
+    half, wider = (np.log(quantities[name].high / quantities[name].low) / 2 for quantities in (plain, wide))
     assert wider == pytest.approx(np.hypot(half, 1.96 * 0.2), rel=0.01)
 
 
@@ -124,8 +124,8 @@ def test_intervals_by_image_hold_the_truth_nineteen_times_in_twenty():
     for _ in range(400):
         shares = rng.beta(6, 14, 5)  # 30 %
         fields = [FieldOfView(member(0.3).table, {"area_fraction of x": share}, 1.0) for share in shares]
-        found = pooled_quantities(fields, by_area, "px", 0.0)["area_fraction of x"]
-        held += found.low <= 0.3 <= found.high
+        fraction = pooled_quantities(fields, by_area, "px", 0.0)["area_fraction of x"]
+        held += fraction.low <= 0.3 <= fraction.high
     assert 0.925 <= held / 400 <= 0.98
 
 
@@ -137,11 +137,11 @@ def test_an_image_without_a_scale_does_not_say_what_the_others_must_tell_apart()
 
 
 def test_a_number_that_one_image_alone_has_is_named():
-    one, other = (member(0.3, nm=2.0, name=name) for name in ("a.tif", "b.tif"))
+    image, other = (member(0.3, nm=2.0, name=name) for name in ("a.tif", "b.tif"))
     other = replace(other, quantities={**other.quantities, "mean_intercept of carbide": Value(None)})
-    (note,) = combine("Steel", [one, other]).flags
+    (note,) = combine("Steel", [image, other]).flags
     assert note.text == "Only a.tif gives a value for: mean intercept of carbide." and note.ids == (1,)
-    assert not combine("Steel", [one, one]).flags
+    assert not combine("Steel", [image, image]).flags
 
 
 def test_what_does_not_belong_is_left_out_and_named():
@@ -163,15 +163,15 @@ def test_what_does_not_belong_is_left_out_and_named():
     assert several.startswith("4 images")
     assert reasons.split(", ") == [
         "1 not analysed",
-        *(f"1 {WHY[each]}" for each in (OTHER_NUMBERS, NO_NUMBER, NO_PIXEL_SIZE)),
+        *(f"1 {WHY[reason]}" for reason in (OTHER_NUMBERS, NO_NUMBER, NO_PIXEL_SIZE)),
     ]
-    told = [each.text for each in made.flags if each.text.startswith("1 image ")]
-    assert len(told) == 3 and all(any(WHY[each] in text for text in told) for each in WHY)
+    sentences = [flag.text for flag in made.flags if flag.text.startswith("1 image ")]
+    assert len(sentences) == 3 and all(any(WHY[reason] in text for text in sentences) for reason in WHY)
 
 
 def test_nothing_left_gives_no_number():
     made = combine("Steel", [member(None), member(None)])
-    assert all(each.value is None for each in made.quantities.values()) and made.quantities
+    assert all(quantity.value is None for quantity in made.quantities.values()) and made.quantities
     assert made.flags[0].text.startswith("There are no numbers, because no image counts") and made.flags[0].doubt
     assert not any("in doubt" in flag.text or "too high" in flag.text for flag in made.flags)
     file = io.BytesIO()
@@ -179,7 +179,7 @@ def test_nothing_left_gives_no_number():
         write_report(Context(made, exports.listed("sample", made.task), packing), file, annex=True)
     words = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(file).pages).split())
     assert made.flags[0].text in words
-    assert not any(each in words for each in ("0 electron micrographs", "of each image, with", "in colours"))
+    assert not any(phrase in words for phrase in ("0 electron micrographs", "of each image, with", "in colours"))
     assert not draw(made).axes
     unscaled = combine("Steel", [member(0.3, name="a.tif"), member(None, nm=2.0, name="refused.tif")])
     assert unscaled.quantities["area_fraction of carbide"].value == pytest.approx(0.3)
@@ -188,22 +188,22 @@ def test_nothing_left_gives_no_number():
 
 def test_an_image_of_an_earlier_version_without_a_figure_is_joined():
     old, new = member(0.2, name="a.tif"), member(0.4, name="b.tif")
-    kept = {name: value for name, value in old.quantities.items() if not name.startswith("mean_free_path")}
-    made = combine("s", [replace(old, quantities=kept), new])
+    quantities = {name: value for name, value in old.quantities.items() if not name.startswith("mean_free_path")}
+    made = combine("s", [replace(old, quantities=quantities), new])
     assert len(made.counted) == 2 and made.quantities["area_fraction of carbide"].value == pytest.approx(0.3)
     assert "mean_free_path of carbide" not in made.quantities
 
 
 def test_one_image_keeps_its_own_interval():
     alone = member(0.2)
-    own = {name: replace(each, low=0.0, high=1.0) for name, each in alone.quantities.items()}
-    made = combine("Steel", [replace(alone, quantities=own), member(None)])
-    assert made.quantities == own
+    quantities = {name: replace(value, low=0.0, high=1.0) for name, value in alone.quantities.items()}
+    made = combine("Steel", [replace(alone, quantities=quantities), member(None)])
+    assert made.quantities == quantities
 
 
 def test_where_all_images_say_the_same_there_is_no_interval():
-    found = combine("Steel", [member(0.0), member(0.0), member(0.0)]).quantities["area_fraction of carbide"]
-    assert found == Value(0.0)
+    fraction = combine("Steel", [member(0.0), member(0.0), member(0.0)]).quantities["area_fraction of carbide"]
+    assert fraction == Value(0.0)
 
 
 def test_grains_of_all_images_are_counted_and_measured_together():
@@ -223,11 +223,11 @@ def test_grains_of_all_images_are_counted_and_measured_together():
         return FieldOfView(table, values, 1e6)
 
     fields = [grains([10, 20, 90], 20.0, 2), grains([30, 40, 50, 60, 90], 10.0, 4)]
-    found = tasks.find("grains").pool_fields(fields)
-    assert found["grains"] == 8
-    assert found["grain_intercept"] == pytest.approx(2 / (1 / 20 + 1 / 10))  # equal lengths of lines over all grains
+    numbers = tasks.find("grains").pool_fields(fields)
+    assert numbers["grains"] == 8
+    assert numbers["grain_intercept"] == pytest.approx(2 / (1 / 20 + 1 / 10))  # equal lengths of lines over all grains
     density = 4e-6 * 1e12
-    assert found["grain_number"] == pytest.approx(3.321928 * np.log10(density) - 2.954)
+    assert numbers["grain_number"] == pytest.approx(3.321928 * np.log10(density) - 2.954)
 
 
 @pytest.mark.parametrize(
@@ -239,21 +239,21 @@ def test_a_density_and_the_grain_size_number_that_follows_from_it_have_intervals
         values = {"grains": 1.0, "grain_intercept": 20.0, "grain_density": density}
         return FieldOfView(Table({**empty, "reason": np.full(1, "")}, 1.0), values, 1e6)
 
-    found = pooled_quantities([*map(field, densities)], tasks.find("grains").pool_fields, "nm", 0.1)
-    density, number = found["grain_density"], found["grain_number"]
+    numbers = pooled_quantities([*map(field, densities)], tasks.find("grains").pool_fields, "nm", 0.1)
+    density, number = numbers["grain_density"], numbers["grain_number"]
     assert (density.low is None) == useless, "an end a hundred times the number says nothing"
     assert useless or 0 < density.low < density.value < density.high
     for end, of_number in ((density.low, number.low), (density.high, number.high)):
         assert useless or of_number == pytest.approx(3.321928 * np.log10(end * 1e12) - 2.954)
-    assert found["grain_intercept"].low is None, "the same in all images"
+    assert numbers["grain_intercept"].low is None, "the same in all images"
 
 
 def test_intervals_of_densities_that_differ_widely_hold_the_truth():
     rng, held = np.random.default_rng(5), 0
     for _ in range(400):
         fields = [FieldOfView(member(0.3).table, {"crossing_density": of}, 1.0) for of in rng.gamma(2, 0.5, 4)]
-        found = pooled_quantities(fields, by_area, "nm", 0.0)["crossing_density"]
-        held += found.low is None or found.low <= 1.0 <= found.high
+        density = pooled_quantities(fields, by_area, "nm", 0.0)["crossing_density"]
+        held += density.low is None or density.low <= 1.0 <= density.high
     assert 0.92 <= held / 400 <= 0.98, "of plain Student's t 0.91"
 
 
@@ -277,10 +277,12 @@ def test_the_scale_reaches_what_has_no_unit_of_length():
         table = Table({**columns, "reason": np.full(8, "")}, 1.0)
         fields.append(FieldOfView(table, values, 1e3, settings={"thickness": 100.0}))
     plain, wide = (pooled_quantities(fields, tasks.find("bubbles").pool_fields, "nm", u) for u in (0.0, 0.1))
-    found = wide["swelling"]
-    part = 1.96 * 0.1 * (1 + found.value) * found.value
-    assert found.value == plain["swelling"].value
-    assert found.high - found.value == pytest.approx(np.hypot(plain["swelling"].high - found.value, part), rel=0.01)
+    swelling = wide["swelling"]
+    part = 1.96 * 0.1 * (1 + swelling.value) * swelling.value
+    assert swelling.value == plain["swelling"].value
+    assert swelling.high - swelling.value == pytest.approx(
+        np.hypot(plain["swelling"].high - swelling.value, part), rel=0.01
+    )
     assert wide["bubble_area"] == plain["bubble_area"]
 
 
@@ -314,24 +316,24 @@ def test_fibres_of_all_images_are_joined_by_their_lengths_and_directions():
 def test_intervals_of_percentiles_keep_their_order():
     tenths = list(OF_LENGTH)[1:]
     ends = zip(tenths, ((0.5, 9.0), (0.1, 3.0), (0.2, 8.0)), strict=True)
-    found = nested({name: Value(1.0, *pair) for name, pair in ends} | {"porosity": Value(0.5, 0.4, 0.6)})
-    assert [(found[name].low, found[name].high) for name in tenths] == [(0.1, 9.0), (0.1, 9.0), (0.2, 9.0)]
-    assert found["porosity"] == Value(0.5, 0.4, 0.6)
+    numbers = nested({name: Value(1.0, *pair) for name, pair in ends} | {"porosity": Value(0.5, 0.4, 0.6)})
+    assert [(numbers[name].low, numbers[name].high) for name in tenths] == [(0.1, 9.0), (0.1, 9.0), (0.2, 9.0)]
+    assert numbers["porosity"] == Value(0.5, 0.4, 0.6)
 
 
 def test_a_pooled_count_of_poisson_has_its_interval():
     """Also of images that say the same, in which nothing differs."""
     columns = {"kept": np.zeros(1, bool), "reason": np.full(1, "thin", "U40"), "touches_frame": np.zeros(1)}
     calibration = Calibration.of_pixel(1.0, typed="1.000")
-    one = Member(
+    image = Member(
         "a.tif",
         Table(columns, 1.0),
         calibration,
         record=AnalysisRecord("fibres", width=10, height=10),
         quantities={"who_fibres": Value(2.0, 0.2, 7.2)},
     )
-    found = combine("Mat", [one, replace(one, name="b.tif")]).quantities["who_fibres"]
-    assert (found.value, found.low, found.high) == (4.0, *(stats.chi2.ppf((0.025, 0.975), (8, 10)) / 2))
+    count = combine("Mat", [image, replace(image, name="b.tif")]).quantities["who_fibres"]
+    assert (count.value, count.low, count.high) == (4.0, *(stats.chi2.ppf((0.025, 0.975), (8, 10)) / 2))
 
 
 class TestFiles:
@@ -354,7 +356,7 @@ class TestFiles:
         heads, *lines = book["Images"].iter_rows(values_only=True)
         assert lines[1][heads.index("Area fraction of carbide (%)")] == 30
         assert "Mean intercept of carbide (nm)" in heads and not any("_" in head for head in heads)
-        assert all(any(line[place] is not None for line in lines) for place in range(len(heads)))
+        assert all(any(line[column] is not None for line in lines) for column in range(len(heads)))
         assert [line[heads.index("Remark")] for line in lines] == [None, None, None, BY_USER]
         heads, *lines = book["Phases"].iter_rows(values_only=True)
         assert [line[heads.index("Area fraction (%)")] for line in lines if line[0] == "1.tif"][-1] == 30
@@ -365,16 +367,16 @@ class TestFiles:
         whole = made.quantities["area_fraction of carbide"]
         value, unit, *ends = details["Area fraction of carbide"]
         assert unit == "%" and [value, *ends] == pytest.approx(
-            [100 * each for each in (whole.value, whole.low, whole.high)]
+            [100 * number for number in (whole.value, whole.low, whole.high)]
         )
 
     def test_files_hold_what_the_page_says_of_them(self, made, files):
         csv_begins = files["classes.csv"].read_text().partition("name")[0]
         assert f"# phases: {len(CLASSES)}\n" in csv_begins and "counted" not in csv_begins
-        listed = {name: each.sample for name, each in exports.listed("sample", made.task).items()}
+        listed = {name: export.sample for name, export in exports.listed("sample", made.task).items()}
         assert listed["classes.csv"].startswith("the first numbers, then one row per phase")
         assert not re.search("histogram|uncertainty|recommendation|median|object", " ".join(listed.values()))
-        of_grains = " ".join(each.sample for each in exports.listed("sample", tasks.find("grains")).values())
+        of_grains = " ".join(export.sample for export in exports.listed("sample", tasks.find("grains")).values())
         assert "mean, median, SD" in of_grains and "histogram" in of_grains and "recommendation" not in of_grains
         details = openpyxl.load_workbook(files["sample.xlsx"])["Details"]
         assert "2022/C 229/01" not in [row[0] for row in details.iter_rows(values_only=True)]
@@ -383,21 +385,21 @@ class TestFiles:
         result = json.loads(files["result.json"].read_text())
         jsonschema.validate(result, json.loads(files["result.schema.json"].read_text()))
         assert result["statistics"] is None and len(result["images"]) == 4
-        found = {each["name"]: each for each in result["quantities"]}
-        assert found["area_fraction of carbide"]["low"] == made.quantities["area_fraction of carbide"].low
-        assert {each["name"] for each in result["images"][0]["quantities"]} == set(found)
+        quantities = {row["name"]: row for row in result["quantities"]}
+        assert quantities["area_fraction of carbide"]["low"] == made.quantities["area_fraction of carbide"].low
+        assert {row["name"] for row in result["images"][0]["quantities"]} == set(quantities)
 
     def test_the_method_says_what_the_intervals_are(self, made):
-        said = method(made)
-        assert "jackknife" in said and "ASTM E562" in said and "1 by the user" in said
-        assert "What the 95 % intervals include" in said and "other" not in said.lower()
-        assert "resampled by a factor of 1;" in said  # how maps became phases, the same for all
+        text = method(made)
+        assert "jackknife" in text and "ASTM E562" in text and "1 by the user" in text
+        assert "What the 95 % intervals include" in text and "other" not in text.lower()
+        assert "resampled by a factor of 1;" in text  # how maps became phases, the same for all
 
     def test_workbook_and_method_say_what_the_page_says_of_each_interval(self, made, files):
         summary = Summary.of(made)
         lines = openpyxl.load_workbook(files["sample.xlsx"])["Summary"].iter_rows(2, values_only=True)
         notes = {line[0]: line[5] for line in lines if line[3] is not None}
-        assert notes == {each.term: f"interval: {each.includes}" for each in summary.listed if each.includes}
+        assert notes == {entry.term: f"interval: {entry.includes}" for entry in summary.listed if entry.includes}
         fraction, *_, path = summary.known_quantities
         assert fraction.includes == "differences between images" and path.includes.endswith(" and scale")
         assert summary.interval_contents in method(made)

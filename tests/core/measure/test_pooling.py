@@ -45,18 +45,18 @@ def together(tables):
 
 def test_pooled_figures_are_those_of_all_particles_together():
     tables = images()
-    found = pooled(tables)
-    every = np.concatenate([each["min_feret_nm"] for each in tables])
-    assert found.n_kept == len(every)
-    assert found.mean == pytest.approx(every.mean())
-    assert found.median == pytest.approx(np.median(every))
-    assert found.interval_basis == "by image"
-    json.dumps(found.as_dict(), allow_nan=False)
+    statistics = pooled(tables)
+    sizes = np.concatenate([table["min_feret_nm"] for table in tables])
+    assert statistics.n_kept == len(sizes)
+    assert statistics.mean == pytest.approx(sizes.mean())
+    assert statistics.median == pytest.approx(np.median(sizes))
+    assert statistics.interval_basis == "by image"
+    json.dumps(statistics.as_dict(), allow_nan=False)
 
 
 def test_keys_are_those_of_one_image_and_three_more():
-    one = set(summarise(images(1)[0]).as_dict())
-    assert set(pooled(images()).as_dict()) == one | {"between", "images", "notes"}
+    keys = set(summarise(images(1)[0]).as_dict())
+    assert set(pooled(images()).as_dict()) == keys | {"between", "images", "notes"}
 
 
 def test_images_that_differ_widen_the_intervals():
@@ -79,30 +79,30 @@ def test_only_intervals_that_are_given_are_called_too_narrow():
 
 def test_one_image_is_resampled_by_particle():
     table = images(1)[0]
-    found = pooled([table])
-    assert found.interval_basis == "by particle"
-    assert found.between is None
-    assert found.intervals == summarise(table).intervals
+    statistics = pooled([table])
+    assert statistics.interval_basis == "by particle"
+    assert statistics.between is None
+    assert statistics.intervals == summarise(table).intervals
 
 
 def test_variance_between_images():
-    found, alike = (
+    variance, alike = (
         between_images(WeightedSizes.of(*images(60, 80, between=between), edge="exclude")) for between in (1.3, 1.0)
     )
-    assert found["sd"] == pytest.approx(np.log(1.3), rel=0.3)
-    assert found["share"] == pytest.approx(np.log(1.3) ** 2 / (np.log(1.3) ** 2 + np.log(1.4) ** 2), rel=0.5)
+    assert variance["sd"] == pytest.approx(np.log(1.3), rel=0.3)
+    assert variance["share"] == pytest.approx(np.log(1.3) ** 2 / (np.log(1.3) ** 2 + np.log(1.4) ** 2), rel=0.5)
     assert alike["share"] < 0.02
 
 
 def test_variance_between_images_is_that_of_an_f_test():
     tables = images(5, 30, between=1.3)
-    f, p = stats.f_oneway(*(np.log(each["min_feret_nm"]) for each in tables))
-    within = np.mean([np.log(each["min_feret_nm"]).var(ddof=1) for each in tables])
-    found = between_images(WeightedSizes.of(*tables, edge="exclude"))
-    assert found["variance"] == pytest.approx((f - 1) * within / 30)
-    assert found["p"] == pytest.approx(p)
-    medians = [np.median(each["min_feret_nm"]) for each in tables]
-    assert found["times"] == pytest.approx(max(medians) / min(medians), rel=0.02)
+    f, p = stats.f_oneway(*(np.log(table["min_feret_nm"]) for table in tables))
+    within = np.mean([np.log(table["min_feret_nm"]).var(ddof=1) for table in tables])
+    variance = between_images(WeightedSizes.of(*tables, edge="exclude"))
+    assert variance["variance"] == pytest.approx((f - 1) * within / 30)
+    assert variance["p"] == pytest.approx(p)
+    medians = [np.median(table["min_feret_nm"]) for table in tables]
+    assert variance["times"] == pytest.approx(max(medians) / min(medians), rel=0.02)
 
 
 def test_the_difference_of_images_in_words():
@@ -142,24 +142,26 @@ def test_of_three_images_none_is_odd():
 
 def test_images_without_calibration_are_left_out_where_others_have_one():
     bare = table_of([10.0] * 30, nm_per_pixel=None)
-    found = together([*images(3), bare]).pooled
-    assert found.unit == "nm" and found.n_kept == 180
-    assert [bool(row["excluded"]) for row in found.images] == [False, False, False, True]
-    assert [row["n"] for row in found.images] == [60, 60, 60, 0], "an image that does not count has no objects that do"
-    assert any(re.match(f"1 image .*{WHY[NO_PIXEL_SIZE]}", note) for note in found.notes)
+    statistics = together([*images(3), bare]).pooled
+    assert statistics.unit == "nm" and statistics.n_kept == 180
+    assert [bool(row["excluded"]) for row in statistics.images] == [False, False, False, True]
+    assert [row["n"] for row in statistics.images] == [60, 60, 60, 0], (
+        "an image that does not count has no objects that do"
+    )
+    assert any(re.match(f"1 image .*{WHY[NO_PIXEL_SIZE]}", note) for note in statistics.notes)
 
 
 def test_images_without_any_calibration_are_pooled_in_pixels():
-    found = together([table_of(log_normal(30, seed=i), nm_per_pixel=None) for i in range(3)]).pooled
-    assert found.unit == "px" and found.n_kept == 90
-    assert found.nano is None and not any(found.intervals.values())
-    assert any("pixels" in note for note in found.notes)
+    statistics = together([table_of(log_normal(30, seed=i), nm_per_pixel=None) for i in range(3)]).pooled
+    assert statistics.unit == "px" and statistics.n_kept == 90
+    assert statistics.nano is None and not any(statistics.intervals.values())
+    assert any("pixels" in note for note in statistics.notes)
 
 
 def test_images_of_unlike_magnification_are_pooled_in_nanometres():
-    found = together([*images(2, nm_per_pixel=1.0), *images(2, seed=9, nm_per_pixel=4.0)]).pooled
-    assert found.median == pytest.approx(110, rel=0.1)
-    assert any("1 to 4 nm" in note for note in found.notes)
+    statistics = together([*images(2, nm_per_pixel=1.0), *images(2, seed=9, nm_per_pixel=4.0)]).pooled
+    assert statistics.median == pytest.approx(110, rel=0.1)
+    assert any("1 to 4 nm" in note for note in statistics.notes)
 
 
 def test_a_coarse_image_puts_the_numbers_in_doubt_only_where_it_cannot_show_the_particles_of_another():
@@ -170,18 +172,20 @@ def test_a_coarse_image_puts_the_numbers_in_doubt_only_where_it_cannot_show_the_
 
 
 def test_empty_images_count_nothing():
-    found = together([*images(3), table_of([], nm_per_pixel=2.0), table_of([5.0], [Reason.FRAME], nm_per_pixel=2.0)])
-    found = found.pooled
-    assert found.n_kept == 180 and found.n_set_aside == 1
-    assert [row["n"] for row in found.images] == [60, 60, 60, 0, 0]
-    assert found.images[3]["median"] is None
-    assert any(note.startswith("2 of 5 images") for note in found.notes)
+    statistics = together(
+        [*images(3), table_of([], nm_per_pixel=2.0), table_of([5.0], [Reason.FRAME], nm_per_pixel=2.0)]
+    )
+    statistics = statistics.pooled
+    assert statistics.n_kept == 180 and statistics.n_set_aside == 1
+    assert [row["n"] for row in statistics.images] == [60, 60, 60, 0, 0]
+    assert statistics.images[3]["median"] is None
+    assert any(note.startswith("2 of 5 images") for note in statistics.notes)
 
 
 def test_nothing_at_all():
-    found = pooled([table_of([]), table_of([])])
-    assert found.n_kept == 0 and found.mean is None and found.nano is None
-    json.dumps(found.as_dict(), allow_nan=False)
+    statistics = pooled([table_of([]), table_of([])])
+    assert statistics.n_kept == 0 and statistics.mean is None and statistics.nano is None
+    json.dumps(statistics.as_dict(), allow_nan=False)
 
 
 def test_a_sample_has_tables():
@@ -191,8 +195,8 @@ def test_a_sample_has_tables():
 
 def test_agglomerates_of_different_images_do_not_mix():
     table = table_of([10, 20, 30], group=[1, 1, 2])
-    found = pooled([table, table, table]).agglomerates
-    assert {"groups": 3, "singles": 3, "primaries_in_groups": 6, "largest": 2}.items() <= found.items()
+    agglomerates = pooled([table, table, table]).agglomerates
+    assert {"groups": 3, "singles": 3, "primaries_in_groups": 6, "largest": 2}.items() <= agglomerates.items()
 
 
 def test_the_calibration_is_shared_by_all_images():
@@ -213,14 +217,14 @@ def test_holm_is_the_textbook_one():
 @pytest.mark.parametrize("uncertainty", [None, 0.0, 0.03])
 def test_the_median_settles_by_image_and_ends_at_the_interval_beside_it(uncertainty):
     calibration = Calibration(2.0, "drawn", relative_uncertainty=uncertainty)
-    found = pooled(images(12, 50, between=1.2), calibration=calibration)
-    line = found.convergence
+    statistics = pooled(images(12, 50, between=1.2), calibration=calibration)
+    line = statistics.convergence
     assert (line["by"], line["n"][0], line["n"][-1]) == ("image", 3, 12)
     assert line["n"] == sorted(set(line["n"]))
-    assert [line["low"][-1], line["high"][-1]] == found.intervals["median"]
-    assert line["median"][-1] == found.median
-    low, high = found.intervals["median"]
-    assert (line["more"] == 0) == (max(found.median - low, high - found.median) <= 0.05 * found.median)
+    assert [line["low"][-1], line["high"][-1]] == statistics.intervals["median"]
+    assert line["median"][-1] == statistics.median
+    low, high = statistics.intervals["median"]
+    assert (line["more"] == 0) == (max(statistics.median - low, high - statistics.median) <= 0.05 * statistics.median)
     first, last = ((line["high"][at] - line["low"][at]) / line["median"][at] for at in (0, -1))
     assert last < first
 
@@ -228,7 +232,7 @@ def test_the_median_settles_by_image_and_ends_at_the_interval_beside_it(uncertai
 def test_many_particles_of_images_that_differ_do_not_settle_the_median():
     """By particle these 2,400 would be plenty; the images differ by 30 %, so many more of them are needed."""
     tables = images(8, 300, between=1.3)
-    by_particle = summarise(table_of(np.concatenate([each["min_feret_nm"] for each in tables]))).convergence
+    by_particle = summarise(table_of(np.concatenate([table["min_feret_nm"] for table in tables]))).convergence
     assert by_particle["more"] == 0
     assert pooled(tables).convergence["more"] > 20
 
@@ -263,27 +267,27 @@ def test_the_calibrations_part_does_not_shrink():
 
 
 def test_one_image_settles_by_particle():
-    found = pooled([*images(1), table_of([], nm_per_pixel=2.0)]).convergence
-    assert "by" not in found and found["n"][-1] == 60
+    convergence = pooled([*images(1), table_of([], nm_per_pixel=2.0)]).convergence
+    assert "by" not in convergence and convergence["n"][-1] == 60
 
 
 def test_two_images_have_no_interval_but_that_of_the_fraction():
-    found = pooled(images(2, between=1.2))
-    assert re.search(r"\b3 images\b.*\b2\.$", found.interval_note)
-    assert found.convergence is None and found.intervals["mean"] is found.intervals["median"] is None
-    assert found.fraction_high - found.fraction_low > 0.3
+    statistics = pooled(images(2, between=1.2))
+    assert re.search(r"\b3 images\b.*\b2\.$", statistics.interval_note)
+    assert statistics.convergence is None and statistics.intervals["mean"] is statistics.intervals["median"] is None
+    assert statistics.fraction_high - statistics.fraction_low > 0.3
 
 
 def test_three_images_have_the_end_of_a_curve_only():
-    found = pooled(images(3, between=1.2))
-    assert found.convergence["n"] == [3]
-    assert [found.convergence["low"][0], found.convergence["high"][0]] == found.intervals["median"]
+    statistics = pooled(images(3, between=1.2))
+    assert statistics.convergence["n"] == [3]
+    assert [statistics.convergence["low"][0], statistics.convergence["high"][0]] == statistics.intervals["median"]
 
 
 @pytest.mark.parametrize("edge", ["exclude", "weight"])
 def test_the_order_of_the_images_changes_no_number(edge):
     tables = images(5, between=1.3, seed=3)
-    forwards, backwards = (pooled(some, edge=edge).as_dict() for some in (tables, tables[::-1]))
+    forwards, backwards = (pooled(sequence, edge=edge).as_dict() for sequence in (tables, tables[::-1]))
     assert json.dumps(forwards) == json.dumps(backwards)
 
 
@@ -302,20 +306,20 @@ def test_what_is_not_known_of_one_image_never_ranks_as_nothing():
         [replace(drawn, relative_uncertainty=2e-4), replace(certified, relative_uncertainty=2e-3)]
     )
     assert (mixed.relative_uncertainty, mixed.instrument_uncertainty, mixed.instrument_note) == (2e-3, None, "")
-    every = [replace(member, calibration=certified) for member in members]
-    rows = [row["name"] for row in combine("lot", every).pooled.nano["sensitivity"]]
+    lot = [replace(member, calibration=certified) for member in members]
+    rows = [row["name"] for row in combine("lot", lot).pooled.nano["sensitivity"]]
     assert "calibration −0.5 %" in rows and "calibration −2 %" not in rows
 
 
 def test_warnings_of_images_are_named_and_stand_in_their_rows():
     members = [Member(f"{i}.tif", table, Calibration(2.0, "typed")) for i, table in enumerate(images(8))]
     flag = Flag.doubtful("The file gives 2 nm.", "Scale doubtful")
-    told = [replace(each, flags=(flag, Flag("A note."))) for each in members[:7]]
-    sample = combine("lot", [*told, members[7]])
+    flagged = [replace(member, flags=(flag, Flag("A note."))) for member in members[:7]]
+    sample = combine("lot", [*flagged, members[7]])
     first, *named, more = sample.flags[-7:]
     assert first.doubt and first.short == "7 images have warnings"
-    assert first.ids == (1, 2, 3, 4, 5, 6, 7) and [each.ids for each in named] == [(1,), (2,), (3,), (4,), (5,)]
-    assert [each.text for each in named] == [f"{i}.tif: {flag.text}" for i in range(5)]
+    assert first.ids == (1, 2, 3, 4, 5, 6, 7) and [warning.ids for warning in named] == [(1,), (2,), (3,), (4,), (5,)]
+    assert [warning.text for warning in named] == [f"{i}.tif: {flag.text}" for i in range(5)]
     assert "other 2 images" in more.text
     assert [image.warning for image in sample.images] == ["Scale doubtful"] * 7 + [""]
     assert [row["warning"] for row in sample.as_dict()["images"]] == ["Scale doubtful"] * 7 + [""]
@@ -325,9 +329,9 @@ def test_by_volume_few_images_have_no_intervals_and_more_none_of_the_spread():
     """Of 5 images those with intervals by volume held the truth in 58 % of samples, spans of 20 in 79 to 91 %."""
     tables = [table_of(log_normal(150, gsd=1.2, seed=seed)) for seed in range(8)]
     for count, given in ((7, set()), (8, {"mean", "d10", "d50", "d90", "mode", "geometric_mean"})):
-        found = pool(tables[:count]).weighted["volume"]
-        assert {name for name, limits in found["intervals"].items() if limits} == given
-        assert ("need at least 8" in found["note"]) == (not given)
+        weighting = pool(tables[:count]).weighted["volume"]
+        assert {name for name, limits in weighting["intervals"].items() if limits} == given
+        assert ("need at least 8" in weighting["note"]) == (not given)
 
 
 def test_images_of_one_name_get_names_of_their_own():

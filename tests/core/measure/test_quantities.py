@@ -60,19 +60,19 @@ def test_a_new_descriptor_is_one_function(roughness):
     book = openpyxl.load_workbook(io.BytesIO(file.getvalue()))
     assert "Roughness" in [cell.value for cell in book["Particles"][1]]
     assert "roughness, median" in [line[1] for line in book["Details"].iter_rows(values_only=True)]
-    said = result.as_dict(SampleAnalysis.of(analysis))["statistics"]
-    assert said["shape"]["roughness"]["median"] == pytest.approx(np.median(values[analysis.table.kept]))
-    known = schema.schema()["$defs"]["Statistics"]["properties"]["shape"]["properties"]
-    assert known["roughness"]["description"] == ROUGH
+    statistics = result.as_dict(SampleAnalysis.of(analysis))["statistics"]
+    assert statistics["shape"]["roughness"]["median"] == pytest.approx(np.median(values[analysis.table.kept]))
+    properties = schema.schema()["$defs"]["Statistics"]["properties"]["shape"]["properties"]
+    assert properties["roughness"]["description"] == ROUGH
     assert any("`roughness`" in line for line in definitions(COLUMNS))
-    shown = {row.term: row.definition for row in Summary(Statistics.from_dict(said), {}).shape}
-    assert shown["Roughness"] == ROUGH
+    meanings = {row.term: row.definition for row in Summary(Statistics.from_dict(statistics), {}).shape}
+    assert meanings["Roughness"] == ROUGH
 
 
 @pytest.mark.parametrize("registry", [COLUMNS, NUMBERS])
 def test_every_quantity_is_said_in_whole_sentences(registry):
-    for name, each in registry.items():
-        assert name == each.name and each.title and each.definition.endswith("."), name
+    for name, quantity in registry.items():
+        assert name == quantity.name and quantity.title and quantity.definition.endswith("."), name
 
 
 def test_every_number_of_a_task_is_known():
@@ -101,7 +101,7 @@ def test_a_table_has_what_its_task_measures():
     assert table["area_nm2"].tolist() == [1600, 400]
     assert table["area_fraction"].tolist() == [0.8, 0.2]
     assert np.isnan(table.length("min_feret")).all(), "it was not measured"
-    assert [each.name for each in table.rescaled(None).quantities] == list(PHASES)
+    assert [quantity.name for quantity in table.rescaled(None).quantities] == list(PHASES)
 
 
 @pytest.mark.parametrize("name", ["colour", "area_nm2", "area_px"])
@@ -139,9 +139,9 @@ def test_a_table_stored_before_there_was_a_descriptor_is_pooled(roughness, tmp_p
     with stored.save(old, 1.0, tmp_path / "table.npz").open("rb") as file:
         old, _ = stored.load(file)
     new = table_of(log_normal(40, seed=1), roughness=np.full(40, 0.25))
-    one, other = aligned([old, new])
-    assert [each.name for each in one.quantities] == [each.name for each in other.quantities]
-    assert np.isnan(one["roughness"]).all() and (other["roughness"] == 0.25).all()
+    table, other = aligned([old, new])
+    assert [quantity.name for quantity in table.quantities] == [quantity.name for quantity in other.quantities]
+    assert np.isnan(table["roughness"]).all() and (other["roughness"] == 0.25).all()
     assert "roughness" not in summarise(old).shape
     assert summarise(new).shape["roughness"]["median"] == 0.25
 
@@ -157,14 +157,20 @@ def test_a_table_stored_by_a_later_version_is_refused(tmp_path):
 
 def test_the_result_answers_with_the_quantities_of_its_task():
     analysis = make_analysis(12)
-    found = result.as_dict(SampleAnalysis.of(analysis))["quantities"]
-    assert list(found) == list(particles.TASK.quantities)
+    quantities = result.as_dict(SampleAnalysis.of(analysis))["quantities"]
+    assert list(quantities) == list(particles.TASK.quantities)
     statistics = analysis.statistics
     low, high = statistics.intervals["median"]
     total = statistics.budget["median"]["ends"]
-    assert total[0] < low < high < total[1] and found["d10"]["interval"] is found["d10"]["low"] is None
-    assert found["median"] == {"value": statistics.median, "interval": total, "low": low, "high": high, "unit": "nm"}
-    nano = found["fraction_100nm"]
+    assert total[0] < low < high < total[1] and quantities["d10"]["interval"] is quantities["d10"]["low"] is None
+    assert quantities["median"] == {
+        "value": statistics.median,
+        "interval": total,
+        "low": low,
+        "high": high,
+        "unit": "nm",
+    }
+    nano = quantities["fraction_100nm"]
     assert nano == {
         "value": statistics.fraction_100nm,
         "low": pytest.approx(statistics.fraction_low),
@@ -175,21 +181,21 @@ def test_the_result_answers_with_the_quantities_of_its_task():
 
 
 def test_the_page_says_the_answers():
-    found = SampleAnalysis.of(make_analysis(40, (300, 400))).quantities
-    shown = {each.term: each for each in answers(found)}
-    assert list(shown) == [NUMBERS[name].title for name in particles.TASK.quantities]
-    assert shown["Median"].unit == "nm" and shown["Median"].definition == NUMBERS["median"].definition
-    assert shown["Share 1–100 nm"].unit == "%"
+    quantities = SampleAnalysis.of(make_analysis(40, (300, 400))).quantities
+    entries = {entry.term: entry for entry in answers(quantities)}
+    assert list(entries) == [NUMBERS[name].title for name in particles.TASK.quantities]
+    assert entries["Median"].unit == "nm" and entries["Median"].definition == NUMBERS["median"].definition
+    assert entries["Share 1–100 nm"].unit == "%"
 
 
 def test_the_page_says_the_answers_of_a_task_that_it_does_not_know():
-    (shown,) = answers({"flake_density": Value(2.5e-4, unit="nm⁻²")})
-    assert (shown.term, shown.value, shown.unit) == ("Flake density", "250", "µm⁻²")
+    (entry,) = answers({"flake_density": Value(2.5e-4, unit="nm⁻²")})
+    assert (entry.term, entry.value, entry.unit) == ("Flake density", "250", "µm⁻²")
     assert readable(Value(0.033, unit="nm⁻²")).unit == "µm⁻²", "dense or not, the same unit"
 
 
 def test_a_task_without_sizes_has_a_result():
     analysis = replace(make_analysis(12), statistics=None)
-    found = result.as_dict(SampleAnalysis.of(analysis))
-    assert found["statistics"] is None
-    assert sum(found["set_aside"].values()) == (~analysis.table.kept).sum()
+    contents = result.as_dict(SampleAnalysis.of(analysis))
+    assert contents["statistics"] is None
+    assert sum(contents["set_aside"].values()) == (~analysis.table.kept).sum()

@@ -69,9 +69,9 @@ def test_each_outline_was_classed_once_and_at_most_five_an_image():
 @pytest.mark.parametrize("shape", SHAPES)
 def test_turned_and_mirrored_an_outline_keeps_its_class(shape):
     mask = drawn(shape, 40, 0.3, np.random.default_rng(2))
-    found = classify(features([mask, np.rot90(mask), mask[::-1], mask.T])[0])
-    assert len(set(found.argmax(1).tolist())) == 1
-    assert np.ptp(found, axis=0).max() < 0.25
+    chances = classify(features([mask, np.rot90(mask), mask[::-1], mask.T])[0])
+    assert len(set(chances.argmax(1).tolist())) == 1
+    assert np.ptp(chances, axis=0).max() < 0.25
 
 
 def test_length_and_width_of_rods_are_those_drawn():
@@ -79,11 +79,11 @@ def test_length_and_width_of_rods_are_those_drawn():
     assert set(table["shape"].tolist()) == {"rod"}
     assert table["length_nm"] == pytest.approx(2 * RODS[0], abs=2.5)
     assert table["width_nm"] == pytest.approx(2 * RODS[1], abs=2.5)
-    found = rods([table], "exclude", 0.0, 1)
-    assert found["n"] == 12 and found["length"]["median"] == pytest.approx(120, abs=2.5)
-    low, high = found["width"]["interval"]
-    assert low <= found["width"]["median"] <= high
-    assert found["ratio"]["median"] == pytest.approx(5, rel=0.05)
+    statistics = rods([table], "exclude", 0.0, 1)
+    assert statistics["n"] == 12 and statistics["length"]["median"] == pytest.approx(120, abs=2.5)
+    low, high = statistics["width"]["interval"]
+    assert low <= statistics["width"]["median"] <= high
+    assert statistics["ratio"]["median"] == pytest.approx(5, rel=0.05)
 
 
 def test_what_the_frame_cuts_or_is_too_small_has_no_class():
@@ -99,10 +99,10 @@ def test_shares_have_intervals_and_sum_to_one():
     labels[25:75, 25:75] = 1  # a square over the first rod
     labels[:] = np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
     table = table_of(labels)
-    found = class_shares([table])
-    assert found["square"]["n"] == 1 and found["rod"]["n"] == 11
-    assert sum(of["share"] for of in found.values()) == pytest.approx(1)
-    assert found["rod"]["low"] < 11 / 12 < found["rod"]["high"]
+    shares = class_shares([table])
+    assert shares["square"]["n"] == 1 and shares["rod"]["n"] == 11
+    assert sum(of["share"] for of in shares.values()) == pytest.approx(1)
+    assert shares["rod"]["low"] < 11 / 12 < shares["rod"]["high"]
     several = class_shares([table, table_of(drawn_rods(12))])
     assert several["rod"]["share"] == pytest.approx(23 / 24)
     assert several["rod"]["low"] < several["rod"]["share"] < several["rod"]["high"] <= 1

@@ -62,10 +62,10 @@ def test_ferets_are_the_extreme_widths_over_all_angles(seed):
     table = measured(labels)
     angles = np.linspace(0, np.pi, 3601)
     for i in range(len(table)):
-        found = widths(labels == i + 1, angles)
-        longest = found.max()
-        assert table["min_feret_px"][i] == pytest.approx(found.min(), rel=1e-3)
-        assert table["min_feret_px"][i] <= found.min() + 1e-9
+        diameters = widths(labels == i + 1, angles)
+        longest = diameters.max()
+        assert table["min_feret_px"][i] == pytest.approx(diameters.min(), rel=1e-3)
+        assert table["min_feret_px"][i] <= diameters.min() + 1e-9
         assert table["max_feret_px"][i] == pytest.approx(longest, rel=1e-3)
         assert table["max_feret_px"][i] >= longest - 1e-9
 

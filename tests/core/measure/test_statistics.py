@@ -19,14 +19,14 @@ from tests.core.measure.particle_tables import log_normal, table_of
 
 
 def test_known_numbers():
-    found = summarise(table_of([10, 20, 30, 40, 200]))
-    assert (found.n_kept, found.n_set_aside, found.unit) == (5, 0, "nm")
-    assert (found.mean, found.median, found.d50) == (60, 30, 30)
-    assert found.sd == pytest.approx(np.sqrt((50**2 + 40**2 + 30**2 + 20**2 + 140**2) / 4))
-    assert (found.d10, found.d90) == pytest.approx((14, 136))
-    assert found.ecd_median == 60
-    assert found.fraction_100nm == 0.8
-    assert found.without_filter is None
+    statistics = summarise(table_of([10, 20, 30, 40, 200]))
+    assert (statistics.n_kept, statistics.n_set_aside, statistics.unit) == (5, 0, "nm")
+    assert (statistics.mean, statistics.median, statistics.d50) == (60, 30, 30)
+    assert statistics.sd == pytest.approx(np.sqrt((50**2 + 40**2 + 30**2 + 20**2 + 140**2) / 4))
+    assert (statistics.d10, statistics.d90) == pytest.approx((14, 136))
+    assert statistics.ecd_median == 60
+    assert statistics.fraction_100nm == 0.8
+    assert statistics.without_filter is None
 
 
 @pytest.mark.parametrize(("successes", "n"), [(8, 10), (0, 10), (10, 10), (1, 1), (1219, 5516)])
@@ -36,23 +36,30 @@ def test_wilson(successes, n):
 
 
 def test_no_particles():
-    found = summarise(table_of([]))
-    assert found.n_kept == 0
-    numbers = (found.mean, found.median, found.sd, found.d10, found.fraction_100nm, found.fraction_low)
+    statistics = summarise(table_of([]))
+    assert statistics.n_kept == 0
+    numbers = (
+        statistics.mean,
+        statistics.median,
+        statistics.sd,
+        statistics.d10,
+        statistics.fraction_100nm,
+        statistics.fraction_low,
+    )
     assert set(numbers) == {None}
-    json.dumps(found.as_dict(), allow_nan=False)
+    json.dumps(statistics.as_dict(), allow_nan=False)
 
 
 def test_one_particle_has_no_deviation():
-    found = summarise(table_of([50]))
-    assert (found.mean, found.sd, found.fraction_100nm) == (50, None, 1.0)
+    statistics = summarise(table_of([50]))
+    assert (statistics.mean, statistics.sd, statistics.fraction_100nm) == (50, None, 1.0)
 
 
 def test_set_aside_particles_count_for_nothing_but_their_reason():
     reasons = ["", Reason.UNSURE, Reason.FRAME, "", Reason.FRAME]
-    found = summarise(table_of([10, 1000, 1000, 20, 1000], reasons))
-    assert (found.mean, found.n_set_aside) == (15, 3)
-    assert list(found.set_aside.items()) == [(Reason.FRAME, 2), (Reason.UNSURE, 1)]
+    statistics = summarise(table_of([10, 1000, 1000, 20, 1000], reasons))
+    assert (statistics.mean, statistics.n_set_aside) == (15, 3)
+    assert list(statistics.set_aside.items()) == [(Reason.FRAME, 2), (Reason.UNSURE, 1)]
 
 
 @pytest.mark.parametrize(
@@ -61,8 +68,8 @@ def test_set_aside_particles_count_for_nothing_but_their_reason():
      ([50], [Reason.SMALL], None, (1, 50, None))],
 )  # fmt: skip
 def test_what_the_filter_changes(sizes, reasons, nm_per_pixel, without):
-    found = summarise(table_of(sizes, reasons, nm_per_pixel=nm_per_pixel))
-    assert found.without_filter == dict(zip(("n", "median", "fraction_100nm"), without, strict=True))
+    statistics = summarise(table_of(sizes, reasons, nm_per_pixel=nm_per_pixel))
+    assert statistics.without_filter == dict(zip(("n", "median", "fraction_100nm"), without, strict=True))
 
 
 @pytest.mark.parametrize("sizes", [[100.0, 100.1], [0.5, 1.0, 50, 200]])
@@ -73,10 +80,10 @@ def test_the_recommendation_counts_from_1_to_100_nm(sizes):
 def test_every_key_is_there_whatever_there_is():
     keys = set(summarise(table_of(log_normal(40))).as_dict())
     for sizes in ([], [50], [50, 50]):
-        found = summarise(table_of(sizes)).as_dict()
-        assert set(found) == keys
-        assert set(found["weighted"]) == {"number", "area", "volume"}
-        json.dumps(found, allow_nan=False)
+        statistics = summarise(table_of(sizes)).as_dict()
+        assert set(statistics) == keys
+        assert set(statistics["weighted"]) == {"number", "area", "volume"}
+        json.dumps(statistics, allow_nan=False)
 
 
 def test_the_same_image_gives_the_same_intervals():
@@ -93,26 +100,26 @@ def test_order_of_particles_changes_nothing():
 
 def test_weighted_figures_of_known_sizes():
     """The ECD is twice the size here, and one large particle outweighs the small ones by its area and volume."""
-    found = summarise(table_of([10, 10, 30])).weighted
+    weighted = summarise(table_of([10, 10, 30])).weighted
     area, volume = np.array([1, 1, 9]), np.array([1, 1, 27])
-    assert found["number"]["mean"] == pytest.approx(50 / 3)
-    assert found["area"]["mean"] == pytest.approx((area * [10, 10, 30]).sum() / 11)
-    assert found["volume"]["mean"] == pytest.approx((volume * [10, 10, 30]).sum() / 29)
-    assert found["number"]["geometric_mean"] == pytest.approx(3000 ** (1 / 3))
-    assert found["number"]["geometric_sd"] == pytest.approx(np.exp(np.log([10, 10, 30]).std(ddof=1)))
+    assert weighted["number"]["mean"] == pytest.approx(50 / 3)
+    assert weighted["area"]["mean"] == pytest.approx((area * [10, 10, 30]).sum() / 11)
+    assert weighted["volume"]["mean"] == pytest.approx((volume * [10, 10, 30]).sum() / 29)
+    assert weighted["number"]["geometric_mean"] == pytest.approx(3000 ** (1 / 3))
+    assert weighted["number"]["geometric_sd"] == pytest.approx(np.exp(np.log([10, 10, 30]).std(ddof=1)))
 
 
 def test_weighted_figures_follow_hatch_and_choate():
     """Weighting a log-normal distribution by d^k moves its median by GSD^(k ln GSD) and leaves the GSD."""
     weighted, spread = summarise(table_of(log_normal(40_000, 110, 1.5))).weighted, np.log(1.5)
     for way, power in {"number": 0, "area": 2, "volume": 3}.items():
-        found, median = weighted[way], 110 * np.exp(power * spread**2)
-        assert found["d50"] == pytest.approx(median, rel=0.02), way
-        assert found["geometric_mean"] == pytest.approx(median, rel=0.02), way
-        assert found["geometric_sd"] == pytest.approx(1.5, rel=0.02), way
-        assert found["d90"] == pytest.approx(median * np.exp(1.2816 * spread), rel=0.03), way
-        assert found["span"] == pytest.approx((found["d90"] - found["d10"]) / found["d50"]), way
-        assert found["mode"] == pytest.approx(median * np.exp(-(spread**2)), rel=0.07), way
+        weighting, median = weighted[way], 110 * np.exp(power * spread**2)
+        assert weighting["d50"] == pytest.approx(median, rel=0.02), way
+        assert weighting["geometric_mean"] == pytest.approx(median, rel=0.02), way
+        assert weighting["geometric_sd"] == pytest.approx(1.5, rel=0.02), way
+        assert weighting["d90"] == pytest.approx(median * np.exp(1.2816 * spread), rel=0.03), way
+        assert weighting["span"] == pytest.approx((weighting["d90"] - weighting["d10"]) / weighting["d50"]), way
+        assert weighting["mode"] == pytest.approx(median * np.exp(-(spread**2)), rel=0.07), way
 
 
 def test_edge_weights_count_where_asked():
@@ -131,32 +138,32 @@ def test_edge_weights_undo_the_bias_of_the_frame():
     # Particles whose corner is in the frame: the same number of both per area.
     inside = (left >= 0) & (top >= 0) & (left + sizes <= side) & (top + sizes <= side)
     chosen = (left >= 0) & (top >= 0)
-    kept = sizes[inside]
-    weight = side**2 / (side - kept) ** 2
-    table = table_of(kept, edge_weight=weight)
+    seen_sizes = sizes[inside]
+    weight = side**2 / (side - seen_sizes) ** 2
+    table = table_of(seen_sizes, edge_weight=weight)
     truth = sizes[chosen].mean()
     assert summarise(table).mean < 0.85 * truth
     assert summarise(table, edge="weight").mean == pytest.approx(truth, rel=0.03)
 
 
 def test_touching_particles_are_agglomerates():
-    found = summarise(table_of([10] * 6, ["", "", "", "", "", Reason.ODD], group=[1, 1, 1, 2, 3, 3]))
+    statistics = summarise(table_of([10] * 6, ["", "", "", "", "", Reason.ODD], group=[1, 1, 1, 2, 3, 3]))
     # The one in group 3 touches an outline that was set aside: it is no single particle.
     counted = {"groups": 2, "singles": 1, "primaries_in_groups": 4, "largest": 3, "share": 0.8}
-    assert counted.items() <= found.agglomerates.items()
+    assert counted.items() <= statistics.agglomerates.items()
 
 
 def test_shape_has_every_descriptor():
-    found = summarise(table_of([10, 20, 30], solidity=[0.8, 0.9, 1.0])).shape
-    assert list(found) == list(DESCRIPTORS)
-    assert found["solidity"] == pytest.approx({"median": 0.9, "d10": 0.82, "d90": 0.98})
+    shape = summarise(table_of([10, 20, 30], solidity=[0.8, 0.9, 1.0])).shape
+    assert list(shape) == list(DESCRIPTORS)
+    assert shape["solidity"] == pytest.approx({"median": 0.9, "d10": 0.82, "d90": 0.98})
     assert summarise(table_of([])).shape == {}
 
 
 def test_log_normal_sizes_fit_and_others_do_not():
-    found = summarise(table_of(log_normal(300, 110, 1.5)))
-    assert found.fit["word"] == "good" and found.fit["p"] > 0.05
-    assert found.fit["median"] == pytest.approx(found.weighted["number"]["geometric_mean"])
+    statistics = summarise(table_of(log_normal(300, 110, 1.5)))
+    assert statistics.fit["word"] == "good" and statistics.fit["p"] > 0.05
+    assert statistics.fit["median"] == pytest.approx(statistics.weighted["number"]["geometric_mean"])
     two_kinds = np.r_[log_normal(300, 40, 1.2), log_normal(300, 200, 1.2, seed=1)]
     assert summarise(table_of(two_kinds)).fit["word"] == "poor"
     assert summarise(table_of([10] * 30)).fit is None
@@ -165,9 +172,9 @@ def test_log_normal_sizes_fit_and_others_do_not():
 
 def test_distance_of_the_fit_is_that_of_scipy():
     sizes = log_normal(200, 90, 1.4, seed=2)
-    found, logs = summarise(table_of(sizes)).fit, np.log(sizes)
+    fit, logs = summarise(table_of(sizes)).fit, np.log(sizes)
     expected = kstest(logs, "norm", args=(logs.mean(), logs.std(ddof=1))).statistic
-    assert found["ks"] == pytest.approx(expected, abs=1e-6)
+    assert fit["ks"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_p_of_the_fit_is_uniform_for_the_law_itself():
@@ -177,15 +184,18 @@ def test_p_of_the_fit_is_uniform_for_the_law_itself():
 
 def test_convergence_narrows_and_says_how_many_more():
     whole = summarise(table_of(log_normal(400, gsd=1.8)))
-    found = whole.convergence
+    convergence = whole.convergence
     width = [
-        (high - low) / median for low, high, median in zip(found["low"], found["high"], found["median"], strict=True)
+        (high - low) / median
+        for low, high, median in zip(convergence["low"], convergence["high"], convergence["median"], strict=True)
     ]
-    assert found["n"][0] == 6 and found["n"][-1] == 400
+    assert convergence["n"][0] == 6 and convergence["n"][-1] == 400
     assert width[-1] < 0.3 * width[0]
-    assert found["median"][-1] == pytest.approx(whole.median)
-    reach = max(found["high"][-1] / found["median"][-1] - 1, 1 - found["low"][-1] / found["median"][-1])
-    assert found["more"] == pytest.approx(400 * (reach / 0.05) ** 2 - 400, rel=0.1)
+    assert convergence["median"][-1] == pytest.approx(whole.median)
+    reach = max(
+        convergence["high"][-1] / convergence["median"][-1] - 1, 1 - convergence["low"][-1] / convergence["median"][-1]
+    )
+    assert convergence["more"] == pytest.approx(400 * (reach / 0.05) ** 2 - 400, rel=0.1)
     assert summarise(table_of(log_normal(500, gsd=1.2))).convergence["more"] == 0
     assert summarise(table_of([10, 20])).convergence is None
 
@@ -195,11 +205,13 @@ def test_particles_are_enough_only_if_both_ends_are_near(uncertainty, gsd):
     answers = set()
     for seed in range(8):
         calibration = Calibration(1.0, "drawn", relative_uncertainty=uncertainty)
-        found = summarise(table_of(log_normal(117, gsd=gsd, seed=seed)), calibration=calibration, seed=seed)
-        low, high = found.intervals["median"]
-        line = found.convergence
+        statistics = summarise(table_of(log_normal(117, gsd=gsd, seed=seed)), calibration=calibration, seed=seed)
+        low, high = statistics.intervals["median"]
+        line = statistics.convergence
         assert [line["low"][-1], line["high"][-1]] == [low, high]
-        assert (line["more"] == 0) == (max(found.median - low, high - found.median) <= 0.05 * found.median)
+        assert (line["more"] == 0) == (
+            max(statistics.median - low, high - statistics.median) <= 0.05 * statistics.median
+        )
         answers.add(line["more"] == 0)
     assert answers == {True, False}
 
@@ -211,14 +223,14 @@ def test_no_number_of_particles_mends_the_scale():
 
 def test_of_three_particles_the_largest_carries_the_volume():
     """D50 by volume is where the cumulative volume reaches one half: within the largest, not between the two larger."""
-    found = summarise(table_of([10.0, 20.0, 100.0], ecd=np.array([10.0, 20.0, 100.0]))).weighted
-    assert [found["volume"][name] for name in ("d10", "d50", "d90")] == [100, 100, 100]
-    assert found["number"]["d50"] == 20
+    weighted = summarise(table_of([10.0, 20.0, 100.0], ecd=np.array([10.0, 20.0, 100.0]))).weighted
+    assert [weighted["volume"][name] for name in ("d10", "d50", "d90")] == [100, 100, 100]
+    assert weighted["number"]["d50"] == 20
 
 
 def test_no_number_depends_on_the_number_of_threads():
     table = table_of(log_normal(700))
     with threadpool_limits(1):
-        one = summarise(table).as_dict()
+        statistics = summarise(table).as_dict()
     with threadpool_limits(2):
-        assert summarise(table).as_dict() == one
+        assert summarise(table).as_dict() == statistics

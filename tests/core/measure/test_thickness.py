@@ -29,27 +29,27 @@ def wavy(thick: float, height: float, length: float) -> np.ndarray:
 @pytest.mark.parametrize("degrees", [0, 7, 20, 45, 70, 90])
 def test_straight_layers_at_all_angles(thick, degrees):
     readings = measure_layer(straight(thick, degrees))
-    found = figures(readings)
-    assert found["mean"].value == pytest.approx(thick, rel=0.02)
-    assert found["median"].value == pytest.approx(thick, rel=0.02)
-    assert found["sd"].value < max(0.6, 0.02 * thick)
-    assert found["min"].value <= found["d10"].value <= found["d90"].value <= found["max"].value
-    assert found["max"].value < 1.02 * thick + 1  # nothing flares where the frame cuts the layer
+    thickness = figures(readings)
+    assert thickness["mean"].value == pytest.approx(thick, rel=0.02)
+    assert thickness["median"].value == pytest.approx(thick, rel=0.02)
+    assert thickness["sd"].value < max(0.6, 0.02 * thick)
+    assert thickness["min"].value <= thickness["d10"].value <= thickness["d90"].value <= thickness["max"].value
+    assert thickness["max"].value < 1.02 * thick + 1  # nothing flares where the frame cuts the layer
 
 
 @pytest.mark.parametrize(("thick", "height", "length"), [(10, 20, 200), (25, 30, 300), (40, 20, 200), (40, 40, 300)])
 def test_wavy_layers(thick, height, length):
-    found = figures(measure_layer(wavy(thick, height, length)))
-    assert found["mean"].value == pytest.approx(thick, rel=0.02)
-    assert found["median"].value == pytest.approx(thick, rel=0.02)
+    thickness = figures(measure_layer(wavy(thick, height, length)))
+    assert thickness["mean"].value == pytest.approx(thick, rel=0.02)
+    assert thickness["median"].value == pytest.approx(thick, rel=0.02)
 
 
 def test_a_wedge_has_its_mean_and_its_ends():
     wedge = np.abs(ROWS - 150.3) <= (20 + 40 * COLUMNS / 500) / 2
-    found = figures(measure_layer(wedge))
-    assert found["mean"].value == pytest.approx(40, rel=0.02)
-    assert found["min"].value < 25 and found["max"].value > 55
-    assert found["mean"].low is None  # one slope is one length: nothing tells how it goes on
+    thickness = figures(measure_layer(wedge))
+    assert thickness["mean"].value == pytest.approx(40, rel=0.02)
+    assert thickness["min"].value < 25 and thickness["max"].value > 55
+    assert thickness["mean"].low is None  # one slope is one length: nothing tells how it goes on
 
 
 def test_pores_belong_to_the_layer_and_specks_do_not():
@@ -82,7 +82,9 @@ def test_intervals_hold_the_mean_of_rough_layers():
 
 def test_the_scale_enters_the_interval():
     rough = 50 + 5 * np.random.default_rng(0).normal(size=400)
-    sure, unsure = (figures(Readings(rough, 1.0, np.zeros((400, 2, 2))), each)["mean"] for each in (0.0, 0.1))
+    sure, unsure = (
+        figures(Readings(rough, 1.0, np.zeros((400, 2, 2))), uncertainty)["mean"] for uncertainty in (0.0, 0.1)
+    )
     assert unsure.high - unsure.value == pytest.approx(np.hypot(sure.high - sure.value, 1.96 * 0.1 * 50), rel=0.01)
     assert figures(Readings(np.full(40, 7.0), 1.0, np.zeros((40, 2, 2))))["mean"] == Value(7.0)
 
@@ -90,11 +92,11 @@ def test_the_scale_enters_the_interval():
 def test_what_looks_like_the_layer_beside_it_does_not_count():
     layer = straight(25, 0)
     beside = (ROWS < 70) & (ROWS > 30) & (COLUMNS > 200) & (COLUMNS < 280)
-    alone, found = (figures(measure_layer(each)) for each in (layer, layer | beside))
-    assert found["mean"].value == pytest.approx(alone["mean"].value)
+    alone, thickness = (figures(measure_layer(mask)) for mask in (layer, layer | beside))
+    assert thickness["mean"].value == pytest.approx(alone["mean"].value)
 
 
 def test_an_interrupted_tilted_layer_keeps_its_pieces():
     layer = straight(25, 20) & ~((COLUMNS > 200) & (COLUMNS < 260))
-    found = measure_layer(layer)
-    assert found.length > 300 and figures(found)["mean"].value == pytest.approx(25, rel=0.03)
+    readings = measure_layer(layer)
+    assert readings.length > 300 and figures(readings)["mean"].value == pytest.approx(25, rel=0.03)

@@ -27,19 +27,19 @@ def small(n, seed=0, nm=NM):
 
 @pytest.mark.parametrize("n", [225, 30_000])
 def test_sizes_in_whole_pixels_are_known_to_half_a_pixel(n):
-    found = summarise(small(n), calibration=SURE)
-    assert found.interval_note == ""
-    for name, (low, high) in found.intervals.items():
+    statistics = summarise(small(n), calibration=SURE)
+    assert statistics.interval_note == ""
+    for name, (low, high) in statistics.intervals.items():
         if name in STEPPED:
             pixel = 2 * NM if name == "ecd_median" else NM  # the table's ECD are twice the sizes
             assert high - low >= 0.999 * pixel, name
-    assert found.intervals["d90"] == pytest.approx([6.5 * NM, 7.5 * NM])
-    for way, each in found.weighted.items():
-        defined = {name for name, limits in each["intervals"].items() if limits}
-        of_amounts = set(each["intervals"]) - {"sd"} if n == 30_000 else set()
-        assert defined == (set(each["intervals"]) if way == "number" else of_amounts)
-        for name, (low, high) in ((name, each["intervals"][name]) for name in defined):
-            assert low <= each[name] <= high, name
+    assert statistics.intervals["d90"] == pytest.approx([6.5 * NM, 7.5 * NM])
+    for way, weighting in statistics.weighted.items():
+        defined = {name for name, limits in weighting["intervals"].items() if limits}
+        of_amounts = set(weighting["intervals"]) - {"sd"} if n == 30_000 else set()
+        assert defined == (set(weighting["intervals"]) if way == "number" else of_amounts)
+        for name, (low, high) in ((name, weighting["intervals"][name]) for name in defined):
+            assert low <= weighting[name] <= high, name
 
 
 def test_many_particles_narrow_the_interval_to_the_step_and_no_further():
@@ -56,41 +56,41 @@ def test_the_calibration_widens_beyond_the_step():
 
 
 def test_the_span_may_be_as_small_and_as_large_as_the_steps_allow():
-    found = summarise(table_of([4] * 50 + [5] * 100 + [6] * 50), calibration=Calibration(1.0, "typed"))
-    number = found.weighted["number"]
+    statistics = summarise(table_of([4] * 50 + [5] * 100 + [6] * 50), calibration=Calibration(1.0, "typed"))
+    number = statistics.weighted["number"]
     assert number["span"] == pytest.approx(2 / 5)
     assert number["intervals"]["span"] == pytest.approx([1 / 5.5, 3 / 4.5])
 
 
 def test_a_span_of_nothing_may_be_nothing():
-    found = summarise(table_of([5] * 197 + [4, 4, 6, 6]), calibration=Calibration(1.0, "typed")).weighted["number"]
-    assert found["span"] == 0
-    assert found["intervals"]["span"] == pytest.approx([0, 1 / 4.5])
+    weighting = summarise(table_of([5] * 197 + [4, 4, 6, 6]), calibration=Calibration(1.0, "typed")).weighted["number"]
+    assert weighting["span"] == 0
+    assert weighting["intervals"]["span"] == pytest.approx([0, 1 / 4.5])
 
 
 @pytest.mark.parametrize(("images", "steps"), [(3, 1.5), (12, 1)])
 def test_images_of_small_particles(images, steps):
     """Three images leave open how much images differ, even where these do not."""
-    found = pool([small(80, seed) for seed in range(images)], calibration=SURE)
-    assert found.interval_note == ""
-    assert None not in found.intervals.values()
+    statistics = pool([small(80, seed) for seed in range(images)], calibration=SURE)
+    assert statistics.interval_note == ""
+    assert None not in statistics.intervals.values()
     for name in ("d10", "d90"):
-        low, high = found.intervals[name]
+        low, high = statistics.intervals[name]
         assert NM * 0.999 <= high - low <= NM * 1.001 * steps, "the step does not grow with the spread of few images"
-    assert all(row["high"] - row["low"] >= 0.999 * NM for row in found.images)
+    assert all(row["high"] - row["low"] >= 0.999 * NM for row in statistics.images)
 
 
 def test_images_of_one_step_have_a_span():
-    found = pool([table_of([5] * 80 + [4] * k) for k in (1, 2, 3)])
-    assert found.weighted["number"]["span"] == 0
-    assert found.weighted["number"]["intervals"]["span"] == pytest.approx([0, 1 / 4.5])
+    statistics = pool([table_of([5] * 80 + [4] * k) for k in (1, 2, 3)])
+    assert statistics.weighted["number"]["span"] == 0
+    assert statistics.weighted["number"]["intervals"]["span"] == pytest.approx([0, 1 / 4.5])
 
 
 def test_the_same_image_many_times_is_said_to_be():
     table = table_of(log_normal(50))
-    found = pool([table, table, table], calibration=Calibration(1.0, "drawn", "", 0.05))
-    assert "not defined" in found.interval_note and "same sizes" in found.interval_note
-    assert {limits for name, limits in found.intervals.items() if not name.startswith("fraction_100nm")} == {None}
+    statistics = pool([table, table, table], calibration=Calibration(1.0, "drawn", "", 0.05))
+    assert "not defined" in statistics.interval_note and "same sizes" in statistics.interval_note
+    assert {limits for name, limits in statistics.intervals.items() if not name.startswith("fraction_100nm")} == {None}
     other = pool([table, table, table_of(log_normal(50, seed=1))])
     assert other.interval_note == "" and other.intervals["mean"] is not None
 
@@ -125,8 +125,8 @@ def test_intervals_of_rounded_sizes_cover():
         values = np.maximum(np.round(log_normal(100, gsd=1.3, seed=seed) / pixel), 1) * pixel
         sizes = coverage.sizes_of(values)
         rng = np.random.default_rng(seed)
-        found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
-        limits = intervals(sizes, found, rng)["number"]
+        estimates = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
+        limits = intervals(sizes, estimates, rng)["number"]
         for name in held:
             held[name] += limits[name][0] <= goal[name] <= limits[name][1]
     assert min(held.values()) >= 0.93 * samples, held
