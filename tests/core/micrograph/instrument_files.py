@@ -166,27 +166,27 @@ def with_extended(content: bytes, kind: bytes, extended: bytes, order: str = "<"
 
 def exif_tiff(note: bytes) -> bytes:
     """The 64 x 48 TIFF with a MakerNote in its Exif directory."""
-    place = len(raw_tiff({34665: (4, 1, 0)}))
-    entry = struct.pack("<HHII", 37500, 7, len(note), place + 2 + 12 + 4)
-    return raw_tiff({34665: (4, 1, place)}) + struct.pack("<H", 1) + entry + struct.pack("<I", 0) + note
+    start = len(raw_tiff({34665: (4, 1, 0)}))
+    entry = struct.pack("<HHII", 37500, 7, len(note), start + 2 + 12 + 4)
+    return raw_tiff({34665: (4, 1, start)}) + struct.pack("<H", 1) + entry + struct.pack("<I", 0) + note
 
 
 def noted_tiff(pixels: np.ndarray, note: bytes, **options: Any) -> bytes:
     """Pixels (H, W) as TIFF with a MakerNote in an Exif directory at its end; options as of tifffile.imwrite."""
     content = tiff(pixels, extratags=[(34664, 4, 1, 0, True)], **options)  # tifffile writes no tag 34665
-    place = len(content)
-    pointer = struct.pack("<HHII", 34665, 4, 1, place)
-    exif = struct.pack("<HHHIII", 1, 37500, 7, len(note), place + 2 + 12 + 4, 0)
+    start = len(content)
+    pointer = struct.pack("<HHII", 34665, 4, 1, start)
+    exif = struct.pack("<HHHIII", 1, 37500, 7, len(note), start + 2 + 12 + 4, 0)
     return content.replace(struct.pack("<HHII", 34664, 4, 1, 0), pointer, 1) + exif + note
 
 
 def sis_tiff(exponent: int, width: float, height: float | None = None, offset: int | None = None) -> bytes:
     """The 64 x 48 TIFF with an Olympus SIS block, which its tag points to; lengths in 10^exponent metres."""
-    place = len(raw_tiff({33560: (4, 1, 0)}))
+    start = len(raw_tiff({33560: (4, 1, 0)}))
     block = struct.pack("<4s6xhhhhh6x32sH", b"SIS0", 30, 9, 20, 10, 126, b"iTEM", 1)
-    block += struct.pack("<hhI", 1, 1, place + 68 if offset is None else offset)
+    block += struct.pack("<hhI", 1, 1, start + 68 if offset is None else offset)
     general = struct.pack("<10xhdd8xd2x34s32s", exponent, width, height or width, 20_000.0, b"Veleta", b"TEM image")
-    return raw_tiff({33560: (4, 1, place)}) + block + general
+    return raw_tiff({33560: (4, 1, start)}) + block + general
 
 
 def hdf5(fill: Callable[[Any], None]) -> bytes:

@@ -45,16 +45,16 @@ def rendered() -> Iterator[tuple[str, float | None, BarReading | None]]:
 def real(paths: list[Path]) -> Iterator[tuple[str, float | None, BarReading | None]]:
     for path in paths:
         image = read(path)
-        found = read_bar(image, seconds=120)
+        reading = read_bar(image, seconds=120)
         yield (
             f"{path.parent.name}/{path.name}",
-            image.calibration.nm_per_pixel or _magnified(found, image.shape[1]),
-            found,
+            image.calibration.nm_per_pixel or _magnified(reading, image.shape[1]),
+            reading,
         )
 
 
-def _magnified(found: BarReading | None, columns: int) -> float | None:
-    texts = found.texts if found else ()
+def _magnified(reading: BarReading | None, columns: int) -> float | None:
+    texts = reading.texts if reading else ()
     printed = magnifications([Text(text, 0, 0, 1, 1, 1.0) for text in texts])
     display = 127e6 if any(HITACHI.match(text) for text in texts) else 120e6
     return display / printed[0] / columns if printed else None
@@ -62,16 +62,16 @@ def _magnified(found: BarReading | None, columns: int) -> float | None:
 
 def main(paths: list[Path]) -> None:
     right = total = 0
-    for name, nm, found in real(paths) if paths else rendered():
+    for name, nm, bar in real(paths) if paths else rendered():
         total += 1
-        fits = bool(found and nm and abs(found.nm_per_pixel / nm - 1) <= RIGHT)
+        fits = bool(bar and nm and abs(bar.nm_per_pixel / nm - 1) <= RIGHT)
         right += fits
-        said = (
-            f"{found.nm_per_pixel:.5g} nm ({found.text}), {found.confidence:.2f}{', sure' if found.sure else ''}"
-            if found
+        line = (
+            f"{bar.nm_per_pixel:.5g} nm ({bar.text}), {bar.confidence:.2f}{', sure' if bar.sure else ''}"
+            if bar
             else "nothing"
         )
-        print(f"{'right' if fits else 'WRONG'}  {name}: {said}; expected {nm or float('nan'):.5g} nm")
+        print(f"{'right' if fits else 'WRONG'}  {name}: {line}; expected {nm or float('nan'):.5g} nm")
     print(f"{right} of {total} right within {RIGHT:.0%}")
 
 

@@ -29,9 +29,9 @@ SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
 def reading(strip: np.ndarray) -> BarReading:
     """The reading of a strip, its text recognised in this process, which is quicker than one for each."""
     pytest.importorskip("rapidocr")
-    found = reading_of(strip, [Text(str(text[0]), *text[1:]) for text in ocr.texts_of(strip)])
-    assert found is not None
-    return found
+    bar = reading_of(strip, [Text(str(text[0]), *text[1:]) for text in ocr.texts_of(strip)])
+    assert bar is not None
+    return bar
 
 
 LAYOUTS = {
@@ -52,12 +52,12 @@ LAYOUTS = {
 def test_rendered_bars(layout: str) -> None:
     """Every other one in another font."""
     draw, nm, length, pixels = LAYOUTS[layout]
-    found = reading(draw(bars.FONTS[3 * (list(LAYOUTS).index(layout) % 2)]))
-    assert found.nm_per_pixel == pytest.approx(nm, rel=0.01)
-    assert found.length_nm == length
-    assert found.length_px == pytest.approx(pixels, abs=1.01)
-    assert abs(found.nm_per_pixel / nm - 1) < max(0.002, 3 * found.relative_uncertainty)
-    assert found.confidence > 0.7
+    bar = reading(draw(bars.FONTS[3 * (list(LAYOUTS).index(layout) % 2)]))
+    assert bar.nm_per_pixel == pytest.approx(nm, rel=0.01)
+    assert bar.length_nm == length
+    assert bar.length_px == pytest.approx(pixels, abs=1.01)
+    assert abs(bar.nm_per_pixel / nm - 1) < max(0.002, 3 * bar.relative_uncertainty)
+    assert bar.confidence > 0.7
 
 
 def test_a_text_is_misread_in_picometres_only_where_it_can_be() -> None:
@@ -78,9 +78,9 @@ def test_a_text_is_misread_in_picometres_only_where_it_can_be() -> None:
      ("Window width 5 µm", 5000, "other")],
 )  # fmt: skip
 def test_what_a_text_means(text: str, nm: float, meaning: str) -> None:
-    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.9)])
-    assert found.nm == pytest.approx(nm)
-    assert found.meaning == meaning
+    (length,) = lengths([Text(text, 0, 0, 100, 12, 0.9)])
+    assert length.nm == pytest.approx(nm)
+    assert length.meaning == meaning
 
 
 @pytest.mark.parametrize(
@@ -93,15 +93,15 @@ def test_what_is_no_length(text: str) -> None:
 
 
 def test_one_line_of_text_may_hold_several() -> None:
-    found = lengths([Text("SEI 15.0kV X10,000 1µm WD 10.0mm", 0, 0, 320, 12, 0.9)])
-    assert [(length.nm, length.meaning) for length in found] == [(1000, "scale bar"), (1e7, "other")]
-    assert found[0].place.left == pytest.approx(190)
+    read_lengths = lengths([Text("SEI 15.0kV X10,000 1µm WD 10.0mm", 0, 0, 320, 12, 0.9)])
+    assert [(length.nm, length.meaning) for length in read_lengths] == [(1000, "scale bar"), (1e7, "other")]
+    assert read_lengths[0].place.left == pytest.approx(190)
 
 
 def test_headings_of_a_table_and_numbers_apart_from_their_unit() -> None:
     texts = [Text("HFW", 100, 0, 140, 20, 0.9), Text("453", 100, 24, 140, 44, 0.9), Text("µm", 150, 24, 180, 44, 0.8)]
-    (found,) = lengths(texts)
-    assert (found.nm, found.meaning, found.place.score) == (453_000, "width", 0.8)
+    (length,) = lengths(texts)
+    assert (length.nm, length.meaning, length.place.score) == (453_000, "width", 0.8)
 
 
 WORDS = Text("1 µm", 100, 5, 150, 21, 0.9)
@@ -125,8 +125,8 @@ def test_lines_are_measured_from_edge_to_edge(length: int, thick: int) -> None:
 
 @pytest.mark.parametrize("text", ["X5,000 1µm", "X 5,000 1 µm", "11/22/2026 1 µm", "10:22:33 AM 1 µm", "5.0kV 1 µm"])
 def test_what_else_stands_before_a_length_is_no_part_of_it(text: str) -> None:
-    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
-    assert (found.nm, found.meaning, found.doubtful) == (1000, "scale bar", False)
+    (length,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
+    assert (length.nm, length.meaning, length.doubtful) == (1000, "scale bar", False)
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_what_else_stands_before_a_length_is_no_part_of_it(text: str) -> None:
     [("1,000 nm", 1000), ("HFW 1,280 nm", 1280), ("5,170 µm", 5170), ("05 µm", 5000), ("10 mm", 1e7), ("5 cm", 5e7)],
 )
 def test_what_can_be_read_in_two_ways_is_doubtful(text: str, nm: float) -> None:
-    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
-    assert (found.nm, found.doubtful) == (nm, True)
+    (length,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
+    assert (length.nm, length.doubtful) == (nm, True)
     strip = np.zeros((40, 640), np.uint8)
     strip[30:33, 100:250] = 255
     reading = reading_of(strip, [Text(text, 120, 8, 220, 22, 0.99)])
@@ -163,9 +163,9 @@ def test_a_third_text_that_contradicts_two_is_told() -> None:
     strip[30:33, 100:300] = 255
     texts = [Text("1 µm", 170, 8, 230, 22, 0.99), Text("Pixel size 5.0 nm", 400, 8, 520, 22, 0.99)]
     assert reading_of(strip, texts).sure
-    found = reading_of(strip, [*texts, Text("HFW 10.24 µm", 700, 8, 820, 22, 0.99)])
-    assert found.nm_per_pixel == pytest.approx(5) and not found.sure
-    assert "“HFW 10.24 µm” gives 10 nm" in contradictions(asdict(found))
+    bar = reading_of(strip, [*texts, Text("HFW 10.24 µm", 700, 8, 820, 22, 0.99)])
+    assert bar.nm_per_pixel == pytest.approx(5) and not bar.sure
+    assert "“HFW 10.24 µm” gives 10 nm" in contradictions(asdict(bar))
 
 
 LINES = {
@@ -191,16 +191,16 @@ def test_a_line_is_found_though_the_box_of_a_text_reaches_over_it() -> None:
     assert (line.left, line.length) == (155, 40)
 
 
-def ticks(*, lost: tuple[int, ...] = (), length: str = "1.00um", again: str = "1.00um") -> BarReading:
+def ticks(*, lost: tuple[int, ...] = (), length: str = "1.00um", second_text: str = "1.00um") -> BarReading:
     """A drawn bar of eleven ticks 30 px apart with its text in a box that reaches over them, as readers tell it."""
-    found = reading_of(bars.hitachi(length, 30, lost=lost), [Text(length, 1150, 14, 1270, 62, 0.95, again)])
-    assert found is not None
-    return found
+    bar = reading_of(bars.hitachi(length, 30, lost=lost), [Text(length, 1150, 14, 1270, 62, 0.95, second_text)])
+    assert bar is not None
+    return bar
 
 
 def test_a_dotted_bar_is_read_by_its_ticks_whatever_its_text_reaches_over() -> None:
-    found = ticks()
-    assert (found.nm_per_pixel, found.steps, found.sure) == (pytest.approx(1000 / 300, rel=0.004), 10, True)
+    bar = ticks()
+    assert (bar.nm_per_pixel, bar.steps, bar.sure) == (pytest.approx(1000 / 300, rel=0.004), 10, True)
 
 
 @pytest.mark.parametrize("lost", [(5,), (2, 8)])
@@ -210,15 +210,15 @@ def test_a_tick_between_others_may_be_hidden(lost: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("lost", [(0,), (10,), (0, 1)])
 def test_another_number_of_ticks_is_never_sure(lost: tuple[int, ...]) -> None:
-    found = ticks(lost=lost)
-    assert (found.steps, found.sure) == (10 - len(lost), False)
+    bar = ticks(lost=lost)
+    assert (bar.steps, bar.sure) == (10 - len(lost), False)
 
 
 def test_a_miscounted_tick_is_told_by_the_file() -> None:
     read = ticks(lost=(0,))
     assert _recounted(read, 1000 / 300).nm_per_pixel == pytest.approx(1000 / 300, rel=0.005)
-    said = asdict(_recounted(read, 1000 / 300))
-    assert said["steps"] == 10 and not said["sure"] and "9 steps" in contradictions(said)
+    record = asdict(_recounted(read, 1000 / 300))
+    assert record["steps"] == 10 and not record["sure"] and "9 steps" in contradictions(record)
     for other in (None, read.nm_per_pixel, 2 * read.nm_per_pixel):
         assert _recounted(read, other) == read
 
@@ -251,24 +251,24 @@ def test_noise_and_one_grey_have_no_line() -> None:
 def test_ways_that_contradict_each_other_are_both_shown_and_doubted() -> None:
     """A bar of 1 µm over 100 px, and a printed width that says twice as much: as after a careless resize."""
     texts = [WORDS, Text("Width = 8.00 um", 220, 5, 380, 21, 0.9)]
-    found = reading_of(strip((60, 30, 160, 33)), texts)
-    assert found is not None
-    assert found.nm_per_pixel == pytest.approx(10)
-    assert found.ways["width"].nm_per_pixel == pytest.approx(20)
-    assert found.confidence < 0.5
+    bar = reading_of(strip((60, 30, 160, 33)), texts)
+    assert bar is not None
+    assert bar.nm_per_pixel == pytest.approx(10)
+    assert bar.ways["width"].nm_per_pixel == pytest.approx(20)
+    assert bar.confidence < 0.5
 
 
 def test_ways_that_agree_give_the_surest() -> None:
     texts = [WORDS, Text("Width = 4.000 um", 220, 5, 380, 21, 0.9), Text("Pixel Size = 9.9 nm", 220, 40, 380, 56, 0.9)]
-    found = reading_of(strip((60, 30, 160, 33)), texts, 700)
-    assert found is not None
-    assert found.nm_per_pixel == pytest.approx(10)
-    assert found.text == "Width = 4.000 um"
-    assert found.relative_uncertainty == pytest.approx(0.0005 / 4 / 3**0.5)
-    assert found.ways["scale bar"].relative_uncertainty == pytest.approx(0.01 / 3**0.5)
-    assert set(found.ways) == {"width", "pixel size", "scale bar"}
-    assert found.box == (56, 701, 328, 36)
-    assert json.loads(json.dumps(asdict(found)))["box"] == [56, 701, 328, 36]
+    bar = reading_of(strip((60, 30, 160, 33)), texts, 700)
+    assert bar is not None
+    assert bar.nm_per_pixel == pytest.approx(10)
+    assert bar.text == "Width = 4.000 um"
+    assert bar.relative_uncertainty == pytest.approx(0.0005 / 4 / 3**0.5)
+    assert bar.ways["scale bar"].relative_uncertainty == pytest.approx(0.01 / 3**0.5)
+    assert set(bar.ways) == {"width", "pixel size", "scale bar"}
+    assert bar.box == (56, 701, 328, 36)
+    assert json.loads(json.dumps(asdict(bar)))["box"] == [56, 701, 328, 36]
 
 
 def test_nothing_to_read_gives_no_reading() -> None:
@@ -293,17 +293,17 @@ def test_an_image_without_a_bar_is_looked_through_unless_it_is_tiny(monkeypatch:
 @pytest.mark.slow
 def test_the_sample_in_a_process_of_its_own() -> None:
     pytest.importorskip("rapidocr")
-    found = read_bar(read(SAMPLE), seconds=120)
-    assert found is not None
-    assert found.nm_per_pixel == pytest.approx(5.0)
-    assert found.length_nm == 500
-    assert found.length_px == pytest.approx(100, abs=1)
-    assert {name: round(way.nm_per_pixel, 2) for name, way in found.ways.items()} == {
+    bar = read_bar(read(SAMPLE), seconds=120)
+    assert bar is not None
+    assert bar.nm_per_pixel == pytest.approx(5.0)
+    assert bar.length_nm == 500
+    assert bar.length_px == pytest.approx(100, abs=1)
+    assert {name: round(way.nm_per_pixel, 2) for name, way in bar.ways.items()} == {
         "width": 5.0,
         "pixel size": 5.0,
         "scale bar": 5.0,
     }
-    x, y, width, height = found.box
+    x, y, width, height = bar.box
     assert y >= 704 and y + height <= 768 and x >= 0 and x + width <= 1024
 
 
@@ -319,9 +319,9 @@ def test_a_reader_that_fails_reads_nothing(monkeypatch: pytest.MonkeyPatch, fail
     assert read_bar(read(SAMPLE)) is None
 
 
-@pytest.mark.parametrize("said", [b"", b"{}", b"null", b"[[1]]", b"garbage", b'[["a", "b", 1, 2, 3, 4]]', b"[7]"])
-def test_a_reader_that_talks_nonsense_reads_nothing(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
-    answer = subprocess.CompletedProcess([], 0, said)
+@pytest.mark.parametrize("output", [b"", b"{}", b"null", b"[[1]]", b"garbage", b'[["a", "b", 1, 2, 3, 4]]', b"[7]"])
+def test_a_reader_that_talks_nonsense_reads_nothing(monkeypatch: pytest.MonkeyPatch, output: bytes) -> None:
+    answer = subprocess.CompletedProcess([], 0, output)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
     assert recognise(strip()) == []
 
@@ -342,19 +342,19 @@ def test_real_zeiss_bars_say_what_the_header_says() -> None:
     pytest.importorskip("rapidocr")
     for path in shared("evaluation-only/tio2-sem/images", "*.tif")[:2]:
         image = read(path)
-        found = reading(image.pixels[712:])
-        assert found.nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=1e-6)
-        assert found.ways["scale bar"].nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=0.03)
+        bar = reading(image.pixels[712:])
+        assert bar.nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=1e-6)
+        assert bar.ways["scale bar"].nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=0.03)
 
 
 @pytest.mark.slow
 def test_real_jeol_bars() -> None:
     """JEOL's field is 120 mm wide at magnification 1: the printed magnification gives the pixel size anew."""
     for path in shared("particles/nanocomposite-agglomerates/originals_with_databar", "*/*.jpg")[::17]:
-        found = reading(read(path).pixels[964:])
-        (printed,) = [text for text in found.texts if text.startswith("X")]
+        bar = reading(read(path).pixels[964:])
+        (printed,) = [text for text in bar.texts if text.startswith("X")]
         expected = 120e6 / float(printed[1:].replace(",", "")) / 1280
-        assert found.nm_per_pixel == pytest.approx(expected, rel=0.02)
+        assert bar.nm_per_pixel == pytest.approx(expected, rel=0.02)
 
 
 @pytest.mark.slow

@@ -29,11 +29,11 @@ def picture(*blocks: tuple[int, int, int, int], grey: int = 255) -> np.ndarray:
 @pytest.mark.parametrize("grey", [0, 255])
 @pytest.mark.parametrize("bar", [BAR, (400, 366, 520, 370), (270, 388, 390, 396)], ids=["below", "above", "beside"])
 def test_the_line_of_a_text_is_measured_from_edge_to_edge(bar, grey):
-    found = reading_over(picture(bar, grey=grey), [WORDS])
-    assert found is not None and found.sure
-    assert (found.nm_per_pixel, found.length_px, found.text) == (5.0, 120, "600 nm")
-    assert found.relative_uncertainty == pytest.approx(1 / 120 / 3**0.5)
-    assert found.box[0] <= bar[0] and found.box[1] <= bar[1]
+    bar_reading = reading_over(picture(bar, grey=grey), [WORDS])
+    assert bar_reading is not None and bar_reading.sure
+    assert (bar_reading.nm_per_pixel, bar_reading.length_px, bar_reading.text) == (5.0, 120, "600 nm")
+    assert bar_reading.relative_uncertainty == pytest.approx(1 / 120 / 3**0.5)
+    assert bar_reading.box[0] <= bar[0] and bar_reading.box[1] <= bar[1]
 
 
 def test_a_label_of_its_own_colour_is_no_bar():
@@ -42,17 +42,17 @@ def test_a_label_of_its_own_colour_is_no_bar():
     for left in range(422, 498, 12):
         pixels[384:400, left : left + 5] = 0
     pixels[412:418, 400:520] = 0
-    found = reading_over(pixels, [WORDS])
-    assert found is not None and found.length_px == 120
+    bar_reading = reading_over(pixels, [WORDS])
+    assert bar_reading is not None and bar_reading.length_px == 120
 
 
 TICKS = tuple((300 + 20 * i, 360, 303 + 20 * i, 372) for i in range(11))
 
 
 def test_ten_steps_of_ticks_over_the_image_are_a_bar():
-    found = reading_over(picture(*TICKS), [WORDS])
-    assert found is not None and found.sure
-    assert (found.length_px, found.steps) == (200, 10)
+    bar_reading = reading_over(picture(*TICKS), [WORDS])
+    assert bar_reading is not None and bar_reading.sure
+    assert (bar_reading.length_px, bar_reading.steps) == (200, 10)
     hidden = reading_over(picture(*TICKS, (390, 350, 412, 376)), [WORDS])
     assert hidden is not None and hidden.length_px == 200
 
@@ -70,16 +70,16 @@ def test_what_is_no_bar(blocks):
 
 def test_a_working_distance_among_other_words_is_no_second_bar():
     words = Text("SU8010 5.0kV 9.2mm x6.00k", 10, 380, 200, 404, 0.95)
-    found = reading_over(picture(*TICKS), [WORDS, words])
-    assert found is not None and found.sure
+    bar_reading = reading_over(picture(*TICKS), [WORDS, words])
+    assert bar_reading is not None and bar_reading.sure
 
 
 def test_bars_that_differ_and_lengths_without_a_bar_are_doubtful():
     other = Text("1 µm", 60, 380, 100, 404, 0.95, "1 µm")
     two = picture(BAR, (20, 412, 140, 418))
     two[384:400, 62:98:12] = 255
-    found = reading_over(two, [WORDS, other])
-    assert found is not None and not found.sure
+    bar_reading = reading_over(two, [WORDS, other])
+    assert bar_reading is not None and not bar_reading.sure
     lone = reading_over(picture(BAR), [WORDS, replace(other, text="20 nm")])
     assert lone is not None and not lone.sure
 
@@ -95,16 +95,16 @@ def checked(*texts: Text) -> BarReading | None:
      (replace(WORDS, text="613 nm", again="613 nm"), False)],
 )  # fmt: skip
 def test_one_text_alone_must_be_clear_round_and_read_twice(text, sure):
-    found = checked(text)
-    assert found is not None and found.sure is sure
+    bar_reading = checked(text)
+    assert bar_reading is not None and bar_reading.sure is sure
 
 
 @pytest.mark.parametrize(
     ("printed", "sure"), [("x50.0k", True), ("X50", True), ("X100", False), ("Mag = 0.50 K X", False)]
 )
 def test_a_magnification_can_exclude_it(printed, sure):
-    found = checked(WORDS, Text(printed, 10, 10, 90, 30, 0.9))
-    assert found is not None and found.sure is sure
+    bar_reading = checked(WORDS, Text(printed, 10, 10, 90, 30, 0.9))
+    assert bar_reading is not None and bar_reading.sure is sure
 
 
 def test_two_ways_that_agree_are_beyond_doubt_and_one_of_a_screen_is_not():
@@ -129,20 +129,20 @@ def test_magnifications(text, value):
 
 
 def test_a_stored_reading_counts_only_where_it_is_sure():
-    said = {"nm_per_pixel": 5.0, "relative_uncertainty": 0.005, "text": "600 nm", "sure": True}
-    assert sure_calibration(said) == calibration_of(said)
-    assert (sure_calibration(said).source, sure_calibration(said).detail) == ("read", "“600 nm”")
-    for doubtful in ({**said, "sure": False}, {"nm_per_pixel": 5.0}, {}, None):
+    record = {"nm_per_pixel": 5.0, "relative_uncertainty": 0.005, "text": "600 nm", "sure": True}
+    assert sure_calibration(record) == calibration_of(record)
+    assert (sure_calibration(record).source, sure_calibration(record).detail) == ("read", "“600 nm”")
+    for doubtful in ({**record, "sure": False}, {"nm_per_pixel": 5.0}, {}, None):
         assert sure_calibration(doubtful).nm_per_pixel is None
 
 
 @pytest.mark.parametrize("text", ["5 1/nm", "5 nm-1", "2 nm⁻¹", "20 mrad", "50 px"])
 def test_a_bar_of_another_unit_is_a_sentence_and_no_scale(text):
-    found = checked(Text(text, 420, 380, 500, 404, 0.95, text))
-    assert found is not None and not found.sure and not found.nm_per_pixel
-    assert text in contradictions(asdict(found)) and calibration_of(asdict(found)).nm_per_pixel is None
+    bar_reading = checked(Text(text, 420, 380, 500, 404, 0.95, text))
+    assert bar_reading is not None and not bar_reading.sure and not bar_reading.nm_per_pixel
+    assert text in contradictions(asdict(bar_reading)) and calibration_of(asdict(bar_reading)).nm_per_pixel is None
 
 
 @pytest.mark.parametrize(("text", "nm"), [("50 Å", 5.0), ("1 cm", 1e7), ("2 mm", 2e6), ("500 pm", 5e5)])
 def test_units_of_scale_bars(text, nm):
-    assert [each.nm for each in lengths([Text(text, 0, 0, 40, 10, 0.9)])] == [nm]
+    assert [length.nm for length in lengths([Text(text, 0, 0, 40, 10, 0.9)])] == [nm]

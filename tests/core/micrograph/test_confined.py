@@ -20,12 +20,12 @@ print(confine(2000, int(sys.argv[3]), [own], [own.parent / "given"], alone=len(s
 
 def confined(tmp_path: Path, code: str, seconds: int = 20, *more: str) -> subprocess.CompletedProcess[str]:
     """A process that confines itself to one of two folders, then runs this code."""
-    own, other = tmp_path / "own", tmp_path / "other"
-    own.mkdir()
+    folder, other = tmp_path / "own", tmp_path / "other"
+    folder.mkdir()
     other.mkdir()
     (other / "there").write_text("as before")
     (tmp_path / "given").write_text("an image")
-    command = [sys.executable, "-c", PREPARED + code, str(own), str(other), str(seconds), *more]
+    command = [sys.executable, "-c", PREPARED + code, str(folder), str(other), str(seconds), *more]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 

@@ -102,21 +102,21 @@ def _rgb(share_of_colour):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
-@pytest.mark.parametrize(("share", "said"), [(0.0, False), (0.2, False), (0.6, True)])
-def test_a_picture_in_colour_all_over_is_noted(tmp_path, suffix, share, said):
+@pytest.mark.parametrize(("share", "noted"), [(0.0, False), (0.2, False), (0.6, True)])
+def test_a_picture_in_colour_all_over_is_noted(tmp_path, suffix, share, noted):
     file = tmp_path / f"photo.{suffix}"
     if suffix == "tif":
         tifffile.imwrite(file, _rgb(share), photometric="rgb")
     else:
         Image.fromarray(_rgb(share)).save(file)
-    assert any("in colour" in note for note in read(file).notes) == said
+    assert any("in colour" in note for note in read(file).notes) == noted
 
 
 @pytest.mark.parametrize(
     ("grey", "kind"), [(128, np.uint8), (30_000, np.uint16), (0.4, np.float32), (-3.0, np.float32)]
 )
 def test_an_image_of_one_grey_is_shown_grey(grey: float, kind: type[np.generic]) -> None:
-    one = np.full((60, 80), grey, kind)
-    assert 32 < preview(micrograph(one)).mean() < 224
-    one[3, 3] = one[3, 3] + kind(1)
-    assert preview(micrograph(one)).mean() > 32 or grey < 0
+    pixels = np.full((60, 80), grey, kind)
+    assert 32 < preview(micrograph(pixels)).mean() < 224
+    pixels[3, 3] = pixels[3, 3] + kind(1)
+    assert preview(micrograph(pixels)).mean() > 32 or grey < 0

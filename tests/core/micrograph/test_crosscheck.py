@@ -26,25 +26,25 @@ def headed(folder: Path, rows: int, columns: int, header: bytes, code: int = 346
 
 
 def test_as_taken(tmp_path: Path) -> None:
-    found = headed(tmp_path, 48, 64, fei("10e-9", columns=64, rows=48))
-    assert found.calibration.nm_per_pixel == pytest.approx(10)
-    assert found.notes == ()
+    micrograph = headed(tmp_path, 48, 64, fei("10e-9", columns=64, rows=48))
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(10)
+    assert micrograph.notes == ()
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(100, 100), (192, 200), (20, 255), (96, 128), (384, 512), (192, 300)])
 def test_cropped_or_resized_is_not_calibrated(tmp_path: Path, rows: int, columns: int) -> None:
     """Also of the same shape: a crop may have it, too."""
-    found = headed(tmp_path, rows, columns, fei("10e-9", columns=256, rows=192))
-    assert found.calibration.nm_per_pixel is None
+    micrograph = headed(tmp_path, rows, columns, fei("10e-9", columns=256, rows=192))
+    assert micrograph.calibration.nm_per_pixel is None
     sizes = f"10 nm wide if the image was only cropped and {2560 / columns:.4g} nm wide if it was resized"
-    assert sizes in found.notes[0] and "image_rows" not in found.metadata
+    assert sizes in micrograph.notes[0] and "image_rows" not in micrograph.metadata
 
 
 def test_a_cut_off_data_bar_changes_nothing(tmp_path: Path) -> None:
     header = zeiss(AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 10.00 nm", DP_IMAGE_STORE="Store resolution = 64 * 60")
-    found = headed(tmp_path, 48, 64, header, 34118)
-    assert found.calibration.nm_per_pixel == pytest.approx(10)
-    assert found.notes == ()
+    micrograph = headed(tmp_path, 48, 64, header, 34118)
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(10)
+    assert micrograph.notes == ()
 
 
 def test_zeiss_images_of_another_size(tmp_path: Path) -> None:
@@ -58,10 +58,10 @@ def test_zeiss_images_of_another_size(tmp_path: Path) -> None:
 
 
 def test_pixels_that_are_not_square_say_how_far_off(tmp_path: Path) -> None:
-    found = headed(tmp_path, 48, 64, fei("10e-9", "8e-9"))
-    assert found.calibration.nm_per_pixel == pytest.approx(10)
-    assert re.search(r"\b10 nm wide.*\b8 nm high", found.notes[0])
-    assert "25 % too large" in found.notes[0]
+    micrograph = headed(tmp_path, 48, 64, fei("10e-9", "8e-9"))
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(10)
+    assert re.search(r"\b10 nm wide.*\b8 nm high", micrograph.notes[0])
+    assert "25 % too large" in micrograph.notes[0]
     assert headed(tmp_path, 48, 64, fei("10e-9", "10.01e-9")).notes == ()
 
 
@@ -104,11 +104,11 @@ def test_rounding_is_that_of_a_uniform_distribution() -> None:
 
 
 def test_uncertainty_by_source(tmp_path: Path) -> None:
-    found = headed(tmp_path, 48, 64, zeiss(AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 12.33 nm"), 34118).calibration
-    assert found.relative_uncertainty == pytest.approx(0.005 / 12.33 / SQRT3)
+    calibration = headed(tmp_path, 48, 64, zeiss(AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 12.33 nm"), 34118).calibration
+    assert calibration.relative_uncertainty == pytest.approx(0.005 / 12.33 / SQRT3)
     exact = zeiss("7.34375E-009", AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 7.344 nm")
-    found = headed(tmp_path, 48, 64, exact, 34118).calibration
-    assert found.relative_uncertainty == pytest.approx(0.000005 / 7.34375 / SQRT3)
+    calibration = headed(tmp_path, 48, 64, exact, 34118).calibration
+    assert calibration.relative_uncertainty == pytest.approx(0.000005 / 7.34375 / SQRT3)
     assert Calibration.of_width(7520, 1024, typed="7.52 µm").relative_uncertainty == pytest.approx(0.005 / 7.52 / SQRT3)
     assert Calibration.of_width(7520, 1024).relative_uncertainty == pytest.approx(0.5 / 7520 / SQRT3)
     assert Calibration.absent().relative_uncertainty is None
@@ -120,16 +120,16 @@ def test_uncertainty_by_source(tmp_path: Path) -> None:
      (7.34375, "", 0.000005 / 7.34375), (1e-5, "", 0.5)],
 )  # fmt: skip
 def test_a_typed_pixel_size(nm: float, typed: str, relative: float) -> None:
-    found = Calibration.of_pixel(nm, typed=typed)
-    assert (found.nm_per_pixel, found.source, found.detail) == (nm, "typed", f"{nm:g} nm per pixel")
-    assert found.relative_uncertainty == pytest.approx(relative / SQRT3)
+    calibration = Calibration.of_pixel(nm, typed=typed)
+    assert (calibration.nm_per_pixel, calibration.source, calibration.detail) == (nm, "typed", f"{nm:g} nm per pixel")
+    assert calibration.relative_uncertainty == pytest.approx(relative / SQRT3)
 
 
 def test_a_drawn_line() -> None:
-    found = Calibration.of_line(200, 40)
-    assert found.source == "drawn"
-    assert found.nm_per_pixel == pytest.approx(5)
-    assert found.relative_uncertainty == pytest.approx(math.sqrt(2) / 40)
+    calibration = Calibration.of_line(200, 40)
+    assert calibration.source == "drawn"
+    assert calibration.nm_per_pixel == pytest.approx(5)
+    assert calibration.relative_uncertainty == pytest.approx(math.sqrt(2) / 40)
     assert Calibration.of_line(200, 400).relative_uncertainty == pytest.approx(math.sqrt(2) / 400)
     assert Calibration.of_line(200, 0.5).relative_uncertainty == 1.0
     for length, pixels in ((0, 40), (200, 0), (-1, 40), (float("nan"), 40), (200, float("inf"))):

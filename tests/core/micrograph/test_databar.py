@@ -158,14 +158,14 @@ def shared(folder: str, pattern: str) -> list[Path]:
 
 
 def test_real_zeiss_bars() -> None:
-    found = {find_data_bar(read(path).pixels) for path in shared("evaluation-only/tio2-sem/images", "*.tif")}
-    assert found == {712}
+    rows = {find_data_bar(read(path).pixels) for path in shared("evaluation-only/tio2-sem/images", "*.tif")}
+    assert rows == {712}
 
 
 def test_real_jeol_bars() -> None:
     files = shared("particles/nanocomposite-agglomerates/originals_with_databar", "*/*.jpg")
-    found = [find_data_bar(read(path).pixels) for path in files]
-    assert all(960 <= row <= 965 for row in found), found
+    rows = [find_data_bar(read(path).pixels) for path in files]
+    assert all(960 <= row <= 965 for row in rows), rows
 
 
 def test_their_cropped_versions_have_none() -> None:
@@ -186,5 +186,5 @@ def test_the_header_comes_first() -> None:
 def test_no_false_bars_on_published_crops() -> None:
     """Of every tenth crop three have a bar, seen by eye; many others have a scale bar or text over the image."""
     files = shared("particles/emps-train/images", "*.png")[::10]
-    found = {path.name[:8] for path in files if find_data_bar(image := read(path).pixels) < image.shape[0]}
-    assert found == {"555eb05b", "a4027c07", "fcc97c01"}
+    names = {path.name[:8] for path in files if find_data_bar(image := read(path).pixels) < image.shape[0]}
+    assert names == {"555eb05b", "a4027c07", "fcc97c01"}

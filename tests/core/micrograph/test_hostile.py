@@ -98,13 +98,13 @@ def test_two_files_of_one_name_stay_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"),
+    ("given", "cleaned"),
     [("a.tif", "a.tif"), ("../../etc/passwd", "passwd"), ("C:\\data\\a b.tif", "a b.tif"), ("..", "image"),
      ("", "image"), ("   ", "image"), ("folder/", "image"), ("a\r\nb\x00.tif", "a b .tif"),
      ("abc\u202efit.exe", "abc fit.exe"), ("Probe Ω 試料.tif", "Probe Ω 試料.tif")],
 )  # fmt: skip
-def test_clean_names(given: str, shown: str) -> None:
-    assert clean_name(given) == shown
+def test_clean_names(given: str, cleaned: str) -> None:
+    assert clean_name(given) == cleaned
 
 
 def test_long_names_keep_their_suffix() -> None:

@@ -34,8 +34,8 @@ def written(folder: Path, content: bytes, name: str = "image", **options: Any) -
 
 def same(micrograph: Micrograph, pixels: np.ndarray) -> bool:
     """Whether the pixels are those written, shifted where they were negative."""
-    found = micrograph.pixels.astype(np.float64)
-    return bool(np.allclose(found - found.min(), pixels.astype(np.float64) - pixels.min(), atol=1e-3))
+    values = micrograph.pixels.astype(np.float64)
+    return bool(np.allclose(values - values.min(), pixels.astype(np.float64) - pixels.min(), atol=1e-3))
 
 
 @pytest.mark.parametrize("version", [3, 4])
@@ -68,9 +68,9 @@ def test_gatan(tmp_path: Path, version: int, order: str, dtype: Any) -> None:
      ("nm", -1.0, None), ("nm", float("nan"), None), ("nm", float("inf"), None), ("m", 1.0, None)],
 )  # fmt: skip
 def test_gatan_units(tmp_path: Path, unit: str, scale: float, nm: float | None) -> None:
-    found = written(tmp_path, dm(image(), scale=scale, unit=unit)).calibration
-    assert found.nm_per_pixel == (None if nm is None else pytest.approx(nm, rel=1e-6))
-    assert found.source == ("none" if nm is None else "metadata")
+    calibration = written(tmp_path, dm(image(), scale=scale, unit=unit)).calibration
+    assert calibration.nm_per_pixel == (None if nm is None else pytest.approx(nm, rel=1e-6))
+    assert calibration.source == ("none" if nm is None else "metadata")
 
 
 def test_gatan_diffraction_and_oblong_pixels_are_said(tmp_path: Path) -> None:

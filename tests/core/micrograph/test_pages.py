@@ -22,9 +22,9 @@ THREE = np.stack([image(), image()[::-1], image()[:, ::-1]])
 
 
 def sections() -> bytes:
-    one = bytearray(mrc(THREE[0].astype(np.int16)))
-    one[8:12] = (3).to_bytes(4, "little")
-    return bytes(one) + THREE[1:].astype("<i2").tobytes()
+    content = bytearray(mrc(THREE[0].astype(np.int16)))
+    content[8:12] = (3).to_bytes(4, "little")
+    return bytes(content) + THREE[1:].astype("<i2").tobytes()
 
 
 def imagej() -> bytes:
@@ -95,8 +95,8 @@ def test_a_page_as_a_file_of_its_own(tmp_path: Path, build: Callable[[], bytes])
     assert np.array_equal(alone.pixels, page.pixels) and alone.pixels.dtype == page.pixels.dtype
     assert (alone.calibration, alone.notes) == (page.calibration, page.notes)
     stack = {"stack": f"stack, page 2 of 3, {page.metadata['kind']}", "stack_sha256": page.sha256}
-    own = {name: value for name, value in page.metadata.items() if name not in ("page", "pages")}
-    assert alone.metadata == {**own, **stack, "kind": alone.metadata["kind"]}
+    entries = {name: value for name, value in page.metadata.items() if name not in ("page", "pages")}
+    assert alone.metadata == {**entries, **stack, "kind": alone.metadata["kind"]}
     assert read(file, page=1).metadata == alone.metadata  # a page is no stack
     before = file.read_bytes()
     write_page(page, file)

@@ -25,10 +25,10 @@ def opened(tmp_path_factory):
         path.write_bytes(content)
         done = archives.unpack(path, folder, archives.Limits(entry_mb, archive_mb, images))
         images = []
-        for (name, place), *sides in done.files:
-            assert (folder / place).read_bytes()[:2] == b"II"
+        for (name, image_file), *sides in done.files:
+            assert (folder / image_file).read_bytes()[:2] == b"II"
             images.append((shown_name(name), [shown_name(side) for side, _ in sides]))
-        places = {place for group in done.files for _, place in group}
+        places = {unpacked for group in done.files for _, unpacked in group}
         assert {file.name for file in folder.iterdir()} == {"upload", *places}
         return images, done.notes
 

@@ -49,8 +49,8 @@ def test_explained(typed: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "asked"),
+    ("typed", "phrase"),
     [("12 mm", "12 µm"), ("1,5 mm", "1,5 µm"), ("12000000", "12 mm"), ("0.5 mm", ""), ("7520", ""), ("wide", "")],
 )
-def test_millimetres_are_questioned(typed: str, asked: str) -> None:
-    assert (asked in question(typed)) if asked else question(typed) == ""
+def test_millimetres_are_questioned(typed: str, phrase: str) -> None:
+    assert (phrase in question(typed)) if phrase else question(typed) == ""

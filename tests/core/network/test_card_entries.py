@@ -51,7 +51,7 @@ def test_what_is_possible_is_read(tmp_path, entries):
 
 
 @pytest.mark.parametrize(
-    ("entries", "told"),  # …: words that may change
+    ("entries", "pattern"),  # …: words that may change
     [
         ({"name": None, "sha256": None}, "it lacks name, sha256."),
         ({"colour": '"red"'}, "… unknown … colour."),
@@ -95,13 +95,13 @@ def test_what_is_possible_is_read(tmp_path, entries):
         ({"title": '"'}, "mine.toml: "),
     ],
 )
-def test_what_is_not_is_refused_with_one_sentence(tmp_path, entries, told):
+def test_what_is_not_is_refused_with_one_sentence(tmp_path, entries, pattern):
     with pytest.raises(ValueError) as error:
         read(tmp_path, entries)
-    said = str(error.value)
-    assert said.startswith("mine.toml: ")
-    assert re.search(".*".join(map(re.escape, told.split("…"))), said)
-    assert "\n" not in said and said.endswith(".")
+    sentence = str(error.value)
+    assert sentence.startswith("mine.toml: ")
+    assert re.search(".*".join(map(re.escape, pattern.split("…"))), sentence)
+    assert "\n" not in sentence and sentence.endswith(".")
 
 
 def test_a_link_to_itself_among_the_cards_is_passed_over(tmp_path, monkeypatch):

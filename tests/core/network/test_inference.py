@@ -105,8 +105,8 @@ def test_tiles_cover_every_pixel_once_and_see_their_halo(shape):
     seen = np.zeros(shape, int)
     for tile in tiles_of(shape, 256, 64):
         seen[tile.kept] += 1
-        for window, kept, length in zip(tile.window, tile.kept, shape, strict=True):
-            assert window.start <= max(0, kept.start - 64) and window.stop >= min(length, kept.stop + 64)
+        for window, core, length in zip(tile.window, tile.kept, shape, strict=True):
+            assert window.start <= max(0, core.start - 64) and window.stop >= min(length, core.stop + 64)
             assert window.start % 32 == 0 and 0 <= window.start < window.stop <= length
             assert window.stop - window.start <= 256 + 2 * 64
     assert len({tuple(span.stop - span.start for span in tile.window) for tile in tiles_of(shape, 256, 64)}) == 1
@@ -118,8 +118,8 @@ def test_a_large_picture_costs_little_twice_and_no_larger_window(side, at_most):
     """Two fifths of the network's time go into the layers that calculate a whole window, the rest only into parts."""
     tiles = list(tiles_of((side, side), TILE, HALO))
     windows = sum((tile.window[0].stop - tile.window[0].start) ** 2 for tile in tiles)
-    kept = sum(math.prod(span.stop - span.start + 2 * AROUND for span in tile.kept) for tile in tiles)
-    assert (0.4 * windows + 0.6 * kept) / side**2 <= at_most + 0.02
+    pixels = sum(math.prod(span.stop - span.start + 2 * AROUND for span in tile.kept) for tile in tiles)
+    assert (0.4 * windows + 0.6 * pixels) / side**2 <= at_most + 0.02
     assert max(span.stop - span.start for tile in tiles for span in tile.window) <= TILE + 2 * HALO == 2816
 
 
@@ -132,11 +132,11 @@ def test_the_last_layers_give_the_same_in_parts_unless_they_see_the_whole_pictur
     assert not works_in_parts(build({"name": "multires-unet", "filters": 4}, 2))
     monkeypatch.setattr(with_torch, "PART", 64)
     picture = np.random.default_rng(0).random((1, 1, 192, 256), np.float32)
-    kept = slice(32, 160), slice(0, 224)
+    window = slice(32, 160), slice(0, 224)
     with torch.inference_mode():
         logits = network(torch.from_numpy(picture) * 2 - 1)
-    whole = (logits[..., kept[0], kept[1]].sigmoid() * 255).round().to(torch.uint8).numpy()
-    assert np.abs(TorchNetwork.of(network, EXACT).maps(picture, kept, "sigmoid").astype(int) - whole).max() <= 1
+    whole = (logits[..., window[0], window[1]].sigmoid() * 255).round().to(torch.uint8).numpy()
+    assert np.abs(TorchNetwork.of(network, EXACT).maps(picture, window, "sigmoid").astype(int) - whole).max() <= 1
     assert whole.shape == (1, 2, 128, 224)
 
 
@@ -153,10 +153,10 @@ def test_tiled_prediction_equals_untiled_where_the_halo_covers_what_a_pixel_sees
 
 def test_prediction_keeps_odd_shapes_and_reports_progress():
     network = TorchNetwork.of(build({"name": "multires-unet", "filters": 4}, 2).eval(), EXACT)
-    told = []
-    maps = predict(network, np.zeros((77, 301), np.float32), tile=64, halo=32, progress=told.append)
+    fractions = []
+    maps = predict(network, np.zeros((77, 301), np.float32), tile=64, halo=32, progress=fractions.append)
     assert maps.shape == (2, 77, 301) and maps.dtype == np.uint8
-    assert told == sorted(told) and told[-1] == 1
+    assert fractions == sorted(fractions) and fractions[-1] == 1
 
 
 def test_resizing_keeps_means_and_positions():

@@ -58,9 +58,9 @@ def test_the_description_is_valid(name, tmp_path):
 def test_a_package_becomes_the_same_model_again(tmp_path):
     card, files = packed("particles")
     write_zip(tmp_path / "model.zip", files.items())
-    again = cards.read_card(unpack(tmp_path / "model.zip", tmp_path))
-    cards.check_weights(again)
-    assert again.entries() == card.entries()
+    unpacked = cards.read_card(unpack(tmp_path / "model.zip", tmp_path))
+    cards.check_weights(unpacked)
+    assert unpacked.entries() == card.entries()
 
 
 def zipped(**entries):

@@ -61,8 +61,8 @@ def test_finer_copies_decide_where_both_polarities_are_about_as_clear(dark, side
         return clarity, 16.0 * wide / 512, 900
 
     picture = np.full((768, 1024), 0.8, np.float32)
-    found = search(lambda copy: copy, judge, CARD, picture, diameter=36.0)
-    assert (found.polarity, found.scale) == ("bright", 1.0)
+    view = search(lambda copy: copy, judge, CARD, picture, diameter=36.0)
+    assert (view.polarity, view.scale) == ("bright", 1.0)
     assert [side for side, wide in tried if wide == 1024] == sides
 
 

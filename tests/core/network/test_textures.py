@@ -41,18 +41,18 @@ def taught(tmp_path_factory):
         folders[name].mkdir()
         for seed in range(6):
             Image.fromarray((grain(seed, reach) * 255).astype(np.uint8)).save(folders[name] / f"{seed}.png")
-    said = []
-    learning.fit(folders, said.append)
+    lines = []
+    learning.fit(folders, lines.append)
     textures.known_textures.cache_clear()
-    yield first, second, said
+    yield first, second, lines
     monkeypatch.undo()
     textures.known_textures.cache_clear()
 
 
 def test_each_picture_is_known_by_those_of_its_own_kind(taught):
-    fine, coarse, said = taught
-    assert [line.partition(";")[0] for line in said] == ["particles: 6 images", "coarse: 6 images"]
-    assert all(re.search(r"its own 6\b.*another's 0\b", line) for line in said)
+    fine, coarse, lines = taught
+    assert [line.partition(";")[0] for line in lines] == ["particles: 6 images", "coarse: 6 images"]
+    assert all(re.search(r"its own 6\b.*another's 0\b", line) for line in lines)
     for seed in (20, 21, 22):
         assert textures.compared_with_models(grain(seed, 1.5), fine) == ([], False)
         assert textures.compared_with_models(grain(seed, 8.0), fine)[0] == [coarse]
@@ -67,7 +67,7 @@ def test_a_model_that_is_added_leaves_the_others_as_they_are(taught, tmp_path):
     try:
         learning.fit({"between": tmp_path}, str)
         after = json.loads(textures.FILE.read_text())
-        assert [each["model"] for each in after["models"]] == ["particles", "coarse", "between"]
+        assert [entry["model"] for entry in after["models"]] == ["particles", "coarse", "between"]
         assert after["models"][:2] == before["models"] and after["middle"] == before["middle"]
     finally:
         textures.FILE.write_text(json.dumps(before))
@@ -92,7 +92,7 @@ def test_the_user_is_told_which_model_to_take(taught, monkeypatch):
     pixels = (grain(20, 8.0) * 255).astype(np.uint8)
     settings = AnalysisSettings.of(scale=0.3)  # at which nothing is found
     analysis = pipeline.analyse(Micrograph(pixels, "a.png", "0" * 64, Calibration.absent()), settings)
-    assert any("Coarse" in each.text and "use the other model" in each.text for each in analysis.flags)
+    assert any("Coarse" in flag.text and "use the other model" in flag.text for flag in analysis.flags)
 
 
 def test_a_picture_may_have_any_size_and_range():

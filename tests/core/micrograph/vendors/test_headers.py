@@ -107,8 +107,8 @@ def test_zeiss_contradictions_are_said(tmp_path: Path) -> None:
 def test_a_zeiss_image_of_other_pixels_than_the_screen_has_its_own(tmp_path: Path, screen: str, nm: float) -> None:
     """1,024 screen pixels are the width: the image of 64 x 48 px shows all of it."""
     entries = {"AP_PIXEL_SIZE": f"Pixel Size = {screen} nm", "AP_WIDTH": "Width = 20.48 µm"}
-    found = with_tags(tmp_path, {ZEISS: zeiss("0.2", **entries)})
-    assert found.calibration.nm_per_pixel == (nm and pytest.approx(nm))
+    micrograph = with_tags(tmp_path, {ZEISS: zeiss("0.2", **entries)})
+    assert micrograph.calibration.nm_per_pixel == (nm and pytest.approx(nm))
 
 
 def test_a_scale_may_stand_in_another_page_of_the_same_size(tmp_path: Path) -> None:
@@ -306,15 +306,15 @@ def test_ome(tmp_path: Path, unit: str | None, nm: float | None) -> None:
         metadata |= {"PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit}
     path = tmp_path / "a.ome.tif"
     path.write_bytes(tiff(image(), ome=True, metadata=metadata))
-    found = read(path).calibration.nm_per_pixel
-    assert found == (None if nm is None else pytest.approx(nm))
+    nm_per_pixel = read(path).calibration.nm_per_pixel
+    assert nm_per_pixel == (None if nm is None else pytest.approx(nm))
 
 
 def test_ome_where_no_size_was_set(tmp_path: Path) -> None:
     path = tmp_path / "a.ome.tif"
     path.write_bytes(tiff(image(), ome=True, metadata={"axes": "YX", "PhysicalSizeX": 1.0, "PhysicalSizeY": 1.0}))
-    found = read(path)
-    assert found.calibration == Calibration.absent() and "none was set" in found.notes[0]
+    micrograph = read(path)
+    assert micrograph.calibration == Calibration.absent() and "none was set" in micrograph.notes[0]
 
 
 @pytest.mark.parametrize(("pixel", "nm"), [("10e-9", 10), ("20e-9", None)])
@@ -323,9 +323,9 @@ def test_two_headers_in_one_file(tmp_path: Path, pixel: str, nm: float | None) -
     path = tmp_path / "a.tif"
     tags = [(34682, 2, len(header) + 1, header + b"\0", True)]
     path.write_bytes(tiff(image(), imagej=True, resolution=(100, 100), metadata={"unit": "um"}, extratags=tags))
-    found = read(path)
-    assert found.calibration.nm_per_pixel == (None if nm is None else pytest.approx(nm))
-    assert ["contradict" in note for note in found.notes[1:]] == ([] if nm else [True])
+    micrograph = read(path)
+    assert micrograph.calibration.nm_per_pixel == (None if nm is None else pytest.approx(nm))
+    assert ["contradict" in note for note in micrograph.notes[1:]] == ([] if nm else [True])
 
 
 @pytest.mark.parametrize(
@@ -413,9 +413,9 @@ def pointing(header: bytes) -> bytes:
 @pytest.mark.parametrize(("header", "nm"), [(tvips(0.5), 0.5), (tvips(0.5, 1), None), (tvips(0.5, magic=1), None)])
 def test_tvips_has_the_pixel_size_in_nanometres(tmp_path: Path, header: bytes, nm: float | None) -> None:
     (tmp_path / "em.tif").write_bytes(pointing(header))
-    found = read(tmp_path / "em.tif")
-    assert found.calibration.nm_per_pixel == (pytest.approx(nm) if nm else None)
-    assert found.metadata.get("voltage_kv") == (200 if nm else None)
+    micrograph = read(tmp_path / "em.tif")
+    assert micrograph.calibration.nm_per_pixel == (pytest.approx(nm) if nm else None)
+    assert micrograph.metadata.get("voltage_kv") == (200 if nm else None)
 
 
 JEOL_TEM = (
@@ -428,9 +428,9 @@ JEOL_TEM = (
 def test_jeol_tem_images_are_scaled_by_detector_and_magnification(tmp_path: Path) -> None:
     for text, nm in ((JEOL_TEM, 5.0), (JEOL_TEM.replace("UnitType_Length", "UnitType_Inverse"), None)):
         (tmp_path / "jeol.tif").write_bytes(tiff(image(), description=text))
-        found = read(tmp_path / "jeol.tif")
-        assert found.calibration.nm_per_pixel == (pytest.approx(nm) if nm else None)
-        assert found.metadata["instrument"] == "JEOL JEM-2100"
+        micrograph = read(tmp_path / "jeol.tif")
+        assert micrograph.calibration.nm_per_pixel == (pytest.approx(nm) if nm else None)
+        assert micrograph.metadata["instrument"] == "JEOL JEM-2100"
 
 
 @pytest.mark.parametrize(

@@ -81,10 +81,10 @@ def test_image_with_bar(tmp_path: Path, options: dict[str, Any]) -> None:
 
 
 def test_note_in_the_main_directory_beside_a_broken_exif_directory(tmp_path: Path) -> None:
-    said = note(CM_IMAGE_SIZE=None)
-    tags = {34665: (4, 1, 0x7FFFFFF0), 37500: (7, len(said), 0)}
-    tags[37500] = (7, len(said), len(raw_tiff(tags)))
-    assert written(tmp_path, raw_tiff(tags) + said).calibration.nm_per_pixel == pytest.approx(2.0)
+    content = note(CM_IMAGE_SIZE=None)
+    tags = {34665: (4, 1, 0x7FFFFFF0), 37500: (7, len(content), 0)}
+    tags[37500] = (7, len(content), len(raw_tiff(tags)))
+    assert written(tmp_path, raw_tiff(tags) + content).calibration.nm_per_pixel == pytest.approx(2.0)
 
 
 def test_note_of_a_jpeg(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_images_that_are_not_as_they_were_taken(tmp_path: Path, rows: int, colum
     taken = columns == 1280
     assert micrograph.calibration.nm_per_pixel == (pytest.approx(2.0) if taken else None)
     assert "image_rows" not in micrograph.metadata
-    assert ["only cropped" in said for said in micrograph.notes] == ([] if taken else [True])
+    assert ["only cropped" in sentence for sentence in micrograph.notes] == ([] if taken else [True])
 
 
 @pytest.mark.parametrize("micro", ["\u03bc", "\u00b5", "u"])
@@ -111,8 +111,8 @@ def test_images_that_are_not_as_they_were_taken(tmp_path: Path, rows: int, colum
     "written_size", [None, "", "0nm/pixel", "-2nm/pixel", "nan", "2.00", "1e300nm/pixel", "2nm/foot"]
 )
 def test_field_of_view_where_there_is_no_pixel_size(tmp_path: Path, micro: str, written_size: str | None) -> None:
-    said = note(CM_PIXEL_SIZE=written_size, CM_FIELD_OF_VIEW=f"2.56 1.92{micro}m")
-    calibration = written(tmp_path, noted_tiff(STORED, said)).calibration
+    content = note(CM_PIXEL_SIZE=written_size, CM_FIELD_OF_VIEW=f"2.56 1.92{micro}m")
+    calibration = written(tmp_path, noted_tiff(STORED, content)).calibration
     assert calibration.nm_per_pixel == pytest.approx(2560 / 1280)
     assert calibration.detail == "JEOL MakerNote, $CM_FIELD_OF_VIEW"
     assert calibration.relative_uncertainty == pytest.approx(0.005 / math.sqrt(3) / 2.56)
@@ -151,7 +151,7 @@ def test_a_field_of_view_that_contradicts_is_said(tmp_path: Path, size: str, fie
     assert micrograph.calibration.detail == ("" if says else "JEOL MakerNote, $CM_PIXEL_SIZE")
     assert (micrograph.calibration.nm_per_pixel is None) == bool(says)
     assert len(micrograph.notes) == says
-    assert all("field of view" in said for said in micrograph.notes)
+    assert all("field of view" in sentence for sentence in micrograph.notes)
 
 
 def test_pixels_that_are_not_square_are_said(tmp_path: Path) -> None:
@@ -173,8 +173,8 @@ def test_other_entries_around_it(tmp_path: Path, entry: str, end: bytes) -> None
 
 
 def test_a_note_of_nothing_but_the_micron_bar(tmp_path: Path) -> None:
-    said = b"UNICODE\0" + "$SM_MICRON_BAR=50\t$SM_MICRON_MARKER=100nm".encode("utf-16-le")
-    assert small(tmp_path, said).calibration.nm_per_pixel == pytest.approx(2.0)
+    content = b"UNICODE\0" + "$SM_MICRON_BAR=50\t$SM_MICRON_MARKER=100nm".encode("utf-16-le")
+    assert small(tmp_path, content).calibration.nm_per_pixel == pytest.approx(2.0)
 
 
 def test_text_file_in_the_same_notation(tmp_path: Path) -> None:

@@ -124,8 +124,8 @@ def test_jeol_maker_note(tmp_path: Path, encoding: str, header: bytes) -> None:
 )  # fmt: skip
 def test_hitachi_units(tmp_path: Path, written: str, nm: float | None) -> None:
     text = HITACHI.replace("9.921875", written)
-    found = beside(tmp_path, "a.txt", text).calibration.nm_per_pixel
-    assert found == (None if nm is None else pytest.approx(nm))
+    nm_per_pixel = beside(tmp_path, "a.txt", text).calibration.nm_per_pixel
+    assert nm_per_pixel == (None if nm is None else pytest.approx(nm))
 
 
 def test_hitachi_other_units_of_the_rest(tmp_path: Path) -> None:
@@ -143,8 +143,8 @@ def test_hitachi_other_units_of_the_rest(tmp_path: Path) -> None:
     [("2e-9", 2), ("2,5e-9", 2.5), ("0", None), ("nan", None), ("", None), ("5", None)],
 )  # fmt: skip
 def test_tescan_metres(tmp_path: Path, written: str, nm: float | None) -> None:
-    found = beside(tmp_path, "a.hdr", TESCAN.format(written)).calibration.nm_per_pixel
-    assert found == (None if nm is None else pytest.approx(nm))
+    nm_per_pixel = beside(tmp_path, "a.hdr", TESCAN.format(written)).calibration.nm_per_pixel
+    assert nm_per_pixel == (None if nm is None else pytest.approx(nm))
 
 
 @pytest.mark.skipif(not (SHARED / "vendor-tiff").is_dir(), reason="the shared vendor files are not here")
@@ -214,11 +214,11 @@ def test_the_image_comes_first_and_disagreement_is_said(tmp_path: Path) -> None:
 
 
 def test_side_files_that_contradict_each_other_are_not_used(tmp_path: Path) -> None:
-    path, one, other = tmp_path / "a.tif", tmp_path / "a.txt", tmp_path / "a.hdr"
+    path, side_file, other = tmp_path / "a.tif", tmp_path / "a.txt", tmp_path / "a.hdr"
     path.write_bytes(tiff(image()))
-    one.write_text(HITACHI)
+    side_file.write_text(HITACHI)
     other.write_text(TESCAN.format("20e-9"))
-    micrograph = read(path, side=[one, other])
+    micrograph = read(path, side=[side_file, other])
     assert micrograph.calibration.nm_per_pixel is None
     assert re.search(r"a\.txt gives 9\.922 nm", micrograph.notes[0]) and "none of them" in micrograph.notes[1]
 
