@@ -42,8 +42,8 @@ def summary() -> Summary:
     groups |= {"share_interval": [0.5, 0.9], "mean_primaries": 6.0, "diameter": 200.0, "fractal_dimension": 1.7}
     groups |= {"fractal_interval": [1.6, 1.8], "fractal_groups": 33}
     rods = {"n": 12, "length": EXTENT, "width": EXTENT, "ratio": EXTENT}
-    known = {"arrangement": ARRANGEMENT, "agglomerates": groups, "shape_classes": SHAPES, "rods": rods}
-    return Summary(Statistics.from_dict({"unit": "nm", "n_kept": 40, "n_set_aside": 0, **known}), {})
+    statistics = {"arrangement": ARRANGEMENT, "agglomerates": groups, "shape_classes": SHAPES, "rods": rods}
+    return Summary(Statistics.from_dict({"unit": "nm", "n_kept": 40, "n_set_aside": 0, **statistics}), {})
 
 
 def test_each_number_has_its_interval_and_what_chance_would_give():
@@ -56,12 +56,12 @@ def test_each_number_has_its_interval_and_what_chance_would_give():
 
 
 def test_only_shapes_that_occur_are_named():
-    assert [(each.term, each.value, each.below) for each in summary().shape_classes] == [("round", "75", "30 counted")]
-    assert [each.words for each in summary().rods] == ["30.0 nm (28.0–32.0)", "30.0 nm (28.0–32.0)", "30.0 (28.0–32.0)"]
+    assert [(row.term, row.value, row.below) for row in summary().shape_classes] == [("round", "75", "30 counted")]
+    assert [row.words for row in summary().rods] == ["30.0 nm (28.0–32.0)", "30.0 nm (28.0–32.0)", "30.0 (28.0–32.0)"]
 
 
 def test_every_number_is_among_all_numbers():
-    groups = {each.group for each in summary().every()}
+    groups = {row.group for row in summary().every()}
     assert {"arrangement", "shape classes", "rods", "agglomerates"} <= groups
 
 

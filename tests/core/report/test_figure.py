@@ -61,7 +61,7 @@ def panels(analysis):
 
 
 def said(drawn):
-    texts = [text.get_text() for text in drawn.findobj(lambda one: hasattr(one, "get_text"))]
+    texts = [text.get_text() for text in drawn.findobj(lambda artist: hasattr(artist, "get_text"))]
     return "\n".join(texts)
 
 
@@ -91,13 +91,14 @@ def test_four_panels(case):
 
 def test_numbers_are_those_of_the_statistics():
     analysis = make_analysis(60, (300, 400), filter=True)
-    drawn, found = draw(analysis), analysis.statistics
+    drawn, statistics = draw(analysis), analysis.statistics
     words, (median, *_) = said(drawn), Summary.of(SampleAnalysis.of(analysis)).headlines
-    assert f"N = {found.n_kept}, SD {significant(found.sd)} nm" in words
-    assert f"mean {significant(found.mean)}" in words and f"median {significant(found.median)}" in words
-    assert f"{found.n_kept} counted" in words and f"{found.n_set_aside} left out" in words
+    assert f"N = {statistics.n_kept}, SD {significant(statistics.sd)} nm" in words
+    assert f"mean {significant(statistics.mean)}" in words and f"median {significant(statistics.median)}" in words
+    assert f"{statistics.n_kept} counted" in words and f"{statistics.n_set_aside} left out" in words
     assert (
-        f": {found.n_kept} particles, median size {median.value} nm ({median.interval})" in drawn.texts[-1].get_text()
+        f": {statistics.n_kept} particles, median size {median.value} nm ({median.interval})"
+        in drawn.texts[-1].get_text()
     )
     assert "1 µm" in words or "500 nm" in words
     assert calibration_words(analysis.calibration) in drawn.about and "tag 34118" in drawn.about
@@ -117,10 +118,10 @@ def test_letters_are_6_points_high_in_one_column_and_panels_are_aligned(case):
 
 def test_one_panel_larger_letters_and_no_colours():
     sample = SampleAnalysis.of(CASES["fifteen"]())
-    one = figure.draw(sample, look=figure.Look("C", 8, True))
-    assert len(one.axes) == 1 and one.axes[0].get_position().width > 0.98
-    assert one.texts[-1].get_fontsize() == 16 and not one.axes[0].get_title(loc="left")
-    pixels = figure.rendered(one)
+    panel = figure.draw(sample, look=figure.Look("C", 8, True))
+    assert len(panel.axes) == 1 and panel.axes[0].get_position().width > 0.98
+    assert panel.texts[-1].get_fontsize() == 16 and not panel.axes[0].get_title(loc="left")
+    pixels = figure.rendered(panel)
     assert (pixels == pixels[..., :1]).all()
 
 
@@ -162,16 +163,16 @@ def test_without_a_scale_no_scale_bar_is_painted():
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "printed"),
     [("$\\frac{1}{$x.tif", "$\\frac{1}{$x.tif"), ("two\nlines\t.tif", "two lines .tif"),
      ("粒子Ａ나\U00016e40.tif", "粒子Ａ나□.tif"), ("\udcff.tif", " .tif"), ("Größe µ.tif", "Größe µ.tif"),
      ("x" * 300 + ".tif", "…")],
 )  # fmt: skip
 @pytest.mark.slow
-def test_any_file_name(name, shown):
+def test_any_file_name(name, printed):
     analysis = renamed(make_analysis(3, (60, 80)), name)
     drawn = draw(analysis)
-    assert shown in said(drawn)
+    assert printed in said(drawn)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for form in ("png", "svg", "pdf"):
@@ -180,10 +181,10 @@ def test_any_file_name(name, shown):
 
 def test_set_aside_is_dashed_and_kept_is_solid():
     analysis = make_analysis(12)
-    lines = [one for one in draw(analysis).axes[2].collections if isinstance(one, LineCollection)]
-    dashed = [one for one in lines if one.get_linestyles()[0][1] is not None]
-    assert [len(one.get_segments()) for one in dashed] == [analysis.statistics.n_set_aside]
-    solid = {len(one.get_segments()) for one in lines if one not in dashed}
+    lines = [collection for collection in draw(analysis).axes[2].collections if isinstance(collection, LineCollection)]
+    dashed = [line for line in lines if line.get_linestyles()[0][1] is not None]
+    assert [len(line.get_segments()) for line in dashed] == [analysis.statistics.n_set_aside]
+    solid = {len(line.get_segments()) for line in lines if line not in dashed}
     assert solid == {analysis.statistics.n_kept, analysis.statistics.n_set_aside}
 
 
@@ -218,8 +219,8 @@ def test_large_images_are_drawn_small():
     labels = np.zeros((6000, 5000), np.int32)
     labels[100:400, 200:600] = 1
     drawn = draw(analysis_of(labels, pixels=(labels * 200).astype(np.uint8)))
-    shown = drawn.axes[0].images[0]
-    assert max(shown.get_array().shape) <= 1100
+    image = drawn.axes[0].images[0]
+    assert max(image.get_array().shape) <= 1100
     assert (drawn.axes[0].get_xlim(), drawn.axes[0].get_ylim()) == ((0, 5000), (6000, 0))
 
 
@@ -265,11 +266,13 @@ def test_scale_bar_has_its_length(n):
     assert [text.get_text() for text in ax.texts] == [length_words(round(bar, 6))]
 
 
-@pytest.mark.parametrize(("kept", "corner"), [((0, 0), (0, 0)), ((1, 0), (1, 0)), ((0, 1), (0, 1)), ((1, 1), (1, 1))])
-def test_the_scale_bar_stands_where_no_particle_is(kept, corner):
+@pytest.mark.parametrize(
+    ("clearing", "corner"), [((0, 0), (0, 0)), ((1, 0), (1, 0)), ((0, 1), (0, 1)), ((1, 1), (1, 1))]
+)
+def test_the_scale_bar_stands_where_no_particle_is(clearing, corner):
     labels = np.zeros((300, 400), np.int32)
     labels[10:290:2, 10:390:2] = 1
-    rows, columns = slice(0, 100) if kept[1] else slice(200, 300), slice(240, 400) if kept[0] else slice(0, 160)
+    rows, columns = slice(0, 100) if clearing[1] else slice(200, 300), slice(240, 400) if clearing[0] else slice(0, 160)
     labels[rows, columns] = 0
     assert free_corner((labels * 90).astype(np.uint8), labels > 0, 0.3, 0.2) == corner
 
@@ -293,8 +296,8 @@ def test_few_sizes_are_numbers_and_not_bars():
     analysis = make_analysis(6, (120, 160))
     ax = draw(analysis).axes[3]
     assert not ax.patches and not ax.lines
-    shown = ax.texts[0].get_text()
-    assert all(significant(size) in shown for size in analysis.table.length("min_feret"))
+    text = ax.texts[0].get_text()
+    assert all(significant(size) in text for size in analysis.table.length("min_feret"))
 
 
 def test_the_law_is_drawn_where_it_fits_and_else_it_is_said():
@@ -332,8 +335,8 @@ def test_outlines_are_lines_unless_they_are_many():
     for n in (590, 620):
         drawn = draw(make_analysis(n, (600, 800)))
         assert bool(drawn.axes[2].collections) == (n < 600)
-        shown = drawn.axes[2].images[0].get_array()
-        assert (shown.ndim == 3) == (n > 600)
+        picture = drawn.axes[2].images[0].get_array()
+        assert (picture.ndim == 3) == (n > 600)
 
 
 def test_panels_are_what_the_figure_shows():
@@ -345,9 +348,9 @@ def test_panels_are_what_the_figure_shows():
         assert panel.shape[1] / panel.shape[0] == pytest.approx(400 / 300, rel=0.01)
     image = Image.open(io.BytesIO(figure.as_png(cut["image"])))
     assert image.mode == "L" and image.info["dpi"] == pytest.approx((360, 360), abs=0.1)
-    again = np.asarray(Image.open(io.BytesIO(figure.as_png(cut["segmentation"]))))
-    np.testing.assert_array_equal(again, cut["segmentation"])
-    assert (again.std(axis=(0, 1)) > 5).all()
+    decoded = np.asarray(Image.open(io.BytesIO(figure.as_png(cut["segmentation"]))))
+    np.testing.assert_array_equal(decoded, cut["segmentation"])
+    assert (decoded.std(axis=(0, 1)) > 5).all()
 
 
 def test_the_image_lies_under_the_outlines_to_a_pixel():

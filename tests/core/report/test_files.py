@@ -120,14 +120,14 @@ def test_csv_leaves_unknown_numbers_empty():
 
 def test_result_is_plain_json():
     analysis = make_analysis(12, data_bar=30, filter=True)
-    found = json.loads(json.dumps(result.as_dict(SampleAnalysis.of(analysis)), allow_nan=False))
-    assert found["calibration"]["nm_per_pixel"] == 7.34375
-    assert found["calibration"]["source"] == "metadata"
-    assert found["settings"]["filter"] is True
-    assert found["statistics"]["mean"] == analysis.statistics.mean
-    assert found["set_aside"] == analysis.statistics.set_aside
-    assert found["model"]["name"] == "particles" and found["model"]["sha256"] == "cd" * 32
-    assert found["image"] | {"notes": None} == {
+    content = json.loads(json.dumps(result.as_dict(SampleAnalysis.of(analysis)), allow_nan=False))
+    assert content["calibration"]["nm_per_pixel"] == 7.34375
+    assert content["calibration"]["source"] == "metadata"
+    assert content["settings"]["filter"] is True
+    assert content["statistics"]["mean"] == analysis.statistics.mean
+    assert content["set_aside"] == analysis.statistics.set_aside
+    assert content["model"]["name"] == "particles" and content["model"]["sha256"] == "cd" * 32
+    assert content["image"] | {"notes": None} == {
         "name": "sample.tif",
         "sha256": "ab" * 32,
         "width": 256,
@@ -135,21 +135,21 @@ def test_result_is_plain_json():
         "data_bar": 162,
         "notes": None,
     }
-    assert {"deepsegm", "python", "numpy"} <= set(found["versions"])
-    assert "timings" not in found, "running times differ; the file must not"
-    assert found["warnings"] and found["metadata"] == {"instrument": "ZEISS Sigma"}
+    assert {"deepsegm", "python", "numpy"} <= set(content["versions"])
+    assert "timings" not in content, "running times differ; the file must not"
+    assert content["warnings"] and content["metadata"] == {"instrument": "ZEISS Sigma"}
 
 
 def test_result_without_calibration_data_bar_and_numbers():
     analysis = make_analysis(0, calibration=Calibration.absent())
     odd = {"voltage": float("nan"), "count": np.int64(3), "when": object}
     analysis = replace(analysis, micrograph=replace(analysis.micrograph, metadata=odd))
-    found = json.loads(json.dumps(result.as_dict(SampleAnalysis.of(analysis)), allow_nan=False))
-    assert found["calibration"]["nm_per_pixel"] is None
-    assert found["calibration"]["source"] == "none"
-    assert found["image"]["data_bar"] is None
-    assert found["statistics"]["mean"] is None
-    assert (found["metadata"]["voltage"], found["metadata"]["count"]) == (None, 3)
+    content = json.loads(json.dumps(result.as_dict(SampleAnalysis.of(analysis)), allow_nan=False))
+    assert content["calibration"]["nm_per_pixel"] is None
+    assert content["calibration"]["source"] == "none"
+    assert content["image"]["data_bar"] is None
+    assert content["statistics"]["mean"] is None
+    assert (content["metadata"]["voltage"], content["metadata"]["count"]) == (None, 3)
 
 
 def tiff(analysis, **more):
@@ -164,9 +164,9 @@ def test_labels_are_those_of_the_kept_particles():
     read = tifffile.imread(tiff(analysis))
     assert read.dtype == np.uint16
     assert read.shape == analysis.micrograph.shape
-    kept = analysis.table["label"][analysis.table.kept]
-    assert set(np.unique(read)) == {0, *kept.tolist()}
-    np.testing.assert_array_equal(read > 0, np.isin(analysis.segmentation.labels, kept))
+    counted = analysis.table["label"][analysis.table.kept]
+    assert set(np.unique(read)) == {0, *counted.tolist()}
+    np.testing.assert_array_equal(read > 0, np.isin(analysis.segmentation.labels, counted))
     np.testing.assert_array_equal(tifffile.imread(tiff(analysis, all=True)), analysis.segmentation.labels)
 
 
@@ -205,14 +205,14 @@ def test_labels_of_no_particles():
 
 def test_outlines_for_the_viewer():
     analysis = make_analysis(12, data_bar=30)
-    found = json.loads(json.dumps(viewer.outlines(analysis), allow_nan=False))
-    assert (found["width"], found["height"], found["rows"], found["unit"]) == (256, 192, 162, "nm")
-    assert [one["id"] for one in found["particles"]] == analysis.table["label"].tolist()
-    assert [one["kept"] for one in found["particles"]] == analysis.table.kept.tolist()
-    assert [one["reason"] for one in found["particles"]] == analysis.table.reasons.tolist()
-    for one, size in zip(found["particles"], analysis.table.length("min_feret"), strict=True):
-        assert one["min_feret"] == pytest.approx(size, rel=1e-4)
-        assert len(one["outline"]) >= 8 and len(one["outline"]) % 2 == 0
+    content = json.loads(json.dumps(viewer.outlines(analysis), allow_nan=False))
+    assert (content["width"], content["height"], content["rows"], content["unit"]) == (256, 192, 162, "nm")
+    assert [particle["id"] for particle in content["particles"]] == analysis.table["label"].tolist()
+    assert [particle["kept"] for particle in content["particles"]] == analysis.table.kept.tolist()
+    assert [particle["reason"] for particle in content["particles"]] == analysis.table.reasons.tolist()
+    for outline, size in zip(content["particles"], analysis.table.length("min_feret"), strict=True):
+        assert outline["min_feret"] == pytest.approx(size, rel=1e-4)
+        assert len(outline["outline"]) >= 8 and len(outline["outline"]) % 2 == 0
 
 
 def test_two_thousand_outlines_are_quickly_sent():
@@ -274,13 +274,13 @@ def test_a_small_picture_has_one_level_of_tiles():
 
 
 def test_all_files_are_written_and_told(tmp_path):
-    told = []
+    progress = []
     analysis = make_analysis(12)
-    files = write_all(analysis, tmp_path / "out", progress=lambda stage, fraction: told.append((stage, fraction)))
+    files = write_all(analysis, tmp_path / "out", progress=lambda stage, fraction: progress.append((stage, fraction)))
     assert set(files) == set(exports.listed("image", find("particles")))
     assert all(path == tmp_path / "out" / name and path.stat().st_size for name, path in files.items())
-    assert {stage for stage, _ in told} == {"drawing the figure", "writing the files"}
-    assert [fraction for _, fraction in told] == pytest.approx(np.arange(len(files)) / len(files))
+    assert {stage for stage, _ in progress} == {"drawing the figure", "writing the files"}
+    assert [fraction for _, fraction in progress] == pytest.approx(np.arange(len(files)) / len(files))
     assert json.loads(files["result.json"].read_text())["model"]["name"] == "particles"
 
 
@@ -290,5 +290,5 @@ def test_progress_can_stop_the_writing(tmp_path):
 
     with pytest.raises(InterruptedError):
         write_all(make_analysis(3, (60, 80)), tmp_path, progress=stop)
-    begun = {name for name, each in exports.listed("image", find("particles")).items() if each.turn == FIRST}
+    begun = {name for name, export in exports.listed("image", find("particles")).items() if export.turn == FIRST}
     assert {path.name for path in tmp_path.iterdir()} <= begun

@@ -21,18 +21,23 @@ def sample():
 
 
 def test_every_length_is_scaled_and_nothing_else(sample):
-    found, shown = sample.pooled, in_readable_unit(sample).pooled
-    assert (found.unit, shown.unit) == ("nm", "µm")
+    statistics, readable = sample.pooled, in_readable_unit(sample).pooled
+    assert (statistics.unit, readable.unit) == ("nm", "µm")
     for name in ("median", "mean", "sd", "d10", "d90", "ecd_median"):
-        assert getattr(shown, name) == pytest.approx(getattr(found, name) / 1000)
-    assert shown.intervals["median"] == pytest.approx([end / 1000 for end in found.intervals["median"]])
-    assert shown.weighted["volume"]["d90"] == pytest.approx(found.weighted["volume"]["d90"] / 1000)
-    assert shown.weighted["number"]["geometric_sd"] == found.weighted["number"]["geometric_sd"]
-    assert shown.fit["median"] == pytest.approx(found.fit["median"] / 1000) and shown.fit["gsd"] == found.fit["gsd"]
-    assert shown.convergence["low"] == pytest.approx(np.array(found.convergence["low"]) / 1000)
-    assert shown.convergence["n"] == found.convergence["n"]
-    assert shown.budget["median"]["ends"] == pytest.approx([end / 1000 for end in found.budget["median"]["ends"]])
-    assert shown.budget["median"]["expanded"] == found.budget["median"]["expanded"]
+        assert getattr(readable, name) == pytest.approx(getattr(statistics, name) / 1000)
+    assert readable.intervals["median"] == pytest.approx([end / 1000 for end in statistics.intervals["median"]])
+    assert readable.weighted["volume"]["d90"] == pytest.approx(statistics.weighted["volume"]["d90"] / 1000)
+    assert readable.weighted["number"]["geometric_sd"] == statistics.weighted["number"]["geometric_sd"]
+    assert (
+        readable.fit["median"] == pytest.approx(statistics.fit["median"] / 1000)
+        and readable.fit["gsd"] == statistics.fit["gsd"]
+    )
+    assert readable.convergence["low"] == pytest.approx(np.array(statistics.convergence["low"]) / 1000)
+    assert readable.convergence["n"] == statistics.convergence["n"]
+    assert readable.budget["median"]["ends"] == pytest.approx(
+        [end / 1000 for end in statistics.budget["median"]["ends"]]
+    )
+    assert readable.budget["median"]["expanded"] == statistics.budget["median"]["expanded"]
 
 
 def test_short_sizes_and_pixels_stay():
@@ -43,11 +48,11 @@ def test_short_sizes_and_pixels_stay():
 
 def test_the_histogram_is_drawn_in_micrometres(sample):
     ax = Sheet((4, 3)).add_axes((0.1, 0.1, 0.8, 0.8))
-    shown = Distribution.of(sample)
-    draw_histogram(ax, shown)
+    distribution = Distribution.of(sample)
+    draw_histogram(ax, distribution)
     assert "(µm)" in ax.get_xlabel() and "µm" in ax.get_title(loc="left")
     assert ax.get_xlim()[1] < 1.2 * sample.members[0].table.length("min_feret").max() / 1000
-    assert len(shown.sizes) == int(shown.bars.counts.sum())
+    assert len(distribution.sizes) == int(distribution.bars.counts.sum())
 
 
 def test_the_numbers_of_images_follow_the_pooled_ones_into_micrometres():

@@ -106,8 +106,8 @@ def test_all_pieces_and_holes_of_a_class_have_rings():
     labels = np.ones((30, 40), np.int32)
     labels[4:14, 4:14] = 2  # a large piece with a hole
     labels[8:10, 8:10] = 1
-    for place in range(20, 36, 4):  # and four small ones
-        labels[20:22, place : place + 2] = 2
+    for column in range(20, 36, 4):  # and four small ones
+        labels[20:22, column : column + 2] = 2
     matrix, pieces = smooth_rings(find_cracks(labels), 2)
     assert len(matrix) == 1 + 1 + 5, "its outline, the piece in the hole, and the holes that the others make"
     assert [round(abs(area(ring))) for ring in pieces] == [100, 4, 4, 4, 4, 4]
@@ -123,10 +123,10 @@ def drawn(shape):
 @given(MASKS)
 def test_polygons_are_valid_and_cover_exactly_the_pixels(mask):
     shape = polygons(mask.astype(np.int32), 1)[0]
-    found = drawn(shape)
-    assert all(each.is_valid for each in found)
-    assert sum(each.area for each in found) == mask.sum()
-    whole = shapely.MultiPolygon(found)
+    outlines = drawn(shape)
+    assert all(outline.is_valid for outline in outlines)
+    assert sum(outline.area for outline in outlines) == mask.sum()
+    whole = shapely.MultiPolygon(outlines)
     y, x = np.mgrid[: mask.shape[0], : mask.shape[1]] + 0.5
     np.testing.assert_array_equal(shapely.contains_xy(whole, x, y), mask)
 
@@ -150,9 +150,9 @@ def test_run_lengths_are_those_of_coco(mask):
 @settings(max_examples=60, deadline=None)
 @given(arrays(np.int32, st.tuples(st.integers(1, 8), st.integers(1, 8)), elements=st.integers(0, 3)))
 def test_known_cracks_give_the_same_polygons(labels):
-    anew, known = polygons(labels, 3), polygons(labels, 3, find_cracks(labels))
-    for one, other in zip(anew, known, strict=True):
-        assert [each.outer.tolist() for each in one] == [each.outer.tolist() for each in other]
+    anew, from_cracks = polygons(labels, 3), polygons(labels, 3, find_cracks(labels))
+    for pieces, other in zip(anew, from_cracks, strict=True):
+        assert [piece.outer.tolist() for piece in pieces] == [piece.outer.tolist() for piece in other]
 
 
 def test_an_island_in_a_hole_is_a_piece_of_its_own():

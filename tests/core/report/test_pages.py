@@ -105,8 +105,8 @@ def test_every_case_takes_two_pages_and_some_more_with_the_annex(case):
 def test_the_first_page_is_the_answer_and_the_second_what_it_rests_on():
     analysis, summary = made("many"), Summary.of(SampleAnalysis.of(made("many")))
     first, second = (page.extract_text() for page in pypdf.PdfReader(io.BytesIO(written(analysis, False))).pages)
-    for each in summary.headlines:
-        assert f"{each.value} {each.unit}" in first and f"95 % interval {each.interval} {each.unit}" in first
+    for entry in summary.headlines:
+        assert f"{entry.value} {entry.unit}" in first and f"95 % interval {entry.interval} {entry.unit}" in first
     assert f"{summary.kept}" in first and f"{summary.set_aside_count} left out" in first and "Particles" in first
     for title in ("Method", "Settings that differ from the default", "Uncertainty", "Signature"):
         assert title in second and title not in first
@@ -115,17 +115,17 @@ def test_the_first_page_is_the_answer_and_the_second_what_it_rests_on():
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "notice"),
     [
         ((Flag("A note."), Flag.doubtful("Look at these.", "They are few")), "Look at the picture: They are few"),
         ((Flag.doubtful("Wrong.", "Do not use: scale wrong"),), "Do not use: scale wrong"),
         ((Flag(NO_SCALE), Flag("A note.")), "Note: A note."),
     ],
 )
-def test_report_and_workbook_have_the_one_notice_of_the_page_in_its_words(flags, told):
+def test_report_and_workbook_have_the_one_notice_of_the_page_in_its_words(flags, notice):
     analysis = replace(made("many"), flags=flags)
     rows = list(_first(SampleAnalysis.of(analysis), Filing()))
-    assert told in said(written(analysis, False)) and tuple(told.split(": ", 1)) in rows
+    assert notice in said(written(analysis, False)) and tuple(notice.split(": ", 1)) in rows
     assert sum(row[0] in LEVELS for row in rows if row) == 1
 
 
@@ -139,8 +139,8 @@ def grains(count=150):
 
 def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval_that_it_does_not_print():
     analysis, words = grains(), said(written(grains(), False))
-    every, sized = int(analysis.quantities["grains"].value), analysis.statistics.n_kept
-    assert sized < every and f"Grains · {sized} of them have a size" in words
+    count, sized = int(analysis.quantities["grains"].value), analysis.statistics.n_kept
+    assert sized < count and f"Grains · {sized} of them have a size" in words
     assert "median grain diameter" in figure.caption_of(SampleAnalysis.of(analysis), 80)
     assert f"N = {sized}," in words and "grey" not in words and "In colours: counted." in words
     assert "geometric SD" in " ".join(analysis.statistics.cautions) and "geometric SD" not in words
@@ -158,10 +158,10 @@ def test_a_caption_says_how_what_was_left_out_is_shown_only_where_something_was(
 def test_a_figure_without_interval_says_why_where_others_have_one():
     statistics = made("many").statistics
     few = replace(statistics, intervals=statistics.intervals | {"d10": None})
-    entries = {each.name: each for each in Summary(few, {}, "fibre", "fibres").sizes}
+    entries = {entry.name: entry for entry in Summary(few, {}, "fibre", "fibres").sizes}
     assert entries["d10"].interval == "too few fibres" and entries["d90"].interval != "too few fibres"
     without = replace(few, interval_note="95 % intervals need at least 8 sizes; there are 3.")
-    assert {each.name: each.interval for each in Summary(without, {}, "fibre", "fibres").sizes}["d10"] == ""
+    assert {entry.name: entry.interval for entry in Summary(without, {}, "fibre", "fibres").sizes}["d10"] == ""
 
 
 def test_sample_and_width_of_the_image_are_told_also_where_they_are_not_known():
@@ -179,22 +179,22 @@ def test_pictures_are_in_it_as_they_are():
     context, shown_there = context_of(analysis), ("panel-possibly-wrong.png",)
     cut = {name: decoded(context.picture(name)) for name in shown_there}
     read = pypdf.PdfReader(io.BytesIO(written(analysis)))
-    shown = [np.asarray(image.image.convert("RGB")) for image in read.pages[0].images]
+    images = [np.asarray(image.image.convert("RGB")) for image in read.pages[0].images]
     for name in shown_there:
-        assert any(each.shape == cut[name].shape and (each == cut[name]).all() for each in shown)
+        assert any(picture.shape == cut[name].shape and (picture == cut[name]).all() for picture in images)
 
 
 def test_it_says_what_a_regulator_asks_for():
     analysis = made("many")
-    words, found = said(written(analysis)), analysis.statistics
+    words, statistics = said(written(analysis)), analysis.statistics
     for expected in (
         analysis.micrograph.name,
         calibration_words(analysis.calibration),
-        found.nano["sentence"],
+        statistics.nano["sentence"],
         CITATION,
         "ab" * 32,
         *FILES.values(),
-        *found.set_aside,
+        *statistics.set_aside,
         *map(str, analysis.flags),
         "ZEISS Sigma",
         "numpy ",
@@ -244,7 +244,7 @@ def test_its_numbers_are_those_of_the_result():
     for line in numbers["nano"]["sensitivity"]:
         assert f"{line['name']} {100 * line['fraction']:.1f} %" in words
     drawn = "\n".join(
-        text.get_text() for text in context_of(analysis).figure.findobj(lambda each: hasattr(each, "get_text"))
+        text.get_text() for text in context_of(analysis).figure.findobj(lambda artist: hasattr(artist, "get_text"))
     )
     for name in ("mean", "median"):
         assert f"{name} {significant(numbers[name])}" in drawn
@@ -253,13 +253,13 @@ def test_its_numbers_are_those_of_the_result():
 
 def test_no_file_has_a_word_that_the_glossary_replaces():
     analysis = made("many")
-    texts = context_of(analysis).figure.findobj(lambda each: hasattr(each, "get_text"))
-    lists = [each for task in every() for of in ("image", "sample") for each in exports.listed(of, task).values()]
+    texts = context_of(analysis).figure.findobj(lambda artist: hasattr(artist, "get_text"))
+    lists = [export for task in every() for of in ("image", "sample") for export in exports.listed(of, task).values()]
     words = "\n".join(
         [
             said(written(analysis)),
             *(text.get_text() for text in texts),
-            *(f"{each.title} {each.image} {each.sample}" for each in lists),
+            *(f"{export.title} {export.image} {export.sample}" for export in lists),
             as_text(SampleAnalysis.of(analysis)).partition("\nlabel")[0],
         ]
     )
@@ -302,8 +302,8 @@ def test_letters_from_right_to_left_are_joined_and_in_their_order():
 def test_what_the_instrument_says_is_said_in_words():
     analysis = make_analysis(12)
     metadata = {"voltage_kv": 5.0, "working_distance_mm": 8.25, "magnification": 50000.0}
-    told = said(written(replace(analysis, micrograph=replace(analysis.micrograph, metadata=metadata))))
-    assert "voltage (kV) 5 " in told and "working distance (mm) 8.25" in told and "magnification 50000" in told
+    text = said(written(replace(analysis, micrograph=replace(analysis.micrograph, metadata=metadata))))
+    assert "voltage (kV) 5 " in text and "working distance (mm) 8.25" in text and "magnification 50000" in text
 
 
 def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
@@ -363,16 +363,16 @@ def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):
 
 
 @pytest.mark.parametrize(
-    ("dropped", "expected", "said"),
+    ("dropped", "expected", "pattern"),
     [
         (0, 0.9, ""),
         (1, 0.9, r"\b1 outline was removed[^.]* 10 %\."),
         (1204, 0.3, r"\b1,204 outlines were removed[^.]* 50 % \(in images with"),
     ],
 )
-def test_how_many_outlines_were_dropped_is_said(dropped, expected, said):
+def test_how_many_outlines_were_dropped_is_said(dropped, expected, pattern):
     words = method(refound(make_analysis(4), dropped=dropped, expected=expected))
-    assert re.search(said, words) and bool(re.search("outlines? (was|were) removed", words)) == bool(said)
+    assert re.search(pattern, words) and bool(re.search("outlines? (was|were) removed", words)) == bool(pattern)
 
 
 def test_a_model_of_faint_things_says_the_limit_that_it_used():

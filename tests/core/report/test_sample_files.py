@@ -42,7 +42,7 @@ def three(**options):
 
 
 def members(count, **options):
-    drawn = [Member.of(each) for each in three(**options)[:count]]
+    drawn = [Member.of(analysis) for analysis in three(**options)[:count]]
     return [replace(drawn[i % 3], name=f"=image {i} Größe.tif", sha256=f"{i:064x}", flags=()) for i in range(count)]
 
 
@@ -50,12 +50,12 @@ def seen(count, **used):
     """Members of which everything is known, each an image of its own instrument's settings."""
     made, drawn = [], three()
     for i in range(count):
-        values = {name: each[i] for name, each in used.items()}
+        values = {name: column[i] for name, column in used.items()}
         card = find("particles").entries()
-        one = refound(drawn[i % 3], card=card, **values)
+        analysis = refound(drawn[i % 3], card=card, **values)
         facts = {"instrument": "Zeiss SUPRA 40", "detector": "InLens", "voltage_kv": 20.0, "date": f"{i + 1} Jul 2019"}
-        micrograph = replace(one.micrograph, name=f"{i}.tif", sha256=f"{i:064x}", metadata=facts)
-        made.append(Member.of(replace(one, micrograph=micrograph)))
+        micrograph = replace(analysis.micrograph, name=f"{i}.tif", sha256=f"{i:064x}", metadata=facts)
+        made.append(Member.of(replace(analysis, micrograph=micrograph)))
     return made
 
 
@@ -66,26 +66,26 @@ DAMAGED = "The file is damaged: export it again."
 def test_the_report_shows_the_micrographs(tmp_path):
     picture = io.BytesIO()
     Image.new("RGB", (320, 240), "#804020").save(picture, "PNG")
-    shown = [replace(each, picture=picture.getvalue()) for each in seen(4)]
-    sample = combine("lot", shown[:3], left_out=[LeftOut.by_user(shown[3])])
+    images = [replace(image, picture=picture.getvalue()) for image in seen(4)]
+    sample = combine("lot", images[:3], left_out=[LeftOut.by_user(images[3])])
     pages = pypdf.PdfReader(written(sample, tmp_path, "report-annex.pdf")["report-annex.pdf"]).pages
     assert "3.tif (not counted)" in " ".join(page.extract_text() for page in pages)
-    forms = [each.get_object() for page in pages for each in page["/Resources"].get("/XObject", {}).values()]
-    assert {(each["/Width"], each["/Height"]) for each in forms if each["/Subtype"] == "/Image"} == {(320, 240)}
+    forms = [form.get_object() for page in pages for form in page["/Resources"].get("/XObject", {}).values()]
+    assert {(form["/Width"], form["/Height"]) for form in forms if form["/Subtype"] == "/Image"} == {(320, 240)}
     assert "Micrographs" not in report_words(combine("lot", seen(2)))
 
 
 @pytest.mark.usefixtures("coarse")
 @pytest.mark.slow
 def test_no_byte_of_any_file_hangs_on_the_order_of_the_images(tmp_path):
-    some, absent = seen(12), [LeftOut.failed(name, "It is empty.") for name in ("10.png", "9.png")]
+    images, absent = seen(12), [LeftOut.failed(name, "It is empty.") for name in ("10.png", "9.png")]
     for name, order in (("forwards", 1), ("backwards", -1)):
-        write_all(combine("lot", some[::order], left_out=absent[::order]), tmp_path / name)
+        write_all(combine("lot", images[::order], left_out=absent[::order]), tmp_path / name)
     forwards, backwards = (
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("forwards", "backwards")
     )
     assert [name for name in forwards if forwards[name] != backwards[name]] == [] and len(forwards) > 8
-    listed = [each["name"] for each in json.loads(forwards["result.json"])["images"]]
+    listed = [image["name"] for image in json.loads(forwards["result.json"])["images"]]
     assert listed == [*(f"{number}.tif" for number in range(12)), "9.png", "10.png"]
 
 
@@ -95,8 +95,8 @@ def written(sample, folder, *names):
 
 
 def with_left_out():
-    *some, other = seen(4)
-    return combine("lot", some, left_out=[LeftOut.by_user(other), LeftOut.failed("0.tif", DAMAGED, "f" * 64)])
+    *images, other = seen(4)
+    return combine("lot", images, left_out=[LeftOut.by_user(other), LeftOut.failed("0.tif", DAMAGED, "f" * 64)])
 
 
 def report_words(sample):
@@ -133,16 +133,16 @@ def test_every_file_is_written_and_agrees(case, tmp_path, request):
     if case != "pixels":  # whose name is the hardest to draw
         request.getfixturevalue("coarse")
     sample = CASES[case]()
-    told = []
-    files = write_all(sample, tmp_path / "out", progress=lambda stage, done: told.append(done))
+    fractions = []
+    files = write_all(sample, tmp_path / "out", progress=lambda stage, done: fractions.append(done))
     assert set(files) == WRITTEN | {"figure-small.webp"}
-    assert told == sorted(told) and len(told) == len(files)
-    said = json.loads(files["result.json"].read_text())
-    jsonschema.validate(said, json.loads(SCHEMA.read_text()))
-    assert said["statistics"]["n_kept"] == sample.pooled.n_kept
+    assert fractions == sorted(fractions) and len(fractions) == len(files)
+    content = json.loads(files["result.json"].read_text())
+    jsonschema.validate(content, json.loads(SCHEMA.read_text()))
+    assert content["statistics"]["n_kept"] == sample.pooled.n_kept
     images = pandas.read_csv(files["images.csv"], encoding="utf-8-sig")
     assert list(images["image"].str.replace("%3D", "=")) == [image.name for image in sample.images]
-    assert len(said["images"]) == len(sample.images) >= len(sample.members)
+    assert len(content["images"]) == len(sample.images) >= len(sample.members)
     assert int(images["n"][images["excluded"].isna()].sum()) == sample.pooled.n_kept
     particles = pandas.read_csv(files["particles.csv"], comment="#", encoding="utf-8-sig")
     assert int(particles["kept"].astype(bool).sum()) == sample.pooled.n_kept
@@ -187,7 +187,7 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     assert list(table["image"]) == names and list(table["excluded"]) == reasons
     assert list(table["n"])[3:] == ["", "0"] and table["sha256"][3] == "f" * 64
     images = json.loads(files["result.json"].read_text())["images"]
-    assert [each["excluded"] for each in images] == reasons
+    assert [image["excluded"] for image in images] == reasons
     assert images[4]["n"] == 0 and images[4]["median"] and images[3]["n"] is images[3]["model"] is None
     images = pandas.read_excel(files["sample.xlsx"], sheet_name="Images", keep_default_na=False)
     assert list(images["Image"]) == names and list(images["Counted"])[3:] == ["", 0]
@@ -206,22 +206,22 @@ def test_the_counts_of_the_images_add_up_to_those_of_the_sample(tmp_path):
     csv = pandas.read_csv(files["images.csv"], encoding="utf-8-sig")
     images = pandas.read_excel(files["sample.xlsx"], sheet_name="Images")
     rows = json.loads(files["result.json"].read_text())["images"]
-    assert rows == [row | each for row, each in zip(rows, sample.as_dict()["images"], strict=True)]
+    assert rows == [row | entry for row, entry in zip(rows, sample.as_dict()["images"], strict=True)]
     assert [row["n"] for row in rows] == list(csv["n"]) and 0 in list(csv["n"])
     assert [row["low"] or np.nan for row in rows] == pytest.approx(list(csv["low_nm"]), nan_ok=True)
     whole = [sample.pooled.n_kept, sample.pooled.n_set_aside]
     assert [csv["n"].sum(), csv["n_set_aside"].sum()] == [images["Counted"].sum(), images["Left out"].sum()] == whole
     head = "Median (nm)"
     assert list(images)[:6] == ["Image", "Counted", "Left out", head, f"{head}, 95 % from", f"{head}, to"]
-    own = sample.members[0].statistics.value("median")
-    assert images[head][0] == float(f"{own.value:.4g}") != own.value, "rounded"
-    assert (csv["low_nm"][0], csv["high_nm"][0]) == pytest.approx(own.total), "as on the page of the image"
+    median = sample.members[0].statistics.value("median")
+    assert images[head][0] == float(f"{median.value:.4g}") != median.value, "rounded"
+    assert (csv["low_nm"][0], csv["high_nm"][0]) == pytest.approx(median.total), "as on the page of the image"
 
 
 def test_the_bars_and_the_sentence_below_them_say_the_same_of_what_is_known():
     """Of two images the median has no interval and no bars: what is not known of it is nothing to say there."""
     summary = Summary.of(CASES["mixed"]())
-    (fraction,) = [each for each in summary.headlines if each.parts]
+    (fraction,) = [headline for headline in summary.headlines if headline.parts]
     bars = {title.lower() for title, _, _ in fraction.parts}
     assert fraction.name == "fraction_100nm" and "variation between fields" in bars
     assert summary.unknown_parts and not any(title in summary.unknown_parts.lower() for title in bars)
@@ -237,19 +237,19 @@ def test_the_workbook_says_why_there_are_no_intervals(tmp_path):
 
 def test_charts_show_no_image_without_a_number_and_say_what_red_is():
     def texts(sample):
-        return [each.get_text() for each in figure.draw(sample).findobj(lambda one: hasattr(one, "get_text"))]
+        return [text.get_text() for text in figure.draw(sample).findobj(lambda artist: hasattr(artist, "get_text"))]
 
     unscaled, by_user = CASES["mixed"](), with_left_out()
     (excluded,) = [image.name for image in unscaled.images if image.excluded]
     words = texts(unscaled)
-    assert not any(excluded in each or "unlike the others" in each for each in words)
+    assert not any(excluded in text or "unlike the others" in text for text in words)
     assert "left out, or\nunlike the others" in texts(by_user)
-    assert not any("!" in each for each in (*words, *texts(by_user)))
+    assert not any("!" in text for text in (*words, *texts(by_user)))
 
 
 def test_small_histograms_stand_close_to_their_title():
     drawn = figure.draw(CASES["four"]())
-    title = next(each for each in drawn.texts if each.get_text().startswith("C  "))
+    title = next(text for text in drawn.texts if text.get_text().startswith("C  "))
     tops = [ax.get_position().y1 for ax in drawn.axes[2:]]
     assert len(tops) == 4 and title.get_position()[1] - max(tops) < 0.06 and min(tops) - 0.065 > 0.35
 
@@ -257,9 +257,9 @@ def test_small_histograms_stand_close_to_their_title():
 def test_the_report_says_how_many_images_are_left_out():
     sample = with_left_out()
     words = report_words(sample)
-    told = "2 images are left out: 1 by the user, 1 not analysed"
+    sentence = "2 images are left out: 1 by the user, 1 not analysed"
     assert "3 electron micrographs" in words
-    assert words.count(told) == 3 and told in method(sample)
+    assert words.count(sentence) == 3 and sentence in method(sample)
     assert BY_USER in words and f"Not analysed: {DAMAGED}" in words
     assert left_out_words(combine("all", seen(2))) == ""
     assert left_out_words(CASES["mixed"]()).endswith(f": 1 {WHY[NO_PIXEL_SIZE]}")
@@ -268,18 +268,18 @@ def test_the_report_says_how_many_images_are_left_out():
 def test_sizes_in_pixels_do_not_stand_among_nanometres():
     sample = CASES["mixed"]()
     (row,) = (image for image in sample.images if image.excluded)
-    (excluded,) = (each for each in sample.rows if each["excluded"])
+    (excluded,) = (line for line in sample.rows if line["excluded"])
     assert row.member.table.kept.any() and excluded["median"] is excluded["low"] is excluded["high"] is None
 
 
 def test_what_all_images_share_is_said_once_and_the_rest_with_each():
     sample = combine("lot", seen(3, threshold=[0.5, 0.4, 0.5], polarity=["bright"] * 3, scale=[1.0, 1.0, 0.71]))
-    card, said = find("particles"), as_dict(sample)
-    assert said["model"] == {"name": "particles", "version": card.version, "sha256": card.sha256}
-    assert (said["used"], said["settings_differ"]) == ({"polarity": "bright"}, ["scale", "threshold"])
-    assert said["settings"]["edge"] == "exclude" and said["settings"]["filter"] is False
-    assert [each["used"]["threshold"] for each in said["images"]] == [0.5, 0.4, 0.5]
-    assert [each["metadata"]["date"][:1] for each in said["images"]] == ["1", "2", "3"]
+    card, content = find("particles"), as_dict(sample)
+    assert content["model"] == {"name": "particles", "version": card.version, "sha256": card.sha256}
+    assert (content["used"], content["settings_differ"]) == ({"polarity": "bright"}, ["scale", "threshold"])
+    assert content["settings"]["edge"] == "exclude" and content["settings"]["filter"] is False
+    assert [image["used"]["threshold"] for image in content["images"]] == [0.5, 0.4, 0.5]
+    assert [image["metadata"]["date"][:1] for image in content["images"]] == ["1", "2", "3"]
     words = report_words(sample)
     for expected in (card.sha256, card.summary, f"particles {card.version}", "Zeiss SUPRA 40", "InLens", "7.34375"):
         assert expected in words, expected
@@ -301,9 +301,9 @@ def test_the_workbook_says_how_the_particles_were_found(tmp_path):
 
 
 def test_two_models_are_both_described():
-    one, other = seen(2)
+    image, other = seen(2)
     sample = combine(
-        "lot", [one, replace(other, record=replace(other.record, card={"name": "old", "sha256": "e" * 64}))]
+        "lot", [image, replace(other, record=replace(other.record, card={"name": "old", "sha256": "e" * 64}))]
     )
     words = report_words(sample)
     assert as_dict(sample)["model"] is None
@@ -311,7 +311,7 @@ def test_two_models_are_both_described():
 
 
 def test_masks_of_other_tools_have_no_network():
-    masks = [replace(each, record=replace(each.record, card={"name": MASKS})) for each in seen(2)]
+    masks = [replace(image, record=replace(image.record, card={"name": MASKS})) for image in seen(2)]
     words = report_words(combine("masks", masks))
     assert "another tool" in words and "of the weights" not in words and "Setting: threshold" not in words
 
@@ -353,21 +353,23 @@ def unscaled(name):
 
 
 def test_where_one_image_counts_the_sample_has_its_numbers(tmp_path):
-    (one,) = seen(1)
-    sample = combine("lot", [one, unscaled("a.tif"), unscaled("b.tif")])
-    own = one.statistics
-    assert sample.quantities == one.quantities and sample.pooled.convergence == own.convergence
-    assert {**sample.pooled.as_dict(), "nano": None}.items() >= {**own.as_dict(), "nano": None}.items()
-    assert sample.pooled.nano["fraction"] == own.nano["fraction"] and sample.pooled.nano["verdict"] == "undecided"
+    (image,) = seen(1)
+    sample = combine("lot", [image, unscaled("a.tif"), unscaled("b.tif")])
+    statistics = image.statistics
+    assert sample.quantities == image.quantities and sample.pooled.convergence == statistics.convergence
+    assert {**sample.pooled.as_dict(), "nano": None}.items() >= {**statistics.as_dict(), "nano": None}.items()
+    assert (
+        sample.pooled.nano["fraction"] == statistics.nano["fraction"] and sample.pooled.nano["verdict"] == "undecided"
+    )
     rows = json.loads(written(sample, tmp_path)["result.json"].read_text())["images"]
-    assert [row["n"] for row in rows] == [own.n_kept, 0, 0]
+    assert [row["n"] for row in rows] == [statistics.n_kept, 0, 0]
 
 
 def test_a_scale_that_is_probably_wrong_stands_before_the_verdict_and_each_image_says_its_doubt():
     wrong = Flag.doubtful("Do not use these numbers.", "Do not use: scale wrong by a factor of 2.5?")
-    some = [replace(member, flags=()) for member in seen(4)]
+    images = [replace(member, flags=()) for member in seen(4)]
     less = Flag.doubtful("They are 29 % apart.", TWO_SCALES)
-    sample = combine("lot", [replace(some[0], flags=(wrong,)), replace(some[1], flags=(less,)), *some[2:]])
+    sample = combine("lot", [replace(images[0], flags=(wrong,)), replace(images[1], flags=(less,)), *images[2:]])
     assert sample.pooled.nano["verdict"] == "undecided"
     assert sample.pooled.nano["reason"] == "the scale of 2 images is to be checked"
     assert sample.pooled.nano["decides"].startswith("A checked scale of 2 images")
@@ -390,10 +392,10 @@ def test_a_fraction_has_one_unit_and_one_interval_in_the_workbook(tmp_path):
 
 @pytest.mark.parametrize("task", ["particles", "bubbles"])
 def test_images_left_out_put_no_number_in_doubt_and_the_warning_says_how_many_they_are(task):
-    some = [*seen(1), unscaled("a.tif"), unscaled("b.tif")]
-    some = [replace(each, record=replace(each.record, task=task)) for each in some]
-    some[0] = replace(some[0], flags=())
-    sample = combine("lot", some)
+    images = [*seen(1), unscaled("a.tif"), unscaled("b.tif")]
+    images = [replace(image, record=replace(image.record, task=task)) for image in images]
+    images[0] = replace(images[0], flags=())
+    sample = combine("lot", images)
     assert not any(flag.doubt for flag in sample.flags)
     assert warned(sample.flags) == [f"Note: 2 images not counted: {WHY[NO_PIXEL_SIZE]}"]
 
@@ -414,7 +416,7 @@ def test_contacts_widen_one_side_and_only_they():
 def test_three_images_without_an_interval_differ_too_much():
     statistics = replace(combine("lot", seen(3)).pooled, interval_note="")
     wide = replace(statistics, intervals={**statistics.intervals, "mean": None})
-    assert {each.name: each for each in Summary(wide, {}).sizes}["mean"].interval == "too few or too different images"
+    assert {row.name: row for row in Summary(wide, {}).sizes}["mean"].interval == "too few or too different images"
 
 
 def test_a_number_of_three_images_without_an_interval_says_why():
@@ -422,4 +424,4 @@ def test_a_number_of_three_images_without_an_interval_says_why():
     entries = Summary(
         statistics, {"porosity": Value(0.5), "fibres": Value(9.0), "pore_diameter": Value(3.0, 2.0, 4.0)}
     ).known_quantities
-    assert [each.interval for each in entries] == ["too few or too different images", "", "2.0–4.0"]
+    assert [entry.interval for entry in entries] == ["too few or too different images", "", "2.0–4.0"]

@@ -16,7 +16,7 @@ from segmentation.core.report.files import write_all
 from segmentation.core.tasks import find
 from tests.core.builders import make_analysis, renamed
 
-TAKEN = {name for name, each in exports.listed("image", find("particles")).items() if not each.for_the_page}
+TAKEN = {name for name, export in exports.listed("image", find("particles")).items() if not export.for_the_page}
 IN_BUNDLE = TAKEN - {"bundle.zip", "notebook.eln"}
 
 
@@ -50,10 +50,10 @@ def test_it_is_the_same_at_another_time_and_pace(files, tmp_path, monkeypatch):
     later = time.time() + 5e7
     monkeypatch.setattr(time, "time", lambda: later)
     analysis = make_analysis(30, (200, 260), filter=True)
-    again = write_all(replace(analysis, timings={"network": 99.0}), tmp_path)
+    rewritten = write_all(replace(analysis, timings={"network": 99.0}), tmp_path)
     for name in IN_BUNDLE:
-        assert files[name].read_bytes() == again[name].read_bytes(), name
-    assert files["bundle.zip"].read_bytes() == again["bundle.zip"].read_bytes()
+        assert files[name].read_bytes() == rewritten[name].read_bytes(), name
+    assert files["bundle.zip"].read_bytes() == rewritten["bundle.zip"].read_bytes()
 
 
 def test_the_command_line_gives_the_same_bundle_without_the_files_for_the_page(files, tmp_path):

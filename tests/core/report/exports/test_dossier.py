@@ -99,42 +99,42 @@ class TestForm:
 
     def test_what_the_laboratory_typed_is_in_it_and_what_it_did_not_is_null(self, files):
         form = json.loads(files["oecd-tg125.json"].read_text())
-        said = {each["title"]: each for part in form["sections"] for each in part["entries"]}
-        assert said["Laboratory"]["value"] == TYPED["laboratory"]
-        assert said["Operator"]["value"] == "A. Muster, ORCID 0000-0002-1825-0097"
-        assert said["Deviations"]["value"] == "none"
+        answers = {entry["title"]: entry for part in form["sections"] for entry in part["entries"]}
+        assert answers["Laboratory"]["value"] == TYPED["laboratory"]
+        assert answers["Operator"]["value"] == "A. Muster, ORCID 0000-0002-1825-0097"
+        assert answers["Deviations"]["value"] == "none"
         missing = form["to_be_given_by_the_laboratory"]
-        assert missing == [title for title, each in said.items() if each["value"] is None]
+        assert missing == [title for title, entry in answers.items() if entry["value"] is None]
         assert {"Preparation", "Statement of the method and of its compliance", "Signature"} <= set(missing)
         assert "not at hand" in form["note"] and form["cite"] == CITATION
 
     def test_its_numbers_are_those_of_the_result(self, analysis):
-        said, statistics = entries(SampleAnalysis.of(analysis)), analysis.statistics
-        assert said["Particles counted"].value.startswith(f"{statistics.n_kept}; {statistics.n_set_aside} left out")
+        answers, statistics = entries(SampleAnalysis.of(analysis)), analysis.statistics
+        assert answers["Particles counted"].value.startswith(f"{statistics.n_kept}; {statistics.n_set_aside} left out")
         for name, title in (("d10", "D10"), ("median", "D50"), ("d90", "D90")):
             low, high = statistics.intervals[name] or ("", "")
-            number, unit = said[f"{title} (95 % interval)"].value.split()[:2]
+            number, unit = answers[f"{title} (95 % interval)"].value.split()[:2]
             assert float(number) == pytest.approx(getattr(statistics, name), rel=0.01) and unit == "nm"
             assert not low or low < float(number) < high
         page = {entry.name: entry for entry in Summary.of(SampleAnalysis.of(analysis)).headlines}
-        assert said["D50 (95 % interval)"].value == page["median"].words and page["median"].total
-        assert said["Fraction from 1 to 100 nm"].value.startswith(page["fraction_100nm"].words)
-        assert said["Median: total uncertainty"].value == statistics.budget["median"]["sentence"]
-        assert decided_words(statistics.nano).removeprefix("l") in said["Screening after 2022/C 229/01"].value
+        assert answers["D50 (95 % interval)"].value == page["median"].words and page["median"].total
+        assert answers["Fraction from 1 to 100 nm"].value.startswith(page["fraction_100nm"].words)
+        assert answers["Median: total uncertainty"].value == statistics.budget["median"]["sentence"]
+        assert decided_words(statistics.nano).removeprefix("l") in answers["Screening after 2022/C 229/01"].value
 
     def test_a_certificate_and_a_signature_are_no_longer_to_be_given(self, analysis):
         title = "Uncertainty (95 %) of the magnification and its certificate"
         before = entries(SampleAnalysis.of(analysis))
-        known = Calibration(7.34375, "metadata", "", 0.001, 0.004, "grating 1234")
+        calibration = Calibration(7.34375, "metadata", "", 0.001, 0.004, "grating 1234")
         signed = [Signed("reviewed", "B. Beispiel", "bb", "2026-11-25 13:00 UTC", *["ab" * 32] * 3)]
-        after = entries(SampleAnalysis.of(make_analysis(20, calibration=known)), FILING, signed)
+        after = entries(SampleAnalysis.of(make_analysis(20, calibration=calibration)), FILING, signed)
         assert (before[title].value, before["Signature"].value) == ("", "")
         assert after[title].value == "± 0.78 % (grating 1234)" and "B. Beispiel" in after["Signature"].value
 
     def test_without_particles_no_number_is_made_up(self):
-        said = entries(SampleAnalysis.of(make_analysis(0)))
-        assert said["D50 (95 % interval)"].value == NONE_COUNTED
-        assert "Fraction from 1 to 100 nm" not in said
+        answers = entries(SampleAnalysis.of(make_analysis(0)))
+        assert answers["D50 (95 % interval)"].value == NONE_COUNTED
+        assert "Fraction from 1 to 100 nm" not in answers
 
     def test_different_images_are_listed(self, analysis):
         def dated(day, name):
@@ -161,7 +161,7 @@ class TestEndpointRecord:
     def test_the_numbers_are_those_of_result_json(self, files):
         (study,) = Substances(**json.loads(files["endpoint-record.json"].read_text())).substance[0].study
         statistics = json.loads(files["result.json"].read_text())["statistics"]
-        effects = {each.endpoint: each for each in study.effects}
+        effects = {entry.endpoint: entry for entry in study.effects}
         for name in ("d10", "d50", "d90", "mean", "sd"):
             effect = effects[f"PARTICLE SIZE.{name.upper()}"]
             assert effect.result.loValue == statistics[name] and effect.result.unit == "nm"
@@ -181,19 +181,21 @@ class TestEndpointRecord:
     def test_of_few_particles_and_of_pixels(self, count):
         sample = SampleAnalysis.of(make_analysis(count, calibration=Calibration.absent()))
         (study,) = Substances(**json_value(record(sample, UNFILED))).substance[0].study
-        assert {each.result.unit for each in study.effects} <= {"px"} and bool(study.effects) == bool(count)
+        assert {effect.result.unit for effect in study.effects} <= {"px"} and bool(study.effects) == bool(count)
         assert study.interpretationResult == "" and "PIXEL_SIZE" not in study.parameters
 
     def test_corrections_and_settings_make_another_study_of_the_same_substance(self, analysis):
         others = [refound(analysis, corrected=3), typed(analysis, field_spread=10.0), analysis]
-        substances = [record(SampleAnalysis.of(each), UNFILED)["substance"][0] for each in others]
-        assert len({each["i5uuid"] for each in substances}) == 1
-        assert len({each["study"][0]["uuid"] for each in substances}) == 3
+        substances = [record(SampleAnalysis.of(variant), UNFILED)["substance"][0] for variant in others]
+        assert len({substance["i5uuid"] for substance in substances}) == 1
+        assert len({substance["study"][0]["uuid"] for substance in substances}) == 3
 
     def test_the_same_images_have_the_same_identifiers(self, analysis):
-        one, other = (record(SampleAnalysis.of(each), UNFILED) for each in (analysis, renamed(analysis, "b.tif")))
-        assert one == record(SampleAnalysis.of(analysis), UNFILED)
-        assert one["substance"][0]["i5uuid"] != other["substance"][0]["i5uuid"]
+        study, other = (
+            record(SampleAnalysis.of(variant), UNFILED) for variant in (analysis, renamed(analysis, "b.tif"))
+        )
+        assert study == record(SampleAnalysis.of(analysis), UNFILED)
+        assert study["substance"][0]["i5uuid"] != other["substance"][0]["i5uuid"]
 
 
 def crate_of(file, folder):
@@ -212,7 +214,7 @@ class TestNotebookEntry:
     def test_rocrate_reads_it_and_every_checksum_is_right(self, files, tmp_path):
         crate, graph = crate_of(files["notebook.eln"], tmp_path)
         assert crate.root_dataset.get("license").id == "https://spdx.org/licenses/CC-BY-4.0"
-        parts = [each["@id"] for each in graph["./result/"]["hasPart"]]
+        parts = [piece["@id"] for piece in graph["./result/"]["hasPart"]]
         assert {"./result/result.json", "./result/oecd-tg125.json", "./result/report-annex.pdf"} <= set(parts)
         on_disk = {f"./result/{path.name}" for path in (tmp_path / "notebook" / "result").iterdir()}
         assert set(parts) == on_disk
@@ -244,9 +246,9 @@ class TestNotebookEntry:
         for node in graph.values():
             assert all(str(value).strip() and value not in ({}, []) for value in node.values()), node
             for value in node.values():
-                for each in value if isinstance(value, list) else [value]:
-                    if isinstance(each, dict):  # nothing is nested, and what is named is there
-                        assert set(each) == {"@id"} and (each["@id"] in graph or "w3id.org" in each["@id"])
+                for item in value if isinstance(value, list) else [value]:
+                    if isinstance(item, dict):  # nothing is nested, and what is named is there
+                        assert set(item) == {"@id"} and (item["@id"] in graph or "w3id.org" in item["@id"])
         entry = graph["./result/"]
         assert isinstance(entry["keywords"], str) and isinstance(entry["identifier"], str)
         assert "&lt;" not in entry["text"] and "<p>Cite: DeepSegm" in entry["text"]
@@ -340,31 +342,31 @@ class TestFibres:
     """TG 125 asks for diameter and length of each fibre."""
 
     def test_the_form_has_diameters_and_lengths(self, fibres):
-        said = entries(SampleAnalysis.of(fibres))
-        assert said["Fibres counted"].value == "9; 0 left out"
-        assert said["Particles spherical, or fibres (the guideline has methods for these)"].value == "Fibres"
-        assert float(said["D50 (95 % interval)"].value.split()[0]) == pytest.approx(
+        answers = entries(SampleAnalysis.of(fibres))
+        assert answers["Fibres counted"].value == "9; 0 left out"
+        assert answers["Particles spherical, or fibres (the guideline has methods for these)"].value == "Fibres"
+        assert float(answers["D50 (95 % interval)"].value.split()[0]) == pytest.approx(
             fibres.statistics.median / 1000, rel=0.01
         )
         numbers = {entry.name: entry for entry in Summary.of(SampleAnalysis.of(fibres)).quantities}
-        assert said["Mean length (95 % interval)"].value == numbers["fibre_length_mean"].words
-        assert said["WHO fibres (95 % interval)"].value == numbers["who_fibres"].words != "0"
+        assert answers["Mean length (95 % interval)"].value == numbers["fibre_length_mean"].words
+        assert answers["WHO fibres (95 % interval)"].value == numbers["who_fibres"].words != "0"
         assert fibres.quantities["who_fibres"].value > 0
-        assert said["Fibres with both ends in view"].value == "8"
-        assert "objects.csv" in said["Also measured"].value and "Fibre length" in said["Also measured"].value
-        assert not any("nano" in title or "1 to 100 nm" in title for title in said)
-        assert all(item.value or item.source == "laboratory" for item in said.values())
+        assert answers["Fibres with both ends in view"].value == "8"
+        assert "objects.csv" in answers["Also measured"].value and "Fibre length" in answers["Also measured"].value
+        assert not any("nano" in title or "1 to 100 nm" in title for title in answers)
+        assert all(item.value or item.source == "laboratory" for item in answers.values())
 
     def test_without_scale_and_without_lengths_nothing_is_made_up(self):
-        said = entries(SampleAnalysis.of(analysed(bars((20, 30, 0, 220), (60, 70, 0, 220)), nm_per_pixel=None)))
-        assert said["WHO fibres"].value == said["Mean length"].value == "not known: see the warnings"
-        assert said["Median: total uncertainty"].value == "not known: there is no budget for fibres"
+        answers = entries(SampleAnalysis.of(analysed(bars((20, 30, 0, 220), (60, 70, 0, 220)), nm_per_pixel=None)))
+        assert answers["WHO fibres"].value == answers["Mean length"].value == "not known: see the warnings"
+        assert answers["Median: total uncertainty"].value == "not known: there is no budget for fibres"
 
     def test_pyambit_reads_the_record_and_writes_the_same_again(self, fibres):
         read = Substances(**json.loads(json.dumps(json_value(record(SampleAnalysis.of(fibres), FILING)))))
         assert Substances(**json.loads(json.dumps(read.model_dump()))).substance == read.substance
         (study,) = read.substance[0].study
-        effects = {each.endpoint: each for each in study.effects}
+        effects = {entry.endpoint: entry for entry in study.effects}
         assert effects["PARTICLE SIZE.D50"].result.loValue == fibres.statistics.median
         for endpoint, name in (("MEAN LENGTH", "fibre_length_mean"), ("WHO FIBRES", "who_fibres")):
             number, effect = fibres.quantities[name], effects[endpoint]
@@ -375,10 +377,10 @@ class TestFibres:
 
     def test_several_images_are_one_study(self, fibres):
         sample = combine("lot", [Member.of(fibres), Member.of(renamed(fibres, "b.tif"))])
-        said = entries(sample)
-        assert said["Fibres counted"].value == "18; 0 left out" and said["Mean length"].value.endswith("µm")
+        answers = entries(sample)
+        assert answers["Fibres counted"].value == "18; 0 left out" and answers["Mean length"].value.endswith("µm")
         (study,) = Substances(**json_value(record(sample, FILING))).substance[0].study
-        assert {"PARTICLE SIZE.MEAN", "WHO FIBRES"} <= {each.endpoint for each in study.effects}
+        assert {"PARTICLE SIZE.MEAN", "WHO FIBRES"} <= {effect.endpoint for effect in study.effects}
 
 
 def test_only_particles_and_fibres_have_a_dossier():

@@ -76,15 +76,15 @@ def workbook(analysis):
 
 def test_xlsx_holds_what_counts_and_what_was_left_out_under_heads_for_people(analysis):
     book, table = workbook(analysis), analysis.table
-    for title, shown in (("Particles", table.kept), ("Left out", ~table.kept)):
+    for title, mask in (("Particles", table.kept), ("Left out", ~table.kept)):
         if title not in book.sheetnames:
-            assert title == "Left out" and not shown.any()
+            assert title == "Left out" and not mask.any()
             continue
         head, *lines = book[title].iter_rows(values_only=True)
-        assert len(lines) == shown.sum()
+        assert len(lines) == mask.sum()
         assert ("Reason" in head) == (title == "Left out")
         column = head.index(f"Minimum Feret diameter ({table.unit})")
-        sizes = table[f"min_feret_{table.unit}"][shown].tolist()
+        sizes = table[f"min_feret_{table.unit}"][mask].tolist()
         assert [line[column] for line in lines] == [float(f"{size:.4g}") for size in sizes]
 
 
@@ -135,26 +135,26 @@ def test_xlsx_begins_with_the_numbers_of_the_page_and_their_histogram():
 def test_xlsx_details_have_every_interval():
     analysis = CASES["many"]()
     lines = list(workbook(analysis)["Details"].iter_rows(values_only=True))[1:]
-    found = {(line[0], line[1]): line[2:6] for line in lines}
+    rows = {(line[0], line[1]): line[2:6] for line in lines}
     by_number, by_area = (analysis.statistics.weighted[way] for way in ("number", "area"))
-    value, unit, low, high = found["minimum Feret diameter by number", "mean"]
+    value, unit, low, high = rows["minimum Feret diameter by number", "mean"]
     assert unit == "nm"
     assert [value, low, high] == pytest.approx([by_number["mean"], *by_number["intervals"]["mean"]], rel=1e-14)
     assert by_area["intervals"]["mean"] is None  # few particles carry the area
-    assert found["minimum Feret diameter by area", "mean"] == (pytest.approx(by_area["mean"]), "nm", None, None)
-    assert found["particles", "counted"][0] == analysis.statistics.n_kept
+    assert rows["minimum Feret diameter by area", "mean"] == (pytest.approx(by_area["mean"]), "nm", None, None)
+    assert rows["particles", "counted"][0] == analysis.statistics.n_kept
 
 
 @pytest.mark.parametrize("edge", ["exclude", "weight"])
 def test_xlsx_details_have_every_setting_that_changes_the_numbers(edge):
     analysis = refound(CASES["many"](), settings={"flips": True})
     analysis = replace(analysis, statistics=replace(analysis.statistics, edge=edge))
-    found = {(line[0], line[1]): line[2] for line in workbook(analysis)["Details"].iter_rows(values_only=True)}
-    assert found["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]
-    assert found["settings", MIRRORED] == "on"
-    assert found["statistics", "95 % intervals"].startswith("The intervals are at 95 %. Total uncertainty: median, ")
+    values = {(line[0], line[1]): line[2] for line in workbook(analysis)["Details"].iter_rows(values_only=True)}
+    assert values["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]
+    assert values["settings", MIRRORED] == "on"
+    assert values["statistics", "95 % intervals"].startswith("The intervals are at 95 %. Total uncertainty: median, ")
     names = ("filter", "threshold", "polarity", "working scale", "data bar")
-    assert all(found["settings", name] for name in names)
+    assert all(values["settings", name] for name in names)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -180,9 +180,9 @@ def test_csv_is_read_by_pandas(analysis, tmp_path):
     (tmp_path / "particles.csv").write_text(text, encoding="utf-8", newline="")
     frame = pandas.read_csv(tmp_path / "particles.csv", comment="#", encoding="utf-8-sig")
     assert list(frame.columns) == list(analysis.table.columns)
-    found = frame["ecd_" + analysis.table.unit].astype(float)
+    diameters = frame["ecd_" + analysis.table.unit].astype(float)
     order = np.argsort(~analysis.table.kept, kind="stable")
-    np.testing.assert_allclose(found, analysis.table.length("ecd")[order], rtol=1e-6)
+    np.testing.assert_allclose(diameters, analysis.table.length("ecd")[order], rtol=1e-6)
     assert frame["kept"].tolist() == analysis.table.kept[order].tolist()
 
 
@@ -191,9 +191,9 @@ def test_rois_cover_the_pixels_of_their_label(analysis, tmp_path, all_):
     path = tmp_path / "rois.zip"
     rois.write_rois(analysis, shapes(analysis), path, all_)
     chosen = np.flatnonzero(analysis.table.kept | all_)
-    found = roifile.roiread(path) if len(chosen) else []
-    assert len(found) == len(chosen)
-    for roi, i in zip(found, chosen, strict=True):
+    outlines = roifile.roiread(path) if len(chosen) else []
+    assert len(outlines) == len(chosen)
+    for roi, i in zip(outlines, chosen, strict=True):
         assert int(roi.name[:4]) == analysis.table["label"][i]
         paths = roi.coordinates(multi=True) if roi.composite else [roi.coordinates()]
         covered = shapely.Polygon()
@@ -230,8 +230,8 @@ def test_coco_masks_are_the_pixels(analysis, tmp_path, capsys):
     assert len(read.anns) == len(analysis.table)
     for label, annotation in read.anns.items():
         mask = analysis.segmentation.labels == label
-        kept = bool(analysis.table.kept[label - 1])
-        assert read.cats[annotation["category_id"]]["name"] == ("particle" if kept else "possibly wrong")
+        counted = bool(analysis.table.kept[label - 1])
+        assert read.cats[annotation["category_id"]]["name"] == ("particle" if counted else "possibly wrong")
         assert annotation["area"] == mask.sum()
         np.testing.assert_array_equal(read.annToMask(annotation).astype(bool), mask)
         x, y, width, height = annotation["bbox"]
@@ -252,13 +252,13 @@ def test_geojson_obeys_the_right_hand_rule(analysis):
 
 
 def test_result_obeys_its_schema(analysis):
-    known = json.loads(result.SCHEMA.read_text())
-    jsonschema.Draft202012Validator.check_schema(known)
-    said = json.loads(json.dumps(result.as_dict(SampleAnalysis.of(analysis)), allow_nan=False))
-    jsonschema.validate(said, known)
-    broken = {**said, "statistics": {**said["statistics"], "unit": "inch"}}
+    definition = json.loads(result.SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(definition)
+    content = json.loads(json.dumps(result.as_dict(SampleAnalysis.of(analysis)), allow_nan=False))
+    jsonschema.validate(content, definition)
+    broken = {**content, "statistics": {**content["statistics"], "unit": "inch"}}
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(broken, known)
+        jsonschema.validate(broken, definition)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -291,9 +291,9 @@ def single_pixels(n):
     places = labels[::2, ::2].ravel()
     places[:n] = np.arange(1, n + 1)
     labels[::2, ::2] = places.reshape(side // 2, -1)
-    kept = np.arange(n) < n - 1
+    counted = np.arange(n) < n - 1
 
-    table = Table({"label": np.arange(1, n + 1), "kept": kept, "reason": np.where(kept, "", "small")})
+    table = Table({"label": np.arange(1, n + 1), "kept": counted, "reason": np.where(counted, "", "small")})
     return SimpleNamespace(table=table, segmentation=segmentation_of(labels), calibration=Calibration(2.5, "typed"))
 
 
@@ -308,12 +308,12 @@ def test_labels_of_any_number_are_an_imagej_tiff_with_its_scale(n, dtype, all_, 
         assert file.is_imagej and file.imagej_metadata["unit"] == "nm"
         across, over = file.pages[0].tags["XResolution"].value
         assert across / over == pytest.approx(1 / 2.5)
-        found = file.asarray()
+        pixels = file.asarray()
     expected = analysis.segmentation.labels.copy()
     if not all_:
         expected[expected == n] = 0
-    assert found.dtype == dtype
-    np.testing.assert_array_equal(found, expected)
+    assert pixels.dtype == dtype
+    np.testing.assert_array_equal(pixels, expected)
 
 
 def test_labels_that_a_float_cannot_hold_stay_whole(tmp_path, monkeypatch):
@@ -331,12 +331,12 @@ def test_the_schema_is_that_of_the_types():
 
 
 @pytest.mark.parametrize(
-    ("fraction", "said"),
+    ("fraction", "text"),
     [(0.0, "0"), (0.000777, "0.0777"), (0.05, "5"), (0.2242, "22.4"), (1.0, "100"), (0.5, "50"), (0.49996, "49.996"),
      (0.9997, "99.97")],
 )  # fmt: skip
-def test_per_cents_do_not_round_a_result_away(fraction, said):
-    assert hundredths(fraction) == said
+def test_per_cents_do_not_round_a_result_away(fraction, text):
+    assert hundredths(fraction) == text
 
 
 @pytest.mark.parametrize(

@@ -52,15 +52,15 @@ def phases(monkeypatch):
     )
     monkeypatch.setitem(tasks._added, task.name, task)
     made = refound(make_analysis(6), card=CARD, way="brightness")
-    found = made.segmentation
+    outlines = made.segmentation
     ids = np.array([2, 3, 5, 8, 13, 21], np.int32)
     segmentation = replace(
-        found,
-        labels=np.r_[0, ids].astype(np.int32)[found.labels],
+        outlines,
+        labels=np.r_[0, ids].astype(np.int32)[outlines.labels],
         ids=ids,
         classes=np.array([0, 1, 0, 1, 1, 0], np.int32),
         class_names=task.class_names,
-        provenance=replace(found.provenance, task=task.name),
+        provenance=replace(outlines.provenance, task=task.name),
     )
     table = Table({"class": np.array([0, 1]), "kept": np.ones(2, bool), "reason": np.array(["", ""])})
     quantities = {"mean": Value(12.5, 11.0, 14.25, "nm")}
@@ -84,8 +84,8 @@ def test_every_file_is_written_without_a_word_of_particles(phases, tmp_path):
     assert "12.5 nm (11 to 14.25)" in csv and "class,kept,reason" in csv
     assert "Phases" in openpyxl.load_workbook(files["objects.xlsx"]).sheetnames
     readme = zipfile.ZipFile(files["bundle.zip"]).read("README.txt").decode()
-    for said in (report.replace("measures particles", ""), csv, readme):  # the citation names the programme's use
-        assert "particle" not in said.lower()
+    for text in (report.replace("measures particles", ""), csv, readme):  # the citation names the programme's use
+        assert "particle" not in text.lower()
     assert json.loads(files["result.json"].read_text())["statistics"] is None
 
 
@@ -93,14 +93,16 @@ def test_ids_are_those_of_the_segmentation_everywhere(phases, tmp_path):
     files, ids = write_all(phases, tmp_path), phases.segmentation.ids.tolist()
     np.testing.assert_array_equal(tifffile.imread(files["labels.tif"]), phases.segmentation.labels)
     coco = json.loads(files["coco.json"].read_text())
-    assert [each["id"] for each in coco["annotations"]] == ids
-    assert [each["name"] for each in coco["categories"]] == ["ferrite", "cementite", "possibly wrong"]
-    assert [each["category_id"] for each in coco["annotations"]] == [1, 2, 1, 2, 2, 1]
+    assert [annotation["id"] for annotation in coco["annotations"]] == ids
+    assert [category["name"] for category in coco["categories"]] == ["ferrite", "cementite", "possibly wrong"]
+    assert [annotation["category_id"] for annotation in coco["annotations"]] == [1, 2, 1, 2, 2, 1]
     features = json.loads(files["objects.geojson"].read_text())["features"]
-    assert [(each["id"], each["properties"]["label"]) for each in features] == [(each, each) for each in ids]
+    assert [(feature["id"], feature["properties"]["label"]) for feature in features] == [
+        (number, number) for number in ids
+    ]
     assert features[1]["properties"]["class"] == "cementite"
-    assert [roi.name for roi in roifile.roiread(files["rois.zip"])] == [f"{each:04d}" for each in ids]
-    assert [each["id"] for each in json.loads(files["outlines.json"].read_text())["particles"]] == ids
+    assert [roi.name for roi in roifile.roiread(files["rois.zip"])] == [f"{number:04d}" for number in ids]
+    assert [particle["id"] for particle in json.loads(files["outlines.json"].read_text())["particles"]] == ids
 
 
 def test_ids_of_particles_may_have_gaps(tmp_path):
@@ -111,15 +113,15 @@ def test_ids_of_particles_may_have_gaps(tmp_path):
         made, segmentation=replace(made.segmentation, ids=ids, labels=labels), table=made.table.identified(ids)
     )
     files = write_all(made, tmp_path)
-    kept = set(ids[made.table.kept].tolist())
-    assert set(np.unique(tifffile.imread(files["labels.tif"])).tolist()) == {0, *kept}
-    assert {int(roi.name) for roi in roifile.roiread(files["rois.zip"])} == kept
+    counted = set(ids[made.table.kept].tolist())
+    assert set(np.unique(tifffile.imread(files["labels.tif"])).tolist()) == {0, *counted}
+    assert {int(roi.name) for roi in roifile.roiread(files["rois.zip"])} == counted
 
 
 def test_the_legend_says_how_much_each_class_covers(phases):
     used = phases.segmentation
     drawn = figure.draw(SampleAnalysis.of(phases))
-    words = "\n".join(text.get_text() for text in drawn.findobj(lambda one: hasattr(one, "get_text")))
+    words = "\n".join(text.get_text() for text in drawn.findobj(lambda artist: hasattr(artist, "get_text")))
     for number, name in enumerate(used.class_names):
         share = np.isin(used.labels, used.ids[used.classes == number]).mean()
         assert f"{name}: {100 * share:.1f} %" in words
@@ -149,8 +151,8 @@ def test_a_new_export_is_one_definition(tmp_path, monkeypatch):
         lambda context, path: path.write_text(f"{len(context.shapes)}"),
         image="how many {things} there are",
     )
-    every = (*exports.every(), new)
-    monkeypatch.setattr(exports, "every", lambda: every)
+    definitions = (*exports.every(), new)
+    monkeypatch.setattr(exports, "every", lambda: definitions)
     files = write_all(make_analysis(5), tmp_path)
     assert files["particles.txt"].read_text() == "5"
     with zipfile.ZipFile(files["bundle.zip"]) as archive:
@@ -164,9 +166,9 @@ def test_names_are_unlike_and_documented():
     page = (ROOT / "docs" / "use" / "exports.md").read_text()
     for of in ("image", "sample"):
         listed = exports.listed(of, tasks.find("particles"))
-        assert len({each.place for each in listed.values()}) == len(listed)
-        for name, each in listed.items():
-            assert each.for_the_page or f"| `{name}` | {each.holds(of)} |" in page, name
+        assert len({export.place for export in listed.values()}) == len(listed)
+        for name, kind in listed.items():
+            assert kind.for_the_page or f"| `{name}` | {kind.holds(of)} |" in page, name
 
 
 def test_the_registry_needs_nothing_heavy():
@@ -189,8 +191,8 @@ def test_of_a_refused_image_nothing_is_coloured_and_no_number_is_a_dash(phases, 
         return np.ptp(np.asarray(Image.open(picture).convert("RGB")).astype(int), axis=2).max() > 20
 
     refused = replace(phases, table=without_numbers(phases.table), quantities={"mean": Value(None)})
-    files = {each: write_all(each, tmp_path / str(each.refused)) for each in (phases, refused)}
+    files = {analysis: write_all(analysis, tmp_path / str(analysis.refused)) for analysis in (phases, refused)}
     pictures = [name for name in files[refused] if name.startswith(("panel-", "thumbnail")) and "svg" not in name]
-    assert [sum(coloured(each[name]) for name in pictures) for each in files.values()] == [3, 0]
+    assert [sum(coloured(contents[name]) for name in pictures) for contents in files.values()] == [3, 0]
     words = [page.extract_text() for page in pypdf.PdfReader(files[refused]["report.pdf"]).pages]
     assert "Numbers" not in words[0] and "–" not in words[0]
