@@ -15,10 +15,10 @@ NOTE = Flag("The file is a stack of 2 sections.")
 
 
 def test_what_is_stored_is_read_again():
-    every = [FAINT, SCALE, NOTE]
-    stored = json.loads(json.dumps(as_json(every)))
-    assert stored["warnings"] == [each.text for each in every]
-    assert from_json(stored) == every
+    flags = [FAINT, SCALE, NOTE]
+    stored = json.loads(json.dumps(as_json(flags)))
+    assert stored["warnings"] == [flag.text for flag in flags]
+    assert from_json(stored) == flags
 
 
 def test_the_short_forms_stand_once_and_notes_have_none():

@@ -89,15 +89,15 @@ def test_nothing_in_it(value):
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "sentence"),
     [(TWO / 2.0, "fractions such as 0.5"), (np.where(TWO == 1, np.nan, TWO), "NaN"), (np.full((4, 4), np.inf), "NaN"),
      (TWO.astype(complex), "complex128"), (np.array([["a", "b"]]), "not labels"), (np.stack([TWO] * 7), "7 planes"),
      (np.zeros((2, 3, 4, 5), np.uint8), "one plane"), (np.zeros(7, np.uint8), "one plane"),
      (np.zeros((0, 5), np.uint8), "one plane"), (np.array(3), "one plane"),
      (np.dstack([TWO, TWO, TWO + 1]), "colour picture"), (np.full((4, 4), 1e300), "very large")],
 )  # fmt: skip
-def test_what_is_no_mask_is_refused_in_one_sentence(values, told):
-    with pytest.raises(UnreadableImage, match=told) as refused:
+def test_what_is_no_mask_is_refused_in_one_sentence(values, sentence):
+    with pytest.raises(UnreadableImage, match=sentence) as refused:
         as_labels(values)
     assert str(refused.value).endswith(".")
 
@@ -136,13 +136,13 @@ def test_every_format_gives_the_same(written):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "sentence"),
     [("a.jpg", b"\xff\xd8\xff", "JPEG"), ("a.npy", b"\x93NUMPY junk", "damaged"), ("a.tif", b"II*\0junk", "damaged"),
      ("a.png", b"", "damaged"), ("a.xyz", b"text", "damaged")],
 )  # fmt: skip
-def test_files_that_are_no_masks(tmp_path, name, content, told):
+def test_files_that_are_no_masks(tmp_path, name, content, sentence):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UnreadableImage, match=told):
+    with pytest.raises(UnreadableImage, match=sentence):
         read_mask(tmp_path / name)
 
 
@@ -178,11 +178,13 @@ def test_the_image_lends_its_pixels_and_its_calibration(mask):
 def test_scales_of_image_and_mask_that_contradict_each_other(mask):
     scaled = replace(mask, calibration=Calibration(10.0, "metadata"))
     image = Micrograph(np.zeros(mask.labels.shape, np.uint8), "i.png", "0" * 64, Calibration.absent())
-    found = analyse_mask(scaled, AnalysisSettings.of(), image=image)
-    assert found.calibration.nm_per_pixel == 10.0
-    found = analyse_mask(scaled, AnalysisSettings.of(), image=replace(image, calibration=Calibration(2.5, "metadata")))
-    assert found.calibration.nm_per_pixel is None
-    assert any(re.search(r"image gives 2\.5 nm.*mask 10 nm", flag.text) for flag in found.flags)
+    analysis = analyse_mask(scaled, AnalysisSettings.of(), image=image)
+    assert analysis.calibration.nm_per_pixel == 10.0
+    analysis = analyse_mask(
+        scaled, AnalysisSettings.of(), image=replace(image, calibration=Calibration(2.5, "metadata"))
+    )
+    assert analysis.calibration.nm_per_pixel is None
+    assert any(re.search(r"image gives 2\.5 nm.*mask 10 nm", flag.text) for flag in analysis.flags)
 
 
 def test_files_for_training_name_the_image_and_not_the_mask(mask):
@@ -198,9 +200,9 @@ def test_how_well_another_tool_outlined_is_not_known(mask):
 def test_our_own_label_images_keep_their_scale(tmp_path, mask):
     analysis = analyse_mask(mask, AnalysisSettings.of(calibration=Calibration(2.0, "typed")))
     write_tiff(analysis, tmp_path / "labels.tif")
-    again = analyse_mask(read_mask(tmp_path / "labels.tif"), AnalysisSettings.of())
-    assert again.calibration.nm_per_pixel == pytest.approx(2.0)
-    assert again.statistics.median == pytest.approx(analysis.statistics.median)
+    measured = analyse_mask(read_mask(tmp_path / "labels.tif"), AnalysisSettings.of())
+    assert measured.calibration.nm_per_pixel == pytest.approx(2.0)
+    assert measured.statistics.median == pytest.approx(analysis.statistics.median)
 
 
 def test_an_image_of_another_size(mask):
@@ -236,19 +238,19 @@ def below(rows=80):
 
 @pytest.mark.parametrize("bar", [20, "auto"])
 def test_the_data_bar_is_left_out_and_what_it_cuts_touches_the_frame(bar):
-    found = analyse_mask(below(), AnalysisSettings.of(data_bar=bar), image=noise(bar=20))
-    assert found.segmentation.rows == 60
-    assert found.table["touches_frame"].tolist() == [False, False, True]
-    assert found.statistics.n_kept == 2 and found.table["label"].tolist() == [1, 2, 3]
-    weighted = found.table["edge_weight"][:2]
+    analysis = analyse_mask(below(), AnalysisSettings.of(data_bar=bar), image=noise(bar=20))
+    assert analysis.segmentation.rows == 60
+    assert analysis.table["touches_frame"].tolist() == [False, False, True]
+    assert analysis.statistics.n_kept == 2 and analysis.table["label"].tolist() == [1, 2, 3]
+    weighted = analysis.table["edge_weight"][:2]
     assert weighted == pytest.approx([60 * 128 / (49 * 117)] * 2)
 
 
 def test_labels_keep_their_numbers_where_the_data_bar_takes_one_between_them():
     mask = below()
     turned = replace(mask, labels=np.where(mask.labels == 4, 2, np.where(mask.labels == 2, 4, mask.labels)))
-    found = analyse_mask(turned, AnalysisSettings.of(data_bar=20))
-    assert found.table["label"].tolist() == [1, 3, 4]
+    analysis = analyse_mask(turned, AnalysisSettings.of(data_bar=20))
+    assert analysis.table["label"].tolist() == [1, 3, 4]
 
 
 def test_without_an_image_only_a_bar_that_is_told_is_left_out():

@@ -20,16 +20,16 @@ OWN = Calibration(5.0, "metadata", "a tag", 0.01)
 
 def shrunk(labels):
     """The labels without the pixels that have another label to the left."""
-    found = labels.copy()
-    found[:, 1:][labels[:, 1:] != labels[:, :-1]] = 0
-    return found
+    smaller = labels.copy()
+    smaller[:, 1:][labels[:, 1:] != labels[:, :-1]] = 0
+    return smaller
 
 
-def scene(n=60, own=OWN):
+def scene(n=60, calibration=OWN):
     labels = disc_labels(n, (400, 500))
-    micrograph = Micrograph(grey_of(labels), "a.tif", "ab" * 32, own)
-    found = segmentation_of(labels)
-    return micrograph, replace(found, alternatives={"threshold +0.1": shrunk(labels)})
+    micrograph = Micrograph(grey_of(labels), "a.tif", "ab" * 32, calibration)
+    segmentation = segmentation_of(labels)
+    return micrograph, replace(segmentation, alternatives={"threshold +0.1": shrunk(labels)})
 
 
 def test_alternatives_tell_how_firm_the_fraction_is():
@@ -43,10 +43,10 @@ def test_alternatives_tell_how_firm_the_fraction_is():
 def test_sizes_without_pixel_corners_are_no_larger():
     micrograph, segmentation = scene()
     analysis = measure(micrograph, segmentation, AnalysisSettings.of())
-    found = without_corners(analysis.table, segmentation.labels)
-    assert (found.length("min_feret") <= analysis.table.length("min_feret") + 1e-9).all()
-    assert found.length("min_feret").sum() < analysis.table.length("min_feret").sum()
-    assert list(found["ecd_nm"]) == list(analysis.table["ecd_nm"])
+    table = without_corners(analysis.table, segmentation.labels)
+    assert (table.length("min_feret") <= analysis.table.length("min_feret") + 1e-9).all()
+    assert table.length("min_feret").sum() < analysis.table.length("min_feret").sum()
+    assert list(table["ecd_nm"]) == list(analysis.table["ecd_nm"])
     by_name = {row["name"]: row for row in analysis.statistics.nano["sensitivity"]}
     assert by_name["Feret without pixel corners"]["n"] == by_name["as analysed"]["n"]
 
@@ -71,8 +71,8 @@ def test_values_under_other_outlines():
 
 def test_the_file_seeds_the_draws():
     micrograph, segmentation = scene()
-    first, again = (measure(micrograph, segmentation, AnalysisSettings.of()).statistics for _ in range(2))
-    assert first.as_dict() == again.as_dict()
+    first, repeated = (measure(micrograph, segmentation, AnalysisSettings.of()).statistics for _ in range(2))
+    assert first.as_dict() == repeated.as_dict()
     other = measure(replace(micrograph, sha256="cd" * 32), segmentation, AnalysisSettings.of()).statistics
     assert other.intervals != first.intervals and other.median == first.median
 
@@ -88,25 +88,29 @@ def test_edges_weighted_or_excluded():
 def test_recalibrating_scales_the_sizes_and_carries_its_own_doubt():
     micrograph, segmentation = scene()
     typed = AnalysisSettings.of(calibration=Calibration(10.0, "drawn", relative_uncertainty=0.05))
-    first, second = (measure(micrograph, segmentation, each).statistics for each in (AnalysisSettings.of(), typed))
+    first, second = (
+        measure(micrograph, segmentation, settings).statistics for settings in (AnalysisSettings.of(), typed)
+    )
     assert second.median == pytest.approx(2 * first.median)
     assert (first.relative_uncertainty, second.relative_uncertainty) == (0.01, 0.05)
-    width = [np.log(each.intervals["median"][1] / each.intervals["median"][0]) for each in (first, second)]
+    width = [
+        np.log(statistics.intervals["median"][1] / statistics.intervals["median"][0]) for statistics in (first, second)
+    ]
     assert width[1] > width[0]
 
 
 def test_calibrations_that_disagree_are_a_warning_that_names_both():
     micrograph, segmentation = scene()
     typed = AnalysisSettings.of(calibration=Calibration(6.0, "typed", "3000 nm across 500 px"))
-    said = " ".join(map(str, measure(micrograph, segmentation, typed).flags))
-    assert "file gives 5 nm" in said and "typed width 6 nm" in said and "20 %" in said
+    text = " ".join(map(str, measure(micrograph, segmentation, typed).flags))
+    assert "file gives 5 nm" in text and "typed width 6 nm" in text and "20 %" in text
     near = AnalysisSettings.of(calibration=Calibration(5.05, "typed"))
-    assert not any("typed width" in each.text for each in measure(micrograph, segmentation, near).flags)
-    assert not any("metadata" in each.text for each in measure(micrograph, segmentation, AnalysisSettings.of()).flags)
+    assert not any("typed width" in flag.text for flag in measure(micrograph, segmentation, near).flags)
+    assert not any("metadata" in flag.text for flag in measure(micrograph, segmentation, AnalysisSettings.of()).flags)
 
 
 def test_the_summary_of_a_job_stays_small():
     micrograph, segmentation = scene(200)
-    said = job_summary(measure(micrograph, segmentation, AnalysisSettings.of()), reused=False, unread=False)
-    assert said["edge"] == "exclude"
-    assert len(json.dumps(said, allow_nan=False)) < 21_000
+    summary = job_summary(measure(micrograph, segmentation, AnalysisSettings.of()), reused=False, unread=False)
+    assert summary["edge"] == "exclude"
+    assert len(json.dumps(summary, allow_nan=False)) < 21_000

@@ -41,9 +41,9 @@ def bars(*lengths, width=200):
 def test_a_line_that_crosses_the_frame_has_the_length_that_is_seen():
     labels = np.zeros((100, 100), np.int32)
     labels[48:51] = 1
-    found = measured(labels, "lines").quantities
-    assert found["line_density"].value == pytest.approx(100 / 100**2, rel=0.05)
-    assert found["lines"].value == 1 and found["line_length_mean"].value is None
+    quantities = measured(labels, "lines").quantities
+    assert quantities["line_density"].value == pytest.approx(100 / 100**2, rel=0.05)
+    assert quantities["lines"].value == 1 and quantities["line_length_mean"].value is None
 
 
 def test_no_interval_of_equal_sizes_and_none_that_one_size_carries():
@@ -80,7 +80,7 @@ def test_the_table_of_a_sample_is_in_the_unit_of_the_images_that_count():
     """The first image has no scale and is left out."""
     for task in ("particles", "lines"):
         images = [measured(TWO, task, nm, name) for nm, name in ((None, "a.tif"), (2.0, "b.tif"), (2.0, "c.tif"))]
-        sample = combine("Three", [Member.of(each) for each in images])
+        sample = combine("Three", [Member.of(image) for image in images])
         header, *rows = csv.reader(line for line in as_text(sample).splitlines() if not line.startswith("#"))
         assert "min_feret_nm" in header and "min_feret_px" not in header
         (width,) = {float(row[header.index("min_feret_nm")]) for row in rows if row[header.index("label")] == "1"}
@@ -90,7 +90,7 @@ def test_the_table_of_a_sample_is_in_the_unit_of_the_images_that_count():
 
 def test_a_sample_in_which_no_image_counts_has_all_files(tmp_path):
     empty = [measured(TWO * 0, "bubbles", 2.0, name) for name in ("a.tif", "b.tif")]
-    sample = combine("Nothing", [Member.of(each) for each in empty])
+    sample = combine("Nothing", [Member.of(image) for image in empty])
     assert {"report.pdf", "bundle.zip"} <= set(write_all(sample, tmp_path))
     assert all(image.excluded for image in sample.images)
 
@@ -98,8 +98,8 @@ def test_a_sample_in_which_no_image_counts_has_all_files(tmp_path):
 def test_an_image_without_a_scale_says_nothing_of_the_doubt_of_the_others():
     sure = {"scale_uncertainty": 5.0}
     scaled = [measured(discs(9), "particles", 2.0, name, **sure) for name in ("b.tif", "c.tif")]
-    alone = combine("Two", [Member.of(each) for each in scaled])
-    beside = combine("Three", [Member.of(each) for each in (*scaled, measured(discs(9), "particles", None, "a.tif"))])
+    alone = combine("Two", [Member.of(image) for image in scaled])
+    beside = combine("Three", [Member.of(image) for image in (*scaled, measured(discs(9), "particles", None, "a.tif"))])
     assert beside.pooled.relative_uncertainty == alone.pooled.relative_uncertainty
     assert beside.pooled.budget == alone.pooled.budget
 

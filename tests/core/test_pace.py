@@ -60,7 +60,7 @@ def test_a_loop_tells_what_is_left_and_nothing_at_its_end(monkeypatch):
 
 
 def test_a_long_loop_says_now_and_then_how_far_it_is():
-    said = []
-    assert list(followed(iter(range(60)), 60, said.append)) == list(range(60))
-    assert [line.split(",")[0] for line in said] == ["25 of 60", "50 of 60"] and all("left" in line for line in said)
-    assert list(followed([], 0, said.append)) == [] and len(said) == 2
+    lines = []
+    assert list(followed(iter(range(60)), 60, lines.append)) == list(range(60))
+    assert [line.split(",")[0] for line in lines] == ["25 of 60", "50 of 60"] and all("left" in line for line in lines)
+    assert list(followed([], 0, lines.append)) == [] and len(lines) == 2

@@ -62,10 +62,10 @@ def isolated(diameter=32, shape=(320, 400), pitch=1.9, seed=0):
 def clear():
     """Isolated particles, analysed: micrograph, truth, analysis, and what was told meanwhile."""
     grey, truth = isolated()
-    told = []
+    progress = []
     micrograph = micrograph_of(grey, Calibration(2.0, "metadata"))
-    found = analyse(micrograph, AnalysisSettings.of(), lambda stage, fraction: told.append((stage, fraction)))
-    return micrograph, truth, found, told
+    analysis = analyse(micrograph, AnalysisSettings.of(), lambda stage, fraction: progress.append((stage, fraction)))
+    return micrograph, truth, analysis, progress
 
 
 @pytest.mark.parametrize("card", available(), ids=lambda card: card.name)
@@ -105,13 +105,19 @@ def test_an_image_unlike_those_of_a_further_training_gets_a_warning():
     card = find("particles")
     described = [describe(isolated(seed=seed)[0]) for seed in (1, 2, 3)]
     entry = {OWN: learn(described, ["a", "b", "c"])[ENTRY]}
-    own = replace(card, name="own", title="Own", options=card.options | entry, training={"start_from": "particles"})
+    fine_tuned = replace(
+        card, name="own", title="Own", options=card.options | entry, training={"start_from": "particles"}
+    )
     like = isolated(seed=4)[0]
     unlike = np.clip(like + np.linspace(-60, 90, like.shape[1]), 0, 255).astype(np.uint8)  # uneven brightness
-    flags = [analyse(micrograph_of(each), AnalysisSettings.of(scale=0.5), card=own).flags for each in (like, unlike)]
-    told = [[flag for flag in every if flag.short == "Unusual picture for the fine-tuned model"] for every in flags]
-    assert told[0] == [] and told[1][0].doubt
-    assert "fine-tuned on 3 images" in told[1][0].text and "(particles)" in told[1][0].text
+    flags = [
+        analyse(micrograph_of(grey), AnalysisSettings.of(scale=0.5), card=fine_tuned).flags for grey in (like, unlike)
+    ]
+    warnings = [
+        [flag for flag in raised if flag.short == "Unusual picture for the fine-tuned model"] for raised in flags
+    ]
+    assert warnings[0] == [] and warnings[1][0].doubt
+    assert "fine-tuned on 3 images" in warnings[1][0].text and "(particles)" in warnings[1][0].text
 
 
 @pytest.mark.parametrize(
@@ -121,8 +127,10 @@ def test_an_image_unlike_those_of_a_further_training_gets_a_warning():
 def test_a_small_crop_is_of_its_kind_and_an_image_of_another_kind_is_refused(model, kind, part, other):
     crop, whole = read(SAMPLES / f"{kind}.tif").pixels[part], read(SAMPLES / f"{other}.tif").pixels
     settings, card = AnalysisSettings.of(kind), find(model)
-    own, refused = (analyse(micrograph_of(np.ascontiguousarray(grey)), settings, card=card) for grey in (crop, whole))
-    assert not is_out_of_domain(own.segmentation) and own.table.kept.sum() > 20
+    analysis, refused = (
+        analyse(micrograph_of(np.ascontiguousarray(grey)), settings, card=card) for grey in (crop, whole)
+    )
+    assert not is_out_of_domain(analysis.segmentation) and analysis.table.kept.sum() > 20
     assert is_out_of_domain(refused.segmentation) and not refused.table.kept.any()
     assert refused.segmentation.used["resembles"]["task"] == other
 
@@ -155,12 +163,12 @@ def test_a_typed_polarity_overrules():
 def test_the_data_bar_is_left_out_and_can_be_kept():
     grey, _ = isolated(shape=(448, 1024))
     with_bar = np.concatenate([grey, data_bar(1024)])
-    found = analyse(micrograph_of(with_bar), AnalysisSettings.of(scale=0.25))  # the rows are the same at any
-    assert found.segmentation.rows == 448
-    assert not found.segmentation.labels[448:].any()
-    assert found.segmentation.labels.shape == with_bar.shape
-    for asked, rows in ((0, 512), (100, 412)):
-        settings = AnalysisSettings.of(data_bar=asked, scale=0.25)
+    analysis = analyse(micrograph_of(with_bar), AnalysisSettings.of(scale=0.25))  # the rows are the same at any
+    assert analysis.segmentation.rows == 448
+    assert not analysis.segmentation.labels[448:].any()
+    assert analysis.segmentation.labels.shape == with_bar.shape
+    for bar_rows, rows in ((0, 512), (100, 412)):
+        settings = AnalysisSettings.of(data_bar=bar_rows, scale=0.25)
         assert analyse(micrograph_of(with_bar), settings).segmentation.rows == rows
 
 
@@ -172,10 +180,10 @@ def test_an_image_of_one_grey_has_no_particles(value):
 
 
 def test_progress_rises_and_names_its_stages(clear):
-    told = clear[-1]
-    fractions = [fraction for _, fraction in told]
+    progress = clear[-1]
+    fractions = [fraction for _, fraction in progress]
     assert fractions == sorted(fractions) and fractions[0] >= 0 and fractions[-1] <= 1
-    assert {"segmenting", "measuring"} <= {stage for stage, _ in told}
+    assert {"segmenting", "measuring"} <= {stage for stage, _ in progress}
 
 
 def test_progress_may_stop_the_analysis():
@@ -204,46 +212,46 @@ def test_recalibrating_scales_lengths_and_keeps_outlines(clear, tmp_path):
 def test_file_then_reading_then_pixels_unless_the_user_says_otherwise():
     file, read, typed = Calibration(2.0, "metadata"), Calibration(3.0, "read"), Calibration(5.0, "typed")
     silent = micrograph_of(isolated()[0])
-    asked = AnalysisSettings.of().measurement
+    measurement = AnalysisSettings.of().measurement
     assert (
-        asked.scaled(replace(silent, calibration=file, reading=replace(read, nm_per_pixel=2.03)).own_calibration)
+        measurement.scaled(replace(silent, calibration=file, reading=replace(read, nm_per_pixel=2.03)).own_calibration)
         == file
     )
     alone = replace(silent, calibration=file, reading=read)
-    assert asked.scaled(alone.own_calibration) == file
+    assert measurement.scaled(alone.own_calibration) == file
     by_a_program = replace(file, detail="ImageJ, pixels per nm")
     assert replace(alone, calibration=by_a_program).own_calibration == Calibration.absent()
     contradicted = replace(alone, texts_agree=True)
-    assert asked.scaled(contradicted.own_calibration) == Calibration.absent()
+    assert measurement.scaled(contradicted.own_calibration) == Calibration.absent()
     doubtful = replace(file, relative_uncertainty=0.3)
     assert replace(contradicted, calibration=doubtful).own_calibration == doubtful
-    assert asked.scaled(replace(silent, reading=read).own_calibration) == read
-    assert asked.scaled(silent.own_calibration).nm_per_pixel is None
-    assert asked.replaced(calibration=typed).scaled(file) == typed
-    assert asked.replaced(calibration=Calibration.absent()).scaled(file).nm_per_pixel is None
+    assert measurement.scaled(replace(silent, reading=read).own_calibration) == read
+    assert measurement.scaled(silent.own_calibration).nm_per_pixel is None
+    assert measurement.replaced(calibration=typed).scaled(file) == typed
+    assert measurement.replaced(calibration=Calibration.absent()).scaled(file).nm_per_pixel is None
 
 
 def test_the_microscopes_own_uncertainty_counts_only_where_it_is_given():
     file = Calibration(2.0, "metadata", relative_uncertainty=0.003)
-    asked = AnalysisSettings.of(scale_uncertainty=0.4, scale_uncertainty_source="certified grating").measurement
-    used = asked.scaled(file)
+    measurement = AnalysisSettings.of(scale_uncertainty=0.4, scale_uncertainty_source="certified grating").measurement
+    used = measurement.scaled(file)
     assert (used.instrument_uncertainty, used.instrument_note) == (0.004, "certified grating")
     assert used.standard_uncertainty == pytest.approx(0.005)
-    expanded = asked.replaced(scale_uncertainty=0.8, scale_uncertainty_k=2).scaled(file)
+    expanded = measurement.replaced(scale_uncertainty=0.8, scale_uncertainty_k=2).scaled(file)
     assert expanded.instrument_uncertainty == used.instrument_uncertainty
     assert re.fullmatch(r"certified grating\b.* 0\.8 %.* 2", expanded.instrument_note)
-    for told in ("auto", 0.0):
-        assert asked.replaced(scale_uncertainty=told).scaled(file) == file
-    assert asked.scaled(Calibration.absent()) == Calibration.absent()
+    for uncertainty in ("auto", 0.0):
+        assert measurement.replaced(scale_uncertainty=uncertainty).scaled(file) == file
+    assert measurement.scaled(Calibration.absent()) == Calibration.absent()
 
 
 def test_in_pixels_nothing_looks_like_a_measurement(clear):
     micrograph, _, analysis, _ = clear
-    found = measure(replace(micrograph, calibration=NOWHERE), analysis.segmentation, AnalysisSettings.of())
-    assert Flag(NO_SCALE) in found.flags
-    said = found.statistics
-    assert said.unit == "px" and said.median and said.nano is None and said.convergence is None
-    assert not any(said.intervals.values()) and "scale" in said.interval_note
+    in_pixels = measure(replace(micrograph, calibration=NOWHERE), analysis.segmentation, AnalysisSettings.of())
+    assert Flag(NO_SCALE) in in_pixels.flags
+    statistics = in_pixels.statistics
+    assert statistics.unit == "px" and statistics.median and statistics.nano is None and statistics.convergence is None
+    assert not any(statistics.intervals.values()) and "scale" in statistics.interval_note
 
 
 @pytest.mark.parametrize("tiled", ["columns", "rows"])
@@ -261,10 +269,10 @@ def test_tiles_give_the_same_particles_as_the_whole(tiled):
     parts = predict(network, picture, tile=512)
     # The sums of a convolution run in another order, which may round to the next of 255 levels.
     assert np.abs(whole.astype(int) - parts).max() <= 1
-    one, other = (separate(*maps, threshold=card.threshold, seed_threshold=0.5) for maps in (whole, parts))
-    assert one.max() == other.max() > 100
-    assert ((one > 0) != (other > 0)).mean() < 1e-5
-    assert score([(other, one)]).ap75 == 1.0
+    labels, other = (separate(*maps, threshold=card.threshold, seed_threshold=0.5) for maps in (whole, parts))
+    assert labels.max() == other.max() > 100
+    assert ((labels > 0) != (other > 0)).mean() < 1e-5
+    assert score([(other, labels)]).ap75 == 1.0
 
 
 @pytest.mark.slow
@@ -288,9 +296,9 @@ def test_clear_particles_are_not_doubted(clear):
 def doubts(pixels, n=4, **used):
     labels = np.zeros(pixels.shape, np.int32)
     labels.ravel()[: 2 * n : 2] = np.arange(1, n + 1)
-    found = segmentation_of(labels, **used)
+    segmentation = segmentation_of(labels, **used)
     micrograph = Micrograph(pixels, "a.png", "cd" * 32, Calibration.absent())
-    flags = pipeline.measure(micrograph, found, AnalysisSettings.of()).flags
+    flags = pipeline.measure(micrograph, segmentation, AnalysisSettings.of()).flags
     return " ".join(flag.text for flag in flags if flag.text != NO_SCALE)
 
 
@@ -313,9 +321,9 @@ class TestDoubts:
         assert "outlines" not in doubts(self.noise, expected=0.8)
 
     def test_dropped_outlines(self):
-        said = [doubts(self.noise, n, expected=0.2, dropped=9) for n in (0, 1, 2)]
-        left = [each.rsplit("; ", 1)[1].partition(".")[0] for each in said]
-        assert left == ["none remains", "1 remains", "2 remain"]
+        sentences = [doubts(self.noise, n, expected=0.2, dropped=9) for n in (0, 1, 2)]
+        remainders = [sentence.rsplit("; ", 1)[1].partition(".")[0] for sentence in sentences]
+        assert remainders == ["none remains", "1 remains", "2 remain"]
 
     def test_where_nothing_is_outlined_there_is_nothing_to_compare(self):
         assert "Compare the outlines" in doubts(self.noise, unfamiliar=True)
@@ -327,9 +335,9 @@ class TestDoubts:
 
 def test_a_preview_finds_in_the_middle_what_an_analysis_finds():
     grey, truth = isolated()
-    shown = preview(micrograph_of(grey), AnalysisSettings.of())
-    assert shown.shape == grey.shape and shown.picture[:4] == b"RIFF"
-    assert shown.count == pytest.approx(truth.max(), abs=2) and shown.size == pytest.approx(32, rel=0.15)
+    view = preview(micrograph_of(grey), AnalysisSettings.of())
+    assert view.shape == grey.shape and view.picture[:4] == b"RIFF"
+    assert view.count == pytest.approx(truth.max(), abs=2) and view.size == pytest.approx(32, rel=0.15)
     coarse = preview(micrograph_of(np.tile(grey, (4, 4))), AnalysisSettings.of(scale=0.75))
     assert coarse.shape == (683, 683) and coarse.size == pytest.approx(32, rel=0.15)
     blank = preview(micrograph_of(np.full((90, 90), 7, np.uint8)), AnalysisSettings.of())

@@ -9,7 +9,7 @@ from segmentation.core.suggesting import Wrong, distance, expected_wrong, order,
 
 
 def outlines(confidence):
-    return [{"kept": True, "confidence": each} for each in confidence]
+    return [{"kept": True, "confidence": chance} for chance in confidence]
 
 
 def test_expected_wrong_is_the_sum_of_the_chances():
@@ -39,17 +39,17 @@ def test_texture_tells_kinds_of_pictures_apart_and_takes_any():
     rng = np.random.default_rng(0)
     fine = [rng.integers(0, 256, (120, 160), dtype=np.uint8) for _ in range(2)]
     coarse = np.kron(rng.integers(0, 256, (8, 10), dtype=np.uint8), np.ones((16, 16), np.uint8))
-    one, other, blocks = (texture(each) for each in (*fine, coarse))
-    assert distance(one, [other]) < 0.2 < 1 < distance(one, [blocks])
+    descriptor, other, blocks = (texture(picture) for picture in (*fine, coarse))
+    assert distance(descriptor, [other]) < 0.2 < 1 < distance(descriptor, [blocks])
     assert np.isfinite(texture(np.zeros((1, 1), np.uint8))).all()
     assert np.isfinite(texture(rng.integers(0, 256, (1, 9), dtype=np.uint8))).all()
-    assert distance(one, []) == np.inf
+    assert distance(descriptor, []) == np.inf
 
 
 def test_twins_are_not_suggested_one_after_the_other():
     here, there = np.zeros(6), np.full(6, 2.0)
-    assert [place for place, _ in order([10, 9, 7], [here, here, there], [])] == [0, 2, 1]
-    assert [place for place, _ in order([10, 9], [here, there], [here])] == [1, 0]
+    assert [index for index, _ in order([10, 9, 7], [here, here, there], [])] == [0, 2, 1]
+    assert [index for index, _ in order([10, 9], [here, there], [here])] == [1, 0]
 
 
 def test_the_suggested_order_finds_errors_sooner_than_a_random_one():
@@ -59,10 +59,10 @@ def test_the_suggested_order_finds_errors_sooner_than_a_random_one():
     for seed in range(20):
         rng = np.random.default_rng(seed)
         sure = [rng.beta(rng.uniform(1, 12), 1.5, rng.integers(20, 300)) for _ in range(40)]
-        errors = np.array([(rng.random(len(each)) > each).sum() for each in sure])
-        expected = [expected_wrong(outlines(each)).expected for each in sure]
+        errors = np.array([(rng.random(len(chances)) > chances).sum() for chances in sure])
+        expected = [expected_wrong(outlines(chances)).expected for chances in sure]
         textures = list(rng.normal(0, 0.5, (40, 6)))
-        first = [place for place, _ in order(expected, textures, textures[:3])][:5]
+        first = [index for index, _ in order(expected, textures, textures[:3])][:5]
         gains.append(errors[first].sum() / (5 * errors.mean()))
         assert np.corrcoef(expected, errors)[0, 1] > 0.9
     assert min(gains) > 1.3

@@ -50,12 +50,12 @@ def test_labels_belong_to_the_image_whose_name_they_continue(tmp_path):
     (folder / "masks" / "c_m.tif").unlink()
     (folder / "images" / "README").write_text("no image")
     (folder / "groups.csv").write_text("image,doi\na.png,10.1000/1\n")
-    found = find_pairs(folder, groups=folder / "groups.csv")
-    pairs = found.complete(only_labelled=True)
+    matches = find_pairs(folder, groups=folder / "groups.csv")
+    pairs = matches.complete(only_labelled=True)
     assert [(p.name, p.group) for p in pairs] == [("a_b_m", "a_b"), ("a_m", "10.1000/1")]
-    assert [image.name for image in found.unlabelled] == ["c.png"]
+    assert [image.name for image in matches.unlabelled] == ["c.png"]
     with pytest.raises(BadDataset, match=r"c\.png .*no labels"):
-        found.complete()
+        matches.complete()
     with pytest.raises(BadDataset, match="No image"):
         find_pairs(folder, suffix="_other").complete(only_labelled=True)
     assert len(find_pairs(folder, labels="none").pairs) == 3
@@ -63,12 +63,12 @@ def test_labels_belong_to_the_image_whose_name_they_continue(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "said", "expected"),
+    ("suffix", "option", "expected"),
     [("mask", "", (1, 0)), ("_m", "_m", (1, 0)), ("2", "", (0, 1)), ("x_m", "_m", (0, 1)), ("", "_m", (0, 0))],
 )
-def test_a_name_is_continued_by_a_new_word_or_by_the_suffix_that_is_said(tmp_path, suffix, said, expected):
-    found = find_pairs(folder_of(tmp_path, names=("im1",), suffix=suffix), suffix=said)
-    assert (len(found.pairs), len(found.strays)) == expected
+def test_a_name_is_continued_by_a_new_word_or_by_the_suffix_that_is_said(tmp_path, suffix, option, expected):
+    matches = find_pairs(folder_of(tmp_path, names=("im1",), suffix=suffix), suffix=option)
+    assert (len(matches.pairs), len(matches.strays)) == expected
 
 
 def test_a_group_may_be_named_by_stem_or_by_a_pattern(tmp_path):
@@ -112,9 +112,9 @@ def test_of_an_image_checked_in_part_only_that_part_is_read(tmp_path):
     written(folder / "masks", "a_m.tif", labels)
     (folder / "regions.csv").write_text("image,top,left,bottom,right\na.png,10,20,20,45\n")
     a, b = find_pairs(folder).pairs
-    micrograph, found = a.load()
-    assert micrograph.shape == found.shape == (10, 25) and (micrograph.pixels == grey[10:20, 20:45]).all()
-    assert found.max() == 1 and found.sum() == 9, "the other object lies outside"
+    micrograph, mask = a.load()
+    assert micrograph.shape == mask.shape == (10, 25) and (micrograph.pixels == grey[10:20, 20:45]).all()
+    assert mask.max() == 1 and mask.sum() == 9, "the other object lies outside"
     assert b.load()[1].shape == (40, 50)
     assert find_pairs(folder, labels="none").pairs[0].load()[1].shape == (10, 25)
     assert find_pairs(folder, count=2).pairs[0].classes == (0, 1), "numbers outside are not seen"

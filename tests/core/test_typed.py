@@ -23,7 +23,7 @@ class NewSettings(SegmentationSettings):
 
 def setting(name):
     models = (ParticleSettings, MeasurementSettings, NewSettings)
-    return next(each for model in models for each in settings_of(model) if each.name == name)
+    return next(entry for model in models for entry in settings_of(model) if entry.name == name)
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ def setting(name):
      ("model", " My Own ", "My Own")],
 )  # fmt: skip
 def test_it_reads_what_people_type_and_writes_it_again(name, text, value):
-    found = setting(name).read(text)
-    assert found == value and type(found) is type(value)
-    assert setting(name).read(setting(name).write(found)) == value
+    parsed = setting(name).read(text)
+    assert parsed == value and type(parsed) is type(value)
+    assert setting(name).read(setting(name).write(parsed)) == value
 
 
 @pytest.mark.parametrize(
@@ -53,19 +53,19 @@ def test_it_reads_what_people_type_and_writes_it_again(name, text, value):
     ],
 )
 def test_every_refusal_is_one_sentence_that_names_the_setting(name, text, sentence):
-    with pytest.raises(ValueError) as told:
+    with pytest.raises(ValueError) as refusal:
         setting(name).read(text)
-    assert str(told.value) == sentence
+    assert str(refusal.value) == sentence
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "words"),
     [("threshold", None, "threshold: the model's own"), ("data_bar", 56, "data bar: 56 rows"),
      ("data_bar", 0, "data bar: there is none"), ("scale", 0.25, "working scale: 0.25 ×"),
      ("flips", True, "all mirrored forms: on"), ("depth", 2.0, "depth: 2 layers")],
 )  # fmt: skip
-def test_a_value_has_words(name, value, said):
-    assert setting(name).change(value) == said
+def test_a_value_has_words(name, value, words):
+    assert setting(name).change(value) == words
 
 
 def test_the_documentation_is_what_the_settings_say():

@@ -61,12 +61,12 @@ def decode(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: Bright
     shares = maps.astype(np.float32) / 255
     if settings.smooth:
         shares = ndimage.uniform_filter(shares, (0, 2 * settings.smooth + 1, 2 * settings.smooth + 1))
-    known, likelier = maps.any(axis=0), shares.argmax(axis=0)
-    present = np.unique(likelier[known])
+    support, likelier = maps.any(axis=0), shares.argmax(axis=0)
+    present = np.unique(likelier[support])
     numbers = np.zeros(len(CLASSES), np.int32)
     numbers[present] = np.arange(1, len(present) + 1)
-    labels = np.where(known, numbers[likelier], 0).astype(np.int32)
-    sure = np.array([shares[each][labels == numbers[each]].mean() for each in present], np.float32)
+    labels = np.where(support, numbers[likelier], 0).astype(np.int32)
+    sure = np.array([shares[kind][labels == numbers[kind]].mean() for kind in present], np.float32)
     return Decoded(labels, sure, present.astype(np.int32), {"smooth": settings.smooth})
 
 

@@ -83,8 +83,8 @@ def registered() -> Iterator[None]:
     try:
         yield
     finally:
-        for each in OWN:
-            del quantities.NUMBERS[each.name]
+        for quantity in OWN:
+            del quantities.NUMBERS[quantity.name]
         for registry in (tasks, taught):
             registry._added.pop("brightness")
 
@@ -118,7 +118,7 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     The others have a network that answers as a perfect one would for bright things on dark ground.
     """
     # Drawn cases are no micrographs.
-    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: ([], False))
+    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **options: ([], False))
     if request.param == "brightness":
         return Kind(brightness.TASK, request.getfixturevalue("toy"))
     weights = tmp_path / "perfect.safetensors"
@@ -126,12 +126,12 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     task = tasks.find(request.param)
     card = cards.ModelCard("perfect", "Perfect", "Knows all.", "1", {"name": "none"}, "a" * 64, weights, task.name)
     card = replace(card, maps=list(task.golden().names))
-    found = cards.find
-    every = cards.available
-    monkeypatch.setattr(cards, "find", lambda name: card if name == card.name else found(name))
-    monkeypatch.setattr(cards, "available", lambda *folder: [*every(*folder), card])
+    find = cards.find
+    available = cards.available
+    monkeypatch.setattr(cards, "find", lambda name: card if name == card.name else find(name))
+    monkeypatch.setattr(cards, "available", lambda *folder: [*available(*folder), card])
     # Drawn discs look like the particles of a released model, which tests/core/network/test_textures.py is about.
-    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: ([], False))
+    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **options: ([], False))
     network = TorchNetwork.of(Brightest(task.name, task.channels(card).names), Runtime("cpu", "float32"))
     monkeypatch.setattr(pipeline, "load_network", lambda *which: network)
     return Kind(task, card)
@@ -147,7 +147,7 @@ def golden(kind, monkeypatch) -> Analysis:
     if name not in ANALYSED:
         with monkeypatch.context() as patch:
             patch.setattr(pipeline, "load_network", lambda *which: None)
-            patch.setattr(pipeline, "predict_maps", lambda *asked: (case.maps, View()))
+            patch.setattr(pipeline, "predict_maps", lambda *arguments: (case.maps, View()))
             micrograph = micrograph_of(case.picture, "golden.png")
             ANALYSED[name] = pipeline.analyse(micrograph, kind.settings(data_bar=0), card=kind.card)
     return ANALYSED[name]

@@ -26,8 +26,8 @@ class Kind:
     task: Task
     card: ModelCard
 
-    def settings(self, **said: object) -> AnalysisSettings:
-        return AnalysisSettings.of(self.task.name, model=self.card.name, **said)
+    def settings(self, **values: object) -> AnalysisSettings:
+        return AnalysisSettings.of(self.task.name, model=self.card.name, **values)
 
 
 class Brightest(nn.Module):

@@ -88,18 +88,18 @@ def test_the_page_draws_what_has_no_size_distribution(kind, golden):
 
 
 def test_what_was_found_is_stored_and_measured_again(golden, tmp_path):
-    found, file = golden.segmentation, tmp_path / "segmentation.npz"
-    found.save(file)
-    again = Segmentation.load(file, Provenance(found.provenance.micrograph, found.provenance.task))
+    original, file = golden.segmentation, tmp_path / "segmentation.npz"
+    original.save(file)
+    loaded = Segmentation.load(file, Provenance(original.provenance.micrograph, original.provenance.task))
     for name in ("labels", "ids", "classes", "confidence"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
-        assert getattr(again, name).dtype == getattr(found, name).dtype
-    assert (again.class_names, again.rows, again.used) == (found.class_names, found.rows, found.used)
-    assert again.provenance.as_dict() == found.provenance.as_dict()
-    assert list(again.alternatives) == list(found.alternatives) and list(again.layers) == list(found.layers)
-    again.save(tmp_path / "twice.npz")
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(original, name))
+        assert getattr(loaded, name).dtype == getattr(original, name).dtype
+    assert (loaded.class_names, loaded.rows, loaded.used) == (original.class_names, original.rows, original.used)
+    assert loaded.provenance.as_dict() == original.provenance.as_dict()
+    assert list(loaded.alternatives) == list(original.alternatives) and list(loaded.layers) == list(original.layers)
+    loaded.save(tmp_path / "twice.npz")
     assert (tmp_path / "twice.npz").read_bytes() == file.read_bytes()
-    measured = pipeline.measure(golden.micrograph, again, golden.settings)
+    measured = pipeline.measure(golden.micrograph, loaded, golden.settings)
     assert measured.quantities == golden.quantities and measured.flags == golden.flags
     for name, values in golden.table.columns.items():
         np.testing.assert_array_equal(measured.table[name], values)
@@ -117,10 +117,10 @@ def test_another_width_changes_lengths_and_no_shares(kind, golden):
 
 def test_the_page_and_geojson_tell_its_size(kind, golden):
     if not kind.task.semantic:
-        assert all(each[kind.task.size] > 0 for each in outlines(golden)["particles"] if each["kept"])
+        assert all(particle[kind.task.size] > 0 for particle in outlines(golden)["particles"] if particle["kept"])
         shapes = [[] for _ in golden.segmentation.ids]
         name = quantities.column(kind.task.size).column("px")
-        assert all(name in each["properties"] for each in geojson.as_dict(golden, shapes)["features"])
+        assert all(name in feature["properties"] for feature in geojson.as_dict(golden, shapes)["features"])
 
 
 def test_what_the_viewer_has_says_how_much_is_probably_wrong(kind, golden):
@@ -133,21 +133,24 @@ def test_what_the_viewer_has_says_how_much_is_probably_wrong(kind, golden):
 
 def test_the_viewer_has_every_piece_and_hole_of_a_class(kind, golden, monkeypatch):
     if kind.task.parted:
-        assert all("rings" in each and ("colour" in each) == each["kept"] for each in outlines(golden)["particles"])
+        assert all(
+            "rings" in particle and ("colour" in particle) == particle["kept"]
+            for particle in outlines(golden)["particles"]
+        )
         return
     if not kind.task.semantic:
-        assert all("rings" not in each and "colour" not in each for each in outlines(golden)["particles"])
+        assert all("rings" not in particle and "colour" not in particle for particle in outlines(golden)["particles"])
         return
-    used, shown = golden.segmentation, outlines(golden)
-    assert shown["left_out"] == 0 and len({each["colour"] for each in shown["particles"]}) == len(used)
-    for label, each in enumerate(shown["particles"], 1):
-        rings = [np.reshape(ring, (-1, 2)) for ring in (each["outline"], *each["rings"])]
+    used, content = golden.segmentation, outlines(golden)
+    assert content["left_out"] == 0 and len({particle["colour"] for particle in content["particles"]}) == len(used)
+    for label, outline in enumerate(content["particles"], 1):
+        rings = [np.reshape(ring, (-1, 2)) for ring in (outline["outline"], *outline["rings"])]
         area = sum((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2 for x, y in (ring.T for ring in rings))
         assert area == pytest.approx((used.dense == label).sum(), rel=0.02)
     monkeypatch.setattr(viewer, "MOST_COORDINATES", 8)
     fewer = outlines(golden)
-    assert (fewer["left_out"] > 0) == any(each["rings"] for each in shown["particles"])
-    assert all(each["outline"] for each in fewer["particles"])
+    assert (fewer["left_out"] > 0) == any(particle["rings"] for particle in content["particles"])
+    assert all(particle["outline"] for particle in fewer["particles"])
 
 
 def test_settings_that_it_ignores_change_nothing(kind, golden):
@@ -167,12 +170,12 @@ def test_settings_that_it_ignores_change_nothing(kind, golden):
 
 def test_without_a_scale_no_length_has_an_interval(golden):
     scaled = golden.settings.with_(calibration=Calibration.of_pixel(2.0, typed="2.0"))
-    known = pipeline.measure(golden.micrograph, golden.segmentation, scaled).quantities
+    measured = pipeline.measure(golden.micrograph, golden.segmentation, scaled).quantities
     for name, value in golden.quantities.items():
         if quantities.number(name).power:
             assert value.low is None, name
         elif value.value is not None:
-            assert (known[name].low is None) == (value.low is None), name
+            assert (measured[name].low is None) == (value.low is None), name
 
 
 @pytest.mark.usefixtures("coarse")
@@ -194,12 +197,14 @@ def test_every_export_applies_or_declines_and_the_figure_is_whole(kind, golden, 
     files = write_all(golden, tmp_path / "files")
     listed = exports.listed("image", kind.task)
     assert set(files) == set(listed) and all(path.stat().st_size for path in files.values())
-    left_out = [each for each in exports.every() if each.image and each.worded("image", kind.task).name not in listed]
+    left_out = [
+        export for export in exports.every() if export.image and export.worded("image", kind.task).name not in listed
+    ]
     assert all(
-        (each.panel and each.panel not in kind.task.panels)
-        or (each.granulometry and kind.task.granulometry is None)
-        or (each.of_objects and kind.task.semantic)
-        for each in left_out
+        (export.panel and export.panel not in kind.task.panels)
+        or (export.granulometry and kind.task.granulometry is None)
+        or (export.of_objects and kind.task.semantic)
+        for export in left_out
     )
     assert {"labels.tif", "result.json", "report.pdf", "figure.png", "bundle.zip", "coco.json"} <= set(files)
     labels, used = tifffile.imread(files["labels.tif"]), golden.segmentation

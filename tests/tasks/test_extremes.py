@@ -35,8 +35,8 @@ def squares(shape: tuple[int, int], count: int) -> NDArray[np.int32]:
     labels = np.zeros(shape, np.int32)
     abreast = shape[1] // PITCH
     for dy, dx in np.ndindex(3, 3):
-        place = np.arange(count)
-        labels[PITCH * (place // abreast) + dy + 1, PITCH * (place % abreast) + dx + 1] = place + 1
+        index = np.arange(count)
+        labels[PITCH * (index // abreast) + dy + 1, PITCH * (index % abreast) + dx + 1] = index + 1
     return labels
 
 
@@ -74,9 +74,9 @@ def test_every_file_of_the_most_objects_is_made(kind, golden, tmp_path):
 def make_every_file(kind, golden, tmp_path, shape, count, nm_per_pixel):
     labels = squares(shape, count)
     pixels = (60 + 120 * (labels > 0) + np.arange(labels.size).reshape(shape) % 7).astype(np.uint8)
-    known = {"calibration": Calibration.of_pixel(nm_per_pixel, typed=str(nm_per_pixel))} if nm_per_pixel else {}
-    found = as_found(kind, golden.segmentation, labels)
-    made = pipeline.measure(micrograph_of(pixels), found, kind.settings(data_bar=0, **known))
+    scale = {"calibration": Calibration.of_pixel(nm_per_pixel, typed=str(nm_per_pixel))} if nm_per_pixel else {}
+    segmentation = as_found(kind, golden.segmentation, labels)
+    made = pipeline.measure(micrograph_of(pixels), segmentation, kind.settings(data_bar=0, **scale))
     files = write_all(made, tmp_path / "files")
     assert set(files) == set(exports.listed("image", kind.task))
     assert all(path.stat().st_size for path in files.values())

@@ -59,8 +59,8 @@ def test_it_is_scored_on_unseen_images(toy, unseen, tmp_path):
     assert figures["iou"]["value"] > 0.9 and figures["accuracy"]["low"] > 0.9
     assert abs(figures["bright_error"]["value"]) < 3 and figures["bright_true"]["low"] is not None
     assert figures["bright_error"]["value"] == pytest.approx(-figures["dark_error"]["value"])
-    found = tifffile.imread(tmp_path / "report" / "labels" / "100.tif")
-    assert (found == drawn(100)[1]).mean() > 0.95
+    labels = tifffile.imread(tmp_path / "report" / "labels" / "100.tif")
+    assert (labels == drawn(100)[1]).mean() > 0.95
     page = (tmp_path / "report" / "report.html").read_text()
     for name, colour in zip(report["confusion"]["classes"], ("#e69f00", "#56b4e9"), strict=True):
         assert f'<i style="background:{colour}"></i>{name}</span>' in page, "the colours of the pictures have a legend"
@@ -192,14 +192,14 @@ def test_unlabelled_pixels_teach_and_count_nothing():
 
 def test_figures_are_those_of_the_definitions():
     truth = np.array([[1, 1, 1, 2], [2, 2, 0, 0]], np.int32)
-    found = np.array([[1, 1, 2, 2], [2, 0, 1, 2]], np.int32)
-    table = confusion(found, truth, 2)
+    labels = np.array([[1, 1, 2, 2], [2, 0, 1, 2]], np.int32)
+    table = confusion(labels, truth, 2)
     assert table[:, :3].tolist() == [[2, 1, 0], [0, 2, 1]]
     once = np.ones((1, 1))
-    every, errors = metrics(CLASSES, [table], once), fraction_errors(CLASSES, [table], once, False)
-    assert every["dark_iou"] == [2 / 3] and every["bright_iou"] == [2 / 4] and every["iou"] == [(2 / 3 + 1 / 2) / 2]
-    assert np.isfinite(every["boundary_f1"]).all()
-    assert every["dark_dice"] == [4 / 5] and every["accuracy"] == [4 / 6]
+    scores, errors = metrics(CLASSES, [table], once), fraction_errors(CLASSES, [table], once, False)
+    assert scores["dark_iou"] == [2 / 3] and scores["bright_iou"] == [2 / 4] and scores["iou"] == [(2 / 3 + 1 / 2) / 2]
+    assert np.isfinite(scores["boundary_f1"]).all()
+    assert scores["dark_dice"] == [4 / 5] and scores["accuracy"] == [4 / 6]
     assert errors["dark_true"] == [50] and errors["dark_found"] == pytest.approx([100 / 3])
     assert errors["bright_error"] == [0]
     alone = metrics(CLASSES, [confusion(np.ones((2, 2), np.int32), np.ones((2, 2), np.int32), 2)], np.ones((1, 1)))

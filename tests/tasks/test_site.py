@@ -56,9 +56,9 @@ def upload(image, name="golden.png"):
     return SimpleUploadedFile(name, image.read_bytes(), "image/png")
 
 
-def finished(client, kind, image, **said):
+def finished(client, kind, image, **fields):
     """A job that was sent through the API and run."""
-    answer = client.post("/api/v1/jobs", {"file": upload(image), "model": kind.card.name, "data_bar": "none", **said})
+    answer = client.post("/api/v1/jobs", {"file": upload(image), "model": kind.card.name, "data_bar": "none", **fields})
     assert answer.status_code == 202, answer.content
     worker.do_analyses()
     job = Job.objects.get(pk=answer.json()["id"])
@@ -68,16 +68,18 @@ def finished(client, kind, image, **said):
 
 @pytest.mark.parametrize("bad", ["model", "setting", "flag"])
 def test_the_command_line_refuses_in_a_sentence(kind, image, tmp_path, bad):
-    own = next(each for each in settings_of(kind.task.settings) if each.name not in SegmentationSettings.model_fields)
-    said = {
+    setting = next(
+        entry for entry in settings_of(kind.task.settings) if entry.name not in SegmentationSettings.model_fields
+    )
+    arguments = {
         "model": ["--model", "nosuch"],
-        "setting": ["--model", kind.card.name, f"--{own.name.replace('_', '-')}", "nonsense"],
+        "setting": ["--model", kind.card.name, f"--{setting.name.replace('_', '-')}", "nonsense"],
         "flag": ["--model", kind.card.name, "--data-bar", "-3"],
     }[bad]
     with pytest.raises(CommandError) as refused:
-        call_command("analyse", str(image), "--out", str(tmp_path / "out"), *said)
+        call_command("analyse", str(image), "--out", str(tmp_path / "out"), *arguments)
     assert str(refused.value).count("\n") == 0 and str(refused.value).endswith(".")
-    assert bad == "model" or own.title in str(refused.value) or "Data bar" in str(refused.value)
+    assert bad == "model" or setting.title in str(refused.value) or "Data bar" in str(refused.value)
 
 
 class TestSite:
@@ -86,9 +88,9 @@ class TestSite:
     def test_the_form_has_its_settings_and_words(self, client, kind):
         page = words(client.get(f"/?model={kind.card.name}"))
         assert f'<option value="{kind.card.name}" selected' in page and kind.task.title.lower() in page
-        for each in settings_of(kind.task.settings):
-            if each.name not in ("model", "data_bar") and not each.scripts:
-                assert f"{each.title}</l" in page or f">{each.title}" in page, each.name
+        for setting in settings_of(kind.task.settings):
+            if setting.name not in ("model", "data_bar") and not setting.scripts:
+                assert f"{setting.title}</l" in page or f">{setting.title}" in page, setting.name
 
     def test_the_page_of_models_says_what_it_is(self, client, kind):
         page = words(client.get(f"/models/{kind.card.name}/"))
@@ -98,14 +100,14 @@ class TestSite:
     def test_a_job_runs_and_is_told(self, client, kind, image, reader, alice):
         """Over the API, in its files, on its page and in the lists."""
         job = finished(client, kind, image)
-        said = client.get(f"/api/v1/jobs/{job.pk}").json()
-        assert said["settings"]["task"] == kind.task.name
-        assert kinds(said["result"]["quantities"]) == list(kind.task.quantities)
+        content = client.get(f"/api/v1/jobs/{job.pk}").json()
+        assert content["settings"]["task"] == kind.task.name
+        assert kinds(content["result"]["quantities"]) == list(kind.task.quantities)
         stored = {artifact.name for artifact in job.artifacts.all()}
-        every = exports.listed("image", kind.task)
-        assert stored >= {*every, "segmentation.npz"}, "all files are written ahead in the idle moment after the job"
-        assert said["files"].keys() == {*every, "segmentation.npz", "image.webp"}
-        for name in said["files"]:
+        files = exports.listed("image", kind.task)
+        assert stored >= {*files, "segmentation.npz"}, "all files are written ahead in the idle moment after the job"
+        assert content["files"].keys() == {*files, "segmentation.npz", "image.webp"}
+        for name in content["files"]:
             assert client.get(f"/api/v1/jobs/{job.pk}/files/{name}").status_code == 200, name
         answer = client.get(f"/jobs/{job.pk}/")
         page = words(answer)
@@ -134,8 +136,8 @@ class TestSite:
     def test_an_image_of_another_kind_is_a_finished_result(self, client, kind, image, reader, monkeypatch):
         """Its picture, what it looks like instead, no number, and small pictures of what other models find."""
         other = cards.find("grain-boundaries" if kind.task.name != "grains" else "particles")
-        monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: ([other], False))
-        monkeypatch.setattr(pipeline, "relative_distance", lambda *asked: 0.0)
+        monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **options: ([other], False))
+        monkeypatch.setattr(pipeline, "relative_distance", lambda *arguments: 0.0)
         job = finished(client, kind, image)
         page = words(client.get(f"/jobs/{job.pk}/"))
         assert f"training images of {other.title}" in page
@@ -146,7 +148,7 @@ class TestSite:
         assert job.summary["refused"] == refuses
         if not refuses:
             return
-        assert not any(each["kept"] for each in outlines["particles"])
+        assert not any(particle["kept"] for particle in outlines["particles"])
         assert "No numbers" in page and f'hx-get="/jobs/{job.pk}/proposals/"' in page
         assert 'id="scale-title"' not in page
         assert not any(value["value"] for value in job.summary["quantities"].values())
@@ -163,12 +165,12 @@ class TestSite:
         assert any(value["value"] for value in new.summary["quantities"].values())
 
     def test_bad_settings_are_refused_in_a_sentence(self, client, kind, image, reader):
-        for each in settings_of(kind.task.settings):
-            if each.name == "model":
+        for setting in settings_of(kind.task.settings):
+            if setting.name == "model":
                 continue
-            sent = {"file": upload(image), "model": kind.card.name, each.name: "nonsense"}
+            sent = {"file": upload(image), "model": kind.card.name, setting.name: "nonsense"}
             answer = client.post("/api/v1/jobs", sent)
-            assert answer.status_code == 400 and each.title in answer.json()["error"]
+            assert answer.status_code == 400 and setting.title in answer.json()["error"]
             assert answer.json()["error"].endswith(".") and "Traceback" not in answer.json()["error"]
         assert not Job.objects.exists()
 
@@ -177,22 +179,22 @@ class TestSite:
         monkeypatch.setattr(worker, "_do_idle", lambda: None)
         job = finished(client, kind, image)
 
-        def gone(*asked):
+        def gone(*arguments):
             raise UnknownModel("There is no model of this name any more.")
 
         monkeypatch.setattr(pipeline, "stands_for", gone)
         monkeypatch.setattr(pipeline, "load_network", gone)
         settings = job.get_settings().with_(filter=True, border_correction="weight")
-        again = services.rerun_job(job=job, settings=settings, user=job.owner, visitor=job.visitor)
+        second_job = services.rerun_job(job=job, settings=settings, user=job.owner, visitor=job.visitor)
         worker.do_analyses()
-        again.refresh_from_db()
-        assert (again.state, again.error) == ("done", "") and again.segmentation == job.segmentation
-        assert again.summary["reused"] and again.summary["model"]["name"] == kind.card.name
-        assert kinds(again.summary["quantities"]) == list(kind.task.quantities)
-        with again.segmentation.file.open("rb") as file:
-            found = Segmentation.load(file)
-        assert len(found) and found.provenance.card["name"] == kind.card.name
-        assert client.get(f"/jobs/{again.pk}/").status_code == 200
+        second_job.refresh_from_db()
+        assert (second_job.state, second_job.error) == ("done", "") and second_job.segmentation == job.segmentation
+        assert second_job.summary["reused"] and second_job.summary["model"]["name"] == kind.card.name
+        assert kinds(second_job.summary["quantities"]) == list(kind.task.quantities)
+        with second_job.segmentation.file.open("rb") as file:
+            segmentation = Segmentation.load(file)
+        assert len(segmentation) and segmentation.provenance.card["name"] == kind.card.name
+        assert client.get(f"/jobs/{second_job.pk}/").status_code == 200
 
     @pytest.mark.slow
     def test_two_images_are_a_sample(
@@ -215,8 +217,8 @@ class TestSite:
         sample.refresh_from_db()
         assert (sample.state, sample.error) == ("done", "")
         assert all(job.state == "done" for job in sample.jobs.all())
-        said, page = client.get(f"/api/v1/samples/{sample.pk}"), client.get(f"/samples/{sample.pk}/")
-        assert (said.status_code, page.status_code) == (200, 200)
+        response, page = client.get(f"/api/v1/samples/{sample.pk}"), client.get(f"/samples/{sample.pk}/")
+        assert (response.status_code, page.status_code) == (200, 200)
         pooled = sample.pooled
         assert len(pooled["images"]) == 2
         first = sample.jobs.select_related("segmentation").first()
@@ -238,7 +240,7 @@ class TestSite:
             assert answer["value"] == (None if unknown else value and pytest.approx(wanted, rel=0.02)), name
         title = quantities.number(next(iter(pooled["quantities"])).partition(quantities.OF)[0]).title
         assert title in words(page)
-        assert said.json()["result"]["quantities"].keys() == pooled["quantities"].keys()
+        assert response.json()["result"]["quantities"].keys() == pooled["quantities"].keys()
 
 
 @pytest.mark.usefixtures("coarse", "no_text")
@@ -246,22 +248,22 @@ class TestSite:
 def test_the_command_line_writes_every_file_of_two_images_and_their_sample(kind, image, tmp_path, capsys):
     other = tmp_path / "other.png"
     other.write_bytes(image.read_bytes())
-    asked = ["analyse", str(image), str(other), "--model", kind.card.name, "--sample", "Both", "--data-bar", "none"]
+    arguments = ["analyse", str(image), str(other), "--model", kind.card.name, "--sample", "Both", "--data-bar", "none"]
     out = tmp_path / "out"
-    call_command(*asked, "--out", str(out))
-    assert "Both -> " in (said := capsys.readouterr().out) and "2 images" in said and kind.task.things in said
+    call_command(*arguments, "--out", str(out))
+    assert "Both -> " in (output := capsys.readouterr().out) and "2 images" in output and kind.task.things in output
     for what, folder, more in (("image", out / "golden", {"timings.json"}), ("sample", out, {"golden", "other"})):
-        listed = [name for name, each in exports.listed(what, kind.task).items() if not each.for_the_page]
+        listed = [name for name, export in exports.listed(what, kind.task).items() if not export.for_the_page]
         assert {file.name for file in folder.iterdir()} == {*listed, *more}
         assert all((folder / name).stat().st_size for name in listed)
         result = json.loads((folder / "result.json").read_text())
         jsonschema.validate(result, json.loads((folder / "result.schema.json").read_text()))
         answers = result["quantities"]
         if kind.task.name != "particles":
-            answers = {each["name"]: each for each in answers}
+            answers = {answer["name"]: answer for answer in answers}
         assert kinds(answers) == list(kind.task.quantities)
     answers = json.loads((out / "golden" / "result.json").read_text())["quantities"]
-    answers = answers if kind.task.name == "particles" else {each["name"]: each for each in answers}
+    answers = answers if kind.task.name == "particles" else {answer["name"]: answer for answer in answers}
     assert all(answers[name]["value"] is not None for name in kind.task.golden().answers)
     assert ("filter off" in (out / "golden" / "figure.svg").read_text()) == ("filter" not in kind.task.ignores)
 

@@ -32,10 +32,10 @@ def analysed(
 ):
     """bare: the number of what has the grey of the ground. by_hand: of what a person drew."""
     count = int(labels.max())
-    noise, shown = np.random.default_rng(0).normal(0, 2, labels.shape), np.isin(labels, [0, bare], invert=True)
-    grey = (ndimage.gaussian_filter(np.where(shown, 190.0, 60.0), 0.8) + noise).round().astype(np.uint8)
+    noise, covered = np.random.default_rng(0).normal(0, 2, labels.shape), np.isin(labels, [0, bare], invert=True)
+    grey = (ndimage.gaussian_filter(np.where(covered, 190.0, 60.0), 0.8) + noise).round().astype(np.uint8)
     micrograph = micrograph_of(grey)
-    found = Segmentation(
+    segmentation = Segmentation(
         labels.astype(np.int32),
         np.arange(1, count + 1, dtype=np.int32),
         np.array(classes or [0] * count, np.int32),
@@ -48,7 +48,7 @@ def analysed(
     settings = AnalysisSettings.of("fibres", faint_limit=faint)
     if nm_per_pixel:
         settings = settings.with_(calibration=Calibration.of_pixel(nm_per_pixel, typed=f"{nm_per_pixel:g}"))
-    return pipeline.measure(micrograph, found, settings)
+    return pipeline.measure(micrograph, segmentation, settings)
 
 
 def bars(*rows: tuple[int, int, int, int]) -> np.ndarray:
@@ -188,8 +188,8 @@ def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():
         picture = np.full((512, 512), 0.2, np.float32)
         picture[200 : 200 + width] = 0.9
 
-        def predict(shown: np.ndarray) -> np.ndarray:
-            inside = shown > 0.6
+        def predict(image: np.ndarray) -> np.ndarray:
+            inside = image > 0.6
             depth = ndimage.distance_transform_edt(inside)
             return np.stack([255 * inside, 255 * depth / max(depth.max(), 1)]).astype(np.uint8)
 

@@ -30,10 +30,10 @@ def squares(count: int = 9) -> np.ndarray:
     return labels
 
 
-def measured(found: Segmentation, **settings: object) -> Analysis:
-    grey = np.random.default_rng(1).normal(np.where(found.labels, 200, 60), 4).astype(np.uint8)
+def measured(segmentation: Segmentation, **settings: object) -> Analysis:
+    grey = np.random.default_rng(1).normal(np.where(segmentation.labels, 200, 60), 4).astype(np.uint8)
     picture = Micrograph(grey, "a.png", "0" * 64, Calibration.of_pixel(2.0, typed="2 nm"))
-    return measure(picture, found, AnalysisSettings.of(**settings))
+    return measure(picture, segmentation, AnalysisSettings.of(**settings))
 
 
 def test_particles_of_an_image_that_looks_like_steel_have_no_number():
@@ -46,11 +46,11 @@ def test_particles_of_an_image_that_looks_like_steel_have_no_number():
 
 
 def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():
-    found = [measured(segmentation_of(squares(n), **used)) for n, used in ((9, {"resembles": STEEL}), (15, {}))]
-    pooled = pool([each.table for each in found], filter=True)
+    analyses = [measured(segmentation_of(squares(n), **used)) for n, used in ((9, {"resembles": STEEL}), (15, {}))]
+    pooled = pool([analysis.table for analysis in analyses], filter=True)
     assert pooled.n_kept == 15 and pooled.without_filter is None and pooled.nano is not None
-    assert {each["n"] for each in pooled.nano["sensitivity"]} == {15} and pooled.nano["verdict"] == "undecided"
-    notes = notes_on([each.table for each in found], ["", ""], "particles")
+    assert {row["n"] for row in pooled.nano["sensitivity"]} == {15} and pooled.nano["verdict"] == "undecided"
+    notes = notes_on([analysis.table for analysis in analyses], ["", ""], "particles")
     assert any(note.text.startswith("1 of 2 images ") for note in notes)
 
 
@@ -72,12 +72,12 @@ def test_who_knows_better_has_them_measured():
 
 
 @pytest.mark.parametrize(
-    ("count", "expected", "told"),
+    ("count", "expected", "counted"),
     [(12, 0.9, True), (12, 0.8, False), (9, 0.9, False), (3, 0.97, True), (2, 0.99, False)],
 )
-def test_outlines_that_are_surely_particles_speak_for_themselves(count, expected, told):
+def test_outlines_that_are_surely_particles_speak_for_themselves(count, expected, counted):
     made = measured(segmentation_of(squares(count), resembles=STEEL, expected=expected, card=CALIBRATED))
-    assert made.table.kept.all() == told and (made.quantities["median"].value is not None) == told
+    assert made.table.kept.all() == counted and (made.quantities["median"].value is not None) == counted
 
 
 def test_the_warning_of_wrong_outlines_means_the_least_certain_ones():

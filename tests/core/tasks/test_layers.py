@@ -101,7 +101,7 @@ def test_the_page_draws_the_thickness_along_the_layer_and_how_often_each_was_rea
 def test_without_a_layer_there_is_a_sentence_and_no_number():
     made = measured(np.zeros((60, 80), np.int32), **OPTIONS)
     assert made.quantities["thickness_mean of oxide"].value is None
-    assert any("oxide" in said and "thickness" in said for said in map(str, made.flags))
+    assert any("oxide" in sentence and "thickness" in sentence for sentence in map(str, made.flags))
 
 
 def test_a_card_names_a_map_that_there_is():
@@ -121,8 +121,8 @@ def test_images_are_resampled_as_the_card_says():
 def test_several_images_weigh_by_the_length_of_their_layer():
     def field(mean: float | None, sd: float, length: float | None) -> FieldOfView:
         values = dict.fromkeys((f"{name} of oxide" for name in TASK.quantities), None)
-        told = {"thickness_mean": mean, "thickness_sd": sd, "thickness_min": mean and mean - 5, LENGTH: length}
-        values |= {f"{name} of oxide": each for name, each in told.items()}
+        quantities = {"thickness_mean": mean, "thickness_sd": sd, "thickness_min": mean and mean - 5, LENGTH: length}
+        values |= {f"{name} of oxide": value for name, value in quantities.items()}
         table = Table({"kept": np.ones(1, bool), "reason": np.array([""])})
         return FieldOfView(table, values, 100.0)
 

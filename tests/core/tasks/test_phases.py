@@ -25,12 +25,12 @@ CARD = ModelCard("steel", "Steel", "", "1", {"name": "x"}, "a" * 64, Path("x"), 
 
 def maps_of(classes: np.ndarray, sure: int = 230) -> np.ndarray:
     rest = (255 - sure) // 2
-    return np.stack([np.where(classes == each, sure, rest) for each in range(3)]).astype(np.uint8)
+    return np.stack([np.where(classes == number, sure, rest) for number in range(3)]).astype(np.uint8)
 
 
-def found(classes: np.ndarray, grey: np.ndarray | None = None, card: ModelCard = CARD, **said: object) -> Decoded:
+def found(classes: np.ndarray, grey: np.ndarray | None = None, card: ModelCard = CARD, **values: object) -> Decoded:
     grey = (60 * classes + 40).astype(np.uint8) if grey is None else grey
-    return decode(maps_of(classes), grey, View(), card, PhaseSettings(model="steel", **said))
+    return decode(maps_of(classes), grey, View(), card, PhaseSettings(model="steel", **values))
 
 
 def segmented(made: Decoded) -> Segmentation:
@@ -48,11 +48,11 @@ def segmented(made: Decoded) -> Segmentation:
     )
 
 
-def measured(made: Decoded, nm: float | None = None, **said: object) -> Measured:
+def measured(made: Decoded, nm: float | None = None, **values: object) -> Measured:
     segmentation, shape = segmented(made), made.labels.shape
     calibration = Calibration.of_pixel(nm, typed=str(nm)) if nm else Calibration.absent()
     picture = Micrograph(np.zeros(shape, np.uint8), "a.png", "0" * 64, calibration, {})
-    return phases.measure(segmentation, picture, MeasurementSettings(**said), calibration)
+    return phases.measure(segmentation, picture, MeasurementSettings(**values), calibration)
 
 
 def striped() -> np.ndarray:
@@ -104,7 +104,7 @@ def test_small_regions_go_to_what_surrounds_them():
 def taught() -> ModelCard:
     """A model that was taught on smooth pictures."""
     smooth = [np.round(127 + 100 * np.sin(np.indices((96, 96))[0] / (6 + n / 4))).astype(np.uint8) for n in range(5)]
-    return replace(CARD, options=learn([describe(each) for each in smooth], list("abcde")))
+    return replace(CARD, options=learn([describe(picture) for picture in smooth], list("abcde")))
 
 
 def test_no_number_is_given_of_an_image_of_another_kind(taught):
