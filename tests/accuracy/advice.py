@@ -48,7 +48,7 @@ def _images() -> Iterator[tuple[str, Micrograph]]:
     for task, folders in FOLDERS.items():
         files = [file for folder in folders for file in sorted((DATA / folder).iterdir())]
         yield from ((task, read(file)) for file in files[:: max(1, len(files) // MOST)][:MOST])
-    yield from (("fibres", each) for each in mats())
+    yield from (("fibres", image) for image in mats())
 
 
 def mats() -> Iterator[Micrograph]:

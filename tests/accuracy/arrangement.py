@@ -95,8 +95,8 @@ def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str
                 verdicts.append(pairs["ranges"][0]["side"] if pairs and pairs["ranges"] else "")
                 measured = with_neighbours(table, drawn(table), FRAME)
                 means.append(nearest([sure(measured, "neighbour_distance", FRAME)], FRAME, 0.0))
-            truth = np.mean([each["mean"] for each in means])
-            held = np.mean([each["low"] <= truth <= each["high"] for each in means])
+            truth = np.mean([interval["mean"] for interval in means])
+            held = np.mean([interval["low"] <= truth <= interval["high"] for interval in means])
             shares = [np.mean([verdict == side for verdict in verdicts]) for side in ("more", "fewer", "")]
             cells = (f"{100 * share:.0f} %" for share in (*shares, held))
             yield f"| {name} | {n} | " + " | ".join(cells) + " |"
@@ -113,11 +113,13 @@ def sample_lines(trials: int = 100) -> Iterator[str]:
         def mean_of(count: int, rng: np.random.Generator = rng, spread: float = spread) -> Neighbours:
             numbers = rng.poisson(60 * np.exp(rng.normal(0, spread, count)))
             tables = [table_of(hard_core(rng, int(n))) for n in numbers]
-            measured = [sure(with_neighbours(each, drawn(each), FRAME), "neighbour_distance", FRAME) for each in tables]
+            measured = [
+                sure(with_neighbours(table, drawn(table), FRAME), "neighbour_distance", FRAME) for table in tables
+            ]
             return nearest(measured, FRAME, 0.0)
 
-        truth, found = mean_of(5 * trials)["mean"], [mean_of(images) for _ in range(trials)]
-        held = np.mean([each["low"] <= truth <= each["high"] for each in found])
+        truth, means = mean_of(5 * trials)["mean"], [mean_of(images) for _ in range(trials)]
+        held = np.mean([interval["low"] <= truth <= interval["high"] for interval in means])
         yield f"| {images} | {100 * spread:.0f} % | {100 * held:.0f} % |"
 
 

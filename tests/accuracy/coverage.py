@@ -127,16 +127,18 @@ MANY = (
 def truths(values: np.ndarray) -> dict[Weighting, Truth]:
     """The figures of a whole population."""
     sizes = sizes_of(values)
-    found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
+    estimates = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
     inside = {"fraction_100nm": float((values <= 100).mean())}
-    return {way: {name: float(each[name] or np.nan) for name in NAMES} | inside for way, each in found.items()}
+    return {
+        way: {name: float(estimate[name] or np.nan) for name in NAMES} | inside for way, estimate in estimates.items()
+    }
 
 
 def hits(sizes: WeightedSizes, goals: dict[Weighting, Truth], seed: int, u: float = 0.0) -> Hits:
     """Of each weighting name -> 1 where the interval holds the truth, 0 where not, NaN without one; and whether the
     product doubts it."""
-    found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
-    limits = intervals(sizes, found, np.random.default_rng(seed), u)
+    estimates = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
+    limits = intervals(sizes, estimates, np.random.default_rng(seed), u)
     nano = nano_fraction(sizes, u)
     unsure = {name for names, _ in doubted(sizes) for name in names}
     ends = {way: {**limits[way], "fraction_100nm": [nano.low, nano.high]} for way in WEIGHTINGS}
@@ -151,14 +153,14 @@ def _holds(limits: list[float] | None, value: float) -> float:
 
 
 def _shares(results: list[Hits]) -> dict[Weighting, Shares]:
-    return {way: {name: _share([each[way][name] for each in results]) for name in COLUMNS} for way in WEIGHTINGS}
+    return {way: {name: _share([result[way][name] for result in results]) for name in COLUMNS} for way in WEIGHTINGS}
 
 
-def _share(each: list[tuple[float, bool]]) -> Share:
-    held, unsure = np.array(each, float).T
-    known = ~np.isnan(held)
-    share = float(held[known].mean()) if known.any() else float("nan")
-    return Share(share, float(known.mean()), float(unsure[known].mean()) if known.any() else 0.0)
+def _share(outcomes: list[tuple[float, bool]]) -> Share:
+    held, unsure = np.array(outcomes, float).T
+    defined = ~np.isnan(held)
+    share = float(held[defined].mean()) if defined.any() else float("nan")
+    return Share(share, float(defined.mean()), float(unsure[defined].mean()) if defined.any() else 0.0)
 
 
 def of_law(law: Callable[[np.ndarray], np.ndarray], n: int, samples: int, u: float = 0.0) -> dict[Weighting, Shares]:
@@ -175,7 +177,7 @@ def of_law(law: Callable[[np.ndarray], np.ndarray], n: int, samples: int, u: flo
 def of_images(case: Images, samples: int) -> dict[Weighting, Shares]:
     goals = truths(case.draw(np.random.default_rng(1), 1_200_000 // case.count)[0])
     drawn = (case.draw(np.random.default_rng([crc32(case.name.encode()), i]), case.images) for i in range(samples))
-    return _shares([hits(sizes_of(*each), goals, i) for i, each in enumerate(drawn)])
+    return _shares([hits(sizes_of(*sample), goals, i) for i, sample in enumerate(drawn)])
 
 
 def _table(heads: str, rows: Iterator[tuple[str, Shares]], columns: tuple[str, ...] = COLUMNS) -> Iterator[str]:
@@ -210,10 +212,10 @@ def weighted_lines(samples: int) -> Iterator[str]:
     """By area and volume, one image and several."""
     alone = ((f"1 | – | {law} | {n}", of_law(LAWS[law], n, samples)) for law, n in MANY_OF_ONE)
     several = (
-        (f"{each.images} | {each.between:g} | {each.law} | {each.images * each.count}", of_images(each, samples))
-        for each in MANY
+        (f"{case.images} | {case.between:g} | {case.law} | {case.images * case.count}", of_images(case, samples))
+        for case in MANY
     )
-    rows = ((f"{name} | {way}", found[way]) for name, found in chain(alone, several) for way in ("area", "volume"))
+    rows = ((f"{name} | {way}", row[way]) for name, row in chain(alone, several) for way in ("area", "volume"))
     return _table("images | between | law | n | by", rows, tuple(name for name in NO_MODE if name in NAMES))
 
 
@@ -235,11 +237,13 @@ class Rare:
             rng = np.random.default_rng([images, self.one_in, i])
             share = np.where(rng.random(images) < 1 / self.one_in, self.there, self.elsewhere)
             inside = rng.binomial(self.count, share)[:, None] > np.arange(self.count)
-            found = nano_fraction(sizes_of(np.where(inside, 50.0, 200.0).ravel(), np.repeat(range(images), self.count)))
-            _, low, high = unseen(found, images)
-            held.append((found.low <= goal <= found.high, low <= goal <= high))
-        alone, said = np.mean(held, axis=0)
-        return float(alone), float(said)
+            fraction = nano_fraction(
+                sizes_of(np.where(inside, 50.0, 200.0).ravel(), np.repeat(range(images), self.count))
+            )
+            _, low, high = unseen(fraction, images)
+            held.append((fraction.low <= goal <= fraction.high, low <= goal <= high))
+        alone, with_note = np.mean(held, axis=0)
+        return float(alone), float(with_note)
 
 
 KINDS = (
@@ -255,5 +259,5 @@ def fraction_lines(samples: int, numbers: tuple[int, ...] = (3, 5, 10, 20)) -> I
     yield "|---" * (3 + len(numbers)) + "|"
     for case in KINDS:
         shares = (case.covered(m, samples) for m in numbers)
-        cells = " | ".join(f"{100 * alone:.1f} ({100 * said:.0f})" for alone, said in shares)
+        cells = " | ".join(f"{100 * alone:.1f} ({100 * with_note:.0f})" for alone, with_note in shares)
         yield f"| {case.one_in} | {100 * case.there:g} % | {100 * case.elsewhere:g} % | {cells} |"

@@ -46,9 +46,9 @@ def bubbles(seed: int = 0) -> Floats:
 def steel(seed: int = 0) -> Floats:
     """Bright seams between prior grains (cementite network), bright blobs in fields (spheroidite), a few long laths."""
     rng = np.random.default_rng(seed)
-    place = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    grid = np.mgrid[: SHAPE[0], : SHAPE[1]]
     points = rng.uniform(0, 1, (7 + 4 * (seed % 3), 2)) * SHAPE
-    bent = [axis + 12 * _field(rng, 22, SHAPE) for axis in place]
+    bent = [axis + 12 * _field(rng, 22, SHAPE) for axis in grid]
     distance, _ = spatial.cKDTree(points).query(np.stack(bent, axis=-1), k=2)
     seam = distance[..., 1] - distance[..., 0]
     bright = 1 / (1 + np.exp(seam - 7 - 3 * _field(rng, 6, SHAPE)))
@@ -57,8 +57,8 @@ def steel(seed: int = 0) -> Floats:
     for _ in range(6 * (seed % 2)):
         row, column = rng.uniform(0.15, 0.85, 2) * SHAPE
         turn, long = rng.uniform(0, np.pi), rng.uniform(40, 110)
-        along = (place[1] - column) * np.cos(turn) + (place[0] - row) * np.sin(turn)
-        across = (place[0] - row) * np.cos(turn) - (place[1] - column) * np.sin(turn)
+        along = (grid[1] - column) * np.cos(turn) + (grid[0] - row) * np.sin(turn)
+        across = (grid[0] - row) * np.cos(turn) - (grid[1] - column) * np.sin(turn)
         bright = np.maximum(bright, (np.abs(along) < long / 2) * (np.abs(across) < 3))
     grey = 62 + 9 * _field(rng, 30, SHAPE) + 6 * _field(rng, 1.5, SHAPE)
     bright = np.maximum(bright, blobs * away)
@@ -69,9 +69,9 @@ def superalloy(seed: int = 0) -> Floats:
     """Large rounded dark precipitates with a bright rim, and discs of 3 to 10 px where there are none of them."""
     rng = np.random.default_rng(seed)
     count = (60, 36, 95)[seed % 3]
-    place = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    grid = np.mgrid[: SHAPE[0], : SHAPE[1]]
     points = rng.uniform(0, 1, (count, 2)) * SHAPE
-    bent = [axis + 5 * _field(rng, 14, SHAPE) for axis in place]
+    bent = [axis + 5 * _field(rng, 14, SHAPE) for axis in grid]
     distance, cell = spatial.cKDTree(points).query(np.stack(bent, axis=-1), k=2)
     gap = ndimage.gaussian_filter(distance[..., 1] - distance[..., 0], 3) - 11
     gap = np.where(ndimage.grey_dilation(rng.random(count)[cell[..., 0]] < 0.25, 9), -30, gap)
@@ -80,7 +80,7 @@ def superalloy(seed: int = 0) -> Floats:
     small = np.zeros(SHAPE)
     for row, column in rng.uniform(0, 1, (700, 2)) * SHAPE:
         if gap[int(row), int(column)] < -20:
-            small = np.maximum(small, np.hypot(place[0] - row, place[1] - column) < rng.uniform(1.5, 5))
+            small = np.maximum(small, np.hypot(grid[0] - row, grid[1] - column) < rng.uniform(1.5, 5))
     rim = np.exp(-(((gap + 4) / 3.5) ** 2))
     grey = 122 + 2 * _field(rng, 60, SHAPE) + 12 * rim - 24 * np.maximum(large, 0.9 * small)
     return ndimage.gaussian_filter(grey, 1.2) + rng.normal(0, 1.2, SHAPE) + 1.5 * _field(rng, 1.5, SHAPE)
@@ -89,9 +89,9 @@ def superalloy(seed: int = 0) -> Floats:
 def gamma_prime(seed: int = 0) -> Floats:
     """Dark cuboids in rows and columns, bent, with bright channels between them and a few bright islands."""
     rng = np.random.default_rng(seed)
-    every, wide = ((24, 6.0), (34, 8.0), (18, 5.0))[seed % 3]
+    period, wide = ((24, 6.0), (34, 8.0), (18, 5.0))[seed % 3]
     row, column = (axis + 5 * _field(rng, 30, SHAPE) for axis in np.mgrid[: SHAPE[0], : SHAPE[1]])
-    edge = np.maximum(np.abs(row % every - every / 2), np.abs(column % every - every / 2)) - (every - wide) / 2
+    edge = np.maximum(np.abs(row % period - period / 2), np.abs(column % period - period / 2)) - (period - wide) / 2
     channel = 1 / (1 + np.exp(-1.6 * edge))
     channel = np.maximum(channel, 1 / (1 + np.exp(-12 * (_field(rng, 16, SHAPE) - 1.9))))
     grey = 58 + 6 * _field(rng, 50, SHAPE) + 112 * channel

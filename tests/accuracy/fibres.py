@@ -21,8 +21,8 @@ Errors = tuple[np.ndarray, np.ndarray]  # relative errors of the diameters, and 
 def drawn(diameter: float, seed: int, cover: float = 0.25, noise: float = 6.0) -> Errors:
     """Of a mat of the small renderer."""
     made = mat(SHAPE, diameter, cover, np.random.default_rng((31, seed)), noise=noise, dark=seed % 2 == 1)
-    found = _analysed(made.grey)
-    return _errors(found, true_of(made, found.segmentation.dense))
+    analysis = _analysed(made.grey)
+    return _errors(analysis, true_of(made, analysis.segmentation.dense))
 
 
 def rendered(diameter: float, seed: int, cover: float = 0.25, noise: float = 0.02) -> Errors:
@@ -30,36 +30,36 @@ def rendered(diameter: float, seed: int, cover: float = 0.25, noise: float = 0.0
     kind = "transmission" if seed % 2 else "sem"
     fixed = {"family": "fibre", "kind": kind, "diameter": diameter, "cover": cover, "read_noise": noise, **PLAIN}
     made = render_settings(SHAPE, np.random.default_rng((990077, seed)), fixed)
-    found = _analysed(made.grey)
-    points = np.concatenate([each.path for each in made.fibres])
-    owner = np.repeat(np.arange(len(made.fibres)), [len(each.path) for each in made.fibres])
-    dense = found.segmentation.dense
-    true = np.full(len(found.segmentation), np.nan)
+    analysis = _analysed(made.grey)
+    points = np.concatenate([drawing.path for drawing in made.fibres])
+    owner = np.repeat(np.arange(len(made.fibres)), [len(drawing.path) for drawing in made.fibres])
+    dense = analysis.segmentation.dense
+    true = np.full(len(analysis.segmentation), np.nan)
     for number in range(len(true)):
         inside = np.argwhere(dense == number + 1)
         distance, nearest = cKDTree(points).query(inside[:: max(1, len(inside) // 200)])
         fibre = made.fibres[int(np.bincount(owner[nearest]).argmax())]
         true[number] = fibre.diameter if np.median(distance) < fibre.diameter else np.nan
-    return _errors(found, true)
+    return _errors(analysis, true)
 
 
 def _analysed(grey: np.ndarray) -> Analysis:
     return pipeline.analyse(micrograph_of(grey), AnalysisSettings.of("fibres", model="fibres"))
 
 
-def _errors(found: Analysis, true: np.ndarray) -> Errors:
-    table = found.table
+def _errors(analysis: Analysis, true: np.ndarray) -> Errors:
+    table = analysis.table
     good = table.kept & ~np.isnan(true)
     return (table.length("fibre_diameter") / true - 1)[good], table.length("visible_length")[good]
 
 
 def cell(errors: list[Errors]) -> str:
-    every, length = (np.concatenate(part) for part in zip(*errors, strict=True))
-    if not len(every):
+    diameter, length = (np.concatenate(part) for part in zip(*errors, strict=True))
+    if not len(diameter):
         return "0"
-    low, middle, high = 100 * np.percentile(every, [16, 50, 84])
-    by_length = 100 * float(np.average(every, weights=length))
-    return f"{len(every)}: {middle:+.1f}; {by_length:+.1f}; {(high - low) / 2:.1f}"
+    low, middle, high = 100 * np.percentile(diameter, [16, 50, 84])
+    by_length = 100 * float(np.average(diameter, weights=length))
+    return f"{len(diameter)}: {middle:+.1f}; {by_length:+.1f}; {(high - low) / 2:.1f}"
 
 
 def lines() -> Iterator[str]:

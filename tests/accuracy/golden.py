@@ -109,12 +109,12 @@ def verdicts(specimen: Specimen, acquisitions: int = ACQUISITIONS) -> Counter[st
 def lines() -> Iterator[str]:
     yield "| specimen | right | above | below | undecided | right | wrong and firm |"
     yield "|---|---|---|---|---|---|---|"
-    for each in SPECIMENS:
-        found = verdicts(each)
-        cells = " | ".join(str(found[word]) for word in ("above", "below", "undecided"))
-        right = sum(found[word] for word in each.right)
-        shares = (f"{100 * number / ACQUISITIONS:.1f} %" for number in (right, found[each.wrong]))
-        yield f"| {each.name} | {' or '.join(each.right)} | {cells} | {' | '.join(shares)} |"
+    for specimen in SPECIMENS:
+        counts = verdicts(specimen)
+        cells = " | ".join(str(counts[word]) for word in ("above", "below", "undecided"))
+        right = sum(counts[word] for word in specimen.right)
+        shares = (f"{100 * number / ACQUISITIONS:.1f} %" for number in (right, counts[specimen.wrong]))
+        yield f"| {specimen.name} | {' or '.join(specimen.right)} | {cells} | {' | '.join(shares)} |"
 
 
 def lines_of_two_kinds() -> Iterator[str]:
@@ -124,6 +124,6 @@ def lines_of_two_kinds() -> Iterator[str]:
         truth = share * true_fraction(small) + (1 - share) * true_fraction(large)
         wrong, name = "above" if truth < 0.5 else "below", f"{share:.0%} of {small} nm, the others of {large} nm"
         field = _of_two_kinds(small, large, share)
-        every = (Specimen(name, ("undecided",), wrong, field, images=count) for count in IMAGES)
-        cells = " | ".join(f"{100 * verdicts(each)[wrong] / ACQUISITIONS:.1f} %" for each in every)
+        specimens = (Specimen(name, ("undecided",), wrong, field, images=count) for count in IMAGES)
+        cells = " | ".join(f"{100 * verdicts(specimen)[wrong] / ACQUISITIONS:.1f} %" for specimen in specimens)
         yield f"| {name} | {100 * truth:.1f} % | {cells} |"

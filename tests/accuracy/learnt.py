@@ -37,15 +37,15 @@ def truth(folder: Path, image: Path) -> Labels:
     mask = next((folder / "labels_255_is_BACKGROUND").glob(f"{image.stem}*"))
     parts, _ = ndimage.label(np.asarray(Image.open(mask).convert("L")) < 128)
     areas = np.bincount(parts.ravel())
-    kept = np.flatnonzero(areas >= SMALLEST)
+    large = np.flatnonzero(areas >= SMALLEST)
     numbers = np.zeros(areas.size, np.int32)
-    numbers[kept[kept > 0]] = np.arange(1, (kept > 0).sum() + 1)
+    numbers[large[large > 0]] = np.arange(1, (large > 0).sum() + 1)
     return numbers[parts]
 
 
-def score(found: Labels, true: Labels) -> Score:
-    both = np.zeros((true.max() + 1, found.max() + 1))
-    np.add.at(both, (true.ravel(), found.ravel()), 1)
+def score(labels: Labels, true: Labels) -> Score:
+    both = np.zeros((true.max() + 1, labels.max() + 1))
+    np.add.at(both, (true.ravel(), labels.ravel()), 1)
     of_true, of_found = both.sum(1)[1:], both.sum(0)[1:]
     right = int((both[1:, 1:] > 0.5 * (of_true[:, None] + of_found - both[1:, 1:])).sum())
     of_found = of_found[of_found > 0]
@@ -72,17 +72,17 @@ def tell(client: Client, folder: Path, images: list[Path], model: str) -> None:
         labels = client.analyse(str(image), model=model, timeout=SECONDS).labels()
         scores.append(score(labels, truth(folder, image)))
         print(f"  {image.name}: {scores[-1]}", flush=True)
-    right, false, missed = (sum(each[part] for each in scores) for part in range(3))
+    right, false, missed = (sum(result[part] for result in scores) for part in range(3))
     f1 = 2 * right / (2 * right + false + missed)
-    off = np.nanmedian([abs(each.off) for each in scores])
+    off = np.nanmedian([abs(result.off) for result in scores])
     print(f"{model}: F1 at IoU 0.5 {f1:.3f}; in half of the images the median is less than {off:.0f} % wrong")
 
 
-def main(url: str, token: str, place: str, step: str, *models: str) -> None:
-    folder = Path(place)
+def main(url: str, token: str, path: str, step: str, *models: str) -> None:
+    folder = Path(path)
     images = sorted((folder / "images").iterdir())
     order = np.random.default_rng(SEED).permutation(len(images))
-    taught, others = ([images[each] for each in sorted(part)] for part in (order[:TAUGHT], order[TAUGHT:]))
+    taught, others = ([images[index] for index in sorted(part)] for part in (order[:TAUGHT], order[TAUGHT:]))
     client = Client(url, token=token)
     for model in models:
         (teach if step == "teach" else tell)(client, folder, taught if step == "teach" else others, model)

@@ -22,29 +22,31 @@ TAUGHT, DRAWS, SEED = 10, 8, 0
 
 def described(folder: Path) -> list[NDArray[np.float64]]:
     """The description of each image in a folder."""
-    found = []
-    for file in sorted(each for each in folder.iterdir() if each.is_file()):
+    descriptions = []
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
         try:
-            found.append(describe(as_seen(read(file).pixels)))
+            descriptions.append(describe(as_seen(read(file).pixels)))
         except UnreadableImage:
             print(f"left out: {file}")
-    return found
+    return descriptions
 
 
 def main() -> None:
-    every = {folder: described(Path(folder)) for folder in sys.argv[1:]}
-    for own, images in every.items():
+    folders = {folder: described(Path(folder)) for folder in sys.argv[1:]}
+    for name, images in folders.items():
         rng, shares = np.random.default_rng(SEED), []
         for _ in range(DRAWS):
             order = rng.permutation(len(images))
             count = min(TAUGHT, len(order) - 1)
             taught, rest = ([images[number] for number in part] for part in (order[:count], order[count:]))
             limit = learn(taught, list(map(str, range(count))))[ENTRY]["limit"]
-            groups = ({**every, own: rest}).values()
-            shares.append([np.mean([distance(one, taught) <= limit for one in group]) for group in groups])
-        print(f"{count} images of {own}; without a warning:")
-        for folder, share in zip(every, np.mean(shares, axis=0), strict=True):
-            print(f"    {share:4.0%} of {'the others' if folder == own else folder}")
+            groups = ({**folders, name: rest}).values()
+            shares.append(
+                [np.mean([distance(descriptor, taught) <= limit for descriptor in group]) for group in groups]
+            )
+        print(f"{count} images of {name}; without a warning:")
+        for folder, share in zip(folders, np.mean(shares, axis=0), strict=True):
+            print(f"    {share:4.0%} of {'the others' if folder == name else folder}")
 
 
 if __name__ == "__main__":

@@ -13,15 +13,15 @@ CHANCES += (0.015, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0001)
 def modified_distances(n: int, samples: int, seed: int = 1) -> np.ndarray:
     """(samples,) of D (sqrt n - 0.01 + 0.85 / sqrt n) for samples of n, mean and SD (n - 1) being fitted."""
     rng = np.random.default_rng(seed)
-    found = []
+    distances = []
     for _ in range(-(-samples // 10_000)):
         x = np.sort(rng.standard_normal((10_000, n)), axis=1)
         x = (x - x.mean(1, keepdims=True)) / x.std(1, ddof=1, keepdims=True)
         expected = normal_cdf(x)
         above = (np.arange(1, n + 1) / n - expected).max(1)
         below = (expected - np.arange(n) / n).max(1)
-        found.append(np.maximum(above, below))
-    return np.concatenate(found)[:samples] * (np.sqrt(n) - 0.01 + 0.85 / np.sqrt(n))
+        distances.append(np.maximum(above, below))
+    return np.concatenate(distances)[:samples] * (np.sqrt(n) - 0.01 + 0.85 / np.sqrt(n))
 
 
 def table(n: int = 200, samples: int = 400_000) -> tuple[np.ndarray, tuple[float, ...]]:

@@ -103,10 +103,10 @@ def compare(first: Analysis, second: Analysis, form: str) -> Change:
         before = np.where(np.isin(before, cut), 0, before)
     rows, columns = (min(sides) for sides in zip(before.shape, after.shape, strict=True))
     overlap = overlap_of(after[:rows, :columns], before[:rows, :columns])
-    again = len(pairs(overlap.iou, RIGHT)[0]) / max(len(overlap.true_ids), 1)
+    share = len(pairs(overlap.iou, RIGHT)[0]) / max(len(overlap.true_ids), 1)
     areas = [np.median(sides) if len(sides) else np.nan for sides in (overlap.true_area, overlap.found_area)]
     doubts = [any(flag.doubt for flag in made.flags) for made in (first, second)]
-    return Change(again, float(np.sqrt(areas[1] / areas[0])) - 1, doubts[1] and not doubts[0])
+    return Change(share, float(np.sqrt(areas[1] / areas[0])) - 1, doubts[1] and not doubts[0])
 
 
 def pictures(folder: Path | None, most: int) -> Iterator[Micrograph]:
@@ -148,9 +148,9 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.accuracy metamorphic", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--images", type=int, default=10)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     of_forms: dict[str, list[Change]] = {form: [] for form in FORMS}
-    for micrograph in pictures(asked.folder, asked.images):
+    for micrograph in pictures(options.folder, options.images):
         for form, change in changes(micrograph, Runtime()):
             of_forms[form].append(change)
             if change.verdict == "silent":
@@ -159,6 +159,6 @@ def main(arguments: list[str]) -> None:
     for form, several in of_forms.items():
         if several:
             verdicts = [change.verdict for change in several]
-            again, size = (np.nanmean([getattr(change, name) for change in several]) for name in ("again", "size"))
+            share, size = (np.nanmean([getattr(change, name) for change in several]) for name in ("again", "size"))
             counts = " | ".join(str(verdicts.count(word)) for word in ("same", "warned", "silent"))
-            print(f"| {form} | {len(several)} | {again:.1%} | {size:+.1%} | {counts} |")
+            print(f"| {form} | {len(several)} | {share:.1%} | {size:+.1%} | {counts} |")

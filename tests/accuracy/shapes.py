@@ -71,7 +71,7 @@ def errors(shape: Shape, size: float, *, oblique: bool, trials: int, seed: int =
     """Column -> (trials,) measured minus true in px or px^2, at random sub-pixel shifts, sizes within 0.5 px of `size`
     and, if oblique, angles."""
     rng = np.random.default_rng([round(size), seed, oblique])
-    found: dict[str, list[float]] = {name: [] for name in COLUMNS}
+    deviations: dict[str, list[float]] = {name: [] for name in COLUMNS}
     for _ in range(trials):
         inside, truth = shape(size + rng.uniform(-0.5, 0.5))
         truth["ecd"] = sqrt(4 * truth["area"] / pi)
@@ -81,11 +81,11 @@ def errors(shape: Shape, size: float, *, oblique: bool, trials: int, seed: int =
         labels = inside(x * cos(angle) + y * sin(angle), y * cos(angle) - x * sin(angle)).astype(np.int32)
         table = measure(labels, labels.astype(np.uint8), np.ones(1, np.float32), None, side)
         for name in MEASURES:
-            found[name].append(float(table.length(name)[0]) - truth[name])
+            deviations[name].append(float(table.length(name)[0]) - truth[name])
         outline = without_corners(table, labels)
         for name in OUTLINE:
-            found[f"{name} without corners"].append(float(outline.length(name)[0]) - truth[name])
-    return {name: np.array(values) for name, values in found.items()}
+            deviations[f"{name} without corners"].append(float(outline.length(name)[0]) - truth[name])
+    return {name: np.array(values) for name, values in deviations.items()}
 
 
 def truths(shape: Shape, size: float) -> Truth:
@@ -100,8 +100,11 @@ def lines(trials: int = 40, *, sizes: tuple[int, ...] = SIZES, columns: tuple[st
     for name, shape in SHAPES.items():
         for oblique in (False, True) if name != "disc" else (True,):
             for size in sizes:
-                found = errors(shape, size, oblique=oblique, trials=trials if size < 200 else max(trials // 4, 1))
-                cells = (_cell(found[each], truths(shape, size)[each.split()[0]], each, size) for each in columns)
+                deviations = errors(shape, size, oblique=oblique, trials=trials if size < 200 else max(trials // 4, 1))
+                cells = (
+                    _cell(deviations[column], truths(shape, size)[column.split()[0]], column, size)
+                    for column in columns
+                )
                 how = "" if name == "disc" else " at any angle" if oblique else " upright"
                 yield f"| {name}{how} | {size} | " + " | ".join(cells) + " |"
 

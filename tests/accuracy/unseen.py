@@ -86,7 +86,7 @@ def _pairs() -> Iterator[tuple[str, Pair]]:
             ("agglomerates", "nanocomposite-agglomerates", silica),
         )
     }
-    yield from ((kind, pair) for kind, some in folders.items() for pair in some[:: 4 if kind == PARTED else 1])
+    yield from ((kind, pair) for kind, files in folders.items() for pair in files[:: 4 if kind == PARTED else 1])
 
 
 def _images() -> Iterator[tuple[str, str, Callable[[], tuple[Micrograph, np.ndarray]]]]:
@@ -139,42 +139,42 @@ class Row(NamedTuple):
     missed: np.ndarray
 
 
-def _true(known: Known) -> tuple[np.ndarray, np.ndarray]:
+def _true(case: Known) -> tuple[np.ndarray, np.ndarray]:
     """Labels and minimum Feret diameters in px, (n,) each, of the true particles that an analysis would count."""
-    labels = split_pieces(known.truth)
+    labels = split_pieces(case.truth)
     unknown = np.full(int(labels.max()), np.nan, np.float32)
-    table = shapes_of(labels, known.micrograph.pixels, unknown, None, known.segmentation.rows)
+    table = shapes_of(labels, case.micrograph.pixels, unknown, None, case.segmentation.rows)
     table = set_aside(table, MEASURED.measurement.filter)
     return np.flatnonzero(table.kept) + 1, table.length("min_feret")[table.kept]
 
 
-def row_of(known: Known, nm: float | None = None) -> Row | None:
+def row_of(case: Known, nm: float | None = None) -> Row | None:
     """None for an image with hardly any particles. nm: of a pixel; else the limit of 100 nm lies where SMALL of the
     true particles are smaller."""
-    if known.truth.max() < FEWEST or len(known.segmentation) < FEWEST:
+    if case.truth.max() < FEWEST or len(case.segmentation) < FEWEST:
         return None
-    ids, sizes = _true(known)
+    ids, sizes = _true(case)
     if len(sizes) < FEWEST:
         return None
     nm = nm or 100 / float(np.quantile(sizes, SMALL))
     scale = Calibration(nm, "typed", relative_uncertainty=0.0)
     with patch.object(particles, "_hidden", return_value=None):  # what its row adds is judged with other constants
-        analysis = measure(replace(known.micrograph, calibration=scale), known.segmentation, MEASURED)
-    told = analysis.statistics
-    if told.budget is None or None in (told.intervals["median"], told.intervals["fraction_100nm"]):
+        analysis = measure(replace(case.micrograph, calibration=scale), case.segmentation, MEASURED)
+    statistics = analysis.statistics
+    if statistics.budget is None or None in (statistics.intervals["median"], statistics.intervals["fraction_100nm"]):
         return None
-    overlap = overlap_of(without_specks(known.segmentation.dense), without_specks(known.truth))
+    overlap = overlap_of(without_specks(case.segmentation.dense), without_specks(case.truth))
     missed = ~np.isin(ids, overlap.true_ids[pairs(overlap.iou, RIGHT)[0]])
-    answers = told.median, told.fraction_100nm
+    answers = statistics.median, statistics.fraction_100nm
     return Row(
-        known.kind,
+        case.kind,
         analysis,
-        sum(cut.chance for cut in known.segmentation.cuts) / len(analysis.table),
+        sum(cut.chance for cut in case.segmentation.cuts) / len(analysis.table),
         answers,
         (float(np.median(sizes)) * nm, float((sizes * nm <= NANO_NM).mean())),
-        (told.intervals["median"], told.intervals["fraction_100nm"]),
-        (told.budget["median"]["ends"], told.budget["fraction_100nm"]["ends"]),
-        np.log(sizes[missed] * nm / told.median),
+        (statistics.intervals["median"], statistics.intervals["fraction_100nm"]),
+        (statistics.budget["median"]["ends"], statistics.budget["fraction_100nm"]["ends"]),
+        np.log(sizes[missed] * nm / statistics.median),
     )
 
 
@@ -194,8 +194,8 @@ def fitted(rows: list[Row]) -> Fit:
     order, weights = np.argsort(steep), cuts / np.array([kinds[row.kind] for row in rows])
     total = np.cumsum(weights[order])
     logs = [np.concatenate([row.missed for row in rows if row.kind == kind]) for kind in kinds]
-    logs = [each for each in logs if len(each) > 1]
-    size = float(np.mean([each.mean() for each in logs])), float(np.mean([each.std() for each in logs]))
+    logs = [group for group in logs if len(group) > 1]
+    size = float(np.mean([group.mean() for group in logs])), float(np.mean([group.std() for group in logs]))
     return Fit(float(steep[order][np.searchsorted(total, LEVEL * total[-1])]), size)
 
 
@@ -217,14 +217,14 @@ def unresolved_lines(rows: list[Row], constants: Fit | None = None) -> Iterator[
     held: dict[str, np.ndarray] = {}
     for kind in dict.fromkeys(row.kind for row in rows):
         fit = constants or fitted([row for row in rows if row.kind not in (kind, PARTED)])
-        some = [row for row in rows if row.kind == kind]
-        ways = [(row.true, (row.intervals, row.ends, _with_contacts(row, fit))) for row in some]
+        selected = [row for row in rows if row.kind == kind]
+        ways = [(row.true, (row.intervals, row.ends, _with_contacts(row, fit))) for row in selected]
         held[kind] = np.array(
-            [[way[n][0] <= true[n] <= way[n][1] for n in (0, 1) for way in each] for true, each in ways]
+            [[way[n][0] <= true[n] <= way[n][1] for n in (0, 1) for way in variants] for true, variants in ways]
         )
-    every = np.concatenate([each for kind, each in held.items() if kind != PARTED])
-    for name, each in {**held, f"all but {PARTED}": every}.items():
-        yield f"| {name} | {len(each)} | {' | '.join(map(str, each.sum(0)))} |"
+    pooled = np.concatenate([part for kind, part in held.items() if kind != PARTED])
+    for name, hits in {**held, f"all but {PARTED}": pooled}.items():
+        yield f"| {name} | {len(hits)} | {' | '.join(map(str, hits.sum(0)))} |"
     best = constants or fitted([row for row in rows if row.kind != PARTED])
     yield f"fitted to all: {best.of_cuts:.1f}; {best.relative[0]:.2f}, {best.relative[1]:.2f}"
 
@@ -237,16 +237,16 @@ class Told(NamedTuple):
     cuts: float
 
 
-def confidence_lines(every: Iterator[Known]) -> Iterator[str]:
+def confidence_lines(cases: Iterator[Known]) -> Iterator[str]:
     """The mean chance and the share right in bins of the chance, for each kind; and the mean log loss, as shipped and
     with fits on the other kinds."""
     kinds: dict[str, list[Told]] = {}
-    for known in every:
-        overlap = overlap_of(without_specks(known.segmentation.dense), without_specks(known.truth))
+    for case in cases:
+        overlap = overlap_of(without_specks(case.segmentation.dense), without_specks(case.truth))
         right = np.isin(overlap.found_ids, overlap.found_ids[pairs(overlap.iou, RIGHT)[1]])
-        chance = known.segmentation.confidence[overlap.found_ids - 1]
-        cuts = sum(cut.chance for cut in known.segmentation.cuts) / max(1, len(known.segmentation))
-        kinds.setdefault(known.kind, []).append(Told(chance, right, cuts))
+        chance = case.segmentation.confidence[overlap.found_ids - 1]
+        cuts = sum(cut.chance for cut in case.segmentation.cuts) / max(1, len(case.segmentation))
+        kinds.setdefault(case.kind, []).append(Told(chance, right, cuts))
     heads = " | ".join(f"{low:.0%} to {min(high, 1):.0%}" for low, high in pairwise(BINS))
     yield f"| kind | outlines | told, right | {heads} |"
     yield "|---" * (2 + len(BINS)) + "|"
@@ -255,7 +255,7 @@ def confidence_lines(every: Iterator[Known]) -> Iterator[str]:
         chance = np.concatenate([image.chance for image in images])
         right = np.concatenate([image.right for image in images])
         inside = [(chance >= low) & (chance < high) for low, high in pairwise(BINS)]
-        cells = [f"{_told_right(chance[each], right[each])} ({each.sum()})" if each.any() else "–" for each in inside]
+        cells = [f"{_told_right(chance[mask], right[mask])} ({mask.sum()})" if mask.any() else "–" for mask in inside]
         yield f"| {kind} | {len(chance)} | {_told_right(chance, right)} | {' | '.join(cells)} |"
     yield from ("", "| kind | log loss as shipped | slope and intercept | with the image's possible cuts |")
     yield "|---" * 4 + "|"
@@ -284,9 +284,9 @@ def inputs_of(images: list[Told], cuts: bool = False) -> np.ndarray:
 
 def recalibrated(kinds: list[list[Told]], cuts: bool) -> np.ndarray:
     """The weights of `inputs_of` with the least log loss, all kinds counting the same."""
-    every = [(inputs_of(images, cuts), images) for images in kinds]
+    by_kind = [(inputs_of(images, cuts), images) for images in kinds]
     start = np.array([1.0, 0.0, 0.0][: 2 + cuts])
-    return minimize(lambda weights: sum(log_loss(inputs @ weights, images) for inputs, images in every), start).x
+    return minimize(lambda weights: sum(log_loss(inputs @ weights, images) for inputs, images in by_kind), start).x
 
 
 def log_loss(log_odds: np.ndarray, images: list[Told]) -> float:
@@ -294,19 +294,19 @@ def log_loss(log_odds: np.ndarray, images: list[Told]) -> float:
     return float(np.logaddexp(0, np.where(right, -log_odds, log_odds)).mean())
 
 
-def recall_lines(every: Iterator[Known]) -> Iterator[str]:
+def recall_lines(cases: Iterator[Known]) -> Iterator[str]:
     """By the equal-area diameter in px; the kinds of errors are those of `manage.py evaluate`."""
     sizes: dict[str, list[np.ndarray]] = {}
     kinds: dict[str, list[ErrorKinds]] = {}
-    for known in every:
-        overlap = overlap_of(without_specks(known.segmentation.dense), without_specks(known.truth))
+    for case in cases:
+        overlap = overlap_of(without_specks(case.segmentation.dense), without_specks(case.truth))
         of_sizes = count_by_size(overlap)[:, [COLUMNS.index("true"), COLUMNS.index("right")]]
-        sizes.setdefault(known.kind, []).append(of_sizes)
-        kinds.setdefault(known.kind, []).append(error_kinds(overlap))
+        sizes.setdefault(case.kind, []).append(of_sizes)
+        kinds.setdefault(case.kind, []).append(error_kinds(overlap))
     yield f"| kind | particles | {' | '.join(SIZES)} | {' | '.join(Kind)} |"
     yield "|---" * (2 + len(SIZES) + len(Kind)) + "|"
-    for kind, some in sizes.items():
-        total = np.sum(some, 0)
+    for kind, counts in sizes.items():
+        total = np.sum(counts, 0)
         parts = (total[part].sum(0) for part in SIZES.values())
         recall = (f"{right / true:.3f} ({true})" if true else "–" for true, right in parts)
         errors = (str(sum(image.count(error) for image in kinds[kind])) for error in Kind)
@@ -319,8 +319,8 @@ LINES = {"confidence": confidence_lines, "recall": recall_lines}
 def main(arguments: list[str]) -> None:
     what, *folder = arguments
     with tempfile.TemporaryDirectory() as other:
-        every = images(Path(folder[0] if folder else other))
+        cases = images(Path(folder[0] if folder else other))
         if what == "unresolved":
-            print(*unresolved_lines([row for known in every if (row := row_of(known))]), sep="\n")
+            print(*unresolved_lines([row for case in cases if (row := row_of(case))]), sep="\n")
         else:
-            print(*LINES[what](every), sep="\n")
+            print(*LINES[what](cases), sep="\n")

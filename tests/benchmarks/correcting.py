@@ -35,12 +35,12 @@ def submitted(page: Any, name: str, content: bytes, **fields: str) -> str:
     headers = {"X-CSRFToken": token, "X-Requested-With": "DeepSegm"}
     answer = page.request.post("/api/v1/jobs", multipart={"file": file, **fields}, headers=headers, timeout=120_000)
     assert answer.status == 202, answer.text()
-    said = answer.json()
-    while said["state"] not in ("done", "failed"):
+    job = answer.json()
+    while job["state"] not in ("done", "failed"):
         page.wait_for_timeout(1000)
-        said = page.request.get(said["url"]).json()
-    assert said["state"] == "done", said["error"]
-    return str(said["page"])
+        job = page.request.get(job["url"]).json()
+    assert job["state"] == "done", job["error"]
+    return str(job["page"])
 
 
 def _introduced(page: Any) -> None:
@@ -53,7 +53,7 @@ def _introduced(page: Any) -> None:
 
 
 def quantiles(values: Sequence[float], *shares: float) -> list[float]:
-    return [float(each) for each in np.percentile(values, [100 * share for share in shares])] if values else []
+    return [float(value) for value in np.percentile(values, [100 * share for share in shares])] if values else []
 
 
 def load_now() -> str:
@@ -95,8 +95,8 @@ class Person:
 
     @property
     def view(self) -> dict[str, float]:
-        found: dict[str, float] = self.page.evaluate("probe.view")
-        return found
+        view: dict[str, float] = self.page.evaluate("probe.view")
+        return view
 
     def at(self, point: Point) -> Point:
         """Where a place of the image is on the screen now."""
@@ -129,10 +129,10 @@ class Person:
         mouse, length = self.page.mouse, 0.0
         mouse.move(*places[0])
         mouse.down()
-        for before, place in pairwise(places):
-            step = math.dist(before, place)
+        for before, end in pairwise(places):
+            step = math.dist(before, end)
             length += step
-            mouse.move(*place, steps=max(1, round(step / apart)))
+            mouse.move(*end, steps=max(1, round(step / apart)))
         mouse.up()
         self._took(AIM + length / PEN)
 
@@ -142,9 +142,9 @@ class Person:
         middle, size = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), max(box[2] - box[0], box[3] - box[1])
         if self._hidden(box) != (0, 0):
             self.key("0")
-        shown = size * self.view["scale"]
-        if shown < least:
-            notches = math.ceil(TURN * math.log(wanted / shown) / NOTCH)
+        extent = size * self.view["scale"]
+        if extent < least:
+            notches = math.ceil(TURN * math.log(wanted / extent) / NOTCH)
             self.page.mouse.move(*self.at(middle))
             for _ in range(notches):
                 self.page.mouse.wheel(0, -NOTCH)

@@ -80,8 +80,8 @@ def main() -> None:
         services.optimise()
         filled = count
         print(f"\n{count} jobs, {(database_bytes() or 0) / 1e6:.0f} MB", flush=True)
-        asked = {**questions(), "one write": lambda: Job.objects.filter(pk=Job.objects.first().pk).update(faults=1)}
-        for name, ask in asked.items():
+        queries = {**questions(), "one write": lambda: Job.objects.filter(pk=Job.objects.first().pk).update(faults=1)}
+        for name, ask in queries.items():
             began, spent = time.monotonic(), time.process_time()
             ask()
             spent, took = 1e3 * (time.process_time() - spent), 1e3 * (time.monotonic() - began)

@@ -42,13 +42,13 @@ def values(model: Any, given: dict[str, str]) -> tuple[str, str]:
     empty |= {"integer": "0", "smallint": "0", "double precision": "0"}
     from django.db import connection
 
-    columns, found = [], []
+    columns, cells = [], []
     for field in model._meta.concrete_fields:
         kind = (field.db_type(connection) or "").split("(")[0]
         value = given.get(field.column, "null" if field.null else empty.get(kind, "''"))
         columns.append(field.column)
-        found.append(value)
-    return ", ".join(columns), ", ".join(found)
+        cells.append(value)
+    return ", ".join(columns), ", ".join(cells)
 
 
 def fill(jobs: int) -> None:
@@ -108,7 +108,7 @@ def questions() -> dict[str, Callable[[], Any]]:
 
     user = get_user_model().objects.get(pk=5)
     waiting = Job.objects.filter(state="queued").order_by("-queued").first()
-    mine = Job.objects.visible_to(user, None).select_related("micrograph").order_by("-created")
+    jobs = Job.objects.visible_to(user, None).select_related("micrograph").order_by("-created")
     RequestFactory()
     return {
         "next job in turn": lambda: Job.objects.first_in_turn(),
@@ -118,7 +118,7 @@ def questions() -> dict[str, Callable[[], Any]]:
         "pace, for each attempt": recent_pace,
         "place in the queue": waiting.position,
         "expected seconds": waiting.expected_seconds,
-        "My results, first page": lambda: list(Paginator(mine.defer("summary"), 50).get_page(1)),
+        "My results, first page": lambda: list(Paginator(jobs.defer("summary"), 50).get_page(1)),
         "administrator's list": lambda: (Job.objects.count(), list(Job.objects.select_related("micrograph")[:100])),
         "status: queues": health.queues,
         "status: failures": health.failures,
@@ -146,15 +146,15 @@ def whole(node: dict[str, Any]) -> Iterator[str]:
     read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
     if node["Node Type"] == "Seq Scan" and read * node["Actual Loops"] > LARGE:
         yield node["Relation Name"].removeprefix("segmentation_")
-    for each in node.get("Plans", []):
-        yield from whole(each)
+    for child in node.get("Plans", []):
+        yield from whole(child)
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser()
-    asked.add_argument("--jobs", type=int, default=1_000_000)
-    asked.add_argument("--filled", action="store_true", help="it is filled already")
-    said = asked.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--filled", action="store_true", help="it is filled already")
+    options = parser.parse_args()
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
@@ -164,10 +164,10 @@ def main() -> None:
     from django.test.utils import CaptureQueriesContext
 
     call_command("migrate", verbosity=0)
-    if not said.filled:
+    if not options.filled:
         began = time.monotonic()
-        fill(said.jobs)
-        print(f"{said.jobs} jobs filled in {time.monotonic() - began:.0f} s")
+        fill(options.jobs)
+        print(f"{options.jobs} jobs filled in {time.monotonic() - began:.0f} s")
     with connection.cursor() as cursor:
         for table in ("job", "micrograph", "artifact"):
             cursor.execute(
@@ -182,9 +182,9 @@ def main() -> None:
             began = time.monotonic()
             ask()
             took = 1e3 * (time.monotonic() - began)
-        found = list(plans(seen.captured_queries))
-        tables = sorted(set().union(*(read for _, read in found)))
-        slowest = max((each for each, _ in found), default=0.0)
+        scans = list(plans(seen.captured_queries))
+        tables = sorted(set().union(*(read for _, read in scans)))
+        slowest = max((milliseconds for milliseconds, _ in scans), default=0.0)
         print(f"{name:28s} {len(seen):7d} {took:9.1f} {slowest:9.1f}  {', '.join(tables)}")
 
 

@@ -61,8 +61,8 @@ class Score:
     found: int = 0
     true: int = 0
 
-    def add(self, found: Labels, truth: Labels) -> None:
-        hits, spurious, missed = match(overlap_of(found, truth).iou, RIGHT)
+    def add(self, labels: Labels, truth: Labels) -> None:
+        hits, spurious, missed = match(overlap_of(labels, truth).iou, RIGHT)
         self.hits, self.found, self.true = self.hits + hits, self.found + hits + spurious, self.true + hits + missed
 
     @property
@@ -82,14 +82,14 @@ class Wrong:
     found: tuple[int, ...] = ()
 
 
-def errors(found: Labels, truth: Labels) -> list[Wrong]:
+def errors(labels: Labels, truth: Labels) -> list[Wrong]:
     """What keeps the outlines from a hit at an IoU of 0.5, in the order in which a person takes them."""
-    overlap = overlap_of(found, truth)
+    overlap = overlap_of(labels, truth)
     kinds, iou, (true_ids, found_ids) = error_kinds(overlap), overlap.iou, (overlap.true_ids, overlap.found_ids)
     listed: list[Wrong] = []
     for t in np.flatnonzero(kinds.of_true == Kind.MERGED):
         f = int(overlap.common[t].argmax())
-        other = max((each for each in range(len(true_ids)) if each != t), key=lambda each: overlap.common[each, f])
+        other = max((index for index in range(len(true_ids)) if index != t), key=lambda index: overlap.common[index, f])
         listed.append(Wrong("two in one", (int(true_ids[t]), int(true_ids[other])), (int(found_ids[f]),)))
     mostly = overlap.common > 0.5 * overlap.found_area
     for t in range(len(true_ids)):
@@ -106,9 +106,9 @@ def errors(found: Labels, truth: Labels) -> list[Wrong]:
     return listed
 
 
-def outlined(found: Labels, truth: Labels, ids: tuple[int, ...]) -> bool:
+def outlined(labels: Labels, truth: Labels, ids: tuple[int, ...]) -> bool:
     """Whether each of these true particles has an outline of its own."""
-    overlap = overlap_of(found, truth)
+    overlap = overlap_of(labels, truth)
     hit = overlap.true_ids[pairs(overlap.iou, RIGHT)[0]]
     return bool(np.isin(ids, hit).all())
 
@@ -138,10 +138,10 @@ def outline(mask: NDArray[np.bool_], scale: float, random: np.random.Generator) 
     return [(float(x), float(y)) for x, y in [*points, points[0]]]
 
 
-def cut(one: NDArray[np.bool_], two: NDArray[np.bool_], both: NDArray[np.bool_]) -> list[Point]:
+def cut(piece: NDArray[np.bool_], two: NDArray[np.bool_], both: NDArray[np.bool_]) -> list[Point]:
     """A line between two parts of an object, from background to background."""
-    a, b = (np.array(ndimage.center_of_mass(mask)) for mask in (one, two))
-    near = [ndimage.distance_transform_edt(~mask) for mask in (one, two)]
+    a, b = (np.array(ndimage.center_of_mass(mask)) for mask in (piece, two))
+    near = [ndimage.distance_transform_edt(~mask) for mask in (piece, two)]
     along = [a + (b - a) * share for share in np.linspace(0, 1, 60)]
     middle = min(along, key=lambda at: abs(near[0][tuple(at.astype(int))] - near[1][tuple(at.astype(int))]))
     across = np.array([b[1] - a[1], a[0] - b[0]]) / max(1.0, np.hypot(*(b - a)))
@@ -170,8 +170,8 @@ class Corrector:
     def labels(self) -> Labels:
         answer = self.person.page.request.get(f"{self.job}/labels")
         assert answer.ok, answer.text()
-        found: Labels = tifffile.imread(io.BytesIO(answer.body())).astype(np.int32)
-        return found
+        labels: Labels = tifffile.imread(io.BytesIO(answer.body())).astype(np.int32)
+        return labels
 
     def use(self, tool: str) -> None:
         if tool != self.tool:
@@ -192,47 +192,47 @@ class Corrector:
         person, done = self.person, Correction(wrong.kind, (wrong.kind, wrong.true or wrong.found))
         before = person.human, person.waited, person.gestures
         HOW[wrong.kind](self, wrong, self.labels())
-        now = person.human, person.waited, person.gestures
-        done.human, done.waited, done.gestures = (b - a for a, b in zip(before, now, strict=True))
-        found = self.labels()
-        gone = not np.isin(wrong.found, found).any()
-        done.right = outlined(found, self.truth, wrong.true) if wrong.true else gone
+        after = person.human, person.waited, person.gestures
+        done.human, done.waited, done.gestures = (b - a for a, b in zip(before, after, strict=True))
+        labels = self.labels()
+        gone = not np.isin(wrong.found, labels).any()
+        done.right = outlined(labels, self.truth, wrong.true) if wrong.true else gone
         return done
 
-    def choose(self, ids: tuple[int, ...], found: Labels) -> None:
+    def choose(self, ids: tuple[int, ...], labels: Labels) -> None:
         self.use("v")
-        for number, one in enumerate(ids):
-            self.person.click(inside(found == one), add=number > 0)
+        for number, label in enumerate(ids):
+            self.person.click(inside(labels == label), add=number > 0)
             self.person.chooses()
 
-    def delete(self, wrong: Wrong, found: Labels) -> None:
-        self.look(found == wrong.found[0], least=16)
-        self.choose(wrong.found, found)
+    def delete(self, wrong: Wrong, labels: Labels) -> None:
+        self.look(labels == wrong.found[0], least=16)
+        self.choose(wrong.found, labels)
         self.does(lambda: self.person.key("Delete"))
 
-    def merge(self, wrong: Wrong, found: Labels) -> None:
-        self.look(np.isin(found, wrong.found), least=30)
-        self.choose(wrong.found, found)
+    def merge(self, wrong: Wrong, labels: Labels) -> None:
+        self.look(np.isin(labels, wrong.found), least=30)
+        self.choose(wrong.found, labels)
         self.does(lambda: self.person.key("m"))
 
-    def split(self, wrong: Wrong, found: Labels) -> None:
-        whole = found == wrong.found[0]
-        one, two = (whole & (self.truth == each) for each in wrong.true)
+    def split(self, wrong: Wrong, labels: Labels) -> None:
+        whole = labels == wrong.found[0]
+        piece, two = (whole & (self.truth == label) for label in wrong.true)
         self.look(whole, least=40)
         self.use("s")
-        self.person.click(inside(one))
+        self.person.click(inside(piece))
         self.person.page.locator("dialog [data-said].told").wait_for()
         if self.does(lambda: self.person.click(inside(two))):
             if outlined(self.labels(), self.truth, wrong.true):
                 return
             self.undo()
         self.person.key("Escape")
-        if self.does(lambda: self.person.line(cut(one, two, whole))) and not self.better(found):
+        if self.does(lambda: self.person.line(cut(piece, two, whole))) and not self.better(labels):
             self.undo()
 
-    def add(self, wrong: Wrong, found: Labels) -> None:
+    def add(self, wrong: Wrong, labels: Labels) -> None:
         missed = self.truth == wrong.true[0]
-        ground = missed & (found == 0)
+        ground = missed & (labels == 0)
         self.look(missed, least=24)
         self.use("a")
         if ground.any() and self.does(lambda: self.person.click(inside(ground))):
@@ -244,10 +244,10 @@ class Corrector:
         self.use("d")
         self.does(lambda: self.person.line(outline(missed, self.person.view["scale"], self.random)))
 
-    def redraw(self, wrong: Wrong, found: Labels) -> None:
+    def redraw(self, wrong: Wrong, labels: Labels) -> None:
         true = self.truth == wrong.true[0]
-        self.look(true | (found == wrong.found[0]), least=60)
-        self.choose(wrong.found, found)
+        self.look(true | (labels == wrong.found[0]), least=60)
+        self.choose(wrong.found, labels)
         self.person.key("r")
         self.tool = "d"
         self.does(lambda: self.person.line(outline(true, self.person.view["scale"], self.random)))
@@ -256,10 +256,10 @@ class Corrector:
         self.person.look_at(around(mask), least=least, wanted=1.6 * least)
 
     def better(self, before: Labels) -> bool:
-        was, now = Score(), Score()
+        was, score = Score(), Score()
         was.add(before, self.truth)
-        now.add(self.labels(), self.truth)
-        return now.f1 > was.f1
+        score.add(self.labels(), self.truth)
+        return score.f1 > was.f1
 
 
 HOW: dict[str, Callable[[Corrector, Wrong, Labels], None]] = {
@@ -299,12 +299,12 @@ def test_true_errors_are_corrected_by_hand(chromium: Any, site: str) -> None:
 def held_out() -> Iterator[tuple[bytes, Labels]]:
     """PNG and truth of each held-out image, in the order of their names."""
     recipe = read_recipe(RECIPE)
-    recipe = recipe.model_copy(update={"sources": [each for each in recipe.sources if each.kind == "folder"]})
+    recipe = recipe.model_copy(update={"sources": [source for source in recipe.sources if source.kind == "folder"]})
     try:
         images = held_out_pairs(recipe, ROOT)
     except (BadDataset, FileNotFoundError) as error:
         pytest.skip(f"the images of EMPS are not there: {error}")
-    for pair in sorted(images, key=lambda each: each.name):
+    for pair in sorted(images, key=lambda image: image.name):
         _, truth = pair.load()
         file = io.BytesIO()
         Image.open(pair.image).save(file, "PNG")
@@ -317,7 +317,9 @@ def corrected(corrector: Corrector) -> list[Correction]:
     made: list[Correction] = []
     tried = Counter[Any]()
     while todo := [
-        each for each in errors(corrector.labels(), corrector.truth) if tried[each.kind, each.true or each.found] < 1
+        error
+        for error in errors(corrector.labels(), corrector.truth)
+        if tried[error.kind, error.true or error.found] < 1
     ]:
         made.append(corrector.correct(todo[0]))
         tried[made[-1].key] += 1
@@ -329,15 +331,15 @@ def table(made: list[Correction], images: int, before: Score, after: Score) -> N
     print(f"F1 at 0.5: {before.f1:.3f} before, {after.f1:.3f} after; {before.true} true particles (aim > 0.95)")
     print("median / p90: s of the hand's gestures and of waiting; the same with 1.35 s to decide; gestures")
     for kind in [*HOW, "all"]:
-        some = [each for each in made if kind in (each.kind, "all")]
-        if not some:
+        corrections = [correction for correction in made if kind in (correction.kind, "all")]
+        if not corrections:
             continue
-        seconds = quantiles([each.human + each.waited for each in some], 0.5, 0.9)
-        waited = quantiles([each.waited for each in some], 0.5, 0.9)
-        gestures = quantiles([each.gestures for each in some], 0.5, 0.9)
-        right = sum(each.right for each in some)
+        seconds = quantiles([correction.human + correction.waited for correction in corrections], 0.5, 0.9)
+        waited = quantiles([correction.waited for correction in corrections], 0.5, 0.9)
+        gestures = quantiles([correction.gestures for correction in corrections], 0.5, 0.9)
+        right = sum(correction.right for correction in corrections)
         print(
-            f"  {kind:12s} {len(some):3d}, {right:3d} right   {seconds[0]:5.2f} / {seconds[1]:5.2f} s"
+            f"  {kind:12s} {len(corrections):3d}, {right:3d} right   {seconds[0]:5.2f} / {seconds[1]:5.2f} s"
             f"   {DECIDE + seconds[0]:5.2f} / {DECIDE + seconds[1]:5.2f} s"
             f"   of them waiting {waited[0]:.2f} / {waited[1]:.2f} s   {gestures[0]:.0f} / {gestures[1]:.0f} gestures"
         )

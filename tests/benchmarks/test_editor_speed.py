@@ -31,8 +31,8 @@ def drawn() -> bytes:
     random, across = np.random.default_rng(1), SIDE // PITCH
     image = 60 + random.normal(0, 6, (SIDE, SIDE)).astype(np.float32)
     for number in range(across * across):
-        place = np.array(divmod(number, across))
-        row, column = PITCH * place + PITCH // 2 + random.integers(-8, 9, 2)
+        cell = np.array(divmod(number, across))
+        row, column = PITCH * cell + PITCH // 2 + random.integers(-8, 9, 2)
         y, x = np.mgrid[row - 48 : row + 48, column - 48 : column + 48]
         distance = np.hypot(y - row, x - column) / random.uniform(*RADII)
         inside = distance < 1
@@ -78,7 +78,7 @@ def opening(page: Any) -> Person:
 def kept(page: Any) -> list[Point]:
     """The middles of the objects that count, away from the frame, so that all around them stays on the screen."""
     data = page.evaluate("fetch(document.getElementById('viewer').dataset.outlines).then((each) => each.json())")
-    ends = [np.reshape(each["outline"], (-1, 2)) for each in data["particles"] if each["kept"]]
+    ends = [np.reshape(particle["outline"], (-1, 2)) for particle in data["particles"] if particle["kept"]]
     middles = [(line.min(0) + line.max(0)) / 2 for line in ends]
     return [(float(x), float(y)) for x, y in middles if 1500 < x < SIDE - 1500 and 1500 < y < SIDE - 1500]
 
@@ -134,76 +134,78 @@ def corrections(person: Person, discs: list[Point]) -> None:
     took: dict[str, list[dict[str, float]]] = defaultdict(list)
     random = np.random.default_rng(2)
     for number in random.choice(len(discs), PLACES, replace=False):
-        place = discs[number]
-        person.look_at(around(place))
+        point = discs[number]
+        person.look_at(around(point))
         for name, correct in TOOLS.items():
             with person.corrects() as ms:
-                correct(person, place)
+                correct(person, point)
             took[name].append(ms)
             with person.corrects() as ms:
                 person.key("Control+z")
             took["undo"].append(ms)
             person.key("Escape")
-        added(person, place, took)
+        added(person, point, took)
     print(f"\nms from the end of the gesture, median / p95 of {PLACES} places; {load_now()}")
     print(f"{'':22s} {'in the worker':>16s} {'new numbers seen':>18s} {'outlines seen':>16s} {'saved':>16s}   limit")
-    for name, each in took.items():
-        columns = [quantiles([one[key] for one in each], 0.5, 0.95) for key in ("worker", "shown", "outlines", "saved")]
+    for name, times in took.items():
+        columns = [
+            quantiles([row[key] for row in times], 0.5, 0.95) for key in ("worker", "shown", "outlines", "saved")
+        ]
         limit = LIMITS.get(name.split()[0], 50)
         print(f"{name:22s} " + " ".join(f"{middle:8.0f} / {late:5.0f}" for middle, late in columns) + f"   {limit:5d}")
 
 
-def around(place: Point) -> Box:
-    x, y = place
+def around(point: Point) -> Box:
+    x, y = point
     return x - RADII[1], y - RADII[1], x + RADII[1], y + RADII[1]
 
 
-def chosen(person: Person, place: Point) -> None:
+def chosen(person: Person, point: Point) -> None:
     person.key("v")
-    person.click(place)
+    person.click(point)
     person.chooses()
     person.rest()
 
 
-def delete(person: Person, place: Point) -> None:
-    chosen(person, place)
+def delete(person: Person, point: Point) -> None:
+    chosen(person, point)
     person.key("Delete")
 
 
-def brush(person: Person, place: Point) -> None:
+def brush(person: Person, point: Point) -> None:
     person.key("b")
-    gap = place[0] + PITCH / 2, place[1] + PITCH / 2
+    gap = point[0] + PITCH / 2, point[1] + PITCH / 2
     person.line([gap, (gap[0] + 10, gap[1])])
 
 
-def merge(person: Person, place: Point) -> None:
-    chosen(person, place)
-    person.click((place[0] + PITCH, place[1]), add=True)
+def merge(person: Person, point: Point) -> None:
+    chosen(person, point)
+    person.click((point[0] + PITCH, point[1]), add=True)
     person.chooses()
     person.rest()
     person.key("m")
 
 
-def split_by_a_line(person: Person, place: Point) -> None:
+def split_by_a_line(person: Person, point: Point) -> None:
     person.key("s")
-    person.line([(place[0] - 60, place[1] + 3), (place[0] + 60, place[1] - 3)])
+    person.line([(point[0] - 60, point[1] + 3), (point[0] + 60, point[1] - 3)])
 
 
-def split_by_two_clicks(person: Person, place: Point) -> None:
+def split_by_two_clicks(person: Person, point: Point) -> None:
     person.key("s")
-    person.click((place[0] - 12, place[1]))
+    person.click((point[0] - 12, point[1]))
     person.page.locator("dialog [data-said].told").wait_for()
     person.rest()
-    person.click((place[0] + 12, place[1]))
+    person.click((point[0] + 12, point[1]))
 
 
-def added(person: Person, place: Point, took: dict[str, list[dict[str, float]]]) -> None:
+def added(person: Person, point: Point, took: dict[str, list[dict[str, float]]]) -> None:
     """What was deleted is found again by a click."""
     with person.corrects():
-        delete(person, place)
+        delete(person, point)
     person.key("a")
     with person.corrects() as ms:
-        person.click(place)
+        person.click(point)
     took["add by a click"].append(ms)
     for _ in range(2):
         with person.corrects() as ms:
@@ -227,22 +229,24 @@ def heap(page: Any) -> dict[str, float]:
     """MB of the page and of the editor's worker after their garbage was collected: objects of JavaScript and what typed
     arrays hold; and of the largest process of the browser, with all that draws. By the protocol of Chromium's tools."""
     session, answers, workers = page.context.new_cdp_session(page), [], []
-    session.on("Target.attachedToTarget", lambda said: workers.append(said["sessionId"]))
-    session.on("Target.receivedMessageFromTarget", lambda said: answers.append(json.loads(said["message"])))
+    session.on("Target.attachedToTarget", lambda event: workers.append(event["sessionId"]))
+    session.on("Target.receivedMessageFromTarget", lambda event: answers.append(json.loads(event["message"])))
     session.send("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": False})
     (worker,) = workers
     for number, method in enumerate(("HeapProfiler.collectGarbage", "Runtime.getHeapUsage"), 1):
-        asked = json.dumps({"id": number, "method": method})
-        session.send("Target.sendMessageToTarget", {"sessionId": worker, "message": asked})
+        message = json.dumps({"id": number, "method": method})
+        session.send("Target.sendMessageToTarget", {"sessionId": worker, "message": message})
     session.send("HeapProfiler.collectGarbage")
     used = {"page": session.send("Runtime.getHeapUsage")}
-    while not (said := [each["result"] for each in answers if each.get("id") == 2]):
+    while not (results := [answer["result"] for answer in answers if answer.get("id") == 2]):
         page.wait_for_timeout(50)
-    used["worker"] = said[0]
+    used["worker"] = results[0]
     session.detach()
-    browser = [each for each in psutil.process_iter(["cmdline"]) if "--type=renderer" in (each.info["cmdline"] or [])]
-    found = {name: (each["usedSize"] + each["backingStorageSize"]) / 1e6 for name, each in used.items()}
-    return found | {"process": max(each.memory_info().rss for each in browser) / 1e6}
+    browser = [
+        process for process in psutil.process_iter(["cmdline"]) if "--type=renderer" in (process.info["cmdline"] or [])
+    ]
+    megabytes = {name: (usage["usedSize"] + usage["backingStorageSize"]) / 1e6 for name, usage in used.items()}
+    return megabytes | {"process": max(process.memory_info().rss for process in browser) / 1e6}
 
 
 def memory(person: Person, discs: list[Point]) -> None:
@@ -279,8 +283,8 @@ def finishing(person: Person) -> None:
     page.wait_for_url(lambda address: address != before, wait_until="commit")
     started = time.monotonic() - began
     page.locator(".answer .headline b").wait_for(timeout=180_000)
-    shown = time.monotonic() - began
+    seconds = time.monotonic() - began
     job = page.request.get(page.url.replace("/jobs/", "/api/v1/jobs/").split("#")[0].rstrip("/")).json()
     stages = job["result"]["timings"]
-    print(f"\nFinish: page of the revision after {started:.1f} s, its numbers after {shown:.1f} s; {load_now()}")
+    print(f"\nFinish: page of the revision after {started:.1f} s, its numbers after {seconds:.1f} s; {load_now()}")
     print(f"  work of the worker (limit 2 s): {sum(stages.values()):.1f} s", stages)

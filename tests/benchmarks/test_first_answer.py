@@ -40,7 +40,7 @@ def site(tmp_path):
     lab = Lab(tmp_path / "data")
     command = [sys.executable, "manage.py", "up", "--port", "0"]
     with subprocess.Popen(command, cwd=REPOSITORY, env=lab.env, stdout=subprocess.PIPE, text=True) as process:
-        address = next(found[1] for line in process.stdout if (found := re.search(r"at (http://\S+?)/ ", line)))
+        address = next(match[1] for line in process.stdout if (match := re.search(r"at (http://\S+?)/ ", line)))
         yield address, psutil.Process(process.pid)
         process.send_signal(signal.SIGTERM)
         process.communicate()
@@ -59,9 +59,9 @@ def image(seed: int) -> bytes:
 def processor(site: psutil.Process) -> float:
     """Seconds that the site and all its processes have calculated, those that have ended among them."""
     spent = 0.0
-    for each in (site, *site.children(recursive=True)):
+    for process in (site, *site.children(recursive=True)):
         try:
-            spent += sum(each.cpu_times()[:4])
+            spent += sum(process.cpu_times()[:4])
         except psutil.Error:
             continue
     return spent
@@ -106,8 +106,8 @@ class Answer:
 
     def warning(self) -> None:
         def warned() -> bool:
-            said = json.loads(self._visitor.ask("poll", f"/api/v1/jobs/{self.job}"))["result"]["warnings"]
-            return any("a factor of" in sentence for sentence in said)
+            warnings = json.loads(self._visitor.ask("poll", f"/api/v1/jobs/{self.job}"))["result"]["warnings"]
+            return any("a factor of" in sentence for sentence in warnings)
 
         wait_for(warned, "the result said that its scale is doubtful")
         self.reached("warning")

@@ -78,13 +78,13 @@ class Visitor:
 
     def send(self, kind: str, address: str, name: str, content: bytes) -> bytes:
         """A file, as the upload page sends it."""
-        found = re.search(rb'csrfmiddlewaretoken" value="([^"]+)"', self.ask("page", "/"))
-        assert found
+        match = re.search(rb'csrfmiddlewaretoken" value="([^"]+)"', self.ask("page", "/"))
+        assert match
         mark = uuid4().hex
         head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
         body = head.encode() + content + f"\r\n--{mark}--\r\n".encode()
-        said = {"Content-Type": f"multipart/form-data; boundary={mark}", "X-CSRFToken": found[1].decode()}
-        return self.ask(kind, address, body, **said)
+        headers = {"Content-Type": f"multipart/form-data; boundary={mark}", "X-CSRFToken": match[1].decode()}
+        return self.ask(kind, address, body, **headers)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def site(tmp_path):
     command = [sys.executable, "manage.py", "up", "--port", "0"]
     with subprocess.Popen(command, cwd=REPOSITORY, env=lab.env, stdout=subprocess.PIPE, text=True) as process:
         yield (
-            next(found[1] for line in process.stdout if (found := re.search(r"at (http://\S+?)/ ", line))),
+            next(match[1] for line in process.stdout if (match := re.search(r"at (http://\S+?)/ ", line))),
             process.pid,
         )
         process.send_signal(signal.SIGTERM)
@@ -127,10 +127,10 @@ class Memory(threading.Thread):
 
     def run(self) -> None:
         while self._site.is_running():
-            for each in (self._site, *self._site.children(recursive=True)):
+            for process in (self._site, *self._site.children(recursive=True)):
                 try:
-                    words = [word for word in each.cmdline()[1:4] if "/" not in word]  # no file that a child reads
-                    name, size = " ".join(words), each.memory_info().rss / 2**20
+                    words = [word for word in process.cmdline()[1:4] if "/" not in word]  # no file that a child reads
+                    name, size = " ".join(words), process.memory_info().rss / 2**20
                 except psutil.Error:
                     continue
                 self.most[name] = max(size, self.most.get(name, 0.0))

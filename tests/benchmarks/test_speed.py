@@ -84,15 +84,15 @@ def test_cost_of_large_images_by_their_pixels():
         clock, began = CpuClock(), time.perf_counter()
         analysis = measure(micrograph, segment(micrograph, settings, clock=clock), settings, clock=clock)
         wall = time.perf_counter() - began
-        each = {
+        costs = {
             stage: spent / grey.size * 1e6 for stage, spent in clock.seconds.items() if stage not in ("load", "search")
         }
-        first = first or each
+        first = first or costs
         print(f"\n{side} x {side}, {len(analysis.table)} particles: {wall:.1f} s, peak memory {peak_gb():.2f} GB")
-        for stage, spent in each.items():
+        for stage, spent in costs.items():
             ratio = spent / first[stage] if first[stage] else 0.0
             print(f"  {stage:10s} {spent:7.3f} s of processor a megapixel, {ratio:.2f} of that of 1024 x 1024")
-        pixels_cost = each["network"] + each["labels"], first["network"] + first["labels"]
+        pixels_cost = costs["network"] + costs["labels"], first["network"] + first["labels"]
         assert pixels_cost[0] <= 1.3 * pixels_cost[1]
         del analysis
 

@@ -43,15 +43,15 @@ def test_expected_and_true_errors(capsys):
     for pair in pairs:
         micrograph, truth = pair.load()
         analysis = pipeline.analyse(micrograph, AnalysisSettings.of())
-        known = expected_wrong(analysis.table)
+        expectation = expected_wrong(analysis.table)
         spurious = match(overlap_of(analysis.segmentation.labels, without_specks(truth)).iou, RIGHT)[1]
         wrong.append(spurious)
-        expected.append(known.expected if known else 0.0)
+        expected.append(expectation.expected if expectation else 0.0)
         textures.append(texture(micrograph.pixels[::2, ::2]))
     chance = FIRST * float(np.mean(wrong))
-    by_number = sum(wrong[place] for place in np.argsort(expected)[::-1][:FIRST])
-    suggested = sum(wrong[place] for place, _ in order(expected, textures, [])[:FIRST])
-    ranks = np.corrcoef(*(np.argsort(np.argsort(each)) for each in (wrong, expected)))[0, 1]
+    by_number = sum(wrong[index] for index in np.argsort(expected)[::-1][:FIRST])
+    suggested = sum(wrong[index] for index, _ in order(expected, textures, [])[:FIRST])
+    ranks = np.corrcoef(*(np.argsort(np.argsort(values)) for values in (wrong, expected)))[0, 1]
     with capsys.disabled():
         print(f"\n{len(pairs)} images: {sum(wrong)} wrong outlines, {sum(expected):.0f} expected.", end=" ")
         print(f"Correlation {np.corrcoef(wrong, expected)[0, 1]:.2f}, of ranks {ranks:.2f}.", end=" ")

@@ -81,17 +81,17 @@ def run(targets: dict[str, Target], options: argparse.Namespace, folder: Path) -
             running[child] = name
         child, status, spent = os.wait3(0)
         name = running.pop(child)
-        found = sorted(options.findings.glob(f"{name}-*.txt"))
-        for file in found:
+        files = sorted(options.findings.glob(f"{name}-*.txt"))
+        for file in files:
             print(f"== {file.with_suffix('')}\n{file.read_text()}")
-        if status and not found:  # it was killed: what it read last is kept
+        if status and not files:  # it was killed: what it read last is kept
             shutil.copytree(folder / name, options.findings / f"{name}-last", dirs_exist_ok=True)
             print((folder / f"{name}.log").read_text(errors="replace")[-4000:])
         print(
-            f"{name}: {len(found)} findings, status {status}, {spent.ru_utime + spent.ru_stime:.0f} s of a processor",
+            f"{name}: {len(files)} findings, status {status}, {spent.ru_utime + spent.ru_stime:.0f} s of a processor",
             flush=True,
         )
-        failed.append(bool(found or status))
+        failed.append(bool(files or status))
     return failed
 
 
@@ -107,19 +107,19 @@ def fuzz(name: str, target: Target, options: argparse.Namespace, folder: Path) -
     log = os.open(folder / f"{name}.log", os.O_WRONLY | os.O_CREAT)
     for stream in (1, 2):
         os.dup2(log, stream)
-    own, corpus = folder / name, folder / f"{name}-corpus"
-    for made in (own, corpus):
+    inputs, corpus = folder / name, folder / f"{name}-corpus"
+    for made in (inputs, corpus):
         made.mkdir()
     for number, seed in enumerate(target.seeds()):
         if len(seed) <= SMALL:
             (corpus / f"{number:03}").write_bytes(seed)
     confine(MEMORY_MB, max(LONGEST, 2 * options.seconds), [folder, options.findings])
-    known = set[str]()
+    keys = set[str]()
 
     def one(content: bytes) -> None:
         began = time.process_time()
         try:
-            target.run(content, own)
+            target.run(content, inputs)
             if time.process_time() - began > SLOWEST:
                 raise TimeoutError(f"It took {time.process_time() - began:.0f} s.")
         except target.refusals as refusal:
@@ -131,10 +131,10 @@ def fuzz(name: str, target: Target, options: argparse.Namespace, folder: Path) -
     def keep(error: Exception, content: bytes) -> None:
         """One finding for each kind of error and place in our own code."""
         places = traceback.extract_tb(error.__traceback__)
-        place = next((each for each in reversed(places) if each.filename.startswith(f"{ROOT}/")), places[-1])
-        key = f"{name}-{type(error).__name__}-{Path(place.filename).stem}-{place.lineno}"
-        if key not in known:
-            known.add(key)
+        frame = next((entry for entry in reversed(places) if entry.filename.startswith(f"{ROOT}/")), places[-1])
+        key = f"{name}-{type(error).__name__}-{Path(frame.filename).stem}-{frame.lineno}"
+        if key not in keys:
+            keys.add(key)
             (options.findings / key).write_bytes(content)
             (options.findings / f"{key}.txt").write_text("".join(traceback.format_exception(error))[-4000:])
 

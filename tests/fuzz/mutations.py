@@ -40,18 +40,18 @@ def mutated(content: bytes, rng: random.Random, plain: Plain) -> bytes:
 def _zip(content: bytes, rng: random.Random, plain: Plain) -> bytes:
     """Another member, name or way of packing; all checksums are right."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = [(each.filename, archive.read(each)) for each in archive.infolist()[:50]]
-    place = rng.randrange(len(members))
-    name, inside = members[place]
+        members = [(member.filename, archive.read(member)) for member in archive.infolist()[:50]]
+    index = rng.randrange(len(members))
+    name, inside = members[index]
     kind = rng.randrange(6)
     if kind == 0:
-        members[place] = rng.choice(["../x", "/x", "a/" * 60, "\0", "", name.upper(), name + "/", "a\\b"]), inside
+        members[index] = rng.choice(["../x", "/x", "a/" * 60, "\0", "", name.upper(), name + "/", "a\\b"]), inside
     elif kind == 1:
-        members.append(members[place])
+        members.append(members[index])
     elif kind == 2:
-        del members[place]
+        del members[index]
     else:
-        members[place] = name, mutated(inside, rng, plain)
+        members[index] = name, mutated(inside, rng, plain)
     made = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(made, "w", rng.choice(METHODS)) as archive:
         warnings.simplefilter("ignore")
@@ -68,9 +68,9 @@ def _png(content: bytes, rng: random.Random, plain: Plain) -> bytes:
         size = struct.unpack_from(">I", content, at)[0]
         chunks.append((content[at + 4 : at + 8], content[at + 8 : at + 8 + size]))
         at += 12 + size
-    place = rng.randrange(len(chunks))
-    kind, data = chunks[place]
-    chunks[place] = kind, _numbers(data, rng, plain) if rng.random() < 0.5 else plain(data)
+    index = rng.randrange(len(chunks))
+    kind, data = chunks[index]
+    chunks[index] = kind, _numbers(data, rng, plain) if rng.random() < 0.5 else plain(data)
     return PNG + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
@@ -86,9 +86,9 @@ def _tiff(content: bytes, rng: random.Random, plain: Plain) -> bytes:
     if kind == 0:
         struct.pack_into(order + "H", changed, entry + 2, rng.randrange(20))
     elif kind == 3:
-        place = struct.unpack_from(order + "I", content, entry + 8)[0]
+        offset = struct.unpack_from(order + "I", content, entry + 8)[0]
         size = min(struct.unpack_from(order + "I", content, entry + 4)[0] * 8, 2000)
-        changed[place : place + size] = _numbers(content[place : place + size], rng, plain)
+        changed[offset : offset + size] = _numbers(content[offset : offset + size], rng, plain)
     else:
         struct.pack_into(order + "I", changed, entry + 4 * kind, rng.choice(WORDS))
     return bytes(changed)
@@ -96,10 +96,10 @@ def _tiff(content: bytes, rng: random.Random, plain: Plain) -> bytes:
 
 def _json(content: bytes, rng: random.Random, plain: Plain) -> bytes:
     """Another value somewhere."""
-    said = json.loads(content)
-    parents = [said]
-    for each in parents:
-        inner = each.values() if isinstance(each, dict) else each
+    document = json.loads(content)
+    parents = [document]
+    for node in parents:
+        inner = node.values() if isinstance(node, dict) else node
         parents += [child for child in inner if isinstance(child, dict | list) and child][: 2000 - len(parents)]
     parent = rng.choice(parents)
     key = rng.choice(list(parent)) if isinstance(parent, dict) else rng.randrange(len(parent))
@@ -107,15 +107,15 @@ def _json(content: bytes, rng: random.Random, plain: Plain) -> bytes:
         del parent[key]
     else:
         parent[key] = rng.choice(VALUES)
-    return json.dumps(said).encode()
+    return json.dumps(document).encode()
 
 
 def _numbers(content: bytes, rng: random.Random, plain: Plain) -> bytes:
     """Another number where one is written, as text or as two or four bytes."""
     written = list(re.finditer(rb"[-+]?\d+(\.\d+)?", content))
     if written and rng.random() < 0.7:
-        found = rng.choice(written)
-        return content[: found.start()] + rng.choice(NUMBERS) + content[found.end() :]
-    changed, place = bytearray(content), rng.randrange(max(1, len(content) - 4))
-    changed[place : place + 4] = struct.pack(rng.choice("<>") + "I", rng.choice(WORDS))
+        match = rng.choice(written)
+        return content[: match.start()] + rng.choice(NUMBERS) + content[match.end() :]
+    changed, position = bytearray(content), rng.randrange(max(1, len(content) - 4))
+    changed[position : position + 4] = struct.pack(rng.choice("<>") + "I", rng.choice(WORDS))
     return bytes(changed)

@@ -145,8 +145,8 @@ def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
             if truth:
                 read_truth(path, frame, task, names, "a.png")
             else:
-                found = read_outlines(path, frame, task, names, image="a.png", nm_per_pixel=1.0)
-                json.dumps(as_json(found), allow_nan=False)
+                record = read_outlines(path, frame, task, names, image="a.png", nm_per_pixel=1.0)
+                json.dumps(as_json(record), allow_nan=False)
 
     return Target(seeds, run, (UnreadableImage,), steps)
 
@@ -156,17 +156,17 @@ def label_files() -> list[bytes]:
 
     from tests.core.builders import disc_labels
 
-    found, files = disc_labels(4, (48, 64)), []
+    labels, files = disc_labels(4, (48, 64)), []
     for kind in (np.uint8, np.uint16, np.int32, np.float32):
         file = io.BytesIO()
-        tifffile.imwrite(file, found.astype(kind), compression="zlib" if kind == np.int32 else None)
+        tifffile.imwrite(file, labels.astype(kind), compression="zlib" if kind == np.int32 else None)
         files.append(file.getvalue())
-    for suffix, pixels in (("PNG", found.astype(np.uint8)), ("BMP", found.astype(np.uint8) * 255)):
+    for suffix, pixels in (("PNG", labels.astype(np.uint8)), ("BMP", labels.astype(np.uint8) * 255)):
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, suffix)
         files.append(file.getvalue())
     file = io.BytesIO()
-    np.save(file, found)
+    np.save(file, labels)
     return [*files, file.getvalue()]
 
 
@@ -178,8 +178,8 @@ def rois() -> list[bytes]:
     for kind in (ROI_TYPE.RECT, ROI_TYPE.OVAL, ROI_TYPE.TRACED, ROI_TYPE.FREEHAND):
         made.append(ImagejRoi.frompoints(corners, name="one"))
         made[-1].roitype = kind
-    files = [each.tobytes() for each in made]
-    return [*files, zipped({f"{number:04} why.roi": each for number, each in enumerate(files)})]
+    files = [roi.tobytes() for roi in made]
+    return [*files, zipped({f"{number:04} why.roi": content for number, content in enumerate(files)})]
 
 
 def coco() -> list[bytes]:
@@ -213,14 +213,14 @@ def archives() -> Target:
             unpack(path, folder, Limits(200, 4000, images))
 
     def seeds() -> list[bytes]:
-        one = {
+        files = {
             "a/1.png": picture(),
             "a/1.txt": side_files()[0],
             "2.png": picture(1),
             ".DS_Store": b"x",
             "notes.doc": b"x",
         }
-        return [zipped(one), zipped({"a.png": picture()}), zipped({"b.zip": zipped(one)})]
+        return [zipped(files), zipped({"a.png": picture()}), zipped({"b.zip": zipped(files)})]
 
     return Target(seeds, run, (UnreadableImage,), 4_000)
 
@@ -238,7 +238,7 @@ def datasets() -> Target:
         path = folder / "dataset.zip"
         path.write_bytes(content)
         files = unpack(path, folder, Limits(200, 4000)).files
-        contents = _contents({name: folder / place for [(name, place)] in files}, [])
+        contents = _contents({name: folder / unpacked for [(name, unpacked)] in files}, [])
         with mock.patch.object(Dataset, "change", lambda self, **fields: None):
             _check_kind(Dataset(task=("particles", "phases")[zlib.crc32(content) % 2], name="a"), contents)
 
@@ -259,10 +259,10 @@ def backups() -> Target:
     from segmentation.services import Refused
     from worker import backup
 
-    known = backup._targets
+    original = backup._targets
 
     def targets(manifest: dict[str, object]) -> list[backup.Node]:
-        known(manifest)
+        original(manifest)
         raise Refused("It is whole.", 422)  # nothing is restored
 
     def run(content: bytes, folder: Path) -> None:
@@ -304,13 +304,13 @@ def segmentations() -> Target:
 
     made = io.BytesIO()
     segmentation_of(disc_labels(4, (48, 64))).save(made)
-    known = Segmentation.load(io.BytesIO(made.getvalue())).provenance
+    provenance = Segmentation.load(io.BytesIO(made.getvalue())).provenance
 
     def run(content: bytes, folder: Path) -> None:
         if zlib.crc32(content) % 2:
-            Segmentation.load(io.BytesIO(content), known)
+            Segmentation.load(io.BytesIO(content), provenance)
         else:
-            opened(lambda: io.BytesIO(content), known)
+            opened(lambda: io.BytesIO(content), provenance)
 
     return Target(lambda: [made.getvalue()], run, (UnusableSegmentation,), 6_000)
 
@@ -326,14 +326,14 @@ def logs() -> Target:
         repeated(path)
 
     def seeds() -> list[bytes]:
-        found = segmentations().seeds()[0]
+        stored = segmentations().seeds()[0]
         operation = {"operation": "set aside", "ids": [1], "reason": "drift"}
         row = {
             "job": "6a2f41a3-c54c-fce8-32d2-0324e1c32e22", "sequence": 1, "author": "alice", "visitor": None,
             "time": "2026-11-23T10:00:00+00:00", "operation": operation, "patch": None, "before": "a" * 64,
             "undoes": None, "previous": "", "hash": "b" * 64,
         }  # fmt: skip
-        files = {BEFORE: found, NAME: found, LOG: json.dumps([row]).encode()}
+        files = {BEFORE: stored, NAME: stored, LOG: json.dumps([row]).encode()}
         sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
         return [zipped(files), zipped(files | {CHECKSUMS: sums.encode()})]
 

@@ -31,7 +31,7 @@ def garbled(content: bytes, method: int) -> bytes:
     from tests.web.archive import zipped as packed
 
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        whole = bytearray(packed([(each, archive.read(each)) for each in archive.namelist()], method))
+        whole = bytearray(packed([(member, archive.read(member)) for member in archive.namelist()], method))
     name, extra = unpack_from("<HH", whole, 26)
     start, size = 30 + name + extra, unpack_from("<I", whole, 18)[0]
     whole[start + size // 4 : start + size // 2] = b"\xff" * (size // 2 - size // 4)
@@ -41,7 +41,7 @@ def garbled(content: bytes, method: int) -> bytes:
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 @pytest.mark.parametrize("name", ["rois", "datasets", "backups", "logs"])
 def test_members_that_cannot_be_unpacked(name, method, tmp_path):
-    seed = max(TARGETS[name]().seeds(), key=lambda each: each.startswith(b"PK"))
+    seed = max(TARGETS[name]().seeds(), key=lambda content: content.startswith(b"PK"))
     assert refused(name, garbled(seed, method), tmp_path)
 
 
@@ -81,9 +81,9 @@ def test_a_label_image_that_declares_more_than_memory_has(tmp_path):
 
 
 def test_a_coco_file_of_an_infinite_size(tmp_path):
-    said = json.loads(coco()[0])
-    said["images"][0]["width"] = float("inf")
-    assert refused("coco", json.dumps(said).encode(), tmp_path)
+    document = json.loads(coco()[0])
+    document["images"][0]["width"] = float("inf")
+    assert refused("coco", json.dumps(document).encode(), tmp_path)
 
 
 @pytest.mark.parametrize(
