@@ -22,7 +22,7 @@ from tests.shell import manage
 SQRT3 = 3**0.5
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = exports.listed("image", find("particles"))
-IN_BUNDLE = {name for name, each in LISTED.items() if not each.for_the_page} - {"bundle.zip", "notebook.eln"}
+IN_BUNDLE = {name for name, entry in LISTED.items() if not entry.for_the_page} - {"bundle.zip", "notebook.eln"}
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
 
 
@@ -73,11 +73,11 @@ def test_result_and_table_and_labels_agree(sample):
     result = json.loads((sample / "result.json").read_text())
     rows = rows_of(sample / "particles.csv")
     labels = tifffile.imread(sample / "labels.tif")
-    kept = [int(row["label"]) for row in rows if row["kept"] == "1" or row["kept"].lower() == "true"]
-    assert result["statistics"]["n_kept"] == len(kept) > 40
-    assert result["statistics"]["n_set_aside"] == len(rows) - len(kept)
+    kept_labels = [int(row["label"]) for row in rows if row["kept"] == "1" or row["kept"].lower() == "true"]
+    assert result["statistics"]["n_kept"] == len(kept_labels) > 40
+    assert result["statistics"]["n_set_aside"] == len(rows) - len(kept_labels)
     assert labels.shape == (768, 1024) and np.issubdtype(labels.dtype, np.integer)
-    assert sorted(np.unique(labels[labels > 0])) == sorted(kept)
+    assert sorted(np.unique(labels[labels > 0])) == sorted(kept_labels)
     assert not labels[704:].any()
 
 
@@ -119,19 +119,19 @@ def test_without_width_sizes_are_in_pixels_never_7520(tmp_path, coarse, no_text)
 
 def test_pages_of_a_stack(tmp_path, monkeypatch, coarse):
     stack = write(tmp_path, "stack.tif", np.stack([tifffile.imread(SAMPLE)[:256, :256]] * 3), photometric="minisblack")
-    one, out, analysed = write(tmp_path, "one.tif"), tmp_path / "out", []
+    image, out, analysed = write(tmp_path, "one.tif"), tmp_path / "out", []
     monkeypatch.setattr(analyse.Command, "analysed", lambda command, file, *how: analysed.append(file))
-    assert manage("analyse", stack, one, "--pages", "all", "--out", out).returncode == 0
-    assert analysed == [*(out / "pages" / f"stack page {page}.tif" for page in (1, 2, 3)), one]
+    assert manage("analyse", stack, image, "--pages", "all", "--out", out).returncode == 0
+    assert analysed == [*(out / "pages" / f"stack page {page}.tif" for page in (1, 2, 3)), image]
     wrong = manage("analyse", stack, "--pages", "2-4", "--out", out)
     assert wrong.returncode == 2 and "so there is no page 4" in wrong.stderr
 
 
 def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path, coarse):
-    one, two = write(tmp_path / "a", "x.tif"), write(tmp_path / "b", "x.tif")
+    first, second = write(tmp_path / "a", "x.tif"), write(tmp_path / "b", "x.tif")
     bad = tmp_path / "bad.tif"
     bad.write_bytes(b"no picture at all")
-    images = one, bad, two, tmp_path / "missing.tif"
+    images = first, bad, second, tmp_path / "missing.tif"
     done = manage("analyse", *images, "--out", tmp_path / "out", "--width-nm", "2.56 um", "--all")
     assert done.returncode == 2
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["x", "x-2"]
@@ -161,9 +161,9 @@ def test_a_device_that_is_not_here_is_said_in_one_sentence(tmp_path, settings, n
 )  # fmt: skip
 def test_a_typed_scale_is_as_uncertain_as_its_last_digit(command, option, text, nm_per_pixel, uncertainty):
     typed = command.create_parser("manage.py", "x").parse_args(["a.tif", "--out", "out", option, text])
-    found = _inputs.calibration(vars(typed), 1000)
-    assert (found.nm_per_pixel, found.source) == (pytest.approx(nm_per_pixel), "typed")
-    assert found.relative_uncertainty == pytest.approx(uncertainty / SQRT3)
+    calibration = _inputs.calibration(vars(typed), 1000)
+    assert (calibration.nm_per_pixel, calibration.source) == (pytest.approx(nm_per_pixel), "typed")
+    assert calibration.relative_uncertainty == pytest.approx(uncertainty / SQRT3)
 
 
 @pytest.mark.parametrize(

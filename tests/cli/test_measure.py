@@ -64,8 +64,8 @@ def measured(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure, "DPI", 75)
         patch.setattr(figure, "write", write_words)
-        asked = (folder, "--nm-per-pixel", 2, "--images", images, "--out", out, "--sample", "Two squares")
-        return manage("measure", *asked), out
+        arguments = (folder, "--nm-per-pixel", 2, "--images", images, "--out", out, "--sample", "Two squares")
+        return manage("measure", *arguments), out
 
 
 def test_each_mask_has_a_folder_and_the_sample_its_files(measured):
@@ -83,8 +83,8 @@ def test_each_mask_has_a_folder_and_the_sample_its_files(measured):
 def test_bad_ones_are_one_line_each_and_end_with_2(measured):
     done, _ = measured
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    said = {line.split(":")[0].rpartition("/")[2]: line for line in done.stderr.splitlines()}
-    assert "fractions such as" in said["bad.npy"] and "5 planes" in said["stack.npy"]
+    messages = {line.split(":")[0].rpartition("/")[2]: line for line in done.stderr.splitlines()}
+    assert "fractions such as" in messages["bad.npy"] and "5 planes" in messages["stack.npy"]
     assert "notes.doc" in done.stderr and "Thumbs.db" not in done.stderr
 
 
@@ -129,7 +129,7 @@ def test_what_cannot_be_is_explained(tmp_path, arguments, told):
     (tmp_path / "empty").mkdir()
     tifffile.imwrite(tmp_path / "a.tif", TWO)
     places = {"mask": tmp_path / "a.tif", "empty": tmp_path / "empty"}
-    done = manage("measure", *(each.format(**places) for each in arguments), "--out", tmp_path / "out")
+    done = manage("measure", *(argument.format(**places) for argument in arguments), "--out", tmp_path / "out")
     assert told in done.stderr and "Traceback" not in done.stderr
 
 
@@ -150,7 +150,7 @@ def test_the_reference_values_of_the_truth_masks():
     statistics = combine("TiO2", members).pooled.as_dict()
     expected = {"n_kept": 924, "mean": 159.678, "sd": 73.517, "d10": 58.75, "d50": 155.483, "d90": 258.893}
     assert {name: pytest.approx(statistics[name], abs=0.01) for name in expected} == expected
-    ecd = np.concatenate([each.table["ecd_nm"][each.table.kept] for each in members])
+    ecd = np.concatenate([member.table["ecd_nm"][member.table.kept] for member in members])
     assert np.mean(ecd) == pytest.approx(176.726, abs=0.01)
     assert np.median(ecd) == pytest.approx(174.313, abs=0.01)
 
@@ -165,7 +165,7 @@ def test_masks_may_show_other_objects_than_particles(tmp_path, coarse, task):
     done = manage("measure", mask, empty, "--task", task, "--nm-per-pixel", 2, "--out", out)
     assert done.returncode == 0, done.stderr
     result = result_of(out / "mask")
-    answers = {each["name"]: each["value"] for each in result["quantities"]}
+    answers = {quantity["name"]: quantity["value"] for quantity in result["quantities"]}
     assert answers[task] == 2 and result["model"]["name"] == MASKS_OF_OTHERS
     assert result_of(out / "empty")["warnings"][0] == NONE_IN_MASK.format(things=task)
     report = " ".join(page.extract_text() for page in pypdf.PdfReader(out / "mask" / "report.pdf").pages)
@@ -213,15 +213,15 @@ class TestStored:
     def stored(self, tmp_path, coarse, no_text):
         micrograph = read(SAMPLE)
         labels = np.zeros(micrograph.shape, np.int32)
-        for place in range(9):
-            labels[100 : 120 + place, 40 + 60 * place : 70 + 60 * place] = place + 1
-        found = segmentation_of(labels)
-        provenance = replace(found.provenance, micrograph=micrograph.sha256)
+        for number in range(9):
+            labels[100 : 120 + number, 40 + 60 * number : 70 + 60 * number] = number + 1
+        segmentation = segmentation_of(labels)
+        provenance = replace(segmentation.provenance, micrograph=micrograph.sha256)
         (tmp_path / "images").mkdir()
         shutil.copy(SAMPLE, tmp_path / "images" / "named otherwise.tif")
         path = tmp_path / "segmentation.npz"
         with path.open("wb") as file:
-            replace(found, provenance=provenance).save(file)
+            replace(segmentation, provenance=provenance).save(file)
         return path
 
     def test_with_its_image(self, stored, tmp_path):
@@ -231,10 +231,10 @@ class TestStored:
 
     def test_without_it(self, stored, tmp_path, capsys):
         (tmp_path / "images" / "named otherwise.tif").write_bytes(b"something else")
-        for more, told in (((), NO_IMAGE), (("--images", str(tmp_path / "images")), "No image in")):
+        for more, message in (((), NO_IMAGE), (("--images", str(tmp_path / "images")), "No image in")):
             with pytest.raises(SystemExit):
                 call_command("measure", str(stored), *more, "--out", str(tmp_path / "out"))
-            assert told in capsys.readouterr().err
+            assert message in capsys.readouterr().err
 
     def test_damaged(self, tmp_path, capsys):
         (tmp_path / "bad.npz").write_bytes(b"PK not really")
@@ -251,8 +251,8 @@ def test_rois_and_coco_are_measured_with_their_image(tmp_path, coarse):
     square.tofile(tmp_path / "a.roi")
     polygon = {"id": 1, "segmentation": [[10, 10, 30, 10, 30, 30, 10, 30]]}
     (tmp_path / "a_2.json").write_text(json.dumps({"annotations": [polygon]}))
-    asked = (tmp_path / "a.roi", tmp_path / "a_2.json", "--nm-per-pixel", 2, "--out", out)
-    assert NO_IMAGE in manage("measure", *asked).stderr
-    assert manage("measure", *asked, "--images", image).returncode == 0
+    arguments = (tmp_path / "a.roi", tmp_path / "a_2.json", "--nm-per-pixel", 2, "--out", out)
+    assert NO_IMAGE in manage("measure", *arguments).stderr
+    assert manage("measure", *arguments, "--images", image).returncode == 0
     for stem in ("a", "a_2"):
         assert result_of(out / stem)["statistics"]["n_kept"] == 1

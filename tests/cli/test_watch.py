@@ -64,8 +64,8 @@ class Watched(Site):
             archive.writestr("particles.csv", "label\n1\n")
         return file.getvalue()
 
-    def usual(self, request, asked):
-        method, _, path = asked.partition(" ")
+    def usual(self, request, endpoint):
+        method, _, path = endpoint.partition(" ")
         if method == "POST" and path.endswith(("/jobs", "/samples", "/images")):
             self.keys.append(request.headers.get("Idempotency-Key"))
             body = self.bodies[-1]
@@ -172,11 +172,11 @@ def test_a_file_is_whole_once_it_has_looked_the_same_for_long_enough(folder, mon
 def test_an_image_that_changes_while_it_is_measured_is_measured_again(folder, counted, monkeypatch):
     measure, image = watch.Site.measure, folder / "deep" / "a.tif"
 
-    def changed(self, *said):
+    def changed(self, *arguments):
         if not counted:
             time.sleep(0.01)
             os.utime(image)
-        measure(self, *said)
+        measure(self, *arguments)
 
     monkeypatch.setattr(watch.Site, "measure", changed)
     done = manage("watch", folder, *QUICK, *AT)
@@ -230,12 +230,12 @@ def test_a_folder_that_is_not_there_is_said(tmp_path):
 
 def test_a_site_measures_and_a_killed_watcher_sends_the_same_key(folder, site):
     assert manage("watch", folder, *AT_SITE, "--filter").returncode == 0
-    place = folder / "deep" / "a.tif.deepsegm"
-    assert {"particles.csv", "bundle.zip", "watched.json"} <= {file.name for file in place.iterdir()}
+    output = folder / "deep" / "a.tif.deepsegm"
+    assert {"particles.csv", "bundle.zip", "watched.json"} <= {file.name for file in output.iterdir()}
     sent = site.bodies[0].decode(errors="replace")
     assert 'name="width"\r\n\r\n5 um' in sent and 'name="filter"\r\n\r\non' in sent
     assert site.requests[0].headers["Authorization"] == "Bearer deepsegm_from_the_environment"
-    (place / "watched.json").unlink()
+    (output / "watched.json").unlink()
     manage("watch", folder, *AT_SITE, "--filter")
     assert len(site.keys) == 2 and site.keys[0] == site.keys[1]
 

@@ -14,7 +14,7 @@ PREFIX = "/api/v1"
 
 def json_answer(status: int, content: Any, **headers: str) -> httpx.Response:
     return httpx.Response(
-        status, json=content, headers={name.replace("_", "-"): each for name, each in headers.items()}
+        status, json=content, headers={name.replace("_", "-"): value for name, value in headers.items()}
     )
 
 
@@ -37,19 +37,19 @@ class Site:
     def handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         self.bodies.append(request.read())
-        asked = f"{request.method} {request.url.path.removeprefix(PREFIX)}"
-        self.asked.append(asked)
-        if self.answers.get(asked):
-            answer = self.answers[asked].pop(0)
+        endpoint = f"{request.method} {request.url.path.removeprefix(PREFIX)}"
+        self.asked.append(endpoint)
+        if self.answers.get(endpoint):
+            answer = self.answers[endpoint].pop(0)
             if isinstance(answer, Exception):
                 raise answer
             return answer
-        return self.usual(request, asked)
+        return self.usual(request, endpoint)
 
-    def usual(self, request: httpx.Request, asked: str) -> httpx.Response:
+    def usual(self, request: httpx.Request, endpoint: str) -> httpx.Response:
         dataset = {"id": "7", "name": "TiO2", "images": [], "state": "done", "progress": 1.0}
         training = {"id": "8", "state": "done", "progress": 1.0, "files": {"card.json": ""}, "model": "tio2-1"}
-        said: dict[str, Callable[[], httpx.Response]] = {
+        answers: dict[str, Callable[[], httpx.Response]] = {
             "POST /datasets": lambda: json_answer(201, dataset),
             "GET /datasets/7": lambda: json_answer(200, dataset),
             "POST /datasets/7/images": lambda: json_answer(202, {**dataset, "state": "queued"}),
@@ -59,9 +59,9 @@ class Site:
             "POST /trainings/8/offer": lambda: json_answer(200, training),
             "PUT /models/default": lambda: json_answer(200, {}),
         }
-        if asked in said:
-            return said[asked]()
-        return json_answer(404, {"error": f"There is nothing at {asked}."})
+        if endpoint in answers:
+            return answers[endpoint]()
+        return json_answer(404, {"error": f"There is nothing at {endpoint}."})
 
     def sent(self, number: int = -1) -> Any:
         return json.loads(self.bodies[number])

@@ -32,7 +32,7 @@ BESIDES = {"GET /jobs/*/edits.csv"}  # edits gives the same
 class Anything(Site):
     """Answers everything with one row."""
 
-    def usual(self, request: httpx.Request, asked: str) -> httpx.Response:
+    def usual(self, request: httpx.Request, endpoint: str) -> httpx.Response:
         path = request.url.path.removeprefix(PREFIX)
         if request.method == "DELETE":
             return httpx.Response(204)
@@ -60,8 +60,8 @@ def everything(site: Site, folder) -> None:
     sample = client.submit_sample([b"II*"])
     pooled = client.sample_by_id("ID").wait()
     pooled.save_outlines(folder), client.sample_of_results([job]), list(client.samples())
-    for each in (result, pooled):
-        each.link(), each.change_link(renew=True)
+    for analysis in (result, pooled):
+        analysis.link(), analysis.change_link(renew=True)
     sample.include("ID", False), sample.use(result), sample.rename("n"), sample.rescale("own"), sample.add([b"II*"])
     sample.cancel(), sample.retry(), sample.delete()
     dataset = client.create_dataset("n")
@@ -79,11 +79,11 @@ def everything(site: Site, folder) -> None:
 def test_every_address_is_asked_for_with_a_method_that_it_has(tmp_path):
     site = Anything()
     everything(site, tmp_path)
-    known = {
+    addresses = {
         f"{method.upper()} {re.sub('{[^}]*}', '*', path.removeprefix(PREFIX))}": path
         for path, methods in document()["paths"].items()
         for method in methods
     }
-    asked = {re.sub(r"(?<=/)(ID|m|figure\.png|card\.json|result\.json)(?=/|$)", "*", each) for each in site.asked}
-    assert asked <= set(known)
-    assert set(known) - asked == BESIDES
+    requests = {re.sub(r"(?<=/)(ID|m|figure\.png|card\.json|result\.json)(?=/|$)", "*", path) for path in site.asked}
+    assert requests <= set(addresses)
+    assert set(addresses) - requests == BESIDES

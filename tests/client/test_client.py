@@ -29,14 +29,14 @@ TABLE = b"\xef\xbb\xbf# median: 7 nm\r\nlabel,kept,reason,ecd_nm\r\n1,TRUE,,7.25
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     """The pauses that were asked for; nobody waits."""
-    asked: list[float] = []
+    pauses: list[float] = []
 
     async def sleep(seconds: float) -> None:
-        asked.append(seconds)
+        pauses.append(seconds)
 
-    monkeypatch.setattr("deepsegm_client._client.time.sleep", asked.append)
+    monkeypatch.setattr("deepsegm_client._client.time.sleep", pauses.append)
     monkeypatch.setattr("deepsegm_client._client.asyncio.sleep", sleep)
-    return asked
+    return pauses
 
 
 @pytest.fixture
@@ -51,14 +51,19 @@ def site():
 
 def test_an_image_is_sent_waited_for_and_its_table_read(site, tmp_path):
     (tmp_path / "a.tif").write_bytes(b"II*")
-    told = []
+    reports = []
     result = site.client(token="deepsegm_1").analyse(
-        tmp_path / "a.tif", "5 µm", filter=True, threshold=0.4, model=None, progress=lambda *each: told.append(each)
+        tmp_path / "a.tif",
+        "5 µm",
+        filter=True,
+        threshold=0.4,
+        model=None,
+        progress=lambda *report: reports.append(report),
     )
     assert result.numbers == MEDIAN and result.warnings == ["Scale doubtful."]
     assert result.rows[0] == {"label": 1, "kept": True, "reason": None, "ecd_nm": 7.25}
     assert list(result.particles["kept"]) == [True, False]
-    assert told == [("queued", 0.0), ("segmenting", 0.0), ("done", 1.0)]
+    assert reports == [("queued", 0.0), ("segmenting", 0.0), ("done", 1.0)]
     sent = site.bodies[0].decode()
     assert 'name="filter"\r\n\r\non' in sent and 'name="threshold"\r\n\r\n0.4' in sent and 'filename="a.tif"' in sent
     assert "model" not in sent
@@ -205,7 +210,7 @@ def test_lists_are_read_page_by_page_to_their_end(site):
     assert [job.id for job in client.jobs()] == [str(number) for number in range(60)]
     assert [request.url.params["page"] for request in site.requests] == ["1", "2"]
     site.answers["GET /trainings"] = [json_answer(200, [{"id": "8", "state": "done"}]), json_answer(200, [])]
-    assert [each.id for each in client.trainings()] == ["8"]
+    assert [training.id for training in client.trainings()] == ["8"]
     site.answers["GET /samples"] = [page("samples", [], 0)]
     assert list(client.samples()) == []
 

@@ -70,7 +70,7 @@ def test_without_a_folder_results_are_only_read(fake):
         ("read_objects", {"id": "5"}),
         ("read_objects", {"id": "5", "left_out": True, "limit": 2}),
     ]
-    tools, (listed, result, counted, every) = answers(server(fake.async_client(), None), *calls)
+    tools, (listed, result, counted, table) = answers(server(fake.async_client(), None), *calls)
     assert sorted(tool.name for tool in tools) == READING
     assert all(tool.annotations.read_only_hint for tool in tools)
     assert [(row["id"], row["image"]) for row in content(listed)] == [("5", "discs.tif")]
@@ -78,7 +78,7 @@ def test_without_a_folder_results_are_only_read(fake):
     assert "95 % interval" in next(tool.description for tool in tools if tool.name == "read_result")
     assert content(result)["warnings"] == ["76 faint spots were left out."]
     assert [row["label"] for row in content(counted)] == [1, 3]
-    assert [row["label"] for row in content(every)] == [1, 2]
+    assert [row["label"] for row in content(table)] == [1, 2]
     assert not [request for request in fake.asked if not request.startswith("GET")]
 
 

@@ -27,10 +27,10 @@ def folder(tmp_path, monkeypatch, discs):
     return tmp_path
 
 
-def run(code: list[str], site: str, **known) -> dict:
+def run(code: list[str], site: str, **namespace) -> dict:
     for number, block in enumerate(code, 1):
-        exec(compile(block.replace(LOCAL, site), f"block {number}", "exec"), known)
-    return known
+        exec(compile(block.replace(LOCAL, site), f"block {number}", "exec"), namespace)
+    return namespace
 
 
 @live
@@ -51,8 +51,8 @@ def test_the_readme_on_a_live_site(site, folder, capsys):
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
     assert len(made["sample"].images) == 2
     assert len(made["again"].rows) == len(set(made["outlines"].flat)) - 1
-    said = capsys.readouterr().out
-    assert "'op': 'delete'" in said and "second.tif done" in said
+    output = capsys.readouterr().out
+    assert "'op': 'delete'" in output and "second.tif done" in output
 
 
 def test_the_part_on_trainings_asks_for_the_addresses_of_the_api(tmp_path, monkeypatch):

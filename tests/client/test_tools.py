@@ -52,11 +52,11 @@ def snippet():
     return module
 
 
-def curl_of_the_macro(number: int, **known: str) -> list[str]:
+def curl_of_the_macro(number: int, **values: str) -> list[str]:
     """A command of the macro, as ImageJ would put it together."""
     (macro,) = [(USE / "deepsegm.ijm").read_text()]
     line = re.findall(r"exec\((.*)\);", macro)[number]
-    return [str(eval(each, {}, known)) for each in re.split(r", (?=[\"a-z])", line)]
+    return [str(eval(expression, {}, values)) for expression in re.split(r", (?=[\"a-z])", line)]
 
 
 def test_the_macro_fetches_and_sends_outlines(site, result, tmp_path):
@@ -64,30 +64,30 @@ def test_the_macro_fetches_and_sends_outlines(site, result, tmp_path):
         pytest.skip("no curl")
     login, before, after = (tmp_path / name for name in ("login.txt", "before.zip", "after.zip"))
     login.write_text(f'header = "Authorization: Bearer {SECRET}"\n')
-    known = {"login": str(login), "before": str(before), "after": str(after), "job": f"{site}/api/v1/jobs/{result.id}"}
+    values = {"login": str(login), "before": str(before), "after": str(after), "job": f"{site}/api/v1/jobs/{result.id}"}
 
     def run(number):
-        return subprocess.run(curl_of_the_macro(number, **known), capture_output=True, text=True, check=True).stdout
+        return subprocess.run(curl_of_the_macro(number, **values), capture_output=True, text=True, check=True).stdout
 
     assert run(0) == "200"
     outlines = roifile.roiread(before)
-    kept = [row["label"] for row in result.rows if row["kept"]]
-    gone = [outline for outline in outlines if int(outline.name[:4]) != kept[0]]
+    labels = [row["label"] for row in result.rows if row["kept"]]
+    gone = [outline for outline in outlines if int(outline.name[:4]) != labels[0]]
     assert len(gone) == len(outlines) - 1
     roifile.roiwrite(after, gone)
-    said = run(1)
-    page = said[said.index('"page": "') + 9 :].split('"')[0]
-    assert page.endswith(f"/jobs/{json.loads(said)['id']}/")
-    revision = result._client.job(json.loads(said)["id"]).wait()
+    output = run(1)
+    page = output[output.index('"page": "') + 9 :].split('"')[0]
+    assert page.endswith(f"/jobs/{json.loads(output)['id']}/")
+    revision = result._client.job(json.loads(output)["id"]).wait()
     old, new = result.labels(), revision.labels()
-    assert (new == np.where(old == kept[0], 0, old)).all()
+    assert (new == np.where(old == labels[0], 0, old)).all()
 
 
 def by_a_machine(macro: str, page: Path, **given: str) -> str:
     """The macro with its dialog filled in, a person who deletes the first outline, and a file in place of a browser."""
-    asked, done = macro.index("Dialog.create"), macro.index('call("ij.Prefs.set"')
+    start, done = macro.index("Dialog.create"), macro.index('call("ij.Prefs.set"')
     filled = "".join(f"{name} = {json.dumps(value)};\n" for name, value in given.items())
-    macro = macro[:asked] + filled + macro[done:]
+    macro = macro[:start] + filled + macro[done:]
     waits, goes_on = macro.index("waitForUser("), macro.index('roiManager("deselect")')
     macro = macro[:waits] + 'roiManager("select", 0);\nroiManager("delete");\n' + macro[goes_on:]
     return macro.replace('run("URL...", "url=" + page);', "File.saveString(page, " + json.dumps(str(page)) + ");")
@@ -100,8 +100,8 @@ def test_imagej_itself(site, result, discs, tmp_path):
     given = {"site": site, "id": result.id, "token": SECRET, "image": str(discs)}
     macro.write_text(by_a_machine((USE / "deepsegm.ijm").read_text(), page, **given))
     command = ["xvfb-run", "-a", "java", "-jar", str(IMAGEJ), "-ijpath", str(tmp_path), "-batch", str(macro)]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert page.exists(), said.stdout + said.stderr
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert page.exists(), completed.stdout + completed.stderr
     revision = result._client.job(page.read_text().strip().rstrip("/").rpartition("/")[2]).wait()
     old, new = result.labels(), revision.labels()
     first = min(row["label"] for row in result.rows)
@@ -112,9 +112,9 @@ def test_a_labels_layer_goes_back_pixel_by_pixel(result, discs):
     viewer, made = Viewer(), snippet()
     layer = made.show(viewer, result, str(discs))
     assert viewer.opened == [(discs.name, "image")]
-    kept = [row["label"] for row in result.rows if row["kept"]]
-    assert sorted(np.unique(layer.data)) == [0, *sorted(kept)]
-    layer.data[layer.data == kept[0]] = 0
+    labels = [row["label"] for row in result.rows if row["kept"]]
+    assert sorted(np.unique(layer.data)) == [0, *sorted(labels)]
+    layer.data[layer.data == labels[0]] = 0
     layer.data[5:15, 5:15] = layer.data.max() + 1
     viewer.keys["Control-Enter"](viewer)
     revision = result._client.job(viewer.status.rstrip("/").rpartition("/")[2]).wait()

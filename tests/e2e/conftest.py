@@ -28,7 +28,7 @@ from . import specimen
 REPOSITORY = Path(__file__).resolve().parents[2]
 # The same engine without the browser around it takes a fifth of the processor time for a page in a context of its own.
 BROWSERS = map(Path, ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium"))
-CHROMIUM = Path(os.environ.get("DEEPSEGM_CHROMIUM") or next((each for each in BROWSERS if each.exists()), ""))
+CHROMIUM = Path(os.environ.get("DEEPSEGM_CHROMIUM") or next((path for path in BROWSERS if path.exists()), ""))
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 LONGEST = ("test_samples.py", "test_journey.py", "test_calibration.py")
 PATIENCE = 150_000  # ms; it only ends a test that would hang
@@ -37,10 +37,10 @@ expect.set_options(timeout=30_000)  # the usual 5 s are too short for a busy mac
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files come first: at the end one core had a minute of them left, and the other nothing."""
-    mine = [item for item in items if Path(__file__).parent in item.path.parents]
-    for item in mine:
+    browser_tests = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in browser_tests:
         item.add_marker(pytest.mark.e2e)
-    if len(mine) == len(items):
+    if len(browser_tests) == len(items):
         items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
@@ -78,8 +78,8 @@ def site(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def _address(process: subprocess.Popen[str], log: Path) -> str:
     assert process.stdout is not None
     for line in process.stdout:
-        if found := re.search(r"DeepSegm is at (http://\S+?)/? ", line):
-            return found[1]
+        if match := re.search(r"DeepSegm is at (http://\S+?)/? ", line):
+            return match[1]
     raise AssertionError(f"the site did not start: {log.read_text()}")
 
 
@@ -113,7 +113,10 @@ def visit(chromium: Any, site: str, data_folder: Path) -> Iterator[Any]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and complaints.append(f"{said.text} {said.location}"))
+        page.on(
+            "console",
+            lambda message: message.type == "error" and complaints.append(f"{message.text} {message.location}"),
+        )
         page.goto("/")
         return page
 

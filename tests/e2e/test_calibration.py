@@ -105,11 +105,11 @@ def test_a_line_on_the_preview_counts_in_pixels_of_the_upload(visit, large, size
     page.get_by_role("button", name="Draw on the scale bar").click()
     draw(page, (LEFT, Y), (RIGHT, Y), COLUMNS, ROWS)
     page.get_by_label("Length written there").fill("0.8 um")
-    said = page.locator("#ruler-readout").inner_text()
-    assert float(said.split(" px")[0]) == pytest.approx(RIGHT - LEFT, abs=12)
+    readout = page.locator("#ruler-readout").inner_text()
+    assert float(readout.split(" px")[0]) == pytest.approx(RIGHT - LEFT, abs=12)
     page.get_by_role("button", name="Line", exact=True).click()
-    assert page.locator("#ruler-readout").inner_text() == said
-    assert pixel_size(said) == pytest.approx(2, rel=0.03)
+    assert page.locator("#ruler-readout").inner_text() == readout
+    assert pixel_size(readout) == pytest.approx(2, rel=0.03)
     assert fits(page)
     page.get_by_role("button", name="Use this scale").click()
     badge = page.locator("#width_badge").inner_text()
@@ -155,5 +155,5 @@ def test_the_line_is_drawn_by_keyboard_or_given_up(visit, large):
 
 
 def place_of(end) -> tuple[float, float]:
-    found = re.search(r"([\d.]+) px from the left, ([\d.]+) px from the top", end.get_attribute("aria-label"))
-    return float(found[1]), float(found[2])
+    match = re.search(r"([\d.]+) px from the left, ([\d.]+) px from the top", end.get_attribute("aria-label"))
+    return float(match[1]), float(match[2])

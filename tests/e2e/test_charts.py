@@ -55,9 +55,9 @@ def stored(page: Any, name: str) -> Any:
 def bars(page: Any) -> list[tuple[int, str]]:
     """Particles and share of every bar, as it tells them, once the server has answered."""
     drawn(page)
-    told = page.locator(".chart .bin").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
-    found = [re.search(r": (\d+) particles?, ([0-9.]+ %) by", text) for text in told]
-    return [(int(match[1]), match[2]) for match in found if match]
+    labels = page.locator(".chart .bin").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
+    matches = [re.search(r": (\d+) particles?, ([0-9.]+ %) by", text) for text in labels]
+    return [(int(match[1]), match[2]) for match in matches if match]
 
 
 def drawn(page: Any) -> None:
@@ -73,9 +73,9 @@ def test_page_and_files_agree(look):
     page = look()
     expect(page.locator(".head").first).to_contain_text("from the file", use_inner_text=True)
     outlines = stored(page, "outlines.json").json()
-    kept = [each for each in outlines["particles"] if each["kept"]]
-    sizes = np.array([each["min_feret"] for each in kept])
-    volumes = np.array([each["ecd"] for each in kept]) ** 3
+    particles = [particle for particle in outlines["particles"] if particle["kept"]]
+    sizes = np.array([particle["min_feret"] for particle in particles])
+    volumes = np.array([particle["ecd"] for particle in particles]) ** 3
 
     text = stored(page, "particles.csv").body().decode("utf-8-sig")
     rows = list(csv.DictReader(line for line in io.StringIO(text) if not line.startswith("#")))
@@ -94,8 +94,8 @@ def test_page_and_files_agree(look):
     median = page.locator(".measures > div", has_text="Median").first.locator("dd").inner_text()
     assert float(median.split()[0]) == float(f"{statistics['median']:.3g}")
     assert statistics["median"] == pytest.approx(float(np.median(sizes)), rel=1e-9)
-    assert len(kept) == statistics["n_kept"]
-    expect(page.locator(".headline b")).to_have_text(str(len(kept)))
+    assert len(particles) == statistics["n_kept"]
+    expect(page.locator(".headline b")).to_have_text(str(len(particles)))
 
 
 def words(share: float) -> str:
@@ -123,9 +123,9 @@ def test_a_bar_shows_its_particles(look, size):
 @pytest.mark.parametrize("size", SIZES)
 def test_a_range_is_dragged_over_bars_and_typed(look, size):
     page = look(size)
-    every, total = bars(page), shown(page)
+    counts, total = bars(page), shown(page)
     page.locator(".chart").scroll_into_view_if_needed()
-    boxes = [page.locator(".chart .bin").nth(place).bounding_box() for place in (2, 5)]
+    boxes = [page.locator(".chart .bin").nth(number).bounding_box() for number in (2, 5)]
     from_, to = ((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes)
     if size == "phone":
         finger = page.context.new_cdp_session(page)
@@ -143,14 +143,14 @@ def test_a_range_is_dragged_over_bars_and_typed(look, size):
         page.mouse.down()
         page.mouse.move(*from_, steps=5)
         page.mouse.up()
-    count = sum(count for count, _ in every[2:6])
+    count = sum(count for count, _ in counts[2:6])
     assert shown(page) == count < total
     expect(page.locator(".bin[aria-pressed=true]")).to_have_count(4)
     readout = page.locator("[data-chart-readout]")
     expect(readout).to_contain_text(f": {count} particles, ", use_inner_text=True)
 
     page.get_by_text("Chart options").click()
-    sizes = np.array([each["min_feret"] for each in stored(page, "outlines.json").json()["particles"] if each["kept"]])
+    sizes = np.array([row["min_feret"] for row in stored(page, "outlines.json").json()["particles"] if row["kept"]])
     ends = [float(page.input_value(f"[name={name}]")) for name in ("from", "to")]
     assert np.count_nonzero((sizes >= ends[0]) & (sizes < ends[1])) == count
     page.fill("[name=to]", f"{np.median(sizes) + 0.5:.6g}")
@@ -201,7 +201,7 @@ def test_the_histogram_by_keyboard(look):
 def test_every_choice_of_the_histogram(look):
     page = look()
     page.get_by_text("Chart options").click()
-    sizes = [each["min_feret"] for each in stored(page, "outlines.json").json()["particles"] if each["kept"]]
+    sizes = [row["min_feret"] for row in stored(page, "outlines.json").json()["particles"] if row["kept"]]
     page.fill("[name=bins]", "50")
     assert len(bars(page)) == len(bins.typed_edges(np.array(sizes), 50.0)) - 1
     page.select_option("[name=unit]", "um")
@@ -209,10 +209,10 @@ def test_every_choice_of_the_histogram(look):
     expect(page.locator(".chart .axes")).to_contain_text("µm")
     page.fill("[name=bins]", "0,05")
     assert len(bars(page)) == len(bins.typed_edges(np.array(sizes), 50.0)) - 1
-    for wrong, told in (("0.0000001", "more than 500 bars"), ("-3", "above 0"), ("wide", "above 0")):
+    for wrong, message in (("0.0000001", "more than 500 bars"), ("-3", "above 0"), ("wide", "above 0")):
         page.fill("[name=bins]", wrong)
         drawn(page)
-        expect(page.locator("[data-chart-problem]")).to_contain_text(told, use_inner_text=True)
+        expect(page.locator("[data-chart-problem]")).to_contain_text(message, use_inner_text=True)
         expect(page.locator("[name=bins]")).to_have_attribute("aria-invalid", "true")
         assert bars(page)
     page.fill("[name=bins]", "")
@@ -232,15 +232,15 @@ def test_every_choice_of_the_histogram(look):
     page.get_by_label("Cumulative").check()
     expect(page.locator("path.cumulative")).to_have_count(1)
 
-    kept = sum(count for count, _ in bars(page))
+    total = sum(count for count, _ in bars(page))
     page.get_by_label("Left out too").check()
-    assert sum(count for count, _ in bars(page)) == len(stored(page, "outlines.json").json()["particles"]) > kept
+    assert sum(count for count, _ in bars(page)) == len(stored(page, "outlines.json").json()["particles"]) > total
     page.locator("[name=weighting][value=area]").check()
     drawn(page)
     expect(page.locator(".chart")).to_contain_text("Share by area")
     for measure in ("max_feret", "ecd", "area", "aspect_ratio", "circularity"):
         page.select_option("[name=measure]", measure)
-        assert sum(count for count, _ in bars(page)) > kept, measure
+        assert sum(count for count, _ in bars(page)) > total, measure
     expect(page.locator("[name=unit]")).to_be_hidden()
 
 
@@ -253,12 +253,12 @@ def test_only_the_last_choice_counts(look):
     page.wait_for_function("document.querySelector('#histogram').ariaBusy === 'true'")
     page.select_option("[name=measure]", "ecd")
     drawn(page)
-    told = page.locator(".chart").text_content()
+    text = page.locator(".chart").text_content()
     assert len(waiting) == 1
     waiting[0].fulfill(body="{}")
     page.wait_for_timeout(200)
-    assert "Equivalent circular diameter, nm" in told
-    expect(page.locator(".chart")).to_have_text(told)
+    assert "Equivalent circular diameter, nm" in text
+    expect(page.locator(".chart")).to_have_text(text)
     expect(page.locator("[data-chart-problem]")).to_be_hidden()
 
 
@@ -281,9 +281,9 @@ def test_a_server_that_is_away_is_told_and_asked_again(look):
 def test_reasons_hide_and_show_their_particles(look):
     page = look()
     total = shown(page)
-    kept, frame = page.locator("[data-state='']"), page.locator("[data-state='touches the frame']")
+    counted, frame = page.locator("[data-state='']"), page.locator("[data-state='touches the frame']")
     aside = int(frame.locator("b").inner_text())
-    expect(kept).to_have_attribute("aria-pressed", "true")
+    expect(counted).to_have_attribute("aria-pressed", "true")
     assert aside > 0
     frame.focus()
     page.keyboard.press("Enter")
@@ -292,8 +292,8 @@ def test_reasons_hide_and_show_their_particles(look):
     expect(page.locator(".particles td.aside", has_text="touches the frame")).to_have_count(0)
     page.keyboard.press(" ")
     assert shown(page) == total
-    kept.click()
-    assert shown(page) == total - int(kept.locator("b").inner_text().replace(",", "")) >= aside
+    counted.click()
+    assert shown(page) == total - int(counted.locator("b").inner_text().replace(",", "")) >= aside
     first = page.locator(".particles tbody tr[data-id] td:last-child").first.inner_text()
     assert first in (Reason.FRAME, Reason.HIDDEN)
     page.get_by_role("button", name="Show every state").click()
@@ -307,8 +307,8 @@ def test_the_table_is_sorted_by_any_column(look):
     expect(page.locator(".particles th", has_text="State")).to_have_attribute("aria-sort", "ascending")
     for column in ("Max. Feret", "Area", "Confi", "Circu", "State"):
         head = page.locator(".particles th", has_text=column)
-        place = head.evaluate("head => [...head.parentElement.cells].filter((each) => !each.hidden).indexOf(head) + 1")
-        values = f".particles tbody tr[data-id] td:nth-child({place})"
+        number = head.evaluate("head => [...head.parentElement.cells].filter((each) => !each.hidden).indexOf(head) + 1")
+        values = f".particles tbody tr[data-id] td:nth-child({number})"
         head.get_by_role("button").click()
         rising = page.locator(values).all_inner_texts()
         expect(head).to_have_attribute("aria-sort", "ascending")
@@ -317,7 +317,7 @@ def test_the_table_is_sorted_by_any_column(look):
         if column == "State":
             assert (rising[0], falling[0]) == ("counted", "touches the frame")
         else:
-            up, down = ([float(text.replace(",", "")) for text in each] for each in (rising, falling))
+            up, down = ([float(text.replace(",", "")) for text in order] for order in (rising, falling))
             assert (up, down) == (sorted(up), sorted(down, reverse=True))
             assert up[0] < down[0]
 
@@ -328,10 +328,10 @@ def crowd(n: int) -> dict[str, Any]:
     particles = []
     for number in range(n):
         x, y = 5 * (number % across), 5 * (number // across)
-        size, kept = 50 + number / 100, number % 10 > 0
+        size, is_kept = 50 + number / 100, number % 10 > 0
         sizes = {"min_feret": size, "max_feret": 1.2 * size, "ecd": 1.1 * size, "area": 0.95 * size**2}
         shape = {"circularity": 0.8, "aspect_ratio": 0.83, "confidence": None}
-        state = {"id": number + 1, "kept": kept, "reason": "" if kept else "touches the frame"}
+        state = {"id": number + 1, "kept": is_kept, "reason": "" if is_kept else "touches the frame"}
         outline = [x, y, x + 4, y, x + 4, y + 4, x, y + 4]
         particles.append({**state, **sizes, **shape, "outline": outline})
     frame = {"width": 1000, "height": 5 * -(-n // across), "rows": 5 * -(-n // across)}
@@ -393,7 +393,7 @@ def test_two_fingers_zoom(look):
     touch = page.context.new_cdp_session(page)
 
     def fingers(kind: str, *apart: float) -> None:
-        points = [{"x": x + side * each, "y": y, "id": i} for each in apart for i, side in enumerate((-1, 1))]
+        points = [{"x": x + side * distance, "y": y, "id": i} for distance in apart for i, side in enumerate((-1, 1))]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     before = canvas.screenshot()
@@ -439,8 +439,8 @@ def test_table_and_figure_are_copied(look, analysed):
     page.get_by_role("button", name="Copy table").click()
     page.get_by_role("button", name="Copied").wait_for()
     lines = [line.split("\t") for line in page.evaluate("navigator.clipboard.readText()").split("\n")]
-    shown = page.locator(".particles thead th:visible")
-    assert len(lines[0]) == shown.count() and lines[0][0] == "No." and len({len(line) for line in lines}) == 1
+    headings = page.locator(".particles thead th:visible")
+    assert len(lines[0]) == headings.count() and lines[0][0] == "No." and len({len(line) for line in lines}) == 1
     particles = stored(page, "outlines.json").json()["particles"]
     assert len(lines) == len(particles) + 1 and all(float(line[2]) > 0 for line in lines[1:])
     open_tab(page, "Files")

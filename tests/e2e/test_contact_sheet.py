@@ -38,11 +38,11 @@ def test_a_cross_takes_one_particle_off_the_count_and_a_tick_brings_it_back(open
     page = opened(size)
     crops, count = page.locator(".crops li"), page.locator(".answer .headline b")
     confidences = [
-        each.split()[-1] for each in crops.locator(".crop").evaluate_all("all => all.map(each => each.title)")
+        title.split()[-1] for title in crops.locator(".crop").evaluate_all("all => all.map(each => each.title)")
     ]
     assert len(confidences) == DISCS and confidences == sorted(confidences)
     page.wait_for_timeout(300)
-    assert all(is_drawn(crops.nth(place)) for place in (0, DISCS - 1)) and is_drawn(
+    assert all(is_drawn(crops.nth(number)) for number in (0, DISCS - 1)) and is_drawn(
         page.locator(".extremes figure").first
     )
     expect(count).to_have_text(str(DISCS))
@@ -147,7 +147,7 @@ def test_the_smallest_the_median_and_the_largest(visit, analysed):
     open_tab(page, "Particles")
     figures = page.locator(".extremes figure")
     expect(figures).to_have_count(3)
-    sizes = sorted(each["min_feret"] for each in outlines["particles"] if each["kept"])
-    told = [float(text.split()[-2]) for text in figures.all_inner_texts()]
-    assert told == [float(f"{sizes[at]:.3g}") for at in (0, len(sizes) // 2, -1)]
+    sizes = sorted(particle["min_feret"] for particle in outlines["particles"] if particle["kept"])
+    printed_sizes = [float(text.split()[-2]) for text in figures.all_inner_texts()]
+    assert printed_sizes == [float(f"{sizes[at]:.3g}") for at in (0, len(sizes) // 2, -1)]
     expect(page.locator("[data-sheet]")).to_be_hidden()  # of no particle the confidence is known

@@ -71,7 +71,7 @@ def test_a_result_is_taught_and_taken_back(visit, open_copy, teacher, size):
 
     _, content = downloaded(page, "Export, ZIP")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        (name,) = [each for each in archive.namelist() if each.startswith("labels/")]
+        (name,) = [member for member in archive.namelist() if member.startswith("labels/")]
         labels = np.asarray(Image.open(io.BytesIO(archive.read(name))))
         assert archive.read("regions.csv").count(b"\n") == 2
     assert labels.shape == (480, 640) and labels[:250, :300].any() and not labels[:, 330:].any()

@@ -64,12 +64,12 @@ class Hand:
 def discs_of(page):
     """The middle of each kept disc, in pixels of the image."""
     data = page.locator("#viewer").evaluate("viewer => fetch(viewer.dataset.outlines).then(each => each.json())")
-    found = []
-    for each in data["particles"]:
-        x, y = each["outline"][::2], each["outline"][1::2]
-        if each["kept"]:
-            found.append((each["id"], (min(x) + max(x)) / 2, (min(y) + max(y)) / 2))
-    return found
+    discs = []
+    for particle in data["particles"]:
+        x, y = particle["outline"][::2], particle["outline"][1::2]
+        if particle["kept"]:
+            discs.append((particle["id"], (min(x) + max(x)) / 2, (min(y) + max(y)) / 2))
+    return discs
 
 
 @pytest.fixture
@@ -191,14 +191,14 @@ def test_the_review_goes_from_the_least_certain_on(opened):
     page = opened
     hand = Hand(page).open()
     hand.press("n")
-    told = page.locator("dialog [data-reviewed]")
-    expect(told).to_have_text(re.compile(rf"^0 of {DISCS} reviewed"))
+    progress = page.locator("dialog [data-reviewed]")
+    expect(progress).to_have_text(re.compile(rf"^0 of {DISCS} reviewed"))
     page.locator("dialog [data-tab=table]").click()
     page.locator("dialog [data-tab=review]").click()  # the keys belong to the picture all the same
     hand.press("Enter")
-    expect(told).to_have_text(re.compile(rf"^1 of {DISCS} reviewed"))
+    expect(progress).to_have_text(re.compile(rf"^1 of {DISCS} reviewed"))
     hand.press("Delete")
-    expect(told).to_have_text(re.compile(rf"^2 of {DISCS} reviewed"))
+    expect(progress).to_have_text(re.compile(rf"^2 of {DISCS} reviewed"))
     hand.kept(DISCS - 1)
     hand.saved()
 

@@ -34,8 +34,8 @@ class Mortal:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.log = folder / "up.log"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
-        self.env = {**kept, "DEEPSEGM_DATA": str(folder / "data")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
+        self.env = {**environment, "DEEPSEGM_DATA": str(folder / "data")}
 
     def manage(self, *arguments):
         return [sys.executable, "manage.py", *arguments]
@@ -87,15 +87,15 @@ def page(mortal, chromium, analysed_discs):
 
 
 def test_a_killed_site_loses_no_correction(mortal, page):
-    hand, places, left = Hand(page).open(), discs_of(page), DISCS
+    hand, places, remaining = Hand(page).open(), discs_of(page), DISCS
     saved = page.locator("dialog .saved")
 
     def delete():
-        nonlocal left
+        nonlocal remaining
         _, x, y = places.pop()
         hand.click(x, y)
         hand.press("Delete")
-        left -= 1
+        remaining -= 1
 
     for wait in (None, 0.0, 0.01, 0.03):
         delete()
@@ -108,17 +108,17 @@ def test_a_killed_site_loses_no_correction(mortal, page):
         assert stored_edits(mortal) - mortal.copied >= DISCS - int(done) - (state != "saved")
         for _ in range(2):
             delete()
-        hand.kept(left)
+        hand.kept(remaining)
         expect(saved).to_have_attribute("data-saved", "offline", timeout=PATIENCE)
         mortal.start()
         hand.saved()
-        hand.kept(left)
-        assert stored_edits(mortal) - mortal.copied == DISCS - left
+        hand.kept(remaining)
+        assert stored_edits(mortal) - mortal.copied == DISCS - remaining
     page.reload()
-    hand.open().kept(left)
-    said = mortal.verified()
-    count = str(mortal.copied + DISCS - left)
-    assert (said.returncode, re.findall(r"\d+", said.stdout)[:1]) == (0, [count]), said.stdout + said.stderr
+    hand.open().kept(remaining)
+    report = mortal.verified()
+    count = str(mortal.copied + DISCS - remaining)
+    assert (report.returncode, re.findall(r"\d+", report.stdout)[:1]) == (0, [count]), report.stdout + report.stderr
 
 
 def stored_edits(mortal):

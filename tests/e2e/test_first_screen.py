@@ -42,14 +42,14 @@ def test_picture_answer_and_histogram_need_no_scrolling(look, size):
     page = look(size)
     tall = SCREENS[size][1]
     order = ["h1", "#viewer canvas", ".answer", ".chart"]
-    ends = [bottom(page, each) for each in order]
+    ends = [bottom(page, selector) for selector in order]
     on_screen = ends if size == "desktop" else ends[:3]  # on a phone the histogram follows the answer
     assert all(end <= tall for end in on_screen), dict(zip(order, ends, strict=True))
     if size == "phone":
         assert ends == sorted(ends)
-    told = page.locator(".answer").inner_text()
-    sizes = [each["min_feret"] for each in stored(page, "outlines.json").json()["particles"] if each["kept"]]
-    assert str(len(sizes)) in told and f"{median(sizes):.0f}" in told and "1–100 nm" in told
+    answer = page.locator(".answer").inner_text()
+    sizes = [row["min_feret"] for row in stored(page, "outlines.json").json()["particles"] if row["kept"]]
+    assert str(len(sizes)) in answer and f"{median(sizes):.0f}" in answer and "1–100 nm" in answer
 
 
 def test_a_bar_is_seen_in_the_picture_without_scrolling(look):
@@ -66,7 +66,7 @@ def test_a_bar_is_seen_in_the_picture_without_scrolling(look):
 def test_a_red_outline_says_why_it_is_red(look, size):
     page = look(size)
     particles = stored(page, "outlines.json").json()
-    aside = next(each for each in particles["particles"] if each["reason"] == "touches the frame")
+    aside = next(particle for particle in particles["particles"] if particle["reason"] == "touches the frame")
     xs, ys = aside["outline"][::2], aside["outline"][1::2]
     middle = {"x": (min(xs) + max(xs)) / 2, "y": (min(ys) + max(ys)) / 2}
     box = page.locator("#viewer canvas").bounding_box()
@@ -74,9 +74,9 @@ def test_a_red_outline_says_why_it_is_red(look, size):
     x = box["x"] + (box["width"] - scale * particles["width"]) / 2 + scale * middle["x"]
     y = box["y"] + (box["height"] - scale * particles["height"]) / 2 + scale * middle["y"]
     (page.touchscreen.tap if size == "phone" else page.mouse.move)(x, y)
-    told = page.locator("[data-readout]")
-    told.filter(has_text=f"left out: {Reason.FRAME}. {Reason.FRAME.definition}").wait_for()
-    expect(told).to_contain_text(f"confidence {aside['confidence']:.2f}", use_inner_text=True)
+    readout = page.locator("[data-readout]")
+    readout.filter(has_text=f"left out: {Reason.FRAME}. {Reason.FRAME.definition}").wait_for()
+    expect(readout).to_contain_text(f"confidence {aside['confidence']:.2f}", use_inner_text=True)
 
 
 def test_the_rest_stands_behind_tabs_that_keys_links_and_addresses_open(look, analysed):

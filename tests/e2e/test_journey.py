@@ -113,8 +113,8 @@ def test_one_drag_and_one_click(visit, discs):
     expect(page.locator(".head")).to_contain_text(
         f"{COLUMNS} × {ROWS} px · 10 nm/px ({Source.METADATA.words})", use_inner_text=True
     )
-    kept = int(page.locator(".headline b").inner_text())
-    assert DISCS * 0.6 <= kept <= DISCS * 1.4
+    count = int(page.locator(".headline b").inner_text())
+    assert DISCS * 0.6 <= count <= DISCS * 1.4
 
     name, figure = downloaded(page, "Download figure")
     assert name == "discs & rings_figure.png"
@@ -125,7 +125,7 @@ def test_one_drag_and_one_click(visit, discs):
     name, table = downloaded(page, "Download nanoparticle size file")
     assert name == "discs & rings_particles.csv"
     rows = sizes(table)
-    assert sum(row["kept"].lower() in ("true", "1", "yes") for row in rows) == kept
+    assert sum(row["kept"].lower() in ("true", "1", "yes") for row in rows) == count
     middle = sorted(float(row["min_feret_nm"]) for row in rows)[len(rows) // 2]
     assert middle == pytest.approx(DIAMETER, rel=0.15)
 
@@ -185,13 +185,13 @@ def test_another_width_scales_every_size(visit, plain):
     expect(page.locator("#width_badge")).to_have_text("typed: 10 nm/px", use_inner_text=True)
     start(page)
     first = result(page)
-    kept, median = numbers(page)
+    count, median = numbers(page)
     open_tab(page, "Scale")
     page.fill("#new_width", "12800")
     page.get_by_role("button", name="Measure again").click()
     page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
     result(page)
-    assert numbers(page) == (kept, pytest.approx(2 * median, rel=0.01))
+    assert numbers(page) == (count, pytest.approx(2 * median, rel=0.01))
     expect(page.locator("main")).to_contain_text("with the outlines of the earlier result")
 
 
@@ -363,9 +363,9 @@ def test_a_wrong_file_is_explained_and_the_good_one_goes_on(visit, plain, tmp_pa
     page = visit()
     page.set_input_files("#files", [str(wrong), str(plain)])
     page.locator(ARRIVED).wait_for()
-    told = page.locator(".card.error").inner_text()
-    assert told.startswith("notes <b>.tif: ")
-    assert told.split("\n")[0].rstrip().endswith(".")
+    message = page.locator(".card.error").inner_text()
+    assert message.startswith("notes <b>.tif: ")
+    assert message.split("\n")[0].rstrip().endswith(".")
     visit.complaints[:] = [text for text in visit.complaints if "status of 400" not in text]
     start(page)
     page.wait_for_url("**/jobs/*/")

@@ -69,9 +69,9 @@ def check(page, name: str) -> str:
 
 def test_fingers_are_told_of_no_drop_and_no_folder(visit):
     page = visit("phone")
-    told = page.locator("main").inner_text()
-    assert not re.search("drop|folder", told, re.IGNORECASE)
-    assert "Choose pictures" in told and "Take a picture" in told
+    text = page.locator("main").inner_text()
+    assert not re.search("drop|folder", text, re.IGNORECASE)
+    assert "Choose pictures" in text and "Take a picture" in text
     page.get_by_text("Options", exact=True).click()
     pinned = "all => all.filter((each) => /fixed|sticky/.test(getComputedStyle(each).position)).length"
     assert page.locator("main *").evaluate_all(pinned) == 0

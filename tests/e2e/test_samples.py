@@ -108,17 +108,17 @@ def test_a_note_shows_which_images_it_means_and_why(opened):
     page = opened
     note = page.locator("#pooled .notice", has_text="2 images not counted")
     note.get_by_role("button").click()
-    shown = page.locator(".images .entry:visible")
-    expect(shown).to_have_count(2)
-    expect(shown.locator(".name")).to_have_text(["2.png", "3.png"])
-    assert all("It has no scale" in text for text in shown.all_inner_texts())
+    entries = page.locator(".images .entry:visible")
+    expect(entries).to_have_count(2)
+    expect(entries.locator(".name")).to_have_text(["2.png", "3.png"])
+    assert all("It has no scale" in text for text in entries.all_inner_texts())
     expect(page.locator("#images [data-only]")).to_contain_text("Only 2 of 3 images.")
     assert page.evaluate("document.activeElement.textContent") == "2.png"
     picture(page, "sample-note")
-    shown.first.get_by_role("link", name="Set the scale").click()
+    entries.first.get_by_role("link", name="Set the scale").click()
     expect(page.locator("#scale")).to_be_visible()
     page.get_by_role("button", name="Show all again").click()
-    expect(shown).to_have_count(3)
+    expect(entries).to_have_count(3)
 
 
 def beside(page) -> str:

@@ -60,10 +60,10 @@ def test_from_the_form_to_a_version(visit, alice, size):
     row = Training.objects.get()
 
     ends = timezone.now() + timedelta(minutes=12)
-    said = {"plan": PLAN, "curve": CURVE[:7], "pictures": outcome()["pictures"]}
+    summary = {"plan": PLAN, "curve": CURVE[:7], "pictures": outcome()["pictures"]}
     row.summary = outcome()
     add_pictures(row)  # first, because the page asks for what it is told of
-    move(row, state="running", attempt=1, stage="training 2 of 4", progress=0.4, ends=ends, summary=said)
+    move(row, state="running", attempt=1, stage="training 2 of 4", progress=0.4, ends=ends, summary=summary)
     page.get_by_text("12 minutes left").wait_for()
     page.get_by_role("heading", name="Score on held-out images").wait_for()
     expect(page.locator(".lines path").nth(2)).to_be_attached()
