@@ -9,5 +9,5 @@ from segmentation.lab.training.tasks.particles import SCORING
 
 def score(pairs):
     """Figures by name of (found, truth) label images, pooled."""
-    figures = summarise(SCORING, [count_image(found, truth) for found, truth in pairs], nm=False)
+    figures = summarise(SCORING, [count_image(predicted, truth) for predicted, truth in pairs], nm=False)
     return SimpleNamespace(**{name: figure.value for name, figure in figures.items()})

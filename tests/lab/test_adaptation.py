@@ -86,7 +86,7 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
     class Killed(BaseException):
         pass
 
-    def report(stage, fraction, summary, left):
+    def report(stage, fraction, summary, remaining):
         count[0] += 1
         if count[0] == limit:
             raise Killed
@@ -113,10 +113,10 @@ def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkey
     monkeypatch.setattr("segmentation.lab.training.adaptation.material.time.monotonic", lambda: clock[0])
     reports = []
 
-    def report(stage, fraction, summary, left):
+    def report(stage, fraction, summary, remaining):
         clock[0] += 1.0
-        if left is not None:
-            reports.append((left, summary["plan"]["seconds"]))
+        if remaining is not None:
+            reports.append((remaining, summary["plan"]["seconds"]))
 
     half = lambda: (run / "split-1" / "checkpoint.pt").exists()  # noqa: E731
     with pytest.raises(Cancelled):
@@ -126,13 +126,13 @@ def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkey
     shutil.move(tmp_path / "one", tmp_path / "other")
     summary = adapt(tmp_path / "other" / "own", str(base), tmp_path / "other" / "run", TINY, report)
     assert summary["outcome"]["sentence"]
-    assert min(left for left, _ in reports[:8]) > 0.4 * before
+    assert min(remaining for remaining, _ in reports[:8]) > 0.4 * before
 
 
 def test_bad_folders_are_refused_in_a_sentence(base, tmp_path):
-    one = make_folder(tmp_path / "one", 1)
+    folder = make_folder(tmp_path / "one", 1)
     with pytest.raises(BadDataset, match="two at least"):
-        adapt(one, str(base), tmp_path / "run", TINY)
+        adapt(folder, str(base), tmp_path / "run", TINY)
     empty = make_folder(tmp_path / "empty", 3)
     for number in range(3):
         save(empty / "labels" / f"{number}.png", np.zeros((96, 96), np.uint8))
@@ -141,7 +141,7 @@ def test_bad_folders_are_refused_in_a_sentence(base, tmp_path):
     with pytest.raises(BadDataset, match="6 objects"):
         adapt(make_folder(tmp_path / "few", 3, count=2), str(base), tmp_path / "run", TINY)
     with pytest.raises(BadRecipe, match="nosuch"):
-        adapt(one, "nosuch", tmp_path / "run", TINY)
+        adapt(folder, "nosuch", tmp_path / "run", TINY)
     assert not (tmp_path / "run" / "plan.json").exists()
 
 
@@ -156,7 +156,7 @@ def test_images_of_one_specimen_are_never_parted(base, tmp_path):
             str(base),
             tmp_path / "run",
             TINY,
-            lambda s, f, summary, left: seen.update(summary),
+            lambda s, f, summary, remaining: seen.update(summary),
             lambda: "plan" in seen,
         )
     assert sorted(map(sorted, seen["plan"]["held_out"])) == [["0.png", "1.png"], ["2.png", "3.png"], ["4.png", "5.png"]]

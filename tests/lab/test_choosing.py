@@ -124,9 +124,9 @@ def test_the_encoder_wakes_by_stages_the_deepest_first(tmp_path):
     unused = ("conv_head", "bn2")  # of a classifier
     assert inside == {id(p) for name, p in network.encoder.named_parameters() if not name.startswith(unused)}
 
-    def awake(step, every=10):
+    def awake(step, interval=10):
         network.train()
-        unfreeze(network.encoder, stages, step, every)
+        unfreeze(network.encoder, stages, step, interval)
         learning = [{p.requires_grad for m in stage for p in m.parameters(recurse=False)} for stage in stages]
         assert learning == [{m.training for m in stage} for stage in stages]
         return [sides == {True} for sides in learning]

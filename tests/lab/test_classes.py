@@ -92,8 +92,8 @@ class TestTiles:
 
     def test_labels_go_with_their_image_and_none_is_on_both_sides(self, tmp_path):
         write_tiles(find_pairs(drawn(tmp_path / "data")).pairs, tmp_path / "tiles", 32, variants=True)
-        for one in load_folder(tmp_path / "tiles", FolderEntry(path="", classes=[0, 1, 2]), 3):
-            means = [one.grey[one.labels == number].mean() for number in np.unique(one.labels)]
+        for tile in load_folder(tmp_path / "tiles", FolderEntry(path="", classes=[0, 1, 2]), 3):
+            means = [tile.grey[tile.labels == number].mean() for number in np.unique(tile.labels)]
             assert means == sorted(means)  # brighter classes have higher numbers, whatever the form
         pairs = find_pairs(tmp_path / "tiles", count=3).pairs
         assert {pair.group for pair in pairs} == {"m0", "m1", "m2", "m3"}
@@ -140,10 +140,10 @@ class TestSlipsOfClasses:
     def test_exchanged_masks_are_told(self, tmp_path):
         folder = spotted(tmp_path)
         assert not check_folder(folder, classes=(0, 1)).errors
-        one, other = folder / "labels" / "s0.png", folder / "labels" / "s2.png"
-        mine, theirs = one.read_bytes(), other.read_bytes()
-        one.write_bytes(theirs)
-        other.write_bytes(mine)
+        first, second = folder / "labels" / "s0.png", folder / "labels" / "s2.png"
+        content, swapped = first.read_bytes(), second.read_bytes()
+        first.write_bytes(swapped)
+        second.write_bytes(content)
         sentences = check_folder(folder, classes=(0, 1)).errors
         assert len(sentences) == 2 and all("exchanged" in sentence for sentence in sentences)
         assert "s0.png fit s2.png" in sentences[0] and "s2.png fit s0.png" in sentences[1]
@@ -171,8 +171,8 @@ class TestBoundaries:
         classes[10:30, 10 + move : 30 + move] = 2
         return classes
 
-    def f1(self, found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-        figures = metrics(("one", "two"), [confusion(found, truth, 2)], np.ones((1, 1)))
+    def f1(self, predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+        figures = metrics(("one", "two"), [confusion(predicted, truth, 2)], np.ones((1, 1)))
         return {name: float(values[0]) for name, values in figures.items()}
 
     def test_outlines_may_differ_by_the_tolerance_and_no_more(self):

@@ -33,10 +33,10 @@ def sentences(folder, *, error):
 
 def exchange(folder):
     """Give images 1 and 4 the labels of each other."""
-    one, other = folder / "labels" / "1.png", folder / "labels" / "4.png"
-    content = one.read_bytes()
-    one.write_bytes(other.read_bytes())
-    other.write_bytes(content)
+    first, fourth = folder / "labels" / "1.png", folder / "labels" / "4.png"
+    content = first.read_bytes()
+    first.write_bytes(fourth.read_bytes())
+    fourth.write_bytes(content)
 
 
 def relabel(folder, change, number=0):
@@ -184,8 +184,8 @@ def test_labels_of_another_image_is_an_error(folder):
     errors = sentences(folder, error=True)
     assert len(errors) >= 4
     for sentence in errors:
-        own, other = map(int, re.findall(r"(\d)\.png", sentence))
-        assert "exchanged" in sentence and other == (own + 1) % 6
+        image, neighbour = map(int, re.findall(r"(\d)\.png", sentence))
+        assert "exchanged" in sentence and neighbour == (image + 1) % 6
 
 
 def test_labels_of_two_images_that_were_exchanged_stop_a_training(folder, base):
@@ -206,8 +206,8 @@ def test_pairs_that_were_kept_are_judged_as_the_folder_is(folder, tmp_path):
     for pair, file in zip(checked.pairs, files, strict=True):
         write_pair(pair, file)
     names = [pair.name for pair in checked.pairs]
-    again = check_pairs([read_pair(file) for file in files], [], names, classes=(), task="")
-    assert checked.errors and again.findings == checked.findings
+    recheck = check_pairs([read_pair(file) for file in files], [], names, classes=(), task="")
+    assert checked.errors and recheck.findings == checked.findings
     assert max(file.stat().st_size for file in files) < 60_000
 
 

@@ -16,9 +16,9 @@ from .folders import make_folder
 
 
 def test_empty_pictures_repeat_and_differ():
-    one, again, other = (draw_empty((64, 80), np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert one.shape == (64, 80) and one.dtype == np.uint8
-    assert np.array_equal(one, again) and not np.array_equal(one, other)
+    first, repeat, other = (draw_empty((64, 80), np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first.shape == (64, 80) and first.dtype == np.uint8
+    assert np.array_equal(first, repeat) and not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("draw", foreign._KINDS)

@@ -49,11 +49,11 @@ def spoiled(truth, seed):
     ids = rng.permutation(np.arange(1, truth.max() + 1))
     predicted[np.isin(predicted, ids[:4])] = 0
     predicted[predicted == ids[4]] = ids[5]
-    for one in ids[6:9]:
-        rows = np.nonzero(predicted == one)[0]
+    for number in ids[6:9]:
+        rows = np.nonzero(predicted == number)[0]
         if len(rows):
             middle = int(rows.mean())
-            predicted[middle:][predicted[middle:] == one] = truth.max() + one
+            predicted[middle:][predicted[middle:] == number] = truth.max() + number
     inside = ndimage.binary_erosion(predicted > 0, iterations=int(rng.integers(1, 3)))
     predicted = np.where(inside, predicted, 0).astype(np.int32)
     for _ in range(6):
@@ -234,8 +234,8 @@ def test_the_chosen_threshold_is_the_best_nearest_to_a_half():
     merit = {0.3: 0.9, 0.4: 0.895, 0.6: 0.8995, 0.7: 0.8999}
     points = [{"threshold": t, "f1_50": value + 0.05, "f1_75": value - 0.05} for t, value in merit.items()]
     assert choose(points, CHOOSING) == 0.6
-    some = [{"threshold": 0.2, "f1_50": 0.5, "f1_75": None}, {"threshold": 0.5, "f1_50": 0, "f1_75": 0}]
-    assert choose(some, CHOOSING) == 0.2
+    candidates = [{"threshold": 0.2, "f1_50": 0.5, "f1_75": None}, {"threshold": 0.5, "f1_50": 0, "f1_75": 0}]
+    assert choose(candidates, CHOOSING) == 0.2
 
 
 def test_pixels_are_swept_as_a_direct_count_tells():
@@ -270,11 +270,11 @@ def test_the_published_chain_loses_small_neighbours():
 
 
 def test_ranking_and_choice_of_pictures():
-    def image(ap50, particles=5, found=5):
-        return {"figures": {"ap50": ap50, "iou": 0.5}, "particles": particles, "found": found}
+    def image(ap50, particles=5, n_found=5):
+        return {"figures": {"ap50": ap50, "iou": 0.5}, "particles": particles, "found": n_found}
 
     images = [image(0.2), image(0.9), image(None, 0, 0), image(0, 0, 4)]
-    assert sorted(range(4), key=lambda place: rank(images[place])) == [2, 1, 0, 3]
+    assert sorted(range(4), key=lambda index: rank(images[index])) == [2, 1, 0, 3]
     assert choice(9, 1) == {0: "best", 4: "median", 8: "worst"}
     assert choice(1, 2) == {0: "best"}
 

@@ -177,7 +177,7 @@ def test_held_out_images_are_scored_as_their_files_have_them(tmp_path):
         Image.fromarray(truth.astype(np.uint16)).save(tmp_path / "labels" / f"{name}.png")
     pairs = load_folder(tmp_path, FolderEntry(path=""))
     assert np.array_equal(pairs[0].grey, pairs[1].grey)
-    bright, dark = (one.pair.load()[0].pixels for one in pairs)
+    bright, dark = (entry.pair.load()[0].pixels for entry in pairs)
     assert np.array_equal(bright, grey_of(truth)) and np.array_equal(dark, 255 - bright)
 
 

@@ -50,9 +50,9 @@ def test_every_map_of_a_layer_is_drawn(tmp_path):
     (file,) = write_layers(network, pixels, [first], tmp_path)
     picture = np.asarray(Image.open(file))
     assert all((picture == row).any() for row in (0, 255)) and picture.shape[1] >= 4 * 96
-    every = write_layers(network, pixels, ["all"], tmp_path / "all")
+    files = write_layers(network, pixels, ["all"], tmp_path / "all")
     convolutions = sum(isinstance(module, nn.Conv2d) for module in network.modules())
-    assert len({file.name for file in every}) == len(every) == convolutions + 2 + 2  # pools and enlargements
+    assert len({file.name for file in files}) == len(files) == convolutions + 2 + 2  # pools and enlargements
     with pytest.raises(UnknownLayer, match=rf"layer nothing.*{first}"):
         write_layers(network, pixels, ["nothing"], tmp_path)
 

@@ -24,9 +24,9 @@ CPU = torch.device("cpu")
 def test_fine_tuning_begins_with_the_models_weights(folder, tmp_path, base):
     run = start_run(tiny(folder, start_from=str(base), heads=[*CHANNELS, *OPTIONAL]), CPU)
     theirs = read_weights(cards.read_card(base))
-    mine = run.network.state_dict()
+    state = run.network.state_dict()
     assert all(
-        torch.equal(mine[name][: len(value)] if value.dim() else mine[name], value) for name, value in theirs.items()
+        torch.equal(state[name][: len(value)] if value.dim() else state[name], value) for name, value in theirs.items()
     )
 
 
@@ -36,12 +36,12 @@ def test_fine_tuning_keeps_the_map_of_contacts_that_a_model_has(folder, tmp_path
     recipe = resolved(tiny(folder, start_from=str(card)), tmp_path / "none.toml")
     assert recipe.heads == [*CHANNELS, *OPTIONAL]
     theirs = read_weights(cards.read_card(card))
-    mine = start_run(recipe, CPU).network.state_dict()
-    assert mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
+    state = start_run(recipe, CPU).network.state_dict()
+    assert state.keys() == theirs.keys() and all(torch.equal(state[name], theirs[name]) for name in state)
     two = resolved(tiny(folder, start_from=str(card), heads=list(CHANNELS)), tmp_path / "none.toml")
-    mine = start_run(two, CPU).network.state_dict()
+    state = start_run(two, CPU).network.state_dict()
     assert all(
-        torch.equal(mine[name], value[: len(mine[name])] if value.dim() else value) for name, value in theirs.items()
+        torch.equal(state[name], value[: len(state[name])] if value.dim() else value) for name, value in theirs.items()
     )
 
 
@@ -62,9 +62,9 @@ def test_of_a_model_with_another_decoder_the_encoder_is_taken(folder, tmp_path):
     trained = train(first, tmp_path / "a", tmp_path, say=quietly).averaged
     card = publish(trained, first, tmp_path, version="1", extra={})
     theirs = read_weights(cards.read_card(card))
-    mine = start_run(tiny(folder, start_from=str(card), architecture=wide), CPU).network.state_dict()
+    state = start_run(tiny(folder, start_from=str(card), architecture=wide), CPU).network.state_dict()
     encoder = [name for name in theirs if name.startswith("encoder.")]
-    assert encoder and all(torch.equal(mine[name], theirs[name]) for name in encoder)
+    assert encoder and all(torch.equal(state[name], theirs[name]) for name in encoder)
     with pytest.raises(BadRecipe, match="another architecture"):
         start_run(tiny(folder, start_from=str(card), architecture={**wide, "encoder": "resnet18"}), CPU)
 

@@ -179,16 +179,16 @@ def killed_at(work, line):
 @pytest.mark.parametrize(("stage", "before"), [("outlines", ()), ("cyclegan", ("outlines", "masks"))])
 def test_a_killed_stage_resumes_to_the_same_weights(work, trained_generator, stage, before):
     other = replace(work, out=work.out.with_name("killed"))
-    for one in (work, other):
+    for run in (work, other):
         for earlier in before:
-            run_stage(earlier, one)
+            run_stage(earlier, run)
     run_stage(stage, work)
     with pytest.raises(Killed):
         run_stage(stage, killed_at(other, f"{stage} 4/4"))
     run_stage(stage, other)
     ours, theirs = weights_of(work, stage), weights_of(other, stage)
     assert ours and all(torch.allclose(ours[name], theirs[name], atol=1e-6) for name in ours)
-    curves = [rows_of(one.out / stage / "metrics.csv") for one in (work, other)]
+    curves = [rows_of(run.out / stage / "metrics.csv") for run in (work, other)]
     assert [[row[k] for k in row if k != "seconds_per_step"] for row in curves[0]] == [
         [row[k] for k in row if k != "seconds_per_step"] for row in curves[1]
     ]

@@ -54,8 +54,10 @@ def test_the_eight_metrics_of_a_known_case():
     true = discs([(20, 20), (20, 60), (60, 20), (60, 60)])
     predicted = discs([(20, 20), (20, 60), (60, 20), (90, 90)])  # one missed, one invented
     maps = np.where(predicted, 204, 51).astype(np.uint8)
-    scoring, (labels, one) = compared("bubbles", maps, true)
-    figures = {name: values[0] for name, values in {**metrics([one], ONCE), **size_errors([one], ONCE, False)}.items()}
+    scoring, (labels, counts) = compared("bubbles", maps, true)
+    figures = {
+        name: values[0] for name, values in {**metrics([counts], ONCE), **size_errors([counts], ONCE, False)}.items()
+    }
     assert set(figures) == set(scoring.definitions)
     assert figures["precision"] == figures["recall"] == figures["f1"] == pytest.approx(0.75)
     assert figures["certainty"] == pytest.approx(0.8) and figures["abundance"] == pytest.approx(true.mean())
@@ -79,9 +81,9 @@ def test_only_whole_convex_grains_are_counted_and_the_others_told():
     boundary = np.zeros((120, 160), bool)
     boundary[[30, 31, 32, 33, 34, 90, 91, 92, 93, 94]] = True
     boundary[:, 38:43] = boundary[:, 78:83] = boundary[:, 118:123] = True
-    scoring, (labels, one) = compared("grains", np.where(boundary, 255, 0).astype(np.uint8), boundary)
-    assert labels.max() == 12 and one.every.tolist() == [12, 12] and one.numbers.tolist() == [2, 2]
-    assert metrics([one], ONCE)["object_iou"][0] == 1
+    scoring, (labels, counts) = compared("grains", np.where(boundary, 255, 0).astype(np.uint8), boundary)
+    assert labels.max() == 12 and counts.every.tolist() == [12, 12] and counts.numbers.tolist() == [2, 2]
+    assert metrics([counts], ONCE)["object_iou"][0] == 1
     assert "grains" in scoring.note and "{unit}" in scoring.note
 
 

@@ -63,9 +63,9 @@ def test_a_model_may_be_given_another_name(run, shelf):
     call_command("models", "add", run)
     call_command("models", "add", run, "--name", "mine", "--title", "My own")
     assert {"tiny", "mine"} <= set(names())
-    mine = cards.find("mine")
-    assert mine.title == "My own" and mine.weights == shelf / "mine.safetensors"
-    cards.check_weights(mine)
+    card = cards.find("mine")
+    assert card.title == "My own" and card.weights == shelf / "mine.safetensors"
+    cards.check_weights(card)
 
 
 @pytest.mark.slow

@@ -38,9 +38,9 @@ def test_fine_tuning_says_that_it_adds_no_class(tmp_path):
 def test_words_of_a_copied_recipe_are_told():
     steel = read_recipe(RECIPES / "uhcs-steel.toml")
     assert copied(steel) == ""
-    mine = steel.replaced(name="mine")
-    assert copied(mine).startswith("Title and summary")
-    assert copied(mine.replaced(title="Mine", summary="", limits=[])) == ""
+    recipe = steel.replaced(name="mine")
+    assert copied(recipe).startswith("Title and summary")
+    assert copied(recipe.replaced(title="Mine", summary="", limits=[])) == ""
 
 
 def test_ones_own_model_has_a_version_of_its_own():

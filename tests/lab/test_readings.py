@@ -27,9 +27,9 @@ def squares(*sides):
     return labels
 
 
-def records(truth, *found):
+def records(truth, *predictions):
     """What an Examiner says of an image, read in as many ways."""
-    return [count_image(labels, truth) for labels in found]
+    return [count_image(labels, truth) for labels in predictions]
 
 
 TRUE = squares(20, 20, 20, 20)
@@ -61,10 +61,12 @@ def test_too_few_images_and_images_without_a_find_keep_the_models_own_way():
 
 
 def test_no_image_chooses_how_it_is_read():
-    one, other = records(TRUE, LARGE, RIGHT), records(TRUE, RIGHT, LARGE)
-    assert chosen_apart(SCORING, [one, one, one, other], "abcd") == [best_way(SCORING, [one, one, other])] * 3 + [1]
-    assert chosen_apart(SCORING, [one] * 4, "aabb") == [0] * 4
-    assert chosen_apart(SCORING, [one] * 4, "aaab") == [0, 0, 0, 1]
+    image, odd = records(TRUE, LARGE, RIGHT), records(TRUE, RIGHT, LARGE)
+    assert chosen_apart(SCORING, [image, image, image, odd], "abcd") == [best_way(SCORING, [image, image, odd])] * 3 + [
+        1
+    ]
+    assert chosen_apart(SCORING, [image] * 4, "aabb") == [0] * 4
+    assert chosen_apart(SCORING, [image] * 4, "aaab") == [0, 0, 0, 1]
 
 
 @pytest.mark.slow

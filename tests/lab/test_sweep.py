@@ -39,23 +39,25 @@ def test_the_released_sweeps_are_valid_also_of_other_recipes(file):
 
 
 def check_plan(sweep, recipe):
-    for one in planned(Sweep(**{**sweep.model_dump(), "folds": 2}), recipe, Path()):
-        assert one.recipe.folds == 2
+    for variant in planned(Sweep(**{**sweep.model_dump(), "folds": 2}), recipe, Path()):
+        assert variant.recipe.folds == 2
 
 
 def test_a_recipe_alone_is_cross_validated():
     sweep, recipe = read_sweep(RECIPES / "uhcs-steel.toml")
-    every = list(planned(Sweep(**{**sweep.model_dump(), "folds": 3, "seeds": [1, 2]}), recipe, Path()))
-    assert [(one.recipe.seed, one.recipe.fold) for one in every] == [(s, f) for s in (1, 2) for f in (0, 1, 2)]
-    assert {one.setting for one in every} == {(recipe.title,)}
-    (own,) = planned(Sweep(), recipe, Path())
-    assert (own.recipe.fold, own.recipe.folds) == (recipe.fold, recipe.folds)
+    variants = list(planned(Sweep(**{**sweep.model_dump(), "folds": 3, "seeds": [1, 2]}), recipe, Path()))
+    assert [(variant.recipe.seed, variant.recipe.fold) for variant in variants] == [
+        (s, f) for s in (1, 2) for f in (0, 1, 2)
+    ]
+    assert {variant.setting for variant in variants} == {(recipe.title,)}
+    (variant,) = planned(Sweep(), recipe, Path())
+    assert (variant.recipe.fold, variant.recipe.folds) == (recipe.fold, recipe.folds)
 
 
 def test_seeds_and_folds_are_the_sweeps_own_entries():
     _, recipe = read_sweep(RECIPES / "uhcs-steel.toml")
-    (one,) = planned(Sweep(changes={"seed": 7, "fold": 2, "folds": 5}), recipe, Path())
-    assert (one.recipe.seed, one.recipe.fold, one.recipe.folds) == (7, 2, 5)
+    (variant,) = planned(Sweep(changes={"seed": 7, "fold": 2, "folds": 5}), recipe, Path())
+    assert (variant.recipe.seed, variant.recipe.fold, variant.recipe.folds) == (7, 2, 5)
     for sweep in (Sweep(grid={"seed": [1, 2]}), Sweep(variants=[{"title": "a", "changes": {"folds": 4}}])):
         with pytest.raises(BadRecipe, match="seeds and folds"):
             list(planned(sweep, recipe, Path()))
@@ -63,17 +65,19 @@ def test_seeds_and_folds_are_the_sweeps_own_entries():
 
 def test_each_group_is_left_out_once(tmp_path):
     folder = make_folder(tmp_path / "data", 5)
-    every = [one.recipe for one in planned(Sweep(folds="all"), tiny(folder), tmp_path)]
-    assert [(one.fold, one.folds) for one in every] == [(fold, 5) for fold in range(5)]
+    recipes = [variant.recipe for variant in planned(Sweep(folds="all"), tiny(folder), tmp_path)]
+    assert [(recipe.fold, recipe.folds) for recipe in recipes] == [(fold, 5) for fold in range(5)]
     with pytest.raises(BadRecipe, match="two groups"):
         list(planned(Sweep(folds="all"), tiny(make_folder(tmp_path / "single", 1)), tmp_path))
 
 
 def test_changes_replace_entries_and_lead_into_tables(tmp_path):
     recipe = tiny(tmp_path)
-    one = changed(recipe, {"loss.focal": 2.0, "architecture": {"name": "plain-unet"}, "optimiser.clip": 1.0}, "here")
-    assert (one.loss.focal, one.optimiser.clip, one.architecture) == (2.0, 1.0, {"name": "plain-unet"})
-    assert "heads" not in one.model_fields_set  # so that a base model's are taken
+    variant = changed(
+        recipe, {"loss.focal": 2.0, "architecture": {"name": "plain-unet"}, "optimiser.clip": 1.0}, "here"
+    )
+    assert (variant.loss.focal, variant.optimiser.clip, variant.architecture) == (2.0, 1.0, {"name": "plain-unet"})
+    assert "heads" not in variant.model_fields_set  # so that a base model's are taken
     for changes, reason in (
         ({"loss.focall": 2.0}, "here: loss: .*did you mean focal"),
         ({"steps.more": 2}, "here: steps.more leads into no table"),
@@ -97,44 +101,44 @@ def test_a_bad_sweep_is_told_in_one_sentence(tmp_path, text, reason):
 
 
 def test_folds_and_seeds_are_averaged_and_counts_summed_over_folds():
-    some = rows(("a", 0, 1, 0.5), ("a", 1, 1, 0.6), ("a", 0, 2, 0.7), ("a", 1, 2, np.nan))
-    ((setting, summaries),) = over_trainings(some, KNOWN)
+    trainings = rows(("a", 0, 1, 0.5), ("a", 1, 1, 0.6), ("a", 0, 2, 0.7), ("a", 1, 2, np.nan))
+    ((setting, summaries),) = over_trainings(trainings, KNOWN)
     assert setting == ("a",) and summaries["f1"][:2] == pytest.approx((0.6, 0.1))
     assert summaries["count"][:2] == (20, 0)
-    ((_, summaries),) = over_trainings(some[:3], KNOWN)  # seed 2 is not through its folds
+    ((_, summaries),) = over_trainings(trainings[:3], KNOWN)  # seed 2 is not through its folds
     assert summaries["count"].value == 20 and np.isnan(summaries["count"].sd)
 
 
 def test_gains_are_paired_by_fold_and_seed():
-    some = rows(("a", 0, 1, 0.5), ("a", 1, 1, 0.9), ("b", 0, 1, 0.6), ("b", 1, 1, 1.0), ("b", 0, 2, 0.1))
-    gained = gains(some)
+    trainings = rows(("a", 0, 1, 0.5), ("a", 1, 1, 0.9), ("b", 0, 1, 0.6), ("b", 1, 1, 1.0), ("b", 0, 2, 0.1))
+    gained = gains(trainings)
     assert [(row.fold, row.seed) for row in gained] == [(0, 1), (1, 1)]
     ((_, summaries),) = over_trainings(gained, KNOWN)
     assert summaries["f1"].value == pytest.approx(0.1) and summaries["f1"].sd == pytest.approx(0, abs=1e-9)
-    assert gains(some[:2]) == []
+    assert gains(trainings[:2]) == []
 
 
 @pytest.mark.parametrize("names", [["variant"], ["variant", "weight_decay"]])
 @pytest.mark.parametrize("variants", [1, 3])
 def test_plots_of_one_variant_and_of_many_with_and_without_a_grid(tmp_path, names, variants):
-    some = [
+    trainings = [
         Trained((f"v{v}", "0.1")[: len(names)], fold, 1, {"f1": 0.1 * v, "count": np.nan})
         for v in range(variants)
         for fold in range(2)
     ]
-    draw(tmp_path / "a.png", names, some, KNOWN, along=len(names) - 1)
+    draw(tmp_path / "a.png", names, trainings, KNOWN, along=len(names) - 1)
     assert (tmp_path / "a.png").stat().st_size > 1000
 
 
 def test_classes_have_a_table_of_their_own(tmp_path):
     scoring = tasks.find("phases").scoring(("matrix", "rare"))
-    names = [*scoring.printed, *(name for some in scoring.by_class.values() for name in some)]
-    some = [
+    names = [*scoring.printed, *(name for scores in scoring.by_class.values() for name in scores)]
+    trainings = [
         Trained((variant,), fold, 1, {name: 0.5 + gain if name == "rare_iou" else 0.5 for name in names})
         for variant, gain in (("scratch", 0.0), ("pretrained", 0.2))
         for fold in range(2)
     ]
-    write_tables(["variant"], some, scoring, tmp_path)
+    write_tables(["variant"], trainings, scoring, tmp_path)
     text = (tmp_path / "table.md").read_text()
     assert "| variant | trainings | iou | dice | boundary_f1 | accuracy | fraction_error |" in text
     assert "| class | variant | trainings | true | iou | error | absolute_error |" in text
@@ -184,7 +188,7 @@ def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
 
 def test_a_model_is_trained_further_with_each_image_left_out(tmp_path, folder, base):
     recipe = fine_tuning(folder, str(base))
-    assert [one.recipe.fold for one in planned(Sweep(folds="all"), recipe, tmp_path)] == [0, 1, 2, 3]
+    assert [variant.recipe.fold for variant in planned(Sweep(folds="all"), recipe, tmp_path)] == [0, 1, 2, 3]
     with pytest.raises(CommandError, match="say which model"):
         call_command("sweep", folder, "--out", tmp_path / "out")
     for wrong, reason in (

@@ -81,8 +81,8 @@ def test_tiles_of_a_polyhedron_leave_no_plane_out():
     rng = np.random.default_rng(7)
     planes = np.column_stack([rng.uniform(20, 40, 30), rng.normal(0, 0.5, (30, 2))])
     x, y = np.arange(-70.0, 71)[None].astype(np.float32), np.arange(-50.0, 51)[:, None].astype(np.float32)
-    every = (planes[:, 0, None, None] + planes[:, 1, None, None] * x + planes[:, 2, None, None] * y).min(axis=0)
-    assert np.allclose(_lowest(planes, x, y), every, atol=1e-3)
+    minimum = (planes[:, 0, None, None] + planes[:, 1, None, None] * x + planes[:, 2, None, None] * y).min(axis=0)
+    assert np.allclose(_lowest(planes, x, y), minimum, atol=1e-3)
 
 
 def test_open_sets_of_planes_are_closed():

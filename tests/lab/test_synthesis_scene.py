@@ -128,12 +128,12 @@ def test_tiny_pictures_and_particles_larger_than_the_frame():
 
 
 def test_the_same_seed_gives_the_same_picture():
-    one, other = (rendered(11, diameter=20) for _ in range(2))
-    assert np.array_equal(one.grey, other.grey) and np.array_equal(one.labels, other.labels)
-    assert np.array_equal(one.depth, other.depth) and one.settings == other.settings
-    assert not np.array_equal(one.grey, rendered(12, diameter=20).grey)
-    again = compose((120, 140), one.settings, np.random.default_rng(1))
-    assert np.array_equal(again.grey, compose((120, 140), one.settings, np.random.default_rng(1)).grey)
+    scene, other = (rendered(11, diameter=20) for _ in range(2))
+    assert np.array_equal(scene.grey, other.grey) and np.array_equal(scene.labels, other.labels)
+    assert np.array_equal(scene.depth, other.depth) and scene.settings == other.settings
+    assert not np.array_equal(scene.grey, rendered(12, diameter=20).grey)
+    repeat = compose((120, 140), scene.settings, np.random.default_rng(1))
+    assert np.array_equal(repeat.grey, compose((120, 140), scene.settings, np.random.default_rng(1)).grey)
 
 
 def test_aggregates_are_one_particle_or_many():
@@ -359,8 +359,8 @@ def test_lattices_have_the_spacing_of_their_material_and_stay_in_the_particles()
     assert np.median(seen[1]) == pytest.approx(8, rel=0.06) and np.median(seen[2]) == pytest.approx(5, rel=0.06)
     assert 15 < len(seen[1]) < 30, "some lie along no zone axis and show no lattice"
     fainter = settings.model_copy(update={"lattice_other_contrast": 0.5})
-    was, now = (lattice(scene, lattices, np.random.default_rng(3), fine=50.0) for lattices in (settings, fainter))
-    assert np.allclose(now, np.where(owner == 2, 0.5, 1) * was) and was[owner == 2].any()
+    was, faint = (lattice(scene, lattices, np.random.default_rng(3), fine=50.0) for lattices in (settings, fainter))
+    assert np.allclose(faint, np.where(owner == 2, 0.5, 1) * was) and was[owner == 2].any()
 
 
 def test_the_film_of_hrtem_has_grain_of_one_wavelength():

@@ -76,8 +76,8 @@ def test_resampling_moves_picture_and_labels_together():
 def test_a_sample_depends_on_seed_and_number_alone():
     source = RenderedSource(3, 80, seed=1)
     crops = Crops([source], [1.0], 64, seed=5, targets=targets)
-    first, again = crops[7], Crops([source], [1.0], 64, seed=5, targets=targets)[7]
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    first, second = crops[7], Crops([source], [1.0], 64, seed=5, targets=targets)[7]
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     picture, target = first
     assert picture.shape == (1, 64, 64) and target.shape == (3, 64, 64)
     assert picture.min() >= -1 and picture.max() <= 1
@@ -86,7 +86,7 @@ def test_a_sample_depends_on_seed_and_number_alone():
 def test_the_densest_of_some_crops_is_taken():
     source = RenderedSource(3, 96, seed=1, blank=0.5, fixed={"family": "sintered"}, diameters=(8.0, 20.0))
     plain, dense = (Crops([source], [1.0], 64, seed=5, targets=targets, densest=n) for n in (1, 4))
-    contacts = [np.mean([near_contacts(some.labelled(n)[1]).mean() for n in range(12)]) for some in (plain, dense)]
+    contacts = [np.mean([near_contacts(crops.labelled(n)[1]).mean() for n in range(12)]) for crops in (plain, dense)]
     assert contacts[1] > 1.5 * contacts[0]
     assert np.array_equal(dense.labelled(3)[1], dense.labelled(3)[1])
 
@@ -102,7 +102,7 @@ def test_a_folder_is_read_with_its_groups(tmp_path):
 def test_groups_may_be_read_from_names(tmp_path):
     folder = make_folder(tmp_path, 2)
     pairs = load_folder(folder, FolderEntry(path="", group_pattern=r"(\d)\.png"))
-    assert [one.pair.group for one in pairs] == ["0", "1"]
+    assert [entry.pair.group for entry in pairs] == ["0", "1"]
     with pytest.raises(BadDataset, match="finds no group"):
         load_folder(folder, FolderEntry(path="", group_pattern=r"(tile)"))
 
@@ -246,9 +246,9 @@ def test_a_whole_picture_is_normalised_as_for_an_analysis(tmp_path):
     grey[:, SIDE // 2 :] //= 4
     save(tmp_path / "images" / "a.png", grey)
     save(tmp_path / "labels" / "a.png", labels.astype(np.uint16))
-    (one,) = load_folder(tmp_path, FolderEntry(path=""))
-    assert np.abs(one.grey / 255 - clip_outliers(grey)).max() <= 0.5 / 255
-    crops = Crops([FolderSource([one])], [1.0], SIDE, seed=1, targets=targets, augmentation=Augmentation(**PLAIN))
+    (entry,) = load_folder(tmp_path, FolderEntry(path=""))
+    assert np.abs(entry.grey / 255 - clip_outliers(grey)).max() <= 0.5 / 255
+    crops = Crops([FolderSource([entry])], [1.0], SIDE, seed=1, targets=targets, augmentation=Augmentation(**PLAIN))
     assert min(float(crops[number][0].max()) for number in range(20)) < 0.9
 
 
@@ -260,7 +260,7 @@ def sourced(folder, *sources, **changes):
     """The names of the images of each source to train on and of those held out."""
     entries = [{"kind": "folder", "path": str(folder), **source} for source in sources]
     sides_of = split_sources(tiny(folder, sources=entries, **changes), folder)
-    return [tuple(sorted(one.pair.name for one in side) for side in sides) for sides in sides_of]
+    return [tuple(sorted(entry.pair.name for entry in side) for side in sides) for sides in sides_of]
 
 
 @pytest.fixture
@@ -290,16 +290,16 @@ def test_images_are_taken_by_polarity_and_their_groups_kept_apart(two_sorts):
 
 @pytest.mark.parametrize("named", [{}, {"path": "images/../"}, {"groups": ""}])
 def test_a_folder_named_otherwise_is_the_same_folder(two_sorts, named):
-    held, again = {"groups": "groups.csv", "use": "held-out"}, {"groups": "groups.csv", "use": "training"}
-    again |= {name: f"{two_sorts}/{text}" if name == "path" else text for name, text in named.items()}
-    ((_, out), (training, _)) = sourced(two_sorts, held, again, folds=2)
+    held, same_folder = {"groups": "groups.csv", "use": "held-out"}, {"groups": "groups.csv", "use": "training"}
+    same_folder |= {name: f"{two_sorts}/{text}" if name == "path" else text for name, text in named.items()}
+    ((_, out), (training, _)) = sourced(two_sorts, held, same_folder, folds=2)
     assert len(out) == 4 and not set(out) & set(training)
 
 
 def test_as_many_images_are_trained_on_as_count_says(two_sorts):
-    ((every, out),) = sourced(two_sorts, {})
+    ((all_images, out),) = sourced(two_sorts, {})
     drawn = {tuple(sourced(two_sorts, {"count": 3}, seed=seed)[0][0]) for seed in range(6)}
-    assert all(len(some) == 3 and set(some) <= set(every) for some in drawn) and len(drawn) > 1
+    assert all(len(selection) == 3 and set(selection) <= set(all_images) for selection in drawn) and len(drawn) > 1
     assert sourced(two_sorts, {"count": 3})[0][1] == out
     with pytest.raises(BadDataset, match=r"\d images.*count .* 9\."):
         sourced(two_sorts, {"count": 9})

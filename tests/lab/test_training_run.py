@@ -212,8 +212,8 @@ def test_restarts_take_the_mean_of_the_weights_and_new_pictures(restarting, tmp_
     assert steps == ["step", "4", "5", "7", "10"]
     while (run := train(restarting, tmp_path / "broken", tmp_path, say=quietly, time_is_up=lambda: True)).step < 10:
         pass
-    for mine, theirs in zip(run.averaged.state_dict().values(), unbroken.averaged.state_dict().values(), strict=True):
-        assert torch.equal(mine, theirs)
+    for weight, theirs in zip(run.averaged.state_dict().values(), unbroken.averaged.state_dict().values(), strict=True):
+        assert torch.equal(weight, theirs)
 
 
 def test_a_cycle_ends_with_the_mean_of_both_weights(restarting, tmp_path):
@@ -369,17 +369,17 @@ def test_a_run_stops_early_and_keeps_its_best(folder, tmp_path):
     assert "nothing better" in lines[-1]
     assert scores_of(run, recipe)[0]["split"] == CHOSEN_ON
     assert scores_of(run, recipe.replaced(patience=0))[0]["split"] == "held out"
-    again = train(recipe, tmp_path / "run", tmp_path, say=quietly)
-    assert again.step == run.step
-    for mine, theirs in zip(run.averaged.state_dict().values(), again.averaged.state_dict().values(), strict=True):
-        assert torch.equal(mine, theirs)
+    rerun = train(recipe, tmp_path / "run", tmp_path, say=quietly)
+    assert rerun.step == run.step
+    for weight, theirs in zip(run.averaged.state_dict().values(), rerun.averaged.state_dict().values(), strict=True):
+        assert torch.equal(weight, theirs)
 
 
 def test_rates_follow_their_schedule():
     cosine = [rate_factor(step, 1000) for step in (0, 99, 100, 550, 1000)]
     assert cosine == pytest.approx([0.01, 1, 1, 0.505, 0.01])
-    again = Schedule(warm_up=0, last=0.0, restarts=[400, 2000])
-    assert [rate_factor(step, 1000, again) for step in (200, 400, 700)] == pytest.approx([0.5, 0.5, 0.25])
+    schedule = Schedule(warm_up=0, last=0.0, restarts=[400, 2000])
+    assert [rate_factor(step, 1000, schedule) for step in (200, 400, 700)] == pytest.approx([0.5, 0.5, 0.25])
     halved = Schedule(name="steps", warm_up=0, every=10)
     assert [rate_factor(step, 100, halved) for step in (0, 9, 10, 25)] == [1, 1, 0.5, 0.25]
     plateau = Schedule(name="plateau", warm_up=0, wait=2)
