@@ -102,7 +102,7 @@ def words(response: Any) -> str:
 
 def templates(response: Any) -> set[str | None]:
     """The templates that a page was made of."""
-    return {each.name for each in response.templates}
+    return {template.name for template in response.templates}
 
 
 def visible(response: Any) -> str:

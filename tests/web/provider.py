@@ -39,23 +39,23 @@ class Provider:
 
     def authorise(self, address: str) -> str:
         """What a person's browser does there: the address to which it is sent back."""
-        asked = dict(parse_qsl(urlsplit(address).query))
-        assert asked["client_id"] == CLIENT and asked["response_type"] == "code"
-        assert asked["code_challenge_method"] == "S256" and "openid" in asked["scope"].split()
+        query = dict(parse_qsl(urlsplit(address).query))
+        assert query["client_id"] == CLIENT and query["response_type"] == "code"
+        assert query["code_challenge_method"] == "S256" and "openid" in query["scope"].split()
         code = secrets.token_urlsafe(8)
-        self.codes[code] = asked
-        return f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}"
+        self.codes[code] = query
+        return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
 
     def token(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        asked = self.codes.pop(form.get("code", ""), None)
+        grant = self.codes.pop(form.get("code", ""), None)
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         proof = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        if asked is None or proof != asked["code_challenge"] or form.get("client_secret") != SECRET:
+        if grant is None or proof != grant["code_challenge"] or form.get("client_secret") != SECRET:
             return 400, {"error": "invalid_grant"}
         now = int(time.time())
-        said = {"iss": self.url, "aud": CLIENT, "iat": now, "exp": now + 300, **self.person, **self.id_token}
+        claims = {"iss": self.url, "aud": CLIENT, "iat": now, "exp": now + 300, **self.person, **self.id_token}
         key = self.lies.get("key", KEY)
-        signed = jwt.encode(said, key, algorithm=self.lies.get("algorithm", "RS256"), headers={"kid": "1"})
+        signed = jwt.encode(claims, key, algorithm=self.lies.get("algorithm", "RS256"), headers={"kid": "1"})
         return 200, {"access_token": "a", "token_type": "Bearer", "id_token": signed, **self.lies.get("token", {})}
 
     def keys(self) -> dict[str, Any]:
@@ -64,21 +64,21 @@ class Provider:
 
     def configuration(self) -> dict[str, Any]:
         places = ("authorization", "token", "userinfo")
-        known: dict[str, Any] = {f"{place}_endpoint": f"{self.url}/{place}" for place in places}
+        endpoints: dict[str, Any] = {f"{endpoint}_endpoint": f"{self.url}/{endpoint}" for endpoint in places}
         methods = ["client_secret_post"]
         return {
             "issuer": self.url,
             "jwks_uri": f"{self.url}/jwks",
             "token_endpoint_auth_methods_supported": methods,
-        } | known
+        } | endpoints
 
 
 class _Handler(BaseHTTPRequestHandler):
     provider: Provider
 
     def do_GET(self) -> None:
-        place = urlsplit(self.path).path
-        if place == "/authorization":  # of a real browser
+        path = urlsplit(self.path).path
+        if path == "/authorization":  # of a real browser
             self.send_response(302)
             self.send_header("Location", self.provider.authorise(self.path))
             self.end_headers()
@@ -88,22 +88,22 @@ class _Handler(BaseHTTPRequestHandler):
             "/jwks": self.provider.keys,
             "/userinfo": lambda: {**self.provider.person, **self.provider.lies.get("userinfo", {})},
         }
-        self._send(200, answers[place]()) if place in answers else self._send(404, {})
+        self._send(200, answers[path]()) if path in answers else self._send(404, {})
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self._send(*self.provider.token({name: values[0] for name, values in parse_qs(body).items()}))
 
-    def _send(self, status: int, said: Any) -> None:
+    def _send(self, status: int, document: Any) -> None:
         status = self.provider.lies.get("status", status)
-        body = self.provider.lies.get("body", json.dumps(said)).encode()
+        body = self.provider.lies.get("body", json.dumps(document)).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *said: Any) -> None:
+    def log_message(self, *arguments: Any) -> None:
         return
 
 

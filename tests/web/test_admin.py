@@ -142,7 +142,7 @@ def test_a_job_is_looked_at_but_not_edited(desk, three):
 def test_words_come_first_and_the_stored_row_last(desk, three, make_sample, alice):
     sample = make_sample("done", owner=alice, name="Powder", error="It stopped.")
     Job.objects.filter(pk=three[0].pk).update(summary=SUMMARY)
-    for row, said in (
+    for row, texts in (
         (three[0], ["261 counted, median 155 nm", "14\xa0bytes", "Segmentation filter"]),
         (sample, ["Powder", "It stopped."]),
         (three[0].micrograph, ["titania.tif", "Scale in file or image"]),
@@ -151,8 +151,8 @@ def test_words_come_first_and_the_stored_row_last(desk, three, make_sample, alic
         page = desk.get(reverse(f"admin:segmentation_{kind}_change", args=[row.pk])).content.decode()
         before, _, stored = page.partition("The row as it is stored")
         assert "<pre>" not in before and "&quot;" in stored
-        for each in said:
-            assert each in before, each
+        for text in texts:
+            assert text in before, text
         for jargon in ("Deaths", "Faults", "Losses", "Rung", "Enqueued", "Submission"):
             assert jargon not in before
 
@@ -180,20 +180,20 @@ def test_uploads(desk, three, own_storage, django_capture_on_commit_callbacks):
 def test_segmentations_are_listed_and_go_with_their_micrograph_only(
     desk, make_segmentation, own_storage, django_capture_on_commit_callbacks
 ):
-    found = make_segmentation(size=2048, model_name="grains-1")
+    segmentation = make_segmentation(size=2048, model_name="grains-1")
     row = desk.get(FOUND).content.decode().partition('id="result_list"')[2].partition("</tbody>")[0]
     for piece in ("tio2.png", "particles", "grains-1", "2.0\xa0KB", '<td class="field-measured">1</td>'):
         assert piece in row
-    page = desk.get(reverse("admin:segmentation_segmentation_change", args=[found.pk])).content.decode()
+    page = desk.get(reverse("admin:segmentation_segmentation_change", args=[segmentation.pk])).content.decode()
     assert "grains-1" in page and 'name="task"' not in page
     assert desk.get(reverse("admin:segmentation_segmentation_add")).status_code == 403
-    data = {"action": "delete_selected", "_selected_action": [str(found.pk)], "post": "yes"}
+    data = {"action": "delete_selected", "_selected_action": [str(segmentation.pk)], "post": "yes"}
     desk.post(FOUND, data)
-    assert desk.post(reverse("admin:segmentation_segmentation_delete", args=[found.pk])).status_code == 403
-    assert Segmentation.objects.filter(pk=found.pk).exists()
+    assert desk.post(reverse("admin:segmentation_segmentation_delete", args=[segmentation.pk])).status_code == 403
+    assert Segmentation.objects.filter(pk=segmentation.pk).exists()
     with django_capture_on_commit_callbacks(execute=True):
-        desk.post(UPLOADS, {**data, "_selected_action": [str(found.micrograph_id)]})
-    assert not Segmentation.objects.exists() and not (own_storage / found.folder).exists()
+        desk.post(UPLOADS, {**data, "_selected_action": [str(segmentation.micrograph_id)]})
+    assert not Segmentation.objects.exists() and not (own_storage / segmentation.folder).exists()
 
 
 def test_only_staff_gets_in(client, three, alice):

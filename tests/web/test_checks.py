@@ -11,9 +11,9 @@ from segmentation import checks
 
 
 def ids(check):
-    found = check()
-    assert all(message.hint and str(message.msg).endswith(".") for message in found)
-    return [message.id for message in found]
+    messages = check()
+    assert all(message.hint and str(message.msg).endswith(".") for message in messages)
+    return [message.id for message in messages]
 
 
 def test_a_sound_house_has_nothing_to_say(settings, tmp_path):
@@ -99,13 +99,13 @@ def test_a_secret_key_for_one_process_only(settings):
     ],
 )
 def test_each_published_secret_is_refused(monkeypatch, name, value, said):
-    own = {
+    site_settings = {
         "SECRET_KEY": "k",
         "DATABASES": {"default": {}},
         "STORAGES": {"default": {}},
         "CELERY_BROKER_URL": "redis://r",
     }
-    monkeypatch.setattr(checks, "settings", SimpleNamespace(**own))
+    monkeypatch.setattr(checks, "settings", SimpleNamespace(**site_settings))
     assert ids(checks.example_secrets) == []
     monkeypatch.setattr(checks.settings, name, value)
     (error,) = checks.example_secrets()

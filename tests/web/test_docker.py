@@ -49,8 +49,8 @@ MODULES = {"scikit-image": "skimage", "segmentation-models-pytorch": "segmentati
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """manage.py or a module under these DEEPSEGM_ variables only."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
-    environment = {**kept, "DJANGO_SETTINGS_MODULE": "deepsegm.settings", **variables}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
+    environment = {**inherited, "DJANGO_SETTINGS_MODULE": "deepsegm.settings", **variables}
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=120)
 
@@ -58,8 +58,8 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def container(file: dict[str, str]) -> dict[str, str]:
     """The environment of a container of ours where docker/.env is `file`."""
     given = SERVICES["web"]["environment"]
-    known = {"DEEPSEGM_ALLOWED_HOSTS": "", **dict.fromkeys(ONLY_OF_WEB, ""), **file}
-    return file | {name: Template(re.sub(r":[?-][^}]*", "", value)).substitute(known) for name, value in given.items()}
+    values = {"DEEPSEGM_ALLOWED_HOSTS": "", **dict.fromkeys(ONLY_OF_WEB, ""), **file}
+    return file | {name: Template(re.sub(r":[?-][^}]*", "", value)).substitute(values) for name, value in given.items()}
 
 
 def megabytes(limit: str) -> int:
@@ -96,8 +96,8 @@ def test_up_does_not_start_with_a_published_secret(tmp_path):
 
 def test_prometheus_may_ask_for_web():
     """Beside the names of the site's own."""
-    own = OWN | {"DEEPSEGM_ALLOWED_HOSTS": "sem.example.org"}
-    allowed = [container(file)["DEEPSEGM_ALLOWED_HOSTS"].split(",") for file in (OWN, own)]
+    environment = OWN | {"DEEPSEGM_ALLOWED_HOSTS": "sem.example.org"}
+    allowed = [container(file)["DEEPSEGM_ALLOWED_HOSTS"].split(",") for file in (OWN, environment)]
     assert allowed == [["web", ""], ["web", "sem.example.org"]]
 
 
@@ -120,8 +120,8 @@ def test_each_service_is_confined(name):
 
 def test_secrets_of_the_web_process_are_its_alone():
     for name in OURS:
-        given = {each: SERVICES[name]["environment"][each] for each in ONLY_OF_WEB}
-        assert given == {each: f"${{{each}:-}}" if name == "web" else "" for each in ONLY_OF_WEB}
+        given = {variable: SERVICES[name]["environment"][variable] for variable in ONLY_OF_WEB}
+        assert given == {variable: f"${{{variable}:-}}" if name == "web" else "" for variable in ONLY_OF_WEB}
 
 
 def test_base_images_have_whole_versions():
@@ -141,7 +141,7 @@ def test_the_files_of_dependencies_are_checked():
 )
 def test_compose_reads_the_file(change):
     """By the schema of the Compose specification, which refuses each of the changes."""
-    text = re.sub(r"\$\{(\w+)(:-([^}]*))?[^}]*\}", lambda found: found[3] or "x", json.dumps(COMPOSE))
+    text = re.sub(r"\$\{(\w+)(:-([^}]*))?[^}]*\}", lambda match: match[3] or "x", json.dumps(COMPOSE))
     file = json.loads(text)
     file["services"]["web"] |= change
     with pytest.raises(ValueError) if change else nullcontext():
@@ -214,9 +214,9 @@ def test_the_nightly_backup_keeps_the_newest_and_a_failed_one_removes_none(tmp_p
     assert failed.returncode == 1 and "The backup failed" in failed.stderr
     assert {*names, "notes.txt", "python"} == {file.name for file in folder.iterdir()}
     assert nightly(folder, "echo new > $3").returncode == 0
-    kept = sorted(file.name for file in folder.glob("*.zip"))
-    assert len(kept) == 3 and kept[:2] == names[-2:] and (folder / kept[2]).read_text() == "new\n"
-    assert (folder / kept[2]).stat().st_mode & 0o077 == 0 and (folder / "notes.txt").exists()
+    archives = sorted(file.name for file in folder.glob("*.zip"))
+    assert len(archives) == 3 and archives[:2] == names[-2:] and (folder / archives[2]).read_text() == "new\n"
+    assert (folder / archives[2]).stat().st_mode & 0o077 == 0 and (folder / "notes.txt").exists()
 
 
 def test_redis_wants_a_password_that_its_command_does_not_show():
@@ -229,7 +229,7 @@ def test_what_a_read_only_root_leaves_writable():
     for name in OURS:
         places = [volume.rpartition(":")[2] for volume in SERVICES[name]["volumes"]]
         assert places == ["/data", "/scratch", "/models", *(["/backups"] if name == "backup" else [])]
-        assert {place.partition(":")[0] for place in SERVICES[name]["tmpfs"]} == {"/tmp", "/home/deepsegm"}
+        assert {mount.partition(":")[0] for mount in SERVICES[name]["tmpfs"]} == {"/tmp", "/home/deepsegm"}
         assert "models:/models" in SERVICES[name]["volumes"], "what one installs all must see"
     assert "DEEPSEGM_DATA=/data DEEPSEGM_TEMP=/scratch TMPDIR=/scratch" in DOCKERFILE
 

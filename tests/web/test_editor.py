@@ -22,20 +22,20 @@ CLASSES = ("round", "long")
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
 
 
-def replayed(found, operations, objects=()):
+def replayed(labels, operations, objects=()):
     """What the editor's scripts make of the same operations, and the numbers of some objects."""
-    said = {
+    payload = {
         "width": SHAPE[1],
         "height": SHAPE[0],
-        "rows": found.rows,
-        "next": found.next_id,
+        "rows": labels.rows,
+        "next": labels.next_id,
         "classes": CLASSES,
-        "pairs": pairs(found.labels),
+        "pairs": pairs(labels.labels),
         "operations": operations,
         "objects": list(objects),
     }
     answer = subprocess.run(
-        ["node", str(REPLAY)], input=json.dumps(said), capture_output=True, text=True, check=True, timeout=120
+        ["node", str(REPLAY)], input=json.dumps(payload), capture_output=True, text=True, check=True, timeout=120
     )
     return json.loads(answer.stdout)
 
@@ -63,31 +63,31 @@ def random_objects(rng, count=14):
     )
 
 
-def random_operation(now, rng):
-    ids = sorted(now.objects) or [1]
-    some = rng.choice(ids, min(len(ids), int(rng.integers(1, 4))), replace=False).tolist()
+def random_operation(labels, rng):
+    ids = sorted(labels.objects) or [1]
+    chosen = rng.choice(ids, min(len(ids), int(rng.integers(1, 4))), replace=False).tolist()
     points = np.round(rng.uniform((-3, -3), (SHAPE[1] + 3, SHAPE[0] + 3), (int(rng.integers(1, 6)), 2)), 2).tolist()
     radius = float(np.round(rng.uniform(0.5, 5), 1))
     ways = [
-        {"op": "delete", "ids": some[:1]},
-        {"op": "merge", "ids": some},
-        {"op": "merge", "ids": some, "boundary": True},
-        {"op": "area", "point": points[0], "id": some[0]},
+        {"op": "delete", "ids": chosen[:1]},
+        {"op": "merge", "ids": chosen},
+        {"op": "merge", "ids": chosen, "boundary": True},
+        {"op": "area", "point": points[0], "id": chosen[0]},
         {"op": "area", "point": points[0], "class": "long"},
-        {"op": "set_aside", "ids": some, "reason": "odd"},
-        {"op": "restore", "ids": some},
-        {"op": "reviewed", "ids": some},
-        {"op": "class", "ids": some, "class": "long"},
+        {"op": "set_aside", "ids": chosen, "reason": "odd"},
+        {"op": "restore", "ids": chosen},
+        {"op": "reviewed", "ids": chosen},
+        {"op": "class", "ids": chosen, "class": "long"},
         {"op": "draw", "polygon": points},
-        {"op": "draw", "polygon": points, "id": some[0], "ground": True},
+        {"op": "draw", "polygon": points, "id": chosen[0], "ground": True},
         {"op": "draw", "polygon": points, "class": "long"},
-        {"op": "draw", "polygon": points, "id": some[0], "replace": True},
-        {"op": "draw", "polygon": points, "id": some[0], "replace": True, "ground": True},
+        {"op": "draw", "polygon": points, "id": chosen[0], "replace": True},
+        {"op": "draw", "polygon": points, "id": chosen[0], "replace": True, "ground": True},
         {"op": "paint", "points": points, "radius": radius},
-        {"op": "paint", "points": points, "radius": radius, "id": some[0]},
+        {"op": "paint", "points": points, "radius": radius, "id": chosen[0]},
         {"op": "paint", "points": points, "radius": radius, "ground": True},
         {"op": "erase", "points": points, "radius": radius},
-        {"op": "erase", "points": points, "radius": radius, "id": some[0]},
+        {"op": "erase", "points": points, "radius": radius, "id": chosen[0]},
         {"op": "erase", "polygon": points},
         {"op": "undo"},
     ]
@@ -97,8 +97,8 @@ def random_operation(now, rng):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_browser_makes_the_same_corrections(seed):
     rng = np.random.default_rng(seed)
-    found = random_objects(rng)
-    corrections = Corrections(WorkingLabels.of(found))
+    labels = random_objects(rng)
+    corrections = Corrections(WorkingLabels.of(labels))
     operations, expected = [], []
     while len(operations) < 400:
         operation = random_operation(corrections.now, rng)
@@ -111,39 +111,39 @@ def test_the_browser_makes_the_same_corrections(seed):
         expected.append(
             {
                 "check": patch.check,
-                "objects": {str(number): each and each.as_list() for number, each in patch.objects.items()},
+                "objects": {str(number): entry and entry.as_list() for number, entry in patch.objects.items()},
                 "next": patch.next_id,
             }
         )
-    done = replayed(found, operations)
-    for operation, step, one in zip(operations, done["steps"], expected, strict=True):
-        assert step == one, operation
+    done = replayed(labels, operations)
+    for operation, step, expected_step in zip(operations, done["steps"], expected, strict=True):
+        assert step == expected_step, operation
     assert done["pairs"] == pairs(corrections.now.crop((0, 0, *SHAPE)))
 
 
 def test_what_the_core_refuses_the_browser_refuses():
     rng = np.random.default_rng(9)
-    found = random_objects(rng)
+    labels = random_objects(rng)
     refused = []
     while len(refused) < 40:
-        operation = random_operation(WorkingLabels.of(found), rng)
+        operation = random_operation(WorkingLabels.of(labels), rng)
         try:
-            Corrections(WorkingLabels.of(found)).do(operation)
+            Corrections(WorkingLabels.of(labels)).do(operation)
         except BadEdit as problem:
             if operation["op"] != "undo" and "twice" not in str(problem):
                 refused.append(operation)
     assert {op["op"] for op in refused} >= {"merge", "draw", "erase"}
-    assert all("impossible" in step for step in replayed(found, refused)["steps"])
+    assert all("impossible" in step for step in replayed(labels, refused)["steps"])
 
 
 def test_the_browser_measures_the_same_sizes():
     rng = np.random.default_rng(4)
-    found = random_objects(rng, 60)
-    table = measure(found.dense, np.zeros(SHAPE, np.uint8), found.confidence, None, ROWS)
-    sizes = replayed(found, [])["sizes"]
-    assert list(map(int, sizes)) == sorted(found.ids.tolist())
+    labels = random_objects(rng, 60)
+    table = measure(labels.dense, np.zeros(SHAPE, np.uint8), labels.confidence, None, ROWS)
+    sizes = replayed(labels, [])["sizes"]
+    assert list(map(int, sizes)) == sorted(labels.ids.tolist())
     for name in ("area", "ecd", "min_feret", "max_feret"):
-        column = [sizes[str(number)][name] for number in found.ids.tolist()]
+        column = [sizes[str(number)][name] for number in labels.ids.tolist()]
         np.testing.assert_allclose(column, table.length(name), atol=1e-9, rtol=0)
 
 
@@ -151,12 +151,12 @@ def test_the_browser_measures_the_same_sizes():
 def test_the_browser_gives_the_same_median_and_fraction(weighted):
     rng = np.random.default_rng(6)
     size, weights = np.sort(rng.lognormal(4.6, 0.5, 57)), rng.uniform(1, 1.4, 57) if weighted else np.ones(57)
-    kept = [
+    counted = [
         {"id": i, "kept": True, "min_feret": value, **({"weight": weight} if weighted else {})}
         for i, (value, weight) in enumerate(zip(size.tolist(), weights.tolist(), strict=True), 1)
     ]
     left_out = [{"id": 90, "kept": False, "min_feret": 3.0}, {"id": 91, "kept": True, "cut": True, "min_feret": 3.0}]
-    numbers = replayed(random_objects(rng), [], [*kept, *left_out])["numbers"]
+    numbers = replayed(random_objects(rng), [], [*counted, *left_out])["numbers"]
     nano = (size >= 1) & (size <= 100)
     assert numbers["kept"] == 58
     assert numbers["median"] == pytest.approx(quantiles(size, weights, (0.5,))[0], rel=1e-12)
@@ -178,8 +178,8 @@ def test_the_browser_finds_the_same_objects_alike():
     columns |= {name: np.r_[columns[name][:-1], np.nan] for name in ("circularity", "relative_contrast")}
     rows = [dict(zip(columns, map(float, values), strict=True)) for values in zip(*columns.values(), strict=True)]
     objects = [{"id": number, "kept": True, **row} for number, row in enumerate([*rows[:-1], drawn], 1)]
-    found = alike(columns, [0, 4], "min_feret")
-    assert set(np.flatnonzero(found > 0.5) + 1) == {1, 5, 9, 44} and found[0] == found[4] == 1
+    likeness = alike(columns, [0, 4], "min_feret")
+    assert set(np.flatnonzero(likeness > 0.5) + 1) == {1, 5, 9, 44} and likeness[0] == likeness[4] == 1
     theirs = replayed(random_objects(rng), [], objects)["alike"]
     assert [number for number, _ in theirs] == list(range(1, 45))
-    assert [value for _, value in theirs] == pytest.approx(found.tolist(), abs=1e-9)
+    assert [value for _, value in theirs] == pytest.approx(likeness.tolist(), abs=1e-9)

@@ -44,11 +44,11 @@ HEAD = """# What each caller is answered at each address. Written by test_every_
 
 def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
     """Every address as it stands in the URL conf."""
-    for each in get_resolver().url_patterns if patterns is None else patterns:
-        route = before + str(each.pattern).removeprefix("^").replace("\\Z", "").removesuffix("$")
-        if isinstance(each, URLResolver):
-            yield from routes(each.url_patterns, route)
-        elif isinstance(each, URLPattern):
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        route = before + str(pattern.pattern).removeprefix("^").replace("\\Z", "").removesuffix("$")
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern):
             yield route.replace("<uuidstr:", "<uuid:")  # of django-ninja
 
 
@@ -147,43 +147,43 @@ def line(cast: Cast, route: str, method: str) -> str:
         nobody = cast.ask(method, address, "nobody")
         assert nobody in (302, 401, 405), (method, route, nobody)
         return ""
-    found = [cast.ask(method, address, caller) for caller in BROWSERS]
+    codes = [cast.ask(method, address, caller) for caller in BROWSERS]
     if route.startswith("api/"):
-        found += [cast.ask(method, address, caller) for caller in SCRIPTS]
+        codes += [cast.ask(method, address, caller) for caller in SCRIPTS]
     elif not route.startswith("admin/"):
-        assert cast.ask(method, address, "token") == found[0], f"{method} {route} knows a token"
-    _check(route, method, dict(zip((*BROWSERS, *SCRIPTS), found, strict=False)))
-    return f"  {method:<8}" + "".join(f"{each:<8}" for each in found).rstrip() + ("" if len(found) > 8 else "   =")
+        assert cast.ask(method, address, "token") == codes[0], f"{method} {route} knows a token"
+    _check(route, method, dict(zip((*BROWSERS, *SCRIPTS), codes, strict=False)))
+    return f"  {method:<8}" + "".join(f"{code:<8}" for code in codes).rstrip() + ("" if len(codes) > 8 else "   =")
 
 
-def _check(route: str, method: str, said: dict[str, int]) -> None:
+def _check(route: str, method: str, statuses: dict[str, int]) -> None:
     """What holds for every line, whatever the table says."""
-    told = (method, route, said)
-    assert not any(status >= 500 for status in said.values()), told
-    opened = {name for name, status in said.items() if status < 300}
+    context = (method, route, statuses)
+    assert not any(status >= 500 for status in statuses.values()), context
+    opened = {name for name, status in statuses.items() if status < 300}
     if route.startswith("admin/") and "login" not in route and "jsi18n" not in route:
-        assert not opened & {"nobody", "link", "owner", "other", "no-2nd"}, told
+        assert not opened & {"nobody", "link", "owner", "other", "no-2nd"}, context
     if route.startswith("api/v1/") and not route.endswith(("v1/", "docs", "openapi.json")):
-        assert said["expired"] == said["revoked"] == 401, told
+        assert statuses["expired"] == statuses["revoked"] == 401, context
         if method not in ("GET", "OPTIONS"):
-            assert said["reading"] == 403, told
+            assert statuses["reading"] == 403, context
     if "<uuid:" in route:
-        assert not opened & {"nobody", "other", "staff", "no-2nd", "expired", "revoked", "other's"}, told
-        assert method == "GET" or "link" not in opened or "revisions" in route, told
+        assert not opened & {"nobody", "other", "staff", "no-2nd", "expired", "revoked", "other's"}, context
+        assert method == "GET" or "link" not in opened or "revisions" in route, context
 
 
 @pytest.mark.django_db
 @pytest.mark.slow
 def test_every_address(alice, charlie, ada, make_job, settings, reader):
     cast = Cast(alice, charlie, ada, make_job, settings)
-    made = [HEAD, " " * 10 + "".join(f"{each:<8}" for each in (*BROWSERS, *SCRIPTS)).rstrip()]
+    made = [HEAD, " " * 10 + "".join(f"{caller:<8}" for caller in (*BROWSERS, *SCRIPTS)).rstrip()]
     for route in sorted(set(routes())):
         made += ["", route or "(the start page)"]
-        made += [found for method in METHODS if (found := line(cast, route, method))]
+        made += [row for method in METHODS if (row := line(cast, route, method))]
     text = "\n".join(made) + "\n"
     if os.environ.get("EVERY_ADDRESS") == "write":
         TABLE.write_text(text)
-    known = TABLE.read_text()
-    missing = set(re.findall(r"^(?! |#).+$", text, re.M)) - set(re.findall(r"^(?! |#).+$", known, re.M))
+    stored = TABLE.read_text()
+    missing = set(re.findall(r"^(?! |#).+$", text, re.M)) - set(re.findall(r"^(?! |#).+$", stored, re.M))
     assert not missing, f"these addresses are not in {TABLE.name}: {sorted(missing)}"
-    assert text == known
+    assert text == stored

@@ -53,10 +53,10 @@ def expire(row):
 def statuses(client, row, query=""):
     """Of the page, its parts, its image, and the API."""
     parts = ("", "status/", "files/figure.png", "files/outlines.json")
-    found = [client.get(f"{page(row)}{part}{query}").status_code for part in parts]
-    found.append(client.get(f"/uploads/{row.micrograph_id}/preview.png{query}").status_code)
-    found.append(client.get(f"/api/v1/jobs/{row.pk}{query}").status_code)
-    return set(found)
+    codes = [client.get(f"{page(row)}{part}{query}").status_code for part in parts]
+    codes.append(client.get(f"/uploads/{row.micrograph_id}/preview.png{query}").status_code)
+    codes.append(client.get(f"/api/v1/jobs/{row.pk}{query}").status_code)
+    return set(codes)
 
 
 def test_a_link_from_before_goes_on(job, client):
@@ -67,8 +67,8 @@ def test_a_link_from_before_goes_on(job, client):
 @pytest.mark.parametrize(("ends", "days"), [("1 day", 1), ("1 week", 7), ("30 days", 30), ("never", None)])
 def test_the_owner_sets_its_end(job, maker, client, ends, days):
     assert do(maker, job, "end", ends=ends).status_code == 303
-    kept = Link.objects.get().ends
-    assert kept is None if days is None else abs(kept - timezone.now() - timedelta(days=days)) < timedelta(minutes=1)
+    end = Link.objects.get().ends
+    assert end is None if days is None else abs(end - timezone.now() - timedelta(days=days)) < timedelta(minutes=1)
     assert statuses(client, job) == {200}
 
 
@@ -118,10 +118,10 @@ def test_the_page_brings_its_pictures(job, maker, client):
 
 def test_a_browser_keeps_several_links(make_job, client):
     jobs = [make_job(visitor=VISITOR, state="done", summary=SUMMARY) for _ in range(3)]
-    for each in jobs:
-        links.change_link(row=each, renew=True)
-        assert client.get(page(each) + with_secret(each)).status_code == 200
-    assert {client.get(page(each)).status_code for each in jobs} == {200}
+    for row in jobs:
+        links.change_link(row=row, renew=True)
+        assert client.get(page(row) + with_secret(row)).status_code == 200
+    assert {client.get(page(row)).status_code for row in jobs} == {200}
 
 
 def test_switched_off_and_on(job, maker, client):
@@ -176,11 +176,11 @@ def test_a_holder_looks_and_does_nothing_else(hers, client, charlie, settings):
     response = client.get(page(hers) + with_secret(hers))
     for way in ("rerun", "width", "change", "sign", "training-data"):
         assert f"{page(hers)}{way}/" not in words(response) or way == "training-data"
-        said = {"width": "640 nm", "password": "charlie's password", "name": "C", "meaning": "reviewed", "dataset": ""}
-        assert client.post(f"{page(hers)}{way}/", said).status_code == 403, way
-    said = {"meaning": "reviewed", "name": "C", "password": "charlie's password"}
+        form = {"width": "640 nm", "password": "charlie's password", "name": "C", "meaning": "reviewed", "dataset": ""}
+        assert client.post(f"{page(hers)}{way}/", form).status_code == 403, way
+    fields = {"meaning": "reviewed", "name": "C", "password": "charlie's password"}
     address = f"/api/v1/jobs/{hers.pk}/signatures{with_secret(hers)}"
-    assert client.post(address, said, "application/json", headers=basic("charlie")).status_code == 403
+    assert client.post(address, fields, "application/json", headers=basic("charlie")).status_code == 403
     assert not hers.signatures.exists() and not hers.reruns.exists() and hers.micrograph.jobs.count() == 1
 
 
@@ -192,11 +192,11 @@ def test_images_of_a_sample_follow_its_link(make_sample, client):
     do(maker, sample, "renew", "samples")
     picture = f"/uploads/{job.micrograph_id}/preview.png"
     addresses = (page(sample, "samples"), page(job), picture, f"/api/v1/samples/{sample.pk}")
-    assert {client.get(each).status_code for each in addresses} == {404}
+    assert {client.get(address).status_code for address in addresses} == {404}
     assert client.get(page(sample, "samples") + with_secret(sample)).status_code == 200
-    assert {client.get(each).status_code for each in addresses[:3]} == {200}
+    assert {client.get(address).status_code for address in addresses[:3]} == {200}
     expire(sample)
-    assert {client.get(each).status_code for each in addresses[:3]} == {410}
+    assert {client.get(address).status_code for address in addresses[:3]} == {410}
     links.change_link(row=job, renew=True)  # one image alone
     other = Client()
     assert other.get(page(job) + with_secret(job)).status_code == 200
@@ -224,8 +224,8 @@ def test_the_api(make_job, alice, client):
     row = make_job(owner=alice, state="done", summary=SUMMARY)
     address = f"/api/v1/jobs/{row.pk}/link"
 
-    def post(**said):
-        return client.post(address, said, "application/json", headers=basic("alice"))
+    def post(**fields):
+        return client.post(address, fields, "application/json", headers=basic("alice"))
 
     assert client.get(address, headers=basic("alice")).json() == {"state": "none", "address": None, "ends": None}
     made = post(renew=True, ends="1 week").json()

@@ -38,9 +38,9 @@ def provider(settings):
 
 def sign_in(provider, client, start=START):
     """The way of a browser; the answer at its end."""
-    asked = client.get(start)
-    assert asked.status_code == 302, words(asked)
-    return client.get(provider.authorise(asked["Location"]))
+    response = client.get(start)
+    assert response.status_code == 302, words(response)
+    return client.get(provider.authorise(response["Location"]))
 
 
 def who(client):
@@ -53,10 +53,10 @@ def test_a_new_person_gets_an_account_where_the_site_says_so(provider, client):
     made = who(client)
     assert (made.username, made.email, made.is_staff) == ("dora", "dora@example.org", False)
     assert not made.has_usable_password()
-    again = Client()
+    second_browser = Client()
     provider.person["preferred_username"] = "another name"
-    sign_in(provider, again)
-    assert who(again) == made and User.objects.count() == 1
+    sign_in(provider, second_browser)
+    assert who(second_browser) == made and User.objects.count() == 1
 
 
 def test_by_default_only_accounts_that_exist(provider, client, settings):
@@ -78,10 +78,10 @@ def test_an_account_is_connected_by_its_owner(provider, client, alice, settings)
     other.force_login(User.objects.create_user("dora"))
     refused = sign_in(provider, other, f"{START}?connect")
     assert refused["Location"] == "/account/" and "different account" in words(other.get("/account/"))
-    said = {"account": SocialAccount.objects.get().pk}
-    assert other.post(CONNECTED, said).status_code == 200 and SocialAccount.objects.exists()
+    form = {"account": SocialAccount.objects.get().pk}
+    assert other.post(CONNECTED, form).status_code == 200 and SocialAccount.objects.exists()
     assert "connected since" in words(client.get(CONNECTED))
-    assert client.post(CONNECTED, said).status_code == 302
+    assert client.post(CONNECTED, form).status_code == 302
     assert sign_in(provider, Client()).status_code == 403
 
 
@@ -194,8 +194,8 @@ class TestAttacks:
 
     def test_a_code_of_another_browser_with_ones_own_state(self, provider, client):
         theirs = provider.authorise(Client().get(START)["Location"])
-        mine = client.get(START)["Location"]
-        code, state = (parse_qs(urlsplit(each).query)[name][0] for each, name in ((theirs, "code"), (mine, "state")))
+        location = client.get(START)["Location"]
+        code, state = (parse_qs(urlsplit(url).query)[name][0] for url, name in ((theirs, "code"), (location, "state")))
         assert client.get(ARRIVE, {"code": code, "state": state}).status_code == 400  # PKCE
         assert who(client) is None
 

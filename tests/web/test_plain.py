@@ -21,12 +21,12 @@ def test_plain(given, stored):
 
 
 def test_what_a_file_says_is_made_fit_to_store(monkeypatch):
-    said = (
+    answer = (
         b'{"ok": true, "width": 1, "height": 1, "sha256": "a", "kind": "' + b"k" * 300 + b'", "calibration": '
         b'{"nm_per_pixel": null, "source": "none"}, "metadata": {"gain": NaN, "user": "x\\u0000y"}, "notes": [], '
         b'"data_bar": null}'
     )
-    monkeypatch.setattr(inspection, "_run", lambda *given: said)
+    monkeypatch.setattr(inspection, "_run", lambda *given: answer)
     facts = inspection._facts(Path("a"), "a", [], [], lambda: None)
     assert facts.metadata == {"gain": None, "user": "xy"}
     assert len(facts.kind) == 100

@@ -206,8 +206,8 @@ class TestWithout:
         from uuid import uuid4
 
         _, text = tokens.create_token(user=ada, name="t", days=30, read_only=False, pk=uuid4())
-        mine, theirs = make_job(owner=ada), make_job(owner=alice)
-        assert Client().get(f"{JOBS}/{mine.pk}", headers=secret(text)).status_code == 200
+        own_job, theirs = make_job(owner=ada), make_job(owner=alice)
+        assert Client().get(f"{JOBS}/{own_job.pk}", headers=secret(text)).status_code == 200
         assert Client().get(f"{JOBS}/{theirs.pk}", headers=secret(text)).status_code == 404
         me = Client().get("/api/v1/me", headers=secret(text)).json()
         assert me["account"] == "ada" and me["staff"] is False
@@ -215,17 +215,17 @@ class TestWithout:
     def test_nothing_is_signed(self, required, client, ada, make_job):
         job = make_job(owner=ada, state="done")
         client.force_login(ada)
-        said = {"password": "ada's password", "name": "Ada", "meaning": "made"}
-        response = client.post(f"/jobs/{job.pk}/sign/", said)
+        form = {"password": "ada's password", "name": "Ada", "meaning": "made"}
+        response = client.post(f"/jobs/{job.pk}/sign/", form)
         assert response.status_code == 403 and "second factor" in words(response)
-        response = Client().post(f"{JOBS}/{job.pk}/signatures", said, "application/json", headers=basic("ada"))
+        response = Client().post(f"{JOBS}/{job.pk}/signatures", form, "application/json", headers=basic("ada"))
         assert response.status_code == 403 and "second factor" in response.json()["error"]
         assert not job.signatures.exists()
 
     def test_a_new_password_costs_no_rights(self, required, client, ada):
         client.force_login(ada)
-        said = {"oldpassword": "ada's password", "password1": "lantern fig 7", "password2": "lantern fig 7"}
-        assert client.post("/accounts/password/", said).status_code == 302
+        form = {"oldpassword": "ada's password", "password1": "lantern fig 7", "password2": "lantern fig 7"}
+        assert client.post("/accounts/password/", form).status_code == 302
         ada.refresh_from_db()
         assert ada.check_password("lantern fig 7") and ada.is_staff and ada.is_superuser
 
@@ -291,8 +291,8 @@ def test_a_lost_factor_is_reset(required, client, ada):
     assert works_as_staff(client)
     call_command("reset_second_factor", "ada")
     assert not works_as_staff(client) and password(Client())["Location"] == "/"
-    for name, told in (("ada", "no second factor"), ("nobody", "no account")):
-        with pytest.raises(CommandError, match=told):
+    for name, message in (("ada", "no second factor"), ("nobody", "no account")):
+        with pytest.raises(CommandError, match=message):
             call_command("reset_second_factor", name)
 
 

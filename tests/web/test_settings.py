@@ -31,8 +31,8 @@ PRODUCTION = {
 
 
 def clean(**variables):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
-    return {**kept, "DJANGO_SETTINGS_MODULE": "deepsegm.settings", **variables}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
+    return {**inherited, "DJANGO_SETTINGS_MODULE": "deepsegm.settings", **variables}
 
 
 def run(*arguments, **variables):
@@ -51,34 +51,34 @@ def show(*names, **variables):
     """Settings as a process with these variables has them, from a copy of the module that nobody else sees."""
     with patch.dict(os.environ, clean(**variables), clear=True):
         spec = find_spec("deepsegm.settings")
-        found = module_from_spec(spec)
-        spec.loader.exec_module(found)
-    return json.loads(json.dumps({name: getattr(found, name) for name in names}, default=str))
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return json.loads(json.dumps({name: getattr(module, name) for name in names}, default=str))
 
 
 def test_an_empty_environment_means_one_machine(tmp_path):
     names = ("DEBUG", "DATABASES", "STORAGES", "CELERY_BROKER_URL", "DEEPSEGM_DATA", "ALLOWED_HOSTS", "SECRET_KEY")
-    shown = show(*names)
-    database = shown["DATABASES"]["default"]
-    assert shown["DEBUG"] is False
+    values = show(*names)
+    database = values["DATABASES"]["default"]
+    assert values["DEBUG"] is False
     assert database["ENGINE"] == "django.db.backends.sqlite3"
     assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert "journal_mode=WAL" in database["OPTIONS"]["init_command"]
-    assert shown["STORAGES"]["default"]["BACKEND"].endswith("FileSystemStorage")
-    assert shown["CELERY_BROKER_URL"] == "spool://localhost"
-    assert shown["DEEPSEGM_DATA"] == str(REPOSITORY / "data")
-    assert shown["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
-    assert len(shown["SECRET_KEY"]) >= 50
+    assert values["STORAGES"]["default"]["BACKEND"].endswith("FileSystemStorage")
+    assert values["CELERY_BROKER_URL"] == "spool://localhost"
+    assert values["DEEPSEGM_DATA"] == str(REPOSITORY / "data")
+    assert values["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
+    assert len(values["SECRET_KEY"]) >= 50
 
 
 def test_variables_alone_move_it_to_production():
-    shown = show("DATABASES", "STORAGES", "CELERY_BROKER_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", **PRODUCTION)
-    assert shown["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
-    assert "transaction_mode" not in shown["DATABASES"]["default"].get("OPTIONS", {})
-    assert shown["STORAGES"]["default"]["OPTIONS"]["bucket_name"] == "micrographs"
-    assert shown["CELERY_BROKER_URL"] == "redis://redis:6379/0"
-    assert "sem.example.org" in shown["ALLOWED_HOSTS"]
-    assert shown["CSRF_TRUSTED_ORIGINS"] == ["https://sem.example.org"]
+    values = show("DATABASES", "STORAGES", "CELERY_BROKER_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", **PRODUCTION)
+    assert values["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
+    assert "transaction_mode" not in values["DATABASES"]["default"].get("OPTIONS", {})
+    assert values["STORAGES"]["default"]["OPTIONS"]["bucket_name"] == "micrographs"
+    assert values["CELERY_BROKER_URL"] == "redis://redis:6379/0"
+    assert "sem.example.org" in values["ALLOWED_HOSTS"]
+    assert values["CSRF_TRUSTED_ORIGINS"] == ["https://sem.example.org"]
 
 
 def test_cookies_are_secure_where_the_address_is():

@@ -135,7 +135,7 @@ def test_few_wait_for_their_password_and_the_others_are_told(alice, monkeypatch)
 
 def test_a_script_that_asks_again_and_again_pays_once(alice, monkeypatch):
     assert script(password="alice's password").status_code == 404
-    monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.authenticate", lambda *said, **more: None)
+    monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.authenticate", lambda *arguments, **more: None)
     assert script(password="alice's password").status_code == 404
     assert script(password="wrong").status_code == 401
 
@@ -152,8 +152,8 @@ def test_what_was_right_is_forgotten_with_any_change(alice, monkeypatch, change)
     if change == "deleted":
         alice.delete()
     if change == "time":
-        monkeypatch.setattr(accounts, "_right", {key: (*kept[:2], 0.0) for key, kept in accounts._right.items()})
-        monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.authenticate", lambda *said, **more: None)
+        monkeypatch.setattr(accounts, "_right", {key: (*entry[:2], 0.0) for key, entry in accounts._right.items()})
+        monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.authenticate", lambda *arguments, **more: None)
     assert script(password="alice's password").status_code == 401
 
 

@@ -49,7 +49,7 @@ def test_what_the_staff_do_with_others_results(desk, ada, alice, make_job):
 
 def test_each_address_that_changes_a_row_has_words():
     looks = {"page", "status", "proposals", "histogram", "tile", "log", "log-csv", "file", "preview", "export", "new"}
-    parts = [each.name.partition("-") for each in urls.urlpatterns if getattr(each, "name", None)]
+    parts = [pattern.name.partition("-") for pattern in urls.urlpatterns if getattr(pattern, "name", None)]
     rows = ("job", "sample", "dataset", "training")
     changing = [f"{row}-{what}" for row, _, what in parts if row in rows and what and what not in looks | {"download"}]
     assert len(changing) > 25
@@ -90,8 +90,8 @@ def test_accounts_with_their_rights(desk, alice):
     page = f"/admin/auth/user/{alice.pk}/change/"
     may = Permission.objects.get(codename="view_job")
     joined = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
-    said = {"username": "alice", "is_active": "on", "is_staff": "on", "user_permissions": [may.pk], **joined}
-    assert desk.post(page, said).status_code == 302
+    form = {"username": "alice", "is_active": "on", "is_staff": "on", "user_permissions": [may.pk], **joined}
+    assert desk.post(page, form).status_code == 302
     row = last()
     assert (row.before["is_staff"], row.after["is_staff"]) == ("False", "True")
     assert "view job" in row.after["user_permissions"]
@@ -123,11 +123,11 @@ class TestLooking:
     def test_superusers_see_and_export_it(self, desk, rows):
         assert "→ 1" in words(desk.get(LOG))
         assert desk.get(f"{LOG}{last().pk}/change/").status_code == 200
-        every = list(StaffAction.objects.values_list("pk", flat=True))
-        made = desk.post(LOG, {"action": "export", "_selected_action": every})
+        keys = list(StaffAction.objects.values_list("pk", flat=True))
+        made = desk.post(LOG, {"action": "export", "_selected_action": keys})
         read = list(csv.DictReader(io.StringIO(made.content.decode())))
-        assert [each["account"] for each in read] == ["ada", "ada"]
-        assert not any(each["name"].startswith("=") for each in read)
+        assert [row["account"] for row in read] == ["ada", "ada"]
+        assert not any(row["name"].startswith("=") for row in read)
 
     def test_nobody_changes_it(self, desk, rows):
         pk = last().pk

@@ -49,9 +49,9 @@ GRAINS = replace(
 @pytest.fixture(autouse=True)
 def grains(monkeypatch):
     monkeypatch.setitem(tasks._added, "grains", GRAINS)
-    known = cards.available()
-    card = replace(known[0], name="steel", title="Steel", task="grains")
-    monkeypatch.setattr(cards, "available", lambda: [*known, card])
+    models = cards.available()
+    card = replace(models[0], name="steel", title="Steel", task="grains")
+    monkeypatch.setattr(cards, "available", lambda: [*models, card])
     monkeypatch.setattr(cards, "find", lambda name, find=cards.find: card if name == "steel" else find(name))
 
 
@@ -88,7 +88,7 @@ def test_a_page_sends_the_fields_of_all_kinds_and_the_models_count():
 )
 def test_its_refusals_are_sentences(typed, sentence, client):
     form = SettingsForm({"model": "steel", **{f"grains.{name}": value for name, value in typed.items()}})
-    assert [told for list_ in form.errors.values() for told in list_] == [sentence]
+    assert [message for list_ in form.errors.values() for message in list_] == [sentence]
     file = SimpleUploadedFile("a.png", picture())
     response = client.post("/api/v1/jobs", {"file": file, "model": "steel", **typed})
     assert (response.status_code, response.json()) == (400, {"error": sentence})
@@ -125,8 +125,8 @@ def test_a_kind_has_a_small_picture(client, monkeypatch, tmp_path):
 
 def test_it_runs_is_described_and_documented(client, queue):
     file = SimpleUploadedFile("a.png", picture())
-    said = client.post("/api/v1/jobs", {"file": file, "model": "steel", "twins": "on"}).json()
-    assert said["settings"]["task"] == "grains" and said["settings"]["twins"] is True
+    answer = client.post("/api/v1/jobs", {"file": file, "model": "steel", "twins": "on"}).json()
+    assert answer["settings"]["task"] == "grains" and answer["settings"]["twins"] is True
     document = client.get("/api/v1/openapi.json").json()
     fields = document["paths"]["/api/v1/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert "twins" in fields["properties"] and "polarity" in fields["properties"]

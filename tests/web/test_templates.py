@@ -17,7 +17,7 @@ def test_no_line_is_long():
 def test_no_value_of_an_attribute_holds_logic():
     assert LOGIC.search('<p class="a{% if b %} c{% endif %}">') and LOGIC.search("""<p id='{% url "a" %}{% if b %}'>""")
     assert not LOGIC.search('<p class="a"{% if b %} id="c"{% endif %}>')
-    assert [f"{path}: {found[0]}" for path in TEMPLATES for found in LOGIC.finditer(text(path))] == []
+    assert [f"{path}: {match[0]}" for path in TEMPLATES for match in LOGIC.finditer(text(path))] == []
 
 
 def text(path: Path) -> str:

@@ -51,11 +51,11 @@ def test_the_data_folder_of_1_0_opens(tmp_path):
     with sqlite3.connect(tmp_path / "db.sqlite3") as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
-    shown = json.loads(python(tmp_path, "-c", SHOW))
+    answers = json.loads(python(tmp_path, "-c", SHOW))
     sizes = [["168.9062", "139.5312", "168.9062"], ["139.5312", "168.9062"]]
-    for page, table, median, own in zip(shown["pages"], shown["tables"], ("169", "154"), sizes, strict=True):
+    for page, table, median, expected in zip(answers["pages"], answers["tables"], ("169", "154"), sizes, strict=True):
         assert f"{median} nm" in " ".join(strip_tags(page).split())
         _, *rows = (line.split(",") for line in table.splitlines() if not line.startswith("#"))
-        assert [row[3] for row in rows] == own
-    assert [edit["operation"] for edit in shown["edits"]["edits"]] == [{"op": "delete", "ids": [1]}]
-    assert shown["objects"]["ids"] == [2, 3]
+        assert [row[3] for row in rows] == expected
+    assert [edit["operation"] for edit in answers["edits"]["edits"]] == [{"op": "delete", "ids": [1]}]
+    assert answers["objects"]["ids"] == [2, 3]

@@ -117,9 +117,9 @@ def make_dataset(owner: Any, images: int = 3, **fields: Any) -> Dataset:
 
 def add_image(dataset: Dataset, number: int = 0, **fields: Any) -> DatasetImage:
     name = f"{'abcdefghij'[number]}.png"
-    known = {"name": name, "sha256": f"{number:064d}", "labels_sha256": f"{number + 50:064d}", "group": f"g{number}"}
-    known |= {"labels": "labels.tif", "image": name, "width": 64, "height": 48, "summary": {"objects": 60}}
-    return DatasetImage.objects.create(dataset=dataset, **{**known, **fields})
+    defaults = {"name": name, "sha256": f"{number:064d}", "labels_sha256": f"{number + 50:064d}", "group": f"g{number}"}
+    defaults |= {"labels": "labels.tif", "image": name, "width": 64, "height": 48, "summary": {"objects": 60}}
+    return DatasetImage.objects.create(dataset=dataset, **{**defaults, **fields})
 
 
 def make_training(owner: Any, dataset: Dataset | None = None, **fields: Any) -> Training:
@@ -131,8 +131,8 @@ def make_training(owner: Any, dataset: Dataset | None = None, **fields: Any) -> 
 
 def make_model(owner: Any, name: str = "tio2-1", *, improved: bool = True, **fields: Any) -> Training:
     """A finished training with its model in the folder of the site's own models."""
-    known = {"state": "done", "progress": 1.0, "model_name": name, "version": 1, "offered": improved}
-    training = make_training(owner, **{**known, "summary": outcome(improved=improved), **fields})
+    defaults = {"state": "done", "progress": 1.0, "model_name": name, "version": 1, "offered": improved}
+    training = make_training(owner, **{**defaults, "summary": outcome(improved=improved), **fields})
     install(name)
     return training
 
@@ -159,14 +159,14 @@ def with_own_models(monkeypatch: Any, card: ModelCard) -> None:
     """The released model `card`, and what lies in the folder of the site's own models."""
 
     def available(folder: Any = None) -> list[ModelCard]:
-        own = [] if folder else sorted(settings.DEEPSEGM_MODELS.glob("*.toml"))
-        return [card, *map(read_card, own)]
+        paths = [] if folder else sorted(settings.DEEPSEGM_MODELS.glob("*.toml"))
+        return [card, *map(read_card, paths)]
 
     def find(name: str, folder: Any = None) -> ModelCard:
-        found = {each.name: each for each in available(folder)}
-        if name not in found:
-            raise UnknownModel(f"There is no model named {name!r}; the models here are: {', '.join(found)}.")
-        return found[name]
+        models = {model.name: model for model in available(folder)}
+        if name not in models:
+            raise UnknownModel(f"There is no model named {name!r}; the models here are: {', '.join(models)}.")
+        return models[name]
 
     monkeypatch.setattr("segmentation.core.network.cards.available", available)
     monkeypatch.setattr("segmentation.core.network.cards.find", find)
@@ -174,8 +174,8 @@ def with_own_models(monkeypatch: Any, card: ModelCard) -> None:
 
 def add_pictures(training: Training) -> None:
     """A file for every picture that the summary names."""
-    said = training.summary
-    names = {each["file"] for part in ("pictures", "images") for each in said.get(part, [])}
+    summary = training.summary
+    names = {picture["file"] for part in ("pictures", "images") for picture in summary.get(part, [])}
     for number, name in enumerate(sorted(names)):
         row = TrainingFile(training=training, attempt=1, name=name, content_type="image/webp", size=1)
         row.file.save(f"{training.folder}/1/{name}", ContentFile(drawn(number)))

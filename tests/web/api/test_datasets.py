@@ -40,36 +40,36 @@ def call(client, ada, alice):
 def test_a_dataset_is_made_described_filled_and_deleted(call, ada, result):  # noqa: F811
     made = call("post", "", {"name": "Powder", "task": "particles", "licence": "CC0"})
     assert made.status_code == 201 and made["Location"].endswith(made.json()["id"])
-    one = f"/{made.json()['id']}"
-    assert call("patch", one, {"shared": True, "material": "TiO2"}).json()["material"] == "TiO2"
+    address = f"/{made.json()['id']}"
+    assert call("patch", address, {"shared": True, "material": "TiO2"}).json()["material"] == "TiO2"
     job = result(ada)
-    said = {"job": str(job.pk), "region": [0, 0, 40, 64], "reviewed": True, "consent": True}
-    answer = call("post", f"{one}/images", said)
+    fields = {"job": str(job.pk), "region": [0, 0, 40, 64], "reviewed": True, "consent": True}
+    answer = call("post", f"{address}/images", fields)
     assert answer.status_code == 202 and answer.json()["state"] == "queued"
     (image,) = answer.json()["images"]
     assert image["region"] == [0, 0, 40, 64] and image["job"].endswith(f"{job.pk}") and image["by"] == "ada"
-    changed = call("patch", f"{one}/images/{image['id']}", {"group": "batch 7"})
+    changed = call("patch", f"{address}/images/{image['id']}", {"group": "batch 7"})
     assert changed.json()["images"][0]["group"] == "batch 7"
     assert call("get", "").json()["count"] == 1
-    assert call("delete", f"{one}/images/{image['id']}").status_code == 204
-    assert call("get", one).json()["images"] == []
-    assert call("delete", one).status_code == 204 and not Dataset.objects.exists()
+    assert call("delete", f"{address}/images/{image['id']}").status_code == 204
+    assert call("get", address).json()["images"] == []
+    assert call("delete", address).status_code == 204 and not Dataset.objects.exists()
 
 
 def test_the_matrix_of_rights(call, dataset, ada, result, settings):  # noqa: F811
-    one, job = f"/{dataset.pk}", result(ada)
+    address, job = f"/{dataset.pk}", result(ada)
     image = services.use_as_training_data(job=job, dataset=dataset, user=ada, consent=True, reviewed=True)
     new = {"name": "x", "task": "particles"}
-    said = {"job": str(job.pk), "reviewed": True, "consent": True}
-    every = [
-        ("get", "", None), ("post", "", new), ("get", one, None), ("get", f"{one}/export.zip", None),
-        ("patch", one, {"name": "y"}), ("post", f"{one}/images", said),
-        ("patch", f"{one}/images/{image.pk}", {"group": "g"}), ("post", f"{one}/check", None),
-        ("delete", f"{one}/images/{image.pk}", None), ("delete", one, None),
+    fields = {"job": str(job.pk), "reviewed": True, "consent": True}
+    requests = [
+        ("get", "", None), ("post", "", new), ("get", address, None), ("get", f"{address}/export.zip", None),
+        ("patch", address, {"name": "y"}), ("post", f"{address}/images", fields),
+        ("patch", f"{address}/images/{image.pk}", {"group": "g"}), ("post", f"{address}/check", None),
+        ("delete", f"{address}/images/{image.pk}", None), ("delete", address, None),
     ]  # fmt: skip
 
     def statuses(user):
-        return [call(method, path, body, user=user).status_code for method, path, body in every]
+        return [call(method, path, body, user=user).status_code for method, path, body in requests]
 
     assert statuses(None) == [401, 401, *[404] * 8]
     assert statuses("alice") == [200, 403, *[404] * 8]
@@ -113,11 +113,11 @@ def test_a_stranger_at_a_shared_dataset_reads_nothing_of_secrets(call, dataset):
 
 def test_an_archive_is_taken_for_a_worker(client, dataset, ada):
     file = SimpleUploadedFile("masks.zip", b"PK\x03\x04 and more")
-    said = {"file": file, "reviewed": "on", "consent": "true"}
-    answer = client.post(f"{ADDRESS}/{dataset.pk}/images", said, headers=basic("ada"))
+    fields = {"file": file, "reviewed": "on", "consent": "true"}
+    answer = client.post(f"{ADDRESS}/{dataset.pk}/images", fields, headers=basic("ada"))
     assert answer.status_code == 202 and answer.json()["state"] == "queued"
     dataset.refresh_from_db()
-    assert [each["name"] for each in dataset.incoming] == ["masks.zip"]
+    assert [entry["name"] for entry in dataset.incoming] == ["masks.zip"]
 
 
 def test_the_document_has_the_types(client):
@@ -129,8 +129,8 @@ def test_the_document_has_the_types(client):
     body = made["paths"]["/api/v1/datasets/{pk}/images"]["post"]["requestBody"]["content"]
     assert set(body) == {"application/json", "multipart/form-data"}
     assert made["components"]["schemas"]["DatasetImage"]["properties"]["region"]["description"]
-    answers = [each["get"]["responses"].get("200", {}) for each in made["paths"].values() if "get" in each]
-    kinds = [kind for each in answers for kind in each.get("content", {}).values()]
+    answers = [item["get"]["responses"].get("200", {}) for item in made["paths"].values() if "get" in item]
+    kinds = [kind for answer in answers for kind in answer.get("content", {}).values()]
     assert kinds and all(kind.get("schema") for kind in kinds)
 
 
@@ -151,11 +151,11 @@ def test_a_list_of_many_asks_as_often_as_one_of_few(client, ada, settings, tmp_p
             dataset = make_dataset(ada, images=2, name=f"{more} {number}")
             make_model(ada, f"m{more}-{number}", dataset=dataset).artifacts.create(attempt=1, name="card.json", size=1)
         for path, key in (("datasets", "datasets"), ("trainings", ""), ("models", "")):
-            with CaptureQueriesContext(connection) as asked:
-                said = client.get(f"/api/v1/{path}", headers=basic("ada")).json()
-            assert len(said[key] if key else said) >= more
-            counts.setdefault(path, set()).add(len(asked))
-    assert {len(each) for each in counts.values()} == {1}, counts
+            with CaptureQueriesContext(connection) as queries:
+                listing = client.get(f"/api/v1/{path}", headers=basic("ada")).json()
+            assert len(listing[key] if key else listing) >= more
+            counts.setdefault(path, set()).add(len(queries))
+    assert {len(query_counts) for query_counts in counts.values()} == {1}, counts
 
 
 def test_the_check_is_asked_for_again(call, dataset, ada):

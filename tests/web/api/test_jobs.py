@@ -58,12 +58,12 @@ class TestStart:
     def test_it_answers_with_the_job(self, script):
         response = send(script, width="0.64 um", filter="on", threshold="0.4", polarity="dark", data_bar="8")
         job = Job.objects.get()
-        said = response.json()
+        answer = response.json()
         assert response.status_code == 202
         assert response["Location"] == f"{JOBS}/{job.pk}"
-        assert said["id"] == str(job.pk)
-        assert said["url"] == f"http://testserver{JOBS}/{job.pk}"
-        assert (said["state"], said["position"]) == ("queued", 1)
+        assert answer["id"] == str(job.pk)
+        assert answer["url"] == f"http://testserver{JOBS}/{job.pk}"
+        assert (answer["state"], answer["position"]) == ("queued", 1)
         recipe = job.get_settings()
         assert recipe.measurement.calibration.nm_per_pixel == pytest.approx(10)
         assert (
@@ -97,10 +97,10 @@ class TestStart:
     def test_a_key_belongs_to_its_caller(self, script, alice, charlie):
         """A stranger with the same key gets a job of his own, never another's, and cannot touch it."""
         callers = [basic("alice"), basic("charlie"), secret("s" * 16), secret("t" * 16), {}, {}]
-        said = [send(script, headers={"Idempotency-Key": "run-1", **caller}).json() for caller in callers]
-        assert len({each["id"] for each in said}) == len(callers)
-        assert script.delete(f"{JOBS}/{said[4]['id']}", headers=secret(said[5]["secret"])).status_code == 403
-        assert script.delete(f"{JOBS}/{said[4]['id']}", headers=secret(said[4]["secret"])).status_code == 204
+        answers = [send(script, headers={"Idempotency-Key": "run-1", **caller}).json() for caller in callers]
+        assert len({answer["id"] for answer in answers}) == len(callers)
+        assert script.delete(f"{JOBS}/{answers[4]['id']}", headers=secret(answers[5]["secret"])).status_code == 403
+        assert script.delete(f"{JOBS}/{answers[4]['id']}", headers=secret(answers[4]["secret"])).status_code == 204
 
     @pytest.mark.parametrize("other", [{"content": picture(80)}, {"filter": "on"}, {"width": "100 nm"}])
     def test_a_key_stands_for_one_content(self, script, alice, other):
@@ -155,19 +155,19 @@ class TestRead:
         return make_job(owner=alice, state=Job.State.DONE, summary=SUMMARY, files=FILES, attempt=1)
 
     def test_result_and_files(self, script, done):
-        said = script.get(f"{JOBS}/{done.pk}", headers=basic("alice")).json()
-        assert said["state"] == "done"
-        assert said["result"]["statistics"]["n_kept"] == 261
-        assert said["settings"] == AnalysisSettings.of().as_dict()
-        assert set(said["files"]) == set(FILES)
-        address = said["files"]["particles.csv"].removeprefix("http://testserver")
+        answer = script.get(f"{JOBS}/{done.pk}", headers=basic("alice")).json()
+        assert answer["state"] == "done"
+        assert answer["result"]["statistics"]["n_kept"] == 261
+        assert answer["settings"] == AnalysisSettings.of().as_dict()
+        assert set(answer["files"]) == set(FILES)
+        address = answer["files"]["particles.csv"].removeprefix("http://testserver")
         file = script.get(address, headers=basic("alice"))
         assert b"".join(file.streaming_content) == b"content"
         assert file["Content-Disposition"] == 'attachment; filename="tio2_particles.csv"'
 
     def test_a_failure_says_why(self, script, make_job):
-        said = script.get(f"{JOBS}/{make_job(state=Job.State.FAILED, error='Too big.').pk}").json()
-        assert (said["state"], said["error"], said["files"]) == ("failed", "Too big.", {})
+        answer = script.get(f"{JOBS}/{make_job(state=Job.State.FAILED, error='Too big.').pk}").json()
+        assert (answer["state"], answer["error"], answer["files"]) == ("failed", "Too big.", {})
 
     def test_what_is_not_there(self, script, done):
         for address in (f"{JOBS}/{uuid4()}", f"{JOBS}/{done.pk}/files/nothing.png", "/api/v1/", "/api/v2/jobs"):
@@ -179,20 +179,20 @@ class TestRead:
 class TestChange:
     def test_cancel_and_delete(self, script, make_job, alice):
         job = make_job(owner=alice)
-        said = script.post(f"{JOBS}/{job.pk}/cancel", headers=basic("alice")).json()
-        assert said["state"] == "cancelled"
+        answer = script.post(f"{JOBS}/{job.pk}/cancel", headers=basic("alice")).json()
+        assert answer["state"] == "cancelled"
         assert script.delete(f"{JOBS}/{job.pk}", headers=basic("alice")).status_code == 204
         assert not Job.objects.exists()
 
     def test_a_scripts_own_anonymous_job_belongs_to_its_secret(self, script):
-        said = send(script).json()
-        address = f"{JOBS}/{said['id']}"
+        answer = send(script).json()
+        address = f"{JOBS}/{answer['id']}"
         assert "secret" not in script.get(address).json()
         for stranger in ({}, secret("x" * 32)):
             assert script.get(address, headers=stranger).status_code == 200
             assert script.post(f"{address}/cancel", headers=stranger).status_code == 403
             assert script.delete(address, headers=stranger).status_code == 403
-        assert script.delete(address, headers=secret(said["secret"])).status_code == 204
+        assert script.delete(address, headers=secret(answer["secret"])).status_code == 204
 
     def test_what_was_made_before_there_were_secrets_is_only_the_staffs_to_delete(self, script, make_job, ada):
         address = f"{JOBS}/{make_job().pk}"
@@ -230,8 +230,8 @@ class TestRevisions:
 
     def test_a_form_does_the_same(self, script, make_job, alice):
         job = make_job(owner=alice, state=Job.State.DONE)
-        said = self.revise(script, job, {"filter": "on"}).json()
-        assert said["settings"]["filter"] is True
+        answer = self.revise(script, job, {"filter": "on"}).json()
+        assert answer["settings"]["filter"] is True
 
     @pytest.mark.parametrize(
         ("body", "sentence"),
@@ -251,10 +251,10 @@ class TestRevisions:
         assert Job.objects.count() == 1
 
     def test_a_sentence_does_not_repeat_what_is_long(self, script, make_job, alice):
-        said = self.revise(
+        answer = self.revise(
             script, make_job(owner=alice, state=Job.State.DONE), json.dumps({"x" * 100_000: "1"}), content_type=JSON
         ).json()
-        assert said["error"].startswith("There is no field named xxx") and len(said["error"]) < 1000
+        assert answer["error"].startswith("There is no field named xxx") and len(answer["error"]) < 1000
 
     def test_a_result_that_was_deleted_meanwhile_is_gone(self, script, make_job, alice, monkeypatch):
         job = make_job(owner=alice, state=Job.State.DONE)
@@ -300,10 +300,10 @@ class TestSignIn:
         assert Job.objects.get(owner=None)
 
     def test_our_own_pages_act_for_who_is_signed_in(self, alice, make_job):
-        browser, mine = Client(enforce_csrf_checks=True), make_job(owner=alice, state=Job.State.DONE)
+        browser, job = Client(enforce_csrf_checks=True), make_job(owner=alice, state=Job.State.DONE)
         browser.force_login(alice)
         page = {"X-Requested-With": "DeepSegm"}
-        address = f"{JOBS}/{mine.pk}"
+        address = f"{JOBS}/{job.pk}"
         assert browser.get(address, headers=page).status_code == 200
         assert browser.get(address, headers={"X-Requested-With": "XMLHttpRequest"}).status_code == 404
         assert browser.get(address, headers=page | {"Sec-Fetch-Site": "cross-site"}).status_code == 403
@@ -332,23 +332,23 @@ def test_other_methods_are_told_which_ones_there_are(script):
 
 class TestReference:
     def test_the_document_has_every_address_setting_and_error(self, client):
-        said = client.get("/api/v1/openapi.json").json()
-        start = said["paths"]["/api/v1/jobs"]["post"]
+        document = client.get("/api/v1/openapi.json").json()
+        start = document["paths"]["/api/v1/jobs"]["post"]
         fields = start["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
         assert {"file", "side", "width", *AnalysisSettings.of().as_dict()} - set(fields) == {"calibration"}
         assert fields["polarity"]["enum"] == ["auto", "bright", "dark"]
         assert "0.05 to 0.95" in fields["threshold"]["description"]
-        routes = {(method, path) for path, methods in said["paths"].items() for method in methods}
+        routes = {(method, path) for path, methods in document["paths"].items() for method in methods}
         assert {("delete", "/api/v1/samples/{pk}"), ("get", "/api/v1/tasks")} <= routes
-        for methods in said["paths"].values():
+        for methods in document["paths"].values():
             for operation in methods.values():
                 assert operation["responses"]["500"]["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
 
     def test_every_answer_has_its_schema(self, client, make_job):
         """What is sent is what the document says, key by key."""
         schemas = client.get("/api/v1/openapi.json").json()["components"]["schemas"]
-        said = client.get(f"{JOBS}/{make_job().pk}").json()
-        assert set(said) == set(schemas["Job"]["properties"])
+        answer = client.get(f"{JOBS}/{make_job().pk}").json()
+        assert set(answer) == set(schemas["Job"]["properties"])
         assert schemas["Job"]["properties"]["result"]["anyOf"][0]["$ref"].endswith("/JobResult")
         assert schemas["JobResult"]["properties"]["calibration"]["$ref"].endswith("/Calibration")
         text = json.dumps(schemas)

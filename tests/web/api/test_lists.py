@@ -32,26 +32,26 @@ def get(client, alice):
 
 def ids(response):
     assert response.status_code == 200
-    return [each["id"] for each in response.json()["jobs"]]
+    return [row["id"] for row in response.json()["jobs"]]
 
 
 class TestLists:
     def test_only_own_rows(self, client, get, alice, charlie, make_job):
-        mine, theirs, script = make_job(owner=alice), make_job(owner=charlie), make_job(visitor=visitor_of(OWN))
-        assert ids(get("/jobs")) == [str(mine.pk)]
+        own_job, theirs, script = make_job(owner=alice), make_job(owner=charlie), make_job(visitor=visitor_of(OWN))
+        assert ids(get("/jobs")) == [str(own_job.pk)]
         assert ids(client.get(JOBS)) == []
         assert ids(client.get(JOBS, headers=secret(OWN))) == [str(script.pk)]
         assert str(theirs.pk) not in str(get("/jobs").content)
 
     def test_pages_follow_each_other(self, get, alice, make_job):
         made = [str(make_job(owner=alice).pk) for _ in range(5)]
-        address, found = "/jobs?per_page=2&state=queued", []
+        address, listed = "/jobs?per_page=2&state=queued", []
         while address:
             answer = get(address)
             assert answer.json()["count"] == 5
-            found += ids(answer)
+            listed += ids(answer)
             address = (answer.json()["next"] or "").partition("/api/v1")[2]
-        assert found == made[::-1]
+        assert listed == made[::-1]
         assert ids(get("/jobs?page=999999")) == []
 
     def test_what_is_asked_for(self, get, alice, make_job, make_micrograph):
@@ -77,7 +77,7 @@ class TestLists:
             Sample.objects.create(owner=user, name="Gold", submission=str(user), settings={})
             for user in (alice, charlie)
         ]
-        assert [each["id"] for each in get("/samples?name=gold&state=waiting").json()["samples"]] == [str(made[0].pk)]
+        assert [row["id"] for row in get("/samples?name=gold&state=waiting").json()["samples"]] == [str(made[0].pk)]
         assert client.get("/api/v1/samples").json()["count"] == 0
 
 
@@ -95,8 +95,8 @@ class TestSeveral:
 
     @pytest.mark.parametrize("file", ["results.zip", "objects.csv"])
     def test_not_of_others(self, get, alice, charlie, make_job, file):
-        mine, theirs = (make_job(owner=user, state="done", files=FILES, attempt=1) for user in (alice, charlie))
-        assert get(f"/jobs/{file}?id={mine.pk}&id={theirs.pk}").status_code == 404
+        own_job, theirs = (make_job(owner=user, state="done", files=FILES, attempt=1) for user in (alice, charlie))
+        assert get(f"/jobs/{file}?id={own_job.pk}&id={theirs.pk}").status_code == 404
         assert get(f"/jobs/{file}?id={uuid4()}").status_code == 404
         assert get(f"/jobs/{file}").status_code == get(f"/jobs/{file}?id=x").status_code == 422
 
@@ -116,10 +116,10 @@ class TestScale:
         return post
 
     def test_what_is_known(self, get, job):
-        told = get(f"/jobs/{job.pk}/calibration").json()
-        assert told["file"]["nm_per_pixel"] == ZEISS["nm_per_pixel"] and told["data_bar"] is None
-        asked = get(f"/jobs/{job.pk}/calibration?width=100 nm").json()
-        assert asked["asked"]["width_nm"] == pytest.approx(100) and asked["warnings"]
+        calibration = get(f"/jobs/{job.pk}/calibration").json()
+        assert calibration["file"]["nm_per_pixel"] == ZEISS["nm_per_pixel"] and calibration["data_bar"] is None
+        typed = get(f"/jobs/{job.pk}/calibration?width=100 nm").json()
+        assert typed["asked"]["width_nm"] == pytest.approx(100) and typed["warnings"]
         assert get(f"/jobs/{job.pk}/calibration?width=wide").status_code == 422
 
     @pytest.mark.parametrize(
@@ -149,10 +149,10 @@ class TestScale:
 
 
 def test_the_kinds_of_analysis(get):
-    told = get("/tasks").json()["tasks"]
-    assert [task["name"] for task in told] == ["particles"]
-    assert {"name": "particles", "title": "Particles", "comparison": False} in told[0]["models"]
-    assert told[0]["settings"]["polarity"]["enum"] == ["auto", "bright", "dark"]
+    kinds = get("/tasks").json()["tasks"]
+    assert [task["name"] for task in kinds] == ["particles"]
+    assert {"name": "particles", "title": "Particles", "comparison": False} in kinds[0]["models"]
+    assert kinds[0]["settings"]["polarity"]["enum"] == ["auto", "bright", "dark"]
 
 
 def test_a_failed_job_is_tried_again(client, alice, make_job):
@@ -177,8 +177,8 @@ def test_results_become_a_sample(client, alice, charlie, make_job):
     theirs = make_job(owner=charlie, state="done")
     body = {"jobs": [str(theirs.pk)], "name": "Gold"}
     address = "/api/v1/samples/of-results"
-    told = client.post(address, body, content_type="application/json", headers=basic("alice"))
-    assert told.status_code == 404
+    response = client.post(address, body, content_type="application/json", headers=basic("alice"))
+    assert response.status_code == 404
     body["jobs"] = [str(make_job(owner=alice, state="queued").pk)]
-    told = client.post(address, body, content_type="application/json", headers=basic("alice"))
-    assert told.status_code == 409
+    response = client.post(address, body, content_type="application/json", headers=basic("alice"))
+    assert response.status_code == 409

@@ -67,6 +67,6 @@ def test_every_answer_is_in_the_document(alice, charlie, ada, make_job, settings
     schema = schemathesis.openapi.from_dict(document())
     schema.app = get_wsgi_application()
     cast = Cast(alice, charlie, ada, make_job, settings)
-    for operation in (each.ok() for each in schema.get_all_operations()):
+    for operation in (result.ok() for result in schema.get_all_operations()):
         sent = one_of(operation.as_strategy(generation_mode=mode) for mode in schemathesis.GenerationMode)
         holds(operation, cast, sent, [not_a_server_error, *conform])

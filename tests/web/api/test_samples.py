@@ -45,16 +45,16 @@ def send(script, *files, headers=None, **typed):
 class TestStart:
     def test_several_images(self, script):
         response = send(script, png("a.png", 64), png("b.png", 65), filter="on", border_correction="weight")
-        said, sample = response.json(), Sample.objects.get()
+        body, sample = response.json(), Sample.objects.get()
         assert (response.status_code, response["Location"]) == (202, f"{SAMPLES}/{sample.pk}")
-        assert (said["name"], said["state"], said["under_way"], said["current"]) == ("Batch 7", "waiting", 2, False)
-        assert [image["name"] for image in said["images"]] == ["a.png", "b.png"]
-        assert (said["settings"]["filter"], said["settings"]["border_correction"]) == (True, "weight")
+        assert (body["name"], body["state"], body["under_way"], body["current"]) == ("Batch 7", "waiting", 2, False)
+        assert [image["name"] for image in body["images"]] == ["a.png", "b.png"]
+        assert (body["settings"]["filter"], body["settings"]["border_correction"]) == (True, "weight")
 
     def test_pages_are_asked_for(self, script, monkeypatch):
         monkeypatch.setattr("worker.inspection.take_page", lambda path, folder, page, **how: (path, 1))
-        said = send(script, png(), pages=" all ").json()
-        assert [image["name"] for image in said["images"]] == ["a.png"] and Micrograph.objects.filter(
+        answer = send(script, png(), pages=" all ").json()
+        assert [image["name"] for image in answer["images"]] == ["a.png"] and Micrograph.objects.filter(
             pages="all"
         ).count()
         wrong = send(script, png(), pages="two")
@@ -62,9 +62,9 @@ class TestStart:
 
     def test_an_archive_with_everything_accounted_for(self, script):
         archive = zipped([("x/a.png", picture(64)), ("x/b.png", picture(64)), ("x/c.doc", b"words")])
-        said = send(script, SimpleUploadedFile("batch.zip", archive)).json()
-        assert len(said["images"]) == 1
-        assert {note["name"] for note in said["notes"]} == {"b.png", "x/c.doc"}
+        answer = send(script, SimpleUploadedFile("batch.zip", archive)).json()
+        assert len(answer["images"]) == 1
+        assert {note["name"] for note in answer["notes"]} == {"b.png", "x/c.doc"}
 
     @pytest.mark.parametrize(
         ("typed", "pixel"),
@@ -124,14 +124,14 @@ class TestStart:
     def test_a_key_belongs_to_its_caller(self, script, alice):
         """The second stranger with the key "run-1" was given the first one's sample, and could delete it."""
         callers = [basic("alice"), MINE, {}, {}]
-        said = [
+        answers = [
             send(script, png(f"{number}.png", 64 + number), headers={"Idempotency-Key": "run-1", **caller}).json()
             for number, caller in enumerate(callers)
         ]
-        assert [each["images"][0]["name"] for each in said] == ["0.png", "1.png", "2.png", "3.png"]
+        assert [answer["images"][0]["name"] for answer in answers] == ["0.png", "1.png", "2.png", "3.png"]
         assert Sample.objects.count() == 4
-        stranger = {"Authorization": f"Bearer {said[3]['secret']}"}
-        assert script.delete(f"{SAMPLES}/{said[2]['id']}", headers=stranger).status_code == 403
+        stranger = {"Authorization": f"Bearer {answers[3]['secret']}"}
+        assert script.delete(f"{SAMPLES}/{answers[2]['id']}", headers=stranger).status_code == 403
 
     @pytest.mark.parametrize(
         "other", [{"name": "Batch 8"}, {"border_correction": "weight"}, {"width": "9 um"}, {"file": "more"}]
@@ -154,15 +154,15 @@ class TestRead:
     def test_result_images_and_files(self, script, finished, alice):  # noqa: F811
         sample = finished(DONE, DONE, FAILED, owner=alice)
         sample.jobs.filter(state=FAILED).update(error="Too big.")
-        said = script.get(f"{SAMPLES}/{sample.pk}", headers=basic("alice")).json()
-        assert (said["state"], said["done"], said["failed"], said["current"]) == ("done", 2, 1, True)
-        assert said["result"]["median"] == 155.4321 and "of" not in said["result"]
-        assert [image["n"] for image in said["images"]] == [20, 20, None]
+        answer = script.get(f"{SAMPLES}/{sample.pk}", headers=basic("alice")).json()
+        assert (answer["state"], answer["done"], answer["failed"], answer["current"]) == ("done", 2, 1, True)
+        assert answer["result"]["median"] == 155.4321 and "of" not in answer["result"]
+        assert [image["n"] for image in answer["images"]] == [20, 20, None]
         Sample.objects.update(state="failed", error="It broke.")
-        said = script.get(f"{SAMPLES}/{sample.pk}", headers=basic("alice")).json()
-        assert not said["current"], "its numbers are from before what failed"
-        assert said["images"][2]["error"] == "Too big."
-        file = script.get(said["files"]["images.csv"], headers=basic("alice"))
+        answer = script.get(f"{SAMPLES}/{sample.pk}", headers=basic("alice")).json()
+        assert not answer["current"], "its numbers are from before what failed"
+        assert answer["images"][2]["error"] == "Too big."
+        file = script.get(answer["files"]["images.csv"], headers=basic("alice"))
         assert b"".join(file.streaming_content) == b"content"
 
 
@@ -185,9 +185,9 @@ class TestChange:
     def test_more_images(self, script, finished):  # noqa: F811
         sample = finished(visitor=VISITOR)
         files = {"file": [png("n.png", 70), png("n2.png", 70)]}
-        said = script.post(f"{SAMPLES}/{sample.pk}/images", files, headers=MINE).json()
-        assert len(said["images"]) == 3
-        assert [note["name"] for note in said["notes"]] == ["n2.png"]
+        answer = script.post(f"{SAMPLES}/{sample.pk}/images", files, headers=MINE).json()
+        assert len(answer["images"]) == 3
+        assert [note["name"] for note in answer["notes"]] == ["n2.png"]
 
     def test_retry_cancel_delete(self, script, finished):  # noqa: F811
         address = f"{SAMPLES}/{finished(DONE, FAILED, visitor=VISITOR).pk}"

@@ -122,7 +122,7 @@ def test_guessing_is_limited_by_address_and_harms_nobody(script, alice, make, se
     _, text = make(alice)
     settings.AXES_FAILURE_LIMIT = 3
     guesses = [script.get(JOBS, headers=secret(f"deepsegm_{number}")) for number in range(5)]
-    assert [each.status_code for each in guesses] == [401, 401, 401, 429, 429]
+    assert [response.status_code for response in guesses] == [401, 401, 401, 429, 429]
     assert guesses[2].json()["error"] == tokens.UNKNOWN and guesses[3].json()["error"] == tokens.GUESSED
     assert int(guesses[-1]["Retry-After"]) > 0
     assert script.get(JOBS, headers=secret(text)).status_code == 200
@@ -150,11 +150,11 @@ def test_what_was_made_by_secret_is_claimed(script, alice, charlie, make):
     made = send(script).json()
     claim = {"path": "/api/v1/me/claim", "content_type": "application/json"}
     assert script.post(**claim, data={"secret": made["secret"]}).status_code == 403
-    told = script.post(**claim, data={"secret": made["secret"]}, headers=secret(make(alice)[1]))
-    assert told.json() == {"claimed": 1}
+    response = script.post(**claim, data={"secret": made["secret"]}, headers=secret(make(alice)[1]))
+    assert response.json() == {"claimed": 1}
     assert Job.objects.get().owner == alice
-    again = script.post(**claim, data={"secret": made["secret"]}, headers=secret(make(charlie)[1]))
-    assert again.json() == {"claimed": 0}
+    second_response = script.post(**claim, data={"secret": made["secret"]}, headers=secret(make(charlie)[1]))
+    assert second_response.json() == {"claimed": 0}
 
 
 def test_there_are_not_endlessly_many(alice, make, monkeypatch):

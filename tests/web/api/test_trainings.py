@@ -24,8 +24,8 @@ def script():
 
 def call(script, method, address, who=None, body=None, **headers):
     sent = json.dumps(body) if body is not None else ""
-    known = {**(basic(who) if who else {}), **headers}
-    return script.generic(method, address, sent, content_type="application/json", headers=known)
+    all_headers = {**(basic(who) if who else {}), **headers}
+    return script.generic(method, address, sent, content_type="application/json", headers=all_headers)
 
 
 class TestTrainings:
@@ -33,14 +33,14 @@ class TestTrainings:
         dataset = make_dataset(alice)
         body = {"dataset": str(dataset.pk), "base": "particles", "title": "Powder", "learning_curve": True}
         key = {"Idempotency-Key": "one"}
-        first, again = (call(script, "POST", TRAININGS, "alice", body, **key) for _ in range(2))
-        assert (first.status_code, first.json()["id"]) == (202, again.json()["id"])
+        first, repeat = (call(script, "POST", TRAININGS, "alice", body, **key) for _ in range(2))
+        assert (first.status_code, first.json()["id"]) == (202, repeat.json()["id"])
         assert call(script, "POST", TRAININGS, "alice", body).status_code == 409
-        said = call(script, "GET", first["Location"], "alice").json()
-        assert (said["state"], said["title"], len(said["images"])) == ("queued", "Powder", 3)
+        training = call(script, "GET", first["Location"], "alice").json()
+        assert (training["state"], training["title"], len(training["images"])) == ("queued", "Powder", 3)
         assert call(script, "POST", f"{first['Location']}/cancel", "alice").json()["state"] == "cancelled"
         assert call(script, "POST", f"{first['Location']}/retry", "alice").json()["state"] == "queued"
-        assert [each["id"] for each in call(script, "GET", TRAININGS, "alice").json()] == [said["id"]]
+        assert [row["id"] for row in call(script, "GET", TRAININGS, "alice").json()] == [training["id"]]
         assert call(script, "DELETE", first["Location"], "alice").status_code == 204
         assert not Training.objects.exists()
 
@@ -57,16 +57,16 @@ class TestTrainings:
         ],
     )
     def test_refusals(self, script, alice, charlie, who, body, status):
-        known = {"dataset": str(make_dataset(alice).pk), "base": "particles"}
-        answer = call(script, "POST", TRAININGS, who, {**known, **body})
+        defaults = {"dataset": str(make_dataset(alice).pk), "base": "particles"}
+        answer = call(script, "POST", TRAININGS, who, {**defaults, **body})
         assert (answer.status_code, list(answer.json())) == (status, ["error"])
 
     def test_offered_shared_and_withdrawn(self, script, alice, ada):
         training = make_model(alice, improved=False)
         at = f"{TRAININGS}/{training.pk}"
         assert call(script, "POST", f"{at}/offer", "alice").status_code == 409
-        said = call(script, "POST", f"{at}/offer", "alice", {"overrule": True}).json()
-        assert (said["offered"], said["overruled"]) == (True, True)
+        answer = call(script, "POST", f"{at}/offer", "alice", {"overrule": True}).json()
+        assert (answer["offered"], answer["overruled"]) == (True, True)
         assert call(script, "POST", f"{at}/share", "alice").status_code == 403
         assert call(script, "POST", f"{at}/share", "ada").json()["shared"]
         assert not call(script, "POST", f"{at}/share", "ada", {"shared": False}).json()["shared"]
@@ -76,8 +76,8 @@ class TestTrainings:
         training = make_model(alice)
         job = make_job(owner=alice, state="done", summary=SUMMARY)
         at = f"{TRAININGS}/{training.pk}/revisions"
-        said = call(script, "POST", at, "alice").json()
-        assert [each["id"] for each in said["jobs"]] == [str(Job.objects.get(parent=job).pk)]
+        answer = call(script, "POST", at, "alice").json()
+        assert [row["id"] for row in answer["jobs"]] == [str(Job.objects.get(parent=job).pk)]
         assert call(script, "POST", at, "alice").status_code == 409  # nothing is left
         unfinished = make_training(alice, dataset=training.dataset)
         assert call(script, "POST", f"{TRAININGS}/{unfinished.pk}/revisions", "alice").status_code == 409
@@ -92,10 +92,10 @@ class TestTrainings:
 class TestModels:
     def test_each_sees_their_own(self, script, alice, charlie):
         make_model(alice)
-        names = {who: [each["name"] for each in call(script, "GET", MODELS, who).json()] for who in ("alice", None)}
+        names = {who: [model["name"] for model in call(script, "GET", MODELS, who).json()] for who in ("alice", None)}
         assert names == {"alice": ["particles", "tio2-1"], None: ["particles"]}
-        said = call(script, "GET", f"{MODELS}/tio2-1", "alice").json()
-        assert (said["version"], said["trained"], said["card"]["title"]) == ("1", True, "TiO2 powder, tio2-1")
+        answer = call(script, "GET", f"{MODELS}/tio2-1", "alice").json()
+        assert (answer["version"], answer["trained"], answer["card"]["title"]) == ("1", True, "TiO2 powder, tio2-1")
         for who in ("charlie", None):
             assert call(script, "GET", f"{MODELS}/tio2-1", who).status_code == 404
 

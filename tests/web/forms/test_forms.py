@@ -71,13 +71,13 @@ class TestCalibration:
 
     @pytest.mark.parametrize("text", ["0", "-1", "1e300", "wide", "7,5 ly", "nan", "7,520"])
     def test_what_is_no_width_is_explained(self, text):
-        with pytest.raises(ValueError, match=r"width|unit") as told:
+        with pytest.raises(ValueError, match=r"width|unit") as refusal:
             calibration_for(scale(text, "typed"), micrograph())
-        assert str(told.value).endswith(".")
+        assert str(refusal.value).endswith(".")
 
     def test_a_width_as_shown_is_understood_again(self):
-        own = Calibration(**ZEISS)
-        assert width_text(own.width_nm(1024)) == "7520"
+        calibration = Calibration(**ZEISS)
+        assert width_text(calibration.width_nm(1024)) == "7520"
         odd = micrograph({**ZEISS, "nm_per_pixel": 1.23456789}, width=1000)
         assert calibration_for(scale(width_text(1234.56789), "metadata"), odd) is None
 
@@ -127,9 +127,9 @@ class TestSettings:
 
     def test_the_options_of_a_kind_are_eight_at_most(self):
         form = SettingsForm(models=[(task, [(task.name, task.title)]) for task in every()])
-        options = [*form.main, *(each for _, more in form.groups for each in more)]
+        options = [*form.main, *(option for _, more in form.groups for option in more)]
         for task, _ in form.offered:
-            names = ["model", *(each.setting.name for each in options if each.task in (None, task))]
+            names = ["model", *(option.setting.name for option in options if option.task in (None, task))]
             assert len(names) <= 8, (task.name, names)
             assert not {"repeatability", "operator", "scale_uncertainty"} & {*names}
 

@@ -57,9 +57,9 @@ def test_only_a_queued_job_is_claimed(make_job, state):
 def test_a_report_is_progress_and_heartbeat(make_job):
     job = Job.objects.claim(make_job().pk)
     job.report(stage="segmenting", progress=0.4)
-    now = Job.objects.get(pk=job.pk)
-    assert (now.stage, now.progress) == ("segmenting", 0.4)
-    assert now.heartbeat > job.heartbeat
+    row = Job.objects.get(pk=job.pk)
+    assert (row.stage, row.progress) == ("segmenting", 0.4)
+    assert row.heartbeat > job.heartbeat
     job.report()
     assert Job.objects.get(pk=job.pk).progress == 0.4
 
@@ -156,10 +156,10 @@ def test_the_time_left_follows_the_pace_of_each_stage(make_job, make_micrograph,
 
 def test_what_is_only_measured_needs_no_time_for_the_network(make_job, make_micrograph, make_segmentation):
     Job.objects.all().delete()
-    found, micrograph = make_segmentation(), make_micrograph(width=1000, height=1000)
+    segmentation, micrograph = make_segmentation(), make_micrograph(width=1000, height=1000)
     done(make_job, micrograph, seconds=10, network=8)
-    again = make_job(micrograph=micrograph, segmentation=found)
-    assert again.expected_seconds() == pytest.approx(2, rel=0.2)
+    remeasured = make_job(micrograph=micrograph, segmentation=segmentation)
+    assert remeasured.expected_seconds() == pytest.approx(2, rel=0.2)
 
 
 def test_the_time_left_of_a_running_job_is_what_its_worker_reckons(make_job, make_micrograph):

@@ -95,15 +95,15 @@ def statistics(**changes):
 
 class TestSizes:
     def test_every_number_carries_its_interval(self):
-        shown = {measure.term: (measure.value, measure.interval) for measure in numbers().sizes}
-        assert shown["Median"] == ("155", "148–163")
-        assert shown["D10"] == ("62.5", "59.4–65.6")
-        assert shown["Median ECD"] == ("173", "165–181")
-        assert shown[NANO_FRACTION] == ("21.9", "17.3–27.3")
+        sizes = {measure.term: (measure.value, measure.interval) for measure in numbers().sizes}
+        assert sizes["Median"] == ("155", "148–163")
+        assert sizes["D10"] == ("62.5", "59.4–65.6")
+        assert sizes["Median ECD"] == ("173", "165–181")
+        assert sizes[NANO_FRACTION] == ("21.9", "17.3–27.3")
 
     def test_every_number_has_a_definition(self):
-        shown = [*numbers().sizes, *numbers().weighted, *numbers().shape]
-        assert [one.term for one in shown if not one.definition] == []
+        measures = [*numbers().sizes, *numbers().weighted, *numbers().shape]
+        assert [measure.term for measure in measures if not measure.definition] == []
 
     def test_why_there_is_no_interval(self):
         note = "95 % intervals need at least 5 sizes; there are 2."
@@ -111,12 +111,12 @@ class TestSizes:
         assert of(none).no_interval == note
         assert of(none).interval_line.endswith(f": share 1–100 nm. {note}")  # which has an interval all the same
         assert numbers().no_interval == "" and "too few" in numbers(intervals={**LIMITS, "median": None}).no_interval
-        assert {one.interval for one in of(none).sizes[:6]} == {""}
+        assert {measure.interval for measure in of(none).sizes[:6]} == {""}
         assert of(none).sizes[2].value == "–"
 
     def test_one_particle_has_no_percentiles(self):
-        shown = [one.term for one in numbers(n_kept=1, sd=None, d10=None, d90=None).sizes]
-        assert shown[:2] == ["Median", "Median ECD"] and not {"D10", "D90", "Mean", "Standard deviation"} & set(shown)
+        terms = [measure.term for measure in numbers(n_kept=1, sd=None, d10=None, d90=None).sizes]
+        assert terms[:2] == ["Median", "Median ECD"] and not {"D10", "D90", "Mean", "Standard deviation"} & set(terms)
 
     @pytest.mark.parametrize(
         ("changes", "told"),
@@ -134,7 +134,7 @@ class TestSizes:
         median, fraction = numbers(budget=whole, relative_uncertainty=None).headlines
         assert (median.holds, fraction.holds) == ("counting only", "counting only")
         assert (median.interval, fraction.interval) == ("103–208", "12–32")
-        assert {each.holds for each in numbers(relative_uncertainty=0.02).headlines} == {"counting and scale"}
+        assert {entry.holds for entry in numbers(relative_uncertainty=0.02).headlines} == {"counting and scale"}
         assumed = {
             **whole,
             "rows": [{"name": "sampling_between", "title": "Fields", "median": 0.15, "fraction_100nm": 0.04}],
@@ -147,7 +147,7 @@ class TestSizes:
         assert fraction.parts == [("Fields", "4.0 points", 100)]
         few = {**whole, "median": {"ends": None}, "fraction_100nm": {}}
         assert {
-            each.interval == each.counting for given in (None, few) for each in numbers(budget=given).headlines
+            entry.interval == entry.counting for given in (None, few) for entry in numbers(budget=given).headlines
         } == {True}
         assert numbers(budget={**few, "rows": rows}).headlines[0].parts == []  # of no total
 
@@ -171,9 +171,9 @@ class TestSizes:
         assert numbers(weighted=weighted).weighted_notes == ["Too few."]
 
     def test_the_fit_in_words(self):
-        told = numbers().fit
-        assert re.search(r"median 144 nm.*SD 1.62\): a fair fit", told)
-        assert told.endswith(": a fair fit, the cumulative curves are up to 6.1 % apart.")
+        sentence = numbers().fit
+        assert re.search(r"median 144 nm.*SD 1.62\): a fair fit", sentence)
+        assert sentence.endswith(": a fair fit, the cumulative curves are up to 6.1 % apart.")
 
     @pytest.mark.parametrize(
         ("found", "told"),
@@ -202,9 +202,9 @@ class TestNanoCard:
 class TestConvergence:
     def test_everything_lies_within_the_picture(self):
         chart = numbers().convergence
-        places = [place for point in chart.points for place in (point.x, point.y, point.low, point.high)]
+        places = [coordinate for point in chart.points for coordinate in (point.x, point.y, point.low, point.high)]
         ticks = [tick.at for tick in (*chart.x_ticks, *chart.y_ticks)]
-        assert all(0 <= place <= 100 for place in [*places, *ticks, chart.band_top, chart.band_top + chart.band_height])
+        assert all(0 <= value <= 100 for value in [*places, *ticks, chart.band_top, chart.band_top + chart.band_height])
         assert chart.points[-1].x == 100
         assert all(point.high < point.y < point.low for point in chart.points)
         assert 3 <= len(chart.y_ticks) <= 9
@@ -217,8 +217,8 @@ class TestConvergence:
     @pytest.mark.parametrize("n", [7, 40, 999, 123_456])
     @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
     def test_ticks_of_any_size(self, n, scale):
-        found = {"n": [5, n], "median": [1.0 * scale, 1.1 * scale], "low": [0.9 * scale, 1.0 * scale]}
-        chart = numbers(convergence={**NEW["convergence"], **found, "high": [1.2 * scale] * 2}).convergence
+        curve = {"n": [5, n], "median": [1.0 * scale, 1.1 * scale], "low": [0.9 * scale, 1.0 * scale]}
+        chart = numbers(convergence={**NEW["convergence"], **curve, "high": [1.2 * scale] * 2}).convergence
         assert 2 <= len(chart.x_ticks) <= 9
         assert 2 <= len(chart.y_ticks) <= 9
 
@@ -250,13 +250,13 @@ class TestConvergence:
     def test_on_the_first_screen_no_interval_holds_less_than_the_total(self):
         ends = {"median": {"ends": [80.0, 220.0]}, "fraction_100nm": {}, "rows": []}
         with_total, without = numbers(budget=ends), numbers(budget=None)
-        shown = {entry.name for entry in with_total.answer_sizes if entry.ends}
-        assert shown == {entry.name for entry in with_total.sizes if entry.total} and "mean" not in shown
+        names = {entry.name for entry in with_total.answer_sizes if entry.ends}
+        assert names == {entry.name for entry in with_total.sizes if entry.total} and "mean" not in names
         assert "mean" in {entry.name for entry in without.answer_sizes if entry.ends}
 
     def test_of_the_scale_in_the_way_more_would_be_no_advice(self):
-        told = numbers(convergence={**NEW["convergence"], "more": None}, relative_uncertainty=0.03).enough
-        assert told.startswith("More particles cannot") and "the scale is less certain" in told
+        sentence = numbers(convergence={**NEW["convergence"], "more": None}, relative_uncertainty=0.03).enough
+        assert sentence.startswith("More particles cannot") and "the scale is less certain" in sentence
 
 
 @pytest.mark.django_db
@@ -277,8 +277,8 @@ class TestPage:
         note = "95 % intervals of sizes need at least 3 images; there are 2."
         rows = [{"name": "x", "title": "X", "source": "", "median": 0.02, "fraction_100nm": None}]
         limits = {**LIMITS, "median": None}
-        told = page(intervals=limits, interval_note=note)
-        assert told.count(note) == 1 and told.index('aria-label="The answer"') < told.index(note) < told.index(
+        text = page(intervals=limits, interval_note=note)
+        assert text.count(note) == 1 and text.index('aria-label="The answer"') < text.index(note) < text.index(
             'id="histogram"'
         )
         total = {"ends": None, "standard": 0.02, "expanded": 0.04, "without": [], "sentence": "The median is 165 nm."}
@@ -287,21 +287,21 @@ class TestPage:
 
     @pytest.mark.parametrize(("reason", "may"), [(Reason.FRAME, False), (Reason.UNSURE, True)])
     def test_other_settings_are_named_only_where_they_may_count(self, page, reason, may):
-        told = page(n_kept=0, n_set_aside=3, set_aside={str(reason): 3})
-        assert "that were found were left out." in told and ("Other settings may count them." in told) == may
+        text = page(n_kept=0, n_set_aside=3, set_aside={str(reason): 3})
+        assert "that were found were left out." in text and ("Other settings may count them." in text) == may
 
     def test_reasons_are_chips_with_counts(self, page):
-        told = page(set_aside={"touches the frame": 30, "low confidence": 4, "<new> & strange": 1})
-        assert len(re.findall(r'class="chip( aside)?"', told)) == 4
-        assert 'data-state="low confidence" aria-pressed="true"' in told
-        assert escape(Reason.UNSURE.definition) in told
-        assert f"{escape('<new> & strange')} <b>1</b>" in told
+        text = page(set_aside={"touches the frame": 30, "low confidence": 4, "<new> & strange": 1})
+        assert len(re.findall(r'class="chip( aside)?"', text)) == 4
+        assert 'data-state="low confidence" aria-pressed="true"' in text
+        assert escape(Reason.UNSURE.definition) in text
+        assert f"{escape('<new> & strange')} <b>1</b>" in text
 
     def test_report_and_bundle_are_one_click_away_where_they_exist(self, page):
         assert "Report, PDF" not in page()
-        told = page(files=(*FILES, "report.pdf", "bundle.zip"))
-        assert re.search(r'href="/jobs/[^"]+/files/report.pdf\?download" download>Report, PDF', told)
-        assert re.search(r'href="/jobs/[^"]+/files/bundle.zip\?download" download>', told)
+        text = page(files=(*FILES, "report.pdf", "bundle.zip"))
+        assert re.search(r'href="/jobs/[^"]+/files/report.pdf\?download" download>Report, PDF', text)
+        assert re.search(r'href="/jobs/[^"]+/files/bundle.zip\?download" download>', text)
 
     def test_edge_weights_are_told(self, page):
         assert "Miles–Lantuéjoul" in page(edge="weight")
@@ -311,22 +311,22 @@ class TestPage:
 def test_confidence_is_told_as_it_was_measured(monkeypatch):
     card = replace(cards.find("particles"), training={"wrong_under_limit": 0.756, "wrong_over_limit": 0.03})
     monkeypatch.setattr(cards, "find", lambda name: card)
-    known = {**SUMMARY, "model": {"name": "particles", "sha256": card.sha256}}
-    job = Job(summary=known, micrograph=Micrograph())
-    told = Result(job).confidence_line
-    assert re.search("75.6 % .* 50 % were wrong.* 3 %", told)
+    summary = {**SUMMARY, "model": {"name": "particles", "sha256": card.sha256}}
+    job = Job(summary=summary, micrograph=Micrograph())
+    sentence = Result(job).confidence_line
+    assert re.search("75.6 % .* 50 % were wrong.* 3 %", sentence)
     other = Job(summary={**SUMMARY, "model": {**SUMMARY["model"], "sha256": "0" * 64}}, micrograph=Micrograph())
     assert Result(other).confidence_line == ""
-    for flag, said in ((Flag("A note."), True), (Flag.doubtful("Unlike all others.", "Unlike all"), False)):
-        flagged = Job(summary={**known, **as_json([flag])}, micrograph=Micrograph())
-        assert bool(Result(flagged).confidence_line) == said
+    for flag, has_line in ((Flag("A note."), True), (Flag.doubtful("Unlike all others.", "Unlike all"), False)):
+        flagged = Job(summary={**summary, **as_json([flag])}, micrograph=Micrograph())
+        assert bool(Result(flagged).confidence_line) == has_line
 
 
 def test_an_image_unlike_ones_own_is_offered_to_the_model_before_the_further_training():
     for model, offered in (("particles", ("model", "particles")), ("removed since", None)):
         used = {"unlike_own": {"images": 10, "began_with": model}}
-        found = Result(Job(summary={**SUMMARY, "used": used}, micrograph=Micrograph())).began_with
-        assert (found and (found.setting, found.value)) == offered
+        offer = Result(Job(summary={**SUMMARY, "used": used}, micrograph=Micrograph())).began_with
+        assert (offer and (offer.setting, offer.value)) == offered
     assert Result(Job(summary=SUMMARY, micrograph=Micrograph())).began_with is None
 
 
@@ -349,13 +349,13 @@ class TestComparison:
 
     def test_every_number_stands_beside_the_automatic_one(self, make_job, client):
         job = self.corrected(make_job, n_kept=270, median=150.0, fraction_100nm=0.25, d10=62.51)
-        shown = {row.term: row for row in comparison(job)}
-        assert (shown["Counted"].before.value, shown["Counted"].after.value, shown["Counted"].difference) == (
+        rows = {row.term: row for row in comparison(job)}
+        assert (rows["Counted"].before.value, rows["Counted"].after.value, rows["Counted"].difference) == (
             *("261", "270", "+9 (+3.4 %)"),
         )
-        assert shown["Median"].difference == "−5.4 nm (−3.5 %)"
-        assert shown[NANO_FRACTION].difference == "+3.1 points"
-        assert shown["D10"].difference == "±0 nm"
+        assert rows["Median"].difference == "−5.4 nm (−3.5 %)"
+        assert rows[NANO_FRACTION].difference == "+3.1 points"
+        assert rows["D10"].difference == "±0 nm"
         page = words(visit(client, VISITOR).get(f"/jobs/{job.pk}/"))
         assert 'id="comparison"' in page and "−5.4 nm (−3.5 %)" in page
 
@@ -363,13 +363,13 @@ class TestComparison:
         ("limits", "ends"), [((-22.0, -0.3), "−22 to 0"), ((0.0, 31.0), "0 to +31"), ((-4.2, 1.4), "−4.2 to +1.4")]
     )
     def test_what_rounds_to_zero_has_no_sign(self, limits, ends):
-        one, other = (Entry("mean", "Mean", Value(value, unit="nm")) for value in (5.0, 4.9996))
-        told = _difference(one, other, limits)
-        assert told.interval == ends and told.difference.startswith("±0 nm")
+        entry, other = (Entry("mean", "Mean", Value(value, unit="nm")) for value in (5.0, 4.9996))
+        change = _difference(entry, other, limits)
+        assert change.interval == ends and change.difference.startswith("±0 nm")
 
     def test_a_difference_has_the_decimals_of_the_numbers_beside_it(self):
-        one, other = (Entry("n_kept", "Counted", Value(value), kind="integer") for value in (120.0, 137.0))
-        assert _difference(one, other, (-600.0, 640.0)).difference.startswith("+17")
+        entry, other = (Entry("n_kept", "Counted", Value(value), kind="integer") for value in (120.0, 137.0))
+        assert _difference(entry, other, (-600.0, 640.0)).difference.startswith("+17")
 
     def test_other_revisions_have_none(self, make_job):
         job = self.corrected(make_job)

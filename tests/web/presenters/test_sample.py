@@ -49,10 +49,10 @@ def page(client, made):
 
 def test_a_sample_counts_images(client, sample):
     made = sample(LINE)
-    said = page(client, made)
-    assert re.search(r"\b7 more images\b[^.]*±5 %", said)
-    assert re.search("6 images: [^<]*155 nm, 140–170 nm", said)
-    panel = said[said.index('id="enough"') :].split("</section>")[0]
+    text = page(client, made)
+    assert re.search(r"\b7 more images\b[^.]*±5 %", text)
+    assert re.search("6 images: [^<]*155 nm, 140–170 nm", text)
+    panel = text[text.index('id="enough"') :].split("</section>")[0]
     assert "number of images" in panel and "more particles" not in panel and "number of particles" not in panel
     assert PooledResult(made).convergence.points[-1].x == 100
 
@@ -60,8 +60,8 @@ def test_a_sample_counts_images(client, sample):
 def test_of_two_images_there_is_the_sentence_and_no_curve(client, sample):
     made = sample({**LINE, **{name: LINE[name][-1:] for name in ("n", "median", "low", "high")}})
     assert PooledResult(made).convergence is None
-    said = page(client, made)
-    assert "About 7 more images" in said and 'class="convergence-chart"' not in said
+    text = page(client, made)
+    assert "About 7 more images" in text and 'class="convergence-chart"' not in text
 
 
 def test_where_the_calibration_stands_in_the_way_it_is_said(sample):
@@ -79,16 +79,16 @@ def of_classes(made, values):
         "quantities": {name: {**of, "value": 0.72 * of["value"]} for name, of in stored.items()},
     }
     job.save()
-    kept = {name: of for name, of in made.pooled.items() if name not in SUMMARY["statistics"]}
-    made.pooled = {**kept, "headline_quantities": list(stored), "order": list(stored), "quantities": stored}
+    pooled = {name: of for name, of in made.pooled.items() if name not in SUMMARY["statistics"]}
+    made.pooled = {**pooled, "headline_quantities": list(stored), "order": list(stored), "quantities": stored}
     made.save()
     (row,) = PooledResult(made).images
     return row
 
 
 def test_the_number_of_an_image_has_the_unit_of_all_together(sample):
-    (one,) = of_classes(sample(None), {"mean_intercept of ferrite": (1250.0, "nm")}).numbers
-    assert (one.term, one.words) == ("Mean intercept", "0.900 µm")
+    (number,) = of_classes(sample(None), {"mean_intercept of ferrite": (1250.0, "nm")}).numbers
+    assert (number.term, number.words) == ("Mean intercept", "0.900 µm")
 
 
 def test_not_every_number_of_another_kind_has_an_interval(sample):
@@ -115,7 +115,7 @@ def test_every_number_of_another_kind_says_what_its_interval_includes(client, sa
         "differences between images",
         "differences between images and scale",
     )
-    tips = [f"{each.definition} 95 % interval: {each.includes}." for each in (fraction, length)]
+    tips = [f"{quantity.definition} 95 % interval: {quantity.includes}." for quantity in (fraction, length)]
     line = PooledResult(made).interval_line
     assert f"{capital(fraction.includes)}: area fraction. {capital(length.includes)}: mean intercept." in line
     assert all(tip in page(client, made) for tip in tips) and not any("parts of the image" in tip for tip in tips)
@@ -135,8 +135,8 @@ def test_of_other_kinds_too_what_is_left_out_and_each_caution_stand_on_the_page(
     made.pooled |= {"screened": False, "n_set_aside": 42, "cautions": [caution], "interval_note": ""}
     made.pooled |= {"images": [{"excluded": ""}] * 3}
     made.save()
-    shown = page(client, made)
-    assert '<span data-number="n_set_aside">42</span> left out' in shown and caution in shown
+    text = page(client, made)
+    assert '<span data-number="n_set_aside">42</span> left out' in text and caution in text
 
 
 def test_outlines_removed_before_counting_are_named(client, sample):
@@ -169,15 +169,15 @@ def test_the_share_on_a_card_is_that_of_the_page_of_the_image(client, sample):
     job = made.jobs.get()
     job.summary["quantities"]["area_fraction of laths"] |= {"value": 0.0104597, "low": 0.001, "high": 0.036}
     job.save()
-    assert "laths <b>1.0 %</b>" in (shown := page(client, made)) and ">0.10–3.6 %</span>" in shown
+    assert "laths <b>1.0 %</b>" in (text := page(client, made)) and ">0.10–3.6 %</span>" in text
 
 
 def test_histograms_of_several_images_have_bins_of_one_width():
     fine = {"x": [18.0, 19.0, 20.0, 21.0, 22.0], "lines": {"oxide": [10.0, 10.0, 30.0, 50.0]}}
     coarse = {"x": [20.0, 22.0, 24.0], "lines": {"oxide": [40.0, 60.0]}}
-    one, other = on_shared_edges([fine, coarse])
-    assert one["x"] == other["x"] == [18, 20, 22, 24]
-    assert (one["lines"][""], other["lines"][""]) == ([20, 80, 0], [0, 40, 60])
+    first, other = on_shared_edges([fine, coarse])
+    assert first["x"] == other["x"] == [18, 20, 22, 24]
+    assert (first["lines"][""], other["lines"][""]) == ([20, 80, 0], [0, 40, 60])
     along = {"x": [0.0, 5.0], "lines": {"oxide": [7.0, None]}}
     assert on_shared_edges([along, along]) == [along, along]
 

@@ -23,8 +23,8 @@ OFFER = "made in this browser before you signed in"
 @pytest.fixture
 def done(make_job):
     def make(**fields):
-        known = {"state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1, "visitor": VISITOR}
-        return make_job(**{**known, **fields})
+        defaults = {"state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1, "visitor": VISITOR}
+        return make_job(**{**defaults, **fields})
 
     return make
 
@@ -47,9 +47,9 @@ class TestService:
         queued = done(state=Job.State.QUEUED)
         assert claimable(user=alice, visitor=VISITOR) == 2
         assert claim_results(user=alice, visitor=VISITOR) == 2
-        for each in (job, queued):
-            each.refresh_from_db()
-            assert (each.owner, each.micrograph.owner, each.visitor) == (alice, alice, VISITOR)
+        for row in (job, queued):
+            row.refresh_from_db()
+            assert (row.owner, row.micrograph.owner, row.visitor) == (alice, alice, VISITOR)
         assert claimable(user=alice, visitor=VISITOR) == claim_results(user=alice, visitor=VISITOR) == 0
 
     def test_an_image_without_a_job_comes_along(self, make_micrograph, alice):
@@ -60,14 +60,14 @@ class TestService:
 
     def test_samples_come_along_and_others_do_not(self, alice):
         recipe = AnalysisSettings.of().as_dict()
-        mine, theirs = (
+        own_sample, theirs = (
             Sample.objects.create(name="batch", settings=recipe, submission=uuid4().hex, visitor=visitor)
             for visitor in (VISITOR, OTHER)
         )
         claim_results(user=alice, visitor=VISITOR)
-        mine.refresh_from_db()
+        own_sample.refresh_from_db()
         theirs.refresh_from_db()
-        assert (mine.owner, theirs.owner) == (alice, None)
+        assert (own_sample.owner, theirs.owner) == (alice, None)
 
     def test_nothing_of_others_is_touched(self, done, alice, charlie):
         done(visitor=OTHER)
@@ -80,13 +80,13 @@ class TestService:
         assert not Micrograph.objects.filter(owner=alice).exists()
 
     def test_an_image_that_another_browser_analysed_stays_nobodys(self, done, alice):
-        mine = done()
-        theirs = done(micrograph=mine.micrograph, visitor=OTHER, parent=mine, settings=AnalysisSettings.of(filter=True))
+        job = done()
+        theirs = done(micrograph=job.micrograph, visitor=OTHER, parent=job, settings=AnalysisSettings.of(filter=True))
         claim_results(user=alice, visitor=VISITOR)
-        mine.refresh_from_db()
-        assert (mine.owner, mine.micrograph.owner) == (alice, None)
+        job.refresh_from_db()
+        assert (job.owner, job.micrograph.owner) == (alice, None)
         assert visit(Client(), OTHER).get(f"/uploads/{theirs.micrograph_id}/preview.png").status_code == 200
-        assert visit(Client(), OTHER).get(f"/jobs/{mine.pk}/").status_code == 404
+        assert visit(Client(), OTHER).get(f"/jobs/{job.pk}/").status_code == 404
 
     def test_revisions_made_before_and_after_signing_in_share_their_image(self, done, alice):
         before = done()

@@ -29,15 +29,15 @@ def result(make_job, make_micrograph):
 
     def make(owner, task="particles", names=("particle",), **fields):
         micrograph = fields.pop("micrograph", None) or make_micrograph(owner=owner, sha256=fields.pop("sha", "b" * 64))
-        found = segmentation_of(np.ones((48, 64), np.int32))
-        found = replace(found, class_names=names, provenance=replace(found.provenance, task=task))
+        segmentation = segmentation_of(np.ones((48, 64), np.int32))
+        segmentation = replace(segmentation, class_names=names, provenance=replace(segmentation.provenance, task=task))
         content = io.BytesIO()
-        found.save(content)
+        segmentation.save(content)
         stored = Segmentation(micrograph=micrograph, task=task, model_name="m", size=7)
         stored.file.save(f"{stored.folder}/segmentation.npz", ContentFile(content.getvalue()))
-        known = {"state": Job.State.DONE, "owner": owner, "settings": AnalysisSettings.of(task)}
-        known["summary"] = {**SUMMARY, "data_bar": None}
-        return make_job(micrograph=micrograph, segmentation=stored, **{**known, **fields})
+        defaults = {"state": Job.State.DONE, "owner": owner, "settings": AnalysisSettings.of(task)}
+        defaults["summary"] = {**SUMMARY, "data_bar": None}
+        return make_job(micrograph=micrograph, segmentation=stored, **{**defaults, **fields})
 
     return make
 
@@ -48,13 +48,13 @@ def dataset(ada):
 
 
 def give(job, dataset, user, **more):
-    said = {"consent": True, "reviewed": True, **more}
-    return services.use_as_training_data(job=job, dataset=dataset, user=user, **said)
+    fields = {"consent": True, "reviewed": True, **more}
+    return services.use_as_training_data(job=job, dataset=dataset, user=user, **fields)
 
 
-def refusal(status, function, *given, **said):
+def refusal(status, function, *given, **fields):
     with pytest.raises(Refused) as refused:
-        function(*given, **said)
+        function(*given, **fields)
     assert refused.value.status == status
     return refused.value.sentence
 
@@ -76,8 +76,8 @@ def test_a_result_is_given_once_and_a_worker_is_asked(ada, result, dataset, queu
     assert (image.name, image.sha256, image.by, image.group) == ("tio2.png", "b" * 64, ada, "tio2")
     assert Dataset.objects.get().state == "queued"
     DatasetImage.objects.update(labels="old.png", labels_sha256="c" * 64)
-    again = give(result(ada, micrograph=first.micrograph), dataset, ada, group="batch 7")
-    assert again.pk == image.pk and again.group == "batch 7" and not again.labels
+    second = give(result(ada, micrograph=first.micrograph), dataset, ada, group="batch 7")
+    assert second.pk == image.pk and second.group == "batch 7" and not second.labels
     assert DatasetImage.objects.count() == 1
 
 
@@ -188,9 +188,9 @@ def test_regrouping_and_removing_ask_for_another_check(ada, result, dataset):
 
 
 def test_an_archive_is_refused_before_anything_is_stored(ada, dataset, settings):
-    def send(content=b"PK\x03\x04", **said):
+    def send(content=b"PK\x03\x04", **fields):
         file = SimpleUploadedFile("a.zip", content)
-        services.add_archive(dataset=dataset, file=file, user=ada, **{"consent": True, "reviewed": True, **said})
+        services.add_archive(dataset=dataset, file=file, user=ada, **{"consent": True, "reviewed": True, **fields})
 
     assert "ZIP" in refusal(422, send, b"no archive")
     assert refusal(422, send, b"")

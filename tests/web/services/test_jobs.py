@@ -100,21 +100,21 @@ def test_the_waiting_jobs_of_one_visitor_are_limited(make_micrograph, settings, 
     settings.DEEPSEGM_WAITING_JOBS = 2
     visitor, address = uuid4(), "hash"
     micrograph = make_micrograph(visitor=visitor, address=address)
-    mine = {"visitor": visitor, "address": address}
-    create(micrograph, **mine, token="1")
-    running = create(micrograph, **mine, token="2")
+    sender = {"visitor": visitor, "address": address}
+    create(micrograph, **sender, token="1")
+    running = create(micrograph, **sender, token="2")
     with pytest.raises(Refused, match="2 of your analyses") as refused:
-        create(micrograph, **mine, token="3")
+        create(micrograph, **sender, token="3")
     assert refused.value.status == 429
     with pytest.raises(Refused):
         create(micrograph, visitor=uuid4(), address=address, token="same address, cookie dropped")
     with pytest.raises(Refused):
         create(micrograph, visitor=visitor, address="elsewhere", token="same cookie, elsewhere")
-    create(micrograph, user=alice, **mine, token="an account is counted for itself")
+    create(micrograph, user=alice, **sender, token="an account is counted for itself")
     create(micrograph, visitor=uuid4(), address="other", token="whoever runs another's image again is counted himself")
-    assert create(micrograph, **mine, token="2") == running
+    assert create(micrograph, **sender, token="2") == running
     Job.objects.filter(pk=running.pk).update(state="done")
-    create(micrograph, **mine, token="4")
+    create(micrograph, **sender, token="4")
 
 
 def test_the_pixels_of_one_visitor_that_wait_are_limited(make_micrograph, make_sample, settings, alice):
@@ -175,11 +175,11 @@ def test_what_was_deleted_meanwhile_is_said_to_be(make_job, service):
 
 def test_what_a_second_click_deletes_is_gone_already(make_job):
     job = make_job()
-    again = Job.objects.get(pk=job.pk)
+    row = Job.objects.get(pk=job.pk)
     services.delete_job(job=job)
-    services.delete_job(job=again)
+    services.delete_job(job=row)
     with pytest.raises(Refused, match=GONE):
-        services.retry_job(job=again)
+        services.retry_job(job=row)
 
 
 def test_a_rerun_is_a_job_of_its_own_on_the_same_micrograph(make_job, queue):

@@ -27,13 +27,13 @@ def kept(folder, at):
 
 
 def test_a_segmentation_has_its_row_before_its_file(make_job, tmp_path, own_storage, monkeypatch):
-    job, found = make_job(state="running", attempt=1), fake.outlines()
-    found.save(tmp_path / "found.npz")
+    job, segmentation = make_job(state="running", attempt=1), fake.outlines()
+    segmentation.save(tmp_path / "found.npz")
     order = []
-    pre_save.connect(lambda **said: order.append("row"), sender=Segmentation, weak=False, dispatch_uid="order")
+    pre_save.connect(lambda **fields: order.append("row"), sender=Segmentation, weak=False, dispatch_uid="order")
     storage = SimpleNamespace(save=lambda name, content: order.append("file"))
     monkeypatch.setattr("segmentation.services.results.publishing.default_storage", storage)
-    services.keep_segmentation(job=job, file=tmp_path / "found.npz", provenance=found.provenance)
+    services.keep_segmentation(job=job, file=tmp_path / "found.npz", provenance=segmentation.provenance)
     pre_save.disconnect(sender=Segmentation, dispatch_uid="order")
     assert order == ["row", "file"]
 
@@ -49,9 +49,9 @@ def test_a_segmentation_without_a_job_goes(make_job, own_storage, monkeypatch):
 def test_the_next_inspection_removes_the_picture_of_a_killed_one(make_micrograph, own_storage):
     row = make_micrograph(state="running", attempt=2)
     row.preview = ""
-    left = default_storage.save(f"{row.folder}/preview-1.png", ContentFile(b"left"))
+    leftover = default_storage.save(f"{row.folder}/preview-1.png", ContentFile(b"left"))
     services.publish_inspection(micrograph=row, facts={}, preview=picture())
-    assert not default_storage.exists(left) and default_storage.exists(f"{row.folder}/preview-2.png")
+    assert not default_storage.exists(leftover) and default_storage.exists(f"{row.folder}/preview-2.png")
 
 
 def test_a_picture_that_a_page_may_show_stays_when_the_bar_is_read_later(make_micrograph, own_storage):
@@ -87,17 +87,17 @@ def test_a_published_export_removes_what_killed_ones_left(make_job, own_storage,
 
 
 def test_what_takes_long_to_count_is_counted_seldom(monkeypatch):
-    now, counted = [100.0], []
-    monkeypatch.setattr(health.time, "monotonic", lambda: now[0])
+    clock, counted = [100.0], []
+    monkeypatch.setattr(health.time, "monotonic", lambda: clock[0])
 
     def count():
-        counted.append(now[0])
-        now[0] += 2.0
+        counted.append(clock[0])
+        clock[0] += 2.0
         return len(counted)
 
     ask = health.seldom(count)
     assert (ask(), ask()) == (1, 1)
-    now[0] += 2.0 * health.RARELY
+    clock[0] += 2.0 * health.RARELY
     assert ask() == 2
 
 
@@ -152,4 +152,4 @@ def test_the_files_of_a_result_stay_where_the_answer_of_the_database_was_lost(ma
     with pytest.raises(OperationalError):
         services.publish(job=job, files=files, summary={})
     job.refresh_from_db()
-    assert job.is_done and all(default_storage.exists(each.file.name) for each in job.artifacts.all())
+    assert job.is_done and all(default_storage.exists(artifact.file.name) for artifact in job.artifacts.all())

@@ -30,9 +30,9 @@ def committed(django_capture_on_commit_callbacks):
 ME = UUID(int=7)
 
 
-def create(uploads, user=None, visitor=ME, token="", **said):
-    known = {"name": "Batch 7", "settings": AnalysisSettings.of(), "scale": Scale()}
-    return services.create_sample(uploads=uploads, user=user, visitor=visitor, token=token, **{**known, **said})
+def create(uploads, user=None, visitor=ME, token="", **fields):
+    defaults = {"name": "Batch 7", "settings": AnalysisSettings.of(), "scale": Scale()}
+    return services.create_sample(uploads=uploads, user=user, visitor=visitor, token=token, **{**defaults, **fields})
 
 
 def different(make_micrograph, count, **fields):
@@ -70,10 +70,10 @@ class TestCreate:
 
     def test_sent_twice_it_is_one(self, make_micrograph):
         first = create(different(make_micrograph, 2), token="t")
-        again = different(make_micrograph, 2)
-        assert create(again, token="t") == first
+        others = different(make_micrograph, 2)
+        assert create(others, token="t") == first
         assert first.jobs.count() == Micrograph.objects.count() == 2
-        assert create(again[:0] or [make_micrograph()], token="other") != first
+        assert create(others[:0] or [make_micrograph()], token="other") != first
 
     def test_a_token_opens_nobody_elses(self, make_micrograph, alice):
         assert create([make_micrograph()], token="t") != create([make_micrograph()], user=alice, token="t")
@@ -124,8 +124,8 @@ class TestScale:
 
     def test_each_its_own(self, make_micrograph):
         uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64)]
-        own, other = self.calibrations(create(uploads, scale=Scale(Sample.Rule.OWN, 640.0)))
-        assert own is None
+        calibration, other = self.calibrations(create(uploads, scale=Scale(Sample.Rule.OWN, 640.0)))
+        assert calibration is None
         assert (other.nm_per_pixel, other.source) == (10.0, "typed")
 
     def test_without_any_it_is_pixels(self, make_micrograph):
@@ -137,7 +137,7 @@ class TestScale:
     )
     def test_one_for_all_comes_before_the_files(self, make_micrograph, scale, pixels):
         uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64, width=128)]
-        assert [each.nm_per_pixel for each in self.calibrations(create(uploads, scale=scale))] == pixels
+        assert [calibration.nm_per_pixel for calibration in self.calibrations(create(uploads, scale=scale))] == pixels
 
     @pytest.mark.parametrize(
         ("scale", "relative"),
@@ -158,8 +158,8 @@ class TestScale:
         first, second = different(make_micrograph, 2)
         sample = create([first], scale=Scale(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"))
         services.add_images(sample=Sample.objects.get(), uploads=[second])
-        one, other = self.calibrations(sample)
-        assert one == other
+        calibration, other = self.calibrations(sample)
+        assert calibration == other
 
     def test_what_was_typed_fits_and_can_be_read(self, make_micrograph):
         sample = create([make_micrograph()], scale=Scale(Sample.Rule.WIDTH, 5.0, typed="5." + "0" * 300 + "\0 nm"))
@@ -231,7 +231,7 @@ class TestScale:
     def test_each_image_keeps_the_width_that_was_typed_for_it(self, make_micrograph):
         uploads = different(make_micrograph, 3)
         typed = {"width": "2000", "source": "typed"}, {"width": "4000", "source": "typed"}, {}
-        sample = create(uploads, asked={each.pk: said for each, said in zip(uploads, typed, strict=True)})
+        sample = create(uploads, asked={upload.pk: width for upload, width in zip(uploads, typed, strict=True)})
         sample.jobs.update(state=DONE)
         services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.OWN, 5000.0))
         widths = [
@@ -354,8 +354,8 @@ class TestChange:
         sample = make_sample(DONE, settings=AnalysisSettings.of(filter=True), rule=Sample.Rule.PIXEL, value=2.0)
         same = make_micrograph(name="same.png", sha256=f"{0:064d}")
         with committed():
-            said = services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64), same])
-        assert [note.name for note in said] == ["same.png"]
+            notes = services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64), same])
+        assert [note.name for note in notes] == ["same.png"]
         added = sample.jobs.get(state=QUEUED).get_settings()
         assert added.measurement.filter and added.measurement.calibration.nm_per_pixel == 2.0
         assert state(sample) == Sample.State.WAITING
@@ -397,8 +397,8 @@ class TestChange:
             services.delete_sample(sample=sample)
         assert not Sample.objects.exists() and not SampleArtifact.objects.exists()
         assert list(Micrograph.objects.all()) == [shared]
-        kept = {path.relative_to(own_storage).parts[:2] for path in own_storage.rglob("*") if path.is_file()}
-        assert kept == {("uploads", str(shared.pk))}
+        folders = {path.relative_to(own_storage).parts[:2] for path in own_storage.rglob("*") if path.is_file()}
+        assert folders == {("uploads", str(shared.pk))}
 
     def test_a_deleted_sample_takes_no_more_images(self, make_sample, make_micrograph):
         sample = make_sample(DONE)
@@ -409,9 +409,9 @@ class TestChange:
 
     def test_retention_takes_a_sample_as_a_whole(self, make_sample):
         old, young = timezone.now() - timedelta(days=9), timezone.now()
-        gone, kept = make_sample(DONE, DONE, created=old), make_sample(DONE, DONE, created=old)
+        gone, recent = make_sample(DONE, DONE, created=old), make_sample(DONE, DONE, created=old)
         Job.objects.update(finished=old)
-        Job.objects.filter(pk=kept.jobs.first().pk).update(finished=young)
+        Job.objects.filter(pk=recent.jobs.first().pk).update(finished=young)
         assert services.purge(older_than=timedelta(days=5)).jobs == 2
-        assert list(Sample.objects.all()) == [kept]
-        assert kept.jobs.count() == 2 and not Job.objects.filter(sample=gone.pk).exists()
+        assert list(Sample.objects.all()) == [recent]
+        assert recent.jobs.count() == 2 and not Job.objects.filter(sample=gone.pk).exists()

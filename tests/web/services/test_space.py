@@ -76,7 +76,7 @@ def test_without_a_reserve_the_page_says_why(make_job, full, client, monkeypatch
 
 
 def test_other_trouble_costs_no_reserve(full, make_job):
-    def away(**said):
+    def away(**options):
         raise OperationalError("connection refused")
 
     with pytest.raises(OperationalError):
@@ -100,8 +100,8 @@ def test_a_load_balancer_goes_on_sending_people(client, scarce, monkeypatch):
     """They could not delete anything otherwise; monitors are told."""
     monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
     assert client.get("/healthz").json() == {"ok": True}
-    said = client.get("/readyz").json()
-    assert said["degraded"] and "Uploads are refused" in said["checks"]["disk"]
+    answer = client.get("/readyz").json()
+    assert answer["degraded"] and "Uploads are refused" in answer["checks"]["disk"]
 
 
 def test_reading_cancelling_and_deleting_go_on(client, scarce, make_job):
@@ -124,29 +124,29 @@ def test_a_waiting_job_says_what_it_waits_for(client, make_job):
 
 def test_what_is_logged_again_and_again_is_logged_a_few_times(monkeypatch):
     """A full disk wrote 1,836 lines a minute."""
-    now = [0.0]
-    monkeypatch.setattr("segmentation.log_filters.time.monotonic", lambda: now[0])
-    throttle, said = LogThrottle(), []
+    clock = [0.0]
+    monkeypatch.setattr("segmentation.log_filters.time.monotonic", lambda: clock[0])
+    throttle, messages = LogThrottle(), []
 
     def log(level=logging.ERROR, line=7, **extra):
         record = logging.LogRecord("a", level, "file.py", line, "disk %s", ("full",), None)
         vars(record).update(extra)
         if throttle.filter(record):
-            said.append(record.getMessage())
+            messages.append(record.getMessage())
 
     for _ in range(100):
         log()
-    assert said == ["disk full"] * 5
+    assert messages == ["disk full"] * 5
     log(line=8)
     for _ in range(10):
         log(logging.INFO)
-    assert len(said) == 16
+    assert len(messages) == 16
     for _ in range(10):
         log(line=9, each=True)
-    assert len(said) == 26, "a user may ask about any of them"
-    now[0] = 61.0
+    assert len(messages) == 26, "a user may ask about any of them"
+    clock[0] = 61.0
     log()
-    assert re.fullmatch(r"disk full \(95 .*\)", said[-1])
+    assert re.fullmatch(r"disk full \(95 .*\)", messages[-1])
 
 
 def test_an_upload_that_vanished_on_its_way_is_sent_again(settings, tmp_path):

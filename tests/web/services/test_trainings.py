@@ -49,7 +49,7 @@ class TestAsking:
             made = ask(dataset, alice)
         dataset.images.all().delete()
         made.refresh_from_db()
-        assert [each["name"] for each in made.frozen] == ["a.png", "b.png", "c.png"]
+        assert [image["name"] for image in made.frozen] == ["a.png", "b.png", "c.png"]
         assert set(made.frozen[0]) == {"image", "name", "sha256", "labels_sha256", "group", "region"}
         assert (made.owner, made.state, queue) == (alice, "queued", ["training"])
 
@@ -93,9 +93,9 @@ class TestAsking:
         ],
     )
     def test_a_dataset_that_cannot_be_learnt_from(self, alice, images, fields, status, sentence):
-        found = refusal(make_dataset(alice, images, **fields), alice)
-        assert found[0] == status
-        assert sentence in found[1]
+        answer = refusal(make_dataset(alice, images, **fields), alice)
+        assert answer[0] == status
+        assert sentence in answer[1]
 
     def test_images_without_outlines(self, alice):
         dataset = make_dataset(alice)
@@ -207,7 +207,7 @@ class TestAfterwards:
         assert made.artifacts.count() == 6
         remove_image(image=made.dataset.images.get(name="a.png"))
         made.refresh_from_db()
-        assert {each["image"]: each["file"] for each in made.summary["images"]} == {
+        assert {image["image"]: image["file"] for image in made.summary["images"]} == {
             "a.png": "",
             "b.png": "changed-b.webp",
         }
@@ -218,10 +218,10 @@ class TestAfterwards:
         from segmentation.models import Superseded
 
         made = ask(make_dataset(alice), alice)
-        mine = Training.objects.claim(made.pk)
+        attempt = Training.objects.claim(made.pk)
         trainings.cancel_training(training=made)
         with pytest.raises(Superseded):
-            mine.report(stage="still here")
+            attempt.report(stage="still here")
 
     def test_a_model_that_is_no_better_needs_a_person(self, alice):
         made = make_model(alice, improved=False)
@@ -301,11 +301,11 @@ class TestWhoseModels:
 
     def test_no_job_is_made_with_anothers_model(self, alice, charlie, make_micrograph):
         make_model(alice)
-        asked = {"settings": AnalysisSettings.of(model="tio2-1"), "visitor": None}
+        fields = {"settings": AnalysisSettings.of(model="tio2-1"), "visitor": None}
         with pytest.raises(Refused) as caught:
-            create_job(micrograph=make_micrograph(owner=charlie), user=charlie, **asked)
+            create_job(micrograph=make_micrograph(owner=charlie), user=charlie, **fields)
         assert (caught.value.status, "no model named 'tio2-1'" in caught.value.sentence) == (400, True)
-        create_job(micrograph=make_micrograph(owner=alice), user=alice, **asked)
+        create_job(micrograph=make_micrograph(owner=alice), user=alice, **fields)
 
 
 class TestDefaults:

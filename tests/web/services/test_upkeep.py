@@ -166,11 +166,11 @@ class TestDeaths:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].subject])
 def test_each_kind_of_work_says_what_ran_out_and_what_to_do(kind):
-    known = KINDS[kind]
-    said = [known.gave_up(3), known.needs_memory(), known.too_long("30 minutes"), known.too_long()]
-    assert all(each.startswith(f"{known.subject} ") and each.endswith(".") and each.count(". ") == 0 for each in said)
-    assert all("memory" in each for each in said[:2]) and all("took longer than" in each for each in said[2:])
-    assert kind in (Job, ExportJob) or not any("the image," in each for each in said)
+    entry = KINDS[kind]
+    texts = [entry.gave_up(3), entry.needs_memory(), entry.too_long("30 minutes"), entry.too_long()]
+    assert all(text.startswith(f"{entry.subject} ") and text.endswith(".") and text.count(". ") == 0 for text in texts)
+    assert all("memory" in text for text in texts[:2]) and all("took longer than" in text for text in texts[2:])
+    assert kind in (Job, ExportJob) or not any("the image," in text for text in texts)
 
 
 def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):
@@ -351,7 +351,7 @@ def test_tidying_forgets_workers_that_were_killed_a_day_ago(db):
     for name, hours in (("lives", 0), ("was killed", 23), ("was killed before", 25)):
         WorkerProcess.objects.create(name=name, queues="analyses", version="1", seen=now - timedelta(hours=hours))
     services.tidy()
-    assert [each.name for each in WorkerProcess.objects.all()] == ["lives", "was killed"]
+    assert [worker.name for worker in WorkerProcess.objects.all()] == ["lives", "was killed"]
 
 
 def test_tidying_removes_segmentations_of_no_job_after_an_hour(
@@ -362,7 +362,7 @@ def test_tidying_removes_segmentations_of_no_job_after_an_hour(
     with django_capture_on_commit_callbacks(execute=True):
         services.tidy()
     assert set(Segmentation.objects.all()) == {measured, young}
-    assert [(own_storage / found.folder).exists() for found in (measured, unused, young)] == [True, False, True]
+    assert [(own_storage / row.folder).exists() for row in (measured, unused, young)] == [True, False, True]
 
 
 def test_tidying_leaves_what_a_correction_stands_on(make_segmentation):

@@ -90,8 +90,8 @@ def test_a_full_disk_is_said_and_leaves_nothing(own_storage, monkeypatch):
 
 
 def test_uploads_are_refused_while_there_is_still_some_room(own_storage, settings, monkeypatch):
-    left = shutil.disk_usage(own_storage.parent).free
-    settings.DEEPSEGM_MIN_FREE_MB = left // 2**20 + 100
+    free_bytes = shutil.disk_usage(own_storage.parent).free
+    settings.DEEPSEGM_MIN_FREE_MB = free_bytes // 2**20 + 100
     with pytest.raises(Refused, match=NO_ROOM) as refused:
         receive()
     assert refused.value.status == 507

@@ -65,7 +65,7 @@ def test_what_each_account_used(make_job, alice):
     make_job(owner=alice, state="failed", finished=now)
     row = next(usage(now - timedelta(days=7)))
     assert (row.name, row.analyses, row.seconds) == ("alice", 1, 30.0)
-    said = StringIO()
-    call_command("usage", stdout=said)
-    table = list(csv.DictReader(StringIO(said.getvalue())))
+    output = StringIO()
+    call_command("usage", stdout=output)
+    table = list(csv.DictReader(StringIO(output.getvalue())))
     assert table[0]["account"] == "alice" and table[0]["analyses"] == "2"

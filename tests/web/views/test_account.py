@@ -22,8 +22,8 @@ def browser(client, alice):
     return client
 
 
-def make_token(browser, **said):
-    form = {"form": str(uuid4()), "name": "the microscope", "days": "90", **said}
+def make_token(browser, **fields):
+    form = {"form": str(uuid4()), "name": "the microscope", "days": "90", **fields}
     return browser.post("/account/tokens/", form), form
 
 
@@ -43,8 +43,8 @@ def test_a_token_is_shown_once(browser, alice):
     assert (row.owner, row.name, row.read_only, row.key) == (alice, "the microscope", True, tokens._key(text))
     assert "no-store" in answer["Cache-Control"]
     assert text not in words(browser.get("/account/"))
-    again = browser.post("/account/tokens/", form)
-    assert again.status_code == 303 and Token.objects.count() == 1
+    second_response = browser.post("/account/tokens/", form)
+    assert second_response.status_code == 303 and Token.objects.count() == 1
 
 
 @pytest.mark.parametrize("said", [{"name": " "}, {"name": "a" * 101}, {"days": "7"}, {"days": ""}, {"name": "a\x07"}])
@@ -112,7 +112,7 @@ def test_what_belongs_to_others_is_not_there(browser, charlie):
     assert "his" not in words(browser.get("/account/")).split() and URL + "<" not in words(browser.get("/account/"))
     for name, pk in (
         ("token-revoke", token.pk),
-        *((f"webhook-{each}", hook.pk) for each in ("test", "start", "delete")),
+        *((f"webhook-{action}", hook.pk) for action in ("test", "start", "delete")),
     ):
         assert browser.post(reverse(name, args=[pk])).status_code == 404
     form = {"form": str(token.pk), "name": "mine", "days": "30"}

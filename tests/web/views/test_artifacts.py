@@ -24,10 +24,10 @@ class TestArtifact:
         return made
 
     def test_the_figure_is_shown_or_downloaded(self, maker, done):
-        shown = maker.get(address(done, "files/figure.png"))
-        assert shown["Content-Type"] == "image/png"
-        assert shown["Content-Disposition"].startswith("inline")
-        assert b"".join(shown.streaming_content) == b"content"
+        response = maker.get(address(done, "files/figure.png"))
+        assert response["Content-Type"] == "image/png"
+        assert response["Content-Disposition"].startswith("inline")
+        assert b"".join(response.streaming_content) == b"content"
         loaded = maker.get(address(done, "files/figure.png?download"))
         assert loaded["Content-Disposition"] == ("attachment; filename*=utf-8''1908318%20%C2%B5m%3B_figure.png")
 
@@ -41,8 +41,8 @@ class TestArtifact:
     def test_it_is_not_sent_twice(self, maker, done):
         first = maker.get(address(done, "files/figure.png"))
         assert first["Cache-Control"] == "private, no-cache"
-        again = maker.get(address(done, "files/figure.png"), headers={"If-None-Match": first["ETag"]})
-        assert again.status_code == 304
+        second_response = maker.get(address(done, "files/figure.png"), headers={"If-None-Match": first["ETag"]})
+        assert second_response.status_code == 304
 
     @pytest.mark.parametrize("name", ["nothing.png", "..", "figure.png%2F..%2F..%2Fsecret-key"])
     def test_other_names_are_not_found(self, maker, done, name):
@@ -59,8 +59,8 @@ class TestArtifact:
         stored.file.save(stored.file.name, ContentFile(b"[1]" * 1000))
         packed = maker.get(address(done, "files/outlines.json"), headers={"Accept-Encoding": "gzip"})
         assert gzip.decompress(b"".join(packed.streaming_content)) == b"[1]" * 1000
-        again = {"Accept-Encoding": "gzip", "If-None-Match": packed["ETag"]}
-        assert maker.get(address(done, "files/outlines.json"), headers=again).status_code == 304
+        headers = {"Accept-Encoding": "gzip", "If-None-Match": packed["ETag"]}
+        assert maker.get(address(done, "files/outlines.json"), headers=headers).status_code == 304
 
 
 class TestTiles:
@@ -76,8 +76,8 @@ class TestTiles:
     def test_a_tile_is_sent_once(self, maker, done):
         response = maker.get(address(done, "tiles/1/2-0.png"))
         assert (b"".join(response.streaming_content), response["Content-Type"]) == (b"a tile", "image/png")
-        again = maker.get(address(done, "tiles/1/2-0.png"), headers={"If-None-Match": response["ETag"]})
-        assert again.status_code == 304
+        second_response = maker.get(address(done, "tiles/1/2-0.png"), headers={"If-None-Match": response["ETag"]})
+        assert second_response.status_code == 304
 
     @pytest.mark.parametrize("name", ["0/2-0.png", "1/2-1.png", "1/2-0.webp", "..%2F1/2-0.png"])
     def test_others_are_not_found(self, maker, done, name):

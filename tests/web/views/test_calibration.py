@@ -111,9 +111,9 @@ class TestSuggestion:
 
     def test_one_text_alone_does_not_outweigh_the_microscope(self):
         lone = {**READING, "ways": {"scale bar": READING["ways"]["scale bar"]}, "sure": True}
-        told = micrograph(ZEISS, lone)
-        assert told.own_calibration == Calibration(**ZEISS)
-        (sentence,) = disagreements(told)
+        image = micrograph(ZEISS, lone)
+        assert image.own_calibration == Calibration(**ZEISS)
+        (sentence,) = disagreements(image)
         assert "5 nm" in sentence and "the file is used" in sentence
         by_a_program = micrograph({**ZEISS, "detail": "ImageJ, pixels per nm"}, lone)
         assert by_a_program.own_calibration == Calibration.absent()
@@ -187,21 +187,21 @@ class TestUncertainty:
     def test_the_sites_counts_where_none_is_typed(self, settings):
         assert with_site_uncertainty(AnalysisSettings.of()) == AnalysisSettings.of()
         settings.DEEPSEGM_SCALE_UNCERTAINTY, settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE = 0.8, "grating"
-        asked = with_site_uncertainty(AnalysisSettings.of(scale_uncertainty_k=2.0)).measurement
-        assert (asked.scale_uncertainty, asked.scale_uncertainty_source) == (0.8, "grating")
-        assert asked.scale_uncertainty_k == 1  # the site's is a standard uncertainty
+        measurement = with_site_uncertainty(AnalysisSettings.of(scale_uncertainty_k=2.0)).measurement
+        assert (measurement.scale_uncertainty, measurement.scale_uncertainty_source) == (0.8, "grating")
+        assert measurement.scale_uncertainty_k == 1  # the site's is a standard uncertainty
         for typed in (0.5, 0.0):
-            own = AnalysisSettings.of(scale_uncertainty=typed)
-            assert with_site_uncertainty(own) == own
+            recipe = AnalysisSettings.of(scale_uncertainty=typed)
+            assert with_site_uncertainty(recipe) == recipe
 
     def test_the_two_parts_are_said_apart(self):
         file = Calibration(5.0, "metadata", relative_uncertainty=3.9e-8)
         assert re.search(
             f"reading and rounding under 0.2 %, calibration of the microscope {NOT_GIVEN}", doubt_line(file)
         )
-        known = Calibration(5.0, "read", "", 0.004, 0.01, "certified grating")
+        calibration = Calibration(5.0, "read", "", 0.004, 0.01, "certified grating")
         assert "rounding ± 25 %" in doubt_line(Calibration.of_width(2000, 1000, typed="2 um"))  # 1.5 to 2.5 µm
-        assert re.search(r"rounding ± 0\.78 %, .*microscope ± 2\.0 % \(certified grating\)", doubt_line(known))
+        assert re.search(r"rounding ± 0\.78 %, .*microscope ± 2\.0 % \(certified grating\)", doubt_line(calibration))
 
 
 class TestDisagreement:
@@ -213,9 +213,9 @@ class TestDisagreement:
 
     def test_a_bar_that_contradicts_itself(self):
         ways = {**READING["ways"], "width": {"nm_per_pixel": 7.0, "relative_uncertainty": 0.02, "text": "<7 µm>"}}
-        (said,) = disagreements(micrograph(reading={**READING, "ways": ways, "confidence": 0.3}))
-        assert "contradicts itself" in said
-        assert "“<7 µm>” gives 7 nm/px" in said
+        (sentence,) = disagreements(micrograph(reading={**READING, "ways": ways, "confidence": 0.3}))
+        assert "contradicts itself" in sentence
+        assert "“<7 µm>” gives 7 nm/px" in sentence
 
     def test_an_accepted_suggestion_does_not_argue_with_itself(self):
         assert disagreements(micrograph(), confirmed(READING)) == []
@@ -246,8 +246,8 @@ def stored(make_micrograph):
     """An upload of 1024 x 768 px whose preview is half as large, white where the scale was read."""
 
     def make(**fields):
-        known = {"width": 1024, "height": 768, "visitor": VISITOR, "reading": READING}
-        made = make_micrograph(**{**known, **fields})
+        defaults = {"width": 1024, "height": 768, "visitor": VISITOR, "reading": READING}
+        made = make_micrograph(**{**defaults, **fields})
         pixels = np.zeros((384, 512), np.uint8)
         pixels[350:380, 400:500] = 255
         made.preview.storage.delete(made.preview.name)
@@ -260,8 +260,8 @@ def stored(make_micrograph):
 @pytest.fixture
 def job(make_job, stored):
     def make(micrograph=None, **fields):
-        known = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
-        return make_job(micrograph=micrograph or stored(), **{**known, **fields})
+        defaults = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
+        return make_job(micrograph=micrograph or stored(), **{**defaults, **fields})
 
     return make
 
@@ -333,9 +333,9 @@ class TestCrop:
 @pytest.mark.django_db
 class TestCheck:
     def test_a_typed_width_that_disagrees(self, maker, stored):
-        said = maker.get(f"/uploads/{stored().pk}/check/", {"width": "1024", "source": "typed"}).json()
-        assert said["error"] == ""
-        assert re.search(f"{Source.READ.noun} .* 5 nm.*{Source.TYPED.noun} 1 nm", said["warnings"][0])
+        answer = maker.get(f"/uploads/{stored().pk}/check/", {"width": "1024", "source": "typed"}).json()
+        assert answer["error"] == ""
+        assert re.search(f"{Source.READ.noun} .* 5 nm.*{Source.TYPED.noun} 1 nm", answer["warnings"][0])
 
     @pytest.mark.parametrize("asked", [{}, {"width": "5120", "source": "data bar"}])
     def test_nothing_to_say(self, maker, stored, asked):
@@ -343,9 +343,9 @@ class TestCheck:
 
     @pytest.mark.parametrize("asked", [{"width": "<b>"}, {"width": "1", "source": "drawn"}])
     def test_what_cannot_be_is_a_sentence(self, maker, stored, asked):
-        said = maker.get(f"/uploads/{stored().pk}/check/", asked).json()
-        assert said["error"].endswith(".")
-        assert said["warnings"] == []
+        answer = maker.get(f"/uploads/{stored().pk}/check/", asked).json()
+        assert answer["error"].endswith(".")
+        assert answer["warnings"] == []
 
 
 @pytest.mark.django_db
@@ -398,15 +398,15 @@ class TestResultPage:
             assert made.get_settings().measurement.calibration == Calibration(**ZEISS)
 
     def test_a_width_typed_for_an_image_that_was_cancelled_before_it_was_read_is_kept(self, maker, job):
-        asked = {"width": "5000", "source": "typed"}
-        known = {"calibration": NOTHING, "reading": {}}
-        old = job(state=Job.State.CANCELLED, ready=False, asked=asked, summary={}, files=())
-        Micrograph.objects.filter(pk=old.micrograph_id).update(width=1000, height=800, **known)
+        typed = {"width": "5000", "source": "typed"}
+        fields = {"calibration": NOTHING, "reading": {}}
+        old = job(state=Job.State.CANCELLED, ready=False, asked=typed, summary={}, files=())
+        Micrograph.objects.filter(pk=old.micrograph_id).update(width=1000, height=800, **fields)
         page = words(maker.get(f"/jobs/{old.pk}/"))
         assert "5 nm/px" in page and 'value="5000"' in page
         maker.post(f"/jobs/{old.pk}/rerun/", {"width": "5000", "filter": "on", "token": uuid4().hex})
-        again = Job.objects.exclude(pk=old.pk).get().get_settings().measurement
-        assert again.filter and again.calibration.width_nm(1000) == 5000 and again.calibration.source == "typed"
+        recipe = Job.objects.exclude(pk=old.pk).get().get_settings().measurement
+        assert recipe.filter and recipe.calibration.width_nm(1000) == 5000 and recipe.calibration.source == "typed"
 
     def test_a_banner_sent_empty_asks_for_the_width(self, maker, job):
         response = maker.post(f"/jobs/{job(**in_pixels()).pk}/width/", {"width": " "})
@@ -456,5 +456,5 @@ class TestResultPage:
     def test_what_the_file_says_of_the_microscope(self, maker, job, stored):
         made = stored(metadata={"instrument": "Sigma <300>", "voltage_kv": 5.0, "date": "2026-11-20"})
         page = words(maker.get(f"/jobs/{job(made).pk}/"))
-        for told in ("<dt>Instrument</dt><dd>Sigma &lt;300&gt;</dd>", "<dd>5 kV</dd>", "<dd>2026-11-20</dd>"):
-            assert told in page
+        for text in ("<dt>Instrument</dt><dd>Sigma &lt;300&gt;</dd>", "<dd>5 kV</dd>", "<dd>2026-11-20</dd>"):
+            assert text in page

@@ -18,9 +18,9 @@ def dataset(ada):
     return services.create_dataset(user=ada, name="Powder <b>", task="particles", material="TiO2")
 
 
-def use(client, job, **said):
-    known = {"dataset": "new", "name": "Powder", "extent": "whole", "reviewed": "on", "consent": "on"}
-    return client.post(reverse("job-training-data", args=[job.pk]), {**known, **said})
+def use(client, job, **fields):
+    defaults = {"dataset": "new", "name": "Powder", "extent": "whole", "reviewed": "on", "consent": "on"}
+    return client.post(reverse("job-training-data", args=[job.pk]), {**defaults, **fields})
 
 
 def test_the_navigation_shows_them_to_those_with_the_right(client, ada, alice, settings):
@@ -89,14 +89,14 @@ def test_what_is_missing_is_said_and_leaves_no_empty_dataset(client, ada, result
 
 
 def test_the_page_says_what_the_check_says(client, ada, dataset):
-    said = {
+    entries = {
         "images": 1,
         "findings": [{"error": True, "sentence": "One image <i>."}, {"error": False, "sentence": "Few images."}],
         "notes": [{"archive": "a.zip", "name": "b.png", "sentence": "It has no labels."}],
         "sizes": {"edges": [2.0, 2.8, 4.0], "counts": [3, 1]},
         "growth": [{"day": "2026-11-23", "images": 1, "objects": 4}],
     }
-    Dataset.objects.update(summary=said, state="done")
+    Dataset.objects.update(summary=entries, state="done")
     image = DatasetImage.objects.create(
         dataset=dataset,
         name="a.png",
@@ -129,8 +129,8 @@ def test_progress_is_asked_for_until_it_ends(client, ada, dataset):
 def test_a_dataset_is_made_described_and_deleted_on_its_pages(client, ada):
     client.force_login(ada)
     assert client.post(reverse("datasets"), {"name": "", "task": "particles"}).status_code == 422
-    said = {"name": "Steel", "task": "phases", "class_names": "matrix, pore"}
-    answer = client.post(reverse("datasets"), said)
+    form = {"name": "Steel", "task": "phases", "class_names": "matrix, pore"}
+    answer = client.post(reverse("datasets"), form)
     made = Dataset.objects.get()
     assert answer.status_code == 303 and made.class_names == ["matrix", "pore"]
     client.post(reverse("dataset-describe", args=[made.pk]), {"name": "Steel 2", "shared": "on"})

@@ -55,8 +55,8 @@ def test_fibres_are_weighted_by_their_length():
     for particle, length in zip(content["particles"], (100.0, 200.0, 100.0), strict=True):
         particle["visible_length"] = length
     fibres = Particles.read(io.BytesIO(written(content)))
-    found = histogram.bars(fibres, {"weighting": "length", "bins": "20"})
-    assert found["weightings"] == ["number", "length", "area"] and found["heights"] == pytest.approx([0.75, 0.25])
+    chart = histogram.bars(fibres, {"weighting": "length", "bins": "20"})
+    assert chart["weightings"] == ["number", "length", "area"] and chart["heights"] == pytest.approx([0.75, 0.25])
     plain = Particles.read(io.BytesIO(written(outlines())))
     assert histogram.bars(plain, {"weighting": "length"})["weightings"] == ["number", "area", "volume"]
 
@@ -95,56 +95,56 @@ def ask(client, stored):
 
 
 def test_the_first_bars_are_those_of_the_figure(ask):
-    said, kept = ask(), np.sort(SIZES[~ASIDE])
-    expected = bins.histogram(kept, np.ones(len(kept)), bins.auto_edges(kept, "nm", 2.5))
-    assert said["edges"] == expected.edges.tolist()
-    assert said["counts"] == said["heights"] == expected.counts.tolist()
-    assert said["shares"] == pytest.approx(expected.shares.tolist())
-    assert said["cumulative"][-1] == pytest.approx(1)
-    assert (said["n"], said["unit"], said["problem"], set(said["aside"])) == (len(kept), "nm", "", {0})
-    fit = log_normal(kept, np.ones(len(kept)))
-    assert said["fit"] == pytest.approx({"median": fit["median"], "gsd": fit["gsd"]}) and said["unfit"] == ""
-    assert said["measures"] == ["min_feret", "max_feret", "ecd", "area", "circularity", "aspect_ratio"]
-    assert (said["weightings"], said["weighted"]) == (["number", "area", "volume"], False)
+    chart, sizes = ask(), np.sort(SIZES[~ASIDE])
+    expected = bins.histogram(sizes, np.ones(len(sizes)), bins.auto_edges(sizes, "nm", 2.5))
+    assert chart["edges"] == expected.edges.tolist()
+    assert chart["counts"] == chart["heights"] == expected.counts.tolist()
+    assert chart["shares"] == pytest.approx(expected.shares.tolist())
+    assert chart["cumulative"][-1] == pytest.approx(1)
+    assert (chart["n"], chart["unit"], chart["problem"], set(chart["aside"])) == (len(sizes), "nm", "", {0})
+    fit = log_normal(sizes, np.ones(len(sizes)))
+    assert chart["fit"] == pytest.approx({"median": fit["median"], "gsd": fit["gsd"]}) and chart["unfit"] == ""
+    assert chart["measures"] == ["min_feret", "max_feret", "ecd", "area", "circularity", "aspect_ratio"]
+    assert (chart["weightings"], chart["weighted"]) == (["number", "area", "volume"], False)
 
 
 @pytest.mark.parametrize(("weighting", "power"), [("area", 2), ("volume", 3)])
 def test_weights_change_shares_and_not_bars(ask, weighting, power):
-    said, kept = ask(weighting=weighting), SIZES[~ASIDE]
-    assert (said["edges"], said["counts"]) == ((plain := ask())["edges"], plain["counts"])
-    expected = bins.histogram(kept, kept**power, np.array(said["edges"]))
-    assert said["shares"] == pytest.approx(expected.shares.tolist())
-    assert said["heights"] == pytest.approx(said["shares"])
+    chart, sizes = ask(weighting=weighting), SIZES[~ASIDE]
+    assert (chart["edges"], chart["counts"]) == ((plain := ask())["edges"], plain["counts"])
+    expected = bins.histogram(sizes, sizes**power, np.array(chart["edges"]))
+    assert chart["shares"] == pytest.approx(expected.shares.tolist())
+    assert chart["heights"] == pytest.approx(chart["shares"])
 
 
 def test_a_law_that_does_not_fit_is_left_out_and_it_is_said(ask):
     two_kinds = np.r_[np.linspace(20, 24, 60), np.linspace(200, 240, 60)]
-    said = ask(outlines(two_kinds, np.zeros(120, bool)))
-    assert said["fit"] is None
+    chart = ask(outlines(two_kinds, np.zeros(120, bool)))
+    assert chart["fit"] is None
     law = r"No log-normal curve: a poor fit, the cumulative curves are up to \d\d % apart."
-    assert re.fullmatch(law, said["unfit"]), "by the distance that decides, not by a p that other fits have, too"
+    assert re.fullmatch(law, chart["unfit"]), "by the distance that decides, not by a p that other fits have, too"
     few = ask(outlines(two_kinds[:9], np.zeros(9, bool)))
     assert (few["fit"], few["unfit"]) == (None, "")
 
 
 def test_a_range_counts_as_bars_do(ask):
-    plain, kept = ask(), SIZES[~ASIDE]
+    plain, sizes = ask(), SIZES[~ASIDE]
     low, high = plain["edges"][2], plain["edges"][-1]
     assert plain["range"] is None and ask(**{"from": "wide", "to": "9"})["range"] is None
     whole = ask(**{"from": low, "to": high}, weighting="area")
     assert whole["range"] == pytest.approx({"count": sum(plain["counts"][2:]), "share": sum(whole["shares"][2:])})
-    inside = (kept >= 40) & (kept < 60.5)
+    inside = (sizes >= 40) & (sizes < 60.5)
     typed = ask(**{"from": "40", "to": "60.5"}, weighting="volume")["range"]
-    assert typed == pytest.approx({"count": inside.sum(), "share": (kept[inside] ** 3).sum() / (kept**3).sum()})
-    assert ask(**{"from": "-Infinity", "to": "Infinity"})["range"] == {"count": len(kept), "share": pytest.approx(1)}
+    assert typed == pytest.approx({"count": inside.sum(), "share": (sizes[inside] ** 3).sum() / (sizes**3).sum()})
+    assert ask(**{"from": "-Infinity", "to": "Infinity"})["range"] == {"count": len(sizes), "share": pytest.approx(1)}
     assert ask(**{"from": "nan", "to": "inf"})["range"] == {"count": 0, "share": 0}
 
 
 def test_those_set_aside_are_told_apart(ask):
-    said = ask(all="1")
-    assert (sum(said["counts"]), said["n"]) == (len(SIZES), len(SIZES))
-    found = np.histogram(SIZES[ASIDE], said["edges"])[0]
-    assert said["aside"] == found.tolist()
+    chart = ask(all="1")
+    assert (sum(chart["counts"]), chart["n"]) == (len(SIZES), len(SIZES))
+    counts = np.histogram(SIZES[ASIDE], chart["edges"])[0]
+    assert chart["aside"] == counts.tolist()
     by_area = ask(all="1", weighting="area")
     assert sum(by_area["heights"]) == pytest.approx(1)
     assert sum(by_area["aside"]) == pytest.approx((SIZES[ASIDE] ** 2).sum() / (SIZES**2).sum())
@@ -154,35 +154,35 @@ def test_edge_weights_count(ask):
     file = outlines()
     for particle in file["particles"]:
         particle["weight"] = 1.5 if particle["min_feret"] > 60 else 1.0
-    said, kept = ask(file), SIZES[~ASIDE]
-    weights = np.where(kept > 60, 1.5, 1.0)
-    expected = bins.histogram(kept, weights, np.array(said["edges"]))
-    assert said["weighted"]
-    assert said["shares"] == pytest.approx(expected.shares.tolist())
-    assert said["counts"] == expected.counts.tolist()
-    assert sum(said["heights"]) == pytest.approx(len(kept))
+    chart, sizes = ask(file), SIZES[~ASIDE]
+    weights = np.where(sizes > 60, 1.5, 1.0)
+    expected = bins.histogram(sizes, weights, np.array(chart["edges"]))
+    assert chart["weighted"]
+    assert chart["shares"] == pytest.approx(expected.shares.tolist())
+    assert chart["counts"] == expected.counts.tolist()
+    assert sum(chart["heights"]) == pytest.approx(len(sizes))
 
 
 def test_a_measure_without_a_unit_has_no_grain_and_lacks_what_is_unknown(ask):
-    said = ask(measure="aspect_ratio", all="1")
-    known = np.array([each["aspect_ratio"] for each in outlines()["particles"] if each["aspect_ratio"]])
-    assert said["edges"] == bins.auto_edges(known).tolist()
-    assert sum(said["counts"]) == len(SIZES) - 1
+    chart = ask(measure="aspect_ratio", all="1")
+    ratios = np.array([particle["aspect_ratio"] for particle in outlines()["particles"] if particle["aspect_ratio"]])
+    assert chart["edges"] == bins.auto_edges(ratios).tolist()
+    assert sum(chart["counts"]) == len(SIZES) - 1
 
 
 @pytest.mark.parametrize("all_of_them", ["", "1"])
 @pytest.mark.parametrize("measure", ["min_feret", "circularity", *SHAPES])
 def test_the_log_axis(ask, measure, all_of_them):
-    said = ask(measure=measure, log="1", all=all_of_them)
-    assert sum(said["counts"]) == said["n"] > 0
-    steps = np.diff(np.log(said["edges"]))
+    chart = ask(measure=measure, log="1", all=all_of_them)
+    assert sum(chart["counts"]) == chart["n"] > 0
+    steps = np.diff(np.log(chart["edges"]))
     assert steps == pytest.approx(steps[0])
 
 
 def test_chosen_bars(ask):
-    kept = SIZES[~ASIDE]
-    assert ask(bins="20")["edges"] == bins.typed_edges(kept, 20).tolist()
-    assert ask(bins="12", log="1")["edges"] == bins.ratio_edges(kept, 12).tolist()
+    sizes = SIZES[~ASIDE]
+    assert ask(bins="20")["edges"] == bins.typed_edges(sizes, 20).tolist()
+    assert ask(bins="12", log="1")["edges"] == bins.ratio_edges(sizes, 12).tolist()
 
 
 @pytest.mark.parametrize(
@@ -192,9 +192,9 @@ def test_chosen_bars(ask):
      ("1e308", "1", TOO_MANY), ("5e-324", "1", TOO_WIDE)],
 )  # fmt: skip
 def test_bars_that_cannot_be_are_the_automatic_ones(ask, typed, log, told):
-    said = ask(bins=typed, log=log)
-    assert said["problem"] == told
-    assert {**said, "problem": ""} == ask(log=log)
+    chart = ask(bins=typed, log=log)
+    assert chart["problem"] == told
+    assert {**chart, "problem": ""} == ask(log=log)
 
 
 def test_unknown_choices_are_as_if_not_chosen(ask):
@@ -203,13 +203,13 @@ def test_unknown_choices_are_as_if_not_chosen(ask):
 
 @pytest.mark.parametrize(("sizes", "aside"), [([], []), ([5.0], [True])])
 def test_nothing_to_show(ask, sizes, aside):
-    said = ask(outlines(np.array(sizes), np.array(aside, bool)), log="1", bins="3")
-    assert (said["n"], said["edges"]) == (0, [])
+    chart = ask(outlines(np.array(sizes), np.array(aside, bool)), log="1", bins="3")
+    assert (chart["n"], chart["edges"]) == (0, [])
 
 
 def test_one_particle(ask):
-    said = ask(outlines(np.array([5.0]), np.array([False])), log="1")
-    assert (sum(said["counts"]), said["fit"]) == (1, None)
+    chart = ask(outlines(np.array([5.0]), np.array([False])), log="1")
+    assert (sum(chart["counts"]), chart["fit"]) == (1, None)
 
 
 @pytest.mark.parametrize(
@@ -233,14 +233,14 @@ def test_a_file_is_read_in_parts(monkeypatch, chunk):
     whole = Particles.read(io.BytesIO(written(outlines())))
     monkeypatch.setattr(tables, "CHUNK", chunk)
     for text in (written(outlines()), json.dumps(outlines(), indent=1).encode()):
-        found = Particles.read(io.BytesIO(text))
-        assert (found.unit, found.pixel_size, list(found.columns)) == (
+        table = Particles.read(io.BytesIO(text))
+        assert (table.unit, table.pixel_size, list(table.columns)) == (
             whole.unit,
             whole.pixel_size,
             list(whole.columns),
         )
-        assert all(np.array_equal(found.columns[name], whole.columns[name], equal_nan=True) for name in whole.columns)
-        assert np.array_equal(found.kept, whole.kept) and np.array_equal(found.weights, whole.weights)
+        assert all(np.array_equal(table.columns[name], whole.columns[name], equal_nan=True) for name in whole.columns)
+        assert np.array_equal(table.kept, whole.kept) and np.array_equal(table.weights, whole.weights)
     with pytest.raises(ValueError, match=r"Expecting|Unterminated|delimiter"):
         Particles.read(io.BytesIO(written(outlines())[:-30]))
 
@@ -258,6 +258,6 @@ def test_twenty_thousand_particles_are_read_once(client, stored):
     browser, address = visit(client, VISITOR), f"/jobs/{job.pk}/histogram/"
     assert sum(browser.get(address).json()["counts"]) == 20_000
     before = time.perf_counter()
-    said = browser.get(address, {"measure": "area", "weighting": "volume", "log": "1"}).json()
+    chart = browser.get(address, {"measure": "area", "weighting": "volume", "log": "1"}).json()
     assert time.perf_counter() - before < 0.5
-    assert math.isclose(sum(said["shares"]), 1)
+    assert math.isclose(sum(chart["shares"]), 1)

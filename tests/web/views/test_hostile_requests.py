@@ -22,11 +22,11 @@ HOSTILE = [NUL, "%00", LONG, "%ff%fe", "9" * 30, "..%2f..%2fetc%2fpasswd", "%0d%
 
 def routes(resolver=None, prefix="/"):
     """Every address of the site, as a list of literal parts and parameters."""
-    for each in (resolver or get_resolver()).url_patterns:
-        route = prefix + str(each.pattern)
-        if isinstance(each, URLResolver):
-            yield from routes(each, route)
-        elif isinstance(each, URLPattern):
+    for pattern in (resolver or get_resolver()).url_patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern, route)
+        elif isinstance(pattern, URLPattern):
             yield route.replace("^", "").replace("$", "").replace("\\Z", "")
 
 
@@ -51,9 +51,9 @@ def test_every_route_answers(client, ada, value, who):
         client.force_login(ada)
     for route in routes():
         usual, hostile = filled(route, "a"), filled(route, value)
-        asked = [(client.get, f"{usual}?q={value}&page={value}&next={value}")]
-        asked += [(client.get, hostile), (client.post, hostile)] if hostile != usual else []
-        for method, address in asked:
+        requests = [(client.get, f"{usual}?q={value}&page={value}&next={value}")]
+        requests += [(client.get, hostile), (client.post, hostile)] if hostile != usual else []
+        for method, address in requests:
             response = method(address)
             assert response.status_code < 500, (method, address)
             if NUL in address:

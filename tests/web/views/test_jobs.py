@@ -39,10 +39,10 @@ def maker(client):
 @pytest.fixture
 def job(make_job):
     def make(state=Job.State.DONE, **fields):
-        known = {"visitor": VISITOR, "state": state}
+        defaults = {"visitor": VISITOR, "state": state}
         if state == Job.State.DONE:
-            known |= {"summary": SUMMARY, "files": FILES, "attempt": 1, "progress": 1.0}
-        return make_job(**{**known, **fields})
+            defaults |= {"summary": SUMMARY, "files": FILES, "attempt": 1, "progress": 1.0}
+        return make_job(**{**defaults, **fields})
 
     return make
 
@@ -92,10 +92,10 @@ class TestWaiting:
     def test_its_numbers_are_shown_before_its_files_are_written(self, maker, job):
         running = job(Job.State.RUNNING, stage="drawing the figure", progress=0.8, summary=SUMMARY)
         for page in (maker.get(address(running)), maker.get(address(running, "status/"), headers=HTMX)):
-            said = words(page)
-            assert "<b>261</b>" in said and "Median" in said and "<progress" in said
-        again = words(maker.get(address(job(Job.State.QUEUED, summary=SUMMARY))))
-        assert "<b>261</b>" not in again, "they may change at the next attempt"
+            text = words(page)
+            assert "<b>261</b>" in text and "Median" in text and "<progress" in text
+        queued_text = words(maker.get(address(job(Job.State.QUEUED, summary=SUMMARY))))
+        assert "<b>261</b>" not in queued_text, "they may change at the next attempt"
 
     def test_so_are_those_of_a_kind_without_a_size_distribution(self, maker, job):
         numbers = {"grains": {"value": 1234, "low": None, "high": None, "unit": ""}}
@@ -270,13 +270,13 @@ class TestChange:
 
     def test_all_other_settings_stay(self, maker, job):
         calibration = Calibration(**ZEISS)
-        asked = AnalysisSettings.of(threshold=0.35, data_bar=8, scale=0.5, calibration=calibration, operator="A. B.")
-        old = job(settings=asked)
+        recipe = AnalysisSettings.of(threshold=0.35, data_bar=8, scale=0.5, calibration=calibration, operator="A. B.")
+        old = job(settings=recipe)
         typed = {"token": uuid4().hex, "filter": "on"}
         answer = maker.post(address(old, "change/"), typed)
         new = Job.objects.exclude(pk=old.pk).get()
         assert (answer.status_code, answer["Location"], new.parent) == (303, address(new), old)
-        assert new.get_settings() == asked.with_(filter=True)
+        assert new.get_settings() == recipe.with_(filter=True)
         assert maker.post(address(old, "change/"), typed)["Location"] == address(new), "twice is once"
 
     @pytest.mark.parametrize(("name", "value"), [("model", "nosuch"), ("filter", "perhaps"), ("field_spread", "-3")])
@@ -299,8 +299,8 @@ class TestChange:
     def test_faint_outlines_and_gaps_are_told_where_the_numbers_are(self, maker, job):
         aside = {"much fainter than the others": 77, "touches the frame": 2}
         page = words(maker.get(address(job(summary=summary(n_set_aside=79, set_aside=aside)))))
-        told, _, deeper = page.partition('id="aside"')
-        assert f"77 left out: {Reason.FAINT}." in told and "2 left out" not in told
+        above, _, deeper = page.partition('id="aside"')
+        assert f"77 left out: {Reason.FAINT}." in above and "2 left out" not in above
         assert '<input type="hidden" name="faint_limit" value="0">' in deeper and "count them" in deeper
         both = summary(n_set_aside=80, set_aside={**aside, "gap between particles": 1})
         assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 1
@@ -313,29 +313,29 @@ class TestChange:
     def test_a_warning_shows_the_outlines_it_means(self, maker, job):
         flags = as_json([Flag.doubtful("Look at these.", "They are few", ids=(3, 7)), Flag("A note.")])
         first, _, details = words(maker.get(address(job(summary={**SUMMARY, **flags})))).partition('id="details"')
-        shown = '<button [^>]*data-lights="" data-ids="3,7">'
-        assert re.search(f"<b>Look at the picture:</b> They are few</span>{shown}", first) and "A note." not in first
-        assert re.search(f"Look at these. {shown}", details) and "<li>A note." in details
+        button = '<button [^>]*data-lights="" data-ids="3,7">'
+        assert re.search(f"<b>Look at the picture:</b> They are few</span>{button}", first) and "A note." not in first
+        assert re.search(f"Look at these. {button}", details) and "<li>A note." in details
 
 
 class TestClasses:
     def test_numbers_are_a_table_with_the_colours_of_the_figure(self, maker, job):
         shares = {"ferrite": (0.7134, 0.631, 0.798), "pearlite": (0.0007769, None, None)}
-        found = {
+        quantities = {
             f"area_fraction of {name}": {"value": value, "low": low, "high": high, "unit": ""}
             for name, (value, low, high) in shares.items()
         } | {f"mean_intercept of {name}": {"value": 20.0, "low": None, "high": None, "unit": "nm"} for name in shares}
-        said = {"task": "phases", "order": list(found), "quantities": found, "statistics": None, "found": 2}
-        page = words(maker.get(address(job(summary={**SUMMARY, **said}))))
+        fields = {"task": "phases", "order": list(quantities), "quantities": quantities, "statistics": None, "found": 2}
+        page = words(maker.get(address(job(summary={**SUMMARY, **fields}))))
         assert 'fill="#e69f00"/></svg> ferrite' in page and 'fill="#56b4e9"/></svg> pearlite' in page
         assert page.count('<ul class="legend">') == 1
         first, _, deeper = page.partition("data-tabs")
         assert '<ul class="shares">' in first and 'x1="63.1%" x2="79.8%"' in first and "20.0" not in first
         assert page.count('<table class="classes">') == 1 and '<table class="classes">' in deeper
         assert 'aria-label="Distribution"' not in page  # a result of an earlier version has no curves
-        for told in (">71.3 <span", "63.1–79.8", ">0.0777 <span", ">20.0 <span"):
-            assert told in page
-        unscaled = {**said, "calibration": {"nm_per_pixel": None, "source": "none", "detail": ""}}
+        for text in (">71.3 <span", "63.1–79.8", ">0.0777 <span", ">20.0 <span"):
+            assert text in page
+        unscaled = {**fields, "calibration": {"nm_per_pixel": None, "source": "none", "detail": ""}}
         page = words(maker.get(address(job(summary={**SUMMARY, **unscaled}))))
         assert 'id="scale-title"' not in page and 'href="#new_width"' in page
 
@@ -347,31 +347,31 @@ class TestClasses:
             "boundary_density of other": (0.00132, "nm⁻¹"),
             "boundary_density of oxide": (0.000772, "nm⁻¹"),
         }
-        found = {
+        quantities = {
             name: {"value": value, "low": None, "high": None, "unit": unit} for name, (value, unit) in values.items()
         }
-        said = {"task": "layers", "order": list(found), "quantities": found, "statistics": None, "found": 2}
-        result = Result(job(summary={**SUMMARY, **said}))
+        fields = {"task": "layers", "order": list(quantities), "quantities": quantities, "statistics": None, "found": 2}
+        result = Result(job(summary={**SUMMARY, **fields}))
         other, oxide = result.classes
-        assert [each.name for each in (other, oxide)] == ["other", "oxide"] and other.colour == "#e69f00"
-        assert [each.words for each in other.cells] == ["88.1 %", "1.32 µm⁻¹"]
-        assert [each.words for each in oxide.cells] == ["11.9 %", "0.772 µm⁻¹"]
-        assert (other.own, [each.words for each in oxide.own]) == ([], ["61.0 µm"])
+        assert [group.name for group in (other, oxide)] == ["other", "oxide"] and other.colour == "#e69f00"
+        assert [cell.words for cell in other.cells] == ["88.1 %", "1.32 µm⁻¹"]
+        assert [cell.words for cell in oxide.cells] == ["11.9 %", "0.772 µm⁻¹"]
+        assert (other.own, [cell.words for cell in oxide.own]) == ([], ["61.0 µm"])
         assert "<h3>Oxide</h3>" in words(maker.get(address(result.job)))
 
     def test_of_a_layer_three_numbers_and_two_charts_stand_on_the_first_screen(self, maker, job):
         names = ("mean", "sd", "min", "median")
-        found = {
+        quantities = {
             f"thickness_{name} of oxide": {"value": 20.0, "low": 19.0, "high": 21.0, "unit": "nm"} for name in names
         }
         for name in ("other", "oxide"):
-            found[f"area_fraction of {name}"] = {"value": 0.5, "low": None, "high": None, "unit": ""}
+            quantities[f"area_fraction of {name}"] = {"value": 0.5, "low": None, "high": None, "unit": ""}
         curves = [
             {"title": "Thickness", "across": "Along (nm)", "x": [1, 2, 3], "lines": {"oxide": [19.0, None, 21.0]}},
             {"title": "Per cent", "across": "Thickness (nm)", "x": [18, 20, 22], "lines": {"oxide": [60.0, 40.0]}},
         ]
-        said = {"task": "layers", "order": list(found), "quantities": found, "statistics": None, "found": 2}
-        page = words(maker.get(address(job(summary={**SUMMARY, **said, "curves": curves}))))
+        fields = {"task": "layers", "order": list(quantities), "quantities": quantities, "statistics": None, "found": 2}
+        page = words(maker.get(address(job(summary={**SUMMARY, **fields, "curves": curves}))))
         first = page.partition("data-tabs")[0]
         assert first.count("<dd>") == 3 and "Median thickness" not in first and "Median thickness" in page
         assert first.count('class="first c0"') == 2 and "of-classes" not in first
@@ -379,22 +379,22 @@ class TestClasses:
 
     def test_curves_of_several_phases_have_the_colours_of_their_phases(self, maker, job):
         shares = {"matrix": 0.6, "rare": 0.1, "laths": 0.3}
-        found = {
+        quantities = {
             f"area_fraction of {name}": {"value": value, "low": None, "high": None, "unit": ""}
             for name, value in shares.items()
         }
         lines = {name: [60, 40] for name in ("matrix", "laths")}
         curves = [{"title": "Lengths", "across": "nm", "x": [0, 1, 2], "lines": lines}]
-        said = {"task": "phases", "order": list(found), "quantities": found, "statistics": None, "found": 2}
-        page = words(maker.get(address(job(summary={**SUMMARY, **said, "curves": curves}))))
+        fields = {"task": "phases", "order": list(quantities), "quantities": quantities, "statistics": None, "found": 2}
+        page = words(maker.get(address(job(summary={**SUMMARY, **fields, "curves": curves}))))
         drawn = page.partition('class="of-classes"')[2]
         assert 'class="first c0"' in drawn and 'class="first c2"' in drawn and 'class="first c1"' not in drawn
 
     def test_without_a_scale_lengths_are_in_pixels(self, maker, job):
-        found = {"mean_intercept of ferrite": {"value": 119.0, "low": None, "high": None, "unit": "px"}}
-        said = {"task": "phases", "order": list(found), "quantities": found, "statistics": None, "found": 1}
+        quantities = {"mean_intercept of ferrite": {"value": 119.0, "low": None, "high": None, "unit": "px"}}
+        fields = {"task": "phases", "order": list(quantities), "quantities": quantities, "statistics": None, "found": 1}
         unscaled = {"nm_per_pixel": None, "source": "none", "detail": ""}
-        page = words(maker.get(address(job(summary={**SUMMARY, **said, "calibration": unscaled}))))
+        page = words(maker.get(address(job(summary={**SUMMARY, **fields, "calibration": unscaled}))))
         assert '>119 <span class="unit">px' in page
 
 
@@ -443,7 +443,7 @@ class TestResult:
     def test_the_numbers_stand_beside_the_figure(self, maker, job):
         done = job()
         page = words(maker.get(address(done)))
-        for told in (
+        for text in (
             f'href="/jobs/{done.pk}/files/figure.png"',
             f'src="/jobs/{done.pk}/files/figure-small.webp"',
             f'href="/jobs/{done.pk}/files/particles.csv"',
@@ -463,11 +463,11 @@ class TestResult:
             "cut off from row 40 (8 rows)",
             "1.8 s",
         ):
-            assert told in page, told
+            assert text in page, text
 
     def test_the_model_is_named_with_its_page_while_it_is_installed(self, maker, job, model):
-        mine = job(summary={**SUMMARY, "model": {**SUMMARY["model"], "sha256": model.sha256}})
-        assert '<dd><a href="/models/particles/">Particles' in words(maker.get(address(mine)))
+        own_job = job(summary={**SUMMARY, "model": {**SUMMARY["model"], "sha256": model.sha256}})
+        assert '<dd><a href="/models/particles/">Particles' in words(maker.get(address(own_job)))
         assert "<dd>Particles, version 1.2</dd>" in words(maker.get(address(job())))
 
     def test_every_number_has_a_definition_that_needs_no_mouse(self, maker, job):

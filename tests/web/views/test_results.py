@@ -56,7 +56,7 @@ def test_rows_in_every_state(maker, make_job):
     make_job(visitor=VISITOR, state=Job.State.FAILED, error="no")
     make_job(visitor=VISITOR, state=Job.State.CANCELLED)
     page = words(maker.get("/results/"))
-    for told in (
+    for text in (
         'd="M0.00 32V0.00h50.00V32zM50.00 32V16.00h50.00V32z"',
         "Running",
         "Waiting",
@@ -67,7 +67,7 @@ def test_rows_in_every_state(maker, make_job):
         'value="40"',
         "thumbnail.webp",
     ):
-        assert told in page, told
+        assert text in page, text
 
 
 def test_nothing_kept_has_no_median(maker, make_job):
@@ -126,8 +126,8 @@ def test_five_thousand_results_are_listed_by_indexes(client, make_job, alice, rf
     for _ in range(2 if connection.vendor == "sqlite" else 0):
         for query in ("", "sort=-median", "sort=name", "q=tif", "state=done", "show=images"):
             steps = results.entries(request, QueryDict(query)).explain().splitlines()
-            again = {step.split()[0] for step in steps if "CORRELATED" in step}  # run for every row
-            inner = [step for step in steps if step.split()[1] in again and " U0" in step]
+            correlated = {step.split()[0] for step in steps if "CORRELATED" in step}  # run for every row
+            inner = [step for step in steps if step.split()[1] in correlated and " U0" in step]
             assert inner and all("(micrograph_id=? AND owner_id=?)" in step for step in inner), (query, steps)
         services.optimise()
 
@@ -146,10 +146,10 @@ def many(make_micrograph, make_job):
     """Three results of different sizes and states, oldest first."""
     made = []
     cases = (("b.tif", "done", 5, 90.0), ("A.tif", "done", 40, 20.0), ("c.tif", "failed", 0, 0))
-    for name, state, kept, median in cases:
+    for name, state, n_kept, median in cases:
         micrograph = make_micrograph(name=name, visitor=VISITOR)
-        said = summary(n_kept=kept, median=median) if state == "done" else {}
-        made.append(make_job(micrograph=micrograph, visitor=VISITOR, state=state, summary=said))
+        numbers = summary(n_kept=n_kept, median=median) if state == "done" else {}
+        made.append(make_job(micrograph=micrograph, visitor=VISITOR, state=state, summary=numbers))
     return made
 
 
@@ -184,12 +184,12 @@ def test_searched_and_narrowed(maker, make_micrograph, make_job, make_sample):
     assert listed(maker, "?state=failed") == ["c.tif"]
     assert set(listed(maker, "?show=images")) == {"A.tif", "b.tif", "c.tif"}
     pooled = sample.jobs.first()
-    again = make_job(micrograph=pooled.micrograph, parent=pooled, visitor=VISITOR, state=Job.State.DONE)
+    rerun = make_job(micrograph=pooled.micrograph, parent=pooled, visitor=VISITOR, state=Job.State.DONE)
     assert "0.png" not in listed(maker), "one of them was analysed again"
     others = make_sample(Job.State.DONE, visitor=uuid4()).jobs.get()
-    mine = make_job(micrograph=others.micrograph, parent=others, visitor=VISITOR, state=Job.State.DONE)
+    own_job = make_job(micrograph=others.micrograph, parent=others, visitor=VISITOR, state=Job.State.DONE)
     assert listed(maker).count("0.png") == 1, "it is in a sample of somebody else's"
-    mine.delete(), again.delete()
+    own_job.delete(), rerun.delete()
     assert len(listed(maker, "?state=nonsense&show=nonsense")) == 4
     page = words(maker.get("/results/?q=%3Cb%3E"))
     assert "No result matches" in page
@@ -245,7 +245,7 @@ def test_several_are_compared_as_curves(maker, make_job):
     """Old results have none; sizes in different units are refused."""
     bars = {"edges": [0.0, 10.0, 20.0], "counts": [[4, 2]]}
     stored = [{**SUMMARY, "histogram": bars}] * 3 + [SUMMARY, {**summary(unit="px"), "histogram": bars}]
-    jobs = [make_job(visitor=VISITOR, state=Job.State.DONE, summary=each) for each in stored]
+    jobs = [make_job(visitor=VISITOR, state=Job.State.DONE, summary=numbers) for numbers in stored]
     page = words(maker.get(chosen(maker, "compare", *jobs[:4])["Location"]))
     assert "Compare 4 results" in page and page.count("M0.0 100.0 L25.0 5.66") == 3
     assert page.count("No distribution is stored with it") == 1
@@ -277,8 +277,8 @@ class TestDownload:
         job = make_job(visitor=VISITOR, state=Job.State.DONE, files=["figure.png", "particles.csv"])
         job.artifact("figure.png").file.storage.delete(job.artifact("figure.png").file.name)
         with opened(chosen(maker, "download", job)) as archive:
-            kept, missing = archive.namelist()
-            assert (kept.split("/")[1], missing) == ("particles.csv", "NOT INCLUDED.txt")
+            member, missing = archive.namelist()
+            assert (member.split("/")[1], missing) == ("particles.csv", "NOT INCLUDED.txt")
             assert "figure.png: " in archive.read(missing).decode()
 
     def test_files_are_written_before_they_are_packed_and_those_that_failed_are_named(
@@ -291,16 +291,16 @@ class TestDownload:
         assert "0 of 1 results" in words(waiting)
         ExportJob.objects.update(state="failed", error="No.", finished=timezone.now())
         with opened(chosen(maker, "download", job)) as archive:
-            said = archive.read("NOT INCLUDED.txt").decode()
-        assert "report.pdf: " in said and "particles.csv" not in said
+            note = archive.read("NOT INCLUDED.txt").decode()
+        assert "report.pdf: " in note and "particles.csv" not in note
 
     def test_of_others_nothing(self, maker, make_job, alice):
-        mine = make_job(visitor=VISITOR, state=Job.State.DONE, files=["figure.png"])
+        own_job = make_job(visitor=VISITOR, state=Job.State.DONE, files=["figure.png"])
         strangers = [
             make_job(visitor=uuid4(), state=Job.State.DONE, files=["particles.csv"]),
             make_job(owner=alice, state=Job.State.DONE, files=["particles.csv"]),
         ]
-        with opened(chosen(maker, "download", mine, *strangers)) as archive:
+        with opened(chosen(maker, "download", own_job, *strangers)) as archive:
             assert [name.split("/")[1] for name in archive.namelist()] == ["figure.png"]
         assert chosen(maker, "download", *strangers).status_code == 400
 
@@ -327,10 +327,10 @@ class TestDelete:
 
     def test_not_what_others_made(self, client, maker, make_micrograph, make_job, alice, ada):
         shared = make_micrograph(visitor=VISITOR)
-        mine = make_job(micrograph=shared, visitor=VISITOR)
+        own_job = make_job(micrograph=shared, visitor=VISITOR)
         theirs = [make_job(micrograph=shared, owner=alice), make_job(visitor=uuid4()), make_job(owner=alice)]
         assert chosen(maker, "delete", *theirs, sure="yes").status_code == 400
-        chosen(maker, "delete", mine, *theirs, sure="yes")
+        chosen(maker, "delete", own_job, *theirs, sure="yes")
         assert set(Job.objects.all()) == set(theirs)
         client.force_login(ada)
         assert chosen(client, "delete", *theirs, sure="yes").status_code == 400

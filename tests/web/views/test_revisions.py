@@ -35,14 +35,14 @@ def revise(make_job, micrograph):
     made = []
 
     def make(parent=None, settings=None, **fields):
-        known = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
+        defaults = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
         when = BEGAN + timedelta(minutes=len(made))
         job = make_job(
             micrograph=micrograph,
             parent=parent,
             settings=settings or AnalysisSettings.of(),
             created=when,
-            **{**known, **fields},
+            **{**defaults, **fields},
         )
         made.append(job)
         return job
@@ -72,13 +72,13 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
         second, second.get_settings().with_(filter=True, border_correction="weight"), state=Job.State.RUNNING
     )
     fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
-    assert [(each.number, each.changed, each.newest, each.here) for each in listed(second)] == [
+    assert [(revision.number, revision.changed, revision.newest, revision.here) for revision in listed(second)] == [
         (1, FROM_FILE, False, False),
         (2, f"10 nm/px ({Source.TYPED.words})", False, True),
         (3, changed(third, second), False, False),
         (4, changed(fourth, first), True, False),
     ]
-    outcomes = [(each.outcome, each.median) for each in listed(fourth)]
+    outcomes = [(revision.outcome, revision.median) for revision in listed(fourth)]
     assert outcomes[1:3] == [("261 counted", "median 212 nm"), ("Under way", "")]
 
 
@@ -103,31 +103,31 @@ def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph)
     micrograph.refresh_from_db()
     third.refresh_from_db()
     assert set(Job.objects.all()) == {first, third}
-    assert [each.changed for each in listed(third)] == [FROM_FILE, "Threshold: 0.3"]
+    assert [revision.changed for revision in listed(third)] == [FROM_FILE, "Threshold: 0.3"]
     assert browser.get(f"/jobs/{third.pk}/").status_code == 200
     browser.post(f"/jobs/{first.pk}/delete/")
-    assert [each.number for each in listed(Job.objects.get())] == [1]
+    assert [revision.number for revision in listed(Job.objects.get())] == [1]
 
 
 class TestAccess:
     def test_a_link_does_not_lead_to_later_revisions_of_others(self, revise):
         first = revise()
         second = revise(first, AnalysisSettings.of(filter=True))
-        assert [each.job for each in listed(first, visitor=OTHER)] == [first]
-        assert [each.job for each in listed(second, visitor=OTHER)] == [first, second]
-        assert [each.job for each in listed(second, visitor=None)] == [first, second]
+        assert [revision.job for revision in listed(first, visitor=OTHER)] == [first]
+        assert [revision.job for revision in listed(second, visitor=OTHER)] == [first, second]
+        assert [revision.job for revision in listed(second, visitor=None)] == [first, second]
 
     def test_others_reruns_of_a_shared_link_are_theirs(self, revise):
         first = revise()
         theirs = revise(first, AnalysisSettings.of(filter=True), visitor=OTHER)
-        assert [each.job for each in listed(first)] == [first]
-        assert [each.job for each in listed(theirs, visitor=OTHER)] == [first, theirs]
+        assert [revision.job for revision in listed(first)] == [first]
+        assert [revision.job for revision in listed(theirs, visitor=OTHER)] == [first, theirs]
 
     def test_a_private_origin_stays_private(self, revise, alice, charlie):
         first = revise(owner=alice)
         theirs = revise(first, AnalysisSettings.of(filter=True), owner=charlie, visitor=OTHER)
-        assert [each.job for each in listed(theirs, user=charlie)] == [theirs]
-        assert [each.job for each in listed(first, user=alice)] == [first]
+        assert [revision.job for revision in listed(theirs, user=charlie)] == [theirs]
+        assert [revision.job for revision in listed(first, user=alice)] == [first]
         browser = Client()
         browser.force_login(charlie)
         assert str(first.pk) not in words(browser.get(f"/jobs/{theirs.pk}/"))
@@ -135,7 +135,7 @@ class TestAccess:
     def test_staff_see_those_of_the_same_owner(self, revise, alice, ada):
         first = revise(owner=alice)
         second = revise(first, AnalysisSettings.of(filter=True), owner=alice)
-        assert [each.job for each in listed(first, user=ada)] == [first, second]
+        assert [revision.job for revision in listed(first, user=ada)] == [first, second]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ class TestInItsSample:
         sample = make_sample(Job.State.DONE, Job.State.DONE, visitor=VISITOR)
         sample.jobs.update(summary=SUMMARY, visitor=VISITOR)
         counted = sample.jobs.order_by("created")[0]
-        again = make_job(
+        rerun = make_job(
             micrograph=counted.micrograph,
             parent=counted,
             visitor=VISITOR,
@@ -179,60 +179,60 @@ class TestInItsSample:
             summary=SUMMARY,
             files=(*FILES, "table.npz"),
         )
-        return sample, counted, again
+        return sample, counted, rerun
 
     def use(self, sample, job, visitor=VISITOR):
         return visit(Client(), visitor).post(f"/samples/{sample.pk}/images/{job.pk}/", {"included": "instead"})
 
     def test_it_is_offered_and_taken(self, pair, queue, django_capture_on_commit_callbacks):
-        sample, counted, again = pair
-        assert 'value="instead"' in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
+        sample, counted, rerun = pair
+        assert 'value="instead"' in words(visit(Client(), VISITOR).get(f"/jobs/{rerun.pk}/"))
         with django_capture_on_commit_callbacks(execute=True):
-            response = self.use(sample, again)
-        assert (response.status_code, response["Location"]) == (303, f"/samples/{sample.pk}/#image-{again.pk}")
+            response = self.use(sample, rerun)
+        assert (response.status_code, response["Location"]) == (303, f"/samples/{sample.pk}/#image-{rerun.pk}")
         assert set(sample.members.values_list("pk", flat=True)) == {
-            again.pk,
-            sample.jobs.exclude(micrograph=again.micrograph).get().pk,
+            rerun.pk,
+            sample.jobs.exclude(micrograph=rerun.micrograph).get().pk,
         }
         assert Job.objects.get(pk=counted.pk).sample is None
         assert queue == ["analyses"]
-        assert 'value="instead"' not in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
+        assert 'value="instead"' not in words(visit(Client(), VISITOR).get(f"/jobs/{rerun.pk}/"))
         assert self.use(sample, counted).status_code == 303
         assert counted.pk in sample.members.values_list("pk", flat=True)
 
     def test_one_without_a_table_to_be_pooled_is_measured_once_more(
         self, pair, queue, django_capture_on_commit_callbacks
     ):
-        sample, _, again = pair
-        again.artifact("table.npz").delete()
+        sample, _, rerun = pair
+        rerun.artifact("table.npz").delete()
         with django_capture_on_commit_callbacks(execute=True):
-            self.use(sample, again)
-        again.refresh_from_db()
-        assert (again.state, again.sample, queue) == (Job.State.QUEUED, sample, ["analyses"])
+            self.use(sample, rerun)
+        rerun.refresh_from_db()
+        assert (rerun.state, rerun.sample, queue) == (Job.State.QUEUED, sample, ["analyses"])
 
     def test_when_it_is_deleted_the_one_before_counts_again(self, pair, queue):
-        sample, counted, again = pair
-        Job.objects.filter(pk=again.pk).update(parent=counted)
-        self.use(sample, again)
-        visit(Client(), VISITOR).post(f"/jobs/{again.pk}/delete/")
+        sample, counted, rerun = pair
+        Job.objects.filter(pk=rerun.pk).update(parent=counted)
+        self.use(sample, rerun)
+        visit(Client(), VISITOR).post(f"/jobs/{rerun.pk}/delete/")
         assert counted.pk in sample.members.values_list("pk", flat=True)
 
     def test_one_of_another_kind_of_analysis_is_neither_offered_nor_taken(self, pair):
-        sample, counted, again = pair
+        sample, counted, rerun = pair
         settings = AnalysisSettings.of("grains", model="grain-boundaries").as_dict()
-        Job.objects.filter(pk=again.pk).update(settings=settings)
-        assert 'value="instead"' not in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
-        assert self.use(sample, again).status_code == 409
+        Job.objects.filter(pk=rerun.pk).update(settings=settings)
+        assert 'value="instead"' not in words(visit(Client(), VISITOR).get(f"/jobs/{rerun.pk}/"))
+        assert self.use(sample, rerun).status_code == 409
         assert counted.pk in sample.members.values_list("pk", flat=True)
 
     def test_an_excluded_image_stays_excluded(self, pair):
-        sample, counted, again = pair
+        sample, counted, rerun = pair
         sample.jobs.filter(pk=counted.pk).update(included=False)
-        self.use(sample, again)
-        assert not Job.objects.get(pk=again.pk).included
+        self.use(sample, rerun)
+        assert not Job.objects.get(pk=rerun.pk).included
 
     def test_of_an_image_measured_again_within_the_sample_only_the_new_one_counts(self, pair, make_job):
-        sample, counted, again = pair
+        sample, counted, rerun = pair
         make_job(
             micrograph=counted.micrograph,
             parent=counted,
@@ -241,18 +241,18 @@ class TestInItsSample:
             state=Job.State.DONE,
             summary=SUMMARY,
         )
-        self.use(sample, again)
-        assert [job.pk for job in sample.members.filter(micrograph=again.micrograph)] == [again.pk]
+        self.use(sample, rerun)
+        assert [job.pk for job in sample.members.filter(micrograph=rerun.micrograph)] == [rerun.pk]
 
     @pytest.mark.parametrize("state", [Job.State.RUNNING, Job.State.FAILED])
     def test_what_is_not_done_cannot_count(self, pair, state):
-        sample, counted, again = pair
-        Job.objects.filter(pk=again.pk).update(state=state)
-        assert self.use(sample, again).status_code == 409
+        sample, counted, rerun = pair
+        Job.objects.filter(pk=rerun.pk).update(state=state)
+        assert self.use(sample, rerun).status_code == 409
         assert counted.pk in sample.members.values_list("pk", flat=True)
 
     def test_strangers_and_other_images_are_refused(self, pair, revise):
-        sample, _, again = pair
-        assert self.use(sample, again, OTHER).status_code == 403
+        sample, _, rerun = pair
+        assert self.use(sample, rerun, OTHER).status_code == 403
         assert self.use(sample, revise()).status_code == 404
-        assert 'value="instead"' not in words(visit(Client(), OTHER).get(f"/jobs/{again.pk}/"))
+        assert 'value="instead"' not in words(visit(Client(), OTHER).get(f"/jobs/{rerun.pk}/"))

@@ -23,10 +23,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reader")]
 def with_table(job, sizes, nm_per_pixel=2.0, folder=None):
     """A job of a sample with its stored table: particles of these minimum Feret diameters in nm, the last set aside."""
     count = len(sizes)
-    kept = [True] * (count - 1) + [False]
+    flags = [True] * (count - 1) + [False]
     columns = {
-        "kept": np.array(kept),
-        "reason": np.array(["" if each else "too small" for each in kept]),
+        "kept": np.array(flags),
+        "reason": np.array(["" if flag else "too small" for flag in flags]),
         "min_feret_nm": np.array(sizes, float),
         "edge_weight": np.array([2.0 if size == 20 else 1.0 for size in sizes]),
     }
@@ -44,10 +44,10 @@ class TestHistogram:
         return sample
 
     def test_of_all_images_together(self, client, sample):
-        said = client.get(f"{page_of(sample)}histogram/?bins=10").json()
-        assert (said["unit"], said["n"], said["measures"]) == ("nm", 4, ["min_feret"])
-        assert dict(zip(said["edges"], said["counts"], strict=False)) == {10.0: 1, 20.0: 2, 30.0: 1}
-        assert said["weighted"] is False and said["heights"] == said["counts"]
+        chart = client.get(f"{page_of(sample)}histogram/?bins=10").json()
+        assert (chart["unit"], chart["n"], chart["measures"]) == ("nm", 4, ["min_feret"])
+        assert dict(zip(chart["edges"], chart["counts"], strict=False)) == {10.0: 1, 20.0: 2, 30.0: 1}
+        assert chart["weighted"] is False and chart["heights"] == chart["counts"]
         sample.pooled = {**sample.pooled, "edge": "weight"}
         sample.save()
         assert client.get(f"{page_of(sample)}histogram/").json()["weighted"] is True
@@ -58,9 +58,9 @@ class TestHistogram:
         assert client.get(f"{page_of(sample)}histogram/").json()["weighted"] is False
         sample.pooled["edge"] = "weight"
         sample.save()
-        said = client.get(f"{page_of(sample)}histogram/?bins=10").json()
-        assert said["weighted"] is True
-        assert said["heights"] == pytest.approx([2 / 3, 8 / 3, 2 / 3])
+        chart = client.get(f"{page_of(sample)}histogram/?bins=10").json()
+        assert chart["weighted"] is True
+        assert chart["heights"] == pytest.approx([2 / 3, 8 / 3, 2 / 3])
 
     def test_only_of_what_is_pooled(self, client, sample):
         sample.pooled["of"] = sample.pooled["of"][:1]
@@ -76,13 +76,13 @@ class TestHistogram:
 
 class TestOutlines:
     def coco(self, job, name, *kinds):
-        said = {
+        document = {
             "images": [{"id": 1, "file_name": name, "width": 64, "height": 48}],
             "categories": [{"id": i, "name": kind} for i, kind in enumerate(kinds, 1)],
             "annotations": [{"id": 7, "image_id": 1, "category_id": i} for i in range(1, len(kinds) + 1)],
         }
         artifact = Artifact(job=job, attempt=1, name="coco.json", size=1, content_type="application/json")
-        artifact.file.save(f"{job.folder}/1/coco.json", ContentFile(json.dumps(said).encode()))
+        artifact.file.save(f"{job.folder}/1/coco.json", ContentFile(json.dumps(document).encode()))
 
     def test_of_all_images_in_one_file(self, client, finished):
         sample = finished(DONE, DONE, DONE)
@@ -94,10 +94,10 @@ class TestOutlines:
         response = client.get(f"{page_of(sample)}outlines.json")
         assert response["Content-Disposition"].startswith("attachment")
         assert response["Cache-Control"] == "private, no-store"
-        said = json.loads(b"".join(response.streaming_content))
-        assert [(each["id"], each["file_name"]) for each in said["images"]] == [(1, "0"), (2, "1")]
-        assert [(each["id"], each["name"]) for each in said["categories"]] == [(1, "particle"), (2, "possibly wrong")]
-        assert said["annotations"] == [
+        coco = json.loads(b"".join(response.streaming_content))
+        assert [(image["id"], image["file_name"]) for image in coco["images"]] == [(1, "0"), (2, "1")]
+        assert [(kind["id"], kind["name"]) for kind in coco["categories"]] == [(1, "particle"), (2, "possibly wrong")]
+        assert coco["annotations"] == [
             {"id": 1, "label": 7, "image_id": 1, "category_id": 1},
             {"id": 2, "label": 7, "image_id": 1, "category_id": 2},
             {"id": 3, "label": 7, "image_id": 2, "category_id": 2},
@@ -113,8 +113,8 @@ class TestOutlines:
             {**row, "name": name} for row, name in zip(sample.pooled["images"], ("img.png", "img.png (2)"), strict=True)
         ]
         Sample.objects.update(pooled={**sample.pooled, "of": of, "images": rows})
-        said = json.loads(b"".join(client.get(f"{page_of(sample)}outlines.json").streaming_content))
-        assert [each["file_name"] for each in said["images"]] == ["img.png", "img.png (2)"]
+        document = json.loads(b"".join(client.get(f"{page_of(sample)}outlines.json").streaming_content))
+        assert [image["file_name"] for image in document["images"]] == ["img.png", "img.png (2)"]
 
     def test_a_sample_that_is_not_pooled_has_none(self, client, make_sample):
         assert client.get(f"{page_of(make_sample())}outlines.json").status_code == 404

@@ -39,8 +39,8 @@ def archive(*entries, name="batch.zip"):
 
 def send(client, *files, **typed):
     """Start a sample of files that the page's script has sent."""
-    known = {"token": uuid4().hex, "width": "", "one_sample": "on", "sample_name": "Batch 7", "rule": "own"}
-    return client.post("/uploads/start/", {**known, **uploaded(client, *files), **typed})
+    defaults = {"token": uuid4().hex, "width": "", "one_sample": "on", "sample_name": "Batch 7", "rule": "own"}
+    return client.post("/uploads/start/", {**defaults, **uploaded(client, *files), **typed})
 
 
 def pooled_of(*jobs):
@@ -186,11 +186,11 @@ class TestArriving:
         assert re.search("data-side>[^<]*a.hdr", self.asked(client))
         assert reader.told == [("a.png", ["a.hdr"], False)]
 
-    def asked(self, client, *known):
+    def asked(self, client, *pks):
         """What the page is told next of the first upload."""
         first = Micrograph.objects.order_by("created").first()
-        said = client.post("/uploads/cards/", {"upload": str(first.pk), "known": [str(pk) for pk in known]})
-        return " ".join(said.json()["cards"][str(first.pk)].split())
+        response = client.post("/uploads/cards/", {"upload": str(first.pk), "known": [str(pk) for pk in pks]})
+        return " ".join(response.json()["cards"][str(first.pk)].split())
 
     def test_an_archive_becomes_the_cards_of_what_is_in_it(self, client):
         file = archive(("a.png", picture(64)), ("b.doc", b"words"), ("c.png", picture(65)))
@@ -200,8 +200,8 @@ class TestArriving:
         cards = self.asked(client).split("</article>")[:-1]
         assert ["data-upload=" in card for card in cards] == [True, True, False]
         assert 'name="left" value="b.doc: ' in cards[2]
-        known = Micrograph.objects.get(name="a.png").pk
-        assert str(known) not in self.asked(client, known)
+        pk = Micrograph.objects.get(name="a.png").pk
+        assert str(pk) not in self.asked(client, pk)
 
     def test_an_archive_that_is_being_unpacked_shows_what_has_come_out(self, client):
         client.post("/uploads/", {"file": archive(("a.png", picture(64)))})
@@ -224,8 +224,8 @@ class TestArriving:
 
     def test_names_are_paired(self, client):
         names = ["f/a.tif", "f/a.txt", "g/a.tif", "b.hdr", "c.png"]
-        said = client.post("/uploads/pairs/", {"names": json.dumps(names)}).json()
-        assert said["images"] == [["f/a.tif", ["f/a.txt"]], ["g/a.tif", []], ["b.hdr", []], ["c.png", []]]
+        answer = client.post("/uploads/pairs/", {"names": json.dumps(names)}).json()
+        assert answer["images"] == [["f/a.tif", ["f/a.txt"]], ["g/a.tif", []], ["b.hdr", []], ["c.png", []]]
         assert client.post("/uploads/pairs/", {"names": json.dumps(["x"] * 5001)}).status_code == 413
         assert [client.post("/uploads/pairs/", {"names": bad}).status_code for bad in ("", "7", "{")] == [400] * 3
         assert client.get("/uploads/pairs/").status_code == 405
@@ -237,7 +237,7 @@ class TestPage:
         sample.jobs.filter(state=FAILED).update(error="Damaged.")
         response = client.get(page_of(sample))
         page = words(response)
-        for said in (
+        for text in (
             "Batch 7",
             "155",
             "148–163",
@@ -245,7 +245,7 @@ class TestPage:
             "The typical size differs between images no more than by chance.",
             "2 nm/px",
         ):
-            assert said in page, said
+            assert text in page, text
         assert "Damaged." in page
         assert page.count('<svg class="bars"') == 2
         assert 'id="histogram"' in page and "<span>particles of 2 images" in page
@@ -262,13 +262,13 @@ class TestPage:
         sample.pooled |= {"cautions": cautions, "weighted": weighted, "interval_note": "", "interval_basis": "by image"}
         sample.save()
         page = words(client.get(page_of(sample)))
-        for said in (
+        for text in (
             "<dt>Operator</dt><dd>A. Muster</dd>",
             "five fields on a grid",
             cautions[0],
             "By volume there are none.",
         ):
-            assert said in page, said
+            assert text in page, text
 
     def test_outliers_and_excluded_images_are_marked_with_the_reason(self, client, finished):
         sample = finished(DONE, DONE, DONE)
@@ -354,8 +354,8 @@ class TestPage:
     ):
         sample = make_sample(*[DONE] * 3)
         micrograph = make_micrograph()
-        known = {"micrograph": micrograph, "sample": sample, "settings": {}, "model_name": "m", "summary": SUMMARY}
-        Job.objects.bulk_create(Job(**known, submission=uuid4().hex, state=DONE) for _ in range(197))
+        fields = {"micrograph": micrograph, "sample": sample, "settings": {}, "model_name": "m", "summary": SUMMARY}
+        Job.objects.bulk_create(Job(**fields, submission=uuid4().hex, state=DONE) for _ in range(197))
         sample.pooled, sample.state = pooled_of(*sample.jobs.order_by("created", "pk")), Sample.State.DONE
         sample.save()
         with django_assert_max_num_queries(15):
@@ -423,8 +423,8 @@ class TestChange:
         assert not Sample.objects.exists() and not Job.objects.exists()
 
     def test_an_image_of_another_sample_is_not_found(self, owner, finished):
-        mine, other = finished(visitor=VISITOR), finished(visitor=VISITOR)
-        address = f"{page_of(mine)}images/{other.jobs.first().pk}/"
+        own_sample, other = finished(visitor=VISITOR), finished(visitor=VISITOR)
+        address = f"{page_of(own_sample)}images/{other.jobs.first().pk}/"
         assert owner.post(address, {"included": "off"}).status_code == 404
 
 
@@ -440,8 +440,8 @@ class TestAccess:
     def test_the_list_shows_ones_own(self, finished, people, alice):
         finished(owner=alice, name="hers"), finished(visitor=VISITOR, name="the browser's")
         lists = {name: people[name].get("/samples/", follow=True).context["cards"] for name in people}
-        shown = {name: [card.name for card in cards] for name, cards in lists.items()}
-        assert shown == {"alice": ["hers"], "visitor": ["the browser's"], "charlie": [], "nobody": [], "ada": []}
+        names = {name: [card.name for card in cards] for name, cards in lists.items()}
+        assert names == {"alice": ["hers"], "visitor": ["the browser's"], "charlie": [], "nobody": [], "ada": []}
 
     def test_changing_is_offered_only_where_allowed(self, finished, people):
         sample = finished(visitor=VISITOR)

@@ -124,9 +124,9 @@ class TestPage:
 
     @pytest.mark.parametrize("size", range(0, 12, 3))
     def test_a_summary_that_has_just_begun(self, people, alice, size):
-        said = {name: outcome()[name] for name in list(outcome())[: 1 + size // 2]}
-        said["curve"] = said.get("curve", [])[:size]
-        training = make_training(alice, state="running", summary=said)
+        summary = {name: outcome()[name] for name in list(outcome())[: 1 + size // 2]}
+        summary["curve"] = summary.get("curve", [])[:size]
+        training = make_training(alice, state="running", summary=summary)
         assert people["alice"].get(f"/trainings/{training.pk}/").status_code == 200
 
     def test_the_outcome_stands_first_and_worse_images_are_shown(self, people, alice):
@@ -209,8 +209,8 @@ class TestAgain:
         make_model(alice)
         job = make_job(owner=alice, state="done", summary=SUMMARY)
         sent = {"do": "again", "model": "tio2-1", "job": str(job.pk)}
-        asked = people["alice"].post("/results/selected/", {"do": "again", "job": str(job.pk)})
-        assert '<option value="tio2-1">' in words(asked)
+        response = people["alice"].post("/results/selected/", {"do": "again", "job": str(job.pk)})
+        assert '<option value="tio2-1">' in words(response)
         answer = people["alice"].post("/results/selected/", sent)
         assert (answer.status_code, answer["Location"]) == (303, "/results/again/?model=tio2-1")
         new = Job.objects.get(parent=job)

@@ -224,17 +224,17 @@ class TestStart:
     def test_a_width_that_the_file_contradicts_is_asked_about_first(self, client):
         typed = uploaded(client, good("a.png", 64, CALIBRATED))
         micrograph = Micrograph.objects.get()
-        own = micrograph.own_calibration.width_nm(64)
-        typed |= {"width": f"{2 * own:g}", "source": "typed"}
+        own_width = micrograph.own_calibration.width_nm(64)
+        typed |= {"width": f"{2 * own_width:g}", "source": "typed"}
         response = start(client, **typed)
         assert (response.status_code, sentences(response)) == (400, [ASKED])
         question = response.json()["questions"][str(micrograph.pk)]
-        assert f"The file says that the image is {own:g} nm wide. You typed {2 * own:g} nm." in question
+        assert f"The file says that the image is {own_width:g} nm wide. You typed {2 * own_width:g} nm." in question
         sure = f"sure_{micrograph.pk}"
-        assert f'name="{sure}" value="{2 * own:g}"' in question
-        assert start(client, **typed, **{sure: f"{own:g}"}).status_code == 400  # sure of another one
-        assert start(client, **typed, **{sure: f"{2 * own:g}"}).status_code == 200
-        assert start(client, **typed | {"width": f"{1.01 * own:g}"}).status_code == 200
+        assert f'name="{sure}" value="{2 * own_width:g}"' in question
+        assert start(client, **typed, **{sure: f"{own_width:g}"}).status_code == 400  # sure of another one
+        assert start(client, **typed, **{sure: f"{2 * own_width:g}"}).status_code == 200
+        assert start(client, **typed | {"width": f"{1.01 * own_width:g}"}).status_code == 200
 
     @pytest.mark.parametrize("columns", [0, 64])
     def test_a_typed_width_waits_for_the_bar_of_an_image_alone(self, client, columns, monkeypatch):

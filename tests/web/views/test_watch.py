@@ -53,13 +53,13 @@ class TestReady:
     def test_a_missing_worker_delays_work_and_no_page(self, client, workers, settings):
         settings.DEEPSEGM_EMBEDDED = True
         WorkerProcess.objects.filter(queues="training").update(seen=timezone.now() - ALIVE)
-        said = client.get("/readyz").json()
-        assert (said["ok"], said["degraded"]) == (True, True) and "training" in said["checks"]["workers"]
+        state = client.get("/readyz").json()
+        assert (state["ok"], state["degraded"]) == (True, True) and "training" in state["checks"]["workers"]
 
     def test_old_work_in_the_queue_is_said(self, client, workers, make_job):
         make_job(queued=timezone.now() - timedelta(minutes=50))
-        said = client.get("/readyz").json()
-        assert said["ok"] and said["checks"]["queue"].startswith("The oldest analysis has waited about 50 minutes. ")
+        state = client.get("/readyz").json()
+        assert state["ok"] and state["checks"]["queue"].startswith("The oldest analysis has waited about 50 minutes. ")
 
     @pytest.mark.parametrize("name", ["database", "storage", "migrations"])
     def test_pages_cannot_work_without(self, client, workers, monkeypatch, name):
@@ -68,8 +68,8 @@ class TestReady:
 
         monkeypatch.setattr(health, f"_{name}", broken)
         response = client.get("/readyz")
-        said = response.json()["checks"][name]
-        assert response.status_code == 503 and said != "ok" and "OperationalError" not in said
+        check = response.json()["checks"][name]
+        assert response.status_code == 503 and check != "ok" and "OperationalError" not in check
 
     def test_unapplied_migrations(self, client, workers, monkeypatch):
         monkeypatch.setattr("django.db.migrations.executor.MigrationExecutor.migration_plan", lambda *a: [1, 2])
@@ -80,9 +80,9 @@ class TestReady:
     @pytest.mark.skipif(not settings.DEEPSEGM_SQLITE, reason="is about SQLite")
     def test_a_database_that_sqlite_does_not_bear_is_told(self, client, workers, monkeypatch):
         monkeypatch.setattr(health, "database_bytes", lambda: health.SQLITE_BYTES + 10**9)
-        said = client.get("/readyz").json()
-        assert said["ok"] and said["degraded"]
-        assert re.match(r"The SQLite database has \d\.0 GB; .*PostgreSQL", said["checks"]["size"])
+        state = client.get("/readyz").json()
+        assert state["ok"] and state["degraded"]
+        assert re.match(r"The SQLite database has \d\.0 GB; .*PostgreSQL", state["checks"]["size"])
 
     def test_checks_leave_nothing_behind(self, client, workers, settings):
         client.get("/readyz")
@@ -160,8 +160,8 @@ class TestStatus:
         assert "analyses@here" in page and "The disk is on fire." in page and ">2<" in page
 
     def test_every_kind_of_row_is_counted(self):
-        assert {each.queue for each in health.queues()} == {kind.queue for kind in KINDS.values()}
-        assert [each.waiting for each in health.queues()] == [0, 0, 0]
+        assert {queue.queue for queue in health.queues()} == {kind.queue for kind in KINDS.values()}
+        assert [queue.waiting for queue in health.queues()] == [0, 0, 0]
 
 
 class TestLogs:
@@ -187,5 +187,5 @@ class TestLogs:
         about = {k: v for k, v in settings.LOGGING["formatters"]["json"].items() if k != "()"}
         record = logging.LogRecord("worker", logging.INFO, "", 1, "%s: done", ("7",), None)
         LogContext().filter(record)
-        said = json.loads(JsonFormatter(**about).format(record))
-        assert said["message"] == "7: done" and {"time", "level", "logger", "request", "row"} <= set(said)
+        entry = json.loads(JsonFormatter(**about).format(record))
+        assert entry["message"] == "7: done" and {"time", "level", "logger", "request", "row"} <= set(entry)
