@@ -101,13 +101,13 @@ def quick_passwords():
 @pytest.fixture(scope="session", autouse=True)
 def static_files_once():
     """Each client has a handler of its own, which looked for all static files anew: a quarter of a page's test."""
-    look, found = WhiteNoiseMiddleware.add_files_from_finders, {}
+    look, files = WhiteNoiseMiddleware.add_files_from_finders, {}
 
     def add(self):
-        if not found:
+        if not files:
             look(self)
-            found.update(self.files)
-        self.files.update(found)
+            files.update(self.files)
+        self.files.update(files)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add)
@@ -185,7 +185,7 @@ def read_here(monkeypatch):
     """The image of an analysis is decoded in this process, which is quicker."""
     from segmentation.core.micrograph.reader import read
 
-    monkeypatch.setattr("worker.inspection.read_micrograph", lambda path, *, alive, **said: read(path, **said))
+    monkeypatch.setattr("worker.inspection.read_micrograph", lambda path, *, alive, **options: read(path, **options))
 
 
 def inspect_now(monkeypatch) -> None:
@@ -217,7 +217,7 @@ def coarse(monkeypatch):
 
 
 def write_words(figure, file: Path, format: str) -> None:
-    texts = figure.findobj(lambda each: hasattr(each, "get_text"))
+    texts = figure.findobj(lambda artist: hasattr(artist, "get_text"))
     words = [*(text.get_text() for text in texts), figure.about]
     file.write_text("\n".join(words), errors="replace")
 
@@ -251,7 +251,7 @@ def make_micrograph(db, own_storage):
 
     def make(**fields):
         content = fields.pop("content", picture())
-        known = {
+        defaults = {
             "name": "tio2.png",
             "sha256": "b" * 64,
             "size": len(content),
@@ -261,7 +261,7 @@ def make_micrograph(db, own_storage):
             "height": 48,
             "calibration": {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None},
         }
-        micrograph = Micrograph(**{**known, **fields})
+        micrograph = Micrograph(**{**defaults, **fields})
         micrograph.file.save(micrograph.name, ContentFile(content), save=False)
         micrograph.preview.save("preview.png", ContentFile(picture()), save=False)
         micrograph.save()
@@ -279,9 +279,9 @@ def make_job(make_micrograph):
         owned = {name: fields[name] for name in ("owner", "visitor") if name in fields}
         micrograph = fields.pop("micrograph", None) or make_micrograph(**owned)
         recipe = fields.pop("settings", AnalysisSettings.of())
-        known = {"settings": recipe.as_dict(), "model_name": recipe.segmentation.model, "submission": uuid4().hex}
-        known |= {"summary": deepcopy(SUMMARY)} if fields.get("state") == "done" else {}
-        job = Job.objects.create(micrograph=micrograph, **{**known, **fields})
+        defaults = {"settings": recipe.as_dict(), "model_name": recipe.segmentation.model, "submission": uuid4().hex}
+        defaults |= {"summary": deepcopy(SUMMARY)} if fields.get("state") == "done" else {}
+        job = Job.objects.create(micrograph=micrograph, **{**defaults, **fields})
         for name in files:
             artifact = Artifact(
                 job=job, attempt=job.attempt, name=name, size=7, content_type="application/octet-stream"
@@ -299,11 +299,11 @@ def make_segmentation(make_job):
 
     def make(**fields):
         job = make_job(state="done", attempt=1)
-        known = {"micrograph": job.micrograph, "task": "particles", "model_name": "particles", "size": 7}
-        found = Segmentation(**{**known, **fields})
-        found.file.save(f"{found.folder}/segmentation.npz", ContentFile(b"content"))
-        Job.objects.filter(pk=job.pk).update(segmentation=found)
-        return found
+        defaults = {"micrograph": job.micrograph, "task": "particles", "model_name": "particles", "size": 7}
+        segmentation = Segmentation(**{**defaults, **fields})
+        segmentation.file.save(f"{segmentation.folder}/segmentation.npz", ContentFile(b"content"))
+        Job.objects.filter(pk=job.pk).update(segmentation=segmentation)
+        return segmentation
 
     return make
 
@@ -316,8 +316,8 @@ def make_sample(make_micrograph, make_job):
     def make(*states, **fields):
         owned = {name: fields[name] for name in ("owner", "visitor") if name in fields}
         recipe = fields.pop("settings", AnalysisSettings.of())
-        known = {"name": "Batch 7", "settings": recipe.as_dict(), "submission": uuid4().hex}
-        sample = Sample.objects.create(**{**known, **fields})
+        defaults = {"name": "Batch 7", "settings": recipe.as_dict(), "submission": uuid4().hex}
+        sample = Sample.objects.create(**{**defaults, **fields})
         for number, state in enumerate(states or (Job.State.DONE,)):
             micrograph = make_micrograph(name=f"{number}.png", sha256=f"{number:064d}", **owned)
             make_job(micrograph=micrograph, sample=sample, state=state, settings=recipe, **owned)

@@ -29,16 +29,16 @@ def commands(port: int) -> dict[str, list[str]]:
     """The command of each service; those of the web service without the bucket, which is not there."""
     services = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]
     usual = json.loads((ROOT / "docker" / "Dockerfile").read_text().rpartition("CMD ")[2])
-    said = {name: services[name].get("command") for name in LAST}
-    found = {name: shlex.split(command) if command else usual for name, command in said.items()}
-    found["web"] = [*shlex.split(found["web"][2].rpartition("exec ")[2]), "--port", str(port)]
-    return found
+    texts = {name: services[name].get("command") for name in LAST}
+    arguments = {name: shlex.split(command) if command else usual for name, command in texts.items()}
+    arguments["web"] = [*shlex.split(arguments["web"][2].rpartition("exec ")[2]), "--port", str(port)]
+    return arguments
 
 
 def main() -> int:
     assert os.getuid() == 1000, "as another user: .ci/confined .venv/bin/python -m tests.entry_points"
-    for place in (ROOT, Path("/etc"), Path("/var/tmp")):
-        assert not os.access(place, os.W_OK), f"{place} can be written"
+    for folder in (ROOT, Path("/etc"), Path("/var/tmp")):
+        assert not os.access(folder, os.W_OK), f"{folder} can be written"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -49,8 +49,8 @@ def main() -> int:
     try:
         for name, command in commands(port).items():
             with (logs / name).open("wb") as log:
-                said = {"stdout": log, "stderr": subprocess.STDOUT, "cwd": ROOT, "env": {**os.environ, "PATH": path}}
-                running.append(subprocess.Popen(command, **said))
+                options = {"stdout": log, "stderr": subprocess.STDOUT, "cwd": ROOT, "env": {**os.environ, "PATH": path}}
+                running.append(subprocess.Popen(command, **options))
             if name == "web":
                 wait_for(lambda: up(f"{site}/healthz"), running, "the web service")
         wait_for(lambda: present() == {"analyses", "inspections", "training"}, running, "the workers")
@@ -78,15 +78,15 @@ def main() -> int:
     finally:
         for process in reversed(running):
             process.terminate()
-    left = sorted(str(each) for each in Path("/tmp").rglob("*"))
-    print(f"The job of the sample image is done; in /tmp lie {left or 'no files'}.\n1 passed, 0 failed")
+    leftovers = sorted(str(file) for file in Path("/tmp").rglob("*"))
+    print(f"The job of the sample image is done; in /tmp lie {leftovers or 'no files'}.\n1 passed, 0 failed")
     return 0
 
 
 def wait_for(holds, running: list[subprocess.Popen[bytes]], what: str) -> None:
     end = time.monotonic() + SECONDS
     while not holds():
-        assert all(each.poll() is None for each in running), f"a process ended before {what}"
+        assert all(process.poll() is None for process in running), f"a process ended before {what}"
         assert time.monotonic() < end, f"{what}: not within {SECONDS} s"
         time.sleep(0.5)
 

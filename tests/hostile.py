@@ -101,9 +101,9 @@ def raw_tiff(
 def strips_of_their_own(compression: str, side: int = 256) -> bytes:
     """A TIFF of 64 x 64 px whose one strip holds a picture of `side` x `side` px."""
     file = io.BytesIO(tiff(np.zeros((side, side, 3), np.uint8), photometric="rgb", compression=compression))
-    with tifffile.TiffFile(file, mode="r+") as found:
+    with tifffile.TiffFile(file, mode="r+") as container:
         for name in ("ImageWidth", "ImageLength", "RowsPerStrip"):
-            found.pages.first.tags[name].overwrite(64)
+            container.pages.first.tags[name].overwrite(64)
     return file.getvalue()
 
 

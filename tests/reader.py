@@ -37,6 +37,6 @@ class Reader:
                 width, height = image.size
         except OSError:
             raise inspection.Unreadable(self.refusal) from None
-        known = {"width": width, "height": height, "kind": "PNG, 8 bit"}
+        facts = {"width": width, "height": height, "kind": "PNG, 8 bit"}
         scale = ZEISS if content.endswith(CALIBRATED) else {**ZEISS, "nm_per_pixel": None, "source": "none"}
-        return inspection.Inspection({**known, "calibration": scale, **self.facts}, self.preview)
+        return inspection.Inspection({**facts, "calibration": scale, **self.facts}, self.preview)

@@ -19,39 +19,46 @@ RENEW = "run: make lock"
 def versions(lock: str) -> dict[str, str]:
     """The version of each package of a lock on this machine."""
     lines = re.findall(r"^([a-z].*?) \\$", (ROOT / lock).read_text(), re.MULTILINE)
-    each = [Requirement(line) for line in lines]
-    return {one.name: str(one.specifier)[2:] for one in each if one.marker is None or one.marker.evaluate()}
+    requirements = [Requirement(line) for line in lines]
+    return {
+        requirement.name: str(requirement.specifier)[2:]
+        for requirement in requirements
+        if requirement.marker is None or requirement.marker.evaluate()
+    }
 
 
 def asked() -> dict[str, Requirement]:
     lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
-    each = [Requirement(line) for line in lines if line]
-    return {canonicalize_name(one.name): one for one in each}
+    requirements = [Requirement(line) for line in lines if line]
+    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
 
 
 def needed(names: list[Requirement]) -> set[str]:
     """All packages that these need on this machine, by what is installed."""
-    found, waiting = set[tuple[str, str]](), [(one.name, extra) for one in names for extra in (*one.extras, "")]
+    pairs, waiting = (
+        set[tuple[str, str]](),
+        [(requirement.name, extra) for requirement in names for extra in (*requirement.extras, "")],
+    )
     while waiting:
         name, extra = waiting.pop()
-        if (canonicalize_name(name), extra) in found:
+        if (canonicalize_name(name), extra) in pairs:
             continue
-        found.add((canonicalize_name(name), extra))
-        for said in requires(name) or ():
-            one = Requirement(said)
-            if one.name in UNWANTED:
+        pairs.add((canonicalize_name(name), extra))
+        for line in requires(name) or ():
+            requirement = Requirement(line)
+            if requirement.name in UNWANTED:
                 continue
-            if one.marker is None or one.marker.evaluate({"extra": extra}):
-                waiting += [(one.name, each) for each in (*one.extras, "")]
-    return {name for name, _ in found}
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                waiting += [(requirement.name, extra) for extra in (*requirement.extras, "")]
+    return {name for name, _ in pairs}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_holds_the_versions_asked_for(lock):
     held, listed = versions(lock), asked()
-    for name, one in listed.items():
+    for name, requirement in listed.items():
         if lock == LOCKS[0] or name in held:
-            assert held.get(name) == str(one.specifier)[2:], RENEW
+            assert held.get(name) == str(requirement.specifier)[2:], RENEW
     assert held.items() <= versions(LOCKS[0]).items(), RENEW
 
 
@@ -59,7 +66,7 @@ def test_a_lock_holds_the_versions_asked_for(lock):
 def test_a_lock_is_whole(lock):
     held = versions(lock)
     try:
-        assert needed([one for name, one in asked().items() if name in held]) == held.keys(), RENEW
+        assert needed([requirement for name, requirement in asked().items() if name in held]) == held.keys(), RENEW
     except PackageNotFoundError as error:
         pytest.fail(f"{error.name} is not installed: {RENEW}")
 

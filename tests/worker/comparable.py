@@ -23,15 +23,15 @@ LABELS = disc_labels(40, (300, 400))
 def store(job, labels, folder, *, used=None, **more):
     """Give a running job the result of an analysis of `labels`; it is then done."""
     analysis = analysis_of(labels, name=job.micrograph.name, **more)
-    found = replace(analysis.segmentation, used={**analysis.segmentation.used, **(used or {})})
-    found = replace(found, provenance=replace(found.provenance, micrograph=job.micrograph.sha256))
+    segmentation = replace(analysis.segmentation, used={**analysis.segmentation.used, **(used or {})})
+    segmentation = replace(segmentation, provenance=replace(segmentation.provenance, micrograph=job.micrograph.sha256))
     measured = statistics_of(analysis.table, calibration=analysis.calibration, field_spread=0.15)
-    analysis = replace(analysis, segmentation=found, statistics=measured)
+    analysis = replace(analysis, segmentation=segmentation, statistics=measured)
     path = folder / f"{job.pk}.npz"
-    found.save(path)
+    segmentation.save(path)
     Job.objects.filter(pk=job.pk).update(state="running", attempt=1)
     job.refresh_from_db()
-    services.keep_segmentation(job=job, file=path, provenance=found.provenance)
+    services.keep_segmentation(job=job, file=path, provenance=segmentation.provenance)
     files = {
         "outlines.json": json.dumps(outlines(analysis)).encode(),
         "particles.csv": as_text(SampleAnalysis.of(analysis)).encode(),

@@ -62,13 +62,13 @@ def segment(micrograph, recipe, progress, *, runtime=None, clock=None):
     return outlines(micrograph.sha256)
 
 
-def measure_again(micrograph, segmentation, recipe, progress=lambda *said: None, *, clock=None):
+def measure_again(micrograph, segmentation, recipe, progress=lambda *arguments: None, *, clock=None):
     progress("measuring", 0.7)
     return analysis(micrograph, recipe, segmentation)
 
 
 def write_all(
-    found, folder: Path, *, progress=None, stored_only=False, besides=(), there=(), **more
+    outcome, folder: Path, *, progress=None, stored_only=False, besides=(), there=(), **more
 ) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
     names = FILES if stored_only else (*FILES, *FURTHER)
@@ -93,6 +93,6 @@ def install(put=sys.modules.__setitem__, put_attribute=setattr) -> dict[str, Mod
     made = modules()
     for name, module in made.items():
         put(name, module)
-        room, _, own = name.rpartition(".")
-        put_attribute(import_module(room), own, module)
+        room, _, attribute = name.rpartition(".")
+        put_attribute(import_module(room), attribute, module)
     return made

@@ -51,9 +51,9 @@ class Lab:
         """The only job."""
         with sqlite3.connect(self.folder / "db.sqlite3", timeout=20) as database:
             database.row_factory = sqlite3.Row
-            found = dict(database.execute("select * from segmentation_job").fetchone())
+            columns = dict(database.execute("select * from segmentation_job").fetchone())
         database.close()
-        return found
+        return columns
 
     def artifacts(self) -> list[tuple[str, int]]:
         with sqlite3.connect(self.folder / "db.sqlite3", timeout=20) as database:

@@ -97,12 +97,12 @@ def answers(folder: Path, site: Path, database: str = "") -> Any:
     written when it is asked for, that it is (202)."""
     if folder != site:
         shutil.copy(site / "asked.json", folder)
-    said = json.loads(python(folder, ANSWERS, database=database).stdout)
-    for rows in (said["jobs"], said["samples"]):
+    document = json.loads(python(folder, ANSWERS, database=database).stdout)
+    for rows in (document["jobs"], document["samples"]):
         for row in rows.values():
             row["page"].pop("html", None)
             row["files"] = {name: file if file["status"] == 200 else 202 for name, file in row["files"].items()}
-    return said
+    return document
 
 
 def test_a_restored_site_answers_byte_for_byte_as_before(site, as_before, archive, tmp_path):
@@ -127,11 +127,11 @@ def test_what_is_written_meanwhile_is_neither_held_up_nor_in_the_archive(site, t
 
 def test_times_are_restored_to_the_microsecond(site, archive, tmp_path):
     manage(tmp_path, "restore", archive)
-    found = []
+    times = []
     for folder in (site, tmp_path):
         with sqlite3.connect(folder / "db.sqlite3") as database:
-            found.append(database.execute("SELECT id, created, finished FROM segmentation_job ORDER BY id").fetchall())
-    assert found[0] == found[1] and len(found[0]) == 5
+            times.append(database.execute("SELECT id, created, finished FROM segmentation_job ORDER BY id").fetchall())
+    assert times[0] == times[1] and len(times[0]) == 5
 
 
 def test_a_backup_of_an_older_version_is_restored(site, as_before, tmp_path):

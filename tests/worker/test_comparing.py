@@ -53,37 +53,37 @@ def pooled(make_sample, result):
 
 
 def compared(first, second):
-    found = services.comparison_of(first, second)
+    row = services.comparison_of(first, second)
     tasks.do_analyses()
-    found.refresh_from_db()
-    assert (found.state, found.error) == ("done", "")
-    return found.result
+    row.refresh_from_db()
+    assert (row.state, row.error) == ("done", "")
+    return row.result
 
 
 def numbers(result):
-    return {each["name"]: each for each in result["differences"]}
+    return {difference["name"]: difference for difference in result["differences"]}
 
 
 class TestResults:
     def test_two_outlinings_of_one_image(self, result):
         first, second = result(), result(corrected())
-        found = compared(first, second)
-        places = found["agreement"]["places"]
-        assert (found["how"], found["unit"], found["distance"]["p"]) == ("paired", "nm", None)
+        comparison = compared(first, second)
+        places = comparison["agreement"]["places"]
+        assert (comparison["how"], comparison["unit"], comparison["distance"]["p"]) == ("paired", "nm", None)
         assert places["missed"]["first"] == [5]
-        count = numbers(found)["n_kept"]
-        kept = [each.summary["statistics"]["n_kept"] for each in (first, second)]
-        assert (count["first"], count["second"], count["difference"]) == (*kept, kept[1] - kept[0])
+        count = numbers(comparison)["n_kept"]
+        counts = [job.summary["statistics"]["n_kept"] for job in (first, second)]
+        assert (count["first"], count["second"], count["difference"]) == (*counts, counts[1] - counts[0])
         assert count["low"] <= count["difference"] <= count["high"]
-        median = numbers(found)["median"]
+        median = numbers(comparison)["median"]
         assert median["first"] == first.summary["statistics"]["median"]
         assert median["low"] <= median["difference"] <= median["high"]
 
     def test_two_images(self, result):
-        found = compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))
-        assert (found["how"], found["agreement"]) == ("independent", None)
-        assert found["distance"]["test"] == "objects"
-        assert numbers(found)["median"]["low"] < numbers(found)["median"]["high"]
+        comparison = compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))
+        assert (comparison["how"], comparison["agreement"]) == ("independent", None)
+        assert comparison["distance"]["test"] == "objects"
+        assert numbers(comparison)["median"]["low"] < numbers(comparison)["median"]["high"]
 
     def test_a_difference_has_the_total_intervals_that_stand_beside_it(self, result):
         first, second = result(), result(disc_labels(60, (300, 400), 3), "c" * 64)
@@ -91,12 +91,12 @@ class TestResults:
             job.summary["statistics"]["median"] = {28.0: 46.0, 131.0: 229.0}[ends[0]]
             job.summary["statistics"]["budget"]["median"]["ends"] = ends
             job.save()
-        found = numbers(compared(first, second))["median"]
+        median = numbers(compared(first, second))["median"]
         page = ComparedResults(Comparison.objects.get())
-        (shown,) = (row for row in page.main if row.after.name == "median")
+        (difference,) = (row for row in page.main if row.after.name == "median")
         expected = (183 - np.hypot(98, 17), 183 + np.hypot(90, 18))
-        assert (found["low"], found["high"]) == (shown.low, shown.high) == pytest.approx(expected)
-        assert [cell.interval for cell in shown.cells] == ["28–63", "131–319"]
+        assert (median["low"], median["high"]) == (difference.low, difference.high) == pytest.approx(expected)
+        assert [cell.interval for cell in difference.cells] == ["28–63", "131–319"]
         assert page.how_line.endswith("each difference has the intervals of both numbers.")
         assert page.notes == [COUNTS]
 
@@ -143,21 +143,21 @@ class TestResults:
     def test_outlines_that_are_gone_leave_the_numbers(self, result):
         first, second = result(), result(corrected())
         Job.objects.filter(pk=second.pk).update(segmentation=None)
-        found = compared(first, Job.objects.get(pk=second.pk))
-        assert (found["how"], found["agreement"]) == ("paired", None)
-        assert found["notes"] and numbers(found)["median"]["low"] is None
+        comparison = compared(first, Job.objects.get(pk=second.pk))
+        assert (comparison["how"], comparison["agreement"]) == ("paired", None)
+        assert comparison["notes"] and numbers(comparison)["median"]["low"] is None
 
 
 class TestSamples:
     def test_whole_images_are_exchanged(self, pooled):
         first, second = pooled(1, 2, 3), pooled(4, 5, 6)
-        found = compared(first, second)
-        assert (found["how"], found["distance"]["test"], found["distance"]["images"]) == (
+        comparison = compared(first, second)
+        assert (comparison["how"], comparison["distance"]["test"], comparison["distance"]["images"]) == (
             "independent", "images", [3, 3]
         )  # fmt: skip
-        assert found["distance"]["least_p"] == pytest.approx(0.1)
-        assert numbers(found)["median"]["first"] == first.pooled["median"]
-        assert numbers(found)["n_kept"]["low"] is None
+        assert comparison["distance"]["least_p"] == pytest.approx(0.1)
+        assert numbers(comparison)["median"]["first"] == first.pooled["median"]
+        assert numbers(comparison)["n_kept"]["low"] is None
 
     @pytest.mark.services
     def test_of_a_sample_that_is_pooled_again_it_is_made_again(self, pooled, result):
@@ -199,18 +199,18 @@ class TestRefusals:
 
     @pytest.mark.services
     def test_a_dead_worker_leaves_it_to_another(self, result):
-        found = services.comparison_of(result(), result(corrected()))
-        Comparison.objects.claim(found.pk)
+        row = services.comparison_of(result(), result(corrected()))
+        Comparison.objects.claim(row.pk)
         services.rescue(died=(Comparison,))
-        found.refresh_from_db()
-        assert found.state == "queued"
+        row.refresh_from_db()
+        assert row.state == "queued"
 
 
 def test_labels_far_apart_are_no_trouble(result):
     labels = np.zeros((300, 400), np.int32)
     labels[10:40, 10:40] = 1
-    found = compared(result(labels), result(LABELS))
-    assert found["agreement"]["scores"][0]["recall"] in (0, 1)
+    comparison = compared(result(labels), result(LABELS))
+    assert comparison["agreement"]["scores"][0]["recall"] in (0, 1)
 
 
 class TestAddresses:
@@ -225,20 +225,20 @@ class TestAddresses:
         return client.get(address, {"a": pks[0], **({"b": pks[1]} if pks[1:] else {})}, **more)
 
     def test_the_api_answers_when_a_worker_has_compared(self, two, client):
-        first, second = (each.pk for each in two)
+        first, second = (job.pk for job in two)
         waiting = self.asked(client, first, second)
         assert (waiting.status_code, waiting["Retry-After"], waiting.json()["state"]) == (202, "1", "queued")
         tasks.do_analyses()
-        found = self.asked(client, first, second).json()
-        assert [each["id"] for each in found["results"]] == [str(first), str(second)]
-        median = next(each for each in found["numbers"] if each["name"] == "median")
-        known = numbers(found["comparison"])["median"]
-        assert median["difference"] == {"value": known["difference"], "low": known["low"], "high": known["high"]}
-        assert len(found["every"]) > 20
-        assert found["comparison"]["agreement"]["places"]["missed"]["first"] == [5]
+        answer = self.asked(client, first, second).json()
+        assert [row["id"] for row in answer["results"]] == [str(first), str(second)]
+        median = next(number for number in answer["numbers"] if number["name"] == "median")
+        stored = numbers(answer["comparison"])["median"]
+        assert median["difference"] == {"value": stored["difference"], "low": stored["low"], "high": stored["high"]}
+        assert len(answer["every"]) > 20
+        assert answer["comparison"]["agreement"]["places"]["missed"]["first"] == [5]
 
     def test_the_page_shows_the_same(self, two, client):
-        first, second = (each.pk for each in two)
+        first, second = (job.pk for job in two)
         page = self.asked(client, first, second, api=False).content.decode()
         assert 'id="status"' in page and 'data-number="median"' in page
         tasks.do_analyses()
@@ -274,7 +274,7 @@ class TestAddresses:
 
     def test_what_the_page_asks_again_and_again_ends(self, two, client):
         """By a refresh when the worker has compared, and when one of both is gone."""
-        first, second = (each.pk for each in two)
+        first, second = (job.pk for job in two)
         ask = {"headers": {"HX-Request": "true"}}
         assert 'id="status"' in self.asked(client, first, second, api=False, **ask).content.decode()
         tasks.do_analyses()
@@ -290,12 +290,12 @@ class TestAddresses:
 
     def test_a_result_of_somebody_else_is_not_found(self, two, client, alice):
         Job.objects.filter(pk=two[1].pk).update(owner=alice)
-        assert self.asked(client, *(each.pk for each in two)).status_code == 404
+        assert self.asked(client, *(job.pk for job in two)).status_code == 404
         assert not Comparison.objects.exists()
 
     @pytest.mark.parametrize(("a", "b"), [("nonsense", "nonsense"), ("", ""), (None, None)])
     def test_an_address_that_names_nothing(self, client, a, b):
-        query = {name: each for name, each in (("a", a), ("b", b)) if each is not None}
+        query = {name: job for name, job in (("a", a), ("b", b)) if job is not None}
         answer = client.get("/api/v1/compare", query)
         assert (answer.status_code, list(answer.json())) == (422, ["error"])
         assert client.get("/compare/", query).status_code == 400
@@ -304,23 +304,23 @@ class TestAddresses:
     def test_refusals_have_one_sentence(self, two, client, api):
         assert self.asked(client, two[0].pk, two[0].pk, api=api).status_code == 422
         Job.objects.filter(pk=two[1].pk).update(state="running")
-        assert self.asked(client, *(each.pk for each in two), api=api).status_code == 409
+        assert self.asked(client, *(job.pk for job in two), api=api).status_code == 409
 
     def test_a_failed_comparison_says_why(self, two, client):
         services.comparison_of(*two)
         Comparison.objects.update(state="failed", error="No.", finished=timezone.now())
-        answer = self.asked(client, *(each.pk for each in two))
+        answer = self.asked(client, *(job.pk for job in two))
         assert (answer.status_code, answer.json()) == (503, {"error": "No."})
-        assert self.asked(client, *(each.pk for each in two), api=False).status_code == 200
+        assert self.asked(client, *(job.pk for job in two), api=False).status_code == 200
 
 
 class TestOperators:
     def test_two_outlinings_by_hand_are_offered_to_the_budget(self, result, client):
         first, second = result(used={"corrected": 2}), result(corrected(), used={"corrected": 3})
         compared(first, second)
-        found = ComparedResults(Comparison.objects.get()).operators
-        medians = [each.summary["statistics"]["median"] for each in (first, second)]
-        assert float(found.value) == pytest.approx(100 * np.std(medians, ddof=1) / np.mean(medians), rel=0.05)
+        uncertainty = ComparedResults(Comparison.objects.get()).operators
+        medians = [job.summary["statistics"]["median"] for job in (first, second)]
+        assert float(uncertainty.value) == pytest.approx(100 * np.std(medians, ddof=1) / np.mean(medians), rel=0.05)
         page = client.get("/compare/", {"a": first.pk, "b": second.pk}).content.decode()
         assert page.count('name="between_operators"') == 2
 

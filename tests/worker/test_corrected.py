@@ -52,8 +52,8 @@ def test_a_revision_measures_what_was_corrected_without_a_model(send, script, re
     used = job.summary["used"]
     assert job.summary["found"] == 3 and (used["corrected"], used["reviewed"]) == (3, 1)
     page = script.get(f"/jobs/{job.pk}/").content.decode()
-    told = corrected_words({"corrected": 3, "reviewed": 1})
-    assert page.count(told) == 2, "below the name and in the list of revisions"
+    sentence = corrected_words({"corrected": 3, "reviewed": 1})
+    assert page.count(sentence) == 2, "below the name and in the list of revisions"
     assert 'id="comparison"' in page
     child = job.segmentation
     assert child.parent == result.segmentation and len(child.provenance["edits"]) == 3
@@ -75,17 +75,17 @@ def test_a_script_asks_which_objects_are_like_one(send, script, result):
     Job.objects.filter(pk=result.pk).update(state=Job.State.QUEUED)
     do_analyses()
     assert Job.objects.get(pk=result.pk).state == "done" and result.artifact(tables.NAME) is None
-    every = ask(result, ids=2, alike=0).json()
-    assert every["ids"] == [2, 3, 1] and every["alike"][0] == 1
-    assert ask(result, ids=2, alike=every["alike"][1] - 0.001).json()["ids"] == [2, 3]
+    likeness = ask(result, ids=2, alike=0).json()
+    assert likeness["ids"] == [2, 3, 1] and likeness["alike"][0] == 1
+    assert ask(result, ids=2, alike=likeness["alike"][1] - 0.001).json()["ids"] == [2, 3]
     square = [[120, 70], [150, 70], [150, 100], [120, 100]]
     send(0, {"op": "delete", "ids": [3]}, {"op": "draw", "polygon": square})
     assert ask(result, ids=2, alike=0).json()["ids"] == [2, 1]
     assert ask(result, ids=[2, 9]).json()["error"] == "There is no object 9." and ask(result).status_code == 422
     answer = ask(result, ids=4)
     assert answer.status_code == 422 and answer.json()["error"] == NOT_MEASURED_YET.format(number=4)
-    now = ask(revision(script, result), ids=4, alike=0).json()["ids"]
-    assert now[0] == 4 and sorted(now) == [1, 2, 4]
+    ids = ask(revision(script, result), ids=4, alike=0).json()["ids"]
+    assert ids[0] == 4 and sorted(ids) == [1, 2, 4]
 
 
 @pytest.mark.parametrize("content", [b"torn", packed(b'{"rows": 3}'), packed(b'{"particles": [')[:-9]])
@@ -115,8 +115,8 @@ def test_possible_cuts_that_a_page_shows_are_made_and_measured(result, client):
     sides = [[28, 35, 31, 35], [20, 28, 20, 32], [138, 25, 141, 25], [93, 25, 96, 25]]
     cuts = tuple(Cut(0.9, line, [], beside) for line, beside in zip(lines, sides, strict=True))
     with stored.file.open("rb") as file:
-        found = replace(Segmentation.load(file), cuts=cuts)
-    found.save(content := io.BytesIO())
+        segmentation = replace(Segmentation.load(file), cuts=cuts)
+    segmentation.save(content := io.BytesIO())
     stored.file.save("cuts.npz", ContentFile(content.getvalue()))
     page = visit(client, visitor_of(SECRET))
     assert Client().post(f"/jobs/{result.pk}/cuts/", {"cuts": "0 1 2"}).status_code == 403
@@ -124,9 +124,9 @@ def test_possible_cuts_that_a_page_shows_are_made_and_measured(result, client):
     first, second = (page.post(f"/jobs/{result.pk}/cuts/", {"cuts": "0 1 2 x 99999"}) for _ in range(2))
     assert first.status_code == 303 and first["Location"] == second["Location"]
     log = [row.operation for row in result.edits.all()]
-    assert [each["op"] for each in log] == ["split", "split"] and [each["line"] for each in log] == lines[:2]
-    now = outlines(result)
-    assert [len(np.unique(now[10:60, 10:50])), now[20, 85] == now[20, 100], len(np.unique(now))] == [3, True, 6]
+    assert [edit["op"] for edit in log] == ["split", "split"] and [edit["line"] for edit in log] == lines[:2]
+    mask = outlines(result)
+    assert [len(np.unique(mask[10:60, 10:50])), mask[20, 85] == mask[20, 100], len(np.unique(mask))] == [3, True, 6]
     assert Job.objects.get(corrects=2).parent == result
 
 

@@ -48,9 +48,9 @@ def corrected(sample, result):
     automatic = sample.jobs.order_by("micrograph__sha256")[0]
     labels = disc_labels(30, (300, 400), 1)
     labels[labels == 30] = 0
-    found = result(labels, visitor=VISITOR, parent=automatic, used={"corrected": 7, "reviewed": 12})
-    Job.objects.filter(pk=found.pk).update(micrograph=automatic.micrograph)
-    return Job.objects.get(pk=found.pk)
+    revision = result(labels, visitor=VISITOR, parent=automatic, used={"corrected": 7, "reviewed": 12})
+    Job.objects.filter(pk=revision.pk).update(micrograph=automatic.micrograph)
+    return Job.objects.get(pk=revision.pk)
 
 
 def content(sample, name):
@@ -84,14 +84,14 @@ def test_every_file_of_the_sample_says_so(sample, corrected, client):
     visit(client, VISITOR)
     client.post(reverse("sample-image", args=[sample.pk, corrected.pk]), {"included": "instead"})
     pool(sample)
-    told = {"images": 1, "of_images": 3, "outlines": 7, "reviewed": 12, "of_outlines": 29}
-    assert sample.pooled["corrected"] == told
-    assert json.loads(content(sample, "result.json"))["corrected"] == told
+    counts = {"images": 1, "of_images": 3, "outlines": 7, "reviewed": 12, "of_outlines": 29}
+    assert sample.pooled["corrected"] == counts
+    assert json.loads(content(sample, "result.json"))["corrected"] == counts
     rows = list(csv.DictReader(io.StringIO(content(sample, "images.csv"))))
     assert [row["corrected_by_hand"] for row in rows].count("7") == 1
-    assert corrected_images_words({**told, "reviewed": 0}) in content(sample, "figure.svg")
+    assert corrected_images_words({**counts, "reviewed": 0}) in content(sample, "figure.svg")
     answer = client.get(reverse("api:sample", args=[sample.pk])).json()
-    assert answer["result"]["corrected"] == told
+    assert answer["result"]["corrected"] == counts
 
 
 def test_outlines_of_another_tool_are_offered_alike(sample, corrected, client):
@@ -127,8 +127,8 @@ def test_stored_corrections_of_its_images_are_measured_and_counted_at_once(sampl
     pool(sample)
     assert set(sample.pooled["of"]) == {str(job.pk) for job in (new, finished, third)}
     assert sample.pooled["corrected"]["images"] == 2
-    told = words(client.get(page))
-    assert "have corrections" not in told and "has corrections" not in told
+    text = words(client.get(page))
+    assert "have corrections" not in text and "has corrections" not in text
     assert client.get(page).context["pooled"].images[0].other == first.pk  # the automatic outlines can count again
     assert services.count_corrections(sample=sample) == 0
 
@@ -137,9 +137,9 @@ def test_the_editor_knows_the_image_before_and_after(sample, corrected, client):
     visit(client, VISITOR)
     first, second, third = sample.members.order_by("micrograph__sha256")
     pages = [reverse("job", args=[job.pk]) for job in (first, second, third)]
-    found = [client.get(page).context["neighbours"] for page in pages]
-    assert found == [("", pages[1], 1, 3), (pages[0], pages[2], 2, 3), (pages[1], "", 3, 3)]
-    assert client.get(reverse("job", args=[corrected.pk])).context["neighbours"] == found[0]  # of the same image
+    neighbours = [client.get(page).context["neighbours"] for page in pages]
+    assert neighbours == [("", pages[1], 1, 3), (pages[0], pages[2], 2, 3), (pages[1], "", 3, 3)]
+    assert client.get(reverse("job", args=[corrected.pk])).context["neighbours"] == neighbours[0]  # of the same image
     Job.objects.filter(pk=second.pk).update(state="failed")
     assert client.get(pages[0]).context["neighbours"] == ("", pages[2], 1, 2)
     Job.objects.filter(pk=third.pk).delete()

@@ -47,15 +47,16 @@ def test_an_export_comes_back_equal(result, give, dataset, client, ada, send):
     assert facts["dataset"]["licence"] == "CC BY 4.0" and facts["images"][0]["consent"] == "ada"
     assert groups["powder_0.png"] == "Größe, “A”"
     assert (
-        len(coco["images"]) == 2 and len({each["id"] for each in coco["annotations"]}) == len(coco["annotations"]) == 6
+        len(coco["images"]) == 2
+        and len({entry["id"] for entry in coco["annotations"]}) == len(coco["annotations"]) == 6
     )
-    again = services.create_dataset(user=ada, name="Again", task="particles")
-    send(content, to=again)
-    assert again.summary["notes"] == [] and again.state == "done"
+    copy = services.create_dataset(user=ada, name="Again", task="particles")
+    send(content, to=copy)
+    assert copy.summary["notes"] == [] and copy.state == "done"
     facts_of = ("name", "sha256", "labels_sha256", "group", "region", "nm_per_pixel", "width", "height")
-    there, here = (list(each.images.order_by("name").values_list(*facts_of)) for each in (dataset, again))
+    there, here = (list(collection.images.order_by("name").values_list(*facts_of)) for collection in (dataset, copy))
     assert there == here
-    pairs = zip(dataset.images.order_by("name"), again.images.order_by("name"), strict=True)
+    pairs = zip(dataset.images.order_by("name"), copy.images.order_by("name"), strict=True)
     assert all((labels_of(a) == labels_of(b)).all() for a, b in pairs)
 
 
@@ -71,9 +72,9 @@ def test_coco_annotations_stand_in_for_labels(result, give, dataset, client, ada
     painted = paint(read_coco(tmp_path / "coco.json", Frame(*SHAPE, 120), "powder_0.png"), SHAPE).labels
     assert ((painted > 0) == (squares()[0] > 0)).all()
     coco = (tmp_path / "coco.json").read_text().replace("powder_", "")
-    again = services.create_dataset(user=ada, name="Again", task="particles")
-    send(zipped(**files, **{"coco.json": coco}), to=again)
-    assert notes(again) == {} and again.summary["objects"] == 8
+    copy = services.create_dataset(user=ada, name="Again", task="particles")
+    send(zipped(**files, **{"coco.json": coco}), to=copy)
+    assert notes(copy) == {} and copy.summary["objects"] == 8
 
 
 @pytest.mark.slow

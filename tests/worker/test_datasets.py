@@ -80,20 +80,20 @@ def result(make_micrograph, make_job, tmp_path, ada):
         micrograph = fields.pop("micrograph", None) or make_micrograph(
             content=content, sha256=sha256, width=160, height=120, owner=ada, name=name or f"powder_{seed}.png"
         )
-        found = segmentation_of(labels)
+        segmentation = segmentation_of(labels)
         present = np.unique(labels)[1:].astype(np.int32)
-        parts = {name: getattr(found, name)[: len(present)] for name in ("classes", "confidence")}
-        origin = replace(found.provenance, micrograph=micrograph.sha256)
-        found = replace(found, ids=present, **parts, provenance=origin)
-        found.save(tmp_path / "segmentation.npz")
+        parts = {name: getattr(segmentation, name)[: len(present)] for name in ("classes", "confidence")}
+        origin = replace(segmentation.provenance, micrograph=micrograph.sha256)
+        segmentation = replace(segmentation, ids=present, **parts, provenance=origin)
+        segmentation.save(tmp_path / "segmentation.npz")
         job = make_job(
             micrograph=micrograph, state=Job.State.RUNNING, attempt=1, owner=ada, **{"summary": SEEN, **fields}
         )
-        services.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=found.provenance)
+        services.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
         why = {12: "touches the frame", **(reasons or {})}
-        known = [{"id": n, "kept": n not in why, "reason": why.get(n, "")} for n in found.ids.tolist()]
+        particles = [{"id": n, "kept": n not in why, "reason": why.get(n, "")} for n in segmentation.ids.tolist()]
         stored = job.artifacts.create(name="outlines.json", attempt=1, size=1, content_type="application/json")
-        stored.file.save(f"{job.folder}/1/outlines.json", io.BytesIO(json.dumps({"particles": known}).encode()))
+        stored.file.save(f"{job.folder}/1/outlines.json", io.BytesIO(json.dumps({"particles": particles}).encode()))
         Job.objects.filter(pk=job.pk).update(state=Job.State.DONE)
         return Job.objects.select_related("micrograph", "segmentation", "sample").get(pk=job.pk)
 
@@ -146,11 +146,11 @@ def labels_of(image):
 
 
 def said(dataset, error=False):
-    return " ".join(each["sentence"] for each in dataset.summary["findings"] if each["error"] == error)
+    return " ".join(finding["sentence"] for finding in dataset.summary["findings"] if finding["error"] == error)
 
 
 def notes(dataset):
-    return {each["name"]: each["sentence"] for each in dataset.summary["notes"]}
+    return {note["name"]: note["sentence"] for note in dataset.summary["notes"]}
 
 
 def test_a_result_becomes_an_image_with_labels_that_the_check_likes(result, give, dataset):
@@ -187,7 +187,7 @@ def test_only_the_checked_rectangle_is_truth(result, give, dataset, tmp_path):
     lay_out(dataset.images.all(), tmp_path / "folder")
     assert (tmp_path / "folder" / "regions.csv").read_text().splitlines()[1] == "powder_0.png,0,0,60,160"
     assert (tmp_path / "folder" / "groups.csv").read_text().splitlines() == ["image,group", "powder_0.png,powder"]
-    assert sorted(each.name for each in (tmp_path / "folder").rglob("*.png")) == ["powder_0.png"] * 2
+    assert sorted(file.name for file in (tmp_path / "folder").rglob("*.png")) == ["powder_0.png"] * 2
 
 
 def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, dataset, tmp_path, monkeypatch):
@@ -229,9 +229,9 @@ def test_where_the_header_says_that_the_data_bar_begins_learning_ends(result, gi
     prepared(dataset)
     read = inspection.read_micrograph
 
-    def with_rows(*given, **said):
-        found = read(*given, **said)
-        return replace(found, metadata={**found.metadata, "image_rows": 100.0})
+    def with_rows(*given, **options):
+        micrograph = read(*given, **options)
+        return replace(micrograph, metadata={**micrograph.metadata, "image_rows": 100.0})
 
     monkeypatch.setattr(inspection, "read_micrograph", with_rows)
     for number, (region, table) in enumerate([(None, "0,0,100,160"), ([10, 0, 120, 50], "10,0,100,50")]):
@@ -245,10 +245,10 @@ def test_a_killed_decoder_costs_an_image_at_the_last_attempt_only(result, give, 
     good, bad = give(result(0)), give(result(1))
     read = inspection.read_micrograph
 
-    def killed(path, *, name, **said):
+    def killed(path, *, name, **options):
         if name == bad.name:
             raise inspection.Killed("The image could not be read.")
-        return read(path, name=name, **said)
+        return read(path, name=name, **options)
 
     monkeypatch.setattr(inspection, "read_micrograph", killed)
     for deaths in (1, 2):
@@ -331,17 +331,17 @@ def test_a_result_of_phases_teaches_the_class_of_each_pixel(make_micrograph, mak
     micrograph = make_micrograph(
         content=content, sha256=hashlib.sha256(content).hexdigest(), width=160, height=120, owner=ada
     )
-    found = segmentation_of((labels > 0).astype(np.int32) + 1)
-    found = replace(
-        found,
+    segmentation = segmentation_of((labels > 0).astype(np.int32) + 1)
+    segmentation = replace(
+        segmentation,
         class_names=("matrix", "pore"),
         classes=np.array([0, 1], np.int32),
-        provenance=replace(found.provenance, micrograph=micrograph.sha256, task="phases"),
+        provenance=replace(segmentation.provenance, micrograph=micrograph.sha256, task="phases"),
     )
-    found.save(tmp_path / "segmentation.npz")
+    segmentation.save(tmp_path / "segmentation.npz")
     settings = AnalysisSettings.of("phases", model="uhcs-steel")
     job = make_job(micrograph=micrograph, state="running", attempt=1, owner=ada, settings=settings, summary=SEEN)
-    services.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=found.provenance)
+    services.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
     Job.objects.update(state="done")
     job = Job.objects.select_related("micrograph", "segmentation").get()
     made = services.create_dataset(user=ada, name="Pores", task="phases")
@@ -396,8 +396,8 @@ def test_one_image_more_is_read_alone_and_the_check_says_what_it_says_of_the_fol
     assert read == [] and dataset.summary["groups"] == 3
     lay_out(dataset.images.all(), tmp_path / "folder")
     whole = check_folder(tmp_path / "folder", task="particles").findings
-    assert whole and [each.sentence.replace(" (--groups)", "") for each in whole] == [
-        each["sentence"] for each in dataset.summary["findings"]
+    assert whole and [finding.sentence.replace(" (--groups)", "") for finding in whole] == [
+        finding["sentence"] for finding in dataset.summary["findings"]
     ]
 
 
@@ -432,9 +432,9 @@ def test_an_image_whose_file_is_gone_or_whose_check_is_damaged_is_named_or_read_
     prepared(dataset)
     for image in (damaged, gone):
         image.refresh_from_db()
-        (kept,) = [name for name in default_storage.listdir(image.folder)[1] if name.startswith("check-")]
-        default_storage.delete(f"{image.folder}/{kept}")
-    default_storage.save(f"{damaged.folder}/{kept}", io.BytesIO(b"PK no archive"))
+        (stored,) = [name for name in default_storage.listdir(image.folder)[1] if name.startswith("check-")]
+        default_storage.delete(f"{image.folder}/{stored}")
+    default_storage.save(f"{damaged.folder}/{stored}", io.BytesIO(b"PK no archive"))
     default_storage.delete(gone.image.name)
     services.check_again(dataset=dataset)
     prepared(dataset)
@@ -468,7 +468,7 @@ def test_a_folder_of_the_shell_and_a_dataset_are_the_same_thing(result, give, da
     prepared(dataset)
     folder = tmp_path / "out"
     call_command("dataset", "export", "Powder", str(folder))
-    assert sorted(each.name for each in folder.iterdir())[-1] == "labels"
+    assert sorted(file.name for file in folder.iterdir())[-1] == "labels"
     with pytest.raises(CommandError, match="1 error"):
         call_command("dataset", "check", str(folder))
     printed = capsys.readouterr().out  # of one specimen nothing can be held out

@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
-    def log_message(self, *said):
+    def log_message(self, *arguments):
         pass
 
 
@@ -123,9 +123,9 @@ def test_who_ends_a_job_tells_its_owner(hook, receiver, make_job, alice, charlie
     try_all()
     (_, _, body) = receiver.got[0]
     assert len(receiver.got) == 1
-    said = the_only().payload
-    assert said["type"] == "job.failed" and json.loads(body) == said
-    assert said["data"] == {
+    payload = the_only().payload
+    assert payload["type"] == "job.failed" and json.loads(body) == payload
+    assert payload["data"] == {
         "id": str(jobs[0].pk),
         "url": f"{site}/api/v1/jobs/{jobs[0].pk}",
         "page": f"{site}/jobs/{jobs[0].pk}/",
@@ -280,7 +280,7 @@ def resolving(monkeypatch, *addresses):
         if host[0].isdigit() or ":" in host:
             return LOOKED_UP(host, port, *args, **kwargs)
         names.append(host)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     return names
@@ -297,7 +297,7 @@ def resolving(monkeypatch, *addresses):
 def test_names_of_private_addresses(alice, monkeypatch, address):
     hook = webhooks.create_webhook(user=alice, url="https://lab.example.org/", pk=uuid4())
     resolving(monkeypatch, "93.184.215.14", address)
-    monkeypatch.setattr(delivering, "_post", lambda *asked: pytest.fail("it connected"))
+    monkeypatch.setattr(delivering, "_post", lambda *arguments: pytest.fail("it connected"))
     webhooks.send_test(webhook=hook)
     try_all()
     assert (the_only().state, the_only().answer) == ("queued", webhooks.PRIVATE)
@@ -397,8 +397,8 @@ def test_a_setting_taken_back_counts(hook, receiver, settings):
 
 def test_a_dead_address_does_not_hold_up_others(hook, receiver, alice, settings):
     dead = webhooks.create_webhook(user=alice, url="http://127.0.0.1:1024/", pk=uuid4())
-    for each in (dead, dead, dead, hook):
-        webhooks.send_test(webhook=each)
+    for webhook in (dead, dead, dead, hook):
+        webhooks.send_test(webhook=webhook)
     try_all()
     assert len(receiver.got) == 1
     tried = Delivery.objects.filter(webhook=dead, attempt__gt=0)

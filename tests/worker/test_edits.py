@@ -58,13 +58,13 @@ def result(make_micrograph, make_job, tmp_path):
     size = {"width": 160, "height": 120}
     owner = {"visitor": visitor_of(SECRET)}
     micrograph = make_micrograph(content=file.getvalue(), sha256=sha256, **size, **owner)
-    found = segmentation_of(squares())
+    segmentation = segmentation_of(squares())
     layers = {"certainty": np.full((120, 160), 7, np.uint8)}
-    found = replace(found, provenance=replace(found.provenance, micrograph=sha256), layers=layers)
-    found.save(tmp_path / "segmentation.npz")
+    segmentation = replace(segmentation, provenance=replace(segmentation.provenance, micrograph=sha256), layers=layers)
+    segmentation.save(tmp_path / "segmentation.npz")
     job = make_job(micrograph=micrograph, state=Job.State.RUNNING, attempt=1, summary=SUMMARY, **owner)
-    known = {"file": tmp_path / "segmentation.npz", "provenance": found.provenance}
-    services.keep_segmentation(job=job, **known)
+    fields = {"file": tmp_path / "segmentation.npz", "provenance": segmentation.provenance}
+    services.keep_segmentation(job=job, **fields)
     Job.objects.filter(pk=job.pk).update(state=Job.State.DONE)
     return Job.objects.get(pk=job.pk)
 
@@ -77,8 +77,8 @@ def script():
 @pytest.fixture
 def send(script, result):
     def post(base, *operations, client=script, job=result, key=""):
-        said, headers = {"base": base, "operations": list(operations)}, {"Idempotency-Key": key} if key else {}
-        return client.post(f"/api/v1/jobs/{job.pk}/edits", said, "application/json", headers=headers)
+        body, headers = {"base": base, "operations": list(operations)}, {"Idempotency-Key": key} if key else {}
+        return client.post(f"/api/v1/jobs/{job.pk}/edits", body, "application/json", headers=headers)
 
     return post
 
@@ -97,10 +97,10 @@ def test_corrections_are_stored_as_they_are_made_and_the_outlines_follow(send, s
     answer = send(0, DELETE, SPLIT)
     assert answer.status_code == 200 and answer.json()["base"] == 2
     assert answer.json()["made"] == [[], [1, 4]] and "patches" not in answer.json()
-    now = labels_of(script, result)
-    assert set(np.unique(now)) == {0, 1, 3, 4} and now.dtype == np.int32
+    labels = labels_of(script, result)
+    assert set(np.unique(labels)) == {0, 1, 3, 4} and labels.dtype == np.int32
     log = script.get(f"/api/v1/jobs/{result.pk}/edits").json()
-    assert log["base"] == 2 and [each["operation"] for each in log["edits"]] == [DELETE, SPLIT]
+    assert log["base"] == 2 and [edit["operation"] for edit in log["edits"]] == [DELETE, SPLIT]
     assert log["edits"][1]["previous"] == log["edits"][0]["hash"]
     assert services.broken_edits(Job.objects.get(pk=result.pk)) == []
 
@@ -132,7 +132,7 @@ def test_a_browser_that_follows_the_patches_sees_what_the_server_has(send, scrip
     head, rows = unpacked(get(script, result, "labels?format=runs&top=7&bottom=66").content)
     assert head == (160, 120, 4, 5) and (rows == seen.reshape(120, 160)[7:66]).all()
     log = get(script, result, "edits").json()
-    assert [each["patch"] for each in log["edits"]] == answer["patches"]
+    assert [edit["patch"] for edit in log["edits"]] == answer["patches"]
 
 
 @pytest.mark.parametrize("shape", [(STRIP, 64), (2 * STRIP + 90, 70)])
@@ -153,21 +153,21 @@ def test_runs_are_compressed_where_the_browser_takes_it(script, result):
 def test_every_object_is_told_with_what_is_known_of_it(send, script, result):
     aside = {"op": "set_aside", "ids": [3], "reason": "charging"}
     send(0, DELETE, SPLIT, aside, UNDO, aside)
-    said = get(script, result, "labels?format=objects").json()
-    assert (said["base"], said["next"], len(said["operations"])) == (5, 5, 3)
-    assert (said["ids"], said["classes_of"], said["by_hand"]) == ([1, 3, 4], [0, 0, 0], [1, 4])
-    assert said["set_aside"] == {"3": "charging"} and said["classes"] == ["particle"] and said["maps"] == []
-    assert said["confidence"][0] is None and said["confidence"][1] > 0
+    answer = get(script, result, "labels?format=objects").json()
+    assert (answer["base"], answer["next"], len(answer["operations"])) == (5, 5, 3)
+    assert (answer["ids"], answer["classes_of"], answer["by_hand"]) == ([1, 3, 4], [0, 0, 0], [1, 4])
+    assert answer["set_aside"] == {"3": "charging"} and answer["classes"] == ["particle"] and answer["maps"] == []
+    assert answer["confidence"][0] is None and answer["confidence"][1] > 0
 
 
 def test_the_log_says_where_all_edits_lead(send, script, result):
-    said = get(script, result, "edits").json()
-    assert said == {"base": 0, "edits": [], "objects": {}, "next": 4, "standing": 0}
+    log = get(script, result, "edits").json()
+    assert log == {"base": 0, "edits": [], "objects": {}, "next": 4, "standing": 0}
     send(0, DELETE, SPLIT, UNDO)
-    said = get(script, result, "edits?since=1").json()
-    assert [each["sequence"] for each in said["edits"]] == [2, 3]
-    assert (said["base"], said["next"], said["standing"]) == (3, 5, 1)
-    assert said["objects"] == {"1": [0, pytest.approx(0.9), False, ""], "2": None, "4": None}
+    log = get(script, result, "edits?since=1").json()
+    assert [edit["sequence"] for edit in log["edits"]] == [2, 3]
+    assert (log["base"], log["next"], log["standing"]) == (3, 5, 1)
+    assert log["objects"] == {"1": [0, pytest.approx(0.9), False, ""], "2": None, "4": None}
     assert get(script, result, "edits?since=7").json()["edits"] == []
 
 
@@ -199,15 +199,15 @@ def test_the_later_one_is_told_and_loses_nothing(send, script, result):
     send(0, DELETE)
     answer = send(0, SPLIT)
     assert answer.status_code == 409 and answer.json()["base"] == 1
-    assert [each["operation"] for each in answer.json()["edits"]] == [DELETE]
+    assert [edit["operation"] for edit in answer.json()["edits"]] == [DELETE]
     assert send(1, SPLIT).status_code == 200 and Edit.objects.count() == 2
 
 
 def test_a_request_that_is_sent_again_with_its_key_is_made_once(send, result):
     first = send(0, DELETE, SPLIT, key="a")
     assert send(2, {"op": "delete", "ids": [3]}, key="b").status_code == 200
-    again = send(0, DELETE, SPLIT, key="a")
-    assert again.status_code == 200 and again.json() == first.json() and Edit.objects.count() == 3
+    repeat = send(0, DELETE, SPLIT, key="a")
+    assert repeat.status_code == 200 and repeat.json() == first.json() and Edit.objects.count() == 3
     assert send(0, DELETE, SPLIT).status_code == 409, "without the key it is another request"
     assert services.broken_edits(Job.objects.get(pk=result.pk)) == []
 
@@ -231,7 +231,7 @@ def test_the_same_request_twice_at_once_is_made_once(send, monkeypatch):
     monkeypatch.setattr(service, "_made", and_again)
     monkeypatch.setattr("segmentation.api.jobs.one_edit", lambda **who: nullcontext())  # as on two machines
     answers.append(send(0, DELETE, key="a"))
-    assert [each.status_code for each in answers] == [200, 200] and answers[0].json() == answers[1].json()
+    assert [answer.status_code for answer in answers] == [200, 200] and answers[0].json() == answers[1].json()
     assert Edit.objects.count() == 1
 
 
@@ -249,12 +249,12 @@ def test_what_is_kept_of_another_log_is_not_used(send, script, result):
     send(0, DELETE)
     Edit.objects.all().delete()
     Job.objects.filter(pk=result.pk).update(edit_count=0, edit_hash="")
-    kept = service._recent._kept[result.pk]
+    entry = service._recent._kept[result.pk]
     send(0, {"op": "delete", "ids": [3]}, {"op": "delete", "ids": [1]})
-    service._recent._kept[result.pk] = kept
+    service._recent._kept[result.pk] = entry
     assert get(script, result, "labels?format=objects").json()["ids"] == [2]
     Job.objects.filter(pk=result.pk).update(edit_count=1, edit_hash=Edit.objects.get(sequence=1).hash)
-    service._recent._kept[result.pk] = kept
+    service._recent._kept[result.pk] = entry
     assert get(script, result, "labels?format=objects").json()["ids"] == [1, 2]
 
 
@@ -307,10 +307,10 @@ def test_the_log_shows_altered_missing_and_exchanged_rows(send, result):
 
     def wrong(change):
         change()
-        found = services.broken_edits(job)
+        problems = services.broken_edits(job)
         for row in (first, second, third):
             row.save()
-        return " ".join(found)
+        return " ".join(problems)
 
     assert services.broken_edits(job) == []
     altered = {**second.operation, "id": 3}
@@ -324,22 +324,22 @@ def test_the_log_shows_altered_missing_and_exchanged_rows(send, result):
 
 
 def audit(*arguments):
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        call_command("audit", *map(str, arguments), stdout=said)
+        call_command("audit", *map(str, arguments), stdout=output)
     except SystemExit as end:
-        return end.code, said.getvalue()
-    return 0, said.getvalue()
+        return end.code, output.getvalue()
+    return 0, output.getvalue()
 
 
 def test_the_log_is_verified_and_exported_from_the_shell(send, result, tmp_path, django_user_model):
     send(0, DELETE, SPLIT)
-    code, said = audit("verify")
-    assert code == 0 and said.startswith("2 edits ")
+    code, output = audit("verify")
+    assert code == 0 and output.startswith("2 edits ")
     assert audit("verify", result.pk)[0] == 0
     Edit.objects.filter(sequence=1).update(author="=1+1")
-    status, said = audit("verify")
-    assert status == 1 and f"{result.pk}: Edit 1 " in said and "altered" in said
+    status, output = audit("verify")
+    assert status == 1 and f"{result.pk}: Edit 1 " in output and "altered" in output
     rows = json.loads(audit("export", result.pk)[1])
     assert [row["operation"] for row in rows] == [DELETE, SPLIT] and rows[0]["author"] == "=1+1"
     assert audit("export", result.pk, "--csv", "--out", tmp_path / "log.csv") == (0, "")
@@ -354,11 +354,11 @@ def test_the_log_is_verified_and_exported_from_the_shell(send, result, tmp_path,
 @pytest.mark.django_db(transaction=True)
 def test_two_editors_at_once_lose_nothing(result):
     """Each repeats what came too late, as the page does."""
-    each, places = 12, {1: (10, 10), 3: (70, 20)}
+    count, places = 12, {1: (10, 10), 3: (70, 20)}
 
     def edit(number):
         done, (top, left) = 0, places[number]
-        while done < each:
+        while done < count:
             x, y = left + 3 * done, top + 1
             square = {"op": "erase", "polygon": [[x, y], [x + 2, y], [x + 2, y + 2], [x, y + 2]]}
             try:
@@ -374,9 +374,9 @@ def test_two_editors_at_once_lose_nothing(result):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(edit, places))
     job = Job.objects.get(pk=result.pk)
-    assert job.edit_count == 2 * each == job.edits.count() and services.broken_edits(job) == []
-    now = outlines(job)
-    assert (squares() > 0).sum() - (now > 0).sum() == 2 * each * 4
+    assert job.edit_count == 2 * count == job.edits.count() and services.broken_edits(job) == []
+    labels = outlines(job)
+    assert (squares() > 0).sum() - (labels > 0).sum() == 2 * count * 4
 
 
 @pytest.mark.parametrize("damage", ["gone", "damaged"])
@@ -409,9 +409,9 @@ def test_a_result_that_is_deleted_meanwhile_is_gone(send, result, monkeypatch):
 def test_an_exported_log_can_be_verified_by_anyone(send, script, result):
     send(0, DELETE, SPLIT)
     for row in script.get(f"/api/v1/jobs/{result.pk}/edits").json()["edits"]:
-        said = row.pop("hash")
+        digest = row.pop("hash")
         text = json.dumps(row, sort_keys=True, separators=(",", ":"))
-        assert hashlib.sha256(text.encode()).hexdigest() == said
+        assert hashlib.sha256(text.encode()).hexdigest() == digest
 
 
 def test_whole_numbers_are_stored_as_any_database_gives_them_back(send, result):
@@ -442,12 +442,12 @@ def test_too_much_work_in_one_request_is_refused_and_changes_nothing(send, monke
     "operation",
     [{"op": "draw", "polygon": [[5, 5], [30, 5], [30, 30]]}, {"op": "paint", "points": [[5, 5]], "radius": 4},
      {"op": "fill", "ids": [1, 2]}, SPLIT, {"op": "smooth", "ids": [1]}, {"op": "merge", "ids": [1, 2]}],
-    ids=lambda each: each["op"],
+    ids=lambda operation: operation["op"],
 )  # fmt: skip
 def test_the_time_of_a_request_ends_inside_one_operation_too(operation):
-    now = WorkingLabels.of(segmentation_of(squares()))
+    labels = WorkingLabels.of(segmentation_of(squares()))
     with ending(0.0), pytest.raises(TooLong):
-        patch_of(now, operation, now)
+        patch_of(labels, operation, labels)
 
 
 def test_a_caller_makes_one_edit_at_a_time_and_the_site_two(send):
@@ -470,17 +470,17 @@ def test_a_caller_makes_one_edit_at_a_time_and_the_site_two(send):
 
 def random_operation(rng, ids):
     """Any correction that needs no map of the network; it may be impossible."""
-    some, one = [int(each) for each in rng.choice(ids, 2)], int(rng.choice(ids))
+    pair, item = [int(drawn) for drawn in rng.choice(ids, 2)], int(rng.choice(ids))
     (x, y), (width, height) = rng.uniform(0, 110, 2).round(2).tolist(), rng.uniform(2, 30, 2).round(2).tolist()
     square = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]]
     stroke = {"points": [[x, y], [x + width, y + height]], "radius": round(float(rng.uniform(0.5, 6)), 1)}
     ways = [
-        {"op": "delete", "ids": [one]}, {"op": "restore", "ids": [one]},
-        {"op": "set_aside", "ids": some, "reason": "charging"}, {"op": "reviewed", "ids": [one]},
-        {"op": "merge", "ids": some}, {"op": "split", "id": one, "line": [[x, 0], [x + width, 119]]},
+        {"op": "delete", "ids": [item]}, {"op": "restore", "ids": [item]},
+        {"op": "set_aside", "ids": pair, "reason": "charging"}, {"op": "reviewed", "ids": [item]},
+        {"op": "merge", "ids": pair}, {"op": "split", "id": item, "line": [[x, 0], [x + width, 119]]},
         {"op": "draw", "polygon": square, "ground": bool(rng.integers(2))},
-        {"op": "draw", "polygon": square, "id": one}, {"op": "paint", **stroke}, {"op": "erase", **stroke, "id": one},
-        {"op": "erase", "polygon": square}, {"op": "fill", "ids": [one]}, {"op": "smooth", "ids": [one]}, UNDO,
+        {"op": "draw", "polygon": square, "id": item}, {"op": "paint", **stroke}, {"op": "erase", **stroke, "id": item},
+        {"op": "erase", "polygon": square}, {"op": "fill", "ids": [item]}, {"op": "smooth", "ids": [item]}, UNDO,
     ]  # fmt: skip
     return ways[rng.integers(len(ways))]
 
@@ -496,10 +496,10 @@ def test_many_corrections_are_replayed_and_taken_back_bit_for_bit(send, script, 
             del batch[int(re.match(r"Operation (\d+): ", answer.json()["error"])[1]) - 1]
         base += len(batch)
     assert audit("verify", result.pk)[0] == 0
-    now = labels_of(script, result)
+    labels = labels_of(script, result)
     log = script.get(f"/api/v1/jobs/{result.pk}/edits").json()
-    assert not (now == squares()).all() and (log["base"], len(log["edits"])) == (base, base)
-    assert (correct(automatic, [each["operation"] for each in log["edits"]]).labels == now).all()
+    assert not (labels == squares()).all() and (log["base"], len(log["edits"])) == (base, base)
+    assert (correct(automatic, [edit["operation"] for edit in log["edits"]]).labels == labels).all()
     standing = log["standing"]
     for count in [100] * (standing // 100) + [standing % 100]:
         base = send(base, *[UNDO] * count).json()["base"]

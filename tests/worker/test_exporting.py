@@ -33,7 +33,7 @@ from .comparable import LABELS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse")]
 EVERY = exports.listed("image", find("particles"))
-STORED = {name for name, each in EVERY.items() if each.stored}
+STORED = {name for name, entry in EVERY.items() if entry.stored}
 
 
 def analysis():
@@ -47,16 +47,16 @@ def analysis():
 @pytest.fixture
 def done(make_job, make_segmentation, tmp_path, monkeypatch):
     """A finished job of `analysis`, with what is stored with every result."""
-    found = analysis()
+    outcome = analysis()
     job = make_segmentation().jobs.get()
-    files = write_all(found, tmp_path / "stored", stored_only=True)
+    files = write_all(outcome, tmp_path / "stored", stored_only=True)
     for name, path in files.items():
         stored = job.artifacts.create(name=name, attempt=1, size=path.stat().st_size, content_type="text/plain")
         stored.file.save(f"{job.folder}/1/{name}", ContentFile(path.read_bytes()))
     Job.objects.filter(pk=job.pk).update(state="done", attempt=1, finished=timezone.now())
-    monkeypatch.setattr(exporting, "pixels_of", lambda *_: found.micrograph)
-    monkeypatch.setattr(exporting, "stored_segmentation", lambda job: found.segmentation)
-    monkeypatch.setattr("segmentation.core.pipeline.measure", lambda *asked: found)
+    monkeypatch.setattr(exporting, "pixels_of", lambda *_: outcome.micrograph)
+    monkeypatch.setattr(exporting, "stored_segmentation", lambda job: outcome.segmentation)
+    monkeypatch.setattr("segmentation.core.pipeline.measure", lambda *arguments: outcome)
     return Job.objects.get(pk=job.pk)
 
 
@@ -133,7 +133,7 @@ def test_a_figure_with_options_is_written_beside_the_others_and_the_oldest_of_ma
         assert services.file_of(Job.objects.get(pk=done.pk), wanted).name == wanted
     assert done.artifact(name) is None and done.artifact("report.pdf") is not None
     with bundles.opened(done.artifact("bundle.zip")) as file, zipfile.ZipFile(file) as bundle:
-        assert not any(each.startswith("figure-") for each in bundle.namelist())
+        assert not any(name.startswith("figure-") for name in bundle.namelist())
     for options in ({"panels": "AE"}, {"font": "3"}, {"font": "x"}, {"colours": "red"}):
         with pytest.raises(services.Refused) as refused:
             services.named("figure.png", options)
@@ -150,7 +150,7 @@ def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done,
 
     slow = replace(EVERY["report-annex.pdf"], write=fail)
     with monkeypatch.context() as patch:
-        patch.setattr(exports, "listed", lambda *asked, **how: {**EVERY, "report-annex.pdf": slow})
+        patch.setattr(exports, "listed", lambda *arguments, **how: {**EVERY, "report-annex.pdf": slow})
         services.ask_for_files(done)
         tasks.do_analyses()
     assert {"figure.png", "figure-small.webp"} <= set(there) and done.artifact("report.pdf") is not None
@@ -163,7 +163,7 @@ def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done,
 
 
 def test_what_failed_says_so_and_begins_anew_when_asked_later(done, monkeypatch, own_storage):
-    def fail(*asked, **how):
+    def fail(*arguments, **how):
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
@@ -210,8 +210,8 @@ def test_nothing_is_written_of_a_job_that_is_not_done(done):
 def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, monkeypatch, factor, state, doubted):
     """A width typed twice too large has one warning, whenever the bar is read: also while the result is published. A
     server that was told before is told again."""
-    job, typed, told = result(), Calibration.of_pixel(5.0), []
-    monkeypatch.setattr("segmentation.services.results.exports.announce", lambda row, event: told.append(event))
+    job, typed, announced = result(), Calibration.of_pixel(5.0), []
+    monkeypatch.setattr("segmentation.services.results.exports.announce", lambda row, event: announced.append(event))
     summary = {**job.summary, "calibration": asdict(typed), "unread": True}
     settings = AnalysisSettings.of(calibration=typed).as_dict()
     Job.objects.filter(pk=job.pk).update(settings=settings, summary=summary, state=state)
@@ -220,8 +220,8 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
     image.refresh_from_db()
 
     def pixels_of(stored, *_):
-        found = types.Micrograph(grey_of(LABELS), stored.name, stored.sha256, Calibration.absent())
-        return with_scale_read(found, stored.reading)
+        micrograph = types.Micrograph(grey_of(LABELS), stored.name, stored.sha256, Calibration.absent())
+        return with_scale_read(micrograph, stored.reading)
 
     monkeypatch.setattr(exporting, "pixels_of", pixels_of)
     reading = {"nm_per_pixel": 5.0 * factor, "relative_uncertainty": 0.001, "text": "100 nm", "sure": True}
@@ -234,7 +234,7 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
     assert (job.state, job.summary["unread"], job.edit_count) == ("done", False, 0)
     assert sum("a factor of 2 apart" in sentence for sentence in job.summary["warnings"]) == doubted
     assert job.summary["calibration"]["nm_per_pixel"] == 5.0
-    assert told == ["job.done"] * doubted
+    assert announced == ["job.done"] * doubted
     if state == "done":
         assert b"Do not use: scale wrong" in content(job, "particles.csv")
         assert b"Do not use: scale wrong" in content(job, "result.json")
@@ -250,8 +250,8 @@ def test_a_bar_that_was_not_read_in_time_is_read_again(result, monkeypatch, djan
     image = job.micrograph
 
     def pixels_of(stored, *_):
-        found = types.Micrograph(grey_of(LABELS), stored.name, stored.sha256, Calibration.absent())
-        return with_scale_read(found, stored.reading)
+        micrograph = types.Micrograph(grey_of(LABELS), stored.name, stored.sha256, Calibration.absent())
+        return with_scale_read(micrograph, stored.reading)
 
     def publish(reading):
         Micrograph.objects.filter(pk=image.pk).update(state="running", attempt=1)

@@ -44,8 +44,8 @@ def server(monkeypatch):
 
 def said(server, *requests: str) -> bytes:
     with socket.create_connection(server, timeout=20) as connection:
-        for each in requests:
-            connection.sendall(f"{each} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        for line in requests:
+            connection.sendall(f"{line} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(1 << 16), b""))
 

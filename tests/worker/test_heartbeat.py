@@ -25,9 +25,9 @@ class FakeJob:
     def __init__(self, *errors, published=False):
         self.errors = list(errors)
         self.reports = 0
-        FakeJob.objects = SimpleNamespace(filter=lambda **said: SimpleNamespace(exists=lambda: published))
+        FakeJob.objects = SimpleNamespace(filter=lambda **fields: SimpleNamespace(exists=lambda: published))
 
-    def report(self, **said):
+    def report(self, **fields):
         self.reports += 1
         if self.errors:
             raise self.errors.pop(0)

@@ -69,8 +69,8 @@ def test_a_truth_is_compared_as_any_other_result(send):
     from segmentation import services
     from worker import tasks
 
-    truth, found = (measured(send(png(each))) for each in (moved(), np.where(moved() == 9, 9, 0)))
-    row = services.comparison_of(truth, found)
+    truth, predicted = (measured(send(png(labels))) for labels in (moved(), np.where(moved() == 9, 9, 0)))
+    row = services.comparison_of(truth, predicted)
     tasks.do_analyses()
     row.refresh_from_db()
     assert (row.state, row.result["how"]) == ("done", "paired")
@@ -89,21 +89,21 @@ def test_outlines_are_measured_without_a_model_and_say_where_they_come_from(send
     job = measured(send(png(moved())))
     assert (job.state, job.error, job.parent, job.model_name) == ("done", "", result, MASKS)
     with job.segmentation.file.open("rb") as file:
-        found = Segmentation.load(file)
-    assert (found.labels == moved()).all() and found.by_hand == {4, 9} and np.isnan(found.confidence).all()
-    assert found.provenance.parent == str(result.segmentation_id) and job.segmentation.parent == result.segmentation
+        outlines = Segmentation.load(file)
+    assert (outlines.labels == moved()).all() and outlines.by_hand == {4, 9} and np.isnan(outlines.confidence).all()
+    assert outlines.provenance.parent == str(result.segmentation_id) and job.segmentation.parent == result.segmentation
     assert job.summary["used"]["imported"]["file"] == "cells.png" and job.summary["found"] == 2
-    said = "2 outlines from cells.png (PNG labels)"
-    assert said in words(script.get(f"/jobs/{job.pk}/"))
-    assert f" - {said}" in content_of(job, "particles.csv")
+    sentence = "2 outlines from cells.png (PNG labels)"
+    assert sentence in words(script.get(f"/jobs/{job.pk}/"))
+    assert f" - {sentence}" in content_of(job, "particles.csv")
     assert json.loads(content_of(job, "result.json"))["used"]["imported"]["outlines"] == 2
     assert Job.objects.get(pk=result.pk).state == "done"
 
 
 def test_measured_again_they_stay_and_say_the_same(send, script):  # noqa: F811
     job = measured(send(png(moved())))
-    again = script.post(f"/api/v1/jobs/{job.pk}/revisions", {"filter": "off"})
-    second = measured(again)
+    response = script.post(f"/api/v1/jobs/{job.pk}/revisions", {"filter": "off"})
+    second = measured(response)
     assert second.segmentation == job.segmentation and second.summary["used"]["imported"]["file"] == "cells.png"
 
 
@@ -121,8 +121,8 @@ def test_outlines_of_another_size_fail_with_both_sizes(send):
 def test_overlaps_are_told_on_the_page(send, script):  # noqa: F811
     image = {"id": 1, "file_name": "x.png", "width": 160, "height": 120}
     boxes = [[10, 10, 60, 10, 60, 60, 10, 60], [40, 40, 90, 40, 90, 90, 40, 90]]
-    said = [{"id": n, "image_id": 1, "category_id": 1, "segmentation": [box]} for n, box in enumerate(boxes, 1)]
-    job = measured(send(json.dumps({"images": [image], "annotations": said}).encode(), "a.json"))
+    outlines = [{"id": n, "image_id": 1, "category_id": 1, "segmentation": [box]} for n, box in enumerate(boxes, 1)]
+    job = measured(send(json.dumps({"images": [image], "annotations": outlines}).encode(), "a.json"))
     assert job.summary["used"]["imported"]["overlapping"] == 1
     assert any("earlier" in sentence for sentence in job.summary["warnings"])
 

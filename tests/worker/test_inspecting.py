@@ -52,9 +52,9 @@ def commit(django_capture_on_commit_callbacks):
     return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
-def receive(content=None, name="a.png", **said):
+def receive(content=None, name="a.png", **fields):
     file = SimpleUploadedFile(name, picture() if content is None else content)
-    return services.receive_upload(file=file, **{**WHO, **said})
+    return services.receive_upload(file=file, **{**WHO, **fields})
 
 
 def looked_into(micrograph=None, most=1000):
@@ -93,11 +93,11 @@ class TestOne:
             at_once = pixels_of(micrograph, tmp_path)
         with path_of(str(micrograph.pk)).open("r+b") as file:  # no longer what was decoded
             file.write(b"not an array")
-        again = pixels_of(micrograph, tmp_path)
-        np.testing.assert_array_equal(at_once.pixels, again.pixels)
-        assert at_once.pixels.dtype == again.pixels.dtype == dtype
+        decoded = pixels_of(micrograph, tmp_path)
+        np.testing.assert_array_equal(at_once.pixels, decoded.pixels)
+        assert at_once.pixels.dtype == decoded.pixels.dtype == dtype
         for name in ("name", "sha256", "calibration", "metadata", "notes", "reading"):
-            assert getattr(at_once, name) == getattr(again, name), name
+            assert getattr(at_once, name) == getattr(decoded, name), name
 
     def test_an_unreadable_one_fails_with_its_sentence_and_its_bytes_go(self, own_storage, commit):
         with commit():
@@ -138,10 +138,10 @@ class TestOne:
         micrograph = receive()
         report = Micrograph.report
 
-        def deleted(row, **said):
+        def deleted(row, **fields):
             if (tmp_path / "pid").exists():
                 Micrograph.objects.all().delete()
-            report(row, **said)
+            report(row, **fields)
 
         monkeypatch.setattr(Micrograph, "report", deleted)
         monkeypatch.setattr("worker.tasks.EVERY_SECONDS", 0.0)
@@ -171,21 +171,21 @@ class TestOne:
         assert not path_of(str(micrograph.pk)).exists()
 
     def test_the_preview_of_what_was_deleted_meanwhile_goes(self, own_storage, commit):
-        mine = Micrograph.objects.claim(receive().pk)
+        attempt = Micrograph.objects.claim(receive().pk)
         with commit():
-            Micrograph.objects.get(pk=mine.pk).delete()
+            Micrograph.objects.get(pk=attempt.pk).delete()
         with pytest.raises(Superseded):
-            services.publish_inspection(micrograph=mine, facts={}, preview=b"picture")
+            services.publish_inspection(micrograph=attempt, facts={}, preview=b"picture")
         assert not [path for path in own_storage.rglob("*") if path.is_file()]
 
     def test_an_end_that_comes_too_late_changes_nothing(self):
-        mine = Micrograph.objects.claim(receive().pk)
+        attempt = Micrograph.objects.claim(receive().pk)
         Micrograph.objects.update(state="queued")
-        assert Micrograph.objects.claim(mine.pk).attempt == 2
+        assert Micrograph.objects.claim(attempt.pk).attempt == 2
         with pytest.raises(Superseded):
-            services.publish_inspection(micrograph=mine, facts={}, preview=b"")
+            services.publish_inspection(micrograph=attempt, facts={}, preview=b"")
         with pytest.raises(Superseded):
-            services.fail_upload(micrograph=mine, sentence="late")
+            services.fail_upload(micrograph=attempt, sentence="late")
         assert Micrograph.objects.get().state == "running"
 
     def test_trouble_with_the_storage_is_not_the_files_fault(self, monkeypatch):
@@ -232,13 +232,13 @@ class TestTurns:
     def test_every_sender_comes_in_turn(self, alice):
         """Nine archives of one visitor do not stand before the one image of another."""
         many = [receive(picture(64 + n), address="many", visitor=uuid4()) for n in range(3)]
-        one = receive(picture(80), address="one")
+        upload = receive(picture(80), address="one")
         order = []
         while (first := Micrograph.objects.first_in_turn()) is not None:
             order.append(Micrograph.objects.claim(first).pk)
             if len(order) == 1:
                 late = receive(picture(90), user=alice)
-        assert order == [many[0].pk, one.pk, late.pk, many[1].pk, many[2].pk]
+        assert order == [many[0].pk, upload.pk, late.pk, many[1].pk, many[2].pk]
 
     def test_one_message_leads_to_the_next(self, messages):
         receive(), receive()
@@ -262,11 +262,11 @@ class TestDataBars:
         """Every image has a data bar, whose text is read at the second look."""
         look, looks = inspection.inspect, []
 
-        def inspected(*given, **said):
-            found = look(*given, **said)
+        def inspected(*given, **options):
+            outcome = look(*given, **options)
             later = looks[-1][1]
             reading = {} if later else {"nm_per_pixel": 5.0}
-            return replace(found, facts={**found.facts, "reading": reading}, unread=later)
+            return replace(outcome, facts={**outcome.facts, "reading": reading}, unread=later)
 
         def command(path, name, side, options):
             looks.append([name, False])
@@ -282,8 +282,8 @@ class TestDataBars:
         monkeypatch.setattr(inspection, "_run", run)
         return looks
 
-    def start(self, micrograph, **said):
-        return services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO, **said)
+    def start(self, micrograph, **fields):
+        return services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO, **fields)
 
     def ready(self, job):
         return Job.objects.get(pk=job.pk).ready
@@ -385,11 +385,11 @@ class TestDataBars:
         assert micrograph.file and self.ready(job)
 
     def test_a_sample_takes_in_by_the_same_rule(self, commit):
-        own, ruled = receive(name="own.png"), receive(picture(65), name="ruled.png")
-        known = {"settings": AnalysisSettings.of(), **WHO}
+        micrograph, ruled = receive(name="own.png"), receive(picture(65), name="ruled.png")
+        fields = {"settings": AnalysisSettings.of(), **WHO}
         with commit():
-            first = services.create_sample(name="own", uploads=[own], scale=Scale(), **known)
-            second = services.create_sample(name="ruled", uploads=[ruled], scale=Scale("width", 640.0), **known)
+            first = services.create_sample(name="own", uploads=[micrograph], scale=Scale(), **fields)
+            second = services.create_sample(name="ruled", uploads=[ruled], scale=Scale("width", 640.0), **fields)
         with commit():
             inspect_uploads(2)
         assert (first.jobs.count(), second.jobs.count()) == (0, 1)
@@ -400,8 +400,8 @@ class TestDataBars:
 
 
 class TestJobs:
-    def start(self, micrograph, **said):
-        return services.create_job(micrograph=micrograph, **{"settings": AnalysisSettings.of(), **WHO, **said})
+    def start(self, micrograph, **fields):
+        return services.create_job(micrograph=micrograph, **{"settings": AnalysisSettings.of(), **WHO, **fields})
 
     def test_a_job_waits_for_its_image_and_then_has_its_scale(self, commit, messages):
         micrograph = receive()
@@ -480,9 +480,9 @@ class TestJobs:
 
 @pytest.mark.usefixtures("reader")
 class TestSamples:
-    def start(self, uploads, **said):
-        known = {"name": "Batch", "uploads": uploads, "settings": AnalysisSettings.of(), "scale": Scale(), **WHO}
-        return services.create_sample(**{**known, **said})
+    def start(self, uploads, **fields):
+        defaults = {"name": "Batch", "uploads": uploads, "settings": AnalysisSettings.of(), "scale": Scale(), **WHO}
+        return services.create_sample(**{**defaults, **fields})
 
     def state(self, sample):
         return Sample.objects.get(pk=sample.pk).state

@@ -36,26 +36,26 @@ def test_side_files_reach_the_child(tmp_path: Path) -> None:
     path, side = tmp_path / "upload", tmp_path / "beside"
     path.write_bytes(tiff(image()))
     side.write_bytes("[SemImageFile]\r\nPixelSize=24.8\r\nSignalName=SE(L)\r\n".encode("utf-16"))
-    found = inspection.inspect(path, name="a.tif", side=[("--a\x00 µ.txt", side)])
-    assert found.facts["calibration"]["nm_per_pixel"] == pytest.approx(24.8)
-    assert found.facts["calibration"]["source"] == "side file"
-    assert found.facts["metadata"]["detector"] == "SE(L)"
-    assert found.facts["reading"] == {}
-    assert found.preview.startswith(b"\x89PNG")
+    outcome = inspection.inspect(path, name="a.tif", side=[("--a\x00 µ.txt", side)])
+    assert outcome.facts["calibration"]["nm_per_pixel"] == pytest.approx(24.8)
+    assert outcome.facts["calibration"]["source"] == "side file"
+    assert outcome.facts["metadata"]["detector"] == "SE(L)"
+    assert outcome.facts["reading"] == {}
+    assert outcome.preview.startswith(b"\x89PNG")
 
 
 def test_the_bar_is_read_only_where_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[list[str]] = []
+    commands: list[list[str]] = []
 
     def run(command: list[str], alive: object) -> bytes:
-        said.append(command)
+        commands.append(command)
         raise inspection.Unreadable("enough")
 
     monkeypatch.setattr(inspection, "_run", run)
     for read_bar in (True, False):
         with pytest.raises(inspection.Unreadable):
             inspection.inspect(tmp_path / "a", name="a", read_bar=read_bar)
-    assert ["--no-reading" in command for command in said] == [False, True]
+    assert ["--no-reading" in command for command in commands] == [False, True]
 
 
 def test_a_micrograph_comes_as_it_would_be_read_here(tmp_path: Path) -> None:
@@ -66,11 +66,11 @@ def test_a_micrograph_comes_as_it_would_be_read_here(tmp_path: Path) -> None:
     for dtype in (np.uint8, np.uint16, np.float32):
         path.write_bytes(tiff(image(48, 64, dtype, 200)))
         given: dict[str, Any] = {"name": "../a µ.png", "side": [("a.txt", side)]}
-        here, found = read(path, **given), inspection.read_micrograph(path, **given)
-        np.testing.assert_array_equal(found.pixels, here.pixels)
-        assert found.pixels.dtype == dtype
+        here, micrograph = read(path, **given), inspection.read_micrograph(path, **given)
+        np.testing.assert_array_equal(micrograph.pixels, here.pixels)
+        assert micrograph.pixels.dtype == dtype
         for name in ("name", "sha256", "calibration", "metadata", "notes", "reading"):
-            assert getattr(found, name) == getattr(here, name), name
+            assert getattr(micrograph, name) == getattr(here, name), name
 
 
 def test_hdf5_is_read_in_the_confined_child(tmp_path: Path) -> None:
@@ -88,12 +88,12 @@ def test_hdf5_is_read_in_the_confined_child(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_says_the_same_as_at_its_upload(tmp_path: Path) -> None:
     path = tmp_path / "upload"
     path.write_bytes(b"<html>")
-    said = []
+    messages = []
     for look in (inspection.inspect, inspection.read_micrograph):
         with pytest.raises(inspection.Unreadable) as refused:
             look(path, name="a.png")
-        said.append(str(refused.value))
-    assert said[0] == said[1] and "web page" in said[0]
+        messages.append(str(refused.value))
+    assert messages[0] == messages[1] and "web page" in messages[0]
 
 
 FACTS = {
@@ -112,32 +112,32 @@ FACTS = {
 PIXELS = np.zeros((2, 3), np.uint8)
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, said: Any, write: Any) -> None:
+def answering(monkeypatch: pytest.MonkeyPatch, answer: Any, write: Any) -> None:
     """Replace the child by one that says and writes this."""
 
     def run(command: list[str], *given: object) -> bytes:
         places = [word.partition("=")[2] for word in command if word.startswith(("--pixels=", "--preview="))]
         write(Path(places[0]))
-        return json.dumps(said).encode()
+        return json.dumps(answer).encode()
 
     monkeypatch.setattr(inspection, "_run", run)
 
 
 def pixels(array: Any) -> Any:
-    return lambda place: np.save(place, array, allow_pickle=True)
+    return lambda file: np.save(file, array, allow_pickle=True)
 
 
 def test_what_a_child_says_of_an_image_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_bytes(b"")
     metadata = {"image": "another", "image sha256": "0" * 64, "kind": "mine", "detector": "SE\x00"}
     answering(monkeypatch, {**FACTS, "metadata": metadata, "sha256": "0" * 64}, pixels(PIXELS))
-    found = inspection.read_micrograph(tmp_path / "a", name="a")
-    assert found.metadata == {"kind": "k", "detector": "SE"}  # what no file can say is left out
-    assert found.sha256.startswith("e3b0c442")  # of the file itself
+    micrograph = inspection.read_micrograph(tmp_path / "a", name="a")
+    assert micrograph.metadata == {"kind": "k", "detector": "SE"}  # what no file can say is left out
+    assert micrograph.sha256.startswith("e3b0c442")  # of the file itself
     for reading, unread in (({}, False), (None, True)):
         answering(monkeypatch, {**FACTS, "reading": reading}, pixels(PIXELS))
-        told = inspection.inspect(tmp_path / "a", name="a")
-        assert (told.facts["reading"], told.unread) == ({}, unread)
+        outcome = inspection.inspect(tmp_path / "a", name="a")
+        assert (outcome.facts["reading"], outcome.unread) == ({}, unread)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_what_a_child_says_of_an_image_is_taken_over(tmp_path: Path, monkeypatch
      {**FACTS, "notes": ["a" * 2**20]}, {**FACTS, "metadata": {"detector": {"a": []}}}, {**FACTS, "notes": [{}]},
      {**FACTS, "reading": {"nm_per_pixel": 5.0}}, {**FACTS, "reading": []}, {"ok": "yes"}, [],
      {"ok": False, "errno": 13, "error": "no"}],
-    ids=lambda said: str(said)[-60:],
+    ids=lambda facts: str(facts)[-60:],
 )  # fmt: skip
 @pytest.mark.parametrize("look", [inspection.inspect, inspection.read_micrograph])
 def test_a_child_that_says_what_no_child_of_ours_says_is_not_believed(
@@ -165,11 +165,11 @@ def test_a_child_that_says_what_no_child_of_ours_says_is_not_believed(
 
 @pytest.mark.parametrize(
     "write",
-    [lambda place: None, pixels(np.zeros((2, 3))), pixels(np.zeros((2, 3, 1), np.uint8)),
+    [lambda file: None, pixels(np.zeros((2, 3))), pixels(np.zeros((2, 3, 1), np.uint8)),
      pixels(np.zeros((4, 3), np.uint8)), pixels(np.full((2, 3), np.nan, np.float32)),
      pixels(np.array([[None] * 3] * 2)),
-     lambda place: place.write_bytes(np.lib.format.magic(1, 0) + b"\xff\x00" + b"-" * 255),
-     lambda place: place.symlink_to(Path(__file__)), lambda place: os.mkfifo(place), lambda place: place.mkdir()],
+     lambda file: file.write_bytes(np.lib.format.magic(1, 0) + b"\xff\x00" + b"-" * 255),
+     lambda file: file.symlink_to(Path(__file__)), lambda file: os.mkfifo(file), lambda file: file.mkdir()],
     ids=["nothing", "float64", "three dimensions", "other size", "NaN", "pickled", "minus", "link", "pipe", "folder"],
 )  # fmt: skip
 def test_a_child_that_leaves_something_else_than_pixels_is_not_believed(
@@ -203,9 +203,9 @@ def test_many_outlines_are_not_too_much_to_say(tmp_path: Path) -> None:
     labels = 10_000_000 + np.arange(side * side, dtype=np.uint32).reshape(side, side)
     np.save(tmp_path / "labels.npy", np.kron(labels, np.ones((2, 2), np.uint32)))
     shape = [2 * side, 2 * side, 2 * side]
-    known: dict[str, Any] = {"frame": shape, "task": "particles", "names": ["particle"], "image": "a"}
-    found = inspection.read_outlines(tmp_path / "labels.npy", {**known, "nm_per_pixel": None}, lambda: None)
-    assert len(found.classes) == side * side
+    facts: dict[str, Any] = {"frame": shape, "task": "particles", "names": ["particle"], "image": "a"}
+    segmentation = inspection.read_outlines(tmp_path / "labels.npy", {**facts, "nm_per_pixel": None}, lambda: None)
+    assert len(segmentation.classes) == side * side
 
 
 def test_a_storage_that_fails_for_a_moment_is_no_damaged_image() -> None:
@@ -227,9 +227,9 @@ def test_labels_in_columns_come_as_they_are(tmp_path: Path) -> None:
     """As MATLAB and a transposed array are saved."""
     labels = np.asfortranarray(np.arange(12, dtype=np.int32).reshape(3, 4))
     np.save(tmp_path / "labels.npy", labels)
-    asked: dict[str, Any] = {"frame": [3, 4, 3], "task": "particles", "names": [], "image": "a"}
-    found = inspection.read_truth(tmp_path / "labels.npy", asked, lambda: None)
-    np.testing.assert_array_equal(found, labels)
+    request: dict[str, Any] = {"frame": [3, 4, 3], "task": "particles", "names": [], "image": "a"}
+    truth = inspection.read_truth(tmp_path / "labels.npy", request, lambda: None)
+    np.testing.assert_array_equal(truth, labels)
 
 
 @pytest.mark.parametrize("place", ["../upload", "entry-0-0", "entry-1-0"], ids=["outside", "link", "missing"])
@@ -238,7 +238,7 @@ def test_a_child_that_unpacks_something_else_than_files_is_not_believed(
 ) -> None:
     (tmp_path / "entry-0-0").symlink_to("/etc/passwd")
     answer = json.dumps({"ok": True, "files": [[["a.tif", place]]], "notes": []}).encode()
-    monkeypatch.setattr(inspection, "_run", lambda *asked: answer)
+    monkeypatch.setattr(inspection, "_run", lambda *arguments: answer)
     with pytest.raises(inspection.Unreadable):
         inspection.unpack(tmp_path / "upload", tmp_path, lambda: None)
 

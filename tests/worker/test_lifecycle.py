@@ -25,8 +25,8 @@ def worker(lab):
     how = {"cwd": REPOSITORY, "env": lab.env, "start_new_session": True}
     with subprocess.Popen(WATCH, **how) as watch, subprocess.Popen(WORKER, **how) as process:
         yield process
-        for each in (process, watch):
-            os.killpg(each.pid, signal.SIGKILL)
+        for child in (process, watch):
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def test_the_child_that_follows_a_killed_idle_one_gets_work(lab, worker):

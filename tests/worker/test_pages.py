@@ -147,16 +147,16 @@ class TestForms:
     def test_the_button_of_a_card(self, client):
         answer = client.post("/uploads/", {"file": SimpleUploadedFile("stack.tif", stack())})
         micrograph = looked_into()
-        shown = client.post("/uploads/cards/", {"upload": micrograph.pk}).json()["cards"][str(micrograph.pk)]
-        assert f'name="pages_{micrograph.pk}"' in shown and answer.status_code == 201
+        card = client.post("/uploads/cards/", {"upload": micrograph.pk}).json()["cards"][str(micrograph.pk)]
+        assert f'name="pages_{micrograph.pk}"' in card and answer.status_code == 201
         wrong = client.post(f"/uploads/{micrograph.pk}/pages/", {"pages": "9"})
         assert wrong.status_code == 400 and "no page 9" in wrong.content.decode()
         right = client.post(f"/uploads/{micrograph.pk}/pages/", {"pages": ""})
         assert "waiting to be unpacked" in right.content.decode()
         looked_into(micrograph)
         named = [str(image.pk) for image in micrograph.images.all()]
-        said = client.post("/uploads/cards/", {"upload": [micrograph.pk, named[0]], "known": named[1]}).json()["cards"]
-        assert said[str(micrograph.pk)].count("data-upload") == 1  # the page shows the other two
+        cards = client.post("/uploads/cards/", {"upload": [micrograph.pk, named[0]], "known": named[1]}).json()["cards"]
+        assert cards[str(micrograph.pk)].count("data-upload") == 1  # the page shows the other two
 
     def test_typed_beside_an_image_and_sent_with_the_form(self, client):
         client.post("/uploads/", {"file": SimpleUploadedFile("stack.tif", stack())})

@@ -38,16 +38,16 @@ def test_workers_of_one_name_do_not_overwrite_each_other(monkeypatch):
         for queue in ("analyses", "training"):
             app = SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from={queue: None})))
             heartbeat.appear(SimpleNamespace(hostname="celery@vm", app=app))
-        while len(found := patiently(both)) < 2:
+        while len(workers := patiently(both)) < 2:
             assert time.monotonic() < end
             time.sleep(0.05)
-        assert [queues for _, queues in found] == ["analyses", "training"]
-        assert all(name.startswith("celery@vm ") for name, _ in found)
+        assert [queues for _, queues in workers] == ["analyses", "training"]
+        assert all(name.startswith("celery@vm ") for name, _ in workers)
         other = {"name": "celery@vm of another machine", "queues": "inspections", "version": "1"}
         patiently(lambda: WorkerProcess.objects.create(**other))
     finally:
-        threads = [each for each in threading.enumerate() if each.name == "presence"]
+        threads = [thread for thread in threading.enumerate() if thread.name == "presence"]
         heartbeat.vanish()
-    for each in threads:
-        each.join(120)
+    for thread in threads:
+        thread.join(120)
     assert [queues for _, queues in both()] == ["inspections"]

@@ -57,8 +57,8 @@ INSPECTOR = ("-Q", "inspections", "--pool", "threads", "--concurrency", "2", "-n
 def line_with(process, pattern):
     """The first match in what a process prints."""
     for line in process.stdout:
-        if found := re.search(pattern, line):
-            return found[1]
+        if match := re.search(pattern, line):
+            return match[1]
     raise AssertionError(f"the process ended without printing {pattern}")
 
 
@@ -128,7 +128,7 @@ def test_a_killed_worker_loses_nothing(site, env, celery):
     wait_for(lambda: job(site, sent["id"])["state"] == "running", "the job runs", 120)
     kill_with_children(first)
     celery(*WORKER)
-    done = wait_for(lambda: (now := job(site, sent["id"]))["state"] == "done" and now, "the job is done", 180)
+    done = wait_for(lambda: (state := job(site, sent["id"]))["state"] == "done" and state, "the job is done", 180)
     assert done["result"]["statistics"]["n_kept"] > 40
     with urllib.request.urlopen(f"{site}/api/v1/jobs/{sent['id']}/files/particles.csv") as response:
         assert b"min_feret_nm" in response.read()

@@ -34,17 +34,17 @@ NOTHING = {
 @pytest.fixture
 def here(monkeypatch):
     """Five models, the likeliest first."""
-    own = cards.find("particles")
-    found = [own, *(replace(own, name=name) for name in ("supported", "bubbles", "coatings", "steel", "more"))]
+    card = cards.find("particles")
+    models = [card, *(replace(card, name=name) for name in ("supported", "bubbles", "coatings", "steel", "more"))]
     monkeypatch.setattr(proposing, "nearest", lambda picture, among: list(among))
-    monkeypatch.setattr(worker_proposing, "offered", lambda user: found)
-    monkeypatch.setattr(cards, "find", {each.name: each for each in found}.get)
-    return found
+    monkeypatch.setattr(worker_proposing, "offered", lambda user: models)
+    monkeypatch.setattr(cards, "find", {model.name: model for model in models}.get)
+    return models
 
 
 def part_of(shape=(300, 400), **settings):
-    found = make_analysis(12, shape)
-    return Part.of(found.micrograph, AnalysisSettings.of(**settings))
+    analysis = make_analysis(12, shape)
+    return Part.of(analysis.micrograph, AnalysisSettings.of(**settings))
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ def page_of(client, job):
 
 def test_the_likeliest_models_the_other_polarity_and_two_scales(here):
     used = {"polarity": "bright", "scale": 0.5}
-    every = ways(part_of(), AnalysisSettings.of(), used, "particles", here)
-    settings = [way.settings for way in every]
-    others = [{"model": each.name} for each in here[1:5]]
+    candidates = ways(part_of(), AnalysisSettings.of(), used, "particles", here)
+    settings = [way.settings for way in candidates]
+    others = [{"model": card.name} for card in here[1:5]]
     varied = [{"model": "particles", **way} for way in ({"polarity": "dark"}, {"scale": 0.25}, {"scale": 1.0})]
     assert settings == [others[0], varied[0], others[1], varied[1], others[2], varied[2], others[3]]
     advised = ways(part_of(), AnalysisSettings.of(), {**used, "resembles": {"model": "coatings"}}, "particles", here)
@@ -85,26 +85,28 @@ def test_the_part_is_the_middle_of_a_large_image_without_its_bar():
 
 @pytest.mark.parametrize(("count", "refused", "words"), [(12, False, "12 particles"), (2, False, ""), (12, True, "")])
 def test_only_a_way_that_finds_something_is_shown(count, refused, words, monkeypatch):
-    found = make_analysis(count, (120, 160))
-    found = replace(found, table=without_numbers(found.table)) if refused else found
-    kept = int(found.table.kept.sum())
+    analysis = make_analysis(count, (120, 160))
+    analysis = replace(analysis, table=without_numbers(analysis.table)) if refused else analysis
+    n_kept = int(analysis.table.kept.sum())
     asked_of = []
-    monkeypatch.setattr(proposing, "analyse", lambda micrograph, settings, *_, **__: asked_of.append(settings) or found)
+    monkeypatch.setattr(
+        proposing, "analyse", lambda micrograph, settings, *_, **__: asked_of.append(settings) or analysis
+    )
     part, way = replace(part_of(), shrunk=2), proposing.Way("", {"model": "particles", "scale": 0.5})
     seen = proposing.look(part, AnalysisSettings.of(polarity="dark"), way, cards.find("particles"))
-    assert (seen[0] if seen else "") == words.replace("12", str(kept))
+    assert (seen[0] if seen else "") == words.replace("12", str(n_kept))
     settings = asked_of[0].segmentation
     assert (settings.scale, settings.polarity, settings.data_bar) == (1.0, "dark", 0)
 
 
 def test_a_page_shows_what_was_found_and_one_click_analyses_so(asked, client, monkeypatch):
-    found = {"supported": ("42 particles", b"RIFF"), "particles": None}
-    monkeypatch.setattr(proposing, "look", lambda part, asked, way, card, **_: found.get(card.name))
+    outcomes = {"supported": ("42 particles", b"RIFF"), "particles": None}
+    monkeypatch.setattr(proposing, "look", lambda part, recipe, way, card, **_: outcomes.get(card.name))
     assert "Trying other models" in page_of(client, asked.job)
     tasks.do_analyses()
     page = page_of(client, asked.job)
-    shown = Proposals.objects.get().result["shown"]
-    assert [each["count"] for each in shown] == ["42 particles"] and b64decode(shown[0]["picture"]) == b"RIFF"
+    offers = Proposals.objects.get().result["shown"]
+    assert [offer["count"] for offer in offers] == ["42 particles"] and b64decode(offers[0]["picture"]) == b"RIFF"
     assert "42 particles" in page and 'name="model" value="supported"' in page and "hx-get" not in page
     client.post(reverse("job-change", args=[asked.job.pk]), {"model": "particles", "scale": "0.25", "polarity": "dark"})
     settings = asked.job.reruns.get().get_settings().segmentation
@@ -134,7 +136,7 @@ def test_nothing_is_advised_that_is_no_better(asked, client, monkeypatch, refuse
 def test_a_job_comes_first_and_what_was_tried_is_not_tried_again(asked, make_job, monkeypatch):
     tried, waits = [], []
 
-    def look(part, asked, way, card, *, progress, **_):
+    def look(part, recipe, way, card, *, progress, **_):
         if len(tried) == 1 and not waits:
             waits.append(make_job())
         progress("segmenting", 0.5)

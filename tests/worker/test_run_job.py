@@ -76,12 +76,12 @@ def test_all_files_are_written_in_an_idle_moment_before_anybody_asks(
     """They stop for a job that comes, unless somebody has asked for them meanwhile."""
     job, written_all = make_job(), fake.write_all
 
-    def busy(found, folder, *, stored_only=False, **more):
+    def busy(analysis, folder, *, stored_only=False, **more):
         if not stored_only and comes:
             make_job(enqueued=timezone.now())
         if not stored_only and asked:
             services.ask_for_files(job)
-        return written_all(found, folder, stored_only=stored_only, **more)
+        return written_all(analysis, folder, stored_only=stored_only, **more)
 
     monkeypatch.setattr(tasks, "_do_idle", DO_IDLE)
     monkeypatch.setattr(heartbeat, "LOOK_SECONDS", -1)
@@ -115,17 +115,17 @@ def test_the_whole_life_of_a_job_takes_few_queries(science, client, reader, djan
 
 
 def test_every_stage_reaches_the_row(science, make_job, monkeypatch):
-    told = []
-    monkeypatch.setattr(Job, "report", lambda job, **said: told.append((said["stage"], said["progress"])))
+    reports = []
+    monkeypatch.setattr(Job, "report", lambda job, **fields: reports.append((fields["stage"], fields["progress"])))
     make_job()
     do_analyses()
-    stages = [stage for stage, _ in told]
+    stages = [stage for stage, _ in reports]
     assert stages == ["reading the image", "segmenting", "measuring", "drawing the figure", "storing the results"]
-    assert [progress for _, progress in told] == sorted(progress for _, progress in told)
+    assert [progress for _, progress in reports] == sorted(progress for _, progress in reports)
 
 
 def test_a_stage_is_told_at_most_twice_a_second(science, make_job, monkeypatch):
-    told = []
+    reports = []
     report = Job.report
 
     def segment(micrograph, recipe, progress, **kwargs):
@@ -134,10 +134,10 @@ def test_a_stage_is_told_at_most_twice_a_second(science, make_job, monkeypatch):
         return fake.segment(micrograph, recipe, progress)
 
     science.segment = segment
-    monkeypatch.setattr(Job, "report", lambda job, **said: (told.append(said), report(job, **said)))
+    monkeypatch.setattr(Job, "report", lambda job, **fields: (reports.append(fields), report(job, **fields)))
     make_job()
     do_analyses()
-    assert len([said for said in told if said.get("stage") == "segmenting"]) < 100
+    assert len([report for report in reports if report.get("stage") == "segmenting"]) < 100
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_an_ordered_stop_puts_a_job_back_and_is_no_death(make_job, monkeypatch):
     monkeypatch.setattr("worker.tasks.state.active_requests", [at_work])
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
     give_back()
-    assert [(each.state, each.deaths) for each in (Job.objects.get(pk=job.pk), Job.objects.get(pk=other.pk))] == [
+    assert [(row.state, row.deaths) for row in (Job.objects.get(pk=job.pk), Job.objects.get(pk=other.pk))] == [
         ("queued", 1),
         ("running", 1),
     ]
@@ -329,18 +329,18 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(
             raise ZeroDivisionError
         return fake.segment(micrograph, recipe, progress)
 
-    def write_all(found, folder, **how):
+    def write_all(analysis, folder, **how):
         if when == "writing":
             strike()
-        return fake.write_all(found, folder, **how)
+        return fake.write_all(analysis, folder, **how)
 
     science.segment = segment
     monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", write_all)
     with django_capture_on_commit_callbacks(execute=True):
         do_analyses()
     assert stored_files(own_storage / "jobs") == []
-    now = Job.objects.filter(pk=job.pk).first()
-    assert now is None or (now.state in ("cancelled", "queued") and not now.artifacts.exists() and now.error == "")
+    row = Job.objects.filter(pk=job.pk).first()
+    assert row is None or (row.state in ("cancelled", "queued") and not row.artifacts.exists() and row.error == "")
 
 
 def test_losing_the_job_at_the_very_end_removes_the_stored_files(science, make_job, own_storage, tmp_path):
@@ -356,9 +356,9 @@ def test_losing_the_job_at_the_very_end_removes_the_stored_files(science, make_j
 
 def test_publishing_removes_what_older_attempts_left(science, make_job, own_storage):
     job = make_job(attempt=1)
-    left = own_storage / job.folder / "1" / "figure.png"
-    left.parent.mkdir(parents=True)
-    left.write_bytes(b"half a figure")
+    leftover = own_storage / job.folder / "1" / "figure.png"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"half a figure")
     do_analyses()
     assert stored_files(own_storage / job.folder) == [f"2/{name}" for name in sorted(STORED)]
 
@@ -442,8 +442,8 @@ def test_what_was_stored_and_cannot_be_measured_is_segmented_at_the_next_try(sci
 
 def with_header(content, **entries):
     with np.load(io.BytesIO(content)) as data:
-        said = {**json.loads(data["header"].tobytes()), **entries}
-        arrays = {**data, "header": np.frombuffer(json.dumps(said).encode(), np.uint8)}
+        header = {**json.loads(data["header"].tobytes()), **entries}
+        arrays = {**data, "header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     return file.getvalue()

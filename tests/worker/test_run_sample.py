@@ -88,11 +88,11 @@ def test_a_table_survives_its_file_to_the_last_digit(tmp_path):
     table = squares([7, 9, 13]).judged(np.array(["", "too small", ""]))
     path = tables.save(table, 0.25, tmp_path / "table.npz")
     with path.open("rb") as file:
-        again, clarity = tables.load(file)
-    assert clarity == 0.25 and again.nm_per_pixel == table.nm_per_pixel
+        restored, clarity = tables.load(file)
+    assert clarity == 0.25 and restored.nm_per_pixel == table.nm_per_pixel
     for name, values in table.columns.items():
-        np.testing.assert_array_equal(again[name], values)
-        assert again[name].dtype == values.dtype
+        np.testing.assert_array_equal(restored[name], values)
+        assert restored[name].dtype == values.dtype
 
 
 def test_pixels_stay_pixels(tmp_path):
@@ -103,12 +103,12 @@ def test_pixels_stay_pixels(tmp_path):
 
 def test_all_images_are_pooled_and_their_files_stored(pooled):
     sample = pooled(squares([10, 12, 14]), None, squares([16, 18]))
-    said = run(sample)
+    summary = run(sample)
     assert (sample.state, sample.error, sample.progress) == (Sample.State.DONE, "", 1.0)
-    assert (said["n_kept"], said["unit"], said["median"]) == (5, "nm", 28.0)
-    assert said["of"] == [str(job.pk) for job in sample.jobs.filter(state=DONE).order_by("created")]
-    assert [row["n"] for row in said["images"]] == [3, 2]
-    assert [sum(column) for column in said["histogram"]["counts"]] == [3, 2]
+    assert (summary["n_kept"], summary["unit"], summary["median"]) == (5, "nm", 28.0)
+    assert summary["of"] == [str(job.pk) for job in sample.jobs.filter(state=DONE).order_by("created")]
+    assert [row["n"] for row in summary["images"]] == [3, 2]
+    assert [sum(column) for column in summary["histogram"]["counts"]] == [3, 2]
     files = {artifact.name: bundles.opened(artifact).read() for artifact in sample.artifacts.all()}
     assert {"figure.png", "particles.csv", "images.csv", "report.pdf", "result.json"} <= set(files)
     table = files["particles.csv"].decode("utf-8-sig").splitlines()
@@ -138,8 +138,8 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
     Job.objects.filter(pk=failed.pk).update(error="Damaged: export it.")
     Job.objects.filter(pk=cancelled.pk).update(state=Job.State.CANCELLED)
     (own_storage / lost.artifact(tables.NAME).file.name).unlink()
-    said = run(sample)
-    assert said["n_kept"] == 2 and len(said["of"]) == len(said["images"]) == 1
+    summary = run(sample)
+    assert summary["n_kept"] == 2 and len(summary["of"]) == len(summary["images"]) == 1
     files = files_of(sample)
     rows = {row["image"]: row for row in csv.DictReader(io.StringIO(files["images.csv"].decode("utf-8-sig")))}
     assert {name: row["excluded"] for name, row in rows.items()} == {
@@ -151,9 +151,9 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
     }
     assert (rows["1.png"]["n"], rows["1.png"]["median_nm"], rows["2.png"]["n"]) == ("0", "34", "")
     assert rows["2.png"]["sha256"] == failed.micrograph.sha256
-    told = json.loads(files["result.json"])
-    assert [bool(each["excluded"]) for each in told["images"]] == [False, True, True, True, True]
-    assert told["statistics"]["n_kept"] == 2
+    document = json.loads(files["result.json"])
+    assert [bool(image["excluded"]) for image in document["images"]] == [False, True, True, True, True]
+    assert document["statistics"]["n_kept"] == 2
 
 
 def test_the_files_say_how_the_particles_were_found(pooled):
@@ -165,12 +165,12 @@ def test_the_files_say_how_the_particles_were_found(pooled):
         job.micrograph.metadata = {"instrument": "Zeiss", "voltage_kv": 20.0}
         job.micrograph.save()
     run(sample)
-    told = json.loads(files_of(sample)["result.json"])
-    assert told["model"]["name"] == "particles" and told["model"]["sha256"] == MODEL["sha256"]
-    assert told["settings"]["polarity"] == "auto" and told["settings_differ"] == ["scale"]
-    one, two = told["images"]
-    assert (one["used"]["scale"], two["used"]["scale"], two["data_bar"]) == (0.5, 1.5, 190)
-    assert one["metadata"]["voltage_kv"] == 20.0 and one["calibration"]["source"] == "typed"
+    document = json.loads(files_of(sample)["result.json"])
+    assert document["model"]["name"] == "particles" and document["model"]["sha256"] == MODEL["sha256"]
+    assert document["settings"]["polarity"] == "auto" and document["settings_differ"] == ["scale"]
+    first, second = document["images"]
+    assert (first["used"]["scale"], second["used"]["scale"], second["data_bar"]) == (0.5, 1.5, 190)
+    assert first["metadata"]["voltage_kv"] == 20.0 and first["calibration"]["source"] == "typed"
     assert MODEL["sha256"].encode() in files_of(sample)["images.csv"]
 
 
@@ -179,16 +179,16 @@ def test_an_image_of_other_settings_is_named(pooled, no_files):
     job = sample.jobs.order_by("created")[1]
     job.settings = job.get_settings().with_(threshold=0.4, calibration=Calibration(2.0, "typed")).as_dict()
     job.save(update_fields=["settings"])
-    said = run(sample)["warnings"]
-    assert [each for each in said if "other settings" in each] == [OTHERWISE.format(name="1.png")]
+    warnings = run(sample)["warnings"]
+    assert [warning for warning in warnings if "other settings" in warning] == [OTHERWISE.format(name="1.png")]
 
 
 def test_images_without_a_scale_are_left_out_where_others_have_one(pooled, no_files):
-    said = run(pooled(squares([10, 12]), squares([30], None)))
-    assert said["n_kept"] == 2
-    assert [bool(row["excluded"]) for row in said["images"]] == [False, True]
-    assert any("without a scale" in warning for warning in said["warnings"])
-    assert not any("the same way" in warning for warning in said["warnings"]), "the only one that counts has a scale"
+    summary = run(pooled(squares([10, 12]), squares([30], None)))
+    assert summary["n_kept"] == 2
+    assert [bool(row["excluded"]) for row in summary["images"]] == [False, True]
+    assert any("without a scale" in warning for warning in summary["warnings"])
+    assert not any("the same way" in warning for warning in summary["warnings"]), "the only one that counts has a scale"
 
 
 def test_two_images_of_one_name_keep_apart(pooled, no_files):
@@ -201,16 +201,16 @@ def test_two_images_of_one_name_keep_apart(pooled, no_files):
 def test_nothing_to_pool_is_said(pooled, no_files, stored):
     sample = pooled(*stored or (squares([10]),))
     sample.jobs.update(included=False)
-    said = run(sample)
+    summary = run(sample)
     assert sample.state == Sample.State.DONE
-    assert said["of"] == [] and said["warnings"][0] == NONE_LEFT
+    assert summary["of"] == [] and summary["warnings"][0] == NONE_LEFT
 
 
 def test_one_particle_and_none_at_all(pooled, no_files):
-    said = run(pooled(squares([10])))
-    assert said["n_kept"] == 1 and said["intervals"]["median"] is None
-    said = run(pooled(squares([10]).judged(np.array(["too small"]))))
-    assert said["n_kept"] == 0 and said["histogram"] is None
+    summary = run(pooled(squares([10])))
+    assert summary["n_kept"] == 1 and summary["intervals"]["median"] is None
+    summary = run(pooled(squares([10]).judged(np.array(["too small"]))))
+    assert summary["n_kept"] == 0 and summary["histogram"] is None
 
 
 def test_a_table_that_cannot_be_read_is_named_and_the_rest_pooled(pooled, no_files, own_storage):
@@ -218,9 +218,9 @@ def test_a_table_that_cannot_be_read_is_named_and_the_rest_pooled(pooled, no_fil
     first, second, _ = sample.jobs.order_by("created")
     (own_storage / first.artifact(tables.NAME).file.name).write_bytes(b"PK\x03\x04 no table")
     (own_storage / second.artifact(tables.NAME).file.name).unlink()
-    said = run(sample)
-    assert said["n_kept"] == 1
-    assert [warning.split(":")[0] for warning in said["warnings"][:2]] == ["0.png", "1.png"]
+    summary = run(sample)
+    assert summary["n_kept"] == 1
+    assert [warning.split(":")[0] for warning in summary["warnings"][:2]] == ["0.png", "1.png"]
 
 
 def test_a_second_message_does_nothing(pooled, no_files):
@@ -299,9 +299,9 @@ def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_j
     seen = []
     read = inspection.read_micrograph
 
-    def noting(path, *, side=(), **said):
+    def noting(path, *, side=(), **options):
         seen.extend((name, beside.read_bytes()) for name, beside in side)
-        return read(path, **said)
+        return read(path, **options)
 
     monkeypatch.setattr(inspection, "read_micrograph", noting)
     make_job(micrograph=micrograph)

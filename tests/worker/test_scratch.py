@@ -46,12 +46,12 @@ def test_folders_in_folders_go_too(settings):
 def test_what_a_killed_process_left_is_removed(settings, tmp_path):
     env = {**os.environ, "DEEPSEGM_TEMP": str(tmp_path / "t"), "DJANGO_SETTINGS_MODULE": "deepsegm.settings"}
     subprocess.run([sys.executable, "-c", KILLED], env=env, cwd=settings.BASE_DIR, timeout=60, check=False)
-    place = tmp_path / "t" / "deepsegm-temp"
-    assert [path.name for path in place.rglob("*.tif")] == ["customer.tif"]
-    settings.FILE_UPLOAD_TEMP_DIR = str(place)
-    os.utime(place / "pixels.kept", (time.time() - 3600, time.time() - 3600))
+    folder = tmp_path / "t" / "deepsegm-temp"
+    assert [path.name for path in folder.rglob("*.tif")] == ["customer.tif"]
+    settings.FILE_UPLOAD_TEMP_DIR = str(folder)
+    os.utime(folder / "pixels.kept", (time.time() - 3600, time.time() - 3600))
     assert sweep() == 2
-    assert not list(place.iterdir())
+    assert not list(folder.iterdir())
 
 
 def test_kept_files_are_there_while_their_process_lives_and_not_too_many(settings, monkeypatch):
@@ -68,19 +68,19 @@ def test_kept_files_are_there_while_their_process_lives_and_not_too_many(setting
 
 def test_a_folder_without_a_lock_is_young_or_abandoned(settings):
     """A sweep that comes in the moment in which it is made leaves it alone."""
-    place = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    folder = Path(settings.FILE_UPLOAD_TEMP_DIR)
     for name, age in (("deepsegm-new", 0), ("deepsegm-old", 120)):
-        (place / name).mkdir()
-        (place / name / "new").touch()
-        os.utime(place / name, (time.time() - age, time.time() - age))
+        (folder / name).mkdir()
+        (folder / name / "new").touch()
+        os.utime(folder / name, (time.time() - age, time.time() - age))
     assert sweep() == 1
-    assert [path.name for path in place.iterdir()] == ["deepsegm-new"]
+    assert [path.name for path in folder.iterdir()] == ["deepsegm-new"]
 
 
 def test_an_upload_is_removed_when_its_process_is_gone(settings):
     """A clock may have jumped, so that age says little."""
-    place = Path(settings.FILE_UPLOAD_TEMP_DIR)
-    old, young, other = (place / name for name in ("tmpa.upload.tif", "tmpb.upload.tif", "notes.txt"))
+    folder = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    old, young, other = (folder / name for name in ("tmpa.upload.tif", "tmpb.upload.tif", "notes.txt"))
     for file in (old, young, other):
         file.write_bytes(b"image")
     handler = LockedFileUploadHandler()
@@ -89,5 +89,5 @@ def test_an_upload_is_removed_when_its_process_is_gone(settings):
     for file in (old, other, under_way):
         os.utime(file, (time.time() - 3600, time.time() - 3600))
     assert sweep() == 1
-    assert sorted(place.iterdir()) == sorted([young, other, under_way])
+    assert sorted(folder.iterdir()) == sorted([young, other, under_way])
     handler.file.close()

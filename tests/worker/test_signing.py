@@ -47,8 +47,8 @@ def finished(result, alice):  # noqa: F811
     Job.objects.filter(pk=result.pk).update(owner=alice)
     job = Job.objects.get(pk=result.pk)
     services.edit_job(job=job, base=0, operations=[DELETE, SPLIT], user=alice)
-    known = {"settings": job.get_settings(), "user": alice, "visitor": None, "address": ""}
-    made = services.finish_corrections(job=job, **known)
+    fields = {"settings": job.get_settings(), "user": alice, "visitor": None, "address": ""}
+    made = services.finish_corrections(job=job, **fields)
     do_analyses()
     made.refresh_from_db()
     assert made.state == "done", made.error
@@ -57,9 +57,9 @@ def finished(result, alice):  # noqa: F811
 
 @pytest.fixture
 def sign(signed_in, finished):
-    def post(client=signed_in, job=finished, **said):
-        said = {"password": "alice's password", "name": "Dr. Alice Example", "meaning": "made", **said}
-        return client.post(f"/jobs/{job.pk}/sign/", said)
+    def post(client=signed_in, job=finished, **fields):
+        form = {"password": "alice's password", "name": "Dr. Alice Example", "meaning": "made", **fields}
+        return client.post(f"/jobs/{job.pk}/sign/", form)
 
     return post
 
@@ -128,16 +128,16 @@ def test_by_api(finished, alice):
 
     word = base64.b64encode(b"alice:alice's password").decode()
     client, address = Client(headers={"Authorization": f"Basic {word}"}), f"/api/v1/jobs/{finished.pk}"
-    said = {"password": "alice's password", "meaning": "made"}
-    assert client.post(f"{address}/signatures", {**said, "password": "no"}, "application/json").status_code == 403
-    answer = client.post(f"{address}/signatures", said, "application/json")
+    fields = {"password": "alice's password", "meaning": "made"}
+    assert client.post(f"{address}/signatures", {**fields, "password": "no"}, "application/json").status_code == 403
+    answer = client.post(f"{address}/signatures", fields, "application/json")
     assert answer.status_code == 201 and answer.json()["name"] == "alice"
     job = client.get(address).json()
     (row,) = job["signatures"]
     assert row == answer.json() and row["numbers_sha256"] == hash_of(job["result"])
-    own = row.pop("hash")
-    assert hash_of(row) == own
-    assert Client().post(f"{address}/signatures", said, "application/json").status_code == 404
+    digest = row.pop("hash")
+    assert hash_of(row) == digest
+    assert Client().post(f"{address}/signatures", fields, "application/json").status_code == 404
     assert client.post(f"{address}/signatures", {"meaning": "made"}, "application/json").status_code == 400
 
 
@@ -160,8 +160,8 @@ def test_a_later_correction_makes_an_unsigned_revision_and_leaves_the_signed_one
     sign()
     before = finished.summary, Signature.objects.get().as_dict()
     services.edit_job(job=finished, base=0, operations=[{"op": "delete", "ids": [1]}], user=alice)
-    known = {"settings": finished.get_settings(), "user": alice, "visitor": None, "address": ""}
-    made = services.finish_corrections(job=finished, **known)
+    fields = {"settings": finished.get_settings(), "user": alice, "visitor": None, "address": ""}
+    made = services.finish_corrections(job=finished, **fields)
     do_analyses()
     signed = Job.objects.get(pk=finished.pk)
     assert (signed.summary, signed.signatures.get().as_dict()) == before and not made.signatures.exists()
@@ -220,8 +220,8 @@ def test_a_signature_is_printed_in_the_report_and_the_cached_files_are_made_anew
     sign()
     text = text_of(written(finished, "report.pdf"))
     row = Signature.objects.get()
-    for said in ("Signature", "Made", "Dr. Alice Example", "alice", row.printed.time):
-        assert said in text
+    for line in ("Signature", "Made", "Dr. Alice Example", "alice", row.printed.time):
+        assert line in text
     for digest in row.digests.values():
         assert digest in text.replace(" ", "")
     sign(meaning="approved", name="A. E.")
@@ -238,11 +238,11 @@ def test_a_signature_while_files_are_written_has_them_written_again(sign, finish
 
     export, write_all = services.ask_for_files(finished), files.write_all
 
-    def and_sign(*args, **known):
+    def and_sign(*args, **options):
         monkeypatch.setattr(files, "write_all", write_all)
-        found = write_all(*args, **known)
+        paths = write_all(*args, **options)
         assert sign().status_code == 303
-        return found
+        return paths
 
     monkeypatch.setattr(files, "write_all", and_sign)
     do_analyses()
@@ -268,8 +268,8 @@ def test_one_altered_byte_is_found_and_named(sign, finished):
     sign()
     assert audit("verify", finished.pk) == (0, audit("verify", finished.pk)[1])
     change_file(finished.segmentation.file)
-    code, said = audit("verify", finished.pk)
-    assert code == 1 and "segmentation.npz" in said and "signature 1" in said
+    code, output = audit("verify", finished.pk)
+    assert code == 1 and "segmentation.npz" in output and "signature 1" in output
 
 
 def test_a_changed_result_or_number_is_found_and_named(sign, finished):
@@ -279,8 +279,8 @@ def test_a_changed_result_or_number_is_found_and_named(sign, finished):
         content = opened.read().replace(b'"width": 160', b'"width": 161')
     change_file(file, bundles.packed(content))
     Job.objects.filter(pk=finished.pk).update(summary={**finished.summary, "found": 99})
-    code, said = audit("verify")
-    assert code == 1 and "result.json" in said and signing.ORDER["numbers"] in said and "segmentation.npz" not in said
+    code, text = audit("verify")
+    assert code == 1 and "result.json" in text and signing.ORDER["numbers"] in text and "segmentation.npz" not in text
 
 
 def test_an_altered_signature_is_named(sign):
@@ -289,8 +289,8 @@ def test_an_altered_signature_is_named(sign):
     others = {"created": "2020-01-01T00:00:00Z", "meaning": "reviewed"}
     for field in ("name", "account", "meaning", "labels_sha256", "created", "hash", "previous"):
         Signature.objects.update(**{field: others.get(field, "e" * 64)})
-        code, said = audit("verify")
-        assert code == 1 and "ignature 1" in said, field
+        code, output = audit("verify")
+        assert code == 1 and "ignature 1" in output, field
         Signature.objects.update(**signed)
     assert audit("verify")[0] == 0
 
@@ -301,8 +301,8 @@ def test_a_missing_signature_is_named(sign):
     Signature.objects.filter(sequence=2).delete()
     assert "Signature 2 is missing" in audit("verify")[1]
     Signature.objects.all().delete()
-    code, said = audit("verify")
-    assert code == 1 and "Signature 1 is missing" in said
+    code, output = audit("verify")
+    assert code == 1 and "Signature 1 is missing" in output
 
 
 def test_a_result_whose_files_are_gone_cannot_be_signed_and_is_named(sign, finished):
@@ -326,10 +326,10 @@ def bundle(finished, tmp_path):
 def altered(bundle, name, change):
     """The bundle with another content of one of its files."""
     with zipfile.ZipFile(bundle) as archive:
-        content = {each: archive.read(each) for each in archive.namelist()}
+        content = {member: archive.read(member) for member in archive.namelist()}
     with zipfile.ZipFile(bundle, "w") as archive:
-        for each, data in content.items():
-            archive.writestr(each, change(data) if each == name else data)
+        for member, data in content.items():
+            archive.writestr(member, change(data) if member == name else data)
 
 
 def test_a_bundle_repeats_its_corrections_bit_for_bit(bundle):
@@ -337,8 +337,8 @@ def test_a_bundle_repeats_its_corrections_bit_for_bit(bundle):
         names = set(archive.namelist())
         assert {"uncorrected.npz", "segmentation.npz", "corrections.json", "corrections.csv"} <= names
         assert "signatures.json" not in names and "corrections.csv" in archive.read("README.txt").decode()
-    code, said = audit("replay", bundle)
-    assert code == 0 and "equal" in said
+    code, output = audit("replay", bundle)
+    assert code == 0 and "equal" in output
 
 
 def test_a_bundle_that_was_changed_is_named(bundle, finished):
@@ -348,16 +348,16 @@ def test_a_bundle_that_was_changed_is_named(bundle, finished):
         return json.dumps(rows).encode()
 
     altered(bundle, "corrections.json", other)
-    code, said = audit("replay", bundle)
-    assert code == 1 and "Edit 2 was altered." in said and "corrections.json" in said and "operations" in said
+    code, output = audit("replay", bundle)
+    assert code == 1 and "Edit 2 was altered." in output and "corrections.json" in output and "operations" in output
 
 
 def test_other_outlines_than_the_log_gives_are_named(bundle, finished):
     with finished.parent.segmentation.file.open("rb") as file:
         before = file.read()
     altered(bundle, "segmentation.npz", lambda _: before)
-    code, said = audit("replay", bundle)
-    assert code == 1 and "labels differ in" in said and "ids" in said
+    code, output = audit("replay", bundle)
+    assert code == 1 and "labels differ in" in output and "ids" in output
 
 
 def test_what_is_no_bundle_is_a_sentence(bundle, tmp_path):
@@ -373,10 +373,10 @@ def test_what_is_no_bundle_is_a_sentence(bundle, tmp_path):
 
 def test_a_revision_of_a_corrected_result_has_its_log_too(finished, alice):
     settings = finished.get_settings()
-    known = {"user": alice, "visitor": None, "address": ""}
-    again = services.rerun_job(job=finished, settings=settings, **known)
+    fields = {"user": alice, "visitor": None, "address": ""}
+    rerun = services.rerun_job(job=finished, settings=settings, **fields)
     do_analyses()
-    with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=again.pk)))) as archive:
+    with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=rerun.pk)))) as archive:
         assert "corrections.json" in archive.namelist()
 
 
@@ -385,17 +385,17 @@ def test_the_log_is_downloaded_from_the_page_and_by_api(finished, signed_in):
     page = signed_in.get(f"/jobs/{parent.pk}/").content.decode()
     assert reverse("job-log-csv", args=[parent.pk]) in page
     csv = b"".join(signed_in.get(reverse("job-log-csv", args=[parent.pk])).streaming_content).decode()
-    said = b"".join(signed_in.get(reverse("job-log", args=[parent.pk])).streaming_content)
-    assert len(json.loads(said)) == 2 == Edit.objects.count() and csv.count("\n") == 3
+    log = b"".join(signed_in.get(reverse("job-log", args=[parent.pk])).streaming_content)
+    assert len(json.loads(log)) == 2 == Edit.objects.count() and csv.count("\n") == 3
     Job.objects.filter(pk=parent.pk).update(owner=None)
     api = Client().get(f"/api/v1/jobs/{parent.pk}/edits.csv")
     assert b"".join(api.streaming_content).decode() == csv and "csv" in api["Content-Type"]
 
 
 def test_an_uncorrected_unsigned_result_has_no_such_files(result, finished, alice):  # noqa: F811
-    known = {"settings": result.get_settings(), "user": alice, "visitor": None, "address": ""}
-    again = services.rerun_job(job=Job.objects.get(pk=result.pk), **known)
+    fields = {"settings": result.get_settings(), "user": alice, "visitor": None, "address": ""}
+    rerun = services.rerun_job(job=Job.objects.get(pk=result.pk), **fields)
     do_analyses()
-    with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=again.pk)))) as archive:
+    with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=rerun.pk)))) as archive:
         assert not {"segmentation.npz", "corrections.json", "signatures.json"} & set(archive.namelist())
     assert signing.signed_jobs() == set()

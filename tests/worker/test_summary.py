@@ -24,5 +24,5 @@ def test_a_job_stores_what_the_document_names(count):
 
 def test_a_sample_stores_what_the_document_names():
     stored = storable(combine("lot", [Member.of(make_analysis(count)) for count in (12, 30)]).as_dict())
-    assert set(stored) <= {each.name for each in fields(StoredSample)}
+    assert set(stored) <= {field.name for field in fields(StoredSample)}
     TypeAdapter(StoredSample).validate_python(stored)

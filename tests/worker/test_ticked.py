@@ -37,7 +37,7 @@ def do(client):
     visit(client, VISITOR)
 
     def post(what, jobs, **more):
-        return client.post(reverse("results-selected"), {"do": what, "job": [each.pk for each in jobs], **more})
+        return client.post(reverse("results-selected"), {"do": what, "job": [job.pk for job in jobs], **more})
 
     return post
 
@@ -56,13 +56,13 @@ class TestTable:
         jobs = mine(1, 2, used={"corrected": 4})
         answer = do("table", jobs)
         assert answer["Content-Type"].startswith("text/csv")
-        found = pandas.read_csv(io.StringIO(self.read(answer)), comment="#")
-        every = [job.summary["statistics"] for job in jobs]
-        assert len(found) == sum(each["n_kept"] + each["n_set_aside"] for each in every)
-        assert set(found.result) == {str(job.pk) for job in jobs}
-        assert (found.corrected_by_hand == 4).all()
-        own = found[found.result == str(jobs[0].pk)]
-        assert own[own.kept].min_feret_nm.median() == pytest.approx(every[0]["median"], rel=1e-6)
+        table = pandas.read_csv(io.StringIO(self.read(answer)), comment="#")
+        statistics = [job.summary["statistics"] for job in jobs]
+        assert len(table) == sum(numbers["n_kept"] + numbers["n_set_aside"] for numbers in statistics)
+        assert set(table.result) == {str(job.pk) for job in jobs}
+        assert (table.corrected_by_hand == 4).all()
+        rows = table[table.result == str(jobs[0].pk)]
+        assert rows[rows.kept].min_feret_nm.median() == pytest.approx(statistics[0]["median"], rel=1e-6)
 
     def test_pixels_and_nanometres_are_columns_of_their_own(self, mine, do):
         jobs = [*mine(1), *mine(2, calibration=Calibration.absent())]
@@ -89,8 +89,8 @@ class TestSample:
         assert do("sample", jobs).status_code == 303
         sample = Sample.objects.get()
         members = sample.jobs.order_by("micrograph__sha256")
-        assert [each.segmentation_id for each in members] == [each.segmentation_id for each in jobs]
-        assert [each.parent_id for each in members] == [each.pk for each in jobs]
+        assert [member.segmentation_id for member in members] == [job.segmentation_id for job in jobs]
+        assert [member.parent_id for member in members] == [job.pk for job in jobs]
         assert (sample.visitor, sample.settings["model"]) == (VISITOR, "particles")
 
     def test_the_results_stay_when_it_is_deleted(self, mine, do, client):

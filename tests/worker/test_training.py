@@ -71,7 +71,7 @@ def test_a_dataset_becomes_a_model(training, settings, monkeypatch, tmp_path):
     assert {"plan", "curve", "pictures", "table", "images", "outcome"} <= set(row.summary)
     assert row.offered is row.summary["outcome"]["improved"]
     files = {file.name for file in row.artifacts.all()}
-    assert {each["file"] for each in (*row.summary["images"], *row.summary["pictures"])} < files
+    assert {picture["file"] for picture in (*row.summary["images"], *row.summary["pictures"])} < files
     assert {f"{row.model_name}.toml", f"{row.model_name}.safetensors"} < files
     card = read_card(settings.DEEPSEGM_MODELS / f"{row.model_name}.toml")
     assert card.title == "My discs, version 1" and card.weights.is_file()
@@ -106,10 +106,10 @@ def test_any_dataset_gives_a_model_a_name(name):
 def test_deaths_count_only_while_nothing_is_gained(training, monkeypatch):
     Training.objects.filter(pk=training.pk).update(deaths=2, faults=1)
     seen = []
-    told = trained.report_training
-    monkeypatch.setattr(services, "report_training", lambda **said: (seen.append(said), told(**said)))
+    report = trained.report_training
+    monkeypatch.setattr(services, "report_training", lambda **fields: (seen.append(fields), report(**fields)))
     row = run(training)
-    assert row.state == "done" and sum(said["brings_progress"] for said in seen) > 5
+    assert row.state == "done" and sum(fields["brings_progress"] for fields in seen) > 5
     Training.objects.filter(pk=row.pk).update(state="running", attempt=9, deaths=2)
     row.refresh_from_db()
     trained.report_training(training=row, pictures=[], brings_progress=False, ends=None)
@@ -121,11 +121,11 @@ def test_deaths_count_only_while_nothing_is_gained(training, monkeypatch):
 
 
 def test_a_cancelled_training_stops_and_goes_on_when_asked_again(training, monkeypatch):
-    told = trained.report_training
+    report = trained.report_training
 
-    def cancel(**said):
-        told(**said)
-        if "split-0-step-00002.webp" in {each["file"] for each in said.get("summary", {}).get("pictures", [])}:
+    def cancel(**fields):
+        report(**fields)
+        if "split-0-step-00002.webp" in {picture["file"] for picture in fields.get("summary", {}).get("pictures", [])}:
             Training.objects.filter(pk=training.pk).update(state="cancelled")
 
     monkeypatch.setattr(services, "report_training", cancel)
@@ -139,8 +139,10 @@ def test_a_cancelled_training_stops_and_goes_on_when_asked_again(training, monke
 def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept(
     training, monkeypatch, django_capture_on_commit_callbacks
 ):
-    told = trained.report_training
-    monkeypatch.setattr(services, "report_training", lambda **said: (told(**said), Dataset.objects.all().delete()))
+    report = trained.report_training
+    monkeypatch.setattr(
+        services, "report_training", lambda **fields: (report(**fields), Dataset.objects.all().delete())
+    )
     with django_capture_on_commit_callbacks(execute=True):
         row = run(training)
     assert row.state == "failed" and "deleted" in row.error
@@ -151,12 +153,12 @@ def test_an_image_taken_back_meanwhile_stops_its_training_at_once(
     training, monkeypatch, django_capture_on_commit_callbacks
 ):
     monkeypatch.setattr(importlib.import_module("worker.training"), "LOOK_SECONDS", 0.0)
-    told, seen = trained.report_training, []
+    report, seen = trained.report_training, []
 
-    def remove(**said):
-        told(**said)
-        seen.append(said)
-        if any(point["step"] == 2 for point in said.get("summary", {}).get("curve", [])):
+    def remove(**fields):
+        report(**fields)
+        seen.append(fields)
+        if any(point["step"] == 2 for point in fields.get("summary", {}).get("curve", [])):
             DatasetImage.objects.filter(name="1.png").delete()
 
     monkeypatch.setattr(services, "report_training", remove)
@@ -176,8 +178,8 @@ def test_a_killed_process_that_prepares_crops_is_no_fault_of_ours(training, monk
     assert [(row.state, row.deaths) for row in (run(training) for _ in range(2))] == [("queued", 1), ("queued", 2)]
     row = run(training)
     assert row.state == "failed" and "memory" in row.error
-    told = trained.report_training
-    monkeypatch.setattr(services, "report_training", lambda **said: told(**{**said, "brings_progress": True}))
+    report = trained.report_training
+    monkeypatch.setattr(services, "report_training", lambda **fields: report(**{**fields, "brings_progress": True}))
     Training.objects.filter(pk=row.pk).update(deaths=2)
     row = run(row)
     assert (row.state, row.deaths) == ("queued", 1), "what brings progress does not add up"
@@ -204,7 +206,7 @@ def test_a_full_disk_puts_it_off(training, monkeypatch):
 @pytest.mark.parametrize("what", ["dataset", "removed", "changed", "altered", "task", "base", "empty"])
 def test_what_cannot_be_trained_is_refused_in_a_sentence(training, what):
     image = DatasetImage.objects.first()
-    said = {"dataset": "deleted", "removed": "removed", "changed": "changed", "altered": "changed", "task": "kind"}
+    sentences = {"dataset": "deleted", "removed": "removed", "changed": "changed", "altered": "changed", "task": "kind"}
     if what == "dataset":
         Dataset.objects.all().delete()
     if what == "removed":
@@ -222,7 +224,7 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(training, what):
         Training.objects.update(frozen=training.frozen[:1])
     row = run(training)
     assert row.state == "failed" and row.error.endswith(".")
-    assert said.get(what, "") in row.error and str(trained.runs_folder()) not in row.error, row.error
+    assert sentences.get(what, "") in row.error and str(trained.runs_folder()) not in row.error, row.error
 
 
 def test_a_child_of_the_pool_may_start_processes_only_while_it_trains():
@@ -242,31 +244,31 @@ def test_a_child_of_the_pool_may_start_processes_only_while_it_trains():
 
 @pytest.mark.slow
 def test_a_training_whose_run_is_lost_begins_again(training, monkeypatch):
-    told = trained.report_training
+    report = trained.report_training
 
-    def stop(**said):
-        told(**said)
-        if any(point["split"] == 1 and point["step"] == 4 for point in said.get("summary", {}).get("curve", [])):
+    def stop(**fields):
+        report(**fields)
+        if any(point["split"] == 1 and point["step"] == 4 for point in fields.get("summary", {}).get("curve", [])):
             raise Superseded
 
     monkeypatch.setattr(services, "report_training", stop)
     tasks.do_training()
     shutil.rmtree(trained.runs_folder())
-    monkeypatch.setattr(services, "report_training", told)
+    monkeypatch.setattr(services, "report_training", report)
     began = []
     monkeypatch.setattr("segmentation.lab.training.publish.train", _noting(began))
     row = run(training)
     assert row.state == "done", row.error
     assert "split-0" in began and row.deaths == 0 and row.offered is row.summary["outcome"]["improved"]
-    assert {each["file"] for each in row.summary["pictures"]} < {file.name for file in row.artifacts.all()}
+    assert {picture["file"] for picture in row.summary["pictures"]} < {file.name for file in row.artifacts.all()}
 
 
 def _noting(began):
     from segmentation.lab.training.train import train
 
-    def noting(recipe, place, *rest, **more):
-        began.append(place.name)
-        return train(recipe, place, *rest, **more)
+    def noting(recipe, folder, *rest, **more):
+        began.append(folder.name)
+        return train(recipe, folder, *rest, **more)
 
     return noting
 
@@ -289,9 +291,9 @@ def test_killed_three_times_it_comes_to_the_same_end(base_model, lab, tmp_path):
         subprocess.run([*command, "train"], check=True, **options)
         took = time.monotonic() - began
         with sqlite3.connect(lab.folder / "db.sqlite3") as database:
-            found = database.execute("select state, error, summary from segmentation_training").fetchone()
+            row = database.execute("select state, error, summary from segmentation_training").fetchone()
         database.close()
-        assert found[0] == "done", found[1]
+        assert row[0] == "done", row[1]
         card = next((lab.folder / "models").glob("*.toml"))
-        ends.append((json.loads(found[2]), read_card(card).sha256))
+        ends.append((json.loads(row[2]), read_card(card).sha256))
     assert ends[0] == ends[1]

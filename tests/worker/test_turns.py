@@ -31,8 +31,8 @@ def done(monkeypatch):
 
 def copies(job, count, **changed):
     """So many more waiting jobs like this one."""
-    kept = {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields if field.name != "id"}
-    rows = [Job(**{**kept, **changed, "submission": uuid4().hex, "enqueued": job.queued}) for _ in range(count)]
+    values = {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields if field.name != "id"}
+    rows = [Job(**{**values, **changed, "submission": uuid4().hex, "enqueued": job.queued}) for _ in range(count)]
     return Job.objects.bulk_create(rows)
 
 
@@ -139,8 +139,8 @@ def test_samples_and_comparisons_have_senders(make_job, make_sample, alice):
     samples = [make_sample(owner=alice), make_sample()]
     Comparison.objects.create(first_sample=samples[0], second_sample=samples[1], content="a")
     Comparison.objects.create(first_job=make_job(owner=alice), second_job=make_job(), content="b")
-    assert {each.sender for each in Comparison.objects.by_sender()} == {str(alice.pk)}
-    assert {each.sender for each in Sample.objects.by_sender()} == {str(alice.pk), ""}
+    assert {comparison.sender for comparison in Comparison.objects.by_sender()} == {str(alice.pk)}
+    assert {sample.sender for sample in Sample.objects.by_sender()} == {str(alice.pk), ""}
 
 
 def test_short_work_whose_message_led_to_another_gets_a_new_one(make_job, done, queue):

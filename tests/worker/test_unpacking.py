@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 
 @pytest.mark.usefixtures("reader")
 class TestArchives:
-    def archive(self, *entries, **said):
+    def archive(self, *entries, **fields):
         content = zipped(entries or [("x/a.png", picture(64)), ("b.png", picture(65)), ("c.doc", b"words")])
-        return receive(content, name="batch.zip", is_archive=True, **said)
+        return receive(content, name="batch.zip", is_archive=True, **fields)
 
     def test_it_becomes_uploads_of_its_sender(self, own_storage, commit):
         visitor = uuid4()
@@ -37,7 +37,7 @@ class TestArchives:
         assert archive.state == "done" and [note["name"] for note in archive.notes] == ["c.doc"]
         assert not list(own_storage.glob(f"uploads/{archive.pk}/*"))
         images = archive.images.order_by("created")
-        assert [(each.name, each.width, each.visitor, each.address) for each in images] == [
+        assert [(image.name, image.width, image.visitor, image.address) for image in images] == [
             ("a.png", 64, visitor, "hash"),
             ("b.png", 65, visitor, "hash"),
         ]
@@ -46,11 +46,11 @@ class TestArchives:
         archive = self.archive(("a.png", picture(64)), ("b.png", picture(64)), ("b (2).png", picture(66)))
         receive_upload, count = services.receive_upload, []
 
-        def killed(**said):
+        def killed(**fields):
             count.append(1)
             if len(count) == 3:
                 raise OSError(5, "Input/output error")
-            return receive_upload(**said)
+            return receive_upload(**fields)
 
         with monkeypatch.context() as patch:
             patch.setattr(services, "receive_upload", killed)
@@ -113,12 +113,12 @@ class TestArchives:
         archive = self.archive(("a.png", picture(64)), ("b.png", picture(65)))
         receive_upload, made = services.receive_upload, []
 
-        def late(**said):
+        def late(**fields):
             if not made:
-                known = {"settings": AnalysisSettings.of(), "scale": Scale(), **WHO}
-                mine = Micrograph.objects.get(pk=archive.pk)
-                made.append(services.create_sample(name="B", uploads=[mine], **known))
-            return receive_upload(**said)
+                defaults = {"settings": AnalysisSettings.of(), "scale": Scale(), **WHO}
+                upload = Micrograph.objects.get(pk=archive.pk)
+                made.append(services.create_sample(name="B", uploads=[upload], **defaults))
+            return receive_upload(**fields)
 
         monkeypatch.setattr(services, "receive_upload", late)
         with commit():
@@ -141,9 +141,9 @@ class TestArchives:
         archive = self.archive(visitor=visitor)
         receive_upload = services.receive_upload
 
-        def late(**said):
+        def late(**fields):
             Micrograph.objects.filter(pk=archive.pk).update(owner=alice)
-            return receive_upload(**said)
+            return receive_upload(**fields)
 
         monkeypatch.setattr(services, "receive_upload", late)
         services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked={}, token="t")
@@ -165,8 +165,8 @@ class TestArchives:
     def test_what_the_limits_do_not_allow_is_kept_for_later(self, commit, settings):
         settings.DEEPSEGM_WAITING_JOBS = 1
         archive = self.archive(address="hash")
-        asked = {"width": "65", "source": "typed"}
-        services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked=asked, token="t")
+        typed = {"width": "65", "source": "typed"}
+        services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked=typed, token="t")
         with commit():
             inspect_uploads()
         assert sorted(Job.objects.values_list("micrograph__name", "state")) == [
@@ -181,9 +181,9 @@ class TestArchives:
         archive = self.archive()
         receive_upload = services.receive_upload
 
-        def late(**said):
+        def late(**fields):
             Micrograph.objects.filter(pk=archive.pk).delete()
-            return receive_upload(**said)
+            return receive_upload(**fields)
 
         monkeypatch.setattr(services, "receive_upload", late)
         inspect_uploads()
@@ -192,8 +192,8 @@ class TestArchives:
 
     def test_each_image_by_itself(self, commit):
         archive = self.archive()
-        asked = {"width": "65", "source": "typed"}
-        services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(filter=True), asked=asked, token="t")
+        typed = {"width": "65", "source": "typed"}
+        services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(filter=True), asked=typed, token="t")
         with commit():
             inspect_uploads()
         jobs = {job.micrograph.name: job.get_settings() for job in Job.objects.all()}

@@ -42,11 +42,11 @@ def running(lab, command=UP, end=signal.SIGTERM, **how):
             [*command, "--port", "0"], cwd=REPOSITORY, env=lab.env, stdout=out, stderr=subprocess.STDOUT, **how
         )
     try:
-        found = wait_for(
+        match = wait_for(
             lambda: re.search(r"http://\S+/", output.read_text()) or process.poll(), "the address is printed"
         )
-        assert isinstance(found, re.Match), output.read_text()
-        yield process, found[0], output
+        assert isinstance(match, re.Match), output.read_text()
+        yield process, match[0], output
     finally:
         process.send_signal(end)
         process.wait(180)
@@ -88,8 +88,8 @@ def test_a_log_for_machines_has_no_line_for_people(empty):
     empty.env["DEEPSEGM_LOG_FORMAT"] = "json"
     with running(empty) as (process, address, output):
         wait_for(lambda: len(family(process)) == 3, "two workers and a pool child run")
-    said = [json.loads(line)["message"] for line in output.read_text().splitlines()]
-    assert said[-1] == "Stopped." and any(address in message for message in said)
+    messages = [json.loads(line)["message"] for line in output.read_text().splitlines()]
+    assert messages[-1] == "Stopped." and any(address in message for message in messages)
 
 
 def test_ctrl_c_ends_it_where_the_shell_that_started_it_ignores_ctrl_c(empty):
@@ -105,14 +105,14 @@ def test_a_port_in_use_is_said_in_one_sentence(empty):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        said = refusal(empty, "--port", str(port))
-    assert f"127.0.0.1, port {port}" in said and f"--port {port + 1}" in said
+        sentence = refusal(empty, "--port", str(port))
+    assert f"127.0.0.1, port {port}" in sentence and f"--port {port + 1}" in sentence
 
 
 def test_a_folder_that_cannot_be_made_is_said_in_one_sentence(empty):
     empty.folder.write_text("a file is in the way")
-    said = refusal(empty)
-    assert "The data folder" in said and "DEEPSEGM_DATA" in said
+    sentence = refusal(empty)
+    assert "The data folder" in sentence and "DEEPSEGM_DATA" in sentence
 
 
 def test_stopping_puts_a_running_job_back_and_the_next_start_takes_it_up(lab):

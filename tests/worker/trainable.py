@@ -23,9 +23,9 @@ def install(put: Callable[..., None] = setattr) -> None:
     from segmentation.lab.training import replay
     from segmentation.lab.training.adaptation import trainings
 
-    asked = training._options
+    options = training._options
     few = {"steps": 4, "pace": 1.0, "device": "cpu", "recipe": FEW}
-    put(training, "_options", lambda row: {**asked(row), **few})
+    put(training, "_options", lambda row: {**options(row), **few})
     put(replay, "recipe_of", lambda card: None)
     put(trainings, "SHOWN", 64)
 
