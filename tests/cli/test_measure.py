@@ -115,7 +115,7 @@ def test_it_can_be_run_again_over_its_own_output(measured, coarse):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["missing.tif"], "There is no such file"),
         (["{empty}"], "no mask in this folder"),
@@ -125,12 +125,12 @@ def test_it_can_be_run_again_over_its_own_output(measured, coarse):
         (["{mask}", "--sample", "  "], "give the sample a name"),
     ],
 )
-def test_what_cannot_be_is_explained(tmp_path, arguments, told):
+def test_what_cannot_be_is_explained(tmp_path, arguments, message):
     (tmp_path / "empty").mkdir()
     tifffile.imwrite(tmp_path / "a.tif", TWO)
     places = {"mask": tmp_path / "a.tif", "empty": tmp_path / "empty"}
     done = manage("measure", *(argument.format(**places) for argument in arguments), "--out", tmp_path / "out")
-    assert told in done.stderr and "Traceback" not in done.stderr
+    assert message in done.stderr and "Traceback" not in done.stderr
 
 
 def test_binary_or_not_and_background_can_be_said(tmp_path, coarse):

@@ -152,7 +152,7 @@ def test_sizes_leave_out_the_frame_and_specks():
 
 
 @pytest.mark.parametrize(
-    ("found", "truth", "expected"),
+    ("predicted", "truth", "expected"),
     [
         ([(10, 10, 30, 30)], [(10, 10, 30, 30)], {"correct": 1}),
         ([(10, 10, 30, 24)], [(10, 10, 30, 30)], {"low IoU": 1}),
@@ -166,13 +166,13 @@ def test_sizes_leave_out_the_frame_and_specks():
         ([(40, 40, 50, 50)], [(10, 10, 20, 20)], {"false positive": 1, "false negative": 1}),
     ],
 )
-def test_errors_have_kinds(found, truth, expected):
-    image = count_image(squares(*found), squares(*truth))
+def test_errors_have_kinds(predicted, truth, expected):
+    image = count_image(squares(*predicted), squares(*truth))
     assert {str(kind): n for kind, n in image.kinds.items() if n} == expected
 
 
 @pytest.mark.parametrize(
-    ("found", "truth", "expected"),
+    ("predicted", "truth", "expected"),
     [
         ([(10, 10, 30, 30)], [(10, 10, 30, 30)], {"true": 1, "right": 1, "found": 1}),
         ([], [(40, 40, 50, 50)], {"true": 1, "background": 1}),
@@ -187,8 +187,8 @@ def test_errors_have_kinds(found, truth, expected):
         ),
     ],
 )
-def test_what_became_of_each_particle_by_size(found, truth, expected):
-    total = by_size([count_image(squares(*found), squares(*truth)).by_size])["rows"][-1]
+def test_what_became_of_each_particle_by_size(predicted, truth, expected):
+    total = by_size([count_image(squares(*predicted), squares(*truth)).by_size])["rows"][-1]
     counted = {name: n for name, n in total.items() if n and name not in ("diameter", "recall")}
     assert counted == expected
     assert total["recall"] == (expected.get("right", 0) / expected["true"] if "true" in expected else None)

@@ -126,10 +126,10 @@ def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_pat
     assert re.search(rf"best here .*\b{chosen:g}\b", page) and "As a table" in page and "chosen:" not in page
 
 
-@pytest.mark.parametrize("asked", [["--threshold", "0.9"], ["--flips"], ["--rows", "9"]])
-def test_a_score_is_that_of_the_card_as_it_stands(card, folder, tmp_path, asked):
-    with pytest.raises(CommandError, match=rf"--write-score or {asked[0]}"):
-        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--write-score", *asked)
+@pytest.mark.parametrize("options", [["--threshold", "0.9"], ["--flips"], ["--rows", "9"]])
+def test_a_score_is_that_of_the_card_as_it_stands(card, folder, tmp_path, options):
+    with pytest.raises(CommandError, match=rf"--write-score or {options[0]}"):
+        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--write-score", *options)
 
 
 def test_a_score_is_written_into_the_card_once(card, folder, tmp_path, able):
@@ -325,10 +325,10 @@ def test_a_score_on_images_that_were_trained_on_is_warned_of(tmp_path, folder, c
     assert re.search(r"trained on 2\b", (tmp_path / "report" / "report.html").read_text())
 
 
-@pytest.mark.parametrize("place", ["inside", "elsewhere"])
-def test_tables_of_groups_are_found_in_the_folder_and_elsewhere_by_both_commands(tmp_path, folder, card, able, place):
+@pytest.mark.parametrize("side", ["inside", "elsewhere"])
+def test_tables_of_groups_are_found_in_the_folder_and_elsewhere_by_both_commands(tmp_path, folder, card, able, side):
     named = "groups.csv"
-    if place == "elsewhere":
+    if side == "elsewhere":
         named = str((folder / "groups.csv").rename(tmp_path / "table.csv"))
     call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--groups", named)
     groups = {image["group"] for image in json.loads((tmp_path / "report" / "report.json").read_text())["images"]}

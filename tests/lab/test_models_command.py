@@ -182,10 +182,10 @@ def test_nothing_of_this_name_cannot_be_removed(shelf):
             call_command("models", "remove", name)
 
 
-@pytest.mark.parametrize("said", ["particles", "particles=", "particles=nowhere"])
-def test_textures_ask_for_folders(said):
+@pytest.mark.parametrize("texture", ["particles", "particles=", "particles=nowhere"])
+def test_textures_ask_for_folders(texture):
     with pytest.raises(CommandError, match="NAME=FOLDER"):
-        call_command("models", "textures", said)
+        call_command("models", "textures", texture)
 
 
 def test_textures_ask_for_three_images(tmp_path):

@@ -48,29 +48,29 @@ def test_a_probe_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("url", "embedded", "sqlite", "said"),
+    ("url", "embedded", "sqlite", "codes"),
     [("spool://localhost", True, True, []), ("spool://localhost", True, False, []),
      ("redis://redis/0", False, False, []), ("redis://redis/0", False, True, ["deepsegm.W001"]),
      ("http://redis/0", False, False, ["deepsegm.E003"]), ("redis", False, False, ["deepsegm.E003"])],
 )  # fmt: skip
-def test_brokers(settings, url, embedded, sqlite, said):
+def test_brokers(settings, url, embedded, sqlite, codes):
     settings.CELERY_BROKER_URL = url
     settings.DEEPSEGM_EMBEDDED, settings.DEEPSEGM_SQLITE = embedded, sqlite
-    assert ids(checks.broker) == said
+    assert ids(checks.broker) == codes
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "codes"),
     [
         ({"access_key": "a", "secret_key": "b"}, []),
         ({"access_key": "a", "secret_key": None}, ["deepsegm.E004"]),
         ({}, ["deepsegm.W002"]),
     ],
 )
-def test_buckets(settings, keys, said):
+def test_buckets(settings, keys, codes):
     settings.DEEPSEGM_BUCKET = "micrographs"
     settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "x", "OPTIONS": keys}}
-    assert ids(checks.bucket) == said
+    assert ids(checks.bucket) == codes
 
 
 def test_proxies(settings):
@@ -89,7 +89,7 @@ def test_a_secret_key_for_one_process_only(settings):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "variable"),
     [
         ("SECRET_KEY", "change-me-to-fifty", "DEEPSEGM_SECRET_KEY"),
         ("DATABASES", {"default": {"PASSWORD": "change-me-db"}}, "POSTGRES_PASSWORD"),
@@ -98,7 +98,7 @@ def test_a_secret_key_for_one_process_only(settings):
         ("STORAGES", {"default": {"OPTIONS": {"access_key": "a", "secret_key": "change-me-key"}}}, "STORE_SECRET"),
     ],
 )
-def test_each_published_secret_is_refused(monkeypatch, name, value, said):
+def test_each_published_secret_is_refused(monkeypatch, name, value, variable):
     site_settings = {
         "SECRET_KEY": "k",
         "DATABASES": {"default": {}},
@@ -109,7 +109,7 @@ def test_each_published_secret_is_refused(monkeypatch, name, value, said):
     assert ids(checks.example_secrets) == []
     monkeypatch.setattr(checks.settings, name, value)
     (error,) = checks.example_secrets()
-    assert error.id == "deepsegm.E008" and said in error.msg and error.is_serious()
+    assert error.id == "deepsegm.E008" and variable in error.msg and error.is_serious()
     assert error.msg.count("DEEPSEGM_") == 1
 
 

@@ -149,10 +149,10 @@ def test_a_private_result_gets_a_link(hers, alice, client, charlie):
     assert statuses(client, hers, query) == {410} and statuses(Client(), hers) == {404}
 
 
-@pytest.mark.parametrize("said", ["", "?link=", "?link=x", "?link=" + "0" * 32, "?link=" + "9" * 5000, "?link=ä"])
-def test_a_wrong_secret(hers, client, said):
+@pytest.mark.parametrize("query", ["", "?link=", "?link=x", "?link=" + "0" * 32, "?link=" + "9" * 5000, "?link=ä"])
+def test_a_wrong_secret(hers, client, query):
     links.change_link(row=hers, renew=True)
-    assert client.get(page(hers) + said).status_code == 404
+    assert client.get(page(hers) + query).status_code == 404
     client.cookies["links"] = "forged:value"
     assert client.get(page(hers)).status_code == 404
 

@@ -23,14 +23,14 @@ def seen(rf, address, **headers):
 
 
 @pytest.mark.parametrize(
-    ("address", "forwarded", "found"),
+    ("address", "forwarded", "visitor"),
     [(WORLD, "", WORLD), (WORLD, "198.51.100.1", WORLD), (PROXY, "198.51.100.1", "198.51.100.1"),
      (PROXY, "invented, 198.51.100.1", "198.51.100.1"), (PROXY, "198.51.100.1, 10.9.9.9", "198.51.100.1"),
      (PROXY, "10.9.9.9", "10.9.9.9"), (PROXY, "", PROXY), ("", "198.51.100.1", "")],
 )  # fmt: skip
-def test_the_visitors_own_address(rf, settings, address, forwarded, found):
+def test_the_visitors_own_address(rf, settings, address, forwarded, visitor):
     settings.DEEPSEGM_TRUSTED_PROXIES = ["10.0.0.0/8"]
-    assert seen(rf, address, HTTP_X_FORWARDED_FOR=forwarded).META["REMOTE_ADDR"] == found
+    assert seen(rf, address, HTTP_X_FORWARDED_FOR=forwarded).META["REMOTE_ADDR"] == visitor
 
 
 def test_nobody_but_our_proxy_says_that_a_request_came_by_https(rf, settings):

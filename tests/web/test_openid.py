@@ -205,10 +205,10 @@ class TestAttacks:
         monkeypatch.setattr(time, "time", lambda: later)
         assert client.get(address).status_code == 400 and who(client) is None
 
-    @pytest.mark.parametrize("said", ["", "?code=1", "?state=1", "?code=1&state=1", "?error=access_denied&state=1"])
-    def test_anything(self, provider, client, said):
-        assert client.get(ARRIVE + said).status_code == 400
-        assert client.post(ARRIVE + said).status_code == 405
+    @pytest.mark.parametrize("query", ["", "?code=1", "?state=1", "?code=1&state=1", "?error=access_denied&state=1"])
+    def test_anything(self, provider, client, query):
+        assert client.get(ARRIVE + query).status_code == 400
+        assert client.post(ARRIVE + query).status_code == 405
 
     def test_somebody_cancels(self, provider, client):
         state = parse_qs(urlsplit(client.get(START)["Location"]).query)["state"][0]
@@ -227,9 +227,9 @@ class TestAttacks:
         assert response.status_code in (400, 502) and who(client) is None
         assert "Institute" in words(response) and not User.objects.exists()
 
-    @pytest.mark.parametrize("said", [{"aud": "others"}, {"iss": "https://evil.example"}, {"exp": 1}, {"nbf": 2**40}])
-    def test_a_token_for_others_or_of_another_time(self, provider, client, said):
-        provider.id_token = said
+    @pytest.mark.parametrize("claims", [{"aud": "others"}, {"iss": "https://evil.example"}, {"exp": 1}, {"nbf": 2**40}])
+    def test_a_token_for_others_or_of_another_time(self, provider, client, claims):
+        provider.id_token = claims
         assert sign_in(provider, client).status_code == 400 and who(client) is None
 
 

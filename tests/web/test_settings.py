@@ -107,7 +107,7 @@ def test_a_folder_of_any_name_will_do(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),  # …: words that may change
+    ("name", "value", "message"),  # …: words that may change
     [
         ("DEEPSEGM_PORT", "http", "DEEPSEGM_PORT must … whole number, not 'http'"),
         ("DEEPSEGM_PORT", "99999", "DEEPSEGM_PORT must … 65535 …, not 99999"),
@@ -122,8 +122,8 @@ def test_a_folder_of_any_name_will_do(tmp_path):
         ("DEEPSEGM_SECRET_KEY_FILE", "/no/such/file", "DEEPSEGM_SECRET_KEY_FILE … /no/such/file"),
     ],
 )
-def test_a_mistake_is_named(name, value, told):
-    with pytest.raises(ImproperlyConfigured, match=".*".join(map(re.escape, told.split("…")))) as error:
+def test_a_mistake_is_named(name, value, message):
+    with pytest.raises(ImproperlyConfigured, match=".*".join(map(re.escape, message.split("…")))) as error:
         show(**{name: value})
     assert "\n" not in str(error.value)
 

@@ -151,7 +151,7 @@ def test_the_page_of_a_result_without_sizes(client, make_job):
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--twins", "--threshold", "4"], None),
         (["--threshold", "0.5"], "--threshold: “Contrast” takes a number from 1 to 9, not “0.5”."),
@@ -159,13 +159,13 @@ def test_the_page_of_a_result_without_sizes(client, make_job):
         (["--twins", "--etched", "thermal"], "Twins are seen in acid etchings only."),
     ],
 )
-def test_flags_of_the_command_line(flags, told):
+def test_flags_of_the_command_line(flags, message):
     parser = analyse.Command().create_parser("manage.py", "analyse")
     options = vars(parser.parse_args(["a.tif", "--out", "out", "--model", "steel", *flags]))
-    if told is None:
+    if message is None:
         made = AnalysisSettings.of("grains", model="steel", threshold=4.0, twins=True)
         assert _inputs.settings(GRAINS, analyse.every_setting(), options) == made
         return
     with pytest.raises(CommandError) as refused:
         _inputs.settings(GRAINS, analyse.every_setting(), options)
-    assert str(refused.value) == told
+    assert str(refused.value) == message

@@ -129,15 +129,15 @@ def test_an_archive_that_holds_no_dataset_is_refused_in_a_sentence(dataset, send
     assert words in notes(dataset)[""]
 
 
-@pytest.mark.parametrize(("scale", "known"), [("5.5", 5.5), ("-5", None), ('"x"', None)])
+@pytest.mark.parametrize(("scale", "expected"), [("5.5", 5.5), ("-5", None), ('"x"', None)])
 @pytest.mark.services
-def test_a_scale_of_an_archive_that_is_none_is_said(dataset, send, scale, known):
+def test_a_scale_of_an_archive_that_is_none_is_said(dataset, send, scale, expected):
     labels, grey = squares()
     facts = f'[[images]]\nname = "a.png"\nnm_per_pixel = {scale}\n'
     content = {"images/a.png": png(grey), "labels/a.png": png(labels.astype(np.uint8)), "dataset.toml": facts}
     send(zipped(**content))
-    assert dataset.images.get().nm_per_pixel == known
-    assert ("nm_per_pixel" in notes(dataset).get("a.png", "")) is (known is None)
+    assert dataset.images.get().nm_per_pixel == expected
+    assert ("nm_per_pixel" in notes(dataset).get("a.png", "")) is (expected is None)
 
 
 def test_a_bomb_is_left_out(dataset, send, settings):

@@ -141,7 +141,7 @@ def test_what_a_child_says_of_an_image_is_taken_over(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "said",
+    "facts",
     [{**FACTS, "calibration": {"nm_per_pixel": 5.0, "source": "typed"}},
      {**FACTS, "calibration": {"nm_per_pixel": -5.0, "source": "metadata"}},
      {**FACTS, "calibration": {"nm_per_pixel": {}, "source": "metadata"}}, {**FACTS, "calibration": []},
@@ -154,10 +154,10 @@ def test_what_a_child_says_of_an_image_is_taken_over(tmp_path: Path, monkeypatch
 )  # fmt: skip
 @pytest.mark.parametrize("look", [inspection.inspect, inspection.read_micrograph])
 def test_a_child_that_says_what_no_child_of_ours_says_is_not_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Any, look: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: Any, look: Any
 ) -> None:
     (tmp_path / "a").touch()
-    answering(monkeypatch, said, pixels(PIXELS))
+    answering(monkeypatch, facts, pixels(PIXELS))
     with pytest.raises((inspection.Unreadable, inspection.Killed)) as refused:
         look(tmp_path / "a", name="a")
     assert str(refused.value) == inspection.DIED
@@ -232,12 +232,12 @@ def test_labels_in_columns_come_as_they_are(tmp_path: Path) -> None:
     np.testing.assert_array_equal(truth, labels)
 
 
-@pytest.mark.parametrize("place", ["../upload", "entry-0-0", "entry-1-0"], ids=["outside", "link", "missing"])
+@pytest.mark.parametrize("member", ["../upload", "entry-0-0", "entry-1-0"], ids=["outside", "link", "missing"])
 def test_a_child_that_unpacks_something_else_than_files_is_not_believed(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    member: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "entry-0-0").symlink_to("/etc/passwd")
-    answer = json.dumps({"ok": True, "files": [[["a.tif", place]]], "notes": []}).encode()
+    answer = json.dumps({"ok": True, "files": [[["a.tif", member]]], "notes": []}).encode()
     monkeypatch.setattr(inspection, "_run", lambda *arguments: answer)
     with pytest.raises(inspection.Unreadable):
         inspection.unpack(tmp_path / "upload", tmp_path, lambda: None)

@@ -69,9 +69,9 @@ def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_stora
     assert job.summary["warnings"] == [NO_SCALE]
 
 
-@pytest.mark.parametrize(("comes", "asked", "written"), [(0, 0, 1), (1, 0, 0), (1, 1, 1)])
+@pytest.mark.parametrize(("comes", "wanted", "written"), [(0, 0, 1), (1, 0, 0), (1, 1, 1)])
 def test_all_files_are_written_in_an_idle_moment_before_anybody_asks(
-    science, make_job, monkeypatch, comes, asked, written
+    science, make_job, monkeypatch, comes, wanted, written
 ):
     """They stop for a job that comes, unless somebody has asked for them meanwhile."""
     job, written_all = make_job(), fake.write_all
@@ -79,7 +79,7 @@ def test_all_files_are_written_in_an_idle_moment_before_anybody_asks(
     def busy(analysis, folder, *, stored_only=False, **more):
         if not stored_only and comes:
             make_job(enqueued=timezone.now())
-        if not stored_only and asked:
+        if not stored_only and wanted:
             services.ask_for_files(job)
         return written_all(analysis, folder, stored_only=stored_only, **more)
 

@@ -112,13 +112,13 @@ class TestStart:
         assert Micrograph.objects.count() == 1
 
     @pytest.mark.parametrize(
-        ("typed", "told"),
+        ("typed", "message"),
         [({"threshold": "7"}, "0.05 to 0.95"), ({"model": "unknown"}, NO_MODEL), ({"data_bar": "4000"}, "only 48")],
     )
-    def test_bad_settings_leave_nothing_behind(self, script, typed, told):
+    def test_bad_settings_leave_nothing_behind(self, script, typed, message):
         response = send(script, **typed)
         assert response.status_code == 400
-        assert told in response.json()["error"]
+        assert message in response.json()["error"]
         assert not Micrograph.objects.exists()
 
     @pytest.mark.parametrize("page", ["0", "-1", "2-3", "all", "x", "1" * 30, "²"])

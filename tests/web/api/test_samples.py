@@ -93,16 +93,16 @@ class TestStart:
         assert (Sample.objects.get().value, Sample.objects.get().typed) == (2800.0, "2,8 µm")
 
     @pytest.mark.parametrize(
-        ("typed", "told"),
+        ("typed", "message"),
         [
             ({"nm_per_pixel": "wide"}, NO_PIXEL),
             ({"width": "5", "nm_per_pixel": "5"}, ONE_SCALE),
             ({"model": "unknown"}, NO_MODEL),
         ],
     )
-    def test_bad_settings_leave_nothing_behind(self, script, typed, told):
+    def test_bad_settings_leave_nothing_behind(self, script, typed, message):
         response = send(script, png(), **typed)
-        assert response.status_code == 400 and told in response.json()["error"]
+        assert response.status_code == 400 and message in response.json()["error"]
         assert not Micrograph.objects.exists()
 
     def test_no_image(self, script):

@@ -198,8 +198,8 @@ def test_a_pixel_size_is_typed_with_a_point_or_a_comma(text, nm):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("1,234", "two sizes"), ("1,250 nm", "two sizes"), ("0", "Type"), ("x", "Type")]
+    ("text", "message"), [("1,234", "two sizes"), ("1,250 nm", "two sizes"), ("0", "Type"), ("x", "Type")]
 )
-def test_a_pixel_size_that_can_be_two_is_refused(text, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_pixel_size_that_can_be_two_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
         parse_pixel(text)

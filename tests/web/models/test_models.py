@@ -23,13 +23,13 @@ def test_no_migration_is_missing():
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"),
+    ("given", "title"),
     [("a.tif", "a.tif"), ("../../etc/passwd", "passwd"), ("C:\\temp\\a.tif", "a.tif"), ("", "unnamed"),
      ("/", "unnamed"), ("a\x00\nb\u202e.tif", "ab.tif"), ("Gro\u0308ße µm.tif", "Größe µm.tif"),
      ("x" * 300 + ".tif", "x" * 145 + "….tif"), ("\ud800bad.tif", "bad.tif"), ("=SUM(A1).tif", "=SUM(A1).tif")],
 )  # fmt: skip
-def test_a_name_fit_for_display(given, shown):
-    assert shown_name(given) == shown
+def test_a_name_fit_for_display(given, title):
+    assert shown_name(given) == title
 
 
 @pytest.mark.parametrize(

@@ -119,15 +119,15 @@ class TestSizes:
         assert terms[:2] == ["Median", "Median ECD"] and not {"D10", "D90", "Mean", "Standard deviation"} & set(terms)
 
     @pytest.mark.parametrize(
-        ("changes", "told"),
+        ("changes", "pattern"),
         [
             ({}, r"Counting and scale: median, mean, .*, share 1–100 nm\.$"),
             ({"relative_uncertainty": None}, r"Counting only: median, mean, "),
             ({"interval_basis": "by image", "relative_uncertainty": 0}, r"Differences between images: median, mean, "),
         ],
     )
-    def test_what_the_intervals_are(self, changes, told):
-        assert re.search(told, numbers(**changes).interval_line)
+    def test_what_the_intervals_are(self, changes, pattern):
+        assert re.search(pattern, numbers(**changes).interval_line)
 
     def test_the_headline_says_what_its_interval_holds_and_what_the_whole_budget_gives(self):
         whole = {"rows": [], "median": {"ends": [103.0, 208.0]}, "fraction_100nm": {"ends": [0.124, 0.324]}}
@@ -176,15 +176,15 @@ class TestSizes:
         assert sentence.endswith(": a fair fit, the cumulative curves are up to 6.1 % apart.")
 
     @pytest.mark.parametrize(
-        ("found", "told"),
+        ("agglomerates", "printed_numbers"),
         [
             (NEW["agglomerates"], ["131", "12 groups", "130", "29"]),
             ({"groups": 1, "singles": 0, "primaries_in_groups": 2, "largest": 2}, ["2", "1 group", "0"]),
             ({"groups": 0, "singles": 9, "primaries_in_groups": 0, "largest": 1}, []),
         ],
     )
-    def test_agglomerates_in_words(self, found, told):
-        assert re.findall(r"\d+(?: groups?)?", numbers(agglomerates=found).groups) == told
+    def test_agglomerates_in_words(self, agglomerates, printed_numbers):
+        assert re.findall(r"\d+(?: groups?)?", numbers(agglomerates=agglomerates).groups) == printed_numbers
 
     def test_shape_has_two_decimals(self):
         (row,) = numbers().shape
@@ -222,19 +222,19 @@ class TestConvergence:
         assert 2 <= len(chart.x_ticks) <= 9
         assert 2 <= len(chart.y_ticks) <= 9
 
-    @pytest.mark.parametrize("found", [None, {**NEW["convergence"], "n": [5], "median": [1.0]}])
-    def test_none_where_there_is_no_curve(self, found):
-        assert numbers(convergence=found).convergence is None
+    @pytest.mark.parametrize("curve", [None, {**NEW["convergence"], "n": [5], "median": [1.0]}])
+    def test_none_where_there_is_no_curve(self, curve):
+        assert numbers(convergence=curve).convergence is None
         assert of(SUMMARY["statistics"]).convergence is None
 
     @pytest.mark.parametrize(
-        ("more", "told"),
+        ("more", "pattern"),
         [(0, "261 particles are enough .*± 5 %"), (120, "^About 120 more particles .*± 5 %"),
          (7, "^About 7 more particles .*± 5 %"), (23_456, "^About 23,000 more particles .*± 5 %"),
          (None, "too few particles .*± 5 %")],
     )  # fmt: skip
-    def test_how_many_more(self, more, told):
-        assert re.search(told, numbers(convergence={**NEW["convergence"], "more": more}, n_kept=261).enough)
+    def test_how_many_more(self, more, pattern):
+        assert re.search(pattern, numbers(convergence={**NEW["convergence"], "more": more}, n_kept=261).enough)
 
     def test_beside_a_total_it_is_said_of_what_and_what_else_helps(self):
         def enough(largest: str) -> str:

@@ -112,10 +112,10 @@ class TestCreate:
         services.create_job(micrograph=single, settings=AnalysisSettings.of(), user=None, visitor=visitor, token="")
 
     @pytest.mark.parametrize(
-        ("name", "shown"), [("  ", "Unnamed sample"), ("a\r\nb\x00", "a b"), ("x" * 400, "x" * 150), ("A/B", "A/B")]
+        ("name", "title"), [("  ", "Unnamed sample"), ("a\r\nb\x00", "a b"), ("x" * 400, "x" * 150), ("A/B", "A/B")]
     )
-    def test_names(self, make_micrograph, name, shown):
-        assert create([make_micrograph()], name=name).name == shown
+    def test_names(self, make_micrograph, name, title):
+        assert create([make_micrograph()], name=name).name == title
 
 
 class TestScale:

@@ -47,9 +47,9 @@ def test_a_token_is_shown_once(browser, alice):
     assert second_response.status_code == 303 and Token.objects.count() == 1
 
 
-@pytest.mark.parametrize("said", [{"name": " "}, {"name": "a" * 101}, {"days": "7"}, {"days": ""}, {"name": "a\x07"}])
-def test_a_token_that_is_not_made(browser, said):
-    answer, _ = make_token(browser, **said)
+@pytest.mark.parametrize("fields", [{"name": " "}, {"name": "a" * 101}, {"days": "7"}, {"days": ""}, {"name": "a\x07"}])
+def test_a_token_that_is_not_made(browser, fields):
+    answer, _ = make_token(browser, **fields)
     assert answer.status_code == 400 and 'role="alert"' in words(answer)
     assert not Token.objects.exists()
 

@@ -146,13 +146,13 @@ class TestLine:
         assert calibration_for(scale("5130", **LINE), micrograph()).source == "typed"
 
     @pytest.mark.parametrize(
-        ("changes", "told"),
+        ("changes", "message"),
         [({"pixels": ""}, NO_LINE), ({"pixels": "nan"}, NO_LINE), ({"error": -1}, NO_LINE),
          ({"pixels": 4.9}, SHORT_LINE), ({"pixels": 10, "error": 10}, SHORT_LINE), ({"pixels": 1300}, LONG_LINE),
          *(({"length": length}, NO_LENGTH) for length in ("", " ", "long", "0", "1,000", "5" * 50))],
     )  # fmt: skip
-    def test_what_is_no_line_is_explained(self, changes, told):
-        with pytest.raises(ValueError, match=told) as error:
+    def test_what_is_no_line_is_explained(self, changes, message):
+        with pytest.raises(ValueError, match=message) as error:
             calibration_for(scale("5120", **{**LINE, **changes}), micrograph())
         assert str(error.value).endswith(".")
 
@@ -337,13 +337,13 @@ class TestCheck:
         assert answer["error"] == ""
         assert re.search(f"{Source.READ.noun} .* 5 nm.*{Source.TYPED.noun} 1 nm", answer["warnings"][0])
 
-    @pytest.mark.parametrize("asked", [{}, {"width": "5120", "source": "data bar"}])
-    def test_nothing_to_say(self, maker, stored, asked):
-        assert maker.get(f"/uploads/{stored().pk}/check/", asked).json() == {"error": "", "warnings": []}
+    @pytest.mark.parametrize("typed", [{}, {"width": "5120", "source": "data bar"}])
+    def test_nothing_to_say(self, maker, stored, typed):
+        assert maker.get(f"/uploads/{stored().pk}/check/", typed).json() == {"error": "", "warnings": []}
 
-    @pytest.mark.parametrize("asked", [{"width": "<b>"}, {"width": "1", "source": "drawn"}])
-    def test_what_cannot_be_is_a_sentence(self, maker, stored, asked):
-        answer = maker.get(f"/uploads/{stored().pk}/check/", asked).json()
+    @pytest.mark.parametrize("typed", [{"width": "<b>"}, {"width": "1", "source": "drawn"}])
+    def test_what_cannot_be_is_a_sentence(self, maker, stored, typed):
+        answer = maker.get(f"/uploads/{stored().pk}/check/", typed).json()
         assert answer["error"].endswith(".")
         assert answer["warnings"] == []
 

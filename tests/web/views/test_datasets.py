@@ -75,15 +75,15 @@ def test_a_result_goes_into_a_new_dataset_and_its_page_shows_it(client, ada, res
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("fields", "status"),
     [({"reviewed": ""}, 422), ({"consent": ""}, 422), ({"extent": "part"}, 422),
      ({"extent": "part", "left": "x"}, 422), ({"extent": "elsewhere"}, 422), ({"dataset": "no id"}, 422),
      ({"dataset": "00000000-0000-4000-8000-000000000000"}, 404), ({"name": " "}, 422)],
 )  # fmt: skip
-def test_what_is_missing_is_said_and_leaves_no_empty_dataset(client, ada, result, said, status):  # noqa: F811
+def test_what_is_missing_is_said_and_leaves_no_empty_dataset(client, ada, result, fields, status):  # noqa: F811
     job = result(ada)
     client.force_login(ada)
-    answer = use(client, job, **said)
+    answer = use(client, job, **fields)
     assert answer.status_code == status and b"not possible" in answer.content
     assert not Dataset.objects.exists()
 

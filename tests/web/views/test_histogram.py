@@ -186,14 +186,14 @@ def test_chosen_bars(ask):
 
 
 @pytest.mark.parametrize(
-    ("typed", "log", "told"),
+    ("typed", "log", "problem"),
     [("0", "", NOT_A_NUMBER), ("-3", "", NOT_A_NUMBER), ("NaN", "", NOT_A_NUMBER), ("Infinity", "", NOT_A_NUMBER),
      ("1e999", "1", NOT_A_NUMBER), ("wide", "1", NOT_A_NUMBER), ("0.0000001", "", TOO_MANY), ("5e-324", "", TOO_MANY),
      ("1e308", "1", TOO_MANY), ("5e-324", "1", TOO_WIDE)],
 )  # fmt: skip
-def test_bars_that_cannot_be_are_the_automatic_ones(ask, typed, log, told):
+def test_bars_that_cannot_be_are_the_automatic_ones(ask, typed, log, problem):
     chart = ask(bins=typed, log=log)
-    assert chart["problem"] == told
+    assert chart["problem"] == problem
     assert {**chart, "problem": ""} == ask(log=log)
 
 

@@ -122,13 +122,13 @@ class TestJson:
         assert "ZeroDivisionError" in caplog.text
 
     @pytest.mark.parametrize(
-        ("problem", "status", "told"),
+        ("problem", "status", "message"),
         [
             (OperationalError("database or disk is full"), 507, "disk is full"),
             (OperationalError("connection refused"), 503, "database"),
         ],
     )
-    def test_trouble_of_the_machine(self, monkeypatch, make_job, client, problem, status, told):
+    def test_trouble_of_the_machine(self, monkeypatch, make_job, client, problem, status, message):
         def broken(*args, **kwargs):
             raise problem
 
@@ -136,9 +136,9 @@ class TestJson:
         monkeypatch.setattr("segmentation.views.jobs._page", broken)
         job = make_job()
         response = client.get(f"/api/v1/jobs/{job.pk}")
-        assert response.status_code == status and told in response.json()["error"]
+        assert response.status_code == status and message in response.json()["error"]
         response = client.get(f"/jobs/{job.pk}/")
-        assert response.status_code == status and told in words(response)
+        assert response.status_code == status and message in words(response)
 
     @pytest.mark.parametrize("raised", [BadRequest("x"), RuntimeError("x")])
     def test_before_any_view(self, monkeypatch, raised):

@@ -207,18 +207,18 @@ class TestRerun:
         assert recipe == AnalysisSettings.of(calibration=drawn, scale=0.5, polarity="dark")
 
     @pytest.mark.parametrize(
-        ("typed", "told"),
+        ("typed", "message"),
         [
             ({"width": "-3"}, "more than 0"),
             ({"data_bar": "rows", "data_bar_rows": "4000"}, "only 48"),
             ({"scale": "size", "particle_px": "3"}, "from 14 to 1400"),
         ],
     )
-    def test_errors_keep_what_was_typed(self, maker, job, typed, told):
+    def test_errors_keep_what_was_typed(self, maker, job, typed, message):
         response = maker.post(address(job(), "rerun/"), {"width": "640", "polarity": "dark", **typed})
         page = words(response)
         assert response.status_code == 400
-        assert told in page
+        assert message in page
         assert '<option value="dark" selected>' in page
         assert re.search(r'id="rerun" open', page)
         assert Job.objects.count() == 1

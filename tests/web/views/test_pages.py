@@ -358,14 +358,14 @@ class TestErrors:
         assert "Traceback" not in words(response)
 
     @pytest.mark.parametrize(
-        ("exception", "status", "told"),
+        ("exception", "status", "message"),
         [(RequestDataTooBig(), 413, "too large"), (SuspiciousOperation(), 400, "could not be understood")],
     )
-    def test_bad_requests(self, exception, status, told):
+    def test_bad_requests(self, exception, status, message):
         request = RequestFactory().get("/")
         response = bad_request(request, exception)
         assert response.status_code == status
-        assert told in words(response)
+        assert message in words(response)
 
     def test_health_without_database(self, client, monkeypatch):
         from django.db import DatabaseError
@@ -380,23 +380,23 @@ class TestErrors:
 
 class TestWords:
     @pytest.mark.parametrize(
-        ("value", "said"),
+        ("value", "text"),
         [(155.4321, "155"), (62.51, "62.5"), (7.34375, "7.34"), (0.012345, "0.0123"), (1234.5, "1230"),
          (123456, "123,000"), (99.96, "100"), (0, "0"), (None, "–"), (float("nan"), "–")],
     )  # fmt: skip
-    def test_three_digits(self, value, said):
-        assert significant(value) == said
+    def test_three_digits(self, value, text):
+        assert significant(value) == text
 
     @pytest.mark.parametrize(
-        ("value", "said"),
+        ("value", "text"),
         [(0.2187, "21.9 %"), (0.004, "0.4 %"), (0.996, "99.6 %"), (0.0, "0 %"), (1.0, "100 %"), (None, "–")],
     )
-    def test_per_cent(self, value, said):
-        assert per_cent(value) == said
+    def test_per_cent(self, value, text):
+        assert per_cent(value) == text
 
     @pytest.mark.parametrize(
-        ("seconds", "said"),
+        ("seconds", "text"),
         [(3, "a few seconds"), (44, "about 40 seconds"), (150, "about 2 minutes"), (7300, "about 2 hours")],
     )
-    def test_waiting_times(self, seconds, said):
-        assert about(seconds) == said
+    def test_waiting_times(self, seconds, text):
+        assert about(seconds) == text

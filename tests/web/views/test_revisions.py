@@ -139,7 +139,7 @@ class TestAccess:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "phrase"),
     [
         ({"filter": True}, "segmentation filter: on"),
         ({"flips": True}, "all mirrored forms: on"),
@@ -156,9 +156,9 @@ class TestAccess:
         ({}, None),
     ],
 )
-def test_every_setting_has_its_words_there_and_back(change, said):
+def test_every_setting_has_its_words_there_and_back(change, phrase):
     old, new = AnalysisSettings.of(), AnalysisSettings.of().with_(**change)
-    assert setting_changes(new, old) == ([said] if said else [])
+    assert setting_changes(new, old) == ([phrase] if phrase else [])
     assert len(setting_changes(old, new)) == len(change)
 
 
