@@ -48,6 +48,7 @@ def of(summary):
     return {**summary, "plan": {**summary["plan"], "seconds": 0}}
 
 
+@pytest.mark.slow
 def test_three_images_are_each_held_out_once(base, tmp_path):
     out, reports = tmp_path / "run", []
     summary = adapt(
@@ -105,6 +106,7 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
     assert ours.sha256 == theirs.sha256 and ours.entries() == theirs.entries()
 
 
+@pytest.mark.slow
 def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkeypatch):
     """Every step takes a second by the clock, as planned; the second call begins in the middle, in another place, as
     the data folder of a site may move."""

@@ -27,6 +27,8 @@ from segmentation.lab.training.settings import FolderEntry
 from tests.core.builders import disc_labels, grey_of
 from tests.core.network.test_inference import tiny_card
 
+pytestmark = pytest.mark.slow  # a command of the shell alone
+
 
 @pytest.fixture
 def card(tmp_path):

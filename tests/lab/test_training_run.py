@@ -164,6 +164,7 @@ def test_a_run_leaves_what_it_promises(folder, tmp_path):
 
 @pytest.mark.drawn
 @pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.slow
 def test_a_batch_may_be_smaller_than_the_number_of_example_crops(folder, tmp_path, batch):
     """The sentence about too little memory advises a lower batch."""
     run = train(tiny(folder, batch=batch, validation_batches=3, steps=2), tmp_path / "run", tmp_path, say=quietly)
@@ -243,6 +244,7 @@ def test_a_run_begun_again_forgets_the_curve_of_the_one_before(folder, tmp_path)
     assert len(curve(tmp_path / "run")) == len(first) and curve(tmp_path / "run") != first
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(folder, tmp_path):
     for workers in (1, 2):
         train(tiny(folder, workers=workers), tmp_path / str(workers), tmp_path, say=quietly)
@@ -406,6 +408,7 @@ def test_a_loss_that_is_no_number_ends_the_run(folder, tmp_path):
         {"name": "fpn", "encoder": "mobilenet_v2"},
     ],
 )
+@pytest.mark.slow
 def test_a_published_model_loads_and_predicts(folder, tmp_path, architecture):
     """With a map of contacts beside the usual two, which the card names."""
     recipe = tiny(folder, architecture=architecture, steps=1, heads=[*CHANNELS, *OPTIONAL])

@@ -97,6 +97,15 @@ class TestSite:
         assert kind.card.summary in page and kind.card.summary in words(client.get("/models/"))
         assert kind.task.name == "particles" or "Working size" not in page
 
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "particles",
+            "brightness",
+            *(pytest.param(task.name, marks=pytest.mark.slow) for task in tasks.every() if task.name != "particles"),
+        ],
+        indirect=True,
+    )
     def test_a_job_runs_and_is_told(self, client, kind, image, reader, alice):
         """Over the API, in its files, on its page and in the lists."""
         job = finished(client, kind, image)

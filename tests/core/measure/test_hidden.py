@@ -113,4 +113,4 @@ def test_only_possible_cuts_that_nobody_settled_hide_particles(given, hidden):
     elif not hidden:
         assert contributions[HIDDEN]["median"] == 0
     else:
-        assert f"up to {100 * hidden:.0f} small particles" in contributions[HIDDEN]["source"]
+        assert f"fewer than {100 * hidden:.0f} small particles" in contributions[HIDDEN]["source"]
