@@ -25,14 +25,14 @@ def main() -> None:
 
     import deepsegm.wsgi  # noqa: F401  sets Django up and makes its folders, as a server does
 
-    asked = json.loads(Path(settings.DEEPSEGM_DATA, "asked.json").read_text())
-    browsers = {"alice": signed_in(), "visitor": _visitor(asked["visitor"])}
+    owners = json.loads(Path(settings.DEEPSEGM_DATA, "asked.json").read_text())
+    browsers = {"alice": signed_in(), "visitor": _visitor(owners["visitor"])}
     answers = {
-        kind: {pk: _row(kind, pk, browsers[owner], owner) for pk, owner in asked[kind].items()}
+        kind: {pk: _row(kind, pk, browsers[owner], owner) for pk, owner in owners[kind].items()}
         for kind in ("jobs", "samples")
     }
     answers["uploads"] = {
-        pk: _file(browsers[owner].get(f"/uploads/{pk}/preview.png")) for pk, owner in asked["uploads"].items()
+        pk: _file(browsers[owner].get(f"/uploads/{pk}/preview.png")) for pk, owner in owners["uploads"].items()
     }
     answers["lists"] = {who: _linked(browser) for who, browser in browsers.items()}
     json.dump(answers, sys.stdout)
@@ -61,13 +61,13 @@ def _row(kind: str, pk: str, browser: Any, owner: str) -> dict[str, Any]:
     from django.test import Client
 
     script = Client(SERVER_NAME="localhost", **({"HTTP_AUTHORIZATION": BASIC} if owner == "alice" else {}))
-    said = script.get(f"/api/v1/{kind}/{pk}").json()
+    response = script.get(f"/api/v1/{kind}/{pk}").json()
     return {
         "page": _page(browser.get(f"/{kind}/{pk}/")),
         "stranger": Client(SERVER_NAME="localhost").get(f"/{kind}/{pk}/").status_code,
-        "api": said,
-        "files": {name: _file(browser.get(f"/{kind}/{pk}/files/{name}")) for name in said["files"]},
-        "by_api": {name: _file(script.get(said["files"][name])) for name in BY_API if name in said["files"]},
+        "api": response,
+        "files": {name: _file(browser.get(f"/{kind}/{pk}/files/{name}")) for name in response["files"]},
+        "by_api": {name: _file(script.get(response["files"][name])) for name in BY_API if name in response["files"]},
     }
 
 

@@ -32,59 +32,59 @@ PATIENCE = 420.0  # seconds for what is left when all is sent
 
 
 def parsed() -> argparse.Namespace:
-    asked = argparse.ArgumentParser(prog="python -m tests.faults")
-    asked.add_argument("--jobs", type=int, default=500)
-    asked.add_argument("--kills", type=int, default=100)
-    asked.add_argument("--trainings", type=int, default=2)
-    asked.add_argument("--faults", default="storage,disk,lock,clock", help="parted by commas; empty for none")
-    asked.add_argument("--seed", type=int, default=1)
-    asked.add_argument("--stack", choices=("sqlite", "services"), default="sqlite")
-    asked.add_argument("--workers", type=int, default=2)
-    asked.add_argument("--port", type=int, default=0)
-    asked.add_argument("--minutes", type=float, default=60, help="after so many nothing more is sent or killed")
-    asked.add_argument("--soak", type=int, default=0, help="so many jobs, no faults")
-    asked.add_argument("--keep", action="store_true", help="keep the folder, with the log")
-    return asked.parse_args()
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("--jobs", type=int, default=500)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--trainings", type=int, default=2)
+    parser.add_argument("--faults", default="storage,disk,lock,clock", help="parted by commas; empty for none")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--stack", choices=("sqlite", "services"), default="sqlite")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=60, help="after so many nothing more is sent or killed")
+    parser.add_argument("--soak", type=int, default=0, help="so many jobs, no faults")
+    parser.add_argument("--keep", action="store_true", help="keep the folder, with the log")
+    return parser.parse_args()
 
 
 def main() -> int:
-    asked = parsed()
+    options = parsed()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the site's processes go with it
-    if asked.soak:
-        asked.jobs, asked.kills, asked.faults, asked.trainings = asked.soak, 0, "", 0
+    if options.soak:
+        options.jobs, options.kills, options.faults, options.trainings = options.soak, 0, "", 0
     folder = Path(tempfile.mkdtemp(prefix="deepsegm-faults-"))
     folder.chmod(0o755)
     (folder / "data").mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={MOUNT_MB}m", "tmpfs", str(folder / "data")]
-    if "disk" in asked.faults:
+    if "disk" in options.faults:
         with suppress(OSError):
             subprocess.run(mount, stderr=subprocess.DEVNULL)
-    shown = logged(folder / "log")
+    terminal = logged(folder / "log")
     site = None
     try:
-        site = Site(folder, asked.stack, asked.workers, asked.port)
-        rows, bad = run(site, asked)
+        site = Site(folder, options.stack, options.workers, options.port)
+        rows, bad = run(site, options)
         width = max(map(len, rows))
         for name, value in rows.items():
-            print(f"{name:{width}s}  {value}", file=shown)
+            print(f"{name:{width}s}  {value}", file=terminal)
         for line in bad[:50]:
-            print(f"BAD {line}", file=shown)
+            print(f"BAD {line}", file=terminal)
         return bool(bad)
     except BaseException as failure:
-        print(f"{type(failure).__name__}: {failure}; the log is {folder / 'log'}", file=shown)
-        asked.keep = True
+        print(f"{type(failure).__name__}: {failure}; the log is {folder / 'log'}", file=terminal)
+        options.keep = True
         raise
     finally:
         if site is not None:
             site.stop_engines()
-        if not asked.keep:
+        if not options.keep:
             subprocess.run(["umount", "--lazy", str(folder / "data")], stderr=subprocess.DEVNULL)
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            print(f"kept: {folder}", file=shown)
+            print(f"kept: {folder}", file=terminal)
 
 
-def run(site: Site, asked: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+def run(site: Site, options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     """The table, and what is bad."""
     import django
 
@@ -99,19 +99,19 @@ def run(site: Site, asked: argparse.Namespace) -> tuple[dict[str, Any], list[str
     from .attack import Attack
     from .senders import Sender, make_senders
 
-    senders = make_senders(SENDERS, asked.jobs, site.port, asked.seed, {"job": 1} if asked.soak else None)
+    senders = make_senders(SENDERS, options.jobs, site.port, options.seed, {"job": 1} if options.soak else None)
 
     def done() -> float:
         try:
             gone = sum(len(sender.gone) for sender in senders)
-            return (Job.objects.filter(state="done").count() + gone) / asked.jobs
+            return (Job.objects.filter(state="done").count() + gone) / options.jobs
         except DatabaseError:
             connection.close()
             return 0.0
 
     def is_near() -> bool:
         """What is sent stays near to what is done, so that every fault meets senders, too."""
-        return sum(sender.made for sender in senders) < done() * asked.jobs + AHEAD
+        return sum(sender.made for sender in senders) < done() * options.jobs + AHEAD
 
     Sender.may_send = is_near
 
@@ -121,17 +121,17 @@ def run(site: Site, asked: argparse.Namespace) -> tuple[dict[str, Any], list[str
         connection.close()
         return False
 
-    attack = Attack(site, asked.kills, asked.faults.split(",") if asked.faults else [], asked.seed, done)
+    attack = Attack(site, options.kills, options.faults.split(",") if options.faults else [], options.seed, done)
     grown = Grown(site)
     with site.running():
-        if asked.trainings:
-            command = [sys.executable, "-m", "tests.faults.trainings", str(asked.trainings)]
+        if options.trainings:
+            command = [sys.executable, "-m", "tests.faults.trainings", str(options.trainings)]
             subprocess.run(command, cwd=REPOSITORY, check=True)
         began = time.monotonic()
-        Sender.until = began + 60 * asked.minutes
-        for each in (*senders, attack):
-            each.start()
-        if asked.soak:
+        Sender.until = began + 60 * options.minutes
+        for thread in (*senders, attack):
+            thread.start()
+        if options.soak:
             wait_for(lambda: done() >= 0.2, "the site is warm", 3600)
             grown.begin()
         try:
@@ -146,12 +146,12 @@ def run(site: Site, asked: argparse.Namespace) -> tuple[dict[str, Any], list[str
         grown.end()
     left = list(findings.left_behind())  # first, as it removes what was cut off
     lost, doubled = list(findings.lost(senders)), list(findings.doubled(senders))
-    failures = [f"{type(each).__name__}: {each.failure!r}" for each in (*senders, attack) if each.failure]
+    failures = [f"{type(thread).__name__}: {thread.failure!r}" for thread in (*senders, attack) if thread.failure]
     log = site.log.read_text(errors="replace")
     again = Job.objects.filter(attempt__gt=1).count()
     killed = ", ".join(f"{name} {count}" for name, count in sorted(attack.killed.items()))
     rows = {
-        "stack, seed": f"{asked.stack}, {asked.seed}",
+        "stack, seed": f"{options.stack}, {options.seed}",
         "jobs": f"{Job.objects.count()} in {seconds:.0f} s, {again} of them in more than one attempt",
         "killed": f"{attack.killed.total()}: {killed}",
         **attack.suffered,
@@ -163,7 +163,7 @@ def run(site: Site, asked: argparse.Namespace) -> tuple[dict[str, Any], list[str
         "files left behind": len(left),
         **grown.table(),
     }
-    if asked.keep:
+    if options.keep:
         shutil.copy(site.log, site.folder / "log of the run")
     return rows, [*failures, *lost, *doubled, *Sender.broken, *left, *grown.bad()]
 

@@ -62,11 +62,13 @@ def lost(senders: list[Sender]) -> Iterator[str]:
 
 def doubled(senders: list[Sender]) -> Iterator[str]:
     """Jobs that nobody asked for, and results that were published twice."""
-    asked = {pk for sender in senders for pk in sender.jobs} | {pk for sender in senders for pk in sender.gone}
-    for job in Job.objects.exclude(pk__in=asked).exclude(sample__in=[pk for each in senders for pk in each.samples]):
+    sent_jobs = {pk for sender in senders for pk in sender.jobs} | {pk for sender in senders for pk in sender.gone}
+    for job in Job.objects.exclude(pk__in=sent_jobs).exclude(
+        sample__in=[pk for sender in senders for pk in sender.samples]
+    ):
         yield f"job {job.pk}: {job.state}, asked for by nobody"
     for job in Job.objects.prefetch_related("artifacts", "edits"):
-        names = Counter(each.name for each in job.artifacts.all())
+        names = Counter(artifact.name for artifact in job.artifacts.all())
         if job.state == "done" and (max(names.values(), default=0) > 1 or not {*FILES} <= set(names)):
             yield f"job {job.pk}: files {dict(names)}"
     for sender in senders:
@@ -81,22 +83,22 @@ def left_behind() -> Iterator[str]:
     scratch.YOUNG_SECONDS = 0.0
     services.tidy()
     scratch.sweep()
-    place = Path(settings.STORAGES["default"]["OPTIONS"]["location"])
+    storage = Path(settings.STORAGES["default"]["OPTIONS"]["location"])
     named = {name for row in Micrograph.objects.all() for name in _of(row)}
     for kind in (Artifact, SampleArtifact, Segmentation, TrainingFile):
         named |= set(kind.objects.values_list("file", flat=True))
     for row in DatasetImage.objects.all():
         named |= {row.image.name, row.labels.name, row.preview.name}
-    for file in place.rglob("*"):
-        if file.is_file() and str(file.relative_to(place)) not in named:
-            yield f"file {file.relative_to(place)}"
+    for file in storage.rglob("*"):
+        if file.is_file() and str(file.relative_to(storage)) not in named:
+            yield f"file {file.relative_to(storage)}"
     for name in sorted(named - {""}):
-        if not (place / name).is_file():
+        if not (storage / name).is_file():
             yield f"missing: {name}"
     temporary = Path(settings.FILE_UPLOAD_TEMP_DIR)
-    yield from (f"temporary {each.name}" for each in temporary.iterdir())
+    yield from (f"temporary {file.name}" for file in temporary.iterdir())
 
 
 def _of(row: Micrograph) -> set[str]:
-    side = {each["file"] for each in row.side}
+    side = {entry["file"] for entry in row.side}
     return {row.file.name, row.preview.name, row.viewer_image.name, row.viewer_tiles.name, *side}

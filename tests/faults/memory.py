@@ -36,14 +36,14 @@ class Grown:
         return Job.objects.filter(state="done").count()
 
     def _memory(self) -> dict[int, tuple[str, float]]:
-        found = {}
+        memory = {}
         for name, pids in self._site.targets().items():
             for pid in pids:
                 try:
-                    found[pid] = name, psutil.Process(pid).memory_info().rss / 2**20
+                    memory[pid] = name, psutil.Process(pid).memory_info().rss / 2**20
                 except psutil.Error:
                     continue
-        return found
+        return memory
 
     def table(self) -> dict[str, str]:
         if not self._before:
@@ -53,8 +53,8 @@ class Grown:
         rows = {}
         for pid, (name, before) in self._before.items():
             after = self._after[pid][1] if pid in self._after else None
-            said = "gone" if after is None else f"{before:.1f} -> {after:.1f} MB, {after / before - 1:+.1%}"
-            rows[f"memory of {name} {pid}"] = said
+            change = "gone" if after is None else f"{before:.1f} -> {after:.1f} MB, {after / before - 1:+.1%}"
+            rows[f"memory of {name} {pid}"] = change
         jobs = self._count() - self._jobs
         rows["log"] = f"{(self._log[1] - self._log[0]) / max(jobs, 1):.0f} bytes a job"
         rows["temporary folder"] = f"{len(list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()))} left"

@@ -18,18 +18,18 @@ from .site import Site, logged
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(prog="python -m tests.faults.rate")
-    asked.add_argument("--workers", type=int, default=1)
-    asked.add_argument("--images", type=int, default=40)
-    asked.add_argument("--seconds", type=float, default=1.0)
-    asked.add_argument("--stack", choices=("sqlite", "services"), default="sqlite")
-    said = asked.parse_args()
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.rate")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--images", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--stack", choices=("sqlite", "services"), default="sqlite")
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="deepsegm-rate-"))
     folder.chmod(0o755)
     (folder / "data").mkdir()
-    shown = logged(folder / "log")
-    site = Site(folder, said.stack, said.workers, 0)
-    os.environ["LAB_SECONDS"] = str(said.seconds)
+    terminal = logged(folder / "log")
+    site = Site(folder, options.stack, options.workers, 0)
+    os.environ["LAB_SECONDS"] = str(options.seconds)
     try:
         import django
 
@@ -39,11 +39,12 @@ def main() -> None:
         call_command("migrate", verbosity=0)
         with site.running():
             for kind in ("jobs", "a sample"):
-                rate = measure(site, said.images, kind == "a sample")
+                rate = measure(site, options.images, kind == "a sample")
                 print(
-                    f"{said.stack}, {said.workers} workers, {said.images} images as {kind}: {rate:.2f} jobs a second, "
-                    f"{rate * said.seconds / said.workers:.0%} of what they could do if they only slept",
-                    file=shown,
+                    f"{options.stack}, {options.workers} workers, {options.images} images as {kind}:"
+                    f" {rate:.2f} jobs a second, "
+                    f"{rate * options.seconds / options.workers:.0%} of what they could do if they only slept",
+                    file=terminal,
                 )
     finally:
         site.stop_engines()

@@ -72,11 +72,13 @@ class Sender(threading.Thread):
 
     def ask(self, method: str, address: str, body: bytes = b"", kind: str = "", key: str = "") -> tuple[int, Any]:
         """The first answer that is final. Nothing but cut connections and AGAIN is repeated."""
-        said = {"Authorization": f"Bearer {self.token}", "Content-Type": kind or "application/json"}
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind or "application/json"}
         while not self.over.is_set():
             connection = HTTPConnection("127.0.0.1", self.port, timeout=90)
             try:
-                connection.request(method, address, body or None, {**said, "Idempotency-Key": key} if key else said)
+                connection.request(
+                    method, address, body or None, {**headers, "Idempotency-Key": key} if key else headers
+                )
                 answer = connection.getresponse()
                 status, content = answer.status, answer.read()
             except (OSError, HTTPException):
@@ -98,9 +100,9 @@ class Sender(threading.Thread):
 
     def _sent(self, address: str, files: int, **fields: str) -> dict[str, Any]:
         body, kind = form([(f"{number}.png", self._picture()) for number in range(files)], fields)
-        status, said = self.ask("POST", address, body, kind, key=uuid4().hex)
-        assert status == 202, (status, said)
-        return dict(said)
+        status, answer = self.ask("POST", address, body, kind, key=uuid4().hex)
+        assert status == 202, (status, answer)
+        return dict(answer)
 
     def job(self) -> None:
         self.jobs[self._sent("/api/v1/jobs", 1)["id"]] = 0
@@ -123,27 +125,27 @@ class Sender(threading.Thread):
         point = [20.5 + erased % 8, 14.5 + erased // 8]
         operation = {"op": "erase", "points": [point], "radius": 0.5}
         edit = json.dumps({"base": self.jobs[pk], "operations": [operation]}).encode()
-        status, said = self.ask("POST", f"/api/v1/jobs/{pk}/edits", edit, key=uuid4().hex)
-        assert (status, said.get("base")) == (200, self.jobs[pk] + 1), (status, said)
+        status, answer = self.ask("POST", f"/api/v1/jobs/{pk}/edits", edit, key=uuid4().hex)
+        assert (status, answer.get("base")) == (200, self.jobs[pk] + 1), (status, answer)
         self.jobs[pk] += 1
         self._erased[pk] = erased + 1
         body = json.dumps({"edits": True}).encode()
-        status, said = self.ask("POST", f"/api/v1/jobs/{pk}/revisions", body, key=uuid4().hex)
-        assert status == 202, (status, said)
-        self.jobs.setdefault(said["id"], 0)
-        self._erased.setdefault(said["id"], erased + 1)
+        status, answer = self.ask("POST", f"/api/v1/jobs/{pk}/revisions", body, key=uuid4().hex)
+        assert status == 202, (status, answer)
+        self.jobs.setdefault(answer["id"], 0)
+        self._erased.setdefault(answer["id"], erased + 1)
 
     def file(self) -> None:
         """A file that is not stored with every result."""
         if pk := self._some():
-            status, said = self.ask("GET", f"/api/v1/jobs/{pk}/files/report.pdf")
-            assert status in (200, 202), (status, said)
+            status, answer = self.ask("GET", f"/api/v1/jobs/{pk}/files/report.pdf")
+            assert status in (200, 202), (status, answer)
 
     def delete(self) -> None:
         pk = self._some()
         if pk and not self.jobs[pk]:
-            status, said = self.ask("DELETE", f"/api/v1/jobs/{pk}")
-            assert status in (204, 404), (status, said)
+            status, answer = self.ask("DELETE", f"/api/v1/jobs/{pk}")
+            assert status in (204, 404), (status, answer)
             del self.jobs[pk]
             self.gone.add(pk)
 

@@ -79,9 +79,9 @@ class Site:
         room.chmod(0o777)
         as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         data = room / "pg"
-        said = {"check": True, "stdout": subprocess.DEVNULL}
+        options = {"check": True, "stdout": subprocess.DEVNULL}
         subprocess.run(
-            [*as_postgres, str(binaries / "initdb"), "-D", str(data), "-U", "deepsegm", "-A", "trust"], **said
+            [*as_postgres, str(binaries / "initdb"), "-D", str(data), "-U", "deepsegm", "-A", "trust"], **options
         )
         options = ("-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", str(room))
         self._add("postgresql", *as_postgres, str(binaries / "postgres"), "-D", str(data), *options)
@@ -115,15 +115,15 @@ class Site:
     def running(self) -> Iterator[None]:
         """What the processes print goes into the log."""
         try:
-            for name, each in self.supervisors.items():
+            for name, supervisor in self.supervisors.items():
                 if name not in ("postgresql", "redis"):
-                    each.start()
+                    supervisor.start()
             wait_for(self.answers, "the site answers")
             yield
         finally:
-            for each in reversed(list(self.supervisors.values())):
-                if each not in [self.supervisors.get(name) for name in ("postgresql", "redis")]:
-                    each.stop()
+            for supervisor in reversed(list(self.supervisors.values())):
+                if supervisor not in [self.supervisors.get(name) for name in ("postgresql", "redis")]:
+                    supervisor.stop()
 
     def stop_engines(self) -> None:
         for name in {"postgresql", "redis"} & set(self.supervisors):
@@ -142,26 +142,26 @@ class Site:
 
     def targets(self) -> dict[str, list[int]]:
         """What may be killed now: names and process numbers."""
-        found: dict[str, list[int]] = {}
-        for name, each in self.supervisors.items():
+        targets_by_name: dict[str, list[int]] = {}
+        for name, supervisor in self.supervisors.items():
             with suppress(psutil.Error):
-                if each.pid is None:
+                if supervisor.pid is None:
                     continue
                 if name == "postgresql":
-                    found[name] = [int((self.folder / "engines/pg/postmaster.pid").read_text().split()[0])]
+                    targets_by_name[name] = [int((self.folder / "engines/pg/postmaster.pid").read_text().split()[0])]
                     continue
-                found.setdefault(name.split()[0], []).append(each.pid)
-                for child in psutil.Process(each.pid).children(recursive=True):
-                    found.setdefault(_named(child, found), []).append(child.pid)
-        found.pop("other", None)
-        return found
+                targets_by_name.setdefault(name.split()[0], []).append(supervisor.pid)
+                for child in psutil.Process(supervisor.pid).children(recursive=True):
+                    targets_by_name.setdefault(_named(child, targets_by_name), []).append(child.pid)
+        targets_by_name.pop("other", None)
+        return targets_by_name
 
     def kill(self, pid: int) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def _named(child: psutil.Process, found: dict[str, list[int]]) -> str:
+def _named(child: psutil.Process, targets_by_name: dict[str, list[int]]) -> str:
     """The queue of a worker, or whose child it is."""
     line = child.cmdline()
     if "tests.worker.slow_app" not in line:
@@ -173,8 +173,8 @@ def _named(child: psutil.Process, found: dict[str, list[int]]) -> str:
 
 def logged(path: Path) -> TextIO:
     """From now on what this process and its children print goes there; returns where this process may still print."""
-    shown = os.fdopen(os.dup(1), "w", buffering=1)
+    terminal = os.fdopen(os.dup(1), "w", buffering=1)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
-    return shown
+    return terminal

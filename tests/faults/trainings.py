@@ -19,9 +19,9 @@ def main(count: int) -> None:
     from tests.lab.folders import make_folder, tiny
     from tests.worker.trainable import make_training
 
-    place = Path(settings.DEEPSEGM_DATA).parent / "base"
-    recipe = tiny(make_folder(place / "data"))
-    card = publish(build(recipe.architecture, 2), recipe, place / "base", version="1", extra={})
+    base_folder = Path(settings.DEEPSEGM_DATA).parent / "base"
+    recipe = tiny(make_folder(base_folder / "data"))
+    card = publish(build(recipe.architecture, 2), recipe, base_folder / "base", version="1", extra={})
     enqueue([make_training(card).pk for _ in range(count)], Training)
 
 
