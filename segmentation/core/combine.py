@@ -13,7 +13,7 @@ from . import tasks
 from .flags import DO_NOT_USE, TWO_SCALES, Flag
 from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
-from .measure.budget import HIDDEN, Effect, Evidence, effect
+from .measure.budget import HIDDEN, Conditions, Effect, Evidence, effect
 from .measure.distribution import Edge, WeightedSizes
 from .measure.filters import by_reason
 from .measure.mats import poisson
@@ -67,11 +67,9 @@ def combine(
     if len(counted) == 1 and counted[0].statistics:
         pooled = alone(counted[0].statistics, excluded)
     elif task.screened or (task.size and any(sizes[number].kept.any() for number in used)):
-        pooled = pool(
-            sizes,
+        conditions = Conditions(
             size=task.size,
             screened=task.screened,
-            excluded=excluded,
             edge=edge,
             seed=SEED,
             calibration=calibration,
@@ -80,7 +78,7 @@ def combine(
             evidence=_evidence(counted),
             obstacle=_unchecked(counted),
         )
-        pooled = replace(pooled, **_of_tables(counted, calibration))
+        pooled = replace(pool(sizes, conditions, excluded), **_of_tables(counted, calibration))
         of_images = WeightedSizes.of(*(sizes[number] for number in used), edge=edge, by=task.size)
         for number, outlier in zip(used, find_outliers(of_images, len(used)), strict=True):
             outliers[number] = outlier

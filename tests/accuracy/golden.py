@@ -14,10 +14,12 @@ from math import hypot, log
 import numpy as np
 from scipy.stats import norm
 
+from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.nano import Terms, nano_card, variants_of
 from segmentation.core.measure.quantities import COLUMNS
 from segmentation.core.measure.table import Table
+from segmentation.core.micrograph.types import Calibration
 
 ACQUISITIONS = 200
 UNCERTAINTY = 0.01
@@ -42,8 +44,9 @@ class Specimen:
         rng = np.random.default_rng([len(self.name), seed])
         used = self.pixel * np.exp(-UNCERTAINTY * rng.standard_normal())
         tables = [self._acquired(self.field(rng, self.particles), used, rng) for _ in range(self.images)]
-        terms = Terms(UNCERTAINTY, pixel=self.pixel, filter=True, checked=True)
-        card = nano_card(variants_of(*tables, edge="exclude", filter=True), terms)
+        calibration = Calibration(used, "typed", instrument_uncertainty=UNCERTAINTY)
+        conditions = Conditions(filter=True, calibration=calibration)
+        card = nano_card(variants_of(tables, conditions), Terms(conditions, self.pixel))
         return "undecided" if card is None else str(card["verdict"])
 
     def _acquired(self, sizes: np.ndarray, used: float, rng: np.random.Generator) -> Table:

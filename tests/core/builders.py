@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.flags import Flag
 from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.statistics import summarise
@@ -89,7 +90,7 @@ def analysis_of(
     pixels = grey_of(labels) if pixels is None else pixels
     confidence = np.full(n, 0.95, np.float32) if confidence is None else confidence
     table = set_aside(measure(labels, pixels, confidence, calibration.nm_per_pixel, rows), filter)
-    statistics = summarise(table, filter=filter)
+    statistics = summarise(table, Conditions(filter=filter))
     return Analysis(
         micrograph=Micrograph(pixels, name, "ab" * 32, calibration, {"instrument": "ZEISS Sigma"}),
         settings=AnalysisSettings.of(filter=filter),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from django.core.files.base import ContentFile
 
 from segmentation import services
+from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.statistics import summarise as statistics_of
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.viewer import outlines
@@ -25,7 +26,7 @@ def store(job, labels, folder, *, used=None, **more):
     analysis = analysis_of(labels, name=job.micrograph.name, **more)
     segmentation = replace(analysis.segmentation, used={**analysis.segmentation.used, **(used or {})})
     segmentation = replace(segmentation, provenance=replace(segmentation.provenance, micrograph=job.micrograph.sha256))
-    measured = statistics_of(analysis.table, calibration=analysis.calibration, field_spread=0.15)
+    measured = statistics_of(analysis.table, Conditions(calibration=analysis.calibration, field_spread=0.15))
     analysis = replace(analysis, segmentation=segmentation, statistics=measured)
     path = folder / f"{job.pk}.npz"
     segmentation.save(path)
@@ -40,6 +41,6 @@ def store(job, labels, folder, *, used=None, **more):
     for name, content in files.items():
         stored = job.artifacts.create(name=name, attempt=1, size=len(content), content_type="application/json")
         stored.file.save(f"{job.folder}/1/{name}", ContentFile(content))
-    summary = summarise(analysis, reused=False, unread=False)
+    summary = summarise(analysis, Conditions(reused=False, unread=False))
     Job.objects.filter(pk=job.pk).update(state="done", summary=summary)
     return Job.objects.select_related("micrograph").get(pk=job.pk)

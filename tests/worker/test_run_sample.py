@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from segmentation import services
+from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.statistics import summarise
@@ -57,7 +58,7 @@ def pooled(make_sample, tmp_path):
             scale = Calibration(table.nm_per_pixel, "typed" if table.nm_per_pixel else "none")
             job.summary = {
                 **SUMMARY,
-                "statistics": summarise(table, calibration=scale).as_dict(),
+                "statistics": summarise(table, Conditions(calibration=scale)).as_dict(),
                 "calibration": {**vars(scale)},
                 "used": USED,
                 "data_bar": None,

@@ -17,14 +17,16 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from ..flags import Flag
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .budget_table import ANSWERS, COVERAGE, UNRESOLVED
-from .distribution import Floats, WeightedSizes, effective_number, quantile
+from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson, with_hidden
 from .quantities import Value, decimals_beside, decimals_of_end, readable, significant
 from .results import Budget, Contribution, Uncertainty
+from .table import Table
 
 ERROR = "median_error"  # per cent, of a card's scores
 OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
@@ -59,18 +61,55 @@ class Evidence:
     unresolved: Sequence[tuple[int, Effect]] = ()
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conditions:
+    """What the statistics of judged tables rest on besides the tables.
+
+    size: column of the sizes. screened: whether the objects are judged as nanomaterials, with a budget; only particles
+        are.
+    filter: whether the filter was on. alternatives: judged tables of the same image under other settings, by name.
+        Both are for the sensitivity of the nano card.
+    calibration: the tables', for its uncertainty.
+    field_spread: SD of ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm.
+    obstacle: what the user must do before any verdict, and a short reason; one in doubt comes before what would move
+        the interval.
+    seed: of all draws.
+    """
+
+    size: str = "min_feret"
+    screened: bool = True
+    edge: Edge = "exclude"
+    filter: bool = False
+    calibration: Calibration = field(default_factory=Calibration.absent)
+    alternatives: Mapping[str, Table] = field(default_factory=dict)
+    field_spread: float = 0.0
+    evidence: Evidence = Evidence()
+    obstacle: Flag | None = None
+    seed: int = 0
+
+    @property
+    def uncertainty(self) -> float:
+        """Relative standard uncertainty of the calibration, 0 if not known."""
+        return self.calibration.standard_uncertainty or 0.0
+
+    @property
+    def checked(self) -> bool:
+        """Whether the accuracy of the magnification is given, not only the rounding of the scale."""
+        return self.calibration.instrument_uncertainty is not None
+
+
+DEFAULT = Conditions()
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
-    """The input of the contributions. variants: see `nano.variants_of`. field_spread: see `nano_fraction`.
-    pixel: nm, of the coarsest image. counted: see `nano.Terms`. intervals: of both answers, 95 %, from sampling and
-    scale, for the fraction also from fields."""
+    """The input of the contributions. variants: see `nano.variants_of`. pixel: nm, of the coarsest image. counted: see
+    `nano.Terms`. intervals: of both answers, 95 %, from sampling and scale, for the fraction also from fields."""
 
     variants: Mapping[str, WeightedSizes]
-    calibration: Calibration
-    field_spread: float
+    conditions: Conditions
     pixel: float
     counted: str = ""
-    evidence: Evidence = field(default_factory=Evidence)
     intervals: Mapping[str, Sequence[float] | None] = field(default_factory=dict)
 
     @property
@@ -186,7 +225,7 @@ def _inside(title: str) -> str:
 
 
 def _rounding(case: Case) -> Contribution:
-    u = case.calibration.relative_uncertainty
+    u = case.conditions.calibration.relative_uncertainty
     return _contribution(
         "calibration_reading",
         "Reading and rounding of the scale",
@@ -199,7 +238,8 @@ def _rounding(case: Case) -> Contribution:
 
 
 def _instrument(case: Case) -> Contribution:
-    u, note = case.calibration.instrument_uncertainty, case.calibration.instrument_note
+    calibration = case.conditions.calibration
+    u, note = calibration.instrument_uncertainty, calibration.instrument_note
     return _contribution(
         "calibration_instrument",
         "Calibration of the microscope itself",
@@ -228,7 +268,7 @@ def _threshold(case: Case) -> Contribution:
             max(abs(other[0] / median - 1) for other in others) / sqrt(3),
             max(abs(other[1] - fraction) for other in others) / sqrt(3),
         )
-    elif shared := _mean_of(case.evidence.thresholds):
+    elif shared := _mean_of(case.conditions.evidence.thresholds):
         source, effect = SHARED, shared
     remedy = "take images of higher contrast, or choose the threshold on outlined images of this kind."
     return _contribution("threshold", "Threshold of the model", source, remedy, effect)
@@ -245,7 +285,8 @@ def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
 def _unresolved(case: Case) -> Contribution | None:
     """How far the answers would move with as many hidden particles as there are in most images at most, over k. None
     where no network made the outlines."""
-    hidden, effect, source = case.evidence.hidden, _mean_of(case.evidence.unresolved), SHARED
+    evidence = case.conditions.evidence
+    hidden, effect, source = evidence.hidden, _mean_of(evidence.unresolved), SHARED
     if hidden is not None:
         median, fraction = case.answers
         with_them = with_hidden(case.sizes, hidden)
@@ -267,7 +308,7 @@ def _segmentation(case: Case) -> Contribution:
     """Root mean square of the median's error over the labelled data in the card, because nobody knows which of these
     data the image resembles. If the owner has truth masks, only these are used. The sizes of this image give the
     effect on the fraction."""
-    with_error = [score for score in case.evidence.scores if isinstance(score.get(ERROR), int | float)]
+    with_error = [score for score in case.conditions.evidence.scores if isinstance(score.get(ERROR), int | float)]
     of_owner = [score for score in with_error if score.get("split") == OWN]
     scores = of_owner or with_error
     u = sqrt(sum(entry[ERROR] ** 2 for entry in scores) / len(scores)) / 100 if scores else None
@@ -316,17 +357,17 @@ def _within(case: Case) -> Contribution:
 
 
 def _between(case: Case) -> Contribution:
-    images, is_assumed = case.sizes.images, case.sizes.images < 2 and case.field_spread > 0
-    title = "Variation between fields" + ", assumed" * is_assumed
+    images, spread = case.sizes.images, case.conditions.field_spread
+    title = "Variation between fields" + ", assumed" * (images < 2 and spread > 0)
     remedy = "take images of more fields." if images > 1 else "take images of other fields and pool them as a sample."
-    name, percent = "sampling_between", f"{100 * case.field_spread:g} %"
+    name, percent = "sampling_between", f"{100 * spread:g} %"
     if images < 2:
         source = (
             f"One image cannot show how fields differ; we assume {percent} (a setting)."
-            if case.field_spread
+            if spread
             else "Set to 0: this image is taken to represent the whole specimen."
         )
-        return _contribution(name, title, source, remedy, case.if_scaled(case.field_spread))
+        return _contribution(name, title, source, remedy, case.if_scaled(spread))
     inside, between = _by_particle(case.sizes), nano_fraction(case.sizes)
     whole = Effect(_of_interval(case.sizes), (between.high - between.low) / 2 / Z95 if between else None)
     parts = [
@@ -345,20 +386,20 @@ def _repeatability(case: Case) -> Contribution:
     return _contribution(
         "repeatability",
         "Repeatability",
-        "As provided." if case.evidence.repeatability is not None else "Not provided.",
+        "As provided." if case.conditions.evidence.repeatability is not None else "Not provided.",
         "prepare and measure more specimens, and report their mean.",
-        case.if_scaled(case.evidence.repeatability),
+        case.if_scaled(case.conditions.evidence.repeatability),
     )
 
 
 def _operators(case: Case) -> Contribution | None:
     """None where it is not provided: of outlines that a network made alone it is no contribution."""
-    if case.evidence.operators is None:
+    if case.conditions.evidence.operators is None:
         return None
     source = "As provided: difference of the median between people who outlined the same image."
     remedy = "agree on what is outlined, and let several people outline each image."
     return _contribution(
-        "operators", "Operator (who outlines)", source, remedy, case.if_scaled(case.evidence.operators)
+        "operators", "Operator (who outlines)", source, remedy, case.if_scaled(case.conditions.evidence.operators)
     )
 
 

@@ -17,6 +17,7 @@ from ..micrograph.types import Calibration, Micrograph
 from ..settings import MeasurementSettings
 from . import shapes
 from .bootstrap import undefined
+from .budget import Conditions
 from .distribution import Edge, Floats, WeightedSizes, effective_number
 from .drawn import t95, with_scale
 from .filters import Reason, by_reason, corrected, set_aside, with_reasons_lifted
@@ -58,14 +59,9 @@ def distribution(
     table: Table, size: str, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Statistics:
     """The distribution of a measure of the whole objects. An object at the frame has no known size, but is kept."""
-    statistics = summarise(
-        whole(table),
-        size=size,
-        screened=False,
-        calibration=calibration,
-        edge=settings.border_correction,
-        seed=seed_of(micrograph.sha256),
-    )
+    edge, seed = settings.border_correction, seed_of(micrograph.sha256)
+    conditions = Conditions(size=size, screened=False, calibration=calibration, edge=edge, seed=seed)
+    statistics = summarise(whole(table), conditions)
     return replace(statistics, n_set_aside=int((~table.kept).sum()), set_aside=by_reason([table]))
 
 

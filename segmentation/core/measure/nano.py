@@ -12,10 +12,9 @@ from math import ceil, exp
 
 import numpy as np
 
-from ..flags import Flag
 from ..micrograph.types import LEAST_DOUBT
 from .bins import NANO_NM
-from .budget import HIDDEN
+from .budget import HIDDEN, Conditions
 from .convergence import more_images, rounded_up
 from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation
 from .drawn import Z95
@@ -50,42 +49,35 @@ INCLUDES = "the interval includes 50 %"
 class Terms:
     """What a verdict needs besides the sizes.
 
-    uncertainty: of the calibration, relative, 0 if not known. field_spread: see `nano_fraction`. pixel: nm, of
-    the coarsest image, None without a calibration. filter: whether it was on. checked: whether the accuracy of
-    the magnification is given, not only the rounding of the scale. obstacle: what the user must do before any verdict,
-    and a short reason; one in doubt comes before what would move the interval. mixed: whether other images have smaller
-    pixels, so that counting begins at no single length. fractions: earlier results of `fraction`.
+    pixel: nm, of the coarsest image, None without a calibration. mixed: whether other images have smaller pixels, so
+    that counting begins at no single length. fractions: earlier results of `fraction`.
     """
 
-    uncertainty: float = 0.0
-    field_spread: float = 0.0
+    conditions: Conditions
     pixel: float | None = None
-    filter: bool = False
-    checked: bool = False
-    obstacle: Flag | None = None
     mixed: bool = False
     fractions: dict[int, tuple[WeightedSizes, Fraction | None]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def least_nm(self) -> float | None:
         """The smallest size that is counted, if all images share it; without the filter an area decides."""
-        return (self.pixel or 0.0) * RESOLVED_PX if self.filter and not self.mixed else None
+        return (self.pixel or 0.0) * RESOLVED_PX if self.conditions.filter and not self.mixed else None
 
     @property
     def counted(self) -> str:
         """The smallest size that is counted, in words: " of 25 nm and more"."""
-        return f" of {self._limit} and more{'' if self.filter else ' in area'}"
+        return f" of {self._limit} and more{'' if self.conditions.filter else ' in area'}"
 
     @property
     def smaller(self) -> str:
         """What is smaller, in words: "under 25 nm"."""
-        return f"under {self._limit}{'' if self.filter else ' in area'}"
+        return f"under {self._limit}{'' if self.conditions.filter else ' in area'}"
 
     @property
     def _limit(self) -> str:
         if self.least_nm is not None:
             return f"{significant(self.least_nm, 3)} nm"
-        return f"{RESOLVED_PX if self.filter else SLIP_PX:g} px"
+        return f"{RESOLVED_PX if self.conditions.filter else SLIP_PX:g} px"
 
     def fraction(self, sizes: WeightedSizes) -> Fraction | None:
         """`nano_fraction` with stored results: few images take long, and the same sizes are needed several times.
@@ -95,7 +87,8 @@ class Terms:
         if self.pixel is not None and self.pixel > NANO_NM:
             return None
         if id(sizes) not in self.fractions:
-            self.fractions[id(sizes)] = sizes, nano_fraction(sizes, self.uncertainty, self.field_spread)
+            uncertainty, field_spread = self.conditions.uncertainty, self.conditions.field_spread
+            self.fractions[id(sizes)] = sizes, nano_fraction(sizes, uncertainty, field_spread)
         return self.fractions[id(sizes)][1]
 
 
@@ -145,18 +138,9 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties
     )
 
 
-def variants_of(
-    *tables: Table,
-    edge: Edge,
-    filter: bool,
-    doubts: Sequence[float] = (),
-    alternatives: Mapping[str, Table] | None = None,
-) -> dict[str, WeightedSizes]:
-    """The sizes of judged tables by name, first as analysed and then with other settings.
-
-    doubts: relative errors of the calibration to try. alternatives: judged tables of the same image with other
-    settings, by name.
-    """
+def variants_of(tables: Sequence[Table], conditions: Conditions) -> dict[str, WeightedSizes]:
+    """The sizes of judged tables by name, first as analysed and then with other settings."""
+    edge, filter = conditions.edge, conditions.filter
     other: Edge = "exclude" if edge == "weight" else "weight"
     switched = [set_aside(table, not filter) for table in tables]
     sized = {
@@ -178,10 +162,12 @@ def variants_of(
         sized["with faint or hidden outlines"] = WeightedSizes.of(*faint, edge=edge)
     sized |= {
         name.replace("-", "−"): WeightedSizes.of(others_table, edge=edge)
-        for name, others_table in (alternatives or {}).items()
+        for name, others_table in conditions.alternatives.items()
     }
     if tables[0].unit == "nm":
-        for off in (sign * doubt for doubt in doubts for sign in (-1, 1)):
+        doubts = set() if conditions.checked else set(ASSUMED)
+        doubts |= {conditions.uncertainty} if conditions.uncertainty >= LEAST_DOUBT else set()
+        for off in (sign * doubt for doubt in sorted(doubts) for sign in (-1, 1)):
             scaled = (table.rescaled((table.nm_per_pixel or 1.0) * (1 + off)) for table in tables)
             sized[calibration_name(off)] = WeightedSizes.of(*scaled, edge=edge)
     sized["edges weighted" if other == "weight" else "edges excluded"] = WeightedSizes.of(*tables, edge=other)
@@ -191,12 +177,6 @@ def variants_of(
 def calibration_name(off: float) -> str:
     """Such as "calibration −2 %"."""
     return f"calibration {'−' if off < 0 else '+'}{100 * abs(off):.2g} %"
-
-
-def calibration_doubts(uncertainty: float | None, checked: bool) -> list[float]:
-    """The relative errors to try for a calibration with this standard uncertainty; checked: see `Terms`."""
-    of_scale = {uncertainty} if uncertainty and uncertainty >= LEAST_DOUBT else set()
-    return sorted(of_scale if checked else of_scale | set(ASSUMED))
 
 
 def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: Terms) -> tuple[Verdict, str, str]:
@@ -226,8 +206,8 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
     if size[-1] - size[0] <= SAME * size[-1]:
         equal = "Measured outlines: all sizes here are equal, which no real specimen shows."
         return "undecided", "all sizes are equal", equal
-    if terms.obstacle and (word != "undecided" or terms.obstacle.doubt):
-        return "undecided", terms.obstacle.short, terms.obstacle.text
+    if terms.conditions.obstacle and (word != "undecided" or terms.conditions.obstacle.doubt):
+        return "undecided", terms.conditions.obstacle.short, terms.conditions.obstacle.text
     if word == "undecided":
         return word, INCLUDES, _deciding(variants["as analysed"], terms)
     return word, "", ""
@@ -237,23 +217,24 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     """The measure that would move the interval away from the threshold."""
     certain = nano_fraction(sizes)
     assert certain is not None
-    if (spread := nano_fraction(sizes, 0.0, terms.field_spread)) and _word(spread) != "undecided":
+    if (spread := nano_fraction(sizes, 0.0, terms.conditions.field_spread)) and _word(spread) != "undecided":
         return "A better calibration: with an exact scale the interval would exclude 50 %."
     # In a sample whole images count, because the particles of one image are alike.
     by_image = sizes.images > 1
     if not by_image and _word(certain) != "undecided":
         return (
             "Images of other fields, together as a sample. We assume that sizes differ by"
-            f" {100 * terms.field_spread:g} % between fields, so one field cannot decide."
+            f" {100 * terms.conditions.field_spread:g} % between fields, so one field cannot decide."
         )
     thing = "image" if by_image else "particle"
     more = images_to_decide(certain, sizes.images) if by_image else particles_to_decide(certain)
     if more is None:
         return f"More {thing}s would hardly help: the fraction is too close to 50 %.{'' if by_image else OTHERS}"
-    ends = [share_between(sizes.size * exp(z * terms.uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
+    uncertainty = terms.conditions.uncertainty
+    ends = [share_between(sizes.size * exp(z * uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
     counted = thing if more == 1 else f"{thing}s"
-    where = "" if by_image or not terms.field_spread else ", of other fields"
+    where = "" if by_image or not terms.conditions.field_spread else ", of other fields"
     return f"About {more:,} more {counted}{where}{also}, if the fraction stays as it is."
 
 
@@ -299,8 +280,8 @@ def _reach(fraction: Fraction) -> float:
 
 def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
     counted = "1 particle" if fraction.n == 1 else f"{fraction.n:,} particles"
-    spread = f" We assume that fields differ by {100 * terms.field_spread:g} %."
-    assumed = spread if terms.field_spread and sizes.images < 2 else ""
+    spread = f" We assume that fields differ by {100 * terms.conditions.field_spread:g} %."
+    assumed = spread if terms.conditions.field_spread and sizes.images < 2 else ""
     missed = _missed(fraction, verdict, sizes.images)
     share = f"{100 * fraction.fraction:.1f} % of {counted}{terms.counted} are from 1 to 100 nm"
     return f"{share}.{assumed}{missed} A screening, not a certificate."
@@ -341,7 +322,7 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
 
 def _accuracy(verdict: str, variants: Mapping[str, WeightedSizes], terms: Terms) -> str:
     """A sentence if the accuracy of the magnification is not given and an error of LIKELY would undo the verdict."""
-    if verdict == "undecided" or terms.checked:
+    if verdict == "undecided" or terms.conditions.checked:
         return ""
     off = [variants[name] for name in map(calibration_name, (-LIKELY, LIKELY)) if name in variants]
     if all(fraction is None or _word(fraction) == verdict for fraction in map(terms.fraction, off)):

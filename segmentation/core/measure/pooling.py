@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ..flags import Flag
-from ..micrograph.types import Calibration
-from .budget import Evidence
+from .budget import DEFAULT, Conditions
 from .convergence import converge_by_image
-from .distribution import Edge, Floats, WeightedSizes, quantile
+from .distribution import Floats, WeightedSizes, quantile
 from .filters import RESOLVED_PX
 from .fitting import chance_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
@@ -36,26 +35,12 @@ DEVIATIONS = 3.0  # robust standard deviations of the images' medians
 POINTS = 2000
 
 
-def pool(
-    tables: Sequence[Table],
-    *,
-    size: str = "min_feret",
-    screened: bool = True,
-    excluded: Sequence[str] = (),
-    edge: Edge = "exclude",
-    seed: int = 0,
-    calibration: Calibration | None = None,
-    filter: bool = False,
-    field_spread: float = 0.0,
-    evidence: Evidence | None = None,
-    obstacle: Flag | None = None,
-) -> PooledStatistics:
+def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Sequence[str] = ()) -> PooledStatistics:
     """Pool the judged tables of several images of one specimen.
 
-    size, screened: see `summarise`.
-    excluded: for each table "" or the reason why it is left out. By default an image without a scale is left out if
-    others have one. calibration: all images share its error, so its uncertainty counts once. filter: whether the
-    filter was on. field_spread, evidence, obstacle: see `summarise`; the first is for a sample of one image.
+    conditions: all images share the error of the calibration, so its uncertainty counts once. field_spread is for a
+    sample of one image. excluded: for each table "" or the reason why it is left out. By default an image without a
+    scale is left out if others have one.
     Raises ValueError if there are no tables.
     """
     if not tables:
@@ -66,22 +51,11 @@ def pool(
         (table for table, why in zip(tables, excluded, strict=True) if not why),
         key=lambda table: table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes(),
     )
-    described, sizes = describe(
-        chosen,
-        size=size,
-        screened=screened,
-        obstacle=obstacle or _obstacle(chosen, excluded),
-        edge=edge,
-        filter=filter,
-        calibration=calibration,
-        field_spread=field_spread,
-        evidence=evidence,
-        seed=seed,
-    )
+    obstacle = conditions.obstacle or _obstacle(chosen, excluded)
+    described, sizes = describe(chosen, replace(conditions, obstacle=obstacle))
     if sizes.images > 1:
-        rng, whole = np.random.default_rng(seed), described["intervals"]["median"]
-        uncertainty = described["relative_uncertainty"] or 0.0
-        described["convergence"] = converge_by_image(sizes, whole, uncertainty, rng)
+        rng, whole = np.random.default_rng(conditions.seed), described["intervals"]["median"]
+        described["convergence"] = converge_by_image(sizes, whole, conditions.uncertainty, rng)
     return PooledStatistics(
         **described, interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE, between=between_images(sizes)
     )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..flags import Flag
-from ..micrograph.types import Calibration
 from .agglomerates import agglomerates
 from .bootstrap import intervals, median_interval, undefined
-from .budget import Case, Evidence, budget
+from .budget import DEFAULT, Case, Conditions, budget
 from .cautions import cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
@@ -20,7 +18,7 @@ from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, quantile
 from .filters import ALWAYS, FILTERED, by_reason, with_reasons_lifted
 from .fitting import log_normal
 from .fractions import share_between
-from .nano import Terms, calibration_doubts, doubtful_fractions, nano_card, variants_of
+from .nano import Terms, doubtful_fractions, nano_card, variants_of
 from .recommendation import recommendation
 from .results import Spread, Statistics, WithoutFilter
 from .shape_classes import class_shares, rods
@@ -36,49 +34,28 @@ def seed_of(sha256: str) -> int:
     return int(sha256[:16] or "0", 16)
 
 
-def summarise(table: Table, **options: Any) -> Statistics:
-    """The statistics of a judged table; options: those of `describe`."""
-    return Statistics(**describe([table], **options)[0])
+def summarise(table: Table, conditions: Conditions = DEFAULT) -> Statistics:
+    """The statistics of a judged table (`filters.set_aside`)."""
+    return Statistics(**describe([table], conditions)[0])
 
 
-def describe(
-    tables: Sequence[Table],
-    *,
-    size: str = "min_feret",
-    screened: bool = True,
-    edge: Edge = "exclude",
-    filter: bool = False,
-    calibration: Calibration | None = None,
-    alternatives: Mapping[str, Table] | None = None,
-    field_spread: float = 0.0,
-    evidence: Evidence | None = None,
-    obstacle: Flag | None = None,
-    seed: int = 0,
-) -> tuple[dict[str, Any], WeightedSizes]:
+def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str, Any], WeightedSizes]:
     """The fields of Statistics that one image and a sample of several images share, and their sizes.
 
-    tables: of one image or of several, whose particles have been judged (`filters.set_aside`).
-    size: column of the sizes. screened: whether the objects are judged as nanomaterials, with a budget; only particles
-        are.
-    calibration: the tables', for its uncertainty.
-    filter: whether the filter was on. alternatives: judged tables of the same image under other settings, by name.
-        Both are for the sensitivity of the nano card.
-    field_spread: SD of ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm.
-    evidence: for the budget. obstacle: see `nano.Terms`. seed: of all draws.
+    tables: of one image or of several, whose particles have been judged.
     """
-    scale_uncertainty = calibration.standard_uncertainty if calibration else None
-    uncertainty = scale_uncertainty or 0.0
-    sizes = WeightedSizes.of(*tables, edge=edge, by=size)
-    of_sizes = _of_sizes(sizes, uncertainty, np.random.default_rng(seed))
+    edge, uncertainty, screened = conditions.edge, conditions.uncertainty, conditions.screened
+    sizes = WeightedSizes.of(*tables, edge=edge, by=conditions.size)
+    of_sizes = _of_sizes(sizes, uncertainty, np.random.default_rng(conditions.seed))
     given = [name for name, ends in of_sizes["intervals"].items() if ends]
     described = {
         **of_sizes,
         "cautions": cautions(sizes, [*given, "fraction_100nm"] if screened else given),
-        "size": size,
+        "size": conditions.size,
         "screened": screened,
         "unit": sizes.unit,
         "edge": edge,
-        "relative_uncertainty": scale_uncertainty,
+        "relative_uncertainty": conditions.calibration.standard_uncertainty,
         "n_kept": len(sizes),
         "n_set_aside": sum(len(table) for table in tables) - len(sizes),
         "set_aside": by_reason(tables),
@@ -88,23 +65,17 @@ def describe(
     if not screened:
         described["intervals"]["fraction_100nm"] = None
         return described, sizes
-    checked = calibration is not None and calibration.instrument_uncertainty is not None
-    doubts = calibration_doubts(scale_uncertainty, checked)
-    variants = variants_of(*tables, edge=edge, filter=filter, doubts=doubts, alternatives=alternatives)
+    variants = variants_of(tables, conditions)
     pixels = [table.nm_per_pixel for table in tables if table.nm_per_pixel is not None]
     coarsest, mixed = max(pixels, default=None), bool(pixels) and max(pixels) > ALIKE * min(pixels)
-    terms = Terms(uncertainty, field_spread, coarsest, filter, checked, obstacle, mixed)
+    terms = Terms(conditions, coarsest, mixed)
     shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
     share = shares["fraction_100nm"]
     low, high = (share.low, share.high) if share else (None, None)
     described["intervals"]["fraction_100nm"] = [share.low, share.high] if share else None
-    groups, lengths = (
-        agglomerates(tables, seed),
-        np.concatenate([table.length("max_feret")[table.kept] for table in tables]),
-    )
-    known_scale, rests_on = calibration or Calibration.absent(), evidence or Evidence()
-    case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.counted, rests_on, described["intervals"])
-    uncertainties = budget(case)
+    groups = agglomerates(tables, conditions.seed)
+    lengths = np.concatenate([table.length("max_feret")[table.kept] for table in tables])
+    uncertainties = budget(Case(variants, conditions, coarsest or 0.0, terms.counted, described["intervals"]))
     return {
         **described,
         "nano": nano_card(variants, terms, uncertainties),
@@ -116,7 +87,7 @@ def describe(
         "fraction_high": high,
         "agglomerates": groups,
         "shape_classes": class_shares(tables),
-        "rods": rods(tables, edge, uncertainty, seed),
+        "rods": rods(tables, edge, uncertainty, conditions.seed),
     }, sizes
 
 

@@ -111,6 +111,7 @@ def measure(
     from ..labels.contrast import contrasts
     from ..labels.separate import areas_of
     from ..measure import fibres
+    from ..measure.budget import Conditions
     from ..measure.mats import numbers_of
     from ..measure.statistics import seed_of, summarise
     from ..micrograph.contrast import clip_outliers
@@ -127,13 +128,14 @@ def measure(
         return nothing
     if mostly_thin(table):
         return Measured(table, None, dict.fromkeys(TASK.quantities, Value(None)), tuple(doubts(segmentation, table)))
-    sizes = summarise(table, size=TASK.size, screened=False, calibration=calibration, seed=seed_of(micrograph.sha256))
+    seed = seed_of(micrograph.sha256)
+    sizes = summarise(table, Conditions(size=TASK.size, screened=False, calibration=calibration, seed=seed))
     covering = np.append(False, table.reasons != str(Reason.FAINT))[dense] * dense
     numbers = {
         "fibres": Value(float(table.kept.sum())),
         "fibre_diameter_mean": sizes.value("mean"),
         "fibre_diameter_median": sizes.value("median"),
-        **numbers_of(table, measures, covering, calibration, seed_of(micrograph.sha256)),
+        **numbers_of(table, measures, covering, calibration, seed),
         "short_objects": Value(float((table.reasons == str(Reason.SHORT)).sum())),
     }
     return Measured(table, sizes, {name: numbers[name] for name in TASK.quantities}, tuple(doubts(segmentation, table)))

@@ -154,7 +154,7 @@ def measure(
 ) -> Measured:
     """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
     from ..labels.contrast import contrasts
-    from ..measure.budget import Evidence
+    from ..measure.budget import Conditions, Evidence
     from ..measure.filters import corrected, set_aside, set_faint_aside, slivers
     from ..measure.shape_classes import with_shapes
     from ..measure.shapes import contact_shares, under, without_corners
@@ -192,8 +192,7 @@ def measure(
     if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
         checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
         obstacle = Flag.doubtful(checked, "the scale is to be checked")
-    statistics = summarise(
-        table,
+    conditions = Conditions(
         calibration=calibration,
         edge=settings.border_correction,
         filter=settings.filter,
@@ -208,6 +207,7 @@ def measure(
         obstacle=obstacle,
         seed=seed_of(micrograph.sha256),
     )
+    statistics = summarise(table, conditions)
     quantities = {name: statistics.value(name) for name in TASK.quantities}
     table = table.identified(segmentation.ids)
     return Measured(table, statistics, quantities)

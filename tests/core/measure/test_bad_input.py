@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import notes_on, pool
 from segmentation.core.measure.statistics import summarise
@@ -23,29 +24,29 @@ def images(count, nm_per_pixel=1.0):
 
 
 def sample(tables):
-    return pool(tables, calibration=SURE)
+    return pool(tables, Conditions(calibration=SURE))
 
 
 def test_what_is_changed_below_would_else_be_firm():
     assert sample(images(10)).nano["verdict"] == "above"
-    assert summarise(images(1)[0], calibration=SURE).nano["verdict"] == "above"
+    assert summarise(images(1)[0], Conditions(calibration=SURE)).nano["verdict"] == "above"
 
 
 def test_one_particle():
-    statistics = summarise(table_of([50]), calibration=SURE)
+    statistics = summarise(table_of([50]), Conditions(calibration=SURE))
     assert statistics.nano["verdict"] == "undecided"
     assert re.match(r"More particles.*\b30\b.*\b1\.$", statistics.nano["decides"])
     assert "at least 6 sizes" in statistics.interval_note
 
 
 def test_all_sizes_equal():
-    statistics = summarise(table_of([50] * 200), calibration=SURE)
+    statistics = summarise(table_of([50] * 200), Conditions(calibration=SURE))
     assert statistics.nano["verdict"] == "undecided" and "all sizes" in statistics.nano["decides"]
     assert "sizes are equal" in statistics.interval_note
 
 
 def test_all_set_aside():
-    statistics = summarise(table_of(log_normal(50), [Reason.FRAME] * 50), calibration=SURE)
+    statistics = summarise(table_of(log_normal(50), [Reason.FRAME] * 50), Conditions(calibration=SURE))
     assert statistics.nano is None and statistics.n_kept == 0 and statistics.mean is None
     assert nano_card(Summary(statistics, {})) == []
 
@@ -70,7 +71,7 @@ def test_mixed_scales():
 
 def test_pixels_without_a_scale():
     for statistics in (
-        summarise(table_of(log_normal(60), nm_per_pixel=None), calibration=Calibration.absent()),
+        summarise(table_of(log_normal(60), nm_per_pixel=None), Conditions(calibration=Calibration.absent())),
         sample([table_of(log_normal(60), nm_per_pixel=None)] * 2),
     ):
         assert statistics.nano is None and statistics.fraction_100nm is None

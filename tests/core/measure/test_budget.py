@@ -9,7 +9,7 @@ from math import pi, sqrt
 import numpy as np
 import pytest
 
-from segmentation.core.measure.budget import OWN, Evidence, effect
+from segmentation.core.measure.budget import OWN, Conditions, Evidence, effect
 from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
@@ -32,7 +32,9 @@ def table(n=200, median=110.0, seed=0):
 def found(calibration=GIVEN, evidence=ALL, **more):
     sizes = table()
     others = {"threshold -0.1": sizes.rescaled(5.05), "threshold +0.1": sizes.rescaled(4.8)}
-    return summarise(sizes, calibration=calibration, evidence=evidence, alternatives=others, field_spread=0.15, **more)
+    return summarise(
+        sizes, Conditions(calibration=calibration, evidence=evidence, alternatives=others, field_spread=0.15, **more)
+    )
 
 
 def rows(statistics):
@@ -42,7 +44,7 @@ def rows(statistics):
 def test_every_contribution_of_the_median_is_the_one_by_hand():
     statistics = found()
     low, high = summarise(
-        table(), calibration=replace(GIVEN, relative_uncertainty=0, instrument_uncertainty=0)
+        table(), Conditions(calibration=replace(GIVEN, relative_uncertainty=0, instrument_uncertainty=0))
     ).intervals["median"]
     expected = {
         "calibration_reading": 0.01,
@@ -91,7 +93,7 @@ def test_a_common_error_moves_the_fraction_by_half_the_difference():
 
 
 def test_what_is_not_known_is_named_and_is_no_zero():
-    statistics = summarise(table(), calibration=Calibration(5.0, "metadata"), field_spread=0.15)
+    statistics = summarise(table(), Conditions(calibration=Calibration(5.0, "metadata"), field_spread=0.15))
     terms, total = rows(statistics), statistics.budget["median"]
     unknown = ["calibration_reading", "calibration_instrument", "threshold", "segmentation", "repeatability"]
     assert [name for name, row in terms.items() if row["median"] is None] == unknown
@@ -104,7 +106,7 @@ def test_what_is_not_known_is_named_and_is_no_zero():
 
 @pytest.mark.parametrize("few", [1, 5])
 def test_sampling_of_few_particles_is_not_known(few):
-    statistics = summarise(table(few), calibration=GIVEN)
+    statistics = summarise(table(few), Conditions(calibration=GIVEN))
     assert rows(statistics)["sampling_within"]["median"] is None
     assert "Sampling of particles" in statistics.budget["median"]["without"]
 
@@ -115,7 +117,7 @@ def test_sampling_of_few_particles_is_not_known(few):
 def test_the_range_of_all_that_is_known_holds_the_interval(count, median, scale):
     calibration = Calibration(5.0, "typed", relative_uncertainty=scale)
     for seed in range(3):
-        statistics = summarise(table(count, median, seed), calibration=calibration, field_spread=0.15)
+        statistics = summarise(table(count, median, seed), Conditions(calibration=calibration, field_spread=0.15))
         for answer in ("median", "fraction_100nm"):
             low, high = statistics.intervals[answer]
             ends = statistics.budget[answer]["ends"]
@@ -132,7 +134,7 @@ def test_of_many_particles_the_range_is_the_expanded_uncertainty():
 
 
 def test_without_sampling_there_is_no_range():
-    assert summarise(table(1), calibration=GIVEN).budget["median"]["ends"] is None
+    assert summarise(table(1), Conditions(calibration=GIVEN)).budget["median"]["ends"] is None
 
 
 def test_pixels_and_nothing_have_neither():
@@ -145,15 +147,17 @@ def test_a_sample_has_the_spread_that_its_images_show():
     alike = [table(60, 110, seed) for seed in range(8)]
     apart = [table(60, median, seed) for seed, median in enumerate(np.geomspace(70, 170, 8))]
     evidence = Evidence(thresholds=[(60, effect(found().budget, "threshold")), (180, effect(None, "threshold"))])
-    near, far = (pool(tables, calibration=GIVEN, field_spread=0.15) for tables in (alike, apart))
+    near, far = (pool(tables, Conditions(calibration=GIVEN, field_spread=0.15)) for tables in (alike, apart))
     assert rows(far)["sampling_between"]["median"] > 3 * (rows(near)["sampling_between"]["median"] or 0.01)
     assert rows(far)["sampling_between"]["median"] > rows(far)["sampling_within"]["median"]
-    assert rows(pool(apart, evidence=evidence))["threshold"]["median"] is None  # of one image not known
+    assert rows(pool(apart, Conditions(evidence=evidence)))["threshold"]["median"] is None  # of one image not known
 
 
 def test_an_answer_without_an_interval_has_no_sum_and_each_answer_its_own_source():
     """Of three images that differ much the fraction has an interval, the median none."""
-    pooled = pool([table(60, median, seed) for seed, median in enumerate((40, 110, 400))], calibration=GIVEN)
+    pooled = pool(
+        [table(60, median, seed) for seed, median in enumerate((40, 110, 400))], Conditions(calibration=GIVEN)
+    )
     between = rows(pooled)["sampling_between"]
     assert between["median"] is None and between["fraction_100nm"] > 0.1
     assert re.match(r"How much 3 images differ.* Of the median not known: 3 images", between["source"])
@@ -164,7 +168,7 @@ def test_an_answer_without_an_interval_has_no_sum_and_each_answer_its_own_source
 
 def test_the_threshold_of_a_sample_is_the_mean_of_its_images():
     thresholds = [(60, (0.01, 0.02)), (180, (0.03, 0.06))]
-    pooled = pool([table(60), table(180)], evidence=Evidence(thresholds=thresholds))
+    pooled = pool([table(60), table(180)], Conditions(evidence=Evidence(thresholds=thresholds)))
     assert rows(pooled)["threshold"]["median"] == pytest.approx(0.025)
     assert rows(pooled)["threshold"]["fraction_100nm"] == pytest.approx(0.05)
 
@@ -200,7 +204,7 @@ def test_an_interval_too_wide_to_print_is_still_in_the_sum():
     """Fine debris beside large particles, half of each: the median may be either."""
     sizes = [5.0 + i / 100 for i in range(62)] + [200.0 + i / 10 for i in range(60)]
     calibration = Calibration(2.0, "typed", relative_uncertainty=0.001)
-    statistics = summarise(table_of(sizes, nm_per_pixel=2.0), calibration=calibration)
+    statistics = summarise(table_of(sizes, nm_per_pixel=2.0), Conditions(calibration=calibration))
     assert statistics.intervals["median"] is None
     assert rows(statistics)["sampling_within"]["median"] > 1
     assert statistics.budget["median"]["largest"] == "sampling_within"
@@ -208,7 +212,7 @@ def test_an_interval_too_wide_to_print_is_still_in_the_sum():
 
 def test_lengths_in_the_sentence_have_no_exponent():
     sizes = np.linspace(400, 520, 60)
-    statistics = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.15)
+    statistics = summarise(table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata"), field_spread=0.15))
     assert statistics.budget["median"]["sentence"].startswith(
         "Median 460 nm, 320 to 600 nm with the total uncertainty."
     )

@@ -7,7 +7,7 @@ import pytest
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import MASKS, Cut, Provenance, Segmentation
-from segmentation.core.measure.budget import HIDDEN, Effect, Evidence
+from segmentation.core.measure.budget import HIDDEN, Conditions, Effect, Evidence
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.fractions import HIDDEN_SIZE, most_hidden, with_hidden
 from segmentation.core.measure.statistics import summarise
@@ -37,7 +37,7 @@ def test_answers_with_hidden_particles_are_those_of_all_sizes_together():
 
 def test_without_possible_cuts_nothing_is_hidden():
     sizes = WeightedSizes.of(table(60), edge="exclude")
-    statistics = summarise(table(60), calibration=SCALE, evidence=Evidence(hidden=0.0))
+    statistics = summarise(table(60), Conditions(calibration=SCALE, evidence=Evidence(hidden=0.0)))
     assert most_hidden(0.0) == 0
     assert with_hidden(sizes, 0.0) == (statistics.median, statistics.fraction_100nm)
     row = rows(statistics)[HIDDEN]
@@ -60,8 +60,8 @@ def test_equal_sizes_and_a_specimen_far_above_100_nm():
 
 
 def test_the_total_uncertainty_reaches_further_to_one_side_only():
-    without = summarise(table(300), calibration=SCALE, evidence=Evidence())
-    statistics = summarise(table(300), calibration=SCALE, evidence=Evidence(hidden=0.3))
+    without = summarise(table(300), Conditions(calibration=SCALE, evidence=Evidence()))
+    statistics = summarise(table(300), Conditions(calibration=SCALE, evidence=Evidence(hidden=0.3)))
     assert HIDDEN not in rows(without)
     (low, high), (least, most) = (statistics.budget[name]["ends"] for name in ("median", "fraction_100nm"))
     (low_before, high_before), (least_before, most_before) = (
@@ -76,10 +76,10 @@ def test_the_total_uncertainty_reaches_further_to_one_side_only():
 
 def test_images_of_a_sample_share_it_weighted_by_their_particles():
     shared = Evidence(unresolved=[(100, Effect(0.04, 0.1)), (300, Effect(0.08, 0.02))])
-    row = rows(summarise(table(400), calibration=SCALE, evidence=shared))[HIDDEN]
+    row = rows(summarise(table(400), Conditions(calibration=SCALE, evidence=shared)))[HIDDEN]
     assert (row["median"], row["fraction_100nm"]) == pytest.approx((0.07, 0.04))
     unknown = Evidence(unresolved=[(100, Effect(0.04, 0.1)), (300, Effect())])
-    assert HIDDEN not in rows(summarise(table(400), calibration=SCALE, evidence=unknown))
+    assert HIDDEN not in rows(summarise(table(400), Conditions(calibration=SCALE, evidence=unknown)))
 
 
 def outlines(*, by_hand=(), card=None, parted=False):

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from segmentation.core.measure.bootstrap import LEAST, order_draws
+from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.distribution import WeightedSizes, figures
 from segmentation.core.measure.drawn import Z95, t95
 from segmentation.core.measure.fractions import nano_fraction, wilson
@@ -52,7 +53,7 @@ def test_nearly_all_equal_sizes_give_no_nonsense():
 
 @pytest.mark.parametrize(("n", "gsd"), [(6, 3.0), (12, 1.02), (35, 1.5), (200, 3.0), (3000, 1.5)])
 def test_every_interval_holds_its_figure(n, gsd):
-    statistics = summarise(table_of(log_normal(n, gsd=gsd)), calibration=DOUBTFUL)
+    statistics = summarise(table_of(log_normal(n, gsd=gsd)), Conditions(calibration=DOUBTFUL))
     for way, weighting in statistics.weighted.items():
         for name, limits in weighting["intervals"].items():
             assert limits is None or limits[0] <= weighting[name] <= limits[1], (way, name)
@@ -69,7 +70,9 @@ def test_more_particles_narrow_every_interval():
 
 def test_the_calibration_widens_what_has_a_unit_and_nothing_else():
     table = table_of(log_normal(8_000, gsd=1.3))
-    sure, doubtful = (summarise(table, calibration=calibration).intervals for calibration in (CERTAIN, DOUBTFUL))
+    sure, doubtful = (
+        summarise(table, Conditions(calibration=calibration)).intervals for calibration in (CERTAIN, DOUBTFUL)
+    )
     for name in ("mean", "sd", "d10", "median", "d90", "mode", "geometric_mean", "ecd_median"):
         assert np.log(ratio(doubtful[name])) == pytest.approx(2 * Z95 * 0.05, rel=0.1), name
         assert ratio(sure[name]) < 1.1, name
@@ -79,14 +82,14 @@ def test_the_calibration_widens_what_has_a_unit_and_nothing_else():
 
 def test_an_unknown_uncertainty_is_none_and_widens_nothing():
     table = table_of(log_normal(50))
-    unknown = summarise(table, calibration=Calibration(1.0, "typed"))
+    unknown = summarise(table, Conditions(calibration=Calibration(1.0, "typed")))
     assert unknown.relative_uncertainty is None
-    assert unknown.intervals == summarise(table, calibration=CERTAIN).intervals
+    assert unknown.intervals == summarise(table, Conditions(calibration=CERTAIN)).intervals
 
 
 def test_the_fractions_interval_is_wilsons_without_doubt_about_the_calibration():
     table = table_of([50] * 18 + [150] * 22)
-    statistics = summarise(table, calibration=CERTAIN)
+    statistics = summarise(table, Conditions(calibration=CERTAIN))
     assert (statistics.fraction_low, statistics.fraction_high) == wilson(18, 40)
     assert statistics.intervals["fraction_100nm"] == [statistics.fraction_low, statistics.fraction_high]
 
@@ -212,7 +215,7 @@ def test_figures_whose_intervals_are_too_narrow_are_named():
 def test_one_particle_of_huge_weight_gives_no_nonsense():
     """A particle nearly as large as the frame stands for very many that touched it."""
     table = table_of([*log_normal(30), 900.0], edge_weight=[1.0] * 30 + [5000.0])
-    statistics = summarise(table, edge="weight")
+    statistics = summarise(table, Conditions(edge="weight"))
     assert "count as 1.0" in statistics.interval_note
     assert statistics.intervals["mean"] is None and statistics.convergence is None
     assert summarise(table).intervals["mean"] is not None

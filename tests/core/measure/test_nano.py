@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from segmentation.core.flags import Flag
-from segmentation.core.measure.budget import Evidence
+from segmentation.core.measure.budget import Conditions, Evidence
 from segmentation.core.measure.convergence import rounded_up
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason, set_aside
@@ -35,7 +35,7 @@ SURE = Calibration(2.0, "metadata", relative_uncertainty=0.01)
 def card(sizes, calibration=SURE, nm_per_pixel=2.0, **more):
     """The nano card of sizes in nm."""
     table = table_of(np.asarray(sizes) / nm_per_pixel, nm_per_pixel=nm_per_pixel)
-    return summarise(table, calibration=calibration, **more).nano
+    return summarise(table, Conditions(calibration=calibration, **more)).nano
 
 
 @pytest.mark.parametrize(("nano", "verdict"), [(90, "above"), (10, "below"), (50, "undecided")])
@@ -49,7 +49,7 @@ def test_verdicts(nano, verdict):
 
 def test_fraction_is_that_of_the_statistics():
     table = table_of(log_normal(80))
-    statistics = summarise(table, calibration=SURE)
+    statistics = summarise(table, Conditions(calibration=SURE))
     assert statistics.nano["fraction"] == statistics.fraction_100nm
     assert [statistics.nano["low"], statistics.nano["high"]] == statistics.intervals["fraction_100nm"]
 
@@ -82,7 +82,7 @@ def shares(count, spread, share, n=400, seed=0):
 
 def pooled_card(tables):
     """That of `pool`, without the rest of what it says."""
-    return nano_card(variants_of(*tables, edge="exclude", filter=False), Terms(pixel=2.0))
+    return nano_card(variants_of(tables, Conditions()), Terms(Conditions(), 2.0))
 
 
 def test_of_a_sample_more_images_would_decide():
@@ -150,7 +150,7 @@ def test_only_what_puts_the_numbers_in_doubt_stands_before_more_particles(doubt)
 
 
 def test_no_scale_or_no_particles_no_card():
-    assert summarise(table_of([10] * 20, nm_per_pixel=None), calibration=Calibration.absent()).nano is None
+    assert summarise(table_of([10] * 20, nm_per_pixel=None), Conditions(calibration=Calibration.absent())).nano is None
     assert summarise(table_of([])).nano is summarise(table_of([10], [Reason.FRAME])).nano is None
 
 
@@ -159,9 +159,11 @@ def test_sensitivity_tells_each_setting_by_name():
     other = table_of([60, 80])
     sensitivity = summarise(
         table,
-        calibration=Calibration(1.0, "drawn", relative_uncertainty=0.03, instrument_uncertainty=0.0),
-        filter=True,
-        alternatives={"threshold -0.1": other, "threshold +0.1": table_of([])},
+        Conditions(
+            calibration=Calibration(1.0, "drawn", relative_uncertainty=0.03, instrument_uncertainty=0.0),
+            filter=True,
+            alternatives={"threshold -0.1": other, "threshold +0.1": table_of([])},
+        ),
     ).nano["sensitivity"]
     rows = {row["name"]: row for row in sensitivity}
     calibrations = ["calibration −3 %", "calibration +3 %"]
@@ -177,14 +179,14 @@ def test_sensitivity_to_the_calibration_moves_the_limit():
 
 
 def names_of(calibration):
-    sensitivity = summarise(table_of([50] * 40 + [150] * 10), calibration=calibration).nano["sensitivity"]
+    sensitivity = summarise(table_of([50] * 40 + [150] * 10), Conditions(calibration=calibration)).nano["sensitivity"]
     return [row["name"].removeprefix("calibration ") for row in sensitivity if row["name"].startswith("calibration")]
 
 
 def test_of_a_magnification_that_nobody_checked_errors_of_1_2_and_5_per_cent_are_shown():
     typed = Calibration(1.0, "typed", relative_uncertainty=1e-6)
     changes = ["−1 %", "+1 %", "−2 %", "+2 %", "−5 %", "+5 %"]
-    assert names_of(typed) == names_of(Calibration(1.0, "typed")) == names_of(None) == changes
+    assert names_of(typed) == names_of(Calibration(1.0, "typed")) == names_of(Calibration.absent()) == changes
     drawn = Calibration(1.0, "drawn", relative_uncertainty=0.03)
     assert names_of(drawn) == [*changes[:4], "−3 %", "+3 %", *changes[4:]]
     checked = Calibration(1.0, "typed", relative_uncertainty=1e-6, instrument_uncertainty=0.004)
@@ -205,14 +207,14 @@ def test_a_verdict_that_2_per_cent_would_end_says_so():
 def test_edges_the_other_way_round():
     table = table_of([50, 150], edge_weight=[1.0, 3.0])
     plain = {row["name"]: row["fraction"] for row in summarise(table).nano["sensitivity"]}
-    weighted = {row["name"]: row["fraction"] for row in summarise(table, edge="weight").nano["sensitivity"]}
+    weighted = {row["name"]: row["fraction"] for row in summarise(table, Conditions(edge="weight")).nano["sensitivity"]}
     assert plain["as analysed"] == weighted["edges excluded"] == 0.5
     assert plain["edges weighted"] == weighted["as analysed"] == 0.25
 
 
 def test_a_firm_verdict_names_what_would_turn_it():
     table = set_aside(table_of([6] * 200 + [200] * 100, area=[9.0] * 200 + [3e4] * 100), False)
-    answer = summarise(table, calibration=SURE).nano
+    answer = summarise(table, Conditions(calibration=SURE)).nano
     assert answer["verdict"] == "above"
     assert re.search("would change with: .*filter on", answer["sentence"])
 
@@ -226,7 +228,7 @@ def set_aside_card(small, large, filter):
     """The card of outlines of 2 x 2 px of 7.5 nm and others of 220 nm."""
     widths = [2.0] * small + [(220 + i % 7) / 7.5 for i in range(large)]
     table = set_aside(table_of(widths, area=[width**2 for width in widths], nm_per_pixel=7.5), filter)
-    return summarise(table, calibration=Calibration(7.5, "metadata"), filter=filter).nano
+    return summarise(table, Conditions(calibration=Calibration(7.5, "metadata"), filter=filter)).nano
 
 
 @pytest.mark.parametrize("filter", [False, True])
@@ -245,7 +247,7 @@ def test_rods_that_the_filter_would_set_aside_are_not_said_to_be_left_out():
     """Without the filter an outline 2 px wide counts, so "of 15 nm and more" would be false."""
     widths = [2.0 + i % 2 / 10 for i in range(40)]
     table = set_aside(table_of(widths, area=[40.0] * 40, nm_per_pixel=5.0), False)
-    statistics = summarise(table, calibration=Calibration(5.0, "metadata"))
+    statistics = summarise(table, Conditions(calibration=Calibration(5.0, "metadata")))
     assert re.search("40 particles of 9 px .*area", statistics.nano["sentence"])
     points = {point["title"]: point["said"] for point in statistics.recommendation["points"]}
     assert "under 9 px" in points["External dimension"]
@@ -257,7 +259,7 @@ def test_doubtful_outlines_that_the_filter_rejects_anyway_change_nothing():
     judged = table_of(
         sizes, area=[s * s for s in sizes], aspect_ratio=thin, confidence=[0.9] * 40 + [0.3] * 30, nm_per_pixel=5.0
     )
-    statistics = summarise(set_aside(judged, True), calibration=Calibration(5.0, "metadata"), filter=True)
+    statistics = summarise(set_aside(judged, True), Conditions(calibration=Calibration(5.0, "metadata"), filter=True))
     assert statistics.set_aside == {"uncertain": 30} or 30 in statistics.set_aside.values()
     assert statistics.fraction_100nm_with_doubtful == statistics.fraction_100nm_without_doubtful == 0
     assert "doubtful" not in statistics.nano["sentence"]
@@ -275,7 +277,7 @@ def test_without_the_filter_is_said_with_the_border_correction():
         ),
         True,
     )
-    statistics = summarise(table, calibration=Calibration(5.0, "metadata"), filter=True, edge="weight")
+    statistics = summarise(table, Conditions(calibration=Calibration(5.0, "metadata"), filter=True, edge="weight"))
     off = next(row for row in statistics.nano["sensitivity"] if row["name"] == "filter off")
     assert statistics.without_filter["fraction_100nm"] == pytest.approx(off["fraction"])
 
@@ -322,7 +324,7 @@ def test_the_assumed_spread_of_fields_covers_the_specimens_fraction():
 
 def test_several_images_show_their_spread_themselves():
     tables = shares(12, 0.02, 0.7)
-    assumed, plain = (pool(tables, field_spread=spread).nano for spread in (0.5, 0.0))
+    assumed, plain = (pool(tables, Conditions(field_spread=spread)).nano for spread in (0.5, 0.0))
     assert assumed == plain
 
 
@@ -343,7 +345,7 @@ def test_the_fraction_is_given_with_and_without_doubtful_outlines(filter):
     reasons = np.where(unsure & filter, str(Reason.UNSURE), "")
     reasons[-1] = str(Reason.ODD)
     table = table_of(sizes, reasons, confidence=np.where(unsure, 0.3, 0.9))
-    statistics = summarise(table, calibration=Calibration(1.0, "metadata"), filter=filter)
+    statistics = summarise(table, Conditions(calibration=Calibration(1.0, "metadata"), filter=filter))
     assert statistics.fraction_100nm_with_doubtful == 0.5
     assert statistics.fraction_100nm_without_doubtful == pytest.approx(1 / 3)
     assert statistics.fraction_100nm == pytest.approx(1 / 3 if filter else 0.5)
@@ -354,13 +356,15 @@ def test_the_fraction_is_given_with_and_without_doubtful_outlines(filter):
 
 
 def test_doubtful_outlines_that_change_nothing_are_not_mentioned():
-    statistics = summarise(table_of([50.0] * 40, confidence=np.where(np.arange(40) < 10, 0.3, 0.9)), calibration=SURE)
+    statistics = summarise(
+        table_of([50.0] * 40, confidence=np.where(np.arange(40) < 10, 0.3, 0.9)), Conditions(calibration=SURE)
+    )
     assert statistics.fraction_100nm_with_doubtful == statistics.fraction_100nm_without_doubtful == 1
     assert "doubtful" not in statistics.nano["sentence"]
 
 
 def test_without_doubtful_outlines_nothing_is_said_of_them():
-    statistics = summarise(table_of(log_normal(80)), calibration=SURE)
+    statistics = summarise(table_of(log_normal(80)), Conditions(calibration=SURE))
     both = statistics.fraction_100nm_with_doubtful, statistics.fraction_100nm_without_doubtful
     assert both == (statistics.fraction_100nm, statistics.fraction_100nm)
     assert "doubtful" not in statistics.nano["sentence"] + str(statistics.nano["sensitivity"])
@@ -387,9 +391,11 @@ def test_that_no_image_shows_any_is_no_proof():
 def test_the_verdict_goes_by_the_interval_beside_it():
     """Where all that is known reaches over the limit nothing is decided, however many particles were counted."""
     sizes = np.linspace(60, 240, 400)
-    sure = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.0)
+    sure = summarise(table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata"), field_spread=0.0))
     evidence = Evidence(hidden=2.0)
-    unsure = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.0, evidence=evidence)
+    unsure = summarise(
+        table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata"), field_spread=0.0, evidence=evidence)
+    )
     for statistics in (sure, unsure):
         low, high = statistics.budget["fraction_100nm"]["ends"]
         assert (statistics.nano["verdict"] == "undecided") == (low < 0.5 <= high), (low, high)
@@ -400,6 +406,6 @@ def test_the_verdict_goes_by_the_interval_beside_it():
 def test_more_particles_are_no_advice_where_small_ones_are_probably_hidden(hidden, advice):
     sizes = np.random.default_rng(1).lognormal(np.log(97), 0.35, 80)
     evidence = Evidence(hidden=hidden)
-    card = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), evidence=evidence).nano
+    card = summarise(table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata"), evidence=evidence)).nano
     assert (card["verdict"], card["reason"]) == ("undecided", INCLUDES) and card["decides"].startswith(advice)
     assert ("more particles" in card["decides"]) == (not hidden)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from segmentation.core.combine import combine, unique_names
 from segmentation.core.flags import Flag
+from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason
@@ -33,7 +34,7 @@ def images(count=8, n=60, between=1.0, seed=0, median=110.0, nm_per_pixel=2.0):
 
 
 def pooled(tables, **more):
-    return pool(tables, **more)
+    return pool(tables, Conditions(**more))
 
 
 def together(tables):

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import binomtest, kstest
 from threadpoolctl import threadpool_limits
 
+from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.descriptors import DESCRIPTORS
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.fitting import log_normal as log_normal_fit
@@ -88,8 +89,8 @@ def test_every_key_is_there_whatever_there_is():
 
 def test_the_same_image_gives_the_same_intervals():
     table = table_of(log_normal(50))
-    assert summarise(table, seed=3).as_dict() == summarise(table, seed=3).as_dict()
-    assert summarise(table, seed=3).intervals != summarise(table, seed=4).intervals
+    assert summarise(table, Conditions(seed=3)).as_dict() == summarise(table, Conditions(seed=3)).as_dict()
+    assert summarise(table, Conditions(seed=3)).intervals != summarise(table, Conditions(seed=4)).intervals
     assert seed_of("ff" * 32) == 2**64 - 1
 
 
@@ -125,7 +126,7 @@ def test_weighted_figures_follow_hatch_and_choate():
 def test_edge_weights_count_where_asked():
     table = table_of([10, 20], edge_weight=[1.0, 3.0])
     assert summarise(table).mean == 15
-    weighted = summarise(table, edge="weight")
+    weighted = summarise(table, Conditions(edge="weight"))
     assert (weighted.edge, weighted.mean) == ("weight", 17.5)
     assert weighted.fraction_100nm == 1
 
@@ -143,7 +144,7 @@ def test_edge_weights_undo_the_bias_of_the_frame():
     table = table_of(seen_sizes, edge_weight=weight)
     truth = sizes[chosen].mean()
     assert summarise(table).mean < 0.85 * truth
-    assert summarise(table, edge="weight").mean == pytest.approx(truth, rel=0.03)
+    assert summarise(table, Conditions(edge="weight")).mean == pytest.approx(truth, rel=0.03)
 
 
 def test_touching_particles_are_agglomerates():
@@ -205,7 +206,9 @@ def test_particles_are_enough_only_if_both_ends_are_near(uncertainty, gsd):
     answers = set()
     for seed in range(8):
         calibration = Calibration(1.0, "drawn", relative_uncertainty=uncertainty)
-        statistics = summarise(table_of(log_normal(117, gsd=gsd, seed=seed)), calibration=calibration, seed=seed)
+        statistics = summarise(
+            table_of(log_normal(117, gsd=gsd, seed=seed)), Conditions(calibration=calibration, seed=seed)
+        )
         low, high = statistics.intervals["median"]
         line = statistics.convergence
         assert [line["low"][-1], line["high"][-1]] == [low, high]
@@ -218,7 +221,9 @@ def test_particles_are_enough_only_if_both_ends_are_near(uncertainty, gsd):
 
 def test_no_number_of_particles_mends_the_scale():
     calibration = Calibration(1.0, "drawn", relative_uncertainty=0.03)
-    assert summarise(table_of(log_normal(500, gsd=1.2)), calibration=calibration).convergence["more"] is None
+    assert (
+        summarise(table_of(log_normal(500, gsd=1.2)), Conditions(calibration=calibration)).convergence["more"] is None
+    )
 
 
 def test_of_three_particles_the_largest_carries_the_volume():

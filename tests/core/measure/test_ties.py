@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.bootstrap import intervals
+from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.distribution import WEIGHTINGS, figures
 from segmentation.core.measure.drawn import Drawn, half_steps
 from segmentation.core.measure.pooling import pool
@@ -27,7 +28,7 @@ def small(n, seed=0, nm=NM):
 
 @pytest.mark.parametrize("n", [225, 30_000])
 def test_sizes_in_whole_pixels_are_known_to_half_a_pixel(n):
-    statistics = summarise(small(n), calibration=SURE)
+    statistics = summarise(small(n), Conditions(calibration=SURE))
     assert statistics.interval_note == ""
     for name, (low, high) in statistics.intervals.items():
         if name in STEPPED:
@@ -43,27 +44,29 @@ def test_sizes_in_whole_pixels_are_known_to_half_a_pixel(n):
 
 
 def test_many_particles_narrow_the_interval_to_the_step_and_no_further():
-    medians = [summarise(small(n), calibration=SURE).intervals["median"] for n in (100, 10_000)]
+    medians = [summarise(small(n), Conditions(calibration=SURE)).intervals["median"] for n in (100, 10_000)]
     wide = [high - low for low, high in medians]
     assert wide[0] >= wide[1] == pytest.approx(NM)
 
 
 def test_the_calibration_widens_beyond_the_step():
     doubtful = Calibration(NM, "typed", relative_uncertainty=0.05)
-    low, high = summarise(small(3_000), calibration=doubtful).intervals["median"]
+    low, high = summarise(small(3_000), Conditions(calibration=doubtful)).intervals["median"]
     assert low == pytest.approx(4.5 * NM * np.exp(-1.96 * 0.05), rel=0.01)
     assert high == pytest.approx(5.5 * NM * np.exp(1.96 * 0.05), rel=0.01)
 
 
 def test_the_span_may_be_as_small_and_as_large_as_the_steps_allow():
-    statistics = summarise(table_of([4] * 50 + [5] * 100 + [6] * 50), calibration=Calibration(1.0, "typed"))
+    statistics = summarise(table_of([4] * 50 + [5] * 100 + [6] * 50), Conditions(calibration=Calibration(1.0, "typed")))
     number = statistics.weighted["number"]
     assert number["span"] == pytest.approx(2 / 5)
     assert number["intervals"]["span"] == pytest.approx([1 / 5.5, 3 / 4.5])
 
 
 def test_a_span_of_nothing_may_be_nothing():
-    weighting = summarise(table_of([5] * 197 + [4, 4, 6, 6]), calibration=Calibration(1.0, "typed")).weighted["number"]
+    weighting = summarise(
+        table_of([5] * 197 + [4, 4, 6, 6]), Conditions(calibration=Calibration(1.0, "typed"))
+    ).weighted["number"]
     assert weighting["span"] == 0
     assert weighting["intervals"]["span"] == pytest.approx([0, 1 / 4.5])
 
@@ -71,7 +74,7 @@ def test_a_span_of_nothing_may_be_nothing():
 @pytest.mark.parametrize(("images", "steps"), [(3, 1.5), (12, 1)])
 def test_images_of_small_particles(images, steps):
     """Three images leave open how much images differ, even where these do not."""
-    statistics = pool([small(80, seed) for seed in range(images)], calibration=SURE)
+    statistics = pool([small(80, seed) for seed in range(images)], Conditions(calibration=SURE))
     assert statistics.interval_note == ""
     assert None not in statistics.intervals.values()
     for name in ("d10", "d90"):
@@ -88,7 +91,7 @@ def test_images_of_one_step_have_a_span():
 
 def test_the_same_image_many_times_is_said_to_be():
     table = table_of(log_normal(50))
-    statistics = pool([table, table, table], calibration=Calibration(1.0, "drawn", "", 0.05))
+    statistics = pool([table, table, table], Conditions(calibration=Calibration(1.0, "drawn", "", 0.05)))
     assert "not defined" in statistics.interval_note and "same sizes" in statistics.interval_note
     assert {limits for name, limits in statistics.intervals.items() if not name.startswith("fraction_100nm")} == {None}
     other = pool([table, table, table_of(log_normal(50, seed=1))])

@@ -8,6 +8,7 @@ import pytest
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.flags import NO_NUMBERS
 from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import notes_on, pool
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -47,7 +48,7 @@ def test_particles_of_an_image_that_looks_like_steel_have_no_number():
 
 def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():
     analyses = [measured(segmentation_of(squares(n), **used)) for n, used in ((9, {"resembles": STEEL}), (15, {}))]
-    pooled = pool([analysis.table for analysis in analyses], filter=True)
+    pooled = pool([analysis.table for analysis in analyses], Conditions(filter=True))
     assert pooled.n_kept == 15 and pooled.without_filter is None and pooled.nano is not None
     assert {row["n"] for row in pooled.nano["sensitivity"]} == {15} and pooled.nano["verdict"] == "undecided"
     notes = notes_on([analysis.table for analysis in analyses], ["", ""], "particles")
