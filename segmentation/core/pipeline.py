@@ -190,7 +190,10 @@ class Search:
             likely, unfamiliar = [], False
         if task.plausible is not always and task.plausible(decoded):
             likely, unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
-        plausible = iter(()) if is_near else self._plausible(card, likely, others_look=self.others_look and not is_sure)
+        others_look = (
+            self.others_look and task.screened and not is_sure
+        )  # who asks for another kind knows what is there
+        plausible = iter(()) if is_near else self._plausible(card, likely, others_look=others_look)
         near = (kind for kind in plausible if relative_distance(as_shown(self.picture, "bright"), 1.0, kind) <= UNLIKE)
         if resembled := next(near, None):
             kind = tasks.find(resembled.task)

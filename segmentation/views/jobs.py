@@ -38,6 +38,7 @@ from ..presenters.result import Result
 from ..presenters.sample import neighbours
 from ..services.access.links import LOOK_ONLY, is_open
 from ..services.ground.calibration import (
+    BEING_READ,
     FIELDS,
     StatedScale,
     calibration_by,
@@ -88,11 +89,16 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return render(request, "_late.html", {"job": job, "late": late, "grave": grave, "may_change": may_change})
     if job.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    context = _state(job)
-    if "unseen" in request.GET and job.micrograph.preview:
-        line = calibration_words(used_calibration(job), detail=False)
-        context |= {"first_seen": True, "calibration_line": line}
+    context = _state(job) | {"calibration_line": _scale_line(job)}
+    context["first_seen"] = "unseen" in request.GET and bool(job.micrograph.preview)
     return render(request, "_status.html", context)
+
+
+def _scale_line(job: Job) -> str:
+    """The scale in words; of an image whose bar is still being read that it is."""
+    scale, micrograph = used_calibration(job), job.micrograph
+    is_awaited = not (scale.is_known or job.ready or micrograph.is_finished)
+    return f"scale {BEING_READ}" if is_awaited else calibration_words(scale, detail=False)
 
 
 @reload_if_gone
@@ -343,7 +349,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "corrections": job.edit_count and job.edit_count - 2 * job.edits.filter(undoes__isnull=False).count(),
         "may_correct": may_change and job.is_done and job.segmentation_id is not None,
         "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),
-        "calibration_line": calibration_words(used_calibration(job), detail=False),
+        "calibration_line": _scale_line(job),
         "form": SettingsForm(stands_for=job.get_settings(), user=request.user),
         "width": width if for_rerun else typed,
         "rerun_width": typed if for_rerun else width,

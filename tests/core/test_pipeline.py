@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segmentation.core import pipeline
+from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import NO_NUMBERS, Flag
 from segmentation.core.labels.segmentation import Segmentation
@@ -133,6 +133,21 @@ def test_a_small_crop_is_of_its_kind_and_an_image_of_another_kind_is_refused(mod
     assert not is_out_of_domain(analysis.segmentation) and analysis.table.kept.sum() > 20
     assert is_out_of_domain(refused.segmentation) and not refused.table.kept.any()
     assert refused.segmentation.used["resembles"]["task"] == other
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        *(("phases", "auto-phases"), ("layers", "coatings"), ("grains", "grain-boundaries"), ("bubbles", "bubbles")),
+        ("fibres", "fibres"),
+    ],
+)
+def test_the_examples_of_the_start_page_have_numbers(kind, model):
+    analysis = analyse(read(SAMPLES / f"{kind}.tif"), AnalysisSettings.of(kind, model=model))
+    assert "resembles" not in analysis.segmentation.used
+    assert not [flag.short for flag in analysis.flags if flag.doubt and not flag.short.startswith("Experimental")]
+    first, *_ = tasks.find(kind).headline_quantities(analysis.quantities)
+    assert analysis.quantities[first].value
 
 
 @pytest.mark.parametrize("is_dark", [False, True])
