@@ -18,7 +18,7 @@ from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure import quantities
-from segmentation.core.measure.bins import LEAST_BARS
+from segmentation.core.measure.bins import LEAST_BARS, LEAST_SIZES
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, figure
 from segmentation.core.report.exports import geojson, viewer, workbooks
@@ -236,7 +236,7 @@ def test_a_workbook_has_distinct_heads_a_note_on_each_interval_and_a_chart(kind,
     assert bool(book["Summary"]._charts) == (not few and kind.task.name != "brightness")
     sizes = (
         {"Standard deviation", "D10", "D90"}
-        if golden.statistics is not None and golden.statistics.n_kept > 1
+        if golden.statistics is not None and golden.statistics.n_kept >= LEAST_SIZES
         else set()
     )
     assert sizes <= {line[0] for line in lines}

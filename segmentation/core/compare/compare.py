@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..measure.bins import auto_edges
-from ..measure.bootstrap import LEAST
+from ..measure.bins import LEAST_SIZES, auto_edges
 from ..measure.distribution import Floats, mean_and_deviation, quantiles
 from ..measure.fractions import share_between
 from ..measure.matching import Indices
@@ -26,7 +25,7 @@ SEED = 0
 NOTHING = Sizes(np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
 MOST_DRAWN = 20_000_000  # sizes that are drawn in all: of very many objects fewer draws are enough
 LEAST_REPEATS = 400
-FEW = f"Intervals of paired differences need at least {LEAST} groups of objects."
+FEW = f"Intervals of paired differences need at least {LEAST_SIZES} groups of objects."
 NO_LABELS = "Objects cannot be paired: that needs two results of one image, with stored outlines of the same size."
 
 
@@ -107,7 +106,7 @@ def _paired(
 ) -> dict[str, Limits | None]:
     """Percentile intervals of the differences over draws of groups; {} for too few groups."""
     number = int(max(first_group.max(initial=-1), second_group.max(initial=-1))) + 1
-    if number < LEAST or not len(first.size) or not len(second.size):
+    if number < LEAST_SIZES or not len(first.size) or not len(second.size):
         return {}
     sides = [
         _sorted(first, first_group[np.searchsorted(of.first_ids, first.label)]),

@@ -6,7 +6,8 @@ from math import ceil, hypot, sqrt
 
 import numpy as np
 
-from .bootstrap import LEAST, median_interval, order_drawn, undefined
+from .bins import LEAST_SIZES
+from .bootstrap import median_interval, order_drawn, undefined
 from .distribution import Floats, WeightedSizes, quantile
 from .drawn import Z95, half_steps, t95
 from .resampling import REPEATS
@@ -31,7 +32,7 @@ def converge(
     n = len(size)
     order = rng.permutation(n)
     points: list[Point] = []
-    steps = np.unique(np.geomspace(LEAST, n, POINTS).round().astype(int))
+    steps = np.unique(np.geomspace(LEAST_SIZES, n, POINTS).round().astype(int))
     for step in steps[steps < n].tolist():
         chosen = np.sort(order[:step])
         drawn = order_drawn(size[chosen], weights[chosen], 0.5, half_steps(size[chosen]), rng)

@@ -118,7 +118,7 @@ class Entry:
     @property
     def reported(self) -> Value:
         """The number with the ends of the interval that people read."""
-        return self.number.reported
+        return self.number.reported if self.has_ends else Value(self.number.value, unit=self.number.unit)
 
     @property
     def in_cells(self) -> Value:

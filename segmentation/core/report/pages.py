@@ -196,7 +196,8 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     if summary.listed:
         yield heading("Numbers, with their 95 % intervals in brackets")
         yield facts_abreast([(entry.term, entry.words) for entry in summary.listed])
-        yield words(f"{summary.interval_contents * sample.task.screened} {summary.without_interval}".strip(), SMALL)
+        contents = summary.contents_of(summary.listed) * sample.task.screened
+        yield words(f"{contents} {summary.without_interval}".strip(), SMALL)
     if not _without_numbers(sample):
         yield heading("Method")
         yield words(method(sample), METHOD)

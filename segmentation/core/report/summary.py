@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag
+from ..measure.bins import LEAST_SIZES
 from ..measure.budget_table import NOT_KNOWN, answers_of, ends_words, lines, uncertainty_words
 from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
@@ -155,8 +156,10 @@ class Summary:
     @property
     def listed(self) -> list[Entry]:
         """What a table of numbers begins with: sizes of particles, else the answers and how widely the sizes spread."""
-        sizes = (entry for entry in self.sizes if self.screened or entry.name in ("sd", "d10", "d90"))
-        return [*self.leading[:1], *self.known_quantities[1:], *sizes]
+        return [*self.leading[:1], *self.known_quantities[1:], *self._listed_sizes(self.answer_sizes)]
+
+    def _listed_sizes(self, sizes: Iterable[Entry]) -> list[Entry]:
+        return [entry for entry in sizes if self.screened or entry.name in ("sd", "d10", "d90")]
 
     @property
     def leading(self) -> list[Entry]:
@@ -196,7 +199,8 @@ class Summary:
         """The size distribution by number, in the lines that everybody reads; none where nothing was kept."""
         if not self.statistics or not self.kept:
             return []
-        names = [name for name in MAIN if self.kept > 1 or name in ("median", "ecd_median")]
+        few = {"median", "ecd_median"} | ({"mean"} if self.kept > 1 else set())  # how so few sizes spread, nobody knows
+        names = [name for name in MAIN if self.kept >= LEAST_SIZES or name in few]
         of_area = self.screened and self.size.name != "ecd"  # of a fibre the area says no size
         reason = "" if self.statistics.interval_note else self.few  # of a number without interval where others have one
         names = [name for name in names if name != "ecd_median" or of_area]
@@ -217,7 +221,7 @@ class Summary:
         sizes = self.sizes
         if not any(entry.total for entry in sizes):
             return sizes
-        return [entry if entry.total else replace(entry, has_ends=False, holds="") for entry in sizes]
+        return [entry if entry.total else replace(entry, has_ends=False, holds="", caution="") for entry in sizes]
 
     def by_number(self, name: str) -> Entry:
         """A figure by number, with its range by all that is known, where that is known."""
@@ -356,9 +360,12 @@ class Summary:
 
     @property
     def interval_contents(self) -> str:
-        """What the 95 % intervals of the numbers include, each kind with the names of its numbers; "" without any."""
+        """What the 95 % intervals of all numbers include, each kind with the names of its numbers; "" without any."""
+        return self.contents_of([*self.known_quantities, *self._listed_sizes(self.sizes)])
+
+    def contents_of(self, entries: Iterable[Entry]) -> str:
         names: dict[str, dict[str, None]] = {}
-        for entry in self.listed:
+        for entry in entries:
             if entry.includes:
                 names.setdefault(entry.includes, {})[known_number(entry.name.partition(OF)[0]).label] = None
         listed = [f"{capital(includes)}: {', '.join(of)}." for includes, of in names.items()]

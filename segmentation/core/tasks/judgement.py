@@ -145,9 +145,10 @@ def unseen_specks(segmentation: Segmentation, counted: int) -> Flag | None:
         return None
     limit = f"{specks['below']:.0f} px"
     return Flag.doubtful(
-        f"The numbers are those of the {counted:,} larger particles only. About {specks['count']:,} specks below"
-        f" {limit} were not looked for. To measure them, use a higher magnification or a finer working scale.",
-        f"Specks below {limit} were not looked for",
+        f"The numbers are those of {counted:,} mostly larger particles. The image shows about {specks['count']:,}"
+        f" specks below {limit}, and most of them were missed. To measure them, use a higher magnification or a finer"
+        " working scale.",
+        f"Most specks below {limit} were missed",
     )
 
 

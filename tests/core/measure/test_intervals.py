@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segmentation.core.measure.bootstrap import LEAST, order_draws
+from segmentation.core.measure.bins import LEAST_SIZES
+from segmentation.core.measure.bootstrap import order_draws
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.distribution import WeightedSizes, figures
 from segmentation.core.measure.drawn import Z95, t95
@@ -30,7 +31,7 @@ def ratio(interval):
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
 def test_too_few_particles_have_no_interval_but_that_of_the_fraction(n):
     statistics = summarise(table_of(log_normal(n)))
-    assert re.search(rf"\b{LEAST} sizes; there {'is' if n == 1 else 'are'} {n}\.$", statistics.interval_note)
+    assert re.search(rf"\b{LEAST_SIZES} sizes; there {'is' if n == 1 else 'are'} {n}\.$", statistics.interval_note)
     fractions = {name: limits for name, limits in statistics.intervals.items() if name.startswith("fraction_100nm")}
     assert {statistics.intervals[name] for name in statistics.intervals.keys() - fractions.keys()} == {None}
     assert (fractions["fraction_100nm"] is None) == (n == 0)

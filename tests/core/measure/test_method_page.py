@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from segmentation.core.measure.bootstrap import CARRYING, LEAST
+from segmentation.core.measure.bins import LEAST_SIZES
+from segmentation.core.measure.bootstrap import CARRYING
 from segmentation.core.measure.fitting import CHANCE, CLOSE, NEAR
 from tests.accuracy.__main__ import PAGE, TABLES, put
 from tests.accuracy.lilliefors import table
@@ -32,7 +33,7 @@ def test_the_definitions_are_those_of_the_registry(name):
 def test_limits_are_those_of_the_code():
     text = " ".join((PAGE.parent / "statistics.md").read_text(encoding="utf-8").split())
     assert f"p ≥ {CHANCE} or KS ≤ {CLOSE}" in text and f"KS ≤ {NEAR}" in text
-    assert f"fewer than {LEAST} particles" in text
+    assert f"fewer than {LEAST_SIZES} particles" in text
     assert f"fewer than {CARRYING:g} effective particles" in text
 
 

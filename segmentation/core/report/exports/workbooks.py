@@ -21,7 +21,7 @@ from ...measure.quantities import COLUMNS, OF, Unit, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import VERDICTS, calibration_words, in_hundredths, version
+from ..wording import VERDICTS, calibration_words, in_hundredths, scale_range, version
 from .base import Export
 from .images_csv import columns_of
 
@@ -161,6 +161,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     yield ("Sample" if sample.analysis is None else "Image"), sample.name
     if sample.analysis is None:
         yield "Images", sample.extent
+        yield "Scale", scale_range(sample.calibration["low"], sample.calibration["high"])
     else:
         yield "Scale", calibration_words(sample.analysis.calibration)
     if filing.made:
