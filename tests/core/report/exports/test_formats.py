@@ -127,7 +127,8 @@ def test_xlsx_begins_with_the_numbers_of_the_page_and_their_histogram():
         ("Mean", statistics.mean, (None, None), None),
     ):
         value, unit, low, high, what = lines[name]
-        assert (unit, what) == ("nm", holds) and [value, low, high] == pytest.approx([number, *ends], rel=1e-3)
+        assert (unit, what, value) == ("nm", holds, pytest.approx(number, rel=1e-3))
+        assert (low, high) == (pytest.approx(tuple(ends), rel=1e-3) if holds else ends)
     counts = [line[8] for line in sheet.iter_rows(min_row=3, values_only=True) if line[8] is not None]
     assert sum(counts) == analysis.statistics.n_kept and len(sheet._charts) == 1
 
