@@ -41,6 +41,6 @@ def store(job, labels, folder, *, used=None, **more):
     for name, content in files.items():
         stored = job.artifacts.create(name=name, attempt=1, size=len(content), content_type="application/json")
         stored.file.save(f"{job.folder}/1/{name}", ContentFile(content))
-    summary = summarise(analysis, Conditions(reused=False, unread=False))
+    summary = summarise(analysis, reused=False, unread=False)
     Job.objects.filter(pk=job.pk).update(state="done", summary=summary)
     return Job.objects.select_related("micrograph").get(pk=job.pk)
