@@ -345,7 +345,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "emd": lambda: micrographs(emd_files),
     "pages": lambda: micrographs(stacks, page=2),
     "sides": sides,
-    "labels": lambda: outlines(label_files, 4_000),
+    "labels": lambda: outlines(label_files, 1_000),
     "rois": lambda: outlines(rois, 6_000),
     "coco": lambda: outlines(coco, 6_000),
     "archives": archives,
