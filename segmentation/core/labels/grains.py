@@ -93,20 +93,20 @@ def _joined(borders: list[dict[int, tuple[float, int]]], count: int, least: floa
     waiting = [(total / length, a, b) for a, row in enumerate(borders) for b, (total, length) in row.items() if a < b]
     heapq.heapify(waiting)
     while waiting:
-        strength, stays, gone = heapq.heappop(waiting)
+        strength, stays, absorbed = heapq.heappop(waiting)
         if strength >= least:
             break
-        total, length = borders[stays].get(gone, (0.0, 0))
+        total, length = borders[stays].get(absorbed, (0.0, 0))
         if not length or total / length != strength:  # joined, or another border by now
             continue
-        into[gone] = stays
-        for other, (more, longer) in borders[gone].items():
-            del borders[other][gone]
+        into[absorbed] = stays
+        for other, (more, longer) in borders[absorbed].items():
+            del borders[other][absorbed]
             if other != stays:
                 sum_there, long = borders[stays].get(other, (0.0, 0))
                 borders[stays][other] = borders[other][stays] = (sum_there + more, long + longer)
                 heapq.heappush(waiting, ((sum_there + more) / (long + longer), min(stays, other), max(stays, other)))
-        borders[gone] = {}
+        borders[absorbed] = {}
     while not np.array_equal(into, into[into]):
         into = into[into]
     return into

@@ -28,9 +28,10 @@ FLOOR = 0.97  # of the base model's score on its own data, which the mean keeps 
 CLEAR = 0.01  # of a score, from which on a loss is one
 NAMED = 3  # images, at most, that the sentence names
 RULE = (
-    f"Of the shares {', '.join(f'{share:g}' for share in reversed(SHARES))}, and of those that keep {FLOOR:.0%} of the"
-    " score on the base model's own data if any does, that with the highest sum of the score on held-out images, less"
-    f" {PER_PERCENT:g} for every percent by which the reported number is off, and of the mean score on these data."
+    f"The share is one of {', '.join(f'{share:g}' for share in reversed(SHARES))}. Where some of these keep"
+    f" {FLOOR:.0%} of the score on the base model's own data, only those are compared. The share with"
+    " the highest sum is taken: of the score on held-out images and of the mean score on the base model's own data, less"
+    f" {PER_PERCENT:g} for every percent by which the reported number is off."
 )
 
 

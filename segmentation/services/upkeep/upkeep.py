@@ -32,7 +32,8 @@ LOST = "The server was interrupted"
 ABANDONED = timedelta(days=1)
 FORGOTTEN = timedelta(minutes=10)
 FEW = 100
-WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)  # of which each row has one
+# Each row of these kinds has a message of its own; an upload has none.
+WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)
 
 
 class Purged(NamedTuple):
