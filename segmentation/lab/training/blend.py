@@ -30,8 +30,8 @@ NAMED = 3  # images, at most, that the sentence names
 RULE = (
     f"The share is one of {', '.join(f'{share:g}' for share in reversed(SHARES))}. Where some of these keep"
     f" {FLOOR:.0%} of the score on the base model's own data, only those are compared. The share with"
-    " the highest sum is taken: of the score on held-out images and of the mean score on the base model's own data, less"
-    f" {PER_PERCENT:g} for every percent by which the reported number is off."
+    " the highest sum is taken: of the score on held-out images and of the mean score on the base model's own data,"
+    f" less {PER_PERCENT:g} for every percent by which the reported number is off."
 )
 
 
