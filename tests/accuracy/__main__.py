@@ -48,7 +48,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "laws": lambda: coverage.law_lines(SAMPLES),
     "weighted": lambda: coverage.weighted_lines(OF_AMOUNTS),
     "images": lambda: coverage.image_lines(OF_IMAGES),
-    "fractions": lambda: coverage.fraction_lines(OF_FIELDS),
+    "fractions": lambda: chain(coverage.fraction_lines(OF_FIELDS), [""], coverage.alike_lines(OF_FIELDS)),
     "golden": golden.lines,
     "fibres": fibres.lines,
     "kinds": golden.lines_of_two_kinds,

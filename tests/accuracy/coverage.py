@@ -18,7 +18,7 @@ from scipy import stats
 from segmentation.core.measure.bootstrap import intervals
 from segmentation.core.measure.cautions import doubted
 from segmentation.core.measure.distribution import POWER, WEIGHTINGS, WeightedSizes, Weighting, figures
-from segmentation.core.measure.fractions import nano_fraction, unseen
+from segmentation.core.measure.fractions import Fraction, nano_fraction, unseen
 
 MEDIAN = 110.0
 NAMES = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
@@ -219,6 +219,13 @@ def weighted_lines(samples: int) -> Iterator[str]:
     return _table("images | between | law | n | by", rows, tuple(name for name in NO_MODE if name in NAMES))
 
 
+def fraction_of(inside: np.ndarray, count: int) -> Fraction:
+    """Of images of `count` particles each; inside: how many of each are from 1 to 100 nm, (images,)."""
+    small = inside[:, None] > np.arange(count)
+    image = np.repeat(range(len(inside)), count) if len(inside) > 1 else None
+    return nano_fraction(sizes_of(np.where(small, 50.0, 200.0).ravel(), image))
+
+
 @dataclass(frozen=True)
 class Rare:
     """A specimen of which one field in `one_in` is of another kind: `there` is the share of its particles from 1 to 100
@@ -236,10 +243,7 @@ class Rare:
         for i in range(samples):
             rng = np.random.default_rng([images, self.one_in, i])
             share = np.where(rng.random(images) < 1 / self.one_in, self.there, self.elsewhere)
-            inside = rng.binomial(self.count, share)[:, None] > np.arange(self.count)
-            fraction = nano_fraction(
-                sizes_of(np.where(inside, 50.0, 200.0).ravel(), np.repeat(range(images), self.count))
-            )
+            fraction = fraction_of(rng.binomial(self.count, share), self.count)
             _, low, high = unseen(fraction, images)
             held.append((fraction.low <= goal <= fraction.high, low <= goal <= high))
         alone, with_note = np.mean(held, axis=0)
@@ -251,13 +255,33 @@ KINDS = (
     *(Rare(5, there) for there in (0.5, 1.0)),
     *(Rare(10, 0.5, 0.02), Rare(10, 1.0, 0.02), Rare(20, 1.0, 0.02), Rare(10, 1.0, 0.1)),
     *(Rare(10, 1.0, 0.3), Rare(10, 0.0, 0.7), Rare(3, 1.0, 0.1), Rare(3, 1.0, 0.3), Rare(2, 0.85, 0.05)),
+    *(Rare(4, 1.0), Rare(3, 1.0)),
 )
 
 
-def fraction_lines(samples: int, numbers: tuple[int, ...] = (3, 5, 10, 20)) -> Iterator[str]:
+def fraction_lines(samples: int, numbers: tuple[int, ...] = (3, 4, 5, 6, 10, 20)) -> Iterator[str]:
     yield f"| one field in | of its particles | of the others' | {' | '.join(f'{m} images' for m in numbers)} |"
     yield "|---" * (3 + len(numbers)) + "|"
     for case in KINDS:
         shares = (case.covered(m, samples) for m in numbers)
         cells = " | ".join(f"{100 * alone:.1f} ({100 * with_note:.0f})" for alone, with_note in shares)
         yield f"| {case.one_in} | {100 * case.there:g} % | {100 * case.elsewhere:g} % | {cells} |"
+
+
+def of_alike(share: float, count: int, images: int, samples: int) -> tuple[float, float]:
+    """Of images that all have this true share of small particles: the median width of the intervals, and how often
+    they hold it."""
+    rng = np.random.default_rng([images, count, round(1000 * share)])
+    drawn = [fraction_of(rng.binomial(count, share, images), count) for _ in range(samples)]
+    width = float(np.median([fraction.high - fraction.low for fraction in drawn]))
+    return width, float(np.mean([fraction.low <= share <= fraction.high for fraction in drawn]))
+
+
+def alike_lines(samples: int, numbers: tuple[int, ...] = (1, 3, 4, 6, 10)) -> Iterator[str]:
+    yield f"| small | particles of an image | {' | '.join(f'images: {m}' for m in numbers)} |"
+    yield "|---" * (2 + len(numbers)) + "|"
+    for share in (0.01, 0.5, 0.99):
+        for count in (30, 100, 300):
+            widths = (of_alike(share, count, m, samples) for m in numbers)
+            cells = " | ".join(f"{100 * width:.0f} ({100 * held:.0f})" for width, held in widths)
+            yield f"| {100 * share:g} % | {count} | {cells} |"

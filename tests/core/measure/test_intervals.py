@@ -17,7 +17,7 @@ from segmentation.core.measure.fractions import nano_fraction, wilson
 from segmentation.core.measure.resampling import resample
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
-from tests.accuracy.coverage import LAWS, Images, Rare, of_images, of_law
+from tests.accuracy.coverage import LAWS, Images, Rare, of_alike, of_images, of_law
 from tests.core.measure.particle_tables import log_normal, table_of
 
 CERTAIN = Calibration(1.0, "metadata", relative_uncertainty=0.0)
@@ -196,6 +196,15 @@ def test_what_few_images_may_all_miss_is_said():
     """Of one field in ten, which brings 37 to 30 %, ten images show none in one sample of three: no interval knows."""
     alone, with_note = Rare(10, 1.0, 0.3).covered(10, 60)
     assert alone < 0.9 < with_note
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.5, 0.0), (0.99, 0.2)])
+def test_fractions_of_images_that_agree(share, least):
+    """Four images agree in 41 % of the samples of a specimen in which one field in five is different: where nearly all
+    particles are small, an interval that covers it reaches 20 points (docs/method/accuracy.md)."""
+    widths, held = zip(*(of_alike(share, 100, images, 30) for images in (4, 6, 10)), strict=True)
+    assert min(held) > 0.9
+    assert widths[0] > widths[1] > widths[2] > least
 
 
 def test_figures_whose_intervals_are_too_narrow_are_named():

@@ -378,6 +378,19 @@ def test_golden_specimens(specimen):
     assert counts[specimen.wrong] == 0
 
 
+@pytest.mark.parametrize("count", [2, 3, 4, 6])
+def test_of_images_that_agree_the_verdict_is_that_of_the_interval(count):
+    words = []
+    for share in (0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0):
+        answer = pooled_card([table_of([40.0 + i % 5 + 160 * (i >= 300 * share) for i in range(300)])] * count)
+        assert answer["low"] <= share <= answer["high"]
+        excluded = "above" if answer["low"] >= 0.5 else "below" if answer["high"] < 0.5 else "undecided"
+        assert answer["verdict"] == excluded
+        words.append(excluded)
+    assert words == sorted(words, key=["below", "undecided", "above"].index) and words[4] == "undecided"
+    assert count == 2 or (words[:3] == ["below"] * 3 and words[6:] == ["above"] * 3)
+
+
 def test_that_no_image_shows_any_is_no_proof():
     """Issue 17: of five images of which none shows any the upper limit was 0.8 %."""
     limits = {count: pooled_card(shares(count, 0.0, 0.0, n=60))["high"] for count in (3, 5, 10, 40)}
