@@ -90,7 +90,8 @@ class Summary:
         rows = of.budget["rows"] if of and of.budget else []
         assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in rows)
         parts = [quantity.basis(by_image), *filter(None, [self._scale_in(quantity)])]
-        parts += ["fields"] * (assumed and entry.name == "fraction_100nm" and not by_image)
+        if entry.name == "fraction_100nm":  # few images that agree do not show that all fields do: its interval is wide
+            parts += ["fields that no image shows"] if by_image else ["fields"] * assumed
         holds = (
             "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
         )

@@ -141,6 +141,8 @@ class TestSizes:
         }
         median, fraction = numbers(budget=assumed, relative_uncertainty=None).headlines
         assert median.holds == "counting only" and "fields" in fraction.holds
+        median, fraction = numbers(budget=whole, interval_basis="by image", relative_uncertainty=None).headlines
+        assert fraction.holds == f"{median.holds} and fields that no image shows"
         rows = [*assumed["rows"], {"name": "scale", "title": "Scale", "median": 0.03, "fraction_100nm": None}]
         median, fraction = numbers(budget={**whole, "rows": rows}).headlines
         assert median.parts == [("Fields", "15.0 %", 100), ("Scale", "3.0 %", 20)]
