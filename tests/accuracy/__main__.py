@@ -6,7 +6,7 @@ seen; advice at images of other kinds that are analysed as particles."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -33,9 +33,23 @@ def definitions(registry: Registry, beside: Registry | None = None) -> Iterator[
         yield f"- `{name if beside else quantity.column('nm')}`{unit}: {quantity.definition}{source}"
 
 
+def together(lines: Iterable[str]) -> Iterator[str]:
+    """Lines of definitions; neighbours that differ in their name and in one more word are one line, with all names and
+    all of these words."""
+    group: list[list[str]] = []
+    for words in [*(line.split(" ") for line in lines), []]:
+        differing = [at for at, ones in enumerate(zip(*group, words, strict=False)) if len(set(ones)) > 1]
+        if group and (len(words) != len(group[0]) or len(differing) > 2):
+            columns = list(zip(*group, strict=True))
+            names = ", ".join(name[:-1] for name in columns[1]) + group[0][1][-1]  # a colon or comma ends each
+            yield " ".join(["-", names, *("/".join(dict.fromkeys(ones)) for ones in columns[2:])])
+            group = []
+        group.append(words)
+
+
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
-    "columns": lambda: definitions(COLUMNS),
-    "numbers": lambda: definitions(NUMBERS, COLUMNS),
+    "columns": lambda: together(definitions(COLUMNS)),
+    "numbers": lambda: together(definitions(NUMBERS, COLUMNS)),
     "shapes": lambda: chain(
         (line.replace(" %", "") for line in shapes.lines(200, sizes=(20,), columns=shapes.SHOWN)),
         [""],

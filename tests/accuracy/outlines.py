@@ -253,15 +253,15 @@ def micrograph_lines(folder: Path = EMPS) -> Iterator[str]:
     truth = np.array([SHAPES.index(row["class"]) for row in rows])
     counts = np.zeros((2, len(SHAPES), len(SHAPES)), int)
     np.add.at(counts, ([("any", "named").index(row["draw"]) for row in rows], truth, classify(values).argmax(1)), 1)
-    yield "| by eye | " + " | ".join(SHAPES) + " | right |"
-    yield "|---" * (len(SHAPES) + 2) + "|"
+    yield "| by eye | right | taken for |"
+    yield "|---|---|---|"
     for number, shape in enumerate(SHAPES):
-        cells = ("; ".join(map(str, part)) if part.any() else "" for part in counts[:, number].T)
+        others = zip(SHAPES, *counts[:, number], strict=True)
+        wrong = ", ".join(f"{other} {a}; {b}" for other, a, b in others if other != shape and a + b)
         right = (f"{part[number, number]} of {part[number].sum()}" for part in counts)
-        yield f"| {shape} | " + " | ".join(cells) + f" | {'; '.join(right)} |"
-    cells = ("; ".join(map(str, part)) for part in counts.sum(1).T)
+        yield f"| {shape} | {'; '.join(right)} | {wrong} |"
     right = (f"{np.diag(part).sum()} of {part.sum()}" for part in counts)
-    yield "| all | " + " | ".join(cells) + f" | {'; '.join(right)} |"
+    yield f"| all | {'; '.join(right)} | |"
 
 
 if __name__ == "__main__":
