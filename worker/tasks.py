@@ -79,6 +79,7 @@ from .delivering import deliver
 from .exporting import (
     corrected_segmentation,
     imported_segmentation,
+    latest,
     stored_segmentation,
     summarise,
     table_of,
@@ -187,8 +188,8 @@ def _do_job() -> bool:
 
 
 def _do_idle() -> None:
-    """While no job comes: outline an upload whose sender waits for it, let data bars be read, write files that nobody
-    has asked for yet, and look at other ways for a doubtful result."""
+    """While no job comes: outline an upload whose sender waits for it, write files that nobody has asked for yet, let
+    data bars be read, and look at other ways for a doubtful result."""
     for kind, work, only in (
         (OutlinePreview, preview_outlines, {}),
         (ExportJob, _write_ahead, {"asked": False}),
@@ -196,7 +197,7 @@ def _do_idle() -> None:
     ):
         if not Job.objects.arriving().exists():
             _do_first(kind.objects, work, **only)
-        if kind is OutlinePreview and Micrograph.objects.waiting().exists():
+        if kind is ExportJob and Micrograph.objects.waiting().exists():
             ring(INSPECTIONS)
 
 
@@ -291,6 +292,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     from segmentation.core import pipeline
     from segmentation.core.report.files import write_all
 
+    latest.forget()
     reading = partial(progress, "reading the image", 0.0)
     reading()
     micrograph = pixels_of(job.micrograph, folder, reading)
@@ -299,11 +301,13 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
         segmented = corrected_segmentation(job, folder)
     else:
         segmented = stored_segmentation(job) if reused else _segment(job, micrograph, progress, clock, folder)
-    analysis = pipeline.measure(micrograph, segmented, job.get_settings(), progress, clock=clock)
-    # The page shows the numbers while the files are being written.
-    summary = summarise(analysis, reused=reused, unread=not job.micrograph.is_finished)
-    job.change(summary=summary)
+    analysis = pipeline.measure_objects(micrograph, segmented, job.get_settings(), progress, clock=clock)
+    unread = not job.micrograph.is_finished
+    # The page shows the numbers while the rest is measured and the files are written.
+    job.change(summary=summarise(analysis, reused=reused, unread=unread))
     progress("drawing the figure", WRITING)
+    analysis = latest.keep(job, pipeline.arranged(analysis, clock))
+    summary = summarise(analysis, reused=reused, unread=unread)
     out = folder / "results"
     in_sample = Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists()
     files = write_all(

@@ -389,14 +389,25 @@ def measure(
     clock: Clock | None = None,
 ) -> Analysis:
     """Measure a segmentation. No model is needed, and the one that made it need not exist any more."""
-    clock, task = clock or Clock(), tasks.find(segmentation.provenance.task)
+    clock = clock or Clock()
+    return arranged(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)
+
+
+def measure_objects(
+    micrograph: Micrograph,
+    segmentation: Segmentation,
+    settings: AnalysisSettings,
+    progress: Progress = quiet,
+    *,
+    clock: Clock,
+) -> Analysis:
+    """All numbers but how the objects lie to each other, which takes a third of the time (`arranged`)."""
+    task = tasks.find(segmentation.provenance.task)
     progress("measuring", MEASURING)
     settings = replace(settings, measurement=task.effective(settings.measurement))
     calibration = settings.measurement.scaled(micrograph.own_calibration)
     with clock.stage("measure"):
         measured = task.measure(segmentation, micrograph, settings.measurement, calibration)
-        if measured.statistics is not None and len(segmentation) and not task.parted:  # what crosses has no neighbours
-            measured = _arranged(measured, segmentation, micrograph, calibration, task)
     quantities = measured.quantities
     if not calibration.is_known:  # in pixels lengths, areas and densities are no measurements, and have no intervals
         quantities = {
@@ -420,19 +431,21 @@ def measure(
     )
 
 
-def _arranged(
-    measured: Measured, segmentation: Segmentation, micrograph: Micrograph, calibration: Calibration, task: Task
-) -> Measured:
+def arranged(analysis: Analysis, clock: Clock) -> Analysis:
     """With how the objects lie to each other, in the table and in the statistics."""
     from .measure.arrangement import arrange
     from .measure.neighbours import with_neighbours
     from .measure.statistics import seed_of
 
+    micrograph, segmentation = analysis.micrograph, analysis.segmentation
+    task = tasks.find(segmentation.provenance.task)
+    if analysis.statistics is None or not len(segmentation) or task.parted:  # what crosses has no neighbours
+        return analysis
     frame = micrograph.shape[1], segmentation.rows
-    table = with_neighbours(measured.table, segmentation.dense, frame, bounded=task.bounded)
-    arrangement = arrange(table, frame, calibration, seed_of(micrograph.sha256), task.things)
-    assert measured.statistics is not None
-    return replace(measured, table=table, statistics=replace(measured.statistics, arrangement=arrangement))
+    with clock.stage("measure"):
+        table = with_neighbours(analysis.table, segmentation.dense, frame, bounded=task.bounded)
+        arrangement = arrange(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
+    return replace(analysis, table=table, statistics=replace(analysis.statistics, arrangement=arrangement))
 
 
 def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:

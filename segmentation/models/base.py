@@ -203,6 +203,7 @@ class AttemptedQuerySet(OwnedQuerySet):
     related: tuple[str, ...] = ()
     longest_due = LONGEST_DUE
     made_by: tuple[str, ...] = ("",)  # paths to the row that has an owner
+    turn: tuple[Any, ...] = ("created",)  # the order of one sender's rows
 
     def by_sender(self) -> AttemptedQuerySet:
         """With `sender`: an account or, without an account, a network address: cookies and secrets are easily made."""
@@ -223,10 +224,10 @@ class AttemptedQuerySet(OwnedQuerySet):
         return min(first, key=lambda sender: (served.get(sender, never), first[sender]))
 
     def first_in_turn(self) -> Any:
-        """Id of the row to take next, the oldest one of the sender whose turn it is; None if none waits."""
+        """Id of the row to take next, the first one of the sender whose turn it is; None if none waits."""
         waiting = self.waiting().by_sender()
         sender = self.sender_in_turn(waiting, "created")
-        return waiting.filter(sender=sender).order_by("created").values_list("pk", flat=True).first()
+        return waiting.filter(sender=sender).order_by(*self.turn).values_list("pk", flat=True).first()
 
     def last_turns(self) -> dict[str, datetime]:
         """When a row of each sender was last taken, as far as that is recent."""

@@ -67,6 +67,9 @@ class OfJobQuerySet(AttemptedQuerySet):
 
 
 class ExportJobQuerySet(OfJobQuerySet):
+    # Of files that nobody has asked for, those of the newest result, which is being looked at, come first.
+    turn = (models.Case(models.When(asked=True, then="created")).asc(nulls_last=True), "-created")
+
     def waiting(self) -> ExportJobQuerySet:
         """Files that nobody has asked for are given up after a while, unless their result is to be measured again."""
         recent = Q(created__gt=timezone.now() - LONGEST_AHEAD)

@@ -1,11 +1,12 @@
-"""How long a person waits for the first answer, through the site: from the POST until the page shows it.
-Prints; asserts nothing about seconds.
+"""How long a person waits for the first answer, through the site: from the press of *Analyse*, or from the POST of a
+script, until the page shows it. Prints; asserts nothing about seconds.
 
 Run: make benchmarks ARGS=tests/benchmarks/test_first_answer.py
 
 Each line has seconds on the clock and, in brackets, seconds of all processors that the site used up to then: where
-others use the machine only the latter tell something. "numbers": the waiting page shows them; "done": the page of the
-result is there; "figure": so is the figure at full size, which nobody asked for.
+others use the machine only the latter tell something. "outlines": the upload page shows them in the middle of the image
+that was dropped; "numbers": the waiting page shows them; "done": the page of the result is there; "figure": so is the
+figure at full size, which nobody asked for; "warning": the result says that its scale is doubtful.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from tests.worker.lab import REPOSITORY, Lab, wait_for
 
 pytestmark = pytest.mark.benchmark
 SAMPLE = Path(__file__).resolve().parents[2] / "static" / "sample" / "sem-sample.png"
-WARM = 5
+WARM, WIDTH = 5, "5120 nm"
+ASKS = 0.25  # seconds between two questions of the upload page
+LOOKED_AT = 8.0  # seconds, the figure of one result, before the next image
 QUIET = 0.2  # seconds of processors in one
 POLLS = re.compile(rb'hx-trigger="every (\d+)(ms|s)"')
 
@@ -68,20 +71,49 @@ def processor(site: psutil.Process) -> float:
 
 
 class Answer:
-    """One image sent by a script and watched on its page, as a browser does. width: what is typed, "" for nothing."""
+    """One image watched on its page, as a browser does. at: by what was reached, seconds and those of processors."""
 
-    def __init__(self, address: str, process: psutil.Process, seed: int, width: str) -> None:
+    def __init__(self, address: str, process: psutil.Process, seed: int) -> None:
         Visitor.took = {}
         self._visitor, self._process, self.at = Visitor(address), process, {}
-        mark, content = uuid4().hex, image(seed)
-        parts = [f'name="file"; filename="{seed}.png"\r\n\r\n'.encode() + content]
-        parts += [f'name="width"\r\n\r\n{width}'.encode()] if width else []
-        head = f"--{mark}\r\nContent-Disposition: form-data; ".encode()
-        body = b"".join(head + part + b"\r\n" for part in parts) + f"--{mark}--\r\n".encode()
-        self._began, self._spent = time.perf_counter(), processor(process)
-        kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
-        self.job = json.loads(self._visitor.ask("send", "/api/v1/jobs", body, **kind))["id"]
+        self._token, self._name, self._content = "", f"{seed}.png", image(seed)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._began, self._spent = time.perf_counter(), processor(self._process)
+
+    def send(self, width: str) -> None:
+        """The image as a script sends it, with its width unless that is ""."""
+        fields = [("file", self._name, self._content), *([("width", "", width.encode())] if width else [])]
+        self.job = json.loads(self._post("/api/v1/jobs", fields))["id"]
         self._watch()
+
+    def drop(self, width: str) -> None:
+        """The image as it is dropped on the start page, its width typed, and *Analyse* pressed when the page shows the
+        outlines and the scale that it has read."""
+        self._token = re.search(rb'csrfmiddlewaretoken" value="([^"]+)"', self._visitor.ask("page", "/"))[1].decode()
+        card = self._post("/uploads/", [("file", self._name, self._content)])
+        upload = re.search(rb'name="upload" value="([^"]+)"', card)[1].decode()
+        fields = [("upload", "", upload.encode()), (f"width_{upload}", "", width.encode())]
+        while b"<img" not in self._post(f"/uploads/{upload}/outlines/", fields):
+            time.sleep(ASKS)
+        self.reached("outlines")
+        while b"data-reading" in self._post("/uploads/cards/", fields):
+            time.sleep(ASKS)
+        self.reached("scale read")
+        self._begin()
+        answer = self._post("/uploads/start/", fields)
+        self.job = json.loads(answer)["location"].strip("/").split("/")[1]
+        self._watch()
+
+    def _post(self, address: str, fields: list[tuple[str, str, bytes]]) -> bytes:
+        mark, body = uuid4().hex, b""
+        for name, filename, content in fields:
+            file = f'; filename="{filename}"' if filename else ""
+            head = f'--{mark}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+            body += head.encode() + content + b"\r\n"
+        headers = {"Content-Type": f"multipart/form-data; boundary={mark}", "X-CSRFToken": self._token}
+        return self._visitor.ask("send", address, body + f"--{mark}--\r\n".encode(), **headers)
 
     def _watch(self) -> None:
         page = self._visitor.ask("page", f"/jobs/{self.job}/")
@@ -118,8 +150,8 @@ class Answer:
     def _now(self) -> tuple[float, float]:
         return time.perf_counter() - self._began, processor(self._process) - self._spent
 
-    def told(self, title: str) -> None:
-        print(f"  {title:28s}" + "".join(f"  {what} {s:5.2f} ({cpu:5.2f})" for what, (s, cpu) in self.at.items()))
+    def print_line(self, title: str) -> None:
+        print(f"  {title:30s}" + "".join(f"  {what} {s:5.2f} ({cpu:5.2f})" for what, (s, cpu) in self.at.items()))
 
 
 def test_first_answer(site):
@@ -143,11 +175,17 @@ def test_first_answer(site):
     print(f"\nWorkers ready to work {time.perf_counter() - began:.1f} s after the site answers.")
     print("First answer for 1024 x 768 px, seconds on the clock (of processors):")
     for number in range(WARM + 1):
-        answer = Answer(address, process, number, "5120 nm")
+        answer = Answer(address, process, number)
+        answer.drop(WIDTH)
         answer.figure()
-        answer.told("warm" if number else "first after a start")
-    answer = Answer(address, process, 100, "")
-    answer.told("no width typed: bar is read")
-    answer = Answer(address, process, 101, "10240 nm")
+        answer.print_line("warm" if number else "first after a start")
+        time.sleep(LOOKED_AT)
+    for title, width in (("script: width", WIDTH), ("script: no width, bar is read", "")):
+        answer = Answer(address, process, 100 + len(width))
+        answer.send(width)
+        answer.figure()
+        answer.print_line(title)
+    answer = Answer(address, process, 200)
+    answer.send("10240 nm")
     answer.warning()
-    answer.told("typed twice too large")
+    answer.print_line("script: width twice too large")

@@ -24,6 +24,7 @@ def done(monkeypatch):
         row.finish("done")
 
     monkeypatch.setattr(tasks, "_attempt", end)
+    monkeypatch.setattr(tasks, "write_further", end)
     monkeypatch.setattr(tasks, "SHORT", dict.fromkeys(tasks.SHORT, end))
     monkeypatch.setattr(tasks, "_short_in_a_row", 0)
     return order
@@ -133,6 +134,14 @@ def test_files_are_written_for_senders_in_turn(make_job, done, alice, charlie):
     for _ in (*many, late):
         tasks.do_analyses()
     assert done == [many[0], late, *many[1:]]
+
+
+def test_of_files_for_nobody_yet_those_of_the_newest_result_come_first(make_job, done):
+    older, newer = (ExportJob.objects.create(job=make_job(state="done"), asked=False) for _ in range(2))
+    tasks.do_analyses()
+    assert done[0] == newer
+    tasks.do_analyses()
+    assert done == [newer, older]
 
 
 def test_samples_and_comparisons_have_senders(make_job, make_sample, alice):
