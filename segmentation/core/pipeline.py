@@ -33,7 +33,7 @@ from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
 from .settings import SegmentationSettings
-from .tasks.base import Decoded, Measured, Task, always
+from .tasks.base import Decoded, Task, always
 from .tasks.judgement import UNLIKE, judged
 
 Progress = Callable[[str, float], None]
