@@ -188,8 +188,8 @@ def _do_job() -> bool:
 
 
 def _do_idle() -> None:
-    """While no job comes: outline an upload whose sender waits for it, write files that nobody has asked for yet, let
-    data bars be read, and look at other ways for a doubtful result."""
+    """While no job comes: outline an upload whose sender waits for it, let data bars be read, write files that nobody
+    has asked for yet, and look at other ways for a doubtful result."""
     for kind, work, only in (
         (OutlinePreview, preview_outlines, {}),
         (ExportJob, _write_ahead, {"asked": False}),
@@ -197,7 +197,7 @@ def _do_idle() -> None:
     ):
         if not Job.objects.arriving().exists():
             _do_first(kind.objects, work, **only)
-        if kind is ExportJob and Micrograph.objects.waiting().exists():
+        if kind is OutlinePreview and Micrograph.objects.waiting().exists():
             ring(INSPECTIONS)
 
 

@@ -71,9 +71,11 @@ class ExportJobQuerySet(OfJobQuerySet):
     turn = (models.Case(models.When(asked=True, then="created")).asc(nulls_last=True), "-created")
 
     def waiting(self) -> ExportJobQuerySet:
-        """Files that nobody has asked for are given up after a while, unless their result is to be measured again."""
+        """Files that nobody has asked for wait for the data bar of their image, which may change them all. They are
+        given up after a while, unless their result is to be measured again."""
         recent = Q(created__gt=timezone.now() - LONGEST_AHEAD)
-        return super().waiting().filter(Q(asked=True) | recent | Q(job__summary__unread=True))
+        is_read = ~Q(job__micrograph__state__in=Micrograph.UNFINISHED)
+        return super().waiting().filter(Q(asked=True) | is_read & (recent | Q(job__summary__unread=True)))
 
 
 class Job(Owned, Attempted):

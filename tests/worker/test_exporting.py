@@ -241,6 +241,23 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
         assert not ExportJob.objects.filter(asked=True).exists()
 
 
+def test_files_for_nobody_yet_wait_for_the_data_bar(result, monkeypatch, queue, django_capture_on_commit_callbacks):
+    """It may change them all; the reading lets them be written, once."""
+    job, typed, written = result(), Calibration.of_pixel(5.0), []
+    monkeypatch.setattr(tasks, "write_further", lambda export, *_: (written.append(export.pk), export.finish("done")))
+    summary = {**job.summary, "calibration": asdict(typed), "unread": True}
+    Job.objects.filter(pk=job.pk).update(summary=summary, settings=AnalysisSettings.of(calibration=typed).as_dict())
+    Micrograph.objects.filter(pk=job.micrograph_id).update(state="running", attempt=1)
+    export, _ = ExportJob.objects.update_or_create(job=job, defaults={"state": "queued", "asked": False})
+    tasks.do_analyses()
+    assert written == []
+    with django_capture_on_commit_callbacks(execute=True):
+        services.publish_reading(micrograph=Micrograph.objects.get(pk=job.micrograph_id), reading={})
+    assert queue == ["analyses"] and not Job.objects.get(pk=job.pk).summary["unread"]
+    tasks.do_analyses()
+    assert written == [export.pk]
+
+
 @pytest.mark.parametrize(
     "read", [{}, {"nm_per_pixel": 5.0, "relative_uncertainty": 0.001, "text": "1 µm", "sure": True}]
 )

@@ -121,9 +121,10 @@ def heed_reading(jobs: QuerySet) -> None:
             export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
             ended = ("done", "failed")  # one that is under way is written once more when it ends
             ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**AFRESH, asked=False)
-            enqueue_after_commit(export.pk, ExportJob)
         else:
             Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": False})
+        for pk in ExportJob.objects.filter(job=job, state="queued").values_list("pk", flat=True):
+            enqueue_after_commit(pk, ExportJob)
 
 
 def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, Any]) -> None:
