@@ -87,8 +87,8 @@ class WithoutFilter(TypedDict):
 
 
 class Agglomerates(TypedDict):
-    """Groups of touching outlines: their number, particles that touch no other, particles in all groups and in the
-    largest group. Only counted particles."""
+    """Groups of two or more counted particles that touch: their number, particles in none, particles in all groups and
+    in the largest group."""
 
     groups: Count
     singles: Count
