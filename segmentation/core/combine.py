@@ -236,9 +236,8 @@ def _flags_of(members: Sequence[Member], names: Sequence[str], used: Sequence[in
         have = "1 image has a warning" if len(doubts) == 1 else f"{len(doubts)} images have warnings"
         which = f"{names[min(doubts) - 1]} has a warning that puts" if len(doubts) == 1 else f"{have} that put"
         gravest = any(flag.level == DO_NOT_USE for of in doubts.values() for flag in of)
-        short = f"{DO_NOT_USE}: {have}" if gravest else have
-        if len(doubts) == 1:
-            short = min(doubts[min(doubts)], key=lambda flag: flag.lightness).short
+        shorts = {min(of, key=lambda flag: flag.lightness).short for of in doubts.values()}
+        short = shorts.pop() if len(shorts) == 1 else f"{DO_NOT_USE}: {have}" if gravest else have
         yield Flag.doubtful(f"{which} the numbers in doubt.", short, ids=tuple(doubts))
     for image, of in list(doubts.items())[:MOST_NAMED]:
         text = f"{names[image - 1]}: {' '.join(flag.text for flag in of)}"

@@ -281,9 +281,8 @@ def _differences(
         limits = (micrometres(interval) if two.unit == "µm" else interval) or (
             of_difference(one, two) if from_both(entry) else None
         )
-        is_total = other.total and entry.total
         sides = (
-            replace(of, number=number, holds=of.includes if is_total else of.holds)
+            replace(of, number=number, holds=of.includes if number.low == of.reported.low else of.holds)
             for of, number in ((other, one), (entry, two))
         )
         yield _difference(*sides, limits)

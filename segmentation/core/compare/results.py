@@ -100,8 +100,9 @@ class Comparison(TypedDict):
 
 
 def alike(first: Value, second: Value) -> tuple[Value, Value]:
-    """Both numbers with the interval that both have: the one of their total uncertainty, or else the one of less."""
-    if first.total and second.total:
+    """Both numbers with the interval that both have: the one of their total uncertainty, or else the one of less. Where
+    one has no interval at all, the other has its own."""
+    if (first.total and second.total) or None in (first.low, second.low):
         return first.reported, second.reported
     return replace(first, total=None), replace(second, total=None)
 

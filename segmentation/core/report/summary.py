@@ -108,7 +108,7 @@ class Summary:
         first = next((entry.name for entry in self.known_quantities if entry.kind != "integer"), "median")
         shared = "the error of the scale, which all images share" * bool(self._scale_in(known_number(first)))
         if self.screened and self.budget:
-            shared = "errors that all images share, and an assumed spread of fields"
+            shared = "the errors that all images share, and an assumed variation of the size between fields"
         return f"Each interval includes {shared}. Overlap does not show that images agree." if shared else ""
 
     @property
