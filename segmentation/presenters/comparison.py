@@ -272,7 +272,11 @@ def _differences(
         other = before.get(key)
         if other is None or entry.text or other.text:
             continue
-        one, two = alike(other.number, entry.number)
+        other, entry = (
+            replace(of, number=number, holds=of.includes if number == of.number.reported else of.holds)
+            for of, number in zip((other, entry), alike(other.number, entry.number), strict=True)
+        )
+        one, two = other.number, entry.number
         if one.unit != two.unit:
             one, two = in_micrometres(one), in_micrometres(two)
         if one.unit != two.unit or one.value is two.value is None:
@@ -281,11 +285,7 @@ def _differences(
         limits = (micrometres(interval) if two.unit == "µm" else interval) or (
             of_difference(one, two) if from_both(entry) else None
         )
-        sides = (
-            replace(of, number=number, holds=of.includes if number.low == of.reported.low else of.holds)
-            for of, number in ((other, one), (entry, two))
-        )
-        yield _difference(*sides, limits)
+        yield _difference(replace(other, number=one), replace(entry, number=two), limits)
 
 
 def _of_amount(entry: Entry) -> bool:

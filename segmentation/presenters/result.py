@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import NO_NUMBERS, Flag, from_json, warned
+from ..core.flags import Flag, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
@@ -92,8 +92,6 @@ class ClassRow:
 
 class Result(ChartedSummary):
     """The result page's view of a finished job."""
-
-    no_numbers = NO_NUMBERS
 
     def __init__(self, job: Job) -> None:
         self.job = job

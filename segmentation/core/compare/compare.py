@@ -18,19 +18,7 @@ from ..measure.resampling import REPEATS
 from . import results
 from .agreement import Shared, agree, groups, shared
 from .distance import distance
-from .results import (
-    PLACES,
-    Agreement,
-    Comparison,
-    Curves,
-    Difference,
-    How,
-    Limits,
-    Objects,
-    alike,
-    counted,
-    of_difference,
-)
+from .results import PLACES, Agreement, Comparison, Curves, Difference, How, Limits, Objects, counted, of_difference
 from .sides import COUNT, FRACTION, NUMBERS, OF_SIZES, Side, Sizes
 
 SEED = 0
@@ -107,7 +95,7 @@ def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
     if one is None or other is None:
         return None
     if name != COUNT:
-        return of_difference(*alike(one, other))
+        return of_difference(*results.alike(one, other))
     if len(first.images) > 1 or len(second.images) > 1:
         return None
     return of_difference(counted(int(one.value or 0)), counted(int(other.value or 0)))
