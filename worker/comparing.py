@@ -88,7 +88,7 @@ def _tables(jobs: list[Job]) -> Iterator[Table]:
 
 
 def _values(statistics: dict[str, Any]) -> dict[str, Value]:
-    """NUMBERS with their intervals, as far as they are known: with the total one, as the page shows it."""
+    """NUMBERS with their intervals, as far as they are known."""
     from segmentation.core.compare.sides import NUMBERS
 
     values: dict[str, Value] = {}
@@ -96,5 +96,6 @@ def _values(statistics: dict[str, Any]) -> dict[str, Value]:
     for name in NUMBERS:
         if statistics.get(name) is not None:
             total = budget.get(name, {}).get("ends")
-            values[name] = Value(statistics[name], *(total or limits.get(name) or (None, None)))
+            ends = limits.get(name) or (None, None)
+            values[name] = Value(statistics[name], *ends, total=total and (total[0], total[1]))
     return values

@@ -232,16 +232,18 @@ def _flags_of(members: Sequence[Member], names: Sequence[str], used: Sequence[in
         listed = ", ".join(f"{number} {Source(source).words}" for source, number in sorted(sources.items()))
         yield Flag(f"The scale is not known in the same way for all images: {listed}.")
     doubts = {number + 1: of for number in used if (of := [flag for flag in members[number].flags if flag.doubt])}
-    if doubts:
-        have = "1 image has a warning" if len(doubts) == 1 else f"{len(doubts)} images have warnings"
-        which = f"{names[min(doubts) - 1]} has a warning that puts" if len(doubts) == 1 else f"{have} that put"
-        gravest = any(flag.level == DO_NOT_USE for of in doubts.values() for flag in of)
-        short = f"{DO_NOT_USE}: {have}" if gravest else have
-        if len(doubts) == 1:
-            short = min(doubts[min(doubts)], key=lambda flag: flag.lightness).short
-        yield Flag.doubtful(f"{which} the numbers in doubt.", short, ids=tuple(doubts))
+    if len(doubts) > 1:
+        have, gravest = f"{len(doubts)} images have warnings", [_gravest(of) for of in doubts.values()]
+        shorts = {flag.short for flag in gravest}
+        some = f"{DO_NOT_USE}: {have}" if any(flag.level == DO_NOT_USE for flag in gravest) else have
+        short = some if len(shorts) > 1 else shorts.pop()
+        yield Flag.doubtful(f"{have} that put the numbers in doubt.", short, ids=tuple(doubts))
     for image, of in list(doubts.items())[:MOST_NAMED]:
         text = f"{names[image - 1]}: {' '.join(flag.text for flag in of)}"
-        yield Flag.doubtful(text, min(of, key=lambda flag: flag.lightness).short, ids=(image,))
+        yield Flag.doubtful(text, _gravest(of).short, ids=(image,))
     if len(doubts) > MOST_NAMED:
         yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")
+
+
+def _gravest(of: Sequence[Flag]) -> Flag:
+    return min(of, key=lambda flag: flag.lightness)

@@ -63,14 +63,14 @@ class Point:
 @dataclass(frozen=True)
 class Convergence:
     """How the median converges as objects or images are counted. x goes right from 0, y down from the top, both in per
-    cent."""
+    cent. counted: what, in words."""
 
     points: tuple[Point, ...]
     band_top: float
     band_height: float
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
-    sentence: str
+    counted: str
     unit: str
     wanted: str
 
@@ -108,7 +108,7 @@ class Convergence:
             round(band[1] - band[0], 2),
             tuple(Tick(round(100 * n / most, 2), f"{n:g}") for n in _round_steps(0, most)),
             tuple(Tick(down(size), f"{size:g}") for size in _round_steps(bottom, top)),
-            summary.enough,
+            things,
             unit,
             per_cent(target),
         )

@@ -8,7 +8,7 @@ from functools import cached_property
 from math import sqrt
 from typing import Any
 
-from ..core.compare.results import COUNTS, MANY_IMAGES, Limits, Place, of_difference
+from ..core.compare.results import COUNTS, MANY_IMAGES, Limits, Place, alike, of_difference
 from ..core.compare.results import Comparison as Compared
 from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
@@ -128,6 +128,13 @@ class ComparedResults:
         notes = [note for note in (self.result["notes"] if self.result else ()) if note not in (COUNTS, MANY_IMAGES)]
         notes += [COUNTS] * any(row.interval and row.after.kind == "integer" for row in rows)
         return notes + [MANY_IMAGES] * ((self.a.several or self.b.several) and bool(rows))
+
+    @property
+    def interval_line(self) -> str:
+        """What the intervals of the numbers include, in the words of the results' own pages."""
+        first = self.a.contents_of(row.before for row in self.main)
+        second = self.b.contents_of(row.after for row in self.main)
+        return first if first == second else f"A: {first} B: {second}"
 
     @cached_property
     def main(self) -> list[Difference]:
@@ -265,7 +272,11 @@ def _differences(
         other = before.get(key)
         if other is None or entry.text or other.text:
             continue
-        one, two = other.reported, entry.reported
+        other, entry = (
+            replace(of, number=number, holds=of.includes if number == of.number.reported else of.holds)
+            for of, number in zip((other, entry), alike(other.number, entry.number), strict=True)
+        )
+        one, two = other.number, entry.number
         if one.unit != two.unit:
             one, two = in_micrometres(one), in_micrometres(two)
         if one.unit != two.unit or one.value is two.value is None:

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
+from ..core.measure.pooled_fields import said_once
 from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics
 from ..core.micrograph.pairing import rank
@@ -395,13 +396,14 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
     if pooled is None:
         return ImageRow(*fields, PENDING if job.included else EXCLUDED, None if job.included else 0)
     number, row, path = pooled
-    why = row.get("excluded") or ("" if job.included else EXCLUDED)
+    excluded = row.get("excluded") or ("" if job.included else EXCLUDED)
+    why, warning = said_once(excluded, row.get("warning") or "")
     return ImageRow(
         *fields,
         why,
         0 if why else row.get("n"),
         row.get("outlier") or "",
-        row.get("warning") or "",
+        warning,
         path,
         number=number,
     )

@@ -158,8 +158,10 @@ class TestSite:
         if not refuses:
             return
         assert not any(particle["kept"] for particle in outlines["particles"])
-        assert "No numbers" in page and f'hx-get="/jobs/{job.pk}/proposals/"' in page
+        (doubt,) = (flag["short"] for flag in job.summary["flags"] if flag["doubt"])
+        assert doubt in page and f'hx-get="/jobs/{job.pk}/proposals/"' in page
         assert 'id="scale-title"' not in page
+        assert "data-colour-by" not in page, "nothing is coloured, and the script of the picture would fail on it"
         assert not any(value["value"] for value in job.summary["quantities"].values())
         sent = client.post(f"/jobs/{job.pk}/change/", {"model": other.name})
         new = Job.objects.get(pk=sent["Location"].split("/")[-2])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from django.urls import reverse
@@ -97,8 +99,23 @@ class TestResults:
         expected = (183 - np.hypot(98, 17), 183 + np.hypot(90, 18))
         assert (median["low"], median["high"]) == (difference.low, difference.high) == pytest.approx(expected)
         assert [cell.interval for cell in difference.cells] == ["28–63", "131–319"]
+        assert re.search("Total uncertainty: [^.]*median", page.interval_line)
         assert page.how_line.endswith("each difference has the intervals of both numbers.")
         assert page.notes == [COUNTS]
+
+    def test_beside_a_total_uncertainty_stands_no_interval_of_less(self, result):
+        first, second = result(), result(disc_labels(60, (300, 400), 3), "c" * 64)
+        first.summary["statistics"]["budget"]["median"]["ends"] = [1.0, 900.0]
+        second.summary["statistics"]["budget"]["median"]["ends"] = None
+        for job in (first, second):
+            job.save()
+        median = numbers(compared(first, second))["median"]
+        page = ComparedResults(Comparison.objects.get())
+        (difference,) = (row for row in page.main if row.after.name == "median")
+        ends = [job.summary["statistics"]["intervals"]["median"] for job in (first, second)]
+        assert [(cell.number.low, cell.number.high) for cell in difference.cells] == [tuple(of) for of in ends]
+        assert median["high"] < 800, "the difference has the intervals beside it"
+        assert re.search(r"Counting[^.]*: .*median", page.interval_line), "named as on the page of a result"
 
     def test_notes_on_counts_are_true_of_a_row_or_left_out(self, result):
         compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))

@@ -95,7 +95,7 @@ def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
     if one is None or other is None:
         return None
     if name != COUNT:
-        return of_difference(one, other)
+        return of_difference(*results.alike(one, other))
     if len(first.images) > 1 or len(second.images) > 1:
         return None
     return of_difference(counted(int(one.value or 0)), counted(int(other.value or 0)))

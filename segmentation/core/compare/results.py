@@ -3,6 +3,7 @@ numbers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import hypot, sqrt
 from typing import Annotated, Literal
 
@@ -96,6 +97,14 @@ class Comparison(TypedDict):
     curves: Curves | None
     agreement: Annotated[Agreement | None, meaning("null unless both are of one image and their outlines are stored")]
     notes: list[str]
+
+
+def alike(first: Value, second: Value) -> tuple[Value, Value]:
+    """Both numbers with the interval that both have: the one of their total uncertainty, or else the one of less. Where
+    one has no interval at all, the other has its own."""
+    if (first.total and second.total) or None in (first.low, second.low):
+        return first.reported, second.reported
+    return replace(first, total=None), replace(second, total=None)
 
 
 def of_difference(first: Value, second: Value) -> Limits | None:

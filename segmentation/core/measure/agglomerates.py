@@ -1,4 +1,5 @@
-"""Groups of outlines that touch: how many particles are in them, how large they are, and their fractal dimension."""
+"""Agglomerates, groups of at least two counted particles that touch: how many particles are in them, how large they
+are, and their fractal dimension."""
 
 from __future__ import annotations
 
@@ -55,22 +56,23 @@ class Groups:
 
 
 def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
-    """What the outlines of one image or of several say of groups. Intervals resample the groups, single particles among
-    them, because the particles of a group are together. Of several images they also show how these differ."""
+    """What the outlines of one image or of several say of groups. A particle that touches only outlines that were left
+    out is single. Intervals resample the groups, single particles among them, because the particles of a group are
+    together. Of several images they also show how these differ."""
     parts = [Groups.of(table) for table in tables]
     outlines, kept, whole, diameter, gyration, primary = (
         np.concatenate([getattr(part, name) for part in parts]) for name in Groups.__dataclass_fields__
     )
-    together = (outlines > 1) & (kept > 0)
+    together = kept > 1
     counted, rng = kept[kept > 0], np.random.default_rng(seed)
     inside = np.where(together, kept, 0)[kept > 0]
     sized = together & whole
     share = float(inside.sum() / counted.sum()) if len(counted) else None
     groups = Agglomerates(
         groups=int(together.sum()),
-        singles=int(kept[outlines == 1].sum()),
+        singles=int(kept[~together].sum()),
         primaries_in_groups=int(kept[together].sum()),
-        largest=int(kept.max(initial=0)),
+        largest=int(kept[together].max(initial=0)),
         share=share,
         share_interval=None,
         mean_primaries=float(kept[together].mean()) if together.any() else None,
@@ -83,7 +85,7 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
         groups["share_interval"] = list(wilson(share * len(counted), len(counted)))
     elif len(counted) >= FEWEST:
         ends = _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), len(counted), rng)
-        by_image = np.array([(of.kept[of.outlines > 1].sum(), of.kept.sum()) for of in parts if of.kept.any()])
+        by_image = np.array([(of.kept[of.kept > 1].sum(), of.kept.sum()) for of in parts if of.kept.any()])
         groups["share_interval"] = list(ends_between(by_image[:, 0], by_image[:, 1], *ends))
     x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])
     if len(x) >= FEWEST_FRACTAL and np.ptp(outlines[sized]) > 0:

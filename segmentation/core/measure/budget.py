@@ -358,12 +358,13 @@ def _within(case: Case) -> Contribution:
 
 def _between(case: Case) -> Contribution:
     images, spread = case.sizes.images, case.conditions.field_spread
-    title = "Variation between fields" + ", assumed" * (images < 2 and spread > 0)
+    title = "Variation of the size between fields" + ", assumed" * (images < 2 and spread > 0)
     remedy = "take images of more fields." if images > 1 else "take images of other fields and pool them as a sample."
     name, percent = "sampling_between", f"{100 * spread:g} %"
     if images < 2:
         source = (
-            f"One image cannot show how fields differ; we assume {percent} (a setting)."
+            f"One image cannot show how the typical size differs between fields. {percent} is assumed (the setting"
+            " “Spread between fields”)."
             if spread
             else "Set to 0: this image is taken to represent the whole specimen."
         )

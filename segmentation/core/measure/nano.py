@@ -223,7 +223,7 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     by_image = sizes.images > 1
     if not by_image and _word(certain) != "undecided":
         return (
-            "Images of other fields, together as a sample. We assume that sizes differ by"
+            "Images of other fields, together as a sample. We assume that the typical size differs by"
             f" {100 * terms.conditions.field_spread:g} % between fields, so one field cannot decide."
         )
     thing = "image" if by_image else "particle"
@@ -280,7 +280,7 @@ def _reach(fraction: Fraction) -> float:
 
 def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
     counted = "1 particle" if fraction.n == 1 else f"{fraction.n:,} particles"
-    spread = f" We assume that fields differ by {100 * terms.conditions.field_spread:g} %."
+    spread = f" We assume that the typical size differs by {100 * terms.conditions.field_spread:g} % between fields."
     assumed = spread if terms.conditions.field_spread and sizes.images < 2 else ""
     missed = _missed(fraction, verdict, sizes.images)
     share = f"{100 * fraction.fraction:.1f} % of {counted}{terms.counted} are from 1 to 100 nm"

@@ -24,6 +24,11 @@ OTHER_NUMBERS = "Its model has other classes than the model of the first image."
 NO_NUMBER = "It has no numbers; its page says why."
 
 
+def said_once(excluded: str, warning: str) -> tuple[str, str]:
+    """Why an image does not count, and its warning: of one without numbers the warning says why."""
+    return (warning, "") if excluded == NO_NUMBER and warning else (excluded, warning)
+
+
 @dataclass(frozen=True, eq=False)
 class FieldOfView:
     """One image of several.

@@ -107,7 +107,7 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
     of another one.
     """
     if all(excluded):
-        text = "There are no numbers, because no image counts. The reasons are with the images."  # as on the page
+        text = "There are no numbers, because no image counts. Each image says why."  # as on the page
         return [Flag.doubtful(text, "No numbers: no image counts", ids=tuple(range(1, len(tables) + 1)))]
     notes: list[Flag] = []
     chosen = {number: table for number, table in enumerate(tables, 1) if not excluded[number - 1]}
@@ -121,15 +121,16 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
         text = "No image has a scale, so sizes are in pixels. They can be compared only if all have one magnification."
         notes.append(Flag.doubtful(text, "Sizes in pixels: all images at one magnification?"))
     if pixels and max(pixels) > ALIKE * min(pixels):
-        text = (
-            f"The images have {min(pixels):.4g} to {max(pixels):.4g} nm per pixel. The coarser ones show fewer small"
-            f" {things}."
-        )
         coarse = tuple(n for n, table in chosen.items() if (table.nm_per_pixel or 0.0) > ALIKE * min(pixels))
+        coarser = f"{len(coarse)} of {len(chosen)} images {'is' if len(coarse) == 1 else 'are'} coarser than the finest"
+        text = (
+            f"The images have {min(pixels):.4g} to {max(pixels):.4g} nm per pixel. {coarser} and"
+            f" show{'s' if len(coarse) == 1 else ''} fewer small {things}."
+        )
         nonempty = [table for table in chosen.values() if screened and table.kept.any()]
         medians = [np.median(table.length("min_feret")[table.kept]) for table in nonempty]
         invisible = min(medians, default=inf) < RESOLVED_PX * max(pixels)
-        notes.append(Flag(text, "Images of different magnification", doubt=invisible, ids=coarse))
+        notes.append(Flag(text, coarser, doubt=invisible, ids=coarse))
     empty = tuple(number for number, table in chosen.items() if not table.kept.any())
     if empty:
         of = f"{len(empty)} of {len(chosen)} images"

@@ -14,7 +14,7 @@ from math import floor, isfinite, log10
 from typing import Any, Literal
 
 Unit = Literal["nm", "px", "µm"]  # µm: only for display, in no table and no file
-Kind = Literal["number", "fraction", "integer", "truth", "text"]
+Kind = Literal["number", "fraction", "integer", "halves", "truth", "text"]
 Registry = dict[str, "Quantity"]
 
 ISO_IMAGES = "ISO 13322-1:2014"
@@ -73,7 +73,8 @@ class Quantity:
     """One column of a table, or one number of a result.
 
     name: in code and files. title: on pages. definition: one sentence. power: of the length in its unit, 0 for none, 2
-    for an area, -2 for a density. kind: "fraction" is a number from 0 to 1. source: of the definition, "" where it is
+    for an area, -2 for a density. kind: "fraction" is a number from 0 to 1, "halves" a count in which some count half,
+    for which `half` says what does. source: of the definition, "" where it is
     our own. signed: whether it can be below zero. extreme: whether it is of one place, or a sum, so without an
     interval. interval: what its 95 % interval comes from in one image. scaled: whether the scale is in it although
     the unit has no length. above: the number that this one is never below, such as D10 of D50.
@@ -90,6 +91,7 @@ class Quantity:
     interval: str = ""  # by default see __post_init__
     scaled: bool = False
     above: str = ""
+    half: str = ""
 
     def __post_init__(self) -> None:
         by_area = self.power < 0 or self.kind == "fraction"
@@ -359,7 +361,7 @@ add(
     Quantity(
         "groups",
         "Groups that touch",
-        "Groups of counted particles whose outlines touch. Sizes are those of single particles.",
+        "Groups of two or more counted particles whose outlines touch. Sizes are those of each particle.",
         kind="integer",
     ),
 )

@@ -24,7 +24,7 @@ DIMENSION = (
     " Outlines {smaller} are too small for these pixels and are not in the fraction. The verdict allows for them."
 )
 CONSTITUENTS = (
-    "Each particle counts once, alone or in an aggregate or agglomerate. {touching}, and {singles:,} touch no other. An"
+    "Each particle counts once, alone or in an aggregate or agglomerate. {touching}, and {singles:,} are single. An"
     " image cannot show whether touching particles are fused. This does not change the count."
 )
 THIN = (
@@ -53,7 +53,7 @@ def recommendation(
     vssa = float(OF_SPHERES * (weights * sizes.size**2).sum() / (weights * sizes.size**3).sum())
     exempt = int((sizes.size > EXEMPT_NM).sum())
     together = "1 group" if groups["groups"] == 1 else f"{groups['groups']:,} groups"
-    touching = f"{groups['primaries_in_groups']:,} of {len(sizes):,} lie in {together} of outlines that touch"
+    touching = f"{groups['primaries_in_groups']:,} of {len(sizes):,} lie in {together} of two or more that touch"
     fine = (terms.least_nm or terms.pixel or 0.0) <= THIN_NM
     points = [
         ("Constituent particles", CONSTITUENTS.format(touching=touching, singles=groups["singles"])),

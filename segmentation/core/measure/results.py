@@ -45,7 +45,7 @@ class Fit(TypedDict):
 
 
 class Convergence(TypedDict):
-    """The median of the first n particles or images in random order, with its 95 % interval, which includes the
+    """The median of the first n objects or images in random order, with its 95 % interval, which includes the
     calibration. The last interval is that of the median."""
 
     n: list[int]
@@ -54,7 +54,7 @@ class Convergence(TypedDict):
     high: list[float]
     more: Annotated[int | None, meaning("how many more bring both ends within ±wanted; null where no number does")]
     wanted: float
-    by: NotRequired[Annotated[Literal["image"], meaning("what is counted; without this entry particles")]]
+    by: NotRequired[Annotated[Literal["image"], meaning("what is counted; without this entry objects")]]
 
 
 class Weighted(TypedDict):
@@ -87,8 +87,8 @@ class WithoutFilter(TypedDict):
 
 
 class Agglomerates(TypedDict):
-    """Groups of touching outlines: their number, particles that touch no other, particles in all groups and in the
-    largest group. Only counted particles."""
+    """Groups of two or more counted particles that touch: their number, particles in none, particles in all groups and
+    in the largest group."""
 
     groups: Count
     singles: Count

@@ -22,15 +22,15 @@ FIGURES = {  # title and definition
     "iou": ("IoU", "The same as TP / (TP + FP + FN), by pixels."),
     "boundary_f1": ("Boundary F1", "F1 of the pixels of outlines, right within 2 px; the mean of the classes."),
     "accuracy": ("Accuracy", "Share of the pixels whose class is right."),
-    "ap50": ("AP50", "By particles that overlap the truth by half or more: TP / (TP + FP + FN)."),
-    "ap75": ("AP75", "By particles that overlap the truth by three quarters or more: TP / (TP + FP + FN)."),
-    "f50": ("F1 at 0.5", "By particles that overlap the truth by half or more: 2 TP / (2 TP + FP + FN)."),
-    "f75": ("F1 at 0.75", "By particles that overlap the truth by three quarters or more: 2 TP / (2 TP + FP + FN)."),
-    "pq": ("PQ", "Panoptic quality: F1 at 0.5 times the mean overlap of the particles found."),
+    "ap50": ("AP50", "By outlines that overlap the truth by half or more: TP / (TP + FP + FN)."),
+    "ap75": ("AP75", "By outlines that overlap the truth by three quarters or more: TP / (TP + FP + FN)."),
+    "f50": ("F1 at 0.5", "By outlines that overlap the truth by half or more: 2 TP / (2 TP + FP + FN)."),
+    "f75": ("F1 at 0.75", "By outlines that overlap the truth by three quarters or more: 2 TP / (2 TP + FP + FN)."),
+    "pq": ("PQ", "Panoptic quality: F1 at 0.5 times the mean overlap of the outlines found."),
     "median_error": ("Median, %", "Found less true median minimum Feret diameter, per cent of the true one."),
-    "merges": ("Merged, %", "True particles that lie with others in one outline, per cent."),
+    "merges": ("Merged, %", "True objects that lie with others in one outline, per cent."),
     "fraction_error": ("Error of a fraction, points", "Mean over images and classes of |found - true|, in per cent."),
-    "splits": ("Split, %", "Outlines that are pieces of a true particle, per cent."),
+    "splits": ("Split, %", "Outlines that are pieces of a true object, per cent."),
 }
 LARGEST_PX = 10_000
 STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")

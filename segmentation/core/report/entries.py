@@ -62,6 +62,7 @@ class Entry:
     def of(cls, name: str, value: Value, **more: Any) -> Entry:
         """A number of the registry, also where the kind of analysis that measured it is gone."""
         quantity = known_number(name)
+        more.setdefault("below", quantity.half if (value.value or 0.0) % 1 else "")
         return cls(name, quantity.title, value, definition=quantity.definition, kind=quantity.kind, **more)
 
     @property
@@ -74,6 +75,8 @@ class Entry:
         """What writes a number of its kind, without unit: no digit that its interval leaves open, but two at least."""
         if self.kind == "integer":
             return "{:,.0f}".format  # which ignores `most`
+        if self.kind == "halves":
+            return lambda count, most=None: f"{count:,.1f}".removesuffix(".0")
         return partial(hundredths if self.kind == "fraction" else significant, most=self._most)
 
     @property

@@ -161,7 +161,8 @@ def _law(sample: SampleAnalysis) -> str:
     if sample.pooled is None or sample.pooled.interval_basis != PER_IMAGE:
         return "a beta-binomial model of the fractions of the images"
     spread = sample.members[0].record.settings.get("field_spread")
-    return "Wilson's method" + (f", assuming that sizes differ by {spread:g} % between fields" if spread else "")
+    assumed = f", assuming that the typical size differs by {spread:g} % between fields" if spread else ""
+    return f"Wilson's method{assumed}"
 
 
 def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:

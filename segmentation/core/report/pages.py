@@ -195,7 +195,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     """The second page: method, settings, uncertainty, signature."""
     if summary.listed:
         yield heading("Numbers, with their 95 % intervals in brackets")
-        yield facts_abreast([(entry.term, entry.words) for entry in summary.listed])
+        yield facts_abreast([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in summary.listed])
         contents = summary.contents_of(summary.listed) * sample.task.screened
         yield words(f"{contents} {summary.without_interval}".strip(), SMALL)
     if not _without_numbers(sample):

@@ -108,7 +108,7 @@ class Summary:
         first = next((entry.name for entry in self.known_quantities if entry.kind != "integer"), "median")
         shared = "the error of the scale, which all images share" * bool(self._scale_in(known_number(first)))
         if self.screened and self.budget:
-            shared = "errors that all images share, and an assumed spread of fields"
+            shared = "the errors that all images share, and an assumed variation of the size between fields"
         return f"Each interval includes {shared}. Overlap does not show that images agree." if shared else ""
 
     @property
@@ -405,11 +405,11 @@ class Summary:
         if not agglomerates or not self.kept:
             return ""
         if not agglomerates["groups"]:
-            return f"No two {self.things} touch."
+            return f"No two counted {self.things} touch."
         groups = "1 group" if agglomerates["groups"] == 1 else f"{agglomerates['groups']:,} groups"
         largest = f" The largest has {agglomerates['largest']:,}." if agglomerates["groups"] > 1 else ""
         touching = f"{agglomerates['primaries_in_groups']:,} {self.things} touch others, in {groups}"
-        return f"{touching}; {agglomerates['singles']:,} touch no other.{largest}"
+        return f"{touching}; {agglomerates['singles']:,} are single.{largest}"
 
     @property
     def arrangement(self) -> list[Entry]:
@@ -540,7 +540,7 @@ class Summary:
             yield Entry("fit", term, value, text, group="log-normal fit")
         names = {
             "groups": f"groups of touching {self.things}",
-            "singles": f"{self.things} that touch no other",
+            "singles": f"single {self.things}",
             "primaries_in_groups": f"{self.things} in groups",
             "largest": f"{self.things} in the largest group",
         }

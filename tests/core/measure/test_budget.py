@@ -193,7 +193,7 @@ def test_each_point_is_said():
     statistics = summarise(table_of(sizes, nm_per_pixel=10.0, group=[1, 1, 1, *range(2, 9)]))
     sentences = {point["title"]: point["said"] for point in statistics.recommendation["points"]}
     assert statistics.recommendation["exempt"] == 3 and "counted 3 such particles" in sentences["Particles over 100 µm"]
-    assert re.search(r"3 of 10 .* 1 group .*\b7 touch no", sentences["Constituent particles"])
+    assert re.search(r"3 of 10 .* 1 group .*\b7 are single", sentences["Constituent particles"])
     assert "never makes it lower" in sentences["Thickness"] and "under 1 nm thick" in next(
         sentence for title, sentence in sentences.items() if "plate-like" in title
     )

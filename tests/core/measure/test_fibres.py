@@ -13,8 +13,9 @@ from segmentation.core.labels.patches import apply
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.measure.fibres import measure_fibres
-from segmentation.core.measure.mats import pores, who_fibres
+from segmentation.core.measure.mats import poisson, pores, who_fibres
 from segmentation.core.measure.table import Table
+from segmentation.core.report.entries import Entry
 from segmentation.lab.training.instances.targets import targets
 from segmentation.lab.training.synthesis.draw import draw_settings
 from segmentation.lab.training.synthesis.fibres import Fibre, build_mat, tube
@@ -138,3 +139,9 @@ def test_who_fibres_need_a_scale_and_count_half_without_an_end():
     count = who_fibres(Table.of_pixels(columns, 1000.0))
     assert count.value == 1.5 and count.low < 1.5 < count.high
     assert who_fibres(Table.of_pixels(columns, None)).value is None
+
+
+def test_a_half_count_is_shown_as_one_and_says_why():
+    half, whole, many = (Entry.of("who_fibres", poisson(count)) for count in (0.5, 3.0, 1037.5))
+    assert half.words == "0.5 (0–4.7)" and half.below == "fibres with one end in view count half"
+    assert (whole.value, whole.below, many.value) == ("3", "", "1,037.5")

@@ -305,7 +305,7 @@ def test_one_field_gives_no_firm_verdict_near_the_threshold():
     assert assumed["verdict"] == "undecided"
     assert "other fields" in assumed["decides"] and "15 %" in assumed["decides"]
     assert assumed["low"] < alone["low"] < alone["high"] < assumed["high"]
-    assert "differ by 15 %" in assumed["sentence"]
+    assert "typical size differs by 15 %" in assumed["sentence"]
     assert card(log_normal(300, median=40, gsd=1.4), field_spread=0.15)["verdict"] == "above"
 
 

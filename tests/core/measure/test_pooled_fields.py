@@ -26,6 +26,7 @@ from segmentation.core.measure.pooled_fields import (
     by_area,
     nested,
     pooled_quantities,
+    said_once,
 )
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.measure.quantities import Quantity, Value
@@ -413,3 +414,8 @@ def test_a_quantity_below_nothing_is_only_what_can_be_negative(monkeypatch, sign
     fields = [FieldOfView(member(0.2).table, {"level": value}, 1.0) for value in values]
     pooled = pooled_quantities(fields, by_area, "px", 0.0)["level"]
     assert pooled.value == sum(values) / 2 and pooled.low == pytest.approx(low, abs=0.1) and pooled.high > pooled.value
+
+
+def test_an_image_without_numbers_says_once_why():
+    assert said_once(NO_NUMBER, "No numbers: unusual picture") == ("No numbers: unusual picture", "")
+    assert said_once(NO_NUMBER, "") == (NO_NUMBER, "") and said_once("Without a scale.", "Two kinds")[1] == "Two kinds"

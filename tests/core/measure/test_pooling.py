@@ -169,7 +169,9 @@ def test_a_coarse_image_puts_the_numbers_in_doubt_only_where_it_cannot_show_the_
     fine = images(2, nm_per_pixel=1.0)  # of about 110 nm
     for coarse, doubt in ((4.0, False), (40.0, True)):
         flags = together([*fine, *images(2, seed=9, nm_per_pixel=coarse)]).flags
-        assert [flag.doubt for flag in flags if flag.short == "Images of different magnification"] == [doubt]
+        (flag,) = (flag for flag in flags if flag.short == "2 of 4 images are coarser than the finest")
+        assert flag.doubt == doubt and flag.short in flag.text
+        assert flag.ids == (3, 4), "what the sentence names is what its action shows"
 
 
 def test_empty_images_count_nothing():
@@ -318,7 +320,8 @@ def test_warnings_of_images_are_named_and_stand_in_their_rows():
     flagged = [replace(member, flags=(flag, Flag("A note."))) for member in members[:7]]
     sample = combine("lot", [*flagged, members[7]])
     first, *named, more = sample.flags[-7:]
-    assert first.doubt and first.short == "7 images have warnings"
+    assert first.doubt and first.short == "Scale doubtful", "the warning that all of them have"
+    assert first.text.startswith("7 images have warnings")
     assert first.ids == (1, 2, 3, 4, 5, 6, 7) and [warning.ids for warning in named] == [(1,), (2,), (3,), (4,), (5,)]
     assert [warning.text for warning in named] == [f"{i}.tif: {flag.text}" for i in range(5)]
     assert "other 2 images" in more.text

@@ -223,9 +223,9 @@ def test_the_bars_and_the_sentence_below_them_say_the_same_of_what_is_known():
     summary = Summary.of(CASES["mixed"]())
     (fraction,) = [headline for headline in summary.headlines if headline.parts]
     bars = {title.lower() for title, _, _ in fraction.parts}
-    assert fraction.name == "fraction_100nm" and "variation between fields" in bars
+    assert fraction.name == "fraction_100nm" and "variation of the size between fields" in bars
     assert summary.unknown_parts and not any(title in summary.unknown_parts.lower() for title in bars)
-    assert "variation between fields" in str(summary.statistics.budget["median"]["without"]).lower()
+    assert "variation of the size between fields" in str(summary.statistics.budget["median"]["without"]).lower()
 
 
 def test_the_workbook_says_why_there_are_no_intervals(tmp_path):

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...measure.pooled_fields import said_once
 from ...measure.quantities import OF, Value
 from ...measure.quantities import number as quantity
 from ..cells import lines, marked, name_cell
@@ -74,7 +75,8 @@ def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[s
     """The columns of a table of images that are not empty, as people read them, each with its head, such as "Bubble
     area (%)". names: of the numbers to show."""
     images, counts = sample.images, [image.counts for image in sample.images]
-    remarks = (" ".join(filter(None, (image.excluded or image.outlier, image.warning))) for image in images)
+    reasons = (said_once(image.excluded or image.outlier, image.warning) for image in images)
+    remarks = (" ".join(filter(None, reason)) for reason in reasons)
     pixels = [image.member.calibration.nm_per_pixel if image.member else None for image in images]
     columns = {"Image": [Entry("", "", text=image.name) for image in images]}
     for head, whole in zip(("Counted", "Left out"), zip(*counts, strict=True), strict=True):
