@@ -10,7 +10,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
-from ..core.learning import Change, ImageChange, Kept, Point, TrainingSummary
+from ..core.learning import Change, ImageChange, Point, TrainingSummary
 from ..core.measure.quantities import significant
 from ..core.network.cards import ModelCard
 from ..core.pace import about
@@ -240,7 +240,13 @@ class TrainingView:
 
     @property
     def forgetting(self) -> list[Row]:
-        return [_kept(line) for line in self.summary.get("forgetting", [])]
+        rows = []
+        for line in self.summary.get("forgetting", []):
+            before, after = line["before"], line["after"]
+            verdict = "same" if abs(before - after) <= STAYS_WITHIN else "worse" if before > after else "better"
+            title = f"{line['data']} ({_count(line['images'], 'image')}), {line['figure']}"
+            rows.append(Row(title, _value(before, ""), _value(after, ""), verdict, VERDICTS[verdict]))
+        return rows
 
     @cached_property
     def _titles(self) -> dict[str, tuple[str, str]]:
@@ -333,13 +339,6 @@ def _named(change: Change) -> tuple[str, str]:
     """Title and unit of a figure; the titles of reports end with theirs."""
     title, _, unit = change["title"].rpartition(", ")
     return (title, unit) if title and unit in PARTS else (change["title"], change["unit"])
-
-
-def _kept(line: Kept) -> Row:
-    lost = line["before"] - line["after"]
-    verdict = "same" if abs(lost) <= STAYS_WITHIN else "worse" if lost > 0 else "better"
-    title = f"{line['data']} ({_count(line['images'], 'image')}), {line['figure']}"
-    return Row(title, _value(line["before"], ""), _value(line["after"], ""), verdict, VERDICTS[verdict])
 
 
 def _value(value: float | None, unit: str, interval: Iterable[float] | None = None) -> str:

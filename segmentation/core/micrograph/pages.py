@@ -35,21 +35,18 @@ def pages_of(text: str, pages: int = LARGEST, *, most: int = LARGEST) -> list[in
         raise WrongPages(WRONG)
     chosen: dict[int, None] = {}
     for part in text.split(","):
-        first, last = (1, pages) if part.strip().lower() == ALL else _range(part)
+        match = _PART.fullmatch(part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if part.strip().lower() == ALL:
+            first, last = 1, pages
+        elif not 1 <= first <= last <= LARGEST:
+            raise WrongPages(WRONG)
         if last - first >= LARGEST:  # the header of a damaged file may claim billions of pages
             raise WrongPages(TOO_MANY.format(count=last, most=most))
         chosen.update(dict.fromkeys(range(first, last + 1)))
     if len(chosen) > most:
         raise WrongPages(TOO_MANY.format(count=len(chosen), most=most))
     return list(chosen)
-
-
-def _range(part: str) -> tuple[int, int]:
-    match = _PART.fullmatch(part.strip())
-    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if not 1 <= first <= last <= LARGEST:
-        raise WrongPages(WRONG)
-    return first, last
 
 
 def taken(wanted: str, take: Callable[[int], tuple[Path, int]], *, most: int = LARGEST) -> Iterator[tuple[int, Path]]:
