@@ -68,11 +68,6 @@ class TrainedModel:
     training: Training
 
     @property
-    def improved(self) -> str:
-        """Its outcome in a sentence."""
-        return sentence_of(self.training)
-
-    @property
     def dataset(self) -> str:
         return self.training.dataset.name if self.training.dataset else "a deleted dataset"
 
@@ -123,10 +118,6 @@ class TrainingView:
     @property
     def status(self) -> Status:
         return status_of(self.training)
-
-    @property
-    def notes(self) -> list[str]:
-        return self._plan.get("notes", [])
 
     @property
     def plan_line(self) -> str:
@@ -207,14 +198,6 @@ class TrainingView:
         return pairs
 
     @property
-    def sentence(self) -> str:
-        return sentence_of(self.training)
-
-    @property
-    def improved(self) -> bool:
-        return bool(self.summary.get("outcome", {}).get("improved"))
-
-    @property
     def overruled(self) -> str:
         return overruled_line(self.training)
 
@@ -232,11 +215,6 @@ class TrainingView:
         order = {"worse": 0, "better": 1}
         rows = sorted(self.summary.get("images", []), key=lambda image: order.get(image["verdict"], 2))
         return [self._image(row) for row in rows]
-
-    @property
-    def legend(self) -> list[tuple[str, str]]:
-        """What the colours of the pictures mean, and the colours."""
-        return self.summary.get("legend", [])
 
     @property
     def forgetting(self) -> list[Row]:
