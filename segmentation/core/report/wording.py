@@ -28,15 +28,6 @@ SAID = 0.005  # standard uncertainty of a typed scale from which on it stands be
 NOT_GIVEN = "not included"
 UNKNOWN = "not known"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
-GLOSSARY = {  # what pages and files say in place of an earlier word; names of columns and fields stay as they are
-    "set aside": "left out",
-    "kept": "counted",
-    "whole budget": "total uncertainty",
-    "chosen by the image": "automatic",
-    "unlike the data": "unusual picture",
-    "revision": "version",
-    "outlining": "result",
-}
 VERDICTS = {"above": "probably above", "below": "probably below", "undecided": "undecided"}
 LIMIT = "limit 50 %"
 CITATION = f"DeepSegm, version {__version__}. Software that outlines and measures what is in electron micrographs."

@@ -33,7 +33,7 @@ from segmentation.core.report.method import WEIGHTED
 from segmentation.core.report.method import method as method_of
 from segmentation.core.report.signatures import Filing
 from segmentation.core.report.summary import Summary
-from segmentation.core.report.wording import CITATION, GLOSSARY, calibration_words
+from segmentation.core.report.wording import CITATION, calibration_words
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import every, find
 from tests.core.builders import analysis_of, disc_labels, make_analysis, refound, renamed
@@ -52,6 +52,8 @@ CASES = {
 }
 LEVELS = (NOTE, LOOK, DO_NOT_USE)
 USUAL = ("many", "none")
+# Words that neither pages nor files show; names of columns and fields stay as they are.
+EARLIER = ("set aside", "kept", "whole budget", "chosen by the image", "unlike the data", "revision", "outlining")
 pytestmark = pytest.mark.usefixtures("coarse")
 FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
@@ -263,7 +265,7 @@ def test_no_file_has_a_word_that_the_glossary_replaces():
             as_text(SampleAnalysis.of(analysis)).partition("\nlabel")[0],
         ]
     )
-    assert re.findall(rf"\b({'|'.join(GLOSSARY)})\b", words, re.IGNORECASE) == []
+    assert re.findall(rf"\b({'|'.join(EARLIER)})\b", words, re.IGNORECASE) == []
 
 
 def test_without_calibration_nothing_is_in_nanometres():
