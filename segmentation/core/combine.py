@@ -64,7 +64,7 @@ def combine(
     """
     members = sorted(members, key=lambda image: rank(image.name, image.sha256))
     left_out = sorted(left_out, key=lambda image: rank(image.name, image.sha256))
-    titles = unique_names([image.name for image in (*members, *left_out)])
+    titles = unique_names([*(member.name for member in members), *(image.name for image in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     images = [
