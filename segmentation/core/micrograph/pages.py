@@ -49,17 +49,19 @@ def pages_of(text: str, pages: int = LARGEST, *, most: int = LARGEST) -> list[in
     return list(chosen)
 
 
-def taken(wanted: str, take: Callable[[int], tuple[Path, int]], *, most: int = LARGEST) -> Iterator[tuple[int, Path]]:
+def take_pages(
+    text: str, take: Callable[[int], tuple[Path, int]], *, most: int = LARGEST
+) -> Iterator[tuple[int, Path]]:
     """Each page that a text asks for as its number and file; of a file with one page 0 and the file itself.
 
     take: gives the file of a page, and how many pages there are. Raises WrongPages, and UnreadableImage as `take` does.
     """
-    first = pages_of(wanted, 1)[0]
+    first = pages_of(text, 1)[0]
     file, pages = take(first)
     if pages == 1:
         yield 0, file
         return
-    numbers = pages_of(wanted, pages, most=most)
+    numbers = pages_of(text, pages, most=most)
     page_index(max(numbers), pages)
     for page in numbers:
         yield page, file if page == first else take(page)[0]

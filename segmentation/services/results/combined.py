@@ -112,14 +112,8 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
             image = {**payload["images"][0], "id": len(images) + 1, "sha256": payload.get("info", {}).get("sha256", "")}
             image["file_name"] = names.get(str(artifact.job_id), image["file_name"])
             annotations = [
-                {
-                    **annotation,
-                    "id": number,
-                    "label": annotation["id"],
-                    "image_id": image["id"],
-                    "category_id": numbers[annotation["category_id"]],
-                }
-                for number, annotation in enumerate(payload["annotations"], count + 1)
+                {**of, "id": at, "label": of["id"], "image_id": image["id"], "category_id": numbers[of["category_id"]]}
+                for at, of in enumerate(payload["annotations"], count + 1)
             ]
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             continue
