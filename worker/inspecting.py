@@ -14,7 +14,7 @@ from django.db import IntegrityError
 
 from segmentation import services
 from segmentation.core.errors import UserError
-from segmentation.core.micrograph.pages import page_name, taken
+from segmentation.core.micrograph.pages import page_name, take_pages
 from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.models import Micrograph, Superseded, shown_name
 from segmentation.services.ground.files import LocalFile
@@ -116,13 +116,13 @@ def _in_place_of_stack(
 
 
 def _pages(
-    wanted: str, groups: Iterable[Group], notes: list[Note], folder: Path, alive: Callable[[], None]
+    pages: str, groups: Iterable[Group], notes: list[Note], folder: Path, alive: Callable[[], None]
 ) -> Iterator[Group]:
     """The images with each stack replaced by those of its pages that are wanted; what cannot be had is noted."""
     for (name, path), *side in groups:
         take = partial(inspection.take_page, path, folder, name=name, side=side, alive=alive)
         try:
-            for page, file in taken(wanted, take, most=settings.DEEPSEGM_SAMPLE_IMAGES):
+            for page, file in take_pages(pages, take, most=settings.DEEPSEGM_SAMPLE_IMAGES):
                 yield [(shown_name(page_name(name, page)), file)] if page else [(name, path), *side]
                 if page:
                     file.unlink(missing_ok=True)  # which was left out

@@ -180,11 +180,11 @@ def read_outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) 
 
     query: what `segmentation.core.imported` must know of the image and the result. alive: as for `inspect`.
     """
-    from segmentation.core.imported.reading import from_json
+    from segmentation.core.imported.reading import OUTLINES
 
     labels, report = _outlines(path, query, alive)
     with _understanding(report, OUTLINES_DIED):
-        outlines = from_json(content=report, labels=labels)
+        outlines = OUTLINES.validate_python({**report, "labels": labels})
         if set(outlines.classes) != set(np.unique(labels[labels > 0]).tolist()):
             raise ValueError("the outlines have other numbers")
         if not set(outlines.classes.values()) <= set(range(len(query["names"]))):

@@ -85,23 +85,23 @@ class _Work(_Row[M]):
         return self.data.get("stage") or self.state, float(self.data.get("progress") or 0)
 
     def _wait(self, timeout: float | None, progress: Progress | None) -> Steps[None]:
-        end = time.monotonic() + timeout if timeout is not None else float("inf")
-        checked, pause = float("inf"), 0.2
+        """Until it has ended, else TimedOut. A done result also waits until its scale is checked, but no longer than a
+        minute: its numbers stand, and only a warning may still come."""
+        deadline, pause = float("inf") if timeout is None else time.monotonic() + timeout, 0.2
         if self.whole not in self.data:
             yield from self._refresh()
         while True:
             if progress:
                 progress(*self._how_far())
             now = time.monotonic()
-            left = end - now
             if self.state in ENDED:
-                checked = min(checked, now + LONGEST_CHECK)
-                left = min(end, checked) - now
-                if self.state != "done" or self.data.get("scale_check") != "pending" or left <= 0:
+                deadline = min(deadline, now + LONGEST_CHECK)
+                is_checked = self.state != "done" or self.data.get("scale_check") != "pending"
+                if is_checked or now >= deadline:
                     break
-            elif left <= 0:
+            elif now >= deadline:
                 raise TimedOut(f"It is not done after {timeout:g} s, but goes on at the site.")
-            yield min(pause, left)
+            yield min(pause, deadline - now)
             pause = min(1.3 * pause, 3.0)
             yield from self._refresh()
         if self.state != "done":

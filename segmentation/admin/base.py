@@ -28,8 +28,12 @@ class Noted(admin.ModelAdmin):
 
     def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
         names = [name for name in form.changed_data if "password" not in name]
-        sides = form.initial, form.cleaned_data
-        request.noted = [{name: _plain(side.get(name)) for name in names} for side in sides]
+        request.noted = [{}, {}]
+        for noted, values in zip(request.noted, (form.initial, form.cleaned_data), strict=True):
+            for name in names:
+                value = values.get(name)
+                is_list = isinstance(value, list | tuple | QuerySet)
+                noted[name] = ", ".join(sorted(str(item) for item in value)) if is_list else str(value)
         if "set_usable_password" in form.cleaned_data:
             usable = form.cleaned_data["set_usable_password"]
             request.noted_as = "set a new password for" if usable else "switched off the password of"
@@ -48,11 +52,6 @@ class Noted(admin.ModelAdmin):
         for row in queryset:
             staff_log.note(request.user, "deleted", row, staff_log.snapshot(row))
         return super().log_deletions(request, queryset)
-
-
-def _plain(value: Any) -> str:
-    many = isinstance(value, list | tuple | QuerySet)
-    return ", ".join(sorted(str(item) for item in value)) if many else str(value)
 
 
 def column(title: str, of: Callable[[Any], Any], order: str | None = None) -> Callable[..., Any]:

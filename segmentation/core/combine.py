@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -26,9 +26,24 @@ from .micrograph.crosscheck import Source
 from .micrograph.pairing import rank
 from .micrograph.types import Calibration, common_calibration
 from .sample import LeftOut, Member, SampleAnalysis, SampleImage, calibration_of
+from .tasks.base import Task
 
 SEED = 0
 MOST_NAMED = 5  # images whose numbers are in doubt
+
+
+@dataclass(eq=False)
+class _Image:
+    """An image that was analysed. number: from 1 on. title: unique. sizes: objects of the size distribution. excluded:
+    "" or why it does not count. outlier: "" or why it may not belong."""
+
+    number: int
+    title: str
+    member: Member
+    field: FieldOfView
+    sizes: Table
+    excluded: str = ""
+    outlier: str = ""
 
 
 def combine(
@@ -49,63 +64,78 @@ def combine(
     """
     members = sorted(members, key=lambda image: rank(image.name, image.sha256))
     left_out = sorted(left_out, key=lambda image: rank(image.name, image.sha256))
-    names = unique_names([*(member.name for member in members), *(image.name for image in left_out)])
+    titles = unique_names([*(member.name for member in members), *(image.name for image in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
-    task, fields = tasks.find(members[0].record.task), [_field(member, edge) for member in members]
-    refused = [bool(task.pool_fields) and set(field.values.values()) <= {None} for field in fields]
-    excluded = without_scale(tables, refused)
-    if task.pool_fields:
-        places = [number for number, why in enumerate(excluded) if not why]
-        for number, why in zip(places, cannot_join([fields[number] for number in places]), strict=True):
-            excluded[number] = why
-    used = [number for number, why in enumerate(excluded) if not why]
-    counted = [members[number] for number in used]
-    calibration = common_calibration([member.calibration for member in counted or members])
-    sizes, pooled = [member.sized for member in members], None
-    outliers = [""] * len(members)
-    if len(counted) == 1 and counted[0].statistics:
-        pooled = alone(counted[0].statistics, excluded)
-    elif task.screened or (task.size and any(sizes[number].kept.any() for number in used)):
-        conditions = Conditions(
-            size=task.size,
-            screened=task.screened,
-            edge=edge,
-            seed=SEED,
-            calibration=calibration,
-            filter=filter,
-            field_spread=field_spread,
-            evidence=_evidence(counted),
-            obstacle=_unchecked(counted),
-        )
-        pooled = replace(pool(sizes, conditions, excluded), **_of_tables(counted, calibration))
-        of_images = WeightedSizes.of(*(sizes[number] for number in used), edge=edge, by=task.size)
-        for number, outlier in zip(used, find_outliers(of_images, len(used)), strict=True):
-            outliers[number] = outlier
     images = [
-        SampleImage(title, member.sha256, member, outlier, why)
-        for title, member, outlier, why in zip(names, members, outliers, excluded, strict=False)
+        _Image(at, title, member, _field(member, edge), member.sized)
+        for at, (title, member) in enumerate(zip(titles, members, strict=False), 1)
     ]
-    images += [
+    task = tasks.find(members[0].record.task)
+    _exclude(images, task)
+    counted = [image for image in images if not image.excluded]
+    calibration = common_calibration([image.member.calibration for image in counted or images])
+    conditions = Conditions(
+        size=task.size,
+        screened=task.screened,
+        edge=edge,
+        seed=SEED,
+        calibration=calibration,
+        filter=filter,
+        field_spread=field_spread,
+    )
+    pooled = _pooled(images, task, conditions)
+    listed = [SampleImage(of.title, of.member.sha256, of.member, of.outlier, of.excluded) for of in images]
+    listed += [
         SampleImage(title, image.sha256, image.member, excluded=image.reason)
-        for title, image in zip(names[len(members) :], left_out, strict=True)
+        for title, image in zip(titles[len(images) :], left_out, strict=True)
     ]
-    notes = notes_on(tables, excluded, task.things, task.screened)
+    notes = notes_on(tables, [image.excluded for image in images], task.things, task.screened)
     sample = SampleAnalysis(
         name,
         tuple(members),
         pooled,
         None,
         calibration_of(members),
-        (*notes, *_from_one(members, names, used, task.screened), *_flags_of(members, names, used)),
+        (*notes, *_from_one(counted, task.screened), *_flags_of(counted)),
         filter,
-        tuple(images),
-        quantities=_numbers(members, fields, used, pooled, calibration),
+        tuple(listed),
+        quantities=_numbers(images, task, pooled, calibration),
     )
     if pooled is None:
         return sample
     pooled = replace(pooled, images=sample.rows[: len(members)], notes=[flag.text for flag in notes])
-    return replace(sample, pooled=pooled, histogram=histogram_of(sizes, pooled, sample.pixel_size))
+    return replace(
+        sample, pooled=pooled, histogram=histogram_of([image.sizes for image in images], pooled, sample.pixel_size)
+    )
+
+
+def _exclude(images: Sequence[_Image], task: Task) -> None:
+    """Say of the images that cannot be combined with the others why they do not count."""
+    fields = [image.field for image in images]
+    refused = [bool(task.pool_fields) and set(field.values.values()) <= {None} for field in fields]
+    for image, why in zip(images, without_scale([field.table for field in fields], refused), strict=True):
+        image.excluded = why
+    if task.pool_fields:
+        scaled = [image for image in images if not image.excluded]
+        for image, why in zip(scaled, cannot_join([image.field for image in scaled]), strict=True):
+            image.excluded = why
+
+
+def _pooled(images: Sequence[_Image], task: Task, conditions: Conditions) -> PooledStatistics | None:
+    """The statistics of all sizes, None without any; says of the images which may not belong."""
+    counted, excluded = [image for image in images if not image.excluded], [image.excluded for image in images]
+    members = [image.member for image in counted]
+    if len(members) == 1 and members[0].statistics:
+        return alone(members[0].statistics, excluded)
+    if not task.screened and not (task.size and any(image.sizes.kept.any() for image in counted)):
+        return None
+    conditions = replace(conditions, evidence=_evidence(members), obstacle=_unchecked(members))
+    pooled = pool([image.sizes for image in images], conditions, excluded)
+    of_images = WeightedSizes.of(*(image.sizes for image in counted), edge=conditions.edge, by=task.size)
+    for image, outlier in zip(counted, find_outliers(of_images, len(counted)), strict=True):
+        image.outlier = outlier
+    return replace(pooled, **_of_tables(members, conditions.calibration))
 
 
 def _of_tables(counted: Sequence[Member], calibration: Calibration) -> dict[str, Any]:
@@ -121,23 +151,21 @@ def _of_tables(counted: Sequence[Member], calibration: Calibration) -> dict[str,
 
 
 def _numbers(
-    members: Sequence[Member],
-    fields: Sequence[FieldOfView],
-    used: Sequence[int],
-    pooled: PooledStatistics | None,
-    calibration: Calibration,
+    images: Sequence[_Image], task: Task, pooled: PooledStatistics | None, calibration: Calibration
 ) -> dict[str, Value]:
     """The numbers of all images together: figures of the pooled sizes, or what its kind of analysis makes of fields."""
-    task = tasks.find(members[0].record.task)
     if not task.pool_fields:
         return {name: pooled.value(name) for name in task.quantities} if pooled else {}
-    if len(used) < 2:
-        scaled = [one for one, why in zip(members, without_scale([m.table for m in members]), strict=True) if not why]
-        values = dict(members[used[0]].quantities) if used else dict.fromkeys(scaled[0].quantities, Value(None))
+    counted = [image for image in images if not image.excluded]
+    if not counted:
+        scales = without_scale([image.member.table for image in images])
+        scaled = next(image.member for image, why in zip(images, scales, strict=True) if not why)
+        values = dict.fromkeys(scaled.quantities, Value(None))
+    elif len(counted) == 1:
+        values = dict(counted[0].member.quantities)
     else:
-        chosen = [fields[number] for number in used]
-        uncertainty = calibration.standard_uncertainty or 0.0
-        values = pooled_quantities(chosen, task.pool_fields, chosen[0].table.unit, uncertainty)
+        fields, uncertainty = [image.field for image in counted], calibration.standard_uncertainty or 0.0
+        values = pooled_quantities(fields, task.pool_fields, fields[0].table.unit, uncertainty)
         counts = {name: value.value for name, value in values.items() if number(name).interval == POISSON}
         values |= {name: poisson(count) for name, count in counts.items() if count is not None}
     figures = task.figures if pooled else {}
@@ -213,37 +241,41 @@ def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float)
     return {"edges": edges.tolist(), "counts": [np.histogram(size, edges)[0].tolist() for size in sizes]}
 
 
-def _from_one(members: Sequence[Member], names: Sequence[str], used: Sequence[int], screened: bool) -> Iterator[Flag]:
+def _from_one(counted: Sequence[_Image], screened: bool) -> Iterator[Flag]:
     """Notes on numbers that only one of the images that count has, although others could."""
-    alone: dict[int, list[str]] = {}
-    for name in members[used[0]].quantities if len(used) > 1 and not screened else ():
-        having = [index for index in used if members[index].value(name).value is not None]
+    labels_by_image: dict[int, list[str]] = {}
+    for name in counted[0].member.quantities if len(counted) > 1 and not screened else ():
+        having = [index for index, image in enumerate(counted) if image.member.value(name).value is not None]
         if len(having) == 1:
-            alone.setdefault(having[0], []).append(number(name).label)
-    for index, labels in alone.items():
-        yield Flag(f"Only {names[index]} gives a value for: {', '.join(labels)}.", ids=(index + 1,))
+            labels_by_image.setdefault(having[0], []).append(number(name).label)
+    for index, labels in labels_by_image.items():
+        image = counted[index]
+        yield Flag(f"Only {image.title} gives a value for: {', '.join(labels)}.", ids=(image.number,))
 
 
-def _flags_of(members: Sequence[Member], names: Sequence[str], used: Sequence[int]) -> Iterator[Flag]:
-    """Flags about the sources of the scales and about doubtful images, of which the first are named. used: indices of
-    the images that count; no other image has a flag here."""
-    sources = calibration_of([members[number] for number in used])["sources"]
+def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:
+    """Flags about the sources of the scales and about doubtful images, of which the first are named; no image that does
+    not count has a flag here."""
+    sources = calibration_of([image.member for image in counted])["sources"]
     if len(sources) > 1:
-        listed = ", ".join(f"{number} {Source(source).words}" for source, number in sorted(sources.items()))
+        listed = ", ".join(f"{times} {Source(source).words}" for source, times in sorted(sources.items()))
         yield Flag(f"The scale is not known in the same way for all images: {listed}.")
-    doubts = {number + 1: of for number in used if (of := [flag for flag in members[number].flags if flag.doubt])}
+    titles = {image.number: image.title for image in counted}
+    doubts = {
+        image.number: flags for image in counted if (flags := [flag for flag in image.member.flags if flag.doubt])
+    }
     if len(doubts) > 1:
-        have, gravest = f"{len(doubts)} images have warnings", [_gravest(of) for of in doubts.values()]
+        have, gravest = f"{len(doubts)} images have warnings", [_gravest(flags) for flags in doubts.values()]
         shorts = {flag.short for flag in gravest}
         some = f"{DO_NOT_USE}: {have}" if any(flag.level == DO_NOT_USE for flag in gravest) else have
         short = some if len(shorts) > 1 else shorts.pop()
         yield Flag.doubtful(f"{have} that put the numbers in doubt.", short, ids=tuple(doubts))
-    for image, of in list(doubts.items())[:MOST_NAMED]:
-        text = f"{names[image - 1]}: {' '.join(flag.text for flag in of)}"
-        yield Flag.doubtful(text, _gravest(of).short, ids=(image,))
+    for at, flags in list(doubts.items())[:MOST_NAMED]:
+        text = f"{titles[at]}: {' '.join(flag.text for flag in flags)}"
+        yield Flag.doubtful(text, _gravest(flags).short, ids=(at,))
     if len(doubts) > MOST_NAMED:
         yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")
 
 
-def _gravest(of: Sequence[Flag]) -> Flag:
-    return min(of, key=lambda flag: flag.lightness)
+def _gravest(flags: Sequence[Flag]) -> Flag:
+    return min(flags, key=lambda flag: flag.lightness)

@@ -72,7 +72,7 @@ class Convergence:
     y_ticks: tuple[Tick, ...]
     counted: str
     unit: str
-    wanted: str
+    target: str
 
     @classmethod
     def of(cls, summary: Summary) -> Convergence | None:

@@ -71,15 +71,6 @@ class DatasetPage:
         return [finding["sentence"] for finding in self.summary.get("findings", []) if finding["error"] == error]
 
     @property
-    def notes(self) -> list[dict[str, str]]:
-        """What was not taken from the last archives."""
-        return list(self.summary.get("notes", []))
-
-    @property
-    def growth(self) -> list[dict[str, Any]]:
-        return list(self.summary.get("growth", []))
-
-    @property
     def shares(self) -> list[tuple[str, str]]:
         """Of classes, the mean share of each."""
         shares = [line.image.summary["shares"] for line in self.images if "shares" in line.image.summary]

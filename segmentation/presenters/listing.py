@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -64,7 +64,10 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
     jobs, samples = related.in_bulk(ids["job"]), Sample.objects.select_related("owner").in_bulk(ids["sample"])
     first = {pk: sample.pooled.get("of", [])[:STACKED] for pk, sample in samples.items()}
     pictures = {str(pk): address for pk, address in thumbnails([*jobs, *chain(*first.values())]).items()}
-    states = _states(samples)
+    images = Job.objects.filter(sample__in=list(samples)).exclude(reruns__sample=F("sample")).order_by()
+    states: dict[Any, dict[str, int]] = {}  # how many images of each sample are in which state
+    for pk, state, count in images.values_list("sample", "state").annotate(Count("pk")):
+        states.setdefault(pk, {})[state] = count
     by_key = {
         pk: _of_job(job, pictures.get(str(pk), ""), (older or Counter())[job.micrograph_id]) for pk, job in jobs.items()
     }
@@ -73,15 +76,6 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
         for pk, sample in samples.items()
     }
     return [by_key[pk] for _, pk in entries if pk in by_key]
-
-
-def _states(samples: Collection[Any]) -> dict[Any, dict[str, int]]:
-    """How many images of each sample are in which state."""
-    jobs = Job.objects.filter(sample__in=list(samples)).exclude(reruns__sample=F("sample"))
-    counts: dict[Any, dict[str, int]] = {}
-    for sample, state, count in jobs.order_by().values_list("sample", "state").annotate(Count("pk")):
-        counts.setdefault(sample, {})[state] = count
-    return counts
 
 
 def _of_job(job: Job, picture: str, older: int) -> Card:

@@ -75,12 +75,12 @@ class AsideLine(Aside):
 @dataclass(frozen=True)
 class ClassRow:
     """The numbers of one class, and its colour in the figure as a web colour. cells: the numbers that every class has;
-    own: the others that are known, such as the thickness of a layer."""
+    others: what else is known, such as the thickness of a layer."""
 
     name: str
     colour: str
     cells: list[Entry]
-    own: list[Entry]
+    others: list[Entry]
 
     @property
     def share(self) -> Bar | None:

@@ -10,7 +10,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
-from ..core.learning import Change, ImageChange, Kept, Point, TrainingSummary
+from ..core.learning import Change, ImageChange, Point, TrainingSummary
 from ..core.measure.quantities import significant
 from ..core.network.cards import ModelCard
 from ..core.pace import about
@@ -68,11 +68,6 @@ class TrainedModel:
     training: Training
 
     @property
-    def improved(self) -> str:
-        """Its outcome in a sentence."""
-        return sentence_of(self.training)
-
-    @property
     def dataset(self) -> str:
         return self.training.dataset.name if self.training.dataset else "a deleted dataset"
 
@@ -123,10 +118,6 @@ class TrainingView:
     @property
     def status(self) -> Status:
         return status_of(self.training)
-
-    @property
-    def notes(self) -> list[str]:
-        return self._plan.get("notes", [])
 
     @property
     def plan_line(self) -> str:
@@ -207,14 +198,6 @@ class TrainingView:
         return pairs
 
     @property
-    def sentence(self) -> str:
-        return sentence_of(self.training)
-
-    @property
-    def improved(self) -> bool:
-        return bool(self.summary.get("outcome", {}).get("improved"))
-
-    @property
     def overruled(self) -> str:
         return overruled_line(self.training)
 
@@ -234,13 +217,14 @@ class TrainingView:
         return [self._image(row) for row in rows]
 
     @property
-    def legend(self) -> list[tuple[str, str]]:
-        """What the colours of the pictures mean, and the colours."""
-        return self.summary.get("legend", [])
-
-    @property
     def forgetting(self) -> list[Row]:
-        return [_kept(line) for line in self.summary.get("forgetting", [])]
+        rows = []
+        for line in self.summary.get("forgetting", []):
+            before, after = line["before"], line["after"]
+            verdict = "same" if abs(before - after) <= STAYS_WITHIN else "worse" if before > after else "better"
+            title = f"{line['data']} ({_count(line['images'], 'image')}), {line['figure']}"
+            rows.append(Row(title, _value(before, ""), _value(after, ""), verdict, VERDICTS[verdict]))
+        return rows
 
     @cached_property
     def _titles(self) -> dict[str, tuple[str, str]]:
@@ -333,13 +317,6 @@ def _named(change: Change) -> tuple[str, str]:
     """Title and unit of a figure; the titles of reports end with theirs."""
     title, _, unit = change["title"].rpartition(", ")
     return (title, unit) if title and unit in PARTS else (change["title"], change["unit"])
-
-
-def _kept(line: Kept) -> Row:
-    lost = line["before"] - line["after"]
-    verdict = "same" if abs(lost) <= STAYS_WITHIN else "worse" if lost > 0 else "better"
-    title = f"{line['data']} ({_count(line['images'], 'image')}), {line['figure']}"
-    return Row(title, _value(line["before"], ""), _value(line["after"], ""), verdict, VERDICTS[verdict])
 
 
 def _value(value: float | None, unit: str, interval: Iterable[float] | None = None) -> str:

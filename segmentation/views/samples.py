@@ -186,6 +186,9 @@ def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) 
 def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
     sample.refresh_from_db()
     pooled, task = PooledResult(sample), sample.settings["task"]
+    scale = sample.typed or ("" if sample.value is None else f"{sample.value:g}")
+    if not sample.typed and sample.rule != Sample.Rule.PIXEL and sample.value is not None:
+        scale = width_text(sample.value)
     context = {
         **_images_context(request, sample, pooled),
         **files_of(sample, "sample", task, "sample-file"),
@@ -197,14 +200,7 @@ def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: A
         "may_delete": sample.is_changeable_by(request.user, request.visitor, "delete"),
         "accept": ACCEPTED,
         "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,
-        "scale_form": ScaleForm(initial=_scale_of(sample)),
+        "scale_form": ScaleForm(initial={"rule": sample.rule, f"rule_{sample.rule}": scale}),
         **extra,
     }
     return render(request, "samples/sample.html", context, status=status)
-
-
-def _scale_of(sample: Sample) -> dict[str, Any]:
-    text = sample.typed or ("" if sample.value is None else f"{sample.value:g}")
-    if not sample.typed and sample.rule != Sample.Rule.PIXEL and sample.value is not None:
-        text = width_text(sample.value)
-    return {"rule": sample.rule, f"rule_{sample.rule}": text}

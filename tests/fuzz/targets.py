@@ -130,7 +130,7 @@ def sides() -> Target:
 def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
     from segmentation.core import label_images
     from segmentation.core.imported.kinds import HEAD_BYTES, kind_of
-    from segmentation.core.imported.reading import as_json, read_outlines, read_truth
+    from segmentation.core.imported.reading import OUTLINES, read_outlines, read_truth
     from segmentation.core.imported.shapes import Frame
     from segmentation.core.micrograph.types import UnreadableImage
     from segmentation.core.tasks import find
@@ -146,7 +146,7 @@ def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
                 read_truth(path, frame, task, names, "a.png")
             else:
                 record = read_outlines(path, frame, task, names, image="a.png", nm_per_pixel=1.0)
-                json.dumps(as_json(record), allow_nan=False)
+                json.dumps(OUTLINES.dump_python(record, mode="json"), allow_nan=False)
 
     return Target(seeds, run, (UnreadableImage,), steps)
 

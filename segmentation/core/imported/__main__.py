@@ -13,7 +13,7 @@ from typing import Any
 
 from ..micrograph.inspect import MAX_MEMORY_MB, SECONDS, answer, save
 from ..tasks import find
-from .reading import as_json, read_outlines, read_truth
+from .reading import OUTLINES, read_outlines, read_truth
 from .shapes import Frame
 
 MEMORY = "The file of outlines needs more memory than there is: split it into parts."
@@ -40,7 +40,7 @@ def _read(options: argparse.Namespace) -> dict[str, Any]:
     facts = {"image": request["image"], "nm_per_pixel": request["nm_per_pixel"]}
     outlines = read_outlines(options.input, frame, task, request["names"], **facts)
     save(options.labels, outlines.labels)
-    return {"ok": True, **as_json(outlines)}
+    return {"ok": True, **OUTLINES.dump_python(outlines, mode="json")}
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from ..dataset_files import UNLABELLED
 from ..label_images import as_labels, calibration_of, read_array, read_numbers
@@ -40,13 +42,13 @@ NO_CLASSES = "A set of ROIs names no classes: send a label image with the classe
 NO_CLASS = "The category {name!r} of the file is none of the classes {names}."
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, config=ConfigDict(arbitrary_types_allowed=True))
 class Outlines:
     """labels: (H, W) int32 of the whole image. classes: place of the class, by id. reasons: why outlines were set
     aside, by id. format: of the file, in words. overlapping: how many outlines lie on earlier ones. notes: sentences
     for the user."""
 
-    labels: NDArray[np.int32]
+    labels: Annotated[NDArray[np.int32], Field(exclude=True)]
     classes: Mapping[int, int]
     reasons: Mapping[int, str]
     format: str
@@ -87,6 +89,9 @@ class Outlines:
             by_hand=frozenset(ids.tolist()) - same,
             set_aside={number: why for number, why in self.reasons.items() if number not in ours - same},
         )
+
+
+OUTLINES = TypeAdapter(Outlines)  # dumps all but the labels
 
 
 def read_outlines(
@@ -186,29 +191,6 @@ def _notes(painted: Painted, hidden: int, left_out: int) -> Iterator[str]:
     ):
         if count:
             yield sentence.format(count)
-
-
-def as_json(outlines: Outlines) -> dict[str, Any]:
-    """Everything but the labels, in plain JSON types."""
-    return {
-        "classes": {str(number): index for number, index in outlines.classes.items()},
-        "reasons": {str(number): why for number, why in outlines.reasons.items()},
-        "format": outlines.format,
-        "overlapping": outlines.overlapping,
-        "notes": list(outlines.notes),
-    }
-
-
-def from_json(labels: NDArray[np.int32], content: Mapping[str, Any]) -> Outlines:
-    """The outlines that `as_json` described; raises ValueError, KeyError or TypeError for anything else."""
-    return Outlines(
-        labels,
-        {int(number): int(index) for number, index in content["classes"].items()},
-        {int(number): str(why) for number, why in content["reasons"].items()},
-        str(content["format"]),
-        int(content["overlapping"]),
-        tuple(map(str, content["notes"])),
-    )
 
 
 def read_objects(path: Path, frame: Frame, *, corners: bool) -> tuple[NDArray[np.int32], list[str]]:

@@ -223,10 +223,10 @@ def find_links(pieces: Sequence[Piece], mask: Mask, depth: Floats) -> list[Link]
         for (i, j), cost in zip(pairs[good].tolist(), costs[good].tolist(), strict=True)
         if _through(ends.places[i], ends.places[j], mask, depth, float(ends.widths[[i, j]].min()))
     ]
-    taken, best = set[int](), list[Link]()
+    joined_ends, best = set[int](), list[Link]()
     for link in sorted(links, key=lambda link: link.cost):
-        if not {link.one, link.other} & taken:
-            taken |= {link.one, link.other}
+        if not {link.one, link.other} & joined_ends:
+            joined_ends |= {link.one, link.other}
             best.append(link)
     return best
 
@@ -287,11 +287,11 @@ def in_order(pieces: list[Piece]) -> list[Piece]:
     one, other = np.triu_indices(2 * len(pieces), 1)
     costs, gaps = ends.costs(one, other)
     costs += 0.3 * gaps / np.minimum(ends.widths[one], ends.widths[other])
-    links, taken, group = list[Link](), set[int](), list(range(len(pieces)))
+    links, joined_ends, group = list[Link](), set[int](), list(range(len(pieces)))
     for at in np.argsort(costs):
         i, j = int(one[at]), int(other[at])
-        if group[i // 2] != group[j // 2] and not {i, j} & taken:
-            taken |= {i, j}
+        if group[i // 2] != group[j // 2] and not {i, j} & joined_ends:
+            joined_ends |= {i, j}
             links.append(Link(i, j, float(costs[at])))
             group = [group[i // 2] if member == group[j // 2] else member for member in group]
     (chain,) = chains_of(len(pieces), links)

@@ -8,17 +8,19 @@ from pathlib import Path
 
 from .quantities import COLUMNS, COUNTING, GROUPS, NUMBERS, POISSON, WITHIN, Quantity, add
 
-INTERVALS = {"within": WITHIN, "poisson": POISSON, "counting": COUNTING, "groups": GROUPS}
+ALONG = "differences between lengths of the layer"
+INTERVALS = {"within": WITHIN, "poisson": POISSON, "counting": COUNTING, "groups": GROUPS, "along": ALONG}
 
 
 def registered(file: str) -> tuple[str, ...]:
-    """Register the quantities in the table beside a file; returns the names of its numbers in order."""
+    """Register the quantities in the table beside a file: numbers, columns, and those that are both. Returns the names
+    of its numbers in order."""
     tables = tomllib.loads(Path(file).with_suffix(".toml").read_text("utf-8"))
     for registry, key in ((COLUMNS, "columns"), (NUMBERS, "numbers")):
-        for name, entry in tables.get(key, {}).items():
+        for name, entry in (tables.get("both", {}) | tables.get(key, {})).items():
             basis = {"interval": INTERVALS[entry["interval"]]} if "interval" in entry else {}
             add(registry, Quantity(name, **entry | basis))
-    return tuple(tables["numbers"])
+    return tuple(tables.get("both", {}) | tables.get("numbers", {}))
 
 
 registered(__file__)

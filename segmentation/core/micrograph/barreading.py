@@ -142,7 +142,7 @@ def _read_alike(texts: list[Text], text: str) -> bool:
     length = next((length for length in lengths(texts) if length.text == text), None)
     if length is None:
         return False
-    again = replace(length.place, text=length.place.again, again="")
+    again = replace(length.part, text=length.part.again, again="")
     return length.nm in [length.nm for part in again.text.split("|") for length in lengths([replace(again, text=part)])]
 
 
@@ -169,15 +169,15 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         length_nm=length.nm,
         length_px=round(line.length, 2),
         box=_around(
-            [length.place, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)], picture.shape, first
+            [length.part, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)], picture.shape, first
         ),
         ways={"scale bar": Way(nm_per_pixel, END_PX / line.length, length.text)},
         texts=tuple(text.text for text in texts),
-        confidence=round(0.8 * length.place.score if alike else 0.4 * length.place.score, 3),
+        confidence=round(0.8 * length.part.score if alike else 0.4 * length.part.score, 3),
         sure=alike
         and not others
         and not any(length.doubtful or _may_be_picometres(length, nm_per_pixel) for length, _ in drawn)
-        and length.place.score >= SURE_SCORE
+        and length.part.score >= SURE_SCORE
         and _is_round(length.nm),
         steps=line.steps,
     )
@@ -198,11 +198,11 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
         length, line = scale
         stated["scale bar"] = length
         ways["scale bar"] = Way(length.nm / line.length, END_PX / line.length, length.text)
-        boxes = [length.place, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)]
+        boxes = [length.part, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)]
     ways = {name: way for name, way in ways.items() if plausible_pixel(way.nm_per_pixel)}
     if not ways:
         return None
-    agreeing, confidence = _agreeing(ways, {name: length.place.score for name, length in stated.items()})
+    agreeing, confidence = _agreeing(ways, {name: length.part.score for name, length in stated.items()})
     best = min(agreeing, key=lambda name: ways[name].relative_uncertainty)
     return BarReading(
         nm_per_pixel=ways[best].nm_per_pixel,
@@ -210,7 +210,7 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
         text=ways[best].text,
         length_nm=scale[0].nm if scale else None,
         length_px=round(scale[1].length, 2) if scale else None,
-        box=_around([stated[best].place, *boxes], strip.shape, first),
+        box=_around([stated[best].part, *boxes], strip.shape, first),
         ways=ways,
         texts=tuple(text.text for text in texts),
         confidence=round(confidence, 3),
@@ -228,7 +228,7 @@ def _may_be_sure(
     if len(agreeing) > 1:
         return not set(ways) - {*agreeing, "pixel size"}
     name = agreeing[0]
-    if len(ways) > 1 or name == "pixel size" or stated[name].place.score < SURE_SCORE:
+    if len(ways) > 1 or name == "pixel size" or stated[name].part.score < SURE_SCORE:
         return False
     return name == "width" or bool(scale and _is_round(scale[0].nm) and scale[1].steps in (0, TEN))
 
@@ -243,7 +243,7 @@ def _contradicted(strip: NDArray[np.uint8], texts: list[Text], sizes: list[Lengt
     if any(size.meaning == "width" and not _same(size.nm, stated["width"].nm) for size in sizes):
         return True
     bars = [size for size in sizes if size.meaning == "scale bar" and not size.doubtful and _is_round(size.nm)]
-    drawn = [(length.nm, line) for length in bars if (line := find_line(strip, length.place, texts)) is not None]
+    drawn = [(length.nm, line) for length in bars if (line := find_line(strip, length.part, texts)) is not None]
     return any(
         line.left > other.right or other.left > line.right
         for index, (nm, line) in enumerate(drawn)
@@ -266,7 +266,7 @@ def _scale_bar(
     candidates = [
         (length, line)
         for length in printed
-        if (line := find_line(strip, length.place, texts, alone=alone and not length.doubtful)) is not None
+        if (line := find_line(strip, length.part, texts, alone=alone and not length.doubtful)) is not None
     ]
     if not candidates:
         return None

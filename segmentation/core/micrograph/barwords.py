@@ -50,7 +50,7 @@ _DIGITS = str.maketrans("OoIl", "0011")
 
 @dataclass(frozen=True)
 class Length:
-    """A length in a data bar: nanometres, meaning, confidence, place, and the relative uncertainty of its digits.
+    """A length in a data bar: nanometres, meaning, part of the text, and relative uncertainty of its digits.
 
     doubtful: whether the text may be another number, or is in mm or cm, which are units of distances, not of scale
     bars. picometres: whether it is taken for micrometres, but a p is read, which long bars of atoms have.
@@ -59,7 +59,7 @@ class Length:
     nm: float
     meaning: Meaning
     text: str
-    place: Text
+    part: Text
     rounding: float
     doubtful: bool = False
     picometres: bool = False
@@ -144,13 +144,13 @@ def _meaning(words: str) -> Meaning:
     return "scale bar"
 
 
-def _above(place: Text, texts: Sequence[Text]) -> str:
-    """The text right above a place, as in bars with a table: a heading, no length of its own."""
-    height = place.bottom - place.top
+def _above(part: Text, texts: Sequence[Text]) -> str:
+    """The text right above a part, as in bars with a table: a heading, no length of its own."""
+    height = part.bottom - part.top
     for text in texts:
-        overlap = min(text.right, place.right) - max(text.left, place.left)
-        near = -0.6 * height <= place.top - text.bottom <= 1.0 * height and text.top < place.top - 0.4 * height
-        if near and overlap > 0.3 * min(text.right - text.left, place.right - place.left) and len(text.text) <= 20:
+        overlap = min(text.right, part.right) - max(text.left, part.left)
+        near = -0.6 * height <= part.top - text.bottom <= 1.0 * height and text.top < part.top - 0.4 * height
+        if near and overlap > 0.3 * min(text.right - text.left, part.right - part.left) and len(text.text) <= 20:
             return "" if _LENGTH.search(text.text) else text.text
     return ""
 

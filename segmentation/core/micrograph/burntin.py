@@ -48,7 +48,7 @@ def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[
     for length in lengths(texts):
         forms = (ALONE.fullmatch(text.text.strip()) for text in texts)
         is_alone = any(form is not None and form[1].strip() == length.text.strip() for form in forms)
-        if length.meaning == "scale bar" and is_alone and (line := _line(picture, length.place, texts)) is not None:
+        if length.meaning == "scale bar" and is_alone and (line := _line(picture, length.part, texts)) is not None:
             bars.append((length, line))
     return bars
 

@@ -35,7 +35,12 @@ def pages_of(text: str, pages: int = LARGEST, *, most: int = LARGEST) -> list[in
         raise WrongPages(WRONG)
     chosen: dict[int, None] = {}
     for part in text.split(","):
-        first, last = (1, pages) if part.strip().lower() == ALL else _range(part)
+        match = _PART.fullmatch(part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if part.strip().lower() == ALL:
+            first, last = 1, pages
+        elif not 1 <= first <= last <= LARGEST:
+            raise WrongPages(WRONG)
         if last - first >= LARGEST:  # the header of a damaged file may claim billions of pages
             raise WrongPages(TOO_MANY.format(count=last, most=most))
         chosen.update(dict.fromkeys(range(first, last + 1)))
@@ -44,25 +49,19 @@ def pages_of(text: str, pages: int = LARGEST, *, most: int = LARGEST) -> list[in
     return list(chosen)
 
 
-def _range(part: str) -> tuple[int, int]:
-    match = _PART.fullmatch(part.strip())
-    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if not 1 <= first <= last <= LARGEST:
-        raise WrongPages(WRONG)
-    return first, last
-
-
-def taken(wanted: str, take: Callable[[int], tuple[Path, int]], *, most: int = LARGEST) -> Iterator[tuple[int, Path]]:
+def take_pages(
+    text: str, take: Callable[[int], tuple[Path, int]], *, most: int = LARGEST
+) -> Iterator[tuple[int, Path]]:
     """Each page that a text asks for as its number and file; of a file with one page 0 and the file itself.
 
     take: gives the file of a page, and how many pages there are. Raises WrongPages, and UnreadableImage as `take` does.
     """
-    first = pages_of(wanted, 1)[0]
+    first = pages_of(text, 1)[0]
     file, pages = take(first)
     if pages == 1:
         yield 0, file
         return
-    numbers = pages_of(wanted, pages, most=most)
+    numbers = pages_of(text, pages, most=most)
     page_index(max(numbers), pages)
     for page in numbers:
         yield page, file if page == first else take(page)[0]

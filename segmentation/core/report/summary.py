@@ -341,7 +341,11 @@ class Summary:
         """Median, D10 and D90 of every descriptor of shape."""
         spread = self.statistics.shape if self.statistics and self.kept else {}
         return [
-            Line(COLUMNS[name].title, COLUMNS[name].definition, [_hundredths(name, of, end) for end in SPREAD])
+            Line(
+                COLUMNS[name].title,
+                COLUMNS[name].definition,
+                [Entry(end, end, Value(of.get(end)), text=f"{of[end]:.2f}" if end in of else "") for end in SPREAD],
+            )
             for name, of in spread.items()
             if of.get("median") is not None and name in COLUMNS
         ]
@@ -583,8 +587,3 @@ class Summary:
         yield "greatest distance of the cumulative curves", Value(fit["ks"]), ""
         yield "p", Value(fit["p"]), "" if fit["p"] >= 0.001 else "< 0.001"
         yield "fit", Value(None), fit["word"]
-
-
-def _hundredths(name: str, of: Mapping[str, float], end: str) -> Entry:
-    value = of.get(end)
-    return Entry(end, end, Value(value), text="" if value is None else f"{value:.2f}")

@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from ..flags import Flag
+from ..measure.declared import registered
 from ..measure.pooled_fields import FieldOfView, averaged
-from ..measure.quantities import COLUMNS, NUMBERS, OF, Quantity, Value, add, of_class
+from ..measure.quantities import COLUMNS, OF, Value, of_class
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Names, Text
 from ..settings import MeasurementSettings
@@ -25,41 +26,11 @@ if TYPE_CHECKING:
     from ..measure.thickness import Readings
     from ..network.cards import ModelCard
 
-SOURCE = "ISO 1463:2021; ASTM B487"
-ALONG = "differences between lengths of the layer"
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
-NAMES = {
-    "mean": ("Mean thickness", "Mean of the readings along the layer, each perpendicular to its middle line."),
-    "sd": ("SD of the thickness", "Standard deviation of the readings along the layer."),
-    "min": ("Least thickness", "The smallest reading."),
-    "d10": ("D10 of the thickness", "10 % of the readings are smaller."),
-    "median": ("Median thickness", "50 % of the readings are smaller."),
-    "d90": ("D90 of the thickness", "90 % of the readings are smaller."),
-    "max": ("Greatest thickness", "The largest reading."),
-}
-FIGURES = {f"thickness_{name}": name for name in NAMES}
-LENGTH = "layer_length"
+*NAMES, LENGTH = registered(__file__)
+FIGURES = {name: name.removeprefix("thickness_") for name in NAMES}
 MOST_POINTS = 200  # of a curve
 STRIPS = 1, 16  # blocks down and across, of a layer that runs from left to right
-
-for registry in (NUMBERS, COLUMNS):
-    add(
-        registry,
-        *(
-            Quantity(f"thickness_{name}", *words, 1, source=SOURCE, extreme=name in ("min", "max"), interval=ALONG)
-            for name, words in NAMES.items()
-        ),
-    )
-    add(
-        registry,
-        Quantity(
-            LENGTH,
-            "Measured length",
-            "Length along which the thickness was read; the ends of the layer are left out.",
-            1,
-            extreme=True,
-        ),
-    )
 
 
 class LayerOptions(phases.PhaseOptions):

@@ -174,7 +174,7 @@ class Measuring(BaseCommand):
         help_ = f"pool the {self.what}s as one sample"
         parser.add_argument("--sample", type=sample_name, metavar="NAME", help=help_)
 
-    def wanted(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
+    def to_measure(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
         """Those of the files of a folder that are measured; images: those of them that are images."""
         return list(images)
 
@@ -183,13 +183,13 @@ class Measuring(BaseCommand):
         raise NotImplementedError
 
     def files(self, paths: Iterable[Path], out: Path) -> Iterator[Path]:
-        """The files named, and those wanted of the folders named."""
+        """The files named, and those to measure of the folders named."""
         for path in paths:
             if not path.is_dir():
                 yield path
                 continue
             images, others = images_in(path, but=out)
-            names = self.wanted((*images, *others), images)
+            names = self.to_measure((*images, *others), images)
             yield from names
             rest = [str(file.relative_to(path)) for file in (*images, *others) if file not in names]
             if not names:

@@ -12,7 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.errors import UserError
-from segmentation.core.micrograph.pages import page_name, taken, write_page
+from segmentation.core.micrograph.pages import page_name, take_pages, write_page
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network import cards
 from segmentation.core.settings import DEFAULT_TASK
@@ -46,11 +46,11 @@ class Command(inputs.Measuring):
             options["images"] = list(self.pages(options["images"], options["pages"], options["out"]))
         self.measure(options["images"], inputs.settings(task, every_setting(), options), options)
 
-    def pages(self, paths: Iterable[Path], wanted: str, out: Path) -> Iterator[Path]:
+    def pages(self, paths: Iterable[Path], text: str, out: Path) -> Iterator[Path]:
         """The images. In place of a stack stand the files of the pages that were asked for."""
         for path in self.files(paths, out):
             try:
-                yield from (file for _, file in taken(wanted, partial(_take_page, path, out / "pages")))
+                yield from (file for _, file in take_pages(text, partial(_take_page, path, out / "pages")))
             except (UserError, OSError, MemoryError) as error:
                 raise CommandError(f"{path}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
 

@@ -61,7 +61,7 @@ class Command(inputs.Measuring):
         settings = inputs.settings(find(options["task"]), _settings(), options)
         self.measure(options["labels"], settings, options)
 
-    def wanted(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
+    def to_measure(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
         return sorted(file for file in files if file.suffix.lower() in MASKS)
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:

@@ -35,7 +35,13 @@ def entries(dataset: Dataset) -> Iterator[tuple[str, bytes | Iterator[bytes]]]:
     """Names and contents of the files, one in memory at a time."""
     images = list(dataset.images.exclude(labels="").select_related("by"))
     regions = {image.name: image.region for image in images if image.region}
-    yield files.README, _readme(dataset, len(images)).encode()
+    classes = ", ".join(f"{number} {name}" for number, name in enumerate(dataset.class_names))
+    labels = f"the class of each pixel: {classes}; 255 not known" if classes else "each number an object, 0 background"
+    things, licence = tasks.find(dataset.task).things, dataset.licence or "not stated"
+    readme = README.format(
+        name=dataset.name, count=len(images), things=things, version=__version__, labels=labels, licence=licence
+    )
+    yield files.README, readme.encode()
     yield files.FACTS, facts(dataset, images).encode()
     yield files.GROUPS, files.groups_table({image.name: image.group for image in images}).encode()
     if regions:
@@ -84,16 +90,6 @@ def coco(dataset: Dataset, images: list[DatasetImage]) -> Iterator[bytes]:
         "licenses": [{"id": 1, "name": dataset.licence}] if dataset.licence else [],
     }
     yield b"], " + json.dumps(head)[1:].encode()
-
-
-def _readme(dataset: Dataset, count: int) -> str:
-    numbers = ", ".join(f"{number} {name}" for number, name in enumerate(dataset.class_names))
-    labels = f"the class of each pixel: {numbers}; 255 not known" if numbers else "each number an object, 0 background"
-    things = tasks.find(dataset.task).things
-    licence = dataset.licence or "not stated"
-    return README.format(
-        name=dataset.name, count=count, things=things, version=__version__, labels=labels, licence=licence
-    )
 
 
 def _pieces(file: FieldFile) -> Iterator[bytes]:

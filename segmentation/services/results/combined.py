@@ -18,7 +18,7 @@ FIRST = ("image", "result", "corrected_by_hand", "warning")
 COCO_FILE = "coco.json"
 
 
-class _Stored(NamedTuple):
+class _Table(NamedTuple):
     """The table of one result; marked: whether it begins with a byte order mark."""
 
     job: Job
@@ -36,8 +36,8 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
     """
     tables, missing = [], []
     for job in jobs:
-        table_of_job = _stored(job)
-        (tables if table_of_job else missing).append(table_of_job or job)
+        table = _table_of(job)
+        (tables if table else missing).append(table or job)
     if not tables:
         return
     columns = list(dict.fromkeys(name for table in tables for name in table.columns))
@@ -45,10 +45,10 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
     yield from (f"# not included: {name_cell(job.micrograph.name)}\n" for job in missing)
     yield lines([(*FIRST, *columns)])
     for table in tables:
-        yield lines(_rows(table, columns))
+        yield lines(_aligned(table, columns))
 
 
-def _stored(job: Job) -> _Stored | None:
+def _table_of(job: Job) -> _Table | None:
     try:
         name = f"{find(job.settings['task']).table}.csv".replace(" ", "-")
     except UnknownTask:
@@ -57,31 +57,32 @@ def _stored(job: Job) -> _Stored | None:
     if artifact is None:
         return None
     try:
-        text = _text(artifact)
+        text = _read(artifact)
     except (OSError, ValueError):
         return None
-    return _Stored(job, artifact, next(_table(text), []), text.startswith(BYTE_ORDER_MARK))
+    return _Table(job, artifact, next(_rows_in(text), []), text.startswith(BYTE_ORDER_MARK))
 
 
-def _text(artifact: Artifact) -> str:
+def _read(artifact: Artifact) -> str:
     with bundles.opened(artifact) as file:
         return file.read().decode()
 
 
-def _table(text: str) -> Iterator[list[str]]:
+def _rows_in(text: str) -> Iterator[list[str]]:
     """The head and the rows, without the lines of the summary."""
-    lines = io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")
-    return csv.reader(line for line in lines if not line.startswith("#"))
+    file = io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")
+    return csv.reader(line for line in file if not line.startswith("#"))
 
 
-def _rows(of: _Stored, columns: Sequence[str]) -> Iterator[list[str]]:
-    table = _table(_text(of.artifact))
-    places = {name: column for column, name in enumerate(next(table, []))}
-    corrected = str(of.job.summary["used"].get("corrected", 0))
-    warning = "; ".join(shorts(from_json(of.job.summary)))
-    first = [name_cell(of.job.micrograph.name), str(of.job.pk), corrected, warning]
-    for row in table:
-        yield [*first, *(row[places[name]] if name in places else "" for name in columns)]
+def _aligned(table: _Table, columns: Sequence[str]) -> Iterator[list[str]]:
+    """The rows of a table with these columns, "" in those that it has not."""
+    rows, job = _rows_in(_read(table.artifact)), table.job
+    index = {name: column for column, name in enumerate(next(rows, []))}
+    corrected = str(job.summary["used"].get("corrected", 0))
+    warning = "; ".join(shorts(from_json(job.summary)))
+    first = [name_cell(job.micrograph.name), str(job.pk), corrected, warning]
+    for row in rows:
+        yield [*first, *(row[index[name]] if name in index else "" for name in columns)]
 
 
 def pooled_coco(sample: Sample) -> Iterator[str]:
@@ -104,22 +105,21 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
         try:
             with bundles.opened(artifact) as file:
                 payload = json.load(file)
-            ours = {}  # numbers of the categories in this file -> among those of all images
+            numbers = {}  # of the categories in this file -> among those of all images
             for category in payload["categories"]:
                 entry = categories.setdefault(category["name"], {**category, "id": len(categories) + 1})
-                ours[category["id"]] = int(entry["id"])
+                numbers[category["id"]] = int(entry["id"])
             image = {**payload["images"][0], "id": len(images) + 1, "sha256": payload.get("info", {}).get("sha256", "")}
             image["file_name"] = names.get(str(artifact.job_id), image["file_name"])
-            lines = [
-                {**annotation, "id": number, "label": annotation["id"], "image_id": image["id"]}
-                for number, annotation in enumerate(payload["annotations"], count + 1)
+            annotations = [
+                {**of, "id": at, "label": of["id"], "image_id": image["id"], "category_id": numbers[of["category_id"]]}
+                for at, of in enumerate(payload["annotations"], count + 1)
             ]
-            lines = [{**line, "category_id": ours[line["category_id"]]} for line in lines]
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             continue
         images.append(image)
-        yield ("," if count and lines else "") + ",".join(map(json.dumps, lines))
-        count += len(lines)
+        yield ("," if count and annotations else "") + ",".join(map(json.dumps, annotations))
+        count += len(annotations)
     info = {"description": f"Sample {sample.name}"}
     rest = {"images": images, "categories": list(categories.values()), "info": info, "licenses": []}
     yield "]," + json.dumps(rest)[1:]

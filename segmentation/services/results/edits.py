@@ -74,21 +74,21 @@ class _Recent:
     """The results that were corrected last, by job: reading a file takes longer than an edit."""
 
     def __init__(self) -> None:
-        self._lock, self._kept = Lock(), OrderedDict[Any, Kept]()
+        self._lock, self._by_job = Lock(), OrderedDict[Any, Kept]()
 
     def of(self, job: Job) -> Kept | None:
         with self._lock:
-            cached = self._kept.get(job.pk)
+            cached = self._by_job.get(job.pk)
         if cached is None or cached.count > job.edit_count:
             return None
         return cached if cached.count < job.edit_count or cached.hash == job.edit_hash else None
 
     def keep(self, job: Job, corrections: Corrections) -> None:
         with self._lock:
-            self._kept[job.pk] = Kept(job.edit_hash, corrections)
-            self._kept.move_to_end(job.pk)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            self._by_job[job.pk] = Kept(job.edit_hash, corrections)
+            self._by_job.move_to_end(job.pk)
+            while len(self._by_job) > KEPT:
+                self._by_job.popitem(last=False)
 
 
 _recent = _Recent()

@@ -389,8 +389,14 @@ def take_in(
     asked: as for `create_sample`; a request for an archive applies to its images. Within a transaction.
     """
     locked = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
+    images: dict[Any, Micrograph] = {}  # with those unpacked so far from archives
+    for upload in (locked[micrograph.pk] for micrograph in uploads if micrograph.pk in locked):
+        images[upload.pk] = upload
+        if upload.is_archive:
+            unpacked = upload.images.filter(jobs=None, sample=None).order_by("created")
+            images.update((image.pk, image) for image in unpacked)
     ready, remarks = [], list(notes)
-    for micrograph in _with_contents(locked[micrograph.pk] for micrograph in uploads if micrograph.pk in locked):
+    for micrograph in images.values():
         micrograph.asked = asked.get(micrograph.pk) or asked.get(micrograph.archive_id) or {}
         if micrograph.is_archive:
             remarks += [Note(**note) for note in micrograph.notes]
@@ -407,16 +413,6 @@ def take_in(
             micrograph.save(update_fields=["sample", "asked"])
     remark(sample, remarks)
     return [*remarks, *enrol(sample, ready)]
-
-
-def _with_contents(uploads: Iterable[Micrograph]) -> list[Micrograph]:
-    """The uploads, and the images unpacked so far from archives among them."""
-    taken_in: dict[Any, Micrograph] = {}
-    for micrograph in uploads:
-        taken_in[micrograph.pk] = micrograph
-        images = micrograph.images.filter(jobs=None, sample=None).order_by("created") if micrograph.is_archive else ()
-        taken_in.update((image.pk, image) for image in images)
-    return list(taken_in.values())
 
 
 def _job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:

@@ -95,13 +95,13 @@ def test_what_is_no_length(text: str) -> None:
 def test_one_line_of_text_may_hold_several() -> None:
     read_lengths = lengths([Text("SEI 15.0kV X10,000 1µm WD 10.0mm", 0, 0, 320, 12, 0.9)])
     assert [(length.nm, length.meaning) for length in read_lengths] == [(1000, "scale bar"), (1e7, "other")]
-    assert read_lengths[0].place.left == pytest.approx(190)
+    assert read_lengths[0].part.left == pytest.approx(190)
 
 
 def test_headings_of_a_table_and_numbers_apart_from_their_unit() -> None:
     texts = [Text("HFW", 100, 0, 140, 20, 0.9), Text("453", 100, 24, 140, 44, 0.9), Text("µm", 150, 24, 180, 44, 0.8)]
     (length,) = lengths(texts)
-    assert (length.nm, length.meaning, length.place.score) == (453_000, "width", 0.8)
+    assert (length.nm, length.meaning, length.part.score) == (453_000, "width", 0.8)
 
 
 WORDS = Text("1 µm", 100, 5, 150, 21, 0.9)

@@ -356,7 +356,7 @@ class TestClasses:
         assert [group.name for group in (other, oxide)] == ["other", "oxide"] and other.colour == "#e69f00"
         assert [cell.words for cell in other.cells] == ["88.1 %", "1.32 µm⁻¹"]
         assert [cell.words for cell in oxide.cells] == ["11.9 %", "0.772 µm⁻¹"]
-        assert (other.own, [cell.words for cell in oxide.own]) == ([], ["61.0 µm"])
+        assert (other.others, [cell.words for cell in oxide.others]) == ([], ["61.0 µm"])
         assert "<h3>Oxide</h3>" in words(maker.get(address(result.job)))
 
     def test_of_a_layer_three_numbers_and_two_charts_stand_on_the_first_screen(self, maker, job):

@@ -93,7 +93,14 @@ def _facts(text: str, where: str) -> Facts | None:
     banner = number(entries.get("SM_PNU_HEIGHT"))
     stated = _size("$CM_PIXEL_SIZE", entries.get("CM_PIXEL_SIZE", "").replace("/pixel", ""), 1, 1)
     field = _size("$CM_FIELD_OF_VIEW", entries.get("CM_FIELD_OF_VIEW", ""), columns, rows)
-    size = next((size for size in (stated, field) if plausible_pixel(size.nm_per_pixel)), _bar_size(entries))
+    marker, bar = quantity_nm(entries.get("SM_MICRON_MARKER", "")), number(entries.get("SM_MICRON_BAR"))
+    # The length of the micron bar is nominal, so without rounding of its own.
+    by_bar = Facts(
+        nm_per_pixel=marker / bar if marker and bar and bar > 0 else None,
+        detail="$$SM_MICRON_BAR",
+        relative_uncertainty=rounding(entries.get("SM_MICRON_BAR")),
+    )
+    size = next((size for size in (stated, field) if plausible_pixel(size.nm_per_pixel)), by_bar)
     doubt = _doubt(stated, field)
     return replace(
         size,
@@ -119,16 +126,6 @@ def _size(key: str, text: str, columns: int | None, rows: int | None) -> Facts:
         detail=key,
         relative_uncertainty=rounding(across),
         height_nm=height / rows if height and rows else None,
-    )
-
-
-def _bar_size(entries: dict[str, str]) -> Facts:
-    """The length of the micron bar is nominal, so without rounding of its own."""
-    marker, bar = quantity_nm(entries.get("SM_MICRON_MARKER", "")), number(entries.get("SM_MICRON_BAR"))
-    return Facts(
-        nm_per_pixel=marker / bar if marker and bar and bar > 0 else None,
-        detail="$$SM_MICRON_BAR",
-        relative_uncertainty=rounding(entries.get("SM_MICRON_BAR")),
     )
 
 

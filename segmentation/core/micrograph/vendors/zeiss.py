@@ -25,7 +25,11 @@ def read(tags: Tags) -> Facts | None:
     if raw is None:
         return None
     lines = [line.strip() for line in lines_of(text_of(raw))]
-    entries = _entries(lines)
+    entries: dict[str, str] = {}  # a value follows its name and "=" or ":"
+    for key, line in pairwise(lines):
+        if _KEY.match(key) and not _KEY.match(line):
+            value = re.split(r"[=:]", line, maxsplit=1)
+            entries[key] = value[-1].strip() if len(value) == 2 else ""
     columns, rows = pair_of(entries.get("DP_IMAGE_STORE"))
     size, name, written = _pixel_size(entries, lines, columns or tags.columns)
     width = quantity_nm(entries.get("AP_WIDTH", ""))
@@ -50,16 +54,6 @@ def read(tags: Tags) -> Facts | None:
         metadata=_metadata(entries),
         notes=doubt,
     )
-
-
-def _entries(lines: list[str]) -> dict[str, str]:
-    """The values by key; a value follows its name and "=" or ":"."""
-    entries: dict[str, str] = {}
-    for key, line in pairwise(lines):
-        if _KEY.match(key) and not _KEY.match(line):
-            value = re.split(r"[=:]", line, maxsplit=1)
-            entries[key] = value[-1].strip() if len(value) == 2 else ""
-    return entries
 
 
 def _pixel_size(entries: dict[str, str], lines: list[str], columns: int) -> tuple[float | None, str, str]:

@@ -49,7 +49,11 @@ def _write(context: Context, path: Path) -> None:
         name, title = f"{MICROGRAPH}{image.suffix.lower()}", one_line(context.sample.name)
         contents.append((name, image.read_bytes()))
         files.append(_file(*contents[-1], title, AS_UPLOADED))
-    graph = [_filled(node) for node in _graph(context, files)]
+    # The consortium's checks warn of empty values.
+    graph = [
+        {name: value for name, value in json_value(node).items() if value not in ("", {}, [], None)}
+        for node in _graph(context, files)
+    ]
     crate = json.dumps({"@context": f"{CRATE}/context", "@graph": graph}, indent=1).encode()
     entries = [(f"{FOLDER}/{ENTRY[2:]}{name}", content) for name, content in contents]
     write_zip(path, [(f"{FOLDER}/{METADATA}", crate), *entries])
@@ -150,11 +154,6 @@ def _references(*identifiers: str) -> Node | list[Node]:
     """One alone is no list, as RO-Crate recommends."""
     every = [_to(identifier) for identifier in identifiers]
     return every[0] if len(every) == 1 else every
-
-
-def _filled(node: Node) -> Node:
-    """The node in plain JSON types, without empty values, which the consortium's checks warn of."""
-    return {name: value for name, value in json_value(node).items() if value not in ("", {}, [], None)}
 
 
 def _person(typed: Mapping[str, str]) -> Node:

@@ -96,13 +96,12 @@ class ImagePool:
         """The batch; once the pool is full, half of the batch is swapped for pictures of the pool."""
         exchanged = []
         for picture in batch.detach().float().cpu():
-            given = picture
             if len(self.pictures) < self.size:
                 self.pictures.append(picture.clone())
             elif self.size and torch.rand(1, generator=noise) >= 0.5:
                 number = int(torch.randint(self.size, (1,), generator=noise))
-                given, self.pictures[number] = self.pictures[number], picture.clone()
-            exchanged.append(given)
+                picture, self.pictures[number] = self.pictures[number], picture.clone()
+            exchanged.append(picture)
         return torch.stack(exchanged).to(batch.device, batch.dtype)
 
 
