@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # files that are replaced while they are read (15); numbers of samples that agree in every file (87); fibres recognised
 # among particles, and their form for regulators (101); scales that real files point to (25). What an audit of the whole
 # house named as still double was about 1,000 more; beyond that lines go only with what they do.
-MOST = 68_759
+MOST = 68_756
 
 
 def test_lines_outside_tests_stay_below_the_number_reached():

@@ -31,37 +31,22 @@ if TYPE_CHECKING:
     from segmentation.core.analysis import Analysis
 
 MEASURED = 0.1
+_latest: dict[str, Analysis] = {}  # by what it was made of
 NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
 LARGEST_KEPT = 1 << 22  # px, of the image of an analysis that is kept
 NO_RESULT = "The result to which these outlines belong has been deleted: send them with another result of the image."
 
 
-class LatestAnalysis:
-    """The last analysis of this process, so that the files of a result that was measured a moment ago need not measure
-    it again."""
-
-    def __init__(self) -> None:
-        self._inputs: Any = None
-        self._analysis: Analysis | None = None
-
-    def keep(self, job: Job, analysis: Analysis) -> Analysis:
-        if analysis.micrograph.pixels.size <= LARGEST_KEPT:
-            self._inputs, self._analysis = self._inputs_of(job), analysis
-        return analysis
-
-    def of(self, job: Job) -> Analysis | None:
-        """The analysis of a job, if a new one would have the same inputs."""
-        return self._analysis if self._inputs == self._inputs_of(job) else None
-
-    def forget(self) -> None:
-        self._inputs = self._analysis = None
-
-    @staticmethod
-    def _inputs_of(job: Job) -> tuple[Any, ...]:
-        return job.pk, job.attempt, job.segmentation_id, job.settings, job.micrograph.reading
+def keep_latest(job: Job, analysis: Analysis | None) -> None:
+    """Keep the last analysis of this process, so that the files of its result need not measure it again."""
+    _latest.clear()
+    if analysis is not None and analysis.micrograph.pixels.size <= LARGEST_KEPT:
+        _latest[_inputs_of(job)] = analysis
 
 
-latest = LatestAnalysis()
+def _inputs_of(job: Job) -> str:
+    inputs = job.pk, job.attempt, job.segmentation_id, job.settings, job.micrograph.reading
+    return json.dumps(inputs, default=str)
 
 
 def stored_segmentation(job: Job) -> Segmentation:
@@ -127,7 +112,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     anew = bool(job.summary.get("unread")) and job.micrograph.is_finished and not job.signature_hash
     reading = partial(progress, "reading the image", 0.0)
     reading()
-    analysis = latest.of(job)
+    analysis = _latest.get(_inputs_of(job))
     if analysis is None:
         micrograph = pixels_of(job.micrograph, folder, reading)
         analysis = pipeline.measure(micrograph, stored_segmentation(job), job.get_settings())

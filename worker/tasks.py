@@ -79,7 +79,7 @@ from .delivering import deliver
 from .exporting import (
     corrected_segmentation,
     imported_segmentation,
-    latest,
+    keep_latest,
     stored_segmentation,
     summarise,
     table_of,
@@ -292,7 +292,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     from segmentation.core import pipeline
     from segmentation.core.report.files import write_all
 
-    latest.forget()
+    keep_latest(job, None)
     reading = partial(progress, "reading the image", 0.0)
     reading()
     micrograph = pixels_of(job.micrograph, folder, reading)
@@ -306,7 +306,8 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     # The page shows the numbers while the rest is measured and the files are written.
     job.change(summary=summarise(analysis, reused=reused, unread=unread))
     progress("drawing the figure", WRITING)
-    analysis = latest.keep(job, pipeline.arranged(analysis, clock))
+    analysis = pipeline.arranged(analysis, clock)
+    keep_latest(job, analysis)
     summary = summarise(analysis, reused=reused, unread=unread)
     out = folder / "results"
     in_sample = Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists()

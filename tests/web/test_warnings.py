@@ -45,7 +45,7 @@ def test_in_the_administrators_list(admin_client, doubted):
 
 
 def test_in_one_table_of_several_results(doubted, make_job, monkeypatch):
-    monkeypatch.setattr("segmentation.services.results.combined._text", lambda artifact: "id,kept\n1,TRUE\n2,FALSE\n")
+    monkeypatch.setattr("segmentation.services.results.combined._read", lambda artifact: "id,kept\n1,TRUE\n2,FALSE\n")
     sound = make_job(state="done", summary=SUMMARY, files=FILES, attempt=1)
     rows = list(csv.DictReader(io.StringIO("".join(combined_table(Job.objects.filter(pk__in=[doubted.pk, sound.pk]))))))
     assert {(row["result"], row["warning"]) for row in rows} == {(str(doubted.pk), SHORT), (str(sound.pk), "")}
