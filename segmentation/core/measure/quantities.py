@@ -73,11 +73,11 @@ class Quantity:
     """One column of a table, or one number of a result.
 
     name: in code and files. title: on pages. definition: one sentence. power: of the length in its unit, 0 for none, 2
-    for an area, -2 for a density. kind: "fraction" is a number from 0 to 1, "halves" a count in which some count half,
-    for which `half` says what does. source: of the definition, "" where it is
-    our own. signed: whether it can be below zero. extreme: whether it is of one place, or a sum, so without an
-    interval. interval: what its 95 % interval comes from in one image. scaled: whether the scale is in it although
-    the unit has no length. above: the number that this one is never below, such as D10 of D50.
+    for an area, -2 for a density. kind: "fraction" is a number from 0 to 1, "halves" a count in which some objects
+    count half. half: which do, in words. source: of the definition, "" where it is our own. signed: whether it can be
+    below zero. extreme: whether it is of one place, or a sum, so without an interval. interval: what its 95 % interval
+    comes from in one image. scaled: whether the scale is in it although the unit has no length. above: the number that
+    this one is never below, such as D10 of D50.
     """
 
     name: str
