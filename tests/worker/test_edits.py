@@ -249,12 +249,12 @@ def test_what_is_kept_of_another_log_is_not_used(send, script, result):
     send(0, DELETE)
     Edit.objects.all().delete()
     Job.objects.filter(pk=result.pk).update(edit_count=0, edit_hash="")
-    entry = service._recent._kept[result.pk]
+    entry = service._recent._by_job[result.pk]
     send(0, {"op": "delete", "ids": [3]}, {"op": "delete", "ids": [1]})
-    service._recent._kept[result.pk] = entry
+    service._recent._by_job[result.pk] = entry
     assert get(script, result, "labels?format=objects").json()["ids"] == [2]
     Job.objects.filter(pk=result.pk).update(edit_count=1, edit_hash=Edit.objects.get(sequence=1).hash)
-    service._recent._kept[result.pk] = entry
+    service._recent._by_job[result.pk] = entry
     assert get(script, result, "labels?format=objects").json()["ids"] == [1, 2]
 
 
