@@ -16,6 +16,7 @@ MOST = 60
 MANY = 1000
 ROUND = (1.0, 2.0, 2.5, 5.0)
 LEAST_SIZES = 6  # the median of five has no 95 % interval between order statistics
+LEAST_JUDGED = 30  # particles; of fewer there is no verdict, and no other advice than to count more
 LEAST_BARS = 10  # sizes; fewer are better told one by one than drawn
 MOST_TYPED = 500  # bars; narrower ones could not be distinguished
 WHOLE = 1e-9  # tolerance within which a size lies on a bin's edge

@@ -296,7 +296,7 @@ def _unresolved(case: Case) -> Contribution | None:
             f" {100 * hidden:.0f} small particles for 100 counted ones, also where no cut shows. With them the median"
             " would be smaller and the fraction larger."
             if hidden
-            else "No outline has possible cuts, or a person has checked them all."
+            else "No outline has possible cuts that nobody has checked."
         )
     if effect is None:
         return None

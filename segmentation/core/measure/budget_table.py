@@ -33,7 +33,7 @@ def ends_words(budget: Mapping[str, Any], things: str) -> str:
     """How the ends of the interval come of the contributions, and why one may be further away than the other. things:
     whose number sampling depends on."""
     is_one_sided = any(row["title"] == UNRESOLVED and row["fraction_100nm"] for row in budget["rows"])
-    joined = f"It holds all known contributions. With few {things} one end is further away."
+    joined = f"The interval holds all known contributions. With few {things} one end is further away."
     return f"{joined}{f' {ONE_SIDED}' * is_one_sided}"
 
 

@@ -13,7 +13,7 @@ from math import ceil, exp
 import numpy as np
 
 from ..micrograph.types import LEAST_DOUBT
-from .bins import NANO_NM
+from .bins import LEAST_JUDGED, NANO_NM
 from .budget import HIDDEN, Conditions
 from .convergence import more_images, rounded_up
 from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation
@@ -38,7 +38,6 @@ THRESHOLD = 0.5
 ASSUMED = (0.01, 0.02, 0.05)  # errors of a magnification whose accuracy is not given, for the sensitivity
 LIKELY = 0.02  # the error that an unchecked microscope may well have
 MOST = 100_000  # particles; to ask for more would be useless advice
-FEWEST = 30  # particles, under which no verdict is given
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
 SMALL_COUNTED = "small outlines also counted"
 OTHERS = " Images of other fields may decide."
@@ -189,9 +188,9 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
             nano,
             f"A higher magnification: {nano} here. Sizes under {RESOLVED_PX:g} px are not resolved.",
         )
-    if fraction.n < FEWEST:
-        counted = f"{fraction.n} of at least {FEWEST} particles"
-        return "undecided", counted, f"More particles: at least {FEWEST} for a verdict, instead of {fraction.n}."
+    if fraction.n < LEAST_JUDGED:
+        counted = f"{fraction.n} of at least {LEAST_JUDGED} particles"
+        return "undecided", counted, f"More particles: at least {LEAST_JUDGED} for a verdict, instead of {fraction.n}."
     word, more = _word(fraction), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
     if word != "undecided" and more is not None and _word(more) != word:
         small = more.n - fraction.n

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag
-from ..measure.bins import LEAST_SIZES
+from ..measure.bins import LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NOT_KNOWN, answers_of, ends_words, lines, uncertainty_words
 from ..measure.convergence import more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
@@ -471,6 +471,8 @@ class Summary:
         row = next(row for row in budget["rows"] if row["name"] == budget["median"]["largest"])
         if row["name"] == "sampling_within" or (self._by_image and row["name"] == "sampling_between"):
             return ""
+        if self.kept < LEAST_JUDGED and not self._by_image:
+            return f"No: count at least {LEAST_JUDGED} {self.things}."
         more = f"More {'images' if self._by_image else self.things} alone change little."
         return f"{more} The largest part of the uncertainty: {uncapital(row['title'])}. To reduce it: {row['remedy']}"
 

@@ -58,11 +58,13 @@ def one_line(text: str, longest: int = 90) -> str:
 
 
 def hundredths(fraction: float, most: int | None = None) -> str:
-    """A fraction in per cent to three significant digits, more where it would round to 50 or 100 % and is not: "22.4",
-    "0.0777", "99.97". most: decimals of the fraction that are written at most; without it zeros at the end are not."""
+    """A fraction in per cent to three significant digits: "22.4", "0.0777". More where it would round to 50 or 100 %
+    and is not, but two decimals beside 100: "99.97". most: decimals of the fraction that are written at most; without
+    it zeros at the end are not."""
     hundred = 100 * fraction
     places = max(0, decimals(hundred, 3, None if most is None else most - 2)) if hundred else 0
-    while places < MOST_DECIMALS and round(hundred, places) in (50, 100) and round(hundred, 9) not in (50, 100):
+    most_places = 2 if hundred > 75 else MOST_DECIMALS
+    while places < most_places and round(hundred, places) in (50, 100) and round(hundred, 9) not in (50, 100):
         places += 1
     text = f"{hundred:.{places}f}"
     return "0" if float(text) == 0 else text.rstrip("0").rstrip(".") if "." in text and most is None else text

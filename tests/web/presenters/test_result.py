@@ -239,14 +239,15 @@ class TestConvergence:
         assert re.search(pattern, numbers(convergence={**NEW["convergence"], "more": more}, n_kept=261).enough)
 
     def test_beside_a_total_it_is_said_of_what_and_what_else_helps(self):
-        def enough(largest: str) -> str:
+        def enough(largest: str, n_kept: int = 261) -> str:
             row = {"name": largest, "title": "Unresolved contacts", "remedy": "Cut.", "fraction_100nm": 0.1}
             ends = {"median": {"ends": [80.0, 220.0], "largest": largest}, "fraction_100nm": {}, "rows": [row]}
-            return numbers(budget=ends, relative_uncertainty=None).enough
+            return numbers(budget=ends, relative_uncertainty=None, n_kept=n_kept).enough
 
         assert enough("sampling_within").endswith("± 5 % (counting only).")
         instead = "More particles alone change little. The largest part of the uncertainty: unresolved contacts."
         assert enough("unresolved_contacts") == f"{instead} To reduce it: Cut."
+        assert enough("unresolved_contacts", 18) == "No: count at least 30 particles."
         assert numbers(budget=None, relative_uncertainty=None).enough.endswith("± 5 %.")
 
     def test_on_the_first_screen_no_interval_holds_less_than_the_total(self):
