@@ -247,12 +247,8 @@ export class Panel {
 
   setAside() {
     const field = this.one("[data-reason]");
-    if (!field.value.trim()) {
-      this.say("Type a reason of a word or two.");
-      return field.focus();
-    }
     this.editor.stage.canvas.focus(); // the keys belong to the picture again
-    return this.editor.setAside(field.value.trim());
+    return this.editor.setAside(field.value.trim() || field.placeholder);
   }
 
   // ---- table ------------------------------------------------------------------------------------
