@@ -254,8 +254,8 @@ def _from_one(counted: Sequence[_Image], screened: bool) -> Iterator[Flag]:
 
 
 def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:
-    """Flags about the sources of the scales and about doubtful images, of which the first are named; no image that does
-    not count has a flag here."""
+    """Flags about the sources of the scales and about doubtful images, of which the first are named. Only images
+    that count have flags here."""
     sources = calibration_of([image.member for image in counted])["sources"]
     if len(sources) > 1:
         listed = ", ".join(f"{times} {Source(source).words}" for source, times in sorted(sources.items()))

@@ -13,8 +13,8 @@ INTERVALS = {"within": WITHIN, "poisson": POISSON, "counting": COUNTING, "groups
 
 
 def registered(file: str) -> tuple[str, ...]:
-    """Register the quantities in the table beside a file: numbers, columns, and those that are both. Returns the names
-    of its numbers in order."""
+    """Register the quantities of the table beside a file, and return the names of its numbers in order. A quantity can
+    be a number, a column, or both."""
     tables = tomllib.loads(Path(file).with_suffix(".toml").read_text("utf-8"))
     for registry, key in ((COLUMNS, "columns"), (NUMBERS, "numbers")):
         for name, entry in (tables.get("both", {}) | tables.get(key, {})).items():

@@ -75,7 +75,7 @@ def _rows_in(text: str) -> Iterator[list[str]]:
 
 
 def _aligned(table: _Table, columns: Sequence[str]) -> Iterator[list[str]]:
-    """The rows of a table with these columns, "" in those that it has not."""
+    """The rows of a table with these columns. A column that the table lacks is empty."""
     rows, job = _rows_in(_read(table.artifact)), table.job
     index = {name: column for column, name in enumerate(next(rows, []))}
     corrected = str(job.summary["used"].get("corrected", 0))
