@@ -200,6 +200,21 @@ def test_a_lost_worker_is_followed_by_another(done):
     assert done.artifact("report.pdf") is not None
 
 
+def test_the_analysis_of_a_moment_ago_is_measured_again_only_where_its_inputs_changed(done, monkeypatch):
+    outcome, measured = analysis(), []
+    monkeypatch.setattr("segmentation.core.pipeline.measure", lambda *_: (measured.append(1), outcome)[1])
+    exporting.keep_latest(done, outcome)
+    services.ask_for_files(done)
+    tasks.do_analyses()
+    assert done.artifact("report.pdf") is not None and not measured
+    done.artifact("report.pdf").delete()
+    Micrograph.objects.filter(pk=done.micrograph_id).update(reading={"note": CUT_OFF})
+    services.ask_for_files(Job.objects.get(pk=done.pk))
+    ExportJob.objects.update(state="queued", asked=True)
+    tasks.do_analyses()
+    assert len(measured) == 1
+
+
 def test_nothing_is_written_of_a_job_that_is_not_done(done):
     Job.objects.update(state="running")
     assert services.unwritten(Job.objects.get()) == {}
