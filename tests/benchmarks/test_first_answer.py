@@ -19,7 +19,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import psutil
@@ -76,7 +75,7 @@ class Answer:
     def __init__(self, address: str, process: psutil.Process, seed: int) -> None:
         Visitor.took = {}
         self._visitor, self._process, self.at = Visitor(address), process, {}
-        self._token, self._name, self._content = "", f"{seed}.png", image(seed)
+        self._name, self._content = f"{seed}.png", image(seed)
         self._begin()
 
     def _begin(self) -> None:
@@ -85,35 +84,26 @@ class Answer:
     def send(self, width: str) -> None:
         """The image as a script sends it, with its width unless that is ""."""
         fields = [("file", self._name, self._content), *([("width", "", width.encode())] if width else [])]
-        self.job = json.loads(self._post("/api/v1/jobs", fields))["id"]
+        self.job = json.loads(self._visitor.post("send", "/api/v1/jobs", fields))["id"]
         self._watch()
 
     def drop(self, width: str) -> None:
         """The image as it is dropped on the start page, its width typed, and *Analyse* pressed when the page shows the
         outlines and the scale that it has read."""
-        self._token = re.search(rb'csrfmiddlewaretoken" value="([^"]+)"', self._visitor.ask("page", "/"))[1].decode()
-        card = self._post("/uploads/", [("file", self._name, self._content)])
+        token = self._visitor.token()
+        card = self._visitor.post("send", "/uploads/", [("file", self._name, self._content)], token)
         upload = re.search(rb'name="upload" value="([^"]+)"', card)[1].decode()
         fields = [("upload", "", upload.encode()), (f"width_{upload}", "", width.encode())]
-        while b"<img" not in self._post(f"/uploads/{upload}/outlines/", fields):
+        while b"<img" not in self._visitor.post("send", f"/uploads/{upload}/outlines/", fields, token):
             time.sleep(ASKS)
         self.reached("outlines")
-        while b"data-reading" in self._post("/uploads/cards/", fields):
+        while b"data-reading" in self._visitor.post("send", "/uploads/cards/", fields, token):
             time.sleep(ASKS)
         self.reached("scale read")
         self._begin()
-        answer = self._post("/uploads/start/", fields)
+        answer = self._visitor.post("send", "/uploads/start/", fields, token)
         self.job = json.loads(answer)["location"].strip("/").split("/")[1]
         self._watch()
-
-    def _post(self, address: str, fields: list[tuple[str, str, bytes]]) -> bytes:
-        mark, body = uuid4().hex, b""
-        for name, filename, content in fields:
-            file = f'; filename="{filename}"' if filename else ""
-            head = f'--{mark}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
-            body += head.encode() + content + b"\r\n"
-        headers = {"Content-Type": f"multipart/form-data; boundary={mark}", "X-CSRFToken": self._token}
-        return self._visitor.ask("send", address, body + f"--{mark}--\r\n".encode(), **headers)
 
     def _watch(self) -> None:
         page = self._visitor.ask("page", f"/jobs/{self.job}/")

@@ -76,15 +76,25 @@ class Visitor:
             self._cookies[name] = value
         return content
 
-    def send(self, kind: str, address: str, name: str, content: bytes) -> bytes:
-        """A file, as the upload page sends it."""
+    def token(self) -> str:
+        """Of the start page's form."""
         match = re.search(rb'csrfmiddlewaretoken" value="([^"]+)"', self.ask("page", "/"))
         assert match
-        mark = uuid4().hex
-        head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
-        body = head.encode() + content + f"\r\n--{mark}--\r\n".encode()
-        headers = {"Content-Type": f"multipart/form-data; boundary={mark}", "X-CSRFToken": match[1].decode()}
-        return self.ask(kind, address, body, **headers)
+        return match[1].decode()
+
+    def send(self, kind: str, address: str, name: str, content: bytes) -> bytes:
+        """A file, as the upload page sends it."""
+        return self.post(kind, address, [("file", name, content)], self.token())
+
+    def post(self, kind: str, address: str, fields: list[tuple[str, str, bytes]], token: str = "") -> bytes:
+        """A form. fields: name, file name or "", and content of each."""
+        mark, body = uuid4().hex, b""
+        for name, filename, content in fields:
+            file = f'; filename="{filename}"' if filename else ""
+            head = f'--{mark}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+            body += head.encode() + content + b"\r\n"
+        headers = {"Content-Type": f"multipart/form-data; boundary={mark}", "X-CSRFToken": token}
+        return self.ask(kind, address, body + f"--{mark}--\r\n".encode(), **headers)
 
 
 @pytest.fixture
