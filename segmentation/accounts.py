@@ -41,14 +41,14 @@ class OneAtATime(ModelBackend):
             return None
         name_and_password = f"{username}\0{password}".encode(errors="replace")
         key = salted_hmac("segmentation.password", name_and_password, algorithm="sha256").hexdigest()
-        user = self._remembered(key)
+        user = self._recent_account(key)
         if user is not None:
             return user
         if not _room.acquire(blocking=False):
             raise Crowded(CROWDED)
         try:
             with _checking:
-                user = self._remembered(key) or super().authenticate(request, username, password, **kwargs)
+                user = self._recent_account(key) or super().authenticate(request, username, password, **kwargs)
         finally:
             _room.release()
         if user is not None:
@@ -57,7 +57,7 @@ class OneAtATime(ModelBackend):
             _right[key] = user.pk, user.password, time.monotonic() + REMEMBERED_SECONDS
         return user
 
-    def _remembered(self, key: str) -> Any:
+    def _recent_account(self, key: str) -> Any:
         """The account that has just given the right name and password, if it has not changed since."""
         pk, password, end = _right.get(key, (None, "", 0.0))
         user = self.get_user(pk) if time.monotonic() < end else None  # None for one that is not active, too

@@ -93,7 +93,7 @@ class Identities(DefaultSocialAccountAdapter):
         """Connect, where a verified e-mail address may do so."""
         if sociallogin.state.get("process") == "connect" or sociallogin.is_existing:
             return
-        mail = _verified(sociallogin) if settings.DEEPSEGM_OIDC_MATCH_EMAIL else ""
+        mail = _verified_address(sociallogin) if settings.DEEPSEGM_OIDC_MATCH_EMAIL else ""
         owners = list(get_user_model().objects.filter(email__iexact=mail)[:2]) if mail else []
         if len(owners) == 1 and not owners[0].is_staff:  # whose accounts are connected by hand
             sociallogin.connect(request, owners[0])
@@ -109,7 +109,7 @@ class Identities(DefaultSocialAccountAdapter):
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> Any:
         """An address is stored only if the provider verified it. Otherwise it may belong to somebody else."""
         user = super().populate_user(request, sociallogin, data)
-        user.email = _verified(sociallogin)
+        user.email = _verified_address(sociallogin)
         if user.email and get_user_model().objects.filter(email__iexact=user.email).exists():
             user.email = ""
         return user
@@ -191,6 +191,6 @@ def _fernet() -> Any:
     return Fernet(base64.urlsafe_b64encode(key))
 
 
-def _verified(sociallogin: SocialLogin) -> str:
+def _verified_address(sociallogin: SocialLogin) -> str:
     """The e-mail address that the provider says it has verified, "" without one."""
     return next((address.email for address in sociallogin.email_addresses if address.verified is True), "")

@@ -109,7 +109,7 @@ def write_backup(file: Path, say: Say = print) -> Counted:
                     shutil.copyfileobj(opened, member, CHUNK)
             for name in list(_stored_names("")):
                 _write_stored(archive, name)
-            counted = _counted(archive, rows)
+            counted = _count_files(archive, rows)
             say(f"{counted.files:,} files of {counted.bytes / 1e6:,.1f} MB")
             applied = sorted(MigrationRecorder(connection).applied_migrations())
             names = sorted(archive.namelist())
@@ -121,7 +121,7 @@ def write_backup(file: Path, say: Say = print) -> Counted:
     return counted
 
 
-def _counted(archive: zipfile.ZipFile, rows: int) -> Counted:
+def _count_files(archive: zipfile.ZipFile, rows: int) -> Counted:
     sizes = [info.file_size for info in archive.infolist() if info.filename.startswith("files/")]
     return Counted(rows, len(sizes), sum(sizes))
 
@@ -204,11 +204,11 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
     except Exception as error:  # as below
         raise Refused(NO_ARCHIVE.format(file=file)) from error
     with archive:
-        manifest = _checked(archive, file)
+        manifest = _checked_manifest(archive, file)
         say("the backup is whole")
         _refuse_what_is_there(archive)
         try:
-            counted = _counted(archive, _restore_rows(archive, _targets(manifest)))
+            counted = _count_files(archive, _restore_rows(archive, _targets(manifest)))
         except (Refused, OSError, OperationalError):
             raise
         except Exception as error:  # made-up rows can raise anything
@@ -220,7 +220,7 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
     return counted
 
 
-def _checked(archive: zipfile.ZipFile, file: Path) -> Manifest:
+def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
     """The manifest, after every member was found as it was written."""
     try:
         content = json.loads(archive.read(MANIFEST))

@@ -88,7 +88,7 @@ def store(
     image's summary. fields: of its row."""
     if labels.shape != micrograph.shape:
         raise UnreadableImage("The outlines are of another size than the image.")
-    labels = _within(labels, image.region, files.UNLABELLED if dataset.class_names else 0)
+    labels = _labels_within(labels, image.region, files.UNLABELLED if dataset.class_names else 0)
     with scratch() as aside:
         written = files.write_labels(aside, "labels", labels)
         sha256 = hashlib.sha256(written.read_bytes()).hexdigest()
@@ -103,7 +103,7 @@ def store(
         publish_image(dataset=dataset, image=image, files=rows, labels_sha256=sha256, summary=summary, **fields)
 
 
-def _within(labels: Labels, region: list[int] | None, outside: int) -> Labels:
+def _labels_within(labels: Labels, region: list[int] | None, outside: int) -> Labels:
     if region is None:
         return labels
     top, left, bottom, right = region
@@ -135,7 +135,7 @@ def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Microgr
         picture = outlined(grey, small, TRUE)
     if image.region:
         ones = np.ones(labels.shape, np.int32)
-        outside = sampled(_within(ones, image.region, 0), grey.shape) == 0
+        outside = sampled(_labels_within(ones, image.region, 0), grey.shape) == 0
         picture = np.where(outside[..., None], picture // 3, picture)
     Image.fromarray(picture).save(file, "WEBP", quality=85)
 

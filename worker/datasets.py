@@ -67,7 +67,7 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     progress("checking the images", CHECKING)
     every = list(dataset.images.all())
     ready = [image for image in every if image.labels]
-    checked = _checked(dataset, learning, ready, progress) if ready else None
+    checked = _check(dataset, learning, ready, progress) if ready else None
     publish_dataset(dataset=dataset, summary=storable(_summary(dataset, every, ready, checked)))
 
 
@@ -107,12 +107,12 @@ def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
     if learning.drawn:
         return learning.drawn(drawn.labels), 0
     rows = objects_of(job)
-    reasons = {row["id"]: row.get("reason", "") for row in (_measured(job, drawn) if rows is None else rows)}
+    reasons = {row["id"]: row.get("reason", "") for row in (_measured_objects(job, drawn) if rows is None else rows)}
     true = [number for number in drawn.ids.tolist() if not (why := reasons.get(number, "")) or why in TRUE_ALL_THE_SAME]
     return np.where(np.isin(drawn.labels, true), drawn.labels, 0), len(drawn) - len(true)
 
 
-def _measured(job: Job, outlines: Any) -> list[dict[str, Any]]:
+def _measured_objects(job: Job, outlines: Any) -> list[dict[str, Any]]:
     """The objects of a result whose file of outlines cannot be read."""
     from segmentation.core import pipeline
     from segmentation.core.report.objects import Objects
@@ -122,7 +122,7 @@ def _measured(job: Job, outlines: Any) -> list[dict[str, Any]]:
     return [{"id": number, "reason": why} for number, why in zip(objects.ids.tolist(), objects.reasons, strict=True)]
 
 
-def _checked(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], progress: Progress) -> CheckedFolder:
+def _check(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], progress: Progress) -> CheckedFolder:
     """What the shell's `dataset check` says of these images. Only images that it has not seen yet are read."""
     from segmentation.core.truth import BadDataset
     from segmentation.lab.training.check import check_pairs

@@ -249,7 +249,7 @@ def _run(
     """The child's standard output; if the child dies or is too slow, the file is reported as the cause. seconds: those
     of an image, unless others are given."""
     end = time.monotonic() + PATIENCE * (seconds or settings.DEEPSEGM_INSPECTION_SECONDS)
-    with _child_ahead(command) or _child(command) as child:
+    with _child_ahead(command) or _start_child(command) as child:
         try:
             output, errors = _output_of(child, end, alive, died, too_slow)
         finally:
@@ -266,7 +266,7 @@ def _run(
     return output
 
 
-def _child(command: list[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+def _start_child(command: list[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     passed = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith(PASSED_BEGINNINGS)}
     env = {**passed, "OPENBLAS_NUM_THREADS": "1"}  # a child multiplies no matrices, and threads take time to start
@@ -284,7 +284,7 @@ def prepare_child() -> None:
     def start() -> None:
         _timers.clear()
         if not _ahead:
-            _ahead.append(_child([*READER, "--ahead"], subprocess.PIPE))
+            _ahead.append(_start_child([*READER, "--ahead"], subprocess.PIPE))
 
     if not _ahead and not _timers:
         _timers.append(timer := threading.Timer(AHEAD_SECONDS, start))

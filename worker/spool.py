@@ -106,7 +106,7 @@ class Transport(filesystem.Transport):
         end = None if timeout is None else time.monotonic() + timeout
         folder = Path(self.client.transport_options["folder"])
         while True:
-            changed, late = _changed(folder), time.monotonic() + self.polling_interval
+            changed, late = _time_of_change(folder), time.monotonic() + self.polling_interval
             late = late if end is None else min(late, end)
             try:
                 self.cycle.get(self._deliver, timeout=timeout)
@@ -114,11 +114,11 @@ class Transport(filesystem.Transport):
             except Empty:
                 if state.should_stop is not None or (end is not None and time.monotonic() >= end):
                     raise TimeoutError from None
-            while _changed(folder) == changed and time.monotonic() < late:
+            while _time_of_change(folder) == changed and time.monotonic() < late:
                 time.sleep(GLANCE)
 
 
-def _changed(folder: Path) -> int:
+def _time_of_change(folder: Path) -> int:
     try:
         return folder.stat().st_mtime_ns
     except FileNotFoundError:  # a channel makes it

@@ -106,12 +106,12 @@ class _Client(_Bound[M]):
         except ValueError:
             raise Unreachable(f"{self.url} does not answer as DeepSegm.") from None
 
-    def _saved(self, path: str, to: File, name: str, **options: Any) -> Steps[Path]:
+    def _download(self, path: str, to: File, name: str, **options: Any) -> Steps[Path]:
         """Save a file that the site may first have to write. name: in the folder `to`."""
-        answer = yield from self._written(path, **options)
+        answer = yield from self._response_when_written(path, **options)
         return _save(Path(to) / name if Path(to).is_dir() else Path(to), answer.content)
 
-    def _written(self, path: str, **options: Any) -> Steps[httpx.Response]:
+    def _response_when_written(self, path: str, **options: Any) -> Steps[httpx.Response]:
         while True:
             answer = yield from self._ask("GET", path, **options)
             if answer.status_code != 202:
@@ -262,17 +262,17 @@ class _Client(_Bound[M]):
     @_step
     def compare(self, a: _Measured[M] | str, b: _Measured[M] | str) -> Steps[dict[str, Any]]:
         """Two results or samples side by side: numbers with their differences, and which objects match."""
-        return dict((yield from self._written("/compare", params={"a": _id(a), "b": _id(b)})).json())
+        return dict((yield from self._response_when_written("/compare", params={"a": _id(a), "b": _id(b)})).json())
 
     @_step
     def save_results(self, results: Iterable[_Row[M] | str], to: File = ".") -> Steps[Path]:
         """Save all files of several results as one ZIP, in a folder or under the name `to`; gives its path."""
-        return (yield from self._saved("/jobs/results.zip", to, "results.zip", params={"id": [*map(_id, results)]}))
+        return (yield from self._download("/jobs/results.zip", to, "results.zip", params={"id": [*map(_id, results)]}))
 
     @_step
     def save_objects(self, results: Iterable[_Row[M] | str], to: File = ".") -> Steps[Path]:
         """Save the objects of several results as one CSV table, in a folder or under the name `to`; gives its path."""
-        return (yield from self._saved("/jobs/objects.csv", to, "objects.csv", params={"id": [*map(_id, results)]}))
+        return (yield from self._download("/jobs/objects.csv", to, "objects.csv", params={"id": [*map(_id, results)]}))
 
     @_step
     def dataset(self, id: str | int) -> Steps[Dataset[M]]:

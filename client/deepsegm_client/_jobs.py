@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from ._errors import DeepSegmError, Failed, TimedOut
-from ._parts import File, _form, _needed, _new_key, _part, _save, _value
+from ._parts import File, _form, _import_optional, _new_key, _part, _save, _value
 from ._steps import M, Steps, _asked, _Bound, _step
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class _Files(_Row[M]):
 
     def _read(self, name: str, options: dict[str, Any] | None = None) -> Steps[bytes]:
         path = f"{self.path}/files/{quote(name, safe='')}"
-        return (yield from self._client._written(path, params={"wait": "20", **(options or {})})).content
+        return (yield from self._client._response_when_written(path, params={"wait": "20", **(options or {})})).content
 
     @_step
     def read(self, /, name: str, **options: Any) -> Steps[bytes]:
@@ -177,7 +177,7 @@ class _Measured(_Files[M]):
     @_asked
     def particles(self) -> Steps[pandas.DataFrame]:
         """The table of objects as a DataFrame, whatever the objects are; needs pandas."""
-        read_csv = _needed("pandas", "rows gives the same table without it").read_csv
+        read_csv = _import_optional("pandas", "rows gives the same table without it").read_csv
         return cast("pandas.DataFrame", read_csv(io.StringIO((yield from self._table()))))
 
     @_step
@@ -227,7 +227,7 @@ class Result(_Measured[M]):
 
         They include those that were set aside, and the corrections so far, which you then know (base).
         """
-        imread = _needed("tifffile", "download('labels-all.tif') saves the outlines without it").imread
+        imread = _import_optional("tifffile", "download('labels-all.tif') saves the outlines without it").imread
         answer = yield from self._client._ask("GET", f"{self.path}/labels")
         self.base = int(answer.headers["X-Edits-Base"])
         return cast("np.ndarray[Any, Any]", imread(io.BytesIO(answer.content)))

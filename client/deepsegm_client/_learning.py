@@ -80,7 +80,7 @@ class Dataset(_Work[M]):
     @_step
     def export(self, to: File = ".") -> Steps[Path]:
         """Save images, labels and COCO annotations as one ZIP, in a folder or under the name `to`; gives its path."""
-        return (yield from self._client._saved(f"{self.path}/export.zip", to, f"{self.id}.zip"))
+        return (yield from self._client._download(f"{self.path}/export.zip", to, f"{self.id}.zip"))
 
     @_step
     def suggestions(self) -> Steps[list[dict[str, Any]]]:

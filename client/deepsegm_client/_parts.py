@@ -29,7 +29,7 @@ def _part(image: Image, name: str, stack: ExitStack) -> tuple[str, IO[bytes] | b
     if isinstance(image, bytes):
         return name or "image", image
     file = io.BytesIO()
-    _needed("tifffile", "save the array as a file").imwrite(file, image)
+    _import_optional("tifffile", "save the array as a file").imwrite(file, image)
     return name or "array.tif", file.getvalue()
 
 
@@ -43,7 +43,7 @@ def _form(fields: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _needed(module: str, otherwise: str) -> Any:
+def _import_optional(module: str, otherwise: str) -> Any:
     try:
         return __import__(module)
     except ImportError:

@@ -81,7 +81,7 @@ class SampleResult(_Measured[M]):
     @_step
     def save_outlines(self, to: File = ".") -> Steps[Path]:
         """Save the outlines of all pooled images as one COCO file, in a folder or under the name `to`."""
-        return (yield from self._client._saved(f"{self.path}/outlines.json", to, f"{self.id}_coco.json"))
+        return (yield from self._client._download(f"{self.path}/outlines.json", to, f"{self.id}_coco.json"))
 
     _numbers: dict[str, dict[str, Any]]
 

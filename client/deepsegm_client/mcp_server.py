@@ -114,7 +114,7 @@ class Adding(Reading):
         super().__init__(site)
         self.folder = folder.resolve()
 
-    def _inside(self, path: str) -> Path:
+    def _path_inside(self, path: str) -> Path:
         inside = (self.folder / path).resolve()
         if not inside.is_relative_to(self.folder):
             raise ToolError(f"{path} is outside {self.folder}, the only folder that may be used here.")
@@ -133,7 +133,7 @@ class Adding(Reading):
         width: of the whole image, such as "7520 nm"; leave it out where the file has its scale. task and settings: by
         the names of list_kinds.
         """
-        if not (image := self._inside(path)).is_file():
+        if not (image := self._path_inside(path)).is_file():
             raise ToolError(f"There is no file {path} in {self.folder}.")
         with _as_tool_error():
             job = await self.site.submit(image, width, task=task, **(settings or {}))
@@ -143,7 +143,7 @@ class Adding(Reading):
         self, path: str, context: Context, name: str = "", width: str | None = None, task: str = "particles"
     ) -> dict[str, Any]:
         """Send the files of a folder as images of one material, wait, and read the pooled numbers."""
-        inside = self._inside(path)
+        inside = self._path_inside(path)
         files = sorted(file for file in inside.iterdir() if file.is_file()) if inside.is_dir() else []
         if not files:
             raise ToolError(f"{path} is no folder with files inside {self.folder}.")
@@ -154,7 +154,7 @@ class Adding(Reading):
     async def download(self, id: str, file: str) -> str:
         """Save a file of an analysis, by a name that read_result lists, in the folder; gives its path."""
         with _as_tool_error():
-            return str(await (await self._result(id)).download(file, self._inside(f"{id}-{file}")))
+            return str(await (await self._result(id)).download(file, self._path_inside(f"{id}-{file}")))
 
 
 def server(site: AsyncClient, folder: Path | None) -> MCPServer[Any]:

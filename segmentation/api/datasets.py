@@ -64,7 +64,7 @@ def describe(request: HttpRequest, pk: UUID) -> Any:
     """Change the description, or share the dataset. What is not sent stays as it is."""
     row = changeable(request, row_of(Dataset, pk))
     fields = json_body(request, Described).model_dump(exclude_none=True)
-    return _changed(row, partial(services.change_dataset, dataset=row, **fields))
+    return _changed_dataset(row, partial(services.change_dataset, dataset=row, **fields))
 
 
 @router.does("DELETE", "/{uuid:pk}", "dataset", {204: None}, (403, 404))
@@ -101,14 +101,14 @@ def add(request: HttpRequest, pk: UUID) -> Any:
             raise Refused(NO_FILE, 422)
         ticked = {name: request.POST.get(name, "") in ("on", "true") for name in ("consent", "reviewed")}
         give = partial(services.add_archive, file=file, **ticked)
-    return Status(202, _changed(row, partial(give, dataset=row, user=request.user)))
+    return Status(202, _changed_dataset(row, partial(give, dataset=row, user=request.user)))
 
 
 @router.does("POST", "/{uuid:pk}/check", "dataset-check", {202: schemas.Dataset}, (403, 404))
 def check(request: HttpRequest, pk: UUID) -> Any:
     """Write what could not be written, and check the dataset again."""
     row = changeable(request, row_of(Dataset, pk))
-    return Status(202, _changed(row, partial(services.check_again, dataset=row)))
+    return Status(202, _changed_dataset(row, partial(services.check_again, dataset=row)))
 
 
 @router.does("PATCH", "/{uuid:pk}/images/{uuid:image}", "dataset-image", ONE, (), takes(ImageGroup, JSON))
@@ -116,7 +116,7 @@ def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Set the specimen or session of an image."""
     row, chosen = _image(request, pk, image)
     fields = json_body(request, ImageGroup)
-    return _changed(row, partial(services.group_image, image=chosen, group=fields.group))
+    return _changed_dataset(row, partial(services.group_image, image=chosen, group=fields.group))
 
 
 @router.does("DELETE", "/{uuid:pk}/images/{uuid:image}", "dataset-image", {204: None}, (403, 404))
@@ -138,7 +138,7 @@ def _image(request: HttpRequest, pk: UUID, image: UUID) -> tuple[Dataset, Datase
     return row, get_object_or_404(row.images.select_related("dataset"), pk=image)
 
 
-def _changed(row: Dataset, service: Callable[[], object]) -> Dataset:
+def _changed_dataset(row: Dataset, service: Callable[[], object]) -> Dataset:
     service()
     row.refresh_from_db()
     return row

@@ -22,7 +22,7 @@ def listed(request: HttpRequest) -> Any:
     """Every model that the account may use: released, installed, own and shared ones."""
     rows, cards = models_offered.trained(), models_offered.offered(request.user)
     defaults = {models_offered.default_model(task, request.user) for task in {card.task for card in cards}}
-    return [_described(request, card, rows.get(card.name), card.name in defaults) for card in cards]
+    return [_model_entry(request, card, rows.get(card.name), card.name in defaults) for card in cards]
 
 
 @router.does("PUT", "/default", "model-default", schemas.Default, (403, 409), takes(Default, JSON))
@@ -49,10 +49,10 @@ def model(request: HttpRequest, name: str) -> Any:
     except UnknownModel:
         raise Http404 from None
     is_default = models_offered.default_model(card.task, request.user) == card.name
-    return _described(request, card, models_offered.trained([name]).get(name), is_default)
+    return _model_entry(request, card, models_offered.trained([name]).get(name), is_default)
 
 
-def _described(request: HttpRequest, card: ModelCard, row: Training | None, is_default: bool) -> dict[str, Any]:
+def _model_entry(request: HttpRequest, card: ModelCard, row: Training | None, is_default: bool) -> dict[str, Any]:
     address, user = request.build_absolute_uri, request.user
     mine = row is not None and row.is_visible_to(user)
     return {

@@ -68,7 +68,7 @@ def combine(
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     images = [
-        _Image(at, title, member, _field(member, edge), member.sized)
+        _Image(at, title, member, _field_of_view(member, edge), member.sized)
         for at, (title, member) in enumerate(zip(titles, members, strict=False), 1)
     ]
     task = tasks.find(members[0].record.task)
@@ -84,7 +84,7 @@ def combine(
         filter=filter,
         field_spread=field_spread,
     )
-    pooled = _pooled(images, task, conditions)
+    pooled = _pooled_statistics(images, task, conditions)
     listed = [SampleImage(of.title, of.member.sha256, of.member, of.outlier, of.excluded) for of in images]
     listed += [
         SampleImage(title, image.sha256, image.member, excluded=image.reason)
@@ -122,7 +122,7 @@ def _exclude(images: Sequence[_Image], task: Task) -> None:
             image.excluded = why
 
 
-def _pooled(images: Sequence[_Image], task: Task, conditions: Conditions) -> PooledStatistics | None:
+def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditions) -> PooledStatistics | None:
     """The statistics of all sizes, None without any; says of the images which may not belong."""
     counted, excluded = [image for image in images if not image.excluded], [image.excluded for image in images]
     members = [image.member for image in counted]
@@ -130,7 +130,7 @@ def _pooled(images: Sequence[_Image], task: Task, conditions: Conditions) -> Poo
         return alone(members[0].statistics, excluded)
     if not task.screened and not (task.size and any(image.sizes.kept.any() for image in counted)):
         return None
-    conditions = replace(conditions, evidence=_evidence(members), obstacle=_unchecked(members))
+    conditions = replace(conditions, evidence=_evidence(members), obstacle=_unchecked_scale(members))
     pooled = pool([image.sizes for image in images], conditions, excluded)
     of_images = WeightedSizes.of(*(image.sizes for image in counted), edge=conditions.edge, by=task.size)
     for image, outlier in zip(counted, find_outliers(of_images, len(counted)), strict=True):
@@ -172,7 +172,7 @@ def _numbers(
     return values | {name: pooled.value(figure) for name, figure in figures.items() if pooled and name in values}
 
 
-def _field(member: Member, edge: Edge) -> FieldOfView:
+def _field_of_view(member: Member, edge: Edge) -> FieldOfView:
     record, values = member.record, {name: quantity.value for name, quantity in member.quantities.items()}
     width, rows = _frame(member)
     area = rows * width * (member.table.nm_per_pixel or 1.0) ** 2
@@ -198,7 +198,7 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     )
 
 
-def _unchecked(members: Sequence[Member]) -> Flag | None:
+def _unchecked_scale(members: Sequence[Member]) -> Flag | None:
     """What must be done before a verdict where the scale of some images is probably wrong."""
     of_images = [member.flags for member in members]
     is_wrong = any(flag.level == DO_NOT_USE for flags in of_images for flag in flags)

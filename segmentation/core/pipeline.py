@@ -141,10 +141,10 @@ def segment(
         return search.compared(among, progress)
     if len(among) == 1:
         return search.find(among[0], progress)
-    return _chosen(search.find((nearest(picture, among) or among)[0], progress), NEAREST.format(count=len(among)))
+    return _with_reason(search.find((nearest(picture, among) or among)[0], progress), NEAREST.format(count=len(among)))
 
 
-def _chosen(segmentation: Segmentation, why: str) -> Segmentation:
+def _with_reason(segmentation: Segmentation, why: str) -> Segmentation:
     return replace(segmentation, used={**segmentation.used, "chosen": why})
 
 
@@ -241,13 +241,13 @@ class Search:
             is_worth_it = self.picture.any() and (
                 self.task.unsure(best) or not clearly_of(self.picture, among[0], others)
             )
-            best = _chosen(best, USUAL.format(title=among[0].title))
+            best = _with_reason(best, USUAL.format(title=among[0].title))
             for other in others if is_worth_it else ():
                 alternative = self.find(other, _comparing(progress))
                 if better(alternative, best):
                     promise = f"{alternative.confidence.sum():,.0f} right outlines"
                     instead = f"{best.confidence.sum():,.0f} with the model {best.provenance.card['title']}"
-                    best = _chosen(alternative, MORE_RIGHT.format(promise=promise, instead=instead))
+                    best = _with_reason(alternative, MORE_RIGHT.format(promise=promise, instead=instead))
         return best
 
     def best_reading(self, card: ModelCard, progress: Progress) -> Segmentation:
@@ -346,7 +346,7 @@ def _segmentation(
 ) -> Segmentation:
     used = asdict(view)
     return Segmentation(
-        _whole(decoded.labels, micrograph),
+        _in_uploaded_rows(decoded.labels, micrograph),
         np.arange(1, len(decoded.confidence) + 1, dtype=np.int32),
         decoded.classes,
         task.classes_of(card),
@@ -354,14 +354,14 @@ def _segmentation(
         rows,
         Provenance(micrograph.sha256, task.name, requested.model_dump(), card.entries(), __version__),
         {**used, **decoded.used},
-        {name: _whole(values, micrograph) for name, values in decoded.alternatives.items()},
-        {name: _whole(values, micrograph) for name, values in decoded.layers.items()},
-        {name: _whole(values, micrograph) for name, values in maps.items()},
+        {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.alternatives.items()},
+        {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.layers.items()},
+        {name: _in_uploaded_rows(values, micrograph) for name, values in maps.items()},
         cuts=decoded.cuts,
     )
 
 
-def _whole(labels: NDArray[Number], micrograph: Micrograph) -> NDArray[Number]:
+def _in_uploaded_rows(labels: NDArray[Number], micrograph: Micrograph) -> NDArray[Number]:
     """Labels, or a layer, of the analysed rows as those of the uploaded image."""
     if len(labels) == micrograph.shape[0]:
         return labels

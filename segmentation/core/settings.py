@@ -34,7 +34,7 @@ def _orcid(text: str) -> str:
     return number
 
 
-def _reported(title: str, description: str) -> Any:
+def _text(title: str, description: str) -> Any:
     """A text for files and report, which changes no number."""
     extra: Any = {"group": LABORATORY}
     return Field("", max_length=500, title=title, description=description, json_schema_extra=extra)
@@ -168,18 +168,16 @@ class MeasurementSettings(Settings):
         description="Certificate or standard, with its number: grating 1234, checked in May 2026.",
         json_schema_extra={"group": LABORATORY},
     )
-    laboratory: str = _reported("Laboratory", "Name and address; with GLP or accreditation, its number.")
-    operator: str = _reported("Operator", "Who took the images and is responsible for the outlines.")
-    orcid: Annotated[str, AfterValidator(_orcid)] = _reported("ORCID", "The operator's ORCID iD.")
-    licence: str = _reported("Licence", "Terms of use of the files, such as CC-BY-4.0, or their address.")
-    material: str = _reported("Material", "What was measured: name, number (CAS, ERM, JRC), batch, supplier, form.")
-    microscope: str = _reported("Microscope", "Maker, model, serial number, detector: SEM, TEM or STEM.")
-    grating: str = _reported("Grating", "The standard that the magnification was checked with, its number and date.")
-    preparation: str = _reported("Preparation", "How the specimen was made: medium, dispersion, grid or stub, coating.")
-    sampling_plan: str = _reported(
-        "Sampling plan", "How portions of the material and fields of the specimen were chosen."
-    )
-    deviations: str = _reported("Deviations", "What differs from the named method, and why.")
+    laboratory: str = _text("Laboratory", "Name and address; with GLP or accreditation, its number.")
+    operator: str = _text("Operator", "Who took the images and is responsible for the outlines.")
+    orcid: Annotated[str, AfterValidator(_orcid)] = _text("ORCID", "The operator's ORCID iD.")
+    licence: str = _text("Licence", "Terms of use of the files, such as CC-BY-4.0, or their address.")
+    material: str = _text("Material", "What was measured: name, number (CAS, ERM, JRC), batch, supplier, form.")
+    microscope: str = _text("Microscope", "Maker, model, serial number, detector: SEM, TEM or STEM.")
+    grating: str = _text("Grating", "The standard that the magnification was checked with, its number and date.")
+    preparation: str = _text("Preparation", "How the specimen was made: medium, dispersion, grid or stub, coating.")
+    sampling_plan: str = _text("Sampling plan", "How portions of the material and fields of the specimen were chosen.")
+    deviations: str = _text("Deviations", "What differs from the named method, and why.")
 
     @property
     def repeated(self) -> float | None:

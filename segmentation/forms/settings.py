@@ -41,7 +41,7 @@ def models_by_task(user: Any = None) -> list[tuple[Task, list[tuple[str, str]]]]
     return choices or [(usual, [(DEFAULT_MODEL, usual.title)])]
 
 
-def _with(
+def _with_current_model(
     settings: AnalysisSettings | None, offered: list[tuple[Task, list[tuple[str, str]]]]
 ) -> list[tuple[Task, list[tuple[str, str]]]]:
     """The offered models, and the model of these settings if it is not among them."""
@@ -57,7 +57,7 @@ def _with(
 def settings_sent(sent: Mapping[str, Any], user: Any, before: AnalysisSettings | None = None) -> AnalysisSettings:
     """The settings that a script or a button sends by their plain names. before: those of a result, which stay where
     nothing is sent; of another kind of analysis only those that every kind has. Raises ValueError with a sentence."""
-    offered = _with(before, models_by_task(user))
+    offered = _with_current_model(before, models_by_task(user))
     model = sent.get("model") or (before.segmentation.model if before else offered[0][1][0][0])
     task = next((task for task, choices in offered if model in dict(choices)), None)
     if task is None:
@@ -79,7 +79,7 @@ class SettingField(forms.CharField):
 
     def clean(self, value: Any) -> Any:
         text = str(value or "")
-        return text if text in self.setting.with_gap else _validated(lambda: self.setting.read(text))
+        return text if text in self.setting.with_gap else _validate(lambda: self.setting.read(text))
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class SettingsForm(forms.Form):
         no longer here, as what it found can be measured. user: whose models can be chosen. models: these, where they
         are known already."""
         super().__init__()
-        self.offered = _with(earlier or stands_for, models or models_by_task(user))
+        self.offered = _with_current_model(earlier or stands_for, models or models_by_task(user))
         self.fields["model"].choices = [choice for _, choices in self.offered for choice in choices]
         tasks = [task for task, _ in self.offered]
         settings = stands_for or earlier
@@ -230,7 +230,7 @@ class SettingsForm(forms.Form):
         text = self.cleaned_data.get(typed_in, "")
         meaning = self._factor_of_size if word == SIZE else setting.setting.read_number
         try:
-            self.cleaned_data[setting.name] = _validated(lambda: meaning(text))
+            self.cleaned_data[setting.name] = _validate(lambda: meaning(text))
         except forms.ValidationError as error:
             self.add_error(typed_in, error)
 
@@ -292,7 +292,7 @@ def with_laboratory(fields: Mapping[str, str], laboratory: Mapping[str, str]) ->
     return {**used, **{name: fields[name] for name in fields}}
 
 
-def _validated(read: Callable[[], Any]) -> Any:
+def _validate(read: Callable[[], Any]) -> Any:
     """The result of `read`; its ValueError becomes a ValidationError of the form."""
     try:
         return read()

@@ -25,8 +25,8 @@ class Zipped:
 
     def __init__(self, jobs: Iterable[Job], samples: Iterable[Sample] = ()) -> None:
         jobs = list(jobs)
-        self._samples = [(sample, files) for sample in samples if (files := _offered(sample, "sample"))]
-        self._stored = [(job, files) for job in jobs if job.is_done and (files := _offered(job, "image"))]
+        self._samples = [(sample, files) for sample in samples if (files := _offered_files(sample, "sample"))]
+        self._stored = [(job, files) for job in jobs if job.is_done and (files := _offered_files(job, "image"))]
         self.finished = len(self._stored)
         ready = {job.pk for job, _ in self._stored}
         self._others = [job for job in jobs if job.pk not in ready]
@@ -64,7 +64,7 @@ class Zipped:
             yield "NOT INCLUDED.txt", "\n".join([*missing, ""]).encode()
 
 
-def _offered(row: Job | Sample, of: Of) -> list[StoredFile]:
+def _offered_files(row: Job | Sample, of: Of) -> list[StoredFile]:
     listed = exports.listed(of, tasks.find(row.settings["task"]))
     offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
     artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}

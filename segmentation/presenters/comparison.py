@@ -124,7 +124,7 @@ class ComparedResults:
     @property
     def notes(self) -> list[str]:
         """What there is to say of the differences; of counts only what is true of a row."""
-        rows = [row for row in self.main if self._independent and _of_amount(row.after)]
+        rows = [row for row in self.main if self._is_independent and _of_amount(row.after)]
         notes = [note for note in (self.result["notes"] if self.result else ()) if note not in (COUNTS, MANY_IMAGES)]
         notes += [COUNTS] * any(row.interval and row.after.kind == "integer" for row in rows)
         return notes + [MANY_IMAGES] * ((self.a.several or self.b.several) and bool(rows))
@@ -157,10 +157,10 @@ class ComparedResults:
 
     def _from_both(self, entry: Entry) -> bool:
         """Whether the interval of a difference follows from those of both numbers."""
-        return self._independent and not ((self.a.several or self.b.several) and _of_amount(entry))
+        return self._is_independent and not ((self.a.several or self.b.several) and _of_amount(entry))
 
     @property
-    def _independent(self) -> bool:
+    def _is_independent(self) -> bool:
         return self.result is not None and self.result["how"] == "independent"
 
     @property

@@ -52,8 +52,8 @@ class DatasetPage:
     def counted(self) -> str:
         """Such as "12 images of 3 specimens, 1,204 particles"."""
         count, groups = len(self.images), len({line.image.group for line in self.images})
-        line = f"{_counted(count, 'image')} of {_counted(groups, 'specimen or session', 'specimens or sessions')}"
-        return line if self.task.semantic else f"{line}, {_counted(self.objects, self.task.thing, self.task.things)}"
+        line = f"{_count(count, 'image')} of {_count(groups, 'specimen or session', 'specimens or sessions')}"
+        return line if self.task.semantic else f"{line}, {_count(self.objects, self.task.thing, self.task.things)}"
 
     @property
     def objects(self) -> int:
@@ -108,7 +108,7 @@ def facts_of(summary: Mapping[str, Any], thing: str, things: str) -> str:
     size = f", median diameter {significant(median, 3)} px" if median else ""
     aside = summary.get("left_out")
     left_out = f"; {aside:,} left out are background" if aside else ""
-    return f"{_counted(summary['objects'], thing, things)}{size}{left_out}"
+    return f"{_count(summary['objects'], thing, things)}{size}{left_out}"
 
 
 def _part(image: DatasetImage) -> str:
@@ -121,5 +121,5 @@ def _part(image: DatasetImage) -> str:
     return f"checked from {left:,}, {top:,} to {right:,}, {bottom:,} px"
 
 
-def _counted(count: int, one: str, several: str = "") -> str:
+def _count(count: int, one: str, several: str = "") -> str:
     return f"{count:,} {one if count == 1 else several or one + 's'}"

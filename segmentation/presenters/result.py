@@ -326,9 +326,9 @@ class Result(ChartedSummary):
 
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
         listed = shown_settings(self.job.get_settings(), changed)
-        return [(setting.title, self._used(setting, value)) for setting, value in listed]
+        return [(setting.title, self._used_text(setting, value)) for setting, value in listed]
 
-    def _used(self, setting: Setting, requested: Any) -> str:
+    def _used_text(self, setting: Setting, requested: Any) -> str:
         """What counted in the end, and whether it was found by itself."""
         used = self.summary.get(setting.name)
         if setting.name == "data_bar":

@@ -228,7 +228,7 @@ class TrainingView:
 
     @cached_property
     def _titles(self) -> dict[str, tuple[str, str]]:
-        return {line["name"]: _named(line) for line in self.summary.get("table", [])}
+        return {line["name"]: _title_and_unit(line) for line in self.summary.get("table", [])}
 
     @property
     def _plan(self) -> Mapping[str, Any]:
@@ -305,7 +305,7 @@ def _row(change: Change) -> Row:
     verdict = "same"
     if before is not None and after is not None and before != after:
         verdict = "better" if (after > before) == (change["better"] == "higher") else "worse"
-    title, unit = _named(change)
+    title, unit = _title_and_unit(change)
     sides = [
         _value(change[side], unit, change[f"{side}_interval"])  # type: ignore[literal-required]
         for side in ("before", "after")
@@ -313,7 +313,7 @@ def _row(change: Change) -> Row:
     return Row(title, *sides, verdict, VERDICTS[verdict])
 
 
-def _named(change: Change) -> tuple[str, str]:
+def _title_and_unit(change: Change) -> tuple[str, str]:
     """Title and unit of a figure; the titles of reports end with theirs."""
     title, _, unit = change["title"].rpartition(", ")
     return (title, unit) if title and unit in PARTS else (change["title"], change["unit"])

@@ -61,7 +61,7 @@ def revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
     token = get_object_or_404(Token, pk=pk, owner=request.user)
     if request.method == "POST":
         tokens.revoke_token(token=token)
-        return _back("tokens")
+        return _back_to_account("tokens")
     sentence = f"Scripts that use the token “{token.name}” stop working at once."
     return ask_to_delete(request, "Revoke this token?", sentence, back=reverse("account"), verb="Revoke")
 
@@ -78,11 +78,11 @@ def make_webhook(request: HttpRequest) -> HttpResponse:
 def _make(request: HttpRequest, make: Callable[..., Any], what: str, fields: Any) -> HttpResponse:
     """Make what a form asks for. The form sent again makes no second one; refused, it shows what was `said`."""
     if request.method != "POST":
-        return _back()
+        return _back_to_account()
     try:
         row = make(user=request.user, pk=to_uuid(request.POST.get("form", "")) or uuid4())
     except IntegrityError:
-        return _back()
+        return _back_to_account()
     except Refused as refusal:
         return _page(request, status=refusal.status, **{what: fields, f"{what}_error": refusal.sentence})
     return _page(request, **{f"new_{what}": row})
@@ -100,7 +100,7 @@ def test_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
             messages.warning(request, refusal.sentence)
         else:
             messages.success(request, "The test message is on its way. Reload this page to see the answer.")
-    return _back("webhooks")
+    return _back_to_account("webhooks")
 
 
 @POSTS
@@ -110,7 +110,7 @@ def start_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     webhook = get_object_or_404(Webhook, pk=pk, owner=request.user)
     if request.method == "POST":
         webhooks.start_again(webhook=webhook)
-    return _back("webhooks")
+    return _back_to_account("webhooks")
 
 
 @POSTS
@@ -120,12 +120,12 @@ def delete_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     webhook = get_object_or_404(Webhook, pk=pk, owner=request.user)
     if request.method == "POST":
         webhook.delete()
-        return _back("webhooks")
+        return _back_to_account("webhooks")
     sentence = f"{webhook.url} gets no more messages. Messages that still wait are not sent."
     return ask_to_delete(request, "Delete this webhook?", sentence, back=reverse("account"))
 
 
-def _back(fragment: str = "") -> HttpResponse:
+def _back_to_account(fragment: str = "") -> HttpResponse:
     return see_other(reverse("account") + (f"#{fragment}" if fragment else ""))
 
 

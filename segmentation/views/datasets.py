@@ -53,7 +53,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         request.back = reverse("datasets")
         task, names = request.POST.get("task", ""), request.POST.get("class_names", "").split(",")
-        new = services.create_dataset(user=request.user, task=task, class_names=names, **_described(request))
+        new = services.create_dataset(user=request.user, task=task, class_names=names, **_typed_texts(request))
         return see_other(address_of(new))
     shared = Q(shared=True) if request.user.is_authenticated else Q(pk=None)
     mine = Dataset.objects.visible_to(request.user, None)
@@ -106,7 +106,7 @@ def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
 def describe(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Describe it otherwise, or share it."""
     shared = request.POST.get("shared") == "on"
-    return change(request, Dataset, pk, partial(services.change_dataset, shared=shared, **_described(request)))
+    return change(request, Dataset, pk, partial(services.change_dataset, shared=shared, **_typed_texts(request)))
 
 
 @require_POST
@@ -169,18 +169,18 @@ def use(request: HttpRequest, pk: UUID) -> HttpResponse:
         ticks = {name: bool(fields.get(name)) for name in ("consent", "reviewed")}
         terms = {**ticks, "region": _region(request), "group": fields.get("group", "")}
         with transaction.atomic():  # a refused image leaves no empty dataset
-            chosen = _chosen(request, job)
+            chosen = _dataset_of_form(request, job)
             services.use_as_training_data(job=job, dataset=chosen, user=request.user, **terms)
     except Refused as refusal:
         return refused(request, refusal, f"{back}#training-data")
     return see_other(address_of(chosen))
 
 
-def _chosen(request: HttpRequest, job: Job) -> Dataset:
+def _dataset_of_form(request: HttpRequest, job: Job) -> Dataset:
     """The dataset that the form names, or a new one."""
     if request.POST.get("dataset") == NEW:
         task = job.get_settings().task
-        return services.create_dataset(user=request.user, task=task, **_described(request))
+        return services.create_dataset(user=request.user, task=task, **_typed_texts(request))
     pk = to_uuid(request.POST.get("dataset", ""))
     if pk is None:
         raise Refused(UNREADABLE, 422)
@@ -199,7 +199,7 @@ def _region(request: HttpRequest) -> list[int] | None:
         raise Refused(UNREADABLE, 422) from None
 
 
-def _described(request: HttpRequest) -> dict[str, str]:
+def _typed_texts(request: HttpRequest) -> dict[str, str]:
     return {name: request.POST.get(name, "") for name in DESCRIBED}
 
 

@@ -125,7 +125,7 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
         raise Http404
     size = (job.summary["statistics"] or {}).get("size", SIZE)
     try:
-        particles = _opened(artifact.file.storage, artifact.file.name, size)
+        particles = _stored_particles(artifact.file.storage, artifact.file.name, size)
     except (OSError, ValueError, KeyError, TypeError):
         raise Http404 from None
     return JsonResponse(bars(particles, request.GET))
@@ -143,14 +143,14 @@ def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
     try:
         storage = artifacts.model._meta.get_field("file").storage
         chosen = {name: sample.pooled[name] for name in STATISTICS if name in sample.pooled}
-        particles = _pooled(storage, names, *chosen.items())
+        particles = _pooled_particles(storage, names, *chosen.items())
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
     return JsonResponse(bars(particles, request.GET))
 
 
 @lru_cache(OPEN_AT_ONCE)
-def _pooled(storage: Storage, names: tuple[str, ...], *statistics: tuple[str, Any]) -> Particles:
+def _pooled_particles(storage: Storage, names: tuple[str, ...], *statistics: tuple[str, Any]) -> Particles:
     tables_read = []
     for name in names:
         with storage.open(name, "rb") as file:
@@ -159,7 +159,7 @@ def _pooled(storage: Storage, names: tuple[str, ...], *statistics: tuple[str, An
 
 
 @lru_cache(OPEN_AT_ONCE)
-def _opened(storage: Storage, name: str, size: str) -> Particles:
+def _stored_particles(storage: Storage, name: str, size: str) -> Particles:
     """A file's name holds job and attempt: its content never changes."""
     with bundles.unpacked(storage, name) as file:
         return Particles.read(file, size)
@@ -184,7 +184,7 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
     measure = _one_of(list(particles.columns), chosen.get("measure"))
     weighting = _one_of(weightings, chosen.get("weighting"))
     sizes = particles.columns[measure]
-    weights = particles.weights * _amount(particles, weighting)
+    weights = particles.weights * _weights(particles, weighting)
     is_shown = (sizes > 0) & np.isfinite(sizes) & (particles.kept | bool(chosen.get("all")))
     sizes, weights, is_counted = sizes[is_shown], weights[is_shown], particles.kept[is_shown]
     answer = {
@@ -233,7 +233,7 @@ def _one_of(allowed: Sequence[str], requested: str | None) -> str:
     return requested if requested in allowed else allowed[0]
 
 
-def _amount(particles: Particles, weighting: str) -> Floats:
+def _weights(particles: Particles, weighting: str) -> Floats:
     """How much each particle counts, (n,)."""
     if weighting == "area":
         return particles.columns["area"]

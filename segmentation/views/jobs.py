@@ -155,7 +155,7 @@ def rerun(request: HttpRequest, job: Job) -> HttpResponse:
     # An unchanged field keeps the calibration with its source; any other text was typed.
     is_same = text == _text(settings_calibration(job), job)
     try:
-        calibration = stated_calibration(job) if is_same else _chosen(StatedScale(text, Source.TYPED), job)
+        calibration = stated_calibration(job) if is_same else _chosen_calibration(StatedScale(text, Source.TYPED), job)
     except ValueError as error:
         return _page(request, job, form=form, rerun_open=True, width_error=str(error), status=400)
     question = _question(request, job, calibration)
@@ -167,7 +167,7 @@ def rerun(request: HttpRequest, job: Job) -> HttpResponse:
     except ValueError as error:
         form.add_error("data_bar_rows", str(error))
         return _page(request, job, form=form, rerun_open=True, status=400)
-    return _again(request, job, settings)
+    return _analyse_again(request, job, settings)
 
 
 @of_read_image
@@ -177,7 +177,7 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
         settings = settings_sent(request.POST, request.user, job.get_settings())
     except ValueError as error:
         raise services.Refused(str(error)) from None
-    return _again(request, job, settings.with_(calibration=stated_calibration(job)))
+    return _analyse_again(request, job, settings.with_(calibration=stated_calibration(job)))
 
 
 @of_read_image
@@ -188,7 +188,7 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
     try:
         if not fields["width"].strip() and used_calibration(job).nm_per_pixel is None:  # they are in pixels already
             raise ValueError(NO_WIDTH)
-        calibration = _chosen(stated, job)
+        calibration = _chosen_calibration(stated, job)
     except ValueError as error:
         return _page(request, job, width_error=str(error), status=400)
     if question := _question(request, job, calibration):
@@ -196,7 +196,7 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
     settings = job.get_settings().with_(calibration=calibration)
     if calibration_by(settings, job.micrograph) == settings_calibration(job):
         return redirect("job", job.pk)
-    return _again(request, job, settings)
+    return _analyse_again(request, job, settings)
 
 
 @require_safe
@@ -286,7 +286,7 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     return see_other(f"{reverse('job', args=[pk])}#signatures")
 
 
-def _again(request: HttpRequest, job: Job, settings: AnalysisSettings) -> HttpResponse:
+def _analyse_again(request: HttpRequest, job: Job, settings: AnalysisSettings) -> HttpResponse:
     token, again = request.POST.get("token", "")[:64], request.POST.get("again") == "on"
     new = services.rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
@@ -298,7 +298,7 @@ def _question(request: HttpRequest, job: Job, calibration: Calibration | None) -
     return "" if is_sure else doubted(calibration, job.micrograph)
 
 
-def _chosen(stated: StatedScale, job: Job) -> Calibration | None:
+def _chosen_calibration(stated: StatedScale, job: Job) -> Calibration | None:
     """The typed, accepted or drawn calibration; typing the same width as in the file means the file."""
     file_scale = file_calibration(job.micrograph)
     if file_scale and stated.source == Source.TYPED and (stated.width or "").strip() == _text(file_scale, job):

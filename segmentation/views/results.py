@@ -98,7 +98,7 @@ def results(request: HttpRequest) -> HttpResponse:
 @require_POST
 def selected(request: HttpRequest) -> HttpResponse:
     """Do something with the results and samples that were selected; those of others are as if not selected."""
-    heads, samples = _ticked(request)
+    heads, samples = _ticked_rows(request)
     request.back = reverse("results")
     if not heads and not samples:
         raise Refused(NOTHING_CHOSEN)
@@ -112,7 +112,7 @@ def selected(request: HttpRequest) -> HttpResponse:
         return see_other(f"{reverse('compare')}?{query}")
     for sample in samples:
         heads = [*heads, *sample.members.select_related("micrograph", "sample").defer("summary")]
-    if other := {"sample": _sample, "table": _table, "again": _again}.get(do):
+    if other := {"sample": _sample, "table": _table, "again": _analyse_ticked_again}.get(do):
         return other(request, heads)
     zipped = Zipped(heads, samples)
     if not zipped.finished:
@@ -163,7 +163,7 @@ def entries(request: HttpRequest, query: QueryDict) -> QuerySet:
     sort = _sort(query)
     kinds = {"images": {"job": jobs}, "samples": {"sample": samples}}.get(query.get("show", ""))
     parts = [
-        _ranked(kind, rows, sort.lstrip("-")) for kind, rows in (kinds or {"job": jobs, "sample": samples}).items()
+        _ranked_rows(kind, rows, sort.lstrip("-")) for kind, rows in (kinds or {"job": jobs, "sample": samples}).items()
     ]
     ranks = [name for name in parts[0].query.annotations if name.startswith("rank")]
     first = [F(name).desc(nulls_last=True) if sort[0] == "-" else F(name).asc(nulls_last=True) for name in ranks]
@@ -171,7 +171,7 @@ def entries(request: HttpRequest, query: QueryDict) -> QuerySet:
     return parts[0].union(*parts[1:], all=True).order_by(*first, last, "pk")
 
 
-def _ranked(kind: str, rows: QuerySet, sort: str) -> QuerySet:
+def _ranked_rows(kind: str, rows: QuerySet, sort: str) -> QuerySet:
     """Kind, id, day and what the list is sorted by. Only sizes of particles are compared: other kinds show another
     number in the list."""
     of = STATISTICS[kind]
@@ -194,7 +194,7 @@ def _sort(query: QueryDict) -> str:
     return query["sort"] if query.get("sort") in SORTS else "-made"
 
 
-def _ticked(request: HttpRequest) -> tuple[list[Job], list[Sample]]:
+def _ticked_rows(request: HttpRequest) -> tuple[list[Job], list[Sample]]:
     """The results and samples of the caller that the form names, or all that its filter finds."""
     if request.POST.get("all"):
         rows = list(entries(request, QueryDict(request.POST.get("query", ""))))
@@ -213,7 +213,7 @@ def _sample(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     return see_other(reverse("sample-page", args=[sample.pk]))
 
 
-def _again(request: HttpRequest, heads: list[Job]) -> HttpResponse:
+def _analyse_ticked_again(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     """Each once more with another model, as a revision; first the model is asked for."""
     if "model" not in request.POST:
         context = {

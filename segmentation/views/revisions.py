@@ -74,7 +74,7 @@ def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], here: Job) 
     return Revision(
         number,
         job,
-        capital(_changed(job, before, here.micrograph)),
+        capital(_change_words(job, before, here.micrograph)),
         f"{statistics['n_kept']} counted" if statistics and statistics.get("screened", True) else outcome,
         main_number(job.summary) if is_done else "",
         job.pk == here.pk,
@@ -83,7 +83,7 @@ def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], here: Job) 
     )
 
 
-def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
+def _change_words(job: Job, before: Job | None, micrograph: Micrograph) -> str:
     settings = job.get_settings()
     calibration = calibration_by(settings, micrograph)
     if before is None:

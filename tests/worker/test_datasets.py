@@ -194,7 +194,7 @@ def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, data
     """Pixels are written anew, as TIFF by ourselves, wherever they are used; what is stored stays the sender's file."""
     from segmentation.core.micrograph import reader
 
-    real, kinds = reader._decoded, set()
+    real, kinds = reader._decode, set()
 
     def decoded(path, kind, *how):
         kinds.add(kind)

@@ -266,6 +266,6 @@ def test_a_child_that_started_ahead_reads_the_next_file(tmp_path: Path, monkeypa
 
 
 def test_a_child_without_a_file_ends_with_its_worker() -> None:
-    with inspection._child([*inspection.READER, "--ahead"], stdin=subprocess.PIPE) as child:
+    with inspection._start_child([*inspection.READER, "--ahead"], stdin=subprocess.PIPE) as child:
         pass  # its input ends
     assert child.returncode == 0

@@ -97,7 +97,7 @@ def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, mo
         raise AssertionError("a foreign file was decoded in the worker's own process")
 
     monkeypatch.setattr(inspection, "read_micrograph", READ)
-    monkeypatch.setattr("segmentation.core.micrograph.reader._decoded", decoded)
+    monkeypatch.setattr("segmentation.core.micrograph.reader._decode", decoded)
     job = make_job()
     do_analyses()
     job.refresh_from_db()

@@ -36,7 +36,7 @@ def compare(first: Side, second: Side) -> Comparison:
         how = "independent"
     agreement, groups_of, notes = None, None, []
     if how == "paired":
-        agreement, groups_of = _agreement(first, second)
+        agreement, groups_of = _agreement_and_sizes(first, second)
         notes = [] if agreement else [NO_LABELS]
     sized = first.sizes is not None and second.sizes is not None
     one, other = first.sizes or NOTHING, second.sizes or NOTHING
@@ -58,7 +58,7 @@ def compare(first: Side, second: Side) -> Comparison:
     )
 
 
-def _agreement(first: Side, second: Side) -> tuple[Agreement | None, tuple[Shared, Indices, Indices] | None]:
+def _agreement_and_sizes(first: Side, second: Side) -> tuple[Agreement | None, tuple[Shared, Indices, Indices] | None]:
     if first.classes is not None and second.classes is not None and first.classes.shape == second.classes.shape:
         analysed = (first.classes >= 0) & (second.classes >= 0)  # analysed in both
         same = float((first.classes == second.classes)[analysed].mean()) if analysed.any() else 0.0
@@ -76,7 +76,7 @@ def _differences(
 ) -> list[Difference]:
     limits: dict[str, Limits | None] = {}
     if how == "paired" and groups_of and first.sizes and second.sizes:
-        limits = _paired(first.sizes, second.sizes, *groups_of, of_fraction=FRACTION in first.values)
+        limits = _paired_intervals(first.sizes, second.sizes, *groups_of, of_fraction=FRACTION in first.values)
         notes += [] if limits else [FEW]
     elif how == "independent":
         limits = {name: _of_independent(name, first, second) for name in NUMBERS}
@@ -101,7 +101,7 @@ def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
     return of_difference(counted(int(one.value or 0)), counted(int(other.value or 0)))
 
 
-def _paired(
+def _paired_intervals(
     first: Sizes, second: Sizes, of: Shared, first_group: Indices, second_group: Indices, *, of_fraction: bool
 ) -> dict[str, Limits | None]:
     """Percentile intervals of the differences over draws of groups; {} for too few groups."""
@@ -109,8 +109,8 @@ def _paired(
     if number < LEAST_SIZES or not len(first.size) or not len(second.size):
         return {}
     sides = [
-        _sorted(first, first_group[np.searchsorted(of.first_ids, first.label)]),
-        _sorted(second, second_group[np.searchsorted(of.second_ids, second.label)]),
+        _in_order_of_size(first, first_group[np.searchsorted(of.first_ids, first.label)]),
+        _in_order_of_size(second, second_group[np.searchsorted(of.second_ids, second.label)]),
     ]
     counts = [np.bincount(group, minlength=number) for group in (first_group, second_group)]
     rng, drawn = np.random.default_rng(SEED), []
@@ -127,7 +127,7 @@ def _paired(
     return {name: (low, high) for name, (low, high) in zip(names, ends, strict=True)}
 
 
-def _sorted(sizes: Sizes, group: Indices) -> tuple[Floats, Floats, Indices]:
+def _in_order_of_size(sizes: Sizes, group: Indices) -> tuple[Floats, Floats, Indices]:
     order = np.argsort(sizes.size, kind="stable")
     return sizes.size[order], sizes.weight[order], group[order]
 

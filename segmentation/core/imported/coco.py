@@ -29,7 +29,7 @@ def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
         classes = {category["id"]: str(category["name"]) for category in content.get("categories", [])}
         if not isinstance(annotations, list):
             raise TypeError("annotations is no list")
-        chosen = _chosen(images, frame, name)
+        chosen = _image_id(images, frame, name)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         if isinstance(error, UnreadableImage):
             raise
@@ -44,7 +44,7 @@ def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
             raise UnreadableImage(WRONG.format(number=number)) from error
 
 
-def _chosen(images: dict[Any, Any], frame: Frame, name: str) -> Any:
+def _image_id(images: dict[Any, Any], frame: Frame, name: str) -> Any:
     """The id of the image: the only one, or the one of this name; None where the file names no image."""
     if not images:
         return None
@@ -76,7 +76,7 @@ def _of_runs(runs: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
     """Lengths of background and object in turn, down one column after another."""
     rows, columns = map(int, runs["size"])
     frame.check(rows, columns)
-    counts = np.array(_unpacked(runs["counts"]) if isinstance(runs["counts"], str) else runs["counts"], np.int64)
+    counts = np.array(_run_lengths(runs["counts"]) if isinstance(runs["counts"], str) else runs["counts"], np.int64)
     if counts.ndim != 1 or (counts < 0).any() or counts.sum() != rows * columns:
         raise ValueError("the run lengths do not fill the image")
     ends = np.cumsum(counts)
@@ -92,7 +92,7 @@ def _of_runs(runs: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
     return Outline((0, left, len(inside), right), inside, facts)
 
 
-def _unpacked(text: str) -> list[int]:
+def _run_lengths(text: str) -> list[int]:
     """The numbers of COCO's packed run lengths: six bits a character, each from the third on less the one two before
     (after pycocotools, `rleFrString`)."""
     counts: list[int] = []

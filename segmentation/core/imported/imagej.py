@@ -85,13 +85,13 @@ def _outline(content: bytes, shape: Shape) -> Outline:
     if roi.multi_coordinates is not None:
         return outline_of(_path(roi.multi_coordinates.tolist()), shape, facts)
     if roi.roitype in (ROI_TYPE.RECT, ROI_TYPE.OVAL):
-        return _rounded(roi, shape, facts, oval=roi.roitype == ROI_TYPE.OVAL)
+        return _rounded_rectangle(roi, shape, facts, oval=roi.roitype == ROI_TYPE.OVAL)
     if roi.roitype in (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED):
         return outline_of([np.asarray(roi.coordinates(), np.float64)], shape, facts)
     raise NoArea
 
 
-def _rounded(roi: ImagejRoi, shape: Shape, facts: Facts, *, oval: bool) -> Outline:
+def _rounded_rectangle(roi: ImagejRoi, shape: Shape, facts: Facts, *, oval: bool) -> Outline:
     """A rectangle with round corners; an oval is one that has nothing but corners."""
     if roi.subpixelrect:
         left, top, wide, high = roi.xd, roi.yd, roi.widthd, roi.heightd

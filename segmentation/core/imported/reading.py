@@ -227,7 +227,7 @@ def read_classes(path: Path, frame: Frame, names: Sequence[str]) -> NDArray[np.i
     if len(names) == 2 and present == {0, NOT_ANALYSED}:
         return np.where(numbers == 0, 1, 2).astype(np.int32)
     if wrong := sorted(present - {*range(len(names)), NOT_ANALYSED}):
-        raise UnreadableImage(OTHER_NUMBER.format(found=wrong[0], classes=_listed(names)))
+        raise UnreadableImage(OTHER_NUMBER.format(found=wrong[0], classes=_numbered_list(names)))
     return np.where(numbers == NOT_ANALYSED, 0, numbers.astype(np.int64) + 1).astype(np.int32)
 
 
@@ -241,9 +241,9 @@ def _of_colours(values: NDArray[Any], frame: Frame, names: Sequence[str]) -> NDA
         labels[of_class & ~classified] = number + 1
         classified |= of_class
     if not classified.all():
-        raise UnreadableImage(OTHER_COLOUR.format(classes=_listed(names)))
+        raise UnreadableImage(OTHER_COLOUR.format(classes=_numbered_list(names)))
     return labels
 
 
-def _listed(names: Sequence[str]) -> str:
+def _numbered_list(names: Sequence[str]) -> str:
     return ", ".join(f"{number} ({name})" for number, name in enumerate(names))

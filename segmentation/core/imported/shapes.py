@@ -88,12 +88,12 @@ def outline_of(rings: Sequence[Ring], shape: Shape, facts: Facts, *, joined: boo
     box = box_of(rings, shape)
     inside = np.zeros((box[2] - box[0], box[3] - box[1]), bool)
     for ring in rings if inside.size else ():
-        part = _filled(ring, box)
+        part = _pixels_in_ring(ring, box)
         inside = inside | part if joined else inside ^ part
     return Outline(box, inside, facts)
 
 
-def _filled(ring: Ring, box: Box) -> Mask:
+def _pixels_in_ring(ring: Ring, box: Box) -> Mask:
     """The pixels (h, w) of a box in a closed ring (n, 2)."""
     top, left, bottom, right = box
     try:

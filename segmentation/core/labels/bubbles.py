@@ -51,8 +51,8 @@ def find_circles(levels: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
     peaks = (depth == ndimage.maximum_filter(depth, 5)) & (depth >= RADII[0])
     order = np.argsort(-depth[peaks], kind="stable")
     inscribed = np.stack([*np.nonzero(peaks), depth[peaks]], axis=1)[order].astype(float)
-    fitted = [_fitted(soft, blob) for blob in (*blobs, *inscribed)]
-    return _apart(sorted(fitted, key=lambda circle: _filled(soft, circle) < FILLED), levels.shape)
+    fitted = [_fitted_circle(soft, blob) for blob in (*blobs, *inscribed)]
+    return _separate_circles(sorted(fitted, key=lambda circle: _foreground_share(soft, circle) < FILLED), levels.shape)
 
 
 def _responses(soft: NDArray[np.float32], radii: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -68,7 +68,7 @@ def _responses(soft: NDArray[np.float32], radii: NDArray[np.floating]) -> NDArra
     return np.stack([fft.irfft2(spectrum * wave * np.exp(-wave / 2), padded.shape)[inner] for wave in scaled])
 
 
-def _fitted(soft: NDArray[np.float32], blob: Floats) -> Floats:
+def _fitted_circle(soft: NDArray[np.float32], blob: Floats) -> Floats:
     """The circle of the blob's edge points, or the blob itself where it has too few."""
     row, column, radius = blob
     steps = np.arange(EDGE[0] * radius - 0.5, EDGE[1] * radius + 1, 0.5)
@@ -92,13 +92,13 @@ def _fitted(soft: NDArray[np.float32], blob: Floats) -> Floats:
     return np.array([row + circle[0], column + circle[1], circle[2]])
 
 
-def _filled(soft: NDArray[np.float32], circle: Floats) -> float:
+def _foreground_share(soft: NDArray[np.float32], circle: Floats) -> float:
     """The share of a circle that is foreground."""
     box, depth = _depth(circle, soft.shape)
     return float((soft[box] >= 0.5)[depth > 0].mean()) if (depth > 0).any() else 0.0
 
 
-def _apart(circles: Sequence[Floats], shape: tuple[int, int]) -> Circles:
+def _separate_circles(circles: Sequence[Floats], shape: tuple[int, int]) -> Circles:
     """The circles, clearest first, without circles that lie in clearer ones; returned in reading order."""
     covered = np.zeros(shape, bool)
     clear = []

@@ -59,7 +59,7 @@ def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
         check_time()
         some = parts == part
         segment, row = _rows_of(first[some], last[some])
-        left, right = _reached(begin[some][segment], end[some][segment], (row + 0.5).astype(float), radius)
+        left, right = _painted_columns(begin[some][segment], end[some][segment], (row + 0.5).astype(float), radius)
         left, right = np.maximum(left, 0), np.minimum(right, width)
         painted = left < right
         spans.append((row * width + np.stack([left, right]))[:, painted])
@@ -73,7 +73,7 @@ def _rows_of(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray
     return span, np.repeat(first - counts.cumsum() + counts, counts) + np.arange(len(span))
 
 
-def _reached(a: Floats, b: Floats, y: Floats, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _painted_columns(a: Floats, b: Floats, y: Floats, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Columns that rows y (n,) are painted between (the last exclusive) by segments a to b (n, 2); equal where none.
 
     Geometry says where the ends are; the exact rule decides on the pixels beside them.

@@ -84,12 +84,12 @@ def merge(now: WorkingLabels, ids: Sequence[int], boundary: bool = False) -> Pat
         raise BadEdit("Choose at least two objects to merge.")
     runs = now.runs_of(now.chosen(ids))
     largest = int(np.bincount(runs[:, 2], runs[:, 1]).argmax())
-    every = np.concatenate([runs, *(_between(now, now.chosen(ids)) if boundary else ())])
+    every = np.concatenate([runs, *(_background_between(now, now.chosen(ids)) if boundary else ())])
     starts, ends = united(every[:, 0], every[:, 0] + every[:, 1])
     return now.patch_to(runs_of(starts, ends, largest), {largest: now.objects[largest].confirmed()})
 
 
-def _between(now: WorkingLabels, ids: Sequence[int]) -> Iterator[Runs]:
+def _background_between(now: WorkingLabels, ids: Sequence[int]) -> Iterator[Runs]:
     """Of each two objects the background between them: the steps to both are GAP + 1 at most, and those to any other
     object more than a boundary."""
     boxes = now.boxes(ids, margin=GAP)
@@ -153,11 +153,11 @@ def draw(
     ground: take background only, not pixels of other objects. name: class of a new object; the first without one.
     replace: object `number` has these pixels alone afterwards.
     """
-    pixels = _filled(now, polygon)
-    return _redrawn(now, pixels, number, ground) if replace else given(now, pixels, number, ground=ground, name=name)
+    pixels = _in_polygon(now, polygon)
+    return _redraw(now, pixels, number, ground) if replace else given(now, pixels, number, ground=ground, name=name)
 
 
-def _redrawn(now: WorkingLabels, pixels: Runs, number: int | None, ground: bool) -> Patch:
+def _redraw(now: WorkingLabels, pixels: Runs, number: int | None, ground: bool) -> Patch:
     if number is None:
         raise BadEdit("Name the object that is drawn again.")
     old = _all_as(now.runs_of(now.chosen([number])), 0)
@@ -182,7 +182,7 @@ def paint(
     name: str = "",
 ) -> Patch:
     """As `draw`, of the pixels whose centres lie within `radius` of a line through points; one point is a disc."""
-    return given(now, _stroked(now, points, radius), number, ground=ground, name=name)
+    return given(now, _in_stroke(now, points, radius), number, ground=ground, name=name)
 
 
 def given(
@@ -226,7 +226,7 @@ def erase(
     where it is named."""
     if (polygon is None) == (points is None) or (points is None) != (radius is None):
         raise BadEdit("erase needs a polygon, or points and a radius.")
-    pixels = _filled(now, polygon) if points is None or radius is None else _stroked(now, points, radius)
+    pixels = _in_polygon(now, polygon) if points is None or radius is None else _in_stroke(now, points, radius)
     runs, _ = now.under(pixels)
     is_erased = runs[:, 2] != 0 if number is None else runs[:, 2] == now.chosen([number])[0]
     if not is_erased.any():
@@ -273,7 +273,7 @@ def _class_index(now: WorkingLabels, name: str) -> int:
     return now.class_names.index(name)
 
 
-def _filled(now: WorkingLabels, polygon: Points | None) -> Runs:
+def _in_polygon(now: WorkingLabels, polygon: Points | None) -> Runs:
     """The pixels within the analysed rows whose centres lie in a polygon."""
     points = points_of(polygon or (), 3)
     if crosses_itself(points):
@@ -290,7 +290,7 @@ def _filled(now: WorkingLabels, polygon: Points | None) -> Runs:
     return runs_of(*spans, 0)
 
 
-def _stroked(now: WorkingLabels, points: Points, radius: float) -> Runs:
+def _in_stroke(now: WorkingLabels, points: Points, radius: float) -> Runs:
     """The pixels within the analysed rows that a round brush paints along points."""
     if not LEAST_RADIUS <= radius <= LARGEST_RADIUS:
         raise BadEdit(f"A radius is {LEAST_RADIUS:g} to {LARGEST_RADIUS:g} pixels.")

@@ -168,7 +168,7 @@ def line_pixels(points: Floats, box: Box) -> Mask:
     barrier = np.zeros((bottom - top, right - left), bool)
     low, high = np.array([left, top]) - 1.0, np.array([right, bottom]) + 1.0
     for one, two in pairwise(points):
-        begin, end = _within(one, two, low, high)
+        begin, end = _part_in_box(one, two, low, high)
         if begin > end:
             continue
         steps = ceil(4 * float(np.abs(two - one).max()) * (end - begin)) + 2
@@ -197,7 +197,7 @@ def to_edge(points: Floats, inside: Mask, box: Box) -> Floats:
     return np.array([ends[0], *points, ends[1]])
 
 
-def _within(one: Floats, two: Floats, low: Floats, high: Floats) -> tuple[float, float]:
+def _part_in_box(one: Floats, two: Floats, low: Floats, high: Floats) -> tuple[float, float]:
     """The part of a segment between two corners of a box, as shares of its length; the first larger where there is
     none."""
     begin, end = 0.0, 1.0

@@ -54,7 +54,7 @@ def closed_regions(lines: NDArray[np.uint8], threshold: float) -> Labels:
     height = np.rint(smooth - SLOPE * np.minimum(far, FAR)).astype(np.int16)
     minima = h_minima(height, DEPTH) if np.ptp(height) > DEPTH else np.ones(height.shape, np.uint8)
     basins = np.asarray(watershed(height, ndimage.label(minima)[0]), np.int32)
-    roots = _joined(_borders(basins, smooth), int(basins.max(initial=0)), 255 * threshold)
+    roots = _joined_labels(_borders(basins, smooth), int(basins.max(initial=0)), 255 * threshold)
     regions: Labels = np.unique(roots, return_inverse=True)[1].astype(np.int32)[basins]
     return regions
 
@@ -87,7 +87,7 @@ def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tupl
     return neighbours
 
 
-def _joined(borders: list[dict[int, tuple[float, int]]], count: int, least: float) -> NDArray[np.int32]:
+def _joined_labels(borders: list[dict[int, tuple[float, int]]], count: int, least: float) -> NDArray[np.int32]:
     """(count + 1,): the new label of each label after borders weaker than `least` are opened, the weakest first."""
     into = np.arange(count + 1, dtype=np.int32)
     waiting = [(total / length, a, b) for a, row in enumerate(borders) for b, (total, length) in row.items() if a < b]

@@ -80,7 +80,7 @@ def add(
     depth = SHALLOW if deleted else DEEP
 
     def outlined(level: float) -> tuple[Box, Mask, bool]:
-        box, inside, whole = _around(now, x, y, level)
+        box, inside, whole = _region_around(now, x, y, level)
         if whole and DISTANCE in now.maps:
             inside = _basin(inside, now.maps[DISTANCE](box), (y - box[0], x - box[1]), depth)
         return box, inside, whole
@@ -119,7 +119,7 @@ def add(
     return given(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
 
 
-def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask, bool]:
+def _region_around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask, bool]:
     """The background around a pixel, connected to it, where the map is at least `level`: its box, its pixels (h, w),
     and whether that is all of it, as it is up to MOST pixels no farther than FARTHEST."""
     tall, wide = now.rows, now.width

@@ -24,7 +24,7 @@ EVEN = 0.5  # chance of being right under which an outline is more likely wrong
 MOSTLY = 0.75  # expected share of right outlines under which a warning asks the user to check them
 
 
-def _of(others: tuple[str, ...], *needed: str) -> AfterValidator:
+def _weights_validator(others: tuple[str, ...], *needed: str) -> AfterValidator:
     """A validator of weights: all needed ones and any known ones are there, or none at all."""
 
     def check(weights: dict[str, float]) -> dict[str, float]:
@@ -55,10 +55,10 @@ class ParticleOptions(ModelOptions):
     second_scale: Times = Field(
         1.0, description="how much larger a picture is shown once more, for the mean of both maps; 1: it is not"
     )
-    confidence: Annotated[Weights, _of(OUTLINE_FEATURES, INTERCEPT)] = Field(
+    confidence: Annotated[Weights, _weights_validator(OUTLINE_FEATURES, INTERCEPT)] = Field(
         {}, description="weights of the chance that an outline is right (core/labels/confidence.py); see `fit`"
     )
-    region_merging: Annotated[Weights, _of(BORDER_FEATURES, INTERCEPT, MERGE_LIMIT)] = Field(
+    region_merging: Annotated[Weights, _weights_validator(BORDER_FEATURES, INTERCEPT, MERGE_LIMIT)] = Field(
         {}, description="weights and limit by which touching particles stay apart; see `fit`"
     )
     coarsest: Fraction = Field(

@@ -121,10 +121,10 @@ def apply(segmentation: Segmentation, patches: Iterable[Patch]) -> Segmentation:
         labels.ravel()[pixels] = ids
         objects |= patch.objects
         next_id, changed = max(next_id, patch.next_id), True
-    return _with(segmentation, labels, objects, next_id) if changed else segmentation
+    return _apply(segmentation, labels, objects, next_id) if changed else segmentation
 
 
-def _with(segmentation: Segmentation, labels: Labels, data: Mapping[int, Object | None], next_id: int) -> Segmentation:
+def _apply(segmentation: Segmentation, labels: Labels, data: Mapping[int, Object | None], next_id: int) -> Segmentation:
     unchanged = ~np.isin(segmentation.ids, list(data))
     new = {number: item for number, item in data.items() if item is not None}
     ids = np.concatenate([segmentation.ids[unchanged], np.array([*new], np.int32)])

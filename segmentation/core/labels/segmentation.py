@@ -178,9 +178,9 @@ class Segmentation:
             outlines = replace(
                 without_images(data),
                 labels=data["labels"],
-                alternatives=_named(data, ALTERNATIVE) if alternatives else {},
-                layers=_named(data, LAYER),
-                maps=_named(data, MAP),
+                alternatives=_arrays_of_kind(data, ALTERNATIVE) if alternatives else {},
+                layers=_arrays_of_kind(data, LAYER),
+                maps=_arrays_of_kind(data, MAP),
             )
             _check_outlines(outlines)
         if origin is not None and outlines.provenance.micrograph != origin.micrograph:
@@ -257,5 +257,5 @@ def check_objects(outlines: Segmentation, height: int, present: NDArray[Any]) ->
         raise ValueError("a class has no name")
 
 
-def _named(data: Any, kind: str) -> dict[str, NDArray[Any]]:
+def _arrays_of_kind(data: Any, kind: str) -> dict[str, NDArray[Any]]:
     return {name: data[f"{kind}{name}"] for name in names_of(data, kind)}

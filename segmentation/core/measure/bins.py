@@ -85,7 +85,7 @@ def typed_edges(sizes: Floats, width: float) -> Floats | None:
     """Edges at whole multiples of `width` around `sizes`; None for a width that is not positive and finite, or that
     is too narrow."""
     places = _places(sizes / width) if 0 < width < np.inf else None
-    return None if places is None else _around(sizes, places * width)
+    return None if places is None else _widened_edges(sizes, places * width)
 
 
 @np.errstate(over="ignore")
@@ -93,7 +93,7 @@ def ratio_edges(sizes: Floats, per_decade: float) -> Floats | None:
     """Edges of equal ratio around positive `sizes`, at whole fractions 1 / per_decade of the decades; None if
     per_decade is not positive and finite, or too large. If it is too small, an edge may overflow to infinity."""
     places = _places(np.log10(sizes) * per_decade + WHOLE) if 0 < per_decade < np.inf else None
-    return None if places is None else _around(sizes, 10.0 ** (places / per_decade))
+    return None if places is None else _widened_edges(sizes, 10.0 ** (places / per_decade))
 
 
 def _places(of_sizes: Floats) -> Floats | None:
@@ -104,7 +104,7 @@ def _places(of_sizes: Floats) -> Floats | None:
     return np.arange(floor(low), floor(high) + 2, dtype=np.float64)
 
 
-def _around(sizes: Floats, edges: Floats) -> Floats:
+def _widened_edges(sizes: Floats, edges: Floats) -> Floats:
     """The edges; an outer edge is moved if rounding would lose the smallest or largest size."""
     edges[0], edges[-1] = min(edges[0], sizes.min()), max(edges[-1], sizes.max())
     return edges

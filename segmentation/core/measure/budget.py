@@ -312,7 +312,7 @@ def _segmentation(case: Case) -> Contribution:
     of_owner = [score for score in with_error if score.get("split") == OWN]
     scores = of_owner or with_error
     u = sqrt(sum(entry[ERROR] ** 2 for entry in scores) / len(scores)) / 100 if scores else None
-    listed = "; ".join(_scored(entry) for entry in scores)
+    listed = "; ".join(_score_words(entry) for entry in scores)
     return _contribution(
         "segmentation",
         "Segmentation (merged, split, missed)",
@@ -325,7 +325,7 @@ def _segmentation(case: Case) -> Contribution:
     )
 
 
-def _scored(score: Mapping[str, Any]) -> str:
+def _score_words(score: Mapping[str, Any]) -> str:
     shares = [f"{score[name]:.3g} % {word}" for name, word in WRONG.items() if name in score]
     beside = f" ({', '.join(shares)})" if shares else ""
     return f"{str(score.get('data', '')).split(',')[0]} {score[ERROR]:+.1f} %{beside}"

@@ -133,13 +133,13 @@ def half_steps(size: Floats) -> Floats:
     step = np.zeros(len(distinct))
     for least in np.unique(members[shared] // COMMON):
         mine = shared & (members // COMMON == least)
-        step[mine] = _nearest(distinct[mine], distinct[members >= least])
+        step[mine] = _distance_to_nearest(distinct[mine], distinct[members >= least])
     alone = np.isinf(step)
-    step[alone] = _nearest(distinct[alone], distinct)
+    step[alone] = _distance_to_nearest(distinct[alone], distinct)
     return np.asarray(np.minimum(step, distinct[0])[group] / 2, np.float64)
 
 
-def _nearest(values: Floats, among: Floats) -> Floats:
+def _distance_to_nearest(values: Floats, among: Floats) -> Floats:
     """The distance of each of `values`, all contained in sorted `among`, to the nearest other entry; inf if none."""
     padded = np.concatenate([[-np.inf], among, [np.inf]])
     at = np.searchsorted(among, values) + 1
@@ -148,16 +148,16 @@ def _nearest(values: Floats, among: Floats) -> Floats:
 
 def unit_sums(size: Floats, weights: Floats, image: NDArray[np.int64] | None) -> Floats:
     """(units, 19): the sums of each unit; image: (n,) 0..units - 1, None if the n particles are the units."""
-    columns = [_gathered((weights**2)[:, None], image)]
+    columns = [_sums_by_image((weights**2)[:, None], image)]
     for values in (size, np.log(size)):
         z = (values - values.mean()) / values.std()
-        sums = _gathered(np.stack([weights, weights * z, weights * z**2], axis=1), image)
+        sums = _sums_by_image(np.stack([weights, weights * z, weights * z**2], axis=1), image)
         products = np.stack([sums[:, i] * sums[:, j] for i, j in PRODUCTS], axis=1)
         columns += [sums, products]
     return np.concatenate(columns, axis=1)
 
 
-def _gathered(values: Floats, image: NDArray[np.int64] | None) -> Floats:
+def _sums_by_image(values: Floats, image: NDArray[np.int64] | None) -> Floats:
     if image is None:
         return values
     return np.stack([np.bincount(image, column) for column in values.T], axis=1)

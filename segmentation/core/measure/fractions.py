@@ -79,7 +79,7 @@ def _by_field(sizes: WeightedSizes, share: float) -> tuple[float, float]:
     """
     image, weights = sizes.image_numbers, sizes.weights["number"]
     total = np.bincount(image, weights)
-    by_image, part = np.bincount(image, weights * _inside(sizes.size)) / total, total / total.sum()
+    by_image, part = np.bincount(image, weights * _is_nano(sizes.size)) / total, total / total.sum()
     images = 1 / float((part**2).sum())
     rarity = np.clip((RARE - min(share, 1 - share)) / (RARE - SELDOM), 0, 1)
     added = float(rarity) / 2 if sizes.images >= SINGLY else 0.0
@@ -140,10 +140,10 @@ def _fraction(sizes: WeightedSizes, uncertainty: float, field_spread: float) -> 
 
 def share_between(size: Floats, weights: Floats) -> float:
     """The share of the weights whose sizes are 1 to 100 nm."""
-    return min(float(weights[_inside(size)].sum() / weights.sum()), 1.0)
+    return min(float(weights[_is_nano(size)].sum() / weights.sum()), 1.0)
 
 
-def _inside(size: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _is_nano(size: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     """(n,) whether each size is 1 to 100 nm; with a tolerance, as converting units may change the last digit."""
     slack = 1 + 1e-12
     return (size <= NANO_NM * slack) & (size >= LEAST_NM / slack)
@@ -161,7 +161,7 @@ def _trials(sizes: WeightedSizes) -> tuple[float, float]:
     if images < 2:
         return n, Z95
     share = share_between(sizes.size, weights)
-    off = np.bincount(image, weights * (_inside(sizes.size) - share)) / weights.sum()
+    off = np.bincount(image, weights * (_is_nano(sizes.size) - share)) / weights.sum()
     variance = float((off**2).sum()) * images / (images - 1)
     if variance > 0:
         n = min(n, share * (1 - share) / variance)
@@ -178,7 +178,7 @@ def _of_few_images(sizes: WeightedSizes, share: float, uncertainty: float) -> tu
     """
     weights, image = sizes.weights["number"], sizes.image_numbers
     scores, chances = np.polynomial.hermite_e.hermegauss(NODES if uncertainty else 1)
-    inside = [np.bincount(image, weights * _inside(sizes.size * exp(uncertainty * score))) for score in scores]
+    inside = [np.bincount(image, weights * _is_nano(sizes.size * exp(uncertainty * score))) for score in scores]
     scale = effective_number(weights) / weights.sum()
     count = np.bincount(image, weights) * scale
     trials, z = _trials(sizes)

@@ -38,14 +38,14 @@ class Overlap(NamedTuple):
 
 def overlap_of(labels: Labels, truth: Labels) -> Overlap:
     """What two label images (H, W) share; 0 is background, other numbers below the number of pixels."""
-    true_ids, t = _numbered(truth)
-    found_ids, f = _numbered(labels)
+    true_ids, t = _numbered_pixels(truth)
+    found_ids, f = _numbered_pixels(labels)
     counts = np.bincount(t * len(found_ids) + f, minlength=len(true_ids) * len(found_ids))
     common = counts.reshape(len(true_ids), len(found_ids)).astype(float)
     return Overlap(true_ids[1:], found_ids[1:], common[1:, 1:], common[1:].sum(1), common[:, 1:].sum(0))
 
 
-def _numbered(labels: Labels) -> tuple[Indices, Indices]:
+def _numbered_pixels(labels: Labels) -> tuple[Indices, Indices]:
     """The labels that occur, background first and always, and for every pixel (H * W,) the place of its label."""
     flat = labels.ravel()
     present = np.bincount(flat) > 0

@@ -281,12 +281,12 @@ def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: s
     counted = "1 particle" if fraction.n == 1 else f"{fraction.n:,} particles"
     spread = f" We assume that the typical size differs by {100 * terms.conditions.field_spread:g} % between fields."
     assumed = spread if terms.conditions.field_spread and sizes.images < 2 else ""
-    missed = _missed(fraction, verdict, sizes.images)
+    missed = _missed_fields_sentence(fraction, verdict, sizes.images)
     share = f"{100 * fraction.fraction:.1f} % of {counted}{terms.counted} are from 1 to 100 nm"
     return f"{share}.{assumed}{missed} A screening, not a certificate."
 
 
-def _missed(fraction: Fraction, verdict: str, images: int) -> str:
+def _missed_fields_sentence(fraction: Fraction, verdict: str, images: int) -> str:
     """A sentence about fields that few images may miss."""
     interval = unseen(fraction, images)
     if interval is None or [f"{end:.2f}" for end in interval[1:]] == [f"{fraction.low:.2f}", f"{fraction.high:.2f}"]:

@@ -112,11 +112,11 @@ class _Placed:
             which, other = which[near], other[near]
             turn = new[2, which]
             one, two = np.stack([np.cos(turn), np.sin(turn)]), self._along.reshape(2, -1).take(at[near], 1)
-            hit[which[_apart(away[:, near], one, float(self.half[k]), two, self.half[other]) < touching[other]]] = True
+            hit[which[_gaps(away[:, near], one, float(self.half[k]), two, self.half[other]) < touching[other]]] = True
         return hit
 
 
-def _apart(away: Floats32, one: Floats32, half_one: float, two: Floats32, half_two: Floats) -> Floats:
+def _gaps(away: Floats32, one: Floats32, half_one: float, two: Floats32, half_two: Floats) -> Floats:
     """(p,) distance of two straight pieces: the first around 0 along `one`, the second around `away` along `two`, all
     (2, p)."""
     squares = []

@@ -406,16 +406,16 @@ class Statistics:
             changes["budget"] = self.budget | {"median": total | lengths}
         ways = self.weighted.items()
         weighted = {
-            way: _scaled(weighted_by) | {"intervals": _scaled(weighted_by["intervals"])} for way, weighted_by in ways
+            way: _in_um(weighted_by) | {"intervals": _in_um(weighted_by["intervals"])} for way, weighted_by in ways
         }
-        return replace(self, unit="µm", intervals=_scaled(self.intervals), weighted=weighted, **changes)
+        return replace(self, unit="µm", intervals=_in_um(self.intervals), weighted=weighted, **changes)
 
 
 BUDGETED = {"d50": "median"}  # the name under which the budget has a number
 LENGTHS = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
 
 
-def _scaled(lengths: Mapping[str, Any]) -> Any:
+def _in_um(lengths: Mapping[str, Any]) -> Any:
     """The entries that are lengths in µm, others as they are."""
     return {
         name: micrometres(value) if name in NUMBERS and NUMBERS[name].power == 1 else value

@@ -62,8 +62,8 @@ def find_line(strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = (),
     if len(strip) < 3 or ink.mean() > MOST_INK:
         return None
     written = [text, *(other for other in others if _is_writing(other.text))]
-    whole = list(_whole(ink, text, written))
-    lines = [*_broken(ink, text), *whole, *ticked(ink, text)]
+    whole = list(_whole_lines(ink, text, written))
+    lines = [*_broken_lines(ink, text), *whole, *ticked(ink, text)]
     near = min((line for line in lines if line.far <= FARTHEST), key=lambda line: line.far, default=None)
     return whole[0] if near is None and alone and len(whole) == 1 else near
 
@@ -127,7 +127,7 @@ def measured(ink: Mask, left: int, right: int, top: int, bottom: int) -> tuple[f
     return left + first / 2, right - last / 2
 
 
-def _whole(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
+def _whole_lines(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
     """Lines and blocks above, below or beside their text."""
     rows, columns = ink.shape
     height = _height(text)
@@ -168,7 +168,7 @@ def far_from(left: float, right: float, top: int, bottom: int, text: Text) -> fl
     return (across + down) / _height(text)
 
 
-def _broken(ink: Mask, text: Text) -> Iterator[Line]:
+def _broken_lines(ink: Mask, text: Text) -> Iterator[Line]:
     """Lines that the text interrupts: one part ends left of it, and another of equal length begins right of it."""
     height = _height(text)
     middle = (text.left + text.right) / 2
@@ -237,15 +237,15 @@ def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:
     for number, start in enumerate(places):
         for second in places[number + 1 : number + 4]:
             step = second - start
-            if step < SHORTEST_STEP or _nearest(places, start - step, step) is not None:
+            if step < SHORTEST_STEP or _nearest_place(places, start - step, step) is not None:
                 continue
             last, steps, missing = second, 1, 0
             while True:
                 step = (last - start) / steps
-                following = _nearest(places, last + step, step)
+                following = _nearest_place(places, last + step, step)
                 skipped = 0 if following is not None else 1
                 if following is None:
-                    following = _nearest(places, last + 2 * step, step)
+                    following = _nearest_place(places, last + 2 * step, step)
                 if following is None:
                     break
                 last, steps, missing = following, steps + 1 + skipped, missing + skipped
@@ -253,7 +253,7 @@ def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:
                 yield float(start), float(last), steps
 
 
-def _nearest(places: NDArray[np.float64], expected: float, step: float) -> float | None:
+def _nearest_place(places: NDArray[np.float64], expected: float, step: float) -> float | None:
     """The place that lies where one is wanted, within a pixel or a part of the step."""
     nearest = float(places[np.abs(places - expected).argmin()])
     return nearest if abs(nearest - expected) <= max(1.0, 0.05 * step) else None

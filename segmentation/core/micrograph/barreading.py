@@ -85,15 +85,15 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
     first, (rows, columns), reading = data_bar(micrograph), micrograph.shape, None
     try:
         if first < rows and (rows - first) * columns <= LARGEST_STRIP:
-            reading = _checked(_strip(micrograph.pixels[first:]), first, recognise, reading_of, seconds)
+            reading = _checked_reading(_strip(micrograph.pixels[first:]), first, recognise, reading_of, seconds)
         if reading is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
-            reading = _checked(_strip(micrograph.pixels), 0, texts_over, reading_over, seconds)
+            reading = _checked_reading(_strip(micrograph.pixels), 0, texts_over, reading_over, seconds)
     except CutOff:
         return BarReading(0.0, 0.0, "", None, None, (0, 0, 0, 0), note=CUT_OFF)
-    return None if reading is None else _recounted(reading, micrograph.calibration.nm_per_pixel)
+    return None if reading is None else _with_other_tick_count(reading, micrograph.calibration.nm_per_pixel)
 
 
-def _recounted(reading: BarReading, of_file: float | None) -> BarReading:
+def _with_other_tick_count(reading: BarReading, of_file: float | None) -> BarReading:
     """The reading with one tick more or less, if it then agrees with the file; such a reading proves nothing.
 
     of_file: nanometres per pixel of the file.
@@ -116,7 +116,7 @@ def _recounted(reading: BarReading, of_file: float | None) -> BarReading:
     return reading
 
 
-def _checked(
+def _checked_reading(
     strip: NDArray[np.uint8],
     first: int,
     recognise_texts: Callable[[NDArray[np.uint8], float], list[Text]],
@@ -160,7 +160,7 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         if length.meaning == "scale bar" and not (length.doubtful and length.nm >= 1e6)
     ]
     others = len(bars) > len(drawn)
-    alike = all(_same(way.nm_per_pixel, ways[0].nm_per_pixel) for way in ways)
+    alike = all(_is_same_length(way.nm_per_pixel, ways[0].nm_per_pixel) for way in ways)
     nm_per_pixel = length.nm / line.length
     return BarReading(
         nm_per_pixel=nm_per_pixel,
@@ -168,7 +168,7 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         text=length.text,
         length_nm=length.nm,
         length_px=round(line.length, 2),
-        box=_around(
+        box=_box_around(
             [length.part, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)], picture.shape, first
         ),
         ways={"scale bar": Way(nm_per_pixel, END_PX / line.length, length.text)},
@@ -210,11 +210,11 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
         text=ways[best].text,
         length_nm=scale[0].nm if scale else None,
         length_px=round(scale[1].length, 2) if scale else None,
-        box=_around([stated[best].part, *boxes], strip.shape, first),
+        box=_box_around([stated[best].part, *boxes], strip.shape, first),
         ways=ways,
         texts=tuple(text.text for text in texts),
         confidence=round(confidence, 3),
-        sure=_may_be_sure(agreeing, ways, stated, scale) and not _contradicted(strip, texts, printed, stated),
+        sure=_may_be_sure(agreeing, ways, stated, scale) and not _is_contradicted(strip, texts, printed, stated),
         steps=scale[1].steps if scale and best == "scale bar" else 0,
     )
 
@@ -238,9 +238,11 @@ def _may_be_picometres(length: Length, nm_per_pixel: float) -> bool:
     return length.picometres and nm_per_pixel * 1e-6 >= LEAST_PICOMETRES
 
 
-def _contradicted(strip: NDArray[np.uint8], texts: list[Text], sizes: list[Length], stated: dict[str, Length]) -> bool:
+def _is_contradicted(
+    strip: NDArray[np.uint8], texts: list[Text], sizes: list[Length], stated: dict[str, Length]
+) -> bool:
     """Whether another width is printed, or another scale bar drawn, as below two images side by side."""
-    if any(size.meaning == "width" and not _same(size.nm, stated["width"].nm) for size in sizes):
+    if any(size.meaning == "width" and not _is_same_length(size.nm, stated["width"].nm) for size in sizes):
         return True
     bars = [size for size in sizes if size.meaning == "scale bar" and not size.doubtful and _is_round(size.nm)]
     drawn = [(length.nm, line) for length in bars if (line := find_line(strip, length.part, texts)) is not None]
@@ -248,7 +250,7 @@ def _contradicted(strip: NDArray[np.uint8], texts: list[Text], sizes: list[Lengt
         line.left > other.right or other.left > line.right
         for index, (nm, line) in enumerate(drawn)
         for other_nm, other in drawn[:index]
-        if not _same(nm / line.length, other_nm / other.length)
+        if not _is_same_length(nm / line.length, other_nm / other.length)
     )
 
 
@@ -274,13 +276,13 @@ def _scale_bar(
     def doubt(candidate: tuple[Length, Line]) -> tuple[bool, bool, float]:
         length, line = candidate
         sizes = [way.nm_per_pixel for way in ways.values()]
-        agrees = any(_same(length.nm / line.length, other) for other in sizes)
+        agrees = any(_is_same_length(length.nm / line.length, other) for other in sizes)
         return (bool(sizes) and not agrees, not _is_round(length.nm), line.far)
 
     return min(candidates, key=doubt)
 
 
-def _same(first: float, second: float) -> bool:
+def _is_same_length(first: float, second: float) -> bool:
     return abs(first / second - 1) <= SAME
 
 
@@ -295,7 +297,7 @@ def _agreeing(ways: dict[str, Way], score: dict[str, float]) -> tuple[list[str],
 
     A printed pixel size may be that of a screen and does not change when an image is resized: it only confirms.
     """
-    groups = [[n for n in ways if _same(ways[n].nm_per_pixel, ways[name].nm_per_pixel)] for name in ways]
+    groups = [[n for n in ways if _is_same_length(ways[n].nm_per_pixel, ways[name].nm_per_pixel)] for name in ways]
     largest = max(groups, key=len)
     if len(largest) > 1:
         return largest, float(np.mean([score[name] for name in largest]))
@@ -303,7 +305,7 @@ def _agreeing(ways: dict[str, Way], score: dict[str, float]) -> tuple[list[str],
     return [best], 0.4 * score[best] if len(ways) > 1 else 0.8 * score[best]
 
 
-def _around(boxes: list[Text], shape: tuple[int, ...], first: int) -> tuple[int, int, int, int]:
+def _box_around(boxes: list[Text], shape: tuple[int, ...], first: int) -> tuple[int, int, int, int]:
     """x, y, width, height in the image of boxes on the strip, with a margin."""
     rows, columns = shape
     left = max(0, int(min(box.left for box in boxes)) - MARGIN)

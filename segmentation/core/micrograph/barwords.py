@@ -68,7 +68,7 @@ class Length:
 def lengths(texts: Sequence[Text]) -> list[Length]:
     """All lengths among the texts; one without a key, beside it or above it, may be that of the scale bar."""
     whole = _with_units(texts)
-    return [length for text in whole for length in _of(text, whole)]
+    return [length for text in whole for length in _lengths_in(text, whole)]
 
 
 def magnifications(texts: Sequence[Text]) -> list[float]:
@@ -109,7 +109,7 @@ def _follows(text: Text, unit: Text) -> bool:
     return same_row and -0.6 * height <= unit.left - text.right <= height
 
 
-def _of(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
+def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
     end = 0
     for form in _LENGTH.finditer(text.text):
         before, end = text.text[end : form.start()], form.end()

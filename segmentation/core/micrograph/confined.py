@@ -136,7 +136,7 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
     later = (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
     writing, reading = WRITE_FILE | REMOVE_FILE | MAKE_FILE | later, READ_FILE | READ_DIR
     handled = struct.pack("QQQ", reading | writing | REMOVE_AND_MAKE, 0, SIGNALS)[: 24 if version >= 6 else 8]
-    ruleset = _checked(libc.syscall(CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0))
+    ruleset = _raise_if_failed(libc.syscall(CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0))
     named = (*sys.path, *os.environ.get("LD_LIBRARY_PATH", "").split(":"))
     libraries = (path for path in map(Path, named) if path not in (Path(), PROGRAM.parent))
     etc = (Path("/etc", name) for name in ETC)
@@ -150,11 +150,11 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
             try:
                 rule = struct.pack("=Qi", rights if path.is_dir() else rights & OF_FILES, descriptor)
-                _checked(libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, rule, 0))
+                _raise_if_failed(libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, rule, 0))
             finally:
                 os.close(descriptor)
-        _checked(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
-        _checked(libc.syscall(RESTRICT_SELF, ruleset, 0))
+        _raise_if_failed(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
+        _raise_if_failed(libc.syscall(RESTRICT_SELF, ruleset, 0))
     finally:
         os.close(ruleset)
     return True
@@ -169,7 +169,7 @@ def _seccomp(alone: bool) -> bool:
     steps = b"".join(struct.pack("=HBBI", *step) for step in _filter(calls, alone))
     program = ctypes.create_string_buffer(steps, len(steps))
     pointer = struct.pack("@HP", len(steps) // 8, ctypes.addressof(program))
-    _checked(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
+    _raise_if_failed(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     return bool(libc.syscall(calls.seccomp, FILTER, SYNCHRONISE, pointer) == 0)
 
 
@@ -202,7 +202,7 @@ def _filter(calls: Calls, alone: bool) -> Iterator[tuple[int, int, int, int]]:
     yield RETURN, 0, 0, ALLOW
 
 
-def _checked(result: int) -> int:
+def _raise_if_failed(result: int) -> int:
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result

@@ -92,7 +92,7 @@ def preview(micrograph: Micrograph, longest: int = PREVIEW_SIDE) -> NDArray[np.u
     if block == 1:
         picture = Image.fromarray(displayed(micrograph))
     else:
-        small = _averaged(pixels, block, *_for_eyes(pixels))
+        small = _block_means(pixels, block, *_for_eyes(pixels))
         picture = Image.fromarray(np.rint(small * 255).astype(np.uint8))
     ratio = longest / max(pixels.shape)
     if ratio < 1:
@@ -102,7 +102,7 @@ def preview(micrograph: Micrograph, longest: int = PREVIEW_SIDE) -> NDArray[np.u
     return np.asarray(picture)
 
 
-def _averaged(pixels: GreyImage, block: int, bottom: float, top: float) -> NDArray[np.float32]:
+def _block_means(pixels: GreyImage, block: int, bottom: float, top: float) -> NDArray[np.float32]:
     """Means over squares of `block` px (smaller at the far edges), after clipping, in 0..1."""
     rows, columns = pixels.shape
     starts = np.arange(0, columns, block)

@@ -67,7 +67,7 @@ def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
     return [
         f"The {first} gives {one.nm_per_pixel:.4g} nm per pixel but the {second} {other.nm_per_pixel:.4g} nm, {apart}."
         for (first, one), (second, other) in combinations(sized.items(), 2)
-        if (apart := _apart(one, other, used if used in (first, second) else ""))
+        if (apart := _difference_sentence(one, other, used if used in (first, second) else ""))
     ]
 
 
@@ -90,7 +90,7 @@ def _difference(one: Sized, other: Sized) -> float:
     return max(one.nm_per_pixel, other.nm_per_pixel) / min(one.nm_per_pixel, other.nm_per_pixel) - 1
 
 
-def _apart(one: Sized, other: Sized, used: str) -> str:
+def _difference_sentence(one: Sized, other: Sized, used: str) -> str:
     """A sentence on the difference of two calibrations; "" if it is small. used: name of the one in use."""
     difference = _difference(one, other)
     if difference <= LARGEST_DIFFERENCE:

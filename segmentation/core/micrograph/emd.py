@@ -59,7 +59,7 @@ def read_emd(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     Where `page` is 0, a stack by Velox is averaged if its frames lie over each other; else its first frame is used. Of
     another stack the first plane is used."""
     with opened(path) as file:
-        image, notes = _chosen(_velox_images(file) or _berkeley_images(file))
+        image, notes = _largest_image(_velox_images(file) or _berkeley_images(file))
         check_size(image.columns, image.rows, max_pixels)
         index = page_index(page, image.frames)
         count, stack_notes = _frames_used(image, max_pixels) if not page else (1, [])
@@ -71,7 +71,7 @@ def read_emd(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     return Decoded(pixels, kind, (*notes, *stack_notes, *grey_notes), image.header.checked(), pages=image.frames)
 
 
-def _chosen(images: list[_Image]) -> tuple[_Image, list[str]]:
+def _largest_image(images: list[_Image]) -> tuple[_Image, list[str]]:
     """The largest image with two or three axes. If several are as large, the image of the HAADF detector is
     taken, else the first."""
     if not images:

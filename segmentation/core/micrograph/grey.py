@@ -124,7 +124,7 @@ def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
     if kind == "u" and size <= 2:
         return np.ascontiguousarray(plane), []
     if kind == "i" and size <= 2:
-        return _unsigned(plane)
+        return _as_unsigned(plane)
     if kind in "ui":
         return plane.astype(np.float32), []
     if kind == "f":
@@ -132,7 +132,7 @@ def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
     raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as an 8 or 16-bit TIFF.")
 
 
-def _unsigned(plane: Array) -> tuple[GreyImage, list[str]]:
+def _as_unsigned(plane: Array) -> tuple[GreyImage, list[str]]:
     wide = np.dtype(f"u{plane.dtype.itemsize}")
     if plane.min() >= 0:
         return plane.astype(wide), []

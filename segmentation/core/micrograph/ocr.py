@@ -133,12 +133,12 @@ def texts_of(strip: NDArray[np.uint8]) -> list[list[Any]]:
         if score >= LEAST_SCORE:
             (left, top), (right, bottom) = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
             box = float(left), float(top), float(right), float(bottom)
-            again = _again(strip, [scale * end for end in box]) if MAY_BE_LENGTH.search(text) else ""
+            again = _text_read_again(strip, [scale * end for end in box]) if MAY_BE_LENGTH.search(text) else ""
             texts.append([text, *box, float(score), again])
     return texts
 
 
-def _again(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
+def _text_read_again(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
     """The text in a box of a strip, read alone, with a wider margin and at another size."""
     left, top, right, bottom = box
     height = max(4.0, bottom - top)

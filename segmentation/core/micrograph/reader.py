@@ -52,7 +52,7 @@ def read(
     tidy_name = clean_name(name if name is not None else path.name)
     head = _head(path)
     kind = recognise(head, tidy_name)
-    decoded = _decoded(path, kind, max_pixels, page)
+    decoded = _decode(path, kind, max_pixels, page)
     wrong_name = misnamed(tidy_name, kind)
     micrograph = _micrograph(decoded, tidy_name, sha256_of(path), [wrong_name] if wrong_name else [], side)
     if decoded.pages > 1:
@@ -60,7 +60,7 @@ def read(
     return micrograph
 
 
-def _decoded(path: Path, kind: Kind, max_pixels: int, page: int) -> Decoded:
+def _decode(path: Path, kind: Kind, max_pixels: int, page: int) -> Decoded:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

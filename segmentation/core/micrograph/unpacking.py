@@ -85,7 +85,7 @@ class Unpacked:
 def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
     """Unpack an archive into `folder`; raises UnreadableImage if nothing in it can be used, OSError on a full disk."""
     began = time.monotonic()
-    with _opened(path) as (archive, entries):
+    with _open_archive(path) as (archive, entries):
         result = Unpacked([], [])
         usable = _usable(entries, result.notes)
         groups = (
@@ -96,7 +96,7 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
         began = time.monotonic()
         for number, names in enumerate(groups):
             if time.monotonic() - began > DIRECTORY_SECONDS + SECONDS_PER_MB * result.bytes / 2**20:
-                result.notes.append(("", REST.format(**_counted(len(groups) - number))))
+                result.notes.append(("", REST.format(**_count_words(len(groups) - number))))
                 break
             places = [f"entry-{number}-{part}{_harmless(name)}" for part, name in enumerate(names)]
             try:
@@ -106,10 +106,10 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
                     _extract(archive, usable[name], folder / file, limits, result)
                 result.files.append(list(zip(names, places, strict=True)))
                 if limits.images and (".." in names[0].split("/") or re.match(r"/|[A-Za-z]:", names[0])):
-                    name = _shown(names[0].rsplit("/", 1)[-1])
-                    result.notes.append((_shown(names[0]), OUTSIDE.format(name=name)))
+                    name = _visible_name(names[0].rsplit("/", 1)[-1])
+                    result.notes.append((_visible_name(names[0]), OUTSIDE.format(name=name)))
             except _Unusable as bad:
-                result.notes.append((_shown(names[0]), str(bad)))
+                result.notes.append((_visible_name(names[0]), str(bad)))
                 for file in places:
                     (folder / file).unlink(missing_ok=True)
     return result
@@ -131,7 +131,7 @@ class _Bounded(io.BufferedReader):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
+def _open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
     """An archive and the files in it; raises UnreadableImage where there is none, or it is no archive of files."""
     with _Bounded(io.FileIO(path)) as file:
         try:
@@ -160,21 +160,21 @@ def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, str]]) ->
         if index in overlapping:
             continue
         if is_junk(name):
-            junk.append(_shown(name))
+            junk.append(_visible_name(name))
         elif why := _unusable(info, name):
-            notes.append((_shown(name), why))
+            notes.append((_visible_name(name), why))
         else:
             usable[_unique_name(name, usable, numbers)] = info
     if overlapping:
-        notes.append(("", SAME_BYTES.format(**_counted(len(overlapping)))))
+        notes.append(("", SAME_BYTES.format(**_count_words(len(overlapping)))))
     if junk:
         listed = ", ".join(junk[:5]) + (" …" if len(junk) > 5 else "")
         them = "it" if len(junk) == 1 else "them"
-        notes.append(("", SYSTEM.format(**_counted(len(junk)), them=them, names=listed)))
+        notes.append(("", SYSTEM.format(**_count_words(len(junk)), them=them, names=listed)))
     return usable
 
 
-def _counted(count: int) -> dict[str, str]:
+def _count_words(count: int) -> dict[str, str]:
     return {"count": f"{count:,}", "files": "file was" if count == 1 else "files were"}
 
 
@@ -271,7 +271,7 @@ def _name(info: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def _shown(name: str) -> str:
+def _visible_name(name: str) -> str:
     """The name with its folders, fit for display."""
     clean = "".join(c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c)[0] != "C")
     return clean if len(clean) <= LONGEST_SHOWN else f"{clean[:80]}…{clean[-100:]}"

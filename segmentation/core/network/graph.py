@@ -45,7 +45,7 @@ def write_graph(card: ModelCard, maps: int) -> str:
     network, file = load_module(card, maps), card.weights.with_suffix(GRAPH)
     channels = card.architecture.get("channels_in", 1)
     try:
-        model = _exported(network, channels)
+        model = _exported_graph(network, channels)
         _refer(model, card.weights)
         content: bytes = model.SerializeToString()
         file.write_bytes(content)
@@ -73,7 +73,7 @@ def write_test(card: ModelCard, maps: int, activation: Activation, picture: NDAr
     np.savez_compressed(card.weights.with_suffix(TEST), picture=pictures, maps=shares.numpy())
 
 
-def _exported(network: nn.Module, channels: int) -> Any:
+def _exported_graph(network: nn.Module, channels: int) -> Any:
     """The network with the tensors of its weights under their own names, for any number and size of pictures."""
     content = io.BytesIO()
     with warnings.catch_warnings():

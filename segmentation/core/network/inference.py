@@ -130,7 +130,7 @@ def predict_augmented(
         views.append([resize_map(part, shape) for part in maps])
         del maps
     totals = (np.asarray(np.sum(parts, axis=0, dtype=np.uint16)) for parts in zip(*views, strict=True))
-    return np.stack([_divided(total, len(views)) for total in totals])
+    return np.stack([_rounded_quotient(total, len(views)) for total in totals])
 
 
 def _mean(
@@ -151,10 +151,10 @@ def _mean(
     total = first.astype(np.uint16)
     for number, axes in enumerate(ways[1:], start=1):
         total += view(number, axes)
-    return _divided(total, len(ways))
+    return _rounded_quotient(total, len(ways))
 
 
-def _divided(total: NDArray[np.uint16], by: int) -> Maps:
+def _rounded_quotient(total: NDArray[np.uint16], by: int) -> Maps:
     """Rounded quotient, in integers and in place, to save gigabytes for a large picture."""
     total += by // 2
     total //= by

@@ -164,7 +164,7 @@ def logits_of_parts(network: Unet, pictures: torch.Tensor, box: Box) -> Iterator
         features = _up(block, features, skips.pop())
     rows, columns = ([slice(at, min(at + PART, s.stop)) for at in range(s.start, s.stop, PART)] for s in box)
     for part in product(rows, columns):
-        window = _around(part[0], pictures.shape[-2]), _around(part[1], pictures.shape[-1])
+        window = _slice_with_margin(part[0], pictures.shape[-2]), _slice_with_margin(part[1], pictures.shape[-1])
         local, left = _crop(features, window, 2**LAST), list(skips)
         for number, block in enumerate(blocks[-LAST:], start=1):
             local = _up(block, local, _crop(left.pop(), window, 2 ** (LAST - number)) if left else None)
@@ -172,7 +172,7 @@ def logits_of_parts(network: Unet, pictures: torch.Tensor, box: Box) -> Iterator
         yield part, network.segmentation_head(local)[..., inside[0], inside[1]]
 
 
-def _around(part: slice, side: int) -> slice:
+def _slice_with_margin(part: slice, side: int) -> slice:
     return slice(max(0, part.start - AROUND), min(side, part.stop + AROUND))
 
 

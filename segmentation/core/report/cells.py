@@ -20,14 +20,14 @@ def lines(of: Iterable[Iterable[Any]]) -> str:
 
 def inert(value: object) -> str:
     """The value as text on one line and in one cell; risky characters as %XX of their UTF-8 bytes."""
-    return "".join(c if c.isprintable() and c not in RISKY else _escaped(c) for c in str(value))
+    return "".join(c if c.isprintable() and c not in RISKY else _percent_encoded(c) for c in str(value))
 
 
 def name_cell(name: str) -> str:
     """A name as a cell that no spreadsheet takes for a formula; joins with the same name in another table. A comma may
     stay: the cell is quoted then."""
     safe = ",".join(map(inert, name.split(",")))
-    return _escaped(safe[0]) + safe[1:] if safe.startswith(("=", "+", "-", "@")) else safe
+    return _percent_encoded(safe[0]) + safe[1:] if safe.startswith(("=", "+", "-", "@")) else safe
 
 
 def marked(text: str) -> str:
@@ -35,5 +35,5 @@ def marked(text: str) -> str:
     return text if text.isascii() else BYTE_ORDER_MARK + text
 
 
-def _escaped(character: str) -> str:
+def _percent_encoded(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -129,7 +129,7 @@ def facts_of_image(sample: SampleAnalysis, member: Member) -> Facts:
 
 def common_facts(sample: SampleAnalysis) -> Facts:
     """What is the same for all images in the pooled numbers."""
-    return _shared([facts_of_image(sample, member) for _, member in sample.counted])
+    return _shared_facts([facts_of_image(sample, member) for _, member in sample.counted])
 
 
 def differing_facts(sample: SampleAnalysis) -> list[tuple[SampleImage, Facts]]:
@@ -170,16 +170,16 @@ def as_json(sample: SampleAnalysis) -> dict[str, Any]:
     are with the images. The scale of each image is with it in any case."""
     requested = [dict(member.record.settings) for _, member in sample.counted]
     uses = [chosen_values(member.record) for _, member in sample.counted]
-    shared = _shared(requested)
+    shared = _shared_facts(requested)
     if sample.pooled is not None:
         shared["edge"] = sample.pooled.edge
     differ = {name for of_image in requested for name in of_image} - set(shared)
-    differ |= {name for use in uses for name in use} - set(_shared(uses))
+    differ |= {name for use in uses for name in use} - set(_shared_facts(uses))
     models = sample.models
     return {
         "settings": {name: value for name, value in shared.items() if name != "calibration"},
         "settings_differ": sorted(differ - {"calibration"}),
-        "used": _shared(uses),
+        "used": _shared_facts(uses),
         "model": model_identity(models[0]) if len(models) == 1 else None,
     }
 
@@ -200,28 +200,28 @@ def acquisition_dates(sample: SampleAnalysis) -> str:
     return "" if list(dates) == ["no date"] else one_line("; ".join(dates))
 
 
-def _shared(facts_of_images: list[dict[Any, Any]]) -> dict[Any, Any]:
+def _shared_facts(facts_of_images: list[dict[Any, Any]]) -> dict[Any, Any]:
     first, *others = facts_of_images or [{}]
     return {name: value for name, value in first.items() if all(name in o and o[name] == value for o in others)}
 
 
 def facts_line(image_facts: Facts) -> str:
     """The facts on one line."""
-    return "; ".join(f"{_named(name)} {_shown(group, value)}" for (group, name), value in image_facts.items())
+    return "; ".join(f"{_fact_title(name)} {_fact_text(group, value)}" for (group, name), value in image_facts.items())
 
 
 def fact_rows(image_facts: Facts) -> Iterator[tuple[str, str]]:
     """The facts as names and values; the model and what was typed for the report have places of their own."""
     for (group, name), value in image_facts.items():
         if group not in ("model", "report"):
-            yield f"{group.capitalize().removesuffix('s')}: {_named(name)}", _shown(group, value)
+            yield f"{group.capitalize().removesuffix('s')}: {_fact_title(name)}", _fact_text(group, value)
 
 
-def _named(name: str) -> str:
+def _fact_title(name: str) -> str:
     return INSTRUMENT.get(name, name.replace("_", " "))
 
 
-def _shown(group: str, value: Any) -> str:
+def _fact_text(group: str, value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
     return np.format_float_positional(value, precision=7 if group == "calibration" else 4, fractional=False, trim="-")

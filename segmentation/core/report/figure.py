@@ -59,7 +59,7 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | No
 
 
 def _of_sample(sample: SampleAnalysis) -> Sheet:
-    sheet = _described(Sheet(OF_SAMPLE, 200 * DPI / 360, 9.0), sample)
+    sheet = _with_facts(Sheet(OF_SAMPLE, 200 * DPI / 360, 9.0), sample)
     _text(sheet, 0.035, 0.974, one_line(sample.name), fontsize=13, fontweight="bold", color=INK)
     _text(sheet, 0.985, 0.02, version(), ha="right", fontsize=8, color=INK)
     for warning in warned(sample.flags):
@@ -73,7 +73,7 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
     return sheet
 
 
-def _described(sheet: Sheet, sample: SampleAnalysis) -> Sheet:
+def _with_facts(sheet: Sheet, sample: SampleAnalysis) -> Sheet:
     """With the facts that stand in the file and not in the picture."""
     sheet.title = one_line(sample.name)
     settings = "; ".join(f"{name} {value}" for name, value in main_settings(sample).items())
@@ -199,7 +199,7 @@ def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], l
     heights = [max(high, LEAST_CHART) if set(row) & set(charts) else high for row in rows]
     warning, below = warned(sample.flags) if look.caption else [], (line + GAP / 2) * look.caption
     page = sum(heights) + len(rows) * line + (len(rows) - 1) * GAP + below + line * len(warning) + 2 * MARGIN
-    sheet = _described(Sheet((WIDTH, page), DPI, font, look.grey), sample)
+    sheet = _with_facts(Sheet((WIDTH, page), DPI, font, look.grey), sample)
     letters = sheet.letters(WIDTH - 2 * MARGIN)
     top = page - MARGIN
     for words in warning:

@@ -55,7 +55,7 @@ def write_all(
     listed |= {name: export for name in besides if (export := figure_named(name))}
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
-    with _uncollected(), ThreadPoolExecutor(1) as packing:
+    with _without_collection(), ThreadPoolExecutor(1) as packing:
         context = Context(
             sample, listed, packing, keep_all=keep_all, signatures=signatures, filing=filing, beside=beside
         )
@@ -85,7 +85,7 @@ def write_all(
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _without_collection() -> Iterator[None]:
     """Without the search for unreachable objects, which with the networks in memory takes a tenth of a second each
     time; what it would find waits until the files are written."""
     was_on = gc.isenabled()

@@ -88,7 +88,7 @@ def method(sample: SampleAnalysis) -> str:
         scale=scale_range(sample.calibration["low"], sample.calibration["high"]),
         tool=_tool(sample),
         left_out=left_out_words(sample),
-        dropped=list(_dropped(members)),
+        dropped=list(_dropped_outlines(members)),
         checked=corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected),
         screened=statistics is not None and statistics.screened,
         statistics=statistics,
@@ -144,7 +144,7 @@ def _tool(sample: SampleAnalysis) -> str:
     return f"with {version()}" + (f" (model {named})" if named else "")
 
 
-def _dropped(members: list[Member]) -> Iterator[dict[str, Any]]:
+def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
     """How many outlines were dropped from the files, by the limit, and in how many images."""
     counts: Counter[float] = Counter()
     images: Counter[float] = Counter()

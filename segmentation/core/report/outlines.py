@@ -160,7 +160,7 @@ def polygons(labels: NDArray[np.int32], n: int, cracks: Cracks | None = None) ->
     rings: list[list[tuple[float, Ints]]] = [[] for _ in range(n)]
     for ring, owner, size in zip(bare, cracks.owners, cracks.areas().tolist(), strict=True):
         rings[owner - 1] += [(area(part), part) for part in _simple(ring)] if cracks.meeting else [(size, ring)]
-    return [_grouped(owner_rings) for owner_rings in rings]
+    return [_polygons_of(owner_rings) for owner_rings in rings]
 
 
 def area(ring: Ints) -> float:
@@ -185,7 +185,7 @@ def _simple(ring: Ints) -> list[Ints]:
     return [*rings, np.array([*way])]
 
 
-def _grouped(rings: list[tuple[float, Ints]]) -> list[Polygon]:
+def _polygons_of(rings: list[tuple[float, Ints]]) -> list[Polygon]:
     """The rings of one object, each with its signed area, as polygons."""
     outer = sorted(((size, i) for i, (size, _) in enumerate(rings) if size > 0), reverse=True)
     polygons = [Polygon(rings[i][1], []) for _, i in outer]

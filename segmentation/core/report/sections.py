@@ -215,7 +215,7 @@ def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for source in card.get("data", ())[:MOST_SCORES]:
         yield "Trained on", one_line(f"{source.get('title', '')} ({source.get('licence', 'no licence stated')})", 700)
     for score in card.get("scores", ())[:MOST_SCORES]:
-        figures = ", ".join(_scored(name, value) for name, value in score.items() if isinstance(value, int | float))
+        figures = ", ".join(_score_text(name, value) for name, value in score.items() if isinstance(value, int | float))
         yield "Score", one_line(f"{score.get('data', '')}: {figures}", 300)
     for limit in card.get("limits", ())[:MOST_SCORES]:
         yield "Limit", one_line(limit, 200)
@@ -227,7 +227,7 @@ def scores(card: Mapping[str, Any]) -> str:
     return SCORED + " ".join(f"{SCORES[name][0]}: {SCORES[name][1]}" for name in names) if names else ""
 
 
-def _scored(name: str, value: float) -> str:
+def _score_text(name: str, value: float) -> str:
     """Such as "Dice 0.97" and "Merged 6.8 %"."""
     title, *per_cent_of = SCORES.get(name, (capital(name.replace("_", " ")),))[0].split(", %")
     return f"{title} {value:g}{' %' * len(per_cent_of)}"

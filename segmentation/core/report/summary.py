@@ -307,11 +307,11 @@ class Summary:
         if not self.statistics or not self.kept:
             return []
         return [
-            Line(NUMBERS[name].title, NUMBERS[name].definition, [self._weighted(name, by) for by in self.weightings])
+            Line(NUMBERS[name].title, NUMBERS[name].definition, [self._entry_by(name, by) for by in self.weightings])
             for name in FIGURES
         ]
 
-    def _weighted(self, name: str, by: str) -> Entry:
+    def _entry_by(self, name: str, by: str) -> Entry:
         """By area and volume some figures never have an interval, so that few objects are not the reason there."""
         assert self.statistics is not None
         figures: Mapping[str, Any] = self.statistics.weighted.get(by, {})
@@ -539,7 +539,7 @@ class Summary:
         if self.statistics is None:
             return
         yield from [] if quantities else self.counts
-        lines = [self._weighted(name, by) for by in self.weightings for name in FIGURES]
+        lines = [self._entry_by(name, by) for by in self.weightings for name in FIGURES]
         yield from (replace(line, term=NUMBERS[line.name].label) for line in lines)
         yield from (replace(entry, group="other sizes") for entry in self._others(self.statistics))
         for term, value, text in self._fit_numbers(self.statistics):

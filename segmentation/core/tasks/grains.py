@@ -52,7 +52,7 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
         "whole_grains": Value(float(is_whole.sum())),
         "convex_grains": Value(float(is_convex.sum())),
         "convex_diameter_mean": mean_of(convex, TASK.size, grains.settings.border_correction, calibration),
-        "grain_intercept": _intercept(grains.segmentation.dense[: grains.shape[0]], table, calibration),
+        "grain_intercept": _mean_intercept(grains.segmentation.dense[: grains.shape[0]], table, calibration),
         "grain_density": density,
         "grain_number": grain_number(density, calibration.nm_per_pixel),
     }
@@ -61,7 +61,7 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     return values, [joined] if is_whole.any() and share < FEW_CONVEX else []
 
 
-def _intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration) -> Value:
+def _mean_intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration) -> Value:
     """The mean intercept of the analysed labels (H, W), in the table's unit, with its interval."""
     from ..labels.grains import crossings, mean_intercept
     from ..measure.drawn import with_scale

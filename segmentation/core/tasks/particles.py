@@ -202,7 +202,7 @@ def measure(
             segmentation.provenance.card.get("scores", ()),
             settings.repeated,
             operators=settings.operators,
-            hidden=_hidden(segmentation, table),
+            hidden=_hidden_share(segmentation, table),
         ),
         obstacle=obstacle,
         seed=seed_of(micrograph.sha256),
@@ -213,7 +213,7 @@ def measure(
     return Measured(table, statistics, quantities)
 
 
-def _hidden(segmentation: Segmentation, table: Table) -> float | None:
+def _hidden_share(segmentation: Segmentation, table: Table) -> float | None:
     """How many particles, for each counted one, may be hidden in outlines that nobody checked; None without a network
     or counted particles."""
     from ..measure.fractions import most_hidden

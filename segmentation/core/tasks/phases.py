@@ -176,7 +176,7 @@ def measure(
         measures[name] = [length if is_short else Value(None) for length, is_short in zip(every, fits, strict=True)]
     reported = bool(len(segmentation)) and not withheld(segmentation, settings)
     values = {
-        of_class(figure, name): _calibrated(figure, value, calibration) if reported else Value(None)
+        of_class(figure, name): _in_calibrated_unit(figure, value, calibration) if reported else Value(None)
         for figure, every in measures.items()
         for name, value in zip(names, every, strict=True)
     }
@@ -244,7 +244,7 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     return values
 
 
-def _calibrated(figure: str, value: Value, calibration: Calibration) -> Value:
+def _in_calibrated_unit(figure: str, value: Value, calibration: Calibration) -> Value:
     """Convert a value in px to the calibration's unit; its interval includes the uncertainty of the calibration."""
     from ..measure.drawn import with_scale
 

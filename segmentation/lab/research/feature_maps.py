@@ -166,14 +166,14 @@ def sheet(layers: list[Layer], empty: str, tile: int = TILE, most: int = MOST, a
             caption = f"..{caption.removeprefix('..')[1:]}"
         pen.text((x + 2, y + 1), caption, fill=0)
         for column, channel in enumerate(maps[:most]):
-            picture.paste(_fitted(channel, tile), (x + column * (tile + 4), y + 14))
+            picture.paste(_resized_to_fit(channel, tile), (x + column * (tile + 4), y + 14))
     return picture
 
 
 def every_map(layer: Layer) -> Image.Image:
     """All maps of a layer, in rows about as long as the picture is high, under its name and size."""
     channels, height, width = layer.shape
-    tiles = [_fitted(channel, min(WHOLE, max(channel.shape))) for channel in layer.maps]
+    tiles = [_resized_to_fit(channel, min(WHOLE, max(channel.shape))) for channel in layer.maps]
     wide, high = (side + 4 for side in tiles[0].size)
     across = max(1, round((channels * high / wide) ** 0.5), -(-400 // wide))  # the heading needs 400 px
     picture = Image.new("L", (across * wide, -(-channels // across) * high + 16), 255)
@@ -184,7 +184,7 @@ def every_map(layer: Layer) -> Image.Image:
     return picture
 
 
-def _fitted(grey: Maps, side: int) -> Image.Image:
+def _resized_to_fit(grey: Maps, side: int) -> Image.Image:
     height, width = grey.shape
     scale = side / max(height, width)
     return Image.fromarray(grey).resize((max(1, round(width * scale)), max(1, round(height * scale))))

@@ -151,7 +151,7 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     for number, (setting, one) in enumerate(every, start=1):
         parts = [*setting, *([f"fold {one.fold}"] if one.folds else []), f"seed {one.seed}"]
         heading, left = f"{number}/{len(every)} {', '.join(parts)}", f" (of all{time_note})" if time_note else ""
-        figures = _scored(one, out, base, lambda line, heading=heading, left=left: say(f"{heading}: {line}{left}"))
+        figures = _figures(one, out, base, lambda line, heading=heading, left=left: say(f"{heading}: {line}{left}"))
         scoring = tasks.find(one.task).scoring(one.heads)
         names = dict.fromkeys([*(sweep.figures or scoring.printed), *itertools.chain(*scoring.by_class.values())])
         rows.append(Trained(setting, one.fold, one.seed, {name: figures[name] for name in names}))
@@ -183,7 +183,7 @@ def _report(out: Path, recipe: TrainingRecipe) -> Path:
     return out / recipe.name / "report" / "report.json"
 
 
-def _scored(recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> dict[str, float]:
+def _figures(recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> dict[str, float]:
     """All figures of one training on its held-out images, NaN where undefined."""
     folder, report = out / recipe.name, _report(out, recipe)
     refuse_another(resolved(recipe, folder / "recipe.toml"), folder)

@@ -39,21 +39,21 @@ def fit(folders: Mapping[str, Path], say: Say) -> None:
     if before:
         middle, spread = known_textures().middle, known_textures().spread
     scaled = {model: (values - middle) / spread for model, values in textures.items()}
-    models = before | {model: _fitted(model, values) for model, values in scaled.items()}
+    models = before | {model: _fit_textures(model, values) for model, values in scaled.items()}
     for model, scaled_textures in scaled.items():
         say(_left_out(model, scaled_textures, models))
     entries = []
     for entry in models.values():
-        covariance = [_rounded(row) for row in np.atleast_2d(entry.covariance)]
+        covariance = [_four_digits(row) for row in np.atleast_2d(entry.covariance)]
         entries.append(
             {
                 "model": entry.model,
                 "images": entry.images,
-                "centre": _rounded(entry.centre),
+                "centre": _four_digits(entry.centre),
                 "covariance": covariance if entry.covariance.ndim == 2 else covariance[0],
             }
         )
-    content = {"middle": _rounded(middle), "spread": _rounded(spread), "models": entries}
+    content = {"middle": _four_digits(middle), "spread": _four_digits(spread), "models": entries}
     FILE.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
     known_textures.cache_clear()
 
@@ -72,7 +72,7 @@ def _of_folder(model: str, folder: Path) -> Floats:
     return np.array(rows)
 
 
-def _fitted(model: str, images: Floats) -> Textures:
+def _fit_textures(model: str, images: Floats) -> Textures:
     """images: (n, parts, d). Of few images each variance is taken as if four more had been at its mean distance."""
     count, scaled, size = len(images), np.concatenate(images), images.shape[-1]
     if count >= MANY:
@@ -86,7 +86,7 @@ def _left_out(model: str, images: Floats, models: Mapping[str, Textures]) -> str
     """How many images would look like another model's images; each is compared with the other images of its model."""
     others, right, far = 0, 0, 0
     for number, (image, *_) in enumerate(images):
-        rest = _fitted(model, np.delete(images, number, axis=0))
+        rest = _fit_textures(model, np.delete(images, number, axis=0))
         best = max(entry.likelihood(image) for name, entry in models.items() if name != model)
         others += best > rest.likelihood(image) + CLEARLY
         right += rest.likelihood(image) > best + CLEARLY
@@ -94,5 +94,5 @@ def _left_out(model: str, images: Floats, models: Mapping[str, Textures]) -> str
     return f"{model}: {len(images)} images; clearly its own {right}, clearly another's {others}, unfamiliar {far}"
 
 
-def _rounded(values: Floats) -> list[float]:
+def _four_digits(values: Floats) -> list[float]:
     return [float(f"{value:.4g}") for value in values]

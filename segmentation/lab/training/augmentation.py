@@ -21,8 +21,8 @@ def augment(grey: Picture, labels: Labels, rng: Rng, how: Augmentation | None = 
     if how.flips:
         grey, labels = turned_or_mirrored(rng, grey, labels)
     if how.elastic and rng.random() < how.elastic:
-        grey, labels = _bent(grey, labels, how.elastic_px, rng)
-    picture = _exposed(grey.astype(np.float32) / 255, how, rng)
+        grey, labels = _bend(grey, labels, how.elastic_px, rng)
+    picture = _change_exposure(grey.astype(np.float32) / 255, how, rng)
     changed = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
     if how.jpeg and rng.random() < how.jpeg:
         file = io.BytesIO()
@@ -38,7 +38,7 @@ def turned_or_mirrored(rng: Rng, *pictures: NDArray) -> list[NDArray]:
     return [picture[:, ::-1] for picture in turned] if mirror else turned
 
 
-def _exposed(picture: Field, how: Augmentation, rng: Rng) -> Field:
+def _change_exposure(picture: Field, how: Augmentation, rng: Rng) -> Field:
     if rng.random() < how.exposure:
         picture = picture ** np.float32(np.exp(rng.normal(0, how.exposure_spread)))
     if rng.random() < how.focus:
@@ -54,7 +54,7 @@ def _exposed(picture: Field, how: Augmentation, rng: Rng) -> Field:
     return picture
 
 
-def _bent(grey: Picture, labels: Labels, reach: float, rng: Rng) -> Sample:
+def _bend(grey: Picture, labels: Labels, reach: float, rng: Rng) -> Sample:
     """Both moved by one smooth random field of about `reach` px (Simard et al., ICDAR 2003)."""
     shifts = [ndimage.gaussian_filter(rng.normal(0, 1, grey.shape), 16, mode="reflect") for _ in range(2)]
     places = [

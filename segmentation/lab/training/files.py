@@ -48,14 +48,14 @@ def alone_in(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise CannotWrite(f"{folder} cannot be written ({error.strerror or error}).") from error
     try:
-        if not _locked(descriptor):
+        if not _take_lock(descriptor):
             raise InUse(f"Another training writes into {folder}: wait for it, or name another folder with --out.")
         yield
     finally:
         os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
+def _take_lock(descriptor: int) -> bool:
     """Whether the lock could be taken within ENDING_SECONDS."""
     until = time.monotonic() + ENDING_SECONDS
     while True:

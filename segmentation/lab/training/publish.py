@@ -65,7 +65,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     task = tasks.find(recipe.task)
     state = network.state_dict().items()
     weights = save({name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state})
-    data, inherited = all_data(recipe), _inherited(recipe)
+    data, inherited = all_data(recipe), _inherited_fields(recipe)
     options = {**inherited.pop("options", {}), **recipe.options, **extra.get("options", {})}
     # Pictures that a GAN made name the licences of what it learned from in their title.
     unlicensed = any(d.get("licence", "") in ("", "unknown") or "(unknown)" in d["title"] for d in data)
@@ -92,7 +92,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     return file
 
 
-def _inherited(recipe: TrainingRecipe) -> dict[str, Any]:
+def _inherited_fields(recipe: TrainingRecipe) -> dict[str, Any]:
     """What a card takes over from the model that a training went on with; what was fitted to the maps of its decoder
     holds for that decoder alone."""
     if not recipe.start_from or (base := base_card(recipe.start_from)).task != recipe.task:

@@ -66,13 +66,13 @@ class Command(inputs.Measuring):
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
         if file.suffix.lower() == STORED:
-            return self._stored(file, folder, settings, options)
+            return self._measure_stored(file, folder, settings, options)
         from segmentation.core.label_images import read_mask
         from segmentation.core.labelled import analyse_mask
 
         image = _image(file, options)
         if file.suffix.lower() in SHAPES:
-            mask = _drawn(file, image, settings)
+            mask = _labels_of_outlines(file, image, settings)
         else:
             corners = find(settings.task).corners
             mask = read_mask(file, kind=options["kind"], background=options["background"], corners=corners)
@@ -85,7 +85,7 @@ class Command(inputs.Measuring):
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         return analysis
 
-    def _stored(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
+    def _measure_stored(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
         """A segmentation as a worker stored it, measured without its model; it knows its kind of analysis itself."""
         from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
         from segmentation.core.pipeline import measure
@@ -106,7 +106,7 @@ class Command(inputs.Measuring):
         return analysis
 
 
-def _drawn(file: Path, image: Micrograph | None, settings: AnalysisSettings) -> Mask:
+def _labels_of_outlines(file: Path, image: Micrograph | None, settings: AnalysisSettings) -> Mask:
     """The outlines of an ImageJ or COCO file as labels of their image."""
     from segmentation.core.imported.reading import read_outlines
     from segmentation.core.imported.shapes import Frame

@@ -165,7 +165,7 @@ class Folder:
         """What was noted with the results of an image; {} where there are none."""
         folder = self.results_of(image)
         if image not in self.notes or not (folder / STATE).exists():
-            self.notes[image] = _noted(folder)
+            self.notes[image] = _stored_note(folder)
         return self.notes[image]
 
     def ready(self) -> tuple[list[Path], bool]:
@@ -263,7 +263,7 @@ class Site:
 
     def _sample(self) -> Sample[Sync] | None:
         """The sample of this folder; None before the first image."""
-        pk = _noted(self.pooled).get("sample")
+        pk = _stored_note(self.pooled).get("sample")
         return self.client.sample_by_id(pk) if pk else None
 
     def finish(self) -> None:
@@ -294,7 +294,7 @@ class Site:
             status = error.status if isinstance(error, Refused) else 0
             if isinstance(error, Failed) or status in OURS:
                 raise Bad(str(error)) from None
-            if status == 404 and _noted(self.pooled):
+            if status == 404 and _stored_note(self.pooled):
                 raise CommandError(GONE.format(self.pooled), returncode=inputs.BAD_INPUT) from None
             if status in (401, 403):
                 raise CommandError(str(error), returncode=inputs.BAD_INPUT) from None
@@ -327,7 +327,7 @@ def _look(file: Path) -> list[int] | None:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _noted(folder: Path) -> dict[str, Any]:
+def _stored_note(folder: Path) -> dict[str, Any]:
     """What was noted with the files of a folder; {} where there are none."""
     try:
         note: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from ..ground.refusal import Refused
 def claimable(*, user: Any, visitor: UUID | None) -> int:
     """How many results this browser made without an account; 0 for those who are not signed in."""
     signed_in = user is not None and user.is_authenticated
-    return _of(Job, visitor).count() if signed_in and visitor else 0
+    return _rows_of_visitor(Job, visitor).count() if signed_in and visitor else 0
 
 
 @transaction.atomic
@@ -29,14 +29,14 @@ def claim_results(*, user: Any, visitor: UUID | None) -> int:
         raise Refused("Sign in first: results can only be kept in an account.", 403)
     if visitor is None:
         return 0
-    count = _of(Job, visitor).update(owner=user)
+    count = _rows_of_visitor(Job, visitor).update(owner=user)
     for kind in Owned.__subclasses__():
-        rows = _of(kind, visitor)
+        rows = _rows_of_visitor(kind, visitor)
         if kind is Micrograph:
             rows = rows.exclude(pk__in=Job.objects.exclude(owner=user).values("micrograph"))
         rows.update(owner=user)
     return count
 
 
-def _of(kind: type[Owned], visitor: UUID | None) -> QuerySet:
+def _rows_of_visitor(kind: type[Owned], visitor: UUID | None) -> QuerySet:
     return kind._default_manager.filter(owner=None, visitor=visitor)

@@ -60,7 +60,7 @@ def _keep_flags(instance: Any, **kwargs: Any) -> None:
 
 
 @receiver(signals.authenticator_added)
-def _added(request: HttpRequest, user: Any, authenticator: Authenticator, **kwargs: Any) -> None:
+def _on_added(request: HttpRequest, user: Any, authenticator: Authenticator, **kwargs: Any) -> None:
     """Setting it up shows it. Its code is used up, and the session with its new rights gets another number."""
     if authenticator.type == Authenticator.Type.TOTP:
         record = {"method": "mfa", "at": time.time(), "id": authenticator.pk, "type": authenticator.type}
@@ -72,12 +72,12 @@ def _added(request: HttpRequest, user: Any, authenticator: Authenticator, **kwar
 
 
 @receiver(signals.authenticator_removed)
-def _removed(user: Any, authenticator: Authenticator, **kwargs: Any) -> None:
+def _on_removed(user: Any, authenticator: Authenticator, **kwargs: Any) -> None:
     if authenticator.type == Authenticator.Type.TOTP:
         staff_log.note(user, "second factor removed", user)
 
 
 @receiver(signals.authentication_failed)
-def _failed(request: HttpRequest, user: Any, **kwargs: Any) -> None:
+def _on_failed(request: HttpRequest, user: Any, **kwargs: Any) -> None:
     """Wrong codes count as wrong passwords do, so that they lock the account for this address."""
     user_login_failed.send(__name__, credentials={"username": user.get_username()}, request=request)

@@ -51,15 +51,15 @@ def opened(row: StoredFile) -> IO[bytes]:
     """A stored file's content, from its start, byte for byte as it was made; of the file that has replaced it since the
     row was read, if one has. Raises OSError."""
     try:
-        return _opened(row)
+        return _open_stored(row)
     except FileNotFoundError:
         newer = row.siblings().filter(name=row.name).exclude(pk=row.pk).first()
         if newer is None:
             raise
-        return _opened(newer)
+        return _open_stored(newer)
 
 
-def _opened(row: StoredFile) -> IO[bytes]:
+def _open_stored(row: StoredFile) -> IO[bytes]:
     if row.file.name.endswith(PACKED):
         return unpacked(row.file.storage, row.file.name)
     if not row.file.name.endswith(PLAN):

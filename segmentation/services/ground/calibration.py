@@ -148,10 +148,10 @@ def _of_source(stated: StatedScale, micrograph: Micrograph) -> Calibration | Non
         return file_calibration(micrograph)
     if stated.source in BAR:
         return confirmed(micrograph.reading)
-    return _drawn(stated.line, micrograph) if stated.source == Source.DRAWN else None
+    return _calibration_of_line(stated.line, micrograph) if stated.source == Source.DRAWN else None
 
 
-def _drawn(line: Line | None, micrograph: Micrograph) -> Calibration:
+def _calibration_of_line(line: Line | None, micrograph: Micrograph) -> Calibration:
     """The calibration of a drawn line; raises ValueError with a sentence."""
     if line is None or not (math.isfinite(line.pixels) and math.isfinite(line.error) and line.error >= 0):
         raise ValueError(NO_LINE)

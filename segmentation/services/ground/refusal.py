@@ -66,7 +66,7 @@ def move(row: Attempted, states: tuple[str, ...], otherwise: str, gone: str, **f
 
 def trouble(error: BaseException) -> str:
     """The machine's fault, as a clause; "" if the error is not the machine's."""
-    return next(filter(None, map(_of, _chain(error))), "")
+    return next(filter(None, map(_sentence_of, _chain(error))), "")
 
 
 def is_full(error: BaseException) -> bool:
@@ -84,7 +84,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 
 
-def _of(error: BaseException) -> str:
+def _sentence_of(error: BaseException) -> str:
     if isinstance(error, OperationalError | InterfaceError):
         return FULL if "is full" in str(error) or "No space left" in str(error) else DATABASE
     if isinstance(error, OSError):

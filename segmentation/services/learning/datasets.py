@@ -79,14 +79,14 @@ def create_dataset(*, user: Any, name: str, task: str, class_names: Sequence[str
         raise Refused(NO_NAMES, 422)
     if names and (len(set(names)) < max(2, len(names))):
         raise Refused(TWO_NAMES, 422)
-    fields = _described({"name": name, **described})
+    fields = _visible_texts({"name": name, **described})
     return Dataset.objects.create(owner=user, task=task, class_names=names, **fields)
 
 
 @transaction.atomic
 def change_dataset(*, dataset: Dataset, shared: bool | None = None, **described: str) -> None:
     """Describe a dataset otherwise, or share it with every account of this site."""
-    fields: dict[str, Any] = _described(described)
+    fields: dict[str, Any] = _visible_texts(described)
     if shared is not None:
         fields["shared"] = shared
     if not Dataset.objects.filter(pk=dataset.pk).update(**fields):
@@ -367,7 +367,7 @@ def is_within(region: Sequence[int], rows: int, columns: int) -> bool:
     return min(top, left) >= 0 and bottom <= rows and right <= columns and min(bottom - top, right - left) >= LEAST_SIDE
 
 
-def _described(texts: Mapping[str, str]) -> dict[str, str]:
+def _visible_texts(texts: Mapping[str, str]) -> dict[str, str]:
     visible = {name: visible_text(value)[: SHOWN_NAME if name == "name" else LONGEST] for name, value in texts.items()}
     if visible.get("name") == "":
         raise Refused(UNNAMED, 422)

@@ -67,7 +67,7 @@ def report_training(*, training: Training, pictures: Iterable[Path], brings_prog
         values |= {"deaths": 0, "faults": 0}
     training.change(**values)
     for path in new:
-        _stored(training, path).save()
+        _store_copy(training, path).save()
 
 
 def publish_training(*, training: Training, card: Path, files: Iterable[Path], summary: Mapping[str, Any]) -> None:
@@ -81,7 +81,7 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     new = [path for path in (card, card.with_suffix(WEIGHTS), *graph, *files) if path.name not in stored_names]
     rows: list[TrainingFile] = []
     with publishing(lambda: remove_files_of(rows)):
-        rows += (_stored(training, path) for path in new)
+        rows += (_store_copy(training, path) for path in new)
         with transaction.atomic():
             check_given(training)
             # The row is there before the model: a model without a row would be open to everybody.
@@ -141,7 +141,7 @@ def _remove(files: QuerySet) -> None:
     transaction.on_commit(lambda: remove_files_of(rows))
 
 
-def _stored(training: Training, path: Path) -> TrainingFile:
+def _store_copy(training: Training, path: Path) -> TrainingFile:
     """The row of a copy of the file in the storage; the file stays, because a training may be killed at any time."""
     with path.open("rb") as opened:
         name = default_storage.save(f"{training.folder}/{training.attempt}/{path.name}", File(opened))

@@ -149,7 +149,7 @@ def offer(*, training: Training, user: Any, overrule: bool = False) -> Training:
         _say_overruled(row, user)
         row.overruled_by = user
     row.offered = True
-    return _saved(training, row, "offered", "overruled_by")
+    return _save_fields(training, row, "offered", "overruled_by")
 
 
 @transaction.atomic
@@ -157,7 +157,7 @@ def withdraw(*, training: Training) -> Training:
     """Offer the model no longer. Its results stay; a default that names it no longer counts."""
     row = _with_model(training)
     row.offered = row.shared = False
-    return _saved(training, row, "offered", "shared")
+    return _save_fields(training, row, "offered", "shared")
 
 
 @transaction.atomic
@@ -169,7 +169,7 @@ def share(*, training: Training, user: Any, shared: bool = True) -> Training:
     if shared and not row.offered:
         raise Refused(NOT_OFFERED, 409)
     row.shared = shared
-    return _saved(training, row, "shared")
+    return _save_fields(training, row, "shared")
 
 
 def frozen(dataset: Dataset) -> list[dict[str, Any]]:
@@ -310,7 +310,7 @@ def _with_model(training: Training) -> Training:
     return row
 
 
-def _saved(training: Training, row: Training, *fields: str) -> Training:
+def _save_fields(training: Training, row: Training, *fields: str) -> Training:
     row.save(update_fields=fields)
     training.refresh_from_db()
     return training

@@ -76,7 +76,7 @@ def _follow(micrograph: Micrograph) -> None:
     micrograph.refresh_from_db()
     for preview in OutlinePreview.objects.waiting().filter(micrograph=micrograph, enqueued=None):
         enqueue_after_commit(preview.pk, OutlinePreview)
-    for job in _held(micrograph):
+    for job in _waiting_jobs(micrograph):
         if not waits_for_reading(micrograph, StatedScale.of(job.asked)):
             make_ready(job)
     if micrograph.sample is not None and not waits_for_reading(
@@ -176,14 +176,14 @@ def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = Tru
         micrograph.finish(
             Micrograph.State.FAILED, stage="", progress=1.0, error=sentence, **({"file": ""} if unreadable else {})
         )
-        for job in _held(micrograph).select_for_update():
+        for job in _waiting_jobs(micrograph).select_for_update():
             fail_waiting(job, sentence)
         _leave_sample(micrograph, [Note(micrograph.name, sentence, 422)])
         if unreadable:
             remove_after_commit(micrograph.folder)
 
 
-def _held(micrograph: Micrograph) -> Any:
+def _waiting_jobs(micrograph: Micrograph) -> Any:
     return Job.objects.filter(micrograph=micrograph, ready=False, state=Job.State.QUEUED)
 
 

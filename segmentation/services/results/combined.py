@@ -45,7 +45,7 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
     yield from (f"# not included: {name_cell(job.micrograph.name)}\n" for job in missing)
     yield lines([(*FIRST, *columns)])
     for table in tables:
-        yield lines(_aligned(table, columns))
+        yield lines(_aligned_rows(table, columns))
 
 
 def _table_of(job: Job) -> _Table | None:
@@ -74,7 +74,7 @@ def _rows_in(text: str) -> Iterator[list[str]]:
     return csv.reader(line for line in file if not line.startswith("#"))
 
 
-def _aligned(table: _Table, columns: Sequence[str]) -> Iterator[list[str]]:
+def _aligned_rows(table: _Table, columns: Sequence[str]) -> Iterator[list[str]]:
     """The rows of a table with these columns. A column that the table lacks is empty."""
     rows, job = _rows_in(_read(table.artifact)), table.job
     index = {name: column for column, name in enumerate(next(rows, []))}

@@ -170,7 +170,7 @@ def edit_job(
         raise Refused(NOT_DONE, 409)
     if not 0 < len(operations) <= MOST:
         raise Refused(f"Send 1 to {MOST:,} operations.", 422)
-    operations = _cleaned(operations)
+    operations = _clean_operations(operations)
     submission = submission_of("edits", user, visitor, token="", key=key, content="") if key else ""
     if earlier := _made_before(job, submission, base, operations):
         return earlier
@@ -180,7 +180,7 @@ def edit_job(
     who = {"author": author, "visitor": visitor, "submission": submission}
     try:
         with ending(time.monotonic() + LONGEST):
-            return _edited(job, base, operations, **who)
+            return _add_edits(job, base, operations, **who)
     except TooLong:
         raise Refused(TOO_LONG, 422) from None
 
@@ -198,7 +198,7 @@ def make_cuts(*, job: Job, places: Container[int], **who: Any) -> None:
         edit_job(job=job, base=job.edit_count, operations=operations, **who)
 
 
-def _edited(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit]:
+def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit]:
     corrections = corrections_of(job).followed_by([])
     steps = _made(corrections, operations)
     rows = list[Edit]()
@@ -214,7 +214,7 @@ def _edited(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit
         if changed:
             Edit.objects.bulk_create(rows)
     if not changed:
-        if earlier := _made_before(_again(job), who["submission"], base, operations):
+        if earlier := _made_before(_refreshed(job), who["submission"], base, operations):
             return earlier
         raise Outdated(job, base)
     job.edit_count, job.edit_hash = base + len(rows), rows[-1].hash
@@ -248,7 +248,7 @@ def _made(corrections: Corrections, operations: list[Any]) -> list[Step]:
     return steps
 
 
-def _again(job: Job) -> Job:
+def _refreshed(job: Job) -> Job:
     try:
         job.refresh_from_db()
     except Job.DoesNotExist:
@@ -256,7 +256,7 @@ def _again(job: Job) -> Job:
     return job
 
 
-def _cleaned(operations: Sequence[Any]) -> list[Any]:
+def _clean_operations(operations: Sequence[Any]) -> list[Any]:
     """Raises Refused."""
     cleaned = list[Any]()
     try:
@@ -311,10 +311,10 @@ def log_of(job: Job, since: int = 0) -> Log:
 
 def broken_edits(job: Job) -> list[str]:
     """What is wrong with the log of a job, a sentence each; empty where it is whole."""
-    faults = _broken(job)
-    return _broken(_again(job)) if faults else faults  # an edit may have been stored meanwhile
+    faults = _chain_faults(job)
+    return _chain_faults(_refreshed(job)) if faults else faults  # an edit may have been stored meanwhile
 
 
-def _broken(job: Job) -> list[str]:
+def _chain_faults(job: Job) -> list[str]:
     rows = job.edits.filter(sequence__lte=max(job.edit_count, 1))
     return list(chain_faults(rows, "Edit", job.edit_hash, job.edit_count))

@@ -76,7 +76,7 @@ def create_job(
         who = {"user": user, "visitor": visitor, "address": address}
         fields = {"submission": submission, "content": content, "parent": parent, "segmentation": segmentation}
         fields |= {"corrects": corrects, "outlines": outlines or {}}
-        existing = _created(micrograph, settings, asked, who, shelve, fields)
+        existing = _create(micrograph, settings, asked, who, shelve, fields)
     if existing.content != content:
         raise Refused(OTHER_CONTENT, 409)
     if existing.micrograph_id != micrograph.pk:
@@ -84,7 +84,7 @@ def create_job(
     return existing
 
 
-def _created(
+def _create(
     micrograph: Micrograph,
     settings: AnalysisSettings,
     asked: dict[str, Any] | None,

@@ -97,14 +97,14 @@ def create_sample(
     submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
     existing = Sample.objects.filter(submission=submission).first()
     if existing is not None:
-        return _same(existing, content, uploads)
+        return _same_submission(existing, content, uploads)
     if not uploads:
         raise Refused(NO_IMAGES)
     who = {"user": user, "visitor": visitor, "address": address}
     sample, created = _new_sample(submission, who, settings, name=_clean(name), content=content, **scale.fields())
     if created:
         take_in(sample, uploads, notes, asked)
-    return sample if created else _same(sample, content, uploads)
+    return sample if created else _same_submission(sample, content, uploads)
 
 
 @transaction.atomic
@@ -326,7 +326,7 @@ def visible_text(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def _same(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample:
+def _same_submission(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample:
     """The sample that this submission already made; the surplus uploads are removed. Raises Refused if it differs."""
     if sample.content != content:
         raise Refused(OTHER_CONTENT, 409)
@@ -352,7 +352,7 @@ def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
         Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
         micrograph.sample = None
         try:
-            job = _enrolled(sample, micrograph, name_by_sha256)
+            job = _enrol(sample, micrograph, name_by_sha256)
         except (Refused, ValueError) as problem:
             notes.append(Note(micrograph.name, str(problem), 409))
             discard_unused(micrograph)
@@ -364,7 +364,7 @@ def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
     return notes
 
 
-def _enrolled(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, str]) -> Job:
+def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, str]) -> Job:
     """The job of one image, in the order of arrival; raises Refused or ValueError where it cannot belong."""
     if micrograph.sha256 in name_by_sha256:
         raise Refused(f"This is the same file as {name_by_sha256[micrograph.sha256]}; it is analysed once.", 409)

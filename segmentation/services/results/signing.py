@@ -64,7 +64,7 @@ def sign_job(
     second_factor.check(user)
     links.check_open(job, user, request.visitor)
     check_password(request, password, WRONG)
-    return _signed(job, user.get_username(), printed, meaning)
+    return _sign(job, user.get_username(), printed, meaning)
 
 
 def meanings_for(job: Job, user: Any) -> list[str]:
@@ -88,7 +88,7 @@ def check_password(request: HttpRequest, password: str, wrong: str) -> None:
 
 
 @transaction.atomic
-def _signed(job: Job, account: str, name: str, meaning: str) -> Signature:
+def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
     if now is None:
         raise Refused(NOT_DONE, 409)
@@ -129,10 +129,10 @@ def _digests(job: Job) -> dict[str, str]:
 def broken_signatures(job: Job) -> list[str]:
     """What is wrong with the signatures of a job, or with what they cover, a sentence each; empty where all hold."""
     rows = list(job.signatures.all())
-    return [*chain_faults(rows, "Signature", job.signature_hash), *(_changed(job, rows) if rows else ())]
+    return [*chain_faults(rows, "Signature", job.signature_hash), *(_changed_files(job, rows) if rows else ())]
 
 
-def _changed(job: Job, rows: list[Signature]) -> Iterator[str]:
+def _changed_files(job: Job, rows: list[Signature]) -> Iterator[str]:
     try:
         now = _digests(job)
     except (OSError, ValueError, EOFError) as error:

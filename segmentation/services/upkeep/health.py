@@ -105,14 +105,14 @@ def _made(name: str, needed: bool, check: Callable[[], str], broken: str) -> Che
 
 
 def _database() -> str:
-    with _impatient(), transaction.atomic():
+    with _short_lock_wait(), transaction.atomic():
         WorkerProcess.objects.create(name=f"probe {uuid4()}", queues="", version="")
         transaction.set_rollback(True)
     return ""
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
+def _short_lock_wait() -> Iterator[None]:
     """The database waits for a lock for PATIENCE only."""
     lite = settings.DEEPSEGM_SQLITE
     limit = "PRAGMA busy_timeout = {}" if lite else "SET statement_timeout = {}"

@@ -8,7 +8,7 @@ import pytest
 from segmentation.core.measure.agglomerates import agglomerates
 from segmentation.core.measure.arrangement import Field, arrange, mean_distance, pair_correlation, pooled
 from segmentation.core.measure.neighbours import local_densities, with_neighbours
-from segmentation.core.measure.placement import _apart, _Placed, place, rods
+from segmentation.core.measure.placement import _gaps, _Placed, place, rods
 from segmentation.core.measure.quantities import BETWEEN, NUMBERS
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.table import Table
@@ -226,16 +226,16 @@ class TestAgainstChance:
             x, y, turn = (values[time, :k] for values in placed.where)
             away = np.stack([(x - new[0][:, None]).ravel(), (y - new[1][:, None]).ravel()])
             direction, two = (np.stack([np.cos(way), np.sin(way)]) for way in (np.repeat(new[2], k), turn.ravel()))
-            apart = _apart(away, direction, half[k], two, np.tile(half[:k], 40)).reshape(40, k)
+            apart = _gaps(away, direction, half[k], two, np.tile(half[:k], 40)).reshape(40, k)
             assert np.array_equal(placed.hits(k, time, new), (apart < radius[:k] + radius[k]).any(1))
             placed.enter(k)
 
     def test_distance_of_straight_pieces(self):
         direction, away = np.array([(1.0,), (0.0,)]), np.array([(10.0,), (0.0,)])
         up, crossed = np.array([(0.0,), (1.0,)]), np.array([(2.0,), (0.0,)])
-        assert _apart(away, direction, 3.0, direction, np.array([2.0])) == pytest.approx([5])
-        assert _apart(away, direction, 3.0, up, np.array([2.0])) == pytest.approx([7])
-        assert _apart(crossed, direction, 3.0, up, np.array([2.0])) == pytest.approx([0])
+        assert _gaps(away, direction, 3.0, direction, np.array([2.0])) == pytest.approx([5])
+        assert _gaps(away, direction, 3.0, up, np.array([2.0])) == pytest.approx([7])
+        assert _gaps(crossed, direction, 3.0, up, np.array([2.0])) == pytest.approx([0])
 
 
 def _judged(points: np.ndarray, radius: float, half: float, seed: int):

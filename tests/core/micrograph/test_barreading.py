@@ -13,7 +13,7 @@ import pytest
 
 from segmentation.core.micrograph import ocr
 from segmentation.core.micrograph.barline import find_line
-from segmentation.core.micrograph.barreading import CUT_OFF, BarReading, _recounted, read_bar, reading_of
+from segmentation.core.micrograph.barreading import CUT_OFF, BarReading, _with_other_tick_count, read_bar, reading_of
 from segmentation.core.micrograph.barwords import lengths
 from segmentation.core.micrograph.ocr import Text, recognise
 from segmentation.core.micrograph.reader import read
@@ -216,11 +216,11 @@ def test_another_number_of_ticks_is_never_sure(lost: tuple[int, ...]) -> None:
 
 def test_a_miscounted_tick_is_told_by_the_file() -> None:
     read = ticks(lost=(0,))
-    assert _recounted(read, 1000 / 300).nm_per_pixel == pytest.approx(1000 / 300, rel=0.005)
-    record = asdict(_recounted(read, 1000 / 300))
+    assert _with_other_tick_count(read, 1000 / 300).nm_per_pixel == pytest.approx(1000 / 300, rel=0.005)
+    record = asdict(_with_other_tick_count(read, 1000 / 300))
     assert record["steps"] == 10 and not record["sure"] and "9 steps" in contradictions(record)
     for other in (None, read.nm_per_pixel, 2 * read.nm_per_pixel):
-        assert _recounted(read, other) == read
+        assert _with_other_tick_count(read, other) == read
 
 
 NO_LINES = {

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph.barreading import BarReading, _checked, reading_of, reading_over
+from segmentation.core.micrograph.barreading import BarReading, _checked_reading, reading_of, reading_over
 from segmentation.core.micrograph.barwords import lengths, magnifications
 from segmentation.core.micrograph.ocr import Text
 from segmentation.core.micrograph.readings import calibration_of, contradictions, sure_calibration
@@ -85,7 +85,7 @@ def test_bars_that_differ_and_lengths_without_a_bar_are_doubtful():
 
 
 def checked(*texts: Text) -> BarReading | None:
-    return _checked(picture(BAR), 0, lambda strip, seconds: list(texts), reading_over, 0.0)
+    return _checked_reading(picture(BAR), 0, lambda strip, seconds: list(texts), reading_over, 0.0)
 
 
 @pytest.mark.parametrize(

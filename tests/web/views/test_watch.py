@@ -97,7 +97,7 @@ def test_a_locked_database_is_waited_for_only_for_seconds():
     def limit():
         return connection.cursor().execute("PRAGMA busy_timeout").fetchone()[0]
 
-    with health._impatient():
+    with health._short_lock_wait():
         assert limit() == 3000
     assert limit() == 20000
 

@@ -25,7 +25,7 @@ def facts(tags: Tags) -> Facts:
 
     A malformed header is ignored, so that the image is not lost because of it.
     """
-    answers = [answer for reader in READERS if (answer := _tried(partial(reader, tags))) is not None]
+    answers = [answer for reader in READERS if (answer := _facts(partial(reader, tags))) is not None]
     first, sized = _first(answers), {answer.detail: answer for answer in answers if answer.nm_per_pixel}
     if not any(contradict(first, answer) for answer in sized.values()):
         return first
@@ -35,17 +35,17 @@ def facts(tags: Tags) -> Facts:
 
 def note_facts(note: bytes) -> Facts:
     """What the Exif MakerNote of a picture that is no TIFF says."""
-    return _tried(partial(jeol.read_note, note)) or Facts()
+    return _facts(partial(jeol.read_note, note)) or Facts()
 
 
 def velox_facts(metadata: bytes) -> Facts:
     """What the JSON of an image of Velox says."""
-    return _tried(partial(velox.read, metadata)) or Facts()
+    return _facts(partial(velox.read, metadata)) or Facts()
 
 
 def side_facts(raw: bytes, columns: int, rows: int) -> Facts | None:
     """What a side file says about an image of `columns` x `rows` px; None for a file that no vendor's reader knows."""
-    answers = [answer for reader in SIDE_READERS if (answer := _tried(partial(reader, raw, columns, rows))) is not None]
+    answers = [answer for reader in SIDE_READERS if (answer := _facts(partial(reader, raw, columns, rows))) is not None]
     return _first(answers) if answers else None
 
 
@@ -61,7 +61,7 @@ def _first(answers: Iterable[Facts | None]) -> Facts:
     return silent
 
 
-def _tried(read: Callable[[], Facts | None]) -> Facts | None:
+def _facts(read: Callable[[], Facts | None]) -> Facts | None:
     try:
         answer = read()
     except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, RecursionError, struct.error):

@@ -81,7 +81,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
             "reason": objects.reasons[i],
             **({"cut": True} if cut[i] else {}),
             **{name: values[i] for name, values in descriptor_columns.items()},
-            "outline": _whole(thinned(line, TOLERANCE)),
+            "outline": _coordinates(thinned(line, TOLERANCE)),
         }
         for i, line in enumerate(lines)
     ]
@@ -110,7 +110,7 @@ def _cuts(segmentation: Segmentation, numbers_shown: set[int]) -> dict[str, list
         "place": places,
         "id": [ids[index] for index in places],
         **{name: [getattr(cut, name) for cut in cuts] for name in ("chance", "after", "sides")},
-        "line": [_whole(np.array(cut.line)) for cut in cuts],
+        "line": [_coordinates(np.array(cut.line)) for cut in cuts],
     }
 
 
@@ -118,7 +118,7 @@ def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> in
     """Give each class its rings; the first is its outline already. Returns how many rings have no room."""
     left_out = 0
     for particle, rings in zip(particles, every, strict=True):
-        lines = [_whole(thinned(ring, TOLERANCE)) for ring in rings[1:]]
+        lines = [_coordinates(thinned(ring, TOLERANCE)) for ring in rings[1:]]
         fit = int(np.count_nonzero(np.cumsum([len(line) for line in lines]) <= MOST_COORDINATES / len(particles)))
         particle["rings"] = lines[:fit]
         left_out += len(lines) - fit
@@ -154,7 +154,7 @@ def _short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
     return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
-def _whole(line: NDArray[np.float64]) -> list[float]:
+def _coordinates(line: NDArray[np.float64]) -> list[float]:
     """The coordinates in turn. Whole ones are integers, which take less room in JSON."""
     return [int(value) if value == int(value) else value for value in line.ravel().tolist()]
 
@@ -225,7 +225,7 @@ def thumbnail(analysis: Analysis, longest: int = THUMBNAIL, *, rims: bool = Fals
     return _webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 
-def _shown(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
+def _page_layer(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
     return Export(name, "", kind, place, write, image=IN, for_the_page=True, **kind_of)
 
 
@@ -234,8 +234,8 @@ def _write_outlines(of: Any, to: Path) -> None:
 
 
 EXPORTS = (
-    _shown("outlines.json", "application/json", 300, _write_outlines, stored=True, turn=FIRST),
-    _shown(
+    _page_layer("outlines.json", "application/json", 300, _write_outlines, stored=True, turn=FIRST),
+    _page_layer(
         THUMBNAIL_FILE,
         "image/webp",
         320,
@@ -243,7 +243,7 @@ EXPORTS = (
         stored=True,
         turn=FIRST,
     ),
-    _shown(
+    _page_layer(
         "figure-small.webp",
         "image/webp",
         330,

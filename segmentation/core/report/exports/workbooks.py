@@ -69,8 +69,8 @@ DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image")
 
 def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None:
     """The answer on one screen; `_first` with a chart beside it."""
-    lines, (title, heads, *columns) = list(_first(sample, filing)), _charted(sample)
-    beside = [heads, *zip(*(map(_rounded, column) for column in columns), strict=False)]
+    lines, (title, heads, *columns) = list(_first(sample, filing)), _chart_content(sample)
+    beside = [heads, *zip(*(map(_rounded_cell, column) for column in columns), strict=False)]
     whole = ([*line, *[None] * (6 - len(line)), *cells] for line, cells in zip_longest(lines, beside, fillvalue=()))
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note")
     sheet = _add_sheet(book, "Summary", head, whole, SUMMARY, filters=False)
@@ -86,7 +86,7 @@ def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None
         sheet.insert_chart(1, 10, chart, {"x_scale": 1.3, "y_scale": 1.3})
 
 
-def _charted(sample: SampleAnalysis) -> tuple[Any, ...]:
+def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
     """What the chart beside the numbers shows: its title and the heads of its cells, then their columns, the first what
     each bar is, the last its height. Sizes, else shares of classes, else the main number of each image or the thickness
     of a layer; no columns where there is none of these."""
@@ -122,10 +122,10 @@ def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
     columns: dict[str, Cells] = {}
     names = ["median"] if sample.task.screened else sample.quantities
     for head, entries in columns_of(in_readable_unit(sample), names):
-        columns[head] = [entry.text or _rounded(entry.number.value) for entry in entries]
+        columns[head] = [entry.text or _rounded_cell(entry.number.value) for entry in entries]
         if any(entry.number.low is not None for entry in entries):
-            columns[f"{head}, 95 % from"] = [_rounded(entry.number.low) for entry in entries]
-            columns[f"{head}, to"] = [_rounded(entry.number.high) for entry in entries]
+            columns[f"{head}, 95 % from"] = [_rounded_cell(entry.number.low) for entry in entries]
+            columns[f"{head}, to"] = [_rounded_cell(entry.number.high) for entry in entries]
     widths = [50 if head == "Remark" else max(12, len(head) + 3) for head in columns]
     _add_sheet(book, "Images", list(columns), zip(*columns.values(), strict=True), widths)
 
@@ -136,9 +136,9 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrang
     lines: list[Cells] = [(arrangement["sentence"],), ()]
     for entry in (*summary.arrangement, *summary.shape_classes, *summary.rods):
         of = entry.in_cells
-        lines.append((entry.term, *map(_rounded, (of.value, of.unit, of.low, of.high)), entry.below))
+        lines.append((entry.term, *map(_rounded_cell, (of.value, of.unit, of.low, of.high)), entry.below))
     pairs, names = arrangement["pairs"], ("r", "g", "chance", "low", "high")
-    curves = list(zip(*(map(_rounded, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
+    curves = list(zip(*(map(_rounded_cell, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
     titles = (f"Distance ({unit})", "Pair correlation g", "Mean at random", "95 % of random from", "to")
     whole = ([*line, *[None] * (7 - len(line)), *curve] for line, curve in zip_longest(lines, curves, fillvalue=()))
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note", "", *titles)
@@ -176,7 +176,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened or summary.set_aside_count:
         yield "Left out", summary.set_aside_count
     for entry in summary.listed:
-        value, low, high = map(_rounded, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
+        value, low, high = map(_rounded_cell, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
     if reason := summary.no_interval or (summary.statistics.interval_note if summary.statistics else ""):
@@ -187,7 +187,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
             yield "What would decide it", summary.nano["decides"]
 
 
-def _rounded(value: Any) -> Any:
+def _rounded_cell(value: Any) -> Any:
     """A measured number with as many digits as it deserves; anything else as it is."""
     if not isinstance(value, float) or not math.isfinite(value):
         return value
@@ -216,7 +216,7 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
             cells = {name: table.columns[name][table.kept == kept] for name in names}
             columns = ((of if heads[name][1] == 1 else of * heads[name][1]).tolist() for name, of in cells.items())
             for line in zip(*columns, strict=True):
-                yield (*([image] if several else []), *map(_rounded, line))
+                yield (*([image] if several else []), *map(_rounded_cell, line))
 
     _add_sheet(
         book, title, [*(["Image"] if several else []), *(head for head, _ in heads.values())], islice(rows(), MOST_ROWS)

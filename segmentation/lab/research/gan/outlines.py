@@ -167,7 +167,7 @@ class OutlineTrainer(GanTrainer):
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         for _ in range(self.settings.critic_steps):
             distance, penalty = self._move_critic(rng, noise)
-        score = self.critic(self.generator(self._latent(noise))).mean()
+        score = self.critic(self.generator(self._latent_noise(noise))).mean()
         move(self.moves_generator, -score)
         self.step += 1
         return {"distance": distance, "penalty": penalty}
@@ -178,33 +178,33 @@ class OutlineTrainer(GanTrainer):
         posed = [np.rot90(o, t)[:, :: 1 - 2 * m] for o, t, m in zip(chosen, turns, mirrored, strict=True)]
         real = torch.from_numpy(np.stack(posed).astype(np.float32) / 127.5 - 1)[:, None].to(self.device)
         with torch.no_grad():
-            fake = self.generator(self._latent(noise))
+            fake = self.generator(self._latent_noise(noise))
         share = torch.rand(len(real), 1, 1, 1, generator=noise).to(self.device)
         distance = self.critic(real).mean() - self.critic(fake).mean()
         penalty = gradient_penalty(self.critic, real, fake, share)
         move(self.moves_critic, self.settings.penalty * penalty - distance)
         return distance.detach(), penalty.detach()
 
-    def _latent(self, noise: torch.Generator) -> Tensor:
+    def _latent_noise(self, noise: torch.Generator) -> Tensor:
         return torch.randn(self.settings.batch, self.settings.latent, generator=noise).to(self.device)
 
     def measure(self) -> dict[str, float]:
         """usable: share of drawn outlines that are one whole piece; ks_*: distance of their shapes' distributions
         from those of held-out real outlines (Kolmogorov-Smirnov, 0 is alike, 1 is nothing in common)."""
-        drawn = [clean(field) for field in self._drawn(COMPARED)]
+        drawn = [clean(field) for field in self._drawn_fields(COMPARED)]
         usable = [field for field in drawn if field is not None]
         ours = shapes_of(usable) if usable else [Shape(0, 0)]
         pairs = zip(zip(*ours, strict=True), zip(*self.true_shapes, strict=True), strict=True)
         aspect, solidity = (float(ks_2samp(mine, theirs).statistic) for mine, theirs in pairs)
         return {"usable": len(usable) / len(drawn), "ks_aspect": aspect, "ks_solidity": solidity}
 
-    def _drawn(self, count: int) -> list[Field]:
+    def _drawn_fields(self, count: int) -> list[Field]:
         return draw_fields(self.generator, count, self.settings.latent, self.seed, self.device)
 
     def picture(self) -> Picture:
         """Two rows of real outlines above four rows of drawn ones."""
         real = [self.training[i % len(self.training)] for i in range(24)]
-        drawn = [shade(field) for field in self._drawn(48)]
+        drawn = [shade(field) for field in self._drawn_fields(48)]
         everything = real + drawn
         return in_rows(everything[i : i + 12] for i in range(0, len(everything), 12))
 

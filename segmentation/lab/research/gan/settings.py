@@ -177,7 +177,7 @@ def unet_recipe(recipe: GanRecipe) -> TrainingRecipe:
     reserved = {"name", "title", "summary", "sources", "limits"} & set(recipe.unet)
     if reserved:
         raise BadRecipe(f"[unet] leaves {', '.join(sorted(reserved))} to the rest of the recipe.")
-    outlines, micrographs = (_named(part.sources) for part in (recipe.outlines, recipe.cyclegan))
+    outlines, micrographs = (_sources_and_licences(part.sources) for part in (recipe.outlines, recipe.cyclegan))
     source = {
         "kind": "folder",
         "path": "translate",
@@ -197,7 +197,7 @@ def unet_recipe(recipe: GanRecipe) -> TrainingRecipe:
     return recipe_from(whole, "[unet]")
 
 
-def _named(sources: list[OutlineSource] | list[MicrographSource]) -> str:
+def _sources_and_licences(sources: list[OutlineSource] | list[MicrographSource]) -> str:
     """The sources with their licences, as a card names them."""
     names = [
         "our renderer's pictures (MIT)"

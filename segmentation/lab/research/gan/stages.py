@@ -67,7 +67,7 @@ def outlines(work: Work, time_is_up: TimeIsUp) -> bool:
 def masks(work: Work, time_is_up: TimeIsUp) -> bool:
     """Composed masks: labels/NNNNN.png (uint16), metrics.csv, samples/."""
     recipe, folder, settings = work.recipe, work.out / "masks", work.recipe.masks
-    state = _needed(work.out / "outlines", "masks", recipe.outlines)
+    state = _checkpoint_before(work.out / "outlines", "masks", recipe.outlines)
     origin = {"outlines_step": state["step"], "seed": recipe.seed, **settings.model_dump(exclude={"count"})}
 
     def begin() -> Make:
@@ -92,7 +92,7 @@ def masks(work: Work, time_is_up: TimeIsUp) -> bool:
 def cyclegan(work: Work, time_is_up: TimeIsUp) -> bool:
     """CycleGAN: checkpoint.pt, metrics.csv, samples/ of masks and micrographs, there and back."""
     recipe = work.recipe
-    composed = _composed(work, "cyclegan")
+    composed = _whole_masks(work, "cyclegan")
 
     def begin() -> CycleTrainer:
         micrographs = micrograph_stock(recipe, work.base)
@@ -106,8 +106,8 @@ def cyclegan(work: Work, time_is_up: TimeIsUp) -> bool:
 def translate(work: Work, time_is_up: TimeIsUp) -> bool:
     """Painted masks: images/NNNNN.png and labels/NNNNN.png without the particles that came out dark, metrics.csv."""
     recipe, folder = work.recipe, work.out / "translate"
-    state = _needed(work.out / "cyclegan", "translate", recipe.cyclegan)
-    composed = _composed(work, "translate")[: recipe.translate.count or None]
+    state = _checkpoint_before(work.out / "cyclegan", "translate", recipe.cyclegan)
+    composed = _whole_masks(work, "translate")[: recipe.translate.count or None]
     masks_from = read_json(work.out / "masks" / ORIGIN)
     origin = {"cyclegan_step": state["step"], "masks": masks_from, "reject": recipe.translate.reject}
 
@@ -155,14 +155,14 @@ def unet(work: Work, time_is_up: TimeIsUp) -> bool:
 STAGES = {stage.__name__: stage for stage in (outlines, masks, cyclegan, translate, unet)}
 
 
-def _needed(folder: Path, stage: str, settings: OutlineSettings | CycleSettings) -> State:
+def _checkpoint_before(folder: Path, stage: str, settings: OutlineSettings | CycleSettings) -> State:
     """The checkpoint in the folder of the stage before; raises MissingStage, BadRecipe."""
     if not (folder / CHECKPOINT).exists():
         raise MissingStage(_lacks(stage, folder.name, folder / CHECKPOINT))
     return checkpoint_of(folder, settings)
 
 
-def _composed(work: Work, stage: str) -> list[Path]:
+def _whole_masks(work: Work, stage: str) -> list[Path]:
     """The masks that are whole: those with a row in the masks stage's table."""
     folder = work.out / "masks"
     files = numbered(folder / "labels")[: len(read_rows(folder / METRICS))]

@@ -81,7 +81,7 @@ class Adaptation(Trainings):
         tuned = self.final()
         read = [[reading.record for reading in ways] for ways in after.values()]
         way = self.scoring.ways(tuned)[best_way(self.scoring, read)]
-        self._blended(tuned, way, before, after)
+        self._publish_blend(tuned, way, before, after)
         if self.options.learning_curve:
             self._learning_curve(before, after)
         self.progress.say("done")
@@ -110,7 +110,7 @@ class Adaptation(Trainings):
             self.progress.stop()
         return readings
 
-    def _blended(
+    def _publish_blend(
         self, tuned: ModelCard, way: Way, before: Mapping[int, Found], after: Mapping[int, Sequence[Found]]
     ) -> None:
         """Choose the share of the tuned weights by the held-out images and the base model's own data, and publish that

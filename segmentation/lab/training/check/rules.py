@@ -28,7 +28,7 @@ MERGED = 0.2  # share of the labelled area in pieces like several particles that
 FULL = 0.75  # labelled share of an image from which a mask looks inverted
 
 
-def _named(counts: dict[str, int]) -> str:
+def _worst(counts: dict[str, int]) -> str:
     """Files with the number of something in each, the worst first."""
     worst = sorted(counts, key=lambda name: -counts[name])
     return some_of([f"{name} ({counts[name]})" for name in worst], more="more files")
@@ -58,14 +58,14 @@ def every_folder(checked: CheckedFolder) -> None:
     else:
         checked.findings += [Finding(True, sentence) for pair in pairs for sentence in pair.wrong]
     if bars := {pair.name: pair.bar_rows for pair in pairs if pair.bar_rows}:
-        checked.add("data_bars", count=len(bars), files=_named(bars))
+        checked.add("data_bars", count=len(bars), files=_worst(bars))
     if not kind:
         (_classes if checked.classes else _objects)(checked)
 
 
 def _classes(checked: CheckedFolder) -> None:
     """Labels of classes that are odd."""
-    odd = _exchanged(checked)
+    odd = _report_exchanged(checked)
     astray = [pair.name for pair in checked.pairs if pair.astray and pair.name not in odd]
     if 0 < len(astray) < FEW_ASTRAY * len(checked.pairs):  # else borders of classes are no edges in such images
         checked.add("astray", files=some_of(astray))
@@ -75,7 +75,7 @@ def _classes(checked: CheckedFolder) -> None:
             strange.setdefault(value, {})[pair.name] = pixels
     for value, files in sorted(strange.items()):
         rule = "unlabelled_number" if value in (0, UNLABELLED) else "strange_number"
-        checked.add(rule, value=value, pixels=sum(files.values()), files=_named(files))
+        checked.add(rule, value=value, pixels=sum(files.values()), files=_worst(files))
     for column, number in enumerate(checked.classes):
         holders = sum(pair.shares[column] > 0 for pair in checked.pairs)
         if checked.pairs and holders < 2:
@@ -94,7 +94,7 @@ def groups_of_tiles(checked: CheckedFolder) -> None:
 def _objects(checked: CheckedFolder) -> None:
     """Labels of objects that are odd."""
     pairs, binary = checked.pairs, checked.binary
-    odd = _exchanged(checked)
+    odd = _report_exchanged(checked)
     share = sum(pair.merged_area for pair in pairs) / max(1, sum(pair.labelled_area for pair in pairs))
     if binary and share > MERGED:
         checked.add("merged", share=share)
@@ -110,13 +110,13 @@ def _objects(checked: CheckedFolder) -> None:
     shared = {pair.name: pair.shared for pair in pairs if pair.shared}
     if shared and not binary:
         count = sum(shared.values())
-        checked.add("in_pieces", labels="One label has" if count == 1 else f"{count} labels have", files=_named(shared))
+        checked.add("in_pieces", labels="One label has" if count == 1 else f"{count} labels have", files=_worst(shared))
     least = SIZES[0] / 2  # a picture is magnified twice at most
     if small := [f"{pair.name} ({pair.median:.1f} px)" for pair in pairs if 0 < pair.median < least]:
         checked.add("small", count=len(small), least=least, files=some_of(small))
 
 
-def _exchanged(checked: CheckedFolder) -> set[str]:
+def _report_exchanged(checked: CheckedFolder) -> set[str]:
     """Report labels that do not fit their own image and plainly fit another one; returns the names of the images."""
     astray, groups = [pair for pair in checked.pairs if pair.astray], set()
     for pair in astray:

@@ -77,7 +77,7 @@ class Scorer:
 
     def figures(self, last: int = 0) -> dict[str, float]:
         """Every figure of all images together, or of the last ones, lengths in pixels; NaN where undefined."""
-        return {name: float(values[0]) for name, values in _weighted(self.scoring, self.records[-last:]).items()}
+        return {name: float(values[0]) for name, values in _figures(self.scoring, self.records[-last:]).items()}
 
     def report(self, nm: bool) -> dict[str, Any]:
         """All images together, what the task's Examiner adds, and each group. nm: whether lengths are nanometres."""
@@ -112,7 +112,7 @@ def fit_threshold(scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair],
     return Fitted("threshold", {"threshold": thresholds["best"]}, {"threshold_rule": thresholds["rule"]}, summary)
 
 
-def _weighted(
+def _figures(
     scoring: Scoring, records: Sequence[Any], weights: Floats | None = None, nm: bool = False
 ) -> dict[str, Floats]:
     """Every figure (n,) of a task for weights (n, images); without weights each image counts once."""
@@ -137,7 +137,7 @@ def summarise(
         draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
         drawn = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
         weights = np.concatenate([weights, drawn @ members])
-    values, figures = _weighted(scoring, images, weights, nm), {}
+    values, figures = _figures(scoring, images, weights, nm), {}
     for name, (value, *drawn_values) in values.items():
         low, high = None, None
         if drawn_values:

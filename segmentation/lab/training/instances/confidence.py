@@ -87,12 +87,12 @@ def fit_confidence(
     """
     some, threshold = some_of(pairs), options.threshold_of(predictor.card)
     labelled = [
-        _labelled(predictor, copy, truth, threshold, pair.group)
+        _labelled_objects(predictor, copy, truth, threshold, pair.group)
         for number, pair in enumerate(followed(some, len(some), say, OFTEN))
         for copy, truth in with_noisy_copies(*pair.load(options.rows), number)
     ]
     drawn = followed(chain(rendered(), empty()), RENDERED + EMPTY, say, OFTEN)
-    others = [_labelled(predictor, *picture, threshold, drawn=True) for picture in drawn]
+    others = [_labelled_objects(predictor, *picture, threshold, drawn=True) for picture in drawn]
     apart, right = cross_fitted(labelled, others), np.concatenate([particles.right for particles in labelled])
     likely = apart >= HOPELESS
     measured = reliability(apart[likely], right[likely])
@@ -135,7 +135,7 @@ def empty() -> Iterator[tuple[Micrograph, Labels]]:
         yield Micrograph(grey, f"empty {number}", "", Calibration.absent()), np.zeros(EMPTY_SHAPE, np.int32)
 
 
-def _labelled(
+def _labelled_objects(
     predictor: Predictor,
     micrograph: Micrograph,
     truth: Labels,

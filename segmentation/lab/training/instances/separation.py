@@ -63,7 +63,7 @@ def fit_separation(
     ]
     drawn = [oversegmented(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
     counts = partial(_counts, predictor, threshold)
-    weights = _fitted(annotated, drawn)
+    weights = _fit_weights(annotated, drawn)
     merits_of_limits = {
         limit: merit(counts(annotated, weights | {MERGE_LIMIT: limit}))
         + merit(counts(drawn, weights | {MERGE_LIMIT: limit}))
@@ -77,7 +77,7 @@ def fit_separation(
     if len(groups) >= PARTS:
         total = np.zeros((2, 3))
         for part in (groups[number::PARTS] for number in range(PARTS)):
-            of_others = _fitted([image for image in annotated if image.group not in part], drawn)
+            of_others = _fit_weights([image for image in annotated if image.group not in part], drawn)
             left_out = [image for image in annotated if image.group in part]
             total += counts(left_out, of_others | {MERGE_LIMIT: weights[MERGE_LIMIT]})
         merits["a fit on the others"] = merit(total)
@@ -124,7 +124,7 @@ def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Oversegmented
     return features, mostly[one] != mostly[other]
 
 
-def _fitted(annotated: Sequence[Oversegmented], drawn: Sequence[Oversegmented]) -> Weights:
+def _fit_weights(annotated: Sequence[Oversegmented], drawn: Sequence[Oversegmented]) -> Weights:
     """Weights from borders of regions as they are, and then of joined ones, too."""
     of_regions = _of_borders(annotated, drawn, [])
     return _of_borders(annotated, drawn, [of_regions | {MERGE_LIMIT: limit} for limit in STATES])

@@ -19,7 +19,7 @@ def aggregate(diameter: float, rng: Rng, form: Form) -> Body:
 
     Necks are spheres at the contacts; a pixel of a neck belongs to the nearer of its two primaries.
     """
-    count = _count(rng, form)
+    count = _primary_count(rng, form)
     centres, radii, parents = grow(count, diameter / 2, rng)
     reach = radii[:, None]
     x, y = grid((centres - reach).min(axis=0)[:2], (centres + reach).max(axis=0)[:2], rng.uniform(-0.5, 0.5, 2))
@@ -36,7 +36,7 @@ def aggregate(diameter: float, rng: Rng, form: Form) -> Body:
     return union.body()
 
 
-def _count(rng: Rng, form: Form) -> int:
+def _primary_count(rng: Rng, form: Form) -> int:
     """Primaries of one aggregate, `form.primaries` on average."""
     return int(np.clip(rng.geometric(1 / form.primaries), 2, 4 * form.primaries))
 
@@ -114,7 +114,7 @@ def sintered(diameter: float, rng: Rng, form: Form) -> Body:
     The higher `form.neck`, the softer the creases between them and the rounder the hollows of the outline, so that
     shape tells them apart more than a line does. A pixel belongs to the primary that is on top there.
     """
-    centres, radii, _ = grow(_count(rng, form), diameter / 2, rng, spreads=(0.1, 0.45), reaches=(0.6, 0.95))
+    centres, radii, _ = grow(_primary_count(rng, form), diameter / 2, rng, spreads=(0.1, 0.45), reaches=(0.6, 0.95))
     neck = form.neck * diameter
     crystallite = replace(form, rounding=max(0.5, form.rounding))
     bodies = [
@@ -160,13 +160,13 @@ class _Pile:
             both = np.isfinite(self.second)
             width = np.float32(0.12 * neck)
             top[both] += width * np.log1p(np.exp((self.second[both] - self.top[both]) / width))
-            top, bottom, part = _filled(top, bottom, part, 0.25 * neck)
+            top, bottom, part = _with_hollows_closed(top, bottom, part, 0.25 * neck)
         inside = part >= 0
         mass = np.where(inside, top - bottom, np.float32(0))
         return Body(top, bottom, mass, renumbered(part))
 
 
-def _filled(top: Field, bottom: Field, part: Labels, radius: float) -> tuple[Field, Field, Labels]:
+def _with_hollows_closed(top: Field, bottom: Field, part: Labels, radius: float) -> tuple[Field, Field, Labels]:
     """The fields with the hollows of the outline closed by a disc of `radius` px; each new pixel joins the nearest."""
     inside = part >= 0
     distance, nearest = ndimage.distance_transform_edt(~inside, return_indices=True)

@@ -61,7 +61,7 @@ def draw_settings(
     if not values.keys() & {"kind", "family"} and rng.random() < POWDERS:
         values["kind"] = "powder"
     if table := distributions().get(values.get("family", "")) or distributions().get(values.get("kind", "")):
-        usual = _drawn(rng, table, values, {})
+        usual = _drawn_values(rng, table, values, {})
         if "lattice_other" in usual:
             usual["lattice_other"] *= usual["lattice_spacing"]
         values = {name: checked(name, value) for name, value in {**usual, **values}.items()}
@@ -70,7 +70,7 @@ def draw_settings(
         "edge": _edges,
         "speck_size": lambda of: (1.5 if of["kind"] == "blank" else 0.6, max(1.6, min(4.0, 0.12 * of["diameter"]))),
     }
-    values |= _drawn(rng, distributions()["every"], values, ranges)
+    values |= _drawn_values(rng, distributions()["every"], values, ranges)
     parts = {
         part: {name: values[name] for name in field.annotation.model_fields if name in values}
         for part, field in RenderSettings.model_fields.items()
@@ -78,7 +78,7 @@ def draw_settings(
     return RenderSettings(**parts)
 
 
-def _drawn(rng: Rng, table: Values, fixed: Values, ranges: Mapping[str, Range]) -> Values:
+def _drawn_values(rng: Rng, table: Values, fixed: Values, ranges: Mapping[str, Range]) -> Values:
     """A value of each setting of the table. They are drawn in its order; fixed ones keep their value."""
     values: Values = {}
     for name, rows in table.items():

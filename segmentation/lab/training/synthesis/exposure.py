@@ -27,10 +27,10 @@ def expose(grey: Field, settings: ExposureSettings, rng: Rng) -> Picture:
     if settings.charging:  # streaks along the scan lines, stronger where it is bright
         streaks = resized(white((grey.shape[0], max(4, grey.shape[1] // 24)), rng), (grey.shape[0], grey.shape[1]))
         grey = grey + np.float32(settings.charging) * streaks * (grey - grey.min()) * np.float32(0.6)
-    noisy = _detected(_stretched(grey, settings), settings, rng)
-    values = settings.level + settings.gain * _filtered(noisy, settings, rng)
+    noisy = _add_noise(_stretch_contrast(grey, settings), settings, rng)
+    values = settings.level + settings.gain * _smooth(noisy, settings, rng)
     picture = np.clip(values, 0, 255).astype(np.uint8)
-    return _stored(picture, settings, rng)
+    return _publish(picture, settings, rng)
 
 
 def drifted(fields: list[NDArray], drift: float, rng: Rng) -> list[NDArray]:
@@ -53,7 +53,7 @@ def noise_of(settings: ExposureSettings) -> float:
     return float(np.sqrt(0.5 / settings.dose + settings.read_noise**2 + settings.line_noise**2))
 
 
-def _stretched(grey: Field, settings: ExposureSettings) -> Field:
+def _stretch_contrast(grey: Field, settings: ExposureSettings) -> Field:
     """Grey from about 0 to 1, as an operator sets brightness and contrast; a nearly empty picture stays mid-grey."""
     low, high = np.quantile(grey[::3, ::3], ENDS)
     span = full_range(grey, settings)
@@ -65,7 +65,7 @@ def _stretched(grey: Field, settings: ExposureSettings) -> Field:
     return np.clip(grey + np.float32(0.04), 0, None) ** np.float32(settings.gamma)
 
 
-def _detected(grey: Field, settings: ExposureSettings, rng: Rng) -> Field:
+def _add_noise(grey: Field, settings: ExposureSettings, rng: Rng) -> Field:
     """Counting noise (normal where counts are high), electronic noise, and lines of different gain."""
     dose = np.float32(settings.dose)
     if dose < 40:
@@ -79,7 +79,7 @@ def _detected(grey: Field, settings: ExposureSettings, rng: Rng) -> Field:
     return noisy
 
 
-def _filtered(noisy: Field, settings: ExposureSettings, rng: Rng) -> Field:
+def _smooth(noisy: Field, settings: ExposureSettings, rng: Rng) -> Field:
     """As microscopes and their users smooth: a little blur, a median, or many frames averaged."""
     if settings.filtering == "smooth":
         return blur(noisy, rng.uniform(0.5, 1.3))
@@ -91,7 +91,7 @@ def _filtered(noisy: Field, settings: ExposureSettings, rng: Rng) -> Field:
     return noisy
 
 
-def _stored(picture: Picture, settings: ExposureSettings, rng: Rng) -> Picture:
+def _publish(picture: Picture, settings: ExposureSettings, rng: Rng) -> Picture:
     """What publishing does to a picture: scaled down and up, sharpened, compressed."""
     image = Image.fromarray(picture)
     if settings.resampling < 1:

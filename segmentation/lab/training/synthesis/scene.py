@@ -47,7 +47,7 @@ def draw_places(shape: Shape, scene: SceneSettings, count: int, rng: Rng) -> NDA
     margin = int(min(scene.diameter, 0.5 * min(shape)))
     tall, wide = shape[0] + 2 * margin, shape[1] + 2 * margin
     if scene.layout == "packed":
-        places = _packed((tall, wide), scene, rng)
+        places = _packed_positions((tall, wide), scene, rng)
     else:
         candidates = 6 * count + 50
         places = np.stack([rng.integers(0, tall, candidates), rng.integers(0, wide, candidates)], axis=1)
@@ -60,7 +60,7 @@ def draw_places(shape: Shape, scene: SceneSettings, count: int, rng: Rng) -> NDA
     return np.concatenate([[first], places]) - margin
 
 
-def _packed(shape: Shape, scene: SceneSettings, rng: Rng) -> NDArray[np.int64]:
+def _packed_positions(shape: Shape, scene: SceneSettings, rng: Rng) -> NDArray[np.int64]:
     """A hexagonal layer with a little disorder, gaps where particles are missing, in random order."""
     pitch = scene.diameter * rng.uniform(1.0, 1.12)
     rows, columns = np.mgrid[0 : 2 * max(shape) / pitch, 0 : 2 * max(shape) / pitch]
