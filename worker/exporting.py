@@ -134,7 +134,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     files = write_all(
         analysis,
         out,
-        there=names,
+        stored=names,
         besides=export.figures,
         beside=_evidence(job, signatures, out),
         signatures=[signature.printed for signature in signatures],

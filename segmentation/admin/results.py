@@ -179,5 +179,5 @@ class SegmentationAdmin(GoesWithOthers):
 
 def _address(job: Any, *names: str) -> str | None:
     """Where the first of these pictures that a job has is served, None when it has none."""
-    there = [artifact.name for artifact in job.pictures]
-    return next((reverse("artifact", args=[job.pk, name]) for name in names if name in there), None)
+    pictures = [artifact.name for artifact in job.pictures]
+    return next((reverse("artifact", args=[job.pk, name]) for name in names if name in pictures), None)

@@ -34,9 +34,9 @@ def streamed_zip(entries: Iterable[tuple[str, bytes | Iterable[bytes]]]) -> Iter
                 with archive.open(_entry(name), "w") as part:
                     for piece in content:
                         part.write(piece)
-                        yield file.taken()
-            yield file.taken()
-    yield file.taken()
+                        yield file.take()
+            yield file.take()
+    yield file.take()
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
@@ -64,6 +64,6 @@ class _Passed:
     def flush(self) -> None:
         """Do nothing, because nothing is buffered."""
 
-    def taken(self) -> bytes:
+    def take(self) -> bytes:
         content, self.written = bytes(self.written), bytearray()
         return content

@@ -29,7 +29,7 @@ from .network.inference import Progress as Fraction
 from .network.inference import no_progress, predict, predict_augmented
 from .network.likeness import ENTRY, NEAR, OWN, relative_distance
 from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
-from .network.scale_search import View, as_shown, shown
+from .network.scale_search import View, as_shown, with_bright_objects
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
 from .settings import SegmentationSettings
@@ -315,8 +315,8 @@ def predict_maps(
         return np.zeros((len(channels), *picture.shape), np.uint8), View(clarity=0.0)
     network = load_network(card, runtime, len(channels))
 
-    def ask(shown: Picture, fraction: Fraction = no_progress) -> Maps:
-        return predict(network, shown, activation=channels.activation, progress=fraction)
+    def ask(copy: Picture, fraction: Fraction = no_progress) -> Maps:
+        return predict(network, copy, activation=channels.activation, progress=fraction)
 
     progress("looking at size and contrast", SEARCHING)
     with clock.stage("search"):
@@ -325,7 +325,7 @@ def predict_maps(
     with clock.stage("network"):
         maps = predict_augmented(
             ask,
-            shown(picture, view.polarity),
+            with_bright_objects(picture, view.polarity),
             view.scale,
             second_scale=view.second_scale,
             flips=getattr(requested, "flips", False),

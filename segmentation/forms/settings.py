@@ -267,7 +267,7 @@ class SettingsForm(forms.Form):
         return texts
 
     @classmethod
-    def asked(cls, query: Mapping[str, str], user: Any = None) -> SettingsForm:
+    def from_query(cls, query: Mapping[str, str], user: Any = None) -> SettingsForm:
         """The form of a first visit; `?model=NAME` chooses an available model."""
         model_name = query.get("model", "")
         models_of_user = models_by_task(user)

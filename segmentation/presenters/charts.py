@@ -116,9 +116,9 @@ class Convergence:
     @property
     def outline(self) -> str:
         """The interval as a closed path."""
-        there = [f"{point.x} {point.low}" for point in self.points]
+        forth = [f"{point.x} {point.low}" for point in self.points]
         back = [f"{point.x} {point.high}" for point in reversed(self.points)]
-        return "M" + " L".join([*there, *back]) + " Z"
+        return "M" + " L".join([*forth, *back]) + " Z"
 
     @property
     def line(self) -> str:

@@ -43,7 +43,7 @@ LONGEST = 500  # characters of a field
 def home(request: HttpRequest) -> HttpResponse:
     """The upload page; POST of its form without the script analyses one file, or shows the page with what is wrong."""
     if request.method != "POST":
-        return _page(request, SettingsForm.asked(request.GET, request.user))
+        return _page(request, SettingsForm.from_query(request.GET, request.user))
     form, stated, file = sent_form(request), stated_in(request), request.FILES.get("file")
     problem, width_error = services.Note("", NOTHING, 400), ""
     try:

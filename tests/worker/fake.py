@@ -68,13 +68,13 @@ def measure_again(micrograph, segmentation, recipe, progress=lambda *arguments: 
 
 
 def write_all(
-    outcome, folder: Path, *, progress=None, stored_only=False, besides=(), there=(), **more
+    outcome, folder: Path, *, progress=None, stored_only=False, besides=(), stored=(), **more
 ) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
     names = FILES if stored_only else (*FILES, *FURTHER)
     for number, name in enumerate(names):
         progress("drawing the figure", number / len(names))
-        if name not in there:
+        if name not in stored:
             (folder / name).write_bytes(b"content of " + name.encode())
     return {name: folder / name for name in names}
 

@@ -154,7 +154,7 @@ def draw(
     replace: object `number` has these pixels alone afterwards.
     """
     pixels = _in_polygon(now, polygon)
-    return _redraw(now, pixels, number, ground) if replace else given(now, pixels, number, ground=ground, name=name)
+    return _redraw(now, pixels, number, ground) if replace else assign(now, pixels, number, ground=ground, name=name)
 
 
 def _redraw(now: WorkingLabels, pixels: Runs, number: int | None, ground: bool) -> Patch:
@@ -182,10 +182,10 @@ def paint(
     name: str = "",
 ) -> Patch:
     """As `draw`, of the pixels whose centres lie within `radius` of a line through points; one point is a disc."""
-    return given(now, _in_stroke(now, points, radius), number, ground=ground, name=name)
+    return assign(now, _in_stroke(now, points, radius), number, ground=ground, name=name)
 
 
-def given(
+def assign(
     now: WorkingLabels, pixels: Runs, number: int | None = None, *, ground: bool = False, name: str = ""
 ) -> Patch:
     """As `draw`, of these pixels."""
@@ -212,7 +212,7 @@ def area(now: WorkingLabels, point: Sequence[float], number: int | None = None, 
     top, left = np.divmod(runs[:, 0], now.width)
     pieces = grouped(top, left, left + runs[:, 1], runs[:, 2].tolist(), now.width + 2)
     piece = pieces[np.searchsorted(runs[:, 0], y * now.width + x, "right") - 1]
-    return given(now, runs[pieces == piece], number, name=name)
+    return assign(now, runs[pieces == piece], number, name=name)
 
 
 def erase(

@@ -9,7 +9,7 @@ from math import ceil, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from .edits import OUTSIDE, difference, given
+from .edits import OUTSIDE, assign, difference
 from .geometry import BOUNDARY, LEVELS, SMALLEST, Box, Mask, components, flooded, spread, steps_from, without_boundary
 from .patches import BadEdit, Patch, Points, points_of
 from .runs import runs_in
@@ -116,7 +116,7 @@ def add(
         inside = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside) == len(others) + 1
     if not whole or not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
         raise BadEdit("The network sees no object with an edge there: draw the outline instead.")
-    return given(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
+    return assign(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
 
 
 def _region_around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask, bool]:

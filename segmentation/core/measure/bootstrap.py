@@ -218,14 +218,14 @@ def _few(images: int) -> float:
 
 def _moment_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> Draws:
     units = unit_sums(sizes.size, weights, None if resamples.drawn is None else sizes.image_numbers)
-    here = moments(units.sum(0)[None], sizes.size)
+    estimate = moments(units.sum(0)[None], sizes.size)
     drawn = resamples.total(units) if resamples.drawn is None else resamples.drawn @ units
-    there = moments(drawn, sizes.size)
+    resampled = moments(drawn, sizes.size)
     moment_draws: Draws = {}
     for name in MOMENTS:
-        value, error = (float(part[0]) for part in here[name])
+        value, error = (float(part[0]) for part in estimate[name])
         with np.errstate(all="ignore"):
-            values, errors = there[name]
+            values, errors = resampled[name]
             if 1 < resamples.images < LEAST_IMAGES:
                 draws = value + _few(resamples.images) * (values - value)
             else:
@@ -311,5 +311,5 @@ def _modes(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> Drawn
     modes = peak(grid, cast(Floats, resamples.counts @ parts).astype(np.float64))
     half = np.bincount(resamples.group, resamples.steps) / count
     density = count @ parts
-    there = np.divide((count * half) @ parts, density, out=np.zeros(len(grid)), where=density > 0)
-    return Drawn.of_logs(modes, np.interp(modes, grid, there))
+    steps = np.divide((count * half) @ parts, density, out=np.zeros(len(grid)), where=density > 0)
+    return Drawn.of_logs(modes, np.interp(modes, grid, steps))

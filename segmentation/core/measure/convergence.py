@@ -73,7 +73,7 @@ def converge_by_image(
     steps = np.unique(np.geomspace(min(FIRST_IMAGES, images), images, POINTS_BY_IMAGE).round().astype(int))
     points: list[Point] = []
     for step in steps[steps < images].tolist():
-        some = sizes.taken(np.isin(sizes.image_numbers, order[:step]))
+        some = sizes.at(np.isin(sizes.image_numbers, order[:step]))
         limits = None if undefined(some) else median_interval(some, rng, uncertainty)
         if limits is not None:
             points.append((step, quantile(some.size, some.weights["number"], 0.5), limits[0], limits[1]))

@@ -73,7 +73,7 @@ class WeightedSizes:
             return np.zeros(len(self), np.int64)
         return np.unique(self.image, return_inverse=True)[1].astype(np.int64)
 
-    def taken(self, index: NDArray[Any]) -> WeightedSizes:
+    def at(self, index: NDArray[Any]) -> WeightedSizes:
         """Some of the particles, or all in another order: index as numpy takes it."""
         weights = {way: weight[index] for way, weight in self.weights.items()}
         image = None if self.image is None else self.image[index]
@@ -81,7 +81,7 @@ class WeightedSizes:
 
     def by_ecd(self) -> WeightedSizes:
         """The same particles with the ECD as their size."""
-        ordered = self.taken(np.argsort(self.ecd, kind="stable"))
+        ordered = self.at(np.argsort(self.ecd, kind="stable"))
         return replace(ordered, size=ordered.ecd)
 
 

@@ -39,26 +39,26 @@ def with_neighbours(table: Table, labels: NDArray[np.int32], frame: tuple[int, i
     labels: (H, W) with 1..n in the order of the table. frame: width and height of the analysed area in px. bounded: see
     `Task`; from edge to edge such objects are as far apart as their boundary was drawn wide, which is not measured.
     """
-    there, n = np.flatnonzero(present(table)), len(table)
+    indices, n = np.flatnonzero(present(table)), len(table)
     measured = {name: np.full(n, np.nan) for name in ("neighbour_distance", "neighbour_gap", "local_density")}
-    if len(there) > 1:
-        points = centres(table)[there]
-        measured["neighbour_distance"][there] = cKDTree(points).query(points, k=2)[0][:, 1]
-        if len(there) <= MOST and not bounded:
-            measured["neighbour_gap"][there] = gaps(labels, there, points)
-        measured["local_density"][there] = local_densities(points, frame)
+    if len(indices) > 1:
+        points = centres(table)[indices]
+        measured["neighbour_distance"][indices] = cKDTree(points).query(points, k=2)[0][:, 1]
+        if len(indices) <= MOST and not bounded:
+            measured["neighbour_gap"][indices] = gaps(labels, indices, points)
+        measured["local_density"][indices] = local_densities(points, frame)
     size = table.nm_per_pixel or 1.0
     columns = {COLUMNS[name].column(table.unit): of * size ** COLUMNS[name].power for name, of in measured.items()}
     return replace(table, columns={**table.columns, **columns})
 
 
-def gaps(labels: NDArray[np.int32], there: NDArray[np.intp], points: Floats) -> Floats:
+def gaps(labels: NDArray[np.int32], indices: NDArray[np.intp], points: Floats) -> Floats:
     """(m,) px from the edge of each object to the nearest edge of another one.
 
-    there: (m,) label - 1 of the objects, ascending. points: (m, 2) their centres. Pixels on the edge are looked up in
+    indices: (m,) label - 1 of the objects, ascending. points: (m, 2) their centres. Pixels on the edge are looked up in
     k-d trees; two neighbouring pixels are one apart, so that one is taken off.
     """
-    edges = _edges(labels, there)
+    edges = _edges(labels, indices)
     reach = np.array([np.hypot(*(edge - point).T).max() for edge, point in zip(edges, points, strict=True)])
     tree, nearest = cKDTree(points), np.full(len(points), np.inf)
     far = cKDTree(points).query(points, k=2)[0][:, 1] + reach + reach.max()
@@ -84,7 +84,7 @@ def interior(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     return inner
 
 
-def _edges(labels: NDArray[np.int32], there: NDArray[np.intp]) -> list[Floats]:
+def _edges(labels: NDArray[np.int32], indices: NDArray[np.intp]) -> list[Floats]:
     """The pixels (k, 2), x and y of their centres, of each object that have a side in common with anything else."""
     runs = find_runs(np.where(interior(labels), 0, labels))
     owner = np.repeat(runs.particle, runs.length)
@@ -92,7 +92,7 @@ def _edges(labels: NDArray[np.int32], there: NDArray[np.intp]) -> list[Floats]:
     x = np.repeat(runs.start, runs.length) + np.arange(len(owner)) - first
     pixels = np.stack([x, np.repeat(runs.row, runs.length)], axis=1) + 0.5
     parts = dict(zip(owner[first_of_each(owner)].tolist(), np.split(pixels, first_of_each(owner)[1:]), strict=True))
-    return [parts[number] for number in there.tolist()]
+    return [parts[number] for number in indices.tolist()]
 
 
 def local_densities(points: Floats, frame: tuple[int, int]) -> Floats:

@@ -94,7 +94,7 @@ def search(
         return View(polarity, scale)
 
     def trial(copy: Picture, at: float, side: Polarity) -> Trial:
-        return Trial(at, *judge(predict(shown(copy, side))))
+        return Trial(at, *judge(predict(with_bright_objects(copy, side))))
 
     first = min(1.0, FIRST_SIDE / max(picture.shape))
     copies = [(at, resize(picture, at) if at < 1 else picture) for at in (first * c for c in COARSER if c >= coarsest)]
@@ -120,7 +120,7 @@ def search(
     )
 
 
-def shown(picture: Picture, polarity: Polarity) -> Picture:
+def with_bright_objects(picture: Picture, polarity: Polarity) -> Picture:
     """The picture with bright objects, as in the training."""
     return picture if polarity == "bright" else 1 - picture
 

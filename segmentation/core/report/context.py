@@ -58,12 +58,12 @@ class Context:
     def pixels(self) -> Pixels:
         return figure.rendered(self.figure)
 
-    def pack_pictures(self, there: Collection[str] = ()) -> None:
-        """Begin to compress the figure and, of an image, its panels, as far as they are asked for and not there."""
-        if "figure.png" in self._names and "figure.png" not in there:
+    def pack_pictures(self, stored: Collection[str] = ()) -> None:
+        """Begin to compress the figure and, of an image, its panels, as far as they are asked for and not stored."""
+        if "figure.png" in self._names and "figure.png" not in stored:
             self._packed["figure.png"] = self._packing.submit(figure.as_png, self.pixels, self.figure)
         for name, panel in self._panel_of.items():
-            if self.sample.analysis is not None and name not in there:
+            if self.sample.analysis is not None and name not in stored:
                 self._packed[name] = self._packing.submit(figure.as_png, self._panel(panel))
 
     def _panel(self, name: str) -> Pixels:
@@ -89,7 +89,7 @@ class Context:
         return packed or (None if self.sample.analysis is None else figure.as_png(self._panel(name)))
 
     def picture(self, name: str) -> bytes | None:
-        """After `pack_pictures` the figure or one of its panels, by file name; None where there is no such panel."""
+        """After `pack_pictures` the figure or one of its panels, by file name; None where stored is no such panel."""
         return self._packed[name].result() if name in self._packed else None
 
     @cached_property

@@ -29,7 +29,7 @@ def write_all(
     keep_all: bool = False,
     stored_only: bool = False,
     besides: Collection[str] = (),
-    there: Collection[str] = (),
+    stored: Collection[str] = (),
     beside: Mapping[str, str] = MappingProxyType({}),
     signatures: Sequence[Signed] = (),
     filing: Filing = UNFILED,
@@ -41,12 +41,11 @@ def write_all(
     for_the_page: whether to write the files that only the result page needs.
     keep_all: whether labels.tif and rois.zip include what was left out; README.txt says so.
     stored_only: write only the files that are stored with every result, and those named in `besides`, which may also
-    name figures with options. there: names of files that are in the folder already, and stay as they are. beside: names
-    of further such files, which belong into
-    the bundle, with what they hold. signatures, filing: for the report. progress(stage, fraction): called
-    before each file, fraction being the part of this writing that is done; it may raise to stop. first_written: called
-    with what answers the question, the figure among it, as soon as that is written. An exception leaves the files
-    written so far.
+    name figures with options. stored: names of files that are in the folder already, and stay as they are. beside:
+    names of further such files, which belong into the bundle, with what they hold. signatures, filing: for the report.
+    progress(stage, fraction): called before each file, fraction being the part of this writing that is done; it may
+    raise to stop. first_written: called with what answers the question, the figure among it, as soon as that is
+    written. An exception leaves the files written so far.
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
@@ -62,9 +61,9 @@ def write_all(
         for name in beside:
             written[name] = folder / name
             context.sums[name] = sha256_of(written[name])
-        first = {name: export for name, export in listed.items() if export.turn == FIRST and name not in there}
+        first = {name: export for name, export in listed.items() if export.turn == FIRST and name not in stored}
         ahead = {name: packing.submit(export.write, context, folder / name) for name, export in first.items()}
-        context.pack_pictures(there)
+        context.pack_pictures(stored)
         # What is only for the page goes before what has to wait until it is compressed.
         for name, export in sorted(listed.items(), key=lambda entry: (entry[1].turn, not entry[1].for_the_page)):
             if export.turn > FIGURE and first_written is not None:
@@ -76,7 +75,7 @@ def write_all(
             path = folder / name
             if name in ahead:
                 ahead[name].result()
-            elif name not in there:
+            elif name not in stored:
                 export.write(context, path)
             written[name] = path
             if name in context.holds:

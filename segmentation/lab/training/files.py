@@ -97,8 +97,8 @@ def write_picture(file: Path, picture: Image.Image | Figure | Picture | NDArray[
 
 def check_room(folder: Path, needed: int) -> None:
     """Raise CannotWrite unless `needed` bytes are free where `folder` lies (or will be made)."""
-    there = next(ancestor for ancestor in (folder.absolute(), *folder.absolute().parents) if ancestor.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(ancestor for ancestor in (folder.absolute(), *folder.absolute().parents) if ancestor.exists())
+    free = shutil.disk_usage(existing).free
     if free < needed:
         raise CannotWrite(f"{folder} needs {needed / 2**20:.0f} MB of disk and {free / 2**20:.0f} MB are free.")
 

@@ -103,9 +103,9 @@ def check_given(training: Training) -> None:
         raise Refused(NO_DATASET, 409)
     if dataset.owner_id != training.owner_id and not dataset.is_visible_to(training.owner):
         raise Refused(NOT_SHARED, 409)
-    there = {str(pk) for pk in DatasetImage.objects.filter(dataset=training.dataset_id).values_list("pk", flat=True)}
+    ids = {str(pk) for pk in DatasetImage.objects.filter(dataset=training.dataset_id).values_list("pk", flat=True)}
     for entry in training.frozen:
-        if entry["image"] not in there:
+        if entry["image"] not in ids:
             raise Refused(REMOVED.format(name=entry["name"]), 409)
 
 

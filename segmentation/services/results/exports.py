@@ -35,8 +35,8 @@ def unwritten(job: Job) -> dict[str, Export]:
     """The files of a finished job that can be asked for and are not stored, by name."""
     if not job.is_done or job.segmentation_id is None:
         return {}
-    there = {artifact.name for artifact in job.artifacts.all()}
-    return {name: export for name, export in _further(job).items() if name not in there}
+    names = {artifact.name for artifact in job.artifacts.all()}
+    return {name: export for name, export in _further(job).items() if name not in names}
 
 
 def _further(job: Job) -> dict[str, Export]:
@@ -118,11 +118,11 @@ def publish_export(
     of the first files of an export that goes on, so that whoever waits for one need not wait for the others.
     """
     job = export.job
-    there = set() if summary else set(job.artifacts.values_list("name", flat=True))
+    stored = set() if summary else set(job.artifacts.values_list("name", flat=True))
     folder = f"{job.folder}/{job.attempt}/{export.attempt}"  # another one after a signature
     artifacts: list[Artifact] = []
     with publishing(lambda: remove_files_of(artifacts)):
-        for path in (path for name, path in files.items() if name not in there):
+        for path in (path for name, path in files.items() if name not in stored):
             artifacts.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files, keep=early)))
         with transaction.atomic():
             Micrograph.objects.locked(job.micrograph_id)

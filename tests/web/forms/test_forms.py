@@ -134,9 +134,9 @@ class TestSettings:
             assert not {"repeatability", "operator", "scale_uncertainty"} & {*names}
 
     def test_a_model_may_be_asked_for_in_the_address(self):
-        assert SettingsForm.asked({"model": "particles"})["model"].value() == "particles"
-        assert SettingsForm.asked({"model": "<b>"})["model"].value() == "auto-particles"
-        assert SettingsForm.asked({})["scale"].value() == "auto"
+        assert SettingsForm.from_query({"model": "particles"})["model"].value() == "particles"
+        assert SettingsForm.from_query({"model": "<b>"})["model"].value() == "auto-particles"
+        assert SettingsForm.from_query({})["scale"].value() == "auto"
 
     def test_rows_left_over_from_another_choice_do_not_count(self):
         assert recipe(data_bar="auto", data_bar_rows="nonsense").segmentation.data_bar == "auto"

@@ -24,8 +24,8 @@ def listed(of: Of, task: Task, *, all: bool = False) -> dict[str, Export]:
 
     all: whether the files include what was set aside.
     """
-    there = (export.worded(of, task, all=all) for export in every() if export.is_of(of, task))
-    return {export.name: export for export in there}
+    fitting = (export.worded(of, task, all=all) for export in every() if export.is_of(of, task))
+    return {export.name: export for export in fitting}
 
 
 @cache

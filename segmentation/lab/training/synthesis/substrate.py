@@ -125,8 +125,8 @@ def _rings(shape: Shape, period: float, rng: Rng) -> Field:
 def _pits(shape: Shape, period: float, rng: Rng) -> Field:
     """Small dark holes, of a filter membrane or of etching."""
     distance, nearest = distance_to_points(shape, 2 * period, rng)
-    there = (rng.random(int(nearest.max()) + 1) < rng.uniform(0.2, 1))[nearest]
-    return -2 * blur((there & (distance < rng.uniform(0.1, 0.25))).astype(np.float32), 0.8)
+    has_pit = (rng.random(int(nearest.max()) + 1) < rng.uniform(0.2, 1))[nearest]
+    return -2 * blur((has_pit & (distance < rng.uniform(0.1, 0.25))).astype(np.float32), 0.8)
 
 
 def _ripples(shape: Shape, period: float, rng: Rng) -> Field:
