@@ -181,8 +181,11 @@ class Summary:
     def notices_of(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
         """What there is to say beside the numbers, the gravest first: doubts, of one image what one click counts,
         notes. Page, report and workbook show the first one; an unknown scale is said where the scale stands."""
-        aside = [] if pooled else [line for line in self.set_aside if line.reason in map(str, BY_OTHERS)][:1]
-        listed = [Flag(f"{line.count:,} left out: {line.reason}.", reason=line.reason) for line in aside]
+        line = next((line for line in self.set_aside if line.reason in map(str, BY_OTHERS)), None)
+        listed = []
+        if line is not None and not pooled:
+            of_all = f" of {self.set_aside_count:,}" if line.count < self.set_aside_count else ""
+            listed = [Flag(f"{line.count:,}{of_all} left out: {line.reason}.", reason=line.reason)]
         return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
 
     @property
