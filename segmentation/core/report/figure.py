@@ -65,7 +65,8 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
     for warning in warned(sample.flags):
         _text(sheet, 0.035, 0.929, warning, fontsize=9, fontweight="bold", color=WARNED)
     agreement = uncapital(agreement_words(sample.between).removesuffix("."))
-    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected), agreement]
+    note = sample.interval_note.removesuffix(".")
+    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected), agreement, note]
     _text(sheet, 0.035, 0.948, "; ".join(sentence for sentence in sentences if sentence), fontsize=9.5, color=INK)
     if sample.counted:  # else the warning says that there are no numbers
         draw_sample = _draw_images if sample.task.screened else _draw_numbers
@@ -105,7 +106,8 @@ def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
     distribution = Distribution.of(sample)
     if distribution is not None:
         draw_histogram(figure.add_axes((0.57, 0.66, 0.415, 0.225)), distribution, "B  ")
-    _text(figure, 0.035, 0.91, "A  All images together, 95 % intervals in brackets", fontsize=9, color=INK)
+    ends = "" if sample.interval_note else ", 95 % intervals in brackets"
+    _text(figure, 0.035, 0.91, f"A  All images together{ends}", fontsize=9, color=INK)
     below = "B" if distribution is None else "C"
     is_shaded = any(sample.quantities[name].low is not None for name in sample.headline_quantities)
     together = f"dashed{' and shaded' * is_shaded}: all together"

@@ -85,13 +85,13 @@ def draw_numbers(figure: Figure, sample: SampleAnalysis, columns: int) -> None:
 
 
 def draw_multiples(figure: Figure, sample: SampleAnalysis) -> str:
-    """One small histogram per image with sizes, in common bins, over the pooled one in outline; returns their title, ""
-    where there are none."""
+    """One small histogram per image that counts or has sizes, in common bins, over the pooled one in outline; returns
+    their title, "" where there are none."""
     if sample.histogram is None or sample.pooled is None:
         return ""
     edges = np.array(sample.histogram["edges"])
     every = zip(sample.images, np.array(sample.histogram["counts"], float), strict=False)
-    multiples = [(image, counts) for image, counts in every if counts.any()]
+    multiples = [(image, counts) for image, counts in every if counts.any() or not image.excluded]
     pooled: Any = np.sum([counts for _, counts in multiples], axis=0)
     number = min(len(multiples), MOST_SMALL)
     columns = min(number, ceil(sqrt(number * 2.6)))

@@ -94,9 +94,7 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
     yield space(3)
     yield facts_abreast(list(_origin(context, sample)))
     yield space(5)
-    for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None)[:1]:
-        yield words(f"{notice.level}: {notice.headline}", WARNING if notice.doubt else LEAD)
-        yield words(notice.text if notice.short else "", SMALL)
+    yield from _notice(sample, summary)
     yield space(6)
     yield from _picture(context)
     if _without_numbers(sample):
@@ -114,6 +112,19 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
             if not PANELS[name].picture and name != "quantities":
                 draw = partial(draw_panel, name, drawing=context.drawing, letter="")
                 yield Chart(drawn_alone(draw, HISTOGRAM))
+
+
+def _notice(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
+    """The one warning: a doubt in short and in full, a note in full. Which images do not count stands in the origin."""
+    out = {number for number, image in enumerate(sample.images, 1) if image.excluded}
+    for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None):
+        if notice.doubt:
+            yield words(f"{notice.level}: {notice.headline}", WARNING)
+            yield words(notice.text, SMALL)
+            return
+        if not notice.ids or not out.issuperset(notice.ids):
+            yield words(f"{notice.level}: {notice.text}", LEAD)
+            return
 
 
 def _without_numbers(sample: SampleAnalysis) -> bool:
@@ -182,11 +193,13 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     elif summary.leading:
         yield abreast(*map(_large, summary.leading))
         yield words(f"{summary.set_aside_count:,} left out" if summary.set_aside_count else "", SMALL)
-        yield words(summary.statistics.interval_note if summary.statistics else "", SMALL)
+        yield words(summary.interval_note, SMALL)
 
 
 def _large(entry: Entry) -> list[Flowable]:
-    ends = f"95 % interval {entry.interval} {entry.unit}" if entry.reported.low is not None else entry.interval
+    ends, includes = entry.interval, "" if entry.total else entry.holds  # of totals a sentence below says it
+    if entry.reported.low is not None:
+        ends = ", ".join(filter(None, (f"95 % interval {ends} {entry.unit}".strip(), includes)))
     below = " · ".join(filter(None, (entry.term, entry.below)))
     return [words(f"{entry.value} {entry.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)]
 
@@ -194,7 +207,7 @@ def _large(entry: Entry) -> list[Flowable]:
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """The second page: method, settings, uncertainty, signature."""
     if summary.listed:
-        yield heading("Numbers, with their 95 % intervals in brackets")
+        yield heading(f"Numbers{', with their 95 % intervals in brackets' * any(e.ends for e in summary.listed)}")
         yield facts_abreast([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in summary.listed])
         contents = summary.contents_of(summary.listed) * sample.task.screened
         yield words(f"{contents} {summary.without_interval}".strip(), SMALL)
@@ -286,7 +299,8 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
     for name in filter(sample.quantities.__contains__, names):
         values = sample.by_image(name)
         if any(value.value is not None for value in values):
-            ends = ", with its own 95 % interval" * any(value.low is not None for value in values)
+            within = "" if name == "median" else f" ({number(name).interval})"
+            ends = f", with its own 95 % interval{within}" * any(value.low is not None for value in values)
             line = f"{number(name).title} of each image{ends}; dashed: all together."
             yield words(f"{line} {Summary.of(sample).shared_errors}", SMALL)
             yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)
