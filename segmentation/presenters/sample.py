@@ -248,12 +248,6 @@ class PooledResult(ChartedSummary):
         return self.notices_of(self.warnings, pooled=True)
 
     @property
-    def by_image(self) -> bool:
-        """Whether the curve of the median counts images; of one image it counts particles."""
-        curve = self.statistics.convergence if self.statistics else None
-        return curve is not None and curve.get("by") == "image"
-
-    @property
     def facts(self) -> list[tuple[str, str]]:
         """The models that outlined its images, and the settings; what each image came to is on its own page."""
         model = title_of(AnalysisSettings.from_dict(self.sample.settings).segmentation.model)

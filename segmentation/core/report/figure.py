@@ -20,7 +20,7 @@ from ..sample import SampleAnalysis
 from .charts import INK, WARNED, Distribution, Sheet, draw_histogram
 from .facts import main_settings, model_words
 from .fonts import writable
-from .images import draw_by_image, draw_multiples, draw_numbers
+from .images import draw_by_image, draw_multiples, draw_numbers, own_intervals
 from .lengths import in_readable_unit
 from .looks import ALL, Look
 from .method import left_out_words
@@ -109,10 +109,12 @@ def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
     ends = "" if sample.interval_note else ", 95 % intervals in brackets"
     _text(figure, 0.035, 0.91, f"A  All images together{ends}", fontsize=9, color=INK)
     below = "B" if distribution is None else "C"
-    is_shaded = any(sample.quantities[name].low is not None for name in sample.headline_quantities)
+    names = sample.headline_quantities
+    is_shaded = any(sample.quantities[name].low is not None for name in names)
     together = f"dashed{' and shaded' * is_shaded}: all together"
-    line = f"{below}  Each image; {together}. {Summary.of(sample).shared_errors}"
+    line = f"{below}  Each image{''.join(own_intervals(sample, name) for name in names[:1])}; {together}"
     _text(figure, 0.035, 0.55, line, fontsize=9, color=INK)
+    _text(figure, 0.985, 0.53, Summary.of(sample).shared_errors, ha="right", fontsize=7, color=INK)
     draw_numbers(figure, sample, 2 if distribution is None else 1)
 
 

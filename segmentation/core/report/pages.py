@@ -52,7 +52,7 @@ from .facts import (
 )
 from .figure import drawn_alone
 from .guideline import form_of
-from .images import MOST_ABREAST, draw_by_image
+from .images import MOST_ABREAST, draw_by_image, own_intervals
 from .lengths import in_readable_unit
 from .method import left_out_words, method, references
 from .panels import PANELS, draw_panel
@@ -94,7 +94,11 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
     yield space(3)
     yield facts_abreast(list(_origin(context, sample)))
     yield space(5)
-    yield from _notice(sample, summary)
+    excluded = {number for number, image in enumerate(sample.images, 1) if image.excluded}  # the origin says it
+    notices = summary.notices_of(sample.flags, pooled=sample.analysis is None)
+    for notice in [one for one in notices if one.doubt or not one.ids or not excluded.issuperset(one.ids)][:1]:
+        yield words(f"{notice.level}: {notice.headline}" if notice.doubt else "", WARNING)
+        yield words(notice.text if notice.doubt else f"{notice.level}: {notice.text}", SMALL if notice.doubt else LEAD)
     yield space(6)
     yield from _picture(context)
     if _without_numbers(sample):
@@ -112,19 +116,6 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
             if not PANELS[name].picture and name != "quantities":
                 draw = partial(draw_panel, name, drawing=context.drawing, letter="")
                 yield Chart(drawn_alone(draw, HISTOGRAM))
-
-
-def _notice(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
-    """The one warning: a doubt in short and in full, a note in full. Which images do not count stands in the origin."""
-    out = {number for number, image in enumerate(sample.images, 1) if image.excluded}
-    for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None):
-        if notice.doubt:
-            yield words(f"{notice.level}: {notice.headline}", WARNING)
-            yield words(notice.text, SMALL)
-            return
-        if not notice.ids or not out.issuperset(notice.ids):
-            yield words(f"{notice.level}: {notice.text}", LEAD)
-            return
 
 
 def _without_numbers(sample: SampleAnalysis) -> bool:
@@ -207,7 +198,8 @@ def _large(entry: Entry) -> list[Flowable]:
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """The second page: method, settings, uncertainty, signature."""
     if summary.listed:
-        yield heading(f"Numbers{', with their 95 % intervals in brackets' * any(e.ends for e in summary.listed)}")
+        has_ends = any(entry.ends for entry in summary.listed)
+        yield heading(f"Numbers{', with their 95 % intervals in brackets' * has_ends}")
         yield facts_abreast([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in summary.listed])
         contents = summary.contents_of(summary.listed) * sample.task.screened
         yield words(f"{contents} {summary.without_interval}".strip(), SMALL)
@@ -299,8 +291,6 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
     for name in filter(sample.quantities.__contains__, names):
         values = sample.by_image(name)
         if any(value.value is not None for value in values):
-            within = "" if name == "median" else f" ({number(name).interval})"
-            ends = f", with its own 95 % interval{within}" * any(value.low is not None for value in values)
-            line = f"{number(name).title} of each image{ends}; dashed: all together."
+            line = f"{number(name).title} of each image{own_intervals(sample, name)}; dashed: all together."
             yield words(f"{line} {Summary.of(sample).shared_errors}", SMALL)
             yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)
