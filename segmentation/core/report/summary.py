@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..flags import Flag
 from ..measure.bins import LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NOT_KNOWN, answers_of, ends_words, lines, uncertainty_words
-from ..measure.convergence import more_images_words, scale_in_the_way
+from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
 from ..measure.fitting import LEAST, fit_words
@@ -453,7 +453,8 @@ class Summary:
         target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
         of = f" ({median.holds})" if (median := self.by_number("median")).total else ""
         if convergence.get("by") == "image":
-            return f"{capital(more_images_words(more, target, doubt))}{of if more is not None else ''}."
+            advice = capital(more_images_words(more, target, doubt))
+            return f"{advice}{of if more is not None and more <= FEASIBLE else ''}."
         aim = f"± {per_cent(target)}{of}"
         if more is None and (scale := scale_in_the_way(self.things, target, doubt)):
             return f"{capital(scale)}."
