@@ -81,12 +81,12 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
         fractal_interval=None,
         fractal_groups=int(sized.sum()),
     )
-    if share is not None and (share in (0.0, 1.0) or len(counted) >= FEWEST):
-        ends = (
-            wilson(share * len(counted), len(counted))
-            if share in (0.0, 1.0)
-            else _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), len(counted), rng)
-        )
+    ends: Sequence[float] = ()
+    if share in (0.0, 1.0):
+        ends = wilson(share * len(counted), len(counted))
+    elif len(counted) >= FEWEST:
+        ends = _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), len(counted), rng)
+    if ends:
         by_image = np.array([(of.kept[of.kept > 1].sum(), of.kept.sum()) for of in parts])
         groups["share_interval"] = ends_between(by_image[:, 0], by_image[:, 1], *ends)
     x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])

@@ -30,10 +30,9 @@ FEWEST_IMAGES = 3  # two may be alike by chance, and Student's t of two (12.7) s
 def too_few(images: int) -> str:
     """Why no number of several images together has a 95 % interval, where so many of them have results; "" where these
     are enough. It stands in a comment of a CSV file, too, so without a comma."""
-    if images >= FEWEST_IMAGES:
-        return ""
     there = f"there {'is' if images == 1 else 'are'} {images}"
-    return f"95 % intervals need at least {FEWEST_IMAGES} images with results ({there})."
+    why = f"95 % intervals need at least {FEWEST_IMAGES} images with results ({there})."
+    return why if images < FEWEST_IMAGES else ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,10 +109,9 @@ def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
     ends = "" if sample.interval_note else ", 95 % intervals in brackets"
     _text(figure, 0.035, 0.91, f"A  All images together{ends}", fontsize=9, color=INK)
     below = "B" if distribution is None else "C"
-    names = sample.headline_quantities
-    is_shaded = any(sample.quantities[name].low is not None for name in names)
-    together = f"dashed{' and shaded' * is_shaded}: all together"
-    line = f"{below}  Each image{''.join(own_intervals(sample, name) for name in names[:1])}; {together}"
+    is_shaded = any(sample.quantities[name].low is not None for name in sample.headline_quantities)
+    own = "".join(own_intervals(sample, name) for name in sample.headline_quantities[:1])
+    line = f"{below}  Each image{own}; dashed{' and shaded' * is_shaded}: all together"
     _text(figure, 0.035, 0.55, line, fontsize=9, color=INK)
     _text(figure, 0.985, 0.53, Summary.of(sample).shared_errors, ha="right", fontsize=7, color=INK)
     draw_numbers(figure, sample, 2 if distribution is None else 1)

@@ -54,7 +54,7 @@ from .figure import drawn_alone
 from .guideline import form_of
 from .images import MOST_ABREAST, draw_by_image, own_intervals
 from .lengths import in_readable_unit
-from .method import left_out_words, method, references
+from .method import method, references
 from .panels import PANELS, draw_panel
 from .sections import micrographs
 from .summary import Summary
@@ -94,11 +94,10 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
     yield space(3)
     yield facts_abreast(list(_origin(context, sample)))
     yield space(5)
-    excluded = {number for number, image in enumerate(sample.images, 1) if image.excluded}  # the origin says it
-    notices = summary.notices_of(sample.flags, pooled=sample.analysis is None)
-    for notice in [one for one in notices if one.doubt or not one.ids or not excluded.issuperset(one.ids)][:1]:
-        yield words(f"{notice.level}: {notice.headline}" if notice.doubt else "", WARNING)
-        yield words(notice.text if notice.doubt else f"{notice.level}: {notice.text}", SMALL if notice.doubt else LEAD)
+    for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None)[:1]:
+        sentence = notice.headline if notice.doubt else notice.text  # a note is said once, in full
+        yield words(f"{notice.level}: {sentence}", WARNING if notice.doubt else LEAD)
+        yield words(notice.text if notice.doubt else "", SMALL)
     yield space(6)
     yield from _picture(context)
     if _without_numbers(sample):
@@ -130,7 +129,7 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
         yield "Image", f"{columns} × {rows} px"
         yield "Scale", calibration_words(sample.analysis.calibration)
     else:
-        yield "Images", "; ".join(filter(None, (sample.extent, left_out_words(sample))))
+        yield "Images", sample.extent
         low, high = sample.calibration["low"], sample.calibration["high"]
         ways = ", ".join(f"{number} {Source(source).words}" for source, number in sample.calibration["sources"].items())
         yield "Scale", f"{scale_range(low, high)}{'' if low is None else f' ({ways})'}"

@@ -362,8 +362,8 @@ class Summary:
     def interval_line(self) -> str:
         """What the intervals beside the numbers include, or why those of sizes are missing."""
         of, contents = self.statistics, self.interval_contents
-        notes = [self.interval_note] if self.interval_note else of.cautions if of else []
-        notes = notes if of is None or self.kept else []
+        notes = [self.interval_note] if self.interval_note or of is None else of.cautions
+        notes = [*filter(None, notes)] if of is None or self.kept else []
         return " ".join([f"The intervals are at 95 %. {contents}", *notes] if contents else notes)
 
     @property

@@ -297,10 +297,8 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
     yield from _budget(summary)
     for group, name, value, image in _metadata(sample):
         yield group, name, value, None, None, None, image
-    if left_out := left_out_words(sample):
-        yield "notes", "note", f"{capital(left_out)}."
-    for flag in sample.flags if sample.analysis is None else ():
-        yield "notes", "note", flag.text
+    for sentence in filter(None, (left_out_words(sample), *map(str, sample.flags)) if sample.analysis is None else ()):
+        yield "notes", "note", capital(sentence)
 
 
 def _budget(summary: Summary) -> Iterator[Cells]:
