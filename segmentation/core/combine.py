@@ -14,7 +14,7 @@ from .flags import DO_NOT_USE, TWO_SCALES, Flag
 from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Conditions, Effect, Evidence, effect
-from .measure.distribution import Edge, WeightedSizes
+from .measure.distribution import Edge, WeightedSizes, too_few
 from .measure.filters import by_reason
 from .measure.mats import poisson
 from .measure.pooled_fields import FieldOfView, cannot_join, pooled_quantities
@@ -167,7 +167,8 @@ def _numbers(
         fields, uncertainty = [image.field for image in counted], calibration.standard_uncertainty or 0.0
         values = pooled_quantities(fields, task.pool_fields, fields[0].table.unit, uncertainty)
         counts = {name: value.value for name, value in values.items() if number(name).interval == POISSON}
-        values |= {name: poisson(count) for name, count in counts.items() if count is not None}
+        if not too_few(len(fields)):
+            values |= {name: poisson(count) for name, count in counts.items() if count is not None}
     figures = task.figures if pooled else {}
     return values | {name: pooled.value(figure) for name, figure in figures.items() if pooled and name in values}
 

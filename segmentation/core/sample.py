@@ -11,8 +11,9 @@ from . import tasks
 from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
+from .measure.distribution import too_few
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
-from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics
+from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words
 from .measure.table import Table
 from .micrograph.types import Calibration
 from .settings import DEFAULT_TASK
@@ -237,8 +238,15 @@ class SampleAnalysis:
     def extent(self) -> str:
         """How many images and objects the numbers include: "3 images, 1,024 grains"; of particles those counted."""
         counts = [count for image, _ in self.counted if (count := image.counts[0]) is not None]
-        counted_words = f", {sum(counts):,} {self.task.things}{' counted' * self.task.screened}" if counts else ""
-        return f"{len(self.counted)} image{'' if len(self.counted) == 1 else 's'}{counted_words}"
+        objects = f", {sum(counts):,} {self.task.things}{' counted' * self.task.screened}" if counts else ""
+        return images_words(len(self.counted), len(self.images)) + objects
+
+    @property
+    def interval_note(self) -> str:
+        """Why none of its numbers has a 95 % interval; "" where some have."""
+        if self.pooled:
+            return self.pooled.interval_note
+        return too_few(len(self.counted)) if len(self.counted) > 1 else ""
 
     @property
     def between(self) -> Between | None:
@@ -290,6 +298,7 @@ class SampleAnalysis:
         of_sample["corrected"] = self.corrected
         numbers = {
             "unit": self.unit,
+            "interval_note": self.interval_note,
             "headline_quantities": self.headline_quantities,  # the key in stored samples
             "order": list(self.quantities),
             "quantities": {name: value.as_dict() for name, value in self.quantities.items()},

@@ -20,7 +20,7 @@ TICKS = 5
 
 @dataclass(frozen=True)
 class Bar:
-    """A fraction with its interval: in words, and as places on an axis from 0 to 100 %."""
+    """A fraction with its interval, "" without one: in words, and as places on an axis from 0 to 100 %."""
 
     name: str
     value: str
@@ -38,7 +38,8 @@ class Bar:
             return None
         entry = Entry("", "", Value(fraction, low, high), kind="fraction")
         places = (round(100 * (fraction if share is None else share), 2) for share in (fraction, low, high))
-        return cls(result.get("name", ""), f"{entry.value} %", f"{entry.interval} %", result["n"], *places)
+        interval = f"{entry.ends} %" if entry.ends else ""
+        return cls(result.get("name", ""), f"{entry.value} %", interval, result["n"], *places)
 
 
 @dataclass(frozen=True)

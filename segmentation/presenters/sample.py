@@ -17,7 +17,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
 from ..core.measure.pooled_fields import said_once
 from ..core.measure.quantities import OF, Value, in_micrometres
-from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics
+from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics, images_words
 from ..core.micrograph.pairing import rank
 from ..core.micrograph.types import common_calibration
 from ..core.report.entries import Entry, answers, known_number
@@ -137,6 +137,7 @@ class PooledResult(ChartedSummary):
             words = {"thing": self.task.thing, "things": self.task.things}
         super().__init__(statistics, values_of(self.stored) if reported else {}, **words)
         self.several = self.images_pooled > 1
+        self.interval_note = self.stored.get("interval_note", "")
         self.unit: str = self.statistics.unit if self.statistics else self.stored.get("unit", "nm")
 
     @property
@@ -216,8 +217,14 @@ class PooledResult(ChartedSummary):
         return from_json(self.stored)
 
     @property
+    def images_words(self) -> str:
+        """How many images it has, and how many of them count where not all do."""
+        every = len(self.images)
+        return images_words(self.images_pooled if self.answered and not self.active else every, every)
+
+    @property
     def kept_words(self) -> str:
-        return f"{self.things} of {self.images_pooled} image{'' if self.images_pooled == 1 else 's'}"
+        return f"{self.things} of {images_words(self.images_pooled, self.images_pooled)}"
 
     @property
     def corrected_line(self) -> str:
@@ -239,12 +246,6 @@ class PooledResult(ChartedSummary):
     def notices(self) -> list[Flag]:
         """The warnings; doubts about the numbers come first."""
         return self.notices_of(self.warnings, pooled=True)
-
-    @property
-    def by_image(self) -> bool:
-        """Whether the curve of the median counts images; of one image it counts particles."""
-        curve = self.statistics.convergence if self.statistics else None
-        return curve is not None and curve.get("by") == "image"
 
     @property
     def facts(self) -> list[tuple[str, str]]:

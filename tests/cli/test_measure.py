@@ -102,7 +102,7 @@ def test_the_pooled_files_name_those_that_failed_with_the_reason(measured):
     for name, reason in (("bad.npy", "fractions such as"), ("stack.npy", "5 planes")):
         assert reason in rows[name]["excluded"]
         assert rows[name]["sha256"] == hashlib.sha256((out.parent / name).read_bytes()).hexdigest()
-    assert re.search("3 images, 6 particles counted, pooled, 2 ", done.stdout)
+    assert re.search("3 of 5 images counted, 6 particles counted, pooled, 2 ", done.stdout)
     words = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(out / "report-annex.pdf").pages).split())
     assert "bad.npy" in words and "stack.npy" in words and "5 planes" in words
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .distribution import Floats
+from .distribution import Floats, too_few
 from .fractions import wilson
 from .pooled_fields import ends_between, widened
 from .results import Agglomerates
@@ -58,7 +58,7 @@ class Groups:
 def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
     """What the outlines of one image or of several say of groups. A particle that touches only outlines that were left
     out is single. Intervals resample the groups, single particles among them, because the particles of a group are
-    together. Of several images they also show how these differ."""
+    together. Of several images they also show how these differ; of too few images there are none."""
     parts = [Groups.of(table) for table in tables]
     outlines, kept, whole, diameter, gyration, primary = (
         np.concatenate([getattr(part, name) for part in parts]) for name in Groups.__dataclass_fields__
@@ -81,21 +81,25 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
         fractal_interval=None,
         fractal_groups=int(sized.sum()),
     )
+    ends: Sequence[float] = ()
     if share in (0.0, 1.0):
-        groups["share_interval"] = list(wilson(share * len(counted), len(counted)))
+        ends = wilson(share * len(counted), len(counted))
     elif len(counted) >= FEWEST:
         ends = _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), len(counted), rng)
-        by_image = np.array([(of.kept[of.kept > 1].sum(), of.kept.sum()) for of in parts if of.kept.any()])
-        groups["share_interval"] = list(ends_between(by_image[:, 0], by_image[:, 1], *ends))
+    if ends:
+        by_image = np.array([(of.kept[of.kept > 1].sum(), of.kept.sum()) for of in parts])
+        groups["share_interval"] = ends_between(by_image[:, 0], by_image[:, 1], *ends)
     x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])
     if len(x) >= FEWEST_FRACTAL and np.ptp(outlines[sized]) > 0:
         groups["fractal_dimension"] = float(slope(x, y))
         low, high = _interval(lambda i: slope(x[i], y[i]), len(x), rng)
         image = np.repeat(np.arange(len(parts)), [len(part.kept) for part in parts])[sized]
-        if len(set(image)) > 1:
-            without = np.array([slope(x[image != of], y[image != of]) for of in np.unique(image)])
-            low, high = widened(low, high, float(slope(x, y)), without)
-        groups["fractal_interval"] = [low, high]
+        images = np.unique(image)
+        if len(parts) == 1:
+            groups["fractal_interval"] = [low, high]
+        elif not too_few(len(images)):
+            without = np.array([slope(x[image != of], y[image != of]) for of in images])
+            groups["fractal_interval"] = list(widened(low, high, float(slope(x, y)), without))
     return groups
 
 

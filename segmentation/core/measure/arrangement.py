@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..micrograph.types import Calibration
-from .distribution import Floats, quantile
+from .distribution import Floats, quantile, too_few
 from .drawn import with_scale
 from .fields import BLOCKS, FEWEST, block_of, over_blocks
 from .neighbours import centres, present
@@ -127,14 +127,16 @@ def sure(table: Table, column: str, frame: tuple[int, int]) -> Sure:
 
 def nearest(images: Sequence[Sure], frame: tuple[int, int], scale: float) -> Neighbours:
     """Mean and median distance to the nearest neighbour. The interval of the mean is that of `over_blocks`, of several
-    images with the images as blocks, with the relative uncertainty `scale`. frame: of one image."""
+    images, if they are enough, with the images as blocks; with the relative uncertainty `scale`. frame: of one image.
+    """
     distance, weight = (np.concatenate([getattr(image, name) for image in images]) for name in ("distance", "weight"))
     if not len(distance):
         return Neighbours(n=0, mean=None, low=None, high=None, median=None)
     by_block = len(images) == 1
     sums = _by_block(images[0].points, frame, weight * distance, weight) if by_block else [i.sums for i in images]
     mean = with_scale(over_blocks(lambda parts: _ratio(parts[0], parts[1]), np.asarray(sums)), scale, 1)
-    has_enough, ascending = len(distance) >= FEWEST, np.argsort(distance)
+    has_images = by_block or not too_few(sum(len(image.distance) > 0 for image in images))
+    has_enough, ascending = len(distance) >= FEWEST and has_images, np.argsort(distance)
     return Neighbours(
         n=len(distance),
         mean=mean.value,

@@ -22,7 +22,8 @@ if all draws are 22 nm and the next sizes are 16.5 and 27.5 nm, the figure lies 
 limit of a quantile, the mode or the span is such a size, the interval is extended by half a step (`half_steps`).
 Sizes that occur once have no step and stay as they are.
 
-An interval is None where it would be nonsense: fewer than LEAST_SIZES; equal sizes; images with the same sizes;
+An interval is None where it would be nonsense: too few images; fewer than LEAST_SIZES; equal sizes; images
+with the same sizes;
 an area or volume carried by fewer than CARRYING particles; volume with fewer than LEAST_IMAGES images; the SD by area
 or volume, which depends on the very largest particles; every measure of spread by volume of several images; a quantile
 that the smallest or largest particle may not bound.
@@ -76,8 +77,6 @@ Rng = np.random.Generator
 Intervals = dict[str, Interval]
 Draws = dict[str, Drawn]
 
-COUNTED = "with counted objects"
-FEWEST_IMAGES = 3  # two images may be alike by chance
 LEAST_IMAGES = 8  # for a bootstrap-t, and by volume; with fewer, too many resamples hold one image only
 SPREAD = ("sd", "span", "geometric_sd")  # by volume of several images their intervals cover only 79 to 90 %
 CARRYING = 400.0  # least effective number of particles for good coverage by area and volume
@@ -110,21 +109,21 @@ def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, *, any_w
 def undefined(sizes: WeightedSizes, way: Weighting = "number") -> str:
     """A sentence that says why no interval is defined; "" if intervals are defined."""
     n = len(sizes)
+    if sizes.too_few_images:
+        return sizes.too_few_images
     if sizes.unit == "px":
         return NO_INTERVALS
     if n < LEAST_SIZES:
         return f"95 % intervals need at least {LEAST_SIZES} sizes; there {'is' if n == 1 else 'are'} {n}."
     if sizes.size[-1] - sizes.size[0] <= SAME * sizes.size[-1]:
         return "95 % intervals are not defined: all sizes are equal."
-    if 1 < sizes.images < FEWEST_IMAGES:
-        return f"95 % intervals of sizes need at least {FEWEST_IMAGES} images {COUNTED}; there are {sizes.images}."
     if _images_alike(sizes):
         return "95 % intervals are not defined: all images have the same sizes."
     counting = effective_number(sizes.weights["number"])
     if counting < LEAST_SIZES:
         return f"95 % intervals need at least {LEAST_SIZES} sizes; with edge weights these {n} count as {counting:.1f}."
     if way == "volume" and 1 < sizes.images < LEAST_IMAGES:
-        return f"95 % intervals by volume need at least {LEAST_IMAGES} images {COUNTED}; there are {sizes.images}."
+        return f"95 % intervals by volume need at least {LEAST_IMAGES} images with results; there are {sizes.images}."
     carrying = carriers(sizes, way)
     if way != "number" and carrying < CARRYING:
         return (

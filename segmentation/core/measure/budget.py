@@ -370,13 +370,16 @@ def _between(case: Case) -> Contribution:
         )
         return _contribution(name, title, source, remedy, case.if_scaled(spread))
     inside, between = _by_particle(case.sizes), nano_fraction(case.sizes)
-    whole = Effect(_of_interval(case.sizes), (between.high - between.low) / 2 / Z95 if between else None)
+    low, high = (between.low, between.high) if between else (None, None)
+    whole = Effect(_of_interval(case.sizes), None if low is None or high is None else (high - low) / 2 / Z95)
     parts = [
         None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
         for some, all_ in zip(inside, whole, strict=True)
     ]
     source = f"How much {images} images differ beyond the sampling of particles (intervals by image)."
-    if None in parts:
+    if case.sizes.too_few_images:
+        source = f"Not known: {case.sizes.too_few_images}"
+    elif None in parts:
         few = f"not known: {images} images differ too much, or have too few particles, to predict the next one."
         of = "median" if parts[0] is None else "fraction"
         source = f"N{few[1:]}" if parts == [None, None] else f"{source} Of the {of} {few}"

@@ -8,14 +8,13 @@ import numpy as np
 
 from .bins import LEAST_SIZES
 from .bootstrap import median_interval, order_drawn, undefined
-from .distribution import Floats, WeightedSizes, quantile
+from .distribution import FEWEST_IMAGES, Floats, WeightedSizes, quantile
 from .drawn import Z95, half_steps, t95
 from .resampling import REPEATS
 from .results import Convergence, Interval
 
 WANTED = 0.05
 POINTS = 24
-FIRST_IMAGES = 3  # the interval of two images (Student's t is 12.7) would leave no room for the rest of the curve
 POINTS_BY_IMAGE = 12
 FEASIBLE = 50  # images more than that nobody takes
 MOST_IMAGES = 10_000  # asking for more is no advice
@@ -70,7 +69,7 @@ def converge_by_image(
     if whole is None:
         return None
     order = rng.permutation(images)
-    steps = np.unique(np.geomspace(min(FIRST_IMAGES, images), images, POINTS_BY_IMAGE).round().astype(int))
+    steps = np.unique(np.geomspace(FEWEST_IMAGES, images, POINTS_BY_IMAGE).round().astype(int))
     points: list[Point] = []
     for step in steps[steps < images].tolist():
         some = sizes.at(np.isin(sizes.image_numbers, order[:step]))
@@ -115,7 +114,7 @@ def more_images_words(more: int | None, target: float, uncertainty: float | None
     if more == 0:
         return f"these images are enough for the median to {aim}"
     return scale_in_the_way("images", target, uncertainty) or (
-        f"the images differ too much: more images would hardly bring the median to {aim}"
+        f"even with {FEASIBLE} more images the median would not be known to {aim}: the images differ too much"
     )
 
 

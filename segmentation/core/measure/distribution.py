@@ -24,6 +24,15 @@ TENTHS = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
 MODE_GRID = 256
 MODE_GROUPS = 2048
 SAME = 1e-9  # relative; sizes that differ by less are equal
+FEWEST_IMAGES = 3  # two may be alike by chance, and Student's t of two (12.7) says nothing
+
+
+def too_few(images: int) -> str:
+    """Why no number of several images together has a 95 % interval, where so many of them have results; "" where these
+    are enough. It stands in a comment of a CSV file, too, so without a comma."""
+    there = f"there {'is' if images == 1 else 'are'} {images}"
+    why = f"95 % intervals need at least {FEWEST_IMAGES} images with results ({there})."
+    return why if images < FEWEST_IMAGES else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +74,11 @@ class WeightedSizes:
     def images(self) -> int:
         """How many images the particles come from."""
         return 1 if self.image is None else len(np.unique(self.image))
+
+    @property
+    def too_few_images(self) -> str:
+        """See `too_few`; "" of one image."""
+        return "" if self.image is None else too_few(self.images)
 
     @property
     def image_numbers(self) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ from .drawn import Z95, t95
 
 LEAST_NM = 1.0
 SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
-SINGLY = 4  # images; for two or three the beta-binomial law alone is wide enough
+SINGLY = 4  # images; for three the beta-binomial law alone is wide enough
 MANY_IMAGES = 30  # from here on the variance between images is known well enough for Wilson's formula
 NODES = 7  # number of calibrations at which the fraction of few images is computed
 LIKENESS = 1 / (1 + np.exp(np.linspace(7, -5, 24)))  # intraclass correlation of the particles of one image
@@ -38,11 +38,11 @@ POINTS = 512
 
 @dataclass(frozen=True)
 class Fraction:
-    """A fraction by number with its 95 % interval; n: number of particles."""
+    """A fraction by number with its 95 % interval, None of too few images; n: number of particles."""
 
     fraction: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
 
 
@@ -63,7 +63,7 @@ def nano_fraction(sizes: WeightedSizes, uncertainty: float = 0.0, field_spread: 
     show, and also includes the interval from the images' own fractions (`_by_field`).
     """
     nano = _fraction(sizes, uncertainty, field_spread)
-    if nano is None or sizes.images < 2:
+    if nano is None or nano.low is None or nano.high is None or sizes.images < 2:
         return nano
     low, high = _by_field(sizes, nano.fraction)
     return replace(nano, low=min(nano.low, low), high=max(nano.high, high))
@@ -95,12 +95,12 @@ def _by_field(sizes: WeightedSizes, share: float) -> tuple[float, float]:
 
 
 def unseen(nano: Fraction, images: int) -> tuple[float, float, float] | None:
-    """What few images may all miss; None for one image or for many.
+    """What few images may all miss; None for one image, for many, and for too few to have an interval.
 
     First the share of the specimen that a kind of field must cover to appear in at least one image with 95 %
     probability; then the lowest and the highest fraction that such unseen fields could give.
     """
-    if not 1 < images < MANY_IMAGES:
+    if not 1 < images < MANY_IMAGES or nano.low is None or nano.high is None:
         return None
     share = 1 - 0.05 ** (1 / images)
     low, high = nano.fraction * (1 - share), nano.fraction + (1 - nano.fraction) * share
@@ -110,15 +110,17 @@ def unseen(nano: Fraction, images: int) -> tuple[float, float, float] | None:
 def _fraction(sizes: WeightedSizes, uncertainty: float, field_spread: float) -> Fraction | None:
     """The fraction and its interval, by particle or by image.
 
-    For 2 to MANY_IMAGES - 1 images the interval comes from the beta-binomial law (`_of_few_images`). Otherwise it is
-    Wilson's interval for the effective number of particles. If the calibration has an uncertainty u, Wilson's formula
-    is evaluated at SCORES normal deviates for the fractions at SCORES values of the calibration exp(N(0, u)); the
-    interval is the middle 95 % of the results.
+    Too few images have none. For fewer than MANY_IMAGES the interval comes from the beta-binomial law
+    (`_of_few_images`). Otherwise it is Wilson's interval for the effective number of particles. If the calibration has
+    an uncertainty u, Wilson's formula is evaluated at SCORES normal deviates for the fractions at SCORES values of the
+    calibration exp(N(0, u)); the interval is the middle 95 % of the results.
     """
     if sizes.unit != "nm" or not len(sizes):
         return None
     weights = sizes.weights["number"]
     share = share_between(sizes.size, weights)
+    if sizes.too_few_images:
+        return Fraction(share, None, None, len(sizes))
     if 1 < sizes.images < MANY_IMAGES:
         return Fraction(share, *_of_few_images(sizes, share, uncertainty), len(sizes))
     n, z = _trials(sizes)

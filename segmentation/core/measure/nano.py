@@ -16,7 +16,7 @@ from ..micrograph.types import LEAST_DOUBT
 from .bins import LEAST_JUDGED, NANO_NM
 from .budget import HIDDEN, Conditions
 from .convergence import more_images, rounded_up
-from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation
+from .distribution import FEWEST_IMAGES, SAME, Edge, WeightedSizes, mean_and_deviation
 from .drawn import Z95
 from .filters import (
     FOR_SIZE,
@@ -191,6 +191,9 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
     if fraction.n < LEAST_JUDGED:
         counted = f"{fraction.n} of at least {LEAST_JUDGED} particles"
         return "undecided", counted, f"More particles: at least {LEAST_JUDGED} for a verdict, instead of {fraction.n}."
+    if variants["as analysed"].too_few_images:
+        counted = f"{variants['as analysed'].images} of at least {FEWEST_IMAGES} images"
+        return "undecided", counted, f"More images: at least {FEWEST_IMAGES} with particles that count."
     word, more = _word(fraction), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
     if word != "undecided" and more is not None and _word(more) != word:
         small = more.n - fraction.n
@@ -252,6 +255,8 @@ def asked_for(sizes: WeightedSizes) -> str:
 
 
 def _word(fraction: Fraction) -> Verdict:
+    if fraction.low is None or fraction.high is None:
+        return "undecided"
     return "above" if fraction.low >= THRESHOLD else "below" if fraction.high < THRESHOLD else "undecided"
 
 
@@ -274,6 +279,7 @@ def images_to_decide(fraction: Fraction, images: int) -> int | None:
 
 def _reach(fraction: Fraction) -> float:
     """Distance from the fraction to the interval's limit on the other side of the threshold."""
+    assert fraction.low is not None and fraction.high is not None
     return fraction.fraction - fraction.low if fraction.fraction > THRESHOLD else fraction.high - fraction.fraction
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from .distribution import Edge, Floats, WeightedSizes
-from .drawn import WIDEST_BY_IMAGE, Z95, t95
+from .distribution import Edge, Floats, WeightedSizes, too_few
+from .drawn import WIDEST_BY_IMAGE, Z95, Interval, t95
 from .quantities import OF, Unit, Value, number
 from .table import Table
 
@@ -89,14 +89,17 @@ def jackknife_error(without: Floats) -> Floats:
     return error
 
 
-def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> tuple[float, float]:
+def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> Interval:
     """The ends of the share of `parts` (m,) in `wholes` (m,) of m images; of several they are at least as far away as
-    those of Student's interval over the images, by the jackknife."""
-    if len(parts) < 2:
-        return low, high
+    those of Student's interval over the images, by the jackknife. None where too few have a whole."""
+    if len(parts) == 1:
+        return [low, high]
+    parts, wholes = parts[wholes > 0], wholes[wholes > 0]
+    if too_few(len(parts)):
+        return None
     without = (parts.sum() - parts) / (wholes.sum() - wholes)
     low, high = widened(low, high, parts.sum() / wholes.sum(), without)
-    return max(0.0, low), min(1.0, high)
+    return [max(0.0, low), min(1.0, high)]
 
 
 def widened(low: float, high: float, value: float, without: Floats) -> tuple[float, float]:
@@ -127,7 +130,7 @@ def _alike(one: Mapping[str, float | None], other: Mapping[str, float | None]) -
 def pooled_quantities(
     fields: Sequence[FieldOfView], pool: PoolFields, unit: Unit, uncertainty: float
 ) -> dict[str, Value]:
-    """The numbers of two or more images together, with their 95 % intervals.
+    """The numbers of two or more images together, with their 95 % intervals where the images are enough.
 
     pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
     uncertainty of the calibration, shared by all. Its effect on a number, or on its logarithm, is half the difference
@@ -144,7 +147,7 @@ def pooled_quantities(
         is_share = quantity.kind == "fraction"
         result = Value(value, unit=quantity.unit(unit))
         unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
-        has_spread = not quantity.of_amount and None not in without
+        has_spread = not (quantity.of_amount or None in without or too_few(len(fields)))
         if value is not None and has_spread and not unscaled:
             every = np.array([value, longer[name] or value, shorter[name] or value, *without], float)
             in_logs = not is_share and not quantity.signed and bool((every > 0).all())

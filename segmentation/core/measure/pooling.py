@@ -63,11 +63,11 @@ def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Se
 
 def alone(statistics: Statistics, excluded: Sequence[str]) -> PooledStatistics:
     """The own statistics of the only image that counts; without a verdict where images without a scale may change
-    it."""
+    it, and without advice on more objects: how other images differ nobody knows."""
     nano, flag = statistics.nano, _obstacle((), excluded)
     if nano and flag and nano["verdict"] != "undecided":
         nano = nano | {"verdict": "undecided", "reason": flag.short, "decides": flag.text}
-    return PooledStatistics(**vars(replace(statistics, nano=nano)))
+    return PooledStatistics(**vars(replace(statistics, nano=nano, convergence=None)))
 
 
 def without_scale(tables: Sequence[Table], refused: Sequence[bool] = ()) -> list[str]:

@@ -28,6 +28,12 @@ Intervals = dict[str, Interval]
 Verdict = Literal["above", "below", "undecided"]
 
 
+def images_words(counted: int, of: int) -> str:
+    """How many images there are, and how many of them count: "3 images", "1 of 3 images counted"."""
+    images = f"{of} image{'' if of == 1 else 's'}"
+    return images if counted == of else f"{counted} of {images} counted"
+
+
 def meaning(text: str) -> Any:
     """The description of an entry in the JSON Schema."""
     return Field(description=text)
@@ -196,8 +202,8 @@ class Sensitivity(TypedDict):
 
     name: str
     fraction: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: Count
 
 
@@ -205,8 +211,8 @@ class Nano(TypedDict):
     """The fraction by number from 1 to 100 nm, and the verdict on it."""
 
     fraction: Share
-    low: Share
-    high: Share
+    low: Share | None
+    high: Share | None
     n: Count
     threshold: float
     least_nm: Annotated[float | None, meaning("size from which on particles are counted")]

@@ -43,18 +43,18 @@ LEAST_PX = 4.0  # minimum Feret diameter of what has a class
 def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:
     """The share of each class among the kept particles of one image or of several; {} where none has a class.
 
-    The interval is Wilson's in one image; of several it is Student's over the images, by the jackknife. It does not
-    contain the errors of the classes (docs/method/arrangement.md).
+    The interval is Wilson's in one image; of several it is Student's over the images, by the jackknife, and of too few
+    there is none. It does not contain the errors of the classes (docs/method/arrangement.md).
     """
     classes = [table["shape"][table.kept].astype(str) for table in tables if "shape" in table.columns]
-    counts = np.array([[(of == name).sum() for name in SHAPES] for of in classes if np.isin(of, SHAPES).any()])
-    if not counts.size:
-        return {}
+    counts = np.array([[(of == name).sum() for name in SHAPES] for of in classes])
     total = counts.sum()
+    if not total:
+        return {}
     every: dict[str, ShapeShare] = {}
     for number, name in enumerate(SHAPES):
         n = int(counts[:, number].sum())
-        low, high = ends_between(counts[:, number], counts.sum(1), *wilson(n, total))
+        low, high = ends_between(counts[:, number], counts.sum(1), *wilson(n, total)) or (None, None)
         every[name] = ShapeShare(n=n, share=n / total, low=low, high=high)
     return every
 
@@ -66,8 +66,7 @@ def rods(tables: Sequence[Table], edge: Edge, uncertainty: float, seed: int) -> 
         for table in tables
         if "shape" in table.columns
     ]
-    chosen = [table for table in chosen if table.kept.any()]
-    if not chosen:
+    if not any(table.kept.any() for table in chosen):
         return None
     length, width, ratio = (
         _extent(chosen, name, edge, uncertainty * COLUMNS[name].power, seed)

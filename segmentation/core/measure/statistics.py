@@ -72,7 +72,7 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
     shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
     share = shares["fraction_100nm"]
     low, high = (share.low, share.high) if share else (None, None)
-    described["intervals"]["fraction_100nm"] = [share.low, share.high] if share else None
+    described["intervals"]["fraction_100nm"] = None if low is None or high is None else [low, high]
     groups = agglomerates(tables, conditions.seed)
     lengths = np.concatenate([table.length("max_feret")[table.kept] for table in tables])
     uncertainties = budget(Case(variants, conditions, coarsest or 0.0, terms.counted, described["intervals"]))

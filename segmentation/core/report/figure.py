@@ -20,7 +20,7 @@ from ..sample import SampleAnalysis
 from .charts import INK, WARNED, Distribution, Sheet, draw_histogram
 from .facts import main_settings, model_words
 from .fonts import writable
-from .images import draw_by_image, draw_multiples, draw_numbers
+from .images import draw_by_image, draw_multiples, draw_numbers, own_intervals
 from .lengths import in_readable_unit
 from .looks import ALL, Look
 from .method import left_out_words
@@ -65,7 +65,8 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
     for warning in warned(sample.flags):
         _text(sheet, 0.035, 0.929, warning, fontsize=9, fontweight="bold", color=WARNED)
     agreement = uncapital(agreement_words(sample.between).removesuffix("."))
-    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected), agreement]
+    note = sample.interval_note.removesuffix(".")
+    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected), agreement, note]
     _text(sheet, 0.035, 0.948, "; ".join(sentence for sentence in sentences if sentence), fontsize=9.5, color=INK)
     if sample.counted:  # else the warning says that there are no numbers
         draw_sample = _draw_images if sample.task.screened else _draw_numbers
@@ -105,12 +106,14 @@ def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
     distribution = Distribution.of(sample)
     if distribution is not None:
         draw_histogram(figure.add_axes((0.57, 0.66, 0.415, 0.225)), distribution, "B  ")
-    _text(figure, 0.035, 0.91, "A  All images together, 95 % intervals in brackets", fontsize=9, color=INK)
+    ends = "" if sample.interval_note else ", 95 % intervals in brackets"
+    _text(figure, 0.035, 0.91, f"A  All images together{ends}", fontsize=9, color=INK)
     below = "B" if distribution is None else "C"
     is_shaded = any(sample.quantities[name].low is not None for name in sample.headline_quantities)
-    together = f"dashed{' and shaded' * is_shaded}: all together"
-    line = f"{below}  Each image; {together}. {Summary.of(sample).shared_errors}"
+    own = "".join(own_intervals(sample, name) for name in sample.headline_quantities[:1])
+    line = f"{below}  Each image{own}; dashed{' and shaded' * is_shaded}: all together"
     _text(figure, 0.035, 0.55, line, fontsize=9, color=INK)
+    _text(figure, 0.985, 0.53, Summary.of(sample).shared_errors, ha="right", fontsize=7, color=INK)
     draw_numbers(figure, sample, 2 if distribution is None else 1)
 
 

@@ -64,6 +64,12 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
         ax.set_ylabel("Image, in the order given")
 
 
+def own_intervals(sample: SampleAnalysis, name: str) -> str:
+    """What the intervals of each image beside the others come from, as a part of a sentence; "" without any."""
+    within = "" if sample.task.screened else f" ({number(name).interval})"  # else the total uncertainty
+    return f", with its own 95 % interval{within}" * any(value.low is not None for value in sample.by_image(name))
+
+
 def draw_numbers(figure: Figure, sample: SampleAnalysis, columns: int) -> None:
     """The numbers of all images together, in one or two columns; below them the main numbers of each image, side by
     side."""
@@ -85,13 +91,13 @@ def draw_numbers(figure: Figure, sample: SampleAnalysis, columns: int) -> None:
 
 
 def draw_multiples(figure: Figure, sample: SampleAnalysis) -> str:
-    """One small histogram per image with sizes, in common bins, over the pooled one in outline; returns their title, ""
-    where there are none."""
+    """One small histogram per image that counts or has sizes, in common bins, over the pooled one in outline; returns
+    their title, "" where there are none."""
     if sample.histogram is None or sample.pooled is None:
         return ""
     edges = np.array(sample.histogram["edges"])
     every = zip(sample.images, np.array(sample.histogram["counts"], float), strict=False)
-    multiples = [(image, counts) for image, counts in every if counts.any()]
+    multiples = [(image, counts) for image, counts in every if counts.any() or not image.excluded]
     pooled: Any = np.sum([counts for _, counts in multiples], axis=0)
     number = min(len(multiples), MOST_SMALL)
     columns = min(number, ceil(sqrt(number * 2.6)))
@@ -115,6 +121,7 @@ def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, image: SampleIma
         linewidth=0,
     )
     ax.stairs(pooled * counts.sum() / pooled.sum(), edges, color=INK, linewidth=0.7)
+    ax.set_ylim(bottom=0)
     ax.set(yticks=[], xlim=(edges[0], edges[-1]))
     ax.tick_params(labelsize=font, length=2, labelbottom=last)
     ax.locator_params(axis="x", nbins=3)

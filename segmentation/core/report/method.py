@@ -85,9 +85,11 @@ def method(sample: SampleAnalysis) -> str:
         Things=task.title,
         version=version(),
         counted=len(members),
+        images=len(sample.images),
+        left_out=left_out_words(sample),
+        note=sample.interval_note,
         scale=scale_range(sample.calibration["low"], sample.calibration["high"]),
         tool=_tool(sample),
-        left_out=left_out_words(sample),
         dropped=list(_dropped_outlines(members)),
         checked=corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected),
         screened=statistics is not None and statistics.screened,
@@ -185,11 +187,10 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
 
 
 def left_out_words(sample: SampleAnalysis) -> str:
-    """How many images of a sample are not in its numbers, and why; "" where all are."""
+    """Why images of a sample are not in its numbers: "left out: 1 not analysed"; "" where all are."""
     left_out = [image.excluded for image in sample.images if image.excluded]
     why = Counter({"by the user": left_out.count(BY_USER)})
     why["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
     why.update(WHY[reason] for reason in left_out if reason in WHY)
     reasons = ", ".join(f"{number} {reason}" for reason, number in why.items() if number)
-    count = len(left_out)
-    return f"{count} image{' is' if count == 1 else 's are'} left out: {reasons}" if count else ""
+    return f"left out: {reasons}" if left_out else ""

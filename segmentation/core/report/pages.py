@@ -52,9 +52,9 @@ from .facts import (
 )
 from .figure import drawn_alone
 from .guideline import form_of
-from .images import MOST_ABREAST, draw_by_image
+from .images import MOST_ABREAST, draw_by_image, own_intervals
 from .lengths import in_readable_unit
-from .method import left_out_words, method, references
+from .method import method, references
 from .panels import PANELS, draw_panel
 from .sections import micrographs
 from .summary import Summary
@@ -95,8 +95,9 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
     yield facts_abreast(list(_origin(context, sample)))
     yield space(5)
     for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None)[:1]:
-        yield words(f"{notice.level}: {notice.headline}", WARNING if notice.doubt else LEAD)
-        yield words(notice.text if notice.short else "", SMALL)
+        sentence = notice.headline if notice.doubt else notice.text  # a note is said once, in full
+        yield words(f"{notice.level}: {sentence}", WARNING if notice.doubt else LEAD)
+        yield words(notice.text if notice.doubt else "", SMALL)
     yield space(6)
     yield from _picture(context)
     if _without_numbers(sample):
@@ -128,7 +129,7 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
         yield "Image", f"{columns} × {rows} px"
         yield "Scale", calibration_words(sample.analysis.calibration)
     else:
-        yield "Images", "; ".join(filter(None, (sample.extent, left_out_words(sample))))
+        yield "Images", sample.extent
         low, high = sample.calibration["low"], sample.calibration["high"]
         ways = ", ".join(f"{number} {Source(source).words}" for source, number in sample.calibration["sources"].items())
         yield "Scale", f"{scale_range(low, high)}{'' if low is None else f' ({ways})'}"
@@ -182,11 +183,13 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     elif summary.leading:
         yield abreast(*map(_large, summary.leading))
         yield words(f"{summary.set_aside_count:,} left out" if summary.set_aside_count else "", SMALL)
-        yield words(summary.statistics.interval_note if summary.statistics else "", SMALL)
+        yield words(summary.interval_note, SMALL)
 
 
 def _large(entry: Entry) -> list[Flowable]:
-    ends = f"95 % interval {entry.interval} {entry.unit}" if entry.reported.low is not None else entry.interval
+    ends, includes = entry.interval, "" if entry.total else entry.holds  # of totals a sentence below says it
+    if entry.reported.low is not None:
+        ends = ", ".join(filter(None, (f"95 % interval {ends} {entry.unit}".strip(), includes)))
     below = " · ".join(filter(None, (entry.term, entry.below)))
     return [words(f"{entry.value} {entry.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)]
 
@@ -194,7 +197,8 @@ def _large(entry: Entry) -> list[Flowable]:
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """The second page: method, settings, uncertainty, signature."""
     if summary.listed:
-        yield heading("Numbers, with their 95 % intervals in brackets")
+        has_ends = any(entry.ends for entry in summary.listed)
+        yield heading(f"Numbers{', with their 95 % intervals in brackets' * has_ends}")
         yield facts_abreast([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in summary.listed])
         contents = summary.contents_of(summary.listed) * sample.task.screened
         yield words(f"{contents} {summary.without_interval}".strip(), SMALL)
@@ -286,7 +290,6 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
     for name in filter(sample.quantities.__contains__, names):
         values = sample.by_image(name)
         if any(value.value is not None for value in values):
-            ends = ", with its own 95 % interval" * any(value.low is not None for value in values)
-            line = f"{number(name).title} of each image{ends}; dashed: all together."
+            line = f"{number(name).title} of each image{own_intervals(sample, name)}; dashed: all together."
             yield words(f"{line} {Summary.of(sample).shared_errors}", SMALL)
             yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)

@@ -247,10 +247,11 @@ def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowab
     for begin in range(0, min(len(pictures), most), ABREAST):
         cells: list[Flowable | list[Flowable]] = []
         for image, content in pictures[begin : min(begin + ABREAST, most)]:
-            remark = " (not counted)" if image.excluded else ""
-            cells.append(
-                [picture(content, width, TALLEST), space(3), words(one_line(image.name, 45) + remark, SMALL), space(5)]
-            )
+            kept = image.counts[0]
+            of = "counted" if sample.task.screened else sample.task.things
+            remark = "not counted" if image.excluded else "" if kept is None else f"{kept:,} {of}"
+            line = ": ".join(filter(None, (one_line(image.name, 45), remark)))
+            cells.append([picture(content, width, TALLEST), space(3), words(line, SMALL), space(5)])
         cells += [[] for _ in range(ABREAST - len(cells))]
         row = (*first, abreast(*cells))
         yield from row if few else [together(*row)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..flags import Flag
 from ..measure.bins import LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NOT_KNOWN, answers_of, ends_words, lines, uncertainty_words
-from ..measure.convergence import more_images_words, scale_in_the_way
+from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
 from ..measure.fitting import LEAST, fit_words
@@ -55,7 +55,7 @@ class Summary:
     statistics: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
     things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
     several: whether the numbers are of several images. scale_doubt: the relative standard uncertainty of their scale,
-    where there are no statistics to know it.
+    where there are no statistics to know it. interval_note: why there are no 95 % intervals, "" where there are.
     """
 
     several = False
@@ -74,6 +74,7 @@ class Summary:
         self.statistics = statistics.in_readable_unit() if readable and statistics else statistics
         self.stored_quantities = quantities
         self.thing, self.things = thing, things
+        self.interval_note = statistics.interval_note if statistics else ""
 
     @classmethod
     def of(cls, sample: SampleAnalysis, *, readable: bool = True) -> Summary:
@@ -81,6 +82,7 @@ class Summary:
         summary = cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
         scales = [member.calibration for _, member in sample.counted]
         summary.several, summary.scale_doubt = len(scales) > 1, common_calibration(scales).standard_uncertainty
+        summary.interval_note = sample.interval_note
         return summary
 
     def with_basis(self, entry: Entry) -> Entry:
@@ -143,7 +145,7 @@ class Summary:
     def quantities(self) -> list[Entry]:
         """The answers of a kind of analysis whose size distribution alone is not the answer."""
         entries = [] if self.screened else answers(self.stored_quantities)
-        if not self._by_image or (self.statistics and self.statistics.interval_note):
+        if not self._by_image or self.interval_note:
             return entries
         without = {entry.name for entry in entries if known_number(entry.name).of_amount}
         without |= {entry.name for entry in entries if not entry.number.value or entry.unit.startswith("px")}
@@ -206,7 +208,7 @@ class Summary:
         few = {"median", "ecd_median"} | ({"mean"} if self.kept > 1 else set())  # how so few sizes spread, nobody knows
         names = [name for name in MAIN if self.kept >= LEAST_SIZES or name in few]
         of_area = self.screened and self.size.name != "ecd"  # of a fibre the area says no size
-        reason = "" if self.statistics.interval_note else self.few  # of a number without interval where others have one
+        reason = "" if self.interval_note else self.few  # of a number without interval where others have one
         names = [name for name in names if name != "ecd_median" or of_area]
         entries = [replace(self.by_number(name), caution=reason) for name in names]
         if self.statistics.fraction_100nm is not None:
@@ -362,8 +364,9 @@ class Summary:
     @property
     def interval_line(self) -> str:
         """What the intervals beside the numbers include, or why those of sizes are missing."""
-        of, contents = self.statistics if self.kept else None, self.interval_contents
-        notes = ([of.interval_note] if of.interval_note else of.cautions) if of else []
+        of, contents = self.statistics, self.interval_contents
+        notes = [self.interval_note] if self.interval_note or of is None else of.cautions
+        notes = [*filter(None, notes)] if of is None or self.kept else []
         return " ".join([f"The intervals are at 95 %. {contents}", *notes] if contents else notes)
 
     @property
@@ -384,8 +387,7 @@ class Summary:
         """Why the median of the first screen has no interval; "" where it has one."""
         if not self.screened or not self.headlines or self.headlines[0].interval:
             return ""
-        assert self.statistics is not None
-        return self.statistics.interval_note or f"The median has no useful 95 % interval: {self.few}."
+        return self.interval_note or f"The median has no useful 95 % interval: {self.few}."
 
     @property
     def edge_line(self) -> str:
@@ -454,7 +456,8 @@ class Summary:
         target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
         of = f" ({median.holds})" if (median := self.by_number("median")).total else ""
         if convergence.get("by") == "image":
-            return f"{capital(more_images_words(more, target, doubt))}{of if more is not None else ''}."
+            advice = capital(more_images_words(more, target, doubt))
+            return f"{advice}{of if more is not None and more <= FEASIBLE else ''}."
         aim = f"± {per_cent(target)}{of}"
         if more is None and (scale := scale_in_the_way(self.things, target, doubt)):
             return f"{capital(scale)}."

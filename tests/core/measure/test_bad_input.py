@@ -72,7 +72,7 @@ def test_mixed_scales():
 def test_pixels_without_a_scale():
     for statistics in (
         summarise(table_of(log_normal(60), nm_per_pixel=None), Conditions(calibration=Calibration.absent())),
-        sample([table_of(log_normal(60), nm_per_pixel=None)] * 2),
+        sample([table_of(log_normal(60), nm_per_pixel=None)] * 3),
     ):
         assert statistics.nano is None and statistics.fraction_100nm is None
         assert statistics.interval_note == NO_INTERVALS

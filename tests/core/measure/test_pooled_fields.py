@@ -18,6 +18,7 @@ from scipy import stats
 
 from segmentation.core import tasks
 from segmentation.core.combine import combine
+from segmentation.core.measure.distribution import too_few
 from segmentation.core.measure.mats import OF_LENGTH
 from segmentation.core.measure.pooled_fields import (
     NO_NUMBER,
@@ -145,6 +146,22 @@ def test_a_number_that_one_image_alone_has_is_named():
     assert not combine("Steel", [image, image]).flags
 
 
+def test_of_two_images_no_number_has_an_interval_and_every_file_says_why(tmp_path):
+    two, three = (combine("Steel", [member(0.2 + n / 20, nm=2.0, name=f"{n}.tif") for n in range(m)]) for m in (2, 3))
+    assert all(value.low is value.high is None for value in two.quantities.values())
+    assert two.interval_note == too_few(2)
+    assert three.interval_note == "" and three.quantities["area_fraction of carbide"].low is not None
+    files = write_all(two, tmp_path)
+    cells = [cell for row in openpyxl.load_workbook(files["sample.xlsx"])["Summary"].values for cell in row]
+    assert two.interval_note in cells
+    note = two.interval_note.removesuffix(".")
+    assert f"# sample: Steel - 2 images - {note}\n" in files["classes.csv"].read_text()
+    assert json.loads(files["result.json"].read_text())["interval_note"] == two.as_dict()["interval_note"] == f"{note}."
+    assert note in " ".join(text.get_text() for text in draw(two).texts)
+    words = " ".join(pypdf.PdfReader(files["report.pdf"]).pages[0].extract_text().split())
+    assert f"{note}." in words and f"{note}." in method(two)
+
+
 def test_what_does_not_belong_is_left_out_and_named():
     members = [
         member(0.2, nm=2.0, name="a.tif"),
@@ -160,8 +177,8 @@ def test_what_does_not_belong_is_left_out_and_named():
     assert made.quantities["area_fraction of carbide"].value == pytest.approx(0.25)
     shares = [value.value for value in made.by_image("area_fraction of carbide")]
     assert dict(zip((image.name for image in made.images), shares, strict=True))["unscaled.tif"] is None
-    several, _, reasons = left_out_words(made).partition(": ")
-    assert several.startswith("4 images")
+    assert made.extent.startswith("2 of 6 images counted")
+    _, _, reasons = left_out_words(made).partition(": ")
     assert reasons.split(", ") == [
         "1 not analysed",
         *(f"1 {WHY[reason]}" for reason in (OTHER_NUMBERS, NO_NUMBER, NO_PIXEL_SIZE)),
@@ -333,8 +350,10 @@ def test_a_pooled_count_of_poisson_has_its_interval():
         record=AnalysisRecord("fibres", width=10, height=10),
         quantities={"who_fibres": Value(2.0, 0.2, 7.2)},
     )
-    count = combine("Mat", [image, replace(image, name="b.tif")]).quantities["who_fibres"]
-    assert (count.value, count.low, count.high) == (4.0, *(stats.chi2.ppf((0.025, 0.975), (8, 10)) / 2))
+    members = [replace(image, name=f"{n}.tif") for n in range(3)]
+    count = combine("Mat", members).quantities["who_fibres"]
+    assert (count.value, count.low, count.high) == (6.0, *(stats.chi2.ppf((0.025, 0.975), (12, 14)) / 2))
+    assert combine("Mat", members[:2]).quantities["who_fibres"] == Value(4.0)
 
 
 class TestFiles:
@@ -373,7 +392,7 @@ class TestFiles:
 
     def test_files_hold_what_the_page_says_of_them(self, made, files):
         csv_begins = files["classes.csv"].read_text().partition("name")[0]
-        assert f"# phases: {len(CLASSES)}\n" in csv_begins and "counted" not in csv_begins
+        assert f"# phases: {len(CLASSES)}\n# sample: Steel - 3 of 4 images counted\n" in csv_begins
         listed = {name: export.sample for name, export in exports.listed("sample", made.task).items()}
         assert listed["classes.csv"].startswith("the first numbers, then one row per phase")
         assert not re.search("histogram|uncertainty|recommendation|median|object", " ".join(listed.values()))
@@ -406,14 +425,14 @@ class TestFiles:
         assert summary.interval_contents in method(made)
 
 
-@pytest.mark.parametrize(("signed", "values", "low"), [(True, (-1.0, -3.0), -14.7), (False, (9.0, 0.0), 0.0)])
+@pytest.mark.parametrize(("signed", "values", "low"), [(True, (-1.0, -3.0, -2.0), -4.5), (False, (9.0, 0.0, 0.0), 0.0)])
 def test_a_quantity_below_nothing_is_only_what_can_be_negative(monkeypatch, signed, values, low):
     from segmentation.core.measure import quantities
 
     monkeypatch.setitem(quantities.NUMBERS, "level", Quantity("level", "Level", "A number.", signed=signed))
     fields = [FieldOfView(member(0.2).table, {"level": value}, 1.0) for value in values]
     pooled = pooled_quantities(fields, by_area, "px", 0.0)["level"]
-    assert pooled.value == sum(values) / 2 and pooled.low == pytest.approx(low, abs=0.1) and pooled.high > pooled.value
+    assert pooled.value == sum(values) / 3 and pooled.low == pytest.approx(low, abs=0.1) and pooled.high > pooled.value
 
 
 def test_an_image_without_numbers_says_once_why():

@@ -264,21 +264,22 @@ def test_the_calibrations_part_does_not_shrink():
     assert more_images(8, 100.0, 0.05) is None and more_images(8, 1.0, 0.05) < MOST_IMAGES
     words = more_images_words(None, 0.05, 0.03)
     assert "because the scale is less certain" in words
-    assert "differ too much" in more_images_words(None, 0.05, None)
+    assert more_images_words(None, 0.05, None).startswith("even with 50 more images the median would not be known")
     assert more_images_words(1, 0.05, None).startswith("about 1 more image ")
     assert "enough" in more_images_words(0, 0.05, None)
 
 
-def test_one_image_settles_by_particle():
-    convergence = pooled([*images(1), table_of([], nm_per_pixel=2.0)]).convergence
-    assert "by" not in convergence and convergence["n"][-1] == 60
-
-
-def test_two_images_have_no_interval_but_that_of_the_fraction():
-    statistics = pooled(images(2, between=1.2))
-    assert re.search(r"\b3 images\b.*\b2\.$", statistics.interval_note)
-    assert statistics.convergence is None and statistics.intervals["mean"] is statistics.intervals["median"] is None
-    assert statistics.fraction_high - statistics.fraction_low > 0.3
+@pytest.mark.parametrize(("full", "note"), [(1, r"\b3 images\b.* is 1\)\.$"), (2, r"\b3 images\b.* are 2\)\.$")])
+def test_too_few_images_have_no_interval_and_no_verdict(full, note):
+    """Also where further images show nothing: how the specimen differs from image to image is not known."""
+    statistics = pooled([*images(full, n=200), table_of([], nm_per_pixel=2.0)])
+    assert re.search(note, statistics.interval_note)
+    assert statistics.convergence is None and not any(statistics.intervals.values())
+    assert statistics.fraction_100nm is not None and statistics.fraction_low is statistics.fraction_high is None
+    assert statistics.nano["low"] is None and all(row["low"] is None for row in statistics.nano["sensitivity"])
+    assert statistics.nano["verdict"] == "undecided" and statistics.nano["reason"] == f"{full} of at least 3 images"
+    assert statistics.agglomerates["share_interval"] is None
+    assert statistics.budget["fraction_100nm"]["ends"] is statistics.budget["median"]["ends"] is None
 
 
 def test_three_images_have_the_end_of_a_curve_only():

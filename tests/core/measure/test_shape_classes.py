@@ -103,9 +103,10 @@ def test_shares_have_intervals_and_sum_to_one():
     assert shares["square"]["n"] == 1 and shares["rod"]["n"] == 11
     assert sum(of["share"] for of in shares.values()) == pytest.approx(1)
     assert shares["rod"]["low"] < 11 / 12 < shares["rod"]["high"]
-    several = class_shares([table, table_of(drawn_rods(12))])
-    assert several["rod"]["share"] == pytest.approx(23 / 24)
+    several = class_shares([table, table_of(drawn_rods(12)), table_of(drawn_rods(12))])
+    assert several["rod"]["share"] == pytest.approx(35 / 36)
     assert several["rod"]["low"] < several["rod"]["share"] < several["rod"]["high"] <= 1
+    assert class_shares([table, table])["rod"]["low"] is None
 
 
 def test_nothing_has_no_shares():

@@ -148,7 +148,7 @@ def test_outlines_removed_before_counting_are_named(client, sample):
     assert "3 outlines that were probably wrong" in client.get(f"/jobs/{job.pk}/").content.decode()
 
 
-def test_beside_the_images_stands_what_all_their_intervals_share(client, sample):
+def test_beside_the_images_stands_what_all_their_intervals_share(sample):
     made = sample(None)
     of_classes(made, {"mean_intercept of ferrite": (1250.0, "nm")})
     job = made.jobs.get()
@@ -157,19 +157,18 @@ def test_beside_the_images_stands_what_all_their_intervals_share(client, sample)
     made.pooled |= {"of": [str(job.pk)], "images": [{"name": "a.tif", "excluded": ""}]}
     made.save()
     assert "the error of the scale, which all images share" in PooledResult(made).shared_errors
-    assert PooledResult(made).shared_errors in page(client, made)
     made.pooled |= {"order": (order := ["area_fraction of ferrite"]), "quantities": {order[0]: Value(0.5).as_dict()}}
     assert not PooledResult(made).shared_errors
 
 
 def test_the_share_on_a_card_is_that_of_the_page_of_the_image(client, sample):
-    """Rounded once: 1.046 % is no 1.1 %."""
+    """Rounded once: 1.046 % is no 1.1 %. Its interval, which is that of the image alone, stands on that page."""
     made = sample(None)
     of_classes(made, {"area_fraction of ferrite": (0.5, ""), "area_fraction of laths": (0.0104597, "")})
     job = made.jobs.get()
     job.summary["quantities"]["area_fraction of laths"] |= {"value": 0.0104597, "low": 0.001, "high": 0.036}
     job.save()
-    assert "laths <b>1.0 %</b>" in (text := page(client, made)) and ">0.10–3.6 %</span>" in text
+    assert "laths <b>1.0 %</b>" in (text := page(client, made)) and "0.10–3.6" not in text
 
 
 def test_histograms_of_several_images_have_bins_of_one_width():

@@ -66,12 +66,13 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
         of = str(max((len(member.table) for _, member in sample.counted), default=0))
     elif statistics is not None and statistics.n_kept < counts[0]:
         of += f" - {statistics.n_kept} have a size"
-    scale, imported = sample.extent.partition(", ")[0], ""
+    scale, imported, note = sample.extent.partition(", ")[0], "", sample.interval_note.removesuffix(".")
     if sample.analysis is not None:
+        note = ""
         pixel, words = member.calibration.nm_per_pixel, member.calibration.source.words
         scale = f"{number(pixel)} nm per pixel {words}" if pixel else "scale not known"
         imported = imported_words(member.record.used)
-    source = " - ".join(filter(None, (sample.name, scale, imported)))
+    source = " - ".join(filter(None, (sample.name, scale, imported, note)))
     warning = "; ".join(warned(sample.flags))
     return [
         *numbers,

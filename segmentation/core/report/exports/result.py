@@ -85,6 +85,7 @@ def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
         "images": [row | _of_member(image) for image, row in zip(sample.images, sample.rows, strict=True)],
         "calibration": sample.calibration,
         "corrected": sample.corrected,
+        "interval_note": sample.interval_note,
         "histogram": sample.histogram,
         "quantities": _answers(sample.quantities, sample.members[0].record),
     }

@@ -21,7 +21,7 @@ from ...measure.quantities import COLUMNS, OF, Unit, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import VERDICTS, calibration_words, in_hundredths, scale_range, version
+from ..wording import VERDICTS, calibration_words, capital, in_hundredths, scale_range, version
 from .base import Export
 from .images_csv import columns_of
 
@@ -179,7 +179,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         value, low, high = map(_rounded_cell, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
-    if reason := summary.no_interval or (summary.statistics.interval_note if summary.statistics else ""):
+    if reason := summary.no_interval or summary.interval_note:
         yield "Intervals", reason
     if summary.screened and summary.verdict:
         yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
@@ -297,10 +297,8 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
     yield from _budget(summary)
     for group, name, value, image in _metadata(sample):
         yield group, name, value, None, None, None, image
-    left_out = left_out_words(sample)
-    for sentence in (f"{left_out}." * bool(left_out), *map(str, sample.flags)) if sample.analysis is None else ():
-        if sentence:
-            yield "notes", "note", sentence
+    for sentence in filter(None, (left_out_words(sample), *map(str, sample.flags)) if sample.analysis is None else ()):
+        yield "notes", "note", capital(sentence)
 
 
 def _budget(summary: Summary) -> Iterator[Cells]:
