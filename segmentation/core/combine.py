@@ -199,15 +199,19 @@ def _evidence(members: Sequence[Member]) -> Evidence:
 
 
 def _unchecked(members: Sequence[Member]) -> Flag | None:
-    """What must be done before a verdict where the scale of some images is probably wrong."""
+    """What must be done before a verdict where the scale of some images is probably wrong, or their outlines are."""
     of_images = [member.flags for member in members]
     is_wrong = any(flag.level == DO_NOT_USE for flags in of_images for flag in flags)
     count = is_wrong * sum(
         any(flag.level == DO_NOT_USE or flag.short == TWO_SCALES for flag in flags) for flags in of_images
     )
+    what, text = "scale", "A checked scale of {images}: two sources of it contradict each other."
+    if not count:
+        count = sum(any(flag.doubt and flag.short != TWO_SCALES for flag in flags) for flags in of_images)
+        what, text = "outlines", "Checked outlines of {images}. Leave out what stays in doubt."
     images = "1 image" if count == 1 else f"{count} images"
-    text = f"A checked scale of {images}: two sources of it contradict each other."
-    return Flag.doubtful(text, f"the scale of {images} is to be checked") if count else None
+    short = f"the {what} of {images} {'is' if what == 'scale' else 'are'} to be checked"
+    return Flag.doubtful(text.format(images=images), short) if count else None
 
 
 def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
