@@ -130,7 +130,7 @@ def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditi
         return alone(members[0].statistics, excluded)
     if not task.screened and not (task.size and any(image.sizes.kept.any() for image in counted)):
         return None
-    conditions = replace(conditions, evidence=_evidence(members), obstacle=_unchecked_scale(members))
+    conditions = replace(conditions, evidence=_evidence(members), obstacle=_unchecked(members))
     pooled = pool([image.sizes for image in images], conditions, excluded)
     of_images = WeightedSizes.of(*(image.sizes for image in counted), edge=conditions.edge, by=task.size)
     for image, outlier in zip(counted, find_outliers(of_images, len(counted)), strict=True):
@@ -199,16 +199,20 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     )
 
 
-def _unchecked_scale(members: Sequence[Member]) -> Flag | None:
-    """What must be done before a verdict where the scale of some images is probably wrong."""
+def _unchecked(members: Sequence[Member]) -> Flag | None:
+    """What must be done before a verdict where the scale of some images is probably wrong, or their outlines are."""
     of_images = [member.flags for member in members]
     is_wrong = any(flag.level == DO_NOT_USE for flags in of_images for flag in flags)
     count = is_wrong * sum(
         any(flag.level == DO_NOT_USE or flag.short == TWO_SCALES for flag in flags) for flags in of_images
     )
+    what, text = "scale", "A checked scale of {images}: two sources of it contradict each other."
+    if not count:
+        count = sum(any(flag.doubt and flag.short != TWO_SCALES for flag in flags) for flags in of_images)
+        what, text = "outlines", "Checked outlines of {images}. Leave out what stays in doubt."
     images = "1 image" if count == 1 else f"{count} images"
-    text = f"A checked scale of {images}: two sources of it contradict each other."
-    return Flag.doubtful(text, f"the scale of {images} is to be checked") if count else None
+    short = f"the {what} of {images} {'is' if what == 'scale' else 'are'} to be checked"
+    return Flag.doubtful(text.format(images=images), short) if count else None
 
 
 def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:

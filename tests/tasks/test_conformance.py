@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,8 @@ def test_letters_of_the_figure_lie_over_no_line_and_no_other_panel(golden):
     for ax in sheet.axes:
         title, legend = ax._left_title.get_window_extent(), ax.get_legend()
         assert not [other for other in sheet.axes if other.axison and other.bbox.padded(-2).overlaps(title)], title
+        boxes = [text.get_window_extent() for text in ax.texts]
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
         assert sheet.bbox.contains(title.x0, title.y0) and sheet.bbox.contains(title.x1, title.y1)
         upright = [line.get_window_extent() for line in ax.lines if len(set(line.get_xdata())) == 1]
         assert not legend or not [line for line in upright if line.padded(1).overlaps(legend.get_window_extent())]

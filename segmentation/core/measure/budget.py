@@ -20,7 +20,7 @@ import numpy as np
 from ..flags import Flag
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
-from .budget_table import ANSWERS, COVERAGE, UNRESOLVED
+from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
 from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson, with_hidden
@@ -184,7 +184,7 @@ def _total(
     if estimate.low is not None and estimate.high is not None:
         most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high)
         start, end = (significant(at, most=decimals_of_end(at, most)) for at in (estimate.low, estimate.high))
-        span = f"{start} to {end} {estimate.unit} with the total uncertainty"
+        span = f"{start} to {end} {estimate.unit} with the {uncertainty_name(without)}"
     reduce = f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
     missing = f" Not included, because not known: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(

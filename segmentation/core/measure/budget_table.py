@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 COVERAGE = 2  # k
@@ -12,6 +12,11 @@ UNRESOLVED = "Unresolved contacts"
 ONE_SIDED = f"{UNRESOLVED} act in one direction: sizes may be smaller, a fraction higher."
 
 Line = tuple[str, str, float | None, float | None]  # title, where it is from, its effect on both answers
+
+
+def uncertainty_name(unknown: Sequence[str]) -> str:
+    """What the sum of all known contributions is called. unknown: those that are not in it."""
+    return "known uncertainty" if unknown else "total uncertainty"
 
 
 def answers_of(nano: Any) -> list[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import fill
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
 
 from ..measure.bins import LEAST_BARS, NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import WeightedSizes
@@ -31,6 +33,7 @@ MEAN = "#d55e00"
 AREA = "#009e73"
 BLACK = "#222222"
 GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK}
+LUMINANCE = (0.299, 0.587, 0.114)
 BROAD = 0.56  # of its height, the width of a letter
 UNDER_LEGEND = 0.8  # of the height of a histogram, over its bars
 PART = 32  # letters of a contribution in a line
@@ -117,6 +120,11 @@ class Sheet(Figure):
     def colour(self, name: str) -> str:
         return GREYS.get(name, name) if self.grey else name
 
+    def shade(self, rgb: NDArray[np.uint8]) -> str:
+        """A colour (3,), without colours the grey of its luminance."""
+        red, green, blue = [round(float(rgb @ LUMINANCE))] * 3 if self.grey else rgb.tolist()
+        return f"#{red:02x}{green:02x}{blue:02x}"
+
 
 def sheet_of(ax: Axes) -> Sheet:
     sheet = ax.get_figure(root=True)
@@ -136,16 +144,36 @@ def letters_in(ax: Axes) -> int:
 
 
 def set_title(ax: Axes, words: str) -> None:
-    """Above the Axes, from the left edge of its panel on, in as many lines as it needs."""
+    """Above the Axes, from the left edge of its panel on, in one line."""
     sheet, (wide, _) = sheet_of(ax), room(ax)
     inset = sheet.insets.get(ax, 0.0)
-    ax.set_title(fill(words, sheet.letters(wide + inset)), loc="left", fontsize=sheet.font, pad=4, x=-inset / wide)
+    size = sheet.font * min(1.0, 1.1 * sheet.letters(wide + inset) / max(len(words), 1))
+    ax.set_title(words, loc="left", fontsize=size, pad=4, x=-inset / wide)
+
+
+def set_legend(ax: Axes, handles: list[Patch]) -> None:
+    """Of a picture, within it."""
+    longest = max(len(str(handle.get_label())) for handle in handles) + 6
+    size = sheet_of(ax).font * min(1.0, 1.1 * letters_in(ax) / longest)
+    ax.legend(handles=handles, loc="lower left", fontsize=size, framealpha=0.85, borderpad=0.3, handlelength=1.3)
+
+
+def inside(frame: Axes, left: float, bottom: float, right: float, top: float) -> Axes:
+    """Axes of a chart within a panel, so many inches from its edges: room for marks and their names."""
+    sheet, box, (wide, high) = sheet_of(frame), frame.get_position(original=True), room(frame)
+    across, up = box.width / wide, box.height / high
+    size = ((wide - left - right) * across, (high - bottom - top) * up)
+    ax = sheet.add_axes((box.x0 + left * across, box.y0 + bottom * up, *size))
+    sheet.insets[ax] = left
+    return ax
 
 
 def begin(ax: Axes, x: str = "", y: str = "") -> Sheet:
-    """Axes of a chart, with letters of the size of all others."""
-    sheet = sheet_of(ax)
-    ax.set_xlabel(x, fontsize=sheet.font * min(1.0, letters_in(ax) / max(len(x), 1)), labelpad=2)
+    """Axes of a chart, with letters of the size of all others. A long name of the x axis begins below that of y."""
+    sheet, longest = sheet_of(ax), max(map(len, x.split("\n")))
+    loc: Literal["right", "center"] = "right" if longest > letters_in(ax) else "center"
+    most = sheet.letters(room(ax)[0] + sheet.insets.get(ax, 0.0))
+    ax.set_xlabel(x, fontsize=sheet.font * min(1.0, 1.1 * most / max(longest, 1)), labelpad=2, loc=loc)
     ax.set_ylabel(y, fontsize=sheet.font, labelpad=3)
     ax.tick_params(labelsize=sheet.font)
     ax.spines[["top", "right"]].set_visible(False)
@@ -197,7 +225,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
         loc="upper right" if wide else "best",
         framealpha=0.7,
         ncols=4 if wide else 1,
-        fontsize=sheet.font * (1.0 if wide else 0.85),
+        fontsize=sheet.font * min(1.0, letters_in(ax) / 22),
         edgecolor="none",
         borderaxespad=0,
         borderpad=0.1,

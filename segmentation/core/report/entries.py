@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ..measure import declared  # noqa: F401 registers them
+from ..measure.budget_table import uncertainty_name
 from ..measure.quantities import (
     COLUMNS,
     OF,
@@ -41,7 +42,7 @@ class Entry:
     """One number. name: of its quantity. term: what it is called. number: with its unit and the ends of its 95 %
     interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
     what stands below it. holds: what its interval includes, "" without one; `includes` is what people read.
-    parts: what its total uncertainty consists of.
+    parts: what its uncertainty consists of. unknown: which contributions to it are not known, so that it is no total.
     group: of a table of all numbers. has_ends: whether its ends are shown; its digits follow them all the same.
     """
 
@@ -55,6 +56,7 @@ class Entry:
     below: str = ""
     holds: str = ""
     parts: Sequence[tuple[str, str, int]] = ()
+    unknown: Sequence[str] = ()
     group: str = ""
     has_ends: bool = True
 
@@ -116,7 +118,7 @@ class Entry:
     @property
     def includes(self) -> str:
         """What the interval that people read includes; "" without one."""
-        return "total uncertainty" if self.total else self.holds
+        return uncertainty_name(self.unknown) if self.total else self.holds
 
     @property
     def reported(self) -> Value:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any, BinaryIO, Literal
 
 import matplotlib
@@ -16,24 +17,25 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..flags import warned
+from ..measure.quantities import OF
 from ..sample import SampleAnalysis
-from .charts import INK, WARNED, Distribution, Sheet, draw_histogram
+from .charts import INK, WARNED, Sheet
+from .entries import Entry
 from .facts import main_settings, model_words
 from .fonts import writable
-from .images import draw_by_image, draw_multiples, draw_numbers, own_intervals
+from .images import BELOW, BESIDE, LETTER, LINE, own_intervals, panels_of
 from .lengths import in_readable_unit
 from .looks import ALL, Look
 from .method import left_out_words
 from .panels import PANELS, Drawing, add_scale_bar, draw_panel
 from .summary import Summary
-from .wording import agreement_words, calibration_words, corrected_images_words, one_line, uncapital, version
+from .wording import agreement_words, calibration_words, capital, corrected_images_words, one_line, uncapital, version
 
 Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
 DPI, IN_VECTORS = 360, 240  # the latter of pictures among lines and text
 COMPRESSION = 2  # of zlib-ng, which Pillow has: a third of the time of its 6, and smaller figures
 WIDTH = 170 / 25.4  # inches, two columns of a journal: in one column everything has half its size
-OF_SAMPLE = (12.0, 9.0)
 MARGIN, GAP = 0.03, 0.16  # inches
 TALLEST = 5.0
 LEAST_CHART = 2.0
@@ -59,19 +61,35 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | No
 
 
 def _of_sample(sample: SampleAnalysis) -> Sheet:
-    sheet = _with_facts(Sheet(OF_SAMPLE, 200 * DPI / 360, 9.0), sample)
-    _text(sheet, 0.035, 0.974, one_line(sample.name), fontsize=13, fontweight="bold", color=INK)
-    _text(sheet, 0.985, 0.02, version(), ha="right", fontsize=8, color=INK)
-    for warning in warned(sample.flags):
-        _text(sheet, 0.035, 0.929, warning, fontsize=9, fontweight="bold", color=WARNED)
-    agreement = uncapital(agreement_words(sample.between).removesuffix("."))
-    note = sample.interval_note.removesuffix(".")
-    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected), agreement, note]
-    _text(sheet, 0.035, 0.948, "; ".join(sentence for sentence in sentences if sentence), fontsize=9.5, color=INK)
-    if sample.counted:  # else the warning says that there are no numbers
-        draw_sample = _draw_images if sample.task.screened else _draw_numbers
-        draw_sample(sheet, in_readable_unit(sample))
+    font, line = 72 * LETTER, LINE * LETTER
+    panels = list(panels_of(in_readable_unit(sample))) if sample.counted else []  # else the warning says why none
+    letters = Sheet((1, 1), font=font).letters(WIDTH - 2 * MARGIN)
+    warning, caption = _warning_lines(sample, letters), fill(caption_of(sample), letters).split("\n")
+    page = sum(panel.high + line + GAP for panel in panels) + line * (len(warning) + len(caption)) + 2 * MARGIN
+    sheet = _with_facts(Sheet((WIDTH, page), DPI, font), sample)
+    top = _write_lines(sheet, page - MARGIN, warning, fontweight="bold", color=WARNED)
+    for letter, panel in zip(ALL, panels, strict=False):
+        top -= line + panel.high
+        frame = sheet.add_axes((MARGIN / WIDTH, top / page, 1 - 2 * MARGIN / WIDTH, panel.high / page))
+        frame.set_axis_off()
+        panel.draw(frame, f"{letter}  ")
+        top -= GAP
+    _write_lines(sheet, top, caption, color=INK)
     return sheet
+
+
+def _warning_lines(sample: SampleAnalysis, letters: int) -> list[str]:
+    """The one warning in lines of bold letters, which are broader; [] without one."""
+    return [line for words in warned(sample.flags) for line in fill(words, int(0.88 * letters)).split("\n")]
+
+
+def _write_lines(sheet: Sheet, top: float, lines: Sequence[str], **style: Any) -> float:
+    """Lines of text from `top` inches on; returns where they end."""
+    for words in lines:
+        middle = top - LINE * sheet.font / 144
+        _text(sheet, MARGIN / WIDTH, middle / sheet.get_figheight(), words, fontsize=sheet.font, **style)
+        top -= LINE * sheet.font / 72
+    return top
 
 
 def _with_facts(sheet: Sheet, sample: SampleAnalysis) -> Sheet:
@@ -83,50 +101,34 @@ def _with_facts(sheet: Sheet, sample: SampleAnalysis) -> Sheet:
     return sheet
 
 
-def caption_of(sample: SampleAnalysis, letters: int) -> str:
-    """One line: what it shows, then the main numbers with their interval, as far as they have room."""
-    summary = Summary.of(sample)
-    name = one_line(sample.name, max(12, letters // 3))
-    if summary.screened:
-        numbers = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
-        numbers += [f"{uncapital(entry.term)} {entry.words}" for entry in summary.headlines if entry.interval]
-    else:
-        numbers = [f"{uncapital(entry.term)} {entry.words}" for entry in summary.leading]
-    line = name
-    for index, number in enumerate(numbers):
-        longer = f"{line}{', ' if index else ': '}{number}"
-        if len(longer) > letters:
-            break
-        line = longer
-    return line
+def caption_of(sample: SampleAnalysis) -> str:
+    """What it shows, the main numbers with their intervals, and of several images how far these agree."""
+    summary, several = Summary.of(sample), sample.analysis is None
+    entries, counts = list(summary.headlines if summary.screened else summary.leading), [sample.extent] * several
+    if summary.screened and not several:
+        counts = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
+    elif entries and entries[0].kind == "integer":
+        first = entries.pop(0)
+        counts = counts or [f"{first.value} {uncapital(first.term)}"]
+        counts[0] += f" ({first.below})" * bool(first.below)
+    sentences = ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
+    if several:
+        sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
+        own = [f"Each image{own_intervals(sample, name)}" for name in sample.headline_quantities[:1]]
+        sentences += [agreement_words(sample.between), sample.interval_note, *own, summary.shared_errors]
+    begin = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
+    others = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
+    return f"{begin}.{others}".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
-    """The numbers of all images together and, where there is one, their size distribution; each image below."""
-    distribution = Distribution.of(sample)
-    if distribution is not None:
-        draw_histogram(figure.add_axes((0.57, 0.66, 0.415, 0.225)), distribution, "B  ")
-    ends = "" if sample.interval_note else ", 95 % intervals in brackets"
-    _text(figure, 0.035, 0.91, f"A  All images together{ends}", fontsize=9, color=INK)
-    below = "B" if distribution is None else "C"
-    is_shaded = any(sample.quantities[name].low is not None for name in sample.headline_quantities)
-    own = "".join(own_intervals(sample, name) for name in sample.headline_quantities[:1])
-    line = f"{below}  Each image{own}; dashed{' and shaded' * is_shaded}: all together"
-    _text(figure, 0.035, 0.55, line, fontsize=9, color=INK)
-    _text(figure, 0.985, 0.53, Summary.of(sample).shared_errors, ha="right", fontsize=7, color=INK)
-    draw_numbers(figure, sample, 2 if distribution is None else 1)
-
-
-def _draw_images(figure: Sheet, sample: SampleAnalysis) -> None:
-    """A the pooled sizes, B the medians of the images, below the histograms of the images."""
-    distribution = Distribution.of(sample)
-    if distribution is not None:
-        draw_histogram(figure.add_axes((0.07, 0.59, 0.42, 0.3)), distribution, "A  ")
-    medians = figure.add_axes((0.66, 0.59, 0.325, 0.3))
-    draw_by_image(medians, sample, "median")
-    medians.set_title("B  Median of each image; dashed: all together", loc="left", fontsize=9, pad=4)
-    _text(figure, 0.985, 0.525, Summary.of(sample).shared_errors, ha="right", fontsize=7, color=INK)
-    _text(figure, 0.035, 0.505, draw_multiples(figure, sample), fontsize=9, color=INK)
+def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:
+    """The known numbers with their intervals; what those of all classes share is said once."""
+    before = ""
+    for entry in entries:
+        measure, _, of = entry.name.partition(OF)
+        if entry.number.value is not None:
+            yield f"{of if of and measure == before else uncapital(entry.term)} {entry.words}"
+        before = measure
 
 
 def write(sheet: Sheet, file: Path | BinaryIO, format: Format = "png") -> None:
@@ -187,7 +189,7 @@ def _is_grey(pixels: Pixels) -> bool:
 def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], look: Look) -> Sheet:
     """A page as high as its panels need, with Axes for each: pictures of one size, charts as large as these."""
     font = 2.0 * look.font
-    line = 1.35 * font / 72
+    line = LINE * font / 72
     charts = [name for name in names if not PANELS[name].picture]
     flat = shape[0] / shape[1]
     pictures = len(names) - len(charts)
@@ -200,37 +202,26 @@ def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], l
     wide = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
     high = min(wide * flat, TALLEST)
     heights = [max(high, LEAST_CHART) if set(row) & set(charts) else high for row in rows]
-    warning, below = warned(sample.flags) if look.caption else [], (line + GAP / 2) * look.caption
+    letters = Sheet((1, 1), font=font).letters(WIDTH - 2 * MARGIN)
+    warning = _warning_lines(sample, letters) if look.caption else []
+    caption = fill(caption_of(sample), letters).split("\n") if look.caption else []
+    below = line * len(caption) + GAP / 2 * look.caption
     page = sum(heights) + len(rows) * line + (len(rows) - 1) * GAP + below + line * len(warning) + 2 * MARGIN
     sheet = _with_facts(Sheet((WIDTH, page), DPI, font, look.grey), sample)
-    letters = sheet.letters(WIDTH - 2 * MARGIN)
-    top = page - MARGIN
-    for words in warning:
-        at = 1 - (MARGIN + line / 2) / page
-        size = font * min(1.0, 0.88 * letters / len(words))  # bold letters are broader
-        _text(sheet, MARGIN / WIDTH, at, words, fontsize=size, fontweight="bold", color=sheet.colour(WARNED))
-        top -= line
-    inset, foot = 3.6 * font / 72, 2.7 * font / 72  # of a chart, for its marks and their names
+    top = _write_lines(sheet, page - MARGIN, warning, fontweight="bold", color=sheet.colour(WARNED))
     for row, tall in zip(rows, heights, strict=True):
         top -= line
         span = wide if len(row) > 1 or columns == 2 or row[0] not in charts else WIDTH - 2 * MARGIN
         for position, name in enumerate(row):
             left, right, bottom = MARGIN + position * (wide + GAP), MARGIN + position * (wide + GAP) + span, top - tall
-            is_chart = name in charts
-            if is_chart:
-                left, bottom, right = left + inset, bottom + foot, right - font / 72
+            inset = 0.0
+            if name in charts:
+                inset = font / 72 * (BESIDE if PANELS[name].has_marks else 0.5)
+                left, bottom, right = left + inset, bottom + BELOW * font / 72, right - font / 72
             ax = sheet.add_axes((left / WIDTH, bottom / page, (right - left) / WIDTH, (top - bottom) / page))
-            sheet.insets[ax] = inset * is_chart
+            sheet.insets[ax] = inset
         top -= tall + GAP
-    if look.caption:
-        _text(
-            sheet,
-            MARGIN / WIDTH,
-            (MARGIN + line / 2) / page,
-            caption_of(sample, letters),
-            fontsize=font,
-            color=sheet.colour(INK),
-        )
+    _write_lines(sheet, MARGIN + line * len(caption), caption, color=sheet.colour(INK))
     return sheet
 
 

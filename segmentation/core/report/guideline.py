@@ -206,7 +206,7 @@ def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     sentences = budget.sentences if budget else [without]
     titles = ("Median", "Fraction from 1 to 100 nm") if len(sentences) > 1 else ("Median",)
     for title, sentence in zip(titles, sentences, strict=True):
-        yield Item(f"{title}: total uncertainty", sentence, "result")
+        yield Item(f"{title}: uncertainty", sentence, "result")
     yield Item("What the intervals include", summary.interval_line or NONE_COUNTED, "result")
     settings = [member.record.settings for _, member in sample.counted]
     for name, title in (

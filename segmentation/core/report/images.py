@@ -1,48 +1,153 @@
-"""The charts of a sample's images: a number of every image, and a small histogram for each."""
+"""The panels of the figure of a sample: sizes or numbers of all images together, numbers and histograms of each."""
 
 from __future__ import annotations
 
-from math import ceil, sqrt
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from math import ceil
+from textwrap import fill
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..measure.quantities import number
 from ..sample import SampleAnalysis, SampleImage
-from .charts import BAR, FAINT, INK, MEDIAN, begin
-from .entries import answers
+from .charts import (
+    BAR,
+    BROAD,
+    FAINT,
+    INK,
+    MEDIAN,
+    Distribution,
+    begin,
+    draw_histogram,
+    inside,
+    letters_in,
+    room,
+    set_title,
+)
+from .entries import Entry, answers
 from .fonts import writable
+from .looks import FONT
+from .panel_charts import draw_lines
 from .picture import ASIDE
 from .wording import in_hundredths, one_line
 
-MOST_SMALL = 48  # histograms; more would be too small to read
-MOST_NAMES = 24
-SHORT = 22
-TOP, FOOT, NAME = 0.49, 0.065, 0.035  # of the small histograms in the height of the figure; NAME: room for a name
+MOST_SMALL = 18  # histograms; more would make the figure longer than a page
+SHORT, ALONE = 22, 30  # letters of a name beside charts, and beside one
 MOST_ABREAST = 6  # charts; more would be too narrow to read
+LINE = 1.35  # of the height of letters
+LETTER = 2 * FONT / 72  # inches: so high are letters of FONT points where the figure is one column wide
+POOLED, FEW, SMALL = 2.4, 0.9, 1.3  # inches: heights of all sizes, of a list of few, and of a small histogram
+LEAST, MOST = 0.8, 2.6  # inches: heights of a chart of images
+BESIDE, BELOW = 4.2, 2.7  # heights of letters: room for the marks of a chart and their names
 
 
-def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
+class Panel(NamedTuple):
+    """high: inches. draw(frame, letter): onto Axes as wide as the figure."""
+
+    high: float
+    draw: Callable[[Axes, str], None]
+
+
+def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
+    """Sizes of all images together with the median and the histogram of each; without these sizes as the whole answer
+    the numbers of all images, and the main ones of each."""
+    distribution = Distribution.of(sample)
+    names = ["median"] if sample.task.screened else sample.headline_quantities[:MOST_ABREAST]
+    if not sample.task.screened:
+        entries = [entry for entry in answers(sample.quantities) if entry.number.value is not None]
+        yield Panel(LINE * LETTER * (len(entries) + 0.5), partial(_draw_numbers, entries=entries))
+    if distribution is not None:
+        yield Panel(FEW if distribution.few else POOLED, partial(_draw_pooled, distribution=distribution))
+    if names:
+        lines = ceil(len(names) / _abreast(len(names)))
+        yield Panel(lines * sum(_heights(sample, names)), partial(_draw_charts, sample=sample, names=names))
+    if sample.task.screened and (multiples := _multiples(sample)):
+        lines = ceil(min(len(multiples), MOST_SMALL) / _columns(len(multiples)))
+        high = lines * SMALL + 1.2 * LINE * LETTER
+        yield Panel(high, partial(_draw_multiples, sample=sample, multiples=multiples))
+
+
+def _draw_numbers(frame: Axes, letter: str, entries: Sequence[Entry]) -> None:
+    ends = ", 95 % intervals in brackets" * any(entry.ends for entry in entries)
+    set_title(frame, f"{letter}All images together{ends}")
+    draw_lines(frame, entries)
+
+
+def _draw_pooled(frame: Axes, letter: str, distribution: Distribution) -> None:
+    draw_histogram(inside(frame, BESIDE * LETTER, BELOW * LETTER, LETTER, 0), distribution, letter)
+
+
+def _abreast(count: int) -> int:
+    """How many of so many charts stand side by side."""
+    return 2 if count in (2, 4) else min(count, 3)
+
+
+def _heights(sample: SampleAnalysis, names: Sequence[str]) -> tuple[float, float]:
+    """Inches of a chart of the images, and of what stands below it."""
+    lines = 1 if len(names) == 1 else 3 if _abreast(len(names)) == 3 else 2
+    return min(max(LEAST, LINE * LETTER * len(sample.images)), MOST), LETTER * (BELOW + 1.25 * lines - 0.8)
+
+
+def _draw_charts(frame: Axes, letter: str, sample: SampleAnalysis, names: Sequence[str]) -> None:
+    """The numbers of these names of each image, side by side."""
+    of = "Median of each image" if sample.task.screened else "Each image"
+    shaded = not sample.task.screened and any(sample.quantities[name].low is not None for name in names)
+    apart = "; red: left out or unlike others" if are_apart(sample, names) else " together"
+    set_title(frame, f"{letter}{of}; dashed{' and shaded' * shaded}: all{apart}")
+    letters = ALONE if len(names) == 1 else SHORT
+    labels = [_numbered(at, image, letters) for at, image in enumerate(sample.images, 1)]
+    longest = max(len(label) if label.isascii() else letters + 4 for label in labels)  # wide letters take two places
+    left, (high, foot), abreast = (BROAD * longest + 1) * LETTER, _heights(sample, names), _abreast(len(names))
+    for ax, name in zip(_charts(frame, len(names), abreast, left, (0, high, foot), LETTER), names, strict=True):
+        draw_by_image(ax, sample, name, letters)
+        ax.locator_params(axis="x", nbins=8 if abreast == 1 else 4)
+
+
+def _charts(
+    frame: Axes, count: int, columns: int, left: float, heights: tuple[float, float, float], gap: float
+) -> Iterator[Axes]:
+    """Axes in rows, right of `left`, the first of each with marks of y. heights: of what stands above, the Axes and
+    what stands below. All in inches."""
+    (wide, tall), (head, high, _) = room(frame), heights
+    across = (wide - left) / columns
+    for at in range(count):
+        start, top = left + at % columns * across, at // columns * sum(heights) + head
+        ax = inside(frame, start, tall - top - high, wide - start - across + gap, top)
+        ax.tick_params(labelleft=not at % columns)
+        yield ax
+
+
+def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
+    """Whether charts of these numbers show images that are left out, or unlike the others."""
+    return any(
+        value.value is not None and bool(image.outlier or image.excluded)
+        for name in names
+        for image, value in zip(sample.images, sample.by_image(name), strict=True)
+    )
+
+
+def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SHORT) -> None:
     """A number of each image that has it, with its interval; outliers and excluded ones in red, with open marks.
     Shaded: the interval of all together, where it is no size."""
     whole = in_hundredths(name, sample.quantities[name])
     of_images = zip(sample.images, sample.by_image(name), strict=True)
-    values = [(image, in_hundredths(name, value)) for image, value in of_images if value.value is not None]
+    values = [
+        (at, image, in_hundredths(name, of)) for at, (image, of) in enumerate(of_images, 1) if of.value is not None
+    ]
     if not values:
         ax.set_axis_off()
-    images = [image for image, _ in values]
-    thin = min(1.0, 40 / max(len(images), 1))
-    for y, (image, value) in enumerate(values):
+    thin = min(1.0, 40 / max(len(values), 1))
+    for y, (_, image, value) in enumerate(values):
         apart = image.outlier or image.excluded
         colour = ASIDE if apart else MEDIAN
         if value.low is not None and value.high is not None:
             ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
         style: dict[str, Any] = {"color": colour, "markersize": max(3.5 * thin, 1.6), "mfc": "w" if apart else colour}
-        mark = ax.plot([value.value or 0.0], [y], "o", **style)
-        if apart:
-            ax.legend(mark, ["left out, or\nunlike the others"], fontsize=7, framealpha=0.7, edgecolor="none")
+        ax.plot([value.value or 0.0], [y], "o", **style)
     if whole.value is not None:
         ax.axvline(whole.value, color=INK, linestyle="dashed", linewidth=1)
     if not sample.task.screened and whole.low is not None and whole.high is not None:
@@ -50,18 +155,17 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
         wide = right - left  # the interval of few images may be so wide that the images would be one point
         ax.axvspan(whole.low, whole.high, color=FAINT, alpha=0.4, linewidth=0)
         ax.set_xlim(max(left - wide, min(left, whole.low)), min(right + wide, max(right, whole.high)))
-    title = number(name).title
-    if sample.pooled is not None and sample.task.screened:
-        title = sample.pooled.title
-    begin(ax)
-    ax.set_xlabel(f"{writable(title)} ({whole.unit})" if whole.unit else writable(title)).set_parse_math(False)
-    ax.set_ylim(max(len(images), 1) - 0.5, -0.5)
-    if len(images) <= MOST_NAMES:
-        ax.set_yticks(range(len(images)), [_name(image) for image in images], fontsize=7.5)
+    title = sample.pooled.title if sample.pooled is not None and sample.task.screened else number(name).title
+    sheet = begin(ax, fill(writable(f"{title} ({whole.unit})" if whole.unit else title), letters_in(ax)))
+    ax.xaxis.label.set_parse_math(False)
+    ax.set_ylim(max(len(values), 1) - 0.5, -0.5)
+    if len(values) * sheet.font <= 72 * room(ax)[1]:
+        ax.set_yticks(range(len(values)), [_numbered(at, image, letters) for at, image, _ in values])
         for label in ax.get_yticklabels():
             label.set_parse_math(False)
     else:
-        ax.set_ylabel("Image, in the order given")
+        ax.set_ylabel("Image, in the order given", fontsize=sheet.font)
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: str(values[int(y)][0]) if 0 <= y < len(values) else ""))
 
 
 def own_intervals(sample: SampleAnalysis, name: str) -> str:
@@ -70,66 +174,46 @@ def own_intervals(sample: SampleAnalysis, name: str) -> str:
     return f", with its own 95 % interval{within}" * any(value.low is not None for value in sample.by_image(name))
 
 
-def draw_numbers(figure: Figure, sample: SampleAnalysis, columns: int) -> None:
-    """The numbers of all images together, in one or two columns; below them the main numbers of each image, side by
-    side."""
-    numbers = [(entry.term, entry.words) for entry in answers(sample.quantities) if entry.number.value is not None]
-    lines = -(-len(numbers) // columns)
-    for row, (title, words) in enumerate(numbers):
-        left, y = 0.035 + 0.485 * (row // lines), 0.885 - 0.3 / max(lines, 6) * (row % lines)
-        for x, text, side in ((left, title, "left"), (left + 0.455, words, "right")):
-            figure.text(x, y, writable(text), ha=side, va="center", fontsize=9, color=INK).set_parse_math(False)
-    first = None
-    for column, name in enumerate(names := sample.headline_quantities[:MOST_ABREAST]):
-        wide = 0.82 / len(names)
-        ax = figure.add_axes((0.155 + wide * column, 0.12, 0.88 * wide, 0.4), sharey=first)
-        draw_by_image(ax, sample, name)
-        ax.tick_params(labelleft=first is None)
-        ax.locator_params(axis="x", nbins=4)
-        ax.xaxis.label.set_fontsize(9)
-        first = first or ax
+def _multiples(sample: SampleAnalysis) -> list[tuple[int, SampleImage, Any]]:
+    """Number, image and counts (bins,) of the images that count or have sizes."""
+    counts = np.array(sample.histogram["counts"], float) if sample.histogram and sample.pooled else ()
+    numbered = enumerate(zip(sample.images, counts, strict=False), 1)
+    return [(at, image, of_image) for at, (image, of_image) in numbered if of_image.any() or not image.excluded]
 
 
-def draw_multiples(figure: Figure, sample: SampleAnalysis) -> str:
-    """One small histogram per image that counts or has sizes, in common bins, over the pooled one in outline; returns
-    their title, "" where there are none."""
-    if sample.histogram is None or sample.pooled is None:
-        return ""
-    edges = np.array(sample.histogram["edges"])
-    every = zip(sample.images, np.array(sample.histogram["counts"], float), strict=False)
-    multiples = [(image, counts) for image, counts in every if counts.any() or not image.excluded]
-    pooled: Any = np.sum([counts for _, counts in multiples], axis=0)
-    number = min(len(multiples), MOST_SMALL)
-    columns = min(number, ceil(sqrt(number * 2.6)))
-    lines = ceil(number / columns)
-    wide, high = 0.95 / columns, (TOP - FOOT) / lines
-    for i, (image, counts) in enumerate(multiples[:number]):
-        left, bottom = 0.035 + wide * (i % columns), TOP - high * (i // columns + 1)
-        ax = figure.add_axes((left, bottom, wide - 0.02, high - NAME))
-        _draw_small(ax, edges, counts, pooled, image, i + columns >= number, 9 if columns < 5 else 6)
-    of = f"first {MOST_SMALL} of {len(multiples)} images" if len(multiples) > MOST_SMALL else "images"
-    return f"C  Histograms of the {of}, in common bins ({sample.pooled.unit}); outline: all images together, scaled"
+def _columns(count: int) -> int:
+    """Of the small histograms of so many images."""
+    return min(count, 4) if count <= 12 else 6
 
 
-def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, image: SampleImage, last: bool, font: int) -> None:
-    ax.bar(
-        edges[:-1],
-        counts,
-        np.diff(edges),
-        align="edge",
-        color=ASIDE if image.outlier or image.excluded else BAR,
-        linewidth=0,
-    )
-    ax.stairs(pooled * counts.sum() / pooled.sum(), edges, color=INK, linewidth=0.7)
-    ax.set_ylim(bottom=0)
-    ax.set(yticks=[], xlim=(edges[0], edges[-1]))
-    ax.tick_params(labelsize=font, length=2, labelbottom=last)
-    ax.locator_params(axis="x", nbins=3)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.spines["bottom"].set_color(FAINT)
-    title = ax.set_title(f"{_name(image)}  N {counts.sum():.0f}", loc="left", fontsize=font, pad=2)
-    title.set_parse_math(False)
+def _draw_multiples(
+    frame: Axes, letter: str, sample: SampleAnalysis, multiples: Sequence[tuple[int, SampleImage, Any]]
+) -> None:
+    """One small histogram per image that counts or has sizes, in common bins, over the one of all images in outline."""
+    assert sample.histogram is not None and sample.pooled is not None
+    edges, pooled = np.array(sample.histogram["edges"]), sum(counts for *_, counts in multiples)
+    shown, columns = multiples[:MOST_SMALL], _columns(len(multiples))
+    highest = max(float((counts / max(counts.sum(), 1)).max()) for *_, counts in (*shown, (0, None, pooled)))
+    of = f"First {MOST_SMALL} of {len(multiples)} images" if len(multiples) > MOST_SMALL else "Each image"
+    set_title(frame, f"{letter}{of}, % of its {sample.task.things}; outline: all together")
+    line = LINE * LETTER
+    heights = line, SMALL - 2 * line, line
+    charts = _charts(frame, len(shown), columns, BESIDE * LETTER, heights, 1.6 * LETTER)
+    for at, (ax, (position, image, counts)) in enumerate(zip(charts, shown, strict=True), 1):
+        apart = image.outlier or image.excluded
+        shares, colour = counts / max(counts.sum(), 1), ASIDE if apart else BAR
+        ax.bar(edges[:-1], shares, np.diff(edges), align="edge", color=colour, linewidth=0)
+        ax.stairs(pooled / pooled.sum(), edges, color=INK, linewidth=0.7)
+        ax.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * highest))
+        begin(ax)
+        ax.tick_params(labelbottom=at + columns > len(shown))
+        ax.xaxis.set_major_locator(MaxNLocator(max(1, letters_in(ax) // 6), steps=[1, 2, 4, 5, 10]))
+        ax.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
+        ax.set_title(f"{position}  N {counts.sum():.0f}", loc="left", fontsize=72 * LETTER, pad=2)
+    axis = f"{sample.pooled.title} ({sample.pooled.unit})"
+    frame.text(0.5, 0, axis, transform=frame.transAxes, ha="center", va="bottom", fontsize=72 * LETTER)
 
 
-def _name(image: SampleImage) -> str:
-    return writable(one_line(image.name, SHORT))
+def _numbered(at: int, image: SampleImage, letters: int) -> str:
+    return f"{at}  {writable(one_line(image.name, letters))}"

@@ -52,7 +52,7 @@ from .facts import (
 )
 from .figure import drawn_alone
 from .guideline import form_of
-from .images import MOST_ABREAST, draw_by_image, own_intervals
+from .images import MOST_ABREAST, are_apart, draw_by_image, own_intervals
 from .lengths import in_readable_unit
 from .method import method, references
 from .panels import PANELS, draw_panel
@@ -176,7 +176,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         ]
         yield abreast(*cells, *map(_large, summary.headlines))
         if summary.headlines and summary.headlines[0].total:
-            yield words("The intervals include the total uncertainty, as far as it is known (page 2).", SMALL)
+            yield words("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
         yield words(summary.no_interval, SMALL)
         if summary.nano and summary.nano["decides"]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
@@ -290,6 +290,7 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
     for name in filter(sample.quantities.__contains__, names):
         values = sample.by_image(name)
         if any(value.value is not None for value in values):
-            line = f"{number(name).title} of each image{own_intervals(sample, name)}; dashed: all together."
+            red = "; red: left out, or unlike the others" * are_apart(sample, [name])
+            line = f"{number(name).title} of each image{own_intervals(sample, name)}; dashed: all together{red}."
             yield words(f"{line} {Summary.of(sample).shared_errors}", SMALL)
             yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..measure.quantities import LONG_NM, Unit, of_class, readable
 from ..tasks.layers import readings_of
-from .charts import BAR, MEAN, Distribution, begin, draw_histogram, letters_in, set_title, sheet_of
+from .charts import BAR, MEAN, Distribution, begin, draw_histogram, letters_in, room, set_title, sheet_of
 from .entries import Entry, answers
+from .fonts import writable
 from .lengths import nanometre_in
 from .picture import COLOURS, colours_by_direction
 from .wording import one_line
@@ -19,8 +22,8 @@ from .wording import one_line
 if TYPE_CHECKING:
     from .panels import Drawing
 
-LONGEST_NAME = 20  # letters of a class in a line
-HALF_WAY = 50  # per cent of the area
+LONGEST_NAME = 26  # letters of a class in a line
+BAR_HEIGHT = 0.44  # of the room of a class
 SECTORS = 18  # of half a turn
 FULL_LENGTH, IN_PART = "both ends in view", "seen in part"
 
@@ -62,7 +65,7 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
         else:
             values_to = 1.15 * float(values.max())
             (ax.set_xlim if axis is ax.xaxis else ax.set_ylim)(0, values_to)
-    ax.legend(loc="best", fontsize=0.85 * sheet.font, framealpha=0.7, edgecolor="none", borderpad=0, handletextpad=0.2)
+    ax.legend(loc="best", fontsize=sheet.font, framealpha=0.85, borderpad=0.2, handletextpad=0.2)
 
 
 def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -93,35 +96,35 @@ def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The area fraction of each class as a bar below its name, with its 95 % interval."""
+    """The area fraction of each class as a bar with its 95 % interval, below its name and number."""
     classes, values = drawing.analysis.segmentation.class_names, drawing.sample.quantities
-    sheet = begin(ax)
-    ax.set_xlabel("% of the area", fontsize=sheet.font)
+    sheet = begin(ax, "% of the area")
+    ax.set(xlim=(0, 100), ylim=(len(classes) - 0.6, -0.85), xticks=range(0, 101, 25), yticks=[])
+    free = (1 - BAR_HEIGHT) * 72 * room(ax)[1] / (len(classes) + 0.25)  # points between two bars
+    labels: list[tuple[Annotation, Annotation, str]] = []
     for position, name in enumerate(classes):
         fraction = values[of_class("area_fraction", name)]
         share, low, high = (100 * (part or 0.0) for part in (fraction.value, fraction.low, fraction.high))
-        ax.text(0, position - 0.3, f" {one_line(name, LONGEST_NAME)}", fontsize=sheet.font, va="bottom")
-        ax.barh(position, share, 0.5, color=COLOURS[position % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
-        if fraction.low is not None:
-            ax.errorbar(
-                share, position, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2
-            )
-        entry = Entry("", "", fraction, kind="fraction")
-        words = f"{entry.value} %" + (f"\n({entry.interval})" if entry.interval else "")
-        at = max(share, high)
-        left = at > HALF_WAY  # the words stand inside the chart
-        ax.annotate(
-            words,
-            (share - (share - low) if left else at, position),
-            (-6 if left else 6, 0),
-            textcoords="offset points",
-            va="center",
-            ha="right" if left else "left",
-            fontsize=0.85 * sheet.font,
+        entry, top = Entry("", "", fraction, kind="fraction"), position - BAR_HEIGHT / 2 - 0.05
+        how: dict[str, Any] = {"textcoords": "offset points", "fontsize": min(sheet.font, free / 1.2), "va": "bottom"}
+        label = ax.annotate(one_line(name, LONGEST_NAME), (0, top), (0, 0), **how)
+        number = ax.annotate(entry.words, (100, top), (0.9 * sheet.font, 0), ha="right", **how)
+        labels.append((label, number, f"{entry.value} {entry.unit}"))
+        ax.barh(
+            position,
+            share,
+            BAR_HEIGHT,
+            color=sheet.shade(COLOURS[position % len(COLOURS)]),
+            edgecolor="#57606a",
+            linewidth=0.6,
         )
-    ax.set_yticks([])
-    ax.set(xlim=(0, 100), ylim=(len(classes) - 0.6, -0.75))
-    ax.set_xticks(range(0, 101, 25))
+        if fraction.low is not None:
+            ends = [[share - low], [high - share]]
+            ax.errorbar(share, position, xerr=ends, color="#1b1f24", capsize=4, linewidth=1.2)
+    gap = 0.4 * sheet.font * sheet.dpi / 72
+    if any(label.get_window_extent().x1 + gap > number.get_window_extent().x0 for label, number, _ in labels):
+        for _, number, words in labels:  # the bars show the intervals
+            number.set_text(words)
     set_title(ax, f"{letter}Area fractions")
 
 
@@ -142,11 +145,11 @@ def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     words = Entry("", "", mean).value
     ax.axhline(mean.value, color=sheet.colour(MEAN), linewidth=1.6, label=f"mean {words} {unit}")
     if mean.low is not None and mean.high is not None:
-        ax.axhspan(mean.low, mean.high, color=sheet.colour(MEAN), alpha=0.15, label="95 % interval")
+        ax.axhspan(mean.low, mean.high, color=sheet.colour(MEAN), alpha=0.15, label="its 95 % interval")
     ax.set_ylim(0, 1.08 * float(ax.get_ylim()[1]))  # the number at its end stays below the title
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.locator_params(axis="x", nbins=5)
-    ax.legend(loc="lower right", fontsize=0.85 * sheet.font, edgecolor="none")
+    ax.legend(loc="lower right", fontsize=sheet.font, edgecolor="none")
 
 
 def draw_sizes(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -163,10 +166,18 @@ def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:
     ax.set_axis_off()
     intervals = any(value.low is not None for value in drawing.sample.quantities.values())
     set_title(ax, f"{letter}Numbers{', 95 % intervals in brackets' if intervals else ''}")
-    rows = {entry.term: entry.words for entry in answers(drawing.sample.quantities, every=True)}
-    height = 1 / max(len(rows) + 1, 8)
+    draw_lines(ax, answers(drawing.sample.quantities, every=True), least=8)
+
+
+def draw_lines(ax: Axes, entries: Iterable[Entry], least: int = 1) -> None:
+    """Numbers with their terms and 95 % intervals, one in a line. least: lines that would fill the Axes."""
+    rows = {entry.term: entry.words for entry in entries}
+    height = 1 / max(len(rows) + 0.5, least)
     longest = max((len(title) + len(words) + 2 for title, words in rows.items()), default=1)
     size = sheet_of(ax).font * min(1.0, letters_in(ax) / longest)
     for i, (title, words) in enumerate(rows.items(), 1):
-        ax.text(0, 1 - i * height, title, transform=ax.transAxes, fontsize=size, va="center")
-        ax.text(1, 1 - i * height, words, transform=ax.transAxes, fontsize=size, va="center", ha="right")
+        for x, text, side in ((0, title, "left"), (1, words, "right")):
+            line = ax.text(
+                x, 1 - i * height, writable(text), transform=ax.transAxes, fontsize=size, va="center", ha=side
+            )
+            line.set_parse_math(False)

@@ -17,7 +17,7 @@ from ..analysis import Analysis
 from ..measure.quantities import Value, of_class
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
-from .charts import INK, room, set_title, sheet_of
+from .charts import INK, LUMINANCE, room, set_legend, set_title, sheet_of
 from .entries import Entry
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
@@ -44,7 +44,6 @@ MANY = 600  # outlines; more would be lines too many for a vector file and are p
 SURE = (0.5, 0.7, 0.9)  # probabilities of the class that was taken
 UNSURE = (3, 0, 5)  # places in COLOURS of what lies under the highest of these, the next and the lowest
 BOUNDARY = (230, 159, 0)
-LUMINANCE = (0.299, 0.587, 0.114)
 IN_GREY = {KEPT: "#ffffff", ASIDE: "#ffffff"}
 DASHES = (0, (3.0, 1.6))
 
@@ -106,12 +105,13 @@ def draw_panel(name: str, ax: Axes, drawing: Drawing, letter: str) -> None:
 class Panel:
     """draw(ax, drawing, letter): draws it, with a title that begins with the letter. picture: whether it is one of
     the analysed area, and no chart. caption: of a picture that the report may show, in which it has no title.
-    left_out: how it shows what was left out."""
+    left_out: how it shows what was left out. has_marks: of a chart, whether its y axis needs room for marks."""
 
     draw: Draw
     picture: bool
     caption: str = ""
     left_out: str = ""
+    has_marks: bool = True
 
 
 def show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
@@ -182,10 +182,12 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
         for value, share in zip(values, drawing.area_fractions.tolist(), strict=True)
     ]
     handles = [
-        Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {share} %" if has_numbers else name)
+        Patch(
+            facecolor=sheet_of(ax).shade(COLOURS[i % len(COLOURS)]), label=f"{name}: {share} %" if has_numbers else name
+        )
         for i, (name, share) in enumerate(zip(used.class_names, shares, strict=True))
     ]
-    ax.legend(handles=handles, loc="lower left", fontsize=0.85 * sheet_of(ax).font, framealpha=0.85, borderpad=0.3)
+    set_legend(ax, handles)
 
 
 def draw_directions(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -208,15 +210,15 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
     level = np.digitize(sampled(whole, drawing.labels.shape), limits)
     unsure = np.where(drawing.labels > 0, len(SURE) - level, 0).astype(np.int32)
     colours = np.r_[0, UNSURE].astype(np.intp)
-    show(ax, drawing, painted(drawing.picture, unsure, 0.7, colours), f"{letter}Where the model is unsure")
+    show(ax, drawing, painted(drawing.picture, unsure, 0.7, colours), f"{letter}How sure the model is")
     handles = [
         Patch(
-            facecolor=COLOURS[colour] / 255,
-            label=f"under {100 * sure:.0f} % sure: {per_cent(float((whole < limit).mean()))}",
+            facecolor=sheet_of(ax).shade(COLOURS[colour]),
+            label=f"under {100 * sure:.0f} %: {per_cent(float((whole < limit).mean()), 3)} of the area",
         )
         for sure, limit, colour in zip(SURE[::-1], limits[::-1], UNSURE, strict=True)
     ]
-    ax.legend(handles=handles, loc="lower left", fontsize=0.85 * sheet_of(ax).font, framealpha=0.85, borderpad=0.3)
+    set_legend(ax, handles)
 
 
 def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -287,7 +289,7 @@ PANELS = {
     "doubts": Panel(draw_doubts, True, "blue: counted", "red"),
     "classes": Panel(draw_classes, True, "the classes in colour"),
     "certainty": Panel(draw_certainty, True),
-    "fractions": Panel(draw_fractions, False),
+    "fractions": Panel(draw_fractions, False, has_marks=False),
     "thickness": Panel(draw_thickness, False),
     "histogram": Panel(draw_sizes, False),
     "sizes": Panel(draw_sizes, False),

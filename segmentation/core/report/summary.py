@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag
 from ..measure.bins import LEAST_JUDGED, LEAST_SIZES
-from ..measure.budget_table import NOT_KNOWN, answers_of, ends_words, lines, uncertainty_words
+from ..measure.budget_table import NOT_KNOWN, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
 from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.filters import ALWAYS, BY_OTHERS, Reason
 from ..measure.fitting import LEAST, fit_words
 from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
-from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
+from ..measure.results import BUDGETED, BY_IMAGE, FIGURES, Nano, Statistics
 from ..micrograph.types import LEAST_DOUBT, NO_SCALE, common_calibration
 from .entries import (
     CAVEAT,
@@ -89,15 +89,16 @@ class Summary:
         """The entry with what its interval includes: of each number the one place that decides it."""
         quantity, of = known_number(entry.name), self.statistics
         by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
-        rows = of.budget["rows"] if of and of.budget else []
-        assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in rows)
+        budget: Mapping[str, Any] = (of.budget if of else None) or {}
+        unknown = budget.get(BUDGETED.get(entry.name, entry.name), {}).get("without", ())
+        assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in budget.get("rows", ()))
         parts = [quantity.basis(by_image), *filter(None, [self._scale_in(quantity)])]
         if entry.name == "fraction_100nm":  # few images that agree do not show that all fields do: its interval is wide
             parts += ["fields that no image shows"] if by_image else ["fields"] * assumed
         holds = (
             "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
         )
-        return replace(entry, holds=holds) if entry.number.low is not None else entry
+        return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
 
     def _scale_in(self, quantity: Quantity) -> str:
         """The part of the scale in the quantity's intervals, "" where it is not worth a word."""
@@ -259,8 +260,7 @@ class Summary:
     @property
     def unknown_parts(self) -> str:
         """Which contributions to the totals of the headlines are not known, as a sentence after another, or ""."""
-        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
-        without = [title for headline in self.headlines if headline.parts for title in budget[headline.name]["without"]]
+        without = [title for headline in self.headlines if headline.parts for title in headline.unknown]
         listed = "; ".join(map(uncapital, dict.fromkeys(without)))
         return f" Not included, because not known: {listed}." if listed else ""
 
@@ -511,7 +511,8 @@ class Summary:
         totals: Mapping[str, Any] = budget
         entries = [self.by_number(name) for name in names]
         ends = [f"{entry.interval} {entry.unit}" if entry.total else NOT_KNOWN for entry in entries]
-        rows.append(("95 % interval with the total uncertainty", self.ends_line, ends))
+        unknown = [title for name in names for title in totals[name]["without"]]
+        rows.append((f"95 % interval with the {uncertainty_name(unknown)}", self.ends_line, ends))
         return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
 
     @property

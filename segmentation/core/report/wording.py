@@ -210,7 +210,8 @@ def capital(text: str) -> str:
 
 
 def uncapital(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    """Within a line: "SD", "ASTM number" and "D10" stay as they are."""
+    return text if text[1:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
 
 
 def write_json(data: dict[str, Any], path: Path, indent: int | None = None) -> None:

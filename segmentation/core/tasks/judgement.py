@@ -37,6 +37,7 @@ AROUND, LOOKED_AT = 5, 1024  # px of a neighbourhood that has one grey; px of ea
 FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
 WITHHELD = "{why}, so no numbers are given. Choose another model. If you are sure, choose “Measure it all the same”."
 NONE_FOUND = "No {things} were found. There are none, or the model does not recognise them."
+TO_CHECK = "the outlines are to be checked"
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt: {doubt}."
 
 
@@ -133,6 +134,16 @@ def _flat_share(pixels: NDArray[Any]) -> float:
     if most < DRAWN * middle.size or not middle.size:
         return 0.0
     return float(np.mean(ndimage.maximum_filter(middle, AROUND) == ndimage.minimum_filter(middle, AROUND)))
+
+
+def doubtful_outlines(
+    micrograph: Micrograph, segmentation: Segmentation, table: Table, settings: MeasurementSettings
+) -> Flag | None:
+    """What must be done before a verdict where a warning stands beside the numbers; None of corrected outlines."""
+    if segmentation.provenance.edits:
+        return None
+    doubts = (flag for flag in warnings(micrograph, segmentation, table, settings) if flag.doubt)
+    return next((Flag.doubtful(f"Checked outlines. {flag.text}", TO_CHECK) for flag in doubts), None)
 
 
 def unseen_specks(segmentation: Segmentation, counted: int) -> Flag | None:

@@ -20,7 +20,7 @@ from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings
 from . import shared
 from .base import Channels, Decoded, Golden, Granulometry, Maps, Measured, Predict, Task
-from .judgement import unseen_specks, withheld, without_numbers
+from .judgement import doubtful_outlines, unseen_specks, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.outline import Outlines
@@ -189,6 +189,7 @@ def measure(
         }
         alternatives["Feret without pixel corners"] = without_corners(table, dense)
     obstacle = unseen_specks(segmentation, int(table.kept.sum()))
+    obstacle = obstacle or doubtful_outlines(micrograph, segmentation, table, settings)
     if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
         checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
         obstacle = Flag.doubtful(checked, "the scale is to be checked")

@@ -214,6 +214,6 @@ def test_lengths_in_the_sentence_have_no_exponent():
     sizes = np.linspace(400, 520, 60)
     statistics = summarise(table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata"), field_spread=0.15))
     assert statistics.budget["median"]["sentence"].startswith(
-        "Median 460 nm, 320 to 600 nm with the total uncertainty."
+        "Median 460 nm, 320 to 600 nm with the known uncertainty."
     )
     assert "e+" not in statistics.budget["median"]["sentence"]

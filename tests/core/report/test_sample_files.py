@@ -15,6 +15,7 @@ import openpyxl
 import pandas
 import pypdf
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from segmentation.core.combine import combine
@@ -243,16 +244,24 @@ def test_charts_show_no_image_without_a_number_and_say_what_red_is():
     unscaled, by_user = CASES["mixed"](), with_left_out()
     (excluded,) = [image.name for image in unscaled.images if image.excluded]
     words = texts(unscaled)
-    assert not any(excluded in text or "unlike the others" in text for text in words)
-    assert "left out, or\nunlike the others" in texts(by_user)
+    assert not any(excluded in text or "unlike others" in text for text in words)
+    assert any("; red: left out or unlike others" in text for text in texts(by_user))
     assert not any("!" in text for text in (*words, *texts(by_user)))
 
 
-def test_small_histograms_stand_close_to_their_title():
-    drawn = figure.draw(CASES["four"]())
-    title = next(text for text in drawn.texts if text.get_text().startswith("C  "))
-    tops = [ax.get_position().y1 for ax in drawn.axes[2:]]
-    assert len(tops) == 4 and title.get_position()[1] - max(tops) < 0.06 and min(tops) - 0.065 > 0.35
+def test_a_figure_of_a_sample_is_read_at_column_width_and_says_its_median():
+    sample = CASES["four"]()
+    drawn = figure.draw(sample)
+    titles = {text.get_text(): text for ax in drawn.axes for text in (ax.title, ax._left_title)}
+    assert [title[0] for title in titles if title[1:3] == "  " and title[0].isalpha()] == ["A", "B", "C"]
+    small = [title for title in titles if re.fullmatch(r"\d  N \d+", title)]
+    assert len(small) == 4
+    figure.rendered(drawn)  # which sets the marks of the axes
+    texts = [*drawn.texts, *(text for ax in drawn.axes if ax.axison for text in ax.findobj(Text))]
+    assert {text.get_fontsize() for text in texts if text.get_text() and text.get_visible()} == {12.0}
+    caption = " ".join(text.get_text() for text in drawn.texts)
+    median = Summary.of(sample).headlines[0]
+    assert f"{sample.extent}, median size {median.words}" in caption and "Overlap does not show" in caption
 
 
 def test_the_report_says_how_many_images_are_left_out():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from segmentation.core.analysis import Analysis, AnalysisSettings
+from segmentation.core.combine import combine
 from segmentation.core.flags import NO_NUMBERS
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.budget import Conditions
@@ -14,8 +17,9 @@ from segmentation.core.measure.pooling import notes_on, pool
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.likeness import ENTRY
 from segmentation.core.pipeline import measure
-from segmentation.core.tasks.judgement import is_out_of_domain
-from tests.core.builders import segmentation_of
+from segmentation.core.sample import Member
+from segmentation.core.tasks.judgement import TO_CHECK, is_out_of_domain
+from tests.core.builders import disc_labels, segmentation_of
 
 STEEL = {"model": "uhcs-steel", "title": "UHCS steel (Phases)", "task": "phases"}
 SUPPORTED = {"model": "supported", "title": "Particles on a support (Particles)", "task": "particles"}
@@ -53,6 +57,16 @@ def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():
     assert {row["n"] for row in pooled.nano["sensitivity"]} == {15} and pooled.nano["verdict"] == "undecided"
     notes = notes_on([analysis.table for analysis in analyses], ["", ""], "particles")
     assert any(note.text.startswith("1 of 2 images ") for note in notes)
+
+
+def test_no_verdict_stands_beside_a_warning_that_outlines_are_doubtful():
+    labels, few_right = disc_labels(60, (300, 400)), {"expected": 0.6}
+    sure, doubtful = (measured(segmentation_of(labels, **used)) for used in ({}, few_right))
+    assert (sure.statistics.nano["verdict"], sure.statistics.nano["reason"]) == ("above", "")
+    assert (doubtful.statistics.nano["verdict"], doubtful.statistics.nano["reason"]) == ("undecided", TO_CHECK)
+    pooled = combine("both", [Member.of(replace(of, micrograph=replace(of.micrograph, name=name)))
+                              for of, name in ((sure, "a"), (doubtful, "b"))]).pooled  # fmt: skip
+    assert pooled.nano["reason"] == "the outlines of 1 image are to be checked"
 
 
 def test_what_another_model_recognised_is_said_beside_sure_outlines():

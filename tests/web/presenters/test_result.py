@@ -286,7 +286,7 @@ class TestPage:
         )
         total = {"ends": None, "standard": 0.02, "expanded": 0.04, "without": [], "sentence": "The median is 165 nm."}
         budget = {"rows": rows, "median": total, "fraction_100nm": total}
-        assert "What the total consists of" not in page(intervals=limits, interval_note=note, budget=budget)
+        assert "What it consists of" not in page(intervals=limits, interval_note=note, budget=budget)
 
     @pytest.mark.parametrize(("reason", "may"), [(Reason.FRAME, False), (Reason.UNSURE, True)])
     def test_other_settings_are_named_only_where_they_may_count(self, page, reason, may):

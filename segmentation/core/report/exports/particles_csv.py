@@ -9,13 +9,15 @@ order mark, without which Excel would read UTF-8 as the code page of the country
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...measure.quantities import OF
 from ...measure.table import Table
 from ..cells import inert, lines, marked, name_cell
-from ..entries import answers
+from ..entries import Entry, answers, known_number
 from ..wording import imported_words, version
 from .base import FIRST, Export
 
@@ -83,12 +85,21 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
 
 
 def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
-    """The quantities with all their digits, in the unit that people read."""
-    for entry in answers(sample.quantities, every=True):
-        value, low, high = entry.number.value, entry.number.low, entry.number.high
-        unit = entry.number.unit if value is not None else ""
-        limits = "" if low is None or high is None else f" ({number(low)} to {number(high)})"
-        yield entry.term, f"{entry.value if entry.kind == 'integer' else number(value)} {unit}".strip() + limits
+    """The quantities with all their digits, in the unit that people read; those of all classes in one line."""
+    for measure, alike in groupby(answers(sample.quantities, every=True), lambda entry: entry.name.partition(OF)[0]):
+        entries = [entry for entry in alike if entry.number.value is not None]
+        if len(entries) == 1:
+            yield entries[0].term, _with_limits(entries[0])
+        else:
+            of = (f"{entry.name.partition(OF)[2]} {_with_limits(entry)}" for entry in entries)
+            yield known_number(measure).title, " - ".join(of)
+
+
+def _with_limits(entry: Entry) -> str:
+    value, low, high = entry.number.value, entry.number.low, entry.number.high
+    unit = entry.number.unit if value is not None else ""
+    limits = "" if low is None or high is None else f" ({number(low)} to {number(high)})"
+    return f"{entry.value if entry.kind == 'integer' else number(value)} {unit}".strip() + limits
 
 
 def number(value: float | None) -> str:

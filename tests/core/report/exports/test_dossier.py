@@ -119,7 +119,7 @@ class TestForm:
         page = {entry.name: entry for entry in Summary.of(SampleAnalysis.of(analysis)).headlines}
         assert answers["D50 (95 % interval)"].value == page["median"].words and page["median"].total
         assert answers["Fraction from 1 to 100 nm"].value.startswith(page["fraction_100nm"].words)
-        assert answers["Median: total uncertainty"].value == statistics.budget["median"]["sentence"]
+        assert answers["Median: uncertainty"].value == statistics.budget["median"]["sentence"]
         assert decided_words(statistics.nano).removeprefix("l") in answers["Screening after 2022/C 229/01"].value
 
     def test_a_certificate_and_a_signature_are_no_longer_to_be_given(self, analysis):
@@ -360,7 +360,7 @@ class TestFibres:
     def test_without_scale_and_without_lengths_nothing_is_made_up(self):
         answers = entries(SampleAnalysis.of(analysed(bars((20, 30, 0, 220), (60, 70, 0, 220)), nm_per_pixel=None)))
         assert answers["WHO fibres"].value == answers["Mean length"].value == "not known: see the warnings"
-        assert answers["Median: total uncertainty"].value == "not known: there is no budget for fibres"
+        assert answers["Median: uncertainty"].value == "not known: there is no budget for fibres"
 
     def test_pyambit_reads_the_record_and_writes_the_same_again(self, fibres):
         read = Substances(**json.loads(json.dumps(json_value(record(SampleAnalysis.of(fibres), FILING)))))

@@ -123,7 +123,7 @@ def test_xlsx_begins_with_the_numbers_of_the_page_and_their_histogram():
     assert lines["Particles counted"][0] == analysis.statistics.n_kept
     statistics = analysis.statistics
     for name, number, ends, holds in (
-        ("Median", statistics.median, statistics.budget["median"]["ends"], "interval: total uncertainty"),
+        ("Median", statistics.median, statistics.budget["median"]["ends"], "interval: known uncertainty"),
         ("Mean", statistics.mean, (None, None), None),
     ):
         value, unit, low, high, what = lines[name]
@@ -153,7 +153,7 @@ def test_xlsx_details_have_every_setting_that_changes_the_numbers(edge):
     values = {(line[0], line[1]): line[2] for line in workbook(analysis)["Details"].iter_rows(values_only=True)}
     assert values["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]
     assert values["settings", MIRRORED] == "on"
-    assert values["statistics", "95 % intervals"].startswith("The intervals are at 95 %. Total uncertainty: median, ")
+    assert values["statistics", "95 % intervals"].startswith("The intervals are at 95 %. Known uncertainty: median, ")
     names = ("filter", "threshold", "polarity", "working scale", "data bar")
     assert all(values["settings", name] for name in names)
 

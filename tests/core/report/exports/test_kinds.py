@@ -22,6 +22,7 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.table import Table
 from segmentation.core.report import exports, figure
 from segmentation.core.report.exports.base import Export
+from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.files import write_all
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks.judgement import without_numbers
@@ -87,6 +88,16 @@ def test_every_file_is_written_without_a_word_of_particles(phases, tmp_path):
     for text in (report.replace("measures particles", ""), csv, readme):  # the citation names the programme's use
         assert "particle" not in text.lower()
     assert json.loads(files["result.json"].read_text())["statistics"] is None
+
+
+def test_csv_names_every_class_in_its_front_lines(phases):
+    shares, lengths = {"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.1}, {"a": 4.0, "b": 3.0, "c": None, "d": 1.0}
+    quantities = {f"area_fraction of {name}": Value(share) for name, share in shares.items()}
+    quantities |= {f"mean_intercept of {name}": Value(length, unit="nm") for name, length in lengths.items()}
+    made = SampleAnalysis.of(replace(phases, quantities=quantities))
+    front = [line for line in as_text(made).splitlines() if line.startswith("#")]
+    assert front[0] == "# Area fraction: a 0.4 - b 0.3 - c 0.2 - d 0.1" and len(front) <= 6
+    assert front[1] == "# Mean intercept: a 4 nm - b 3 nm - d 1 nm"
 
 
 def test_ids_are_those_of_the_segmentation_everywhere(phases, tmp_path):
