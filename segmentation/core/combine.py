@@ -206,7 +206,7 @@ def _unchecked(members: Sequence[Member]) -> Flag | None:
         any(flag.level == DO_NOT_USE or flag.short == TWO_SCALES for flag in flags) for flags in of_images
     )
     images = "1 image" if count == 1 else f"{count} images"
-    text = f"A checked scale of {images}: two sources of it contradict each other."
+    text = f"A check of the scale of {images}, because two sources of it contradict each other."
     return Flag.doubtful(text, f"the scale of {images} is to be checked") if count else None
 
 

@@ -182,7 +182,7 @@ class Summary:
         """What there is to say beside the numbers, the gravest first: doubts, of one image what one click counts,
         notes. Page, report and workbook show the first one; an unknown scale is said where the scale stands."""
         aside = [] if pooled else [line for line in self.set_aside if line.reason in map(str, BY_OTHERS)][:1]
-        listed = [Flag(f"{line.count:,} left out: {line.reason}.", reason=line.reason) for line in aside]
+        listed = [Flag(f"{line.count:,} left out ({line.reason}).", reason=line.reason) for line in aside]
         return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
 
     @property

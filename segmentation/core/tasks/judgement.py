@@ -37,7 +37,7 @@ AROUND, LOOKED_AT = 5, 1024  # px of a neighbourhood that has one grey; px of ea
 FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
 WITHHELD = "{why}, so no numbers are given. Choose another model. If you are sure, choose “Measure it all the same”."
 NONE_FOUND = "No {things} were found. There are none, or the model does not recognise them."
-CORRECTED = "A person corrected these outlines. Before that the software had a doubt: {doubt}."
+CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
 
 def is_out_of_domain(segmentation: Segmentation) -> bool:
@@ -115,7 +115,7 @@ def warnings(
         yield Flag.doubtful(
             f"{100 * flat:.0f} % of this image has exactly the same grey value. Drawings, plots and text look like"
             " this, micrographs almost never. Is it the right file?",
-            "Hardly a micrograph: most of it has one grey value",
+            "Hardly a micrograph, most of it has one grey value",
         )
     yield from _likeness(segmentation)
     yield from _outlines(segmentation, table)
