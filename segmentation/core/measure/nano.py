@@ -190,7 +190,7 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
         )
     if fraction.n < LEAST_JUDGED:
         counted = f"{fraction.n} of at least {LEAST_JUDGED} particles"
-        return "undecided", counted, f"More particles: at least {LEAST_JUDGED} for a verdict, instead of {fraction.n}."
+        return "undecided", counted, f"At least {LEAST_JUDGED} particles for a verdict, instead of {fraction.n}."
     word, more = _word(fraction), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
     if word != "undecided" and more is not None and _word(more) != word:
         small = more.n - fraction.n
