@@ -250,7 +250,7 @@ def _from_one(counted: Sequence[_Image], screened: bool) -> Iterator[Flag]:
             labels_by_image.setdefault(having[0], []).append(number(name).label)
     for index, labels in labels_by_image.items():
         image = counted[index]
-        yield Flag(f"Only {image.title} gives {', '.join(labels)}.", ids=(image.number,))
+        yield Flag(f"Only {image.title} gives a value of {', '.join(labels)}.", ids=(image.number,))
 
 
 def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:

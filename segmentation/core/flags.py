@@ -11,7 +11,7 @@ from pydantic import Field
 LONGEST = 60  # characters of a short form
 NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels, the same everywhere
 TWO_SCALES = "Two sources of the scale contradict each other"
-NO_NUMBERS = "Unusual picture, so no numbers are given"  # short form where an image is of another kind
+NO_NUMBERS = "No numbers for this unusual picture"  # short form where an image is of another kind
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ SURE = 0.8  # chance of being right of a sure outline
 DRAWN = 0.8  # share of one grey from which a picture is a drawing; of 122 EMPS micrographs two have most: 0.62, 0.16
 AROUND, LOOKED_AT = 5, 1024  # px of a neighbourhood that has one grey; px of each side that are looked at
 FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
-WITHHELD = "{why}, so no numbers are given. Choose another model. If you are sure, choose “Measure it all the same”."
+WITHHELD = "{why}, so nothing was measured. Choose another model. If you are sure, choose “Measure it all the same”."
 NONE_FOUND = "No {things} were found. There are none, or the model does not recognise them."
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 

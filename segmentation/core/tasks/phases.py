@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 CERTAINTY = "certainty"
-NOTHING = Flag("The image has one grey value only, so nothing can be told apart.", "Only one grey value")
 DIFFERS = 0.8  # part of the distance that a card allows from which one is warned
 DIFFERENT = Flag.doubtful(
     "This image looks unlike the training images of the model. Compare the colours with the image before you use the"
@@ -187,7 +186,7 @@ def measure(
     used = segmentation.used
     unlike = is_out_of_domain(segmentation) or used.get("unlike", 0.0) > DIFFERS
     flags = (DIFFERENT,) if unlike and not used.get("unfamiliar") else ()  # which has its own warning
-    return Measured(table, None, values, flags if len(segmentation) else (NOTHING,))
+    return Measured(table, None, values, flags if len(segmentation) else ())
 
 
 def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
