@@ -119,7 +119,7 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
         notes.append(Flag(text, f"{images} {WHY[reason]} {do} not count", ids=ids))
     if not pixels and len(chosen) > 1:
         text = "No image has a scale, so sizes are in pixels. They can be compared only if all have one magnification."
-        notes.append(Flag.doubtful(text, "Sizes are in pixels, perhaps of unlike magnifications"))
+        notes.append(Flag.doubtful(text, "Lengths are in pixels, perhaps of unlike magnifications"))
     if pixels and max(pixels) > ALIKE * min(pixels):
         coarse = tuple(n for n, table in chosen.items() if (table.nm_per_pixel or 0.0) > ALIKE * min(pixels))
         coarser = f"{len(coarse)} of {len(chosen)} images {'is' if len(coarse) == 1 else 'are'} coarser than the finest"
