@@ -206,10 +206,10 @@ def _unchecked(members: Sequence[Member]) -> Flag | None:
     count = is_wrong * sum(
         any(flag.level == DO_NOT_USE or flag.short == TWO_SCALES for flag in flags) for flags in of_images
     )
-    what, text = "scale", "A checked scale of {images}: two sources of it contradict each other."
+    what, text = "scale", "A check of the scale of {images}, because two sources of it contradict each other."
     if not count:
         count = sum(any(flag.doubt and flag.short != TWO_SCALES for flag in flags) for flags in of_images)
-        what, text = "outlines", "Checked outlines of {images}. Leave out what stays in doubt."
+        what, text = "outlines", "A check of the outlines of {images}."
     images = "1 image" if count == 1 else f"{count} images"
     short = f"the {what} of {images} {'is' if what == 'scale' else 'are'} to be checked"
     return Flag.doubtful(text.format(images=images), short) if count else None
@@ -255,7 +255,7 @@ def _from_one(counted: Sequence[_Image], screened: bool) -> Iterator[Flag]:
             labels_by_image.setdefault(having[0], []).append(number(name).label)
     for index, labels in labels_by_image.items():
         image = counted[index]
-        yield Flag(f"Only {image.title} gives a value for: {', '.join(labels)}.", ids=(image.number,))
+        yield Flag(f"Only {image.title} gives a value of {', '.join(labels)}.", ids=(image.number,))
 
 
 def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:

@@ -10,8 +10,8 @@ from pydantic import Field
 
 LONGEST = 60  # characters of a short form
 NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels, the same everywhere
-TWO_SCALES = "Scale doubtful: two sources contradict each other"
-NO_NUMBERS = "No numbers: unusual picture"  # short form where an image is of another kind
+TWO_SCALES = "Two sources of the scale contradict each other"
+NO_NUMBERS = "No numbers for this unusual picture"  # short form where an image is of another kind
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import tasks
-from .analysis import AnalysisSettings
+from .analysis import Analysis, AnalysisSettings
 from .labels.options import EVEN
+from .measure.quantities import number
 from .micrograph.contrast import clip_outliers
 from .micrograph.types import Calibration, Micrograph
 from .network.cards import ModelCard, stands_for
@@ -33,6 +34,7 @@ SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or o
 SIDE = 768  # px of a side of the part
 MODELS, SHOWN = 4, 3
 OUTLINED = 512  # px of a side of the part that a preview outlines, as the network sees it
+WHOLE = 1.5  # times that side, up to which an image is outlined as a whole: a part has other objects at its frame
 FEWEST = 3  # objects that count, from which on a way is worth showing
 SCALES = {0.5: "Larger {things}, at half the scale", 2.0: "Smaller {things}, at twice the scale"}
 
@@ -134,7 +136,7 @@ def look(
         return None
     if task.semantic:
         return "", thumbnail(analysis)
-    count = int(analysis.table.kept.sum())
+    count = _counted(analysis)
     if count < FEWEST or analysis.segmentation.used.get("expected", 1.0) < least:
         return None
     return f"{count} {task.things}", thumbnail(analysis)
@@ -142,11 +144,12 @@ def look(
 
 @dataclass(frozen=True)
 class Preview:
-    """The outlines in the middle of an image: picture (WebP) of so many rows and columns of it, count of what counts,
-    and the typical size in px of the image, None for a kind of analysis without a working scale."""
+    """The outlines in the middle of an image: picture (WebP) of so many rows and columns of it, whether these are all,
+    the count, and the typical size in px of the image, None for a kind of analysis without a working scale."""
 
     picture: bytes
     shape: tuple[int, ...]
+    whole: bool
     count: int
     size: float | None
 
@@ -169,7 +172,8 @@ def preview(
         view = _seen_from_the_middle(picture, settings, card, runtime)
         settings, scale = settings.replaced(polarity=view.polarity, scale=max(view.scale, 1.0)), view.scale
     shrunk = min(scale, 1.0)
-    window = picture[middle(picture.shape, round(OUTLINED / scale))]
+    side, longest = round(OUTLINED / scale), max(picture.shape)
+    window = picture[middle(picture.shape, longest if longest <= WHOLE * side else side)]
     small = resize(np.ascontiguousarray(window), shrunk)
     part, settings = without_scale(micrograph, as_shown(small, "bright")), settings.replaced(data_bar=0)
     search = Search(part, small, len(small), task, settings, runtime, Clock(), others_look=False)
@@ -181,7 +185,16 @@ def preview(
         size = float(np.median(analysis.table.length(task.size)[is_kept])) / shrunk
     elif scaled and (likes := dict(task.options.of(card)).get("diameter")):
         size = likes / scale
-    return Preview(thumbnail(analysis, OUTLINED, rims=True), window.shape, int(is_kept.sum()), size)
+    shown = thumbnail(analysis, OUTLINED, rims=True)
+    return Preview(shown, window.shape, window.shape == picture.shape, _counted(analysis), size)
+
+
+def _counted(analysis: Analysis) -> int:
+    """What the page of a result would say: the count that the kind answers with, else the objects that count."""
+    first = tasks.find(analysis.settings.task).quantities[0]
+    if number(first).kind == "integer":
+        return int(analysis.quantities[first].value or 0)
+    return int(analysis.table.kept.sum())
 
 
 def _seen_from_the_middle(

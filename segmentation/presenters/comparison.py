@@ -31,6 +31,7 @@ HOW = {
 }
 NOT_PAIRED = "Both are of one image, so their differences have no interval."
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
+FAR = 10  # times from which on a difference is not said in per cent, too
 # Title, what it means, and on which side its objects are counted.
 PLACES: dict[Place, tuple[str, str, str]] = {
     "matched": ("Matched", "One object of each, with an intersection over union of 0.75 and more.", "first"),
@@ -299,7 +300,8 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
         return Difference(term, after.definition, before, after, "")
     # As fine as its own interval; without one by a digit finer than the numbers beside it at most.
     write = replace(after, number=Value(max(map(abs, limits)), *limits)).write if limits else after.write
-    share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
+    near = after.kind != "fraction" and abs(other - one) < FAR * abs(one)
+    share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if near else ""
     unit, hundredfold = ("points", 100) if after.kind == "fraction" else (after.unit, 1)
     places = len(after.value.partition(".")[2])
     beside, finer = (f"{hundredfold * abs(other - one):.{most}f}" for most in (places, places + 1))

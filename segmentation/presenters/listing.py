@@ -81,6 +81,7 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
 def _of_job(job: Job, picture: str, older: int) -> Card:
     preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
     statistics = (job.summary.get("statistics") if job.is_done else None) or {}
+    number = main_number(job.summary) if job.is_done else ""
     count = statistics.get("n_kept")
     return Card(
         kind="job",
@@ -95,10 +96,10 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         created=job.created,
         owner=job.owner,
         counted="" if count is None or not statistics.get("screened", True) else f"{count:,} counted",
-        number=main_number(job.summary) if job.is_done else "",
+        number=number,
         bars=bars(_counts(job.summary)),
         warning=warning_of(job) if job.is_done else "",
-        unscaled="scale not set" if count and not is_scaled(job.summary) else "",
+        unscaled="scale not set" if number and not is_scaled(job.summary) else "",
         older=older,
     )
 

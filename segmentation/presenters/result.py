@@ -162,8 +162,8 @@ class Result(ChartedSummary):
 
     @property
     def asks_scale(self) -> bool:
-        """Whether sizes wait for the scale: fractions need none, and where no number is given there is no size."""
-        return bool(self.task.size) and self.in_pixels and not (self.nothing or self.refused)
+        """Whether lengths wait for the scale: where no number is given there is none."""
+        return self.in_pixels and not (self.nothing or self.refused)
 
     @property
     def has_curves(self) -> bool:

@@ -26,7 +26,6 @@ from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
 from ..models import Job, Micrograph, Sample
-from ..plain import quantities_of
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import BY_IMAGE as AUTOMATIC
 from ..services.results.models_offered import title_of
@@ -150,9 +149,7 @@ class PooledResult(ChartedSummary):
 
     @property
     def unscaled(self) -> int:
-        """Images that need a scale and have none; fractions of classes need none."""
-        if any(OF in name for name in quantities_of(self.stored)):  # not by task: the list of samples must not fail
-            return 0
+        """Images without a scale."""
         images: int = (self.stored.get("calibration") or {}).get("sources", {}).get("none", 0)
         return images
 

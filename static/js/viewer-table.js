@@ -98,7 +98,7 @@ export class ParticleList {
     this.wanted = wanted;
     this.visible = this.order.filter(wanted);
     this.table.setAttribute("aria-rowcount", this.visible.length + 1);
-    this.shown.textContent = summary(this.visible.length, this.particles.length, this.table.dataset.thing, this.table.dataset.things);
+    this.shown.textContent = summary(this.visible.length, this.particles.length, this.table.dataset.thing);
     this.fill();
   }
 
@@ -236,7 +236,8 @@ export function inSight(top, height, rowHeight, count, spare) {
   return { from: Math.min(Math.max(0, first - spare), to), to };
 }
 
-export function summary(some, all, thing = "particle", things = "particles") {
+// Rows, not objects: those left out have a row, too.
+export function summary(some, all, thing = "particle") {
   if (!all) return `No ${thing} was found.`;
-  return some ? `${some} of ${all} ${things}` : `None of ${all} ${things} matches.`;
+  return some ? `${some} of ${all} rows` : `None of ${all} rows matches.`;
 }

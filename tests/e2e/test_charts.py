@@ -155,7 +155,7 @@ def test_a_range_is_dragged_over_bars_and_typed(look, size):
     assert np.count_nonzero((sizes >= ends[0]) & (sizes < ends[1])) == count
     page.fill("[name=to]", f"{np.median(sizes) + 0.5:.6g}")
     inside = np.count_nonzero((sizes >= ends[0]) & (sizes < np.median(sizes) + 0.5))
-    expect(page.locator("[data-shown]")).to_have_text(f"{inside} of {total} particles")
+    expect(page.locator("[data-shown]")).to_have_text(f"{inside} of {total} rows")
     expect(readout).to_contain_text(f"{inside} particles, {words(inside / len(sizes))} by number")
     page.fill("[name=to]", "wide")
     expect(page.locator("[data-chart-problem]")).to_contain_text("smaller one first")
@@ -341,7 +341,7 @@ def crowd(n: int) -> dict[str, Any]:
 def test_twenty_thousand_particles(look):
     page = look(outlines=crowd(MANY))
     rows = page.locator(".particles tbody tr[data-id]")
-    expect(page.locator("[data-shown]")).to_have_text(f"{MANY} of {MANY} particles", use_inner_text=True)
+    expect(page.locator("[data-shown]")).to_have_text(f"{MANY} of {MANY} rows", use_inner_text=True)
     expect(page.locator("table.particles")).to_have_attribute("aria-rowcount", str(MANY + 1))
     assert rows.count() < 200
     box = page.locator(".table-box")

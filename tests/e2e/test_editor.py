@@ -125,7 +125,7 @@ def test_every_tool_makes_one_correction_that_undo_takes_back(opened):
     hand.saved()
     page.reload()
     expect(page.locator("[data-correct]")).to_have_text("Continue correcting (7)")
-    expect(page.locator("#table [data-shown]")).to_have_text(f"{DISCS + 1} of {DISCS + 1} particles")
+    expect(page.locator("#table [data-shown]")).to_have_text(f"{DISCS + 1} of {DISCS + 1} rows")
     hand.open().kept(DISCS + 1)
     page.go_back()
     expect(page.locator("dialog.editor")).to_have_count(0)

@@ -48,10 +48,9 @@ test("long sizes are shown in micrometres, areas in their squares", () => {
 });
 
 test("how many are shown, in words", () => {
-  assert.equal(summary(3, 4), "3 of 4 particles");
-  assert.equal(summary(0, 4), "None of 4 particles matches.");
-  assert.equal(summary(0, 0), "No particle was found.");
-  assert.equal(summary(3, 4, "phase", "phases"), "3 of 4 phases");
+  assert.equal(summary(3, 4), "3 of 4 rows");
+  assert.equal(summary(0, 4), "None of 4 rows matches.");
+  assert.equal(summary(0, 0, "layer"), "No layer was found.");
 });
 
 test("states and the chosen bar filter together", () => {

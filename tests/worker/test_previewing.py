@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 @pytest.fixture
 def upload(make_micrograph, alice, client, monkeypatch):
     monkeypatch.setattr(worker_proposing, "pixels_of", lambda *_: make_analysis(12, (300, 400)).micrograph)
-    monkeypatch.setattr(proposing, "preview", lambda *_: Preview(b"RIFF", (300, 400), 12, 24.4))
+    monkeypatch.setattr(proposing, "preview", lambda *_: Preview(b"RIFF", (300, 400), True, 12, 24.4))
     client.force_login(alice)
     return make_micrograph(owner=alice)
 
@@ -38,7 +38,8 @@ def test_the_page_shows_the_outlines_and_the_circle_sets_the_size(client, upload
     row = OutlinePreview.objects.get()
     worker_tasks.do_analyses()
     page = asked(client, upload).content.decode()
-    assert "12 particles counted" in page and 'data-size="24.4"' in page and 'viewBox="0 0 400 300"' in page
+    assert "12 particles." in page and "The middle of" not in page
+    assert 'data-size="24.4"' in page and 'viewBox="0 0 400 300"' in page
     assert 'data-choice="scale"' in page and 'data-typed="particle_px"' in page and "data-automatic" not in page
     assert "data-active" in asked(client, upload, scale="size", particle_px="72").content.decode()
     row.refresh_from_db()

@@ -190,10 +190,10 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
         )
     if fraction.n < LEAST_JUDGED:
         counted = f"{fraction.n} of at least {LEAST_JUDGED} particles"
-        return "undecided", counted, f"More particles: at least {LEAST_JUDGED} for a verdict, instead of {fraction.n}."
+        return "undecided", counted, f"At least {LEAST_JUDGED} particles for a verdict, instead of {fraction.n}."
     if variants["as analysed"].too_few_images:
         counted = f"{variants['as analysed'].images} of at least {FEWEST_IMAGES} images"
-        return "undecided", counted, f"More images: at least {FEWEST_IMAGES} with particles that count."
+        return "undecided", counted, f"At least {FEWEST_IMAGES} images with particles that count."
     word, more = _word(fraction), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
     if word != "undecided" and more is not None and _word(more) != word:
         small = more.n - fraction.n

@@ -108,7 +108,7 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
     """
     if all(excluded):
         text = "There are no numbers, because no image counts. Each image says why."  # as on the page
-        return [Flag.doubtful(text, "No numbers: no image counts", ids=tuple(range(1, len(tables) + 1)))]
+        return [Flag.doubtful(text, "No image counts, so there are no numbers", ids=tuple(range(1, len(tables) + 1)))]
     notes: list[Flag] = []
     chosen = {number: table for number, table in enumerate(tables, 1) if not excluded[number - 1]}
     pixels = [table.nm_per_pixel for table in chosen.values() if table.nm_per_pixel is not None]
@@ -116,10 +116,10 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
         ids = tuple(number for number, why in enumerate(excluded, 1) if why == reason)
         images, do = ("1 image", "does") if len(ids) == 1 else (f"{len(ids)} images", "do")
         text = f"{images} {do} not count: {WHY[reason]}{MORE.get(reason, '')}."
-        notes.append(Flag(text, f"{images} not counted: {WHY[reason]}", ids=ids))
+        notes.append(Flag(text, f"{images} {WHY[reason]} {do} not count", ids=ids))
     if not pixels and len(chosen) > 1:
         text = "No image has a scale, so sizes are in pixels. They can be compared only if all have one magnification."
-        notes.append(Flag.doubtful(text, "Sizes in pixels: all images at one magnification?"))
+        notes.append(Flag.doubtful(text, "Lengths are in pixels, perhaps of unlike magnifications"))
     if pixels and max(pixels) > ALIKE * min(pixels):
         coarse = tuple(n for n, table in chosen.items() if (table.nm_per_pixel or 0.0) > ALIKE * min(pixels))
         coarser = f"{len(coarse)} of {len(chosen)} images {'is' if len(coarse) == 1 else 'are'} coarser than the finest"

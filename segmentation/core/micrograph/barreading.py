@@ -29,7 +29,7 @@ from .vendors.units import SQRT3, plausible_pixel
 END_PX = 1.0 / SQRT3  # standard uncertainty of a printed line's length that is right within 1 px
 MARGIN = 4
 LARGEST_STRIP = 1 << 23  # px
-NO_LENGTH = "The scale bar says “{}”, which is no length: type the width of the image, or sizes stay in pixels."
+NO_LENGTH = "The scale bar says “{}”, which is no length. Type the width of the image, or sizes stay in pixels."
 RECOUNTED = (
     "We counted {} steps between the ticks of the bar in the image, which gives {:.4g} nm/px. The file says {:.4g}"
     " nm/px, which fits {} steps. We probably miscounted and use the scale of the file."

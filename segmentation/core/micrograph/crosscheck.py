@@ -97,5 +97,5 @@ def _difference_sentence(one: Sized, other: Sized, used: str) -> str:
         return ""
     amount = f"{difference * 100:.2g} % apart" if difference < 1 else f"a factor of {difference + 1:.3g} apart"
     if not contradict(one, other):
-        return f"{amount}: no more than their uncertainties allow"
-    return f"{amount}: {f'the {used} is used; ' if used else ''}please check which is right"
+        return f"{amount}, no more than their uncertainties allow"
+    return f"{amount}. {f'The {used} is used. ' if used else ''}Please check which is right"

@@ -25,7 +25,7 @@ EITHER = (
     "A pixel is {:.4g} nm wide if the image was only cropped and {:.4g} nm wide if it was resized."
     " We do not know which, so type the image width."
 )
-UNUSED = "The files beside the image contradict each other, so we use none of them: type the image width."
+UNUSED = "The files beside the image contradict each other, so we use none of them. Type the image width."
 
 
 def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) -> Facts:

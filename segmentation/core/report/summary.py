@@ -188,7 +188,7 @@ class Summary:
         listed = []
         if line is not None and not pooled:
             of_all = f" of {self.set_aside_count:,}" if line.count < self.set_aside_count else ""
-            listed = [Flag(f"{line.count:,}{of_all} left out: {line.reason}.", reason=line.reason)]
+            listed = [Flag(f"{line.count:,}{of_all} left out ({line.reason}).", reason=line.reason)]
         return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
 
     @property

@@ -219,24 +219,24 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         yield Flag.doubtful(
             f"The typical fibre is {np.median(widths):.1f} px wide. On test images, diameters came out up to 8 %"
             f" wrong at 6 px and 30 % too large at 3 px. Take an image with fibres of {FINE:g} px or more.",
-            f"Fibres under {FINE:g} px: diameters may be wrong",
+            f"Diameters of fibres under {FINE:g} px may be wrong",
         )
     yield from shared.doubts(segmentation)
     card = segmentation.provenance.card
     if card.get("summary", "").startswith(EXPERIMENTAL):
         yield Flag.doubtful(
             f"The model {card['title']} is experimental: it learnt from computer-made images only. Check the outlines.",
-            "Experimental model: check the outlines",
+            "Check the outlines, the model is experimental",
         )
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():
         yield Flag("No fibre has both ends in view, so there are no lengths.")
     if short_objects := int(is_short.sum()):
-        subject = (
-            "1 object is not clearly a fibre"
+        note = (
+            "1 object is not clearly a fibre, so it is left out."
             if short_objects == 1
-            else f"{short_objects:,} objects are not clearly fibres"
+            else f"{short_objects:,} objects are not clearly fibres, so they are left out."
         )
-        yield Flag(f"{subject}: counted apart.", reason=str(Reason.SHORT))
+        yield Flag(note, reason=str(Reason.SHORT))
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:

@@ -57,7 +57,7 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
         "grain_number": grain_number(density, calibration.nm_per_pixel),
     }
     share = float(is_convex.sum()) / max(1, int(is_whole.sum()))
-    joined = Flag.doubtful(OPEN.format(share=100 * share), f"Joined grains: only {100 * share:.0f} % are convex")
+    joined = Flag.doubtful(OPEN.format(share=100 * share), f"Grains may be joined, only {100 * share:.0f} % are convex")
     return values, [joined] if is_whole.any() and share < FEW_CONVEX else []
 
 

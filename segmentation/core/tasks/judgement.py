@@ -35,10 +35,10 @@ SURE = 0.8  # chance of being right of a sure outline
 DRAWN = 0.8  # share of one grey from which a picture is a drawing; of 122 EMPS micrographs two have most: 0.62, 0.16
 AROUND, LOOKED_AT = 5, 1024  # px of a neighbourhood that has one grey; px of each side that are looked at
 FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
-WITHHELD = "{why}, so no numbers are given. Choose another model. If you are sure, choose “Measure it all the same”."
+WITHHELD = "{why}, so nothing was measured. Choose another model. If you are sure, choose “Measure it all the same”."
 NONE_FOUND = "No {things} were found. There are none, or the model does not recognise them."
 TO_CHECK = "the outlines are to be checked"
-CORRECTED = "A person corrected these outlines. Before that the software had a doubt: {doubt}."
+CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
 
 def is_out_of_domain(segmentation: Segmentation) -> bool:
@@ -116,7 +116,7 @@ def warnings(
         yield Flag.doubtful(
             f"{100 * flat:.0f} % of this image has exactly the same grey value. Drawings, plots and text look like"
             " this, micrographs almost never. Is it the right file?",
-            "Hardly a micrograph: most of it has one grey value",
+            "Hardly a micrograph, most of it has one grey value",
         )
     yield from _likeness(segmentation)
     yield from _outlines(segmentation, table)
@@ -143,7 +143,7 @@ def doubtful_outlines(
     if segmentation.provenance.edits:
         return None
     doubts = (flag for flag in warnings(micrograph, segmentation, table, settings) if flag.doubt)
-    return next((Flag.doubtful(f"Checked outlines. {flag.text}", TO_CHECK) for flag in doubts), None)
+    return next((Flag.doubtful(f"A check of the outlines. {flag.text}", TO_CHECK) for flag in doubts), None)
 
 
 def unseen_specks(segmentation: Segmentation, counted: int) -> Flag | None:

@@ -191,7 +191,7 @@ def measure(
     obstacle = unseen_specks(segmentation, int(table.kept.sum()))
     obstacle = obstacle or doubtful_outlines(micrograph, segmentation, table, settings)
     if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
-        checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
+        checked = f"A check of the scale, because two sources of it differ by a factor of {factor:.3g}."
         obstacle = Flag.doubtful(checked, "the scale is to be checked")
     conditions = Conditions(
         calibration=calibration,

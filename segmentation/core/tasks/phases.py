@@ -40,15 +40,14 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 CERTAINTY = "certainty"
-NOTHING = Flag("The image has one grey value only, so there are no phases to tell apart.", "No phases found")
 DIFFERS = 0.8  # part of the distance that a card allows from which one is warned
 DIFFERENT = Flag.doubtful(
-    "This image looks unlike the training images of the model. Compare the phases with the image before you use the"
+    "This image looks unlike the training images of the model. Compare the colours with the image before you use the"
     " numbers.",
     "Unusual picture",
 )
 METHOD = (
-    "For each pixel a convolutional network predicted the probability of each phase, and the most probable one was"
+    "For each pixel a convolutional network predicted the probability of each class, and the most probable one was"
     " taken (image resampled by a factor of {scale:.3g}; mean over mirrored forms: {mirrored})."
 )
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # of each class, in the table, too
@@ -64,7 +63,7 @@ class PhaseSettings(SegmentationSettings):
         ge=0,
         le=100_000,
         title="Smallest region",
-        description="Smaller regions join the phase around them. 0 changes nothing.",
+        description="Smaller regions join what surrounds them. 0 changes nothing.",
         json_schema_extra={"unit": "px"},
     )
     scale: float = Field(
@@ -187,7 +186,7 @@ def measure(
     used = segmentation.used
     unlike = is_out_of_domain(segmentation) or used.get("unlike", 0.0) > DIFFERS
     flags = (DIFFERENT,) if unlike and not used.get("unfamiliar") else ()  # which has its own warning
-    return Measured(table, None, values, flags if len(segmentation) else (NOTHING,))
+    return Measured(table, None, values, flags if len(segmentation) else ())
 
 
 def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
@@ -303,7 +302,7 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
         for mistaken, share in zip(card.maps, row, strict=False)
         if mistaken != true and share > CONFUSED
     ]
-    rows = [("Phases", ", ".join(card.maps))]
+    rows = [(card.task.capitalize(), ", ".join(card.maps))]
     return [*rows, ("Taken for another", ", ".join(confused))] if confused else rows
 
 

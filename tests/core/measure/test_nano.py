@@ -141,7 +141,7 @@ def test_coarse_pixels_decide_nothing():
 
 @pytest.mark.parametrize("doubt", [True, False])
 def test_only_what_puts_the_numbers_in_doubt_stands_before_more_particles(doubt):
-    obstacle = Flag("A checked scale.", "the scale is to be checked", doubt)
+    obstacle = Flag("A check of the scale.", "the scale is to be checked", doubt)
     answer = card([50] * 260 + [150] * 240, obstacle=obstacle)
     assert answer["verdict"] == "undecided"
     assert ("more particles" in answer["decides"]) == (not doubt)

@@ -142,7 +142,7 @@ def test_a_number_that_one_image_alone_has_is_named():
     image, other = (member(0.3, nm=2.0, name=name) for name in ("a.tif", "b.tif"))
     other = replace(other, quantities={**other.quantities, "mean_intercept of carbide": Value(None)})
     (note,) = combine("Steel", [image, other]).flags
-    assert note.text == "Only a.tif gives a value for: mean intercept of carbide." and note.ids == (1,)
+    assert note.text == "Only a.tif gives a value of mean intercept of carbide." and note.ids == (1,)
     assert not combine("Steel", [image, image]).flags
 
 

@@ -383,7 +383,7 @@ def test_a_scale_that_is_probably_wrong_stands_before_the_verdict_and_each_image
     sample = combine("lot", [replace(images[0], flags=(wrong,)), replace(images[1], flags=(less,)), *images[2:]])
     assert sample.pooled.nano["verdict"] == "undecided"
     assert sample.pooled.nano["reason"] == "the scale of 2 images is to be checked"
-    assert sample.pooled.nano["decides"].startswith("A checked scale of 2 images")
+    assert sample.pooled.nano["decides"].startswith("A check of the scale of 2 images")
     (of_image,) = (flag for flag in sample.flags if "0.tif: Do not use" in flag.text)
     assert of_image.doubt and of_image.short == wrong.short
     assert warned(sample.flags) == ["Do not use: 2 images have warnings"]
@@ -408,7 +408,7 @@ def test_images_left_out_put_no_number_in_doubt_and_the_warning_says_how_many_th
     images[0] = replace(images[0], flags=())
     sample = combine("lot", images)
     assert not any(flag.doubt for flag in sample.flags)
-    assert warned(sample.flags) == [f"Note: 2 images not counted: {WHY[NO_PIXEL_SIZE]}"]
+    assert warned(sample.flags) == [f"Note: 2 images {WHY[NO_PIXEL_SIZE]} do not count"]
 
 
 def test_of_images_that_count_the_doubtful_ones_are_named():

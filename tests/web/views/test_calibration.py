@@ -114,7 +114,7 @@ class TestSuggestion:
         image = micrograph(ZEISS, lone)
         assert image.own_calibration == Calibration(**ZEISS)
         (sentence,) = disagreements(image)
-        assert "5 nm" in sentence and "the file is used" in sentence
+        assert "5 nm" in sentence and "The file is used." in sentence
         by_a_program = micrograph({**ZEISS, "detail": "ImageJ, pixels per nm"}, lone)
         assert by_a_program.own_calibration == Calibration.absent()
 

@@ -263,7 +263,7 @@ class TestExamples:
 
     def test_what_the_layers_make_of_a_picture_is_shown_apart(self, client, examples):
         page = words(client.get("/models/particles/"))
-        first, apart = page.split("What its layers see in a picture")
+        first, apart = page.split("What the network sees in a picture")
         assert re.search('pictures/4" [^>]*alt="particles-4, 5 µm"', first)
         assert re.search('pictures/convolutions" width="50" height="20" alt="particles-convolutions, ', apart)
         served = client.get("/models/particles/pictures/convolutions")

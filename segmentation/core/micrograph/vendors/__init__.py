@@ -15,7 +15,7 @@ READERS = (
     *(page.read, zeiss.read, fei.read, tescan.read, jeol.read, sis.read, fibics.read),
     *(cameras.read_gatan, cameras.read_tvips, ome.read, imagej.read),
 )
-UNUSED = "As they contradict each other, none of them is used: type the image width."
+UNUSED = "As they contradict each other, none of them is used. Type the image width."
 SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)
 
 
