@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 
+import numpy as np
 from django.core.files.base import ContentFile
 
 from segmentation import services
+from segmentation.core.analysis import Analysis
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.statistics import summarise as statistics_of
+from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.sample import SampleAnalysis
@@ -21,13 +25,23 @@ from worker.exporting import summarise
 LABELS = disc_labels(40, (300, 400))
 
 
+@cache
+def measured(labels: bytes, shape: tuple[int, int], **more: Calibration) -> Analysis:
+    """Of the bytes of labels (H, W) int32; it is made once, so its arrays cannot be written to."""
+    analysis = analysis_of(np.frombuffer(labels, np.int32).reshape(shape), **more)
+    for array in analysis.table.columns.values():
+        array.setflags(write=False)
+    conditions = Conditions(calibration=analysis.calibration, field_spread=0.15)
+    return replace(analysis, statistics=statistics_of(analysis.table, conditions))
+
+
 def store(job, labels, folder, *, used=None, **more):
     """Give a running job the result of an analysis of `labels`; it is then done."""
-    analysis = analysis_of(labels, name=job.micrograph.name, **more)
+    analysis = measured(labels.tobytes(), labels.shape, **more)
+    analysis = replace(analysis, micrograph=replace(analysis.micrograph, name=job.micrograph.name))
     segmentation = replace(analysis.segmentation, used={**analysis.segmentation.used, **(used or {})})
     segmentation = replace(segmentation, provenance=replace(segmentation.provenance, micrograph=job.micrograph.sha256))
-    measured = statistics_of(analysis.table, Conditions(calibration=analysis.calibration, field_spread=0.15))
-    analysis = replace(analysis, segmentation=segmentation, statistics=measured)
+    analysis = replace(analysis, segmentation=segmentation)
     path = folder / f"{job.pk}.npz"
     segmentation.save(path)
     Job.objects.filter(pk=job.pk).update(state="running", attempt=1)
