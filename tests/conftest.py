@@ -209,10 +209,15 @@ def inspect_uploads(most: int = 1000) -> None:
 
 
 @pytest.fixture
-def coarse(monkeypatch):
-    """Figures that take little time, where the test is about other things: of less than half their resolution, and
-    as SVG and PDF their words alone. Half the time of writing all files goes into them."""
+def small_figures(monkeypatch):
+    """Figures of less than half their resolution, where a test looks at no line of them."""
     monkeypatch.setattr("segmentation.core.report.figure.DPI", 75)
+
+
+@pytest.fixture
+def coarse(monkeypatch, small_figures):
+    """Figures that take little time, where the test is about other things: small ones, and as SVG and PDF their words
+    alone. Half the time of writing all files goes into them."""
     monkeypatch.setattr("segmentation.core.report.figure.write", write_words)
 
 
