@@ -35,6 +35,8 @@ from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, LeftOut, Member
 from tests.core.builders import make_analysis, refound
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 
 def three(**options):
     """What the images of a sample are made of, again and again."""
