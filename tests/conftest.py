@@ -208,16 +208,23 @@ def inspect_uploads(most: int = 1000) -> None:
         most -= 1
 
 
-@pytest.fixture
-def small_figures(monkeypatch):
-    """Figures of less than half their resolution, where a test looks at no line of them."""
-    monkeypatch.setattr("segmentation.core.report.figure.DPI", 75)
+@pytest.fixture(scope="session", autouse=True)
+def small_figures():
+    """Figures of a fifth of their resolution, but where a test is about how they are drawn (`printed`)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("segmentation.core.report.figure.DPI", 75)
+        yield
 
 
 @pytest.fixture
-def coarse(monkeypatch, small_figures):
-    """Figures that take little time, where the test is about other things: small ones, and as SVG and PDF their words
-    alone. Half the time of writing all files goes into them."""
+def printed(monkeypatch):
+    monkeypatch.setattr("segmentation.core.report.figure.DPI", 360)
+
+
+@pytest.fixture
+def coarse(monkeypatch):
+    """Of figures as SVG and PDF their words alone, where the test is about other things: they take half the time of
+    writing all files."""
     monkeypatch.setattr("segmentation.core.report.figure.write", write_words)
 
 

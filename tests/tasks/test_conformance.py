@@ -193,7 +193,6 @@ def test_odd_images_are_analysed_and_reported(kind, picture, tmp_path):
     assert all(path.stat().st_size for path in files.values())
 
 
-@pytest.mark.usefixtures("small_figures")
 def test_every_export_applies_or_declines_and_the_figure_is_whole(kind, golden, tmp_path):
     files = write_all(golden, tmp_path / "files")
     listed = exports.listed("image", kind.task)

@@ -29,6 +29,7 @@ from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks.judgement import NONE_FOUND
 from tests.core.builders import analysis_of, disc_labels, make_analysis, renamed
 
+pytestmark = pytest.mark.usefixtures("printed")
 CASES = {
     "fifteen": lambda: make_analysis(15),
     "fifteen hundred": lambda: make_analysis(1500, (900, 1200)),
