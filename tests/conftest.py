@@ -92,9 +92,11 @@ def picture(width: int = 64, height: int = 48, kind: str = "PNG") -> bytes:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_passwords():
-    """A slow hash protects real passwords; here it would only cost minutes."""
-    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+def quick():
+    """A slow hash protects real passwords, and a figure for print is large: here they would only cost minutes."""
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=hashers), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("segmentation.core.report.figure.DPI", 75)
         yield
 
 
@@ -208,16 +210,9 @@ def inspect_uploads(most: int = 1000) -> None:
         most -= 1
 
 
-@pytest.fixture(scope="session", autouse=True)
-def small_figures():
-    """Figures of a fifth of their resolution, but where a test is about how they are drawn (`printed`)."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segmentation.core.report.figure.DPI", 75)
-        yield
-
-
 @pytest.fixture
 def printed(monkeypatch):
+    """Figures as they are printed, where a test is about how they are drawn."""
     monkeypatch.setattr("segmentation.core.report.figure.DPI", 360)
 
 

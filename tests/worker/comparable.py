@@ -10,10 +10,8 @@ import numpy as np
 from django.core.files.base import ContentFile
 
 from segmentation import services
-from segmentation.core.analysis import Analysis
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.statistics import summarise as statistics_of
-from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.sample import SampleAnalysis
@@ -26,7 +24,7 @@ LABELS = disc_labels(40, (300, 400))
 
 
 @cache
-def measured(labels: bytes, shape: tuple[int, int], **more: Calibration) -> Analysis:
+def measured(labels, shape, **more):
     """Of the bytes of labels (H, W) int32; it is made once, so its arrays cannot be written to."""
     analysis = analysis_of(np.frombuffer(labels, np.int32).reshape(shape), **more)
     for array in analysis.table.columns.values():
@@ -38,10 +36,10 @@ def measured(labels: bytes, shape: tuple[int, int], **more: Calibration) -> Anal
 def store(job, labels, folder, *, used=None, **more):
     """Give a running job the result of an analysis of `labels`; it is then done."""
     analysis = measured(labels.tobytes(), labels.shape, **more)
-    analysis = replace(analysis, micrograph=replace(analysis.micrograph, name=job.micrograph.name))
     segmentation = replace(analysis.segmentation, used={**analysis.segmentation.used, **(used or {})})
     segmentation = replace(segmentation, provenance=replace(segmentation.provenance, micrograph=job.micrograph.sha256))
-    analysis = replace(analysis, segmentation=segmentation)
+    micrograph = replace(analysis.micrograph, name=job.micrograph.name)
+    analysis = replace(analysis, segmentation=segmentation, micrograph=micrograph)
     path = folder / f"{job.pk}.npz"
     segmentation.save(path)
     Job.objects.filter(pk=job.pk).update(state="running", attempt=1)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 from segmentation.http.uploads import LockedFileUploadHandler
 from worker.scratch import keep, path_of, scratch, sweep
@@ -56,8 +56,7 @@ def test_what_a_killed_process_left_is_removed(settings, tmp_path):
 
 
 def test_kept_files_are_there_while_their_process_lives_and_not_too_many(settings, monkeypatch):
-    due = []
-    monkeypatch.setattr("threading.Timer", lambda seconds, work: SimpleNamespace(start=lambda: due.append(work)))
+    monkeypatch.setattr("threading.Timer", timer := Mock())
     monkeypatch.setattr("worker.scratch.MOST_KEPT", 10)
     monkeypatch.setattr("worker.scratch._open_files", {})
     for name in ("a", "b"):
@@ -67,8 +66,7 @@ def test_kept_files_are_there_while_their_process_lives_and_not_too_many(setting
     os.utime(path_of("a"), (time.time() - 3600, time.time() - 3600))
     assert sweep() == 0
     assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [path_of("a")]
-    for forget in due:
-        forget()
+    timer.call_args.args[1]()
     assert not path_of("a").exists()
 
 
