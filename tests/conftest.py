@@ -92,9 +92,11 @@ def picture(width: int = 64, height: int = 48, kind: str = "PNG") -> bytes:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_passwords():
-    """A slow hash protects real passwords; here it would only cost minutes."""
-    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+def quick():
+    """A slow hash protects real passwords, and a figure for print is large: here they would only cost minutes."""
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=hashers), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("segmentation.core.report.figure.DPI", 75)
         yield
 
 
@@ -209,10 +211,15 @@ def inspect_uploads(most: int = 1000) -> None:
 
 
 @pytest.fixture
+def printed(monkeypatch):
+    """Figures as they are printed, where a test is about how they are drawn."""
+    monkeypatch.setattr("segmentation.core.report.figure.DPI", 360)
+
+
+@pytest.fixture
 def coarse(monkeypatch):
-    """Figures that take little time, where the test is about other things: of less than half their resolution, and
-    as SVG and PDF their words alone. Half the time of writing all files goes into them."""
-    monkeypatch.setattr("segmentation.core.report.figure.DPI", 75)
+    """Of figures as SVG and PDF their words alone, where the test is about other things: they take half the time of
+    writing all files."""
     monkeypatch.setattr("segmentation.core.report.figure.write", write_words)
 
 

@@ -14,7 +14,7 @@ import tifffile
 
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import NO_SCALE
-from segmentation.core.report import exports, figure
+from segmentation.core.report import exports
 from segmentation.core.tasks import find
 from segmentation.management.commands import _inputs, analyse, measure
 from tests.shell import manage
@@ -35,9 +35,7 @@ def rows_of(file):
 def sample(tmp_path_factory):
     """The sample analysed once."""
     out = tmp_path_factory.mktemp("out")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figure, "DPI", 75)
-        done = manage("analyse", SAMPLE, "--out", out)
+    done = manage("analyse", SAMPLE, "--out", out)
     assert done.returncode == 0, done.stderr
     return out / "sem-sample"
 

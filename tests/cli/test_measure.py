@@ -62,7 +62,6 @@ def measured(tmp_path_factory):
         tifffile.imwrite(images / f"{stem}.tif", np.full(TWO.shape, 9, np.uint8))
     out = folder / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figure, "DPI", 75)
         patch.setattr(figure, "write", write_words)
         arguments = (folder, "--nm-per-pixel", 2, "--images", images, "--out", out, "--sample", "Two squares")
         return manage("measure", *arguments), out

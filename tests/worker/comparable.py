@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 
+import numpy as np
 from django.core.files.base import ContentFile
 
 from segmentation import services
@@ -21,13 +23,23 @@ from worker.exporting import summarise
 LABELS = disc_labels(40, (300, 400))
 
 
+@cache
+def measured(labels, shape, **more):
+    """Of the bytes of labels (H, W) int32; it is made once, so its arrays cannot be written to."""
+    analysis = analysis_of(np.frombuffer(labels, np.int32).reshape(shape), **more)
+    for array in analysis.table.columns.values():
+        array.setflags(write=False)
+    conditions = Conditions(calibration=analysis.calibration, field_spread=0.15)
+    return replace(analysis, statistics=statistics_of(analysis.table, conditions))
+
+
 def store(job, labels, folder, *, used=None, **more):
     """Give a running job the result of an analysis of `labels`; it is then done."""
-    analysis = analysis_of(labels, name=job.micrograph.name, **more)
+    analysis = measured(labels.tobytes(), labels.shape, **more)
     segmentation = replace(analysis.segmentation, used={**analysis.segmentation.used, **(used or {})})
     segmentation = replace(segmentation, provenance=replace(segmentation.provenance, micrograph=job.micrograph.sha256))
-    measured = statistics_of(analysis.table, Conditions(calibration=analysis.calibration, field_spread=0.15))
-    analysis = replace(analysis, segmentation=segmentation, statistics=measured)
+    micrograph = replace(analysis.micrograph, name=job.micrograph.name)
+    analysis = replace(analysis, segmentation=segmentation, micrograph=micrograph)
     path = folder / f"{job.pk}.npz"
     segmentation.save(path)
     Job.objects.filter(pk=job.pk).update(state="running", attempt=1)

@@ -45,6 +45,12 @@ def busy(monkeypatch):
 
 
 @pytest.fixture
+def no_files(monkeypatch):
+    """Nothing is written that users take away, where a test is about numbers and rows."""
+    monkeypatch.setattr("segmentation.core.report.files.write_all", lambda *what, **how: {})
+
+
+@pytest.fixture
 def result(make_micrograph, make_job, tmp_path):
     """Makes finished results; the same sha is the same image."""
 

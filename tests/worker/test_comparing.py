@@ -23,7 +23,7 @@ from worker import tasks
 
 from .comparable import LABELS
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy", "no_files")]
 
 
 def corrected():

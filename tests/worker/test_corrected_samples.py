@@ -58,7 +58,7 @@ def content(sample, name):
         return file.read().decode()
 
 
-def test_it_goes_in_by_one_click_and_back_by_one(sample, corrected, client):
+def test_it_goes_in_by_one_click_and_back_by_one(no_files, sample, corrected, client):
     visit(client, VISITOR)
     automatic, address = corrected.parent, reverse("sample-page", args=[sample.pk])
     page = client.get(address).content.decode()
@@ -94,7 +94,7 @@ def test_every_file_of_the_sample_says_so(sample, corrected, client):
     assert answer["result"]["corrected"] == counts
 
 
-def test_outlines_of_another_tool_are_offered_alike(sample, corrected, client):
+def test_outlines_of_another_tool_are_offered_alike(no_files, sample, corrected, client):
     used = {**corrected.summary["used"], "corrected": 0, "imported": {"file": "cells.zip"}}
     Job.objects.filter(pk=corrected.pk).update(summary={**corrected.summary, "used": used})
     address, offer = reverse("sample-page", args=[sample.pk]), reverse("sample-image", args=[sample.pk, corrected.pk])
@@ -104,7 +104,7 @@ def test_outlines_of_another_tool_are_offered_alike(sample, corrected, client):
     assert offer not in client.get(address).content.decode()
 
 
-def test_others_are_offered_nothing(sample, corrected, client):
+def test_others_are_offered_nothing(no_files, sample, corrected, client):
     page = client.get(reverse("sample-page", args=[sample.pk])).content.decode()
     assert reverse("sample-image", args=[sample.pk, corrected.pk]) not in page
 
@@ -133,7 +133,7 @@ def test_stored_corrections_of_its_images_are_measured_and_counted_at_once(sampl
     assert services.count_corrections(sample=sample) == 0
 
 
-def test_the_editor_knows_the_image_before_and_after(sample, corrected, client):
+def test_the_editor_knows_the_image_before_and_after(no_files, sample, corrected, client):
     visit(client, VISITOR)
     first, second, third = sample.members.order_by("micrograph__sha256")
     pages = [reverse("job", args=[job.pk]) for job in (first, second, third)]

@@ -37,6 +37,7 @@ from worker.scratch import path_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 WHO = {"user": None, "visitor": None, "address": ""}
+BY_A_CHILD = inspection.inspect
 
 
 @pytest.fixture(autouse=True)
@@ -240,7 +241,7 @@ class TestTurns:
                 late = receive(picture(90), user=alice)
         assert order == [many[0].pk, upload.pk, late.pk, many[1].pk, many[2].pk]
 
-    def test_one_message_leads_to_the_next(self, messages):
+    def test_one_message_leads_to_the_next(self, messages, reader):
         receive(), receive()
         messages.clear()
         inspect_uploads(1)
@@ -258,28 +259,18 @@ class TestDataBars:
     """They are read in idle moments, and nobody waits for them whose scale does not need them."""
 
     @pytest.fixture(autouse=True)
-    def bars(self, monkeypatch):
-        """Every image has a data bar, whose text is read at the second look."""
-        look, looks = inspection.inspect, []
+    def bars(self, monkeypatch, reader):
+        """Every image has a data bar, whose text is read at the second look. Which looks there were, without a process
+        for each."""
+        looks = []
 
-        def inspected(*given, **options):
-            outcome = look(*given, **options)
-            later = looks[-1][1]
+        def inspected(path, *, name, later, **options):
+            looks.append((name, later))
+            outcome = reader(path, name=name)
             reading = {} if later else {"nm_per_pixel": 5.0}
             return replace(outcome, facts={**outcome.facts, "reading": reading}, unread=later)
 
-        def command(path, name, side, options):
-            looks.append([name, False])
-            return ordinary(path, name, side, options)
-
-        def run(child, alive):
-            looks[-1][1] = "--later" in child
-            return ran(child, alive)
-
-        ordinary, ran = inspection._command, inspection._run
         monkeypatch.setattr(inspection, "inspect", inspected)
-        monkeypatch.setattr(inspection, "_command", command)
-        monkeypatch.setattr(inspection, "_run", run)
         return looks
 
     def start(self, micrograph, **fields):
@@ -316,17 +307,17 @@ class TestDataBars:
     def test_they_are_read_while_no_job_waits_or_runs_and_then_begun_again(self, bars, monkeypatch):
         """Beside a job that has its scale, and would be twice as slow."""
         micrograph, taken = receive(), []
-        run = inspection._run
+        look = inspection.inspect
 
-        def arriving(command, alive):
-            if "--later" not in command and not taken:
+        def arriving(path, *, later, alive, **options):
+            if not later and not taken:
                 taken.append(self.start(receive(picture(70)), asked={"width": "64", "source": "typed"}))
                 with pytest.raises(inspecting.GivesWay):
                     alive()
                 raise inspecting.GivesWay
-            return run(command, alive)
+            return look(path, later=later, alive=alive, **options)
 
-        monkeypatch.setattr(inspection, "_run", arriving)
+        monkeypatch.setattr(inspection, "inspect", arriving)
         inspect_uploads()
         assert self.ready(taken[0])
         assert set(Micrograph.objects.values_list("state", "deaths", "faults")) == {("queued", 0, 0)}
@@ -367,7 +358,8 @@ class TestDataBars:
             looked_into(micrograph)
         assert self.ready(untouched) and self.ready(later)
 
-    def test_a_job_whose_file_says_its_scale_does_not_wait(self):
+    def test_a_job_whose_file_says_its_scale_does_not_wait(self, monkeypatch):
+        monkeypatch.setattr(inspection, "inspect", BY_A_CHILD)
         path = Path(__file__).parents[2] / "static" / "sample" / "sem-sample.tif"
         micrograph = receive(path.read_bytes(), name="sem-sample.tif")
         job = self.start(micrograph, asked={"width": "", "source": None})
@@ -379,6 +371,7 @@ class TestDataBars:
         micrograph = receive()
         job = self.start(micrograph, asked={"width": None, "source": "typed"})
         inspect_uploads(1)
+        monkeypatch.setattr(inspection, "inspect", BY_A_CHILD)
         child(monkeypatch, does)
         assert (looked_into(micrograph, most=1).state, micrograph.error) == ("done", "")
         assert disagreements(micrograph) == [CUT_OFF]  # its page says so
@@ -399,6 +392,7 @@ class TestDataBars:
         assert first.jobs.count() == 1
 
 
+@pytest.mark.usefixtures("reader")
 class TestJobs:
     def start(self, micrograph, **fields):
         return services.create_job(micrograph=micrograph, **{"settings": AnalysisSettings.of(), **WHO, **fields})
@@ -469,7 +463,7 @@ class TestJobs:
     def test_a_fault_of_ours_keeps_the_image_for_another_try(self, monkeypatch):
         job = self.start(receive())
         with monkeypatch.context() as patch:
-            patch.setattr(inspection, "_facts", lambda *given: 1 / 0)
+            patch.setattr(inspection, "inspect", lambda *path, **options: 1 / 0)
             inspect_uploads()
         job.refresh_from_db()
         assert job.state == "failed" and "not in your image" in job.error

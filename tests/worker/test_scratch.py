@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 from segmentation.http.uploads import LockedFileUploadHandler
 from worker.scratch import keep, path_of, scratch, sweep
@@ -55,6 +56,7 @@ def test_what_a_killed_process_left_is_removed(settings, tmp_path):
 
 
 def test_kept_files_are_there_while_their_process_lives_and_not_too_many(settings, monkeypatch):
+    monkeypatch.setattr("threading.Timer", timer := Mock())
     monkeypatch.setattr("worker.scratch.MOST_KEPT", 10)
     monkeypatch.setattr("worker.scratch._open_files", {})
     for name in ("a", "b"):
@@ -64,6 +66,8 @@ def test_kept_files_are_there_while_their_process_lives_and_not_too_many(setting
     os.utime(path_of("a"), (time.time() - 3600, time.time() - 3600))
     assert sweep() == 0
     assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [path_of("a")]
+    timer.call_args.args[1]()
+    assert not path_of("a").exists()
 
 
 def test_a_folder_without_a_lock_is_young_or_abandoned(settings):

@@ -114,7 +114,7 @@ class TestSample:
         assert do("sample", [*jobs, twice]).status_code == 422
         assert not Sample.objects.exists()
 
-    def test_it_is_pooled_like_any_other(self, mine, do):
+    def test_it_is_pooled_like_any_other(self, no_files, mine, do):
         do("sample", mine(1, 2, 3))
         sample = Sample.objects.get()
         for job in sample.jobs.all():

@@ -24,6 +24,7 @@ from segmentation.lab.training import publish
 from segmentation.models import Dataset, DatasetImage, Superseded, Training
 from segmentation.services.learning import trained
 from tests.lab.conftest import trained as base_model  # noqa: F401
+from tests.lab.conftest import undrawn  # noqa: F401
 from worker import tasks
 
 from . import trainable
@@ -49,6 +50,7 @@ def run(row):
 
 
 @pytest.mark.slow
+@pytest.mark.drawn
 def test_a_dataset_becomes_a_model(training, settings, monkeypatch, tmp_path):
     of_training, own_limits, add_graph = [], importlib.import_module("worker.training")._own_limits, publish.add_graph
 

@@ -384,10 +384,6 @@ def test_a_model_of_faint_things_says_the_limit_that_it_used():
     assert re.search(r"\b7 outlines were removed.* 10 %\.", words)
 
 
-def test_same_analysis_same_bytes():
-    assert written(make_analysis(30)) == written(make_analysis(30))
-
-
 def test_masks_of_other_tools_have_no_model():
     words = said(written(refound(make_analysis(12), card={"name": MASKS})))
     assert "another tool" in words

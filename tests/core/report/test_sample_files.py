@@ -159,9 +159,7 @@ def test_every_file_is_written_and_agrees(case, tmp_path, request):
 @pytest.fixture(scope="module")
 def four(tmp_path_factory):
     """The files of the first case."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figure, "DPI", 75)
-        return write_all(CASES["four"](), tmp_path_factory.mktemp("four"))
+    return write_all(CASES["four"](), tmp_path_factory.mktemp("four"))
 
 
 def test_no_cell_begins_like_a_formula(four):

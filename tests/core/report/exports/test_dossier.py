@@ -62,10 +62,9 @@ def entries(sample, filing=FILING, signatures=()):
 
 
 def written(made, folder):
-    """All files to take away, with whole figures of a low resolution."""
+    """All files to take away, with whole figures."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure, "write", WRITE)
-        patch.setattr(figure, "DPI", 75)
         return write_all(made, folder, for_the_page=False, filing=FILING)
 
 
