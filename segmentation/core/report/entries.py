@@ -84,7 +84,10 @@ class Entry:
     @property
     def _most(self) -> int | None:
         low, high = self.total or (self.number.low, self.number.high)
-        return None if low is None or high is None else decimals_beside(self.number.value or 0.0, low, high)
+        value = self.number.value or 0.0
+        if low is None or high is None:
+            return 1 if self.kind == "fraction" and value >= 0.01 else None  # as percentages stand side by side
+        return decimals_beside(value, low, high)
 
     def _end(self, end: float) -> str:
         return self.write(end, most=decimals_of_end(end, self._most))

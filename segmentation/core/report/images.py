@@ -169,9 +169,9 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
 
 
 def own_intervals(sample: SampleAnalysis, name: str) -> str:
-    """What the intervals of each image beside the others come from, as a part of a sentence; "" without any."""
+    """What the intervals of each image beside the others come from; "" without any."""
     within = "" if sample.task.screened else f" ({number(name).interval})"  # else the total uncertainty
-    return f", with its own 95 % interval{within}" * any(value.low is not None for value in sample.by_image(name))
+    return f"Lines: 95 % interval of each image{within}" * any(value.low is not None for value in sample.by_image(name))
 
 
 def _multiples(sample: SampleAnalysis) -> list[tuple[int, SampleImage, Any]]:
