@@ -99,7 +99,7 @@ class TestResults:
         expected = (183 - np.hypot(98, 17), 183 + np.hypot(90, 18))
         assert (median["low"], median["high"]) == (difference.low, difference.high) == pytest.approx(expected)
         assert [cell.interval for cell in difference.cells] == ["28–63", "131–319"]
-        assert re.search("Total uncertainty: [^.]*median", page.interval_line)
+        assert re.search("Known uncertainty: [^.]*median", page.interval_line)
         assert page.how_line.endswith("each difference has the intervals of both numbers.")
         assert page.notes == [COUNTS]
 

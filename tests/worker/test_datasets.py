@@ -201,7 +201,7 @@ def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, data
         return real(path, kind, *how)
 
     monkeypatch.setattr(inspection, "read_micrograph", READ)
-    monkeypatch.setattr(reader, "_decoded", decoded)
+    monkeypatch.setattr(reader, "_decode", decoded)
     image = give(result())
     prepared(dataset)
     image.refresh_from_db()
@@ -447,16 +447,16 @@ def test_a_change_supersedes_a_check_under_way(result, give, dataset, monkeypatc
     from worker import datasets as worker
 
     give(result())
-    real = worker._checked
+    real = worker._check
 
     def meanwhile(*given):
         give(result(1))
         return real(*given)
 
-    monkeypatch.setattr(worker, "_checked", meanwhile)
+    monkeypatch.setattr(worker, "_check", meanwhile)
     prepared(dataset)
     assert dataset.state == "queued" and dataset.summary == {}
-    monkeypatch.setattr(worker, "_checked", real)
+    monkeypatch.setattr(worker, "_check", real)
     prepared(dataset)
     assert dataset.state == "done" and dataset.summary["images"] == 2
 

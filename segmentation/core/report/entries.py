@@ -86,7 +86,7 @@ class Entry:
         low, high = self.total or (self.number.low, self.number.high)
         value = self.number.value or 0.0
         if low is None or high is None:
-            return 1 if self.kind == "fraction" and value >= 0.01 else None  # as percentages stand side by side
+            return 3 if self.kind == "fraction" and value >= 0.01 else None  # percentages stand side by side
         return decimals_beside(value, low, high)
 
     def _end(self, end: float) -> str:

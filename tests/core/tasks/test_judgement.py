@@ -65,7 +65,7 @@ def test_no_verdict_stands_beside_a_warning_that_outlines_are_doubtful():
     assert (sure.statistics.nano["verdict"], sure.statistics.nano["reason"]) == ("above", "")
     assert (doubtful.statistics.nano["verdict"], doubtful.statistics.nano["reason"]) == ("undecided", TO_CHECK)
     pooled = combine("both", [Member.of(replace(of, micrograph=replace(of.micrograph, name=name)))
-                              for of, name in ((sure, "a"), (doubtful, "b"))]).pooled  # fmt: skip
+                              for of, name in ((sure, "a"), (doubtful, "b"), (sure, "c"))]).pooled  # fmt: skip
     assert pooled.nano["reason"] == "the outlines of 1 image are to be checked"
 
 
