@@ -14,11 +14,8 @@ run: .venv/run-ready
 gpu: .venv/torch-ready
 	@echo "torch is installed: trainings can start. Start the site again to analyse on a GPU."
 
-# One process a core, each with one thread: more threads than cores are slower than one. The files of
-# tests lie in memory, where there is room for 4 GB: those of pages take a twentieth less of the processor there.
-IN_MEMORY := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null \
-  && echo PYTEST_DEBUG_TEMPROOT=/dev/shm)
-PARALLEL := env OMP_NUM_THREADS=1 $(IN_MEMORY) $(BIN)/python -m pytest -n auto --dist worksteal
+# One process a core, each with one thread: more threads than cores are slower than one.
+PARALLEL := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 test: .venv/test-ready
 	@if command -v node >/dev/null; then $(MAKE) --no-print-directory js; \
