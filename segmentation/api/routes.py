@@ -43,8 +43,8 @@ class Routes(Router):
         operation_id: str | None = None,
     ) -> Callable[[Any], Any]:
         """The view of an address; GET answers HEAD, too. name: of the address. answer: the schema of 200, or schemas by
-        status. refused: statuses besides those that every address may answer with. extra: for the document. sparse:
-        without what is not set."""
+        status. refused: statuses besides those that every address may answer with. extra: more for the
+        OpenAPI document. sparse: the answer lacks fields that were not set."""
         return self.api_operation(
             ["GET", "HEAD"] if method == "GET" else [method],
             path,
@@ -95,7 +95,8 @@ class Listing(Schema):
 
 
 def listed(request: HttpRequest, rows: QuerySet, wishes: Listing, state: str | None, name: str) -> dict[str, Any]:
-    """Count and next page of what was asked for; its rows are then in `asked`. name: the field that holds it."""
+    """Count of the rows asked for, and whether there is a next page; the rows of this page are then in `wishes.rows`.
+    name: the field that is searched for `wishes.name`."""
     if wishes.since:
         try:
             since = wishes.since.astimezone(UTC) if wishes.since.tzinfo else wishes.since.replace(tzinfo=UTC)

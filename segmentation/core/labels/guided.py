@@ -79,7 +79,7 @@ def add(
     deleted = earlier is not None and bool(earlier.crop((y, x, y + 1, x + 1))[0, 0])
     depth = SHALLOW if deleted else DEEP
 
-    def outlined(level: float) -> tuple[Box, Mask, bool]:
+    def outlined(level: float, depth: int) -> tuple[Box, Mask, bool]:
         box, inside, whole = _region_around(now, x, y, level)
         if whole and DISTANCE in now.maps:
             inside = _basin(inside, now.maps[DISTANCE](box), (y - box[0], x - box[1]), depth)
@@ -87,10 +87,10 @@ def add(
 
     lowest = FAINTEST * level
     for _ in range(wider):
-        area = outlined(level)[1].sum()
+        area = outlined(level, depth)[1].sum()
         for step in range(STEPS):
             level, depth = max(0.75 * level, lowest), min(2 * depth, 255)
-            _, larger, whole = outlined(level)
+            _, larger, whole = outlined(level, depth)
             if whole and larger.sum() >= WIDER * area:
                 break
             if not whole or step == STEPS - 1:
@@ -98,14 +98,15 @@ def add(
     levels = np.maximum(np.linspace(level, level_here, LEVELS), 1.0).tolist()
 
     def leaves_out(level: float) -> bool:
-        box, inside, whole = outlined(level)
+        box, inside, whole = outlined(level, depth)
         near = [(row, column) for column, row in others if box[0] <= row < box[2] and box[1] <= column < box[3]]
         return whole and not any(inside[row - box[0], column - box[1]] for row, column in near)
 
     # An outline is hardly ever larger than those of lower levels.
     first = bisect_left(levels, True, key=leaves_out) if others else 0
-    box, inside, whole = outlined(levels[first % LEVELS])
-    if first == LEVELS:
+    is_left_out = first < LEVELS
+    box, inside, whole = outlined(levels[first] if is_left_out else levels[0], depth)
+    if not is_left_out:
         seeds = np.zeros(inside.shape, np.int32)
         for index, (column, row) in enumerate([*others, (x, y)], 1):
             if box[0] <= row < box[2] and box[1] <= column < box[3]:

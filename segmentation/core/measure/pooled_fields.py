@@ -134,9 +134,9 @@ def pooled_quantities(
 
     pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
     uncertainty of the calibration, shared by all. Its effect on a number, or on its logarithm, is half the difference
-    between those with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count has no interval here, and neither
-    has a number that is the same in all images, or whose interval ends at more than WIDEST_BY_IMAGE times a length or
-    below such a part of it, or such a factor to the power of the number.
+    between those with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). No interval has a
+    count, a number that is equal in all images, and a number on the logarithm with an end that is further away than the
+    factor WIDEST_BY_IMAGE (of areas and densities its power).
     """
     whole = pool(fields)
     longer, shorter = (pool([field.rescaled(exp(u)) for field in fields]) for u in (uncertainty, -uncertainty))

@@ -50,8 +50,8 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | No
     if sample.analysis is None:
         return _of_sample(sample)
     drawing = drawing or Drawing.of(sample)
-    first = "A" if drawing.analysis.refused else look.panels  # the image alone
-    names = [name for letter, name in zip(ALL, sample.task.panels, strict=True) if letter in first]
+    letters = "A" if drawing.analysis.refused else look.panels  # the image alone
+    names = [name for letter, name in zip(ALL, sample.task.panels, strict=True) if letter in letters]
     sheet = _lay_out(sample, names, drawing.shape, look)
     for position, (ax, name) in enumerate(zip(sheet.axes, names, strict=True)):
         draw_panel(name, ax, drawing, f"{ALL[position]}  " if len(names) > 1 else "")
@@ -61,26 +61,32 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | No
 
 
 def _of_sample(sample: SampleAnalysis) -> Sheet:
-    font, line = 72 * LETTER, LINE * LETTER
     panels = list(panels_of(in_readable_unit(sample))) if sample.counted else []  # else the warning says why none
-    letters = Sheet((1, 1), font=font).letters(WIDTH - 2 * MARGIN)
-    warning, caption = _warning_lines(sample, letters), fill(caption_of(sample), letters).split("\n")
-    page = sum(panel.high + line + GAP for panel in panels) + line * (len(warning) + len(caption)) + 2 * MARGIN
-    sheet = _with_facts(Sheet((WIDTH, page), DPI, font), sample)
-    top = _write_lines(sheet, page - MARGIN, warning, fontweight="bold", color=WARNED)
+    sheet, top = _page(sample, sum(panel.high + LINE * LETTER + GAP for panel in panels) - GAP / 2, Look())
+    page = sheet.get_figheight()
     for letter, panel in zip(ALL, panels, strict=False):
-        top -= line + panel.high
+        top -= LINE * LETTER + panel.high
         frame = sheet.add_axes((MARGIN / WIDTH, top / page, 1 - 2 * MARGIN / WIDTH, panel.high / page))
         frame.set_axis_off()
         panel.draw(frame, f"{letter}  ")
         top -= GAP
-    _write_lines(sheet, top, caption, color=INK)
     return sheet
 
 
-def _warning_lines(sample: SampleAnalysis, letters: int) -> list[str]:
-    """The one warning in lines of bold letters, which are broader; [] without one."""
-    return [line for words in warned(sample.flags) for line in fill(words, int(0.88 * letters)).split("\n")]
+def _page(sample: SampleAnalysis, inside: float, look: Look) -> tuple[Sheet, float]:
+    """A page with the warning above and the caption below panels that are `inside` inches high together, and the inches
+    at which the panels begin, from below."""
+    font = 2.0 * look.font  # points: a page is two columns wide
+    letters = Sheet((1, 1), font=font).letters(WIDTH - 2 * MARGIN)
+    warning, caption = [], []
+    if look.caption:  # bold letters are broader
+        warning = [line for words in warned(sample.flags) for line in fill(words, int(0.88 * letters)).split("\n")]
+        caption = fill(caption_of(sample), letters).split("\n")
+    below = LINE * font / 72 * len(caption) + MARGIN
+    page = inside + below + GAP / 2 * look.caption + LINE * font / 72 * len(warning) + MARGIN
+    sheet = _with_facts(Sheet((WIDTH, page), DPI, font, look.grey), sample)
+    _write_lines(sheet, below, caption, color=sheet.colour(INK))
+    return sheet, _write_lines(sheet, page - MARGIN, warning, fontweight="bold", color=sheet.colour(WARNED))
 
 
 def _write_lines(sheet: Sheet, top: float, lines: Sequence[str], **style: Any) -> float:
@@ -108,9 +114,9 @@ def caption_of(sample: SampleAnalysis) -> str:
     if summary.screened and not several:
         counts = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
     elif entries and entries[0].kind == "integer":
-        first = entries.pop(0)
-        counts = counts or [f"{first.value} {uncapital(first.term)}"]
-        counts[0] += f" ({first.below})" * bool(first.below)
+        number = entries.pop(0)
+        counts = counts or [f"{number.value} {uncapital(number.term)}"]
+        counts[0] += f" ({number.below})" if number.below else ""
     sentences = ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
     if several:
         sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
@@ -188,40 +194,34 @@ def _is_grey(pixels: Pixels) -> bool:
 
 def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], look: Look) -> Sheet:
     """A page as high as its panels need, with Axes for each: pictures of one size, charts as large as these."""
-    font = 2.0 * look.font
-    line = LINE * font / 72
+    font = 2.0 * look.font / 72  # inches
     charts = [name for name in names if not PANELS[name].picture]
-    flat = shape[0] / shape[1]
+    height_over_width = shape[0] / shape[1]
     pictures = len(names) - len(charts)
-    columns = 1 if flat < WIDE or len(names) == 1 else min(3, pictures) if flat > TALL and pictures > 1 else 2
+    is_tall = height_over_width > TALL and pictures > 1
+    columns = 1 if height_over_width < WIDE or len(names) == 1 else min(3, pictures) if is_tall else 2
     if columns == 2:
         rows = [names[at : at + 2] for at in range(0, len(names), 2)]
     else:
-        first = [name for name in names if name not in charts]
-        rows = [*(first[at : at + columns] for at in range(0, pictures, columns)), *([name] for name in charts)]
+        of_pictures = [name for name in names if name not in charts]
+        rows = [*(of_pictures[at : at + columns] for at in range(0, pictures, columns)), *([name] for name in charts)]
     wide = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
-    high = min(wide * flat, TALLEST)
+    high = min(wide * height_over_width, TALLEST)
     heights = [max(high, LEAST_CHART) if set(row) & set(charts) else high for row in rows]
-    letters = Sheet((1, 1), font=font).letters(WIDTH - 2 * MARGIN)
-    warning = _warning_lines(sample, letters) if look.caption else []
-    caption = fill(caption_of(sample), letters).split("\n") if look.caption else []
-    below = line * len(caption) + GAP / 2 * look.caption
-    page = sum(heights) + len(rows) * line + (len(rows) - 1) * GAP + below + line * len(warning) + 2 * MARGIN
-    sheet = _with_facts(Sheet((WIDTH, page), DPI, font, look.grey), sample)
-    top = _write_lines(sheet, page - MARGIN, warning, fontweight="bold", color=sheet.colour(WARNED))
+    sheet, top = _page(sample, sum(heights) + len(rows) * LINE * font + (len(rows) - 1) * GAP, look)
+    page = sheet.get_figheight()
     for row, tall in zip(rows, heights, strict=True):
-        top -= line
+        top -= LINE * font
         span = wide if len(row) > 1 or columns == 2 or row[0] not in charts else WIDTH - 2 * MARGIN
         for position, name in enumerate(row):
             left, right, bottom = MARGIN + position * (wide + GAP), MARGIN + position * (wide + GAP) + span, top - tall
             inset = 0.0
             if name in charts:
-                inset = font / 72 * (BESIDE if PANELS[name].has_marks else 0.5)
-                left, bottom, right = left + inset, bottom + BELOW * font / 72, right - font / 72
+                inset = font * (BESIDE if PANELS[name].has_marks else 0.5)
+                left, bottom, right = left + inset, bottom + BELOW * font, right - font
             ax = sheet.add_axes((left / WIDTH, bottom / page, (right - left) / WIDTH, (top - bottom) / page))
             sheet.insets[ax] = inset
         top -= tall + GAP
-    _write_lines(sheet, MARGIN + line * len(caption), caption, color=sheet.colour(INK))
     return sheet
 
 

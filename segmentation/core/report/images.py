@@ -132,7 +132,7 @@ def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
 
 def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SHORT) -> None:
     """A number of each image that has it, with its interval; outliers and excluded ones in red, with open marks.
-    Shaded: the interval of all together, where it is no size."""
+    Shaded, unless the objects are screened particles: the interval of all together."""
     whole = in_hundredths(name, sample.quantities[name])
     of_images = zip(sample.images, sample.by_image(name), strict=True)
     values = [

@@ -64,11 +64,11 @@ def free_corner(picture: NDArray[np.uint8], objects: NDArray[np.bool_], wide: fl
     grey = picture.astype(np.int16)
     steps = np.maximum(*(np.abs(np.diff(grey, axis=axis, append=grey.take([-1], axis))) for axis in (0, 1)))
     usual = max(FAINT, 1.5 * float(np.percentile(steps if objects.all() else steps[~objects][::7], 99)))
-    worth = {}
+    clutter = {}
     for right, top in ((0, 0), (1, 0), (0, 1), (1, 1)):
         window = np.s_[:rows] if top else np.s_[-rows:], np.s_[-columns:] if right else np.s_[:columns]
-        worth[right, top] = int(objects[window].sum()), bool(steps[window].max() > usual), float(grey[window].std())
-    return min(worth, key=lambda corner: worth[corner])
+        clutter[right, top] = int(objects[window].sum()), bool(steps[window].max() > usual), float(grey[window].std())
+    return min(clutter, key=lambda corner: clutter[corner])
 
 
 def round_length(longest: float) -> float:

@@ -48,7 +48,8 @@ WORDS = {
 
 
 def action_of(name: str, method: str) -> str:
-    """What a request did, of the address of this name, with or without the kind of its row: "job-cancel", "cancel"."""
+    """What a request did, as a key of WORDS: the end of its address' name, without the kind of the row ("job-cancel":
+    "cancel"); of the address of a row or an image itself its method decides."""
     kind, _, what = name.removeprefix("api:").partition("-")
     what = what if kind in ("job", "sample", "dataset", "training") and what else name.removeprefix("api:")
     of_image = {"DELETE": "remove", "PATCH": "group"}

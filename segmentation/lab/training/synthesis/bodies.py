@@ -50,7 +50,12 @@ class Body:
 
 @dataclass(frozen=True)
 class Form:
-    """How bodies of a family vary. flat: share lying on a face; rounding: edge radius relative to the body's."""
+    """How bodies of a family vary.
+
+    flat: share lying on a face. rounding: edge radius relative to the body's. aspect: length over width of rods, width
+    over height of platelets. primaries: particles of an aggregate on average. neck: radius of a sintered neck relative
+    to a primary's. core: radius of a core or void relative to the particle's. density: of a core relative to the shell.
+    """
 
     flat: float = 0.0
     rounding: float = 0.0
@@ -146,6 +151,7 @@ def _octahedron(radius: float, form: Form, rng: Rng) -> tuple[Floats, Floats]:
     return normals, radius * np.concatenate([rng.uniform(0.8, 0.88, 8), np.full(6, rng.uniform(1.0, 1.4))])
 
 
+# Each returns normals (k, 3) and offsets (k,) px of the planes of a body of such a radius.
 PLANES: dict[str, Callable[[float, Form, Rng], tuple[Floats, Floats]]] = {
     "facetted": partial(_random_planes, counts=(14, 48), distances=(0.85, 1.1), spread=0.15),
     # Crystallites as in calcined oxide powders: few facets, somewhat elongated.
@@ -182,7 +188,7 @@ def ellipsoid(semi_axes: Floats, rotation: Floats, phase: Floats | None = None) 
 def polyhedron(normals: Floats, offsets: Floats, rotation: Floats, phase: Floats | None = None) -> Body:
     """The intersection of the half-spaces normals . p <= offsets (> 0), turned by `rotation`.
 
-    Planes ten times its smallest offset away close a set of half-spaces that is open. The dual hull gives the planes
+    Six planes at three times the median offset close a set of half-spaces that is open. The dual hull gives the planes
     that bound the body and its vertices, so that no pixel and no plane too many is computed.
     """
     lengths = np.linalg.norm(normals, axis=1)
