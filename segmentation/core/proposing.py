@@ -145,13 +145,15 @@ def look(
 @dataclass(frozen=True)
 class Preview:
     """The outlines in the middle of an image: picture (WebP) of so many rows and columns of it, whether these are all,
-    the count, and the typical size in px of the image, None for a kind of analysis without a working scale."""
+    the count, and the typical size in px of the image, None for a kind of analysis without a working scale. undecided:
+    whether the analysis will try other models, so that its count and size may be quite different."""
 
     picture: bytes
     shape: tuple[int, ...]
     whole: bool
     count: int
     size: float | None
+    undecided: bool = False
 
 
 def preview(
@@ -164,7 +166,7 @@ def preview(
     from .report.exports.viewer import thumbnail
 
     task, settings, runtime = tasks.find(requested.task), requested.segmentation, runtime or Runtime()
-    card, rows = stands_for(settings.model)[0], analysed_rows(micrograph, settings)
+    (card, *others), rows = stands_for(settings.model), analysed_rows(micrograph, settings)
     picture, scale = clip_outliers(micrograph.pixels[:rows]), 1.0
     scaled = {"scale", "polarity"} <= set(task.settings.model_fields)
     if scaled:
@@ -186,7 +188,8 @@ def preview(
     elif scaled and (likes := dict(task.options.of(card)).get("diameter")):
         size = likes / scale
     shown = thumbnail(analysis, OUTLINED, rims=True)
-    return Preview(shown, window.shape, window.shape == picture.shape, _counted(analysis), size)
+    undecided = bool(others) and task.unsure(outlines)
+    return Preview(shown, window.shape, window.shape == picture.shape, _counted(analysis), size, undecided)
 
 
 def _counted(analysis: Analysis) -> int:

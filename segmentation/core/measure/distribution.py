@@ -30,8 +30,8 @@ FEWEST_IMAGES = 3  # two may be alike by chance, and Student's t of two (12.7) s
 def too_few(images: int) -> str:
     """Why no number of several images together has a 95 % interval, where so many of them have results; "" where these
     are enough. It stands in a comment of a CSV file, too, so without a comma."""
-    there = f"there {'is' if images == 1 else 'are'} {images}"
-    why = f"95 % intervals need at least {FEWEST_IMAGES} images with results ({there})."
+    some = "1 image with results does" if images == 1 else f"{images} images with results do"
+    why = f"Numbers of all images together have no 95 % interval: {some} not show how much images differ."
     return why if images < FEWEST_IMAGES else ""
 
 

@@ -240,7 +240,7 @@ def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowab
         return
     most = 2 * ABREAST if few else MOST
     some = f" The first {most} of {len(pictures)} images." if len(pictures) > most else ""
-    counted = ", counted objects in colours" if sample.counted else ""
+    counted = f", {'classes' if sample.task.semantic else 'counted objects'} in colours" if sample.counted else ""
     title = words(f"Each image as analysed{counted}.{some}", SMALL)
     first: list[Flowable] = [*([] if few else [heading("Micrographs")]), title, space(3)]
     width = WIDTH / ABREAST - 8

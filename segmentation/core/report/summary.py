@@ -187,8 +187,8 @@ class Summary:
         line = next((line for line in self.set_aside if line.reason in map(str, BY_OTHERS)), None)
         listed = []
         if line is not None and not pooled:
-            of_all = f" of {self.set_aside_count:,}" if line.count < self.set_aside_count else ""
-            listed = [Flag(f"{line.count:,}{of_all} left out ({line.reason}).", reason=line.reason)]
+            some = "all" if line.count == self.set_aside_count else f"{line.count:,} of them"
+            listed = [Flag(f"{self.set_aside_count:,} left out, {some} {line.reason}.", reason=line.reason)]
         return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
 
     @property

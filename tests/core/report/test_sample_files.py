@@ -339,7 +339,7 @@ def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
 
 def test_two_images_have_no_interval_and_the_first_page_says_why():
     sample = combine("lot", seen(2))
-    note = "95 % intervals need at least 3 images with results (there are 2)."
+    note = "Numbers of all images together have no 95 % interval: 2 images with results do not show how much images differ."  # noqa: E501
     assert sample.pooled.interval_note == note and sample.pooled.budget["rows"]
     words = report_words(sample)
     assert "()" not in words and note in words.partition("Method")[0]
