@@ -106,7 +106,7 @@ def opened(request, visit, mixed):
 
 def test_a_note_shows_which_images_it_means_and_why(opened):
     page = opened
-    note = page.locator("#pooled .notice", has_text="2 images not counted")
+    note = page.locator("#pooled .notice", has_text="do not count")
     note.get_by_role("button").click()
     entries = page.locator(".images .entry:visible")
     expect(entries).to_have_count(2)
