@@ -127,7 +127,7 @@ def test_shares_of_classes_are_one_bar(client, sample):
     made = sample(None)
     row = of_classes(made, {"area_fraction of ferrite": (0.5, ""), "area_fraction of pearlite": (0.25, "")})
     assert [(of_class.name, start) for of_class, start in row.shares] == [("ferrite", 0.0), ("pearlite", 36.0)]
-    assert not row.numbers and "ferrite <b>36 %</b>" in page(client, made)
+    assert not row.numbers and "ferrite <b>36.0 %</b>" in page(client, made)
 
 
 def test_of_other_kinds_too_what_is_left_out_and_each_caution_stand_on_the_page(client, sample):
