@@ -63,10 +63,10 @@ def done(make_job, make_segmentation, tmp_path, monkeypatch):
 def brief(monkeypatch):
     """Further files are empty archives, where a test is about when they are written, not about what is in them."""
 
-    def write(reported, folder, *, there=(), stored_only=False, **how):
+    def write(reported, folder, *, stored=(), stored_only=False, **how):
         if stored_only:
-            return write_all(reported, folder, there=there, stored_only=True, **how)
-        for name in EVERY.keys() - set(there):
+            return write_all(reported, folder, stored=stored, stored_only=True, **how)
+        for name in EVERY.keys() - set(stored):
             zipfile.ZipFile(folder / name, "w").close()
         return {name: folder / name for name in EVERY}
 

@@ -127,7 +127,11 @@ def test_turning_and_flipping_changes_no_measure(seed, how):
     ways = {"turn": np.rot90, "flip": np.flipud, "flop": np.fliplr, "transpose": np.transpose}
     before, after = measured(labels), measured(np.ascontiguousarray(ways[how](labels)))
     for name in (*SHAPES, *DESCRIPTORS, "edge_weight", "group"):
-        np.testing.assert_allclose(after.length(name), before.length(name), rtol=1e-9, err_msg=name)
+        first, second = before.length(name), after.length(name)
+        if name == "elongation":  # a shape on the edge of having one may lose it by the last digit of its perimeter
+            both = np.isfinite(first) & np.isfinite(second)
+            first, second = first[both], second[both]
+        np.testing.assert_allclose(second, first, rtol=1e-9, err_msg=name)
 
 
 @settings(max_examples=25, deadline=None)
