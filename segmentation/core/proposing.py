@@ -187,9 +187,9 @@ def preview(
         size = float(np.median(analysis.table.length(task.size)[is_kept])) / shrunk
     elif scaled and (likes := dict(task.options.of(card)).get("diameter")):
         size = likes / scale
-    shown = thumbnail(analysis, OUTLINED, rims=True)
+    outlined = thumbnail(analysis, OUTLINED, rims=True)
     undecided = bool(others) and task.unsure(outlines)
-    return Preview(shown, window.shape, window.shape == picture.shape, _counted(analysis), size, undecided)
+    return Preview(outlined, window.shape, window.shape == picture.shape, _counted(analysis), size, undecided)
 
 
 def _counted(analysis: Analysis) -> int:

@@ -15,7 +15,7 @@ Line = tuple[str, str, float | None, float | None]  # title, where it is from, i
 
 
 def uncertainty_name(unknown: Sequence[str]) -> str:
-    """What the sum of all known contributions is called. unknown: those that are not in it."""
+    """The name of an interval; total only where no contribution is missing. unknown: those that are missing."""
     return "known uncertainty" if unknown else "total uncertainty"
 
 

@@ -169,7 +169,7 @@ def inside(frame: Axes, left: float, bottom: float, right: float, top: float) ->
 
 
 def begin(ax: Axes, x: str = "", y: str = "") -> Sheet:
-    """Axes of a chart, with letters of the size of all others. A long name of the x axis begins below that of y."""
+    """Name the axes of a chart, in letters of one size. The name of a wide x axis ends at its right end."""
     sheet, longest = sheet_of(ax), max(map(len, x.split("\n")))
     loc: Literal["right", "center"] = "right" if longest > letters_in(ax) else "center"
     most = sheet.letters(room(ax)[0] + sheet.insets.get(ax, 0.0))

@@ -120,8 +120,8 @@ def caption_of(sample: SampleAnalysis) -> str:
     sentences = ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
     if several:
         sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
-        own = [own_intervals(sample, name) for name in sample.headline_quantities[:1]]
-        sentences += [agreement_words(sample.between), sample.interval_note, *own, summary.shared_errors]
+        intervals = [own_intervals(sample, name) for name in sample.headline_quantities[:1]]
+        sentences += [agreement_words(sample.between), sample.interval_note, *intervals, summary.shared_errors]
     begin = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
     others = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
     return f"{begin}.{others}".replace(" %", "\N{NO-BREAK SPACE}%")

@@ -192,21 +192,21 @@ def _draw_multiples(
     """One small histogram per image that counts or has sizes, in common bins, over the one of all images in outline."""
     assert sample.histogram is not None and sample.pooled is not None
     edges, pooled = np.array(sample.histogram["edges"]), sum(counts for *_, counts in multiples)
-    shown, columns = multiples[:MOST_SMALL], _columns(len(multiples))
-    highest = max(float((counts / max(counts.sum(), 1)).max()) for *_, counts in (*shown, (0, None, pooled)))
+    drawn, columns = multiples[:MOST_SMALL], _columns(len(multiples))
+    highest = max(float((counts / max(counts.sum(), 1)).max()) for *_, counts in (*drawn, (0, None, pooled)))
     of = f"First {MOST_SMALL} of {len(multiples)} images" if len(multiples) > MOST_SMALL else "Each image"
     set_title(frame, f"{letter}{of}, % of its {sample.task.things}; outline: all together")
     line = LINE * LETTER
     heights = line, SMALL - 2 * line, line
-    charts = _charts(frame, len(shown), columns, BESIDE * LETTER, heights, 1.6 * LETTER)
-    for at, (ax, (position, image, counts)) in enumerate(zip(charts, shown, strict=True), 1):
+    charts = _charts(frame, len(drawn), columns, BESIDE * LETTER, heights, 1.6 * LETTER)
+    for at, (ax, (position, image, counts)) in enumerate(zip(charts, drawn, strict=True), 1):
         apart = image.outlier or image.excluded
         shares, colour = counts / max(counts.sum(), 1), ASIDE if apart else BAR
         ax.bar(edges[:-1], shares, np.diff(edges), align="edge", color=colour, linewidth=0)
         ax.stairs(pooled / pooled.sum(), edges, color=INK, linewidth=0.7)
         ax.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * highest))
         begin(ax)
-        ax.tick_params(labelbottom=at + columns > len(shown))
+        ax.tick_params(labelbottom=at + columns > len(drawn))
         ax.xaxis.set_major_locator(MaxNLocator(max(1, letters_in(ax) // 6), steps=[1, 2, 4, 5, 10]))
         ax.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))

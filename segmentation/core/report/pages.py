@@ -292,6 +292,6 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
         if any(value.value is not None for value in values):
             red = "; red: left out, or unlike the others" * are_apart(sample, [name])
             line = f"{number(name).title} of each image; dashed: all together{red}."
-            own = f"{own_intervals(sample, name)}.".removeprefix(".")
-            yield words(f"{line} {own} {Summary.of(sample).shared_errors}", SMALL)
+            intervals = f"{own_intervals(sample, name)}.".removeprefix(".")
+            yield words(f"{line} {intervals} {Summary.of(sample).shared_errors}", SMALL)
             yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)

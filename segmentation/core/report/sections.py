@@ -247,9 +247,9 @@ def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowab
     for begin in range(0, min(len(pictures), most), ABREAST):
         cells: list[Flowable | list[Flowable]] = []
         for image, content in pictures[begin : min(begin + ABREAST, most)]:
-            kept = image.counts[0]
+            count = image.counts[0]
             of = "counted" if sample.task.screened else sample.task.things
-            remark = "not counted" if image.excluded else "" if kept is None else f"{kept:,} {of}"
+            remark = "not counted" if image.excluded else "" if count is None else f"{count:,} {of}"
             line = ": ".join(filter(None, (one_line(image.name, 45), remark)))
             cells.append([picture(content, width, TALLEST), space(3), words(line, SMALL), space(5)])
         cells += [[] for _ in range(ABREAST - len(cells))]
