@@ -1,4 +1,5 @@
-"""The dimensionless descriptors of shape: a new one needs one more function here, and a test.
+"""The dimensionless descriptors of shape: a new one needs one more function here, and a test
+(tests/core/measure/test_hulls.py).
 
 From here it goes into the table and its files, the statistics, the histogram and the table of the page, the JSON
 Schema and docs/method/accuracy.md.
@@ -43,7 +44,7 @@ def measures_of(size: str) -> list[str]:
     return list(filter(None, dict.fromkeys((size, *SIZES, *DESCRIPTORS))))
 
 
-def descriptor(definition: str, source: str = ISO_SHAPE) -> Callable[[Descriptor], Descriptor]:
+def descriptor(definition: str, source: str = "") -> Callable[[Descriptor], Descriptor]:
     """Register a function as a descriptor of shape with its name."""
 
     def register(function: Descriptor) -> Descriptor:
@@ -63,32 +64,32 @@ def circularity(of: Outlines) -> Floats:
     return np.minimum(4 * np.pi * of.area / of.perimeter**2, 1.0)
 
 
-@descriptor("Minimum Feret diameter / maximum Feret diameter.")
+@descriptor("Minimum Feret diameter / maximum Feret diameter.", ISO_SHAPE)
 def aspect_ratio(of: Outlines) -> Floats:
     return of.min_feret / of.max_feret
 
 
-@descriptor("Area / area of the convex hull: less than 1 where the outline has hollows.")
+@descriptor("Area / area of the convex hull: less than 1 where the outline has hollows.", ISO_SHAPE)
 def solidity(of: Outlines) -> Floats:
     return of.area / of.hull_area
 
 
-@descriptor("Perimeter of the convex hull / perimeter: less than 1 where the outline is ragged.")
+@descriptor("Perimeter of the convex hull / perimeter: less than 1 where the outline is ragged.", ISO_SHAPE)
 def convexity(of: Outlines) -> Floats:
     return np.minimum(of.hull_perimeter / of.perimeter, 1.0)
 
 
-@descriptor("Equivalent circular diameter / maximum Feret diameter.")
+@descriptor("Equivalent circular diameter / maximum Feret diameter.", ISO_SHAPE)
 def compactness(of: Outlines) -> Floats:
     return np.minimum(of.ecd / of.max_feret, 1.0)
 
 
-@descriptor("Area / (minimum Feret diameter × maximum Feret diameter).")
+@descriptor("Area / (minimum Feret diameter × maximum Feret diameter).", ISO_SHAPE)
 def extent(of: Outlines) -> Floats:
     return np.minimum(of.area / (of.min_feret * of.max_feret), 1.0)
 
 
-@descriptor("Short axis / long axis of the ellipse with the object's second moments of area.")
+@descriptor("Short axis / long axis of the ellipse with the object's second moments of area.", ISO_SHAPE)
 def ellipse_ratio(of: Outlines) -> Floats:
     mean, apart, _ = axes_of(of)
     return np.sqrt(np.maximum(mean - apart, 0) / (mean + apart))
@@ -113,7 +114,10 @@ def axes_of(of: Outlines) -> tuple[Floats, Floats, Floats]:
     return (xx + yy) / 2, np.hypot((xx - yy) / 2, xy), np.degrees(np.arctan2(-2 * xy, xx - yy)) / 2 % 180
 
 
-@descriptor("Width / length of the rectangle with the object's area and perimeter (fibres); empty where there is none.")
+@descriptor(
+    "Width / length of the rectangle with the object's area and perimeter (fibres); empty where there is none.",
+    ISO_SHAPE,
+)
 def elongation(of: Outlines) -> Floats:
     quarter = of.perimeter / 4
     square = quarter**2 - of.area

@@ -21,6 +21,8 @@ MIRRORED = "all four mirrored forms averaged"
 NAMES = {  # of settings, where the settings' own are not words
     "flips": MIRRORED,
     "scale": "working scale",
+    "faint_limit": "faint outlines (%)",
+    "measure_unlike": "unusual pictures measured",
     "field_spread": "spread between fields (%)",
     "repeatability": "repeatability (%)",
     "between_operators": "difference between operators (%)",
@@ -77,11 +79,14 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
     if words := corrected_words(record.used):
         values["outlines"] = words
     by_image = sample.pooled is not None and sample.pooled.interval_basis != PER_IMAGE
+    of_measuring = [name for name in MeasurementSettings.model_fields if name in NAMES]
     chosen = {
-        NAMES[name]: record.settings.get(name)
-        for name in ("field_spread", "repeatability", "between_operators")[by_image:]
+        NAMES[name]: on_off(value) if isinstance(value, bool) else value
+        for name in of_measuring
+        if (value := record.settings.get(name)) is not None
+        and value is not False  # 0 is a setting
+        and not (by_image and name == "field_spread")
     }
-    chosen = {name: value for name, value in chosen.items() if value is not None}
     values |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **chosen}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
     return {name: value for name, value in values.items() if name not in ignored}

@@ -130,7 +130,7 @@ class TestSettings:
         options = [*form.main, *(option for _, more in form.groups for option in more)]
         for task, _ in form.offered:
             names = ["model", *(option.setting.name for option in options if option.task in (None, task))]
-            assert len(names) <= 8, (task.name, names)
+            assert len(names) <= 8, f"give the new one a group or scripts (core/typed.py): {task.name}, {names}"
             assert not {"repeatability", "operator", "scale_uncertainty"} & {*names}
 
     def test_a_model_may_be_asked_for_in_the_address(self):

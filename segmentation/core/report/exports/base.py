@@ -28,7 +28,8 @@ class Export:
     image, sample: one line that says what it holds, "" where there is no such file. image_classes: the line where each
     pixel belongs to a class. In all of them {thing}, {things} and {Things} are what is looked for, {table} the name of
     the task's table; the other {words} of `worded` say what the file holds of this kind of analysis.
-    write(context, path): writes the file of a core.report.context.Context; raises what the disk raises.
+    write(context, path): writes the file of a core.report.context.Context; raises what the disk raises. No file is
+    empty, each names the version (wording.version), numbers have seven digits.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
     granulometry: whether only kinds of analysis with the form of OECD TG 125 have the file.
     of_objects: whether only kinds of analysis that find objects have the file.

@@ -23,7 +23,7 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.pipeline import measure
-from segmentation.core.report import schema
+from segmentation.core.report import facts, schema
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
 from segmentation.core.report.facts import MIRRORED
@@ -31,6 +31,7 @@ from segmentation.core.report.outlines import polygons
 from segmentation.core.report.signatures import Filing
 from segmentation.core.report.wording import hundredths, write_json
 from segmentation.core.sample import SampleAnalysis
+from segmentation.core.settings import MeasurementSettings
 from tests.core.builders import analysis_of, make_analysis, refound, renamed, segmentation_of
 
 shapely = pytest.importorskip("shapely")
@@ -156,6 +157,16 @@ def test_xlsx_details_have_every_setting_that_changes_the_numbers(edge):
     assert values["statistics", "95 % intervals"].startswith("The intervals are at 95 %. Known uncertainty: median, ")
     names = ("filter", "threshold", "polarity", "working scale", "data bar")
     assert all(values["settings", name] for name in names)
+
+
+def test_each_setting_of_measuring_is_in_the_details_or_changes_no_number():
+    elsewhere = {"filter", "border_correction", "calibration", *facts.TYPED}
+    elsewhere |= {"scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
+    missing = MeasurementSettings.model_fields.keys() - elsewhere - facts.NAMES.keys()
+    assert not missing, f"name it in core/report/facts.py (NAMES): {missing}"
+    analysis = refound(CASES["many"](), settings={"faint_limit": 0.0, "measure_unlike": True})
+    values = {(line[0], line[1]): line[2] for line in workbook(analysis)["Details"].iter_rows(values_only=True)}
+    assert values["settings", "faint outlines (%)"] == 0 and values["settings", "unusual pictures measured"] == "on"
 
 
 @pytest.mark.parametrize("name", NAMES)

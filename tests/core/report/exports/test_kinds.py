@@ -179,7 +179,8 @@ def test_names_are_unlike_and_documented():
         listed = exports.listed(of, tasks.find("particles"))
         assert len({export.place for export in listed.values()}) == len(listed)
         for name, kind in listed.items():
-            assert kind.for_the_page or f"| `{name}` | {kind.holds(of)} |" in page, name
+            row = f"| `{name}` | {kind.holds(of)} |"
+            assert kind.for_the_page or row in page, f"add to docs/use/exports.md: {row}"
 
 
 def test_the_registry_needs_nothing_heavy():
