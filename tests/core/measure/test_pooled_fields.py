@@ -419,7 +419,7 @@ class TestFiles:
         summary = Summary.of(made)
         lines = openpyxl.load_workbook(files["sample.xlsx"])["Summary"].iter_rows(2, values_only=True)
         notes = {line[0]: line[5] for line in lines if line[3] is not None}
-        assert notes == {entry.term: f"interval: {entry.includes}" for entry in summary.listed if entry.includes}
+        assert notes == {entry.term: f"interval: {entry.includes}" for entry in summary.main_numbers if entry.includes}
         fraction, *_, path = summary.known_quantities
         assert fraction.includes == "differences between images" and path.includes.endswith(" and scale")
         assert summary.interval_contents in method(made)
