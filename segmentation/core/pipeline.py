@@ -197,7 +197,8 @@ class Search:
         near = (kind for kind in plausible if relative_distance(as_shown(self.picture, "bright"), 1.0, kind) <= UNLIKE)
         if resembled := next(near, None):
             kind = tasks.find(resembled.task)
-            title = resembled.title + f" ({kind.title})" * (kind.title != resembled.title)
+            is_named_as_kind = kind.title == resembled.title
+            title = resembled.title if is_named_as_kind else f"{resembled.title} ({kind.title})"
             decoded.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
             if kind.plausible is not always:
                 decoded.used["resembles"]["recognised"] = True

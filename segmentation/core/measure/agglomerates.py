@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .distribution import Floats, too_few
+from .distribution import Floats, why_too_few
 from .fractions import wilson
 from .pooled_fields import ends_between, widened
 from .results import Agglomerates
@@ -97,7 +97,7 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
         images = np.unique(image)
         if len(parts) == 1:
             groups["fractal_interval"] = [low, high]
-        elif not too_few(len(images)):
+        elif not why_too_few(len(images)):
             without = np.array([slope(x[image != of], y[image != of]) for of in images])
             groups["fractal_interval"] = list(widened(low, high, float(slope(x, y)), without))
     return groups

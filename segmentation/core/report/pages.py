@@ -290,7 +290,7 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
     for name in filter(sample.quantities.__contains__, names):
         values = sample.by_image(name)
         if any(value.value is not None for value in values):
-            red = "; red: left out, or unlike the others" * are_apart(sample, [name])
+            red = "; red: left out, or unlike the others" if are_apart(sample, [name]) else ""
             line = f"{number(name).title} of each image; dashed: all together{red}."
             intervals = f"{own_intervals(sample, name)}.".removeprefix(".")
             yield words(f"{line} {intervals} {Summary.of(sample).shared_errors}", SMALL)

@@ -229,8 +229,9 @@ def scores(card: Mapping[str, Any]) -> str:
 
 def _score_text(name: str, value: float) -> str:
     """Such as "Dice 0.97" and "Merged 6.8 %"."""
-    title, *per_cent_of = SCORES.get(name, (capital(name.replace("_", " ")),))[0].split(", %")
-    return f"{title} {value:g}{' %' * len(per_cent_of)}"
+    title = SCORES.get(name, (capital(name.replace("_", " ")),))[0]
+    is_share = ", %" in title
+    return f"{title.partition(', %')[0]} {value:g} %" if is_share else f"{title} {value:g}"
 
 
 def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowable]:
