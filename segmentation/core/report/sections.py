@@ -71,7 +71,7 @@ def nano_card(summary: Summary) -> list[Flowable]:
 def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     """Cumulative curves, convergence and every number; few sizes as they are."""
     statistics, things = drawn.statistics, drawn.task.things
-    if drawn.few:
+    if drawn.has_few_sizes:
         return [words(f"{drawn.size_words}."), *numbers(summary)]
     charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, drawn), 0.17)]
     sentence = "Share of all up to each size."

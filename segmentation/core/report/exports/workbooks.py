@@ -94,7 +94,7 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
     from ..lengths import in_readable_unit
 
     drawn, entries = Distribution.of(sample), Summary.of(sample).known_quantities
-    if drawn is not None and drawn.bars is not None and not drawn.few:
+    if drawn is not None and drawn.bars is not None and not drawn.has_few_sizes:
         unit, edges, things = drawn.statistics.unit, drawn.bars.edges.tolist(), sample.task.things.capitalize()
         heads = (f"From ({unit})", f"to ({unit})", things)
         return f"{drawn.statistics.title}, {unit}", heads, edges, edges[1:], drawn.bars.counts.tolist()
