@@ -110,7 +110,8 @@ def _with_facts(sheet: Sheet, sample: SampleAnalysis) -> Sheet:
 def caption_of(sample: SampleAnalysis) -> str:
     """What it shows, the main numbers with their intervals, and of several images how far these agree."""
     summary, several = Summary.of(sample), sample.analysis is None
-    entries, counts = list(summary.headlines if summary.screened else summary.leading), [sample.extent] * several
+    entries = list(summary.headlines if summary.screened else summary.leading)
+    counts = [sample.extent] if several else []
     if summary.screened and not several:
         counts = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
     elif entries and entries[0].kind == "integer":

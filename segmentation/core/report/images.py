@@ -72,7 +72,7 @@ def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
 
 
 def _draw_numbers(frame: Axes, letter: str, entries: Sequence[Entry]) -> None:
-    ends = ", 95 % intervals in brackets" * any(entry.ends for entry in entries)
+    ends = ", 95 % intervals in brackets" if any(entry.ends for entry in entries) else ""
     set_title(frame, f"{letter}All images together{ends}")
     draw_lines(frame, entries)
 
@@ -97,7 +97,8 @@ def _draw_charts(frame: Axes, letter: str, sample: SampleAnalysis, names: Sequen
     of = "Median of each image" if sample.task.screened else "Each image"
     shaded = not sample.task.screened and any(sample.quantities[name].low is not None for name in names)
     apart = "; red: left out or unlike others" if are_apart(sample, names) else " together"
-    set_title(frame, f"{letter}{of}; dashed{' and shaded' * shaded}: all{apart}")
+    together = "dashed and shaded" if shaded else "dashed"
+    set_title(frame, f"{letter}{of}; {together}: all{apart}")
     letters = ALONE if len(names) == 1 else SHORT
     labels = [_numbered(at, image, letters) for at, image in enumerate(sample.images, 1)]
     longest = max(len(label) if label.isascii() else letters + 4 for label in labels)  # wide letters take two places
@@ -171,7 +172,8 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
 def own_intervals(sample: SampleAnalysis, name: str) -> str:
     """What the intervals of each image beside the others come from; "" without any."""
     within = "" if sample.task.screened else f" ({number(name).interval})"  # else the total uncertainty
-    return f"Lines: 95 % interval of each image{within}" * any(value.low is not None for value in sample.by_image(name))
+    has_ends = any(value.low is not None for value in sample.by_image(name))
+    return f"Lines: 95 % interval of each image{within}" if has_ends else ""
 
 
 def _histograms_of_images(sample: SampleAnalysis) -> list[tuple[int, SampleImage, Any]]:
@@ -182,7 +184,7 @@ def _histograms_of_images(sample: SampleAnalysis) -> list[tuple[int, SampleImage
 
 
 def _histograms_per_row(count: int) -> int:
-    """Of the small histograms of so many images."""
+    """How many of the small histograms of so many images stand side by side."""
     return min(count, 4) if count <= 12 else 6
 
 
