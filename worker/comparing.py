@@ -30,18 +30,18 @@ def compare_results(comparison: Comparison, progress: Progress, folder: Path) ->
     from segmentation.core.compare.compare import compare
 
     first, second = comparison.first, comparison.second
-    one_image = isinstance(first, Job) and isinstance(second, Job)
-    pixels = one_image and first.micrograph.sha256 == second.micrograph.sha256
+    are_jobs = isinstance(first, Job) and isinstance(second, Job)
+    is_one_image = are_jobs and first.micrograph.sha256 == second.micrograph.sha256
     sides = []
     for number, side in enumerate((first, second)):
         progress("reading the results", 0.3 * number)
-        sides.append(_of_sample(side) if isinstance(side, Sample) else _of_job(side, pixels=pixels))
+        sides.append(_of_sample(side) if isinstance(side, Sample) else _of_job(side, with_outlines=is_one_image))
     progress("comparing", 0.6)
     comparison.finish(Comparison.State.DONE, result=storable(dict(compare(*sides))))
 
 
-def _of_job(job: Job, *, pixels: bool) -> Side:
-    """pixels: whether its outlines are to be paired with those of another result of the image."""
+def _of_job(job: Job, *, with_outlines: bool) -> Side:
+    """One result. with_outlines: whether they are to be paired with those of another result of the image."""
     from segmentation.core.compare.sides import Side, Sizes
 
     task, objects = find(job.get_settings().task), tables.objects_of(job)
@@ -51,7 +51,7 @@ def _of_job(job: Job, *, pixels: bool) -> Side:
     images: dict[str, Any] = {}
     outlines = None
     with suppress(UnusableSegmentation):
-        outlines = stored_segmentation(job) if pixels else None
+        outlines = stored_segmentation(job) if with_outlines else None
     if outlines is not None and objects is not None:
         if task.semantic:
             images["classes"] = np.r_[-1, outlines.classes].astype(np.int32)[outlines.dense]
@@ -63,6 +63,7 @@ def _of_job(job: Job, *, pixels: bool) -> Side:
 
 
 def _of_sample(sample: Sample) -> Side:
+    """The images of a sample that count; their objects are never paired, so outlines are not needed."""
     from segmentation.core.compare.sides import Side, Sizes
 
     rows = zip(sample.pooled["of"], sample.pooled["images"], strict=True)

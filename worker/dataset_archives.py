@@ -86,6 +86,7 @@ def take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder
 
 
 def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path, notes: list[Note]) -> None:
+    """Take in the first archive, unpacked into `folder`; what is left out joins `notes`."""
     entry = dataset.incoming[0]
     stage = f"reading {entry['name']}"
     progress(stage, 0.0)
@@ -126,6 +127,8 @@ def _take_image(
     tell: Callable[[], None],
     notes: list[Note],
 ) -> None:
+    """Store an image of an archive with its labels, in place of an earlier one of the same file. by: who sent it.
+    tell: says that it is going on. Raises UnreadableImage, Refused, Killed."""
     micrograph = inspection.read_micrograph(pair.image, name=pair.name, alive=tell)
     rows, columns = micrograph.shape
     request = {"frame": [rows, columns, rows], "task": dataset.task, "names": dataset.class_names, "image": pair.name}

@@ -109,7 +109,6 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     from segmentation.core.report.signatures import Filing
 
     job, out = export.job, folder / "results"
-    anew = bool(job.summary.get("unread")) and job.micrograph.is_finished and not job.signature_hash
     reading = partial(progress, "reading the image", 0.0)
     reading()
     analysis = _latest.get(_inputs_of(job))
@@ -118,13 +117,8 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         analysis = pipeline.measure(micrograph, stored_segmentation(job), job.get_settings())
     image = fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None
     out.mkdir()
-    if anew:
-        table = job.artifact(tables.NAME)
-        files = write_all(analysis, out, stored_only=True, besides=[COCO_FILE] if table else [])
-        files |= {tables.NAME: table_of(analysis, out)} if table else {}
-        earlier = {name: job.summary[name] for name in ("reused", "timings")}
-        summary = {**summarise(analysis, reused=False, unread=False), **earlier}
-        services.publish_export(export=export, files=files, summary=summary, early=True)
+    if job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash:
+        _publish_anew(export, analysis, out)
     names = []
     for artifact in job.artifacts.all():
         with bundles.opened(artifact) as file, (out / artifact.name).open("wb") as copy:
@@ -143,6 +137,19 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         first_written=lambda first: services.publish_export(export=export, files=first, early=True),
     )
     services.publish_export(export=export, files=files)
+
+
+def _publish_anew(export: ExportJob, analysis: Analysis, out: Path) -> None:
+    """The numbers and the files that are stored with every result, once the data bar of its image has been read."""
+    from segmentation.core.report.files import write_all
+
+    job = export.job
+    table = job.artifact(tables.NAME)
+    files = write_all(analysis, out, stored_only=True, besides=[COCO_FILE] if table else [])
+    files |= {tables.NAME: table_of(analysis, out)} if table else {}
+    earlier = {name: job.summary[name] for name in ("reused", "timings")}
+    summary = {**summarise(analysis, reused=False, unread=False), **earlier}
+    services.publish_export(export=export, files=files, summary=summary, early=True)
 
 
 def table_of(analysis: Analysis, out: Path) -> Path:

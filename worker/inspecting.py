@@ -40,19 +40,19 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     if micrograph.is_archive:
         _unpack(micrograph, progress, folder)
         return
-    again = micrograph.is_read
-    stage = READING_BAR if again else READING
+    is_second_look = micrograph.is_read  # only its data bar is left to read
+    stage = READING_BAR if is_second_look else READING
     progress(stage, 0.1)
     path = fetch(micrograph.file.name, folder)
     side = fetch_beside(micrograph, folder)
     if micrograph.pages:
         path, side = _in_place_of_stack(micrograph, path, side, folder, partial(progress, stage, 0.3))
-    options = {"side": side, "read_bar": micrograph.read_bar, "later": not again}
-    options["keep_as"] = "" if again else str(micrograph.pk)
+    options = {"side": side, "read_bar": micrograph.read_bar, "later": not is_second_look}
+    options["keep_as"] = "" if is_second_look else str(micrograph.pk)
 
     def alive() -> None:
         progress(stage, 0.5)
-        if again and not Micrograph.objects.may_read_bars().filter(pk=micrograph.pk).exists():
+        if is_second_look and not Micrograph.objects.may_read_bars().filter(pk=micrograph.pk).exists():
             raise GivesWay
 
     try:
@@ -61,11 +61,11 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
         micrograph.change(state=Micrograph.State.QUEUED, enqueued=None)  # `started` stays: its sender has had a turn
         return
     except (inspection.Unreadable, inspection.Killed):
-        if not again:
+        if not is_second_look:
             raise
         services.publish_reading(micrograph=micrograph, reading={"note": CUT_OFF})
         return
-    if again:
+    if is_second_look:
         services.publish_reading(micrograph=micrograph, reading=facts.facts["reading"])
         return
     services.publish_inspection(micrograph=micrograph, facts=facts.facts, preview=facts.preview, unread=facts.unread)

@@ -98,6 +98,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
 
 
 def _member(job: Job) -> Member | None:
+    """A finished job as an image of a sample; None where its table cannot be read."""
     from segmentation.core.flags import Flag, from_json
     from segmentation.core.measure.quantities import Value
     from segmentation.core.measure.results import Statistics

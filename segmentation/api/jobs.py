@@ -28,7 +28,7 @@ from ..services.ground.limits import one_edit
 from ..services.results.logs import as_csv
 from . import schemas
 from .auth import identify, key_of
-from .routes import FORM, JSON, LABELS, OF_STATE, Listing, Routes, a_file, listed, takes
+from .routes import FORM, JSON, LABELS, OF_STATE, Listing, Routes, a_file, page_of_rows, takes
 from .sending import Changes, Edits, OneImage, Sign, json_body, sent_fields, sent_settings
 
 ONE_PAGE = "page is a whole number from 1, such as 3: for several pages send the file as a sample, with pages."
@@ -79,7 +79,7 @@ def jobs(
     """Your jobs, the newest first."""
     rows = Job.objects.visible_to(request.user, request.visitor).select_related("micrograph").defer("summary")
     rows = rows.filter(sample=sample) if sample else rows
-    answer = listed(request, rows, listing, state, "micrograph__name")
+    answer = page_of_rows(request, rows, listing, state, "micrograph__name")
     return {**answer, "jobs": listing.rows}
 
 

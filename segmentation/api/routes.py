@@ -43,8 +43,9 @@ class Routes(Router):
         operation_id: str | None = None,
     ) -> Callable[[Any], Any]:
         """The view of an address; GET answers HEAD, too. name: of the address. answer: the schema of 200, or schemas by
-        status. refused: statuses besides those that every address may answer with. extra: more for the
-        OpenAPI document. sparse: the answer lacks fields that were not set."""
+        status. refused: statuses besides those that every address may answer with. extra: more for the OpenAPI
+        document. sparse: the answer lacks fields that were not set. operation_id: for the document, where the name of
+        the view would stand there twice."""
         return self.api_operation(
             ["GET", "HEAD"] if method == "GET" else [method],
             path,
@@ -90,13 +91,13 @@ class Listing(Schema):
 
     @property
     def rows(self) -> list[Any]:
-        """Of the page, once it was `listed`."""
+        """Those of the page, once `page_of_rows` has looked them up."""
         return self._rows
 
 
-def listed(request: HttpRequest, rows: QuerySet, wishes: Listing, state: str | None, name: str) -> dict[str, Any]:
-    """Count of the rows asked for, and whether there is a next page; the rows of this page are then in `wishes.rows`.
-    name: the field that is searched for `wishes.name`."""
+def page_of_rows(request: HttpRequest, rows: QuerySet, wishes: Listing, state: str | None, name: str) -> dict[str, Any]:
+    """How many rows `wishes` ask for, and the address of the next page, None on the last. The rows of this page are
+    then in `wishes.rows`. state: only those in it. name: the field that is searched for `wishes.name`."""
     if wishes.since:
         try:
             since = wishes.since.astimezone(UTC) if wishes.since.tzinfo else wishes.since.replace(tzinfo=UTC)

@@ -25,7 +25,7 @@ from ..services.results.samples import NO_VALUE
 from . import schemas
 from .auth import identify, key_of
 from .jobs import ANNEX
-from .routes import JSON, OF_STATE, Listing, Routes, a_file, listed, refusals, takes
+from .routes import JSON, OF_STATE, Listing, Routes, a_file, page_of_rows, refusals, takes
 from .sending import FromResults, Images, Inclusion, Name, NewSample, SampleScale, json_body, sent_settings
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
@@ -71,7 +71,7 @@ def samples(
 ) -> Any:
     """Your samples, the newest first."""
     rows = Sample.objects.visible_to(request.user, request.visitor)
-    return {**listed(request, rows, listing, state, "name"), "samples": listing.rows}
+    return {**page_of_rows(request, rows, listing, state, "name"), "samples": listing.rows}
 
 
 @router.does(

@@ -14,13 +14,13 @@ from .flags import DO_NOT_USE, TWO_SCALES, Flag
 from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Conditions, Effect, Evidence, effect
-from .measure.distribution import Edge, WeightedSizes, too_few
+from .measure.distribution import Edge, WeightedSizes, why_too_few
 from .measure.filters import by_reason
 from .measure.mats import poisson
-from .measure.pooled_fields import FieldOfView, cannot_join, pooled_quantities
+from .measure.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool
 from .measure.pooling import alone, find_outliers, notes_on, pool, without_scale
 from .measure.quantities import POISSON, Value, number
-from .measure.results import PooledStatistics, Statistics
+from .measure.results import PooledStatistics, Statistics, images_words
 from .measure.table import Table, aligned
 from .micrograph.crosscheck import Source
 from .micrograph.pairing import rank
@@ -92,14 +92,14 @@ def combine(
     ]
     notes = notes_on(tables, [image.excluded for image in images], task.things, task.screened)
     sample = SampleAnalysis(
-        name,
-        tuple(members),
-        pooled,
-        None,
-        calibration_of(members),
-        (*notes, *_from_one(counted, task.screened), *_flags_of(counted)),
-        filter,
-        tuple(listed),
+        name=name,
+        members=tuple(members),
+        pooled=pooled,
+        histogram=None,
+        calibration=calibration_of(members),
+        flags=(*notes, *_from_one(counted, task.screened), *_flags_of(counted)),
+        filter=filter,
+        images=tuple(listed),
         quantities=_numbers(images, task, pooled, calibration),
     )
     if pooled is None:
@@ -118,7 +118,7 @@ def _exclude(images: Sequence[_Image], task: Task) -> None:
         image.excluded = why
     if task.pool_fields:
         scaled = [image for image in images if not image.excluded]
-        for image, why in zip(scaled, cannot_join([image.field for image in scaled]), strict=True):
+        for image, why in zip(scaled, reasons_not_to_pool([image.field for image in scaled]), strict=True):
             image.excluded = why
 
 
@@ -130,7 +130,7 @@ def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditi
         return alone(members[0].statistics, excluded)
     if not task.screened and not (task.size and any(image.sizes.kept.any() for image in counted)):
         return None
-    conditions = replace(conditions, evidence=_evidence(members), obstacle=_unchecked(members))
+    conditions = replace(conditions, evidence=_evidence(members), obstacle=_obstacle_to_verdict(members))
     pooled = pool([image.sizes for image in images], conditions, excluded)
     of_images = WeightedSizes.of(*(image.sizes for image in counted), edge=conditions.edge, by=task.size)
     for image, outlier in zip(counted, find_outliers(of_images, len(counted)), strict=True):
@@ -167,7 +167,7 @@ def _numbers(
         fields, uncertainty = [image.field for image in counted], calibration.standard_uncertainty or 0.0
         values = pooled_quantities(fields, task.pool_fields, fields[0].table.unit, uncertainty)
         counts = {name: value.value for name, value in values.items() if number(name).interval == POISSON}
-        if not too_few(len(fields)):
+        if not why_too_few(len(fields)):
             values |= {name: poisson(count) for name, count in counts.items() if count is not None}
     figures = task.figures if pooled else {}
     return values | {name: pooled.value(figure) for name, figure in figures.items() if pooled and name in values}
@@ -199,20 +199,17 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     )
 
 
-def _unchecked(members: Sequence[Member]) -> Flag | None:
+def _obstacle_to_verdict(members: Sequence[Member]) -> Flag | None:
     """What must be done before a verdict where the scale of some images is probably wrong, or their outlines are."""
     of_images = [member.flags for member in members]
-    is_wrong = any(flag.level == DO_NOT_USE for flags in of_images for flag in flags)
-    count = is_wrong * sum(
-        any(flag.level == DO_NOT_USE or flag.short == TWO_SCALES for flag in flags) for flags in of_images
-    )
-    what, text = "scale", "A check of the scale of {images}, because two sources of it contradict each other."
-    if not count:
-        count = sum(any(flag.doubt and flag.short != TWO_SCALES for flag in flags) for flags in of_images)
-        what, text = "outlines", "A check of the outlines of {images}."
-    images = "1 image" if count == 1 else f"{count} images"
-    short = f"the {what} of {images} {'is' if what == 'scale' else 'are'} to be checked"
-    return Flag.doubtful(text.format(images=images), short) if count else None
+    if any(flag.level == DO_NOT_USE for flags in of_images for flag in flags):
+        count = sum(any(flag.level == DO_NOT_USE or flag.short == TWO_SCALES for flag in flags) for flags in of_images)
+        of = f"the scale of {images_words(count, count)}"
+        text = f"A check of {of}, because two sources of it contradict each other."
+        return Flag.doubtful(text, f"{of} is to be checked")
+    count = sum(any(flag.doubt and flag.short != TWO_SCALES for flag in flags) for flags in of_images)
+    of = f"the outlines of {images_words(count, count)}"
+    return Flag.doubtful(f"A check of {of}.", f"{of} are to be checked") if count else None
 
 
 def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:

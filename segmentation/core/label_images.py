@@ -168,7 +168,8 @@ def _whole_numbers(plane: NDArray[Any]) -> NDArray[Any]:
 
 
 def _labels_in(numbers: NDArray[Any], background: int) -> NDArray[Any]:
-    """The labels of particles, ascending."""
+    """The labels of particles (n,), ascending. Small ones are counted in a table, which is faster than to sort every
+    pixel; labels of 64 bits, signed ones and large ones do not fit one."""
     top = int(numbers.max(initial=0))
     if top < DIRECT and numbers.dtype.itemsize <= 4 and numbers.dtype.kind == "u":
         values = np.flatnonzero(np.bincount(numbers.ravel(), minlength=1))

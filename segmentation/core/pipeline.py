@@ -184,31 +184,46 @@ class Search:
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
             decoded = task.decode(maps, grey, view, card, requested)
+        self._note_resemblance(card, decoded, likely, is_unfamiliar=unfamiliar, is_unlike_own=unlike_own)
+        names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
+        kept_maps = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
+        return _segmentation(self.micrograph, task, self.requested, card, view, self.rows, decoded, kept_maps)
+
+    def _note_resemblance(
+        self,
+        card: ModelCard,
+        decoded: Decoded,
+        likely: Sequence[ModelCard],
+        *,
+        is_unfamiliar: bool,
+        is_unlike_own: bool,
+    ) -> None:
+        """Note in `decoded.used` which model of another kind the image resembles; else whether it is unlike the images
+        of every model (is_unfamiliar), or unlike those that a user's own model learnt from (is_unlike_own). likely:
+        cards of other kinds whose images have a texture like it."""
+        task = self.task
         is_sure = len(decoded.confidence) >= MANY and decoded.used.get("expected", 0.0) >= SURE
         is_near = ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
         if is_near:
-            likely, unfamiliar = [], False
+            likely, is_unfamiliar = [], False
         if task.plausible is not always and task.plausible(decoded):
-            likely, unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
-        others_look = (
-            self.others_look and task.screened and not is_sure
-        )  # who asks for another kind knows what is there
+            likely, is_unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
+        # Who asks for another kind than particles knows what is there.
+        others_look = self.others_look and task.screened and not is_sure
         plausible = iter(()) if is_near else self._plausible(card, likely, others_look=others_look)
         near = (kind for kind in plausible if relative_distance(as_shown(self.picture, "bright"), 1.0, kind) <= UNLIKE)
         if resembled := next(near, None):
             kind = tasks.find(resembled.task)
-            title = resembled.title + f" ({kind.title})" * (kind.title != resembled.title)
+            is_named_as_kind = kind.title == resembled.title
+            title = resembled.title if is_named_as_kind else f"{resembled.title} ({kind.title})"
             decoded.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
             if kind.plausible is not always:
                 decoded.used["resembles"]["recognised"] = True
-        elif unfamiliar:
+        elif is_unfamiliar:
             decoded.used["unfamiliar"] = True
-        elif unlike_own:
+        elif is_unlike_own:
             began_with = card.training.get("start_from", "")
             decoded.used["unlike_own"] = {"images": len(card.options[OWN]["taught"]), "began_with": began_with}
-        names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
-        kept_maps = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
-        return _segmentation(self.micrograph, task, self.requested, card, view, self.rows, decoded, kept_maps)
 
     def _plausible(self, card: ModelCard, likely: Sequence[ModelCard], *, others_look: bool) -> Iterator[ModelCard]:
         """The likely cards and, unless the picture looks clearly like the images of `card`, those that recognise their

@@ -11,7 +11,7 @@ from . import tasks
 from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
-from .measure.distribution import too_few
+from .measure.distribution import why_too_few
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words
 from .measure.table import Table
@@ -184,16 +184,16 @@ class SampleAnalysis:
         member = Member.of(analysis)
         image = SampleImage(member.name, member.sha256, member)
         return cls(
-            member.name,
-            (member,),
-            analysis.statistics,
-            None,
-            calibration_of([member]),
-            analysis.flags,
-            analysis.settings.measurement.filter,
-            (image,),
-            analysis,
-            analysis.quantities,
+            name=member.name,
+            members=(member,),
+            pooled=analysis.statistics,
+            histogram=None,
+            calibration=calibration_of([member]),
+            flags=analysis.flags,
+            filter=analysis.settings.measurement.filter,
+            images=(image,),
+            analysis=analysis,
+            quantities=analysis.quantities,
         )
 
     @property
@@ -238,7 +238,8 @@ class SampleAnalysis:
     def extent(self) -> str:
         """How many images and objects the numbers include: "3 images, 1,024 grains"; of particles those counted."""
         counts = [count for image, _ in self.counted if (count := image.counts[0]) is not None]
-        objects = f", {sum(counts):,} {self.task.things}{' counted' * self.task.screened}" if counts else ""
+        things = f"{self.task.things} counted" if self.task.screened else self.task.things
+        objects = f", {sum(counts):,} {things}" if counts else ""
         return images_words(len(self.counted), len(self.images)) + objects
 
     @property
@@ -246,7 +247,7 @@ class SampleAnalysis:
         """Why none of its numbers has a 95 % interval; "" where some have."""
         if self.pooled:
             return self.pooled.interval_note
-        return too_few(len(self.counted)) if len(self.counted) > 1 else ""
+        return why_too_few(len(self.counted)) if len(self.counted) > 1 else ""
 
     @property
     def between(self) -> Between | None:

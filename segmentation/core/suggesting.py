@@ -15,6 +15,7 @@ OCTAVES = 5
 SIDE = 256  # px, the longest side of a picture that is looked at
 USUAL = 0.5  # spread of each figure of a picture over kinds of micrographs, as in network.likeness
 UNLIKE = 1.0  # distance from which on we say that an image is unlike the others
+LEAST_CONTRAST = 1e-4  # relative to the whole picture: its logarithm stands for an octave without any
 KNOWN_WORTH = 0.5  # of an image exactly like a known one, relative to one unlike all of them
 Floats = NDArray[np.float64]
 
@@ -67,9 +68,9 @@ def texture(grey: NDArray[np.uint8]) -> Floats:
         levels.append(parts.mean((1, 3)))
     # The standard deviation of what is lost in the step from one octave to the next.
     bands = [math.sqrt(max(float(fine.var() - coarse.var()), 0.0)) / spread for fine, coarse in pairwise(levels)]
-    bands += [1e-4] * (OCTAVES - len(bands))
+    bands += [LEAST_CONTRAST] * (OCTAVES - len(bands))  # of octaves that a small picture lacks
     skewness = float((((picture - picture.mean()) / spread) ** 3).mean())
-    return np.array([*(math.log(max(band, 1e-4)) for band in bands), skewness])
+    return np.array([*(math.log(max(band, LEAST_CONTRAST)) for band in bands), skewness])
 
 
 def distance(one: Floats, taught: Sequence[Floats]) -> float:

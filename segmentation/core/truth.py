@@ -143,21 +143,21 @@ def find_pairs(
     `Pair`; if empty, the numbers of `count` classes are found in the files. Of an image that REGIONS in `folder` names,
     only that part is read. Raises BadDataset, also if two files could be the labels of one image.
     """
-    places = folder_in(folder, images, IMAGES), folder_in(folder, labels, LABELS) if labels != NOTHING else None
-    pictures = files_in(places[0], IMAGE_KINDS)
+    pictures = files_in(folder_in(folder, images, IMAGES), IMAGE_KINDS)
+    labels_folder = folder_in(folder, labels, LABELS) if labels != NOTHING else None
     group, regions = grouping(groups, pattern), regions_in(folder)
     if missing := regions.keys() - {image.name for image in pictures}:
         raise BadDataset(f"{REGIONS} names {min(missing)}, which is no image of {folder}.")
-    if places[1] is None:
+    if labels_folder is None:
         pairs = [Pair(image.stem, image, None, group(image), region=regions.get(image.name)) for image in pictures]
         return PairedFiles(pairs, [], [])
-    truths = [truth for truth in files_in(places[1], LABEL_KINDS) if truth.stem.endswith(suffix)]
+    truths = [truth for truth in files_in(labels_folder, LABEL_KINDS) if truth.stem.endswith(suffix)]
     owners = {truth: owner_of(truth, pictures, suffix) for truth in truths}
     _refuse_twice("images named", {image: image.stem for image in pictures})
     _refuse_twice("files of labels for", {truth: image.name for truth, image in owners.items() if image})
     pairs = [
-        Pair(t.stem, image, t, group(image), background, classes, regions.get(image.name))
-        for t, image in owners.items()
+        Pair(truth.stem, image, truth, group(image), background, classes, regions.get(image.name))
+        for truth, image in owners.items()
         if image
     ]
     labelled = {pair.image for pair in pairs}

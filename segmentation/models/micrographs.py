@@ -36,7 +36,7 @@ class Arrival(Owned):
 
 # A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check;
 # at once where a person at the form types a width, which is to be compared with it (services.hasten_reading).
-LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)
+LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)  # of those WANTED, and of all
 WANTED = Q(jobs__ready=False, jobs__state="queued") | Q(sample__isnull=False)
 IS_TYPED = {"source": Source.TYPED}
 COMPARED = Q(asked=IS_TYPED, jobs=None, sample=None)
@@ -51,10 +51,9 @@ class MicrographQuerySet(AttemptedQuerySet):
     def may_read_bars(self) -> MicrographQuerySet:
         """All while no job or preview waits or runs, because each makes the other twice as slow; then those COMPARED
         or held for too long. A job that waits for a data bar does not count."""
-        of_jobs = Q(jobs__ready=True) | Q(width=0), Q(jobs__state__in=Attempted.UNFINISHED)
-        if not Micrograph.objects.filter(
-            Q(*of_jobs) | Q(outlined__state__in=Attempted.UNFINISHED, width__gt=0)
-        ).exists():
+        has_job = Q(Q(jobs__ready=True) | Q(width=0), jobs__state__in=Attempted.UNFINISHED)
+        has_preview = Q(outlined__state__in=Attempted.UNFINISHED, width__gt=0)
+        if not Micrograph.objects.filter(has_job | has_preview).exists():
             return self
         now = timezone.now()
         waited_long, waited_longest = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)

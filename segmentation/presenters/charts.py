@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.measure.quantities import Value, significant
-from ..core.report.entries import Entry
+from ..core.measure.descriptors import DESCRIPTORS, measures_of
+from ..core.measure.quantities import Quantity, Value, significant
+from ..core.report.entries import CAVEAT, Entry, known_column
 from ..core.report.summary import Summary
 from ..core.report.wording import interval_words, per_cent
 from ..core.tasks.base import Task
@@ -221,9 +222,26 @@ class Lines:
 
 
 class ChartedSummary(Summary):
-    """The numbers of a result with the small charts that a template draws."""
+    """The numbers of a result with what only its page shows: sentences, and the small charts that a template draws."""
 
     task: Task
+    shape_caveat = CAVEAT
+
+    @property
+    def measures(self) -> list[Quantity]:
+        """What a histogram may show, the size first."""
+        return [known_column(name) for name in measures_of(self.size.name)]
+
+    @property
+    def shapes(self) -> list[Quantity]:
+        """The descriptors of shape, as columns of the table of objects."""
+        return [known_column(name) for name in DESCRIPTORS]
+
+    @property
+    def size_line(self) -> str:
+        """What the sizes are."""
+        definition = self.size.definition
+        return f"Sizes are {self.size.label}s, by number: {definition[:1].lower()}{definition[1:]}"
 
     @property
     def further(self) -> list[Entry]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from math import sqrt
 from typing import Any
 
-from ..core.compare.results import COUNTS, MANY_IMAGES, Limits, Place, alike, of_difference
+from ..core.compare.results import COUNTS, MANY_IMAGES, Limits, Place, of_difference, with_like_intervals
 from ..core.compare.results import Comparison as Compared
 from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
@@ -127,8 +127,9 @@ class ComparedResults:
         """What there is to say of the differences; of counts only what is true of a row."""
         rows = [row for row in self.main if self._is_independent and _of_amount(row.after)]
         notes = [note for note in (self.result["notes"] if self.result else ()) if note not in (COUNTS, MANY_IMAGES)]
-        notes += [COUNTS] * any(row.interval and row.after.kind == "integer" for row in rows)
-        return notes + [MANY_IMAGES] * ((self.a.several or self.b.several) and bool(rows))
+        if any(row.interval and row.after.kind == "integer" for row in rows):
+            notes.append(COUNTS)
+        return [*notes, MANY_IMAGES] if rows and (self.a.several or self.b.several) else notes
 
     @property
     def interval_line(self) -> str:
@@ -275,7 +276,7 @@ def _differences(
             continue
         other, entry = (
             replace(of, number=number, holds=of.includes if number == of.number.reported else of.holds)
-            for of, number in zip((other, entry), alike(other.number, entry.number), strict=True)
+            for of, number in zip((other, entry), with_like_intervals(other.number, entry.number), strict=True)
         )
         one, two = other.number, entry.number
         if one.unit != two.unit:
@@ -294,24 +295,36 @@ def _of_amount(entry: Entry) -> bool:
 
 
 def _difference(before: Entry, after: Entry, limits: Limits | None) -> Difference:
+    """One row. limits: the 95 % interval of the difference, in the unit of both."""
     one, other = before.number.value, after.number.value
     term = TERMS.get(after.name, capital(after.term))
     if one is None or other is None:
         return Difference(term, after.definition, before, after, "")
-    # As fine as its own interval; without one by a digit finer than the numbers beside it at most.
-    write = replace(after, number=Value(max(map(abs, limits)), *limits)).write if limits else after.write
-    near = after.kind != "fraction" and abs(other - one) < FAR * abs(one)
-    share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if near else ""
-    unit, hundredfold = ("points", 100) if after.kind == "fraction" else (after.unit, 1)
+    change = other - one
+    digits = _digits(change, after, limits)
+    unit = "points" if after.kind == "fraction" else after.unit
+    text = f"{_sign(change, digits) or '±'}{digits} {unit}".strip()
+    if digits != "0" and after.kind != "fraction" and abs(change) < FAR * abs(one):
+        text += f" ({100 * change / one:+.1f} %)".replace("-", "−")
+    ends = [(limit, _writer(after, limits)(abs(limit))) for limit in limits or ()]
+    interval = " to ".join(f"{_sign(limit, end)}{end}" for limit, end in ends)  # such as "−12 to +5"
+    return Difference(term, after.definition, before, after, text, interval, change, *(limits or (None, None)))
+
+
+def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
+    """What writes a difference and its ends: as fine as its own interval, else as the number beside it."""
+    return replace(after, number=Value(max(map(abs, limits)), *limits)).write if limits else after.write
+
+
+def _digits(change: float, after: Entry, limits: Limits | None) -> str:
+    """A difference without sign and unit, "0" where it rounds to zero: at least as fine as the numbers beside it,
+    and without an interval of its own at most by a digit finer."""
+    shown = abs(change) * (100 if after.kind == "fraction" else 1)
     places = len(after.value.partition(".")[2])
-    beside, finer = (f"{hundredfold * abs(other - one):.{most}f}" for most in (places, places + 1))
-    exact = write(abs(other - one))
-    off = max(exact if limits else min(exact, finer, key=len), beside, key=len)
-    off = off if float(off.replace(",", "")) else "0"
-    text = f"{_sign(other - one, off) or '±'}{off} {unit}".strip() + share * (off != "0")
-    texts = [(limit, write(abs(limit))) for limit in limits or ()]
-    ends = " to ".join(f"{_sign(limit, text)}{text}" for limit, text in texts)  # such as "−12 to +5"
-    return Difference(term, after.definition, before, after, text, ends, other - one, *(limits or (None, None)))
+    beside, finer = (f"{shown:.{most}f}" for most in (places, places + 1))
+    exact = _writer(after, limits)(abs(change))
+    digits = max(exact if limits else min(exact, finer, key=len), beside, key=len)
+    return digits if float(digits.replace(",", "")) else "0"
 
 
 def _sign(value: float, text: str) -> str:

@@ -13,7 +13,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
-from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
+from ..core.measure.filters import ALWAYS, BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
 from ..core.measure.results import Statistics
 from ..core.micrograph.crosscheck import Source
@@ -260,6 +260,11 @@ class Result(ChartedSummary):
             for change, reason in last.items()
         }
         return [AsideLine(**vars(line), change=buttons.get(line.reason)) for line in self.set_aside]
+
+    @property
+    def may_count(self) -> bool:
+        """Whether other settings may count some of what was left out."""
+        return any(line.reason not in ALWAYS for line in self.set_aside)
 
     @property
     def confidence_line(self) -> str:

@@ -49,9 +49,9 @@ NO_FILE = "No file came with the request; choose it again."
 NO_NAMES = "The names of the files could not be read; reload the page and choose the files again."
 ASKED = "Please say which scale is right."
 GONE = "An image that was uploaded earlier is no longer here; choose it again."
-MOST_NAMES = 5000
-MOST_ASKED = 400
-MOST_LEFT = 2000
+MOST_NAMES = 5000  # of one drop
+MOST_ASKED = 400  # cards of one request
+MOST_LEFT = 2000  # files that the script did not take, or took back
 TOO_MANY = f"More than {MOST_NAMES} files at once are too many: choose the images of one sample."
 
 
@@ -156,7 +156,7 @@ def start(request: HttpRequest) -> JsonResponse:
         discard_unused(removed)
     uploads, form, sample = _uploads(request, "upload"), sent_form(request), SampleForm(request.POST)
     is_sample = bool(request.POST.get("one_sample"))
-    is_ruled = is_sample and request.POST.get("rule", "") not in ("", Sample.Rule.OWN)
+    is_ruled = is_sample and request.POST.get("rule", "") not in ("", Sample.Rule.OWN)  # one scale for all images
     errors = {**form.errors, **(sample.errors if is_sample else {})}
     answer: dict[str, Any] = {"fields": {name: texts[0] for name, texts in errors.items()}, "questions": {}}
     problems = _choose_pages(request, uploads)
@@ -165,31 +165,36 @@ def start(request: HttpRequest) -> JsonResponse:
     elif not uploads:
         problems.append(Note("", NOTHING, 400))
     scales = {} if is_ruled else _stated_scales(request, uploads, **answer)
-    goes_on = is_ruled or problems or answer["fields"] or "at_once" in request.POST
-    if not goes_on and [row for row in uploads if hasten_reading(row, _stated_scale(request, row)[0])]:
+    may_wait = not (is_ruled or problems or answer["fields"] or "at_once" in request.POST)
+    if may_wait and [row for row in uploads if hasten_reading(row, _stated_scale(request, row)[0])]:
         return JsonResponse({}, status=202)
     if answer["fields"] or answer["questions"]:
         problems.append(Note("", MARKED if answer["fields"] else ASKED, 400))
     started: dict[UUID, Job | None] = {}
     if not problems:
         common = {"settings": form.settings(), "token": token_of(request), **sender(request)}
+        name = ""  # of the image that is refused
         try:
             if is_sample:
-                left = (" ".join(printable(text).split()) for text in request.POST.getlist("left")[:MOST_LEFT])
-                notes = [Note("", text[:LONGEST]) for text in left if text]  # files that the script says were not taken
-                fields = {"name": sample.cleaned_data["sample_name"], "scale": sample.scale(), "notes": notes}
-                row = create_sample(uploads=uploads, asked=scales, **fields, **common)
+                fields = {"name": sample.cleaned_data["sample_name"], "scale": sample.scale()}
+                row = create_sample(uploads=uploads, asked=scales, notes=_not_taken(request), **fields, **common)
                 return JsonResponse({"location": address_of(row)})
             for micrograph in uploads:
+                name = micrograph.name
                 started[micrograph.pk] = start_analysis(micrograph=micrograph, asked=scales[micrograph.pk], **common)
         except (Refused, ValueError) as problem:
-            name = "" if is_sample else micrograph.name
             problems.append(Note(name, str(problem), status_of_refusal(getattr(problem, "status", 400))))
     if not problems:
         jobs = {job.pk: job for job in started.values() if job}
         return JsonResponse({"location": address_of(*jobs.values()) if len(jobs) == 1 else reverse("results")})
     answer |= {"problems": [note._asdict() for note in problems], "started": list(started)}
     return JsonResponse(answer, status=max(note.status for note in problems))
+
+
+def _not_taken(request: HttpRequest) -> list[Note]:
+    """What the script says of files of a sample that it did not take."""
+    texts = (" ".join(printable(text).split()) for text in request.POST.getlist("left")[:MOST_LEFT])
+    return [Note("", text[:LONGEST]) for text in texts if text]
 
 
 def _choose_pages(request: HttpRequest, uploads: list[Micrograph]) -> list[Note]:

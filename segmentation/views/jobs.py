@@ -321,7 +321,9 @@ def _state(job: Job) -> dict[str, Any]:
 
 
 def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
-    listed = revisions(job, request.user, request.visitor)
+    """The page of a job: what it waits for or why it failed, else its result. extra: what a form adds that was sent
+    and not taken, with a sentence."""
+    shown_revisions = revisions(job, request.user, request.visitor)
     may_change = job.is_changeable_by(request.user, request.visitor)
     for_rerun = bool(extra.get("rerun_open"))
     width = _text(settings_calibration(job), job)
@@ -329,13 +331,13 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     has_weights = outlines is not None and outlines.model_name != MASKS
     context = {
         **_state(job),
-        "revisions": listed,
-        "revision": next(revision for revision in listed if revision.here),
-        "newest": listed[-1],
+        "revisions": shown_revisions,
+        "revision": next(revision for revision in shown_revisions if revision.here),
+        "newest": shown_revisions[-1],
         "measured": next(
             (
                 revision
-                for revision in listed
+                for revision in shown_revisions
                 if (revision.job.parent_id, revision.job.corrects) == (job.pk, job.edit_count)
             ),
             None,
@@ -360,7 +362,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     }
     if not job.is_done:
         return render(request, "job.html", context, status=status)
-    parent = job.parent if any(revision.job == job.parent for revision in listed) else None
+    parent = job.parent if any(revision.job == job.parent for revision in shown_revisions) else None
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
     is_example = job.micrograph.sha256 == sample_sha256()
     further = [*services.unwritten(job), *([PICTURE] if job.micrograph.viewer_image else [])]

@@ -46,7 +46,7 @@ from ..services.results.uploads import discard_unused
 from .jobs import JUST_DONE
 from .upload import ACCEPTED
 
-SAID = 5  # remarks on added files that are shown at the top; all of them are kept below
+MOST_NOTES = 5  # remarks on added files that are shown at the top; all of them are kept below
 NO_FILES = "Choose the images to add first."
 WAYS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}
 NO_DATE = "Choose the day on which the link ends."
@@ -64,6 +64,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; once all has ended and a bar changes no number, the page loads anew."""
     sample = visible(request, row_of(Sample, pk))
     pooled = PooledResult(sample)
+    # A finished page asks on ("late": its attempt) while data bars are compared, which may measure the sample anew.
     if "late" in request.GET and (pooled.active or request.GET["late"] == str(sample.attempt)):
         is_pending = pooled.active or sample.scale_check == "pending"
         return HttpResponse(status=204 if is_pending else 200)  # 200: no bar has changed anything
@@ -99,10 +100,10 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
         for upload in intake.uploads:
             discard_unused(upload)
         return refused(request, refusal, reverse("results"))
-    for note in notes[:SAID]:
+    for note in notes[:MOST_NOTES]:
         messages.warning(request, f"{note.name}: {note.sentence}" if note.name else note.sentence)
-    if len(notes) > SAID:
-        messages.warning(request, f"{len(notes) - SAID} more files were not taken: see the remarks below.")
+    if len(notes) > MOST_NOTES:
+        messages.warning(request, f"{len(notes) - MOST_NOTES} more files were not taken: see the remarks below.")
     return see_other(address_of(sample))
 
 

@@ -38,7 +38,7 @@ from ..services.results.reruns import made_again, newest_of_each, rerun_with, ru
 from .upload import to_uuid
 
 MOST_LISTED = 50  # results made again, of one version
-SAID = 5  # notes that are shown at the top
+MOST_NOTES = 5  # notes that are shown at the top
 NO_SUCH = "There is no such model here: choose one from the list of models."
 
 
@@ -154,11 +154,11 @@ def again(request: HttpRequest) -> HttpResponse:
 
 def start_again(request: HttpRequest, model: str, jobs: list[Any]) -> HttpResponse:
     """Run results again with a model, then show the differences; also used by My results."""
-    jobs_made = rerun_with(model=model, jobs=jobs, **sender(request))
-    for note in jobs_made.notes[:SAID]:
+    notes = rerun_with(model=model, jobs=jobs, **sender(request)).notes
+    for note in notes[:MOST_NOTES]:
         messages.warning(request, note)
-    if len(jobs_made.notes) > SAID:
-        messages.warning(request, f"{len(jobs_made.notes) - SAID} more results were left out.")
+    if len(notes) > MOST_NOTES:
+        messages.warning(request, f"{len(notes) - MOST_NOTES} more results were left out.")
     return see_other(f"{reverse('results-again')}?model={model}")
 
 
@@ -216,15 +216,16 @@ def _live(row: Training) -> dict[str, Any]:
 def _outcome(request: HttpRequest, row: Training) -> dict[str, Any]:
     """The model of a finished training, the versions beside it, and its results."""
     versions = [version for version in trainings.versions_of(row) if version.is_visible_to(request.user)]
-    here = {card.name: card for card in cards.available()}
-    user, task = request.user, row.dataset.task if row.dataset else ""
-    card = here.get(row.model_name)
-    task = card.task if card else task
+    installed, user = {card.name: card for card in cards.available()}, request.user
+    card = installed.get(row.model_name)
+    task = card.task if card else row.dataset.task if row.dataset else ""
     usable = bool(card) and models_offered.is_usable(row.model_name, user)
     return {
         "card": card,
         "versions": [
-            TrainedModel(here[version.model_name], version) for version in versions if version.model_name in here
+            TrainedModel(installed[version.model_name], version)
+            for version in versions
+            if version.model_name in installed
         ],
         "default": models_offered.chosen_default(task, user),
         "own_default": models_offered.own_default(task, user),

@@ -221,14 +221,14 @@ def test_a_key_of_other_corrections_is_refused(send, base, operations):
 
 
 def test_the_same_request_twice_at_once_is_made_once(send, monkeypatch):
-    make, answers = service._made, []
+    make, answers = service._steps_of, []
 
     def and_again(*args):
-        monkeypatch.setattr(service, "_made", make)
+        monkeypatch.setattr(service, "_steps_of", make)
         answers.append(send(0, DELETE, key="a"))
         return make(*args)
 
-    monkeypatch.setattr(service, "_made", and_again)
+    monkeypatch.setattr(service, "_steps_of", and_again)
     monkeypatch.setattr("segmentation.api.jobs.one_edit", lambda **who: nullcontext())  # as on two machines
     answers.append(send(0, DELETE, key="a"))
     assert [answer.status_code for answer in answers] == [200, 200] and answers[0].json() == answers[1].json()
@@ -396,13 +396,13 @@ def test_a_log_that_makes_no_sense_is_named_as_altered(send, result):
 
 
 def test_a_result_that_is_deleted_meanwhile_is_gone(send, result, monkeypatch):
-    make = service._made
+    make = service._steps_of
 
     def and_delete(*args):
         Job.objects.filter(pk=result.pk).delete()
         return make(*args)
 
-    monkeypatch.setattr(service, "_made", and_delete)
+    monkeypatch.setattr(service, "_steps_of", and_delete)
     assert send(0, DELETE).status_code == 404
 
 

@@ -22,6 +22,7 @@ from .results import PLACES, Agreement, Comparison, Curves, Difference, How, Lim
 from .sides import COUNT, FRACTION, NUMBERS, OF_SIZES, Side, Sizes
 
 SEED = 0
+Paired = tuple[Shared, Indices, Indices]  # the overlaps, and the group of each object of the first and second side
 NOTHING = Sizes(np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
 MOST_DRAWN = 20_000_000  # sizes that are drawn in all: of very many objects fewer draws are enough
 LEAST_REPEATS = 400
@@ -34,9 +35,9 @@ def compare(first: Side, second: Side) -> Comparison:
     how: How = "paired" if len(first.images) == len(second.images) == 1 else "shared"
     if not set(first.images) & set(second.images):
         how = "independent"
-    agreement, groups_of, notes = None, None, []
+    agreement, paired_objects, notes = None, None, []
     if how == "paired":
-        agreement, groups_of = _agreement_and_sizes(first, second)
+        agreement, paired_objects = _pair_objects(first, second)
         notes = [] if agreement else [NO_LABELS]
     sized = first.sizes is not None and second.sizes is not None
     one, other = first.sizes or NOTHING, second.sizes or NOTHING
@@ -50,7 +51,7 @@ def compare(first: Side, second: Side) -> Comparison:
         how=how,
         size=first.size,
         unit=first.unit,
-        differences=_differences(first, second, how, groups_of, notes),
+        differences=_differences(first, second, how, paired_objects, notes),
         distance=distance(one, other, how, first.unit, rng, sampled=sampled) if sized else None,
         curves=curves,
         agreement=agreement,
@@ -58,7 +59,9 @@ def compare(first: Side, second: Side) -> Comparison:
     )
 
 
-def _agreement_and_sizes(first: Side, second: Side) -> tuple[Agreement | None, tuple[Shared, Indices, Indices] | None]:
+def _pair_objects(first: Side, second: Side) -> tuple[Agreement | None, Paired | None]:
+    """How far two results of one image agree, and which of their objects belong together. Classes of pixels have no
+    objects; without stored outlines of one size there is neither."""
     if first.classes is not None and second.classes is not None and first.classes.shape == second.classes.shape:
         analysed = (first.classes >= 0) & (second.classes >= 0)  # analysed in both
         same = float((first.classes == second.classes)[analysed].mean()) if analysed.any() else 0.0
@@ -72,11 +75,13 @@ def _agreement_and_sizes(first: Side, second: Side) -> tuple[Agreement | None, t
 
 
 def _differences(
-    first: Side, second: Side, how: How, groups_of: tuple[Shared, Indices, Indices] | None, notes: list[str]
+    first: Side, second: Side, how: How, paired_objects: Paired | None, notes: list[str]
 ) -> list[Difference]:
+    """The numbers that both sides have, with the interval of their difference. Adds to `notes` what there is to say of
+    the intervals."""
     limits: dict[str, Limits | None] = {}
-    if how == "paired" and groups_of and first.sizes and second.sizes:
-        limits = _paired_intervals(first.sizes, second.sizes, *groups_of, of_fraction=FRACTION in first.values)
+    if how == "paired" and paired_objects and first.sizes and second.sizes:
+        limits = _paired_intervals(first.sizes, second.sizes, *paired_objects, of_fraction=FRACTION in first.values)
         notes += [] if limits else [FEW]
     elif how == "independent":
         limits = {name: _of_independent(name, first, second) for name in NUMBERS}
@@ -85,17 +90,18 @@ def _differences(
     differences = []
     for name in (name for name in NUMBERS if name in first.values and name in second.values):
         one, other, (low, high) = first.values[name].value, second.values[name].value, limits.get(name) or (None, None)
-        off = None if one is None or other is None else float(other) - float(one)
-        differences.append(Difference(name=name, first=one, second=other, difference=off, low=low, high=high))
+        difference = None if one is None or other is None else float(other) - float(one)
+        differences.append(Difference(name=name, first=one, second=other, difference=difference, low=low, high=high))
     return differences
 
 
 def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
+    """The interval of a number's difference where the sides share no image; the count of several images has none."""
     one, other = first.values.get(name), second.values.get(name)
     if one is None or other is None:
         return None
     if name != COUNT:
-        return of_difference(*results.alike(one, other))
+        return of_difference(*results.with_like_intervals(one, other))
     if len(first.images) > 1 or len(second.images) > 1:
         return None
     return of_difference(counted(int(one.value or 0)), counted(int(other.value or 0)))
@@ -104,19 +110,20 @@ def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
 def _paired_intervals(
     first: Sizes, second: Sizes, of: Shared, first_group: Indices, second_group: Indices, *, of_fraction: bool
 ) -> dict[str, Limits | None]:
-    """Percentile intervals of the differences over draws of groups; {} for too few groups."""
-    number = int(max(first_group.max(initial=-1), second_group.max(initial=-1))) + 1
-    if number < LEAST_SIZES or not len(first.size) or not len(second.size):
+    """Percentile intervals of the differences over draws of groups; {} for too few groups. first_group, second_group:
+    the group of each object of a side, in the order of `of.first_ids` and `of.second_ids`."""
+    n_groups = int(max(first_group.max(initial=-1), second_group.max(initial=-1))) + 1
+    if n_groups < LEAST_SIZES or not len(first.size) or not len(second.size):
         return {}
     sides = [
         _in_order_of_size(first, first_group[np.searchsorted(of.first_ids, first.label)]),
         _in_order_of_size(second, second_group[np.searchsorted(of.second_ids, second.label)]),
     ]
-    counts = [np.bincount(group, minlength=number) for group in (first_group, second_group)]
+    counts = [np.bincount(group, minlength=n_groups) for group in (first_group, second_group)]
     rng, drawn = np.random.default_rng(SEED), []
     repeats = min(REPEATS, max(LEAST_REPEATS, MOST_DRAWN // (len(first.size) + len(second.size))))
     for _ in range(repeats):
-        often = np.bincount(rng.integers(0, number, number), minlength=number)
+        often = np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups)  # how often each group is drawn
         numbers = [_numbers(*side, often, of_fraction=of_fraction) for side in sides]
         if None not in numbers:
             drawn.append([float(often @ counts[1] - often @ counts[0]), *np.subtract(numbers[1], numbers[0])])  # type: ignore[arg-type]

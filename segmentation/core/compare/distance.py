@@ -49,13 +49,10 @@ def distance(
     at = int(gap.argmax())
     test, p, least = _test(first, second, how, float(gap[at]), rng, sampled)
     below = [float(curve[at]) for curve in curves]
-    words = "hardly differ" if gap[at] < ALIKE else "differ somewhat" if gap[at] < CLEAR else "differ clearly"
-    words = words if p is None or p < CHANCE or gap[at] < ALIKE else "differ no more than chance explains"
-    words = words if least is None or least < CHANCE else "come from too few images to tell whether they differ"
     size = f"{significant(float(places[at]))} {unit}".strip()
     sentence = (
-        f"The distributions {words}. In A {100 * below[0]:.0f} % of the objects are at most {size}, in B"
-        f" {100 * below[1]:.0f} %."
+        f"The distributions {_verdict(float(gap[at]), p, least)}. In A {100 * below[0]:.0f} % of the objects are at"
+        f" most {size}, in B {100 * below[1]:.0f} %."
     )
     why = BY_IMAGES.format(least=significant(least or 0.0, 2))
     if how != "independent":
@@ -73,6 +70,17 @@ def distance(
         test=test,
         reading=f"{sentence} {why}",
     )
+
+
+def _verdict(gap: float, p: float | None, least: float | None) -> str:
+    """How far two distributions differ. p: of the test. least: the smallest p that it can give with so few images."""
+    if least is not None and least >= CHANCE:
+        return "come from too few images to tell whether they differ"
+    if gap < ALIKE:
+        return "hardly differ"
+    if p is not None and p >= CHANCE:
+        return "differ no more than chance explains"
+    return "differ somewhat" if gap < CLEAR else "differ clearly"
 
 
 def _test(

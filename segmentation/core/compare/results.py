@@ -19,7 +19,7 @@ Place = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
 PLACES: tuple[Place, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
 COUNTS = "The interval of the count takes objects as lying independently of each other (Poisson)."
 MANY_IMAGES = "Counts, sums and extremes depend on how many images there are, so their differences have no interval."
-# By what p was found.
+# What p was found by drawing again.
 Test = Literal["objects", "images", ""]
 Limits = tuple[float, float]
 
@@ -99,9 +99,9 @@ class Comparison(TypedDict):
     notes: list[str]
 
 
-def alike(first: Value, second: Value) -> tuple[Value, Value]:
-    """Both numbers with the interval that both have: the one of their total uncertainty, or else the one of less. Where
-    one has no interval at all, the other has its own."""
+def with_like_intervals(first: Value, second: Value) -> tuple[Value, Value]:
+    """Both numbers with the kind of interval that both have: of the total uncertainty, or else of counting alone.
+    Where one has no interval at all, the other has its own."""
     if (first.total and second.total) or None in (first.low, second.low):
         return first.reported, second.reported
     return replace(first, total=None), replace(second, total=None)

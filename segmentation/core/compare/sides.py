@@ -59,10 +59,13 @@ class Sizes:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One of two results. images: SHA-256 of its images. values: its NUMBERS with their intervals, as far as they
-    are known; `results.alike` picks those that both sides have. labels: (H, W) of the objects that count, None where
-    they are not stored or there are several images; classes: (H, W) instead, where each pixel belongs to a class; -1
-    where it was not analysed."""
+    """One of two results.
+
+    images: SHA-256 of its images. values: its NUMBERS with their intervals, as far as they are known;
+    `results.with_like_intervals` picks those that both sides have. labels: (H, W) of the objects that count, None where
+    they are not stored or there are several images. classes: (H, W) instead, where each pixel belongs to a class; -1
+    where it was not analysed.
+    """
 
     images: Sequence[str]
     unit: str

@@ -24,6 +24,7 @@ DAMAGED = "The ROI {name} is damaged or of a kind that is not read here: save it
 DAMAGED_ZIP = "The ZIP file is damaged or has a password: save the ROIs again with ImageJ's ROI Manager."
 LARGE = "The ROIs of this ZIP file unpack to too many bytes: save fewer of them in one file."
 NONE = "The ZIP file holds no ROI: save the outlines with ImageJ's ROI Manager, More, Save."
+POINTS_OF_VERB = {0: 1, 1: 1, 2: 2, 3: 3, 4: 0}  # of a path: what each verb is followed by
 OWN = re.compile(r"(\d{4,9})(?: (.*))?")  # as our own rois.zip names them: the id, and why it was set aside
 
 logging.getLogger("roifile").setLevel(logging.CRITICAL + 1)
@@ -117,7 +118,8 @@ def _path(words: list[float]) -> list[Ring]:
     rings: list[list[tuple[float, float]]] = []
     at = 0
     while at < len(words):
-        verb, count = int(words[at]), {0: 1, 1: 1, 2: 2, 3: 3, 4: 0}[int(words[at])]
+        verb = int(words[at])
+        count = POINTS_OF_VERB[verb]
         numbers = words[at + 1 : at + 1 + 2 * count]
         if len(numbers) < 2 * count or (verb != 0 and not rings):
             raise ValueError("the path breaks off")

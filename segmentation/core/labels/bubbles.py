@@ -40,19 +40,27 @@ def find_circles(levels: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
         return np.zeros((0, 3))
     # Masks and maps give the same result: only the crossing of the threshold counts, not the distance from it.
     soft = np.clip((values - threshold) / min(threshold, 1 - threshold) / 2 + 0.5, 0, 1).astype(np.float32)
+    # In a crowd blobs miss objects: there the largest circles that fit into the outlines come after them.
+    fitted = [_fitted_circle(soft, circle) for circle in (*_blobs(soft), *_inscribed_circles(soft))]
+    return _separate_circles(sorted(fitted, key=lambda circle: _foreground_share(soft, circle) < FILLED), levels.shape)
+
+
+def _blobs(soft: NDArray[np.float32]) -> Circles:
+    """The blobs of a map (H, W) whose outlines lie at 0.5, those of the strongest response first."""
     radii = RADII[0] * STEP ** np.arange(int(np.ceil(np.log(RADII[1] / RADII[0]) / np.log(STEP))) + 1)
     stack = _responses(soft, radii)
     peaks = (stack == ndimage.maximum_filter(stack, 3)) & (stack >= LEAST_RESPONSE) & (soft >= 0.5)
     scale, row, column = np.nonzero(peaks)
-    order = np.argsort(-stack[peaks], kind="stable")
-    blobs = np.stack([row, column, radii[scale]], axis=1)[order].astype(float)
-    # In a crowd blobs miss objects: there the largest circles that fit into the outlines come after them.
+    strongest_first = np.argsort(-stack[peaks], kind="stable")
+    return np.stack([row, column, radii[scale]], axis=1)[strongest_first].astype(float)
+
+
+def _inscribed_circles(soft: NDArray[np.float32]) -> Circles:
+    """The circles that fit into the outlines at 0.5 around each maximum of the distance from them, largest first."""
     depth = ndimage.distance_transform_edt(soft >= 0.5)
     peaks = (depth == ndimage.maximum_filter(depth, 5)) & (depth >= RADII[0])
-    order = np.argsort(-depth[peaks], kind="stable")
-    inscribed = np.stack([*np.nonzero(peaks), depth[peaks]], axis=1)[order].astype(float)
-    fitted = [_fitted_circle(soft, blob) for blob in (*blobs, *inscribed)]
-    return _separate_circles(sorted(fitted, key=lambda circle: _foreground_share(soft, circle) < FILLED), levels.shape)
+    largest_first = np.argsort(-depth[peaks], kind="stable")
+    return np.stack([*np.nonzero(peaks), depth[peaks]], axis=1)[largest_first].astype(float)
 
 
 def _responses(soft: NDArray[np.float32], radii: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -82,14 +90,19 @@ def _fitted_circle(soft: NDArray[np.float32], blob: Floats) -> Floats:
         return blob
     at, before = along[has_edge, first[has_edge]], along[has_edge, first[has_edge] - 1]
     edge = steps[first[has_edge] - 1] + 0.5 * (before - 0.5) / (before - at)
-    points = directions[:, has_edge] * edge
-    system = np.concatenate([points, np.ones((1, points.shape[1]))]).T
-    solved, _, rank, _ = np.linalg.lstsq(system, (points**2).sum(0), rcond=None)
-    square = solved[2] + (solved[:2] ** 2).sum() / 4
-    circle = np.array([*solved[:2] / 2, np.sqrt(square)]) if rank == 3 and square > 0 else None
+    circle = _least_squares_circle(directions[:, has_edge] * edge)  # relative to the blob's centre
     if circle is None or not EDGE[0] * radius <= circle[2] <= EDGE[1] * radius or np.hypot(*circle[:2]) > radius / 2:
         return blob
     return np.array([row + circle[0], column + circle[1], circle[2]])
+
+
+def _least_squares_circle(points: Floats) -> Floats | None:
+    """The circle (3,) of points (2, n), None where they lie on a line: |p|² = 2 c·p + (r² - |c|²) is linear in the
+    centre c and in the bracket (Kasa)."""
+    system = np.concatenate([points, np.ones((1, points.shape[1]))]).T
+    solved, _, rank, _ = np.linalg.lstsq(system, (points**2).sum(0), rcond=None)
+    squared_radius = solved[2] + (solved[:2] ** 2).sum() / 4
+    return np.array([*solved[:2] / 2, np.sqrt(squared_radius)]) if rank == 3 and squared_radius > 0 else None
 
 
 def _foreground_share(soft: NDArray[np.float32], circle: Floats) -> float:

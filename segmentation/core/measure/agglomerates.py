@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .distribution import Floats, too_few
+from .distribution import Floats, why_too_few
 from .fractions import wilson
 from .pooled_fields import ends_between, widened
 from .results import Agglomerates
@@ -89,18 +89,26 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
     if ends:
         by_image = np.array([(of.kept[of.kept > 1].sum(), of.kept.sum()) for of in parts])
         groups["share_interval"] = ends_between(by_image[:, 0], by_image[:, 1], *ends)
-    x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])
-    if len(x) >= FEWEST_FRACTAL and np.ptp(outlines[sized]) > 0:
-        groups["fractal_dimension"] = float(slope(x, y))
-        low, high = _interval(lambda i: slope(x[i], y[i]), len(x), rng)
+    if sized.sum() >= FEWEST_FRACTAL and np.ptp(outlines[sized]) > 0:
+        x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])
         image = np.repeat(np.arange(len(parts)), [len(part.kept) for part in parts])[sized]
-        images = np.unique(image)
-        if len(parts) == 1:
-            groups["fractal_interval"] = [low, high]
-        elif not too_few(len(images)):
-            without = np.array([slope(x[image != of], y[image != of]) for of in images])
-            groups["fractal_interval"] = list(widened(low, high, float(slope(x, y)), without))
+        groups["fractal_dimension"] = float(slope(x, y))
+        groups["fractal_interval"] = _fractal_interval(x, y, image, len(parts), rng)
     return groups
+
+
+def _fractal_interval(
+    x: Floats, y: Floats, image: NDArray[np.int64], images: int, rng: np.random.Generator
+) -> list[float] | None:
+    """The 95 % interval of the slope of y over x (n,). image: (n,) which of the `images` each group is in."""
+    low, high = _interval(lambda i: slope(x[i], y[i]), len(x), rng)
+    if images == 1:
+        return [low, high]
+    present = np.unique(image)
+    if why_too_few(len(present)):
+        return None
+    without = np.array([slope(x[image != number], y[image != number]) for number in present])
+    return list(widened(low, high, float(slope(x, y)), without))
 
 
 def slope(x: Floats, y: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..micrograph.types import Calibration
-from .distribution import Floats, quantile, too_few
+from .distribution import Floats, quantile, why_too_few
 from .drawn import with_scale
 from .fields import BLOCKS, FEWEST, block_of, over_blocks
 from .neighbours import centres, present
@@ -135,7 +135,7 @@ def nearest(images: Sequence[Sure], frame: tuple[int, int], scale: float) -> Nei
     by_block = len(images) == 1
     sums = _by_block(images[0].points, frame, weight * distance, weight) if by_block else [i.sums for i in images]
     mean = with_scale(over_blocks(lambda parts: _ratio(parts[0], parts[1]), np.asarray(sums)), scale, 1)
-    has_images = by_block or not too_few(sum(len(image.distance) > 0 for image in images))
+    has_images = by_block or not why_too_few(sum(len(image.distance) > 0 for image in images))
     has_enough, ascending = len(distance) >= FEWEST and has_images, np.argsort(distance)
     return Neighbours(
         n=len(distance),

@@ -358,7 +358,8 @@ def _within(case: Case) -> Contribution:
 
 def _between(case: Case) -> Contribution:
     images, spread = case.sizes.images, case.conditions.field_spread
-    title = "Variation of the size between fields" + ", assumed" * (images < 2 and spread > 0)
+    is_assumed = images < 2 and spread > 0
+    title = "Variation of the size between fields, assumed" if is_assumed else "Variation of the size between fields"
     remedy = "take images of more fields." if images > 1 else "take images of other fields and pool them as a sample."
     name, percent = "sampling_between", f"{100 * spread:g} %"
     if images < 2:

@@ -27,7 +27,7 @@ SAME = 1e-9  # relative; sizes that differ by less are equal
 FEWEST_IMAGES = 3  # two may be alike by chance, and Student's t of two (12.7) says nothing
 
 
-def too_few(images: int) -> str:
+def why_too_few(images: int) -> str:
     """Why no number of several images together has a 95 % interval, where so many of them have results; "" where these
     are enough. It stands in a comment of a CSV file, too, so without a comma."""
     some = "1 image with results does" if images == 1 else f"{images} images with results do"
@@ -77,8 +77,8 @@ class WeightedSizes:
 
     @property
     def too_few_images(self) -> str:
-        """See `too_few`; "" of one image."""
-        return "" if self.image is None else too_few(self.images)
+        """See `why_too_few`; "" of one image."""
+        return "" if self.image is None else why_too_few(self.images)
 
     @property
     def image_numbers(self) -> NDArray[np.int64]:

@@ -30,6 +30,7 @@ FEW_PX = 1.2  # px that the radius may change at most, of thin fibres
 TRUST, TRUST_PX = 0.05, 0.12  # relative SD and px by which the radius of a label may be wrong
 MISFIT = 0.02  # of the contrast: no cylinder is as the model to more than this
 AWAY = 0.8  # widths from a crossing or an end within which no diameter is measured
+OF_ONE = ("diameter", "diameter_sd", "length", "visible", "curl", "direction", "width")  # see `FibreMeasures`
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,39 +63,47 @@ class FibreMeasures:
 def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
     """Measures of the objects 1..n of labels (H, W) in the picture grey (H, W)."""
     count = int(labels.max(initial=0))
-    pieces_by_number = trace(labels)
-    measures = np.full((count, 7), np.nan)
-    counts = np.zeros((count, 2), np.int64)
+    measures = {name: np.full(count, np.nan) for name in OF_ONE}
+    ends, over = np.zeros(count, np.int64), np.zeros(count, np.int64)
     paths: list[tuple[Floats, int]] = []
-    for number, pieces in pieces_by_number.items():
-        diameters, weights = diameters_along(labels, grey, pieces)
-        line = np.concatenate([piece.path for piece in pieces])
-        mean = float(np.average(diameters, weights=weights)) if len(diameters) else np.nan
-        ends, (first, last), extension = _ends(labels, number, pieces)
-        line = line[first : len(line) - last]
-        chord = float(np.hypot(*(line[-1] - line[0]))) + extension
-        visible = polyline(line) + extension
-        diameter_sd = float(np.sqrt(np.cov(diameters, aweights=weights))) if len(diameters) > 2 else np.nan
-        across = line[-1] - line[0]
-        if np.hypot(*across) < 0.2 * len(line):  # of a closed line, its main axis
-            across = np.linalg.svd(line - line.mean(0), full_matrices=False)[2][0]
-        width = float(np.average([piece.width for piece in pieces], weights=[piece.length + 1 for piece in pieces]))
-        measures[number - 1] = (
-            *(mean, diameter_sd, visible if ends == 2 else np.nan, visible, visible / max(chord, 1.0) - 1),
-            *(float(np.degrees(np.arctan2(-across[0], across[1])) % 180), width),
-        )
-        counts[number - 1] = ends, _crossings(labels, number, pieces)
-        paths += [(piece.path, number - 1) for piece in pieces]
+    for number, pieces in trace(labels).items():
+        index = number - 1
+        of_one, ends[index] = _measures_of(labels, grey, number, pieces)
+        for name, value in of_one.items():
+            measures[name][index] = value
+        over[index] = _crossings(labels, number, pieces)
+        paths += [(piece.path, index) for piece in pieces]
     points = np.concatenate([np.zeros((0, 2)), *(path for path, _ in paths)])
     tangents = np.concatenate([np.zeros((0, 2)), *(np.gradient(path, axis=0) for path, _ in paths)])
     steps, angles = np.hypot(*tangents.T), np.arctan2(-tangents[:, 0], tangents[:, 1])
     owners = np.repeat([owner for _, owner in paths], [len(path) for path, _ in paths]).astype(np.int64)
-    diameter, diameter_sds, length, visible_length, curl, direction, label_width = measures.T
-    steps = steps * (visible_length / np.maximum(np.bincount(owners, steps, count), 1e-9))[owners]
-    return FibreMeasures(
-        *(diameter, diameter_sds, length, visible_length, curl, direction, label_width),
-        *(counts[:, 0], counts[:, 1], points, steps, angles, owners),
-    )
+    steps = steps * (measures["visible"] / np.maximum(np.bincount(owners, steps, count), 1e-9))[owners]
+    places = {"points": points, "steps": steps, "angles": angles, "owners": owners}
+    return FibreMeasures(**measures, ends=ends, over=over, **places)
+
+
+def _measures_of(
+    labels: Labels, grey: NDArray[np.uint8], number: int, pieces: Sequence[Piece]
+) -> tuple[dict[str, float], int]:
+    """The measures OF_ONE fibre, and how many of its ends are in view."""
+    diameters, weights = diameters_along(labels, grey, pieces)
+    ends, (first, last), extension = _ends(labels, number, pieces)
+    line = np.concatenate([piece.path for piece in pieces])
+    line = line[first : len(line) - last]
+    across = line[-1] - line[0]
+    chord, visible = float(np.hypot(*across)) + extension, polyline(line) + extension
+    if np.hypot(*across) < 0.2 * len(line):  # of a closed line, its main axis
+        across = np.linalg.svd(line - line.mean(0), full_matrices=False)[2][0]
+    measures = {
+        "diameter": float(np.average(diameters, weights=weights)) if len(diameters) else np.nan,
+        "diameter_sd": float(np.sqrt(np.cov(diameters, aweights=weights))) if len(diameters) > 2 else np.nan,
+        "length": visible if ends == 2 else np.nan,
+        "visible": visible,
+        "curl": visible / max(chord, 1.0) - 1,
+        "direction": float(np.degrees(np.arctan2(-across[0], across[1])) % 180),
+        "width": float(np.average([piece.width for piece in pieces], weights=[piece.length + 1 for piece in pieces])),
+    }
+    return measures, ends
 
 
 def _ends(labels: Labels, number: int, pieces: Sequence[Piece]) -> tuple[int, list[int], float]:
@@ -166,6 +175,11 @@ def diameters_along(labels: Labels, grey: NDArray[np.uint8], pieces: Sequence[Pi
 def _piece_diameters(
     labels: Labels, grey: NDArray[np.uint8], path: Floats, number: int, width: float
 ) -> tuple[Floats, Floats]:
+    """The diameter (k,) and the px (k,) along it of each stretch of a path (m, 2) of fibre `number`, `width` px wide.
+
+    The picture is sampled along normals to the path, which is first put into the middle of the label; places beyond
+    another object or the frame are left out; then the profiles of a stretch are averaged and fitted.
+    """
     tangent = np.gradient(ndimage.gaussian_filter1d(path, max(2.0, 0.3 * width), axis=0, mode="nearest"), axis=0)
     tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
     normal = np.stack([tangent[:, 1], -tangent[:, 0]], 1)
@@ -184,7 +198,7 @@ def _piece_diameters(
     rows, columns = (centred[:, None] + across[:, None] * normal[:, None]).transpose(2, 0, 1)
     is_free = (owner == 0) | (owner == number)
     is_free &= (rows > -0.5) & (columns > -0.5) & (rows < labels.shape[0] - 0.5) & (columns < labels.shape[1] - 0.5)
-    # What lies beyond another object is not the ground of this one.
+    # What lies beyond another object is not the ground of this one: from the middle outwards, to the first of them.
     zero = len(across) // 2
     is_free[:, zero:] = np.logical_and.accumulate(is_free[:, zero:], axis=1)
     is_free[:, : zero + 1] = np.logical_and.accumulate(is_free[:, zero::-1], axis=1)[:, ::-1]

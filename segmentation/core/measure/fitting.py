@@ -61,7 +61,8 @@ def unfit(fit: Fit | None) -> str:
 def fit_words(fit: Fit) -> str:
     """How well the law fits by the rule of `log_normal`: "a fair fit, the cumulative curves are up to 5.5 % apart"."""
     apart = f"a {fit['word']} fit, the cumulative curves are up to {significant(100 * fit['ks'], 2)} % apart"
-    return apart + ", no more than by chance" * (fit["word"] == "good" and fit["ks"] > CLOSE)
+    is_by_chance = fit["word"] == "good" and fit["ks"] > CLOSE
+    return f"{apart}, no more than by chance" if is_by_chance else apart
 
 
 def density(size: Floats, fit: Fit) -> Floats:

@@ -117,7 +117,8 @@ class ErrorKinds:
 
 
 def error_kinds(overlap: Overlap) -> ErrorKinds:
-    """The kind of every object; for an object without a partner the place of most of its area decides."""
+    """The kind of every object; for an object without a partner the place of most of its area decides: first whether
+    true ones were merged, then whether found ones are pieces, then whether what is left overlaps at all."""
     true = np.full(len(overlap.true_ids), Kind.FALSE_NEGATIVE, "U14")
     kinds_found = np.full(len(overlap.found_ids), Kind.FALSE_POSITIVE, "U14")
     iou = overlap.iou
@@ -125,12 +126,12 @@ def error_kinds(overlap: Overlap) -> ErrorKinds:
     true[t] = kinds_found[f] = np.where(iou[t, f] >= OUTLINED, Kind.CORRECT, Kind.LOW_IOU)
     lost, extra = ~np.isin(np.arange(len(true)), t), ~np.isin(np.arange(len(kinds_found)), f)
     covered = overlap.common >= MOSTLY * overlap.true_area[:, None]  # (T, F)
-    greedy = covered.sum(0) >= 2
+    greedy = covered.sum(0) >= 2  # (F,) found objects that hold most of two true ones
     true[lost & (covered & greedy).any(1)] = Kind.MERGED
     kinds_found[greedy & (kinds_found == Kind.FALSE_POSITIVE)] = Kind.MERGED
     inside = overlap.common > MOSTLY * overlap.found_area  # (T, F); at most one true object each
     pieces = inside & extra & (kinds_found == Kind.FALSE_POSITIVE)
-    several = pieces.sum(1) >= 2
+    several = pieces.sum(1) >= 2  # (T,) true objects that lie in pieces
     matched = (true == Kind.CORRECT) | (true == Kind.LOW_IOU)
     kinds_found[(pieces & (several | matched)[:, None]).any(0)] = Kind.SPLIT
     true[several & (true == Kind.FALSE_NEGATIVE)] = Kind.SPLIT

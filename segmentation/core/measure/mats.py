@@ -17,7 +17,7 @@ from .drawn import with_scale
 from .fibres import FibreMeasures
 from .fields import BLOCKS, ONE_EACH, block_of, if_enough, mean_of, over_blocks, per_block
 from .filters import Reason
-from .pooled_fields import nested
+from .pooled_fields import with_ordered_ends
 from .quantities import NUMBERS, Unit, Value
 from .table import Table
 
@@ -65,7 +65,7 @@ def numbers_of(
     whole = with_length(table)
     has_fibres = len(counted) > 0
     return {
-        **nested(of_length),
+        **with_ordered_ends(of_length),
         "whole_fibres": Value(float(whole.kept.sum())),
         "fibre_length_mean": mean_of(whole, "fibre_length", "exclude", calibration),
         "order_parameter": scaled("order_parameter", order_parameter, turns) if has_fibres else Value(None),

@@ -107,15 +107,8 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties
         if other is not None
     ]
     verdict, reason, decides = _verdict(variants, fraction, terms)
-    if uncertainties and (total := uncertainties["fraction_100nm"])["ends"]:
-        low, high = total["ends"]
-        remedies = {row["name"]: f"{row['remedy'][:1].upper()}{row['remedy'][1:]}" for row in uncertainties["rows"]}
-        if verdict != "undecided" and low < THRESHOLD <= high:
-            title = next(row["title"] for row in uncertainties["rows"] if row["name"] == total["largest"])
-            verdict, reason = "undecided", INCLUDES
-            decides = f"{remedies[total['largest']]} The largest uncertainty is {title[:1].lower()}{title[1:]}."
-        elif reason == INCLUDES and HIDDEN in (total["largest"], uncertainties["median"]["largest"]):
-            decides = f"{remedies[HIDDEN]} Counting more would not show small particles that larger outlines hide."
+    if uncertainties:
+        verdict, reason, decides = _under_total(verdict, reason, decides, uncertainties)
     others_say = [row["name"] for row in sensitivity if (row["fraction"] >= THRESHOLD) != (verdict == "above")]
     doubt = f" The verdict would change with: {', '.join(others_say)}." if others_say else ""
     return Nano(
@@ -135,6 +128,23 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties
         asked=asked_for(sizes),
         sensitivity=sensitivity,
     )
+
+
+def _under_total(verdict: Verdict, reason: str, decides: str, uncertainties: Budget) -> tuple[Verdict, str, str]:
+    """What `_verdict` says, where the total uncertainty is known: a verdict holds only if all of it lies on one side
+    of the threshold."""
+    total = uncertainties["fraction_100nm"]
+    if not total["ends"]:
+        return verdict, reason, decides
+    low, high = total["ends"]
+    remedies = {row["name"]: f"{row['remedy'][:1].upper()}{row['remedy'][1:]}" for row in uncertainties["rows"]}
+    if verdict != "undecided" and low < THRESHOLD <= high:
+        title = next(row["title"] for row in uncertainties["rows"] if row["name"] == total["largest"])
+        largest = f"The largest uncertainty is {title[:1].lower()}{title[1:]}."
+        return "undecided", INCLUDES, f"{remedies[total['largest']]} {largest}"
+    if reason == INCLUDES and HIDDEN in (total["largest"], uncertainties["median"]["largest"]):
+        decides = f"{remedies[HIDDEN]} Counting more would not show small particles that larger outlines hide."
+    return verdict, reason, decides
 
 
 def variants_of(tables: Sequence[Table], conditions: Conditions) -> dict[str, WeightedSizes]:

@@ -57,21 +57,26 @@ def gaps(labels: NDArray[np.int32], indices: NDArray[np.intp], points: Floats) -
 
     indices: (m,) label - 1 of the objects, ascending. points: (m, 2) their centres. Pixels on the edge are looked up in
     k-d trees; two neighbouring pixels are one apart, so that one is taken off.
+
+    The circle around a centre that holds the whole object gives a lower bound of each distance, so that the nearest
+    candidates are looked up first and most of them never.
     """
     edges = _edges(labels, indices)
     reach = np.array([np.hypot(*(edge - point).T).max() for edge, point in zip(edges, points, strict=True)])
     tree, nearest = cKDTree(points), np.full(len(points), np.inf)
-    far = cKDTree(points).query(points, k=2)[0][:, 1] + reach + reach.max()
+    # The edge of the nearest centre's object is nearer than that centre; one whose centre is farther than this is not.
+    far = tree.query(points, k=2)[0][:, 1] + reach + reach.max()
     for i, point in enumerate(points):
         if nearest[i] <= 1:
             continue
-        mine = cKDTree(edges[i])
+        edge_tree = cKDTree(edges[i])
         others = np.array([j for j in tree.query_ball_point(point, far[i]) if j != i])
-        least = np.hypot(*(points[others] - point).T) - reach[others] - reach[i]
-        for j in others[np.argsort(least)]:
-            if np.hypot(*(points[j] - point)) - reach[j] - reach[i] >= nearest[i] or nearest[i] <= 1:
+        lower_bound = np.hypot(*(points[others] - point).T) - reach[others] - reach[i]
+        order = np.argsort(lower_bound)
+        for j, bound in zip(others[order], lower_bound[order], strict=True):
+            if bound >= nearest[i] or nearest[i] <= 1:
                 break
-            apart = mine.query(edges[j], distance_upper_bound=nearest[i])[0].min()
+            apart = edge_tree.query(edges[j], distance_upper_bound=nearest[i])[0].min()
             nearest[i], nearest[j] = min(nearest[i], apart), min(nearest[j], apart)
     return np.asarray(np.maximum(nearest - 1, 0.0), np.float64)
 

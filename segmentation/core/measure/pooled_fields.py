@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .distribution import Edge, Floats, WeightedSizes, too_few
+from .distribution import Edge, Floats, WeightedSizes, why_too_few
 from .drawn import WIDEST_BY_IMAGE, Z95, Interval, t95
-from .quantities import OF, Unit, Value, number
+from .quantities import OF, Quantity, Unit, Value, number
 from .table import Table
 
 OTHER_NUMBERS = "Its model has other classes than the model of the first image."
@@ -95,7 +95,7 @@ def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> Inte
     if len(parts) == 1:
         return [low, high]
     parts, wholes = parts[wholes > 0], wholes[wholes > 0]
-    if too_few(len(parts)):
+    if why_too_few(len(parts)):
         return None
     without = (parts.sum() - parts) / (wholes.sum() - wholes)
     low, high = widened(low, high, parts.sum() / wholes.sum(), without)
@@ -109,7 +109,7 @@ def widened(low: float, high: float, value: float, without: Floats) -> tuple[flo
     return min(low, value - half), max(high, value + half)
 
 
-def cannot_join(fields: Sequence[FieldOfView]) -> list[str]:
+def reasons_not_to_pool(fields: Sequence[FieldOfView]) -> list[str]:
     """For each image "" or a sentence that says why it cannot be combined with the others. An image that an earlier
     version measured may lack some figures of every class."""
     has_numbers = [any(value is not None for value in field.values.values()) for field in fields]
@@ -144,20 +144,26 @@ def pooled_quantities(
     values = {}
     for name, value in whole.items():
         quantity, without = number(name), [pooled[name] for pooled in others]
-        is_share = quantity.kind == "fraction"
-        result = Value(value, unit=quantity.unit(unit))
+        values[name] = Value(value, unit=quantity.unit(unit))
         unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
-        has_spread = not (quantity.of_amount or None in without or too_few(len(fields)))
-        if value is not None and has_spread and not unscaled:
-            every = np.array([value, longer[name] or value, shorter[name] or value, *without], float)
-            in_logs = not is_share and not quantity.signed and bool((every > 0).all())
-            low, high = np.exp(_ends(np.log(every))) if in_logs else _ends(every)
-            ends = float(low if quantity.signed else max(0.0, low)), float(min(1.0, high) if is_share else high)
-            is_wide = in_logs and max(high / value, value / low) > WIDEST_BY_IMAGE ** max(1, abs(quantity.power))
-            is_useful = len(set(without)) > 1 and not is_wide
-            result = replace(result, low=ends[0], high=ends[1]) if is_useful else result
-        values[name] = result
-    return nested(values)
+        if value is None or None in without or quantity.of_amount or why_too_few(len(fields)) or unscaled:
+            continue
+        figures = np.array([value, longer[name] or value, shorter[name] or value, *without], float)
+        if ends := _useful_ends(quantity, figures):
+            values[name] = replace(values[name], low=ends[0], high=ends[1])
+    return with_ordered_ends(values)
+
+
+def _useful_ends(quantity: Quantity, figures: Floats) -> tuple[float, float] | None:
+    """The ends of the 95 % interval of a quantity from its `figures` (3 + m,), see `_ends`; None where all images give
+    the same, and where the interval on the logarithm is too wide to say anything."""
+    is_share = quantity.kind == "fraction"
+    in_logs = not is_share and not quantity.signed and bool((figures > 0).all())
+    low, high = map(float, np.exp(_ends(np.log(figures))) if in_logs else _ends(figures))
+    low, high = low if quantity.signed else max(0.0, low), min(1.0, high) if is_share else high
+    value, without = float(figures[0]), figures[3:]
+    is_wide = in_logs and max(high / value, value / low) > WIDEST_BY_IMAGE ** max(1, abs(quantity.power))
+    return None if is_wide or len(set(without.tolist())) == 1 else (low, high)
 
 
 def _ends(figures: Floats) -> Floats:
@@ -169,9 +175,9 @@ def _ends(figures: Floats) -> Floats:
     return np.array([middle - half, middle + half])
 
 
-def nested(values: Mapping[str, Value]) -> dict[str, Value]:
-    """The values. D10 is never above D90, so the ends of their intervals keep that order: one that breaks it is made
-    wider. The same holds for each number and the one that it is `above`."""
+def with_ordered_ends(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values, with wider intervals where D10 could seem above D90: a low end is never above that of the number
+    which `Quantity.above` puts higher, nor a high end above its high end."""
     wider, pairs = dict(values), [(number(name).above, name) for name in values if number(name).above in values]
     for below, above in (*pairs, *reversed(pairs)):
         one, other = wider[below], wider[above]

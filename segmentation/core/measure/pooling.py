@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from math import exp, inf, log, sqrt
@@ -27,12 +27,13 @@ MORE = {
     NO_PIXEL_SIZE: ", while others have one",
     NO_NUMBER: " (see their pages). If they show nothing to count, the numbers per area are too high",
 }
+# See `find_outliers`.
 LEAST_IMAGES = 4  # with two or three images the outlier cannot be identified
 LEAST_PARTICLES = 10
 CHANCE = 0.05
 SHIFT = 0.25  # relative, of the median
 DEVIATIONS = 3.0  # robust standard deviations of the images' medians
-POINTS = 2000
+POINTS = 2000  # places at which distributions are compared
 
 
 def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Sequence[str] = ()) -> PooledStatistics:
@@ -121,22 +122,30 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
         text = "No image has a scale, so sizes are in pixels. They can be compared only if all have one magnification."
         notes.append(Flag.doubtful(text, "Lengths are in pixels, perhaps of unlike magnifications"))
     if pixels and max(pixels) > ALIKE * min(pixels):
-        coarse = tuple(n for n, table in chosen.items() if (table.nm_per_pixel or 0.0) > ALIKE * min(pixels))
-        coarser = f"{len(coarse)} of {len(chosen)} images {'is' if len(coarse) == 1 else 'are'} coarser than the finest"
-        text = (
-            f"The images have {min(pixels):.4g} to {max(pixels):.4g} nm per pixel. {coarser} and"
-            f" show{'s' if len(coarse) == 1 else ''} fewer small {things}."
-        )
-        nonempty = [table for table in chosen.values() if screened and table.kept.any()]
-        medians = [np.median(table.length("min_feret")[table.kept]) for table in nonempty]
-        invisible = min(medians, default=inf) < RESOLVED_PX * max(pixels)
-        notes.append(Flag(text, coarser, doubt=invisible, ids=coarse))
+        notes.append(_note_on_magnifications(chosen, min(pixels), max(pixels), things, screened))
     empty = tuple(number for number, table in chosen.items() if not table.kept.any())
     if empty:
         of = f"{len(empty)} of {len(chosen)} images"
         text = f"{of} contribute{'s' if len(empty) == 1 else ''} no {things.removesuffix('s')}."
         notes.append(Flag(text, f"{of} without {things}", ids=empty))
     return notes
+
+
+def _note_on_magnifications(
+    tables: Mapping[int, Table], finest: float, coarsest: float, things: str, screened: bool
+) -> Flag:
+    """The note on images of unlike pixel sizes, from `finest` to `coarsest` nm per pixel. tables: by the number of the
+    image."""
+    coarse = tuple(number for number, table in tables.items() if (table.nm_per_pixel or 0.0) > ALIKE * finest)
+    coarser = f"{len(coarse)} of {len(tables)} images {'is' if len(coarse) == 1 else 'are'} coarser than the finest"
+    text = (
+        f"The images have {finest:.4g} to {coarsest:.4g} nm per pixel. {coarser} and"
+        f" show{'s' if len(coarse) == 1 else ''} fewer small {things}."
+    )
+    nonempty = [table for table in tables.values() if screened and table.kept.any()]
+    medians = [np.median(table.length("min_feret")[table.kept]) for table in nonempty]
+    is_invisible = min(medians, default=inf) < RESOLVED_PX * coarsest
+    return Flag(text, coarser, doubt=is_invisible, ids=coarse)
 
 
 def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:

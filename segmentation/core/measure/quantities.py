@@ -120,7 +120,8 @@ class Quantity:
         """The name of its column, with the unit: "area" in nm is "area_nm2"."""
         if not self.power:
             return self.name
-        return f"{self.name}{'_per' * (self.power < 0)}_{length}{abs(self.power) if abs(self.power) > 1 else ''}"
+        name = f"{self.name}_per" if self.power < 0 else self.name
+        return f"{name}_{length}{abs(self.power) if abs(self.power) > 1 else ''}"
 
 
 @dataclass(frozen=True)

@@ -55,20 +55,24 @@ def departures(sizes: WeightedSizes, way: Weighting, repeats: int, rng: np.rando
 
 
 def laws(sizes: WeightedSizes, repeats: int, rng: np.random.Generator) -> tuple[Law, Law]:
-    """The estimated law of the specimen, and draws of its possible values."""
+    """The estimated law of the specimen, and draws of its possible values.
+
+    The mean ln(size) of an image scatters by the variance `among` images and by its share of the variance `within`
+    images, the one over the number of particles in it: so the latter is taken off again, here and in each draw.
+    """
     image, weights, logs = sizes.image_numbers, sizes.weights["number"], np.log(sizes.size)
     count = np.bincount(image, weights)
     means = np.bincount(image, weights * logs) / count
     images, free = len(count), max(len(logs) - len(count), 1)
     within = max(float((weights * (logs - means[image]) ** 2).sum()) / free, 1e-12)
     off = means - means.mean()
-    between, part = max(float((off**2).sum()), 1e-12), float((1 / count).mean())
+    squares, inverse_count = max(float((off**2).sum()), 1e-12), float((1 / count).mean())
     chi, normal = rng.chisquare(images - 1, repeats), rng.standard_normal(repeats)
     within_drawn = within * free / rng.chisquare(free, repeats)
-    among = max(between / (images - 1) - part * within, 0.0)
-    among_drawn = np.clip(between / chi - part * within_drawn, 0, WIDEST)
-    slope, slopes = _slopes(np.log(count), off, between, repeats, rng)
-    middle = means.mean() + normal * np.sqrt(between / chi / images)
+    among = max(squares / (images - 1) - inverse_count * within, 0.0)
+    among_drawn = np.clip(squares / chi - inverse_count * within_drawn, 0, WIDEST)
+    slope, slopes = _slopes(np.log(count), off, squares, repeats, rng)
+    middle = means.mean() + normal * np.sqrt(squares / chi / images)
     return (
         Law(np.asarray(means.mean() + slope * among), np.asarray(among + within)),
         Law(middle + slopes * among_drawn, among_drawn + within_drawn),
@@ -76,14 +80,18 @@ def laws(sizes: WeightedSizes, repeats: int, rng: np.random.Generator) -> tuple[
 
 
 def _slopes(
-    counts: Floats, off: Floats, between: float, repeats: int, rng: np.random.Generator
+    log_counts: Floats, off: Floats, squares: float, repeats: int, rng: np.random.Generator
 ) -> tuple[float, Floats]:
     """The slope of ln(count) against an image's mean ln(size), and draws (repeats,) of it. The mean ln(size) of all
-    particles exceeds that of the images by this slope times the variance between images."""
-    if len(counts) < REGRESSED:
+    particles exceeds that of the images by this slope times the variance between images.
+
+    log_counts: (images,). off: (images,) mean ln(size) less the mean of all. squares: the sum of off squared.
+    """
+    if len(log_counts) < REGRESSED:
         return 0.0, np.zeros(repeats)
-    level = counts - counts.mean()
-    slope = float((off * level).sum()) / between
+    level = log_counts - log_counts.mean()
+    slope = float((off * level).sum()) / squares
     residual = float(((level - slope * off) ** 2).sum())
-    drawn = slope + rng.standard_normal(repeats) * np.sqrt(residual / rng.chisquare(len(counts) - 2, repeats) / between)
+    normal, chi = rng.standard_normal(repeats), rng.chisquare(len(log_counts) - 2, repeats)
+    drawn = slope + normal * np.sqrt(residual / chi / squares)
     return float(np.clip(slope, -STEEPEST, STEEPEST)), np.clip(drawn, -STEEPEST, STEEPEST)

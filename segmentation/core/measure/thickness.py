@@ -26,7 +26,7 @@ SMOOTH = 0.25  # mean thicknesses, SD of the Gaussian that smooths the middle li
 REACH = 3.0  # mean thicknesses on either side of the middle line that a reading looks along
 MOST = 1000  # readings
 FEWEST = 8  # readings
-LENGTHS = (3, 16)  # independent lengths: fewer give no interval, more add nothing
+FEWEST_LENGTHS, MOST_LENGTHS = 3, 16  # independent lengths: fewer give no interval, more add nothing
 Floats = NDArray[np.float64]
 FIGURES: Mapping[str, Callable[[Floats], float]] = {
     "mean": lambda readings: float(readings.mean()),
@@ -80,16 +80,16 @@ def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
     line, start = _middle_line((places - middle) @ along, (places - middle) @ across, framed)
     if len(line) < FEWEST:
         return None
-    slope = np.gradient(line)
-    arc = np.r_[0, np.cumsum(np.hypot(1, np.diff(line)))]
+    arc = np.r_[0, np.cumsum(np.hypot(1, np.diff(line)))]  # px along the line up to each of its points
     step = max(1.0, arc[-1] / MOST)
-    mean = len(places) / arc[-1]
+    mean_thickness = len(places) / arc[-1]
     # Within half a thickness of its ends the line has too little beside it to be smooth.
-    at = np.interp(np.arange((mean + step) / 2, arc[-1] - mean / 2, step), arc, np.arange(len(line)))
-    height, tilt = (np.interp(at, np.arange(len(line)), curve) for curve in (line, slope))
+    arc_of_readings = np.arange((mean_thickness + step) / 2, arc[-1] - mean_thickness / 2, step)
+    at = np.interp(arc_of_readings, arc, np.arange(len(line)))  # px along the axis
+    height, slope = (np.interp(at, np.arange(len(line)), curve) for curve in (line, np.gradient(line)))
     centres = middle + (start + at)[:, None] * along + height[:, None] * across
-    normals = (across - tilt[:, None] * along) / np.hypot(1, tilt)[:, None]
-    sides = np.stack([_depth(layer, centres, side * normals, REACH * mean) for side in (-1, 1)])
+    normals = (across - slope[:, None] * along) / np.hypot(1, slope)[:, None]
+    sides = np.stack([_depth(layer, centres, side * normals, REACH * mean_thickness) for side in (-1, 1)])
     ends = np.stack([centres - sides[0][:, None] * normals, centres + sides[1][:, None] * normals], axis=1)
     readings = Readings(sides.sum(0), step, ends)
     return readings if len(readings.finite) >= FEWEST else None
@@ -189,12 +189,12 @@ def figures(layer: Readings, uncertainty: float = 0.0) -> dict[str, Value]:
 
     An interval is Student's; its standard error is that of the jackknife over independent lengths of the layer (Tukey
     1958), to which the relative standard uncertainty of the scale is added in squares. It says how well the layer of
-    this image is known, not how other places differ. None with fewer than LENGTHS[0] independent lengths.
+    this image is known, not how other places differ. None with fewer than FEWEST_LENGTHS independent lengths.
     """
     readings = layer.finite
     values = {name: figure(readings) for name, figure in FIGURES.items()}
-    lengths = int(min(independent_lengths(readings), LENGTHS[1], len(readings) // 2))
-    if lengths < LENGTHS[0]:
+    lengths = int(min(independent_lengths(readings), MOST_LENGTHS, len(readings) // 2))
+    if lengths < FEWEST_LENGTHS:
         return {name: Value(value) for name, value in values.items()}
     parts = np.array_split(np.arange(len(readings)), lengths)
     without = np.array([[figure(np.delete(readings, part)) for figure in FIGURES.values()] for part in parts])

@@ -110,6 +110,7 @@ def _follows(text: Text, unit: Text) -> bool:
 
 
 def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
+    """The lengths in one of the texts, each with the meaning of the key before it, or above it."""
     end = 0
     for form in _LENGTH.finditer(text.text):
         before, end = text.text[end : form.start()], form.end()
@@ -129,10 +130,9 @@ def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
         value = digits.replace(",", "") if unsure and form[2][0] in "nN" else digits
         nm = _length(value, form[2], meaning)
         if nm is not None:
+            is_whole_text = form.start() == len(before) and end == len(text.text)
             label = f"{key[1].strip()} {form[0]}" if key and before.strip() == key[0].strip() else form[0]
-            words = (
-                text.text.strip() if end == len(text.text) and not text.text[: form.start() - len(before)] else label
-            )
+            words = text.text.strip() if is_whole_text else label
             yield Length(nm, meaning, words[:60], part, rounding(value) or 0.0, doubtful, form[2][0] in "pP")
 
 

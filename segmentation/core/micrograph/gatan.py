@@ -91,6 +91,7 @@ class _Reader:
                 raise ValueError("this is no tag")
 
     def value(self, name: str) -> Any:
+        """The value of the tag `name`, at which the file stands: first its type as a list of numbers, then itself."""
         if self.bytes(4) != b"%%%%":
             raise ValueError("this is no value")
         count = self.long()
@@ -167,6 +168,8 @@ def _image(reader: _Reader) -> Tags:
 def _pixels(
     path: Path, image: Tags, size: tuple[int, int], index: int, order: str, max_pixels: int
 ) -> tuple[Array, str, list[str]]:
+    """The grey plane `index`, from 0, of an image, in words how it is stored, and notes. size: columns and rows.
+    order: of the bytes, "<" or ">"."""
     block, kind = image[PIXELS], image.get(KIND)
     columns, rows = size
     if kind == COLOUR:

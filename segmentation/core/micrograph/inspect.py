@@ -112,6 +112,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _look(options: argparse.Namespace) -> dict[str, Any]:
+    """Read the file, write what the options ask for, and report on it."""
     side = [(name, Path(path)) for name, path in options.side]
     limits = {"max_pixels": options.max_pixels, "page": options.page}
     micrograph = read(options.input, name=options.name, side=side, **limits)
@@ -127,9 +128,9 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
     report = _report(micrograph, bar if bar < len(micrograph.pixels) else None)
     if options.preview is not None:
         save(options.preview, preview(micrograph))
-    barred, silent = report["data_bar"] is not None, not micrograph.calibration.nm_per_pixel
-    roomy = barred or min(micrograph.shape) >= LEAST_SIDE
-    if (silent and roomy) or (barred and not options.no_reading):
+    has_bar, has_scale = report["data_bar"] is not None, bool(micrograph.calibration.nm_per_pixel)
+    may_show_scale = has_bar or min(micrograph.shape) >= LEAST_SIDE  # a bar may be drawn over the picture itself
+    if (may_show_scale and not has_scale) or (has_bar and not options.no_reading):
         report["reading"] = None if options.later else _reading(micrograph)
     return report
 

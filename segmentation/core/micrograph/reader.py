@@ -18,6 +18,7 @@ from .tiff import read_tiff
 from .types import Calibration, Micrograph, UnreadableImage
 
 MAX_PIXELS = 500_000_000
+LEAST_ROWS = 0.7  # of the rows: a header with fewer is of another picture, as no data bar takes more than a quarter
 _DAMAGED = "The {kind} file is damaged or incomplete and cannot be read: copy or export it again."
 MEMORY = "The image needs more memory than there is: upload a smaller part of it."
 
@@ -94,8 +95,8 @@ def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str], side
     size = header.nm_per_pixel
     metadata: dict[str, str | float] = {"kind": decoded.kind, **header.metadata}
     rows, columns = decoded.pixels.shape
-    same = not decoded.was_turned and header.columns in (None, columns)
-    if header.rows and same and 0.7 * rows <= header.rows < rows:
+    is_same_side = not decoded.was_turned and header.columns in (None, columns)
+    if header.rows and is_same_side and LEAST_ROWS * rows <= header.rows < rows:
         metadata["image_rows"] = float(header.rows)
     return Micrograph(
         pixels=decoded.pixels,

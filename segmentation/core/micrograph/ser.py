@@ -20,7 +20,8 @@ from .vendors.facts import Facts, metadata_of
 from .vendors.units import FLOAT64
 
 IMAGES, SPECTRA = 0x4122, 0x4120
-_HEAD = struct.Struct("<HHHIIII")
+_HEAD = struct.Struct("<HHHIIII")  # byte order, series, version, kind of series, kind of tags, places, images
+# Of x, then of y: an offset, m per pixel, a place; then kind of the pixels, columns, rows.
 _ELEMENT = struct.Struct("<ddiddihii")
 _TYPES = {1: "u1", 2: "u2", 3: "u4", 4: "i1", 5: "i2", 6: "i4", 7: "f4", 8: "f8", 9: "c8", 10: "c16"}
 

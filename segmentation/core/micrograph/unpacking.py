@@ -98,19 +98,19 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
             if time.monotonic() - began > DIRECTORY_SECONDS + SECONDS_PER_MB * result.bytes / 2**20:
                 result.notes.append(("", REST.format(**_count_words(len(groups) - number))))
                 break
-            places = [f"entry-{number}-{part}{_harmless(name)}" for part, name in enumerate(names)]
+            files = [f"entry-{number}-{part}{_harmless(name)}" for part, name in enumerate(names)]
             try:
                 if limits.images:
                     _check_is_image(archive, usable[names[0]], limits, len(result.files))
-                for name, file in zip(names, places, strict=True):
+                for name, file in zip(names, files, strict=True):
                     _extract(archive, usable[name], folder / file, limits, result)
-                result.files.append(list(zip(names, places, strict=True)))
+                result.files.append(list(zip(names, files, strict=True)))
                 if limits.images and (".." in names[0].split("/") or re.match(r"/|[A-Za-z]:", names[0])):
                     name = _visible_name(names[0].rsplit("/", 1)[-1])
                     result.notes.append((_visible_name(names[0]), OUTSIDE.format(name=name)))
             except _Unusable as bad:
                 result.notes.append((_visible_name(names[0]), str(bad)))
-                for file in places:
+                for file in files:
                     (folder / file).unlink(missing_ok=True)
     return result
 

@@ -99,6 +99,8 @@ def _about(card: ModelCard) -> str:
 def _description(
     card: ModelCard, files: dict[str, bytes], maps: Sequence[str], activation: str, channels: int
 ) -> dict[str, Any]:
+    """The content of rdf.yaml. files: the others of the package. channels: of the picture that the network takes."""
+
     def entry(name: str) -> dict[str, str]:
         return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
 

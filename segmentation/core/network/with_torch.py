@@ -89,8 +89,8 @@ class TorchNetwork:
         self._dtype = dtype = torch.float32 if exact else dtype_of(runtime)
         self.module = module.to(dtype).to(memory_format=torch.channels_last)
         self.tile = TILE if self._in_parts else TILE_AT_ONCE[dtype]
-        device = self._device.type
-        self.engine = f"torch {str(dtype).removeprefix('torch.')}" + f" {device}" * (device != "cpu")
+        device = "" if self._device.type == "cpu" else f" {self._device.type}"
+        self.engine = f"torch {str(dtype).removeprefix('torch.')}{device}"
 
     @torch.inference_mode()
     def maps(self, pictures: Picture, box: Box, activation: Activation) -> Maps:

@@ -67,7 +67,7 @@ class Distribution:
         return cls(statistics, sizes, bars, sample.task)
 
     @property
-    def few(self) -> bool:
+    def has_few_sizes(self) -> bool:
         """Whether the sizes themselves say more than curves."""
         return len(self.sizes) < LEAST_BARS
 
@@ -132,7 +132,7 @@ def sheet_of(ax: Axes) -> Sheet:
     return sheet
 
 
-def room(ax: Axes) -> tuple[float, float]:
+def size_in_inches(ax: Axes) -> tuple[float, float]:
     """Width and height in inches of the room that the Axes were given."""
     box, sheet = ax.get_position(original=True), sheet_of(ax)
     return box.width * sheet.get_figwidth(), box.height * sheet.get_figheight()
@@ -140,12 +140,12 @@ def room(ax: Axes) -> tuple[float, float]:
 
 def letters_in(ax: Axes) -> int:
     """How many letters have room in a line of the Axes."""
-    return sheet_of(ax).letters(room(ax)[0])
+    return sheet_of(ax).letters(size_in_inches(ax)[0])
 
 
 def set_title(ax: Axes, words: str) -> None:
     """Above the Axes, from the left edge of its panel on, in one line."""
-    sheet, (wide, _) = sheet_of(ax), room(ax)
+    sheet, (wide, _) = sheet_of(ax), size_in_inches(ax)
     inset = sheet.insets.get(ax, 0.0)
     size = sheet.font * min(1.0, 1.1 * sheet.letters(wide + inset) / max(len(words), 1))
     ax.set_title(words, loc="left", fontsize=size, pad=4, x=-inset / wide)
@@ -160,7 +160,7 @@ def set_legend(ax: Axes, handles: list[Patch]) -> None:
 
 def inside(frame: Axes, left: float, bottom: float, right: float, top: float) -> Axes:
     """Axes of a chart within a panel, so many inches from its edges: room for marks and their names."""
-    sheet, box, (wide, high) = sheet_of(frame), frame.get_position(original=True), room(frame)
+    sheet, box, (wide, high) = sheet_of(frame), frame.get_position(original=True), size_in_inches(frame)
     across, up = box.width / wide, box.height / high
     size = ((wide - left - right) * across, (high - bottom - top) * up)
     ax = sheet.add_axes((box.x0 + left * across, box.y0 + bottom * up, *size))
@@ -168,11 +168,11 @@ def inside(frame: Axes, left: float, bottom: float, right: float, top: float) ->
     return ax
 
 
-def begin(ax: Axes, x: str = "", y: str = "") -> Sheet:
+def label_axes(ax: Axes, x: str = "", y: str = "") -> Sheet:
     """Name the axes of a chart, in letters of one size. The name of a wide x axis ends at its right end."""
     sheet, longest = sheet_of(ax), max(map(len, x.split("\n")))
     loc: Literal["right", "center"] = "right" if longest > letters_in(ax) else "center"
-    most = sheet.letters(room(ax)[0] + sheet.insets.get(ax, 0.0))
+    most = sheet.letters(size_in_inches(ax)[0] + sheet.insets.get(ax, 0.0))
     ax.set_xlabel(x, fontsize=sheet.font * min(1.0, 1.1 * most / max(longest, 1)), labelpad=2, loc=loc)
     ax.set_ylabel(y, fontsize=sheet.font, labelpad=3)
     ax.tick_params(labelsize=sheet.font)
@@ -191,9 +191,9 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     """The sizes of what counts, with the log-normal law where it fits; few as they are."""
     statistics, things, bars = distribution.statistics, distribution.task.things, distribution.bars
     weighted = ", edge-weighted" if statistics.edge == "weight" else ""
-    sheet = begin(ax, f"{statistics.title} ({statistics.unit})", f"{things.capitalize()}{weighted}")
+    sheet = label_axes(ax, f"{statistics.title} ({statistics.unit})", f"{things.capitalize()}{weighted}")
     set_title(ax, f"{letter}{distribution.title}")
-    if bars is None or distribution.few:
+    if bars is None or distribution.has_few_sizes:
         ax.set_axis_off()
         text = fill(distribution.size_words, letters_in(ax))
         ax.text(0, 0.95, text, transform=ax.transAxes, va="top", fontsize=sheet.font, color=INK)
@@ -203,8 +203,8 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.xaxis.set_major_locator(MaxNLocator(max(3, min(8, letters_in(ax) // 7)), steps=[1, 2, 5, 10]))
-    low, high, room = bars.edges[0], bars.edges[-1], 0.04 * (bars.edges[-1] - bars.edges[0])
-    ax.set_xlim(0.0 if low < 0.35 * high else low - room, high + room)
+    low, high, margin = bars.edges[0], bars.edges[-1], 0.04 * (bars.edges[-1] - bars.edges[0])
+    ax.set_xlim(0.0 if low < 0.35 * high else low - margin, high + margin)
     for name, colour, style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
         value = getattr(statistics, name) or 0.0
         how: dict[str, Any] = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": style}
@@ -237,7 +237,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
 
 def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
     """The share by number, of the area and of the volume up to each size."""
-    begin(ax, f"{distribution.statistics.title} ({distribution.statistics.unit})", "Share up to this size")
+    label_axes(ax, f"{distribution.statistics.title} ({distribution.statistics.unit})", "Share up to this size")
     sizes = distribution.sizes
     for (weighting, weights), colour, style in zip(
         sizes.weights.items(), (BAR, AREA, MEAN), ("solid", "dashed", "dotted"), strict=True
@@ -264,7 +264,7 @@ def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
     line = statistics.convergence
     assert line is not None
     by_image = line.get("by") == "image"
-    begin(ax, f"{'Images' if by_image else things.capitalize()} counted", f"Median ({statistics.unit})")
+    label_axes(ax, f"{'Images' if by_image else things.capitalize()} counted", f"Median ({statistics.unit})")
     if by_image:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.fill_between(line["n"], line["low"], line["high"], color=MEDIAN, alpha=0.18, linewidth=0)
@@ -277,7 +277,7 @@ def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
 def draw_parts(ax: Axes, answer: Entry) -> None:
     """The known contributions to the uncertainty of an answer as bars, the largest first."""
     titles, texts, shares = zip(*answer.parts, strict=True)
-    font = begin(ax).font
+    font = label_axes(ax).font
     bars = ax.barh(range(len(shares)), shares, 0.6, color=BAR)
     ax.bar_label(bars, texts, padding=3, fontsize=font)
     ax.set_yticks(range(len(titles)), [fill(title, PART) for title in titles], fontsize=font)

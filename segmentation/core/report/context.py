@@ -67,7 +67,7 @@ class Context:
                 self._packed[name] = self._packing.submit(figure.as_png, self._panel(panel))
 
     def _panel(self, name: str) -> Pixels:
-        return figure.panel(name, self.sample, self.drawing, self.figure, self.pixels)
+        return figure.panel_pixels(name, self.sample, self.drawing, self.figure, self.pixels)
 
     @property
     def analysis(self) -> Analysis:

@@ -110,7 +110,8 @@ def _with_facts(sheet: Sheet, sample: SampleAnalysis) -> Sheet:
 def caption_of(sample: SampleAnalysis) -> str:
     """What it shows, the main numbers with their intervals, and of several images how far these agree."""
     summary, several = Summary.of(sample), sample.analysis is None
-    entries, counts = list(summary.headlines if summary.screened else summary.leading), [sample.extent] * several
+    entries = list(summary.headlines if summary.screened else summary.leading)
+    counts = [sample.extent] if several else []
     if summary.screened and not several:
         counts = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
     elif entries and entries[0].kind == "integer":
@@ -122,9 +123,9 @@ def caption_of(sample: SampleAnalysis) -> str:
         sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
         intervals = [own_intervals(sample, name) for name in sample.headline_quantities[:1]]
         sentences += [agreement_words(sample.between), sample.interval_note, *intervals, summary.shared_errors]
-    begin = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
+    subject = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
     others = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
-    return f"{begin}.{others}".replace(" %", "\N{NO-BREAK SPACE}%")
+    return f"{subject}.{others}".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:
@@ -158,7 +159,7 @@ def rendered(sheet: Sheet) -> Pixels:
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
-def panel(name: str, sample: SampleAnalysis, drawing: Drawing, sheet: Sheet, pixels: Pixels) -> Pixels:
+def panel_pixels(name: str, sample: SampleAnalysis, drawing: Drawing, sheet: Sheet, pixels: Pixels) -> Pixels:
     """A panel alone, by its name in PANELS: a picture, without its title, is cut from `pixels` (`rendered`)."""
     index = sample.task.panels.index(name)
     if PANELS[name].picture and index < len(sheet.axes):

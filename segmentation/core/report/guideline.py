@@ -184,8 +184,8 @@ def _sizes(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
         yield Item(f"{NUMBERS[name].title} (95 % interval)", words, "result")
     for entry in map(summary.with_basis, summary.quantities):
         if entry.name not in (sample.task.things, *sample.task.figures):
-            is_known, interval = entry.number.value is not None, " (95 % interval)" * bool(entry.ends)
-            yield Item(f"{entry.term}{interval}", entry.words if is_known else NOT_KNOWN, "result")
+            title = f"{entry.term} (95 % interval)" if entry.ends else entry.term
+            yield Item(title, NOT_KNOWN if entry.number.value is None else entry.words, "result")
     if summary.fit:
         yield Item("Law", summary.fit, "result")
     if nano is not None:

@@ -21,12 +21,12 @@ from .charts import (
     INK,
     MEDIAN,
     Distribution,
-    begin,
     draw_histogram,
     inside,
+    label_axes,
     letters_in,
-    room,
     set_title,
+    size_in_inches,
 )
 from .entries import Entry, answers
 from .fonts import writable
@@ -61,18 +61,18 @@ def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
         entries = [entry for entry in answers(sample.quantities) if entry.number.value is not None]
         yield Panel(LINE * LETTER * (len(entries) + 0.5), partial(_draw_numbers, entries=entries))
     if distribution is not None:
-        yield Panel(FEW if distribution.few else POOLED, partial(_draw_pooled, distribution=distribution))
+        yield Panel(FEW if distribution.has_few_sizes else POOLED, partial(_draw_pooled, distribution=distribution))
     if names:
-        lines = ceil(len(names) / _abreast(len(names)))
+        lines = ceil(len(names) / _charts_per_row(len(names)))
         yield Panel(lines * sum(_heights(sample, names)), partial(_draw_charts, sample=sample, names=names))
-    if sample.task.screened and (multiples := _multiples(sample)):
-        lines = ceil(min(len(multiples), MOST_SMALL) / _columns(len(multiples)))
+    if sample.task.screened and (multiples := _histograms_of_images(sample)):
+        lines = ceil(min(len(multiples), MOST_SMALL) / _histograms_per_row(len(multiples)))
         high = lines * SMALL + 1.2 * LINE * LETTER
-        yield Panel(high, partial(_draw_multiples, sample=sample, multiples=multiples))
+        yield Panel(high, partial(_draw_histograms_of_images, sample=sample, multiples=multiples))
 
 
 def _draw_numbers(frame: Axes, letter: str, entries: Sequence[Entry]) -> None:
-    ends = ", 95 % intervals in brackets" * any(entry.ends for entry in entries)
+    ends = ", 95 % intervals in brackets" if any(entry.ends for entry in entries) else ""
     set_title(frame, f"{letter}All images together{ends}")
     draw_lines(frame, entries)
 
@@ -81,14 +81,14 @@ def _draw_pooled(frame: Axes, letter: str, distribution: Distribution) -> None:
     draw_histogram(inside(frame, BESIDE * LETTER, BELOW * LETTER, LETTER, 0), distribution, letter)
 
 
-def _abreast(count: int) -> int:
+def _charts_per_row(count: int) -> int:
     """How many of so many charts stand side by side."""
     return 2 if count in (2, 4) else min(count, 3)
 
 
 def _heights(sample: SampleAnalysis, names: Sequence[str]) -> tuple[float, float]:
     """Inches of a chart of the images, and of what stands below it."""
-    lines = 1 if len(names) == 1 else 3 if _abreast(len(names)) == 3 else 2
+    lines = 1 if len(names) == 1 else 3 if _charts_per_row(len(names)) == 3 else 2
     return min(max(LEAST, LINE * LETTER * len(sample.images)), MOST), LETTER * (BELOW + 1.25 * lines - 0.8)
 
 
@@ -97,11 +97,12 @@ def _draw_charts(frame: Axes, letter: str, sample: SampleAnalysis, names: Sequen
     of = "Median of each image" if sample.task.screened else "Each image"
     shaded = not sample.task.screened and any(sample.quantities[name].low is not None for name in names)
     apart = "; red: left out or unlike others" if are_apart(sample, names) else " together"
-    set_title(frame, f"{letter}{of}; dashed{' and shaded' * shaded}: all{apart}")
+    together = "dashed and shaded" if shaded else "dashed"
+    set_title(frame, f"{letter}{of}; {together}: all{apart}")
     letters = ALONE if len(names) == 1 else SHORT
     labels = [_numbered(at, image, letters) for at, image in enumerate(sample.images, 1)]
     longest = max(len(label) if label.isascii() else letters + 4 for label in labels)  # wide letters take two places
-    left, (high, foot), abreast = (BROAD * longest + 1) * LETTER, _heights(sample, names), _abreast(len(names))
+    left, (high, foot), abreast = (BROAD * longest + 1) * LETTER, _heights(sample, names), _charts_per_row(len(names))
     for ax, name in zip(_charts(frame, len(names), abreast, left, (0, high, foot), LETTER), names, strict=True):
         draw_by_image(ax, sample, name, letters)
         ax.locator_params(axis="x", nbins=8 if abreast == 1 else 4)
@@ -112,7 +113,7 @@ def _charts(
 ) -> Iterator[Axes]:
     """Axes in rows, right of `left`, the first of each with marks of y. heights: of what stands above, the Axes and
     what stands below. All in inches."""
-    (wide, tall), (head, high, _) = room(frame), heights
+    (wide, tall), (head, high, _) = size_in_inches(frame), heights
     across = (wide - left) / columns
     for at in range(count):
         start, top = left + at % columns * across, at // columns * sum(heights) + head
@@ -156,10 +157,10 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
         ax.axvspan(whole.low, whole.high, color=FAINT, alpha=0.4, linewidth=0)
         ax.set_xlim(max(left - wide, min(left, whole.low)), min(right + wide, max(right, whole.high)))
     title = sample.pooled.title if sample.pooled is not None and sample.task.screened else number(name).title
-    sheet = begin(ax, fill(writable(f"{title} ({whole.unit})" if whole.unit else title), letters_in(ax)))
+    sheet = label_axes(ax, fill(writable(f"{title} ({whole.unit})" if whole.unit else title), letters_in(ax)))
     ax.xaxis.label.set_parse_math(False)
     ax.set_ylim(max(len(values), 1) - 0.5, -0.5)
-    if len(values) * sheet.font <= 72 * room(ax)[1]:
+    if len(values) * sheet.font <= 72 * size_in_inches(ax)[1]:
         ax.set_yticks(range(len(values)), [_numbered(at, image, letters) for at, image, _ in values])
         for label in ax.get_yticklabels():
             label.set_parse_math(False)
@@ -171,28 +172,29 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
 def own_intervals(sample: SampleAnalysis, name: str) -> str:
     """What the intervals of each image beside the others come from; "" without any."""
     within = "" if sample.task.screened else f" ({number(name).interval})"  # else the total uncertainty
-    return f"Lines: 95 % interval of each image{within}" * any(value.low is not None for value in sample.by_image(name))
+    has_ends = any(value.low is not None for value in sample.by_image(name))
+    return f"Lines: 95 % interval of each image{within}" if has_ends else ""
 
 
-def _multiples(sample: SampleAnalysis) -> list[tuple[int, SampleImage, Any]]:
+def _histograms_of_images(sample: SampleAnalysis) -> list[tuple[int, SampleImage, Any]]:
     """Number, image and counts (bins,) of the images that count or have sizes."""
     counts = np.array(sample.histogram["counts"], float) if sample.histogram and sample.pooled else ()
     numbered = enumerate(zip(sample.images, counts, strict=False), 1)
     return [(at, image, of_image) for at, (image, of_image) in numbered if of_image.any() or not image.excluded]
 
 
-def _columns(count: int) -> int:
-    """Of the small histograms of so many images."""
+def _histograms_per_row(count: int) -> int:
+    """How many of the small histograms of so many images stand side by side."""
     return min(count, 4) if count <= 12 else 6
 
 
-def _draw_multiples(
+def _draw_histograms_of_images(
     frame: Axes, letter: str, sample: SampleAnalysis, multiples: Sequence[tuple[int, SampleImage, Any]]
 ) -> None:
     """One small histogram per image that counts or has sizes, in common bins, over the one of all images in outline."""
     assert sample.histogram is not None and sample.pooled is not None
     edges, pooled = np.array(sample.histogram["edges"]), sum(counts for *_, counts in multiples)
-    drawn, columns = multiples[:MOST_SMALL], _columns(len(multiples))
+    drawn, columns = multiples[:MOST_SMALL], _histograms_per_row(len(multiples))
     highest = max(float((counts / max(counts.sum(), 1)).max()) for *_, counts in (*drawn, (0, None, pooled)))
     of = f"First {MOST_SMALL} of {len(multiples)} images" if len(multiples) > MOST_SMALL else "Each image"
     set_title(frame, f"{letter}{of}, % of its {sample.task.things}; outline: all together")
@@ -205,7 +207,7 @@ def _draw_multiples(
         ax.bar(edges[:-1], shares, np.diff(edges), align="edge", color=colour, linewidth=0)
         ax.stairs(pooled / pooled.sum(), edges, color=INK, linewidth=0.7)
         ax.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * highest))
-        begin(ax)
+        label_axes(ax)
         ax.tick_params(labelbottom=at + columns > len(drawn))
         ax.xaxis.set_major_locator(MaxNLocator(max(1, letters_in(ax) // 6), steps=[1, 2, 4, 5, 10]))
         ax.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))

@@ -196,11 +196,11 @@ def _large(entry: Entry) -> list[Flowable]:
 
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """The second page: method, settings, uncertainty, signature."""
-    if summary.listed:
-        has_ends = any(entry.ends for entry in summary.listed)
-        yield heading(f"Numbers{', with their 95 % intervals in brackets' * has_ends}")
-        yield facts_abreast([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in summary.listed])
-        contents = summary.contents_of(summary.listed) * sample.task.screened
+    if numbers := summary.main_numbers:
+        has_ends = any(entry.ends for entry in numbers)
+        yield heading("Numbers, with their 95 % intervals in brackets" if has_ends else "Numbers")
+        yield facts_abreast([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in numbers])
+        contents = summary.contents_of(numbers) if sample.task.screened else ""
         yield words(f"{contents} {summary.without_interval}".strip(), SMALL)
     if not _without_numbers(sample):
         yield heading("Method")
@@ -290,7 +290,7 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
     for name in filter(sample.quantities.__contains__, names):
         values = sample.by_image(name)
         if any(value.value is not None for value in values):
-            red = "; red: left out, or unlike the others" * are_apart(sample, [name])
+            red = "; red: left out, or unlike the others" if are_apart(sample, [name]) else ""
             line = f"{number(name).title} of each image; dashed: all together{red}."
             intervals = f"{own_intervals(sample, name)}.".removeprefix(".")
             yield words(f"{line} {intervals} {Summary.of(sample).shared_errors}", SMALL)

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..measure.quantities import LONG_NM, Unit, of_class, readable
 from ..tasks.layers import readings_of
-from .charts import BAR, MEAN, Distribution, begin, draw_histogram, letters_in, room, set_title, sheet_of
+from .charts import BAR, MEAN, Distribution, draw_histogram, label_axes, letters_in, set_title, sheet_of, size_in_inches
 from .entries import Entry, answers
 from .fonts import writable
 from .lengths import nanometre_in
@@ -41,7 +41,7 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
     if not len(diameter):
         ax.set_axis_off()
         return
-    begin(ax, f"Diameter ({units[0]})", f"Length ({units[1]})")
+    label_axes(ax, f"Diameter ({units[0]})", f"Length ({units[1]})")
     x, y = (values * nanometre_in(unit) for values, unit in zip((diameter, length), units, strict=True))
     whole = ~np.isnan(full_length)
     size = 0.9 * sheet.font
@@ -98,9 +98,9 @@ def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
 def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The area fraction of each class as a bar with its 95 % interval, below its name and number."""
     classes, values = drawing.analysis.segmentation.class_names, drawing.sample.quantities
-    sheet = begin(ax, "% of the area")
+    sheet = label_axes(ax, "% of the area")
     ax.set(xlim=(0, 100), ylim=(len(classes) - 0.6, -0.85), xticks=range(0, 101, 25), yticks=[])
-    free = (1 - BAR_HEIGHT) * 72 * room(ax)[1] / (len(classes) + 0.25)  # points between two bars
+    free = (1 - BAR_HEIGHT) * 72 * size_in_inches(ax)[1] / (len(classes) + 0.25)  # points between two bars
     labels: list[tuple[Annotation, Annotation, str]] = []
     for position, name in enumerate(classes):
         fraction = values[of_class("area_fraction", name)]
@@ -140,7 +140,7 @@ def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     unit = mean.unit
     size = nanometre_in(unit) * (drawing.analysis.calibration.nm_per_pixel or 1.0)
     along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
-    sheet = begin(ax, f"Along the layer ({unit})", f"Thickness ({unit})")
+    sheet = label_axes(ax, f"Along the layer ({unit})", f"Thickness ({unit})")
     ax.plot(along, readings.thickness * size, color=sheet.colour(BAR), linewidth=1.2)
     words = Entry("", "", mean).value
     ax.axhline(mean.value, color=sheet.colour(MEAN), linewidth=1.6, label=f"mean {words} {unit}")

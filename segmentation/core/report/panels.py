@@ -17,7 +17,7 @@ from ..analysis import Analysis
 from ..measure.quantities import Value, of_class
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
-from .charts import INK, LUMINANCE, room, set_legend, set_title, sheet_of
+from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
 from .entries import Entry
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
@@ -153,7 +153,7 @@ def add_scale_bar(ax: Axes, drawing: Drawing) -> None:
 
 
 def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
-    width, height = room(ax)
+    width, height = size_in_inches(ax)
     return min(width / shape[1], height / shape[0])
 
 

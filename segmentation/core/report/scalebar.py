@@ -14,17 +14,19 @@ from .charts import BROAD, sheet_of
 
 NICE = (1, 2, 5)
 LENGTH_UNITS = ((1e6, "mm"), (1e3, "µm"), (1.0, "nm"), (1e-3, "pm"))
+# The numbers of this file were chosen by eye, on the figures of the sample images.
 LONGEST, APART, THICK = 1.5, 0.07, 0.055  # inches: longest bar, distance of its box from the edges, its height
+LARGEST_SHARE = 0.25  # of the picture's width, so that the box fits into a corner
 FAINT = 40  # grey levels; lesser steps may be noise
 
 
 def draw_scale_bar(
     ax: Axes, inches: tuple[float, float], nm: float, picture: NDArray[np.uint8], objects: NDArray[np.bool_]
 ) -> None:
-    """inches, nm: width and height of the picture (h, w) on paper, and the width of what it shows. objects: (h, w),
-    where they are."""
+    """Draw it, white on a black box. inches, nm: width and height of the picture (h, w) on paper, and the width of what
+    it shows. objects: (h, w), where they are."""
     across, up = inches
-    value = round_length(min(across / 4, LONGEST) * nm / across)
+    value = round_length(min(LARGEST_SHARE * across, LONGEST) * nm / across)
     length, letter = value * across / nm, sheet_of(ax).font / 72
     wide, high = max(length, BROAD * letter * len(length_words(value))) + 0.1, 1.25 * letter + 2 * THICK
     corner = free_corner(picture, objects, (wide + 2 * APART) / across, (high + 2 * APART) / up)
@@ -63,6 +65,7 @@ def free_corner(picture: NDArray[np.uint8], objects: NDArray[np.bool_], wide: fl
     columns = min(max(1, round(wide * picture.shape[1])), picture.shape[1])
     grey = picture.astype(np.int16)
     steps = np.maximum(*(np.abs(np.diff(grey, axis=axis, append=grey.take([-1], axis))) for axis in (0, 1)))
+    # The ground's own steps, from every seventh of its pixels; larger ones are text or lines drawn over it.
     usual = max(FAINT, 1.5 * float(np.percentile(steps if objects.all() else steps[~objects][::7], 99)))
     clutter = {}
     for right, top in ((0, 0), (1, 0), (0, 1), (1, 1)):

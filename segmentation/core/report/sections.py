@@ -71,7 +71,7 @@ def nano_card(summary: Summary) -> list[Flowable]:
 def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     """Cumulative curves, convergence and every number; few sizes as they are."""
     statistics, things = drawn.statistics, drawn.task.things
-    if drawn.few:
+    if drawn.has_few_sizes:
         return [words(f"{drawn.size_words}."), *numbers(summary)]
     charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, drawn), 0.17)]
     sentence = "Share of all up to each size."
@@ -229,8 +229,9 @@ def scores(card: Mapping[str, Any]) -> str:
 
 def _score_text(name: str, value: float) -> str:
     """Such as "Dice 0.97" and "Merged 6.8 %"."""
-    title, *per_cent_of = SCORES.get(name, (capital(name.replace("_", " ")),))[0].split(", %")
-    return f"{title} {value:g}{' %' * len(per_cent_of)}"
+    title = SCORES.get(name, (capital(name.replace("_", " ")),))[0]
+    is_share = ", %" in title
+    return f"{title.partition(', %')[0]} {value:g} %" if is_share else f"{title} {value:g}"
 
 
 def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowable]:

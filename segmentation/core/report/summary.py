@@ -13,14 +13,12 @@ from ..flags import Flag
 from ..measure.bins import LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NOT_KNOWN, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
 from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
-from ..measure.descriptors import DESCRIPTORS, measures_of
-from ..measure.filters import ALWAYS, BY_OTHERS, Reason
+from ..measure.filters import BY_OTHERS, Reason
 from ..measure.fitting import LEAST, fit_words
 from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
 from ..measure.results import BUDGETED, BY_IMAGE, FIGURES, Nano, Statistics
 from ..micrograph.types import LEAST_DOUBT, NO_SCALE, common_calibration
 from .entries import (
-    CAVEAT,
     Aside,
     BudgetTable,
     Entry,
@@ -42,15 +40,14 @@ WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
 OTHER_REASON = "Left out by the analysis."
-EQUAL_WEIGHT = (
-    "By number, each {thing} counts once. By area, it counts by its projected area.{volume} Some numbers by area{also}"
-    " have no interval: they depend on a few large {things}.{length}"
-)
 NO_ERRORS = "None includes errors of the model."
 
 
 class Summary:
-    """The numbers of an image or of a sample.
+    """The numbers of an image or of a sample, in sections by the screen that shows them.
+
+    Particles answer with their size distribution (`screened`), other kinds with `quantities`, to which sizes are an
+    addition. What both say first is in `headlines` and `leading`; `main_numbers` begins with the same.
 
     statistics: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
     things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
@@ -60,7 +57,6 @@ class Summary:
 
     several = False
     scale_doubt: float | None = None
-    shape_caveat = CAVEAT
 
     def __init__(
         self,
@@ -85,34 +81,7 @@ class Summary:
         summary.interval_note = sample.interval_note
         return summary
 
-    def with_basis(self, entry: Entry) -> Entry:
-        """The entry with what its interval includes: of each number the one place that decides it."""
-        quantity, of = known_number(entry.name), self.statistics
-        by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
-        budget: Mapping[str, Any] = (of.budget if of else None) or {}
-        unknown = budget.get(BUDGETED.get(entry.name, entry.name), {}).get("without", ())
-        assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in budget.get("rows", ()))
-        parts = [quantity.basis(by_image), *filter(None, [self._scale_in(quantity)])]
-        if entry.name == "fraction_100nm":  # few images that agree do not show that all fields do: its interval is wide
-            parts += ["fields that no image shows"] if by_image else ["fields"] * assumed
-        holds = (
-            "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-        )
-        return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
-
-    def _scale_in(self, quantity: Quantity) -> str:
-        """The part of the scale in the quantity's intervals, "" where it is not worth a word."""
-        doubt = (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
-        return "scale" if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled) else ""
-
-    @property
-    def shared_errors(self) -> str:
-        """A sentence where the intervals of images beside each other hold what all images share."""
-        first = next((entry.name for entry in self.known_quantities if entry.kind != "integer"), "median")
-        shared = "the error of the scale, which all images share" * bool(self._scale_in(known_number(first)))
-        if self.screened and self.budget:
-            shared = "the errors that all images share, and an assumed variation of the size between fields"
-        return f"Each interval includes {shared}. Overlap does not show that images agree." if shared else ""
+    # ---- what the lists below are made from ------------------------------------------------------
 
     @property
     def screened(self) -> bool:
@@ -128,47 +97,126 @@ class Summary:
         return self.statistics.n_set_aside if self.statistics else 0
 
     @property
+    def nano(self) -> Nano | None:
+        """The screening as a nanomaterial."""
+        return self.statistics.nano if self.statistics and self.kept else None
+
+    @property
     def size(self) -> Quantity:
         """Which measure of an object is its size."""
         return known_column(self.statistics.size if self.statistics else "min_feret")
 
     @property
-    def measures(self) -> list[Quantity]:
-        """What a histogram may show, the size first."""
-        return [known_column(name) for name in measures_of(self.size.name)]
+    def counted_from(self) -> str:
+        """From which size on particles are in the fraction."""
+        words = counted_from(self.statistics.nano if self.statistics else None)
+        return f",{words}" if words else ""
 
     @property
-    def shapes(self) -> list[Quantity]:
-        """The descriptors of shape, as columns of the table of objects."""
-        return [known_column(name) for name in DESCRIPTORS]
+    def too_few_words(self) -> str:
+        """Why a figure has no useful interval where others have one."""
+        return "too few or too different images" if self._by_image else f"too few {self.things}"
+
+    @property
+    def _by_image(self) -> bool:
+        """Whether intervals show how images differ."""
+        return self.statistics.interval_basis == BY_IMAGE if self.statistics else self.several
+
+    # ---- one number, with what its interval includes ---------------------------------------------
+
+    def by_number(self, name: str) -> Entry:
+        """A figure by number, with its range by all that is known, where that is known."""
+        assert self.statistics is not None
+        return self.with_basis(Entry.of(name, self.statistics.value(name)))
+
+    def _entry_by(self, name: str, by: str) -> Entry:
+        """By area and volume some figures never have an interval, so that few objects are not the reason there."""
+        assert self.statistics is not None
+        figures: Mapping[str, Any] = self.statistics.weighted.get(by, {})
+        low, high = (figures.get("intervals") or {}).get(name) or (None, None)
+        total = self.by_number("median").total if (name, by) == ("d50", "number") else None
+        value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.statistics.unit), total)
+        caution = self.too_few_words if by == "number" and not figures.get("note") else ""
+        return self.with_basis(Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}"))
+
+    def with_basis(self, entry: Entry) -> Entry:
+        """The entry with what its interval includes: of each number the one place that decides it."""
+        quantity, of = known_number(entry.name), self.statistics
+        by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
+        budget: Mapping[str, Any] = (of.budget if of else None) or {}
+        unknown = budget.get(BUDGETED.get(entry.name, entry.name), {}).get("without", ())
+        assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in budget.get("rows", ()))
+        parts = [quantity.basis(by_image), *filter(None, [self._scale_in(quantity)])]
+        if entry.name == "fraction_100nm" and by_image:
+            parts.append("fields that no image shows")  # images that agree do not show that all fields do
+        elif entry.name == "fraction_100nm" and assumed:
+            parts.append("fields")
+        *others, last = parts
+        holds = "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(others), last)))
+        return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
+
+    def _scale_in(self, quantity: Quantity) -> str:
+        """The part of the scale in the quantity's intervals, "" where it is not worth a word."""
+        doubt = (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
+        return "scale" if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled) else ""
+
+    # ---- the first screen: _answer.html of the page, figure, page 1 of the PDF -------------------
+
+    @property
+    def headlines(self) -> list[Entry]:
+        """Of particles, beside the count: median and nano fraction with its verdict, as far as known."""
+        if not self.statistics or not self.kept:
+            return []
+        terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
+        below = {"median": "", "fraction_100nm": self.verdict}
+        names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
+        return [
+            replace(self.by_number(name), term=terms[name], below=below[name], parts=self._parts(name))
+            for name in names
+        ]
+
+    def _parts(self, answer: str) -> list[tuple[str, str, int]]:
+        """The known contributions to the uncertainty of an answer, the largest first, and each in per cent of it;
+        none where their total is not known."""
+        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
+        if not budget.get(answer, {}).get("ends"):
+            return []
+        rows = sorted(((row[answer], row["title"]) for row in budget.get("rows", ()) if row[answer]), reverse=True)
+        return [(title, uncertainty_words(part, answer), round(100 * part / rows[0][0])) for part, title in rows]
+
+    @property
+    def verdict(self) -> str:
+        """Such as "limit 50 %: probably below"; "" where nothing is judged."""
+        return verdict_words(self.nano) if self.nano else ""
+
+    @property
+    def no_interval(self) -> str:
+        """Why the median of the first screen has no interval; "" where it has one."""
+        if not self.screened or not self.headlines or self.headlines[0].interval:
+            return ""
+        return self.interval_note or f"The median has no useful 95 % interval: {self.too_few_words}."
 
     @property
     def quantities(self) -> list[Entry]:
-        """The answers of a kind of analysis whose size distribution alone is not the answer."""
+        """The answers of other kinds than particles, without their interval's basis; all screens show those with a
+        value, `known_quantities`."""
         entries = [] if self.screened else answers(self.stored_quantities)
         if not self._by_image or self.interval_note:
             return entries
         without = {entry.name for entry in entries if known_number(entry.name).of_amount}
         without |= {entry.name for entry in entries if not entry.number.value or entry.unit.startswith("px")}
-        return [replace(entry, caution="" if entry.name in without else self.few) for entry in entries]
+        return [replace(entry, caution="" if entry.name in without else self.too_few_words) for entry in entries]
 
     @property
     def known_quantities(self) -> list[Entry]:
-        """The answers of a kind of analysis that have a value."""
+        """The answers that have a value: `_quantities.html` of the page lists them all."""
         return [self.with_basis(quantity) for quantity in self.quantities if quantity.number.value is not None]
 
     @property
-    def listed(self) -> list[Entry]:
-        """What a table of numbers begins with: sizes of particles, else the answers and how widely the sizes spread."""
-        return [*self.leading[:1], *self.known_quantities[1:], *self._listed_sizes(self.answer_sizes)]
-
-    def _listed_sizes(self, sizes: Iterable[Entry]) -> list[Entry]:
-        return [entry for entry in sizes if self.screened or entry.name in ("sd", "d10", "d90")]
-
-    @property
     def leading(self) -> list[Entry]:
-        """At most three of them: the first, the median and the last; of classes four fractions or three others.
-        Where some of the objects have no size, the first says how many have one."""
+        """Of other kinds than particles, in place of `headlines`: at most three answers, the first, the median and the
+        last; of classes four fractions or three others. Where some of the objects have no size, the first says how
+        many have one."""
         quantities = self.known_quantities
         if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
             quantities[0] = replace(quantities[0], below=f"{self.kept:,} of them have a size")
@@ -191,30 +239,22 @@ class Summary:
             listed = [Flag(f"{self.set_aside_count:,} left out, {some} {line.reason}.", reason=line.reason)]
         return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
 
-    @property
-    def counts(self) -> list[Entry]:
-        """Objects counted and left out, and the latter by reason."""
-        if self.statistics is None:
-            return []
-        of = [("n_kept", "counted", self.kept, self.things)]
-        of += [("n_set_aside", "left out", self.set_aside_count, self.things)]
-        of += [("set_aside", reason, count, "left out") for reason, count in self.statistics.set_aside.items()]
-        return [Entry(name, term, Value(count), kind="integer", group=group) for name, term, count, group in of]
+    # ---- the list of numbers: _sizes.html of the page, page 2 of the PDF, sheet Summary ----------
 
     @property
     def sizes(self) -> list[Entry]:
-        """The size distribution by number, in the lines that everybody reads; none where nothing was kept."""
+        """The size distribution by number, as the page lists it (`answer_sizes`); none where nothing was kept."""
         if not self.statistics or not self.kept:
             return []
-        few = {"median", "ecd_median"} | ({"mean"} if self.kept > 1 else set())  # how so few sizes spread, nobody knows
-        names = [name for name in MAIN if self.kept >= LEAST_SIZES or name in few]
-        of_area = self.screened and self.size.name != "ecd"  # of a fibre the area says no size
-        reason = "" if self.interval_note else self.few  # of a number without interval where others have one
-        names = [name for name in names if name != "ecd_median" or of_area]
+        names_of_few = {"median", "ecd_median"} | ({"mean"} if self.kept > 1 else set())  # few sizes show no spread
+        names = [name for name in MAIN if self.kept >= LEAST_SIZES or name in names_of_few]
+        has_area_size = self.screened and self.size.name != "ecd"  # of a fibre the area says no size
+        names = [name for name in names if name != "ecd_median" or has_area_size]
+        reason = "" if self.interval_note else self.too_few_words  # of a number without interval where others have one
         entries = [replace(self.by_number(name), caution=reason) for name in names]
         if self.statistics.fraction_100nm is not None:
-            share = self.by_number("fraction_100nm")
-            entries.append(replace(share, term=f"{share.term}{self.counted_from}", below=self.doubtful))
+            share, others = self.by_number("fraction_100nm"), ", ".join(doubtful_shares(self.statistics))
+            entries.append(replace(share, term=f"{share.term}{self.counted_from}", below=others))
         if self.statistics.fit and self.kept >= LEAST:
             entries.append(Entry.of("fit", Value(None), text=f"{self.statistics.fit['word']} fit"))
         if self.statistics.agglomerates:
@@ -223,63 +263,32 @@ class Summary:
 
     @property
     def answer_sizes(self) -> list[Entry]:
-        """The sizes as on the first screen: beside a total uncertainty no interval that holds less stands. The table of
-        all numbers has these."""
+        """The sizes as page, PDF and sheet Summary list them: beside a total uncertainty no interval that holds less
+        stands. The table of all numbers has those."""
         sizes = self.sizes
         if not any(entry.total for entry in sizes):
             return sizes
         return [entry if entry.total else replace(entry, has_ends=False, holds="", caution="") for entry in sizes]
 
-    def by_number(self, name: str) -> Entry:
-        """A figure by number, with its range by all that is known, where that is known."""
-        assert self.statistics is not None
-        return self.with_basis(Entry.of(name, self.statistics.value(name)))
+    @property
+    def main_numbers(self) -> list[Entry]:
+        """The list of page 2 of the PDF and of the sheet Summary: sizes of particles, else the answers and how widely
+        the sizes spread."""
+        return [*self.leading[:1], *self.known_quantities[1:], *self._main_sizes(self.answer_sizes)]
+
+    def _main_sizes(self, sizes: Iterable[Entry]) -> list[Entry]:
+        """All sizes of particles; of other kinds their spread, because an answer is their median or mean."""
+        return [entry for entry in sizes if self.screened or entry.name in ("sd", "d10", "d90")]
 
     @property
-    def headlines(self) -> list[Entry]:
-        """What the first screen says beside the count: median and nano fraction with its verdict, as far as known."""
-        if not self.statistics or not self.kept:
+    def counts(self) -> list[Entry]:
+        """Objects counted and left out, and the latter by reason: the head of all numbers and of a comparison."""
+        if self.statistics is None:
             return []
-        terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
-        below = {"median": "", "fraction_100nm": self.verdict}
-        names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
-        return [
-            replace(self.by_number(name), term=terms[name], below=below[name], parts=self._parts(name))
-            for name in names
-        ]
-
-    def _parts(self, answer: str) -> list[tuple[str, str, int]]:
-        """The known contributions to the uncertainty of an answer, the largest first, and each in per cent of it;
-        none where their total is not known."""
-        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
-        if not budget.get(answer, {}).get("ends"):
-            return []
-        rows = sorted(((row[answer], row["title"]) for row in budget.get("rows", ()) if row[answer]), reverse=True)
-        return [(title, uncertainty_words(part, answer), round(100 * part / rows[0][0])) for part, title in rows]
-
-    @property
-    def unknown_parts(self) -> str:
-        """Which contributions to the totals of the headlines are not known, as a sentence after another, or ""."""
-        without = [title for headline in self.headlines if headline.parts for title in headline.unknown]
-        listed = "; ".join(map(uncapital, dict.fromkeys(without)))
-        return f" Not included, because not known: {listed}." if listed else ""
-
-    @property
-    def doubtful(self) -> str:
-        """The nano fraction with or without doubtful outlines, whichever was not analysed, where it is another."""
-        assert self.statistics is not None
-        return ", ".join(doubtful_shares(self.statistics))
-
-    @property
-    def counted_from(self) -> str:
-        """From which size on particles are in the fraction."""
-        words = counted_from(self.statistics.nano if self.statistics else None)
-        return f",{words}" if words else ""
-
-    @property
-    def few(self) -> str:
-        """Why a figure has no useful interval where others have one."""
-        return "too few or too different images" if self._by_image else f"too few {self.things}"
+        of = [("n_kept", "counted", self.kept, self.things)]
+        of += [("n_set_aside", "left out", self.set_aside_count, self.things)]
+        of += [("set_aside", reason, count, "left out") for reason, count in self.statistics.set_aside.items()]
+        return [Entry(name, term, Value(count), kind="integer", group=group) for name, term, count, group in of]
 
     @property
     def without_interval(self) -> str:
@@ -292,19 +301,139 @@ class Summary:
             if entry.interval and not entry.ends:
                 figure, _, of = entry.name.partition(OF)
                 names.setdefault(known_number(figure).label, []).append(of)
-        listed = (f"{name}{OF * any(of)}{', '.join(of)}" for name, of in names.items())
-        return f"{capital(self.few)} for an interval: {'; '.join(listed)}." if names else ""
+        listed = (f"{name}{OF}{', '.join(of)}" if any(of) else name for name, of in names.items())
+        return f"{capital(self.too_few_words)} for an interval: {'; '.join(listed)}." if names else ""
 
     @property
-    def _by_image(self) -> bool:
-        """Whether intervals show how images differ."""
-        return self.statistics.interval_basis == BY_IMAGE if self.statistics else self.several
+    def interval_line(self) -> str:
+        """What the intervals beside the numbers include, or why those of sizes are missing."""
+        of, contents = self.statistics, self.interval_contents
+        notes = [self.interval_note] if self.interval_note or of is None else of.cautions
+        notes = [*filter(None, notes)] if of is None or self.kept else []
+        return " ".join([f"The intervals are at 95 %. {contents}", *notes] if contents else notes)
 
     @property
-    def weightings(self) -> dict[str, str]:
-        """What figures are weighted by, in words; the sphere of its area says no volume of what is long, as a fibre."""
-        is_round = self.size.name in ("min_feret", "ecd")
-        return {by: words for by, words in WEIGHTINGS.items() if is_round or by != "volume"}
+    def interval_contents(self) -> str:
+        """What the 95 % intervals of all numbers include, each kind with the names of its numbers; "" without any."""
+        return self.contents_of([*self.known_quantities, *self._main_sizes(self.sizes)])
+
+    def contents_of(self, entries: Iterable[Entry]) -> str:
+        names: dict[str, dict[str, None]] = {}
+        for entry in entries:
+            if entry.includes:
+                names.setdefault(entry.includes, {})[known_number(entry.name.partition(OF)[0]).label] = None
+        listed = [f"{capital(includes)}: {', '.join(of)}." for includes, of in names.items()]
+        return " ".join([*listed, NO_ERRORS] if listed and not self.screened else listed)
+
+    @property
+    def shared_errors(self) -> str:
+        """A sentence where the intervals of images beside each other hold what all images share."""
+        first = next((entry.name for entry in self.known_quantities if entry.kind != "integer"), "median")
+        shared = "the error of the scale, which all images share" if self._scale_in(known_number(first)) else ""
+        if self.screened and self.budget:
+            shared = "the errors that all images share, and an assumed variation of the size between fields"
+        return f"Each interval includes {shared}. Overlap does not show that images agree." if shared else ""
+
+    # ---- what was left out: _aside.html of the page, annex of the PDF ----------------------------
+
+    @property
+    def set_aside(self) -> list[Aside]:
+        """How many were set aside, by reason, in the order of judging."""
+        reasons = {str(reason): reason.definition for reason in Reason}
+        counts = self.statistics.set_aside if self.statistics else {}
+        return [Aside(reason, count, reasons.get(reason, OTHER_REASON)) for reason, count in counts.items()]
+
+    @property
+    def edge_line(self) -> str:
+        """How what touches the frame is allowed for."""
+        weighted = self.statistics is not None and self.statistics.edge == "weight"
+        others = ", and the others are weighted for it (Miles–Lantuéjoul)" if weighted else ""
+        cut = self.screened or (self.statistics is not None and Reason.FRAME in self.statistics.set_aside)
+        return f"Sizes leave out {self.things} that touch the frame{others}." if cut else ""
+
+    @property
+    def without_filter(self) -> str:
+        """What would be counted without the filter; "" where it removed nothing."""
+        other = self.statistics.without_filter if self.statistics else None
+        if not other:
+            return ""
+        assert self.statistics is not None
+        share = other["fraction_100nm"]
+        nano = "" if share is None else f", {per_cent(share)} of 1–100 nm"
+        median = f"{significant(other['median'])} {self.statistics.unit}"
+        return f"Without the filter: {other['n']:,} counted, median {median}{nano}."
+
+    # ---- uncertainty: _convergence.html and _budget.html of the page, annex of the PDF -----------
+
+    @property
+    def enough(self) -> str:
+        """Whether the median is known well enough, and how many more objects or images it takes; "" where not known."""
+        convergence = self.statistics.convergence if self.statistics and self.kept else None
+        if not convergence:
+            return ""
+        assert self.statistics is not None
+        if instead := self._instead_of_counting:
+            return instead
+        target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
+        of = f" ({median.holds})" if (median := self.by_number("median")).total else ""
+        if convergence.get("by") == "image":
+            advice = capital(more_images_words(more, target, doubt))
+            return f"{advice}{of if more is not None and more <= FEASIBLE else ''}."
+        aim = f"± {per_cent(target)}{of}"
+        if more is None and (scale := scale_in_the_way(self.things, target, doubt)):
+            return f"{capital(scale)}."
+        if more is None:
+            return f"There are too few {self.things} to predict how many would bring the median to {aim}."
+        if more <= 0:
+            return f"{self.kept:,} {self.things} are enough for the median to {aim}."
+        things = self.thing if more == 1 else self.things
+        return f"About {round(more, 2 - len(str(more))):,} more {things} would bring the median to {aim}."
+
+    @property
+    def _instead_of_counting(self) -> str:
+        """What helps more than to count more, where another part of the median's uncertainty is larger; else ""."""
+        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
+        if not budget.get("median", {}).get("ends"):
+            return ""
+        row = next(row for row in budget["rows"] if row["name"] == budget["median"]["largest"])
+        if row["name"] == "sampling_within" or (self._by_image and row["name"] == "sampling_between"):
+            return ""
+        if self.kept < LEAST_JUDGED and not self._by_image:
+            return f"No: count at least {LEAST_JUDGED} {self.things}."
+        more = f"More {'images' if self._by_image else self.things} alone change little."
+        return f"{more} The largest part of the uncertainty: {uncapital(row['title'])}. To reduce it: {row['remedy']}"
+
+    @property
+    def budget(self) -> BudgetTable | None:
+        """None of pixels."""
+        budget = self.statistics.budget if self.statistics else None
+        if not budget:
+            return None
+        names = answers_of(self.statistics.nano if self.statistics else None)
+        rows = [
+            (title, source, list(map(uncertainty_words, effects, names))) for title, source, *effects in lines(budget)
+        ]
+        totals: Mapping[str, Any] = budget
+        entries = [self.by_number(name) for name in names]
+        ends = [f"{entry.interval} {entry.unit}" if entry.total else NOT_KNOWN for entry in entries]
+        unknown = [title for name in names for title in totals[name]["without"]]
+        rows.append((f"95 % interval with the {uncertainty_name(unknown)}", self.ends_line, ends))
+        return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
+
+    @property
+    def ends_line(self) -> str:
+        """How the ends of the total uncertainty come of its contributions; "" without a budget."""
+        budget = self.statistics.budget if self.statistics else None
+        return ends_words(budget, "images" if self._by_image else self.things) if budget else ""
+
+    @property
+    def unknown_parts(self) -> str:
+        """Which contributions to the totals of the headlines are not known, as a sentence after another, or ""."""
+        without = [title for headline in self.headlines if headline.parts for title in headline.unknown]
+        listed = "; ".join(map(uncapital, dict.fromkeys(without)))
+        return f" Not included, because not known: {listed}." if listed else ""
+
+    # ---- further numbers: _weighted.html and _arrangement.html of the page, annex of the PDF -----
 
     @property
     def weighted(self) -> list[Line]:
@@ -316,15 +445,11 @@ class Summary:
             for name in FIGURES
         ]
 
-    def _entry_by(self, name: str, by: str) -> Entry:
-        """By area and volume some figures never have an interval, so that few objects are not the reason there."""
-        assert self.statistics is not None
-        figures: Mapping[str, Any] = self.statistics.weighted.get(by, {})
-        low, high = (figures.get("intervals") or {}).get(name) or (None, None)
-        total = self.by_number("median").total if (name, by) == ("d50", "number") else None
-        value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.statistics.unit), total)
-        caution = self.few if by == "number" and not figures.get("note") else ""
-        return self.with_basis(Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}"))
+    @property
+    def weightings(self) -> dict[str, str]:
+        """What figures are weighted by, in words; the sphere of its area says no volume of what is long, as a fibre."""
+        is_round = self.size.name in ("min_feret", "ecd")
+        return {by: words for by, words in WEIGHTINGS.items() if is_round or by != "volume"}
 
     @property
     def weighted_notes(self) -> list[str]:
@@ -336,10 +461,16 @@ class Summary:
     @property
     def weighting_line(self) -> str:
         """What the three weightings are."""
-        volume = " By volume, it counts by a sphere of that area." * ("volume" in self.weightings)
-        length = " Sizes by length are under “Further numbers”." * ("fibre_d50_by_length" in self.stored_quantities)
-        also = " and volume" * bool(volume)
-        return EQUAL_WEIGHT.format(thing=self.thing, things=self.things, volume=volume, also=also, length=length)
+        has_volume, has_length = "volume" in self.weightings, "fibre_d50_by_length" in self.stored_quantities
+        sentences = [
+            f"By number, each {self.thing} counts once.",
+            "By area, it counts by its projected area.",
+            "By volume, it counts by a sphere of that area." if has_volume else "",
+            f"Some numbers by area{' and volume' if has_volume else ''} have no interval: they depend on a few large"
+            f" {self.things}.",
+            "Sizes by length are under “Further numbers”." if has_length else "",
+        ]
+        return " ".join(filter(None, sentences))
 
     @property
     def shape(self) -> list[Line]:
@@ -354,48 +485,6 @@ class Summary:
             for name, of in spread.items()
             if of.get("median") is not None and name in COLUMNS
         ]
-
-    @property
-    def size_line(self) -> str:
-        """What the sizes are."""
-        definition = self.size.definition
-        return f"Sizes are {self.size.label}s, by number: {definition[:1].lower()}{definition[1:]}"
-
-    @property
-    def interval_line(self) -> str:
-        """What the intervals beside the numbers include, or why those of sizes are missing."""
-        of, contents = self.statistics, self.interval_contents
-        notes = [self.interval_note] if self.interval_note or of is None else of.cautions
-        notes = [*filter(None, notes)] if of is None or self.kept else []
-        return " ".join([f"The intervals are at 95 %. {contents}", *notes] if contents else notes)
-
-    @property
-    def interval_contents(self) -> str:
-        """What the 95 % intervals of all numbers include, each kind with the names of its numbers; "" without any."""
-        return self.contents_of([*self.known_quantities, *self._listed_sizes(self.sizes)])
-
-    def contents_of(self, entries: Iterable[Entry]) -> str:
-        names: dict[str, dict[str, None]] = {}
-        for entry in entries:
-            if entry.includes:
-                names.setdefault(entry.includes, {})[known_number(entry.name.partition(OF)[0]).label] = None
-        listed = [f"{capital(includes)}: {', '.join(of)}." for includes, of in names.items()]
-        return " ".join([*listed, NO_ERRORS] if listed and not self.screened else listed)
-
-    @property
-    def no_interval(self) -> str:
-        """Why the median of the first screen has no interval; "" where it has one."""
-        if not self.screened or not self.headlines or self.headlines[0].interval:
-            return ""
-        return self.interval_note or f"The median has no useful 95 % interval: {self.few}."
-
-    @property
-    def edge_line(self) -> str:
-        """How what touches the frame is allowed for."""
-        weighted = self.statistics is not None and self.statistics.edge == "weight"
-        others = ", and the others are weighted for it (Miles–Lantuéjoul)" if weighted else ""
-        cut = self.screened or (self.statistics is not None and Reason.FRAME in self.statistics.set_aside)
-        return f"Sizes leave out {self.things} that touch the frame{others}." if cut else ""
 
     @property
     def fit(self) -> str:
@@ -444,100 +533,7 @@ class Summary:
         """Length and width of the rods."""
         return list(rod_entries(self.statistics)) if self.statistics and self.kept else []
 
-    @property
-    def enough(self) -> str:
-        """Whether the median is known well enough, and how many more objects or images it takes; "" where not known."""
-        convergence = self.statistics.convergence if self.statistics and self.kept else None
-        if not convergence:
-            return ""
-        assert self.statistics is not None
-        if instead := self._instead_of_counting:
-            return instead
-        target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
-        of = f" ({median.holds})" if (median := self.by_number("median")).total else ""
-        if convergence.get("by") == "image":
-            advice = capital(more_images_words(more, target, doubt))
-            return f"{advice}{of if more is not None and more <= FEASIBLE else ''}."
-        aim = f"± {per_cent(target)}{of}"
-        if more is None and (scale := scale_in_the_way(self.things, target, doubt)):
-            return f"{capital(scale)}."
-        if more is None:
-            return f"There are too few {self.things} to predict how many would bring the median to {aim}."
-        if more <= 0:
-            return f"{self.kept:,} {self.things} are enough for the median to {aim}."
-        things = self.thing if more == 1 else self.things
-        return f"About {round(more, 2 - len(str(more))):,} more {things} would bring the median to {aim}."
-
-    @property
-    def _instead_of_counting(self) -> str:
-        """What helps more than to count more, where another part of the median's uncertainty is larger; else ""."""
-        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
-        if not budget.get("median", {}).get("ends"):
-            return ""
-        row = next(row for row in budget["rows"] if row["name"] == budget["median"]["largest"])
-        if row["name"] == "sampling_within" or (self._by_image and row["name"] == "sampling_between"):
-            return ""
-        if self.kept < LEAST_JUDGED and not self._by_image:
-            return f"No: count at least {LEAST_JUDGED} {self.things}."
-        more = f"More {'images' if self._by_image else self.things} alone change little."
-        return f"{more} The largest part of the uncertainty: {uncapital(row['title'])}. To reduce it: {row['remedy']}"
-
-    @property
-    def nano(self) -> Nano | None:
-        """The screening as a nanomaterial."""
-        return self.statistics.nano if self.statistics and self.kept else None
-
-    @property
-    def verdict(self) -> str:
-        """Such as "limit 50 %: probably below"; "" where nothing is judged."""
-        return verdict_words(self.nano) if self.nano else ""
-
-    @property
-    def ends_line(self) -> str:
-        """How the ends of the total uncertainty come of its contributions; "" without a budget."""
-        budget = self.statistics.budget if self.statistics else None
-        return ends_words(budget, "images" if self._by_image else self.things) if budget else ""
-
-    @property
-    def budget(self) -> BudgetTable | None:
-        """None of pixels."""
-        budget = self.statistics.budget if self.statistics else None
-        if not budget:
-            return None
-        names = answers_of(self.statistics.nano if self.statistics else None)
-        rows = [
-            (title, source, list(map(uncertainty_words, effects, names))) for title, source, *effects in lines(budget)
-        ]
-        totals: Mapping[str, Any] = budget
-        entries = [self.by_number(name) for name in names]
-        ends = [f"{entry.interval} {entry.unit}" if entry.total else NOT_KNOWN for entry in entries]
-        unknown = [title for name in names for title in totals[name]["without"]]
-        rows.append((f"95 % interval with the {uncertainty_name(unknown)}", self.ends_line, ends))
-        return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
-
-    @property
-    def set_aside(self) -> list[Aside]:
-        """How many were set aside, by reason, in the order of judging."""
-        reasons = {str(reason): reason.definition for reason in Reason}
-        counts = self.statistics.set_aside if self.statistics else {}
-        return [Aside(reason, count, reasons.get(reason, OTHER_REASON)) for reason, count in counts.items()]
-
-    @property
-    def may_count(self) -> bool:
-        """Whether other settings may count some of what was left out."""
-        return any(line.reason not in ALWAYS for line in self.set_aside)
-
-    @property
-    def without_filter(self) -> str:
-        """What would be counted without the filter; "" where it removed nothing."""
-        other = self.statistics.without_filter if self.statistics else None
-        if not other:
-            return ""
-        assert self.statistics is not None
-        share = other["fraction_100nm"]
-        nano = "" if share is None else f", {per_cent(share)} of 1–100 nm"
-        median = f"{significant(other['median'])} {self.statistics.unit}"
-        return f"Without the filter: {other['n']:,} counted, median {median}{nano}."
+    # ---- the table of all numbers: sheet Details, annex of the PDF -------------------------------
 
     def every(self) -> Iterator[Entry]:
         """All numbers in the order of reading, for a table of them: each with its group."""

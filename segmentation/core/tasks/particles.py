@@ -116,6 +116,8 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Decoded:
+    """The outlines under the threshold, and as alternatives those under thresholds beside it, which show how much the
+    numbers depend on it, and those with more cuts."""
     from ..labels.contrast import explained_contrast
     from ..labels.outline import outline, outline_twice
 
@@ -188,11 +190,6 @@ def measure(
             for name, other in segmentation.alternatives.items()
         }
         alternatives["Feret without pixel corners"] = without_corners(table, dense)
-    obstacle = unseen_specks(segmentation, int(table.kept.sum()))
-    obstacle = obstacle or doubtful_outlines(micrograph, segmentation, table, settings)
-    if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
-        checked = f"A check of the scale, because two sources of it differ by a factor of {factor:.3g}."
-        obstacle = Flag.doubtful(checked, "the scale is to be checked")
     conditions = Conditions(
         calibration=calibration,
         edge=settings.border_correction,
@@ -205,13 +202,28 @@ def measure(
             operators=settings.operators,
             hidden=_hidden_share(segmentation, table),
         ),
-        obstacle=obstacle,
+        obstacle=_obstacle(segmentation, micrograph, table, settings, calibration),
         seed=seed_of(micrograph.sha256),
     )
     statistics = summarise(table, conditions)
     quantities = {name: statistics.value(name) for name in TASK.quantities}
     table = table.identified(segmentation.ids)
     return Measured(table, statistics, quantities)
+
+
+def _obstacle(
+    segmentation: Segmentation,
+    micrograph: Micrograph,
+    table: Table,
+    settings: MeasurementSettings,
+    calibration: Calibration,
+) -> Flag | None:
+    """What must be checked before a verdict: first the scale, then whether the outlines show the particles at all."""
+    if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
+        checked = f"A check of the scale, because two sources of it differ by a factor of {factor:.3g}."
+        return Flag.doubtful(checked, "the scale is to be checked")
+    specks = unseen_specks(segmentation, int(table.kept.sum()))
+    return specks or doubtful_outlines(micrograph, segmentation, table, settings)
 
 
 def _hidden_share(segmentation: Segmentation, table: Table) -> float | None:

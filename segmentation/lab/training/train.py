@@ -282,7 +282,7 @@ class Training:
             maps.extend((255 * self.task.activation(logits.float())).round().to(torch.uint8).cpu().numpy())
         scorer = Scorer(self.scoring, Predictor(self.card, Runtime("cpu")), Options(thresholds=False))
         for predicted, (grey, labels) in zip(maps, self.validation_crops, strict=True):
-            scorer.maps(Prediction(predicted, grey, View(), 0.0), labels)
+            scorer.score_maps(Prediction(predicted, grey, View(), 0.0), labels)
         every = scorer.figures()
         figures = [every[name] for name in self.scoring.tracked]
         return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.map_names)]

@@ -73,7 +73,6 @@ class Command(LabCommand):
         self.stdout.write(f"{dataset.name}: {dataset.images.exclude(labels='').count()} images in {folder}")
 
     def _import(self, options: dict[str, Any]) -> None:
-        from django.contrib.auth import get_user_model
         from django.core.files import File
 
         from segmentation import services
@@ -85,10 +84,7 @@ class Command(LabCommand):
             raise CommandError("Say with --checked that every outline was checked and that models may learn from it.")
         facts = read_facts(folder / FACTS)[0] if (folder / FACTS).is_file() else {}
         described = {name: str(facts.get(name, "")) for name in ("material", "instrument", "licence")}
-        accounts, owner = get_user_model().objects.filter(is_active=True), options["owner"]
-        user = (accounts.filter(username=owner) if owner else accounts.filter(is_superuser=True).order_by("pk")).first()
-        if user is None:
-            raise CommandError(f"There is no account {owner!r}." if owner else "Say with --owner whose dataset it is.")
+        user = _owner(options["owner"])
         task = options["task"] or facts.get("task", DEFAULT_TASK)
         with tempfile.NamedTemporaryFile(suffix=".zip", dir=settings.FILE_UPLOAD_TEMP_DIR) as packed:
             _pack(folder, packed.name, options)
@@ -148,6 +144,17 @@ class Command(LabCommand):
             self.stdout.write(f"picture: {file}")
         if count := len(checked.errors):
             raise CommandError(f"{count} error{'s' if count > 1 else ''} must be corrected before a training.")
+
+
+def _owner(name: str) -> Any:
+    """The account of this name, or the first administrator where none is given."""
+    from django.contrib.auth import get_user_model
+
+    accounts = get_user_model().objects.filter(is_active=True)
+    user = (accounts.filter(username=name) if name else accounts.filter(is_superuser=True).order_by("pk")).first()
+    if user is None:
+        raise CommandError(f"There is no account {name!r}." if name else "Say with --owner whose dataset it is.")
+    return user
 
 
 def _dataset(text: str) -> Any:

@@ -34,7 +34,7 @@ from .jobs import GONE
 MOST = 1000  # operations of one request
 LONGEST = 10.0  # seconds of one request
 MOST_RUNS = 500_000  # of all patches of one request
-KEPT = 2  # results that are kept in memory between two requests
+MOST_CACHED = 2  # results whose corrections stay in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
 NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
@@ -58,7 +58,7 @@ class Outdated(Refused):
         self.base = self.edits[-1].sequence if self.edits else job.edit_count
 
 
-class Kept(NamedTuple):
+class CachedCorrections(NamedTuple):
     """The corrections of a result up to the edit of this hash. They are never changed, so that several requests may
     have them at once."""
 
@@ -74,9 +74,9 @@ class _Recent:
     """The results that were corrected last, by job: reading a file takes longer than an edit."""
 
     def __init__(self) -> None:
-        self._lock, self._by_job = Lock(), OrderedDict[Any, Kept]()
+        self._lock, self._by_job = Lock(), OrderedDict[Any, CachedCorrections]()
 
-    def of(self, job: Job) -> Kept | None:
+    def of(self, job: Job) -> CachedCorrections | None:
         with self._lock:
             cached = self._by_job.get(job.pk)
         if cached is None or cached.count > job.edit_count:
@@ -85,9 +85,9 @@ class _Recent:
 
     def keep(self, job: Job, corrections: Corrections) -> None:
         with self._lock:
-            self._by_job[job.pk] = Kept(job.edit_hash, corrections)
+            self._by_job[job.pk] = CachedCorrections(job.edit_hash, corrections)
             self._by_job.move_to_end(job.pk)
-            while len(self._by_job) > KEPT:
+            while len(self._by_job) > MOST_CACHED:
                 self._by_job.popitem(last=False)
 
 
@@ -99,7 +99,7 @@ def corrections_of(job: Job) -> Corrections:
     cached = _recent.of(job)
     rows = _rows_after(job, cached.count) if cached else []
     if cached is None or (rows and rows[0].previous != cached.hash):
-        cached, rows = Kept(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
+        cached, rows = CachedCorrections(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
     try:
         corrections = cached.corrections.followed_by(row.step for row in rows)
     except BadEdit as error:
@@ -200,7 +200,7 @@ def make_cuts(*, job: Job, places: Container[int], **who: Any) -> None:
 
 def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit]:
     corrections = corrections_of(job).followed_by([])
-    steps = _made(corrections, operations)
+    steps = _steps_of(corrections, operations)
     rows = list[Edit]()
     for number, step in enumerate(steps, 1):
         previous = rows[-1].hash if rows else job.edit_hash or FIRST
@@ -230,7 +230,7 @@ def _made_before(job: Job, submission: str, base: int, operations: list[Any]) ->
     return rows
 
 
-def _made(corrections: Corrections, operations: list[Any]) -> list[Step]:
+def _steps_of(corrections: Corrections, operations: list[Any]) -> list[Step]:
     """The steps of some operations, which are added to the corrections; raises Refused."""
     steps = list[Step]()
     runs = 0

@@ -11,7 +11,7 @@ from scipy import stats
 from segmentation.core.compare.agreement import agree, groups, shared
 from segmentation.core.compare.compare import compare
 from segmentation.core.compare.distance import distance
-from segmentation.core.compare.results import alike, counted, of_difference
+from segmentation.core.compare.results import counted, of_difference, with_like_intervals
 from segmentation.core.compare.sides import Side, Sizes
 from segmentation.core.measure.fractions import wilson
 from segmentation.core.measure.matching import Kind
@@ -171,9 +171,9 @@ class TestIntervals:
 
     def test_both_numbers_have_the_interval_that_both_have(self):
         whole, counted_only, bare = Value(5.0, 4.0, 6.0, total=(2.0, 9.0)), Value(7.0, 6.0, 8.0), Value(7.0)
-        assert alike(whole, counted_only) == (Value(5.0, 4.0, 6.0), counted_only)
-        assert alike(whole, whole) == (Value(5.0, 2.0, 9.0),) * 2
-        assert alike(whole, bare) == (Value(5.0, 2.0, 9.0), bare), "beside none stands its own"
+        assert with_like_intervals(whole, counted_only) == (Value(5.0, 4.0, 6.0), counted_only)
+        assert with_like_intervals(whole, whole) == (Value(5.0, 2.0, 9.0),) * 2
+        assert with_like_intervals(whole, bare) == (Value(5.0, 2.0, 9.0), bare), "beside none stands its own"
 
     @pytest.mark.parametrize("n", [0, 3, 40, 1000])
     def test_of_a_count_it_is_nearly_the_exact_one(self, n):

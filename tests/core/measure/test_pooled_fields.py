@@ -18,16 +18,16 @@ from scipy import stats
 
 from segmentation.core import tasks
 from segmentation.core.combine import combine
-from segmentation.core.measure.distribution import too_few
+from segmentation.core.measure.distribution import why_too_few
 from segmentation.core.measure.mats import OF_LENGTH
 from segmentation.core.measure.pooled_fields import (
     NO_NUMBER,
     OTHER_NUMBERS,
     FieldOfView,
     by_area,
-    nested,
     pooled_quantities,
     said_once,
+    with_ordered_ends,
 )
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.measure.quantities import Quantity, Value
@@ -149,7 +149,7 @@ def test_a_number_that_one_image_alone_has_is_named():
 def test_of_two_images_no_number_has_an_interval_and_every_file_says_why(tmp_path):
     two, three = (combine("Steel", [member(0.2 + n / 20, nm=2.0, name=f"{n}.tif") for n in range(m)]) for m in (2, 3))
     assert all(value.low is value.high is None for value in two.quantities.values())
-    assert two.interval_note == too_few(2)
+    assert two.interval_note == why_too_few(2)
     assert three.interval_note == "" and three.quantities["area_fraction of carbide"].low is not None
     files = write_all(two, tmp_path)
     cells = [cell for row in openpyxl.load_workbook(files["sample.xlsx"])["Summary"].values for cell in row]
@@ -334,7 +334,7 @@ def test_fibres_of_all_images_are_joined_by_their_lengths_and_directions():
 def test_intervals_of_percentiles_keep_their_order():
     tenths = list(OF_LENGTH)[1:]
     ends = zip(tenths, ((0.5, 9.0), (0.1, 3.0), (0.2, 8.0)), strict=True)
-    numbers = nested({name: Value(1.0, *pair) for name, pair in ends} | {"porosity": Value(0.5, 0.4, 0.6)})
+    numbers = with_ordered_ends({name: Value(1.0, *pair) for name, pair in ends} | {"porosity": Value(0.5, 0.4, 0.6)})
     assert [(numbers[name].low, numbers[name].high) for name in tenths] == [(0.1, 9.0), (0.1, 9.0), (0.2, 9.0)]
     assert numbers["porosity"] == Value(0.5, 0.4, 0.6)
 
@@ -419,7 +419,7 @@ class TestFiles:
         summary = Summary.of(made)
         lines = openpyxl.load_workbook(files["sample.xlsx"])["Summary"].iter_rows(2, values_only=True)
         notes = {line[0]: line[5] for line in lines if line[3] is not None}
-        assert notes == {entry.term: f"interval: {entry.includes}" for entry in summary.listed if entry.includes}
+        assert notes == {entry.term: f"interval: {entry.includes}" for entry in summary.main_numbers if entry.includes}
         fraction, *_, path = summary.known_quantities
         assert fraction.includes == "differences between images" and path.includes.endswith(" and scale")
         assert summary.interval_contents in method(made)

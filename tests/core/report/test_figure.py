@@ -57,7 +57,7 @@ def panels(analysis):
     scene = Drawing.of(sample)
     drawn = figure.draw(sample, scene)
     pixels = figure.rendered(drawn)
-    return {name: figure.panel(name, sample, scene, drawn, pixels) for name in sample.task.panels}
+    return {name: figure.panel_pixels(name, sample, scene, drawn, pixels) for name in sample.task.panels}
 
 
 def said(drawn):

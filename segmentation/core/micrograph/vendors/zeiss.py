@@ -33,13 +33,8 @@ def read(tags: Tags) -> Facts | None:
     columns, rows = pair_of(entries.get("DP_IMAGE_STORE"))
     size, name, written = _pixel_size(entries, lines, columns or tags.columns)
     width = quantity_nm(entries.get("AP_WIDTH", ""))
-    if (
-        name == SCREEN
-        and size
-        and width
-        and not _doubt(size, width, SCREEN_COLUMNS)
-        and 4 * tags.rows == 3 * tags.columns
-    ):
+    is_whole_screen = 4 * tags.rows == 3 * tags.columns
+    if name == SCREEN and size and width and is_whole_screen and not _doubt(size, width, SCREEN_COLUMNS):
         size = width / tags.columns  # stored whole, in fewer or more pixels than the screen has
     doubt = _doubt(size, width, columns or tags.columns)
     block = number(lines[3] if len(lines) > 3 else "")
@@ -74,6 +69,7 @@ def _pixel_size(entries: dict[str, str], lines: list[str], columns: int) -> tupl
 
 
 def _doubt(size: float | None, width: float | None, columns: int) -> tuple[str, ...]:
+    """A note where so many columns of a pixel size (nm) are not the width (nm), to 1 %; () where they are."""
     if not size or not width or abs(size * columns / width - 1) <= 0.01:
         return ()
     return (

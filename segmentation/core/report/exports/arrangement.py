@@ -89,7 +89,7 @@ def draw_distances(ax: Axes, drawing: Drawing) -> None:
     import numpy as np
 
     from ...measure.bins import auto_edges, histogram
-    from ..charts import INK, MEAN, begin, draw_bars, set_title
+    from ..charts import INK, MEAN, draw_bars, label_axes, set_title
     from ..lengths import nanometre_in
 
     table, unit = drawing.analysis.table, _unit(drawing)
@@ -97,7 +97,7 @@ def draw_distances(ax: Axes, drawing: Drawing) -> None:
     assert drawing.sample.pooled and drawing.sample.pooled.arrangement
     neighbours = drawing.sample.pooled.arrangement["centre"]
     distance = np.sort(factor * table.length("neighbour_distance")[table.whole])
-    sheet = begin(ax, f"Nearest neighbour, centre to centre ({unit})", drawing.task.things.capitalize())
+    sheet = label_axes(ax, f"Nearest neighbour, centre to centre ({unit})", drawing.task.things.capitalize())
     set_title(ax, "Nearest neighbours")
     draw_bars(ax, histogram(distance, np.ones(len(distance)), auto_edges(distance, unit)))
     marks = {"mean": (neighbours["mean"], MEAN, "solid"), "at random": (neighbours.get("chance"), INK, "dashed")}
@@ -112,10 +112,10 @@ def draw_pairs(ax: Axes, pairs: Pairs, unit: str) -> None:
     """The pair correlation in the envelope of random placement."""
     import numpy as np
 
-    from ..charts import FAINT, INK, MEDIAN, begin, set_title
+    from ..charts import FAINT, INK, MEDIAN, label_axes, set_title
     from ..lengths import nanometre_in
 
-    sheet = begin(ax, f"Distance between centres ({unit})", "Pair correlation g")
+    sheet = label_axes(ax, f"Distance between centres ({unit})", "Pair correlation g")
     set_title(ax, "Neighbours against chance: 1 is as many as by chance")
     r = nanometre_in(unit) * np.asarray(pairs["r"])
     words = "95 % of random placements without overlap"
@@ -128,11 +128,11 @@ def draw_pairs(ax: Axes, pairs: Pairs, unit: str) -> None:
 
 def draw_shapes(ax: Axes, drawing: Drawing) -> None:
     """The share of each class of shape, with its 95 % interval."""
-    from ..charts import BAR, INK, begin, set_title
+    from ..charts import BAR, INK, label_axes, set_title
 
     assert drawing.sample.pooled
     classes = drawing.sample.pooled.shape_classes
-    sheet = begin(ax, "% of the outlines")
+    sheet = label_axes(ax, "% of the outlines")
     set_title(ax, "Shapes of the outlines")
     for position, kind in enumerate(classes.values()):
         share, low, high = (100 * (value or 0.0) for value in (kind["share"], kind["low"], kind["high"]))
@@ -150,12 +150,12 @@ def draw_rods(ax: Axes, drawing: Drawing, side: str) -> None:
 
     from ...measure.bins import auto_edges, histogram
     from ...measure.quantities import significant
-    from ..charts import begin, draw_bars, set_title
+    from ..charts import draw_bars, label_axes, set_title
     from ..lengths import nanometre_in
 
     table, unit = drawing.analysis.table, _unit(drawing)
     sizes = np.sort(nanometre_in(unit) * table.length(side)[table.kept & (table["shape"] == "rod")])
-    sheet = begin(ax, f"{side.capitalize()} ({unit})")
+    sheet = label_axes(ax, f"{side.capitalize()} ({unit})")
     set_title(ax, f"{side.capitalize()} of {len(sizes):,} rods")
     if len(sizes) < 10:
         ax.set_axis_off()

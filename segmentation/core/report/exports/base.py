@@ -74,8 +74,8 @@ class Export:
         names["chart"] = "histogram" if task.size else "chart"
         names["counted"] = f"all {task.things}" if all or task.semantic else f"{task.things} that count"
         names["aside"] = "" if task.semantic else "; red: left out"
-        names["uncertainty"] = "uncertainty, " * task.screened
-        names["points"] = "recommendation point by point, " * task.screened
+        names["uncertainty"] = "uncertainty, " if task.screened else ""
+        names["points"] = "recommendation point by point, " if task.screened else ""
         line = ((of == "image" and task.semantic and self.image_classes) or self.holds(of)).format(**names)
         worded = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
         image, sample = (line, "") if of == "image" else ("", line)

@@ -94,7 +94,7 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
     from ..lengths import in_readable_unit
 
     drawn, entries = Distribution.of(sample), Summary.of(sample).known_quantities
-    if drawn is not None and drawn.bars is not None and not drawn.few:
+    if drawn is not None and drawn.bars is not None and not drawn.has_few_sizes:
         unit, edges, things = drawn.statistics.unit, drawn.bars.edges.tolist(), sample.task.things.capitalize()
         heads = (f"From ({unit})", f"to ({unit})", things)
         return f"{drawn.statistics.title}, {unit}", heads, edges, edges[1:], drawn.bars.counts.tolist()
@@ -155,8 +155,8 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrang
 
 
 def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
-    """Where the numbers come from, a warning, and the numbers that the first screen shows: the same, with the same
-    interval, as in `Summary.headlines`."""
+    """Where the numbers come from, a warning, and the numbers of `Summary.main_numbers`, with the intervals of the
+    first screen."""
     summary = Summary.of(sample)
     yield ("Sample" if sample.analysis is None else "Image"), sample.name
     if sample.analysis is None:
@@ -175,7 +175,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
     if summary.screened or summary.set_aside_count:
         yield "Left out", summary.set_aside_count
-    for entry in summary.listed:
+    for entry in summary.main_numbers:
         value, low, high = map(_rounded_cell, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))

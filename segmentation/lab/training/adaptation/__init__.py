@@ -115,18 +115,7 @@ class Adaptation(Trainings):
     ) -> None:
         """Choose the share of the tuned weights by the held-out images and the base model's own data, and publish that
         mean. The summary says what it gains and forgets. way: how the model's maps are read."""
-        ways = self._ways_apart(after)
-        held = {blend.WHOLE: {number: readings[ways[number]] for number, readings in after.items()}}
-        for share in blend.SHARES[1:]:
-            held[share] = {}
-            for split in range(len(self.summary["plan"]["held_out"])):
-                folder = self.out / f"split-{split}"
-                card, part = read_card(folder / f"split-{split}.toml"), folder / f"share-{100 * share:.0f}"
-                every, mean = self.scoring.ways(card), blend.mean_of(self.card, card, share, part)
-                read = self._readings_of(mean, self.places(split), part, lambda n, every=every: [every[ways[n]]])
-                held[share] |= {number: readings[0] for number, readings in read.items()}
-                unload(mean)
-                mean.weights.unlink()
+        held = self._readings_by_share(after)
         forgotten = self._on_own_data(tuned, way)
         groups = {number: self.pairs[number].group for number in sorted(after)}
 
@@ -157,6 +146,23 @@ class Adaptation(Trainings):
                 **({"options": options} if options else {}),
             },
         )
+
+    def _readings_by_share(self, after: Mapping[int, Sequence[Found]]) -> dict[float, dict[int, Found]]:
+        """Of each share of the tuned weights the readings of the held-out images, by number, each in the way that the
+        other groups choose. after: those of the tuned weights alone, in every way."""
+        ways = self._ways_apart(after)
+        held = {blend.WHOLE: {number: readings[ways[number]] for number, readings in after.items()}}
+        for share in blend.SHARES[1:]:
+            held[share] = {}
+            for split in range(len(self.summary["plan"]["held_out"])):
+                folder = self.out / f"split-{split}"
+                card, part = read_card(folder / f"split-{split}.toml"), folder / f"share-{100 * share:.0f}"
+                every, mean = self.scoring.ways(card), blend.mean_of(self.card, card, share, part)
+                read = self._readings_of(mean, self.places(split), part, lambda n, every=every: [every[ways[n]]])
+                held[share] |= {number: readings[0] for number, readings in read.items()}
+                unload(mean)
+                mean.weights.unlink()
+        return held
 
     def _ways_apart(self, readings: Mapping[int, Sequence[Found]]) -> dict[int, int]:
         """The number of the way in which each image is read. The images of other groups choose it."""

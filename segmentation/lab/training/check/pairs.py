@@ -89,25 +89,38 @@ class CheckedPair:
 def check_pair(pair: Pair) -> CheckedPair:
     """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ."""
     assert pair.labels
-    truth = pair.labels
     micrograph, loaded = pair.load()
     grey = eight_bits(micrograph.pixels)
-    raw, wrong = pair.cut(read_numbers(truth)), list[str]()
+    raw, wrong = pair.cut(read_numbers(pair.labels)), list[str]()
     if int(grey.max()) - int(grey.min()) < FLAT:
         wrong.append(sentence_of("black" if grey.max() < FLAT else "grey", image=pair.image.name))
-    if pair.classes:
-        pixels = np.bincount(loaded.ravel(), minlength=len(pair.classes) + 1)[1:]
-        values, counts = np.unique(raw, return_counts=True)
-        strange = dict(zip(values.tolist(), counts.tolist(), strict=True))
-        return CheckedPair(
-            **_picture(pair, grey, loaded),
-            labels_used=int((pixels > 0).sum()),
-            astray=_astray(truth.name, grey, loaded, wrong),
-            wrong=wrong,
-            classes=True,
-            shares=tuple((pixels / max(1, pixels.sum())).tolist()),
-            strange={v: n for v, n in strange.items() if v not in pair.classes and len(pair.classes) > 1},
-        )
+    return (
+        _checked_classes(pair, grey, raw, loaded, wrong) if pair.classes else _checked_objects(pair, grey, raw, wrong)
+    )
+
+
+def _checked_classes(
+    pair: Pair, grey: Picture, raw: NDArray[np.int64], classes: Labels, wrong: list[str]
+) -> CheckedPair:
+    """A pair whose labels are classes (H, W); raw: the numbers in the file. wrong: errors of the picture."""
+    assert pair.labels
+    pixels = np.bincount(classes.ravel(), minlength=len(pair.classes) + 1)[1:]
+    values, counts = np.unique(raw, return_counts=True)
+    strange = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    return CheckedPair(
+        **_picture(pair, grey, classes),
+        labels_used=int((pixels > 0).sum()),
+        astray=_astray(pair.labels.name, grey, classes, wrong),
+        wrong=wrong,
+        classes=True,
+        shares=tuple((pixels / max(1, pixels.sum())).tolist()),
+        strange={v: n for v, n in strange.items() if v not in pair.classes and len(pair.classes) > 1},
+    )
+
+
+def _checked_objects(pair: Pair, grey: Picture, raw: NDArray[np.int64], wrong: list[str]) -> CheckedPair:
+    """A pair whose labels are objects; raw: the numbers in the file. wrong: errors of the picture."""
+    assert pair.labels
     labels = as_labels(raw, kind="labels", background=pair.background)[0]  # the file's numbers, none of them parted
     values = np.concatenate([[0], np.unique(raw[labels > 0])])
     pieces = split_pieces(labels)
@@ -115,8 +128,8 @@ def check_pair(pair: Pair) -> CheckedPair:
     merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
     lines = are_lines(labels)
     if not lines:
-        wrong += _wrong_labels(truth.name, grey, labels, values, sizes)
-    astray = _astray(truth.name, grey, labels, wrong)
+        wrong += _wrong_labels(pair.labels.name, grey, labels, values, sizes)
+    astray = _astray(pair.labels.name, grey, labels, wrong)
     of_piece = np.zeros(len(sizes) + 1, np.int64)
     of_piece[pieces.ravel()] = labels.ravel()
     large = of_piece[1:][(sizes >= SPECK) & (of_piece[1:] > 0)]

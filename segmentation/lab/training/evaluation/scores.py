@@ -66,9 +66,9 @@ class Scorer:
         """
         micrograph, truth = pair.load(self.options.rows)
         prediction = self.predictor.predict(micrograph, len(truth))
-        return prediction, self.maps(prediction, truth, unit, pair.group)
+        return prediction, self.score_maps(prediction, truth, unit, pair.group)
 
-    def maps(self, prediction: Prediction, truth: Labels, unit: float = 1.0, group: str = "") -> Labels:
+    def score_maps(self, prediction: Prediction, truth: Labels, unit: float = 1.0, group: str = "") -> Labels:
         """Score maps that there are already; returns the labels found in them."""
         labels, record = self.examiner.find(prediction, truth, unit)
         self.records.append(record)
@@ -76,8 +76,10 @@ class Scorer:
         return padded(labels, truth.shape)
 
     def figures(self, last: int = 0) -> dict[str, float]:
-        """Every figure of all images together, or of the last ones, lengths in pixels; NaN where undefined."""
-        return {name: float(values[0]) for name, values in _figures(self.scoring, self.records[-last:]).items()}
+        """Every figure of all images together (last = 0), or of the `last` ones, lengths in pixels; NaN where
+        undefined."""
+        records = self.records[-last:] if last else self.records
+        return {name: float(values[0]) for name, values in _figures(self.scoring, records).items()}
 
     def report(self, nm: bool) -> dict[str, Any]:
         """All images together, what the task's Examiner adds, and each group. nm: whether lengths are nanometres."""

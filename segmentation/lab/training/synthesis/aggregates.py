@@ -66,7 +66,7 @@ def grow(
             gap = (radii[number] + radii[parent]) * rng.uniform(*reaches)
             centre = centres[parent] + direction / np.linalg.norm(direction) * gap
             apart = np.linalg.norm(centres[:number] - centre, axis=1) / (radii[:number] + radii[number])
-            # Not inside another primary; of the rest, near the middle in compact aggregates.
+            # The best of three tries: not inside another primary; of the rest, near the middle in compact aggregates.
             cost = 10 * max(0.0, reaches[0] - apart.min()) + compact * np.linalg.norm(centre) / radius
             if cost < best:
                 best, parents[number], centres[number] = cost, parent, centre
@@ -159,6 +159,7 @@ class _Pile:
         if neck > 1:
             both = np.isfinite(self.second)
             width = np.float32(0.12 * neck)
+            # A soft maximum of the two highest surfaces, which fills the crease where they meet; width by eye.
             top[both] += width * np.log1p(np.exp((self.second[both] - self.top[both]) / width))
             top, bottom, part = _with_hollows_closed(top, bottom, part, 0.25 * neck)
         inside = part >= 0
@@ -199,6 +200,7 @@ def with_core(body: Body, diameter: float, rng: Rng, form: Form, *, void: bool) 
     room = max(0.0, diameter / 2 - radius) * 0.5
     shift = rng.uniform(-room, room, 2) if rng.random() < 0.5 else np.zeros(2)
     core, size = np.zeros(body.mass.shape, np.float32), inner.mass.shape
+    # The inner body lies about the middle; what reaches beyond the grid is cut off.
     first = [round((n - m) / 2 + s) for n, m, s in zip(core.shape, size, shift, strict=True)]
     view = core[tuple(slice(max(0, a), max(0, a + m)) for a, m in zip(first, size, strict=True))]
     view[...] = inner.mass[tuple(slice(max(0, -a), max(0, -a) + v) for a, v in zip(first, view.shape, strict=True))]

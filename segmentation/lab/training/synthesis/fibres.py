@@ -15,7 +15,7 @@ from .scene import Scene
 from .settings import MatSettings, SceneSettings
 
 STEP = 1.0  # px between two points of a path
-MOST = 400  # fibres in a picture of 512 x 512 px
+MOST_FIBRES = 400  # in a picture of 512 x 512 px
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ def draw_fibres(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) 
     """As many fibres as cover `scene.cover` of the picture, some of them in bundles."""
     area, covered, fibres = shape[0] * shape[1], 0.0, list[Fibre]()
     preferred = rng.uniform(0, np.pi)
-    while not fibres or (covered < scene.cover * area and len(fibres) < max(4, MOST * area // 512**2)):
+    while not fibres or (covered < scene.cover * area and len(fibres) < max(4, MOST_FIBRES * area // 512**2)):
         diameter = float(np.clip(scene.diameter * np.exp(rng.normal(0, scene.spread)), 2.5, 4 * scene.diameter))
         direction = (
             preferred + rng.normal(0, 1.6 * (1 - mat.alignment) ** 2) if mat.alignment else rng.uniform(0, np.pi)
@@ -66,16 +66,20 @@ def draw_fibres(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) 
         strands = int(rng.integers(2, 6)) if rng.random() < mat.bundles else 1
         for strand in range(strands):
             strand_path = path
-            if strands > 1:
-                along = np.gradient(path, axis=0)
-                along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-                sideways = (strand - (strands - 1) / 2) * diameter * rng.uniform(0.95, 1.3)
-                strand_path = path + sideways * np.stack([along[:, 1], -along[:, 0]], 1)
+            if strands > 1:  # side by side about the middle of the bundle, touching or a little apart
+                strand_path = _beside(path, (strand - (strands - 1) / 2) * diameter * rng.uniform(0.95, 1.3))
             fibre = Fibre(strand_path, _widths(len(path), diameter, mat, rng), diameter)
             fibres.append(fibre)
             is_inside = ((strand_path >= 0) & (strand_path < shape)).all(1)
             covered += float(fibre.widths[is_inside].sum()) * STEP
     return fibres
+
+
+def _beside(path: Floats, distance: float) -> Floats:
+    """The path (n, 2) moved sideways by so many px, along its normals."""
+    along = np.gradient(path, axis=0)
+    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    return path + distance * np.stack([along[:, 1], -along[:, 0]], 1)
 
 
 def curved(middle: Floats, direction: float, length: float, diameter: float, curl: float, rng: Rng) -> Floats:

@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw, ImageFont
 from ..contract import Picture, Rng, Shape
 from .render import render_settings
 
-MOST = 4  # a substrate is rendered up to so many times larger and reduced, as a whole picture shown small looks
+MOST_REDUCED = 4  # times: a substrate is rendered larger and reduced, as a whole picture shown small looks
 LETTERS = list("abcdefghijklmnopqrstuvwxyz0123456789.,-")
-FOREIGN_SHARE = 0.25
+FOREIGN_SHARE = 0.25  # of the pictures, text or a plot; the others are substrates
 
 
 def draw_empty(shape: Shape, rng: Rng) -> Picture:
@@ -22,12 +22,13 @@ def draw_empty(shape: Shape, rng: Rng) -> Picture:
         noise = rng.normal(0, rng.uniform(0, 6), shape)
         grey = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
     else:
-        times = float(np.exp(rng.uniform(0, np.log(MOST))))
+        times = float(np.exp(rng.uniform(0, np.log(MOST_REDUCED))))
         large = render_settings((round(shape[0] * times), round(shape[1] * times)), rng, {"kind": "blank"}).grey
         grey = np.asarray(Image.fromarray(large).resize((shape[1], shape[0]), Image.Resampling.BOX))
     return 255 - grey if rng.random() < 0.5 else grey
 
 
+# Each draws on a page of `shape` (H, W) px with this grey of the ink.
 def _page(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: Rng) -> None:
     size = int(rng.integers(8, 40))
     font = ImageFont.load_default(size=size)
