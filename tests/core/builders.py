@@ -158,3 +158,11 @@ def refound(
     origin = segmentation.provenance
     origin = replace(origin, card=card or origin.card, settings={**origin.settings, **(settings or {})})
     return replace(analysis, segmentation=replace(segmentation, provenance=origin, used={**segmentation.used, **used}))
+
+
+def drawn_under(ax, legend):
+    """The bars, and the points of lines, that lie under a legend."""
+    box = legend.get_window_extent()
+    bars = [bar for bar in ax.patches if ax.containers and bar.get_window_extent().overlaps(box)]
+    lines = [line.get_transform().transform(line.get_path().interpolated(20).vertices) for line in ax.lines]
+    return [*bars, *(point for line in lines for point in line if box.contains(*point))]

@@ -30,6 +30,7 @@ from segmentation.core.sample import SampleAnalysis
 from segmentation.core.suggesting import expected_wrong
 from segmentation.lab.training import tasks as taught
 
+from ..core.builders import drawn_under
 from . import brightness, taught_brightness
 from .kinds import kinds, micrograph_of
 
@@ -77,8 +78,7 @@ def test_letters_of_the_figure_lie_over_no_line_and_no_other_panel(golden):
         boxes = [text.get_window_extent() for text in ax.texts]
         assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
         assert sheet.bbox.contains(title.x0, title.y0) and sheet.bbox.contains(title.x1, title.y1)
-        upright = [line.get_window_extent() for line in ax.lines if len(set(line.get_xdata())) == 1]
-        assert not legend or not [line for line in upright if line.padded(1).overlaps(legend.get_window_extent())]
+        assert not legend or not drawn_under(ax, legend)
 
 
 def test_the_page_draws_what_has_no_size_distribution(kind, golden):

@@ -8,13 +8,14 @@ import numpy as np
 
 from .bootstrap import undefined
 from .distribution import WeightedSizes
-from .fitting import log_normal
+from .fitting import CHANCE, log_normal
 from .fractions import MANY_IMAGES
 from .quantities import NUMBERS
 from .results import FIGURES
 
 FEW, FEWER = 30, 100  # particles
 FEW_IMAGES = 4
+FAR = 0.08  # between the cumulative curves
 SKEW = -0.3  # of ln(size); that of a log-normal law is 0
 Caution = tuple[tuple[str, ...], str]
 LOCATION = ("mean", "d10", "d50", "d90", "mode", "geometric_mean")
@@ -56,7 +57,7 @@ def doubted(sizes: WeightedSizes) -> Iterator[Caution]:
 def poor(sizes: WeightedSizes) -> bool:
     """Whether a log-normal law, which the model of few images assumes, fits poorly."""
     fit = log_normal(sizes.size, sizes.weights["number"])
-    return fit is not None and fit["word"] == "poor"
+    return fit is not None and fit["p"] < CHANCE and fit["ks"] > FAR
 
 
 def skewness(sizes: WeightedSizes) -> float:

@@ -43,11 +43,19 @@ OF_ONE = ("min", "max")  # of one place, so without an interval
 @dataclass(frozen=True, eq=False)
 class Readings:
     """thickness: (n,) px, NaN where the frame cuts the reading short or the layer is interrupted. step: px between two
-    readings along the middle line. ends: (n, 2, 2) rows and columns of both ends of each."""
+    readings along the middle line. ends: (n, 2, 2) rows and columns of both ends of each. start, line: px of the middle
+    line before the first reading, and of the whole of it."""
 
     thickness: Floats
     step: float
     ends: Floats
+    start: float = 0.0
+    line: float = 0.0
+
+    @property
+    def along(self) -> Floats:
+        """(n,) px of the middle line from its beginning to each reading."""
+        return np.asarray(self.start + (np.arange(len(self.thickness)) + 0.5) * self.step, np.float64)
 
     @property
     def finite(self) -> Floats:
@@ -91,7 +99,7 @@ def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
     normals = (across - slope[:, None] * along) / np.hypot(1, slope)[:, None]
     sides = np.stack([_depth(layer, centres, side * normals, REACH * mean_thickness) for side in (-1, 1)])
     ends = np.stack([centres - sides[0][:, None] * normals, centres + sides[1][:, None] * normals], axis=1)
-    readings = Readings(sides.sum(0), step, ends)
+    readings = Readings(sides.sum(0), step, ends, mean / 2, float(arc[-1]))
     return readings if len(readings.finite) >= FEWEST else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 from typing import Any, Literal
@@ -10,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
@@ -35,7 +36,7 @@ BLACK = "#222222"
 GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK}
 LUMINANCE = (0.299, 0.587, 0.114)
 BROAD = 0.56  # of its height, the width of a letter
-UNDER_LEGEND = 0.8  # of the height of a histogram, over its bars
+FREE = 0.04  # of the width and the height of Axes, between a legend and what is drawn
 PART = 32  # letters of a contribution in a line
 
 
@@ -138,6 +139,15 @@ def size_in_inches(ax: Axes) -> tuple[float, float]:
     return box.width * sheet.get_figwidth(), box.height * sheet.get_figheight()
 
 
+def width_of(sheet: Sheet, texts: Sequence[str]) -> float:
+    """Inches that the broadest of the texts takes in letters of the sheet's size."""
+    drawn = [sheet.text(0, 0, words, fontsize=sheet.font, parse_math=False) for words in texts]
+    widths = [float(text.get_window_extent().width) for text in drawn]
+    for text in drawn:
+        text.remove()
+    return max(widths, default=0.0) / float(sheet.dpi)
+
+
 def letters_in(ax: Axes) -> int:
     """How many letters have room in a line of the Axes."""
     return sheet_of(ax).letters(size_in_inches(ax)[0])
@@ -156,6 +166,34 @@ def set_legend(ax: Axes, handles: list[Patch]) -> None:
     longest = max(len(str(handle.get_label())) for handle in handles) + 6
     size = sheet_of(ax).font * min(1.0, 1.1 * letters_in(ax) / longest)
     ax.legend(handles=handles, loc="lower left", fontsize=size, framealpha=0.85, borderpad=0.3, handlelength=1.3)
+
+
+def set_chart_legend(ax: Axes, *, lower: bool = False, **style: Any) -> None:
+    """Of a chart whose y axis begins at 0, in a corner that no bar and no line reaches. Where both upper corners are
+    taken, the axis becomes longer until there is room above. lower: whether the lower right corner comes first."""
+    legend = ax.legend(loc="upper right", frameon=False, borderpad=0.1, borderaxespad=0.1, **style)
+    to_axes = ax.transAxes.inverted()
+    box = legend.get_window_extent().transformed(to_axes)
+    wide, tall = 1 - box.x0 + FREE, 1 - box.y0 + FREE
+    x, y = to_axes.transform(np.concatenate(list(_drawn_points(ax)))).T
+    left, right = y[x < wide], y[x > 1 - wide]
+    if lower and right.min(initial=1) > tall:
+        legend.set_loc("lower right")
+        return
+    highest_right, highest_left = (float(side.max(initial=0)) for side in (right, left))
+    legend.set_loc("upper right" if highest_right <= highest_left else "upper left")
+    ax.set_ylim(0, ax.get_ylim()[1] * max(1.0, min(highest_right, highest_left) / (1 - tall)))
+
+
+def _drawn_points(ax: Axes) -> Iterator[NDArray[np.float64]]:
+    """Points (n, 2) of bars and along lines, in pixels of the sheet."""
+    for bar in (bar for container in ax.containers for bar in container if isinstance(bar, Rectangle)):
+        yield bar.get_window_extent().corners()
+    for line in ax.lines:
+        points = line.get_transform().transform(line.get_xydata())
+        if len(points):
+            at = np.linspace(0, len(points) - 1, max(2 * len(points), 50))
+            yield np.stack([np.interp(at, np.arange(len(points)), side) for side in points.T], axis=1)
 
 
 def inside(frame: Axes, left: float, bottom: float, right: float, top: float) -> Axes:
@@ -199,40 +237,30 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
         ax.text(0, 0.95, text, transform=ax.transAxes, va="top", fontsize=sheet.font, color=INK)
         return
     draw_bars(ax, bars)
-    highest = float(bars.sums.max())
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.xaxis.set_major_locator(MaxNLocator(max(3, min(8, letters_in(ax) // 7)), steps=[1, 2, 5, 10]))
     low, high, margin = bars.edges[0], bars.edges[-1], 0.04 * (bars.edges[-1] - bars.edges[0])
     ax.set_xlim(0.0 if low < 0.35 * high else low - margin, high + margin)
+    size = np.linspace(max(ax.get_xlim()[0], 1e-3 * high), high, 300)
+    expected, fit = np.zeros(len(size)), statistics.fit
+    if fit is not None and not unfit(fit):
+        expected = density(size, fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
+    highest = max(float(bars.sums.max()), float(expected.max()))
     for name, colour, style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
         value = getattr(statistics, name) or 0.0
         how: dict[str, Any] = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": style}
-        ax.axvline(value, ymax=UNDER_LEGEND, label=f"{name} {distribution.by_number(name)}", **how)
+        ax.plot([value, value], [0, highest], label=f"{name} {distribution.by_number(name)}", **how)
     if distribution.is_nano_shown(ax):
         how = {"color": sheet.colour(INK), "linewidth": 1.2, "linestyle": "dotted"}
-        ax.axvline(NANO_NM, ymax=UNDER_LEGEND, label="100 nm", **how)
-    if statistics.fit is not None and not unfit(statistics.fit):
-        size = np.linspace(max(ax.get_xlim()[0], 1e-3 * bars.edges[-1]), bars.edges[-1], 300)
-        expected = density(size, statistics.fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
-        highest = max(highest, float(expected.max()))
+        ax.plot([NANO_NM, NANO_NM], [0, highest], label="100 nm", **how)
+    if expected.any():
         ax.plot(size, expected, color=sheet.colour(AREA), linewidth=1.4, label="log-normal")
-    elif statistics.fit is not None:
+    elif fit is not None:
         ax.plot([], [], " ", label="log-normal: poor fit")
-    wide = letters_in(ax) > 70
-    ax.set_ylim(0, highest / UNDER_LEGEND)
-    ax.legend(
-        loc="upper right" if wide else "best",
-        framealpha=0.7,
-        ncols=4 if wide else 1,
-        fontsize=sheet.font * min(1.0, letters_in(ax) / 22),
-        edgecolor="none",
-        borderaxespad=0,
-        borderpad=0.1,
-        handlelength=1.3,
-        columnspacing=1.2,
-        labelspacing=0.2,
-    )
+    ax.set_ylim(0, 1.05 * highest)
+    columns, font = 4 if letters_in(ax) > 70 else 1, sheet.font * min(1.0, letters_in(ax) / 22)
+    set_chart_legend(ax, ncols=columns, fontsize=font, handlelength=1.3, columnspacing=1.2, labelspacing=0.2)
 
 
 def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
@@ -243,20 +271,19 @@ def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
         sizes.weights.items(), (BAR, AREA, MEAN), ("solid", "dashed", "dotted"), strict=True
     ):
         reached = np.cumsum(weights) / weights.sum()
-        ax.step(
-            np.r_[sizes.size[:1], sizes.size],
-            np.r_[0.0, reached],
-            where="post",
+        ax.plot(  # the steps as lines, between which the legend looks for room
+            np.repeat(sizes.size, 2),
+            np.r_[0.0, np.repeat(reached, 2)[:-1]],
             color=colour,
             linestyle=style,
             linewidth=1.4,
             label=f"by {weighting}",
         )
-    ax.set_ylim(0, 1)
+    ax.set(ylim=(0, 1), yticks=np.linspace(0, 1, 6))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     if distribution.is_nano_shown(ax):
-        ax.axvline(NANO_NM, color=INK, linestyle="dotted", linewidth=1)
-    ax.legend(frameon=False, fontsize=sheet_of(ax).font, loc="lower right", handlelength=2.4)
+        ax.plot([NANO_NM, NANO_NM], [0, 1], color=INK, linestyle="dotted", linewidth=1)
+    set_chart_legend(ax, lower=True, fontsize=sheet_of(ax).font, handlelength=2.4)
 
 
 def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -78,7 +79,9 @@ def _page(sample: SampleAnalysis, inside: float, look: Look) -> tuple[Sheet, flo
     at which the panels begin, from below."""
     font = 2.0 * look.font  # points: a page is two columns wide
     letters = Sheet((1, 1), font=font).letters(WIDTH - 2 * MARGIN)
-    warning, caption = [], []
+    warning, caption, style = [], [], {"color": INK}
+    if any(flag.doubt for flag in sample.flags):  # else there is only a note
+        style = {"color": WARNED, "fontweight": "bold"}
     if look.caption:  # bold letters are broader
         warning = [line for words in warned(sample.flags) for line in fill(words, int(0.88 * letters)).split("\n")]
         caption = fill(caption_of(sample), letters).split("\n")
@@ -86,7 +89,7 @@ def _page(sample: SampleAnalysis, inside: float, look: Look) -> tuple[Sheet, flo
     page = inside + below + GAP / 2 * look.caption + LINE * font / 72 * len(warning) + MARGIN
     sheet = _with_facts(Sheet((WIDTH, page), DPI, font, look.grey), sample)
     _write_lines(sheet, below, caption, color=sheet.colour(INK))
-    return sheet, _write_lines(sheet, page - MARGIN, warning, fontweight="bold", color=sheet.colour(WARNED))
+    return sheet, _write_lines(sheet, page - MARGIN, warning, **style | {"color": sheet.colour(style["color"])})
 
 
 def _write_lines(sheet: Sheet, top: float, lines: Sequence[str], **style: Any) -> float:
@@ -125,7 +128,7 @@ def caption_of(sample: SampleAnalysis) -> str:
         sentences += [agreement_words(sample.between), sample.interval_note, *intervals, summary.shared_errors]
     subject = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
     others = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
-    return f"{subject}.{others}".replace(" %", "\N{NO-BREAK SPACE}%")
+    return re.sub(r"(?<=\d) (?=(%|nm|µm|px)(?!\w))", "\N{NO-BREAK SPACE}", f"{subject}.{others}")
 
 
 def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:

@@ -16,7 +16,6 @@ from ..measure.quantities import number
 from ..sample import SampleAnalysis, SampleImage
 from .charts import (
     BAR,
-    BROAD,
     FAINT,
     INK,
     MEDIAN,
@@ -26,7 +25,9 @@ from .charts import (
     label_axes,
     letters_in,
     set_title,
+    sheet_of,
     size_in_inches,
+    width_of,
 )
 from .entries import Entry, answers
 from .fonts import writable
@@ -62,10 +63,11 @@ def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
         yield Panel(LINE * LETTER * (len(entries) + 0.5), partial(_draw_numbers, entries=entries))
     if distribution is not None:
         yield Panel(FEW if distribution.has_few_sizes else POOLED, partial(_draw_pooled, distribution=distribution))
-    if names:
+    if names := [name for name in names if is_compared(sample, name)]:
         lines = ceil(len(names) / _charts_per_row(len(names)))
         yield Panel(lines * sum(_heights(sample, names)), partial(_draw_charts, sample=sample, names=names))
-    if sample.task.screened and (multiples := _histograms_of_images(sample)):
+    has_bars = distribution is not None and not distribution.has_few_sizes
+    if sample.task.screened and has_bars and len(multiples := _histograms_of_images(sample)) > 1:
         lines = ceil(min(len(multiples), MOST_SMALL) / _histograms_per_row(len(multiples)))
         high = lines * SMALL + 1.2 * LINE * LETTER
         yield Panel(high, partial(_draw_histograms_of_images, sample=sample, multiples=multiples))
@@ -101,18 +103,17 @@ def _draw_charts(frame: Axes, letter: str, sample: SampleAnalysis, names: Sequen
     set_title(frame, f"{letter}{of}; {together}: all{apart}")
     letters = ALONE if len(names) == 1 else SHORT
     labels = [_numbered(at, image, letters) for at, image in enumerate(sample.images, 1)]
-    longest = max(len(label) if label.isascii() else letters + 4 for label in labels)  # wide letters take two places
-    left, (high, foot), abreast = (BROAD * longest + 1) * LETTER, _heights(sample, names), _charts_per_row(len(names))
-    for ax, name in zip(_charts(frame, len(names), abreast, left, (0, high, foot), LETTER), names, strict=True):
+    left, abreast = width_of(sheet_of(frame), labels) + LETTER, _charts_per_row(len(names))
+    high, foot = _heights(sample, names)
+    for ax, name in zip(_charts(frame, len(names), abreast, left, (0, high, foot)), names, strict=True):
         draw_by_image(ax, sample, name, letters)
         ax.locator_params(axis="x", nbins=8 if abreast == 1 else 4)
 
 
-def _charts(
-    frame: Axes, count: int, columns: int, left: float, heights: tuple[float, float, float], gap: float
-) -> Iterator[Axes]:
+def _charts(frame: Axes, count: int, columns: int, left: float, heights: tuple[float, float, float]) -> Iterator[Axes]:
     """Axes in rows, right of `left`, the first of each with marks of y. heights: of what stands above, the Axes and
     what stands below. All in inches."""
+    gap = 1.6 * LETTER  # half of the last mark
     (wide, tall), (head, high, _) = size_in_inches(frame), heights
     across = (wide - left) / columns
     for at in range(count):
@@ -169,10 +170,15 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: str(values[int(y)][0]) if 0 <= y < len(values) else ""))
 
 
+def is_compared(sample: SampleAnalysis, name: str) -> bool:
+    """Whether several images have the number, so that a chart has something to compare."""
+    return sum(value.value is not None for value in sample.by_image(name)) > 1
+
+
 def own_intervals(sample: SampleAnalysis, name: str) -> str:
-    """What the intervals of each image beside the others come from; "" without any."""
+    """What the intervals of images beside each other come from; "" without any."""
     within = "" if sample.task.screened else f" ({number(name).interval})"  # else the total uncertainty
-    has_ends = any(value.low is not None for value in sample.by_image(name))
+    has_ends = is_compared(sample, name) and any(value.low is not None for value in sample.by_image(name))
     return f"Lines: 95 % interval of each image{within}" if has_ends else ""
 
 
@@ -200,7 +206,7 @@ def _draw_histograms_of_images(
     set_title(frame, f"{letter}{of}, % of its {sample.task.things}; outline: all together")
     line = LINE * LETTER
     heights = line, SMALL - 2 * line, line
-    charts = _charts(frame, len(drawn), columns, BESIDE * LETTER, heights, 1.6 * LETTER)
+    charts = _charts(frame, len(drawn), columns, BESIDE * LETTER, heights)
     for at, (ax, (position, image, counts)) in enumerate(zip(charts, drawn, strict=True), 1):
         apart = image.outlier or image.excluded
         shares, colour = counts / max(counts.sum(), 1), ASIDE if apart else BAR

@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
-from ..measure.cautions import LISTED, cautions
+from ..measure.cautions import LISTED, MEDIAN, cautions
 from ..measure.filters import FILTERED
 from ..measure.pooling import WHY
 from ..measure.quantities import COLUMNS
@@ -77,7 +77,8 @@ def method(sample: SampleAnalysis) -> str:
     left_out = Counter(statistics.set_aside if statistics else {})
     left_out.update({str(reason): 0 for reason in FILTERED if sample.filter})
     sources_known, missing = _of_the_scale(sample)
-    drawn = Distribution.of(sample)
+    drawn, summary = Distribution.of(sample), Summary.of(sample)
+    printed = {entry.name for entry in summary.answer_sizes if entry.ends}  # a caution names no interval that is not
     words = _template().render(
         alone=alone,
         thing=task.thing,
@@ -98,13 +99,11 @@ def method(sample: SampleAnalysis) -> str:
         size=COLUMNS[statistics.size].label if statistics else "",
         law=_law(sample) if statistics and statistics.fraction_low is not None else "",
         draws=f"{REPEATS:,}",
-        intervals=Summary.of(sample).interval_contents,
+        intervals=summary.interval_contents,
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
         known=sources_known,
         missing=missing,
-        cautions=cautions(drawn.sizes, [name for name in LISTED if drawn.statistics.value(name).low is not None])
-        if drawn
-        else [],
+        cautions=cautions(drawn.sizes, [name for name in LISTED if MEDIAN.get(name, name) in printed]) if drawn else [],
         **_found(sample, members, alone),
     )
     return " ".join(words.split())

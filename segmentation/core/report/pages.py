@@ -52,7 +52,7 @@ from .facts import (
 )
 from .figure import drawn_alone
 from .guideline import form_of
-from .images import MOST_ABREAST, are_apart, draw_by_image, own_intervals
+from .images import MOST_ABREAST, are_apart, draw_by_image, is_compared, own_intervals
 from .lengths import in_readable_unit
 from .method import method, references
 from .panels import PANELS, draw_panel
@@ -201,7 +201,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield heading("Numbers, with their 95 % intervals in brackets" if has_ends else "Numbers")
         yield facts_abreast([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in numbers])
         contents = summary.contents_of(numbers) if sample.task.screened else ""
-        yield words(f"{contents} {summary.without_interval}".strip(), SMALL)
+        yield words(f"{contents} {summary.main_without_interval}".strip(), SMALL)
     if not _without_numbers(sample):
         yield heading("Method")
         yield words(method(sample), METHOD)
@@ -288,8 +288,7 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
 
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
     for name in filter(sample.quantities.__contains__, names):
-        values = sample.by_image(name)
-        if any(value.value is not None for value in values):
+        if is_compared(sample, name):
             red = "; red: left out, or unlike the others" if are_apart(sample, [name]) else ""
             line = f"{number(name).title} of each image; dashed: all together{red}."
             intervals = f"{own_intervals(sample, name)}.".removeprefix(".")

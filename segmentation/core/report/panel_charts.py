@@ -12,7 +12,19 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..measure.quantities import LONG_NM, Unit, of_class, readable
 from ..tasks.layers import readings_of
-from .charts import BAR, MEAN, Distribution, draw_histogram, label_axes, letters_in, set_title, sheet_of, size_in_inches
+from .charts import (
+    BAR,
+    FAINT,
+    MEAN,
+    Distribution,
+    draw_histogram,
+    label_axes,
+    letters_in,
+    set_chart_legend,
+    set_title,
+    sheet_of,
+    size_in_inches,
+)
 from .entries import Entry, answers
 from .fonts import writable
 from .lengths import nanometre_in
@@ -25,7 +37,6 @@ if TYPE_CHECKING:
 LONGEST_NAME = 26  # letters of a class in a line
 BAR_HEIGHT = 0.44  # of the room of a class
 SECTORS = 18  # of half a turn
-FULL_LENGTH, IN_PART = "both ends in view", "seen in part"
 
 
 def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -37,21 +48,21 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
     )
     is_long = [table.unit == "nm" and len(values) and np.median(values) >= LONG_NM for values in (diameter, length)]
     units: list[Unit] = ["µm" if long else table.unit for long in is_long]
-    set_title(ax, f"{letter}Length against diameter")
+    whole = ~np.isnan(full_length)
+    hollow = "" if whole.all() else "; hollow: seen in part"
+    set_title(ax, f"{letter}Fibres{hollow}")
     if not len(diameter):
         ax.set_axis_off()
         return
     label_axes(ax, f"Diameter ({units[0]})", f"Length ({units[1]})")
     x, y = (values * nanometre_in(unit) for values, unit in zip((diameter, length), units, strict=True))
-    whole = ~np.isnan(full_length)
     size = 0.9 * sheet.font
     in_part: dict[str, Any] = {
         "facecolors": "none",
         "edgecolors": sheet.colour(BAR),
         "linewidths": 0.9,
-        "label": IN_PART,
     }
-    full: dict[str, Any] = {"color": sheet.colour(MEAN), "linewidths": 0, "label": FULL_LENGTH}
+    full: dict[str, Any] = {"color": sheet.colour(MEAN), "linewidths": 0}
     for are, how in ((~whole, in_part), (whole, full)):
         if are.any():
             ax.scatter(x[are], y[are], 1.4 * size, **how)
@@ -65,7 +76,6 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
         else:
             values_to = 1.15 * float(values.max())
             (ax.set_xlim if axis is ax.xaxis else ax.set_ylim)(0, values_to)
-    ax.legend(loc="best", fontsize=sheet.font, framealpha=0.85, borderpad=0.2, handletextpad=0.2)
 
 
 def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -129,7 +139,8 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The thickness of the layer along its length, with the mean and its 95 % interval."""
+    """The thickness of the layer along its middle line, with the mean and its 95 % interval; grey where the line ends
+    too near to be measured."""
     layer, readings = readings_of(drawing.analysis.segmentation)
     mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)])
     set_title(ax, f"{letter}Thickness of {layer}")
@@ -139,17 +150,20 @@ def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
         return
     unit = mean.unit
     size = nanometre_in(unit) * (drawing.analysis.calibration.nm_per_pixel or 1.0)
-    along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
     sheet = label_axes(ax, f"Along the layer ({unit})", f"Thickness ({unit})")
-    ax.plot(along, readings.thickness * size, color=sheet.colour(BAR), linewidth=1.2)
+    ax.plot(readings.along * size, readings.thickness * size, color=sheet.colour(BAR), linewidth=1.2)
+    ax.set_xlim(0, readings.line * size)
     words = Entry("", "", mean).value
     ax.axhline(mean.value, color=sheet.colour(MEAN), linewidth=1.6, label=f"mean {words} {unit}")
     if mean.low is not None and mean.high is not None:
         ax.axhspan(mean.low, mean.high, color=sheet.colour(MEAN), alpha=0.15, label="its 95 % interval")
+    ends: dict[str, Any] = {"color": FAINT, "alpha": 0.35, "linewidth": 0}
+    ax.axvspan(0, readings.start * size, label="not measured", **ends)
+    ax.axvspan((readings.start + len(readings.thickness) * readings.step) * size, readings.line * size, **ends)
     ax.set_ylim(0, 1.08 * float(ax.get_ylim()[1]))  # the number at its end stays below the title
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.locator_params(axis="x", nbins=5)
-    ax.legend(loc="lower right", fontsize=sheet.font, edgecolor="none")
+    set_chart_legend(ax, lower=True, fontsize=sheet.font)
 
 
 def draw_sizes(ax: Axes, drawing: Drawing, letter: str) -> None:

@@ -305,6 +305,11 @@ class Summary:
         return f"{capital(self.too_few_words)} for an interval: {'; '.join(listed)}." if names else ""
 
     @property
+    def main_without_interval(self) -> str:
+        """The same of `main_numbers`: beside a total uncertainty no other interval stands."""
+        return "" if any(entry.total for entry in self.sizes) else self.without_interval
+
+    @property
     def interval_line(self) -> str:
         """What the intervals beside the numbers include, or why those of sizes are missing."""
         of, contents = self.statistics, self.interval_contents
@@ -327,12 +332,14 @@ class Summary:
 
     @property
     def shared_errors(self) -> str:
-        """A sentence where the intervals of images beside each other hold what all images share."""
+        """Said where the intervals of images beside each other hold what all images share."""
         first = next((entry.name for entry in self.known_quantities if entry.kind != "integer"), "median")
         shared = "the error of the scale, which all images share" if self._scale_in(known_number(first)) else ""
         if self.screened and self.budget:
             shared = "the errors that all images share, and an assumed variation of the size between fields"
-        return f"Each interval includes {shared}. Overlap does not show that images agree." if shared else ""
+        if not shared or not self.several:
+            return ""
+        return f"Each interval includes {shared}. Overlap does not show that images agree."
 
     # ---- what was left out: _aside.html of the page, annex of the PDF ----------------------------
 

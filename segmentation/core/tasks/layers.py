@@ -110,7 +110,7 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     size, unit = phases.shown_in(calibration, float(readings.finite.max()))
     along, of_pixel = phases.shown_in(calibration, readings.length)
     step, thickness = -(-len(readings.thickness) // MOST_POINTS), readings.thickness * size
-    places = (np.arange(len(thickness)) + 0.5) * readings.step * along
+    places = readings.along * along
     sizes = readings.finite * size
     edges = auto_edges(sizes)
     shares = 100 * np.histogram(sizes, edges)[0] / len(sizes)

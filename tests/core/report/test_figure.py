@@ -15,10 +15,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from PIL import Image
 
-from segmentation.core.measure.bins import auto_edges
+from segmentation.core.measure.bins import auto_edges, histogram
 from segmentation.core.measure.quantities import significant
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import figure
+from segmentation.core.report.charts import Distribution, Sheet, draw_histogram
 from segmentation.core.report.panels import Drawing
 from segmentation.core.report.picture import colour_numbers
 from segmentation.core.report.scalebar import free_corner, length_words, round_length
@@ -26,7 +27,7 @@ from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import calibration_words
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks.judgement import NONE_FOUND
-from tests.core.builders import analysis_of, disc_labels, make_analysis, renamed
+from tests.core.builders import analysis_of, disc_labels, drawn_under, make_analysis, renamed
 
 pytestmark = pytest.mark.usefixtures("printed")
 CASES = {
@@ -349,3 +350,21 @@ def test_the_image_lies_under_the_outlines_to_a_pixel():
     bright[int(165 * scale) :] = False  # the scale bar
     rows, columns = np.flatnonzero(bright.any(1)) / scale, np.flatnonzero(bright.any(0)) / scale
     assert (rows[0], rows[-1], columns[0], columns[-1]) == pytest.approx((60, 120, 80, 200), abs=0.7)
+
+
+@pytest.mark.parametrize("font", [6, 10])
+@pytest.mark.parametrize("top", [[9, 1, 1, 1], [1, 1, 1, 9], [9, 1, 1, 9], [1, 9, 9, 1], [9, 9, 9, 9]])
+def test_the_legend_of_a_histogram_lies_over_no_bar_and_no_line(top, font):
+    """Wide bins, wherever the tallest of them are."""
+    sizes = np.repeat(np.linspace(60, 240, 8), np.repeat(top, 2))
+    sample = SampleAnalysis.of(make_analysis(40))
+    distribution = Distribution.of(sample)
+    bars = histogram(sizes, np.ones(len(sizes)), np.linspace(60, 240, 9))
+    middle = replace(distribution.statistics, median=float(np.median(sizes)), mean=float(sizes.mean()))
+    for inches in ((2.2, 2.6), (3.4, 1.4), (7, 2.5)):
+        sheet = Sheet(inches, font=1.2 * font)
+        ax = sheet.add_axes((0.1, 0.2, 0.85, 0.7))
+        draw_histogram(ax, replace(distribution, bars=bars, statistics=middle))
+        figure.rendered(sheet)
+        assert not drawn_under(ax, ax.get_legend())
+        assert max(bar.get_window_extent().y1 for bar in ax.patches) < ax.bbox.y1
