@@ -28,6 +28,7 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
 from segmentation.core.report import exports, figure, pages
+from segmentation.core.report.charts import WARNED
 from segmentation.core.report.context import Context
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.files import write_all
@@ -100,13 +101,13 @@ def with_left_out():
     return combine("lot", images, left_out=[LeftOut.by_user(other), LeftOut.failed("0.tif", DAMAGED, "f" * 64)])
 
 
-def report_words(sample):
+def report_words(sample, annex=True):
     """All words of the report, which is written alone, on one line."""
     file = io.BytesIO()
     with ThreadPoolExecutor(1) as packing:
         context = Context(sample, exports.listed("sample", sample.task), packing)
         context.pack_pictures()
-        pages.write_report(context, file, annex=True)
+        pages.write_report(context, file, annex=annex)
     return " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(file).pages)
 
 
@@ -215,6 +216,16 @@ def test_the_counts_of_the_images_add_up_to_those_of_the_sample(tmp_path):
     median = sample.members[0].statistics.value("median")
     assert images[head][0] == float(f"{median.value:.4g}") != median.value, "rounded"
     assert (csv["low_nm"][0], csv["high_nm"][0]) == pytest.approx(median.total), "as on the page of the image"
+
+
+def test_few_particles_are_numbers_in_the_figure_and_the_report_warns_of_no_interval_that_it_does_not_print():
+    few = combine("few", [Member.of(make_analysis(4, (200, 260))), Member.of(make_analysis(5, (260, 200)))])
+    drawn = figure.draw(few)
+    assert not any(ax.containers for ax in drawn.axes) and "diameters (nm): " in drawn.axes[1].texts[0].get_text()
+    some = combine("some", [Member.of(make_analysis(14, (200, 260)))])
+    assert Summary.of(some).sizes[0].total and "D90" in Summary.of(some).without_interval
+    assert "intervals of the mean" in " ".join(some.pooled.cautions) and "of the mean" not in method(some)
+    assert "for an interval" not in report_words(some, annex=False) and "too narrow" in method(some)
 
 
 def test_the_bars_and_the_sentence_below_them_say_the_same_of_what_is_known():
@@ -407,6 +418,10 @@ def test_images_left_out_put_no_number_in_doubt_and_the_warning_says_how_many_th
     sample = combine("lot", images)
     assert not any(flag.doubt for flag in sample.flags)
     assert warned(sample.flags) == [f"Note: 2 images {WHY[NO_PIXEL_SIZE]} do not count"]
+    caption, *_, note = (drawn := figure.draw(sample)).texts
+    assert note.get_text().startswith("Note: ") and note.get_color() == caption.get_color() != WARNED
+    assert "Overlap" not in caption.get_text() and "Each image" not in str([ax._left_title for ax in drawn.axes])
+    assert "Overlap does not" not in report_words(sample)
 
 
 def test_of_images_that_count_the_doubtful_ones_are_named():

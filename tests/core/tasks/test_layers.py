@@ -88,6 +88,7 @@ def test_the_page_draws_the_thickness_along_the_layer_and_how_often_each_was_rea
     assert (along.title, along.across) == ("Thickness of oxide (µm)", "Along the layer (µm)")
     thickness, shares = along.lines["oxide"], spread.lines["oxide"]
     assert len(along.x) == len(thickness) <= 200 and along.x[-1] == pytest.approx(15, rel=0.15)
+    assert along.x[0] == pytest.approx(0.75, rel=0.1), "half a thickness at the ends is not measured"
     assert np.nanmedian(np.array(thickness, float)) == pytest.approx(1.5, rel=0.03)
     interrupted = coated()
     interrupted[:, 140:160] = interrupted[0, 0]

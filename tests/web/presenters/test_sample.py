@@ -155,6 +155,8 @@ def test_beside_the_images_stands_what_all_their_intervals_share(sample):
     job.summary["calibration"] = asdict(Calibration(2.0, "typed", relative_uncertainty=0.01))
     job.save()
     made.pooled |= {"of": [str(job.pk)], "images": [{"name": "a.tif", "excluded": ""}]}
+    assert not PooledResult(made).shared_errors, "one image has no others beside it"
+    made.pooled |= {"of": 2 * [str(job.pk)], "images": 2 * [{"name": "a.tif", "excluded": ""}]}
     made.save()
     assert "the error of the scale, which all images share" in PooledResult(made).shared_errors
     made.pooled |= {"order": (order := ["area_fraction of ferrite"]), "quantities": {order[0]: Value(0.5).as_dict()}}
