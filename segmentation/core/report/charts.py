@@ -36,7 +36,7 @@ BLACK = "#222222"
 GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK}
 LUMINANCE = (0.299, 0.587, 0.114)
 BROAD = 0.56  # of its height, the width of a letter
-FREE = 0.04  # of the width and the height of Axes, between a legend and what is drawn
+BESIDE, BELOW = 0.01, 0.03  # of the width and the height of Axes, between a legend and what is drawn
 PART = 32  # letters of a contribution in a line
 
 
@@ -174,7 +174,7 @@ def set_chart_legend(ax: Axes, *, lower: bool = False, **style: Any) -> None:
     legend = ax.legend(loc="upper right", frameon=False, borderpad=0.1, borderaxespad=0.1, **style)
     to_axes = ax.transAxes.inverted()
     box = legend.get_window_extent().transformed(to_axes)
-    wide, tall = 1 - box.x0 + FREE, 1 - box.y0 + FREE
+    wide, tall = 1 - box.x0 + BESIDE, 1 - box.y0 + BELOW
     x, y = to_axes.transform(np.concatenate(list(_drawn_points(ax)))).T
     left, right = y[x < wide], y[x > 1 - wide]
     if lower and right.min(initial=1) > tall:
@@ -260,7 +260,9 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
         ax.plot([], [], " ", label="log-normal: poor fit")
     ax.set_ylim(0, 1.05 * highest)
     columns, font = 4 if letters_in(ax) > 70 else 1, sheet.font * min(1.0, letters_in(ax) / 22)
-    set_chart_legend(ax, ncols=columns, fontsize=font, handlelength=1.3, columnspacing=1.2, labelspacing=0.2)
+    set_chart_legend(
+        ax, ncols=columns, fontsize=font, handlelength=1.2, handletextpad=0.4, columnspacing=1.2, labelspacing=0.2
+    )
 
 
 def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
