@@ -99,7 +99,7 @@ def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
     normals = (across - slope[:, None] * along) / np.hypot(1, slope)[:, None]
     sides = np.stack([_depth(layer, centres, side * normals, REACH * mean_thickness) for side in (-1, 1)])
     ends = np.stack([centres - sides[0][:, None] * normals, centres + sides[1][:, None] * normals], axis=1)
-    readings = Readings(sides.sum(0), step, ends, mean / 2, float(arc[-1]))
+    readings = Readings(sides.sum(0), step, ends, mean_thickness / 2, float(arc[-1]))
     return readings if len(readings.finite) >= FEWEST else None
 
 
