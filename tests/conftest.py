@@ -66,6 +66,14 @@ def runs_on_both_engines(item: pytest.Item) -> bool:
     return in_rooms or str(item.path).endswith(OWN_QUERIES)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The browser's tests and the timings are collected where their folder is named: they cost each process of the
+    others two seconds."""
+    name = collection_path.name
+    is_left_out = name in ("e2e", "benchmarks") and not any(name in argument for argument in config.args)
+    return is_left_out or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that start processes and wait for them come first: at the end one core had a minute of them left, and the
     other nothing.
