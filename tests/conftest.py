@@ -28,6 +28,8 @@ TEXT_FILE = (
 )
 
 
+# Where they are not named: to collect the browser's tests and timings costs each process of the others two seconds.
+collect_ignore = ["e2e", "benchmarks"]
 # What may differ on PostgreSQL is what a database does itself: locks, conditional updates, transactions, constraints,
 # lengths, JSON, order and collation. Rows are claimed, locked, published, changed and removed by these rooms alone.
 ON_BOTH_ENGINES = ("web/models", "web/services", "worker")
@@ -64,14 +66,6 @@ def runs_on_both_engines(item: pytest.Item) -> bool:
         return True
     in_rooms = str(item.path.parent).endswith(ON_BOTH_ENGINES) and not str(item.path).endswith(ON_ONE_ENGINE)
     return in_rooms or str(item.path).endswith(OWN_QUERIES)
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The browser's tests and the timings are collected where their folder is named: they cost each process of the
-    others two seconds."""
-    name = collection_path.name
-    is_left_out = name in ("e2e", "benchmarks") and not any(name in argument for argument in config.args)
-    return is_left_out or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,8 +14,7 @@ def folder(tmp_path):
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """The card of a model that was trained once."""
-    # tests/worker take this fixture, too: on PostgreSQL one of their processes in two needs no torch, which takes 7 s.
+    """The card of a model that was trained once; torch takes 7 s of a process that only collects."""
     from segmentation.lab.training.publish import publish
     from segmentation.lab.training.train import train
 
