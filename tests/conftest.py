@@ -28,6 +28,8 @@ TEXT_FILE = (
 )
 
 
+# Where they are not named: to collect the browser's tests and timings costs each process of the others two seconds.
+collect_ignore = ["e2e", "benchmarks"]
 # What may differ on PostgreSQL is what a database does itself: locks, conditional updates, transactions, constraints,
 # lengths, JSON, order and collation. Rows are claimed, locked, published, changed and removed by these rooms alone.
 ON_BOTH_ENGINES = ("web/models", "web/services", "worker")

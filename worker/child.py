@@ -14,8 +14,8 @@ from celery.app.utils import find_app
 
 SECONDS = 1.0
 ANALYSES, INSPECTIONS, TRAINING = "analyses", "inspections", "training"
-# With one machine and one worker of each kind gossip is useless.
-QUIET = ("--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
+# Gossip is useless with one worker of each kind; Django's checks, which `up` has run, import every page: 34 MB.
+QUIET = ("--skip-checks", "--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
 # Looking into an upload happens in a process of its own, for which a thread waits: no pool of processes is needed.
 OPTIONS = {
     ANALYSES: ("--queues=analyses", "--hostname=analyses@%h"),

@@ -4,8 +4,6 @@ import shutil
 
 import pytest
 
-from segmentation.lab.training.publish import publish
-from segmentation.lab.training.train import train
 from tests.lab.folders import make_folder, quietly, tiny
 
 
@@ -16,7 +14,10 @@ def folder(tmp_path):
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """The card of a model that was trained once."""
+    """The card of a model that was trained once; torch takes 7 s of a process that only collects."""
+    from segmentation.lab.training.publish import publish
+    from segmentation.lab.training.train import train
+
     root = tmp_path_factory.mktemp("base")
     recipe = tiny(make_folder(root / "data"), name="base", steps=2)
     run = train(recipe, root / "base", root, say=quietly)

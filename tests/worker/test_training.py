@@ -20,7 +20,6 @@ import pytest
 
 from segmentation import services
 from segmentation.core.network.cards import read_card
-from segmentation.lab.training import publish
 from segmentation.models import Dataset, DatasetImage, Superseded, Training
 from segmentation.services.learning import trained
 from tests.lab.conftest import trained as base_model  # noqa: F401
@@ -52,6 +51,8 @@ def run(row):
 @pytest.mark.slow
 @pytest.mark.drawn
 def test_a_dataset_becomes_a_model(training, settings, monkeypatch, tmp_path):
+    from segmentation.lab.training import publish
+
     of_training, own_limits, add_graph = [], importlib.import_module("worker.training")._own_limits, publish.add_graph
 
     @contextmanager

@@ -57,6 +57,7 @@ pytestmark = pytest.mark.usefixtures("coarse")
 FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
 
+@cache
 def context_of(analysis, **how):
     with ThreadPoolExecutor(1) as packing:
         context = Context(
