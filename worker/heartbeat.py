@@ -56,6 +56,7 @@ class Heartbeat:
         self._thread.join()
 
     def _beat(self) -> None:
+        """Report until the block is left; end an attempt that goes on although it was superseded."""
         try:
             while not self._over.wait(self._seconds) and not self.superseded.is_set():
                 self._once()

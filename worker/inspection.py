@@ -202,6 +202,7 @@ def read_truth(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> 
 
 
 def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> tuple[NDArray[np.int32], dict[str, Any]]:
+    """The labels (H, W) and the report of a confined child that reads a file of outlines; raises Unreadable."""
     with scratch() as folder:
         labels = folder / "labels.npy"
         command = [

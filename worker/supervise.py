@@ -67,6 +67,7 @@ class Supervisor:
         self._thread.join()
 
     def _keep(self) -> None:
+        """Start the child again whenever it ends, later each time unless it has run for a while."""
         wait = FIRST_WAIT
         while not self._stopping.is_set():
             began = time.monotonic()

@@ -289,6 +289,7 @@ class ProgressReporter:
 
 
 def _attempt(job: Job, progress: Progress, folder: Path) -> None:
+    """Segment unless that is done, measure, write, publish; the page shows the numbers before files are written."""
     from segmentation.core import pipeline
     from segmentation.core.report.files import write_all
 

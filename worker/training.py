@@ -92,6 +92,7 @@ class Told:
         self.looked = time.monotonic()
 
     def __call__(self, stage: str, fraction: float, summary: TrainingSummary, left: float | None) -> None:
+        """Tell the row at once what is new, and ask now and then whether the training may go on."""
         from segmentation.lab.training.adaptation import FILES
 
         self.progress(stage, fraction)

@@ -326,6 +326,8 @@ class Client(_Client[Sync]):
         self._http.close()
 
     def _run(self, steps: Steps[T]) -> T:
+        """Go through the steps of a call: send each request, sleep where a step is a number of seconds. An answer that
+        does not come is handed to the steps, which decide whether to try again."""
         answer: Answer = None
         try:
             while True:
@@ -368,6 +370,8 @@ class AsyncClient(_Client[Async]):
         await self._http.aclose()
 
     async def _run(self, steps: Steps[T]) -> T:
+        """Go through the steps of a call: send each request, sleep where a step is a number of seconds. An answer that
+        does not come is handed to the steps, which decide whether to try again."""
         answer: Answer = None
         try:
             while True:

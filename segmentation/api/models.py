@@ -53,6 +53,7 @@ def model(request: HttpRequest, name: str) -> Any:
 
 
 def _model_entry(request: HttpRequest, card: ModelCard, row: Training | None, is_default: bool) -> dict[str, Any]:
+    """`learning.Model` of a card. row: the training that made it, None of other models."""
     address, user = request.build_absolute_uri, request.user
     mine = row is not None and row.is_visible_to(user)
     return {

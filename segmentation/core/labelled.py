@@ -50,6 +50,7 @@ def analyse_mask(
 
 
 def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
+    """The micrograph under a mask: its pixels and facts, under the name and hash of the mask."""
     if image.shape != mask.labels.shape:
         (rows, columns), (mask_rows, mask_columns) = image.shape, mask.labels.shape
         raise UnreadableImage(

@@ -359,6 +359,7 @@ def _segmentation(
     decoded: Decoded,
     maps: Mapping[str, NDArray[np.uint8]],
 ) -> Segmentation:
+    """What was found with its provenance: model, settings, and the values that they left open."""
     used = asdict(view)
     return Segmentation(
         _in_uploaded_rows(decoded.labels, micrograph),

@@ -144,6 +144,7 @@ def settings_of(model: type[Settings]) -> tuple[Setting, ...]:
 
 
 def _setting(name: str, schema: dict[str, Any]) -> Setting:
+    """A setting from its entry in the model's JSON schema: words and numbers that it takes, limits, how it is shown."""
     words: dict[str, Any] = {}
     numeric: dict[str, Any] = {}
     for kind in schema.get("anyOf", [schema]):

@@ -79,6 +79,7 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
 
 
 def _of_job(job: Job, picture: str, older: int) -> Card:
+    """picture: address of the small picture of its result, "" without one. older: earlier versions of its image."""
     preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
     statistics = (job.summary.get("statistics") if job.is_done else None) or {}
     number = main_number(job.summary) if job.is_done else ""
@@ -105,6 +106,7 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
 
 
 def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> Card:
+    """pictures: addresses of the first images. states: how many images are in which state."""
     pooled, total = PooledResult(sample), sum(states.values())
     ended = total - sum(states.get(state, 0) for state in Job.UNFINISHED)
     failed = states.get(Job.State.FAILED, 0) + states.get(Job.State.CANCELLED, 0)

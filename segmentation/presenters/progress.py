@@ -64,15 +64,16 @@ class Progress:
 
 
 def _seconds(unfinished: QuerySet) -> float | None:
+    """Seconds until these jobs are done, by the pace of recent ones; None if that is not known."""
     pace = recent_pace()
     rows = unfinished.values_list("micrograph__width", "micrograph__height", "state", "ends")
-    by_kind = [
+    seconds_by_job = [
         max((ends - timezone.now()).total_seconds(), 0.0)
         if ends and state == Job.State.RUNNING
         else pace.seconds(width * height / 1e6)
         for width, height, state, ends in rows
     ]
-    known_seconds = [seconds for seconds in by_kind if seconds is not None]
+    known_seconds = [seconds for seconds in seconds_by_job if seconds is not None]
     return sum(known_seconds) / settings.DEEPSEGM_CONCURRENCY if known_seconds else None
 
 

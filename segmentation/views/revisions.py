@@ -65,6 +65,8 @@ def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
 
 
 def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], here: Job) -> Revision:
+    """The line of a number from 1 on. It is compared with the result that it was made from, else with the one before.
+    here: the result whose page it is."""
     job = jobs[number - 1]
     before = family.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
     is_done = job.is_done

@@ -185,6 +185,7 @@ def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) 
 
 
 def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
+    """The page of a sample. extra: what a form adds that was sent and not taken."""
     sample.refresh_from_db()
     pooled, task = PooledResult(sample), sample.settings["task"]
     scale = sample.typed or ("" if sample.value is None else f"{sample.value:g}")

@@ -189,6 +189,7 @@ def _form(
     base: str = "",
     options: dict[str, Any] | None = None,
 ) -> HttpResponse:
+    """The form that starts a training. problem: why the one that was sent was refused."""
     bases = trainings.bases_for(dataset, request.user)
     usual = models_offered.chosen_default(dataset.task, request.user)
     count = dataset.images.count()

@@ -51,6 +51,7 @@ def read_rois(path: Path, shape: Shape, left_out: list[str]) -> Iterator[Outline
 
 
 def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each ROI, one after the other; raises UnreadableImage."""
     if path.suffix == ".roi":
         yield path.name, path.read_bytes()
         return
@@ -76,6 +77,7 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _outline(content: bytes, shape: Shape) -> Outline:
+    """One ROI as pixels; raises NoArea, and what roifile raises for damaged bytes."""
     from roifile import ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
     roi = ImagejRoi.frombytes(content)

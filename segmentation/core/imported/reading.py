@@ -135,6 +135,7 @@ def read_truth(path: Path, frame: Frame, task: Task, names: Sequence[str], image
 
 
 def _objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:
+    """The outlines of objects in a file; of several kinds of objects, their class by its name."""
     if kind == IMAGES:
         labels, changes = read_objects(path, frame, corners=task.corners)
         ids = np.unique(labels[labels > 0]).tolist()
@@ -152,6 +153,7 @@ def _objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[st
 
 
 def _classes(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:
+    """The classes of pixels in a file: of a label image by number, of COCO by name. ImageJ has no classes."""
     if kind == IMAGES:
         labels = read_classes(path, frame, names)
         overlapping = 0

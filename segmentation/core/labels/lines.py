@@ -92,13 +92,14 @@ def _chains(tree: sparse.csr_matrix, depth: Floats) -> Iterator[Ints]:
     start = int(np.argmax(csgraph.dijkstra(tree, directed=False, indices=0)))
     order, before = csgraph.breadth_first_order(tree, start, directed=False)
     away = csgraph.dijkstra(tree, directed=False, indices=start)
+    # Of each pixel, with `start` as the root: px of the longest way on from it, and the next pixel of that (-1: none).
     height, tallest = [0.0] * len(depth), [-1] * len(depth)
-    for node in order[:0:-1].tolist():
+    for node in order[:0:-1].tolist():  # from the ends to the root
         parent = int(before[node])
         reach = height[node] + float(away[node] - away[parent])
         if reach > height[parent]:
             height[parent], tallest[parent] = reach, node
-    heads = [(start, -1)]
+    heads = [(start, -1)]  # where each chain begins, and the pixel that it leaves
     for node in order[1:].tolist():
         parent = int(before[node])
         reach = height[node] + float(away[node] - away[parent])

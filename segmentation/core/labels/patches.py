@@ -125,6 +125,7 @@ def apply(segmentation: Segmentation, patches: Iterable[Patch]) -> Segmentation:
 
 
 def _apply(segmentation: Segmentation, labels: Labels, data: Mapping[int, Object | None], next_id: int) -> Segmentation:
+    """The segmentation with these labels, and with what is known of each id in `data`; None: the object is gone."""
     unchanged = ~np.isin(segmentation.ids, list(data))
     new = {number: item for number, item in data.items() if item is not None}
     ids = np.concatenate([segmentation.ids[unchanged], np.array([*new], np.int32)])

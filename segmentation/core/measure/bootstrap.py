@@ -216,6 +216,8 @@ def _few(images: int) -> float:
 
 
 def _moment_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> Draws:
+    """Draws of MOMENTS: studentised, the estimate less its error times each deviation in units of its own error; of two
+    to LEAST_IMAGES images the plain deviations, widened, because an error of so few says nothing."""
     units = unit_sums(sizes.size, weights, None if resamples.drawn is None else sizes.image_numbers)
     estimate = moments(units.sum(0)[None], sizes.size)
     drawn = resamples.total(units) if resamples.drawn is None else resamples.drawn @ units

@@ -357,6 +357,7 @@ def _within(case: Case) -> Contribution:
 
 
 def _between(case: Case) -> Contribution:
+    """How both answers vary between fields: as measured between images, or as assumed of one image."""
     images, spread = case.sizes.images, case.conditions.field_spread
     is_assumed = images < 2 and spread > 0
     title = "Variation of the size between fields, assumed" if is_assumed else "Variation of the size between fields"

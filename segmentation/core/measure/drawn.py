@@ -179,6 +179,11 @@ def moments(sums: Floats, size: Floats) -> dict[str, tuple[Floats, Floats]]:
 
 
 def _mean_and_deviation(sums: Floats, square: Floats, values: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Mean, its error, SD and its error (b,), the errors by the delta method.
+
+    sums: (b, 9) of w, wz and wz², and of the products of each two of these within a unit, in the order of PRODUCTS.
+    w: the weights; z: the values (n,) less their mean, in units of their SD. square: (b,) sums of w².
+    """
     total, s1, s2, q00, q01, q11, q02, q12, q22 = sums.T
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = s1 / total

@@ -78,6 +78,7 @@ def _over(exempt: int, fraction: float) -> str:
 
 
 def _surface(vssa: float) -> Iterator[str]:
+    """Sentences on the volume-specific surface area in m²/cm³ against 6, below which a material is excluded."""
     yield (
         f"About {vssa:.3g} m²/cm³ if all particles are spheres of their minimum Feret diameters,"
         f" {vssa * ROD:.3g} if they are rods of this width, {vssa * PLATE:.3g} if they are plates of this thickness."

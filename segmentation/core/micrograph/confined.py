@@ -129,6 +129,7 @@ def _limit(kind: int, size: int) -> None:
 
 
 def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
+    """Let this process read and write only these places, by rules that nobody can take back; False on older kernels."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION)
     if version < 1:

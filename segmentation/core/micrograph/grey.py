@@ -144,6 +144,7 @@ def _as_unsigned(plane: Array) -> tuple[GreyImage, list[str]]:
 
 
 def _finite(plane: Array) -> tuple[GreyImage, list[str]]:
+    """The plane as float32; what is NaN or infinite becomes the smallest valid value, with a note."""
     with np.errstate(over="ignore", invalid="ignore"):
         grey = np.ascontiguousarray(plane, dtype=np.float32)
     if np.isfinite(grey.min()) and np.isfinite(grey.max()):

@@ -101,6 +101,7 @@ def maker_of(name: str) -> tuple[str, str] | None:
 
 
 def _foreign(head: bytes) -> str:
+    """What a file is that cannot be read, by its first bytes, and what to do; continues a sentence."""
     for magic, kind, instead in _FOREIGN:
         if head.startswith(magic):
             return f"{kind}, not an image that can be read; {instead}"

@@ -62,6 +62,7 @@ def read(
 
 
 def _decode(path: Path, kind: Kind, max_pixels: int, page: int) -> Decoded:
+    """The pixels and header of a file of this kind; any fault of a decoder becomes UnreadableImage."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -91,6 +92,7 @@ def _head(path: Path) -> bytes:
 
 
 def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str], side: Sequence[Path | Side]) -> Micrograph:
+    """What was decoded, with the facts of side files; `image_rows`: where a data bar begins, if the header says so."""
     header = fitted(joined(decoded.header, side, decoded.size), decoded)
     size = header.nm_per_pixel
     metadata: dict[str, str | float] = {"kind": decoded.kind, **header.metadata}

@@ -196,6 +196,7 @@ def _samples(image: Array, axes: str) -> tuple[Array, list[str]]:
 
 
 def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
+    """One grey plane of the samples (H, W, samples), by what the page says they mean, and notes."""
     photometric, count = page.photometric, samples.shape[-1]
     if photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and samples.dtype.kind == "u":
         return through_palette(samples[..., 0], page.colormap), []

@@ -34,6 +34,7 @@ class BubbleSettings(shared.ThresholdSettings):
 
 
 def numbers(bubbles: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
+    """The numbers of bubbles beside the diameters, and a note where the swelling lacks a scale."""
     from ..measure.fields import if_enough, over_blocks, per_area, per_block
 
     table, shape, calibration = bubbles.table, bubbles.shape, bubbles.calibration

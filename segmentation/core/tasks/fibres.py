@@ -92,6 +92,7 @@ def plausible(decoded: Decoded) -> bool:
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: FibreSettings) -> Decoded:
+    """Fibres and short objects (H, W) of the maps; the chance of an outline is not known."""
     from ..labels.fibres import find_fibres
     from ..network.likeness import relative_distance
 
@@ -108,6 +109,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
+    """Table, statistics and numbers of fibres; only warnings where most of the picture is thin or of another kind."""
     from ..labels.contrast import contrasts
     from ..labels.separate import areas_of
     from ..measure import fibres

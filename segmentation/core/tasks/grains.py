@@ -41,6 +41,7 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.bool_]]:
 
 
 def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
+    """The numbers of grains beside the diameters, and the warning where many outlines are not convex."""
     from ..measure.fields import mean_of, per_area, whole
 
     table, calibration = grains.table, grains.calibration

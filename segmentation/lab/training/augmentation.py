@@ -39,6 +39,7 @@ def turned_or_mirrored(rng: Rng, *pictures: NDArray) -> list[NDArray]:
 
 
 def _change_exposure(picture: Field, how: Augmentation, rng: Rng) -> Field:
+    """The picture (H, W), 0 to 1, with gamma, blur, noise, a slope and an inversion, each as often as `how` says."""
     if rng.random() < how.exposure:
         picture = picture ** np.float32(np.exp(rng.normal(0, how.exposure_spread)))
     if rng.random() < how.focus:

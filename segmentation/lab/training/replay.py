@@ -64,6 +64,7 @@ def recipe_of(card: ModelCard) -> TrainingRecipe | None:
 
 
 def _lay_out(card: ModelCard, out: Path) -> None:
+    """Write the base model's own data: what its recipe renders and trains on, and what both hold out."""
     recipe = recipe_of(card)
     if recipe is None:
         return

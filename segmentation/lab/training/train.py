@@ -168,6 +168,7 @@ class Training:
         return self.run.step
 
     def go(self, time_is_up: Callable[[], bool]) -> None:
+        """Train from where the run stands to its end, or until the time is up."""
         run, recipe = self.run, self.recipe
         if recipe.start_from and not run.step:
             self.note(math.nan, 0.0)

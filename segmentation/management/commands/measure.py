@@ -65,6 +65,7 @@ class Command(inputs.Measuring):
         return sorted(file for file in files if file.suffix.lower() in MASKS)
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
+        """Measure one file of labels or outlines, or a stored segmentation, and write its files."""
         if file.suffix.lower() == STORED:
             return self._measure_stored(file, folder, settings, options)
         from segmentation.core.label_images import read_mask

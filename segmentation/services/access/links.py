@@ -106,6 +106,7 @@ def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | 
 
 
 def _end(text: str) -> datetime | None:
+    """The time that the form names by a term or a day; None: no end. Raises Refused."""
     now = timezone.now()
     if text in TERMS:
         term = TERMS[text]
@@ -124,6 +125,8 @@ def _is_over(link: Link) -> bool:
 
 
 def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
+    """Whether one of the secrets opens a row: its own link, that of its sample, or of a job on an upload. Raises Ended
+    where the caller has the secret of a link that has ended."""
     links_by_target = _links(row)
     if isinstance(row, Micrograph) and (jobs := list(row.jobs.all())):
         answers = [

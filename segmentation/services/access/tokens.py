@@ -93,6 +93,7 @@ def _key(text: str) -> str:
 
 
 def _problem(token: Token, request: HttpRequest) -> Refused | None:
+    """Why a token may not make this request, which is counted; None where it may."""
     now = timezone.now()
     if not token.owner.is_active:
         return Refused(INACTIVE, 401)

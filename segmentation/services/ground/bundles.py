@@ -60,6 +60,7 @@ def opened(row: StoredFile) -> IO[bytes]:
 
 
 def _open_stored(row: StoredFile) -> IO[bytes]:
+    """A file as it lies in the storage, unpacked where it is packed, put together where only its plan is stored."""
     if row.file.name.endswith(PACKED):
         return unpacked(row.file.storage, row.file.name)
     if not row.file.name.endswith(PLAN):

@@ -319,6 +319,7 @@ def _check_said(consent: bool, reviewed: bool) -> None:
 
 
 def _check_result(job: Job, dataset: Dataset) -> None:
+    """Raises Refused where a result cannot join the dataset; an empty dataset takes the names of its classes."""
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
     if job.segmentation is None:

@@ -247,6 +247,7 @@ def objects_of(dataset: Dataset) -> int:
 
 
 def _check_dataset(dataset: Dataset) -> None:
+    """Raises Refused where a dataset is not checked, has errors, or is too small to train on."""
     count = dataset.images.count()
     if not count:
         raise Refused(NO_IMAGES, 422)
@@ -271,6 +272,7 @@ def _check_dataset(dataset: Dataset) -> None:
 
 
 def _check_base(name: str, dataset: Dataset, user: Any) -> None:
+    """Raises Refused where a training on this dataset cannot start from a model of this name."""
     bases = bases_for(dataset, user)
     if any(card.name == name for card in bases):
         return

@@ -59,6 +59,7 @@ def comparison_of(first: Compared, second: Compared) -> Comparison:
 
 
 def _check_comparable(first: Compared, second: Compared) -> None:
+    """Raises Refused where two results are unfinished, of different kinds, units or measures of size."""
     if first.pk == second.pk:
         raise Refused(ITSELF, 422)
     for side in (first, second):

@@ -199,6 +199,7 @@ def make_cuts(*, job: Job, places: Container[int], **who: Any) -> None:
 
 
 def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit]:
+    """The rows of the operations, stored if nobody was faster: one conditional UPDATE of the count decides."""
     corrections = corrections_of(job).followed_by([])
     steps = _steps_of(corrections, operations)
     rows = list[Edit]()

@@ -89,6 +89,7 @@ def check_password(request: HttpRequest, password: str, wrong: str) -> None:
 
 @transaction.atomic
 def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
+    """A signature under a result and its files as they are now, chained to the one before; raises Refused."""
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
     if now is None:
         raise Refused(NOT_DONE, 409)

@@ -51,6 +51,7 @@ def as_text(sample: SampleAnalysis) -> str:
 
 
 def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
+    """Names and values of the lines before the table: at most MOST, the last of which says where to find the rest."""
     from ...flags import warned
     from ..facts import edge_of
 

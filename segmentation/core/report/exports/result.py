@@ -46,6 +46,7 @@ def as_dict(sample: SampleAnalysis) -> dict[str, Any]:
 
 
 def _of_image(analysis: Analysis, sample: SampleAnalysis) -> dict[str, Any]:
+    """What result.json says of one image beside its statistics."""
     from ..facts import chosen_values, model_identity
 
     micrograph, record = analysis.micrograph, sample.members[0].record
@@ -76,6 +77,7 @@ def _answers(quantities: Mapping[str, Value], record: AnalysisRecord) -> Any:
 
 
 def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
+    """What result.json says of several images together, and of each."""
     from ..facts import as_json
 
     return {

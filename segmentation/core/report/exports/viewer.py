@@ -126,6 +126,7 @@ def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> in
 
 
 def _columns(analysis: Analysis) -> dict[str, list[Any]]:
+    """The measures of each object by name, None where not known: sizes, shapes, and of fibres lengths."""
     table = analysis.table
     measured = {quantity.name for quantity in table.quantities}
     size = tasks.find(analysis.segmentation.provenance.task).size

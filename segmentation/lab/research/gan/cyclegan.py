@@ -136,6 +136,7 @@ class CycleTrainer(GanTrainer):
         self.discriminators_adam = torch.optim.Adam(discriminators, settings.learning_rate, (settings.beta, 0.999))
 
     def advance(self) -> dict[str, Tensor]:
+        """One step: first the generators move, then the discriminators, which see older pictures, too (the pools)."""
         rng = np.random.default_rng((self.seed, 2, self.step))
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         settings = self.settings
