@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -90,6 +90,7 @@ def combine(
         SampleImage(title, image.sha256, image.member, excluded=image.reason)
         for title, image in zip(titles[len(images) :], left_out, strict=True)
     ]
+    quantities = _numbers(images, task, pooled, calibration)
     notes = notes_on(tables, [image.excluded for image in images], task.things, task.screened)
     sample = SampleAnalysis(
         name=name,
@@ -97,10 +98,10 @@ def combine(
         pooled=pooled,
         histogram=None,
         calibration=calibration_of(members),
-        flags=(*notes, *_from_one(counted, task.screened), *_flags_of(counted)),
+        flags=(*notes, *_from_one(counted, {} if task.screened else quantities), *_flags_of(counted)),
         filter=filter,
         images=tuple(listed),
-        quantities=_numbers(images, task, pooled, calibration),
+        quantities=quantities,
     )
     if pooled is None:
         return sample
@@ -130,8 +131,11 @@ def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditi
         return alone(members[0].statistics, excluded)
     if not task.screened and not (task.size and any(image.sizes.kept.any() for image in counted)):
         return None
-    conditions = replace(conditions, evidence=_evidence(members), obstacle=_obstacle_to_verdict(members))
-    pooled = pool([image.sizes for image in images], conditions, excluded)
+    conditions, obstacle = replace(conditions, evidence=_evidence(members)), _obstacle_to_verdict(members)
+    tables, firm = [image.sizes for image in images], _firm_verdict(counted, conditions) if obstacle else ""
+    pooled = pool(tables, replace(conditions, obstacle=None if firm else obstacle), excluded)
+    if firm and (pooled.nano is None or pooled.nano["verdict"] != firm):
+        pooled = pool(tables, replace(conditions, obstacle=obstacle), excluded)
     of_images = WeightedSizes.of(*(image.sizes for image in counted), edge=conditions.edge, by=task.size)
     for image, outlier in zip(counted, find_outliers(of_images, len(counted)), strict=True):
         image.outlier = outlier
@@ -212,6 +216,17 @@ def _obstacle_to_verdict(members: Sequence[Member]) -> Flag | None:
     return Flag.doubtful(f"A check of {of}.", f"{of} are to be checked") if count else None
 
 
+def _firm_verdict(counted: Sequence[_Image], conditions: Conditions) -> str:
+    """The verdict of the images without a doubt alone; "" where it is undecided, unless they are most of all, and
+    where the numbers of an image must not be used."""
+    sure = [image for image in counted if not any(flag.doubt for flag in image.member.flags)]
+    if 2 * len(sure) <= len(counted) or any(flag.level == DO_NOT_USE for of in counted for flag in of.member.flags):
+        return ""
+    evidence = _evidence([image.member for image in sure])
+    nano = pool([image.sizes for image in sure], replace(conditions, evidence=evidence)).nano
+    return nano["verdict"] if nano and nano["verdict"] != "undecided" else ""
+
+
 def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
     """The number of particles and the effect of a contribution, of each image with particles."""
     budgets = [(image.table.kept, image.statistics.budget if image.statistics else None) for image in members]
@@ -243,16 +258,17 @@ def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float)
     return {"edges": edges.tolist(), "counts": [np.histogram(size, edges)[0].tolist() for size in sizes]}
 
 
-def _from_one(counted: Sequence[_Image], screened: bool) -> Iterator[Flag]:
-    """Notes on numbers that only one of the images that count has, although others could."""
-    labels_by_image: dict[int, list[str]] = {}
-    for name in counted[0].member.quantities if len(counted) > 1 and not screened else ():
+def _from_one(counted: Sequence[_Image], quantities: Mapping[str, Value]) -> Iterator[Flag]:
+    """Notes on numbers that only one of the images that count has, although others could; whether all images together
+    have them, `quantities` says."""
+    labels_by_image: dict[tuple[int, bool], list[str]] = {}
+    for name, pooled in quantities.items() if len(counted) > 1 else ():
         having = [index for index, image in enumerate(counted) if image.member.value(name).value is not None]
         if len(having) == 1:
-            labels_by_image.setdefault(having[0], []).append(number(name).label)
-    for index, labels in labels_by_image.items():
-        image = counted[index]
-        yield Flag(f"Only {image.title} gives a value of {', '.join(labels)}.", ids=(image.number,))
+            labels_by_image.setdefault((having[0], pooled.value is not None), []).append(number(name).label)
+    for (index, has_value), labels in labels_by_image.items():
+        image, so = counted[index], "" if has_value else "; all images together give none"
+        yield Flag(f"Only {image.title} gives a value of {', '.join(labels)}{so}.", ids=(image.number,))
 
 
 def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:

@@ -309,7 +309,7 @@ class Search:
 
 def _comparing(progress: Progress) -> Progress:
     """The progress of a further reading, which goes on within the same stage."""
-    return lambda stage, fraction: progress(f"comparing: {stage}", SEPARATING)
+    return lambda stage, fraction: progress(f"trying another model: {stage}", SEPARATING)
 
 
 def predict_maps(
@@ -333,7 +333,7 @@ def predict_maps(
     def ask(copy: Picture, fraction: Fraction = no_progress) -> Maps:
         return predict(network, copy, activation=channels.activation, progress=fraction)
 
-    progress("looking at size and contrast", SEARCHING)
+    progress(f"estimating the size of the {task.things}", SEARCHING)
     with clock.stage("search"):
         view = task.scale(ask, card, picture, requested)
     progress("segmenting", SEGMENTING)

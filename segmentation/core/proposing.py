@@ -170,7 +170,7 @@ def preview(
     picture, scale = clip_outliers(micrograph.pixels[:rows]), 1.0
     scaled = {"scale", "polarity"} <= set(task.settings.model_fields)
     if scaled:
-        progress("looking at size and contrast", 0.2)
+        progress(f"estimating the size of the {task.things}", 0.2)
         view = _seen_from_the_middle(picture, settings, card, runtime)
         settings, scale = settings.replaced(polarity=view.polarity, scale=max(view.scale, 1.0)), view.scale
     shrunk = min(scale, 1.0)

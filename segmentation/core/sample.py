@@ -13,7 +13,7 @@ from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
 from .measure.distribution import why_too_few
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
-from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words
+from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
 from .measure.table import Table
 from .micrograph.types import Calibration
 from .settings import DEFAULT_TASK
@@ -244,10 +244,11 @@ class SampleAnalysis:
 
     @property
     def interval_note(self) -> str:
-        """Why none of its numbers has a 95 % interval; "" where some have."""
+        """Why its sizes or its first number have no 95 % interval; "" where they have."""
         if self.pooled:
             return self.pooled.interval_note
-        return why_too_few(len(self.counted)) if len(self.counted) > 1 else ""
+        few = why_too_few(len(self.counted)) if len(self.counted) > 1 else ""
+        return few or unscaled_note(self.quantities)
 
     @property
     def between(self) -> Between | None:

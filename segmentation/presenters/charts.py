@@ -13,7 +13,7 @@ from ..core.measure.descriptors import DESCRIPTORS, measures_of
 from ..core.measure.quantities import Quantity, Value, significant
 from ..core.report.entries import CAVEAT, Entry, known_column
 from ..core.report.summary import Summary
-from ..core.report.wording import interval_words, per_cent
+from ..core.report.wording import per_cent
 from ..core.tasks.base import Task
 
 TICKS = 5
@@ -99,7 +99,7 @@ class Convergence:
                 down(median),
                 down(low),
                 down(high),
-                f"{n} {things}: median {significant(median)} {unit}, {interval_words(low, high)} {unit}",
+                f"{n} {things}: median {Entry('', '', Value(median, low, high, unit)).words}",
             )
             for n, median, low, high in zip(curve["n"], curve["median"], lows, highs, strict=True)
         )

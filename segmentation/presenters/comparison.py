@@ -31,6 +31,7 @@ HOW = {
 }
 NOT_PAIRED = "Both are of one image, so their differences have no interval."
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
+OTHER_LENGTHS = "Lengths are not compared, because the scale of {} is not known."
 FAR = 10  # times from which on a difference is not said in per cent, too
 # Title, what it means, and on which side its objects are counted.
 PLACES: dict[Place, tuple[str, str, str]] = {
@@ -109,6 +110,9 @@ class ComparedResults:
         )
         self.names = [name_of(row.first), name_of(row.second)]
         self.result: Compared | None = row.result or None  # type: ignore[assignment]
+        if self.result and self.a.in_pixels != self.b.in_pixels:
+            unscaled = OTHER_LENGTHS.format("A" if self.a.in_pixels else "B")
+            self.result = {**self.result, "notes": [*self.result["notes"], unscaled]}
 
     @property
     def active(self) -> bool:
@@ -312,8 +316,9 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
 
 
 def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
-    """What writes a difference and its ends: as fine as its own interval, else as the number beside it."""
-    return replace(after, number=Value(max(map(abs, limits)), *limits)).write if limits else after.write
+    """What writes a difference and its ends: as fine as its own interval, else as a number without one."""
+    number = Value(max(map(abs, limits)), *limits) if limits else Value(after.number.value)
+    return replace(after, number=number).write
 
 
 def _digits(change: float, after: Entry, limits: Limits | None) -> str:

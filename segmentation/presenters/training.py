@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ..core.learning import Change, ImageChange, Point, TrainingSummary
-from ..core.measure.quantities import significant
+from ..core.measure.quantities import Value, significant
 from ..core.network.cards import ModelCard
 from ..core.pace import about
+from ..core.report.entries import Entry
 from ..core.report.summary import Summary
 from ..core.report.wording import capital, interval_words
 from ..models import Job, Training
@@ -320,11 +321,10 @@ def _title_and_unit(change: Change) -> tuple[str, str]:
 
 
 def _value(value: float | None, unit: str, interval: Iterable[float] | None = None) -> str:
-    if value is None:
-        return "–"
-    write = significant if unit else "{:.3f}".format  # scores have none
-    text = f"{write(value)} {unit}".strip()
-    return f"{text} ({interval_words(*interval, write)})" if interval else text
+    if value is None or unit:
+        return Entry("", "", Value(value, *(interval or (None, None)), unit)).words
+    write = "{:.3f}".format  # of scores
+    return f"{write(value)} ({interval_words(*interval, write)})" if interval else write(value)
 
 
 def _count(number: int, thing: str) -> str:

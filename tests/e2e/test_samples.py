@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from segmentation.presenters.sample import EXCLUDED
 
 from . import specimen
-from .conftest import PATIENCE, open_tab
+from .conftest import PATIENCE
 from .test_editor import CANVAS, Hand, discs_of
 from .test_journey import choose, drop, fits_both, start
 from .test_looks import picture
@@ -57,7 +57,6 @@ def test_a_zip_is_one_sample(visit, batch):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.textContent") == "2.png"
-    open_tab(page, "Details")
     page.get_by_text("on the uploaded files").click()
     remarks = page.locator("#left").inner_text()
     assert "same file as" in remarks and "__MACOSX" in remarks and "PDF" in remarks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from segmentation.core.compare.results import COUNTS, MANY_IMAGES
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Comparison, Job, Sample
-from segmentation.presenters.comparison import ComparedResults
+from segmentation.presenters.comparison import OTHER_LENGTHS, ComparedResults
 from segmentation.services import Refused
 from tests.core.builders import disc_labels
 from tests.web.finished import visit
@@ -99,7 +100,7 @@ class TestResults:
         expected = (183 - np.hypot(98, 17), 183 + np.hypot(90, 18))
         assert (median["low"], median["high"]) == (difference.low, difference.high) == pytest.approx(expected)
         assert [cell.interval for cell in difference.cells] == ["28–63", "131–319"]
-        assert re.search("Known uncertainty: [^.]*median", page.interval_line)
+        assert re.search("Median[^.]*: the interval includes the known uncertainty", page.interval_line)
         assert page.how_line.endswith("each difference has the intervals of both numbers.")
         assert page.notes == [COUNTS]
 
@@ -115,7 +116,7 @@ class TestResults:
         ends = [job.summary["statistics"]["intervals"]["median"] for job in (first, second)]
         assert [(cell.number.low, cell.number.high) for cell in difference.cells] == [tuple(of) for of in ends]
         assert median["high"] < 800, "the difference has the intervals beside it"
-        assert re.search(r"Counting[^.]*: .*median", page.interval_line), "named as on the page of a result"
+        assert re.search(r"Median[^.]*: the interval includes counting", page.interval_line), "as on a result's page"
 
     def test_notes_on_counts_are_true_of_a_row_or_left_out(self, result):
         compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))
@@ -288,6 +289,22 @@ class TestAddresses:
             job.save()
         page = self.asked(client, *(job.pk for job in two), api=False).content.decode()
         assert "no number in common" in page and "B minus A" not in page
+
+    def test_lengths_in_pixels_and_in_nanometres_are_left_out_with_a_sentence(self, two, client):
+        for job, unit in zip(two, ("nm", "px"), strict=True):
+            numbers = {"area_fraction of oxide": Value(0.5), "mean_intercept of oxide": Value(9.0, unit=unit)}
+            stored = {name: value.as_dict() for name, value in numbers.items()}
+            scale = asdict(Calibration.of_pixel(2.0) if unit == "nm" else Calibration.absent())
+            job.summary |= {"task": "phases", "statistics": None, "order": list(stored), "quantities": stored}
+            job.summary["calibration"] = scale
+            job.settings = AnalysisSettings.of("phases").as_dict()
+            job.save()
+        self.asked(client, *(job.pk for job in two))
+        tasks.do_analyses()
+        note = OTHER_LENGTHS.format("B")
+        assert note in self.asked(client, *(job.pk for job in two)).json()["comparison"]["notes"]
+        page = self.asked(client, *(job.pk for job in two), api=False).content.decode()
+        assert note in page and 'data-number="mean_intercept of oxide"' not in page
 
     def test_what_the_page_asks_again_and_again_ends(self, two, client):
         """By a refresh when the worker has compared, and when one of both is gone."""

@@ -35,7 +35,6 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from ..micrograph.types import NO_INTERVALS
 from .bins import LEAST_SIZES
 from .distribution import (
     DIMENSIONLESS,
@@ -70,6 +69,7 @@ from .drawn import (
 )
 from .drawn import Interval as Interval
 from .fitting import CHANCE, log_normal
+from .quantities import NO_INTERVALS
 from .random_effects import departures
 from .resampling import REPEATS, Resamples, resample
 

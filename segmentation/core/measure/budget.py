@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import exp, hypot, sqrt
 from typing import Any, Literal, NamedTuple
 
@@ -24,7 +25,7 @@ from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
 from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson, with_hidden
-from .quantities import Value, decimals_beside, decimals_of_end, readable, significant
+from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant
 from .results import Budget, Contribution, Uncertainty
 from .table import Table
 
@@ -177,16 +178,19 @@ def _total(
     total = sqrt(sum(u**2 for u, _ in parts))
     _, largest = max(parts, key=lambda part: part[0])
     ends = _ends(rows, answer, value, case)
-    span, most = "without a useful 95 % interval", None
+    span = "without a useful 95 % interval"
     times, unit = (1.0, "nm") if answer == "median" else (100.0, "%")
     low, high = (None, None) if ends is None else (times * ends[0], times * ends[1])
     estimate = readable(Value(times * value, low, high, unit))
+    number = significant(estimate.value)
     if estimate.low is not None and estimate.high is not None:
-        most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high)
-        start, end = (significant(at, most=decimals_of_end(at, most)) for at in (estimate.low, estimate.high))
+        finest, write = (None, end_words) if unit == "nm" else (1, partial(significant, digits=EVERY))
+        most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high, finest)
+        number, start, end = (write(at or 0.0, most=most) for at in (estimate.value, estimate.low, estimate.high))
         span = f"{start} to {end} {estimate.unit} with the {uncertainty_name(without)}"
     reduce = f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
-    missing = f" Not included, because not known: {'; '.join(map(_inside, without))}." if without else ""
+    unknown = "Not included, because not known" if ends else "Not known"
+    missing = f" {unknown}: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
         value=value,
         standard=total if ends else None,
@@ -194,7 +198,7 @@ def _total(
         ends=ends,
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {significant(estimate.value, most=most)} {estimate.unit}, {span}.{missing}{reduce}",
+        sentence=f"{title} {number} {estimate.unit}, {span}.{missing}{reduce}",
     )
 
 
@@ -378,9 +382,11 @@ def _between(case: Case) -> Contribution:
         None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
         for some, all_ in zip(inside, whole, strict=True)
     ]
-    source = f"How much {images} images differ beyond the sampling of particles (intervals by image)."
+    source = (
+        f"How much {images} images differ beyond the sampling of particles (intervals by image, mean of both ends)."
+    )
     if case.sizes.too_few_images:
-        source = f"Not known: {case.sizes.too_few_images}"
+        source = f"Not known: {case.sizes.too_few_images.rpartition(': ')[2]}"
     elif None in parts:
         few = f"not known: {images} images differ too much, or have too few particles, to predict the next one."
         of = "median" if parts[0] is None else "fraction"

@@ -9,9 +9,15 @@ COVERAGE = 2  # k
 ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
 NOT_KNOWN = "not known"
 UNRESOLVED = "Unresolved contacts"
-ONE_SIDED = f"{UNRESOLVED} act in one direction: sizes may be smaller, a fraction higher."
+NO_INTERVAL = "no interval"
+ENDS = (
+    "Each end starts where sampling and scale alone put it, on one side perhaps further away. The other parts move both"
+    " ends out"
+)
+ONE_SIDED = f"; {UNRESOLVED.lower()} move only one, because sizes may be smaller and a fraction higher"
+SIGNS = {"median": "−", "fraction_100nm": "+"}  # of what acts in one direction
 
-Line = tuple[str, str, float | None, float | None]  # title, where it is from, its effect on both answers
+Line = tuple[str, str, float | str, float | str]  # title, where it is from, its effect on both answers
 
 
 def uncertainty_name(unknown: Sequence[str]) -> str:
@@ -25,26 +31,28 @@ def answers_of(nano: Any) -> list[str]:
 
 
 def lines(budget: Mapping[str, Any]) -> Iterator[Line]:
-    """The table of a budget but for its last line, the interval: the contributions, and their sum where there is an
-    interval."""
+    """The table of a budget but for its last line, the interval: the contributions, and their sum where an answer has
+    an interval."""
     for row in budget["rows"]:
-        yield row["title"], row["source"], row["median"], row["fraction_100nm"]
-    source = "Square root of the sum of squares of the known contributions."
-    median, fraction = (budget[answer]["standard"] if budget[answer]["ends"] else None for answer in ANSWERS)
-    yield "Combined standard uncertainty", source, median, fraction
+        median, fraction = (NOT_KNOWN if row[answer] is None else row[answer] for answer in ANSWERS)
+        yield row["title"], row["source"], median, fraction
+    median, fraction = (budget[answer]["standard"] if budget[answer]["ends"] else NO_INTERVAL for answer in ANSWERS)
+    if (median, fraction) != (NO_INTERVAL, NO_INTERVAL):
+        source = "Square root of the sum of squares of the known contributions."
+        yield "Combined standard uncertainty", source, median, fraction
 
 
-def ends_words(budget: Mapping[str, Any], things: str) -> str:
-    """How the ends of the interval come of the contributions, and why one may be further away than the other. things:
-    whose number sampling depends on."""
-    is_one_sided = any(row["title"] == UNRESOLVED and row["fraction_100nm"] for row in budget["rows"])
-    joined = f"The interval holds all known contributions. With few {things} one end is further away."
-    return f"{joined}{f' {ONE_SIDED}' * is_one_sided}"
+def ends_words(budget: Mapping[str, Any]) -> str:
+    """How the ends of the intervals come of the contributions, and why one may be further away than the other; ""
+    without an interval."""
+    is_one_sided = any(row["title"] == UNRESOLVED and row["median"] for row in budget["rows"])
+    return f"{ENDS}{ONE_SIDED * is_one_sided}." if any(budget[answer]["ends"] for answer in ANSWERS) else ""
 
 
-def uncertainty_words(value: float | None, answer: str = "median") -> str:
-    """A standard uncertainty in words: of the median in per cent of it, of the fraction in percentage points."""
-    if value is None:
-        return NOT_KNOWN
-    unit = "%" if answer == "median" else "points"
-    return f"over 100 {unit}" if value > 1 else f"{100 * value:.1f} {unit}"
+def uncertainty_words(value: float | str, answer: str, title: str) -> str:
+    """A standard uncertainty in words: of the median in per cent of it, of the fraction in percentage points; with its
+    sign if it acts in one direction. title: of the contribution."""
+    if isinstance(value, str):
+        return value
+    unit, sign = "%" if answer == "median" else "points", SIGNS[answer] if title == UNRESOLVED and value else ""
+    return f"{sign}over 100 {unit}" if value > 1 else f"{sign}{100 * value:.1f} {unit}"

@@ -21,10 +21,12 @@ ISO_IMAGES = "ISO 13322-1:2014"
 ISO_SHAPE = "ISO 9276-6:2008"
 ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
+NO_INTERVALS = "Intervals are given once the scale is known."
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 # What a 95 % interval comes from; a sample's comes from the differences between images, unless it counts otherwise.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
 WITHIN, BETWEEN = "differences within the image", "differences between images"
+ENOUGH, EVERY = 3, 15  # significant digits
 MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
 
@@ -55,17 +57,24 @@ def decimals(value: float, digits: int, most: int | None = None) -> int:
     return of_digits if most is None else min(of_digits, most)
 
 
-def decimals_beside(value: float, low: float, high: float) -> int | None:
-    """The decimals of a number and of its interval: half of the width to two significant digits, as the GUM (7.2.6)
-    advises, but two digits of the number at least; None where the interval has no width."""
+def decimals_beside(value: float, low: float, high: float, finest: int | None = None) -> int | None:
+    """The decimals of a number and of both ends of its interval: half of the width to two significant digits, as the
+    GUM (7.2.6) advises, to one if the number has three digits then, and two digits of the number at least; None where
+    the interval has no width. finest: the most decimals that these two digits may ask for, unless it would be 0."""
     if not (isfinite(high - low) and high > low):
         return None
-    return max(decimals((high - low) / 2, 2), decimals(value, 2))
+    half = (high - low) / 2
+    most = max(decimals(half, 2), decimals(value, 2, finest))
+    if not value:
+        return most
+    return min(most, max(decimals(half, 1), decimals(value, ENOUGH))) if round(value, most) else decimals(value, 1)
 
 
-def decimals_of_end(end: float, most: int | None) -> int | None:
-    """The decimals of an end of an interval: those of the number, and one more where a single digit would be left."""
-    return most if most is None or not end else max(most, min(decimals(end, 2), most + 1))
+def end_words(end: float, most: int | None) -> str:
+    """The end of an interval with the decimals of its number; one that is less than a unit of the last has a digit."""
+    if most is None:
+        return significant(end)
+    return significant(end, EVERY, most) if abs(end) >= 10.0**-most else significant(end, 1)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NotRequired, Self
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
-from .quantities import COLUMNS, LONG_NM, NUMBERS, Unit, Value
+from .quantities import COLUMNS, LONG_NM, NO_INTERVALS, NUMBERS, Unit, Value
 
 PER_IMAGE: Literal["by particle"] = "by particle"
 BY_IMAGE: Literal["by image"] = "by image"
@@ -32,6 +32,12 @@ def images_words(counted: int, of: int) -> str:
     """How many images there are, and how many of them count: "3 images", "1 of 3 images counted"."""
     images = f"{of} image{'' if of == 1 else 's'}"
     return images if counted == of else f"{counted} of {images} counted"
+
+
+def unscaled_note(numbers: Mapping[str, Value]) -> str:
+    """Why the first known number has no interval where it waits for the scale; "" where it does not."""
+    first = next((value for value in numbers.values() if value.value is not None), Value(None))
+    return NO_INTERVALS * first.unit.startswith("px")
 
 
 def meaning(text: str) -> Any:

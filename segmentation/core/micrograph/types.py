@@ -18,7 +18,6 @@ Polarity = Literal["bright", "dark"]
 PROGRAMS = ("ImageJ", "OME-XML")  # begin the detail of a calibration that no microscope wrote
 LEAST_DOUBT = 0.001  # smaller errors come from rounding of a tag and change nothing
 NO_SCALE = "The scale of this image is not known, so sizes are in pixels."
-NO_INTERVALS = "Intervals are given once the scale is known."
 GreyImage = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
 

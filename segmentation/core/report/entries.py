@@ -14,13 +14,15 @@ from ..measure import declared  # noqa: F401 registers them
 from ..measure.budget_table import uncertainty_name
 from ..measure.quantities import (
     COLUMNS,
+    ENOUGH,
+    EVERY,
     OF,
     Kind,
     Quantity,
     UnknownQuantity,
     Value,
     decimals_beside,
-    decimals_of_end,
+    end_words,
     in_micrometres,
     number,
     readable,
@@ -73,13 +75,15 @@ class Entry:
         return self.number.total
 
     @property
-    def write(self) -> Callable[..., str]:
+    def write(self) -> Callable[[float], str]:
         """What writes a number of its kind, without unit: no digit that its interval leaves open, but two at least."""
         if self.kind == "integer":
-            return "{:,.0f}".format  # which ignores `most`
+            return "{:,.0f}".format
         if self.kind == "halves":
-            return lambda count, most=None: f"{count:,.1f}".removesuffix(".0")
-        return partial(hundredths if self.kind == "fraction" else significant, most=self._most)
+            return lambda count: f"{count:,.1f}".removesuffix(".0")
+        most = self._most
+        digits = ENOUGH if most is None or self.number.reported.low is None else EVERY
+        return partial(hundredths if self.kind == "fraction" else significant, most=most, digits=digits)
 
     @property
     def _most(self) -> int | None:
@@ -87,10 +91,12 @@ class Entry:
         value = self.number.value or 0.0
         if low is None or high is None:
             return 3 if self.kind == "fraction" and value >= 0.01 else None  # percentages stand side by side
-        return decimals_beside(value, low, high)
+        return decimals_beside(value, low, high, 3 if self.kind == "fraction" else None)
 
     def _end(self, end: float) -> str:
-        return self.write(end, most=decimals_of_end(end, self._most))
+        if self.kind == "fraction":  # which may need a decimal more so as not to be 50 or 100 %
+            return hundredths(end, max(self._most or 0, 2 + len(self.value.partition(".")[2])), EVERY)
+        return end_words(end, self._most) if self.kind == "number" else self.write(end)
 
     @property
     def value(self) -> str:
@@ -121,7 +127,7 @@ class Entry:
     @property
     def includes(self) -> str:
         """What the interval that people read includes; "" without one."""
-        return uncertainty_name(self.unknown) if self.total else self.holds
+        return f"the {uncertainty_name(self.unknown)}" if self.total else self.holds
 
     @property
     def reported(self) -> Value:
@@ -209,9 +215,7 @@ def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:
             chance = readable(
                 Value(neighbours["chance"], neighbours["chance_low"], neighbours["chance_high"], arrangement["unit"])
             )
-            assert chance.low is not None and chance.high is not None
-            ends = interval_words(chance.low, chance.high)
-            entry = replace(entry, below=f"at random: {significant(chance.value)} {chance.unit} ({ends})")
+            entry = replace(entry, below=f"at random: {Entry(name, '', chance).words}")
         yield entry
     if axes := arrangement["alignment"]:
         is_aligned = axes["p"] < NO_DIRECTION

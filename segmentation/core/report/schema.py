@@ -175,7 +175,7 @@ class SampleResult(Result):
     used: Used
     model: Weights | None
     corrected: Annotated[Corrected | None, meaning("null where nobody touched an outline")]
-    interval_note: Annotated[str, meaning("why no number has an interval; empty where some have")]
+    interval_note: Annotated[str, meaning("why sizes or the first number have no interval; empty where they have")]
     statistics: Annotated[PooledStatistics | None, meaning("of the sizes; null for a kind of analysis without any")]
     images: Annotated[list[Member], meaning("all images of the sample, those that are left out at the end")]
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag
 from ..measure.bins import LEAST_JUDGED, LEAST_SIZES
-from ..measure.budget_table import NOT_KNOWN, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
+from ..measure.budget_table import NO_INTERVAL, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
 from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
 from ..measure.filters import BY_OTHERS, Reason
 from ..measure.fitting import LEAST, fit_words
 from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
-from ..measure.results import BUDGETED, BY_IMAGE, FIGURES, Nano, Statistics
+from ..measure.results import BUDGETED, BY_IMAGE, FIGURES, Nano, Statistics, unscaled_note
 from ..micrograph.types import LEAST_DOUBT, NO_SCALE, common_calibration
 from .entries import (
     Aside,
@@ -52,7 +52,7 @@ class Summary:
     statistics: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
     things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
     several: whether the numbers are of several images. scale_doubt: the relative standard uncertainty of their scale,
-    where there are no statistics to know it. interval_note: why there are no 95 % intervals, "" where there are.
+    where there are no statistics to know it. interval_note: see `SampleAnalysis`.
     """
 
     several = False
@@ -70,7 +70,7 @@ class Summary:
         self.statistics = statistics.in_readable_unit() if readable and statistics else statistics
         self.stored_quantities = quantities
         self.thing, self.things = thing, things
-        self.interval_note = statistics.interval_note if statistics else ""
+        self.interval_note = statistics.interval_note if statistics else unscaled_note(quantities)
 
     @classmethod
     def of(cls, sample: SampleAnalysis, *, readable: bool = True) -> Summary:
@@ -182,7 +182,7 @@ class Summary:
         if not budget.get(answer, {}).get("ends"):
             return []
         rows = sorted(((row[answer], row["title"]) for row in budget.get("rows", ()) if row[answer]), reverse=True)
-        return [(title, uncertainty_words(part, answer), round(100 * part / rows[0][0])) for part, title in rows]
+        return [(title, uncertainty_words(part, answer, title), round(100 * part / rows[0][0])) for part, title in rows]
 
     @property
     def verdict(self) -> str:
@@ -327,19 +327,17 @@ class Summary:
         for entry in entries:
             if entry.includes:
                 names.setdefault(entry.includes, {})[known_number(entry.name.partition(OF)[0]).label] = None
-        listed = [f"{capital(includes)}: {', '.join(of)}." for includes, of in names.items()]
+        listed = [f"{capital(', '.join(of))}: the interval includes {includes}." for includes, of in names.items()]
         return " ".join([*listed, NO_ERRORS] if listed and not self.screened else listed)
 
     @property
     def shared_errors(self) -> str:
         """Said where the intervals of images beside each other hold what all images share."""
         first = next((entry.name for entry in self.known_quantities if entry.kind != "integer"), "median")
-        shared = "the error of the scale, which all images share" if self._scale_in(known_number(first)) else ""
-        if self.screened and self.budget:
-            shared = "the errors that all images share, and an assumed variation of the size between fields"
-        if not shared or not self.several:
-            return ""
-        return f"Each interval includes {shared}. Overlap does not show that images agree."
+        of_scale = "the error of the scale" if self._scale_in(known_number(first)) else ""
+        shared = "errors" if self.screened and self.budget else of_scale
+        line = f"Each interval includes {shared} that all images share, so overlap does not show that they agree."
+        return line if shared and self.several else ""
 
     # ---- what was left out: _aside.html of the page, annex of the PDF ----------------------------
 
@@ -418,20 +416,22 @@ class Summary:
             return None
         names = answers_of(self.statistics.nano if self.statistics else None)
         rows = [
-            (title, source, list(map(uncertainty_words, effects, names))) for title, source, *effects in lines(budget)
+            (title, source, [uncertainty_words(*of, title) for of in zip(effects, names, strict=False)])
+            for title, source, *effects in lines(budget)
         ]
         totals: Mapping[str, Any] = budget
         entries = [self.by_number(name) for name in names]
-        ends = [f"{entry.interval} {entry.unit}" if entry.total else NOT_KNOWN for entry in entries]
-        unknown = [title for name in names for title in totals[name]["without"]]
-        rows.append((f"95 % interval with the {uncertainty_name(unknown)}", self.ends_line, ends))
+        if any(entry.total for entry in entries):
+            ends = [f"{entry.interval} {entry.unit}" if entry.total else NO_INTERVAL for entry in entries]
+            unknown = [title for name in names for title in totals[name]["without"]]
+            rows.append((f"95 % interval with the {uncertainty_name(unknown)}", self.ends_line, ends))
         return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
 
     @property
     def ends_line(self) -> str:
-        """How the ends of the total uncertainty come of its contributions; "" without a budget."""
+        """How the ends of the total uncertainty come of its contributions; "" where there are none."""
         budget = self.statistics.budget if self.statistics else None
-        return ends_words(budget, "images" if self._by_image else self.things) if budget else ""
+        return ends_words(budget) if budget else ""
 
     @property
     def unknown_parts(self) -> str:

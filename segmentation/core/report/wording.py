@@ -14,7 +14,7 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.drawn import Z95
-from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, decimals, factor_words, number, significant
+from ..measure.quantities import DOUBTFUL_FRACTIONS, ENOUGH, Value, decimals, factor_words, number, significant
 from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import Source
 from ..micrograph.types import LEAST_DOUBT, Calibration
@@ -57,12 +57,12 @@ def one_line(text: str, longest: int = 90) -> str:
     return f"{clean[:begin]}…{clean[len(clean) - end :]}"
 
 
-def hundredths(fraction: float, most: int | None = None) -> str:
-    """A fraction in per cent to three significant digits: "22.4", "0.0777". More where it would round to 50 or 100 %
+def hundredths(fraction: float, most: int | None = None, digits: int = ENOUGH) -> str:
+    """A fraction in per cent to so many significant digits: "22.4", "0.0777". More where it would round to 50 or 100 %
     and is not, but two decimals beside 100: "99.97". most: decimals of the fraction that are written at most; without
     it zeros at the end are not."""
     hundred = 100 * fraction
-    places = max(0, decimals(hundred, 3, None if most is None else most - 2)) if hundred else 0
+    places = max(0, decimals(hundred, digits, None if most is None else most - 2)) if hundred else 0
     most_places = 2 if hundred > 75 else MOST_DECIMALS
     while places < most_places and round(hundred, places) in (50, 100) and round(hundred, 9) not in (50, 100):
         places += 1

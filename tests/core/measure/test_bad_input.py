@@ -9,8 +9,9 @@ import pytest
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import notes_on, pool
+from segmentation.core.measure.quantities import NO_INTERVALS
 from segmentation.core.measure.statistics import summarise
-from segmentation.core.micrograph.types import NO_INTERVALS, Calibration
+from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.sections import nano_card
 from segmentation.core.report.summary import Summary
 from tests.core.measure.particle_tables import log_normal, table_of

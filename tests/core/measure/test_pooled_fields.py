@@ -141,8 +141,14 @@ def test_an_image_without_a_scale_does_not_say_what_the_others_must_tell_apart()
 def test_a_number_that_one_image_alone_has_is_named():
     image, other = (member(0.3, nm=2.0, name=name) for name in ("a.tif", "b.tif"))
     other = replace(other, quantities={**other.quantities, "mean_intercept of carbide": Value(None)})
-    (note,) = combine("Steel", [image, other]).flags
-    assert note.text == "Only a.tif gives a value of mean intercept of carbide." and note.ids == (1,)
+    sample = combine("Steel", [image, other])
+    (note,), pooled = sample.flags, sample.quantities["mean_intercept of carbide"].value
+    only = "Only a.tif gives a value of mean intercept of carbide"
+    assert (note.text, note.ids, pooled is None) == (f"{only}.", (1,), False)
+    short = {**image.quantities, "mean_intercept of carbide": Value(pooled / 2, unit="nm")}
+    sample = combine("Steel", [replace(image, quantities=short), other])
+    assert sample.quantities["mean_intercept of carbide"].value is None
+    assert sample.flags[0].text == f"{only}; all images together give none."
     assert not combine("Steel", [image, image]).flags
 
 

@@ -18,12 +18,13 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import DO_NOT_USE, LOOK, NOTE, Flag
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.drawn import Drawn
-from segmentation.core.measure.quantities import significant
+from segmentation.core.measure.quantities import Value, significant
 from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import NO_SCALE, Calibration
 from segmentation.core.pipeline import measure
 from segmentation.core.report import document, exports, figure, pages
 from segmentation.core.report.context import Context
+from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.workbooks import _first
@@ -241,8 +242,8 @@ def test_its_numbers_are_those_of_the_result():
             limits = figures["intervals"][name]
             if (weighting, name) == ("number", "d50"):  # the median, with all that is known of it
                 limits = numbers["budget"]["median"]["ends"]
-            ends = "" if limits is None else f"({significant(limits[0])}–{significant(limits[1])})"
-            assert significant(figures[name]) in words and ends in words, (weighting, name)
+            entry = Entry.of(name, Value(figures[name], *(limits or (None, None))))
+            assert entry.value in words and entry.ends in words, (weighting, name)
         assert re.sub(r"\s+", " ", figures["note"]) in words
     for line in numbers["nano"]["sensitivity"]:
         assert f"{line['name']} {100 * line['fraction']:.1f} %" in words

@@ -21,7 +21,7 @@ from PIL import Image
 from segmentation.core.combine import combine
 from segmentation.core.flags import TWO_SCALES, Flag, warned
 from segmentation.core.labels.segmentation import MASKS
-from segmentation.core.measure.budget_table import ONE_SIDED, UNRESOLVED, ends_words, lines
+from segmentation.core.measure.budget_table import ANSWERS, ONE_SIDED, UNRESOLVED, ends_words, lines, uncertainty_words
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.measure.quantities import Value
@@ -270,7 +270,7 @@ def test_a_figure_of_a_sample_is_read_at_column_width_and_says_its_median():
     assert {text.get_fontsize() for text in texts if text.get_text() and text.get_visible()} == {12.0}
     caption = " ".join(text.get_text() for text in drawn.texts)
     median = Summary.of(sample).headlines[0]
-    assert f"{sample.extent}, median size {median.words}" in caption and "Overlap does not show" in caption
+    assert f"{sample.extent}, median size {median.words}" in caption and "overlap does not show" in caption
 
 
 def test_the_report_says_how_many_images_are_left_out():
@@ -433,8 +433,16 @@ def test_contacts_widen_one_side_and_only_they():
     row = {"title": UNRESOLVED, "source": "", "median": 0.1, "fraction_100nm": 0.1}
     total = {"standard": 0.1, "expanded": 0.2, "ends": [1.0, 2.0]}
     budget = {"rows": [row], "median": total, "fraction_100nm": total}
-    assert ONE_SIDED in ends_words(budget, "images") and ONE_SIDED not in str(list(lines(budget)))
-    assert ONE_SIDED not in ends_words({**budget, "rows": []}, "images")
+    assert ONE_SIDED in ends_words(budget) and ONE_SIDED not in str(list(lines(budget)))
+    assert ONE_SIDED not in ends_words({**budget, "rows": []})
+    assert [uncertainty_words(0.1, answer, UNRESOLVED) for answer in ANSWERS] == ["−10.0 %", "+10.0 points"]
+
+
+def test_without_an_interval_no_total_stands_below_the_contributions():
+    summary = Summary.of(combine("lot", seen(2)))
+    assert summary.budget is not None and not summary.ends_line
+    assert [title for title, _, _ in summary.budget.rows if "ombined" in title or "interval" in title] == []
+    assert all(" Not known: " in sentence for sentence in summary.budget.sentences)
 
 
 def test_three_images_without_an_interval_differ_too_much():

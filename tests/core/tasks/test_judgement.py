@@ -9,7 +9,7 @@ import pytest
 
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.combine import combine
-from segmentation.core.flags import NO_NUMBERS
+from segmentation.core.flags import DO_NOT_USE, NO_NUMBERS, Flag
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.filters import Reason
@@ -17,7 +17,7 @@ from segmentation.core.measure.pooling import notes_on, pool
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.likeness import ENTRY
 from segmentation.core.pipeline import measure
-from segmentation.core.sample import Member
+from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.tasks.judgement import TO_CHECK, is_out_of_domain
 from tests.core.builders import disc_labels, segmentation_of
 
@@ -39,6 +39,11 @@ def measured(segmentation: Segmentation, **settings: object) -> Analysis:
     grey = np.random.default_rng(1).normal(np.where(segmentation.labels, 200, 60), 4).astype(np.uint8)
     picture = Micrograph(grey, "a.png", "0" * 64, Calibration.of_pixel(2.0, typed="2 nm"))
     return measure(picture, segmentation, AnalysisSettings.of(**settings))
+
+
+def together(analyses: dict[str, Analysis]) -> SampleAnalysis:
+    named = {name: replace(of, micrograph=replace(of.micrograph, name=name)) for name, of in analyses.items()}
+    return combine("all", [Member.of(of) for of in named.values()])
 
 
 def test_particles_of_an_image_that_looks_like_steel_have_no_number():
@@ -64,9 +69,20 @@ def test_no_verdict_stands_beside_a_warning_that_outlines_are_doubtful():
     sure, doubtful = (measured(segmentation_of(labels, **used)) for used in ({}, few_right))
     assert (sure.statistics.nano["verdict"], sure.statistics.nano["reason"]) == ("above", "")
     assert (doubtful.statistics.nano["verdict"], doubtful.statistics.nano["reason"]) == ("undecided", TO_CHECK)
-    pooled = combine("both", [Member.of(replace(of, micrograph=replace(of.micrograph, name=name)))
-                              for of, name in ((sure, "a"), (doubtful, "b"), (sure, "c"))]).pooled  # fmt: skip
+    pooled = together({"a": sure, "b": doubtful, "c": sure}).pooled
     assert pooled.nano["reason"] == "the outlines of 1 image are to be checked"
+
+
+def test_the_verdict_of_most_images_stands_with_a_doubtful_one_among_them():
+    """One that alone would turn the verdict, or an image whose scale is wrong, leaves none."""
+    seeds = dict(zip("abcd", range(4), strict=True))
+    sure = {name: measured(segmentation_of(disc_labels(60, (300, 400), seed))) for name, seed in seeds.items()}
+    doubtful = measured(segmentation_of(disc_labels(60, (300, 400)), expected=0.6))
+    sample = together({**sure, "e": doubtful})
+    assert (sample.pooled.nano["verdict"], sample.pooled.nano["reason"]) == ("above", "")
+    assert sample.pooled.n_kept > together(sure).pooled.n_kept and any(flag.doubt for flag in sample.flags)
+    wrong = replace(doubtful, flags=(Flag.doubtful("It is wrong.", f"{DO_NOT_USE}: scale"),))
+    assert together({**sure, "e": wrong}).pooled.nano["verdict"] == "undecided"
 
 
 def test_what_another_model_recognised_is_said_beside_sure_outlines():

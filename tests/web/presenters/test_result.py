@@ -109,7 +109,8 @@ class TestSizes:
         note = "95 % intervals need at least 5 sizes; there are 2."
         none = statistics(n_kept=2, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
         assert of(none).no_interval == note
-        assert of(none).interval_line.endswith(f": share 1–100 nm. {note}")  # which has an interval all the same
+        line = of(none).interval_line  # the share has an interval all the same
+        assert line.endswith(f" Share 1–100 nm: the interval includes counting and scale. {note}")
         assert numbers().no_interval == "" and "too few" in numbers(intervals={**LIMITS, "median": None}).no_interval
         assert [measure.name for measure in of(none).sizes if measure.interval] == ["fraction_100nm"]
         assert not {"sd", "d10", "d90"} & {measure.name for measure in of(none).sizes}, "of so few none tells a spread"
@@ -121,9 +122,9 @@ class TestSizes:
     @pytest.mark.parametrize(
         ("changes", "pattern"),
         [
-            ({}, r"Counting and scale: median, mean, .*, share 1–100 nm\.$"),
-            ({"relative_uncertainty": None}, r"Counting only: median, mean, "),
-            ({"interval_basis": "by image", "relative_uncertainty": 0}, r"Differences between images: median, mean, "),
+            ({}, r"Median, mean, .*, share 1–100 nm: the interval includes counting and scale\.$"),
+            ({"relative_uncertainty": None}, r"Median, mean, .*: the interval includes counting only"),
+            ({"interval_basis": "by image", "relative_uncertainty": 0}, r"Median, .*: the interval includes diff"),
         ],
     )
     def test_what_the_intervals_are(self, changes, pattern):

@@ -10,7 +10,6 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report.wording import capital
 from segmentation.models import Job, Sample
 from segmentation.presenters.charts import on_shared_edges
 from segmentation.presenters.sample import PooledResult
@@ -51,7 +50,7 @@ def test_a_sample_counts_images(client, sample):
     made = sample(LINE)
     text = page(client, made)
     assert re.search(r"\b7 more images\b[^.]*±5 %", text)
-    assert re.search("6 images: [^<]*155 nm, 140–170 nm", text)
+    assert re.search(r"6 images: [^<]*155 nm \(140–170\)", text)
     panel = text[text.index('id="enough"') :].split("</section>")[0]
     assert "number of images" in panel and "more particles" not in panel and "number of particles" not in panel
     assert PooledResult(made).convergence.points[-1].x == 100
@@ -117,7 +116,7 @@ def test_every_number_of_another_kind_says_what_its_interval_includes(client, sa
     )
     tips = [f"{quantity.definition} 95 % interval: {quantity.includes}." for quantity in (fraction, length)]
     line = PooledResult(made).interval_line
-    assert f"{capital(fraction.includes)}: area fraction. {capital(length.includes)}: mean intercept." in line
+    assert all(f": the interval includes {of.includes}." in line for of in (fraction, length))
     assert all(tip in page(client, made) for tip in tips) and not any("parts of the image" in tip for tip in tips)
     made.pooled |= {"of": made.pooled["of"][:1], "images": [row]}
     assert PooledResult(made).known_quantities[0].includes == "differences within the image"
@@ -158,7 +157,7 @@ def test_beside_the_images_stands_what_all_their_intervals_share(sample):
     assert not PooledResult(made).shared_errors, "one image has no others beside it"
     made.pooled |= {"of": 2 * [str(job.pk)], "images": 2 * [{"name": "a.tif", "excluded": ""}]}
     made.save()
-    assert "the error of the scale, which all images share" in PooledResult(made).shared_errors
+    assert "the error of the scale that all images share" in PooledResult(made).shared_errors
     made.pooled |= {"order": (order := ["area_fraction of ferrite"]), "quantities": {order[0]: Value(0.5).as_dict()}}
     assert not PooledResult(made).shared_errors
 

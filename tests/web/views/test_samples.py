@@ -296,6 +296,21 @@ class TestPage:
         assert page.count('class="entry out" data-place="2"') == 1 == page.count('class="entry" data-place="1"')
         assert '<a href="#scale">Set the scale</a>' in page and "not counted" in page
 
+    def test_only_who_may_set_the_scale_is_asked_for_it(self, client, finished):
+        sample = finished(DONE, visitor=VISITOR)
+        sample.pooled |= {"calibration": {"low": None, "high": None, "sources": {"none": 1}}}
+        sample.save()
+        badge = 'href="#scale"'
+        assert badge not in client.get(page_of(sample)).content.decode()
+        assert badge in visit(client, VISITOR).get(page_of(sample)).content.decode()
+
+    def test_beside_the_images_stands_which_file_does_not_count(self, client, finished):
+        sample = finished(DONE)
+        sample.notes = [{"name": "b.tif", "sentence": "This is the same file as a.tif; it is analysed once."}]
+        sample.save()
+        images = words(client.get(f"{page_of(sample)}images/"))
+        assert "same file as a.tif" in images and "<details" in images and " open>" in images
+
     def test_progress_over_all(self, client, make_sample):
         sample = make_sample(DONE, FAILED, RUNNING, QUEUED)
         Job.objects.filter(state=RUNNING).update(progress=0.5, stage="segmenting")

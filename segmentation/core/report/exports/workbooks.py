@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ...measure.budget_table import NOT_KNOWN, answers_of, lines
+from ...measure.budget_table import answers_of, lines
 from ...measure.quantities import COLUMNS, OF, Unit, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
@@ -307,11 +307,12 @@ def _budget(summary: Summary) -> Iterator[Cells]:
     if not budget:
         return
     for title, source, *uncertainties in lines(budget):
-        cells = (NOT_KNOWN if uncertainty is None else 100 * uncertainty for uncertainty in uncertainties)
-        for of, unit, uncertainty in zip(("median", "fraction 1-100 nm"), ("%", "points"), cells, strict=True):
-            yield "uncertainty", f"{title}, of the {of}", uncertainty, unit if uncertainty != NOT_KNOWN else ""
+        for of, unit, uncertainty in zip(("median", "fraction 1-100 nm"), ("%", "points"), uncertainties, strict=True):
+            cells = (uncertainty, "") if isinstance(uncertainty, str) else (100 * uncertainty, unit)
+            yield "uncertainty", f"{title}, of the {of}", *cells
         yield "uncertainty", f"{title}, source", source
-    for sentence in (summary.ends_line, *(budget[answer]["sentence"] for answer in answers_of(summary.nano))):
+    sentences = (summary.ends_line, *(budget[answer]["sentence"] for answer in answers_of(summary.nano)))
+    for sentence in filter(None, sentences):
         yield "uncertainty", "", sentence
 
 

@@ -124,7 +124,7 @@ def test_xlsx_begins_with_the_numbers_of_the_page_and_their_histogram():
     assert lines["Particles counted"][0] == analysis.statistics.n_kept
     statistics = analysis.statistics
     for name, number, ends, holds in (
-        ("Median", statistics.median, statistics.budget["median"]["ends"], "interval: known uncertainty"),
+        ("Median", statistics.median, statistics.budget["median"]["ends"], "interval: the known uncertainty"),
         ("Mean", statistics.mean, (None, None), None),
     ):
         value, unit, low, high, what = lines[name]
@@ -154,7 +154,7 @@ def test_xlsx_details_have_every_setting_that_changes_the_numbers(edge):
     values = {(line[0], line[1]): line[2] for line in workbook(analysis)["Details"].iter_rows(values_only=True)}
     assert values["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]
     assert values["settings", MIRRORED] == "on"
-    assert values["statistics", "95 % intervals"].startswith("The intervals are at 95 %. Known uncertainty: median, ")
+    assert "Median, share 1–100 nm: the interval includes the known" in values["statistics", "95 % intervals"]
     names = ("filter", "threshold", "polarity", "working scale", "data bar")
     assert all(values["settings", name] for name in names)
 
@@ -357,22 +357,40 @@ def test_per_cents_do_not_round_a_result_away(fraction, text):
         (Value(165.2, 81.7, 231.0, "nm"), "165 nm (82–231)"),
         (Value(13.92, 9.91, 19.1, "nm"), "13.9 nm (9.9–19.1)"),
         (Value(1652.0, 817.0, 2311.0, "nm"), "1650 nm (820–2310)"),
-        (Value(1652.0, 1651.0, 1653.0, "nm"), "1650 nm (1650–1650)"),
+        (Value(1652.0, 1651.0, 1653.0, "nm"), "1652 nm (1651–1653)"),
         (Value(0.0811, 0.0, 0.184), "0.081 (0–0.184)"),
         (Value(5.0, 5.0, 5.0, "nm"), "5.00 nm (5.00–5.00)"),
         (Value(116.2, 8.26, 1631.0, "nm"), "120 nm (8–1630)"),
         (Value(1250.0, 30.0, 90_000.0, "nm"), "1200 nm (30–90,000)"),
+        (Value(14.1, 7.54, 19.7, "µm"), "14.1 µm (7.5–19.7)"),
+        (Value(9.95, 9.5, 10.4, "nm"), "9.95 nm (9.50–10.40)"),
+        (Value(17.0, 0.03, 35.0, "nm"), "17 nm (0.03–35)"),
     ],
 )
 def test_digits_follow_the_uncertainty(number, words):
-    """Two digits of half the interval, and never more than three digits of a number; no end is rounded to ten of what
-    has one digit there, or to nothing."""
+    """Two digits of half the interval, or one where a number has three digits then; both ends have the decimals of the
+    number, but none becomes nothing."""
     assert Entry("size", "Size", number).words == words
+
+
+@pytest.mark.parametrize(
+    ("fraction", "words"),
+    [
+        ((0.062, 0.0017, 0.234), "6.2 % (0.2–23.4)"),
+        ((0.0201, 0.0072, 0.0321), "2.0 % (0.7–3.2)"),
+        ((0.00065, 0.0, 0.18022), "0.1 % (0–18.0)"),
+        ((0.0004, 0.0, 0.09), "0.04 % (0–9.00)"),
+        ((0.0, 0.0, 0.032), "0 % (0–3.2)"),
+        ((0.998, 0.51, 1.0), "99.8 % (51.0–100.0)"),
+    ],
+)
+def test_both_ends_of_a_percentage_have_its_decimals(fraction, words):
+    assert Entry.of("fraction_100nm", Value(*fraction)).words == words
 
 
 def test_a_fraction_never_rounds_to_the_limit():
     entry = Entry.of("fraction_100nm", Value(0.167, 0.0333, 0.4966))
-    assert entry.words == "17 % (3.3–49.7)"
+    assert entry.words == "17 % (3–49.7)"
 
 
 def test_fractions_are_per_cents_for_people_and_numbers_for_programs():
