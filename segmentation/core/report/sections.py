@@ -54,8 +54,8 @@ ABREAST = 3
 TALLEST = 130.0  # points
 MOST = 48  # more would make a file too large to send
 BUDGET = (
-    "Standard uncertainties: of the median in per cent, of the fraction in percentage points. The total includes no"
-    " unknown contributions and no particles too small to count."
+    "Standard uncertainties: of the median in per cent, of the fraction in percentage points. They"
+    " include neither what is not known nor particles too small to count."
 )
 
 
