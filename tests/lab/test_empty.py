@@ -45,7 +45,7 @@ def test_substrates_come_at_any_magnification(monkeypatch):
     monkeypatch.setattr(foreign, "FOREIGN_SHARE", 0)
     for seed in range(12):
         assert draw_empty((32, 48), np.random.default_rng(seed)).shape == (32, 48)
-    assert min(shapes)[0] < 45 and max(shapes)[0] > 90 and max(shapes)[0] <= 32 * foreign.MOST
+    assert min(shapes)[0] < 45 and max(shapes)[0] > 90 and max(shapes)[0] <= 32 * foreign.MOST_REDUCED
 
 
 def test_the_stock_holds_its_share_of_empty_pictures():
