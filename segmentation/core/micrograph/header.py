@@ -15,7 +15,7 @@ from .vendors.facts import Facts
 
 Side = tuple[str, Path]
 LARGEST = 1 << 24  # bytes of a side file that are looked at
-SLACK = 1.0  # rows
+SLACK = 1  # row
 WITH_BAR = 1.25  # times the rows of an image that it has with its data bar, at most
 TALLER = (
     "The image is taller than the file's header says, so we do not use the pixel size of the header:"
@@ -31,7 +31,8 @@ UNUSED = "The files beside the image contradict each other, so we use none of th
 def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) -> Facts:
     """The header's facts, completed by those of side files; size: columns and rows as the image's file stores them.
 
-    The header takes precedence; a pixel size that differs by more than 2 % is noted.
+    The header takes precedence; a pixel size that differs by more than 2 % is noted. Where only a side file has a
+    pixel size, its facts are used, completed by the size of the image as the header has it.
     """
     files: list[tuple[str, Facts]] = []
     notes = list(header.notes)
@@ -58,7 +59,8 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
         notes += [*odds, UNUSED]
         sized = None
     if sized is not None and not header.nm_per_pixel:
-        return replace(sized, metadata=metadata, notes=(*notes, *sized.notes), source=Source.SIDE_FILE)
+        side_size = {name: getattr(sized, name) or getattr(header, name) for name in ("columns", "rows", "stored_rows")}
+        return replace(sized, metadata=metadata, notes=(*notes, *sized.notes), source=Source.SIDE_FILE, **side_size)
     if sized is not None:
         sources = {"image's own header": header, "side file": sized}
         notes += crosscheck({name: Calibration(facts.nm_per_pixel, Source.METADATA) for name, facts in sources.items()})

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 NAME, OUTLINES = "table.npz", "outlines.json"
 OBJECTS = "particles"  # of any kind
 DRAWN = "outline", "rings"  # of an object: what only a picture needs
+NEXT_OBJECT = b'},{"id":'  # in JSON without spaces: in no text, where the quotes would be escaped
 CHUNK = 1 << 18  # bytes of a file that are read at once
 CLARITY = "clarity"
 SCALE = "nm_per_pixel"
@@ -63,11 +64,11 @@ def objects_of(job: Job) -> list[dict[str, Any]] | None:
 
 def parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     """The head of a file OUTLINES with its first objects, then more of them: of a file of any length little is in
-    memory."""
+    memory. `core.report.exports.viewer.outlines` begins each object with its id, and has them last."""
     before, rest = b"", b""
     while chunk := file.read(CHUNK):
-        whole, between, rest = (rest + chunk).rpartition(b"},{")
+        whole, between, rest = (rest + chunk).rpartition(NEXT_OBJECT)
         if between:
             yield json.loads(before + whole + b"}]}")
-            before = b'{"particles":[{'
+            before = b'{"particles":[{"id":'
     yield json.loads(before + rest)

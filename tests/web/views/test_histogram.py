@@ -7,7 +7,6 @@ import io
 import json
 import math
 import re
-import time
 from uuid import uuid4
 
 import numpy as np
@@ -230,9 +229,11 @@ def test_a_lost_file_is_not_found(client, stored, make_job):
 
 @pytest.mark.parametrize("chunk", [1, 40, 333, 5000])
 def test_a_file_is_read_in_parts(monkeypatch, chunk):
-    whole = Particles.read(io.BytesIO(written(outlines())))
+    content = outlines()
+    content["particles"][-1]["reason"] = 'typed },{"id":'
+    whole = Particles.read(io.BytesIO(written(content)))
     monkeypatch.setattr(tables, "CHUNK", chunk)
-    for text in (written(outlines()), json.dumps(outlines(), indent=1).encode()):
+    for text in (written(content), json.dumps(content, indent=1).encode()):
         table = Particles.read(io.BytesIO(text))
         assert (table.unit, table.pixel_size, list(table.columns)) == (
             whole.unit,
@@ -252,12 +253,11 @@ def test_of_a_long_file_little_is_in_memory():
     assert max(parts) < 2000
 
 
-def test_twenty_thousand_particles_are_read_once(client, stored):
+def test_twenty_thousand_particles_are_read_once(client, stored, monkeypatch):
     many = np.random.default_rng(2).lognormal(4, 0.5, 20_000)
     job = stored(outlines(many, np.zeros(len(many), bool)))
     browser, address = visit(client, VISITOR), f"/jobs/{job.pk}/histogram/"
     assert sum(browser.get(address).json()["counts"]) == 20_000
-    before = time.perf_counter()
+    monkeypatch.setattr(tables, "parts", None)
     chart = browser.get(address, {"measure": "area", "weighting": "volume", "log": "1"}).json()
-    assert time.perf_counter() - before < 0.5
     assert math.isclose(sum(chart["shares"]), 1)

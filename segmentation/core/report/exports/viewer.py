@@ -97,7 +97,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         for particle, number in zip(particles, used.classes.tolist(), strict=True):
             particle["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
     ids = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
-    # The objects come last, because views/histogram reads the file in pieces.
+    # The objects come last and begin with their id: services/ground/tables.parts reads the file in pieces.
     frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, ids)}
     return {**frame, "particles": particles}
 
