@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from math import hypot
+from math import exp, hypot, log
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
@@ -204,9 +204,9 @@ def _with_contacts(row: Row, fit: Fit) -> tuple[list[float], list[float]]:
     sizes = WeightedSizes.of(row.analysis.table, edge="exclude")
     median, fraction = with_hidden(sizes, fit.of_cuts * row.cuts, fit.relative)
     (low, high), (least, most) = row.ends
-    smaller = hypot(row.answers[0] - low, row.answers[0] - median)
+    smaller = hypot(log(row.answers[0] / low), log(row.answers[0] / median))
     larger = hypot(most - row.answers[1], fraction - row.answers[1])
-    return [row.answers[0] - smaller, high], [least, min(1.0, row.answers[1] + larger)]
+    return [row.answers[0] * exp(-smaller), high], [least, min(1.0, row.answers[1] + larger)]
 
 
 def unresolved_lines(rows: list[Row], constants: Fit | None = None) -> Iterator[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import exp, hypot, sqrt
+from math import exp, hypot, log, sqrt
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ from .table import Table
 ERROR = "median_error"  # per cent, of a card's scores
 OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
 SCALE = ("calibration_reading", "calibration_instrument")
+LEAST_END = 1e-3  # of the median: an end below it says no more than 0 does
 HIDDEN = "unresolved_contacts"  # makes the median smaller and the fraction larger, never the other way round
 WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
 SHARED = "Mean over the images, weighted by their numbers of particles. All images share this error."
@@ -209,19 +210,22 @@ def _ends(
 
     Few particles make the interval of an answer lopsided. So each side adds, in quadrature, the reach of the interval
     there and the contributions that are not in it. The range is never narrower than the interval. Unresolved contacts
-    reach to one side only.
+    reach to one side only. Contributions to the median are relative, so they add in ln(size): else its lower end would
+    come too near to zero, below what the fraction under that size allows.
     """
     interval = case.intervals.get(answer)
     if interval is None:
         return None
     fields = case.sizes.images > 1 or answer == "fraction_100nm"
     inside = {*SCALE, "sampling_within", *(["sampling_between"] if fields else [])}
-    unit, most = (value, float("inf")) if answer == "median" else (1.0, 1.0)
-    off = {row["name"]: COVERAGE * unit * (row[answer] or 0.0) for row in rows if row["name"] not in inside}
-    one_sided = off.pop(HIDDEN, 0.0)
-    smaller, larger = (one_sided, 0.0) if answer == "median" else (0.0, one_sided)
+    off = {row["name"]: COVERAGE * (row[answer] or 0.0) for row in rows if row["name"] not in inside}
+    hidden, others = off.pop(HIDDEN, 0.0), off.values()
+    if answer == "median":
+        low, high = (COVERAGE / Z95 * abs(log(max(end, LEAST_END * value) / value)) for end in interval)
+        smaller = -log(max(1 - hidden, LEAST_END))
+        return [value * exp(-hypot(low, smaller, *others)), value * exp(hypot(high, *others))]
     low, high = (COVERAGE / Z95 * abs(value - end) for end in interval)
-    return [max(0.0, value - hypot(low, smaller, *off.values())), min(most, value + hypot(high, larger, *off.values()))]
+    return [max(0.0, value - hypot(low, *others)), min(1.0, value + hypot(high, hidden, *others))]
 
 
 def _inside(title: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import log
 from typing import Any
 
 COVERAGE = 2  # k
@@ -10,11 +11,7 @@ ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
 NOT_KNOWN = "not known"
 UNRESOLVED = "Unresolved contacts"
 NO_INTERVAL = "no interval"
-ENDS = (
-    "Each end starts where sampling and scale alone put it, on one side perhaps further away. The other parts move both"
-    " ends out"
-)
-ONE_SIDED = f"; {UNRESOLVED.lower()} move only one, because sizes may be smaller and a fraction higher"
+FURTHER = 1.25  # times from which on it is said that one end is further away
 SIGNS = {"median": "−", "fraction_100nm": "+"}  # of what acts in one direction
 
 Line = tuple[str, str, float | str, float | str]  # title, where it is from, its effect on both answers
@@ -43,10 +40,16 @@ def lines(budget: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def ends_words(budget: Mapping[str, Any]) -> str:
-    """How the ends of the intervals come of the contributions, and why one may be further away than the other; ""
-    without an interval."""
-    is_one_sided = any(row["title"] == UNRESOLVED and row["median"] for row in budget["rows"])
-    return f"{ENDS}{ONE_SIDED * is_one_sided}." if any(budget[answer]["ends"] for answer in ANSWERS) else ""
+    """Why one end of the median is further away than the other, as a factor; "" where neither is."""
+    value, ends = budget["median"]["value"], budget["median"]["ends"]
+    if not ends or not ends[0]:
+        return ""
+    down, up = log(value / ends[0]), log(ends[1] / value)
+    if max(down, up) < FURTHER * min(down, up):
+        return ""
+    has_hidden = any(row["title"] == UNRESOLVED and row["median"] for row in budget["rows"])
+    why = "particles that touch may hide small ones" if down > up and has_hidden else "sizes differ more on that side"
+    return f"The {'lower' if down > up else 'upper'} end of the median is further away, because {why}."
 
 
 def uncertainty_words(value: float | str, answer: str, title: str) -> str:

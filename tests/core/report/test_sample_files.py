@@ -21,7 +21,7 @@ from PIL import Image
 from segmentation.core.combine import combine
 from segmentation.core.flags import TWO_SCALES, Flag, warned
 from segmentation.core.labels.segmentation import MASKS
-from segmentation.core.measure.budget_table import ANSWERS, ONE_SIDED, UNRESOLVED, ends_words, lines, uncertainty_words
+from segmentation.core.measure.budget_table import ANSWERS, UNRESOLVED, ends_words, uncertainty_words
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.measure.quantities import Value
@@ -429,12 +429,15 @@ def test_of_images_that_count_the_doubtful_ones_are_named():
     assert any(flag.doubt for flag in flags) and flags[-1].text == "b.tif: It is blank."
 
 
-def test_contacts_widen_one_side_and_only_they():
-    row = {"title": UNRESOLVED, "source": "", "median": 0.1, "fraction_100nm": 0.1}
-    total = {"standard": 0.1, "expanded": 0.2, "ends": [1.0, 2.0]}
-    budget = {"rows": [row], "median": total, "fraction_100nm": total}
-    assert ONE_SIDED in ends_words(budget) and ONE_SIDED not in str(list(lines(budget)))
-    assert ONE_SIDED not in ends_words({**budget, "rows": []})
+def test_why_one_end_of_the_median_is_further_away():
+    def said(*ends, rows=()):
+        return ends_words({"rows": rows, "median": {"value": 2.0, "ends": ends or None}})
+
+    contacts = {"title": UNRESOLVED, "median": 0.1}
+    assert said() == said(1.0, 4.0) == ""
+    assert said(0.5, 4.0, rows=[contacts]).endswith("because particles that touch may hide small ones.")
+    assert said(0.5, 4.0).startswith("The lower end") and said(0.5, 4.0).endswith("sizes differ more on that side.")
+    assert said(1.0, 9.0, rows=[contacts]).startswith("The upper end") and "hide" not in said(1.0, 9.0)
     assert [uncertainty_words(0.1, answer, UNRESOLVED) for answer in ANSWERS] == ["−10.0 %", "+10.0 points"]
 
 
