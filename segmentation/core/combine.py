@@ -259,16 +259,15 @@ def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float)
 
 
 def _from_one(counted: Sequence[_Image], quantities: Mapping[str, Value]) -> Iterator[Flag]:
-    """Notes on numbers that only one of the images that count has, although others could; whether all images together
-    have them, `quantities` says."""
-    labels_by_image: dict[tuple[int, bool], list[str]] = {}
+    """Notes on numbers of all images together, `quantities`, that only one of the images that count has."""
+    labels_by_image: dict[int, list[str]] = {}
     for name, pooled in quantities.items() if len(counted) > 1 else ():
         having = [index for index, image in enumerate(counted) if image.member.value(name).value is not None]
-        if len(having) == 1:
-            labels_by_image.setdefault((having[0], pooled.value is not None), []).append(number(name).label)
-    for (index, has_value), labels in labels_by_image.items():
-        image, so = counted[index], "" if has_value else "; all images together give none"
-        yield Flag(f"Only {image.title} gives a value of {', '.join(labels)}{so}.", ids=(image.number,))
+        if len(having) == 1 and pooled.value is not None:
+            labels_by_image.setdefault(having[0], []).append(number(name).label)
+    for index, labels in labels_by_image.items():
+        image = counted[index]
+        yield Flag(f"Only {image.title} gives a value of {', '.join(labels)}.", ids=(image.number,))
 
 
 def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:

@@ -114,14 +114,16 @@ def undefined(sizes: WeightedSizes, way: Weighting = "number") -> str:
     if sizes.unit == "px":
         return NO_INTERVALS
     if n < LEAST_SIZES:
-        return f"95 % intervals need at least {LEAST_SIZES} sizes; there {'is' if n == 1 else 'are'} {n}."
+        return f"95 % intervals of sizes need at least {LEAST_SIZES} sizes; there {'is' if n == 1 else 'are'} {n}."
     if sizes.size[-1] - sizes.size[0] <= SAME * sizes.size[-1]:
         return "95 % intervals are not defined: all sizes are equal."
     if _images_alike(sizes):
         return "95 % intervals are not defined: all images have the same sizes."
     counting = effective_number(sizes.weights["number"])
     if counting < LEAST_SIZES:
-        return f"95 % intervals need at least {LEAST_SIZES} sizes; with edge weights these {n} count as {counting:.1f}."
+        return (
+            f"95 % intervals of sizes need at least {LEAST_SIZES}; with edge weights these {n} count as {counting:.1f}."
+        )
     if way == "volume" and 1 < sizes.images < LEAST_IMAGES:
         return f"95 % intervals by volume need at least {LEAST_IMAGES} images with results; there are {sizes.images}."
     carrying = carriers(sizes, way)

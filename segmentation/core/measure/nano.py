@@ -198,11 +198,13 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
             nano,
             f"A higher magnification: {nano} here. Sizes under {RESOLVED_PX:g} px are not resolved.",
         )
+    images = variants["as analysed"].images if variants["as analysed"].too_few_images else 0
     if fraction.n < LEAST_JUDGED:
         counted = f"{fraction.n} of at least {LEAST_JUDGED} particles"
-        return "undecided", counted, f"At least {LEAST_JUDGED} particles for a verdict, instead of {fraction.n}."
-    if variants["as analysed"].too_few_images:
-        counted = f"{variants['as analysed'].images} of at least {FEWEST_IMAGES} images"
+        least, of = (f" of at least {FEWEST_IMAGES} images", f" of {images}") if images else ("", "")
+        return "undecided", counted, f"At least {LEAST_JUDGED} particles{least} for a verdict, not {fraction.n}{of}."
+    if images:
+        counted = f"{images} of at least {FEWEST_IMAGES} images"
         return "undecided", counted, f"At least {FEWEST_IMAGES} images with particles that count."
     word, more = _word(fraction), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
     if word != "undecided" and more is not None and _word(more) != word:

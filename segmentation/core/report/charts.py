@@ -15,7 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from ..measure.bins import LEAST_BARS, NANO_NM, Histogram, auto_edges, histogram
+from ..measure.bins import LEAST_BARS, LEAST_SIZES, NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import WeightedSizes
 from ..measure.fitting import density, unfit
 from ..measure.quantities import significant
@@ -77,8 +77,9 @@ class Distribution:
         statistics = self.statistics
         if not statistics.n_kept:
             return "N = 0"
-        unit = "" if statistics.sd is None else f" {statistics.unit}"
-        return f"N = {statistics.n_kept:,}, SD {self.by_number('sd')}{unit}"
+        if statistics.sd is None or statistics.n_kept < LEAST_SIZES:  # few sizes show no spread
+            return f"N = {statistics.n_kept:,}"
+        return f"N = {statistics.n_kept:,}, SD {self.by_number('sd')} {statistics.unit}"
 
     def by_number(self, name: str) -> str:
         """A figure by number as the page writes it, without unit."""

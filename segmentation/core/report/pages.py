@@ -169,6 +169,7 @@ def _picture(context: Context) -> Iterator[Flowable]:
 
 def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """The numbers that the first screen of the page shows, with the same interval."""
+    agreement = agreement_words(sample.between)
     if sample.task.screened and summary.statistics is not None:
         aside = f"{summary.set_aside_count:,} left out"
         cells: list[Flowable | list[Flowable]] = [
@@ -177,13 +178,13 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         yield abreast(*cells, *map(_large, summary.headlines))
         if summary.headlines and summary.headlines[0].total:
             yield words("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
-        yield words(summary.no_interval, SMALL)
+        yield words(f"{agreement} {summary.no_interval}".strip(), SMALL)
         if summary.nano and summary.nano["decides"]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
     elif summary.leading:
         yield abreast(*map(_large, summary.leading))
         yield words(f"{summary.set_aside_count:,} left out" if summary.set_aside_count else "", SMALL)
-        yield words(summary.interval_note, SMALL)
+        yield words(f"{agreement} {summary.interval_note}".strip(), SMALL)
 
 
 def _large(entry: Entry) -> list[Flowable]:

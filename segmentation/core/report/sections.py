@@ -235,8 +235,10 @@ def _score_text(name: str, value: float) -> str:
 
 
 def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowable]:
-    """Rows of small pictures under their names; nothing where there is none. few: two rows, without a heading."""
-    pictures = [(image, image.member.picture) for image in sample.images if image.member and image.member.picture]
+    """Rows of small pictures under their names; nothing where there is none. few: two rows, without a heading, of
+    images that count, if any do."""
+    shown = [image for image in sample.images if not (few and sample.counted and image.excluded)]
+    pictures = [(image, image.member.picture) for image in shown if image.member and image.member.picture]
     if not pictures:
         return
     most = 2 * ABREAST if few else MOST

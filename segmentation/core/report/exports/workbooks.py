@@ -21,7 +21,7 @@ from ...measure.quantities import COLUMNS, OF, Unit, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import VERDICTS, calibration_words, capital, in_hundredths, scale_range, version
+from ..wording import VERDICTS, agreement_words, calibration_words, capital, in_hundredths, scale_range, version
 from .base import Export
 from .images_csv import columns_of
 
@@ -179,6 +179,8 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         value, low, high = map(_rounded_cell, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
+    if agreement := agreement_words(sample.between):
+        yield "Between images", agreement
     if reason := summary.no_interval or summary.interval_note:
         yield "Intervals", reason
     if summary.screened and summary.verdict:
