@@ -24,7 +24,8 @@ from ..services.ground import staff_log
 
 
 class Noted(admin.ModelAdmin):
-    """What is added, changed and deleted here is written down with its values."""
+    """What is added, changed and deleted here is written down with its values, which construct_change_message has
+    left in request.noted."""
 
     def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
         names = [name for name in form.changed_data if "password" not in name]
@@ -107,8 +108,8 @@ class LookOnly(admin.ModelAdmin):
         if self.files is None:
             return rows
         field = self.model._meta.model_name
-        file_counts = self.files._default_manager.filter(**{field: OuterRef("pk")}).order_by().values(field)
-        return rows.annotate(files_size=Subquery(file_counts.annotate(all=Sum("size")).values("all")))
+        files_of_row = self.files._default_manager.filter(**{field: OuterRef("pk")}).order_by().values(field)
+        return rows.annotate(files_size=Subquery(files_of_row.annotate(all=Sum("size")).values("all")))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*self.summary_fields, "stored"]

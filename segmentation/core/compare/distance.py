@@ -17,7 +17,7 @@ from .sides import Sizes
 
 MOST_LISTED = 5000  # exchanges of images that are all looked at; of more, as many are drawn
 ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called slightly or clearly different
-SAME = 1e-9
+SAME = 1e-9  # distances that differ by less are equal
 NOT_INDEPENDENT = {
     "paired": "Both results are of the same objects, so there is no valid p-value.",
     "shared": "Some images are in both samples, so there is no valid p-value.",

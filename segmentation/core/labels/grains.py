@@ -60,7 +60,7 @@ def closed_regions(lines: NDArray[np.uint8], threshold: float) -> Labels:
 
 
 def edges(labels: Labels) -> NDArray[np.bool_]:
-    """(H, W): the pixels on one side of every border between two labels."""
+    """(H, W): the pixels left of or above every border between two labels."""
     edge = np.zeros(labels.shape, bool)
     edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     edge[:-1] |= labels[:-1] != labels[1:]
@@ -68,7 +68,8 @@ def edges(labels: Labels) -> NDArray[np.bool_]:
 
 
 def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tuple[float, int]]]:
-    """For each label its neighbours, and for each common border the sum of the values along it and its length."""
+    """For each label its neighbours, and for each common border the sum of the values along it
+    (at each edge the higher one of its two pixels) and its length in edges of pixels."""
     pairs, along = [], []
     for one, other in (
         ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
