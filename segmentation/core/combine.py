@@ -57,7 +57,7 @@ def combine(
 ) -> SampleAnalysis:
     """Pool the members, at least one. The same members in any order give the same result.
 
-    edge, filter, field_spread: of the members' settings, see `pool`. The largest uncertainty of their calibrations
+    edge, filter, field_spread: of the members' settings (`Conditions`). The largest uncertainty of their calibrations
     counts once for all, because images of one instrument share its error. left_out: images that the files name but
     that do not count; a command passes each failed file as `LeftOut.failed(path.name, sentence)`, with its SHA-256 if
     known. `Member.of` records how the particles were found; a member made by hand needs its `record`.

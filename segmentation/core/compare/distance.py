@@ -86,6 +86,7 @@ def _verdict(gap: float, p: float | None, least: float | None) -> str:
 def _test(
     first: Sizes, second: Sizes, how: How, gap: float, rng: np.random.Generator, sampled: bool
 ) -> tuple[Test, float | None, float | None]:
+    """The test, its p, and the least p that it can give; "" and None where there is none. gap: the distance."""
     if how != "independent":
         return "", None, None
     if first.images == second.images == 1 and not sampled:

@@ -254,8 +254,7 @@ def difference(
     none: str,
     objects: Mapping[int, Object | None] = NO_CHANGES,
 ) -> Patch:
-    """The patch from `now` to `after`, in which the runs `written` differ; raises BadEdit(none) where they are alike.
-    objects: their new data."""
+    """The patch from `now` to `after`, which has the runs `written`; raises BadEdit(none) where no pixel differs."""
     every = np.concatenate([no_runs(), *written])
     starts, ends = united(every[:, 0], every[:, 0] + every[:, 1])
     patch = now.patch_to(after.under(runs_of(starts, ends, 0))[0], objects)
