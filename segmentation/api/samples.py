@@ -56,8 +56,8 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
             name=name, uploads=uploads, notes=notes, key=key, settings=settings, scale=scale, **who
         )
     except Exception:
-        for micrograph in uploads:
-            services.discard_unused(micrograph)
+        for upload in uploads:
+            services.discard_unused(upload)
         raise
     response["Location"] = reverse("api:sample", args=[sample.pk])
     return Status(202, _fresh(sample))

@@ -235,7 +235,7 @@ def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
 
 def _largest(members: Sequence[Member], setting: str) -> float | None:
     """The largest value of a setting in per cent, as a fraction; None unless all images have one."""
-    values = [share for member in members if (share := member.record.settings.get(setting)) is not None]
+    values = [per_cent for member in members if (per_cent := member.record.settings.get(setting)) is not None]
     return max(values) / 100 if len(values) == len(members) else None
 
 

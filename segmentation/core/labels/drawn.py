@@ -67,7 +67,7 @@ def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
 
 
 def _rows_of(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every row from first (n,) to last (n,; exclusive) of each edge: the place of its edge, and the row."""
+    """Every row from first (n,) to last (n,; exclusive) of each edge or segment: the place of that, and the row."""
     counts = last - first
     edge = np.repeat(np.arange(len(first)), counts)
     return edge, np.repeat(first - counts.cumsum() + counts, counts) + np.arange(len(edge))

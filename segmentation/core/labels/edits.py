@@ -118,11 +118,11 @@ def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool =
         crossed, _ = now.under(runs_of(*stroke_spans(points, LEAST_RADIUS, now.rows, now.width), 0))
         ids = sorted({*crossed[:, 2].tolist()} - {0})
     boxes = now.boxes(ids) if ids else {}
-    for goes_on in (False, True):
+    for is_extended in (False, True):
         runs, objects = [no_runs()], dict[int, Object | None]()
         for object_id, box in boxes.items():
             inside = now.crop(box) == object_id
-            parts = cut(inside, line_pixels(to_edge(points, inside, box) if goes_on else points, box))
+            parts = cut(inside, line_pixels(to_edge(points, inside, box) if is_extended else points, box))
             parts = without_boundary(parts) if boundary else parts
             if parts.max() < 2 or (np.bincount(parts[inside])[1:] < SMALLEST).any():
                 continue
