@@ -24,12 +24,11 @@ from ..services.ground import staff_log
 
 
 class Noted(admin.ModelAdmin):
-    """What is added, changed and deleted here is written down with its values, which construct_change_message has
-    left in request.noted."""
+    """What is added, changed and deleted here is written down with its values."""
 
     def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
         names = [name for name in form.changed_data if "password" not in name]
-        request.noted = [{}, {}]
+        request.noted = [{}, {}]  # for log_addition or log_change, which Django calls next
         for noted, values in zip(request.noted, (form.initial, form.cleaned_data), strict=True):
             for name in names:
                 value = values.get(name)

@@ -27,9 +27,8 @@ NOTHING = 0.002  # share of the picture under which it shows no particles
 def outline_features(maps: Maps, grey: Grey, labels: Labels, scale: float, diameter: float) -> dict[str, Floats]:
     """(n,) each, by the names of OUTLINE_FEATURES: properties of each particle from maps and picture.
 
-    maps: (2 or 3, H, W) uint8. grey: (H, W) uint8, the picture in the polarity that the network saw. labels: (H, W)
-    1..n. All are in the image's own pixels; scale: that at which the network saw it. diameter: the network's preferred
-    diameter in px.
+    maps: (2 or 3, H, W), grey: (H, W), uint8 in the image's own pixels, grey in the polarity that the network saw.
+    labels: (H, W) 1..n. scale: at which the network saw them. diameter: the network's preferred diameter in px.
     foreground: log-odds of the mean probability over the particle. peak: highest inner distance, 0 to 1. sure: share
     of pixels from SURE on. size: ln(ECD / diameter), and its square. others: mean of `foreground`
     over all particles of the image, weighted by area. contrast, excess_brightness: see `_ground`.

@@ -232,8 +232,7 @@ def find_links(pieces: Sequence[Piece], mask: Mask, depth: Floats) -> list[Link]
 
 
 def _through(start: Floats, end: Floats, mask: Mask, depth: Floats, width: float) -> bool:
-    """Whether the straight way between two ends leads through foreground, or is shorter than the fibre is wide, and is
-    no longer than about three widths of what lies over it."""
+    """Whether the way between two ends is mostly foreground or short, and at most 3 widths or so of what is over it."""
     gap = float(np.hypot(*(end - start)))
     rows, columns = np.rint(np.linspace(start, end, max(2, round(gap) + 1))).astype(int).T
     inside = mask[rows, columns]
@@ -264,8 +263,7 @@ def chains_of(count: int, links: Sequence[Link]) -> list[Chain]:
 def trace(labels: Labels) -> dict[int, list[Piece]]:
     """The pieces of each object 1..n of a label image (H, W) in order along it, all turned in one direction.
 
-    A crossing fibre that owns the pixels there leaves a gap between two of them. Pieces with a skeleton under SHORTEST
-    px are left out, and objects that have no others.
+    A crossing fibre that owns the pixels there leaves a gap between two. A skeleton under SHORTEST px gives no piece.
     """
     apart = np.zeros(labels.shape, bool)
     for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
@@ -282,8 +280,7 @@ def trace(labels: Labels) -> dict[int, list[Piece]]:
 
 
 def in_order(pieces: list[Piece]) -> list[Piece]:
-    """The pieces of one fibre from one of its ends to the other: the ends that fit best are joined first. Those shorter
-    than half the fibre's width are left out."""
+    """The pieces of one fibre from end to end, but those shorter than half its width; the best ends join first."""
     widest, most = max(piece.width for piece in pieces), max(piece.length for piece in pieces)
     pieces = [piece for piece in pieces if piece.length >= 0.5 * widest or piece.length == most]
     ends = Ends.of(pieces)
@@ -304,8 +301,8 @@ def in_order(pieces: list[Piece]) -> list[Piece]:
 def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | None, int]:
     """The clarity, typical width in px and number of cores of the fibres in maps (2, H, W), for a scale search.
 
-    Clarity is the fourth root of the mean probability of the foreground, times the mean inner distance of its middle,
-    times factors that are less where its pieces are compact or it is most of the image, 0 to 1.
+    Clarity is the fourth root of a product, 0 to 1: the mean probability of the foreground, the mean inner distance of
+    its middle, and factors below 1 where its pieces are compact or it is most of the image.
     """
     mask = maps[0] >= max(1, round(255 * threshold))
     middle = mask & (maps[1] >= ndimage.maximum_filter(maps[1], 3)) & (maps[1] >= round(255 * CORE))

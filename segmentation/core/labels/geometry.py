@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LEVELS = 32  # steps of `flooded`
+LEVELS = 32  # steps between the highest and the lowest value of a map
 AT_ONCE = 128  # edges or runs between two looks at the clock
 REACH = 3  # px from the end of a line to the edge
 SMALLEST = 9  # px; the network's outlines are no smaller either
@@ -65,9 +65,8 @@ def components(mask: Mask | Labels, *, corners: bool = False) -> tuple[Labels, i
 def grouped(
     rows: NDArray[Any], starts: NDArray[Any], ends: NDArray[Any], labels: list[Any], wide: int, reach: int = 0
 ) -> NDArray[np.intp]:
-    """The numbers 1..n of the connected pieces that runs of pixels belong to; different labels are apart. The runs are
-    in reading order, each within its row, its end exclusive. wide: more than a row has. reach: 1 where a corner
-    connects."""
+    """The numbers 1..n of the connected pieces of runs of pixels; different labels are apart. The runs are in reading
+    order, each within its row, its end exclusive. wide: more than a row has. reach: 1 where a corner connects."""
     below = (rows + 1) * wide
     first = np.searchsorted(rows * wide + ends, below + starts - reach, "right")
     last = np.searchsorted(rows * wide + starts, below + ends + reach, "left")
@@ -91,8 +90,7 @@ def grouped(
 
 
 def cut(inside: Mask, barrier: Mask) -> Labels:
-    """Parts (h, w) int32 1..n of an object that a barrier divides. Part 1 is the largest part of the object, or of each
-    of its pieces where it has several; so a piece that the barrier does not divide is of part 1."""
+    """Parts (h, w) int32 1..n of an object; part 1 holds the largest of each of its pieces, all of one left whole."""
     pieces, _ = components(inside)
     parts, count = components(inside & ~barrier)
     areas = np.bincount(parts.ravel(), minlength=count + 1)

@@ -68,8 +68,7 @@ def edges(labels: Labels) -> NDArray[np.bool_]:
 
 
 def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tuple[float, int]]]:
-    """For each label its neighbours, and for each common border the sum of the values along it
-    (at each edge the higher one of its two pixels) and its length in edges of pixels."""
+    """For each label its neighbours, and for each common border the sum of the values along it and its length."""
     pairs, along = [], []
     for one, other in (
         ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
@@ -78,7 +77,7 @@ def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tupl
         here, there = labels[one], labels[other]
         apart = here != there
         pairs.append(np.sort(np.stack([here[apart], there[apart]], axis=1), axis=1))
-        along.append(np.maximum(values[one][apart], values[other][apart]))
+        along.append(np.maximum(values[one][apart], values[other][apart]))  # the higher one of both pixels
     border, border_of = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
     lengths = np.bincount(border_of.ravel(), minlength=len(border))
     sums = np.bincount(border_of.ravel(), np.concatenate(along), len(border))
