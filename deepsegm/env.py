@@ -50,7 +50,7 @@ def number(name: str, default: int, *, least: int = 0, most: int = 10**12) -> in
 
 
 def per_cent(name: str, *, most: float) -> float:
-    """A number of per cent up to `most`, 0 where it is not set."""
+    """A number of per cent from 0 to `most`, 0 where it is not set; the decimal sign is a point or a comma."""
     value = text(name, "0")
     try:
         parsed = float(value.replace(",", "."))
@@ -89,7 +89,7 @@ def words(name: str) -> list[str]:
 
 
 def secret(name: str) -> str:
-    """The value of `name`, or what the file named by `name`_FILE holds."""
+    """What the file named by `name`_FILE holds, else the value of `name`."""
     file = text(f"{name}_FILE")
     if not file:
         return text(name)

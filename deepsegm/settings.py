@@ -106,8 +106,8 @@ INSTALLED_APPS = [
     "worker",
 ]
 MIDDLEWARE = [
-    "segmentation.measured.Measured",
-    "segmentation.middleware.TrustedProxies",
+    "segmentation.measured.Measured",  # sees the answer that is sent
+    "segmentation.middleware.TrustedProxies",  # gives all that follow the real address, and whether it is https
     "segmentation.middleware.NoNulBytes",
     "django.middleware.security.SecurityMiddleware",
     "segmentation.middleware.ContentSecurityPolicy",
@@ -116,7 +116,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "segmentation.middleware.SecondFactor",
+    "segmentation.middleware.SecondFactor",  # changes the user, whom the next ones ask for
     "segmentation.middleware.RequireLogin",
     "segmentation.middleware.Visitor",
     "segmentation.middleware.StaffLog",

@@ -60,7 +60,7 @@ class Accounts(DefaultAccountAdapter):
         return False
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Allauth counts by name alone, so that a stranger could lock anybody out."""
+        """Do nothing: allauth counts wrong passwords by name alone, so that a stranger could lock anybody out."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_network(request)

@@ -76,7 +76,7 @@ class _Client(_Bound[M]):
         raise NotImplementedError
 
     def _ask(self, method: str, path: str, *, key: str = "", **options: Any) -> Steps[httpx.Response]:
-        """Send a request until it is answered; raises Refused, Outdated, Unreachable.
+        """Send a request, up to `retries` times again, until it is answered; raises Refused, Outdated, Unreachable.
 
         key: makes two requests one, so that it may be sent again after its answer was lost.
         """

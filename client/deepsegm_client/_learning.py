@@ -122,6 +122,6 @@ class Training(_Stoppable[M], _Files[M]):
 
     @_step
     def run_again(self, jobs: Iterable[Job[M] | Result[M] | str] | None = None) -> Steps[dict[str, Any]]:
-        """Analyse finished results again with its model; without `jobs` all that another model found."""
+        """Analyse finished results again with its model; without `jobs` the uncorrected ones of other models."""
         sent = {"jobs": None if jobs is None else [_id(job) for job in jobs]}
         return dict((yield from self._client._json("POST", f"{self.path}/revisions", json=sent)))

@@ -70,6 +70,7 @@ def _retry_after(answer: httpx.Response) -> float:
 
 
 def _value(text: str) -> Any:
+    """A cell of a table: a bool, int, float or text; None where it is empty."""
     if text in ("TRUE", "FALSE"):
         return text == "TRUE"
     for kind in (int, float):

@@ -29,6 +29,7 @@ class Sample(_Stoppable[M]):
         yield from self._wait(timeout, progress)
         result = SampleResult(self._client, self.data)
         stored = json.loads((yield from result._read("result.json")))["quantities"]  # the row has not all intervals
+        # By name where particles are screened, else a list.
         result._numbers = stored if isinstance(stored, dict) else {row.pop("name"): row for row in stored}
         return result
 

@@ -34,7 +34,7 @@ class _Request:
 
 
 Answer = httpx.Response | httpx.TransportError | None
-Steps = Generator[_Request | float, Answer, T]  # a number: a pause in seconds
+Steps = Generator[_Request | float, Answer, T]  # a float, never an int: a pause in seconds
 
 
 class _Bound(Generic[M]):

@@ -42,7 +42,7 @@ def _as_tool_error() -> Iterator[None]:
 
 def _progress(context: Context) -> Callable[[str, float], object]:
     """Tells the agent's program how far an analysis is."""
-    reports = set[asyncio.Task[None]]()
+    reports = set[asyncio.Task[None]]()  # kept, so that none is collected before it has run
 
     def report(stage: str, done: float) -> None:
         reports.add(asyncio.ensure_future(context.report_progress(done, 1.0, stage)))

@@ -28,7 +28,7 @@ class TokenAdmin(LookOnly):
     actions = ("revoke",)
 
     revoke = action("Revoke the selected tokens", tokens.revoke_token, "revoked")
-    stored = column("", lambda token: "")
+    stored = column("", lambda token: "")  # the row as it is stored holds the hash of the token
 
 
 @admin.register(Webhook)
@@ -49,7 +49,7 @@ class WebhookAdmin(LookOnly):
         )
         return format_html_join("", "<div>{} {}: {} {}</div>", lines)
 
-    stored = column("", lambda webhook: "")
+    stored = column("", lambda webhook: "")  # the row as it is stored holds the secret
 
 
 @admin.register(SocialAccount)

@@ -28,7 +28,7 @@ class Noted(admin.ModelAdmin):
 
     def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
         names = [name for name in form.changed_data if "password" not in name]
-        request.noted = [{}, {}]
+        request.noted = [{}, {}]  # for log_addition or log_change, which Django calls next
         for noted, values in zip(request.noted, (form.initial, form.cleaned_data), strict=True):
             for name in names:
                 value = values.get(name)
@@ -107,8 +107,8 @@ class LookOnly(admin.ModelAdmin):
         if self.files is None:
             return rows
         field = self.model._meta.model_name
-        file_counts = self.files._default_manager.filter(**{field: OuterRef("pk")}).order_by().values(field)
-        return rows.annotate(files_size=Subquery(file_counts.annotate(all=Sum("size")).values("all")))
+        files_of_row = self.files._default_manager.filter(**{field: OuterRef("pk")}).order_by().values(field)
+        return rows.annotate(files_size=Subquery(files_of_row.annotate(all=Sum("size")).values("all")))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*self.summary_fields, "stored"]

@@ -177,7 +177,7 @@ class SegmentationAdmin(GoesWithOthers):
     measured = column("jobs", lambda segmentation: segmentation.measured, "measured")
 
 
-def _address(job: Any, *names: str) -> str | None:
-    """Where the first of these pictures that a job has is served, None when it has none."""
-    pictures = [artifact.name for artifact in job.pictures]
-    return next((reverse("artifact", args=[job.pk, name]) for name in names if name in pictures), None)
+def _address(job: Any, name: str) -> str | None:
+    """Where this picture of a job of `JobAdmin.get_queryset` is served, None where it has none."""
+    has_picture = any(artifact.name == name for artifact in job.pictures)
+    return reverse("artifact", args=[job.pk, name]) if has_picture else None

@@ -1,4 +1,4 @@
-"""Who calls: an account, a script by its secret, or nobody; and what belongs to whom."""
+"""Who calls: an account, a script by its secret, or nobody."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ OWNER_ONLY = (
 
 
 def sign_in(request: HttpRequest) -> bool:
-    """Set request.user and request.visitor from the header alone; raises Refused.
+    """Set user, visitor, links, secret and token of a request; raises Refused.
 
-    Cookies count only for our own pages, so a foreign page can do nothing. A script without an account may have a
-    secret, by which it is known as a browser is by its cookie. request.token: the token that was sent, or None.
+    Cookies count only for our own pages, so a foreign page can do nothing; of any other caller the header and the
+    link in the address count alone. request.secret: by it a script without an account is known, as a browser is by its
+    cookie; "" without one. request.token: the token that was sent, or None.
     """
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         raise Refused("Browsers may not call this address from another site.", 403)

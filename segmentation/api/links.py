@@ -28,7 +28,7 @@ class Change(Body):
 
 
 def _row(request: HttpRequest, pk: UUID) -> Any:
-    """The job or sample of a router, for its maker."""
+    """The job or sample that the address names, for its maker."""
     of_sample = request.path.startswith("/api/v1/samples/")
     return changeable(request, Sample.objects.filter(pk=pk).first() if of_sample else row_of(Job, pk))
 

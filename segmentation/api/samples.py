@@ -56,8 +56,8 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
             name=name, uploads=uploads, notes=notes, key=key, settings=settings, scale=scale, **who
         )
     except Exception:
-        for micrograph in uploads:
-            services.discard_unused(micrograph)
+        for upload in uploads:
+            services.discard_unused(upload)
         raise
     response["Location"] = reverse("api:sample", args=[sample.pk])
     return Status(202, _fresh(sample))
@@ -71,7 +71,7 @@ def samples(
 ) -> Any:
     """Your samples, the newest first."""
     rows = Sample.objects.visible_to(request.user, request.visitor)
-    return {**page_of_rows(request, rows, listing, state, "name"), "samples": listing.rows}
+    return {**page_of_rows(request, rows, listing, state, "name"), "samples": listing.rows}  # filled by page_of_rows
 
 
 @router.does(
@@ -122,7 +122,7 @@ def images(request: HttpRequest, pk: UUID) -> Any:
             services.discard_unused(upload)
         raise
     row = _fresh(row)
-    row.notes = [note.as_dict() for note in notes]
+    row.notes = [note.as_dict() for note in notes]  # in this answer alone: the row has all of them
     return Status(202, row)
 
 
@@ -150,7 +150,7 @@ def name(request: HttpRequest, pk: UUID) -> Any:
 @router.does("POST", "/{uuid:pk}/scale", "sample-scale", ONE, (403, 404, 409, 422), takes(SampleScale, JSON))
 def scale(request: HttpRequest, pk: UUID) -> Any:
     """Measure all images with another scale, from their outlines."""
-    changeable(request, row_of(Sample, pk))
+    changeable(request, row_of(Sample, pk))  # refuses before the body does
     body = json_body(request, SampleScale)
     try:
         value = (parse_pixel if body.rule == Sample.Rule.PIXEL else parse_width)(body.value)
@@ -197,7 +197,7 @@ def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> S
 
 
 def _fresh(sample: Sample) -> Sample:
-    """The sample as it is now, with what its images do."""
+    """The sample as it is now, with what its images do in `counted`, which the answer needs."""
     try:
         sample.refresh_from_db()
     except Sample.DoesNotExist:

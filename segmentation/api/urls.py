@@ -64,7 +64,7 @@ SECURITY = {
 
 
 class Api(NinjaAPI):
-    """Wrong numbers in an address get one sentence."""
+    """Wrong values in an address or its query get one sentence."""
 
     def validation_error_from_error_contexts(self, error_contexts: Any) -> Any:
         return Refused(sentence(error_contexts[0].pydantic_validation_error), 422)
@@ -141,7 +141,7 @@ def _kinds() -> list[tuple[str, type[SegmentationSettings]]]:
 
 @lru_cache(maxsize=1)
 def _document(*kinds: tuple[str, type[SegmentationSettings]]) -> str:
-    """The document as JSON; it takes most of a second."""
+    """The document as JSON; it takes most of a second. kinds: of `_kinds`, so that a changed kind makes it anew."""
     schema = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
     schema["components"]["securitySchemes"] = SECURITY
     schema["components"]["schemas"] = with_results(schema["components"]["schemas"])
@@ -160,7 +160,7 @@ def _document(*kinds: tuple[str, type[SegmentationSettings]]) -> str:
 @require_safe
 def reference(request: HttpRequest) -> HttpResponse:
     """The document as a page."""
-    openapi = document()
+    document_now = document()
     operations = [
         {
             "method": method.upper(),
@@ -170,16 +170,16 @@ def reference(request: HttpRequest) -> HttpResponse:
             "fields": [{"name": name, "needed": name in needed, **field} for name, field in fields.items()],
             **operation,
         }
-        for where, methods in openapi["paths"].items()
+        for where, methods in document_now["paths"].items()
         for method, operation in methods.items()
         for body in [operation.get("requestBody", {}).get("content", {}).get(FORM, {}).get("schema", {})]
         for needed, fields in [(body.get("required", []), body.get("properties", {}))]
     ]
-    schemas = openapi["components"]["schemas"]
+    schemas = document_now["components"]["schemas"]
     bodies = [
         (name, [_entry(*field) for field in kind.get("properties", {}).items()]) for name, kind in schemas.items()
     ]
-    return render(request, "api.html", {"document": openapi, "operations": operations, "bodies": bodies})
+    return render(request, "api.html", {"document": document_now, "operations": operations, "bodies": bodies})
 
 
 def _entry(name: str, schema: dict[str, Any]) -> tuple[str, str]:

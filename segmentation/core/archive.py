@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 LEVEL = 3
-# Already compressed, or weights (.data): packing them would cost time and save next to nothing.
+# Already compressed, or weights of an ONNX network (.data): packing them would cost time and save next to nothing.
 PACKED = {".png", ".zip", ".pdf", ".xlsx", ".tif", ".npz", ".data"}
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 FILE_FOR_ALL_TO_READ = 0o100644 << 16

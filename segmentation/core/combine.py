@@ -57,7 +57,7 @@ def combine(
 ) -> SampleAnalysis:
     """Pool the members, at least one. The same members in any order give the same result.
 
-    edge, filter, field_spread: of the members' settings, see `pool`. The largest uncertainty of their calibrations
+    edge, filter, field_spread: of the members' settings (`Conditions`). The largest uncertainty of their calibrations
     counts once for all, because images of one instrument share its error. left_out: images that the files name but
     that do not count; a command passes each failed file as `LeftOut.failed(path.name, sentence)`, with its SHA-256 if
     known. `Member.of` records how the particles were found; a member made by hand needs its `record`.
@@ -112,7 +112,7 @@ def combine(
 
 
 def _exclude(images: Sequence[_Image], task: Task) -> None:
-    """Say of the images that cannot be combined with the others why they do not count."""
+    """Set `excluded` of the images that cannot be combined with the others: why they do not count."""
     fields = [image.field for image in images]
     refused = [bool(task.pool_fields) and set(field.values.values()) <= {None} for field in fields]
     for image, why in zip(images, without_scale([field.table for field in fields], refused), strict=True):
@@ -124,7 +124,7 @@ def _exclude(images: Sequence[_Image], task: Task) -> None:
 
 
 def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditions) -> PooledStatistics | None:
-    """The statistics of all sizes, None without any; says of the images which may not belong."""
+    """The statistics of all sizes, None without any. Sets `outlier` of the images that may not belong."""
     counted, excluded = [image for image in images if not image.excluded], [image.excluded for image in images]
     members = [image.member for image in counted]
     if len(members) == 1 and members[0].statistics:
@@ -235,7 +235,7 @@ def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
 
 def _largest(members: Sequence[Member], setting: str) -> float | None:
     """The largest value of a setting in per cent, as a fraction; None unless all images have one."""
-    values = [number for member in members if (number := member.record.settings.get(setting)) is not None]
+    values = [per_cent for member in members if (per_cent := member.record.settings.get(setting)) is not None]
     return max(values) / 100 if len(values) == len(members) else None
 
 

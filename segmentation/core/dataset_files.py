@@ -1,7 +1,7 @@
 """A dataset as a folder: what its files are called, and what the tables beside images and labels say.
 
 images/NAME        as acquired
-labels/STEM.png    whole numbers: an object each, or the class of each pixel from 0 on, 255 where it is not known
+labels/STEM.png    whole numbers, beyond 65,535 in STEM.tif: an object each, or the class of a pixel, 255 if unknown
 groups.csv         image,group: specimen or session; images of one group stay on one side of every split
 regions.csv        image,top,left,bottom,right: the part that was checked, in px; only images checked in part
 dataset.toml       description, licence, and for each image its scale and who allowed that models learn from it
@@ -28,7 +28,7 @@ IMAGES, LABELS = "images", "labels"
 GROUPS, REGIONS, FACTS, COCO, README = "groups.csv", "regions.csv", "dataset.toml", "coco.json", "README.txt"
 SIDES = ("top", "left", "bottom", "right")
 UNLABELLED = 255  # in files of classes
-LARGEST_TABLE, LONGEST_LINE = 2**21, 2**13  # bytes; Python's reader of TOML needs long for long lines
+LARGEST_TABLE, LONGEST_LINE = 2**21, 2**13  # bytes, of a CSV characters; TOML is read slowly where lines are long
 TABLE = "{name} cannot be read as the table {columns}: save it as CSV with commas."
 REGIONS_WRONG = f"{REGIONS} has the columns image,top,left,bottom,right in px and one row for an image: correct it."
 NO_FACTS = "dataset.toml is damaged: export the dataset again, or leave it out."

@@ -19,7 +19,7 @@ from .micrograph.types import Calibration, UnreadableImage
 
 TIFF = (".tif", ".tiff")
 LOSSY = (".jpg", ".jpeg", ".webp")
-DIRECT = 1 << 24  # labels up to here are renumbered through a table of that length
+DIRECT = 1 << 24  # smaller labels are looked for through a table of all numbers up to the largest
 
 _JPEG = "JPEG and WebP change the values of a mask: save it as PNG, TIFF or npy."
 _DAMAGED = "The file is damaged or is no label image (TIFF, PNG, BMP or npy): export it again."
@@ -74,7 +74,8 @@ def as_labels(
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """(H, W) int32 labels 1..n of an array from another tool, and sentences about the changes.
 
-    values: (H, W) or grey saved as (H, W, 3 or 4); whole numbers of any type. Negative ones are background.
+    values: (H, W) or grey saved as (H, W, 2 to 4); whole numbers of any type. Negative ones are background.
+    background: the number between particles; where it is not 0, pixels of 0 are a particle.
     kind: "binary" makes a particle of each piece of pixels that share a side, "labels" of each number; "auto"
         takes a file with a single number beside the background as binary. corners: whether pixels that share a corner
         only are of one piece, too.
@@ -168,8 +169,8 @@ def _whole_numbers(plane: NDArray[Any]) -> NDArray[Any]:
 
 
 def _labels_in(numbers: NDArray[Any], background: int) -> NDArray[Any]:
-    """The labels of particles (n,), ascending. Small ones are counted in a table, which is faster than to sort every
-    pixel; labels of 64 bits, signed ones and large ones do not fit one."""
+    """The labels of particles (n,), ascending. Those under DIRECT are counted in a table, which is faster than to sort
+    every pixel; labels of 64 bits, signed ones and large ones are sorted."""
     top = int(numbers.max(initial=0))
     if top < DIRECT and numbers.dtype.itemsize <= 4 and numbers.dtype.kind == "u":
         values = np.flatnonzero(np.bincount(numbers.ravel(), minlength=1))

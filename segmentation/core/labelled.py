@@ -22,18 +22,18 @@ def analyse_mask(
 ) -> Analysis:
     """Measure the objects of a mask as those of the settings' task; how they were found is not known.
 
-    image: the micrograph of the same size that the mask was made from; without it the pictures show the mask. Its
-    calibration counts where the settings have none, and its data bar is found; without it there is only the one that
-    the settings tell. Nothing in the bar counts, and what reaches it touches the frame. Raises UnreadableImage where
-    the sizes differ or the bar leaves no row.
+    image: the micrograph of the same size that the mask was made from; without it the pictures show the mask. Where
+    the settings have no calibration, that of the image counts, else that of the mask; neither where the two contradict.
+    A data bar is found in the image; without one only the settings tell of a bar. Nothing in it counts, and
+    what reaches it touches the frame. Raises UnreadableImage where the sizes differ or the bar leaves no row.
     """
     if image is None:
         pixels = np.where(mask.labels > 0, np.uint8(200), np.uint8(40))
         micrograph = Micrograph(pixels, mask.name, mask.sha256, mask.calibration, {"kind": "mask"}, mask.notes)
     else:
         micrograph = _of_image(mask, image)
-    alone = image is None and settings.segmentation.data_bar == "auto"
-    rows = len(mask.labels) if alone else analysed_rows(micrograph, settings.segmentation)
+    has_no_bar = image is None and settings.segmentation.data_bar == "auto"
+    rows = len(mask.labels) if has_no_bar else analysed_rows(micrograph, settings.segmentation)
     labels = mask.labels.copy()
     labels[rows:] = 0
     ids = np.unique(labels[labels > 0])

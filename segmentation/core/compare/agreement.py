@@ -89,7 +89,7 @@ def groups(of: Shared) -> tuple[Indices, Indices]:
 
 def agree(of: Shared, first_group: Indices, second_group: Indices) -> Agreement:
     """The objects by place, and the scores; the first outlining stands for the truth."""
-    firsts = np.full(len(of.first_ids), Kind.FALSE_NEGATIVE, "U14")
+    firsts = np.full(len(of.first_ids), Kind.FALSE_NEGATIVE, "U14")  # the longest Kind
     seconds = np.full(len(of.second_ids), Kind.FALSE_POSITIVE, "U14")
     hits = dict.fromkeys((RIGHT, OUTLINED), 0)
     ious: list[float] = []

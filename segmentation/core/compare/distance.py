@@ -17,7 +17,7 @@ from .sides import Sizes
 
 MOST_LISTED = 5000  # exchanges of images that are all looked at; of more, as many are drawn
 ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called slightly or clearly different
-SAME = 1e-9
+SAME = 1e-9  # distances that differ by less are equal
 NOT_INDEPENDENT = {
     "paired": "Both results are of the same objects, so there is no valid p-value.",
     "shared": "Some images are in both samples, so there is no valid p-value.",
@@ -39,17 +39,17 @@ def distance(
     one of them is a sample, also where only one of its images has sizes."""
     if not len(first.size) or not len(second.size):
         return None
-    places = np.unique(np.concatenate([first.size, second.size]))
+    points = np.unique(np.concatenate([first.size, second.size]))  # sizes at which the curves are compared
     curves = []
     for of in (first, second):
         order = np.argsort(of.size, kind="stable")
         total = np.r_[0.0, np.cumsum(of.weight[order])]
-        curves.append(total[np.searchsorted(of.size[order], places, side="right")] / total[-1])
+        curves.append(total[np.searchsorted(of.size[order], points, side="right")] / total[-1])
     gap = np.abs(curves[0] - curves[1])
     at = int(gap.argmax())
     test, p, least = _test(first, second, how, float(gap[at]), rng, sampled)
     below = [float(curve[at]) for curve in curves]
-    size = f"{significant(float(places[at]))} {unit}".strip()
+    size = f"{significant(float(points[at]))} {unit}".strip()
     sentence = (
         f"The distributions {_verdict(float(gap[at]), p, least)}. In A {100 * below[0]:.0f} % of the objects are at"
         f" most {size}, in B {100 * below[1]:.0f} %."
@@ -61,7 +61,7 @@ def distance(
         why = BY_OBJECTS.format(n=f"{len(first.size):,}", m=f"{len(second.size):,}")
     return Distance(
         distance=float(gap[at]),
-        at=float(places[at]),
+        at=float(points[at]),
         below=below,
         n=[len(first.size), len(second.size)],
         images=[first.images, second.images],
@@ -86,6 +86,7 @@ def _verdict(gap: float, p: float | None, least: float | None) -> str:
 def _test(
     first: Sizes, second: Sizes, how: How, gap: float, rng: np.random.Generator, sampled: bool
 ) -> tuple[Test, float | None, float | None]:
+    """The test, its p, and the least p that it can give; "" and None where there is none. gap: the distance."""
     if how != "independent":
         return "", None, None
     if first.images == second.images == 1 and not sampled:
@@ -97,12 +98,12 @@ def _test(
 
 def _by_images(first: Sizes, second: Sizes, rng: np.random.Generator) -> tuple[float, float]:
     """p of a permutation test that exchanges images (Ernst 2004), and the least p that it can give."""
-    places = np.unique(np.concatenate([first.size, second.size]))
-    places = places[np.linspace(0, len(places) - 1, min(len(places), POINTS)).round().astype(int)]
-    rows = []  # of each image the summed weights up to each place
+    points = np.unique(np.concatenate([first.size, second.size]))
+    points = points[np.linspace(0, len(points) - 1, min(len(points), POINTS)).round().astype(int)]
+    rows = []  # of each image the summed weights up to each point
     for of in (first, second):
-        bins = np.searchsorted(places, of.size, side="left").clip(max=len(places) - 1)
-        count = np.bincount(of.image * len(places) + bins, of.weight, of.images * len(places))
+        bins = np.searchsorted(points, of.size, side="left").clip(max=len(points) - 1)
+        count = np.bincount(of.image * len(points) + bins, of.weight, of.images * len(points))
         rows.append(count.reshape(of.images, -1).cumsum(1))
     table = np.concatenate(rows)
     images, chosen = len(table), first.images

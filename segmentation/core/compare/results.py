@@ -19,7 +19,7 @@ Place = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
 PLACES: tuple[Place, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
 COUNTS = "The interval of the count takes objects as lying independently of each other (Poisson)."
 MANY_IMAGES = "Counts, sums and extremes depend on how many images there are, so their differences have no interval."
-# What p was found by drawing again.
+# What the test takes as independent of each other; "" where there is no test.
 Test = Literal["objects", "images", ""]
 Limits = tuple[float, float]
 

@@ -45,7 +45,7 @@ class Sizes:
 
     @classmethod
     def of_tables(cls, tables: Iterable[Table], size: str, *, weighted: bool, screened: bool) -> Sizes:
-        """Of the tables of several images; images without a size are left out."""
+        """Of the tables of several images; those without a size are left out. screened: objects at the frame count."""
         parts = []
         for table in tables:
             counted = table.kept if screened else table.whole

@@ -93,7 +93,7 @@ def _of_runs(runs: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
 
 
 def _run_lengths(text: str) -> list[int]:
-    """The numbers of COCO's packed run lengths: six bits a character, each from the third on less the one two before
+    """The numbers of COCO's packed run lengths: six bits a character, each from the fourth on less the one two before
     (after pycocotools, `rleFrString`)."""
     counts: list[int] = []
     value = shift = 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from roifile import ImagejRoi
 
 LARGEST_ROI = 1 << 24  # bytes unpacked; a traced outline of 65,535 corners takes 800 kB
-LARGEST_SET = 1 << 29
+LARGEST_SET = 1 << 29  # bytes unpacked, of all ROIs of a ZIP file
 STEPS = 8  # lines in place of a curve
 DAMAGED = "The ROI {name} is damaged or of a kind that is not read here: save it again with ImageJ."
 DAMAGED_ZIP = "The ZIP file is damaged or has a password: save the ROIs again with ImageJ's ROI Manager."

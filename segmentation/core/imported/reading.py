@@ -44,9 +44,9 @@ NO_CLASS = "The category {name!r} of the file is none of the classes {names}."
 
 @dataclass(frozen=True, eq=False, config=ConfigDict(arbitrary_types_allowed=True))
 class Outlines:
-    """labels: (H, W) int32 of the whole image. classes: place of the class, by id. reasons: why outlines were set
-    aside, by id. format: of the file, in words. overlapping: how many outlines lie on earlier ones. notes: sentences
-    for the user."""
+    """labels: (H, W) int32 of the whole image, from `_objects` and `_classes` of the analysed rows. classes: place of
+    the class, by id. reasons: why outlines were set aside, by id. format: of the file, in words. overlapping: how many
+    outlines lie on earlier ones. notes: sentences for the user."""
 
     labels: Annotated[NDArray[np.int32], Field(exclude=True)]
     classes: Mapping[int, int]
@@ -62,8 +62,8 @@ class Outlines:
 
         An outline that we had set aside there and that is unchanged is judged once more. All others are by hand.
 
-        name, sha256: of their file. of: id of the other segmentation. The numbers that describe a network are gone; its
-        maps stay, from which missed objects can be added and joined ones split.
+        name, sha256: of their file. version: of DeepSegm. of: id of the other segmentation. semantic: of the task. The
+        numbers that describe a network are gone; its maps stay, to add missed objects and split joined ones.
         """
         ids = np.array(sorted(self.classes), np.int32)
         ours = {number for number, why in self.reasons.items() if why in list(Reason)}
@@ -118,7 +118,7 @@ def read_outlines(
 
 def read_truth(path: Path, frame: Frame, task: Task, names: Sequence[str], image: str) -> NDArray[np.int32]:
     """(H, W) what a training learns from, with the numbers of the file: of an object, or the class of a pixel and
-    UNLABELLED. The file may show nothing. Raises UnreadableImage."""
+    UNLABELLED. frame: without a data bar. The file may show nothing. Raises UnreadableImage."""
     with path.open("rb") as file:
         _, kind = kind_of(file.read(HEAD_BYTES))
     if task.semantic:

@@ -14,9 +14,9 @@ Circles = NDArray[np.float64]  # (n, 3): row, column and radius in px; the first
 Floats = NDArray[np.float64]
 
 RADII = (2.0, 40.0)  # px
-STEP = 1.15  # between the radii that are looked for
+STEP = 1.15  # ratio of a radius that is looked for to the one before
 LEAST_RESPONSE = 0.4  # that of a whole disc is 2 / e
-TURN = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+ANGLES = np.linspace(0, 2 * np.pi, 48, endpoint=False)  # rad, of the rays from a blob's centre to its edge
 EDGE = (0.7, 1.3)  # radii of a blob between which its edge is looked for
 FEWEST = 10  # edge points of 48; with fewer the blob's own centre and radius stay
 FILLED = 0.88  # a circle with a smaller share inside the map's outlines may hold several objects: others come first
@@ -38,7 +38,7 @@ def find_circles(levels: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
     values = levels.astype(np.float32) / 255
     if not (values >= threshold).any():
         return np.zeros((0, 3))
-    # Masks and maps give the same result: only the crossing of the threshold counts, not the distance from it.
+    # The map is stretched around the threshold, so that it crosses 0.5 where the functions below look for an edge.
     soft = np.clip((values - threshold) / min(threshold, 1 - threshold) / 2 + 0.5, 0, 1).astype(np.float32)
     # In a crowd blobs miss objects: there the largest circles that fit into the outlines come after them.
     fitted = [_fitted_circle(soft, circle) for circle in (*_blobs(soft), *_inscribed_circles(soft))]
@@ -56,7 +56,7 @@ def _blobs(soft: NDArray[np.float32]) -> Circles:
 
 
 def _inscribed_circles(soft: NDArray[np.float32]) -> Circles:
-    """The circles that fit into the outlines at 0.5 around each maximum of the distance from them, largest first."""
+    """The circles that fit into the outlines at 0.5, around each maximum of the distance from these, largest first."""
     depth = ndimage.distance_transform_edt(soft >= 0.5)
     peaks = (depth == ndimage.maximum_filter(depth, 5)) & (depth >= RADII[0])
     largest_first = np.argsort(-depth[peaks], kind="stable")
@@ -80,7 +80,7 @@ def _fitted_circle(soft: NDArray[np.float32], blob: Floats) -> Floats:
     """The circle of the blob's edge points, or the blob itself where it has too few."""
     row, column, radius = blob
     steps = np.arange(EDGE[0] * radius - 0.5, EDGE[1] * radius + 1, 0.5)
-    directions = np.stack([np.sin(TURN), np.cos(TURN)])
+    directions = np.stack([np.sin(ANGLES), np.cos(ANGLES)])
     places = np.array([[row], [column]])[..., None] + directions[..., None] * steps
     along = ndimage.map_coordinates(soft, places, order=1, mode="constant", cval=1.0)  # no edge beyond the frame
     outside = along < 0.5
@@ -112,7 +112,7 @@ def _foreground_share(soft: NDArray[np.float32], circle: Floats) -> float:
 
 
 def _separate_circles(circles: Sequence[Floats], shape: tuple[int, int]) -> Circles:
-    """The circles, clearest first, without circles that lie in clearer ones; returned in reading order."""
+    """The circles, given with the clearest first, but those that lie in clearer ones (COVERED); in reading order."""
     covered = np.zeros(shape, bool)
     clear = []
     for circle in circles:

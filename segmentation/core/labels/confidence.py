@@ -15,7 +15,7 @@ from .separate import Labels, max_over_labels, mean_over_labels, sums_over_label
 Maps = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-SURE = 230  # of 255; foreground above it
+SURE = 230  # of 255: the foreground from which a pixel is surely particle
 SMALLEST_AREA = 9  # px
 RING = 1, 5  # px, as the network saw them: inner and outer distance of the ground around a particle
 FEWEST = 8  # px of ground around a particle that suffice
@@ -27,10 +27,10 @@ NOTHING = 0.002  # share of the picture under which it shows no particles
 def outline_features(maps: Maps, grey: Grey, labels: Labels, scale: float, diameter: float) -> dict[str, Floats]:
     """(n,) each, by the names of OUTLINE_FEATURES: properties of each particle from maps and picture.
 
-    maps: (2 or 3, H, W) uint8. grey: (H, W) uint8, the picture as the network saw it. labels: (H, W) 1..n. scale: at
-    which the network saw them. diameter: the network's preferred diameter in px.
+    maps: (2 or 3, H, W), grey: (H, W), uint8 in the image's own pixels, grey in the polarity that the network saw.
+    labels: (H, W) 1..n. scale: at which the network saw them. diameter: the network's preferred diameter in px.
     foreground: log-odds of the mean probability over the particle. peak: highest inner distance, 0 to 1. sure: share
-    of pixels whose probability is above 0.9. size: ln(ECD / diameter), and its square. others: mean of `foreground`
+    of pixels from SURE on. size: ln(ECD / diameter), and its square. others: mean of `foreground`
     over all particles of the image, weighted by area. contrast, excess_brightness: see `_ground`.
     """
     surely = np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0))
@@ -60,7 +60,7 @@ def _ground(grey: Grey, labels: Labels, areas: Floats, inside: Floats, scale: fl
     SD there, -1 to CLEARLY. excess_brightness: its brightness above the average particle of the image, divided by the
     brightness of the average particle above the ground, 0 to 1.
 
-    The ground around a particle is taken from its RING, or from the whole image if the ring has too few pixels.
+    The ground around a particle is taken from its RING, or from the whole image if the ring has under FEWEST pixels.
     """
     bare, count = labels == 0, len(areas)
     near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING)

@@ -43,11 +43,11 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], erased: NDArra
     grey, labels: (H, W), of the analysed rows, in either polarity. erased: (H, W) pixels that are no ground, although
     no outline has them any more: where a person deletes a particle, its neighbours keep their contrast.
     The contrast of an outline is its mean grey minus the median of the bare pixels 2 to 6 px outside. If neighbours
-    leave no such pixels, the median of all bare pixels is used.
+    leave fewer than FEWEST of them, the median of all bare pixels is used.
     The sign of the contrast of the particles is that of most of the outlined area. The network outlines many particles
     alike in both polarities, so the polarity in which it saw them does not decide.
     The typical contrast is the 0.7 quantile of the absolute contrasts, weighted by area. A gap has less than half the
-    typical contrast, and all pixels around it, other outlines included, exceed it by 0.6 of the typical contrast. An
+    typical contrast, and the median of all pixels around it, other outlines included, exceeds it by 0.6 of that. An
     outline with a clear contrast of the opposite sign is also a gap. Our own rules (docs/development/experiments.md).
     """
     n = int(labels.max(initial=0))
@@ -95,7 +95,7 @@ def explained_contrast(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> fl
 
 
 def _level_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], n: int) -> Floats:
-    """(n,) median grey of each outline's ring; if there is none, of the whole ground; otherwise NaN."""
+    """(n,) median grey of each outline's ring; if under FEWEST px, of the whole ground; NaN if that is small."""
     histogram = np.bincount(grey[labels == 0], minlength=256)
     bare = histogram.sum()
     ground = float(np.searchsorted(np.cumsum(histogram), bare / 2)) if bare >= LEAST_GROUND * labels.size else np.nan

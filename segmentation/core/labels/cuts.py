@@ -42,11 +42,12 @@ def possible_cuts(
 ) -> tuple[Cut, ...]:
     """The borders that vanish when regions (`oversegment`) are merged up to a limit, the most probable first.
 
-    labels: (H, W) before merging; the first region's label is `first`. size: `typical_size` after merging.
+    labels: (H, W) before merging; the first region's label is `first`. limit: probability of a border below which its
+    regions are merged. size: `typical_size` after merging.
     """
     joins = merges.joining(regions.pairs)
-    chances = merges.chance[joins]
-    is_possible = (joins > 0) & (chances >= border_of(LEAST, size)) & (chances < limit)
+    probabilities = merges.chance[joins]  # of the borders; `chance_of` makes a chance of each
+    is_possible = (joins > 0) & (probabilities >= border_of(LEAST, size)) & (probabilities < limit)
     order = np.unique(joins[is_possible])
     order = order[np.lexsort((-merges.turn[order], -merges.chance[order]))][:MOST]
     if not len(order):
@@ -113,7 +114,7 @@ def _way(edges: Edges) -> list[Corner]:
 
 
 def _line(way: Sequence[Corner]) -> list[list[float]]:
-    """Its ends, and between them every few the middle of an edge, so that a slanted line is no staircase."""
+    """The ends [x, y], and between them the middle of every STEP-th edge, so that a slanted line is no staircase."""
     corners = np.array(way, float)
     middles = (corners[1:] + corners[:-1]) / 2
     some = middles[np.unique(np.linspace(0, len(middles) - 1, 2 + len(middles) // STEP).round().astype(int))]
@@ -121,7 +122,7 @@ def _line(way: Sequence[Corner]) -> list[list[float]]:
 
 
 def _sides(way: Sequence[Corner], shape: tuple[int, ...]) -> list[int]:
-    """The second pixels beside the edge in the middle, as a made cut may differ by one."""
+    """[x, y, x, y]: the second pixel on either side of the middle edge, as a made cut may differ by one."""
     (x, y), (across, _) = sorted(way[(len(way) - 2) // 2 :][:2])
     one, other = (x - 2, y, x + 1, y), (x, y - 2, x, y + 1)
     return [int(end) for end in np.clip(one if x == across else other, 0, [shape[1] - 1, shape[0] - 1] * 2)]

@@ -13,13 +13,13 @@ from .geometry import Floats, check_time
 from .runs import Numbers, united
 
 MOST_AT_ONCE = 1 << 17  # rows of all segments
-MOST_CROSSINGS = 1 << 22
+MOST_CROSSINGS = 1 << 22  # rows of all edges of a polygon
 Spans = tuple[Numbers, Numbers]  # first pixels, and the pixels after the last ones, as flat indices
 
 
 def polygon_spans(points: Floats, rows: int, width: int) -> tuple[Spans, bool]:
     """The pixels of an image whose centres lie in a closed polygon (n, 2), and whether it runs around some of them
-    twice. Raises ValueError for a polygon with too many edges too long.
+    twice. Raises ValueError for a polygon whose edges cross more than MOST_CROSSINGS rows in all.
 
     A row's centre line is inside between the first and second edge that cross it, the third and fourth, and so on; an
     edge crosses at x0 + (y - y0) (x1 - x0) / (y1 - y0), and holds its upper end.
@@ -67,10 +67,10 @@ def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
 
 
 def _rows_of(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every row from first to last (exclusive) of each of n spans: the place of its span, and the row."""
+    """Every row from first (n,) to last (n,; exclusive) of each edge or segment: the place of that, and the row."""
     counts = last - first
-    span = np.repeat(np.arange(len(first)), counts)
-    return span, np.repeat(first - counts.cumsum() + counts, counts) + np.arange(len(span))
+    edge = np.repeat(np.arange(len(first)), counts)
+    return edge, np.repeat(first - counts.cumsum() + counts, counts) + np.arange(len(edge))
 
 
 def _painted_columns(a: Floats, b: Floats, y: Floats, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -30,7 +30,7 @@ from .patches import BadEdit, Object, Patch, Points, points_of
 from .runs import Runs, no_runs, runs_in, runs_of, united
 from .working import WorkingLabels
 
-NOTHING_KNOWN: Mapping[int, Object | None] = {}
+NO_CHANGES: Mapping[int, Object | None] = {}
 NO_PIXEL = "The outline contains no pixel that can be taken: draw it larger, or over other objects."
 OUTSIDE = "The point lies outside the image."
 GAP = BOUNDARY + 2  # px that a ragged boundary may be wide
@@ -90,8 +90,8 @@ def merge(now: WorkingLabels, ids: Sequence[int], boundary: bool = False) -> Pat
 
 
 def _background_between(now: WorkingLabels, ids: Sequence[int]) -> Iterator[Runs]:
-    """Of each two objects the background between them: the steps to both are GAP + 1 at most, and those to any other
-    object more than a boundary."""
+    """Of each two objects the background between them: the steps to one and to the other are GAP + 1 in sum at most,
+    and those to any other object more than a boundary."""
     boxes = now.boxes(ids, margin=GAP)
     for one, other in combinations(ids, 2):
         check_time()
@@ -107,8 +107,8 @@ def _background_between(now: WorkingLabels, ids: Sequence[int]) -> Iterator[Runs
 
 
 def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool = False) -> Patch:
-    """The object is cut along a line of at least two points; the largest part keeps its id. A line that ends a little
-    before the edge goes on to it. Without a number every object is cut that the line crosses.
+    """The object is cut along a line of at least two points; the largest part keeps its id. Without a number every
+    object is cut that the line crosses. If it cuts none, its ends go on to an edge that is near (`to_edge`).
 
     boundary: the parts have a boundary between them.
     """
@@ -118,11 +118,11 @@ def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool =
         crossed, _ = now.under(runs_of(*stroke_spans(points, LEAST_RADIUS, now.rows, now.width), 0))
         ids = sorted({*crossed[:, 2].tolist()} - {0})
     boxes = now.boxes(ids) if ids else {}
-    for led in (False, True):
+    for is_extended in (False, True):
         runs, objects = [no_runs()], dict[int, Object | None]()
         for object_id, box in boxes.items():
             inside = now.crop(box) == object_id
-            parts = cut(inside, line_pixels(to_edge(points, inside, box) if led else points, box))
+            parts = cut(inside, line_pixels(to_edge(points, inside, box) if is_extended else points, box))
             parts = without_boundary(parts) if boundary else parts
             if parts.max() < 2 or (np.bincount(parts[inside])[1:] < SMALLEST).any():
                 continue
@@ -208,7 +208,7 @@ def area(now: WorkingLabels, point: Sequence[float], number: int | None = None, 
     if not (0 <= y < now.rows and 0 <= x < now.width):
         raise BadEdit(OUTSIDE)
     runs = now.runs_of([int(now.crop((y, x, y + 1, x + 1))[0, 0])])
-    runs = runs[runs[:, 0] < now.rows * now.width]
+    runs = runs[runs[:, 0] < now.rows * now.width]  # background reaches into the data bar
     top, left = np.divmod(runs[:, 0], now.width)
     pieces = grouped(top, left, left + runs[:, 1], runs[:, 2].tolist(), now.width + 2)
     piece = pieces[np.searchsorted(runs[:, 0], y * now.width + x, "right") - 1]
@@ -252,9 +252,9 @@ def difference(
     after: WorkingLabels,
     written: Sequence[Runs],
     none: str,
-    objects: Mapping[int, Object | None] = NOTHING_KNOWN,
+    objects: Mapping[int, Object | None] = NO_CHANGES,
 ) -> Patch:
-    """The patch from outlines to those in which some runs were written; raises BadEdit(none) where they are alike."""
+    """The patch from `now` to `after`, which has the runs `written`; raises BadEdit(none) where no pixel differs."""
     every = np.concatenate([no_runs(), *written])
     starts, ends = united(every[:, 0], every[:, 0] + every[:, 1])
     patch = now.patch_to(after.under(runs_of(starts, ends, 0))[0], objects)

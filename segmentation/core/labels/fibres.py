@@ -73,7 +73,7 @@ class Link:
 
 
 def ordered_paths(bone: Mask, numbers: Labels) -> Iterator[tuple[int, Floats]]:
-    """The number and the (n, 2) path of each connected part of a skeleton: the longest way through it.
+    """The number and the (n, 2) path of each connected part of a skeleton with SHORTEST px: the longest way through it.
 
     bone: (H, W). numbers: (H, W), whose different values are not connected.
     """
@@ -121,9 +121,9 @@ def find_fibres(maps: NDArray[np.uint8], threshold: float) -> tuple[Labels, NDAr
             markers[rows, columns] = number
     loose, count = ndimage.label(mask, ALL_SIDES)
     touched = np.bincount(loose.ravel(), markers.ravel() > 0, count + 1) > 0
-    alone = ~touched[loose] & mask
-    blobs, _ = ndimage.label(alone, ALL_SIDES)
-    markers[alone] = blobs[alone] + len(chains)
+    without_piece = ~touched[loose] & mask
+    blobs, _ = ndimage.label(without_piece, ALL_SIDES)
+    markers[without_piece] = blobs[without_piece] + len(chains)
     labels = watershed(255 - maps[1], markers, mask=mask).astype(np.int32)
     return numbered(labels, chains, pieces)
 
@@ -191,7 +191,7 @@ class Ends:
 
     def costs(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """What speaks against ends (m,) and ends (m,) being one fibre, from 0 on: the turn, the sidestep, the change of
-        width, the gap; and the gaps in px."""
+        width, the gap, a way back; and the gaps in px."""
         leaves, arrives = self.leaves[one], -self.leaves[other]
         across = self.places[other] - self.places[one]
         gap, width = np.hypot(*across.T), np.minimum(self.widths[one], self.widths[other])
@@ -232,7 +232,7 @@ def find_links(pieces: Sequence[Piece], mask: Mask, depth: Floats) -> list[Link]
 
 
 def _through(start: Floats, end: Floats, mask: Mask, depth: Floats, width: float) -> bool:
-    """Whether the straight way between two ends leads through foreground and is no longer than what lies over it."""
+    """Whether the way between two ends is mostly foreground or short, and at most 3 widths or so of what is over it."""
     gap = float(np.hypot(*(end - start)))
     rows, columns = np.rint(np.linspace(start, end, max(2, round(gap) + 1))).astype(int).T
     inside = mask[rows, columns]
@@ -263,7 +263,7 @@ def chains_of(count: int, links: Sequence[Link]) -> list[Chain]:
 def trace(labels: Labels) -> dict[int, list[Piece]]:
     """The pieces of each object 1..n of a label image (H, W) in order along it, all turned in one direction.
 
-    A crossing fibre that owns the pixels there leaves a gap between two of them.
+    A crossing fibre that owns the pixels there leaves a gap between two. A skeleton under SHORTEST px gives no piece.
     """
     apart = np.zeros(labels.shape, bool)
     for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
@@ -280,7 +280,7 @@ def trace(labels: Labels) -> dict[int, list[Piece]]:
 
 
 def in_order(pieces: list[Piece]) -> list[Piece]:
-    """The pieces of one fibre from one of its ends to the other: the ends that fit best are joined first."""
+    """The pieces of one fibre from end to end, but those shorter than half its width; the best ends join first."""
     widest, most = max(piece.width for piece in pieces), max(piece.length for piece in pieces)
     pieces = [piece for piece in pieces if piece.length >= 0.5 * widest or piece.length == most]
     ends = Ends.of(pieces)
@@ -301,8 +301,8 @@ def in_order(pieces: list[Piece]) -> list[Piece]:
 def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | None, int]:
     """The clarity, typical width in px and number of cores of the fibres in maps (2, H, W), for a scale search.
 
-    Clarity is the fourth root of the mean probability of the foreground times the mean inner distance of its middle,
-    less where its pieces are compact or it is most of the image, 0 to 1.
+    Clarity is the fourth root of a product, 0 to 1: the mean probability of the foreground, the mean inner distance of
+    its middle, and factors below 1 where its pieces are compact or it is most of the image.
     """
     mask = maps[0] >= max(1, round(255 * threshold))
     middle = mask & (maps[1] >= ndimage.maximum_filter(maps[1], 3)) & (maps[1] >= round(255 * CORE))

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LEVELS = 32
-AT_ONCE = 128  # edges, runs
+LEVELS = 32  # steps between the highest and the lowest value of a map
+AT_ONCE = 128  # edges or runs between two looks at the clock
 REACH = 3  # px from the end of a line to the edge
 SMALLEST = 9  # px; the network's outlines are no smaller either
 BOUNDARY = 5  # px between grains, as the finder of grains draws it
@@ -65,8 +65,8 @@ def components(mask: Mask | Labels, *, corners: bool = False) -> tuple[Labels, i
 def grouped(
     rows: NDArray[Any], starts: NDArray[Any], ends: NDArray[Any], labels: list[Any], wide: int, reach: int = 0
 ) -> NDArray[np.intp]:
-    """The numbers 1..n of the connected pieces that runs of pixels (each within its row, from start to end) belong to;
-    runs of different labels are apart. wide: more than a row has. reach: 1 where a corner connects."""
+    """The numbers 1..n of the connected pieces of runs of pixels; different labels are apart. The runs are in reading
+    order, each within its row, its end exclusive. wide: more than a row has. reach: 1 where a corner connects."""
     below = (rows + 1) * wide
     first = np.searchsorted(rows * wide + ends, below + starts - reach, "right")
     last = np.searchsorted(rows * wide + starts, below + ends + reach, "left")
@@ -90,7 +90,7 @@ def grouped(
 
 
 def cut(inside: Mask, barrier: Mask) -> Labels:
-    """Parts (h, w) int32 1..n of an object; part 1 is the largest, with all pieces that the barrier does not divide."""
+    """Parts (h, w) int32 1..n of an object; part 1 holds the largest of each of its pieces, all of one left whole."""
     pieces, _ = components(inside)
     parts, count = components(inside & ~barrier)
     areas = np.bincount(parts.ravel(), minlength=count + 1)
@@ -108,7 +108,7 @@ def cut(inside: Mask, barrier: Mask) -> Labels:
 
 
 def without_boundary(parts: Labels) -> Labels:
-    """Parts (h, w) of an object without a boundary, BOUNDARY px wide, where they meet."""
+    """Parts (h, w) of an object, 0 in a boundary, BOUNDARY px wide, where they meet."""
     met = np.zeros(parts.shape, bool)
     for here, there in (((slice(None), slice(-1)), (slice(None), slice(1, None))), ((slice(-1),), (slice(1, None),))):
         met[here] |= (parts[here] != parts[there]) & (parts[here] > 0) & (parts[there] > 0)
@@ -117,7 +117,7 @@ def without_boundary(parts: Labels) -> Labels:
 
 
 def spread(mask: Mask) -> Mask:
-    """With the four neighbours of each pixel."""
+    """The mask (h, w) with the four neighbours of each of its pixels."""
     wide = np.pad(mask, 1)
     wider: Mask = mask | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
     return wider

@@ -60,7 +60,7 @@ def closed_regions(lines: NDArray[np.uint8], threshold: float) -> Labels:
 
 
 def edges(labels: Labels) -> NDArray[np.bool_]:
-    """(H, W): the pixels on one side of every border between two labels."""
+    """(H, W): the pixels left of or above every border between two labels."""
     edge = np.zeros(labels.shape, bool)
     edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     edge[:-1] |= labels[:-1] != labels[1:]
@@ -77,7 +77,7 @@ def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tupl
         here, there = labels[one], labels[other]
         apart = here != there
         pairs.append(np.sort(np.stack([here[apart], there[apart]], axis=1), axis=1))
-        along.append(np.maximum(values[one][apart], values[other][apart]))
+        along.append(np.maximum(values[one][apart], values[other][apart]))  # the higher one of both pixels
     border, border_of = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
     lengths = np.bincount(border_of.ravel(), minlength=len(border))
     sums = np.bincount(border_of.ravel(), np.concatenate(along), len(border))

@@ -122,7 +122,8 @@ def add(
 
 def _region_around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask, bool]:
     """The background around a pixel, connected to it, where the map is at least `level`: its box, its pixels (h, w),
-    and whether that is all of it, as it is up to MOST pixels no farther than FARTHEST."""
+    and whether that is all of it, as it is up to MOST pixels no farther than FARTHEST. With a map of boundaries, other
+    objects are BOUNDARY px away."""
     tall, wide = now.rows, now.width
     reach = 64
     while True:
@@ -143,8 +144,7 @@ def _region_around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Bo
 
 def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
     """The part of a mask (h, w) around a click that valleys of the distance map, at least `depth` deep, divide off:
-    one piece, opened, without holes. Of a large mask every second or third pixel decides, so that a click stays quick.
-    """
+    one piece, opened, without holes. In a box larger than FINE only every n-th pixel decides: a click stays quick."""
     every = ceil(sqrt(inside.size / FINE))
     offsets = click[0] % every, click[1] % every
     sparse = slice(offsets[0], None, every), slice(offsets[1], None, every)
@@ -202,7 +202,7 @@ def smooth(now: WorkingLabels, ids: Sequence[int]) -> Patch:
 
 
 def _foreground(now: WorkingLabels, box: Box) -> NDArray[np.uint8]:
-    """The map of a network in a box (h, w) that is high in objects of its kind, wherever objects have only one map."""
+    """The map of a network in a box (h, w) that is high in objects: FOREGROUND, else the only map of such a model."""
     name = FOREGROUND if FOREGROUND in now.maps else next(iter(now.maps))
     return 255 - now.maps[name](box) if name == BOUNDARIES else now.maps[name](box)
 

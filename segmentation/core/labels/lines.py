@@ -13,9 +13,9 @@ from skimage.segmentation import watershed
 
 from .separate import fill_holes, renumber
 
-SMALLEST, SMALLEST_LOOP = 9, 5  # px
+SMALLEST, SMALLEST_LOOP = 9, 5  # px, of a line and of a loop
 ALL_SIDES = np.ones((3, 3), bool)
-TURNS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns of a step along a skeleton
+STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns of a step along a skeleton
 SPUR = 2.0  # half widths of the line that a branch must exceed; the branch into a corner is 1.4 long
 THIN = 1.1  # px, half the width up to which the ends are the outermost pixels
 BLUNT = 1.5  # half widths before an end within which a skeleton may lead into a corner
@@ -70,12 +70,12 @@ def _length(shape: NDArray[np.bool_]) -> float:
 def tree_of(bone: NDArray[np.bool_], parts: NDArray[np.int32] | None = None) -> sparse.csr_matrix:
     """The minimum spanning tree of the pixels of a skeleton (H, W), numbered in reading order; rings are cut open.
 
-    parts: (H, W); pixels with different numbers are not connected.
+    bone: without pixels at the frame. parts: (H, W); pixels with different numbers are not connected.
     """
     numbers = np.full(bone.shape, -1)
     numbers[bone] = np.arange(np.count_nonzero(bone))
     edges = []
-    for down, right in TURNS:  # the frame is empty, so rolling joins nothing
+    for down, right in STEPS:  # the frame is empty, so rolling joins nothing
         beside = np.roll(numbers, (-down, -right), (0, 1))
         both = (numbers >= 0) & (beside >= 0)
         if parts is not None:
@@ -148,6 +148,7 @@ def _middle(across: Floats, half: float) -> Floats:
 
 
 def smoothed(path: Floats) -> Floats:
+    """A path (n, 2), smoothed along itself (SMOOTH); its ends stay where they are."""
     margin = min(len(path) - 1, round(4 * SMOOTH))
     padded = np.pad(path, [(margin, margin), (0, 0)], mode="reflect", reflect_type="odd")
     smooth: Floats = ndimage.gaussian_filter1d(padded, SMOOTH, axis=0, mode="nearest")
@@ -184,7 +185,7 @@ def find_loops(levels: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.
     """(H, W) int32 1..n: the loops in a map (H, W) uint8 that reach the threshold.
 
     A ring is filled. A watershed of the distance to the edge (Vincent and Soille 1991) splits a piece where this
-    distance falls by more than NARROWS between two maxima.
+    distance falls by more than the share NARROWS between two maxima.
     """
     pieces, _ = ndimage.label(levels >= max(1, round(threshold * 255)))
     inside = fill_holes(pieces.astype(np.int32)) > 0

@@ -89,7 +89,7 @@ def patch_of(now: WorkingLabels, operation: Operation, original: WorkingLabels) 
         raise BadEdit(sentences.get(first["type"]) or f"{entry} is {_words(kinds[entry])}.") from None
     values = {ARGUMENTS.get(key, key): value for key, value in values.items() if key != "op"}
     if "radius" in values:
-        values["radius"] = float(min(values["radius"], edits.LARGEST_RADIUS + 1))
+        values["radius"] = float(min(values["radius"], edits.LARGEST_RADIUS + 1))  # a huge int has no float
     if do in (edits.restore, guided.add):
         values["earlier"] = original
     return do(now, **values)
