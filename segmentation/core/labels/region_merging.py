@@ -89,7 +89,8 @@ def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], ends: Places) 
 
 
 def typical_size(regions: RegionGraph, ends: Places) -> float:
-    """Median ECD in px of the merged regions, infinite without any; ends: (n + 1,) from `Merges.ends`."""
+    """Median ECD in px of the merged regions, without those that were alone in their component; infinite without any.
+    ends: (n + 1,) from `Merges.ends`."""
     areas = np.bincount(ends[1:], regions.sums[1:, AREA])
     areas = areas[areas > 0]
     return float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else np.inf

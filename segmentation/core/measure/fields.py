@@ -127,9 +127,9 @@ def in_blocks(table: Table, shape: tuple[int, int], amounts: Floats) -> Floats:
 def over_blocks(figure: Callable[[Floats], float], sums: Floats, *, most: float = np.inf) -> Value:
     """A figure of the sums of all blocks, with its 95 % interval; None if it is undefined.
 
-    sums: (BLOCKS^2, k). most: its largest possible value, 1 for a fraction. The interval is Student's. Its standard
-    error is that of the jackknife over the blocks (Tukey 1958); for a mean this is the spread of the blocks. It shows
-    how well this field is known, not how other fields differ.
+    sums: (blocks, k), the blocks BLOCKS^2 parts of a field or whole images. most: its largest possible value, 1 for a
+    fraction. The interval is Student's. Its standard error is that of the jackknife over the blocks (Tukey 1958); for a
+    mean this is the spread of the blocks. Of one field it shows how well this is known, not how other fields differ.
     """
     total = sums.sum(0)
     value = figure(total)

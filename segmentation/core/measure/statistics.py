@@ -128,7 +128,7 @@ def _shape(tables: Sequence[Table]) -> dict[str, Spread]:
     spreads: dict[str, Spread] = {}
     for name in DESCRIPTORS:
         values = np.concatenate([table[name][table.kept] for table in tables])
-        values = values[~np.isnan(values)]  # of stored tables from before there was this descriptor
+        values = values[~np.isnan(values)]  # no elongation, or a stored table from before there was this descriptor
         if len(values):
             median, d10, d90 = np.percentile(values, [50, 10, 90]).tolist()
             spreads[name] = {"median": median} | ({"d10": d10, "d90": d90} if len(values) > 1 else {})

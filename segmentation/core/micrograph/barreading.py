@@ -58,7 +58,7 @@ class BarReading:
     box: x, y, width, height of the texts in the image.
     ways: by name, "scale bar", "width" and "pixel size", as far as they are printed.
     confidence: 0..1; below 0.5 if ways contradict each other. sure: whether it is certain.
-    note: a sentence if the text is no length (nm_per_pixel is then 0) or if a tick was missed.
+    note: a sentence if the text is no length or reading took too long (nm_per_pixel is then 0), or a tick was missed.
     steps: between the ticks of the scale bar where it is a row of them, else 0.
     """
 
@@ -85,9 +85,9 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
     first, (rows, columns), reading = data_bar(micrograph), micrograph.shape, None
     try:
         if first < rows and (rows - first) * columns <= LARGEST_STRIP:
-            reading = _checked_reading(_strip(micrograph.pixels[first:]), first, recognise, reading_of, seconds)
+            reading = _checked_reading(_as_bytes(micrograph.pixels[first:]), first, recognise, reading_of, seconds)
         if reading is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
-            reading = _checked_reading(_strip(micrograph.pixels), 0, texts_over, reading_over, seconds)
+            reading = _checked_reading(_as_bytes(micrograph.pixels), 0, texts_over, reading_over, seconds)
     except CutOff:
         return BarReading(0.0, 0.0, "", None, None, (0, 0, 0, 0), note=CUT_OFF)
     return None if reading is None else _with_other_tick_count(reading, micrograph.calibration.nm_per_pixel)
@@ -235,7 +235,7 @@ def _may_be_sure(
 
 def _may_be_picometres(length: Length, nm_per_pixel: float) -> bool:
     """Whether a length that was taken for micrometres may be one in picometres. nm_per_pixel: that it gives."""
-    return length.picometres and nm_per_pixel * 1e-6 >= LEAST_PICOMETRES
+    return length.has_p and nm_per_pixel * 1e-6 >= LEAST_PICOMETRES
 
 
 def _is_contradicted(
@@ -254,7 +254,7 @@ def _is_contradicted(
     )
 
 
-def _strip(pixels: Any) -> NDArray[np.uint8]:
+def _as_bytes(pixels: Any) -> NDArray[np.uint8]:
     low, high = limits(pixels, 0.0, 100.0)
     scaled = (pixels.astype(np.float32) - low) * (255.0 / max(high - low, 1e-30))
     return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)

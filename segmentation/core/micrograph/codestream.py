@@ -27,7 +27,8 @@ def sizes_itself(compression: int) -> bool:
 
 
 def size_of(compression: int, head: bytes) -> Size | None:
-    """Columns and rows that a strip declares in its first HEAD bytes; None where they are not found."""
+    """Columns and rows that a strip declares in its first HEAD bytes; None where they are not found. Only for what
+    `sizes_itself`."""
     try:
         return _READERS[compression](head)
     except (struct.error, IndexError):
