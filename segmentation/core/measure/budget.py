@@ -289,7 +289,7 @@ def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
 
 def _unresolved(case: Case) -> Contribution | None:
     """How far the answers would move with as many hidden particles as there are in most images at most, over k. None
-    where no network made the outlines."""
+    where no network made the outlines, of a sample those of all images."""
     evidence = case.conditions.evidence
     hidden, effect, source = evidence.hidden, _mean_of(evidence.unresolved), SHARED
     if hidden is not None:

@@ -105,11 +105,11 @@ class Drawn(NamedTuple):
         both = self.draws + calibration
         least, most = (np.clip(both + far, -UNBOUNDED, UNBOUNDED)[usable] for far in (self.down, self.up))
         low, high = float(np.quantile(least, self.tails[0])), float(np.quantile(most, 1 - self.tails[1]))
-        from_zero = low == -UNBOUNDED and bool(np.isneginf(self.down).any())
-        too_wide = high > float(np.median(both[usable])) + np.log(widest)
-        if high - low <= SAME or too_wide or (low == -UNBOUNDED and not from_zero):
+        starts_at_zero = low == -UNBOUNDED and bool(np.isneginf(self.down).any())
+        is_too_wide = high > float(np.median(both[usable])) + np.log(widest)
+        if high - low <= SAME or is_too_wide or (low == -UNBOUNDED and not starts_at_zero):
             return None
-        return [0.0 if from_zero else float(np.exp(low)), float(np.exp(high))]
+        return [0.0 if starts_at_zero else float(np.exp(low)), float(np.exp(high))]
 
 
 def logs(values: Floats) -> Floats:

@@ -145,8 +145,8 @@ def pooled_quantities(
     for name, value in whole.items():
         quantity, without = number(name), [pooled[name] for pooled in others]
         values[name] = Value(value, unit=quantity.unit(unit))
-        unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
-        if value is None or None in without or quantity.of_amount or why_too_few(len(fields)) or unscaled:
+        is_unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
+        if value is None or None in without or quantity.of_amount or why_too_few(len(fields)) or is_unscaled:
             continue
         by_scale = [value if of[name] is None else of[name] for of in (longer, shorter)]
         figures = np.array([value, *by_scale, *without], float)

@@ -114,18 +114,18 @@ def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
         before, end = text.text[end : form.start()], form.end()
         if _BEGUN.search(text.text[: form.start()]):
             continue
-        coarse = form[2].replace(" ", "").lower() in ("mm", "cm")
+        is_coarse = form[2].replace(" ", "").lower() in ("mm", "cm")
         key = _ENDS_WITH_KEY.search(before)
         part = text.part(form.start(), form.end())
         meaning = _meaning(key[1]) if key else "scale bar"
         if meaning == "scale bar":
-            distance = coarse and _WORKING_DISTANCE.match(text.text[end:])
-            meaning = "other" if distance else _meaning(_above(part, texts))
+            is_distance = is_coarse and _WORKING_DISTANCE.match(text.text[end:])
+            meaning = "other" if is_distance else _meaning(_above(part, texts))
         digits = form[1].translate(_DIGITS)
-        unsure = may_be_thousands(digits) or bool(_LOST_POINT.fullmatch(digits))
-        doubtful = unsure or coarse
+        is_unsure = may_be_thousands(digits) or bool(_LOST_POINT.fullmatch(digits))
+        doubtful = is_unsure or is_coarse
         # In nanometres the comma is rather one of thousands.
-        value = digits.replace(",", "") if unsure and form[2][0] in "nN" else digits
+        value = digits.replace(",", "") if is_unsure and form[2][0] in "nN" else digits
         nm = _length(value, form[2], meaning)
         if nm is not None:
             is_whole_text = form.start() == len(before) and end == len(text.text)
