@@ -27,7 +27,7 @@ MIDDLE: Tails = (0.025, 0.025)
 Z95 = 1.959963984540054
 COMMON = 10  # a size with so many times fewer particles than another is not its neighbour
 MOMENTS = ("mean", "sd", "geometric_mean", "geometric_sd")
-PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
+PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))  # places in w, w z, w z^2
 # 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom, until the expansion below is good to 0.1 %.
 T95 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469)
 

@@ -50,7 +50,7 @@ def table_of(
     return judged.identified(segmentation.ids)
 
 
-def whole(table: Table) -> Table:
+def whole_only(table: Table) -> Table:
     """The table with all objects that touch the frame set aside."""
     return table.judged(np.where(table.kept & ~table.whole, str(Reason.FRAME), table.reasons))
 
@@ -61,7 +61,7 @@ def distribution(
     """The distribution of a measure of the whole objects. An object at the frame has no known size, but is kept."""
     edge, seed = settings.border_correction, seed_of(micrograph.sha256)
     conditions = Conditions(size=size, screened=False, calibration=calibration, edge=edge, seed=seed)
-    statistics = summarise(whole(table), conditions)
+    statistics = summarise(whole_only(table), conditions)
     return replace(statistics, n_set_aside=int((~table.kept).sum()), set_aside=by_reason([table]))
 
 
@@ -71,7 +71,7 @@ def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Valu
     The interval includes the uncertainty of the calibration. It is missing where it is not defined
     (`bootstrap.undefined`).
     """
-    sizes = WeightedSizes.of(whole(table), edge=edge, by=by)
+    sizes = WeightedSizes.of(whole_only(table), edge=edge, by=by)
     power = column(by).power
     unit, spread = column(by).unit(table.unit), (calibration.standard_uncertainty or 0.0) * power
     if not len(sizes):

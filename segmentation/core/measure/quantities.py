@@ -27,7 +27,7 @@ UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
 WITHIN, BETWEEN = "differences within the image", "differences between images"
 ENOUGH, EVERY = 3, 15  # significant digits
-MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
+MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}  # of the powers of a unit
 
 
 class UnknownQuantity(ValueError):
