@@ -119,8 +119,7 @@ def logs(values: Floats) -> Floats:
 
 
 def half_steps(size: Floats) -> Floats:
-    """(n,): half the step from each of n >= 1 sorted sizes to the nearest other one; 0 of a size that only one
-    particle has.
+    """(n,): half the step from each of n >= 1 sorted sizes to the nearest other one; 0 of sizes that occur once.
 
     Only sizes with at least a tenth as many particles count as neighbours; rarer sizes come from odd shapes and do not
     show the step. The step is at most the smallest size, because a particle has at least one pixel.

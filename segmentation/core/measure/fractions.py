@@ -112,9 +112,8 @@ def _fraction(sizes: WeightedSizes, uncertainty: float, field_spread: float) -> 
 
     Too few images have none. For fewer than MANY_IMAGES the interval comes from the beta-binomial law
     (`_of_few_images`). Otherwise it is Wilson's interval for the effective number of particles. If the calibration has
-    an uncertainty u (of one image together with `field_spread`), Wilson's formula is evaluated at SCORES normal
-    deviates for the fractions at SCORES values of the calibration exp(N(0, u)); the interval is the middle 95 % of the
-    results.
+    an uncertainty u (of one image with `field_spread`), Wilson's formula is evaluated at SCORES normal deviates for the
+    fractions at SCORES values of the calibration exp(N(0, u)); the interval is the middle 95 % of the results.
     """
     if sizes.unit != "nm" or not len(sizes):
         return None

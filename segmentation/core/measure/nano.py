@@ -49,8 +49,7 @@ class Terms:
     """What a verdict needs besides the sizes.
 
     pixel: nm, of the coarsest image, None without a calibration. mixed: whether other images have smaller pixels, so
-    that counting begins at no single length. fractions: earlier results of `fraction`, by the id of the sizes; these
-    are kept beside each, so that no other sizes get their id.
+    that counting begins at no single length. fractions: results by id of the sizes, which are kept so it stays theirs.
     """
 
     conditions: Conditions

@@ -27,8 +27,7 @@ def sizes_itself(compression: int) -> bool:
 
 
 def size_of(compression: int, head: bytes) -> Size | None:
-    """Columns and rows that a strip declares in its first HEAD bytes; None where they are not found. Only for what
-    `sizes_itself`."""
+    """Columns and rows that a strip declares in its first HEAD bytes, None where not found; only if `sizes_itself`."""
     try:
         return _READERS[compression](head)
     except (struct.error, IndexError):
