@@ -30,7 +30,7 @@ CONTACT, SLIVER_AREA, SLIVER_SOLIDITY, SLIVER_ASPECT_RATIO, SEVERAL, SOLID_PX = 
 
 
 class Reason(StrEnum):
-    """The reasons in the order of judging: a particle gets the first one that holds."""
+    """The reasons in the order of judging: a particle gets the first one that holds, but a faint gap is a gap."""
 
     UNLIKE = "unusual picture"
     FAINT = "much fainter than the others"
