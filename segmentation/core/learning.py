@@ -92,7 +92,8 @@ class Step(TypedDict):
 
 
 class Outcome(TypedDict):
-    """improved: whether the error on held-out images fell. figure: what was compared. sentence: for the page."""
+    """improved: whether the error on held-out images fell, and the score did not. figure: what error; before and after
+    are its values. sentence: for the page."""
 
     improved: bool
     figure: str

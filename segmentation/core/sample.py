@@ -101,10 +101,10 @@ class Member:
     @property
     def sized(self) -> Table:
         """Its table, in which only the objects of the size distribution are kept."""
-        from .measure.fields import whole
+        from .measure.fields import whole_only
 
         task = tasks.find(self.record.task)
-        return self.table if task.screened or "touches_frame" not in self.table.columns else whole(self.table)
+        return self.table if task.screened or "touches_frame" not in self.table.columns else whole_only(self.table)
 
 
 @dataclass(frozen=True, eq=False)

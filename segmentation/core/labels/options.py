@@ -17,7 +17,7 @@ BORDER_FEATURES = (  # .region_merging
     "touching",  # of networks that predict it
 )
 INTERCEPT = "intercept"
-MERGE_LIMIT = "limit"  # probability of a border below which regions are merged
+MERGE_LIMIT = "limit"  # beside the weights: probability of a border below which regions are merged
 FAINT = 0.2  # relative contrast under which an outline is more often a speck than a particle
 LOW_MERGE_LIMIT = 0.2  # the limit for small particles
 EVEN = 0.5  # chance of being right under which an outline is more likely wrong

@@ -26,7 +26,8 @@ class Outlines:
     """labels: (H, W) int32 1..n. confidence: (n,) float32. dropped: outlines that were left out.
 
     expected: expected share of right outlines among those with contrast: of all of them if the image is judged as
-    noise, otherwise of the remaining ones. 1 if there are none, or if the model is not calibrated.
+    noise, otherwise of the remaining ones; without any with contrast, of all outlines. 1 if there is no outline, or if
+    the model is not calibrated. cuts: the possible ones, only from `outline_twice`.
     """
 
     labels: Labels
@@ -84,6 +85,7 @@ def outline_twice(
     size = typical_size(regions[2], merges.ends())
     limit = limit_for(size, options.region_merging[MERGE_LIMIT])
     cuts = possible_cuts(*regions, merges, limit, size)
+    # A copy, because `merged_labels` changes the labels in place, and both start from the same ones.
     more = merged_labels((regions[0].copy(), *regions[1:]), merges.ends(min(limit, border_of(EVEN, size))))
     usual = merged_labels(regions, merges.ends(limit))
     first, other = (_likely(maps, grey, scale, labels, options) for labels in (usual, more))

@@ -31,12 +31,13 @@ LENGTH, DARK, TOUCHING = range(3)  # places in `RegionGraph.lines`
 
 @dataclass(frozen=True, eq=False)
 class RegionGraph:
-    """Regions 1..n of components that have several; entry 0 of each array stands for no region.
+    """Regions 1..n, one around each maximum; entry 0 of each array stands for no region. A region that is alone in its
+    component has a peak, but no pixels here: its label is the component's.
 
     sums: (n + 1, 7) over the pixels of each: 1, x, y, x², y², xy and grey. peaks: (n + 1,) highest inner distance, 0
     to 1. pairs: (m, 2) int64 regions that touch. saddles: (m,) highest inner distance, 0 to 1, on the border of each
     pair. lines: (m, 3), sums over the pixels of each border: 1, the grey just inside both regions minus the grey
-    on the border, and the probability that particles touch there (0 without such a map). noise: its SD in the grey.
+    on the border, and the probability that particles touch there (0 without such a map). noise: its SD in grey levels.
     """
 
     sums: Floats
@@ -108,7 +109,8 @@ def _borders(
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
     """For every two adjacent pixels of different regions: key (for `gathered`), saddle and line.
 
-    pictures: smoothed inner distance, grey and, optionally, contacts of particles. inside: px to where sides are read.
+    base: above all numbers of regions. pictures: smoothed inner distance, grey and, optionally, contacts of particles.
+    inside: px to where sides are read.
     """
     distance, grey = pictures[:2]
     parts: list[tuple[NDArray[np.int64], Floats, Floats]] = []

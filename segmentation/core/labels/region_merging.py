@@ -21,7 +21,7 @@ from .region_graph import AREA, DARK, GREY, LENGTH, TOUCHING, XX, XY, YY, Floats
 from .separate import Labels, fill_holes, relabel, renumber
 
 SMALL = 16.0, 24.0  # px of the median ECD: here the limit begins to rise, and here it reaches the usual limit
-Places = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 
 class Merges(NamedTuple):
@@ -33,18 +33,18 @@ class Merges(NamedTuple):
     (n + 1,) 1 for the first merge; 0 of regions that stay.
     """
 
-    into: Places
+    into: Ints
     chance: Floats
-    turn: Places
+    turn: Ints
 
-    def ends(self, limit: float = 1.0) -> Places:
+    def ends(self, limit: float = 1.0) -> Ints:
         """(n + 1,) the final region of each region, merged up to a limit that is not above the limit of all."""
         ends = np.where(self.chance < limit, self.into, np.arange(len(self.into)))
         while (ends != ends[ends]).any():
             ends = ends[ends]
         return ends
 
-    def joining(self, pairs: Places) -> Places:
+    def joining(self, pairs: Ints) -> Ints:
         """(m,) the merge, by the region that was merged into another, that made regions (m, 2) one; 0 where none
         did. Both climb the tree of merges, the earlier turn first, until they meet: the last step made them one."""
         one, other = pairs.T.copy()
@@ -79,7 +79,7 @@ def merge_regions(
     return merged_labels(oversegmented, merges.ends(limit_for(size, weights[MERGE_LIMIT])))
 
 
-def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], ends: Places) -> Labels:
+def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], ends: Ints) -> Labels:
     """The labels of regions after each was merged into its entry in `ends` (n + 1,), numbered 1..n without holes; those
     of `oversegmented`, from `oversegment`, are changed in place."""
     labels, first, _ = oversegmented
@@ -88,8 +88,9 @@ def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], ends: Places) 
     return renumber(fill_holes(relabel(labels, numbers)))
 
 
-def typical_size(regions: RegionGraph, ends: Places) -> float:
-    """Median ECD in px of the merged regions, infinite without any; ends: (n + 1,) from `Merges.ends`."""
+def typical_size(regions: RegionGraph, ends: Ints) -> float:
+    """Median ECD in px of the merged regions, without those that were alone in their component; infinite without any.
+    ends: (n + 1,) from `Merges.ends`."""
     areas = np.bincount(ends[1:], regions.sums[1:, AREA])
     areas = areas[areas > 0]
     return float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else np.inf
@@ -104,7 +105,7 @@ def limit_for(size: float, usual: float) -> float:
     return float(np.interp(size, SMALL, (min(usual, LOW_MERGE_LIMIT), usual)))
 
 
-def border_features(regions: RegionGraph, one: Places, other: Places, at: Places, unit: float) -> dict[str, Floats]:
+def border_features(regions: RegionGraph, one: Ints, other: Ints, at: Ints, unit: float) -> dict[str, Floats]:
     """The variables of the probability that a border is real, (k,) each, by the names of BORDER_FEATURES.
 
     one, other: (k,) regions. at: (k,) the places of their borders. unit: the network's preferred diameter, in the
@@ -167,7 +168,7 @@ def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> Me
     queue: list[tuple[float, int, int, int]] = []
     turn = 0
 
-    def offer(one: Places, other: Places, at: Places) -> None:
+    def offer(one: Ints, other: Ints, at: Ints) -> None:
         features = border_features(grown, one, other, at, unit)
         odds = np.full(len(at), weights[INTERCEPT])
         for name in names:

@@ -108,7 +108,7 @@ class Strip(NamedTuple):
         return runs_of(begin, stop, self.ids[index]), above
 
     def written(self, runs: Runs) -> Strip:
-        """The strip with some runs written over it."""
+        """The strip with some runs, all within it, written over it."""
         begin, counts, ids = runs.T
         end = begin + counts
         over = np.searchsorted(begin, self.starts, "right") - 1

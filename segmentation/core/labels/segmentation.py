@@ -78,7 +78,8 @@ class Cut(NamedTuple):
     sides: list[int]
 
     def divides(self, crop: Callable[[tuple[int, int, int, int]], NDArray[np.int32]]) -> int:
-        """The object on both sides of it, 0 if there is none; crop: gives the labels in a box."""
+        """The object on both sides of it, 0 if there is none. crop: gives the labels from the top left corner of a box
+        (top, left, bottom, right) on, at least those in it."""
         x0, y0, x1, y1 = self.sides
         one, other = (int(crop((y, x, y + 1, x + 1))[0, 0]) for x, y in ((x0, y0), (x1, y1)))
         return one if one == other else 0
@@ -95,7 +96,7 @@ class Segmentation:
         `by_hand`.
     rows: number of rows analysed, counted from the top; the data bar, if any, begins there.
     used: values that the settings left open, and diagnostics, by name (plain JSON types). They depend on the task;
-        for particles: polarity, scale, threshold, clarity, expected, dropped and second_scale.
+        for particles: polarity, scale, threshold, clarity, expected, dropped, worth and second_scale.
     alternatives: other labels (H, W) int32 of the same image, by the changed setting. Measuring them shows how much
         a number depends on that setting.
     layers: further images (H, W) uint8 by name, which a task measures or shows beside the labels.

@@ -37,7 +37,6 @@ def opened(opens: Opens, origin: Provenance) -> WorkingLabels:
             shape = _shape(member, np.dtype(np.int32))
             for part in _parts(member, shape, np.dtype(np.int32), STRIP):
                 strips.append(Strip.of(part, strips[-1].end if strips else 0))
-
         check_objects(head, shape[0], np.unique(np.concatenate([strip.ids for strip in strips])))
         maps = {name: StoredMap(opens, f"{MAP}{name}", shape) for name in names_of(data, MAP)}
     if head.provenance.micrograph != origin.micrograph:

@@ -118,7 +118,7 @@ def slope(x: Floats, y: Floats) -> Floats:
 
 
 def _interval(figure: Callable[[NDArray[np.int64]], Floats], n: int, rng: np.random.Generator) -> list[float]:
-    """The middle 95 % of a figure of n units in DRAWS resamples, as indices (DRAWS, n)."""
+    """The middle 95 % of a figure of n units in DRAWS resamples; it gets the indices (100, n) of 100 at a time."""
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = np.concatenate([figure(rng.integers(n, size=(100, n))) for _ in range(DRAWS // 100)])
     low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()

@@ -121,8 +121,8 @@ def mean_free_path(counts: Counts) -> Floats:
 
 
 def with_interval(figure: Callable[[Counts], Floats], counts: Counts, most: float = np.inf) -> list[Value]:
-    """A figure of each class in px with its 95 % interval; None for an end where there is but one block
-    or all say the same.
+    """A figure of each class in px with its 95 % interval; None for an end where there is but one block or all
+    say the same.
 
     The interval is Student's, its standard error that of the jackknife over the blocks (Tukey 1958), which of equal
     blocks and a fraction is the spread between fields of ASTM E562. It ends at 0 and `most`.
@@ -131,18 +131,18 @@ def with_interval(figure: Callable[[Counts], Floats], counts: Counts, most: floa
 
     whole, blocks = figure(counts), len(counts.pixels)
     if blocks < 2:
-        return [Value(_plain(value)) for value in whole.tolist()]
+        return [Value(_finite_or_none(value)) for value in whole.tolist()]
     without = np.stack([figure(counts.without(block)) for block in range(blocks)])
     reach = t.ppf(0.975, blocks - 1) * jackknife_error(without)
     low, high = np.clip([whole - reach, whole + reach], 0, most)
     low[reach == 0], high[reach == 0] = np.nan, np.nan  # equal blocks show no spread
     return [
-        Value(_plain(value), _plain(start), _plain(end))
+        Value(_finite_or_none(value), _finite_or_none(start), _finite_or_none(end))
         for value, start, end in zip(whole.tolist(), low.tolist(), high.tolist(), strict=True)
     ]
 
 
-def _plain(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 

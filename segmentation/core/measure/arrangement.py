@@ -14,7 +14,7 @@ from .distribution import Floats, quantile, why_too_few
 from .drawn import with_scale
 from .fields import BLOCKS, FEWEST, block_of, over_blocks
 from .neighbours import centres, present
-from .placement import place, rods
+from .placement import as_rods, place
 from .quantities import Unit, Value, readable, significant
 from .results import MICROMETRES, Alignment, Arrangement, Neighbours, Pairs, Range
 from .table import Table
@@ -114,10 +114,10 @@ def sure(table: Table, column: str, frame: tuple[int, int]) -> Sure:
     px = table.rescaled(None)
     distance, middles = px.length(column), centres(px)
     axes = [(frame[0], "left", "right"), (frame[1], "top", "bottom")]
-    by_edge = column == "neighbour_gap"
+    is_edge_to_edge = column == "neighbour_gap"
     margins, free_areas = np.full(len(px), np.inf), np.ones(len(px))
     for axis, (side, first, last) in enumerate(axes):
-        low, high = (px[f"bbox_{end}_px"] if by_edge else middles[:, axis] for end in (first, last))
+        low, high = (px[f"bbox_{end}_px"] if is_edge_to_edge else middles[:, axis] for end in (first, last))
         margins = np.minimum(margins, np.minimum(low, side - high))
         free_areas *= np.maximum(side - (high - low) - 2 * distance, 0.0)
     is_sure = px.whole & (distance <= margins) & (free_areas > 0)
@@ -132,11 +132,13 @@ def nearest(images: Sequence[Sure], frame: tuple[int, int], scale: float) -> Nei
     distance, weight = (np.concatenate([getattr(image, name) for image in images]) for name in ("distance", "weight"))
     if not len(distance):
         return Neighbours(n=0, mean=None, low=None, high=None, median=None)
-    by_block = len(images) == 1
-    sums = _by_block(images[0].points, frame, weight * distance, weight) if by_block else [i.sums for i in images]
+    is_one_image = len(images) == 1
+    by_image = [image.sums for image in images]
+    sums = _by_block(images[0].points, frame, weight * distance, weight) if is_one_image else by_image
     mean = with_scale(over_blocks(lambda parts: _ratio(parts[0], parts[1]), np.asarray(sums)), scale, 1)
-    has_images = by_block or not why_too_few(sum(len(image.distance) > 0 for image in images))
-    has_enough, ascending = len(distance) >= FEWEST and has_images, np.argsort(distance)
+    has_images = is_one_image or not why_too_few(sum(len(image.distance) > 0 for image in images))
+    has_enough = len(distance) >= FEWEST and has_images
+    ascending = np.argsort(distance)
     return Neighbours(
         n=len(distance),
         mean=mean.value,
@@ -213,7 +215,7 @@ def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tupl
     r = np.arange(band, min(FARTHEST * spacing, min(inner) / 4), band / STEPS)
     sizes = (px.length(name)[is_present] for name in ("area", "min_feret", "max_feret"))
     times = TIMES if is_present.sum() <= MANY else FEWER_TIMES
-    placements = place(*rods(*sizes), (width, height), times, rng)
+    placements = place(*as_rods(*sizes), (width, height), times, rng)
     if placements is None or len(r) < STEPS:
         return None, []
     fields = [placement for placement in map(field, placements) if len(placement.points) > 1]

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 NANO_NM = 100.0
-FEWEST = 8
-MOST = 60
-MANY = 1000
-ROUND = (1.0, 2.0, 2.5, 5.0)
+FEWEST = 8  # bins
+MOST = 60  # bins
+MANY = 1000  # sizes
+ROUND = (1.0, 2.0, 2.5, 5.0)  # mantissas of widths
 LEAST_SIZES = 6  # the median of five has no 95 % interval between order statistics
 LEAST_JUDGED = 30  # particles; of fewer there is no verdict, and no other advice than to count more
 LEAST_BARS = 10  # sizes; fewer are better told one by one than drawn
@@ -36,8 +36,8 @@ class Histogram:
 
 
 def auto_edges(sizes: Floats, unit: str = "", pixel_size: float = 0.0) -> Floats:
-    """Round edges of 8 to 60 equal bins for `sizes` (n,), n at least 1, if possible no wider than by Freedman and
-    Diaconis (1981). In nm, 100 is an edge if sizes lie on both sides of it.
+    """Round edges of FEWEST to MOST equal bins for `sizes` (n,), n at least 1, if possible no wider than by Freedman
+    and Diaconis (1981). In nm, 100 is an edge if sizes lie on both sides of it.
 
     pixel_size: 0 unless the sizes are lengths. Most widths of particles are near whole pixels, so other bin widths
     produce a false comb. Bins that are not whole pixels wide are therefore, if possible, at least five pixels wide, or
@@ -66,10 +66,10 @@ def log_edges(sizes: Floats) -> Floats:
     span = float(np.ptp(logs))
     if span < 1e-7:  # the logarithms are equal, and of either sign
         return np.geomspace(float(sizes.min()) * 0.9, float(sizes.max()) * 1.1, FEWEST + 1)
-    a_decade = 1 / min(max(_spread(logs), span / (MOST - 2)), span / FEWEST)
-    if a_decade >= 1:
-        a_decade = floor(a_decade) if floor(a_decade) * span >= FEWEST else ceil(a_decade)
-    edges = ratio_edges(sizes, a_decade)
+    bins_per_decade = 1 / min(max(_spread(logs), span / (MOST - 2)), span / FEWEST)
+    if bins_per_decade >= 1:
+        bins_per_decade = floor(bins_per_decade) if floor(bins_per_decade) * span >= FEWEST else ceil(bins_per_decade)
+    edges = ratio_edges(sizes, bins_per_decade)
     assert edges is not None
     return edges
 

@@ -22,11 +22,10 @@ if all draws are 22 nm and the next sizes are 16.5 and 27.5 nm, the figure lies 
 limit of a quantile, the mode or the span is such a size, the interval is extended by half a step (`half_steps`).
 Sizes that occur once have no step and stay as they are.
 
-An interval is None where it would be nonsense: too few images; fewer than LEAST_SIZES; equal sizes; images
-with the same sizes;
-an area or volume carried by fewer than CARRYING particles; volume with fewer than LEAST_IMAGES images; the SD by area
-or volume, which depends on the very largest particles; every measure of spread by volume of several images; a quantile
-that the smallest or largest particle may not bound.
+An interval is None where it would be nonsense: too few images; fewer than LEAST_SIZES; equal sizes; images with the
+same sizes; an area or volume carried by fewer than CARRYING particles; volume of several, but fewer than LEAST_IMAGES
+images; the SD by area or volume, which depends on the very largest particles; every measure of spread by volume of
+several images; a quantile that the smallest or largest particle may not bound; ends too far away (WIDEST).
 """
 
 from __future__ import annotations
@@ -93,7 +92,8 @@ def intervals(
 
 
 def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, *, any_width: bool = False) -> Interval:
-    """The interval of the median by number only; None if it is too wide to be of use, unless `any_width` is."""
+    """The interval of the median by number only; None if it is too wide to be of use, but not with
+    `any_width`."""
     widest, by_image = (np.inf, np.inf) if any_width else (WIDEST, WIDEST_BY_IMAGE)
     weights = sizes.weights["number"]
     if sizes.images < 2:
@@ -101,7 +101,7 @@ def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, *, any_w
         return drawn.limits(uncertainty * rng.standard_normal(REPEATS), widest)
     resamples = resample(sizes, rng, uncertainty)
     median = quantile(sizes.size, weights, 0.5)
-    drawn = _quantile_draws(sizes, weights, resamples)["d50"].drawn.widened(median, _few(resamples.images))
+    drawn = _quantile_draws(sizes, weights, resamples)["d50"].drawn.widened(median, _widening_for(resamples.images))
     limits = {"d50": drawn.limits(resamples.calibration, widest)}
     return _with_random_effects(limits, {"d50": median}, sizes, "number", resamples, rng, by_image)["d50"]
 
@@ -204,22 +204,22 @@ def _draws(sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Re
     draws = {"span": _span(tenths), "mode": _modes(sizes, weights, resamples)}
     if resamples.images > 1:
         draws |= {name: quantile.drawn for name, quantile in tenths.items()}
-        few = _few(resamples.images)
-        draws = {name: drawn.widened(figures[name], few) for name, drawn in draws.items()}
+        widening = _widening_for(resamples.images)
+        draws = {name: drawn.widened(figures[name], widening) for name, drawn in draws.items()}
     else:
         draws |= {name: order_drawn(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
     return draws | _moment_draws(sizes, weights, resamples)
 
 
-def _few(images: int) -> float:
-    """Factor that widens the too narrow draws of few images; below LEAST_IMAGES without Student's t."""
+def _widening_for(images: int) -> float:
+    """Factor that widens the draws of several images, which are too narrow; below LEAST_IMAGES without Student's t."""
     widening = 1.0 if images < LEAST_IMAGES else t95(images - 1) / Z95
     return float(np.sqrt(images / (images - 1)) * widening)
 
 
 def _moment_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> Draws:
     """Draws of MOMENTS: studentised, the estimate less its error times each deviation in units of its own error; of two
-    to LEAST_IMAGES images the plain deviations, widened, because an error of so few says nothing."""
+    images and more, up to LEAST_IMAGES, the plain deviations, widened, because an error of so few says nothing."""
     units = unit_sums(sizes.size, weights, None if resamples.drawn is None else sizes.image_numbers)
     estimate = moments(units.sum(0)[None], sizes.size)
     drawn = resamples.total(units) if resamples.drawn is None else resamples.drawn @ units
@@ -230,7 +230,7 @@ def _moment_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -
         with np.errstate(all="ignore"):
             values, errors = resampled[name]
             if 1 < resamples.images < LEAST_IMAGES:
-                draws = value + _few(resamples.images) * (values - value)
+                draws = value + _widening_for(resamples.images) * (values - value)
             else:
                 draws = value - error * (values - value) / errors
             moment_draws[name] = Drawn(np.exp(draws) if name == "geometric_sd" else draws)
@@ -238,7 +238,7 @@ def _moment_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -
 
 
 def order_draws(size: Floats, weights: Floats, p: float, rng: Rng) -> tuple[Floats, tuple[float, float]]:
-    """Draws (REPEATS,) of the logarithm of the quantile p, and the tails that its interval leaves out.
+    """Draws (REPEATS,) of the logarithm of the quantile p of sorted sizes, and the tails that its interval leaves out.
 
     If the smallest size does not bound the quantile with 97.5 %, the interval begins there and the other tail becomes
     smaller. If it does not even with 95 %, a tail is negative: there is no interval. The largest size is treated alike.

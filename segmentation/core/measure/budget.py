@@ -22,7 +22,7 @@ from ..flags import Flag
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
-from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile
+from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile, too_few_words
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson, with_hidden
 from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant
@@ -69,12 +69,13 @@ class Conditions:
 
     size: column of the sizes. screened: whether the objects are judged as nanomaterials, with a budget; only particles
         are.
-    filter: whether the filter was on. alternatives: judged tables of the same image under other settings, by name.
-        Both are for the sensitivity of the nano card.
-    calibration: the tables', for its uncertainty.
+    edge: the border correction. filter: whether the filter was on; it also says from which size on particles count.
+    alternatives: judged tables of the same image under other settings, by name, for the sensitivity of the nano card.
+        Those named "threshold ..." also give the effect of the threshold in the budget.
+    calibration: the tables', for its uncertainty. evidence: for the budget.
     field_spread: SD of ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm.
-    obstacle: what the user must do before any verdict, and a short reason; one in doubt comes before what would move
-        the interval.
+    obstacle: what the user must do before any verdict, and a short reason; with `doubt` set it replaces any verdict,
+        else only a decided one.
     seed: of all draws.
     """
 
@@ -95,7 +96,7 @@ class Conditions:
         return self.calibration.standard_uncertainty or 0.0
 
     @property
-    def checked(self) -> bool:
+    def has_instrument_uncertainty(self) -> bool:
         """Whether the accuracy of the magnification is given, not only the rounding of the scale."""
         return self.calibration.instrument_uncertainty is not None
 
@@ -173,25 +174,25 @@ def _answers(sizes: WeightedSizes) -> tuple[float, float]:
 def _total(
     rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, title: str, case: Case
 ) -> Uncertainty:
-    """The sum of the known rows; resolution and sampling are always known."""
+    """The sum of the known rows; resolution is always known, so there is a largest."""
     parts = [(u, row) for row in rows if (u := row[answer]) is not None]
     without = [row["title"] for row in rows if row[answer] is None]
     total = sqrt(sum(u**2 for u, _ in parts))
     _, largest = max(parts, key=lambda part: part[0])
     ends = _ends(rows, answer, value, case)
     span = "without a useful 95 % interval"
-    times, unit = (1.0, "nm") if answer == "median" else (100.0, "%")
-    low, high = (None, None) if ends is None else (times * ends[0], times * ends[1])
-    estimate = readable(Value(times * value, low, high, unit))
+    factor, unit = (1.0, "nm") if answer == "median" else (100.0, "%")
+    low, high = (None, None) if ends is None else (factor * ends[0], factor * ends[1])
+    estimate = readable(Value(factor * value, low, high, unit))
     number = significant(estimate.value)
     if estimate.low is not None and estimate.high is not None:
         finest, write = (None, end_words) if unit == "nm" else (1, partial(significant, digits=EVERY))
         most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high, finest)
         number, start, end = (write(at or 0.0, most=most) for at in (estimate.value, estimate.low, estimate.high))
         span = f"{start} to {end} {estimate.unit} with the {uncertainty_name(without)}"
-    reduce = f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
+    reduce = f" The largest part is {_lowered(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
     unknown = "Not included, because not known" if ends else "Not known"
-    missing = f" {unknown}: {'; '.join(map(_inside, without))}." if without else ""
+    missing = f" {unknown}: {'; '.join(map(_lowered, without))}." if without else ""
     return Uncertainty(
         value=value,
         standard=total if ends else None,
@@ -216,8 +217,8 @@ def _ends(
     interval = case.intervals.get(answer)
     if interval is None:
         return None
-    fields = case.sizes.images > 1 or answer == "fraction_100nm"
-    inside = {*SCALE, "sampling_within", *(["sampling_between"] if fields else [])}
+    has_fields = case.sizes.images > 1 or answer == "fraction_100nm"
+    inside = {*SCALE, "sampling_within", *(["sampling_between"] if has_fields else [])}
     off = {row["name"]: COVERAGE * (row[answer] or 0.0) for row in rows if row["name"] not in inside}
     hidden, others = off.pop(HIDDEN, 0.0), off.values()
     if answer == "median":
@@ -228,7 +229,7 @@ def _ends(
     return [max(0.0, value - hypot(low, *others)), min(1.0, value + hypot(high, hidden, *others))]
 
 
-def _inside(title: str) -> str:
+def _lowered(title: str) -> str:
     return f"{title[:1].lower()}{title[1:]}"
 
 
@@ -292,7 +293,7 @@ def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
 
 def _unresolved(case: Case) -> Contribution | None:
     """How far the answers would move with as many hidden particles as there are in most images at most, over k. None
-    where no network made the outlines."""
+    where no network made the outlines, of a sample those of all images."""
     evidence = case.conditions.evidence
     hidden, effect, source = evidence.hidden, _mean_of(evidence.unresolved), SHARED
     if hidden is not None:
@@ -390,11 +391,11 @@ def _between(case: Case) -> Contribution:
         f"How much {images} images differ beyond the sampling of particles (intervals by image, mean of both ends)."
     )
     if case.sizes.too_few_images:
-        source = f"Not known: {case.sizes.too_few_images.rpartition(': ')[2]}"
+        source = f"Not known: {too_few_words(images)}"
     elif None in parts:
-        few = f"not known: {images} images differ too much, or have too few particles, to predict the next one."
+        few = f"{images} images differ too much, or have too few particles, to predict the next one."
         of = "median" if parts[0] is None else "fraction"
-        source = f"N{few[1:]}" if parts == [None, None] else f"{source} Of the {of} {few}"
+        source = f"Not known: {few}" if parts == [None, None] else f"{source} Of the {of} not known: {few}"
     return _contribution(name, title, source, remedy, Effect(*parts))
 
 

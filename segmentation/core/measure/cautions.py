@@ -13,7 +13,7 @@ from .fractions import MANY_IMAGES
 from .quantities import NUMBERS
 from .results import FIGURES
 
-FEW, FEWER = 30, 100  # particles
+FEW, FEW_FOR_SPREAD = 30, 100  # particles
 FEW_IMAGES = 4
 FAR = 0.08  # between the cumulative curves
 SKEW = -0.3  # of ln(size); that of a log-normal law is 0
@@ -23,7 +23,7 @@ SPREAD = ("sd", "span", "geometric_sd")
 EVERY = (*FIGURES, "fraction_100nm")
 LISTED = ("mean", "sd", "d10", "d50", "d90", "fraction_100nm")  # of them, what a report lists
 MEDIAN = {"d50": "median"}  # as it is called by number
-MOST = ("mean", "geometric_mean", *SPREAD, "fraction_100nm")
+OF_FEW = ("mean", "geometric_mean", *SPREAD, "fraction_100nm")
 
 
 def cautions(sizes: WeightedSizes, figures: Collection[str]) -> list[str]:
@@ -43,14 +43,14 @@ def doubted(sizes: WeightedSizes) -> Iterator[Caution]:
         return
     n = len(sizes)
     if n < FEW:
-        yield MOST, f"there are fewer than {FEW} sizes"
-    elif n < FEWER:
-        yield SPREAD, f"there are fewer than {FEWER} sizes"
+        yield OF_FEW, f"there are fewer than {FEW} sizes"
+    elif n < FEW_FOR_SPREAD:
+        yield SPREAD, f"there are fewer than {FEW_FOR_SPREAD} sizes"
     if 1 < sizes.images < FEW_IMAGES:
         yield LOCATION, f"{sizes.images} images cannot show whether images of larger objects hold fewer of them"
     if 1 < sizes.images < MANY_IMAGES and poor(sizes):
         yield ("d10", "d90", "span"), "the sizes of few images fit a log-normal law poorly"
-    if n >= FEWER and skewness(sizes) < SKEW:
+    if n >= FEW_FOR_SPREAD and skewness(sizes) < SKEW:
         yield ("geometric_sd",), "very small sizes are more frequent than very large ones (the logarithms are skewed)"
 
 

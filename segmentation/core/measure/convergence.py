@@ -13,10 +13,10 @@ from .drawn import Z95, half_steps, t95
 from .resampling import REPEATS
 from .results import Convergence, Interval
 
-WANTED = 0.05
-POINTS = 24
+WANTED = 0.05  # of the median
+POINTS = 24  # of a curve
 POINTS_BY_IMAGE = 12
-FEASIBLE = 50  # images more than that nobody takes
+FEASIBLE = 50  # more images; nobody takes more than that
 MOST_IMAGES = 10_000  # asking for more is no advice
 Point = tuple[int, float, float, float]  # n, median, low, high
 
@@ -24,7 +24,7 @@ Point = tuple[int, float, float, float]  # n, median, low, high
 def converge(
     size: Floats, weights: Floats, whole: Interval, uncertainty: float, rng: np.random.Generator
 ) -> Convergence | None:
-    """The convergence of the median of sizes (n,); None if it has no interval. whole, uncertainty: see
+    """The convergence of the median of sorted sizes (n,); None if it has no interval. whole, uncertainty: see
     `converge_by_image`."""
     if whole is None:
         return None

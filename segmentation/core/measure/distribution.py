@@ -30,9 +30,14 @@ FEWEST_IMAGES = 3  # two may be alike by chance, and Student's t of two (12.7) s
 def why_too_few(images: int) -> str:
     """Why no number of several images together has a 95 % interval, where so many of them have results; "" where these
     are enough. It stands in a comment of a CSV file, too, so without a comma."""
-    some = "1 image with results does" if images == 1 else f"{images} images with results do"
-    why = f"Numbers of all images together have no 95 % interval: {some} not show how much images differ."
+    why = f"Numbers of all images together have no 95 % interval: {too_few_words(images)}"
     return why if images < FEWEST_IMAGES else ""
+
+
+def too_few_words(images: int) -> str:
+    """The reason in `why_too_few`."""
+    some = "1 image with results does" if images == 1 else f"{images} images with results do"
+    return f"{some} not show how much images differ."
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +212,7 @@ def mode(size: Floats, weights: Floats) -> float:
 
 
 def peak(grid: Floats, density: Floats) -> Floats:
-    """The maximum of each of (b, g) densities, between grid points by the parabola through the highest three."""
+    """(b,) where on the grid each of (b, g) densities is highest, between its points by the parabola through three."""
     top = np.clip(density.argmax(1), 1, len(grid) - 2)
     row = np.arange(len(density))
     before, here, after = (density[row, top + step] for step in (-1, 0, 1))

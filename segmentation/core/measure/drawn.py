@@ -27,7 +27,7 @@ MIDDLE: Tails = (0.025, 0.025)
 Z95 = 1.959963984540054
 COMMON = 10  # a size with so many times fewer particles than another is not its neighbour
 MOMENTS = ("mean", "sd", "geometric_mean", "geometric_sd")
-PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
+PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))  # places in w, w z, w z^2
 # 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom, until the expansion below is good to 0.1 %.
 T95 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469)
 
@@ -105,11 +105,11 @@ class Drawn(NamedTuple):
         both = self.draws + calibration
         least, most = (np.clip(both + far, -UNBOUNDED, UNBOUNDED)[usable] for far in (self.down, self.up))
         low, high = float(np.quantile(least, self.tails[0])), float(np.quantile(most, 1 - self.tails[1]))
-        from_zero = low == -UNBOUNDED and bool(np.isneginf(self.down).any())
-        too_wide = high > float(np.median(both[usable])) + np.log(widest)
-        if high - low <= SAME or too_wide or (low == -UNBOUNDED and not from_zero):
+        starts_at_zero = low == -UNBOUNDED and bool(np.isneginf(self.down).any())
+        is_too_wide = high > float(np.median(both[usable])) + np.log(widest)
+        if high - low <= SAME or is_too_wide or (low == -UNBOUNDED and not starts_at_zero):
             return None
-        return [0.0 if from_zero else float(np.exp(low)), float(np.exp(high))]
+        return [0.0 if starts_at_zero else float(np.exp(low)), float(np.exp(high))]
 
 
 def logs(values: Floats) -> Floats:
@@ -119,7 +119,7 @@ def logs(values: Floats) -> Floats:
 
 
 def half_steps(size: Floats) -> Floats:
-    """(n,): half the step from each of n >= 1 sorted sizes to the nearest other one; 0 if no particles share a size.
+    """(n,): half the step from each of n >= 1 sorted sizes to the nearest other one; 0 of sizes that occur once.
 
     Only sizes with at least a tenth as many particles count as neighbours; rarer sizes come from odd shapes and do not
     show the step. The step is at most the smallest size, because a particle has at least one pixel.

@@ -152,7 +152,7 @@ def _crossings(labels: Labels, number: int, pieces: Sequence[Piece]) -> int:
 def diameters_along(labels: Labels, grey: NDArray[np.uint8], pieces: Sequence[Piece]) -> tuple[Floats, Floats]:
     """The diameter (k,) in px of each stretch of a fibre and the px (k,) along it, away from crossings and ends.
 
-    Where nowhere any ground is beside the fibre, as within a bundle, it is the width of the label.
+    Where nowhere any ground is beside the fibre, as within a bundle, it is the width of the label of the longest piece.
     """
     diameters, weights = [np.zeros(0)], [np.zeros(0)]
     for piece in pieces:
@@ -167,8 +167,8 @@ def diameters_along(labels: Labels, grey: NDArray[np.uint8], pieces: Sequence[Pi
         diameters.append(stretch_diameters)
         weights.append(stretch_lengths)
     if not sum(map(len, diameters)):
-        widest = max(pieces, key=lambda piece: piece.length)
-        return np.array([widest.width]), np.array([widest.length])
+        longest = max(pieces, key=lambda piece: piece.length)
+        return np.array([longest.width]), np.array([longest.length])
     return np.concatenate(diameters), np.concatenate(weights)
 
 

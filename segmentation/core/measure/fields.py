@@ -50,7 +50,7 @@ def table_of(
     return judged.identified(segmentation.ids)
 
 
-def whole(table: Table) -> Table:
+def whole_only(table: Table) -> Table:
     """The table with all objects that touch the frame set aside."""
     return table.judged(np.where(table.kept & ~table.whole, str(Reason.FRAME), table.reasons))
 
@@ -61,7 +61,7 @@ def distribution(
     """The distribution of a measure of the whole objects. An object at the frame has no known size, but is kept."""
     edge, seed = settings.border_correction, seed_of(micrograph.sha256)
     conditions = Conditions(size=size, screened=False, calibration=calibration, edge=edge, seed=seed)
-    statistics = summarise(whole(table), conditions)
+    statistics = summarise(whole_only(table), conditions)
     return replace(statistics, n_set_aside=int((~table.kept).sum()), set_aside=by_reason([table]))
 
 
@@ -71,7 +71,7 @@ def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Valu
     The interval includes the uncertainty of the calibration. It is missing where it is not defined
     (`bootstrap.undefined`).
     """
-    sizes = WeightedSizes.of(whole(table), edge=edge, by=by)
+    sizes = WeightedSizes.of(whole_only(table), edge=edge, by=by)
     power = column(by).power
     unit, spread = column(by).unit(table.unit), (calibration.standard_uncertainty or 0.0) * power
     if not len(sizes):
@@ -127,9 +127,9 @@ def in_blocks(table: Table, shape: tuple[int, int], amounts: Floats) -> Floats:
 def over_blocks(figure: Callable[[Floats], float], sums: Floats, *, most: float = np.inf) -> Value:
     """A figure of the sums of all blocks, with its 95 % interval; None if it is undefined.
 
-    sums: (BLOCKS^2, k). most: its largest possible value, 1 for a fraction. The interval is Student's. Its standard
-    error is that of the jackknife over the blocks (Tukey 1958); for a mean this is the spread of the blocks. It shows
-    how well this field is known, not how other fields differ.
+    sums: (blocks, k), the blocks BLOCKS^2 parts of a field or whole images. most: its largest possible value, 1 for a
+    fraction. The interval is Student's. Its standard error is that of the jackknife over the blocks (Tukey 1958); for a
+    mean this is the spread of the blocks. Of one field it shows how well this is known, not how other fields differ.
     """
     total = sums.sum(0)
     value = figure(total)

@@ -30,7 +30,7 @@ CONTACT, SLIVER_AREA, SLIVER_SOLIDITY, SLIVER_ASPECT_RATIO, SEVERAL, SOLID_PX = 
 
 
 class Reason(StrEnum):
-    """The reasons in the order of judging: a particle gets the first one that holds."""
+    """The reasons in the order of judging: a particle gets the first one that holds, but a faint gap is a gap."""
 
     UNLIKE = "unusual picture"
     FAINT = "much fainter than the others"
@@ -53,12 +53,10 @@ class Reason(StrEnum):
 
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
-OF_FIBRES = (Reason.SHORT, Reason.THIN, Reason.PIECE)
+OF_FIBRES = (Reason.SHORT, Reason.THIN, Reason.PIECE)  # given after `set_aside`, which would take them off
 FILTERED = (*ALWAYS, Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
 BY_OTHERS = (Reason.FAINT, Reason.GAP, Reason.HIDDEN)  # judged by the other outlines of the image
 BY_IMAGE = (Reason.UNLIKE, *BY_OTHERS)  # judged before the filter, by the whole image
-# Reasons of outlines that may be wrong; the others are right, but do not count.
-DOUBTFUL = (Reason.FAINT, Reason.GAP, Reason.UNSURE, Reason.ODD)
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
 
 _DEFINITIONS = {
@@ -72,7 +70,7 @@ _DEFINITIONS = {
         f"Other outlines surround more than {100 * CONTACT:g} % of it, and it is small and narrow, or hollow. Most of"
         " it is probably hidden, so its size is not known."
     ),
-    Reason.FRAME: ("It reaches the edge of the analysed area, so a part of it may be outside the image."),
+    Reason.FRAME: "It reaches the edge of the analysed area, so a part of it may be outside the image.",
     Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
     Reason.SMALL: f"Its area is less than {SMALL_PX} px (filter: 9 px² between the centres of its outer pixels).",
     Reason.UNRESOLVED: (
@@ -105,7 +103,7 @@ def set_aside(table: Table, filter: bool) -> Table:
 
     The reasons in `ALWAYS` apply with the filter off, too. All limits are in pixels of the upload, so the
     calibration changes no judgement. A NaN confidence (none was measured) is not low. Particles that a person
-    set aside, and those with a reason of BY_IMAGE, stay set aside; particles that a person confirmed are not filtered.
+    set aside stay so, and those with a reason of BY_IMAGE, unless a person confirmed them: for these only ALWAYS holds.
     """
     px = table.rescaled(None)
     # Going to nanometres and back may cost the last digit, and limits are often met exactly.

@@ -10,9 +10,8 @@ from .distribution import SAME, Floats, effective_number
 from .quantities import significant
 from .results import Fit
 
-LEAST = (
-    50  # particles; of 30 that are uniform from 0.2 to 2 every second sample passes as log-normal, of 50 every third
-)
+# Particles. Of 30 that are uniform from 0.2 to 2 every second sample passes as log-normal, of 50 every third.
+LEAST = 50
 CHANCE = 0.05
 CLOSE, NEAR = 0.03, 0.05  # from 0.05 on the top of the curve is seen beside that of the bars
 

@@ -26,8 +26,8 @@ MANY_IMAGES = 30  # from here on the variance between images is known well enoug
 NODES = 7  # number of calibrations at which the fraction of few images is computed
 LIKENESS = 1 / (1 + np.exp(np.linspace(7, -5, 24)))  # intraclass correlation of the particles of one image
 COARSE = 1 / (1 + np.exp(np.linspace(9, -9, 90)))
-SELDOM, RARE = 0.1, 0.3
-SURELY = 1e-8  # variance
+SELDOM, RARE = 0.1, 0.3  # fractions, see `_by_field`
+SURELY = 1e-8  # variance between images up to which they all say the same
 # In most images fewer are hidden for each counted one: so many times the sum of the chances of the possible cuts, for
 # each outline.
 OF_CUTS = 9.8
@@ -112,8 +112,8 @@ def _fraction(sizes: WeightedSizes, uncertainty: float, field_spread: float) -> 
 
     Too few images have none. For fewer than MANY_IMAGES the interval comes from the beta-binomial law
     (`_of_few_images`). Otherwise it is Wilson's interval for the effective number of particles. If the calibration has
-    an uncertainty u, Wilson's formula is evaluated at SCORES normal deviates for the fractions at SCORES values of the
-    calibration exp(N(0, u)); the interval is the middle 95 % of the results.
+    an uncertainty u (of one image with `field_spread`), Wilson's formula is evaluated at SCORES normal deviates for the
+    fractions at SCORES values of the calibration exp(N(0, u)); the interval is the middle 95 % of the results.
     """
     if sizes.unit != "nm" or not len(sizes):
         return None

@@ -81,7 +81,7 @@ def _convex(points: NDArray[np.int64], chain: NDArray[np.int64]) -> tuple[NDArra
     """The points (p, 2) that turn outwards in their chain (p,), both ends of a chain included.
 
     A point that does not turn outwards between its neighbours is no vertex of the hull whatever happens to
-    the neighbours, so all such points can go at once; it is repeated where something went.
+    the neighbours, so all such points can go at once; chains that lost some are looked at again.
     """
     settled: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     while len(points):

@@ -65,7 +65,7 @@ def pairs(iou: Floats, threshold: float) -> tuple[Indices, Indices]:
     """Places (true, found) of the pairs with an IoU of at least `threshold` in the best one-to-one assignment."""
     if not iou.size:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    good = (iou >= threshold).astype(float)
+    good = (iou >= threshold).astype(float)  # as many pairs as possible: all IoUs together weigh half of one
     rows, columns = linear_sum_assignment(-good - iou / (2 * min(iou.shape)))
     right = iou[rows, columns] >= threshold
     return rows[right], columns[right]
@@ -119,24 +119,24 @@ class ErrorKinds:
 def error_kinds(overlap: Overlap) -> ErrorKinds:
     """The kind of every object; for an object without a partner the place of most of its area decides: first whether
     true ones were merged, then whether found ones are pieces, then whether what is left overlaps at all."""
-    true = np.full(len(overlap.true_ids), Kind.FALSE_NEGATIVE, "U14")
+    kinds_true = np.full(len(overlap.true_ids), Kind.FALSE_NEGATIVE, "U14")
     kinds_found = np.full(len(overlap.found_ids), Kind.FALSE_POSITIVE, "U14")
     iou = overlap.iou
     t, f = pairs(iou, RIGHT)
-    true[t] = kinds_found[f] = np.where(iou[t, f] >= OUTLINED, Kind.CORRECT, Kind.LOW_IOU)
-    lost, extra = ~np.isin(np.arange(len(true)), t), ~np.isin(np.arange(len(kinds_found)), f)
+    kinds_true[t] = kinds_found[f] = np.where(iou[t, f] >= OUTLINED, Kind.CORRECT, Kind.LOW_IOU)
+    lost, extra = ~np.isin(np.arange(len(kinds_true)), t), ~np.isin(np.arange(len(kinds_found)), f)
     covered = overlap.common >= MOSTLY * overlap.true_area[:, None]  # (T, F)
     greedy = covered.sum(0) >= 2  # (F,) found objects that hold most of two true ones
-    true[lost & (covered & greedy).any(1)] = Kind.MERGED
+    kinds_true[lost & (covered & greedy).any(1)] = Kind.MERGED
     kinds_found[greedy & (kinds_found == Kind.FALSE_POSITIVE)] = Kind.MERGED
     inside = overlap.common > MOSTLY * overlap.found_area  # (T, F); at most one true object each
     pieces = inside & extra & (kinds_found == Kind.FALSE_POSITIVE)
     several = pieces.sum(1) >= 2  # (T,) true objects that lie in pieces
-    matched = (true == Kind.CORRECT) | (true == Kind.LOW_IOU)
+    matched = (kinds_true == Kind.CORRECT) | (kinds_true == Kind.LOW_IOU)
     kinds_found[(pieces & (several | matched)[:, None]).any(0)] = Kind.SPLIT
-    true[several & (true == Kind.FALSE_NEGATIVE)] = Kind.SPLIT
+    kinds_true[several & (kinds_true == Kind.FALSE_NEGATIVE)] = Kind.SPLIT
     # What is left on either side and overlaps somewhat is one object, badly outlined.
-    left, over = np.flatnonzero(true == Kind.FALSE_NEGATIVE), np.flatnonzero(kinds_found == Kind.FALSE_POSITIVE)
+    left, over = np.flatnonzero(kinds_true == Kind.FALSE_NEGATIVE), np.flatnonzero(kinds_found == Kind.FALSE_POSITIVE)
     t, f = pairs(iou[np.ix_(left, over)], LEAST_PAIR)
-    true[left[t]], kinds_found[over[f]] = Kind.LOW_IOU, Kind.LOW_IOU
-    return ErrorKinds(true, kinds_found)
+    kinds_true[left[t]], kinds_found[over[f]] = Kind.LOW_IOU, Kind.LOW_IOU
+    return ErrorKinds(kinds_true, kinds_found)

@@ -90,7 +90,7 @@ def by_length(diameters: Floats, lengths: Floats, unit: Unit) -> WeightedSizes:
 
 def figures_by_length(sizes: WeightedSizes) -> dict[str, float | None]:
     """Mean and percentiles of `by_length` by name: at least so much of the length is no thicker (ISO 9276-2)."""
-    of = figures(sizes.size, sizes.weights["area"], "area")
+    of = figures(sizes.size, sizes.weights["area"], "area")  # lengths are all its weights; "area": not interpolated
     return {name: of[figure] for name, figure in OF_LENGTH.items()}
 
 
@@ -133,7 +133,8 @@ def pore_diameter(labels: NDArray[np.int32], calibration: Calibration) -> Value:
 
 
 def who_fibres(table: Table) -> Value:
-    """How many fibres are longer than 5 µm, thinner than 3 µm and over three times as long as wide; None in pixels."""
+    """How many fibres are longer than 5 µm, thinner than 3 µm and over three times as long as wide: half of their ends
+    in view; None in pixels."""
     if table.nm_per_pixel is None:
         return Value(None)
     length, diameter = table.length("visible_length"), table.length("fibre_diameter")

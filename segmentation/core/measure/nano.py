@@ -49,7 +49,7 @@ class Terms:
     """What a verdict needs besides the sizes.
 
     pixel: nm, of the coarsest image, None without a calibration. mixed: whether other images have smaller pixels, so
-    that counting begins at no single length. fractions: earlier results of `fraction`.
+    that counting begins at no single length. fractions: results by id of the sizes, which are kept so it stays theirs.
     """
 
     conditions: Conditions
@@ -94,7 +94,7 @@ class Terms:
 def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties: Budget | None = None) -> Nano | None:
     """The card, None without particles or calibration.
 
-    variants: see `variants_of`; the analysed sizes come first. uncertainties: all that are known of the fraction.
+    variants: see `variants_of`; the analysed sizes come first. uncertainties: their budget.
     """
     sizes = next(iter(variants.values()))
     fraction = terms.fraction(sizes)
@@ -174,7 +174,7 @@ def variants_of(tables: Sequence[Table], conditions: Conditions) -> dict[str, We
         for name, others_table in conditions.alternatives.items()
     }
     if tables[0].unit == "nm":
-        doubts = set() if conditions.checked else set(ASSUMED)
+        doubts = set() if conditions.has_instrument_uncertainty else set(ASSUMED)
         doubts |= {conditions.uncertainty} if conditions.uncertainty >= LEAST_DOUBT else set()
         for off in (sign * doubt for doubt in sorted(doubts) for sign in (-1, 1)):
             scaled = (table.rescaled((table.nm_per_pixel or 1.0) * (1 + off)) for table in tables)
@@ -339,7 +339,7 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
 
 def _accuracy(verdict: str, variants: Mapping[str, WeightedSizes], terms: Terms) -> str:
     """A sentence if the accuracy of the magnification is not given and an error of LIKELY would undo the verdict."""
-    if verdict == "undecided" or terms.conditions.checked:
+    if verdict == "undecided" or terms.conditions.has_instrument_uncertainty:
         return ""
     off = [variants[name] for name in map(calibration_name, (-LIKELY, LIKELY)) if name in variants]
     if all(fraction is None or _word(fraction) == verdict for fraction in map(terms.fraction, off)):

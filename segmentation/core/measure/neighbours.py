@@ -64,7 +64,7 @@ def gaps(labels: NDArray[np.int32], indices: NDArray[np.intp], points: Floats) -
     edges = _edges(labels, indices)
     reach = np.array([np.hypot(*(edge - point).T).max() for edge, point in zip(edges, points, strict=True)])
     tree, nearest = cKDTree(points), np.full(len(points), np.inf)
-    # The edge of the nearest centre's object is nearer than that centre; one whose centre is farther than this is not.
+    # No object whose centre is farther than this has an edge as near as the edge of the object of the nearest centre.
     far = tree.query(points, k=2)[0][:, 1] + reach + reach.max()
     for i, point in enumerate(points):
         if nearest[i] <= 1:

@@ -24,7 +24,7 @@ MOST_AT_ONCE = 12  # places tried at once for one object
 MOST_CELLS = 64  # along a side of the frame
 
 
-def rods(area: Floats, width: Floats, length: Floats) -> tuple[Floats, Floats]:
+def as_rods(area: Floats, width: Floats, length: Floats) -> tuple[Floats, Floats]:
     """(n,) radius and (n,) half the straight part of rods of these areas, as long beside their width as the objects."""
     ratio = np.where(length < ROUND * width, 1.0, length / width)
     radius = np.sqrt(area / (np.pi + 4 * (ratio - 1)))

@@ -134,9 +134,9 @@ def pooled_quantities(
 
     pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
     uncertainty of the calibration, shared by all. Its effect on a number, or on its logarithm, is half the difference
-    between those with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). No interval has a
-    count, a number that is equal in all images, and a number on the logarithm with an end that is further away than the
-    factor WIDEST_BY_IMAGE (of areas and densities its power).
+    between those with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). No interval has a count, a
+    number that stays equal whichever image is left out, and a number on the logarithm with an end that is further away
+    than the factor WIDEST_BY_IMAGE (of areas and densities its power).
     """
     whole = pool(fields)
     longer, shorter = (pool([field.rescaled(exp(u)) for field in fields]) for u in (uncertainty, -uncertainty))
@@ -145,18 +145,19 @@ def pooled_quantities(
     for name, value in whole.items():
         quantity, without = number(name), [pooled[name] for pooled in others]
         values[name] = Value(value, unit=quantity.unit(unit))
-        unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
-        if value is None or None in without or quantity.of_amount or why_too_few(len(fields)) or unscaled:
+        is_unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
+        if value is None or None in without or quantity.of_amount or why_too_few(len(fields)) or is_unscaled:
             continue
-        figures = np.array([value, longer[name] or value, shorter[name] or value, *without], float)
+        by_scale = [value if of[name] is None else of[name] for of in (longer, shorter)]
+        figures = np.array([value, *by_scale, *without], float)
         if ends := _useful_ends(quantity, figures):
             values[name] = replace(values[name], low=ends[0], high=ends[1])
     return with_ordered_ends(values)
 
 
 def _useful_ends(quantity: Quantity, figures: Floats) -> tuple[float, float] | None:
-    """The ends of the 95 % interval of a quantity from its `figures` (3 + m,), see `_ends`; None where all images give
-    the same, and where the interval on the logarithm is too wide to say anything."""
+    """The ends of the 95 % interval of a quantity from its `figures` (3 + m,), see `_ends`; None where it stays the
+    same without each image, and where the interval on the logarithm is too wide to say anything."""
     is_share = quantity.kind == "fraction"
     in_logs = not is_share and not quantity.signed and bool((figures > 0).all())
     low, high = map(float, np.exp(_ends(np.log(figures))) if in_logs else _ends(figures))

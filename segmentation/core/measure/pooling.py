@@ -31,7 +31,7 @@ MORE = {
 LEAST_IMAGES = 4  # with two or three images the outlier cannot be identified
 LEAST_PARTICLES = 10
 CHANCE = 0.05
-SHIFT = 0.25  # relative, of the median
+SHIFT = 0.25  # of the median: 1.25 times larger or smaller
 DEVIATIONS = 3.0  # robust standard deviations of the images' medians
 POINTS = 2000  # places at which distributions are compared
 
@@ -153,9 +153,9 @@ def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
 
     An image is an outlier if three conditions hold. Its distribution differs from that of all others together by
     Kolmogorov and Smirnov's distance (p below CHANCE after Holm's correction for the number of images). Its median
-    differs from the median of the images' medians by more than SHIFT, and by more than DEVIATIONS times their robust
-    standard deviation (1.4826 times the median absolute deviation). Images with fewer than LEAST_PARTICLES particles
-    are not judged. If fewer than LEAST_IMAGES images remain, none is judged.
+    differs from the median of the images' medians by more than SHIFT, and in its logarithm by more than DEVIATIONS
+    robust standard deviations (1.4826 times the median absolute deviation). Images with fewer than LEAST_PARTICLES
+    particles are not judged. If fewer than LEAST_IMAGES images remain, none is judged.
     """
     sentences = [""] * images
     image = np.zeros(len(sizes), np.int64) if sizes.image is None else sizes.image
@@ -214,7 +214,8 @@ def holm(chances: Floats) -> Floats:
 
 def between_images(sizes: WeightedSizes) -> Between | None:
     """Variance of ln(size) between the images by a one-way analysis of variance, its square root (about the relative
-    standard deviation of the images' sizes), its share of the total, and Fisher's p. None for fewer than two images."""
+    standard deviation of the images' sizes), its share of the total, Fisher's p, and the largest by the smallest median
+    of an image. None for one image, and without more sizes than images."""
     if sizes.images < 2 or len(sizes) <= sizes.images:
         return None
     image = sizes.image_numbers

@@ -2,7 +2,7 @@
 
 Tables and their files, the summary numbers, the page with its tooltips, the JSON Schema and docs/method/accuracy.md
 take names, units and definitions from here. Descriptors of shape add themselves (`descriptors`); a task adds what only
-it measures with `add`.
+it measures with `add`, or in a TOML table (`declared`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 from math import floor, isfinite, log10
 from typing import Any, Literal
 
-Unit = Literal["nm", "px", "µm"]  # µm: only for display, in no table and no file
+Unit = Literal["nm", "px", "µm"]  # µm: only for people to read; tables and results have nm or px
 Kind = Literal["number", "fraction", "integer", "halves", "truth", "text"]
 Registry = dict[str, "Quantity"]
 
@@ -23,11 +23,11 @@ ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 NO_INTERVALS = "Intervals are given once the scale is known."
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
-# What a 95 % interval comes from; a sample's comes from the differences between images, unless it counts otherwise.
+# What a 95 % interval comes from; a sample's comes from the differences between images, but for POISSON and GROUPS.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
 WITHIN, BETWEEN = "differences within the image", "differences between images"
 ENOUGH, EVERY = 3, 15  # significant digits
-MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
+MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}  # of the powers of a unit
 
 
 class UnknownQuantity(ValueError):

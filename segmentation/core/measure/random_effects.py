@@ -3,7 +3,7 @@
 Each image shifts ln(size) by a normally distributed amount. The sizes in an image are log-normal around that shift.
 Images with larger particles may show more or fewer of them: ln(count) is linear in the shift. The model gives only the
 width of an interval, not the figure: only differences from its own estimate are used. The draws are generalised pivotal
-quantities: variances come from the chi-squared distribution, with as many degrees of freedom as images (Weerahandi
+quantities: variances come from the chi-squared distribution, of m images with m - 1 degrees of freedom (Weerahandi
 1995; unequal counts after Thomas and Hultquist 1978).
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from .distribution import POWER, Floats, WeightedSizes, Weighting
 
-Z90 = 1.2815515655446004
+Z90 = 1.2815515655446004  # the 90 % quantile of the normal distribution
 REGRESSED = 4  # images, from which on counts are asked whether they follow the size
 STEEPEST = 3.0  # a count falls with the cube of the size where each image shows the same mass
 WIDEST = 300.0  # variance of ln(size), beyond which any figure is out of all bounds
@@ -57,8 +57,8 @@ def departures(sizes: WeightedSizes, way: Weighting, repeats: int, rng: np.rando
 def laws(sizes: WeightedSizes, repeats: int, rng: np.random.Generator) -> tuple[Law, Law]:
     """The estimated law of the specimen, and draws of its possible values.
 
-    The mean ln(size) of an image scatters by the variance `among` images and by its share of the variance `within`
-    images, the one over the number of particles in it: so the latter is taken off again, here and in each draw.
+    The mean ln(size) of an image scatters by the variance `among` images and by the variance `within` images over its
+    number of particles: the latter is taken off again, here and in each draw.
     """
     image, weights, logs = sizes.image_numbers, sizes.weights["number"], np.log(sizes.size)
     count = np.bincount(image, weights)

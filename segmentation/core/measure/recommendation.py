@@ -54,12 +54,12 @@ def recommendation(
     exempt = int((sizes.size > EXEMPT_NM).sum())
     together = "1 group" if groups["groups"] == 1 else f"{groups['groups']:,} groups"
     touching = f"{groups['primaries_in_groups']:,} of {len(sizes):,} lie in {together} of two or more that touch"
-    fine = (terms.least_nm or terms.pixel or 0.0) <= THIN_NM
+    is_fine = (terms.least_nm or terms.pixel or 0.0) <= THIN_NM
     points = [
         ("Constituent particles", CONSTITUENTS.format(touching=touching, singles=groups["singles"])),
         ("External dimension", DIMENSION.format(smaller=terms.smaller)),
         ("Thickness", THICKNESS),
-        ("Elongated and plate-like particles", THIN.format(VISIBLE[fine], int((max_feret > NANO_NM).sum()))),
+        ("Elongated and plate-like particles", THIN.format(VISIBLE[is_fine], int((max_feret > NANO_NM).sum()))),
         ("Particles over 100 µm", _over(exempt, share_between(sizes.size, weights))),
         ("Volume-specific surface area", " ".join(_surface(vssa))),
     ]

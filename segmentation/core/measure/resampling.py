@@ -60,7 +60,7 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
         drawn = _draw(np.arange(images), rng)
     else:  # every resample in proportion to its probability, in a random order
         every = combinations_with_replacement(range(images), images)
-        listed = np.array([[resample.count(image) for image in range(images)] for resample in every], np.float32)
+        listed = np.array([[chosen.count(number) for number in range(images)] for chosen in every], np.float32)
         chances = np.array([1 / prod(factorial(int(number)) for number in row) for row in listed])
         places = (np.arange(REPEATS) + 0.5) / REPEATS
         drawn = listed[rng.permutation(np.searchsorted(np.cumsum(chances) / chances.sum(), places))]
@@ -70,7 +70,7 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
 
 
 def _draw(group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
-    """(REPEATS, g): how many particles of each of g groups (n,) each resample has.
+    """(REPEATS, g): how many particles (or images) of each of g groups (n,) each resample has.
 
     Groups of one particle: n draws. Larger groups: a Poisson number (Poisson bootstrap, Chamandy et al. 2012). The
     total number then varies a little, but every figure is a ratio and does not depend on it.

@@ -319,9 +319,10 @@ class ImageRow(TypedDict):
 class Statistics:
     """The size distribution of the counted objects; docs/method/statistics.md has the methods.
 
-    edge: the border correction; with "weight" every figure is edge-weighted. set_aside: in the order of judging. mean,
-    median, sd and percentiles: by number, None where undefined (n = 0; sd: n < 2). fraction_100nm: None in pixels, and
-    for all objects but particles. without_filter: None where the filter removes nothing.
+    edge: the border correction; with "weight" every figure of sizes is edge-weighted, those of shapes, classes and
+    groups are not. set_aside: in the order of judging. mean, median, sd and percentiles: by number, None where
+    undefined (n = 0; sd, d10, d90: n < 2). fraction_100nm: None in pixels, with pixels over 100 nm, and for all objects
+    but particles. without_filter: None where the filter removes nothing.
     """
 
     unit: Annotated[Unit, meaning("of every size here")]
@@ -395,7 +396,7 @@ class Statistics:
         return "µm" if self.unit == "nm" and (self.median or 0.0) >= LONG_NM else self.unit
 
     def in_readable_unit(self) -> Self:
-        """The same, with all lengths in `readable_unit`."""
+        """The same, with all lengths in `readable_unit` but those of an arrangement and of the images of a sample."""
         if self.readable_unit == self.unit:
             return self
         changes: dict[str, Any] = {name: micrometres(getattr(self, name)) for name in LENGTHS}

@@ -94,6 +94,7 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
 def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator) -> dict[str, Any]:
     """The figures by number, area and volume with their intervals, and all else that needs only the sizes."""
     by_ecd = sizes.by_ecd()
+    # The order of the draws below decides the last digits of all intervals: ECD, figures, convergence.
     by_way = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
     with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
         of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
@@ -128,7 +129,7 @@ def _shape(tables: Sequence[Table]) -> dict[str, Spread]:
     spreads: dict[str, Spread] = {}
     for name in DESCRIPTORS:
         values = np.concatenate([table[name][table.kept] for table in tables])
-        values = values[~np.isnan(values)]  # of stored tables from before there was this descriptor
+        values = values[~np.isnan(values)]  # no elongation, or a stored table from before there was this descriptor
         if len(values):
             median, d10, d90 = np.percentile(values, [50, 10, 90]).tolist()
             spreads[name] = {"median": median} | ({"d10": d10, "d90": d90} if len(values) > 1 else {})

@@ -13,7 +13,7 @@ from . import declared  # noqa: F401 registers the columns beside it
 from .quantities import Quantity, Unit, column, of_column
 
 REASON_TYPE = np.dtype("U40")
-WHOLE = {"label", "class", "group", "bbox_left_px", "bbox_top_px", "bbox_right_px", "bbox_bottom_px"}
+INTEGERS = {"label", "class", "group", "bbox_left_px", "bbox_top_px", "bbox_right_px", "bbox_bottom_px"}
 
 
 def column_name(measure: str, unit: Unit) -> str:
@@ -27,9 +27,9 @@ class Table:
 
     columns: name -> (n,) array, whatever a task measures of the registered quantities (`quantities`), with the unit at
         the end of a name that needs one. kept and reason are always there. label, class, group and the bounding box
-        are int64, kept and touches_frame bool, reason text ("" while kept), everything else float64. Positions are
-        always pixels of the upload, counted from the top left; the centre of the first pixel is at (0, 0). A column
-        that was not measured is read as NaN.
+        are int64, kept, by_hand and touches_frame bool, reason ("" while kept) and shape text, everything else float64.
+        Positions are always pixels of the upload, counted from the top left; the centre of the first pixel is at
+        (0, 0). A column that was not measured is read as NaN.
     nm_per_pixel: the calibration of the lengths, or None if they are in pixels.
     Raises UnknownQuantity for a column that is not registered, ValueError if columns do not fit together.
     """
@@ -49,7 +49,7 @@ class Table:
     def of_pixels(cls, measures: dict[str, Any], nm_per_pixel: float | None) -> Table:
         """The table of `measures` (named without units, lengths in px), calibrated by `nm_per_pixel`."""
         columns = {column_name(name, "px"): np.asarray(values) for name, values in measures.items()}
-        columns |= {name: of.astype(float) for name, of in columns.items() if of.dtype == int and name not in WHOLE}
+        columns |= {name: of.astype(float) for name, of in columns.items() if of.dtype == int and name not in INTEGERS}
         return cls(columns).rescaled(nm_per_pixel)
 
     @property

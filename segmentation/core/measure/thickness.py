@@ -197,7 +197,7 @@ def figures(layer: Readings, uncertainty: float = 0.0) -> dict[str, Value]:
 
     An interval is Student's; its standard error is that of the jackknife over independent lengths of the layer (Tukey
     1958), to which the relative standard uncertainty of the scale is added in squares. It says how well the layer of
-    this image is known, not how other places differ. None with fewer than FEWEST_LENGTHS independent lengths.
+    this image is known, not how other places differ. OF_ONE have none, nor has any with under FEWEST_LENGTHS lengths.
     """
     readings = layer.finite
     values = {name: figure(readings) for name, figure in FIGURES.items()}

@@ -204,7 +204,7 @@ def ticked(ink: Mask, text: Text) -> Iterator[Line]:
     if rows:
         steps, _, (first, last), row = max(rows, key=lambda candidate: candidate[:2])
         upper, lower = int(row[:, 2].min()), int(row[:, 3].max()) - 1
-        far = far_from(first, last, upper, lower, text) + 0.5
+        far = far_from(first, last, upper, lower, text) + 0.5  # a line as near goes before it
         yield Line(first, last, upper, lower, last - first, far, steps)
 
 

@@ -58,7 +58,7 @@ class BarReading:
     box: x, y, width, height of the texts in the image.
     ways: by name, "scale bar", "width" and "pixel size", as far as they are printed.
     confidence: 0..1; below 0.5 if ways contradict each other. sure: whether it is certain.
-    note: a sentence if the text is no length (nm_per_pixel is then 0) or if a tick was missed.
+    note: a sentence if the text is no length or reading took too long (nm_per_pixel is then 0), or a tick was missed.
     steps: between the ticks of the scale bar where it is a row of them, else 0.
     """
 
@@ -85,9 +85,9 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
     first, (rows, columns), reading = data_bar(micrograph), micrograph.shape, None
     try:
         if first < rows and (rows - first) * columns <= LARGEST_STRIP:
-            reading = _checked_reading(_strip(micrograph.pixels[first:]), first, recognise, reading_of, seconds)
+            reading = _checked_reading(_as_bytes(micrograph.pixels[first:]), first, recognise, reading_of, seconds)
         if reading is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
-            reading = _checked_reading(_strip(micrograph.pixels), 0, texts_over, reading_over, seconds)
+            reading = _checked_reading(_as_bytes(micrograph.pixels), 0, texts_over, reading_over, seconds)
     except CutOff:
         return BarReading(0.0, 0.0, "", None, None, (0, 0, 0, 0), note=CUT_OFF)
     return None if reading is None else _with_other_tick_count(reading, micrograph.calibration.nm_per_pixel)
@@ -131,10 +131,10 @@ def _checked_reading(
         return BarReading(0.0, 0.0, odd, None, None, (0, 0, 0, 0), note=NO_LENGTH.format(odd)) if odd else None
     if not reading.sure:
         return reading
-    agreed = len(reading.ways) > 1 or _read_alike(texts, reading.text)
+    is_firm = len(reading.ways) > 1 or _read_alike(texts, reading.text)
     # Magnifications are stated for films, screens and cameras: no image is shown wider or smaller than these.
     widths_nm = (reading.nm_per_pixel * strip.shape[1] * zoom for zoom in magnifications(texts))
-    return replace(reading, sure=agreed and all(SMALLEST_DISPLAY_NM <= nm <= LARGEST_DISPLAY_NM for nm in widths_nm))
+    return replace(reading, sure=is_firm and all(SMALLEST_DISPLAY_NM <= nm <= LARGEST_DISPLAY_NM for nm in widths_nm))
 
 
 def _read_alike(texts: list[Text], text: str) -> bool:
@@ -147,7 +147,7 @@ def _read_alike(texts: list[Text], text: str) -> bool:
 
 
 def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:
-    """The reading of a picture (H, W) over which a scale bar is drawn, beyond doubt where all of them say the same."""
+    """The reading of a picture (H, W) over which scale bars are drawn, sure only where all of them say the same."""
     drawn = scale_bars(picture, texts)
     ways = [Way(length.nm / line.length, END_PX / line.length, length.text) for length, line in drawn]
     if not ways or not plausible_pixel(ways[0].nm_per_pixel):
@@ -159,8 +159,8 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         for length in lengths(texts)
         if length.meaning == "scale bar" and not (length.doubtful and length.nm >= 1e6)
     ]
-    others = len(bars) > len(drawn)
-    alike = all(_is_same_length(way.nm_per_pixel, ways[0].nm_per_pixel) for way in ways)
+    has_others = len(bars) > len(drawn)
+    is_alike = all(_is_same_length(way.nm_per_pixel, ways[0].nm_per_pixel) for way in ways)
     nm_per_pixel = length.nm / line.length
     return BarReading(
         nm_per_pixel=nm_per_pixel,
@@ -173,9 +173,9 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         ),
         ways={"scale bar": Way(nm_per_pixel, END_PX / line.length, length.text)},
         texts=tuple(text.text for text in texts),
-        confidence=round(0.8 * length.part.score if alike else 0.4 * length.part.score, 3),
-        sure=alike
-        and not others
+        confidence=round(0.8 * length.part.score if is_alike else 0.4 * length.part.score, 3),
+        sure=is_alike
+        and not has_others
         and not any(length.doubtful or _may_be_picometres(length, nm_per_pixel) for length, _ in drawn)
         and length.part.score >= SURE_SCORE
         and _is_round(length.nm),
@@ -235,7 +235,7 @@ def _may_be_sure(
 
 def _may_be_picometres(length: Length, nm_per_pixel: float) -> bool:
     """Whether a length that was taken for micrometres may be one in picometres. nm_per_pixel: that it gives."""
-    return length.picometres and nm_per_pixel * 1e-6 >= LEAST_PICOMETRES
+    return length.has_p and nm_per_pixel * 1e-6 >= LEAST_PICOMETRES
 
 
 def _is_contradicted(
@@ -254,7 +254,7 @@ def _is_contradicted(
     )
 
 
-def _strip(pixels: Any) -> NDArray[np.uint8]:
+def _as_bytes(pixels: Any) -> NDArray[np.uint8]:
     low, high = limits(pixels, 0.0, 100.0)
     scaled = (pixels.astype(np.float32) - low) * (255.0 / max(high - low, 1e-30))
     return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)

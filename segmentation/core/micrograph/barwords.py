@@ -22,16 +22,14 @@ _LENGTH = re.compile(
 _BEGUN = re.compile(r"(?<![\w.,:/])(?<![x×]\s)(?:[0-9.,]+\s|[0-9.,:/]*[0-9][:/])$", re.IGNORECASE)
 _LOST_POINT = re.compile(r"0[0-9]+")  # 05 may be 0.5
 _WORKING_DISTANCE = re.compile(r"\s*(?:wd|working)\b", re.IGNORECASE)
+# The first pattern found counts: "slit width" and "vertical field" before "width", single letters last.
 _KEYS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
     ("other", re.compile(r"\b(?:slit|line|beam|step|pulse|aperture|vertical|vert|height|vfw)\b", re.I)),
     ("pixel size", re.compile(r"\bpixel\s*(?:size|width)\b", re.I)),
     ("other", re.compile(r"\b(?:window|full|half|peak|stripe|feature)\s*width\b", re.I)),
     ("width", re.compile(r"\b(?:image\s*width|width|hfw|hfov|fov|field of view|view\s*field|scan\s*size|fw)\b", re.I)),
     ("pixel size", re.compile(r"\b(?:pixel|pix|pw|ps)\b", re.I)),
-    (
-        "other",
-        re.compile(r"\b(?:wd|working distance|x|y|z|aperture|apt|ap|dia|depth|spot|stage|r|t|height|vfw)\b", re.I),
-    ),
+    ("other", re.compile(r"\b(?:wd|working distance|x|y|z|apt|ap|dia|depth|spot|stage|r|t)\b", re.I)),
 )
 _UNIT = re.compile(r"\s*(?:[nmµμupjyциυ]\s?m|m\s?m)\s*", re.IGNORECASE)
 _BARE = re.compile(r"\s*[0-9]{1,5}(?:[.,][0-9]{1,4})?\s*")
@@ -53,7 +51,7 @@ class Length:
     """A length in a data bar: nanometres, meaning, part of the text, and relative uncertainty of its digits.
 
     doubtful: whether the text may be another number, or is in mm or cm, which are units of distances, not of scale
-    bars. picometres: whether it is taken for micrometres, but a p is read, which long bars of atoms have.
+    bars. has_p: whether its unit was read with a p: a misread µ, or pm, as in images of atoms.
     """
 
     nm: float
@@ -62,7 +60,7 @@ class Length:
     part: Text
     rounding: float
     doubtful: bool = False
-    picometres: bool = False
+    has_p: bool = False
 
 
 def lengths(texts: Sequence[Text]) -> list[Length]:
@@ -116,18 +114,18 @@ def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
         before, end = text.text[end : form.start()], form.end()
         if _BEGUN.search(text.text[: form.start()]):
             continue
-        coarse = form[2].replace(" ", "").lower() in ("mm", "cm")
+        is_coarse = form[2].replace(" ", "").lower() in ("mm", "cm")
         key = _ENDS_WITH_KEY.search(before)
         part = text.part(form.start(), form.end())
         meaning = _meaning(key[1]) if key else "scale bar"
         if meaning == "scale bar":
-            distance = coarse and _WORKING_DISTANCE.match(text.text[end:])
-            meaning = "other" if distance else _meaning(_above(part, texts))
+            is_distance = is_coarse and _WORKING_DISTANCE.match(text.text[end:])
+            meaning = "other" if is_distance else _meaning(_above(part, texts))
         digits = form[1].translate(_DIGITS)
-        unsure = may_be_thousands(digits) or bool(_LOST_POINT.fullmatch(digits))
-        doubtful = unsure or coarse
+        is_unsure = may_be_thousands(digits) or bool(_LOST_POINT.fullmatch(digits))
+        doubtful = is_unsure or is_coarse
         # In nanometres the comma is rather one of thousands.
-        value = digits.replace(",", "") if unsure and form[2][0] in "nN" else digits
+        value = digits.replace(",", "") if is_unsure and form[2][0] in "nN" else digits
         nm = _length(value, form[2], meaning)
         if nm is not None:
             is_whole_text = form.start() == len(before) and end == len(text.text)
@@ -157,7 +155,7 @@ def _above(part: Text, texts: Sequence[Text]) -> str:
 
 def _length(digits: str, unit: str, meaning: Meaning) -> float | None:
     letter = unit.replace(" ", "").lower().removesuffix("m") or "m"
-    picometres = letter == "p" and meaning == "pixel size"
-    word = letter if letter == "å" else "pm" if picometres else f"{'u' if letter in _MICRO else letter}m"
+    is_pm = letter == "p" and meaning == "pixel size"
+    word = letter if letter == "å" else "pm" if is_pm else f"{'u' if letter in _MICRO else letter}m"
     value, factor = number(digits), nanometres(word)
     return value * factor if value and factor else None

@@ -54,7 +54,7 @@ def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[
 
 
 def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line | None:
-    """The nearest line of a text; None where there is none or two of them are as near and differ in length."""
+    """The nearest line of a text, the longest of those that are as near; None where there is none."""
     height = max(6.0, text.bottom - text.top)
     top = max(0, int(text.top - (FARTHEST + 1) * height))
     part = picture[top : int(text.bottom + (FARTHEST + 1) * height) + 1]

@@ -27,7 +27,7 @@ def sizes_itself(compression: int) -> bool:
 
 
 def size_of(compression: int, head: bytes) -> Size | None:
-    """Columns and rows that a strip declares in its first HEAD bytes; None where they are not found."""
+    """Columns and rows that a strip declares in its first HEAD bytes, None where not found; only if `sizes_itself`."""
     try:
         return _READERS[compression](head)
     except (struct.error, IndexError):
@@ -83,10 +83,10 @@ def _jpeg_xl(head: bytes) -> Size | None:
         used += count
         return bits >> (used - count) & ((1 << count) - 1)
 
-    small = take(1)
+    is_small = take(1)
 
     def length() -> int:
-        return 8 * (take(5) + 1) if small else 1 + take(_JXL_BITS[take(2)])
+        return 8 * (take(5) + 1) if is_small else 1 + take(_JXL_BITS[take(2)])
 
     rows, ratio = length(), take(3)
     across, down = _JXL_RATIOS[ratio - 1] if ratio else (1, 1)

@@ -105,9 +105,9 @@ def confine(
     largest: int = LARGEST_FILE,
 ) -> bool:
     """Confine this process for good: so much memory, processor time of each core, reading of these files beside the
-    programs of the system, making of plain files in these folders only, each of at most `largest` bytes, no network.
-    The same holds for its children; with `alone` it can start none and send no signal. It ends with its parent.
-    Returns whether Landlock and seccomp are there."""
+    programs of the system, making of plain files in these folders only, each of at most `largest` bytes (at least
+    LARGEST_FILE), no network. The same holds for its children; with `alone` it can start none and send no signal. It
+    ends with its parent. Returns whether Landlock and seccomp are there."""
     _limit(resource.RLIMIT_AS, megabytes << 20)
     _limit(resource.RLIMIT_CPU, max(1, int(seconds)) * (os.cpu_count() or 1))
     _limit(resource.RLIMIT_FSIZE, max(LARGEST_FILE, largest))

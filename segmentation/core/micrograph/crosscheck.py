@@ -55,9 +55,9 @@ def crosscheck_sources(*calibrations: Calibration) -> list[str]:
 def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
     """One sentence for each pair of calibrations that differ by more than 2 % of the smaller one.
 
-    calibrations: by the name of their source, such as "metadata", "data bar", "typed width"; the sentences put "the"
-    before it. Calibrations without a pixel size are left out. used: name of the calibration in use, which the
-    sentences state.
+    calibrations: by what the sentences call their source, with "the" before it: `Source.noun`, such as "typed width",
+    or the name of a file or of a header. Calibrations without a pixel size are left out. used: name of the calibration
+    in use, which the sentences state.
     """
     sized = {
         name: calibration
@@ -79,8 +79,8 @@ def contradict(one: Sized, other: Sized) -> bool:
 
 def far_apart(used: Sized, *others: Sized) -> float:
     """The factor between the calibration in use and the one that contradicts it most, 0 if none is FAR_APART."""
-    factor = max((_difference(used, other) for other in others if contradict(used, other)), default=0.0)
-    return factor + 1 if factor > FAR_APART else 0.0
+    difference = max((_difference(used, other) for other in others if contradict(used, other)), default=0.0)
+    return difference + 1 if difference > FAR_APART else 0.0
 
 
 def _difference(one: Sized, other: Sized) -> float:

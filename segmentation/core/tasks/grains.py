@@ -42,10 +42,10 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.bool_]]:
 
 def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of grains beside the diameters, and the warning where many outlines are not convex."""
-    from ..measure.fields import mean_of, per_area, whole
+    from ..measure.fields import mean_of, per_area, whole_only
 
     table, calibration = grains.table, grains.calibration
-    is_whole = whole(table).kept
+    is_whole = whole_only(table).kept
     is_convex = is_whole & table["convex"]
     convex = table.judged(np.where(table["convex"], table.reasons, "not convex"))
     density = per_area("grain_density", table, grains.shape, calibration)
@@ -76,10 +76,10 @@ def _mean_intercept(labels: NDArray[np.int32], table: Table, calibration: Calibr
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; intercepts are weighted by the length of the test lines."""
-    from ..measure.fields import whole
+    from ..measure.fields import whole_only
 
     values, first = by_area(fields), fields[0]
-    tables = [whole(field.table) for field in fields]
+    tables = [whole_only(field.table) for field in fields]
     convex = [table.judged(np.where(table["convex"], table.reasons, "not convex")) for table in tables]
     values["convex_diameter_mean"] = pooled_mean(convex, "ecd", first.edge)
     intercepts = [field.values["grain_intercept"] for field in fields]

@@ -36,9 +36,9 @@ def numbers(lines: shared.Objects) -> tuple[dict[str, Value], tuple[()]]:
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together."""
-    from ..measure.fields import whole
+    from ..measure.fields import whole_only
 
-    values, tables = by_area(fields), [whole(field.table) for field in fields]
+    values, tables = by_area(fields), [whole_only(field.table) for field in fields]
     values["box_diagonal_mean"] = pooled_mean(tables, "box_diagonal", fields[0].edge)
     return values
 

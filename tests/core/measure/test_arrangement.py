@@ -8,7 +8,7 @@ import pytest
 from segmentation.core.measure.agglomerates import agglomerates
 from segmentation.core.measure.arrangement import Field, arrange, mean_distance, pair_correlation, pooled
 from segmentation.core.measure.neighbours import local_densities, with_neighbours
-from segmentation.core.measure.placement import _gaps, _Placed, place, rods
+from segmentation.core.measure.placement import _gaps, _Placed, as_rods, place
 from segmentation.core.measure.quantities import BETWEEN, NUMBERS
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.table import Table
@@ -207,7 +207,7 @@ class TestAgainstChance:
 
     def test_rods_never_overlap(self):
         rng = np.random.default_rng(0)
-        radius, half = rods(np.full(40, 400.0), np.full(40, 10.0), np.full(40, 40.0))
+        radius, half = as_rods(np.full(40, 400.0), np.full(40, 10.0), np.full(40, 40.0))
         assert np.pi * radius**2 + 4 * radius * half == pytest.approx(400)
         points = place(radius, half, FRAME, 3, rng)
         assert all(
