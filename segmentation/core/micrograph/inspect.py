@@ -44,11 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         arguments = json.loads(following)
     options = _options(arguments)
-    places = [file.parent for file in (options.preview, options.pixels, options.page_file) if file]
-    read = [options.input, *(Path(path) for _, path in options.side)]
+    writable = [file.parent for file in (options.preview, options.pixels, options.page_file) if file]
+    readable = [options.input, *(Path(path) for _, path in options.side)]
     reads_no_text, largest = bool(options.pixels or options.page_file) or options.later, 4 * options.max_pixels + 2**20
-    limits = options.max_memory_mb, options.seconds, places, read
-    return answer(lambda: _look(options), *limits, memory=MEMORY, alone=reads_no_text, largest=largest)
+    bounds = options.max_memory_mb, options.seconds, writable, readable
+    return answer(lambda: _look(options), *bounds, memory=MEMORY, alone=reads_no_text, largest=largest)
 
 
 def answer(
@@ -136,7 +136,7 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _reading(micrograph: Micrograph) -> dict[str, Any]:
-    """The reading of its data bar; no error there may lose the upload."""
+    """The reading of its data bar or scale bar, {} without one; no error there may lose the upload."""
     from .barreading import read_bar
 
     try:
@@ -148,6 +148,7 @@ def _reading(micrograph: Micrograph) -> dict[str, Any]:
 
 
 def _report(micrograph: Micrograph, bar: int | None) -> dict[str, Any]:
+    """bar: first row of the data bar, None where there is none or it was not looked for."""
     rows, columns = micrograph.shape
     metadata = dict(micrograph.metadata)
     return {

@@ -1,4 +1,7 @@
-"""The kind of a file, by its first bytes, never by its name; its name for display, and its checksum."""
+"""The kind of a file, by its first bytes; its name for display, and its checksum.
+
+A name never decides whether a file is read: it only helps to say what an unreadable one is.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"MZ", "a Windows program", INSTEAD),
     (b"\x7fELF", "a program", INSTEAD),
 )
-# Files of makers that many formats of other things look like (ZIP), by their names.
+# Files of makers, by their suffixes: their first bytes are those of other things, too (ZIP).
 _OF_MAKERS = {
     ".bcf": ("a Bruker BCF file", "open it in Bruker ESPRIT and export the image as TIFF"),
     ".elid": ("a Phenom project (ELID)", "open it in Phenom's Element Identification and export the image as TIFF"),
@@ -128,7 +131,7 @@ def _text(head: bytes) -> str | None:
 
 
 def misnamed(name: str, kind: Kind) -> str | None:
-    """A sentence if the name of the file suggests another kind, else None."""
+    """A sentence if the file has a suffix that is none of this kind, else None."""
     suffix = PurePath(name).suffix.lower()
     if not suffix or SUFFIXES.get(suffix) == kind:
         return None

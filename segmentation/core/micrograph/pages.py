@@ -62,7 +62,7 @@ def take_pages(
         yield 0, file
         return
     numbers = pages_of(text, pages, most=most)
-    page_index(max(numbers), pages)
+    page_index(max(numbers), pages)  # raises where it is not there, before any page is taken
     for page in numbers:
         yield page, file if page == first else take(page)[0]
 
@@ -73,7 +73,7 @@ def page_name(name: str, page: int) -> str:
 
 
 def write_page(micrograph: Micrograph, path: Path) -> None:
-    """Write an image that was read from a stack as a TIFF of one page, grey as read.
+    """Write an image that was read as a page of a stack (`page` from 1 on) as a TIFF of one page, grey as read.
 
     Its description holds scale, instrument and notes as JSON (`vendors.page` reads them), and names the stack with its
     SHA-256. Equal pages of equal stacks give equal bytes.
@@ -84,5 +84,6 @@ def write_page(micrograph: Micrograph, path: Path) -> None:
     origin = "page {page} of {pages}, {kind}".format_map(metadata)
     stack = {"stack": f"{micrograph.name}, {origin}", "stack_sha256": micrograph.sha256}
     facts = {"calibration": asdict(micrograph.calibration), "metadata": {**metadata, **stack}}
+    # "format" is the first: `vendors.page` knows such a file by the beginning of the text.
     text = json.dumps({"format": FORMAT, **facts, "notes": micrograph.notes}, allow_nan=False)
     imwrite(path, micrograph.pixels, description=text, metadata=None, photometric="minisblack")

@@ -107,6 +107,25 @@ def test_an_image_smaller_than_velox_says_has_no_scale(tmp_path: Path) -> None:
     assert "144 px wide" in micrograph.notes[0]
 
 
+def test_pixels_that_are_not_square_are_noted_once(tmp_path: Path) -> None:
+    metadata = json.dumps(velox_json(72, 40, PixelSize={"width": "1e-9", "height": "2e-9"})).encode()
+    micrograph = written(tmp_path, velox(ONE, metadata=metadata))
+    assert sum("not square" in note for note in micrograph.notes) == 1
+
+
+def test_a_line_profile_beside_the_image_does_not_lose_it(tmp_path: Path) -> None:
+    def fill(file: Any) -> None:
+        for name, pixels in (("image", ONE[..., 0]), ("profile", np.zeros((40, 1), np.uint8))):
+            group = file.create_group(name)
+            group.attrs["emd_group_type"] = 1
+            group["data"] = pixels
+            for axis, length in enumerate(pixels.shape, 1):
+                group[f"dim{axis}"] = np.arange(float(length))
+                group[f"dim{axis}"].attrs["units"] = "[n_m]"
+
+    assert same(written(tmp_path, hdf5(fill)), ONE[..., 0])
+
+
 @pytest.mark.skipif(not REAL.exists(), reason="the file is not part of the project")
 def test_a_real_velox_file() -> None:
     """Its pixels were cut down to 3 x 3, so only what is said about them can be read."""
