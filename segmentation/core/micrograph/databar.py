@@ -54,8 +54,7 @@ def find_data_bar(pixels: GreyImage) -> int:
 
 
 def _bottom(pixels: GreyImage) -> Rows | None:
-    """The lowest rows, columns thinned, on a scale of 0..255 (8-bit greys as they are, all others by the range of the
-    image); None if the image is too small or constant."""
+    """The lowest rows, columns thinned; greys of more than 8 bits scaled to 0..255. None if too small or constant."""
     rows, columns = pixels.shape
     low, high = float(pixels.min()), float(pixels.max())
     if rows < 4 * FEWEST_ROWS or columns < 64 or high <= low:
@@ -123,10 +122,8 @@ def _is_spread(bar: Rows, level: float) -> bool:
 
 
 def _is_bar(bar: Rows, flat: NDArray[np.bool_], drawn: NDArray[np.float64], level: float) -> bool:
-    """Whether these rows are flat and quiet, with text on them and little else.
-
-    flat: pixels of the background. drawn: share of background or line in each inner row, smoothed.
-    """
+    """Whether these rows are flat and quiet, with text on them and little else. flat: pixels of the background. drawn:
+    share of background or line in each inner row, smoothed."""
     if drawn.size == 0 or drawn.min() < 0.3 or np.median(drawn) < 0.45:
         return False
     away = np.abs(bar - level)

@@ -1,7 +1,4 @@
-"""The kind of a file, by its first bytes; its name for display, and its checksum.
-
-A name never decides whether a file is read: it only helps to say what an unreadable one is.
-"""
+"""The kind of a file, by its first bytes; what an unreadable one is, also by its name; a clean name; a checksum."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def write_page(micrograph: Micrograph, path: Path) -> None:
     """Write an image that was read as a page of a stack (`page` from 1 on) as a TIFF of one page, grey as read.
 
     Its description holds scale, instrument and notes as JSON (`vendors.page` reads them), and names the stack with its
-    SHA-256. Equal pages of equal stacks give equal bytes.
+    SHA-256; "format" comes first, by which they are known. Equal pages of equal stacks give equal bytes.
     """
     from tifffile import imwrite  # which the web process never reaches
 
@@ -84,6 +84,5 @@ def write_page(micrograph: Micrograph, path: Path) -> None:
     origin = "page {page} of {pages}, {kind}".format_map(metadata)
     stack = {"stack": f"{micrograph.name}, {origin}", "stack_sha256": micrograph.sha256}
     facts = {"calibration": asdict(micrograph.calibration), "metadata": {**metadata, **stack}}
-    # "format" is the first: `vendors.page` knows such a file by the beginning of the text.
     text = json.dumps({"format": FORMAT, **facts, "notes": micrograph.notes}, allow_nan=False)
     imwrite(path, micrograph.pixels, description=text, metadata=None, photometric="minisblack")

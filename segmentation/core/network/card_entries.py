@@ -37,7 +37,7 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
 
 def worded(words: str) -> WrapValidator:
-    """An entry that is wrong is refused with these words."""
+    """A validator: an entry that is wrong is refused with these words."""
 
     def check(value: Any, read: Callable[[Any], Any]) -> Any:
         try:

@@ -226,7 +226,7 @@ def draw_bars(ax: Axes, bars: Histogram) -> None:
 
 
 def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> None:
-    """The sizes of what counts, with the log-normal law where it fits; few as they are."""
+    """The sizes of what counts, with the log-normal law where it fits; few sizes as words."""
     statistics, things, bars = distribution.statistics, distribution.task.things, distribution.bars
     weighted = ", edge-weighted" if statistics.edge == "weight" else ""
     sheet = label_axes(ax, f"{statistics.title} ({statistics.unit})", f"{things.capitalize()}{weighted}")
@@ -289,7 +289,7 @@ def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
 
 
 def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
-    """The median and its interval as more and more are counted, of one image objects, of several images."""
+    """The median and its interval as more and more are counted: objects of one image, or images of a sample."""
     line = statistics.convergence
     assert line is not None
     by_image = line.get("by") == "image"

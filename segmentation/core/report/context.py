@@ -25,7 +25,8 @@ from .wording import calibration_words
 class Context:
     """exports: what is to be written, by file name. keep_all: whether files include what was set aside. sums: SHA-256
     of the files written so far that can be taken away. signatures: under the result. filing: its date and address.
-    beside: further files that are in the folder and belong into the bundle, by name, with what they hold.
+    beside: further files that are in the folder and belong into the bundle, by name, with what they hold. holds: the
+    same of all files of the bundle. Whoever writes a file of it adds it to `sums`.
 
     Pictures are compressed in a thread, while the next file is made; the figure is drawn when the first file needs it.
     """
@@ -89,7 +90,7 @@ class Context:
         return packed or (None if self.sample.analysis is None else figure.as_png(self._panel(name)))
 
     def picture(self, name: str) -> bytes | None:
-        """After `pack_pictures` the figure or one of its panels, by file name; None where stored is no such panel."""
+        """After `pack_pictures` the figure or one of its panels, by file name; None of what was not compressed."""
         return self._packed[name].result() if name in self._packed else None
 
     @cached_property
