@@ -35,6 +35,7 @@ SECONDS = 60.0  # of processor time of each core, for everything
 
 def main(arguments: list[str] | None = None) -> int:
     """Inspect the file that the command line names. The exit status is always 0; the printed line has the result.
+    With --pixels or --page-file no text is read, which another process would have to do: it stays alone.
 
     With --ahead alone the command line follows as JSON on the standard input, once there is a file; or nothing does.
     """

@@ -71,8 +71,8 @@ class CutOff(Exception):
     """Reading the text took longer than it may, or its process was killed."""
 
 
-def texts_in(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
-    """The texts on a grey strip (h, w); none where reading fails or is not installed.
+def texts_by_child(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
+    """The texts on a grey strip (h, w), read in a child process; none where that fails or is not installed.
 
     seconds: of processor time. Raises CutOff where they, or PATIENCE times as many on the clock, do not suffice, and
     where the process is killed.

@@ -44,8 +44,7 @@ def read_ser(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         index = page_index(page, valid)
         (start,) = at(offsets + index * pointer.size, pointer)
         _, across, _, _, down, _, kind, columns, rows = at(start, _ELEMENT)
-        try:
-            # The places of the tags follow those of the images.
+        try:  # the places of the tags follow those of the images
             (tag,) = at(offsets + (places + index) * pointer.size, pointer)
             _, seconds = at(tag, struct.Struct("<HxxI"))
         except (struct.error, OSError, OverflowError):
