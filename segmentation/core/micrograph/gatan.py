@@ -27,8 +27,7 @@ STRUCT, STRING, ARRAY = 15, 18, 20
 _SIMPLE = {2: "i2", 3: "i4", 4: "u2", 5: "u4", 6: "f4", 7: "f8", 8: "u1", 9: "i1", 10: "u1", 11: "i8", 12: "u8"}
 _PIXELS = {1: "i2", 2: "f4", 3: "c8", 6: "u1", 7: "i4", 9: "i1", 10: "u2", 11: "u4", 12: "f8", 13: "c16", 14: "u1"}
 COLOUR = 23  # blue, green, red, unused
-PIXELS, PIXEL_TYPE = ("ImageData", "Data"), ("ImageData", "DataType")
-SCALES = ("ImageData", "Calibrations", "Dimension")
+PIXELS, TYPE, SCALES = ("ImageData", "Data"), ("ImageData", "DataType"), ("ImageData", "Calibrations", "Dimension")
 Tags = dict[tuple[str, ...], Any]  # values by the names of the groups they are in, and their own
 
 
@@ -162,7 +161,7 @@ def _image(reader: _Reader) -> Tags:
         raise UnreadableImage(
             f"The DM{reader.version} file holds no image: export it as TIFF from the microscope's software."
         )
-    chosen = next((image for image in images if tags.get((*image, *PIXEL_TYPE)) != COLOUR), images[-1])
+    chosen = next((image for image in images if tags.get((*image, *TYPE)) != COLOUR), images[-1])
     return {tag[2:]: value for tag, value in tags.items() if tag[:2] == chosen}
 
 
@@ -171,7 +170,7 @@ def _pixels(
 ) -> tuple[Array, str, list[str]]:
     """The grey plane `index`, from 0, of an image, in words how it is stored, and notes. size: columns and rows.
     order: of the bytes, "<" or ">"."""
-    block, pixel_type = image[PIXELS], image.get(PIXEL_TYPE)
+    block, pixel_type = image[PIXELS], image.get(TYPE)
     columns, rows = size
     if pixel_type == COLOUR:
         offset = block.offset + index * 4 * rows * columns

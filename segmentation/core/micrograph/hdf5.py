@@ -58,8 +58,7 @@ def attribute(item: Any, name: str) -> str:
 
 
 def _heaps_end(content: mmap) -> bool:
-    """Whether each global heap of a file, where texts lie, is a chain of objects up to its end; False, too, where
-    addresses or sizes do not have 8 bytes.
+    """Whether each global heap of a file, where texts lie, is a chain of objects up to its end, with sizes of 8 bytes.
 
     The library (HDF5 2.0.0) goes round for ever at an object of no size. Layout: File Format Specification 4.0, III.E.
     """

@@ -154,6 +154,6 @@ def clean_name(name: str) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file, as lower-case hex."""
+    """The SHA-256 of a file, in lower-case hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

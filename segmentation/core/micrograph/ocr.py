@@ -74,8 +74,7 @@ class CutOff(Exception):
 def texts_by_child(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
     """The texts on a grey strip (h, w), read in a child process; none where that fails or is not installed.
 
-    seconds: of processor time. Raises CutOff where they, or PATIENCE times as many on the clock, do not suffice, and
-    where the process is killed.
+    seconds: of processor time (PATIENCE times as many on the clock). Raises CutOff if it takes more or is killed.
     """
     file = io.BytesIO()
     Image.fromarray(strip).save(file, "PNG", compress_level=1)

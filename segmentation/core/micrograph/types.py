@@ -65,7 +65,7 @@ class Calibration:
 
     @property
     def standard_uncertainty(self) -> float | None:
-        """Of nm_per_pixel as a fraction, with everything that is known of it."""
+        """The standard uncertainty of nm_per_pixel as a fraction, by all that is known of it; None if nothing is."""
         parts = [part for part in (self.relative_uncertainty, self.instrument_uncertainty) if part is not None]
         return math.hypot(*parts) if parts else None
 

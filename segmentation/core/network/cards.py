@@ -148,7 +148,7 @@ def read_card(file: Path) -> ModelCard:
     return card
 
 
-_added: list[Path] = []
+_added: list[Path] = []  # folders of the user's own models; of equal names the last one counts
 
 
 def add_folder(folder: Path) -> None:

@@ -25,8 +25,7 @@ from .wording import calibration_words
 class Context:
     """exports: what is to be written, by file name. keep_all: whether files include what was set aside. sums: SHA-256
     of the files written so far that can be taken away. signatures: under the result. filing: its date and address.
-    beside: further files that are in the folder and belong into the bundle, by name, with what they hold. holds: the
-    same of all files of the bundle. Whoever writes a file of it adds it to `sums`.
+    beside: further files of the bundle, which are in the folder, by name, with what they hold. holds: the same of all.
 
     Pictures are compressed in a thread, while the next file is made; the figure is drawn when the first file needs it.
     """
@@ -72,12 +71,12 @@ class Context:
 
     @property
     def analysis(self) -> Analysis:
-        """Of the one image; raises ValueError for several."""
+        """The one image's; raises ValueError for several."""
         return self.drawing.analysis
 
     @property
     def drawing(self) -> Drawing:
-        """Of the one image; raises ValueError for several."""
+        """The one image's; raises ValueError for several."""
         return self._drawing or Drawing.of(self.sample)
 
     @cached_property

@@ -77,7 +77,7 @@ def _identifier(sample: SampleAnalysis, of: str) -> str:
 
 
 def _name(sample: SampleAnalysis) -> str:
-    """Without halves of characters, which no file may hold."""
+    """The name of the sample without halves of characters, which no file may hold."""
     return one_line(sample.name, 1000)
 
 

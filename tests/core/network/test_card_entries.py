@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -117,6 +116,6 @@ def test_the_released_model_names_its_pretrained_weights():
 
 
 def test_a_model_for_comparison_makes_no_choice_by_the_image(monkeypatch):
-    only, other = (replace(cards.find(name), task="alone") for name in ("particles", "particles-multires"))
-    monkeypatch.setattr(cards, "_cards_by_name", lambda folder: {card.name: card for card in (only, other)})
-    assert cards.tasks_of_several() == set() and cards.released("auto-alone") == [only]
+    two = {name: cards.find(name) for name in ("particles", "particles-multires")}
+    monkeypatch.setattr(cards, "_cards_by_name", lambda folder: two)
+    assert cards.tasks_of_several() == set() and cards.released("auto-particles") == [two["particles"]]

@@ -16,8 +16,7 @@ READERS = (
     *(cameras.read_gatan, cameras.read_tvips, ome.read, imagej.read),
 )
 UNUSED = "As they contradict each other, none of them is used. Type the image width."
-# Each has the bytes of the file, and columns and rows of the image, which only some need.
-SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)
+SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)  # not all need the size
 
 
 def facts(tags: Tags) -> Facts:

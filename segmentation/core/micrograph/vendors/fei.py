@@ -94,10 +94,10 @@ def _from_xml(tags: Tags, metadata: dict[str, str | float]) -> Facts | None:
         return None
     scan = root.find(".//BinaryResult/ImageSize")
     return Facts(
-        nm_per_pixel=_xml_length(across),
+        nm_per_pixel=_xml_nanometres(across),
         detail=f"FEI tag {XML_TAG}, PixelSize",
         relative_uncertainty=written_rounding(across.text),
-        height_nm=_xml_length(down),
+        height_nm=_xml_nanometres(down),
         columns=None if scan is None else whole(number(scan.findtext("X"))),
         rows=None if scan is None else whole(number(scan.findtext("Y"))),
         metadata=metadata
@@ -111,8 +111,7 @@ def _from_xml(tags: Tags, metadata: dict[str, str | float]) -> Facts | None:
     )
 
 
-def _xml_length(element: ElementTree.Element | None) -> float | None:
-    """Nanometres; a length without a unit is in metres."""
+def _xml_nanometres(element: ElementTree.Element | None) -> float | None:
     if element is None:
         return None
     value, factor = number(element.text), nanometres(element.get("unit", "m"))

@@ -67,12 +67,12 @@ class Export:
     def holds(self, of: Of) -> str:
         return self.sample if of == "sample" else self.image
 
-    def worded(self, of: Of, task: Task, *, with_set_aside: bool = False) -> Export:
+    def worded(self, of: Of, task: Task, *, keep_all: bool = False) -> Export:
         """The same in the words of a kind of analysis, for an image or a sample alone."""
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
         names["figures"] = "mean, median, SD" if task.size else "the first numbers"
         names["chart"] = "histogram" if task.size else "chart"
-        names["counted"] = f"all {task.things}" if with_set_aside or task.semantic else f"{task.things} that count"
+        names["counted"] = f"all {task.things}" if keep_all or task.semantic else f"{task.things} that count"
         names["aside"] = "" if task.semantic else "; red: left out"
         names["uncertainty"] = "uncertainty, " if task.screened else ""
         names["points"] = "recommendation point by point, " if task.screened else ""

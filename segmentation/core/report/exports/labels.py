@@ -30,12 +30,12 @@ EXACT = 2**24  # whole numbers up to here are exact in 32-bit float
 LARGEST_RESOLUTION = 2**32 - 1
 
 
-def write_tiff(analysis: Analysis, file: Path | BinaryIO, with_set_aside: bool = False) -> None:
+def write_tiff(analysis: Analysis, file: Path | BinaryIO, keep_all: bool = False) -> None:
     """Write the labels (H, W) of the whole upload, deflate-compressed; 0 is background. Where each pixel belongs to a
     class it is the class, from 0 on in the order of the card, and NOT_ANALYSED elsewhere.
 
     Labels are the ids of the table and the CSV, so that numbers are missing where something was set aside, unless
-    `with_set_aside`. Beyond 65,535 they are floats, exact up to 16,777,216. The file has the pixel size, if known.
+    `keep_all`. Beyond 65,535 they are floats, exact up to 16,777,216. The file has the pixel size, if known.
     """
     import tifffile
 
@@ -48,7 +48,7 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, with_set_aside: bool =
         # The smallest type that ImageJ knows in which the labels are exact; uint32 beyond.
         kind = np.uint16 if largest <= np.iinfo(np.uint16).max else np.float32 if largest <= EXACT else np.uint32
         value_of = np.zeros(len(objects.ids) + 1, kind)
-        value_of[1:] = np.where(objects.kept | with_set_aside, objects.ids, 0)
+        value_of[1:] = np.where(objects.kept | keep_all, objects.ids, 0)
     tifffile.imwrite(
         file,
         value_of[analysis.segmentation.dense],
@@ -71,7 +71,7 @@ def _pixel_size(analysis: Analysis, *, imagej: bool) -> dict[str, Any]:
 
 
 def _write(context: Context, path: Path) -> None:
-    write_tiff(context.analysis, path, with_set_aside=context.keep_all or path.stem == "labels-all")
+    write_tiff(context.analysis, path, keep_all=context.keep_all or path.stem == "labels-all")
 
 
 EXPORTS = (
