@@ -170,7 +170,7 @@ def set_legend(ax: Axes, handles: list[Patch]) -> None:
 
 def set_chart_legend(ax: Axes, *, lower: bool = False, **style: Any) -> None:
     """The legend of a chart whose y axis begins at 0, in a corner that no bar and no line reaches. Where both upper
-    corners are taken, the axis becomes longer until there is room above. lower: whether the lower right corner comes first."""
+    corners are taken, the axis becomes longer until there is room above. lower: whether the lower right comes first."""
     legend = ax.legend(loc="upper right", frameon=False, borderpad=0.1, borderaxespad=0.1, **style)
     to_axes = ax.transAxes.inverted()
     box = legend.get_window_extent().transformed(to_axes)
