@@ -142,7 +142,7 @@ IMAGE, IMAGE_SHA256 = "image", "image sha256"  # metadata of a mask: the microgr
 class Micrograph:
     """An image as acquired.
 
-    pixels: (H, W) grey, uint8, uint16 or float32, always finite: all that the file shows (nothing clipped or cut).
+    pixels: (H, W) grey, uint8, uint16 or float32, always finite: the whole image, nothing clipped or cut.
     name: the file's own name, without folders.
     sha256: of the file's bytes, lower-case hex.
     calibration: from the file itself; `Calibration.absent()` if it states none.
