@@ -11,7 +11,7 @@ from typing import TypeVar
 # Where each stage begins as a fraction of the whole, as on a 1024 x 768 image (tests/benchmarks).
 BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
 MEASURING = ("measure", "report")  # the stages of a job that already has its segmentation
-# The fixed cost of a stage for an image of any size, as megapixels of equal cost; 0 for stages not named.
+# The fixed cost of a stage for an image of any size, as megapixels of equal cost; inf: its whole cost. Else it is 0.
 FIXED_MEGAPIXELS = {"load": math.inf, "search": math.inf, "measure": 0.3, "report": 5.0}
 OFTEN = 25  # turns of a long loop between two messages about its progress
 LEAST_PROGRESS = 0.02  # fraction of the stage of the network from which on its own progress gives the estimate

@@ -54,6 +54,7 @@ Picture = NDArray[np.float32]
 Number = TypeVar("Number", np.int32, np.uint8)
 
 
+# Fractions of the whole at which the stages begin, in the order of BEGINS; DONE: only the report is left.
 PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()
 
 
@@ -108,7 +109,7 @@ def analyse(
 
     progress(stage, fraction) receives the current stage and the fraction done; it may raise to stop.
     card: the model, if it is none of those that the settings can name.
-    Raises UnknownModel, AlteredWeights, UnknownTask, WrongTask.
+    Raises UnknownModel, UnknownTask, WrongTask, UnreadableImage for a data bar of all rows, and as `load_network`.
     """
     clock = Clock()
     segmentation = segment(micrograph, settings, progress, runtime=runtime, card=card, clock=clock)
@@ -198,9 +199,9 @@ class Search:
         is_unfamiliar: bool,
         is_unlike_own: bool,
     ) -> None:
-        """Note in `decoded.used` which model of another kind the image resembles; else whether it is unlike the images
-        of every model (is_unfamiliar), or unlike those that a user's own model learnt from (is_unlike_own). likely:
-        cards of other kinds whose images have a texture like it."""
+        """Note in `decoded.used` which other model's images the image resembles; else whether it is unlike those of
+        `card` (is_unfamiliar), or unlike those that a user's own model learnt from (is_unlike_own). likely: cards of
+        other models whose images have a texture like it."""
         task = self.task
         is_sure = len(decoded.confidence) >= MANY and decoded.used.get("expected", 0.0) >= SURE
         is_near = ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
@@ -268,7 +269,7 @@ class Search:
     def best_reading(self, card: ModelCard, progress: Progress) -> Segmentation:
         """The segmentation by one model in the polarity and at the scale whose outlines explain the picture best.
 
-        `used["instead_of"]` has polarity, scale and count of the first reading, if another one is better.
+        `used["instead_of"]`: polarity, scale and count of the first reading, if another is better; "specks": `_specks`.
         """
         first = best = self.find(card, progress)
         if self.picture.any():
@@ -287,7 +288,7 @@ class Search:
         """What the reading was too coarse for: {"below": px, "count": estimated number of specks}, {} for nothing.
 
         The barest window of a coarsely read picture is read in its own size. What is sure there, smaller than the
-        smallest that the model was taught at the working scale, and outside all outlines, is a speck.
+        smallest that the model was taught at the working scale, and mostly outside outlines, is a speck.
         """
         scale = reading.used["scale"]
         if scale > COARSE or not len(reading) or not self.picture.any():
@@ -417,7 +418,7 @@ def measure_objects(
     *,
     clock: Clock,
 ) -> Analysis:
-    """All numbers but how the objects lie to each other, which takes a third of the time (`arranged`)."""
+    """All numbers and flags but how the objects lie to each other, which takes a third of the time (`arranged`)."""
     task = tasks.find(segmentation.provenance.task)
     progress("measuring", MEASURING)
     settings = replace(settings, measurement=task.effective(settings.measurement))
@@ -465,6 +466,7 @@ def arranged(analysis: Analysis, clock: Clock) -> Analysis:
 
 
 def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
+    """What is to be said of the scale, then the notes of the micrograph."""
     if not used.is_known:
         yield Flag(NO_SCALE)
     others = micrograph.calibration, micrograph.reading

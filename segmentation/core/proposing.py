@@ -40,7 +40,7 @@ SCALES = {0.5: "Larger {things}, at half the scale", 2.0: "Smaller {things}, at 
 
 
 def without_scale(micrograph: Micrograph, pixels: NDArray[Any]) -> Micrograph:
-    """A part of a micrograph, without scale."""
+    """A part of a micrograph, without scale, metadata and notes."""
     absent, copy = Calibration.absent(), np.ascontiguousarray(pixels)
     return replace(micrograph, pixels=copy, metadata={}, calibration=absent, reading=absent, notes=())
 
@@ -119,7 +119,7 @@ def look(
 ) -> tuple[str, bytes] | None:
     """What one way finds in the part, in words, and a small picture of it (WebP); None where it is nothing sure.
 
-    least: expected share of right outlines, from which on it is, where the model knows it.
+    least: expected share of right outlines from which on it is sure, where the model knows that share.
     """
     from .report.exports.viewer import thumbnail
 
@@ -203,7 +203,7 @@ def _counted(analysis: Analysis) -> int:
 def _seen_from_the_middle(
     picture: NDArray[np.float32], settings: SegmentationSettings, card: ModelCard, runtime: Runtime
 ) -> View:
-    """Polarity and working scale; of a copy larger than OUTLINED px a trial sees the middle alone."""
+    """Polarity and working scale of a picture; of a copy larger than OUTLINED px a trial sees the middle alone."""
     task = tasks.find(card.task)
     channels = task.channels(card)
     network = load_network(card, runtime, len(channels))

@@ -21,7 +21,7 @@ from .burntin import LARGEST, scale_bars, texts_over
 from .contrast import limits
 from .crosscheck import LARGEST_DIFFERENCE
 from .databar import data_bar
-from .ocr import SECONDS, CutOff, Text, recognise
+from .ocr import SECONDS, CutOff, Text, texts_by_child
 from .readings import CUT_OFF, LEAST_SIDE, SAME
 from .types import Micrograph
 from .vendors.units import SQRT3, plausible_pixel
@@ -85,7 +85,7 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
     first, (rows, columns), reading = data_bar(micrograph), micrograph.shape, None
     try:
         if first < rows and (rows - first) * columns <= LARGEST_STRIP:
-            reading = _checked_reading(_as_bytes(micrograph.pixels[first:]), first, recognise, reading_of, seconds)
+            reading = _checked_reading(_as_bytes(micrograph.pixels[first:]), first, texts_by_child, reading_of, seconds)
         if reading is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
             reading = _checked_reading(_as_bytes(micrograph.pixels), 0, texts_over, reading_over, seconds)
     except CutOff:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from .barline import TEN, Line, Mask, far_from, measured, stacks, ticked
 from .barwords import Length, lengths
-from .ocr import Text, recognise
+from .ocr import Text, texts_by_child
 
 LARGEST = 1 << 26  # px of an image that is looked through
 SEEN_PX = 2048  # longest side of the picture in which letters are searched
@@ -36,10 +36,10 @@ def texts_over(picture: NDArray[np.uint8], seconds: float) -> list[Text]:
     """The texts on a picture (H, W), their boxes in its pixels."""
     factor = max(1.0, max(picture.shape) / SEEN_PX)
     if factor == 1.0:
-        return recognise(picture, seconds)
+        return texts_by_child(picture, seconds)
     rows, columns = picture.shape
     small = Image.fromarray(picture).resize((round(columns / factor), round(rows / factor)), Image.Resampling.BOX)
-    return [text.enlarged(factor) for text in recognise(np.asarray(small), seconds)]
+    return [text.enlarged(factor) for text in texts_by_child(np.asarray(small), seconds)]
 
 
 def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[Length, Line]]:

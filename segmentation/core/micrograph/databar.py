@@ -54,7 +54,7 @@ def find_data_bar(pixels: GreyImage) -> int:
 
 
 def _bottom(pixels: GreyImage) -> Rows | None:
-    """The lowest rows, columns thinned, scaled to 0..255; None if the image is too small or constant."""
+    """The lowest rows, columns thinned; greys of more than 8 bits scaled to 0..255. None if too small or constant."""
     rows, columns = pixels.shape
     low, high = float(pixels.min()), float(pixels.max())
     if rows < 4 * FEWEST_ROWS or columns < 64 or high <= low:
@@ -122,12 +122,13 @@ def _is_spread(bar: Rows, level: float) -> bool:
 
 
 def _is_bar(bar: Rows, flat: NDArray[np.bool_], drawn: NDArray[np.float64], level: float) -> bool:
-    """Whether these rows are flat and quiet, with text on them and little else."""
+    """Whether these rows are flat and quiet, with text on them and little else. flat: pixels of the background. drawn:
+    share of background or line in each inner row, smoothed."""
     if drawn.size == 0 or drawn.min() < 0.3 or np.median(drawn) < 0.45:
         return False
     away = np.abs(bar - level)
     quiet = away[away <= TOLERANCES[-1]].mean() <= 3.2
     ink = away > INK
-    share = float(ink.mean())
-    starts = (ink[:, 1:] & ~ink[:, :-1]).sum(axis=1)
-    return bool(quiet and 0.003 < share < 0.4 and flat.mean() + share > 0.72 and (starts >= 6).sum() >= 5)
+    ink_share = float(ink.mean())
+    strokes = (ink[:, 1:] & ~ink[:, :-1]).sum(axis=1)
+    return bool(quiet and 0.003 < ink_share < 0.4 and flat.mean() + ink_share > 0.72 and (strokes >= 6).sum() >= 5)

@@ -19,8 +19,8 @@ AGAIN = "copy or export it again"
 class Decoded:
     """One image out of a file: grey pixels (H, W), its kind in words, sentences for the user, header facts.
 
-    was_turned: whether the rows of `pixels` are the columns of the header.
-    stored: rows and columns before any turning, where that differs from the shape of `pixels`.
+    was_turned: whether `pixels` were turned or mirrored, so that rows of the header are not their rows.
+    stored: rows and columns before any turning; () for the shape of `pixels`.
     pages: how many images of a stack the file holds, of which this is one.
     """
 
@@ -48,7 +48,7 @@ def page_index(page: int, pages: int) -> int:
 
 
 def turned(pixels: Array, orientation: int) -> tuple[Array, list[str]]:
-    """Pixels turned by the Exif/TIFF orientation 1..8; unknown orientations change nothing."""
+    """Pixels turned or mirrored by the Exif/TIFF orientation 2..8, and a note; any other changes nothing."""
     turns = {
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],
@@ -65,7 +65,7 @@ def turned(pixels: Array, orientation: int) -> tuple[Array, list[str]]:
 
 
 def plane(path: Path, offset: int, dtype: np.dtype[Any], columns: int, rows: int, max_pixels: int) -> Array:
-    """The (rows, columns) numbers from byte `offset`; a file too short for them is refused before reading."""
+    """The (rows, columns) numbers from byte `offset`; an impossible size or too short a file is refused first."""
     if columns <= 0 or rows <= 0:
         raise UnreadableImage(f"The file does not say how large its image is: {AGAIN}.")
     check_size(columns, rows, max_pixels)

@@ -68,7 +68,7 @@ def read_emd(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         dtype = image.dataset.dtype
         pixels, grey_notes = to_grey(_average(image, count) if count > 1 else image.frame(index))
     kind = f"EMD, {words(dtype)}" + (f", average of {count} frames" if count > 1 else "")
-    return Decoded(pixels, kind, (*notes, *stack_notes, *grey_notes), image.header.checked(), pages=image.frames)
+    return Decoded(pixels, kind, (*notes, *stack_notes, *grey_notes), image.header, pages=image.frames)
 
 
 def _largest_image(images: list[_Image]) -> tuple[_Image, list[str]]:
@@ -115,14 +115,14 @@ def _json(metadata: Any) -> bytes:
 
 
 def _berkeley_images(file: Any) -> list[_Image]:
-    """The arrays of a file. They may lie anywhere except in groups nested deeper than DEEPEST."""
+    """The arrays of a file, in groups nested no deeper than DEEPEST; the list of groups grows while it is walked."""
     images, groups = [], [(0, file)]
     for depth, group in groups:
         dataset: Any = member(group, "data") if "emd_group_type" in group.attrs else None
         if getattr(dataset, "ndim", 0) > 1 and dataset.dtype.kind in "uifc":
             *planes, rows, columns = dataset.shape
             image = _Image(dataset, Facts(), rows, columns, int(np.prod(planes, dtype=float)), frames_last=False)
-            images.append(replace(image, header=_berkeley_facts(group, image)))
+            images.append(replace(image, header=_berkeley_facts(group, image).checked()))
         elif depth < DEEPEST:
             inner = [member(group, name) for name in islice(group, MOST_GROUPS)]
             room = MOST_GROUPS - len(groups)
@@ -131,13 +131,13 @@ def _berkeley_images(file: Any) -> list[_Image]:
 
 
 def _berkeley_facts(group: Any, image: _Image) -> Facts:
-    """The scale by the coordinates of the last two axes. Malformed coordinates give no scale, and the image stays."""
+    """The scale by the coordinates of the last two axes, in the unit of the last. Malformed ones give no scale."""
     start = 0 if member(group, "dim0") is not None else 1
     axes = [member(group, f"dim{image.dataset.ndim - before + start}") for before in (1, 2)]
     try:
         unit = attribute(axes[0], "units").strip("[] ").replace("_", "")
         across, down = (_step(axis, size) for axis, size in zip(axes, (image.columns, image.rows), strict=True))
-    except (UnreadableImage, AttributeError, OSError, RuntimeError, ValueError, TypeError, KeyError):
+    except (UnreadableImage, AttributeError, OSError, RuntimeError, ValueError, TypeError, LookupError):
         return Facts()
     factor = nanometres("Å" if unit == "A" else unit)
     if not factor or not across or not down:
@@ -157,7 +157,7 @@ def _step(axis: Any, size: int) -> float | None:
 
 
 def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
-    """How many frames are averaged, counted from the first, and a note. Checks how the frames are stored."""
+    """How many frames are averaged, counted from the first, and a note. Raises as `_check_frames`."""
     if image.frames < 1:
         raise UnreadableImage(f"The file holds no frame of its image: {AGAIN}.")
     count = min(image.frames, max_pixels // (image.rows * image.columns)) if image.frames_last else 1
@@ -172,7 +172,7 @@ def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
 
 
 def _check_frames(image: _Image, frames: slice, max_pixels: int) -> None:
-    """Raises UnreadableImage unless these frames are stored as a whole."""
+    """Raises UnreadableImage unless these frames are stored as `check_stored` wants it."""
     part: tuple[slice, ...] = (slice(0, image.rows), slice(0, image.columns))
     if image.dataset.ndim == 3:
         part = (*part, frames) if image.frames_last else (frames, *part)
@@ -202,7 +202,7 @@ def _lie_over_each_other(image: _Image, count: int) -> bool:
 
 
 def _average(image: _Image, count: int) -> Array:
-    """(rows, columns) float32: the mean of the first `count` frames. Every chunk of the file is unpacked once."""
+    """(rows, columns) float32, the mean of the first `count` frames (last axis). Each chunk is unpacked once."""
     dataset = image.dataset
     rows_at_once, _, frames_at_once = dataset.chunks or (1, 1, count)
     frames_at_once = min(frames_at_once, count)

@@ -27,21 +27,21 @@ STRUCT, STRING, ARRAY = 15, 18, 20
 _SIMPLE = {2: "i2", 3: "i4", 4: "u2", 5: "u4", 6: "f4", 7: "f8", 8: "u1", 9: "i1", 10: "u1", 11: "i8", 12: "u8"}
 _PIXELS = {1: "i2", 2: "f4", 3: "c8", 6: "u1", 7: "i4", 9: "i1", 10: "u2", 11: "u4", 12: "f8", 13: "c16", 14: "u1"}
 COLOUR = 23  # blue, green, red, unused
-PIXELS, KIND, SCALES = ("ImageData", "Data"), ("ImageData", "DataType"), ("ImageData", "Calibrations", "Dimension")
+PIXELS, TYPE, SCALES = ("ImageData", "Data"), ("ImageData", "DataType"), ("ImageData", "Calibrations", "Dimension")
 Tags = dict[tuple[str, ...], Any]  # values by the names of the groups they are in, and their own
 
 
 @dataclass(frozen=True)
 class Block:
-    """An array left in the file: where it begins, how many items it has, the type of one (None for structures)."""
+    """An array left in the file: where it begins, how many items it has, its numpy type (None for structures)."""
 
     offset: int
     count: int
-    kind: str | None
+    dtype: str | None
 
 
 class _Reader:
-    """The tags of a file, `tags` by their path; the first bytes tell widths and byte order.
+    """The tags of a file, in `tags` by their path; `version` tells the width of counts, `order` the order of bytes.
 
     A value is a number, a text, a Block, or None for structures, which nothing here needs. Raises ValueError for what
     is no tree of tags.
@@ -71,7 +71,7 @@ class _Reader:
         return self.bytes(count).decode("utf-16-le" if self.order == "<" else "utf-16-be", "replace")
 
     def group(self, path: tuple[str, ...]) -> None:
-        """Find the tags of the group at `path`; one without a name is called by its place in the group."""
+        """Read the tags of the group at `path`; one without a name is called by its place in the group."""
         if len(path) > DEEPEST:
             raise ValueError("the tags are nested too deeply")
         self.bytes(2)  # sorted, open
@@ -112,17 +112,17 @@ class _Reader:
 
     def array(self, info: list[int], name: str) -> Any:
         """A short array of 16-bit numbers is a text, but for the image itself; every other one is left where it is."""
-        kind = _SIMPLE.get(info[1])
-        size = np.dtype(kind).itemsize if kind else _struct_bytes(info[1:])
+        dtype = _SIMPLE.get(info[1])
+        size = np.dtype(dtype).itemsize if dtype else _struct_bytes(info[1:])
         count, offset = info[-1], self.file.tell()
         if info[1] == 4 and count <= LONGEST_TEXT and name != PIXELS[-1]:
             return self.text(2 * count)
         self.file.seek(count * size, 1)
-        return Block(offset, count, kind)
+        return Block(offset, count, dtype)
 
 
 def _struct_bytes(info: list[int]) -> int:
-    """Bytes of one structure: 15, its name's length, the fields, then a name's length and a type for each."""
+    """Bytes of one structure: 15, its name's length, the number of fields, then of each its name's length and type."""
     return sum(np.dtype(_SIMPLE[kind]).itemsize for kind in info[4 : 3 + 2 * info[2] : 2])
 
 
@@ -138,7 +138,7 @@ def read_gatan(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     pages = dimensions[2] if len(dimensions) > 2 else 1
     index = page_index(page, pages)
     pixels, kind, notes = _pixels(path, image, (dimensions[0], dimensions[1]), index, reader.order, max_pixels)
-    first = [f"The image is a stack of {pages} planes; the first is used."] if pages > 1 and not page else []
+    stack = [f"The image is a stack of {pages} planes; the first is used."] if pages > 1 and not page else []
     unit = str(image.get((*SCALES, "0", "Units")) or "").strip("\0 ")
     header = Facts(
         nm_per_pixel=_scale(image, "0"),
@@ -149,19 +149,19 @@ def read_gatan(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         stored_rows=dimensions[1],
         metadata=_metadata(image),
     )
-    notes = [*first, *notes, *reciprocal_notes(unit)]
+    notes = [*stack, *notes, *reciprocal_notes(unit)]
     return Decoded(pixels, f"DM{reader.version}, {kind}", tuple(notes), header.checked(), pages=pages)
 
 
 def _image(reader: _Reader) -> Tags:
-    """The tags of the first image that is no thumbnail: those are in colour, and first."""
+    """The tags of the first image that is no thumbnail (those are in colour, and first), else of the last one."""
     tags = reader.tags
     images = [tag[:2] for tag in tags if tag[0] == "ImageList" and tag[2:] == PIXELS and isinstance(tags[tag], Block)]
     if not images:
         raise UnreadableImage(
             f"The DM{reader.version} file holds no image: export it as TIFF from the microscope's software."
         )
-    chosen = next((image for image in images if tags.get((*image, *KIND)) != COLOUR), images[-1])
+    chosen = next((image for image in images if tags.get((*image, *TYPE)) != COLOUR), images[-1])
     return {tag[2:]: value for tag, value in tags.items() if tag[:2] == chosen}
 
 
@@ -170,17 +170,17 @@ def _pixels(
 ) -> tuple[Array, str, list[str]]:
     """The grey plane `index`, from 0, of an image, in words how it is stored, and notes. size: columns and rows.
     order: of the bytes, "<" or ">"."""
-    block, kind = image[PIXELS], image.get(KIND)
+    block, pixel_type = image[PIXELS], image.get(TYPE)
     columns, rows = size
-    if kind == COLOUR:
+    if pixel_type == COLOUR:
         offset = block.offset + index * 4 * rows * columns
         colours = plane(path, offset, np.dtype("u4"), columns, rows, max_pixels).view("u1")
         grey, more = to_grey(luminance(colours.reshape(rows, columns, 4)[..., 2::-1]))
         return grey, "8 bit, RGB", more
-    if kind not in _PIXELS:
+    if pixel_type not in _PIXELS:
         raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as a TIFF.")
-    dtype = np.dtype(order + _PIXELS[kind])
-    stored_dtype = np.dtype(block.kind) if block.kind else dtype
+    dtype = np.dtype(order + _PIXELS[pixel_type])
+    stored_dtype = np.dtype(block.dtype) if block.dtype else dtype
     plane_bytes = rows * columns * dtype.itemsize
     if block.count * stored_dtype.itemsize < (index + 1) * plane_bytes:
         raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")

@@ -78,8 +78,8 @@ def bands(image: Array) -> list[slice]:
 def through_palette(indices: Array, palette: Array) -> Array:
     """Grey of indices (H, W) into a palette (3, N) of 8 or 16-bit colours.
 
-    A palette that is a grey ramp but for a few entries, as microscopes write to colour the data bar, shows the
-    index itself as grey: the index is returned. Any other palette gives 8-bit luminance.
+    A palette of 256 entries that is a grey ramp but for a quarter of them at most, as microscopes write to colour the
+    data bar, shows the index itself as grey: the index is returned. Any other palette gives 8-bit luminance.
     """
     table = np.asarray(palette, np.float64).reshape(3, -1)
     if table.max(initial=0) > 255:
@@ -95,7 +95,7 @@ def through_palette(indices: Array, palette: Array) -> Array:
 
 
 def inverted(plane: Array, bits: int) -> Array:
-    """A plane stored with white as zero, turned so that white is the largest value."""
+    """A plane stored with white as zero, inverted so that white is the largest value. bits: of an unsigned pixel."""
     if plane.dtype == np.bool_:
         return ~plane
     if plane.dtype.kind == "u":

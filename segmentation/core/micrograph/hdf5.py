@@ -36,7 +36,7 @@ def opened(path: Path) -> Any:
 
 
 def member(group: Any, *names: str) -> Any:
-    """The group or array at a path of names; None where there is none, and where a link leads to it."""
+    """The group or array at a path of names; None where there is none, or only a soft or external link."""
     import h5py
 
     for name in names:
@@ -58,9 +58,9 @@ def attribute(item: Any, name: str) -> str:
 
 
 def _heaps_end(content: mmap) -> bool:
-    """Whether each global heap of a file, where texts lie, is a chain of objects up to its end.
+    """Whether each global heap of a file, where texts lie, is a chain of objects up to its end, with sizes of 8 bytes.
 
-    HDF5 2.0.0 never ends with an object of no size. Layout: HDF5 File Format Specification 4.0, III.E.
+    The library (HDF5 2.0.0) goes round for ever at an object of no size. Layout: File Format Specification 4.0, III.E.
     """
     version = content[8]
     if content[13:15] != b"\x08\x08" if version < 2 else content[9:11] != b"\x08\x08":  # bytes of addresses and sizes
@@ -100,7 +100,8 @@ def check_stored(dataset: Any, part: Sequence[slice], most_bytes: int) -> None:
 
 
 def _check_chunks(dataset: Any, part: Sequence[slice], count: int, chunk_bytes: int, deflate: int | None) -> None:
-    """Each chunk is there and unpacks to no more than it should: HDF5 itself would go on until the memory is full."""
+    """Raises UnreadableImage unless each chunk is there and unpacks to no more than it should: HDF5 itself would go on
+    until the memory is full. count: of chunks. deflate: place of this filter among those of the array, None without."""
     chunks: list[Any] = []
 
     def keep(chunk: Any) -> bool | None:

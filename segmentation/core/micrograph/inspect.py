@@ -35,6 +35,7 @@ SECONDS = 60.0  # of processor time of each core, for everything
 
 def main(arguments: list[str] | None = None) -> int:
     """Inspect the file that the command line names. The exit status is always 0; the printed line has the result.
+    With --pixels or --page-file no text is read, which another process would have to do: it stays alone.
 
     With --ahead alone the command line follows as JSON on the standard input, once there is a file; or nothing does.
     """
@@ -44,11 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         arguments = json.loads(following)
     options = _options(arguments)
-    places = [file.parent for file in (options.preview, options.pixels, options.page_file) if file]
-    read = [options.input, *(Path(path) for _, path in options.side)]
+    writable = [file.parent for file in (options.preview, options.pixels, options.page_file) if file]
+    readable = [options.input, *(Path(path) for _, path in options.side)]
     reads_no_text, largest = bool(options.pixels or options.page_file) or options.later, 4 * options.max_pixels + 2**20
-    limits = options.max_memory_mb, options.seconds, places, read
-    return answer(lambda: _look(options), *limits, memory=MEMORY, alone=reads_no_text, largest=largest)
+    bounds = options.max_memory_mb, options.seconds, writable, readable
+    return answer(lambda: _look(options), *bounds, memory=MEMORY, alone=reads_no_text, largest=largest)
 
 
 def answer(
@@ -136,7 +137,7 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _reading(micrograph: Micrograph) -> dict[str, Any]:
-    """The reading of its data bar; no error there may lose the upload."""
+    """The reading of its data bar or scale bar, {} without one; no error there may lose the upload."""
     from .barreading import read_bar
 
     try:
@@ -148,6 +149,7 @@ def _reading(micrograph: Micrograph) -> dict[str, Any]:
 
 
 def _report(micrograph: Micrograph, bar: int | None) -> dict[str, Any]:
+    """bar: first row of the data bar, None where there is none or it was not looked for."""
     rows, columns = micrograph.shape
     metadata = dict(micrograph.metadata)
     return {

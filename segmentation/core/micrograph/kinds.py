@@ -1,4 +1,4 @@
-"""The kind of a file, by its first bytes, never by its name; its name for display, and its checksum."""
+"""The kind of a file, by its first bytes; what an unreadable one is, also by its name; a clean name; a checksum."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"MZ", "a Windows program", INSTEAD),
     (b"\x7fELF", "a program", INSTEAD),
 )
-# Files of makers that many formats of other things look like (ZIP), by their names.
+# Files of makers, by their suffixes: their first bytes are those of other things, too (ZIP).
 _OF_MAKERS = {
     ".bcf": ("a Bruker BCF file", "open it in Bruker ESPRIT and export the image as TIFF"),
     ".elid": ("a Phenom project (ELID)", "open it in Phenom's Element Identification and export the image as TIFF"),
@@ -128,7 +128,7 @@ def _text(head: bytes) -> str | None:
 
 
 def misnamed(name: str, kind: Kind) -> str | None:
-    """A sentence if the name of the file suggests another kind, else None."""
+    """A sentence if the file has a suffix that is none of this kind, else None."""
     suffix = PurePath(name).suffix.lower()
     if not suffix or SUFFIXES.get(suffix) == kind:
         return None
@@ -154,6 +154,6 @@ def clean_name(name: str) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file, as lower-case hex."""
+    """The SHA-256 of a file, in lower-case hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

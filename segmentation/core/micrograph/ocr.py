@@ -32,7 +32,7 @@ PATIENCE = 20  # times that on the clock, after which a child hangs: a busy mach
 LEAST_SCORE = 0.5
 SMALL_ROWS = 44  # strips of fewer rows are enlarged: their letters are smaller than those the models know
 LONGEST_SIDE = 4096
-AGAIN_PX = 40.0  # height of a text at its second reading
+AGAIN_PX = 40.0  # height of a text at its second reading; one that has about this height gets 1.5 times its own
 # px to which a smaller side of a picture is enlarged before text is searched in it
 PICTURE_SIDE, STRIP_SIDE, AGAIN_SIDE = 736, 512, 256
 STRIP_ROWS = 128  # at most so many rows: a strip, with letters that fill a large part of its height
@@ -68,13 +68,13 @@ class Text:
 
 
 class CutOff(Exception):
-    """Reading the text took more processor time than it may, or its process was killed."""
+    """Reading the text took longer than it may, or its process was killed."""
 
 
-def recognise(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
-    """The texts on a grey strip (h, w); none where reading fails or is not installed.
+def texts_by_child(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
+    """The texts on a grey strip (h, w), read in a child process; none where that fails or is not installed.
 
-    seconds: of processor time. Raises CutOff where they do not suffice, or where the process is killed.
+    seconds: of processor time (PATIENCE times as many on the clock). Raises CutOff if it takes more or is killed.
     """
     file = io.BytesIO()
     Image.fromarray(strip).save(file, "PNG", compress_level=1)

@@ -62,7 +62,7 @@ def take_pages(
         yield 0, file
         return
     numbers = pages_of(text, pages, most=most)
-    page_index(max(numbers), pages)
+    page_index(max(numbers), pages)  # raises where it is not there, before any page is taken
     for page in numbers:
         yield page, file if page == first else take(page)[0]
 
@@ -73,10 +73,10 @@ def page_name(name: str, page: int) -> str:
 
 
 def write_page(micrograph: Micrograph, path: Path) -> None:
-    """Write an image that was read from a stack as a TIFF of one page, grey as read.
+    """Write an image that was read as a page of a stack (`page` from 1 on) as a TIFF of one page, grey as read.
 
     Its description holds scale, instrument and notes as JSON (`vendors.page` reads them), and names the stack with its
-    SHA-256. Equal pages of equal stacks give equal bytes.
+    SHA-256; "format" comes first, by which they are known. Equal pages of equal stacks give equal bytes.
     """
     from tifffile import imwrite  # which the web process never reaches
 

@@ -1,7 +1,5 @@
 """Which side file belongs to which image, and which image comes first, by their names alone; nothing is opened.
 
-    pair(names: Sequence[str]) -> dict[str, list[str]]
-
 Microscopes write a second file beside the image: JEOL and Hitachi a `.txt`, TESCAN a `.hdr`, FEI's TIA an `.emi`.
 """
 
@@ -33,7 +31,7 @@ def pair(names: Sequence[str]) -> dict[str, list[str]]:
     Names are with or without folders; case does not matter, folders do. A side file without an image, and any other
     name, counts as an image: the content decides, when it is read, whether it is one.
 
-    `a.tif` takes `a.txt`, `a.tif.txt`, `a.hdr`, `a.tif.hdr`, `a-tif.hdr` and `a_tif.hdr`; `a_1.ser` takes `a.emi`.
+    `a.tif` takes `a`, `a.tif`, `a-tif` and `a_tif` with any of SIDE_SUFFIXES; `a_1.ser` takes `a.emi`, too.
     A side file that fits several images (`a.tif`, `a.jpg`) goes to each. A name given twice counts once.
     """
     sides: dict[str, list[str]] = {}

@@ -27,14 +27,14 @@ def read_picture(path: Path, kind: Kind, max_pixels: int) -> Decoded:
         image.load()
         exif = image.getexif()
         orientation = int(exif.get(ExifTags.Base.Orientation, 1) or 1)
-        note = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.MakerNote)
+        maker_note = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.MakerNote)
         pixels, notes = to_grey(_plane(image))
         coloured = colour_notes(np.asarray(image)) if image.mode in ("RGB", "RGBA") else []
     first = [f"The file has {frames} frames; the first is used."] if frames > 1 else []
-    size = pixels.shape
-    header = vendors.note_facts(note) if isinstance(note, bytes) else Facts()
+    stored = pixels.shape
+    header = vendors.note_facts(maker_note) if isinstance(maker_note, bytes) else Facts()
     pixels, turning = turned(pixels, orientation)
-    return Decoded(pixels, f"{kind}, {bits}", (*first, *notes, *coloured, *turning), header, bool(turning), size)
+    return Decoded(pixels, f"{kind}, {bits}", (*first, *notes, *coloured, *turning), header, bool(turning), stored)
 
 
 def _bits(image: Image.Image) -> str:

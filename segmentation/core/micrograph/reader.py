@@ -94,18 +94,18 @@ def _head(path: Path) -> bytes:
 def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str], side: Sequence[Path | Side]) -> Micrograph:
     """What was decoded, with the facts of side files; `image_rows`: where a data bar begins, if the header says so."""
     header = fitted(joined(decoded.header, side, decoded.size), decoded)
-    size = header.nm_per_pixel
+    nm_per_pixel = header.nm_per_pixel
     metadata: dict[str, str | float] = {"kind": decoded.kind, **header.metadata}
     rows, columns = decoded.pixels.shape
-    is_same_side = not decoded.was_turned and header.columns in (None, columns)
-    if header.rows and is_same_side and LEAST_ROWS * rows <= header.rows < rows:
+    is_as_in_header = not decoded.was_turned and header.columns in (None, columns)
+    if header.rows and is_as_in_header and LEAST_ROWS * rows <= header.rows < rows:
         metadata["image_rows"] = float(header.rows)
     return Micrograph(
         pixels=decoded.pixels,
         name=name,
         sha256=sha256,
-        calibration=Calibration(size, header.source, header.detail, header.relative_uncertainty)
-        if size
+        calibration=Calibration(nm_per_pixel, header.source, header.detail, header.relative_uncertainty)
+        if nm_per_pixel
         else Calibration.absent(),
         metadata=metadata,
         notes=(*notes, *decoded.notes, *header.notes),

@@ -33,7 +33,7 @@ def sure_calibration(reading: Mapping[str, Any] | None) -> Calibration:
 
 
 def texts_agree(reading: Mapping[str, Any] | None) -> bool:
-    """Whether two independent texts, such as the scale bar's and the width, led to the same reading."""
+    """Whether two independent texts, such as the scale bar's and the width, led to the same pixel size."""
     sizes = [way["nm_per_pixel"] for way in ((reading or {}).get("ways") or {}).values()]
     return len([size for size in sizes if abs(size / reading["nm_per_pixel"] - 1) <= SAME]) > 1 if reading else False
 
@@ -53,7 +53,7 @@ def confirmed(reading: Mapping[str, Any] | None) -> Calibration:
 
 
 def contradictions(reading: Mapping[str, Any] | None) -> str:
-    """A sentence if the texts of one image differ or are no lengths, or if a tick was missed, else ""."""
+    """The note of a reading, else a sentence if its ways to the pixel size differ, else ""."""
     ways = (reading or {}).get("ways") or {}
     if reading and reading.get("note"):
         return str(reading["note"])

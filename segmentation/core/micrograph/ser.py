@@ -20,7 +20,7 @@ from .vendors.facts import Facts, metadata_of
 from .vendors.units import FLOAT64
 
 IMAGES, SPECTRA = 0x4122, 0x4120
-_HEAD = struct.Struct("<HHHIIII")  # byte order, series, version, kind of series, kind of tags, places, images
+_HEAD = struct.Struct("<HHHIIII")  # byte order, format, version, contents, kind of tags, places, images in them
 # Of x, then of y: an offset, m per pixel, a place; then kind of the pixels, columns, rows.
 _ELEMENT = struct.Struct("<ddiddihii")
 _TYPES = {1: "u1", 2: "u2", 3: "u4", 4: "i1", 5: "i2", 6: "i4", 7: "f4", 8: "f8", 9: "c8", 10: "c16"}
@@ -34,18 +34,18 @@ def read_ser(path: Path, max_pixels: int, page: int = 0) -> Decoded:
             file.seek(offset)
             return layout.unpack(file.read(layout.size))
 
-        _, _, version, series, _, total, valid = at(0, _HEAD)
-        if series == SPECTRA:
+        _, _, version, contents, _, places, valid = at(0, _HEAD)
+        if contents == SPECTRA:
             raise UnreadableImage("The file holds spectra, not an image: upload the micrograph.")
-        if series != IMAGES or valid < 1 or total < 1:
+        if contents != IMAGES or valid < 1 or places < 1:
             raise UnreadableImage(f"The SER file holds no image: {AGAIN}.")
         pointer = struct.Struct("<Q" if version >= 0x220 else "<I")
         (offsets,) = at(_HEAD.size, pointer)
         index = page_index(page, valid)
         (start,) = at(offsets + index * pointer.size, pointer)
         _, across, _, _, down, _, kind, columns, rows = at(start, _ELEMENT)
-        try:
-            (tag,) = at(offsets + (total + index) * pointer.size, pointer)
+        try:  # the places of the tags follow those of the images
+            (tag,) = at(offsets + (places + index) * pointer.size, pointer)
             _, seconds = at(tag, struct.Struct("<HxxI"))
         except (struct.error, OSError, OverflowError):
             seconds = 0

@@ -59,10 +59,10 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         header = _header(chosen, [file.pages[number] for number in range(min(pages, MOST_HEADERS))])
         orientation = value if isinstance(value := chosen.tags.valueof(274, 1), int) else 1
         kind = _kind(chosen)
-    size = pixels.shape
+    stored = pixels.shape
     pixels, turning = turned(pixels, orientation)
     notes += [*more, *plane_notes, *grey_notes, *turning]
-    return Decoded(pixels, kind, tuple(notes), header, bool(turning), size, pages)
+    return Decoded(pixels, kind, tuple(notes), header, bool(turning), stored, pages)
 
 
 def _header(page: TiffPage, others: Sequence[TiffPage]) -> Facts:
@@ -115,7 +115,7 @@ class PageTags:
 
 
 def count_pages(file: TiffFile) -> tuple[int, bool]:
-    """Pages in the chain, and whether it ends as it should; a chain that turns back on itself is refused.
+    """Pages in the chain, MOST_PAGES at most, and whether it ends there as it should; a circle is refused.
 
     tifffile looks for circles only once, at the hundredth page.
     """

@@ -65,7 +65,7 @@ class Calibration:
 
     @property
     def standard_uncertainty(self) -> float | None:
-        """Of nm_per_pixel as a fraction, with everything that is known of it."""
+        """The standard uncertainty of nm_per_pixel as a fraction, by all that is known of it; None if nothing is."""
         parts = [part for part in (self.relative_uncertainty, self.instrument_uncertainty) if part is not None]
         return math.hypot(*parts) if parts else None
 
@@ -78,7 +78,7 @@ class Calibration:
         """The calibration of an image `columns` pixels wide that shows `width_nm` nanometres.
 
         typed: the text that the user typed, such as "7.52 µm"; the uncertainty is the rounding of its last digit, or
-        that of whole nanometres where no text is given.
+        that of the shortest way to write the number where no text is given.
         """
         uncertainty = rounding(typed or f"{width_nm:.10g}")
         return cls(width_nm / columns, Source.TYPED, f"{width_nm:g} nm across {columns} px", uncertainty)
@@ -142,13 +142,14 @@ IMAGE, IMAGE_SHA256 = "image", "image sha256"  # metadata of a mask: the microgr
 class Micrograph:
     """An image as acquired.
 
-    pixels: (H, W) grey, uint8, uint16 or float32, always finite, as stored in the file (nothing clipped or cut).
+    pixels: (H, W) grey, uint8, uint16 or float32, always finite: the whole image, nothing clipped or cut.
     name: the file's own name, without folders.
     sha256: of the file's bytes, lower-case hex.
     calibration: from the file itself; `Calibration.absent()` if it states none.
     reading: the certain reading of its data bar or scale bar; absent without one.
     texts_agree: whether two independent texts led to the reading.
-    metadata: instrument facts by name (instrument, detector, voltage, ...), plain str or float values.
+    metadata: plain values by name: `kind` of file, `image_rows` above a data bar that the header states, of a stack
+        `pages` and `page`, and facts of the instrument (`vendors.facts.Facts`).
     notes: sentences for the user about the reading ("The file has 3 pages; the first is used.").
     """
 

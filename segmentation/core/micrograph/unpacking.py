@@ -33,7 +33,7 @@ from .types import UnreadableImage
 MOST_ENTRIES = 10_000
 LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
 LARGE, MOST_PACKED = 20 * 2**20, 200  # an entry that unpacks to more than LARGE must not shrink more than so many times
-DIRECTORY_SECONDS = 10.0
+DIRECTORY_SECONDS = 10.0  # for the directory, and again for the entries, which have further ones by their size
 MEMORY = "The ZIP archive needs more memory than there is: make several smaller archives."
 SECONDS_PER_MB = 2.0  # of unpacked bytes: a grey image has about as many megapixels
 HEADER_BYTES = 30  # before an entry's name
@@ -83,7 +83,8 @@ class Unpacked:
 
 
 def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
-    """Unpack an archive into `folder`; raises UnreadableImage if nothing in it can be used, OSError on a full disk."""
+    """Unpack an archive into `folder`; raises UnreadableImage if it is no archive of files, lists too many or takes too
+    long to list, OSError on a full disk. Nothing may be left to use: `notes` say why."""
     began = time.monotonic()
     with _open_archive(path) as (archive, entries):
         result = Unpacked([], [])
@@ -98,7 +99,7 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
             if time.monotonic() - began > DIRECTORY_SECONDS + SECONDS_PER_MB * result.bytes / 2**20:
                 result.notes.append(("", REST.format(**_count_words(len(groups) - number))))
                 break
-            files = [f"entry-{number}-{part}{_harmless(name)}" for part, name in enumerate(names)]
+            files = [f"entry-{number}-{part}{_plain_suffix(name)}" for part, name in enumerate(names)]
             try:
                 if limits.images:
                     _check_is_image(archive, usable[names[0]], limits, len(result.files))
@@ -115,14 +116,14 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
     return result
 
 
-def _harmless(name: str) -> str:
-    """The suffix of a name, where it is one."""
+def _plain_suffix(name: str) -> str:
+    """The suffix of a name where it is short and plain, else ""."""
     suffix = PurePosixPath(name).suffix.lower()
     return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
 
 
 class _Bounded(io.BufferedReader):
-    """A file for zipfile, which reads a whole directory at once. A directory too large for the memory is refused."""
+    """A file for zipfile, which reads a whole directory at once: one too large for the memory is refused."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size and size > LARGEST_DIRECTORY:
@@ -242,7 +243,7 @@ def _is_of_the_disk(error: BaseException) -> bool:
 
 
 def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: Limits, result: Unpacked) -> None:
-    """Write one entry, counting its bytes."""
+    """Write one entry, and add its bytes to those of `result`."""
     size = 0
     try:
         with archive.open(info) as entry, path.open("wb") as copy:

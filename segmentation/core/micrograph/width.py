@@ -33,7 +33,7 @@ def parse_width(text: str) -> float | None:
 
 
 def question(text: str) -> str:
-    """A question about a typed length in millimetres, because hardly any electron micrograph is so wide; else ""."""
+    """A question about a typed length of 1 mm or more, because hardly any electron micrograph is so wide; else ""."""
     try:
         length = parse_length(text)
     except ValueError:

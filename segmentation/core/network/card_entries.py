@@ -37,7 +37,7 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
 
 def worded(words: str) -> WrapValidator:
-    """An entry that is wrong is refused with these words."""
+    """A validator: an entry that is wrong is refused with these words."""
 
     def check(value: Any, read: Callable[[Any], Any]) -> Any:
         try:
@@ -113,12 +113,12 @@ class ModelOptions(Settings):
         return cls.model_validate(card.options)
 
 
-NAMED: dict[str, Any] = dict.fromkeys(("pretrained", "start_from", "start_version", "start_sha256"), (Text, ""))
-NAMED |= {"choices": (list[Text], [])}
-NAMED |= dict.fromkeys(("wrong_under_limit", "wrong_over_limit"), (Fraction, 0))
-SHARES: dict[str, Any] = {name: (Fraction if name in FRACTIONS else PerCent, 0) for name in FIGURES}
+OF_TRAINING: dict[str, Any] = dict.fromkeys(("pretrained", "start_from", "start_version", "start_sha256"), (Text, ""))
+OF_TRAINING |= {"choices": (list[Text], [])}
+OF_TRAINING |= dict.fromkeys(("wrong_under_limit", "wrong_over_limit"), (Fraction, 0))
+OF_SCORE: dict[str, Any] = {name: (Fraction if name in FRACTIONS else PerCent, 0) for name in FIGURES}
 
 Architecture = table_of("Architecture", __base__=Open, name=(Line, ...))
 Source = table_of("Source", __base__=Open, title=(Text, ...), licence=(Text, ""), split=(Text, ""), base=(Text, ""))
-Score = table_of("Score", __base__=Figures, data=(Line, ...), split=(Text, ...), **SHARES)
-Training = table_of("Training", __base__=Open, **NAMED)
+Score = table_of("Score", __base__=Figures, data=(Line, ...), split=(Text, ...), **OF_SCORE)
+Training = table_of("Training", __base__=Open, **OF_TRAINING)

@@ -130,7 +130,7 @@ def check_with(check: Callable[[ModelCard], object]) -> None:
 
 
 def read_card(file: Path) -> ModelCard:
-    """The card in a TOML file, named as the file is; raises ValueError for unknown, missing or impossible entries."""
+    """The card in a TOML file, named as the file is; raises OSError, and ValueError for wrong or missing entries."""
     try:
         data = {"weights": f"{file.stem}.safetensors", **tomllib.loads(file.read_text(encoding="utf-8"))}
         if FILE.fullmatch(str(data["weights"])) and isinstance(data["weights"], str):
@@ -148,7 +148,7 @@ def read_card(file: Path) -> ModelCard:
     return card
 
 
-_added: list[Path] = []
+_added: list[Path] = []  # folders of the user's own models; of equal names the last one counts
 
 
 def add_folder(folder: Path) -> None:
@@ -158,7 +158,7 @@ def add_folder(folder: Path) -> None:
 
 
 def _signature(folder: Path) -> Signature:
-    """Changes when a model is added or removed, so that a long-running process notices."""
+    """Changes when a model is added, altered or removed, so that a long-running process notices."""
     files = []
     for file in sorted([*folder.glob("*.toml"), *folder.glob("*.safetensors")]):
         try:
@@ -238,7 +238,7 @@ def for_comparison(name: str) -> bool:
 
 def tasks_of_several() -> set[str]:
     """The tasks that have several released models, among which an automatic name lets the image choose."""
-    counts = Counter(card.task for card in _cards_by_name(CARDS).values())
+    counts = Counter(card.task for card in _cards_by_name(CARDS).values() if not card.comparison)
     return {task for task, count in counts.items() if count > 1}
 
 
@@ -249,7 +249,7 @@ def released_names() -> set[str]:
 
 def problems() -> list[str]:
     """One sentence for every card in an added folder that is not offered."""
-    return [sentence for folder in _added for sentence in _read(folder, False, _signature(folder))[1]]
+    return [words for folder in _added for words in _read(folder, False, _signature(folder))[1]]
 
 
 def picture_of(card: ModelCard, picture: str) -> Path:

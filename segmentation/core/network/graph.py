@@ -1,6 +1,6 @@
 """The operations of a network as ONNX beside its weights: what OpenVINO needs to calculate it without torch.
 
-The file holds no numbers of its own: each tensor refers to its bytes in the safetensors file, in half precision.
+It does not hold the weights: each of their tensors refers to its bytes in the safetensors file, of whatever precision.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class NoGraph(UserError):
 def write_graph(card: ModelCard, maps: int) -> str:
     """Write the ONNX of a card's network of so many maps beside its weights; returns the sha256 for the card.
 
-    Raises NoGraph, in which case there is no file, and as `load_module`.
+    Raises NoGraph and OSError, after which there is no file, and as `load_module`.
     """
     network, file = load_module(card, maps), card.weights.with_suffix(GRAPH)
     channels = card.architecture.get("channels_in", 1)

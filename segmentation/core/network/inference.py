@@ -49,9 +49,9 @@ def predict(
 ) -> Maps:
     """The maps of a picture.
 
-    picture: (H, W) or (C, H, W) float32 in 0..1, as many channels as the network takes. tile: side of the kept part of
-    a tile in px, a multiple of 32, by default the network's; a picture that fits into tile + 2 halo is
-    predicted at once.
+    picture: (H, W) or (C, H, W) float32 in 0..1, as many channels as the network takes. tile: side in px of a
+    window without its halos, a multiple of 32, by default the network's; a picture of up to tile + 2 halo is predicted
+    at once.
     Returns (M, H, W) uint8, 0..255 for 0..1, as many maps as the network puts out. `progress` gets 0..1.
     """
     tile = tile or network.tile
@@ -101,7 +101,7 @@ def _spans(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice]]:
 
 
 def predict_augmented(
-    predict: Callable[[Picture, Progress], Maps],
+    maps_of: Callable[[Picture, Progress], Maps],
     picture: Picture,
     scale: float,
     *,
@@ -111,7 +111,7 @@ def predict_augmented(
 ) -> Maps:
     """Mean of the maps over test-time augmentations, (M, H, W) uint8 in the picture's own pixels.
 
-    predict(picture, progress): the maps of one showing. picture: (H, W) or (C, H, W). scale: factor by which it is
+    maps_of(picture, progress): the maps of one showing. picture: (H, W) or (C, H, W). scale: factor by which it is
     resampled first. second_scale: it is shown once more, so many times larger; 1: it is not. flips: each time show it
     in its four mirrored forms.
     """
@@ -126,7 +126,7 @@ def predict_augmented(
         def report(done: float, number: int = number) -> None:
             progress(float(efforts[number] + done * (efforts[number + 1] - efforts[number])) / float(efforts[-1]))
 
-        maps = _mean(predict, picture if zoom == 1 else resize(picture, zoom), ways, report)
+        maps = _mean(maps_of, picture if zoom == 1 else resize(picture, zoom), ways, report)
         views.append([resize_map(part, shape) for part in maps])
         del maps
     totals = (np.asarray(np.sum(parts, axis=0, dtype=np.uint16)) for parts in zip(*views, strict=True))
@@ -134,7 +134,7 @@ def predict_augmented(
 
 
 def _mean(
-    predict: Callable[[Picture, Progress], Maps], picture: Picture, ways: tuple[Axes, ...], progress: Progress
+    maps_of: Callable[[Picture, Progress], Maps], picture: Picture, ways: tuple[Axes, ...], progress: Progress
 ) -> Maps:
     """Mean of the maps over the picture mirrored in these ways."""
 
@@ -143,7 +143,7 @@ def _mean(
             progress((number + done) / len(ways))
 
         along = tuple(axis - 2 for axis in axes)
-        return np.flip(predict(np.flip(picture, along), report), along)
+        return np.flip(maps_of(np.flip(picture, along), report), along)
 
     first = view(0, ways[0])
     if len(ways) == 1:
@@ -155,7 +155,7 @@ def _mean(
 
 
 def _rounded_quotient(total: NDArray[np.uint16], by: int) -> Maps:
-    """Rounded quotient, in integers and in place, to save gigabytes for a large picture."""
+    """Rounded quotient, in integers and in place (it changes `total`), to save gigabytes for a large picture."""
     total += by // 2
     total //= by
     return total.astype(np.uint8)

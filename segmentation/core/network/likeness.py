@@ -46,7 +46,7 @@ def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
 
 
 def learn(descriptions: Sequence[Floats], groups: Sequence[str]) -> dict[str, Any]:
-    """The entry of a card, from the descriptions of a model's training images."""
+    """The entry of a card, from the descriptions of a model's training images and, for each, its group."""
     every, names = np.stack(descriptions), np.array(groups)
     apart = [distance(description, every[names != group]) for description, group in zip(every, names, strict=True)]
     limit = float(np.clip(ROOM * np.quantile(apart, 0.9), *LIMITS))

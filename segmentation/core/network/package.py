@@ -21,7 +21,7 @@ from ..errors import UserError
 from .cards import GRAPH, TEST, ModelCard, check_weights, graph_of
 
 FORMAT = "0.5.4"
-OPSET = 17
+OPSET = 17  # as in graph.py, which cannot be imported without torch
 CARD, ABOUT, RDF = "card.toml", "README.md", "rdf.yaml"
 INPUT, OUTPUT = "test_input.npy", "test_output.npy"
 STORED = ".safetensors", "-weight.data"  # endings of equal length: the ONNX names its weights at a fixed length

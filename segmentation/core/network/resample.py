@@ -10,7 +10,7 @@ BAND = 2**25  # px that are resized at once; for more, Pillow's own copies would
 
 
 def resize(picture: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """(H, W) or (C, H, W) float32 at `scale` times the size: averaged over areas when smaller, bicubic when larger."""
+    """(H, W) or (C, H, W) float32 at `scale` times the size, cut to 0..1: area means when smaller, else bicubic."""
     if picture.ndim == 3:
         return np.stack([resize(channel, scale) for channel in picture])
     rows, columns = (max(1, round(n * scale)) for n in picture.shape)

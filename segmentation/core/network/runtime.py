@@ -27,8 +27,8 @@ Picture = NDArray[np.float32]
 class Network(Protocol):
     """A loaded model, whichever library calculates it.
 
-    engine: the library and its precision, such as "openvino bfloat16". tile: side in px of the part of a large picture
-    that memory allows to be kept of one window.
+    engine: the library and its precision, such as "openvino bfloat16". tile: side in px, without its halos, of
+    the largest window that memory allows.
     """
 
     engine: str
@@ -52,7 +52,7 @@ class Runtime:
     engine: str = "auto"
 
     def engine_for(self, card: ModelCard) -> str:
-        """The name of the library that calculates this model; raises TorchMissing."""
+        """The name of the library that calculates this model; raises TorchMissing where only torch could."""
         if self.engine != "auto":
             return self.engine
         on_processor = self.device == "cpu" or (self.device == "auto" and not has_gpu())
@@ -101,7 +101,7 @@ _loaded: dict[tuple[str, str, Runtime], Network] = {}
 
 
 def load_network(card: ModelCard, runtime: Runtime, maps: int) -> Network:
-    """The card's network of so many maps with its weights, ready to predict; kept for the life of the process.
+    """The card's network of so many maps with its weights, ready to predict; kept in the process until `unload`.
 
     Raises AlteredWeights when the files are not the card's, UnknownArchitecture when the card builds no network,
     NoDevice and TorchMissing.

@@ -19,7 +19,7 @@ FIRST_SIDE = 512  # px, longest side of the picture in the first trials
 COARSER = (1.0, 0.5, 0.25, 0.125)  # of that side: particles may fill the picture
 DECIDING = 3  # of these trials decide on the polarity; in the smallest too little is left to see
 OTHERS = 0.25  # of 366 EMPS micrographs the polarity of 7 is wrong so, of 9 by the clearest trial alone
-# By so much a single object counts less, and each of n by an n-th of it: one may be the ground between many.
+# Share by which the clarity of a single object counts less, of n objects an n-th of it: one may be the ground between.
 ALONE = 0.05
 UNDECIDED = 0.95  # share of the clearer polarity's clarity: if the other reaches it, finer copies decide, too
 CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 8 rendered blanks 4 stay below, of 52 EMPS none
@@ -87,31 +87,30 @@ def search(
     judge(maps): clarity, typical diameter in px or None, and number of the objects in the maps of a trial. picture:
     (H, W) float32 in 0..1. Both polarities are tried on small copies of the picture; the one whose objects are clearer
     in the larger copies is taken. The clearest copy gives the size. diameter: of objects, in px, that the network likes
-    best. coarsest: the least of COARSER that is tried, for
-    models of what is always small in its picture.
+    best. coarsest: the least of COARSER that is tried, for models of what is always small in its picture.
     """
     if polarity is not None and scale is not None:
         return View(polarity, scale)
 
-    def trial(copy: Picture, at: float, side: Polarity) -> Trial:
-        return Trial(at, *judge(predict(with_bright_objects(copy, side))))
+    def trial(copy: Picture, at: float, shown: Polarity) -> Trial:
+        return Trial(at, *judge(predict(with_bright_objects(copy, shown))))
 
     first = min(1.0, FIRST_SIDE / max(picture.shape))
     copies = [(at, resize(picture, at) if at < 1 else picture) for at in (first * c for c in COARSER if c >= coarsest)]
-    sides: tuple[Polarity, ...] = ("bright", "dark") if polarity is None else (polarity,)
-    trials = {side: [trial(copy, at, side) for at, copy in copies] for side in sides}
+    tried: tuple[Polarity, ...] = ("bright", "dark") if polarity is None else (polarity,)
+    trials = {shown: [trial(copy, at, shown) for at, copy in copies] for shown in tried}
     finer: dict[Polarity, list[Trial]] = {}
 
-    def clear(side: Polarity) -> float:
-        return clear_throughout([*finer.get(side, []), *trials[side][:DECIDING]])
+    def clear(shown: Polarity) -> float:
+        return clear_throughout([*finer.get(shown, []), *trials[shown][:DECIDING]])
 
-    chosen, weaker = max(sides, key=clear), min(sides, key=clear)
+    chosen, weaker = max(tried, key=clear), min(tried, key=clear)
     if clear(weaker) >= UNDECIDED * clear(chosen) > 0 and chosen != weaker:
-        finer = {side: list(_finer(partial(trial, side=side), picture, trials[side][0])) for side in sides}
-        chosen = max(sides, key=clear)
+        finer = {shown: list(_finer(partial(trial, shown=shown), picture, trials[shown][0])) for shown in tried}
+        chosen = max(tried, key=clear)
     readings = trials[chosen]
     if scale is None:
-        readings = readings + (finer.get(chosen) or list(_finer(partial(trial, side=chosen), picture, readings[0])))
+        readings = readings + (finer.get(chosen) or list(_finer(partial(trial, shown=chosen), picture, readings[0])))
     best = clearest(readings, card)
     other: Polarity = "dark" if chosen == "bright" else "bright"
     beside = clear(other) / clear(chosen) if other in trials and clear(chosen) else 0.0
@@ -140,7 +139,7 @@ def clear_throughout(trials: list[Trial]) -> float:
 
 
 def _finer(trial: Callable[[Picture, float], Trial], picture: Picture, finest: Trial) -> Iterator[Trial]:
-    """Further trials, each at twice the resolution, as long as objects are small in the finest so far."""
+    """Further trials, each at twice the resolution, as long as the finest so far shows small objects or none."""
     while finest.scale < 1 and (finest.diameter is None or finest.diameter < FINE):
         at = min(1.0, 2 * finest.scale)
         finest = trial(resize(picture, at) if at < 1 else picture, at)

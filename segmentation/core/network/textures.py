@@ -72,7 +72,7 @@ class Known:
     models: dict[str, Textures]  # by their names
 
     def scaled(self, picture: NDArray[np.float32]) -> Floats:
-        """Those of a picture. An analysis asks for them several times, with the same array."""
+        """The normalised textures of a picture; kept for the last array, which an analysis asks for several times."""
         last, values = _last
         if last() is not picture:
             values = (features(picture) - self.middle) / self.spread
@@ -96,9 +96,9 @@ def known_textures() -> Known:
     return Known(np.array(data["middle"]), np.array(data["spread"]), models)
 
 
-def known_of(cards: Sequence[ModelCard]) -> list[ModelCard]:
+def known_of(among: Sequence[ModelCard]) -> list[ModelCard]:
     """The cards of models with known training images."""
-    return [card for card in cards if card.name in known_textures().models]
+    return [card for card in among if card.name in known_textures().models]
 
 
 def nearest(picture: NDArray[np.float32], among: Sequence[ModelCard]) -> list[ModelCard]:
@@ -111,7 +111,7 @@ def nearest(picture: NDArray[np.float32], among: Sequence[ModelCard]) -> list[Mo
 
 
 def clearly_of(picture: NDArray[np.float32], card: ModelCard, others: Sequence[ModelCard]) -> bool:
-    """Whether a picture looks clearly more like the training images of one model than like those of the others."""
+    """Whether a picture is clearly more like the images of one model than like those of the others (all `known_of`)."""
     models, textures = known_textures().models, known_textures().scaled(picture)
     likelihood = models[card.name].likelihood(textures)
     return all(likelihood > models[other.name].likelihood(textures) + CLEARLY for other in others)

@@ -32,7 +32,7 @@ LAST = 3  # blocks of the decoder, with inputs of 1/8, 1/4 and 1/2 of the resolu
 
 
 def device_of(runtime: Runtime) -> torch.device:
-    """Raises NoDevice."""
+    """The device that is asked for; raises NoDevice."""
     if runtime.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -44,7 +44,7 @@ def device_of(runtime: Runtime) -> torch.device:
 
 
 def dtype_of(runtime: Runtime) -> torch.dtype:
-    """What networks calculate in; raises NoDevice."""
+    """The number type that is asked for, else the fastest of the device; raises NoDevice."""
     if runtime.precision == "auto":
         # bfloat16 on a GPU and on processors that calculate in it; others emulate it slowly. These are queried, not
         # timed: other programs on the machine must not change the last digits of a result.
@@ -84,7 +84,7 @@ class TorchNetwork:
 
     def _use(self, module: nn.Module, runtime: Runtime) -> None:
         self._device, self._in_parts = device_of(runtime), works_in_parts(module)
-        # On a GPU bfloat16 saves no time that anybody notices, and moves outlines.
+        # On a GPU not the fastest unless asked for: bfloat16 saves no time that anybody notices, and moves outlines.
         exact = self._device.type != "cpu" and runtime.precision == "auto"
         self._dtype = dtype = torch.float32 if exact else dtype_of(runtime)
         self.module = module.to(dtype).to(memory_format=torch.channels_last)

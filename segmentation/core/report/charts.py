@@ -155,7 +155,7 @@ def letters_in(ax: Axes) -> int:
 
 
 def set_title(ax: Axes, words: str) -> None:
-    """Above the Axes, from the left edge of its panel on, in one line."""
+    """A title above the Axes, from the left edge of its panel on, in one line."""
     sheet, (wide, _) = sheet_of(ax), size_in_inches(ax)
     inset = sheet.insets.get(ax, 0.0)
     size = sheet.font * min(1.0, 1.1 * sheet.letters(wide + inset) / max(len(words), 1))
@@ -163,15 +163,15 @@ def set_title(ax: Axes, words: str) -> None:
 
 
 def set_legend(ax: Axes, handles: list[Patch]) -> None:
-    """Of a picture, within it."""
+    """The legend of a picture, within it."""
     longest = max(len(str(handle.get_label())) for handle in handles) + 6
     size = sheet_of(ax).font * min(1.0, 1.1 * letters_in(ax) / longest)
     ax.legend(handles=handles, loc="lower left", fontsize=size, framealpha=0.85, borderpad=0.3, handlelength=1.3)
 
 
 def set_chart_legend(ax: Axes, *, lower: bool = False, **style: Any) -> None:
-    """Of a chart whose y axis begins at 0, in a corner that no bar and no line reaches. Where both upper corners are
-    taken, the axis becomes longer until there is room above. lower: whether the lower right corner comes first."""
+    """The legend of a chart whose y axis begins at 0, in a corner that no bar and no line reaches. Where both upper
+    corners are taken, the axis becomes longer until there is room above. lower: whether the lower right comes first."""
     legend = ax.legend(loc="upper right", frameon=False, borderpad=0.1, borderaxespad=0.1, **style)
     to_axes = ax.transAxes.inverted()
     box = legend.get_window_extent().transformed(to_axes)
@@ -227,7 +227,7 @@ def draw_bars(ax: Axes, bars: Histogram) -> None:
 
 
 def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> None:
-    """The sizes of what counts, with the log-normal law where it fits; few as they are."""
+    """The sizes of what counts, with the log-normal law where it fits; few sizes as words."""
     statistics, things, bars = distribution.statistics, distribution.task.things, distribution.bars
     weighted = ", edge-weighted" if statistics.edge == "weight" else ""
     sheet = label_axes(ax, f"{statistics.title} ({statistics.unit})", f"{things.capitalize()}{weighted}")
@@ -290,7 +290,7 @@ def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
 
 
 def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
-    """The median and its interval as more and more are counted, of one image objects, of several images."""
+    """The median and its interval as more and more are counted: objects of one image, or images of a sample."""
     line = statistics.convergence
     assert line is not None
     by_image = line.get("by") == "image"

@@ -25,7 +25,7 @@ from .wording import calibration_words
 class Context:
     """exports: what is to be written, by file name. keep_all: whether files include what was set aside. sums: SHA-256
     of the files written so far that can be taken away. signatures: under the result. filing: its date and address.
-    beside: further files that are in the folder and belong into the bundle, by name, with what they hold.
+    beside: further files of the bundle, which are in the folder, by name, with what they hold. holds: the same of all.
 
     Pictures are compressed in a thread, while the next file is made; the figure is drawn when the first file needs it.
     """
@@ -71,12 +71,12 @@ class Context:
 
     @property
     def analysis(self) -> Analysis:
-        """Of the one image; raises ValueError for several."""
+        """The one image's; raises ValueError for several."""
         return self.drawing.analysis
 
     @property
     def drawing(self) -> Drawing:
-        """Of the one image; raises ValueError for several."""
+        """The one image's; raises ValueError for several."""
         return self._drawing or Drawing.of(self.sample)
 
     @cached_property
@@ -89,7 +89,7 @@ class Context:
         return packed or (None if self.sample.analysis is None else figure.as_png(self._panel(name)))
 
     def picture(self, name: str) -> bytes | None:
-        """After `pack_pictures` the figure or one of its panels, by file name; None where stored is no such panel."""
+        """After `pack_pictures` the figure or one of its panels, by file name; None of what was not compressed."""
         return self._packed[name].result() if name in self._packed else None
 
     @cached_property

@@ -58,7 +58,7 @@ def words(text: str, style: ParagraphStyle = BODY) -> Paragraph:
 
 
 def heading(text: str) -> Paragraph:
-    """It stays with what follows."""
+    """A heading, which stays with what follows."""
     return words(text, HEADING)
 
 
@@ -112,7 +112,7 @@ def facts(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
 
 
 def facts_abreast(lines: Sequence[tuple[str, str]]) -> Table:
-    """The same in twice two columns, read down the left ones first."""
+    """As `facts`, in twice two columns, read down the left ones first."""
     half = (len(lines) + 1) // 2
     rows = [(*left, *right) for left, right in zip_longest(lines[:half], lines[half:], fillvalue=("", ""))]
     return table((), rows, (0.36, 0.64, 0.36, 0.64), numbers_from=4)

@@ -42,7 +42,7 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
     owner = typed.get("laboratory", TO_GIVE)
     substance, company = _identifier(sample, "substance"), _identifier(sample, owner)
     about = Summary.of(sample, readable=False)
-    interpretation, criteria = decided_words(about.nano) if about.nano else "", CRITERIA * sample.task.screened
+    interpretation, criteria = decided_words(about.nano) if about.nano else "", CRITERIA if sample.task.screened else ""
     # All numbers, settings and corrections; not the versions of other packages.
     digest = sha256(json.dumps(as_dict(sample) | {"versions": None}, sort_keys=True).encode()).hexdigest()
     study = {
@@ -77,7 +77,7 @@ def _identifier(sample: SampleAnalysis, of: str) -> str:
 
 
 def _name(sample: SampleAnalysis) -> str:
-    """Without halves of characters, which no file may hold."""
+    """The name of the sample without halves of characters, which no file may hold."""
     return one_line(sample.name, 1000)
 
 

@@ -44,7 +44,7 @@ class Entry:
     """One number. name: of its quantity. term: what it is called. number: with its unit and the ends of its 95 %
     interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
     what stands below it. holds: what its interval includes, "" without one; `includes` is what people read.
-    parts: what its uncertainty consists of. unknown: which contributions to it are not known, so that it is no total.
+    parts: of its uncertainty (title, words, per cent). unknown: contributions that are not known: it is no total.
     group: of a table of all numbers. has_ends: whether its ends are shown; its digits follow them all the same.
     """
 
@@ -87,6 +87,7 @@ class Entry:
 
     @property
     def _most(self) -> int | None:
+        """The most decimals that its interval leaves; None where digits alone count."""
         low, high = self.total or (self.number.low, self.number.high)
         value = self.number.value or 0.0
         if low is None or high is None:

@@ -48,7 +48,7 @@ def write_all(
     written. An exception leaves the files written so far.
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
-    listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
+    listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, keep_all=keep_all)
     listed = {name: export for name, export in listed.items() if for_the_page or not export.for_the_page}
     listed = {name: export for name, export in listed.items() if export.stored or not stored_only or name in besides}
     listed |= {name: export for name in besides if (export := figure_named(name))}

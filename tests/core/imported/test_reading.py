@@ -90,8 +90,8 @@ def test_our_own_files_come_back_with_equal_ids_and_pixels(tmp_path):
     segmentation = analysis.segmentation
     shapes_of = polygons(segmentation.dense, len(segmentation))
     made = {".tif": io.BytesIO(), ".zip": io.BytesIO()}
-    labels.write_tiff(analysis, made[".tif"], all=True)
-    rois.write_rois(analysis, shapes_of, made[".zip"], all=True)
+    labels.write_tiff(analysis, made[".tif"], keep_all=True)
+    rois.write_rois(analysis, shapes_of, made[".zip"], keep_all=True)
     made[".json"] = io.BytesIO(json.dumps(coco.as_dict(analysis, shapes_of)).encode())
     for suffix, file in made.items():
         back = read(tmp_path, file.getvalue(), suffix)

@@ -15,7 +15,7 @@ from segmentation.core.micrograph import ocr
 from segmentation.core.micrograph.barline import find_line
 from segmentation.core.micrograph.barreading import CUT_OFF, BarReading, _with_other_tick_count, read_bar, reading_of
 from segmentation.core.micrograph.barwords import lengths
-from segmentation.core.micrograph.ocr import Text, recognise
+from segmentation.core.micrograph.ocr import Text, texts_by_child
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.readings import contradictions
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -282,7 +282,7 @@ def test_nothing_to_read_gives_no_reading() -> None:
 def test_an_image_without_a_bar_is_looked_through_unless_it_is_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[tuple[int, ...]] = []
     monkeypatch.setattr(
-        "segmentation.core.micrograph.burntin.recognise", lambda strip, _: looked.append(strip.shape) or []
+        "segmentation.core.micrograph.burntin.texts_by_child", lambda strip, _: looked.append(strip.shape) or []
     )
     image = Micrograph(micrograph(), "a.tif", "", Calibration.absent())
     assert read_bar(image) is None
@@ -315,7 +315,7 @@ def test_a_reader_that_fails_reads_nothing(monkeypatch: pytest.MonkeyPatch, fail
         raise failure
 
     monkeypatch.setattr(subprocess, "run", run)
-    assert recognise(strip()) == []
+    assert texts_by_child(strip()) == []
     assert read_bar(read(SAMPLE)) is None
 
 
@@ -323,7 +323,7 @@ def test_a_reader_that_fails_reads_nothing(monkeypatch: pytest.MonkeyPatch, fail
 def test_a_reader_that_talks_nonsense_reads_nothing(monkeypatch: pytest.MonkeyPatch, output: bytes) -> None:
     answer = subprocess.CompletedProcess([], 0, output)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
-    assert recognise(strip()) == []
+    assert texts_by_child(strip()) == []
 
 
 @pytest.mark.parametrize("by", [signal.SIGPROF, signal.SIGALRM, signal.SIGKILL, signal.SIGABRT])

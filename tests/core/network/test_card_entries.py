@@ -113,3 +113,9 @@ def test_a_link_to_itself_among_the_cards_is_passed_over(tmp_path, monkeypatch):
 def test_the_released_model_names_its_pretrained_weights():
     (imagenet,) = [source for source in cards.find("particles").data if source["title"].startswith("ImageNet-1k")]
     assert imagenet["licence"].startswith("Apache-2.0")
+
+
+def test_a_model_for_comparison_makes_no_choice_by_the_image(monkeypatch):
+    two = {name: cards.find(name) for name in ("particles", "particles-multires")}
+    monkeypatch.setattr(cards, "_cards_by_name", lambda folder: two)
+    assert cards.tasks_of_several() == set() and cards.released("auto-particles") == [two["particles"]]

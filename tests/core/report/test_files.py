@@ -167,7 +167,7 @@ def test_labels_are_those_of_the_kept_particles():
     counted = analysis.table["label"][analysis.table.kept]
     assert set(np.unique(read)) == {0, *counted.tolist()}
     np.testing.assert_array_equal(read > 0, np.isin(analysis.segmentation.labels, counted))
-    np.testing.assert_array_equal(tifffile.imread(tiff(analysis, all=True)), analysis.segmentation.labels)
+    np.testing.assert_array_equal(tifffile.imread(tiff(analysis, keep_all=True)), analysis.segmentation.labels)
 
 
 def test_labels_carry_the_calibration_for_imagej():
@@ -190,7 +190,7 @@ def test_labels_without_a_usable_pixel_size(nm_per_pixel):
 def test_more_labels_than_16_bits_hold():
     many = np.zeros((600, 600), np.int32)
     many[::2, ::2] = np.arange(1, 90001).reshape(300, 300)
-    file = tiff(analysis_of(many), all=True)
+    file = tiff(analysis_of(many), keep_all=True)
     with tifffile.TiffFile(file) as opened:
         assert opened.asarray().dtype == np.float32, "the next type of ImageJ"
         np.testing.assert_array_equal(opened.asarray(), many)

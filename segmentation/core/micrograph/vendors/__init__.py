@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import partial
+from typing import Any
 
 from ..crosscheck import contradict, crosscheck
 from . import cameras, emi, fei, fibics, hitachi, imagej, jeol, ome, page, sis, tescan, velox, zeiss
@@ -16,16 +16,16 @@ READERS = (
     *(cameras.read_gatan, cameras.read_tvips, ome.read, imagej.read),
 )
 UNUSED = "As they contradict each other, none of them is used. Type the image width."
-SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)
+SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)  # not all need the size
 
 
 def facts(tags: Tags) -> Facts:
-    """The Facts of the first vendor that gives a pixel size, else of any vendor, else empty ones. If the sizes of two
-    vendors contradict each other, neither is used.
+    """The Facts of the first vendor that gives a pixel size, else of the first that says anything, else empty ones. If
+    the sizes of two vendors contradict each other, neither is used.
 
     A malformed header is ignored, so that the image is not lost because of it.
     """
-    answers = [answer for reader in READERS if (answer := _facts(partial(reader, tags))) is not None]
+    answers = [answer for reader in READERS if (answer := _checked(reader, tags)) is not None]
     first, sized = _first(answers), {answer.detail: answer for answer in answers if answer.nm_per_pixel}
     if not any(contradict(first, answer) for answer in sized.values()):
         return first
@@ -35,25 +35,24 @@ def facts(tags: Tags) -> Facts:
 
 def note_facts(note: bytes) -> Facts:
     """What the Exif MakerNote of a picture that is no TIFF says."""
-    return _facts(partial(jeol.read_note, note)) or Facts()
+    return _checked(jeol.read_note, note) or Facts()
 
 
 def velox_facts(metadata: bytes) -> Facts:
     """What the JSON of an image of Velox says."""
-    return _facts(partial(velox.read, metadata)) or Facts()
+    return _checked(velox.read, metadata) or Facts()
 
 
 def side_facts(raw: bytes, columns: int, rows: int) -> Facts | None:
     """What a side file says about an image of `columns` x `rows` px; None for a file that no vendor's reader knows."""
-    answers = [answer for reader in SIDE_READERS if (answer := _facts(partial(reader, raw, columns, rows))) is not None]
+    answers = [answer for reader in SIDE_READERS if (answer := _checked(reader, raw, columns, rows)) is not None]
     return _first(answers) if answers else None
 
 
-def _first(answers: Iterable[Facts | None]) -> Facts:
+def _first(answers: Iterable[Facts]) -> Facts:
+    """The first answer with a pixel size, else the first that says anything."""
     silent = Facts()
     for candidate in answers:
-        if candidate is None:
-            continue
         if candidate.nm_per_pixel:
             return candidate
         if not silent.metadata and not silent.notes:
@@ -61,9 +60,10 @@ def _first(answers: Iterable[Facts | None]) -> Facts:
     return silent
 
 
-def _facts(read: Callable[[], Facts | None]) -> Facts | None:
+def _checked(read: Callable[..., Facts | None], *header: Any) -> Facts | None:
+    """What a reader says of a header, checked; None where it says nothing or the header is malformed."""
     try:
-        answer = read()
+        answer = read(*header)
     except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, RecursionError, struct.error):
         return None
     return None if answer is None else answer.checked()

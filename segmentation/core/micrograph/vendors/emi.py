@@ -11,7 +11,7 @@ LARGEST_XML = 1 << 22
 
 
 def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
-    """What the first description in the file says, None where there is none."""
+    """What the first description in the file says, empty where that is missing or broken; None for no `.emi`."""
     start = raw.find(_START)
     end = raw.find(_END, start, start + LARGEST_XML) if start >= 0 else -1
     if end < 0:

@@ -1,4 +1,4 @@
-"""FEI / Thermo Fisher: INI text in tags 34680 and 34682, XML in 34683, resolutions in 65450 to 65452."""
+"""FEI / Thermo Fisher: INI text in tags 34680 and 34682, XML in 34683, pixels per centimetre in 65450 and 65451."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _metadata(sections: Sections) -> dict[str, str | float]:
 
 
 def _from_xml(tags: Tags, metadata: dict[str, str | float]) -> Facts | None:
-    """The pixel size of the XML tag, in metres."""
+    """What the XML tag says, None where it has no pixel size. metadata: used in place of its own, unless empty."""
     root = xml_of(text_of(tags.raw(XML_TAG) or b""))
     if root is None:
         return None
@@ -94,10 +94,10 @@ def _from_xml(tags: Tags, metadata: dict[str, str | float]) -> Facts | None:
         return None
     scan = root.find(".//BinaryResult/ImageSize")
     return Facts(
-        nm_per_pixel=_xml_length(across),
+        nm_per_pixel=_xml_nanometres(across),
         detail=f"FEI tag {XML_TAG}, PixelSize",
         relative_uncertainty=written_rounding(across.text),
-        height_nm=_xml_length(down),
+        height_nm=_xml_nanometres(down),
         columns=None if scan is None else whole(number(scan.findtext("X"))),
         rows=None if scan is None else whole(number(scan.findtext("Y"))),
         metadata=metadata
@@ -111,7 +111,7 @@ def _from_xml(tags: Tags, metadata: dict[str, str | float]) -> Facts | None:
     )
 
 
-def _xml_length(element: ElementTree.Element | None) -> float | None:
+def _xml_nanometres(element: ElementTree.Element | None) -> float | None:
     if element is None:
         return None
     value, factor = number(element.text), nanometres(element.get("unit", "m"))

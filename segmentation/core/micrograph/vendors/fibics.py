@@ -1,4 +1,4 @@
-"""Fibics NPVE, as on Zeiss Orion (tag 51023): XML with the field of view and the size of a pixel in micrometres."""
+"""Fibics NPVE, as on Zeiss Orion (tag 51023): XML with the field of view, in micrometres where it has no unit."""
 
 from __future__ import annotations
 

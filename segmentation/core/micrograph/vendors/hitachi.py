@@ -13,7 +13,7 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
         return None
     entries = entries_of(text)
     written = entries.get("PixelSize", "")
-    across, down = pair_of(entries.get("DataSize"))
+    data_columns, data_rows = pair_of(entries.get("DataSize"))
     # Numbers without units are in volts and in micrometres.
     voltage, distance = entries.get("AcceleratingVoltage", ""), entries.get("WorkingDistance", "")
     volts, distance_nm = leading_number(voltage), quantity_nm(distance)
@@ -21,8 +21,8 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
         nm_per_pixel=quantity_nm(written) or number(written),
         detail="Hitachi text file, PixelSize",
         relative_uncertainty=rounding(written),
-        columns=across,
-        rows=down,
+        columns=data_columns,
+        rows=data_rows,
         metadata=metadata_of(
             instrument=f"Hitachi {entries.get('InstructName', '')}",
             detector=entries.get("SignalName"),

@@ -6,14 +6,14 @@ from .facts import Facts, Tags, rational, rational_rounding, text_of
 from .units import nanometres
 
 DESCRIPTION, X_RESOLUTION, Y_RESOLUTION = 270, 282, 283
-_MILLIMETRE, _PRINTED = 1e6, 1e3  # nm: in units as large, pixels as coarse are those of a print
+_MILLIMETRE, _PRINTED = 1e6, 1e3  # nm: pixels above 1 µm in units from 1 mm on are those of a print
 
 
 def read(tags: Tags) -> Facts | None:
     """What ImageJ's description says, None where there is none.
 
     ImageJ turns a print resolution into a "calibration" in inches, centimetres or millimetres; that is recognised and
-    left.
+    not used.
     """
     text = text_of(tags.raw(DESCRIPTION) or b"")
     if not text.startswith("ImageJ="):

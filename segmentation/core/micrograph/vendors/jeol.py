@@ -30,7 +30,7 @@ def read(tags: Tags) -> Facts | None:
 
 
 def _transmission(tags: Tags) -> Facts | None:
-    """The pixels of the detector, per metre, divided by the magnification.
+    """The size of a pixel on the detector, by its pixels per metre, divided by the magnification.
 
     The camera software also draws its micron bar by these two (`InstrumentsParameter` beside each drawn object).
     """

@@ -36,8 +36,8 @@ def read(tags: Tags) -> Facts | None:
     if root is None or pixels is None:
         return None
     sizes = [(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit")) for axis in "XY"]
-    unset = all(number(size) == 1.0 and unit is None for size, unit in sizes)
-    width, height = (None if unset else _length(*size) for size in sizes)
+    is_unset = all(number(size) == 1.0 and unit is None for size, unit in sizes)
+    width, height = (None if is_unset else _length(*size) for size in sizes)
     microscope = root.find("{*}Instrument/{*}Microscope")
     maker = "" if microscope is None else f"{microscope.get('Manufacturer', '')} {microscope.get('Model', '')}"
     return Facts(
@@ -48,7 +48,7 @@ def read(tags: Tags) -> Facts | None:
         columns=whole(number(pixels.get("SizeX"))),
         stored_rows=whole(number(pixels.get("SizeY"))),
         metadata=metadata_of(instrument=maker, date=root.findtext("{*}Image/{*}AcquisitionDate")),
-        notes=(UNSET,) if unset else (),
+        notes=(UNSET,) if is_unset else (),
     )
 
 

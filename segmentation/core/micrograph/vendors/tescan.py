@@ -21,7 +21,7 @@ def read(tags: Tags) -> Facts | None:
     raw = tags.raw(TAG)
     if raw is None:
         return None
-    fields: dict[str, str] = {}
+    fields: dict[str, str] = {}  # "AccFrames" is the first of them
     for key, value in _LINE.findall(raw[max(0, raw.find(b"AccFrames=") - 1) :]):
         fields.setdefault(key.decode("ascii"), value.decode("utf-8", "replace").strip())
     return _facts(fields, f"TESCAN tag {TAG}", tags.columns, tags.rows)
@@ -33,7 +33,7 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
     return _facts(entries_of(text), "TESCAN header file", columns, rows) if "PixelSizeX" in text else None
 
 
-def _facts(fields: dict[str, str], source: str, columns: int, rows: int) -> Facts:
+def _facts(fields: dict[str, str], where: str, columns: int, rows: int) -> Facts:
     """The field of view is the reference over the magnification: where it is not that of the image, no size is
     given."""
     width, height = number(fields.get("PixelSizeX")), number(fields.get("PixelSizeY"))
@@ -46,7 +46,7 @@ def _facts(fields: dict[str, str], source: str, columns: int, rows: int) -> Fact
         width = height = None
     return Facts(
         nm_per_pixel=width * 1e9 if width else None,
-        detail=f"{source}, PixelSizeX",
+        detail=f"{where}, PixelSizeX",
         relative_uncertainty=rounding(fields.get("PixelSizeX")),
         height_nm=height * 1e9 if height else None,
         rows=rows - int(strip) if strip and 0 < strip < rows else None,

@@ -1,6 +1,6 @@
 """Networks by name, built from the `architecture` table of a ModelCard.
 
-Each file of this folder that defines NAME and NETWORK is one; all other names are those of segmentation-models-pytorch.
+Each file of this folder is one and defines NAME and NETWORK; all other names are those of segmentation-models-pytorch.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def build(architecture: Mapping[str, Any], maps: int) -> nn.Module:
 
     architecture: {"name": "unet" or any other decoder of segmentation-models-pytorch, "encoder": ...,
     "decoder_channels": [...]}, {"name": "multires-unet", "filters": 16} or {"name": "plain-unet", "filters": 32,
-    "depth": 4}, each with "channels_in" where pictures have more than one channel. maps: their number.
+    "depth": 4}, each with "channels_in" where pictures have more than one channel. maps: how many it predicts.
     The network turns (B, channels_in, H, W) in [-1, 1] into (B, maps, H, W) logits.
     """
     settings = dict(architecture)

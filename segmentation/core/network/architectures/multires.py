@@ -11,7 +11,7 @@ WIDENING = 1.67
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution without bias, batch normalisation, ReLU unless it feeds a sum."""
+    """Convolution without bias, batch normalisation and, unless `relu` is false, ReLU."""
 
     def __init__(self, channels_in: int, channels_out: int, size: int, *, relu: bool = True) -> None:
         layers: list[nn.Module] = [

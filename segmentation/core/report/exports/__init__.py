@@ -19,12 +19,12 @@ def every() -> tuple[Export, ...]:
     return tuple(sorted(exports, key=lambda export: export.place))
 
 
-def listed(of: Of, task: Task, *, all: bool = False) -> dict[str, Export]:
+def listed(of: Of, task: Task, *, keep_all: bool = False) -> dict[str, Export]:
     """The exports of an image or a sample by file name, in the words of a kind of analysis.
 
-    all: whether the files include what was set aside.
+    keep_all: whether the files include what was set aside.
     """
-    fitting = (export.worded(of, task, all=all) for export in every() if export.is_of(of, task))
+    fitting = (export.worded(of, task, keep_all=keep_all) for export in every() if export.is_of(of, task))
     return {export.name: export for export in fitting}
 
 

@@ -29,7 +29,7 @@ class Export:
     pixel belongs to a class. In all of them {thing}, {things} and {Things} are what is looked for, {table} the name of
     the task's table; the other {words} of `worded` say what the file holds of this kind of analysis.
     write(context, path): writes the file of a core.report.context.Context; raises what the disk raises. No file is
-    empty, each names the version (wording.version), numbers have seven digits.
+    empty, each names the version (wording.version) where its format has room for it.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
     granulometry: whether only kinds of analysis with the form of OECD TG 125 have the file.
     of_objects: whether only kinds of analysis that find objects have the file.
@@ -67,12 +67,12 @@ class Export:
     def holds(self, of: Of) -> str:
         return self.sample if of == "sample" else self.image
 
-    def worded(self, of: Of, task: Task, *, all: bool = False) -> Export:
+    def worded(self, of: Of, task: Task, *, keep_all: bool = False) -> Export:
         """The same in the words of a kind of analysis, for an image or a sample alone."""
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
         names["figures"] = "mean, median, SD" if task.size else "the first numbers"
         names["chart"] = "histogram" if task.size else "chart"
-        names["counted"] = f"all {task.things}" if all or task.semantic else f"{task.things} that count"
+        names["counted"] = f"all {task.things}" if keep_all or task.semantic else f"{task.things} that count"
         names["aside"] = "" if task.semantic else "; red: left out"
         names["uncertainty"] = "uncertainty, " if task.screened else ""
         names["points"] = "recommendation point by point, " if task.screened else ""

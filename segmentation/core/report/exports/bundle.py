@@ -1,7 +1,7 @@
-"""`bundle.zip`: all files that a user takes away in one, with their checksums.
+"""`bundle.zip`: all files that a user takes away in one, but those written last, with their checksums.
 
 Byte for byte the same when it is made again from the same result by the same version: no file in it holds a running
-time or a random number, and only the report the date of the analysis.
+time, a random number or the time of writing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHECKSUMS = "SHA256SUMS"
 
 
 def _write(context: Context, path: Path) -> None:
-    """All files that can be taken away, in the order of the lists, with README.txt and SHA256SUMS."""
+    """The files that the context `holds`, in the order of the lists, with README.txt and SHA256SUMS."""
     readme = _readme(context.holds, context.about).encode()
     sums = {"README.txt": hashlib.sha256(readme).hexdigest(), **{name: context.sums[name] for name in context.holds}}
     listed = "".join(f"{digest}  {name}\n" for name, digest in sums.items())

@@ -52,16 +52,16 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
 
 
 def geometry(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
-    """Area, box and outline of an object, in COCO's keys. size: of the image (H, W)."""
+    """Area (of rings, holes negative), box and outline of an object, in COCO's keys. size: of the image (H, W)."""
     rings = [ring for polygon in shape for ring in (polygon.outer, *polygon.holes)]
     corners = np.concatenate([polygon.outer for polygon in shape])
     (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
-    holes = len(rings) > len(shape)
+    outline = _run_lengths(shape, size) if len(rings) > len(shape) else [part.outer.ravel().tolist() for part in shape]
     return {
         "iscrowd": 0,
         "area": round(sum(area(ring) for ring in rings)),
         "bbox": [left, top, right - left, bottom - top],
-        "segmentation": _run_lengths(shape, size) if holes else [polygon.outer.ravel().tolist() for polygon in shape],
+        "segmentation": outline,
     }
 
 

@@ -66,7 +66,7 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
         figure, of, class_name = name.partition(OF)
         unit = quantity(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
         heads += [f"{figure}{end}{unit}{of}{class_name}" for end in ENDS]
-        columns.append([(number.value, number.low, number.high) for number in sample.by_image(name)])
+        columns.append([(value.value, value.low, value.high) for value in sample.by_image(name)])
     counts = (image.counts for image in sample.images)
     return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
 

@@ -30,32 +30,31 @@ EXACT = 2**24  # whole numbers up to here are exact in 32-bit float
 LARGEST_RESOLUTION = 2**32 - 1
 
 
-def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> None:
+def write_tiff(analysis: Analysis, file: Path | BinaryIO, keep_all: bool = False) -> None:
     """Write the labels (H, W) of the whole upload, deflate-compressed; 0 is background. Where each pixel belongs to a
     class it is the class, from 0 on in the order of the card, and NOT_ANALYSED elsewhere.
 
-    Labels are the ids of the table and the CSV, so that numbers are missing where something was set aside; `all` keeps
-    those, too. Beyond 65,535 they are whole floats, exact up to 16,777,216. The pixel size is in the file where there
-    is one.
+    Labels are the ids of the table and the CSV, so that numbers are missing where something was set aside, unless
+    `keep_all`. Beyond 65,535 they are floats, exact up to 16,777,216. The file has the pixel size, if known.
     """
     import tifffile
 
-    written: NDArray[Any]
+    value_of: NDArray[Any]  # of the background, then of each object
     if tasks.find(analysis.segmentation.provenance.task).semantic:
-        written = np.r_[NOT_ANALYSED, analysis.segmentation.classes].astype(np.uint8)
+        value_of = np.r_[NOT_ANALYSED, analysis.segmentation.classes].astype(np.uint8)
     else:
         objects = Objects.of(analysis)
         largest = int(objects.ids.max(initial=0))
         # The smallest type that ImageJ knows in which the labels are exact; uint32 beyond.
         kind = np.uint16 if largest <= np.iinfo(np.uint16).max else np.float32 if largest <= EXACT else np.uint32
-        written = np.zeros(len(objects.ids) + 1, kind)
-        written[1:] = np.where(objects.kept | all, objects.ids, 0)
+        value_of = np.zeros(len(objects.ids) + 1, kind)
+        value_of[1:] = np.where(objects.kept | keep_all, objects.ids, 0)
     tifffile.imwrite(
         file,
-        written[analysis.segmentation.dense],
+        value_of[analysis.segmentation.dense],
         compression="zlib",
         software=f"DeepSegm {__version__}",
-        **_pixel_size(analysis, imagej=written.dtype != np.uint32),
+        **_pixel_size(analysis, imagej=value_of.dtype != np.uint32),
     )
 
 
@@ -72,7 +71,7 @@ def _pixel_size(analysis: Analysis, *, imagej: bool) -> dict[str, Any]:
 
 
 def _write(context: Context, path: Path) -> None:
-    write_tiff(context.analysis, path, all=context.keep_all or path.stem == "labels-all")
+    write_tiff(context.analysis, path, keep_all=context.keep_all or path.stem == "labels-all")
 
 
 EXPORTS = (

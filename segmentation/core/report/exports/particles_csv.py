@@ -86,7 +86,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
 
 
 def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
-    """The quantities with all their digits, in the unit that people read; those of all classes in one line."""
+    """The quantities with seven digits, in the unit that people read; those of all classes in one line."""
     for measure, alike in groupby(answers(sample.quantities, every=True), lambda entry: entry.name.partition(OF)[0]):
         entries = [entry for entry in alike if entry.number.value is not None]
         if len(entries) == 1:

@@ -118,7 +118,7 @@ def _of_member(image: SampleImage) -> dict[str, Any]:
 
 @cache
 def versions() -> dict[str, str]:
-    """Of what decides the numbers; a package that is not installed is left out, none is imported."""
+    """The versions of what decides the numbers; a package that is not installed is left out, none is imported."""
     version_of = {"deepsegm": __version__, "python": platform.python_version()}
     for package in ("numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "openvino", "torch"):
         try:

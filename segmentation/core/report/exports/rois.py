@@ -30,12 +30,12 @@ OPAQUE = b"\xff"
 MOVE, LINE, CLOSE = 0.0, 1.0, 4.0
 
 
-def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | BinaryIO, all: bool = False) -> None:
-    """Write one ROI per kept object, named by its id; `all` adds the set-aside ones, in red, with the reason."""
+def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | BinaryIO, keep_all: bool = False) -> None:
+    """Write one ROI per kept object, named by its id; `keep_all` adds the others, in red, with the reason."""
     objects = Objects.of(analysis)
     digits = max(4, len(str(objects.ids.max(initial=0))))
     entries = []
-    for i in np.flatnonzero(objects.kept | all).tolist():
+    for i in np.flatnonzero(objects.kept | keep_all).tolist():
         title = f"{objects.ids[i]:0{digits}d} {objects.reasons[i]}".strip()
         roi = _roi(shapes[i])
         roi.name, roi.stroke_color = title, OPAQUE + bytes.fromhex((KEPT if objects.kept[i] else ASIDE)[1:])
@@ -69,7 +69,7 @@ def _roi(shape: list[Polygon]) -> ImagejRoi:
 
 
 def _write(context: Context, path: Path) -> None:
-    write_rois(context.analysis, context.shapes, path, all=context.keep_all or path.stem == "rois-all")
+    write_rois(context.analysis, context.shapes, path, keep_all=context.keep_all or path.stem == "rois-all")
 
 
 EXPORTS = (

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ...measure.budget_table import answers_of, lines
+from ...measure import budget_table
 from ...measure.quantities import COLUMNS, OF, Unit, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
@@ -45,9 +45,9 @@ Tables = Sequence[tuple[str, Table]]  # by the names of images
 
 
 def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = UNFILED) -> None:
-    """Write the sheets "Summary" (what is said first, with 95 % intervals, and the histogram as a chart), the counted
-    objects, "Left out" (with the reason; where there are such) and "Details" (every number, the budget, settings,
-    model); of several images also "Images"."""
+    """Write the sheets "Summary" (what is said first, with 95 % intervals, and a chart), the counted objects, "Left
+    out" (with the reason; "Without a size" if that is the only one), "Arrangement" where it is known, and "Details"
+    (every number, the budget, settings, model); of several images also "Images"."""
     things = sample.task.things.capitalize()
     with _workbook(file) as book:
         _add_summary(book, sample, filing)
@@ -237,7 +237,7 @@ def _head(table: Table, name: str, units: Mapping[str, str], semantic: bool, is_
 
 @contextmanager
 def _workbook(file: Path | BinaryIO) -> Iterator[Workbook]:
-    """A workbook without dates, in `file` once the block ends; its rows wait on the disk beside it, not in memory."""
+    """A workbook without the date of writing, in `file` once the block ends; rows wait on the disk beside it."""
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import FileCreateError
 
@@ -308,12 +308,12 @@ def _budget(summary: Summary) -> Iterator[Cells]:
     budget: Mapping[str, Any] | None = summary.statistics.budget if summary.statistics else None
     if not budget:
         return
-    for title, source, *uncertainties in lines(budget):
+    for title, source, *uncertainties in budget_table.lines(budget):
         for of, unit, uncertainty in zip(("median", "fraction 1-100 nm"), ("%", "points"), uncertainties, strict=True):
             cells = (uncertainty, "") if isinstance(uncertainty, str) else (100 * uncertainty, unit)
             yield "uncertainty", f"{title}, of the {of}", *cells
         yield "uncertainty", f"{title}, source", source
-    sentences = (summary.ends_line, *(budget[answer]["sentence"] for answer in answers_of(summary.nano)))
+    sentences = (summary.ends_line, *(budget[answer]["sentence"] for answer in budget_table.answers_of(summary.nano)))
     for sentence in filter(None, sentences):
         yield "uncertainty", "", sentence
 

@@ -218,7 +218,7 @@ def test_rois_cover_the_pixels_of_their_label(analysis, tmp_path, all_):
 
 def test_rois_say_why_a_particle_was_set_aside(tmp_path):
     analysis = CASES["many"]()
-    rois.write_rois(analysis, shapes(analysis), tmp_path / "all.zip", all=True)
+    rois.write_rois(analysis, shapes(analysis), tmp_path / "all.zip", keep_all=True)
     names = {roi.name: roi for roi in roifile.roiread(tmp_path / "all.zip")}
     aside = np.flatnonzero(~analysis.table.kept)
     for i in aside:
@@ -280,7 +280,7 @@ def test_any_name_in_json_and_zip(name, tmp_path):
     write_json(geojson.as_dict(analysis, shapes(analysis)), tmp_path / "geo.json")
     write_json(result.as_dict(SampleAnalysis.of(analysis)), tmp_path / "result.json")
     assert json.loads((tmp_path / "coco.json").read_bytes())["images"][0]["file_name"] == name
-    rois.write_rois(analysis, shapes(analysis), tmp_path / "rois.zip", all=True)
+    rois.write_rois(analysis, shapes(analysis), tmp_path / "rois.zip", keep_all=True)
     assert all(
         entry.endswith(".roi") and "/" not in entry for entry in zipfile.ZipFile(tmp_path / "rois.zip").namelist()
     )
@@ -315,7 +315,7 @@ def test_labels_of_any_number_are_an_imagej_tiff_with_its_scale(n, dtype, all_, 
     from segmentation.core.report.exports import labels
 
     analysis = single_pixels(n)
-    labels.write_tiff(analysis, tmp_path / "labels.tif", all=all_)
+    labels.write_tiff(analysis, tmp_path / "labels.tif", keep_all=all_)
     with tifffile.TiffFile(tmp_path / "labels.tif") as file:
         assert file.is_imagej and file.imagej_metadata["unit"] == "nm"
         across, over = file.pages[0].tags["XResolution"].value
@@ -332,7 +332,7 @@ def test_labels_that_a_float_cannot_hold_stay_whole(tmp_path, monkeypatch):
     from segmentation.core.report.exports import labels
 
     monkeypatch.setattr(labels, "EXACT", 66_000)
-    labels.write_tiff(single_pixels(66_001), tmp_path / "labels.tif", all=True)
+    labels.write_tiff(single_pixels(66_001), tmp_path / "labels.tif", keep_all=True)
     with tifffile.TiffFile(tmp_path / "labels.tif") as file:
         assert file.asarray().dtype == np.uint32 and file.asarray().max() == 66_001
         assert file.pages[0].tags["ResolutionUnit"].value == 3
