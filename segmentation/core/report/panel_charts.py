@@ -40,7 +40,7 @@ SECTORS = 18  # of half a turn
 
 
 def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The length of each fibre against its diameter; hollow where an end is out of view."""
+    """The visible length of each fibre against its diameter; hollow where an end is out of view."""
     table, sheet = drawing.analysis.table, sheet_of(ax)
     is_counted = table.kept
     diameter, length, full_length = (
@@ -57,11 +57,7 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
     label_axes(ax, f"Diameter ({units[0]})", f"Length ({units[1]})")
     x, y = (values * nanometre_in(unit) for values, unit in zip((diameter, length), units, strict=True))
     size = 0.9 * sheet.font
-    in_part: dict[str, Any] = {
-        "facecolors": "none",
-        "edgecolors": sheet.colour(BAR),
-        "linewidths": 0.9,
-    }
+    in_part: dict[str, Any] = {"facecolors": "none", "edgecolors": sheet.colour(BAR), "linewidths": 0.9}
     full: dict[str, Any] = {"color": sheet.colour(MEAN), "linewidths": 0}
     for are, how in ((~whole, in_part), (whole, full)):
         if are.any():
@@ -74,8 +70,7 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.set_minor_formatter(NullFormatter())
         else:
-            values_to = 1.15 * float(values.max())
-            (ax.set_xlim if axis is ax.xaxis else ax.set_ylim)(0, values_to)
+            (ax.set_xlim if axis is ax.xaxis else ax.set_ylim)(0, 1.15 * float(values.max()))
 
 
 def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
