@@ -197,8 +197,7 @@ def _is_grey(pixels: Pixels) -> bool:
 
 
 def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], look: Look) -> Sheet:
-    """A page as high as its panels need, with Axes for each: pictures of one size, charts as large as these or, where
-    these are small or stand in other rows, larger."""
+    """A page as high as its panels need, with Axes for each: pictures of one size, charts no smaller than these."""
     letter = 2.0 * look.font / 72  # inches, the height of letters
     charts = [name for name in names if not PANELS[name].picture]
     height_over_width = shape[0] / shape[1]

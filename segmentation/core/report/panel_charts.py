@@ -115,14 +115,8 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
         label = ax.annotate(one_line(name, LONGEST_NAME), (0, top), (0, 0), **how)
         number = ax.annotate(entry.words, (100, top), (0.9 * sheet.font, 0), ha="right", **how)
         labels.append((label, number, f"{entry.value} {entry.unit}"))
-        ax.barh(
-            position,
-            share,
-            BAR_HEIGHT,
-            color=sheet.shade(COLOURS[position % len(COLOURS)]),
-            edgecolor="#57606a",
-            linewidth=0.6,
-        )
+        colour = sheet.shade(COLOURS[position % len(COLOURS)])
+        ax.barh(position, share, BAR_HEIGHT, color=colour, edgecolor="#57606a", linewidth=0.6)
         if fraction.low is not None:
             ends = [[share - low], [high - share]]
             ax.errorbar(share, position, xerr=ends, color="#1b1f24", capsize=4, linewidth=1.2)

@@ -138,10 +138,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
         return
     tall = 0.5 + 0.24 * max(len(answer.parts) for answer in answers)
     drawn: list[Flowable | list[Flowable]] = [
-        [
-            words(f"{answer.term}: {answer.words}"),
-            chart(partial(draw_parts, answer=answer), 0.52, (HALF / 72, tall)),
-        ]
+        [words(f"{answer.term}: {answer.words}"), chart(partial(draw_parts, answer=answer), 0.52, (HALF / 72, tall))]
         for answer in answers
     ]
     yield heading("Uncertainty")

@@ -80,8 +80,7 @@ def per_cent(fraction: float | None, most: int | None = None) -> str:
 
 
 def counted_from(nano: Mapping[str, Any] | None) -> str:
-    """The smallest size counted in a fraction, " of 22.5 nm and more"; "" without a filter, and of images that
-    differ in it."""
+    """The smallest size counted in a fraction, " of 22.5 nm and more"; "" where no length limits it."""
     least = (nano or {}).get("least_nm")
     return "" if least is None else f" of {significant(least, 3)} nm and more"
 
@@ -117,9 +116,8 @@ def _doubt_words(fraction: float, coverage: float = Z95) -> str:
 def instrument_words(calibration: Calibration) -> str:
     """The uncertainty of the microscope's own calibration, and where it comes from."""
     note = f" ({one_line(calibration.instrument_note)})" if calibration.instrument_note else ""
-    return (
-        f"{_doubt_words(calibration.instrument_uncertainty)}{note}" if calibration.instrument_uncertainty else NOT_GIVEN
-    )
+    doubt = calibration.instrument_uncertainty
+    return f"{_doubt_words(doubt)}{note}" if doubt else NOT_GIVEN
 
 
 def rounding_words(calibration: Calibration) -> str:
