@@ -66,6 +66,7 @@ class Zipped:
 
 
 def _offered_files(row: Job | Sample, of: Of) -> list[StoredFile]:
+    """The stored files of a result that people take away, archives of them left out."""
     listed = exports.listed(of, tasks.find(row.settings["task"]))
     offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
     artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}

@@ -580,6 +580,7 @@ class Summary:
                 yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[figure].label}", Value(value), group="shape")
 
     def _others(self, statistics: Statistics) -> Iterator[Entry]:
+        """Sizes and shares that the weighted figures do not hold."""
         if statistics.size != "ecd":
             yield replace(self.by_number("ecd_median"), term="median equivalent circular diameter")
         if not statistics.screened:

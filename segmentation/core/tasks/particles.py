@@ -184,6 +184,7 @@ def measure(
         return set_aside(set_faint_aside(sizes, limit, gap > 0.5, hidden), settings.filter)
 
     of_each = (segmentation.confidence, stand_out.relative, stand_out.gap.astype(float))
+    # Set aside anew, as the decisions of a person go before the filter.
     table = with_shapes(set_aside(corrected(judged(dense, *of_each), segmentation), settings.filter), dense)
     alternatives = {}
     if not withheld(segmentation, settings):
