@@ -30,8 +30,8 @@ class Wrong:
     share: bool = False
 
     @property
-    def counts(self) -> bool:
-        """Whether its words say more than none."""
+    def has_any(self) -> bool:
+        """Whether its words would name more than 0."""
         return round(100 * self.expected if self.share else self.expected) > 0
 
     @property

@@ -39,7 +39,7 @@ COMPRESSION = 2  # of zlib-ng, which Pillow has: a third of the time of its 6, a
 WIDTH = 170 / 25.4  # inches, two columns of a journal: in one column everything has half its size
 MARGIN, GAP = 0.03, 0.16  # inches
 TALLEST, LEAST_CHART = 5.0, 2.0  # inches: highest picture, least height of a chart
-WIDE, TALL = 0.45, 1.5  # heights of a picture over its width: below and above them pictures stand otherwise
+WIDE, TALL = 0.45, 1.5  # height over width below which pictures stand one under another, above which up to 3 abreast
 # Without a salt the ids in an SVG differ from run to run. Fonts of type 42 can be edited in a PDF.
 matplotlib.rcParams |= {"svg.hashsalt": "DeepSegm", "pdf.fonttype": 42}
 
