@@ -576,8 +576,8 @@ class Summary:
         if measured := self.statistics.arrangement:
             yield Entry("pairs", "compared with chance", text=measured["sentence"], group="arrangement")
         for name, spread in self.statistics.shape.items():
-            for figure, value in spread.items():
-                yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[figure].label}", Value(value), group="shape")
+            for figure, number in spread.items():
+                yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[figure].label}", Value(number), group="shape")
 
     def _others(self, statistics: Statistics) -> Iterator[Entry]:
         """Sizes and shares that the weighted figures do not hold."""
