@@ -266,10 +266,10 @@ def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
         yield facts_abreast([(one_line(name, 60), one_line(value, 100)) for name, value in shared])
     if different := differing_facts(sample):
         yield words("What differs between images, and the facts of images that are left out:", SMALL)
-        own = [
+        differing = [
             (one_line(image.name, 40), one_line(facts_line(image_facts), LONGEST)) for image, image_facts in different
         ]
-        yield table(("Image", "Own facts"), own, (1, 3.4), numbers_from=2, small=True)
+        yield table(("Image", "Own facts"), differing, (1, 3.4), numbers_from=2, small=True)
 
 
 def _images(sample: SampleAnalysis) -> Iterator[Flowable]:

@@ -166,7 +166,7 @@ class Summary:
     @property
     def headlines(self) -> list[Entry]:
         """What particles say first, beside the count: median and nano fraction with its verdict, as far as known. Of
-        another kind with sizes it is the median; who shows numbers asks `screened` first."""
+        another kind with sizes it is the median alone."""
         if not self.statistics or not self.kept:
             return []
         terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
@@ -205,9 +205,9 @@ class Summary:
         entries = [] if self.screened else answers(self.stored_quantities)
         if not self._by_image or self.interval_note:
             return entries
-        never = {entry.name for entry in entries if known_number(entry.name).of_amount}  # have an interval
-        never |= {entry.name for entry in entries if not entry.number.value or entry.unit.startswith("px")}
-        return [replace(entry, caution="" if entry.name in never else self.too_few_words) for entry in entries]
+        names = {entry.name for entry in entries if known_number(entry.name).of_amount}  # these never have an interval
+        names |= {entry.name for entry in entries if not entry.number.value or entry.unit.startswith("px")}
+        return [replace(entry, caution="" if entry.name in names else self.too_few_words) for entry in entries]
 
     @property
     def known_quantities(self) -> list[Entry]:
