@@ -129,7 +129,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         analysis,
         out,
         stored=names,
-        besides=export.figures,
+        also=export.figures,
         beside=_evidence(job, signatures, out),
         signatures=[signature.printed for signature in signatures],
         filing=Filing(job.finished, services.printed_address(job), job.sample.name if job.sample else "", image),
@@ -145,7 +145,7 @@ def _publish_anew(export: ExportJob, analysis: Analysis, out: Path) -> None:
 
     job = export.job
     table = job.artifact(tables.NAME)
-    files = write_all(analysis, out, stored_only=True, besides=[COCO_FILE] if table else [])
+    files = write_all(analysis, out, stored_only=True, also=[COCO_FILE] if table else [])
     files |= {tables.NAME: table_of(analysis, out)} if table else {}
     earlier = {name: job.summary[name] for name in ("reused", "timings")}
     summary = {**summarise(analysis, reused=False, unread=False), **earlier}

@@ -316,7 +316,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
         analysis,
         out,
         stored_only=True,
-        besides=[COCO_FILE] if in_sample else [],
+        also=[COCO_FILE] if in_sample else [],
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
     )
     show_in_squares(job.micrograph, micrograph, folder)

@@ -161,10 +161,10 @@ class SampleAnalysis:
 
     members: in the order given, with unique names. pooled: their statistics, None if pixels belong to classes or
         nothing was found. quantities: the results by name, of one image or of all together.
-        histogram: {"edges": bin edges, "counts": one list per member}, None without objects.
-    calibration: {"low", "high": nm per pixel or None, "sources": images by source}. flags: warnings for the user.
+        histogram: {"edges": bin edges, "counts": one list per member}, None without objects and of a sample of one.
+    calibration: {"low", "high": nm per pixel or None, "sources": numbers of images by source}. flags: for the user.
     filter: as requested. images: first all members, then the images left out. analysis: with pixels, only for a
-    sample of one.
+        sample of one.
     """
 
     name: str
@@ -202,7 +202,7 @@ class SampleAnalysis:
 
     @property
     def headline_quantities(self) -> list[str]:
-        """The main numbers, shown for each image."""
+        """Names of the main numbers, shown for each image."""
         return self.task.headline_quantities(self.quantities)
 
     def by_image(self, name: str) -> list[Value]:
@@ -295,13 +295,13 @@ class SampleAnalysis:
         return list({(card["name"], card.get("sha256")): card for card in model_cards}.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types: the keys of the pooled statistics and of this class, without members and all images."""
+        """Plain JSON types: the keys of the pooled statistics and of this class, and a row for each member."""
         of_sample: dict[str, Any] = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
         of_sample["corrected"] = self.corrected
         numbers = {
             "unit": self.unit,
             "interval_note": self.interval_note,
-            "headline_quantities": self.headline_quantities,  # the key in stored samples
+            "headline_quantities": self.headline_quantities,
             "order": list(self.quantities),
             "quantities": {name: value.as_dict() for name, value in self.quantities.items()},
         }

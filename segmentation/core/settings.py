@@ -141,7 +141,6 @@ class MeasurementSettings(Settings):
         BeforeValidator(lambda value: Calibration(**value) if isinstance(value, dict) else value),
         PlainSerializer(lambda calibration: None if calibration is None else asdict(calibration)),
     ] = Field(None, title="Calibration", description="Size of a pixel; by default from the file or its bar.")
-
     scale_uncertainty: Literal["auto"] | Annotated[float, Field(ge=0, le=50)] = Field(
         "auto",
         title="Calibration uncertainty of the microscope",
@@ -190,7 +189,7 @@ class MeasurementSettings(Settings):
         return None if self.between_operators is None else self.between_operators / 100
 
     def scaled(self, of_image: Calibration) -> Calibration:
-        """The calibration to measure with; of_image: the one from the file or the image."""
+        """The calibration to measure with: the one set, else `of_image`; with the microscope's uncertainty if set."""
         calibration, per_cent = self.calibration or of_image, self.scale_uncertainty
         if calibration.nm_per_pixel is None or per_cent == "auto" or not per_cent:
             return calibration

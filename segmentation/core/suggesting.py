@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 OCTAVES = 5
 SIDE = 256  # px, the longest side of a picture that is looked at
 USUAL = 0.5  # spread of each figure of a picture over kinds of micrographs, as in network.likeness
-UNLIKE = 1.0  # distance from which on we say that an image is unlike the others
+UNLIKE = 1.0  # distance, in USUAL, from which on pages say that an image is unlike the others
 LEAST_CONTRAST = 1e-4  # relative to the whole picture: its logarithm stands for an octave without any
 KNOWN_WORTH = 0.5  # of an image exactly like a known one, relative to one unlike all of them
 Floats = NDArray[np.float64]
@@ -22,15 +22,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Wrong:
-    """What is probably wrong in a result: so many of all outlines, or this share of the area of all classes."""
+    """What is probably wrong in a result: so many of the `of` outlines, or (share) this part of the area of the `of`
+    classes."""
 
     expected: float
     of: int
     share: bool = False
 
     @property
-    def counts(self) -> bool:
-        """Whether its words say more than none."""
+    def has_any(self) -> bool:
+        """Whether its words would name more than 0."""
         return round(100 * self.expected if self.share else self.expected) > 0
 
     @property
@@ -43,15 +44,16 @@ class Wrong:
 
 def expected_wrong(objects: Sequence[Mapping[str, Any]]) -> Wrong | None:
     """The expected number of wrong outlines: the sum of 1 - confidence, which is the chance that an outline is right.
-    None where no confidence is known. Outlines set aside count, because a person corrects them, too. objects: the
-    measures of each by their names, None where not known."""
+    Without confidences the expected part of the area in wrong classes; None without that. Outlines set aside count, as
+    a person corrects them, too. objects: the measures of each outline or class by their names, None where not known."""
     names = "confidence", "area_fraction", "certainty"
     confidence, share, sure = (np.array([measures.get(name) for measures in objects], float) for name in names)
     finite = confidence[np.isfinite(confidence)]
     if len(finite):
         return Wrong(float((1 - finite).sum()), len(finite))
-    good = np.isfinite(share) & np.isfinite(sure)
-    return Wrong(float((share * (1 - sure))[good].sum()), int(good.sum()), share=True) if good.any() else None
+    is_known = np.isfinite(share) & np.isfinite(sure)
+    wrong = float((share * (1 - sure))[is_known].sum())
+    return Wrong(wrong, int(is_known.sum()), share=True) if is_known.any() else None
 
 
 def texture(grey: NDArray[np.uint8]) -> Floats:

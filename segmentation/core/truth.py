@@ -32,7 +32,7 @@ LABELS = ("labels", "masks", "segmaps", "label", "mask", "annotations")
 NOTHING = "none"  # in place of a folder of labels: no image shows anything
 ANY = -1  # number of classes that is not known
 MOST_CLASSES = 20
-TILE = re.compile(r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$")  # ends the names that lab.tiles gives
+TILE = re.compile(r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$")  # ends the names of lab.research.tiles
 
 
 class BadDataset(UserError):
@@ -46,7 +46,7 @@ class Pair:
     group: images of one group, such as one publication, stay on one side of every split. background: as of `as_labels`.
     classes: the numbers in the file for the classes 1, 2, ...; empty if each number is an object.
     region: (top, left, bottom, right) in px, ends exclusive, of the part that was checked: nothing else of image and
-    labels is read. None for the whole image.
+    labels is used. None for the whole image.
     """
 
     name: str
@@ -62,7 +62,8 @@ class Pair:
         return (self.image,) if self.labels is None else (self.image, self.labels)
 
     def load(self, rows: int | None = None) -> tuple[Micrograph, Labels]:
-        """The image and its labels, (R, W) int32, of the first `rows` rows or of all (None); raises BadDataset."""
+        """The image, with all its rows, and the labels (R, W) int32 of its first `rows` rows or of all (None); raises
+        BadDataset."""
         micrograph = load_image(self.image)
         if self.labels is None:
             micrograph = self._part(micrograph)
@@ -82,7 +83,7 @@ class Pair:
         return pixels[top:bottom, left:right]
 
     def _part(self, micrograph: Micrograph) -> Micrograph:
-        """The checked part of the image, without its data bar; raises BadDataset."""
+        """The checked part of the image, with "image_rows", at which its data bar begins; raises BadDataset."""
         if self.region is None:
             return micrograph
         height, width = micrograph.shape
@@ -132,14 +133,14 @@ def find_pairs(
     classes: tuple[int, ...] = (),
     count: int = 0,
 ) -> PairedFiles:
-    """The images and labels in two folders inside `folder`, sorted by name; nothing is decoded yet.
+    """The images and labels in two folders inside `folder`, sorted by name. Nothing is decoded yet, or for `count` the
+    labels alone.
 
     images, labels: names of the two folders; "" takes the first existing one of IMAGES and of LABELS. labels NOTHING:
     no image shows an object. Labels belong to the image of the same stem, or to the one with the longest stem that
     theirs continues as a new word (a_mask.tif, a.png). With a `suffix` they belong to the image with their stem without
     it.
-    groups: a CSV `image,group,...`. pattern: its first bracket finds the group in an image's name instead. An image
-    named by neither belongs to the group of the image that it was cut from (TILE), or to its own. classes: as in
+    groups, pattern: see `grouping`. classes: as in
     `Pair`; if empty, the numbers of `count` classes are found in the files. Of an image that REGIONS in `folder` names,
     only that part is read. Raises BadDataset, also if two files could be the labels of one image.
     """
@@ -174,6 +175,7 @@ def find_pairs(
 def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
     """The numbers that stand for `count` classes in files of labels.
 
+    count: ANY for as many as occur, but at most MOST_CLASSES.
     If as many numbers occur, these are the classes, in their order. If one more occurs, 255 or else 0 means unlabelled.
     If fewer occur, the classes are 0, 1, ... or 1, 2, ... A single class is everything above 0 (`load_classes`).
 
@@ -243,8 +245,9 @@ def _ends_a_word(text: str, end: int) -> bool:
 
 
 def grouping(file: Path | None, pattern: str = "") -> Callable[[Path], str]:
-    """A function that gives the group of an image: from the pattern's bracket in its name, else from the table, else
-    the name of the image that it was cut from or is."""
+    """A function that gives the group of an image. With a pattern its first bracket finds it in the image's name, or
+    BadDataset is raised. Else it stands in the CSV `image,group,...`, or is the name of the image that this one was cut
+    from (TILE), or its own."""
     table = read_groups(file) if file else {}
 
     def group(image: Path) -> str:

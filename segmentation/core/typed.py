@@ -132,7 +132,8 @@ def number_of(text: str) -> float:
 
 @cache
 def settings_of(model: type[Settings]) -> tuple[Setting, ...]:
-    """Every setting of a settings model except those with a form of their own, such as the calibration."""
+    """Every setting of a settings model but those of several values (a "$ref" in the schema), such as the calibration,
+    which has a form of its own."""
     described = model.model_json_schema()["properties"]
     # A schema has its keys sorted; those of labels are in the order in which they are shown.
     extras = {name: field.json_schema_extra for name, field in model.model_fields.items()}
@@ -180,7 +181,8 @@ def settings_of_task(task: Task) -> tuple[Setting, ...]:
 
 def read_settings(task: Task, fields: Mapping[str, Any]) -> AnalysisSettings:
     """The settings of this kind of analysis in a mapping, defaults for the others: texts as people type them, other
-    values as they are. Raises ValueError with a sentence, BadSetting where it is about one of them."""
+    values as they are. Other names in the mapping, and the calibration, are passed over. Raises ValueError with a
+    sentence, BadSetting where it is about one of them."""
     settings = {setting.name: setting for setting in settings_of_task(task) if setting.name in fields}
     values = {name: fields[name] for name in settings}
     texts = {name: settings[name].read(value) for name, value in values.items() if isinstance(value, str)}

@@ -38,7 +38,8 @@ def parse_pixel(text: str) -> float:
 
 
 class ScaleForm(forms.Form):
-    """A calibration rule. rule_own: the width of images that have no scale of their own; empty means pixels."""
+    """A calibration rule, and of each rule the text typed for it. rule_own: the width of images that have no scale of
+    their own; empty means pixels."""
 
     rule = forms.ChoiceField(choices=RULES, required=False, error_messages={"invalid_choice": NO_RULE})
     rule_own = forms.CharField(required=False)
@@ -55,7 +56,7 @@ class ScaleForm(forms.Form):
                 raise ValueError(NO_WIDTH)
         except ValueError as error:
             self.add_error(name, str(error))
-        other = next((rule for rule in (Sample.Rule.WIDTH, Sample.Rule.PIXEL) if data.get(f"rule_{rule}")), None)
+        other = next((one for one in (Sample.Rule.WIDTH, Sample.Rule.PIXEL) if data.get(f"rule_{one}")), None)
         if rule == Sample.Rule.OWN and other:
             self.add_error(f"rule_{other}", NOT_CHOSEN.format(dict(RULES)[other]))
         data["rule"] = rule

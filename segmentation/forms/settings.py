@@ -84,7 +84,7 @@ class SettingField(forms.CharField):
 
 @dataclass(frozen=True)
 class FormSetting:
-    """A setting in the page's form. task: the kind of analysis that has it; None if all kinds have it."""
+    """A setting in the page's form. name: of its field. task: the kind of analysis that has it; None if all have it."""
 
     form: SettingsForm
     setting: Setting
@@ -155,9 +155,9 @@ class SettingsForm(forms.Form):
         user: Any = None,
         models: list[tuple[Task, list[tuple[str, str]]]] | None = None,
     ) -> None:
-        """stands_for: what the fields show. earlier: of what was found already; their model may be chosen though it is
-        no longer here, as what it found can be measured. user: whose models can be chosen. models: these, where they
-        are known already."""
+        """data: as sent. stands_for: what the fields show. earlier: of what was found before; their model may be chosen
+        though it is no longer here, as what it found can be measured. user: whose models can be chosen. models: these,
+        where they are known already."""
         super().__init__()
         self.offered = _with_current_model(earlier or stands_for, models or models_by_task(user))
         self.fields["model"].choices = [choice for _, choices in self.offered for choice in choices]
@@ -175,11 +175,11 @@ class SettingsForm(forms.Form):
             if setting.name not in everyones
         ]
         self.entries += [FormSetting(self, setting, setting.name) for setting in common if setting.name != "model"]
-        for setting in self.entries:
-            mine = setting.task in (None, self.task)
-            self.fields[setting.name] = SettingField(setting.setting) if mine else forms.CharField(required=False)
-            for word in setting.setting.with_gap:
-                self.fields[setting.typed_in(word)] = forms.CharField(required=False)
+        for entry in self.entries:
+            is_read = entry.task in (None, self.task)
+            self.fields[entry.name] = SettingField(entry.setting) if is_read else forms.CharField(required=False)
+            for word in entry.setting.with_gap:
+                self.fields[entry.typed_in(word)] = forms.CharField(required=False)
         if data is not None:
             self.is_bound, self.data = True, data
         elif stands_for:
@@ -188,55 +188,55 @@ class SettingsForm(forms.Form):
     @property
     def chosen(self) -> list[FormSetting]:
         """The settings of the chosen model's kind of analysis."""
-        return [setting for setting in self.entries if setting.task in (None, self.task)]
+        return [entry for entry in self.entries if entry.task in (None, self.task)]
 
     @property
     def main(self) -> list[FormSetting]:
         """The settings that come first."""
-        return [setting for setting in self.entries if setting.setting.main]
+        return [entry for entry in self.entries if entry.setting.main]
 
     @property
     def groups(self) -> list[tuple[Task | None, list[FormSetting]]]:
         """The other settings: first those of each kind of analysis, then those of all kinds."""
         more = [one for one in self.entries if not (one.setting.main or one.setting.group or one.setting.scripts)]
-        owners = dict.fromkeys(setting.task for setting in more)
-        return [(owner, [setting for setting in more if setting.task is owner]) for owner in owners]
+        owners = dict.fromkeys(entry.task for entry in more)
+        return [(owner, [entry for entry in more if entry.task is owner]) for owner in owners]
 
     @property
     def folds(self) -> dict[str, list[FormSetting]]:
         """The settings in folds of their own, by their titles."""
-        titles = dict.fromkeys(setting.setting.group for setting in self.entries if setting.setting.group)
-        return {title: [setting for setting in self.entries if setting.setting.group == title] for title in titles}
+        titles = dict.fromkeys(entry.setting.group for entry in self.entries if entry.setting.group)
+        return {title: [entry for entry in self.entries if entry.setting.group == title] for title in titles}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        for setting in self.chosen:
-            word = data.get(setting.name)
-            if isinstance(word, str) and word in setting.setting.with_gap:
-                self._fill(setting, word)
+        for entry in self.chosen:
+            word = data.get(entry.name)
+            if isinstance(word, str) and word in entry.setting.with_gap:
+                self._fill(entry, word)
         if not self.errors:
-            values = {setting.setting.name: data[setting.name] for setting in self.chosen}
+            values = {entry.setting.name: data[entry.name] for entry in self.chosen}
             try:
                 self._settings = read_settings(self.task, {**values, "model": data["model"] or self._usual})
             except BadSetting as error:
-                self.add_error(next(field.name for field in self.chosen if field.setting == error.setting), str(error))
+                self.add_error(next(entry.name for entry in self.chosen if entry.setting == error.setting), str(error))
             except ValueError as error:
                 self.add_error(None, str(error))
         return data
 
-    def _fill(self, setting: FormSetting, word: str) -> None:
+    def _fill(self, entry: FormSetting, word: str) -> None:
         """Replace the word of a label by the number typed in its gap; an error belongs to that field."""
-        typed_in = setting.typed_in(word)
+        typed_in = entry.typed_in(word)
         text = self.cleaned_data.get(typed_in, "")
-        meaning = self._factor_of_size if word == SIZE else setting.setting.read_number
+        read = self._factor_of_size if word == SIZE else entry.setting.read_number
         try:
-            self.cleaned_data[setting.name] = _validate(lambda: meaning(text))
+            self.cleaned_data[entry.name] = _validate(lambda: read(text))
         except forms.ValidationError as error:
             self.add_error(typed_in, error)
 
     def _factor_of_size(self, text: str) -> float:
         """The factor at which things of the typed size have the size that the model likes best."""
-        scale = next(setting.setting for setting in self.chosen if SIZE in setting.setting.with_gap)
+        scale = next(entry.setting for entry in self.chosen if SIZE in entry.setting.with_gap)
         try:
             card = cards.stands_for(self.cleaned_data.get("model") or self._usual)[0]
         except cards.UnknownModel as unknown:
@@ -257,13 +257,13 @@ class SettingsForm(forms.Form):
     def texts_of(self, settings: AnalysisSettings) -> dict[str, str]:
         """The texts in the fields for some settings; other kinds of analysis have their defaults."""
         values, texts = settings.as_dict(), {"model": settings.segmentation.model}
-        for setting in self.entries:
-            is_of_task = setting.task is None or setting.task.name == settings.task
-            value = values.get(setting.setting.name, setting.setting.default) if is_of_task else setting.setting.default
-            texts[setting.name] = setting.setting.write(value)
-            if texts[setting.name] not in setting.setting.words and setting.setting.with_gap:
-                word = setting.setting.with_gap[-1]
-                texts |= {setting.name: word, setting.typed_in(word): texts[setting.name]}
+        for entry in self.entries:
+            setting, is_of_task = entry.setting, entry.task is None or entry.task.name == settings.task
+            value = values.get(setting.name, setting.default) if is_of_task else setting.default
+            texts[entry.name] = setting.write(value)
+            if texts[entry.name] not in setting.words and setting.with_gap:
+                word = setting.with_gap[-1]  # the number itself, not a size that it is computed from
+                texts |= {entry.name: word, entry.typed_in(word): texts[entry.name]}
         return texts
 
     @classmethod
@@ -287,9 +287,9 @@ def laboratory_of(user: Any, session: Mapping[str, Any] = MappingProxyType({})) 
 def with_laboratory(fields: Mapping[str, str], laboratory: Mapping[str, str]) -> dict[str, str]:
     """Sent values before those of the laboratory. An uncertainty of the scale is sent with its k and source, or as a
     standard one without a source."""
-    whole = any(name.startswith(OF_SCALE) for name in fields)
-    used = {name: text for name, text in laboratory.items() if not (whole and name.startswith(OF_SCALE))}
-    return {**used, **{name: fields[name] for name in fields}}
+    is_sent = any(name.startswith(OF_SCALE) for name in fields)
+    used = {name: text for name, text in laboratory.items() if not (is_sent and name.startswith(OF_SCALE))}
+    return {**used, **{name: fields[name] for name in fields}}  # ** of a QueryDict would give lists
 
 
 def _validate(read: Callable[[], Any]) -> Any:

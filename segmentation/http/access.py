@@ -42,7 +42,8 @@ def row_of(kind: type[Thing], pk: UUID) -> Thing | None:
 
 
 def visible(request: HttpRequest, row: Thing | None) -> Thing:
-    """What the caller may see, else 404, or 410 where a link has ended. A later refusal leads back to its page."""
+    """What the caller may see, else 404, or 410 where a link has ended. Notes on the request the link's secret that let
+    the caller in, and the page to which a later refusal leads back."""
     if row is None or not links.may_open(row, request.user, request.visitor, request.links):
         raise Http404
     request.used_link = request.links and links.used_secret(row, request.links)
@@ -51,19 +52,20 @@ def visible(request: HttpRequest, row: Thing | None) -> Thing:
 
 
 def changeable(request: HttpRequest, row: Thing | None, action: str = "change") -> Thing:
-    """An object that its maker or staff may change; 404 for strangers, 403 for visitors with only the link."""
+    """An object that its maker or staff may change; 404 for strangers, 403 for visitors with only the link. What a
+    member of the staff is about to change of others, or of a training, is noted for the log (StaffLog)."""
     if not visible(request, row).is_changeable_by(request.user, request.visitor, action):
         raise PermissionDenied(NOT_YOURS)
-    # What a member of the staff is about to change of others, or of a training, is for the log (StaffLog).
     user: Any = request.user
-    hers = row.owner_id == user.pk if row.owner_id else row.visitor is not None and row.visitor == request.visitor
-    if user.is_authenticated and user.is_staff and (not hers or isinstance(row, Training)):
+    is_own = row.owner_id == user.pk if row.owner_id else row.visitor is not None and row.visitor == request.visitor
+    if user.is_authenticated and user.is_staff and (not is_own or isinstance(row, Training)):
         request.staff_action = user, row, staff_log.snapshot(row)
     return row
 
 
 def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -> None:
-    """Count an image of a sample ("on"), leave it out, or count this other result of the same image ("instead")."""
+    """Count an image of a sample ("on"), leave it out, or count this other result of the same image ("instead"). The
+    caller has made sure that the sample is `changeable`."""
     member = sample.members.filter(pk=pk).first()
     if included == "instead":
         other = member or changeable(request, row_of(Job, pk))
@@ -76,7 +78,7 @@ def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -
 
 
 def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:
-    """A page with the sentence of a refusal."""
+    """The page with the sentence of a refusal. back: address to go on from, "" for none."""
     context = {"sentence": refusal.sentence, "back": back, "sign_in": refusal.status == 401}
     return render(request, "refused.html", context, status=refusal.status)
 
@@ -158,7 +160,7 @@ def reload_if_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 
 
 def link_page(request: HttpRequest, row: Job | Sample) -> dict[str, Any]:
-    """State, address and end of a link."""
+    """State, address and end of the link to a row."""
     link, state = links.link_of(row), links.state_of(row)
     secret = f"?link={links.secret_of(link)}" if link and link.number else ""
     address = request.build_absolute_uri(address_of(row) + secret)

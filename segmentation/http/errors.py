@@ -66,10 +66,10 @@ def in_trouble(request: HttpRequest, problem: BaseException) -> HttpResponse | N
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400: what was too large says so."""
-    large = isinstance(exception, RequestDataTooBig | TooManyFilesSent)
+    is_too_large = isinstance(exception, RequestDataTooBig | TooManyFilesSent)
     if request.path.startswith(API):
-        return error(TOO_LARGE, 413) if large else error(NOT_UNDERSTOOD, 400)
-    return render(None, "413.html", status=413) if large else render(None, "400.html", status=400)
+        return error(TOO_LARGE, 413) if is_too_large else error(NOT_UNDERSTOOD, 400)
+    return render(None, "413.html", status=413) if is_too_large else render(None, "400.html", status=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Stored files as responses: the right type and name, never sniffed, checked for access each time."""
+"""Stored files as responses: the right type and name, never sniffed, and asked of the view anew each time."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def serve_tile(request: HttpRequest, tiles: FieldFile, name: str) -> HttpRespons
 
 @lru_cache(OPEN_AT_ONCE)
 def _tiles(storage: Storage, name: str) -> zipfile.ZipFile:
-    """A stored file's name is its own: its content never changes."""
+    """The tiles in a stored file, which stays open: no other content ever has its name."""
     return zipfile.ZipFile(storage.open(name, "rb"))
 
 
@@ -167,7 +167,8 @@ def serve_local(request: HttpRequest, path: Path, *, download: bool = False) -> 
 
 
 def serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:
-    """What `opened` gives, which is asked only where the browser does not have it yet. tag: of its content."""
+    """What `opened` gives, which is asked only where the browser does not have it yet; 404 where it cannot be read.
+    tag: of its content."""
     response = get_conditional_response(request, etag=f'"{tag}"')
     if response is None:
         try:

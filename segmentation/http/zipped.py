@@ -20,7 +20,8 @@ from .serving import file_stem, serve_pieces
 class Zipped:
     """The files of some results; those that are not written yet are asked for at once.
 
-    finished, written: of how many results there are files, and of how many of these all files.
+    finished, written: of how many jobs there are files, and of how many of these all files. is_ready: whether no more
+    files will come: what is not written then cannot be.
     """
 
     def __init__(self, jobs: Iterable[Job], samples: Iterable[Sample] = ()) -> None:
@@ -30,9 +31,9 @@ class Zipped:
         self.finished = len(self._stored)
         ready = {job.pk for job, _ in self._stored}
         self._others = [job for job in jobs if job.pk not in ready]
-        writing = [ask_for_files(job) for job, _ in self._stored if unwritten(job)]
-        self.written = self.finished - len(writing)
-        self.is_ready = all(export.error for export in writing)
+        asked_for = [ask_for_files(job) for job, _ in self._stored if unwritten(job)]
+        self.written = self.finished - len(asked_for)
+        self.is_ready = all(export.error for export in asked_for)
 
     def response(self) -> StreamingHttpResponse:
         """The archive, made while it is sent."""
@@ -65,6 +66,7 @@ class Zipped:
 
 
 def _offered_files(row: Job | Sample, of: Of) -> list[StoredFile]:
+    """The stored files of a result that people take away, archives of them left out."""
     listed = exports.listed(of, tasks.find(row.settings["task"]))
     offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
     artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}

@@ -68,7 +68,7 @@ def measure_again(micrograph, segmentation, recipe, progress=lambda *arguments: 
 
 
 def write_all(
-    outcome, folder: Path, *, progress=None, stored_only=False, besides=(), stored=(), **more
+    outcome, folder: Path, *, progress=None, stored_only=False, also=(), stored=(), **more
 ) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
     names = FILES if stored_only else (*FILES, *FURTHER)

@@ -65,27 +65,24 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
         for name in task.settings.model_fields:
             value = record.used.get(name, record.settings.get(name))
             if name not in HIDDEN_SETTINGS and value not in (None, ""):
-                values[NAMES.get(name, name.replace("_", " "))] = (
-                    on_off(value)
-                    if isinstance(value, bool)
-                    else f"{value} {task.things}"
-                    if name == "polarity"
-                    else value
-                )
+                title = NAMES.get(name, name.replace("_", " "))
+                values[title] = f"{value} {task.things}" if name == "polarity" else value
+                if isinstance(value, bool):
+                    values[title] = on_off(value)
         if record.height is not None:
             values["data bar"] = "none" if record.data_bar is None else f"from row {record.data_bar}"
     if words := imported_words(record.used):
         values["source"] = words
     if words := corrected_words(record.used):
         values["outlines"] = words
-    by_image = sample.pooled is not None and sample.pooled.interval_basis != PER_IMAGE
+    is_by_image = sample.pooled is not None and sample.pooled.interval_basis != PER_IMAGE
     of_measuring = [name for name in MeasurementSettings.model_fields if name in NAMES]
     chosen = {
         NAMES[name]: on_off(value) if isinstance(value, bool) else value
         for name in of_measuring
         if (value := record.settings.get(name)) is not None
         and value is not False  # 0 is a setting
-        and not (by_image and name == "field_spread")
+        and not (is_by_image and name == "field_spread")
     }
     values |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **chosen}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
@@ -93,7 +90,7 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
 
 
 def edge_of(sample: SampleAnalysis, member: Member) -> str:
-    """The border correction of an image's sizes."""
+    """The border correction of all sizes together; without any, that which the image was to have."""
     return sample.pooled.edge if sample.pooled is not None else member.record.settings.get("border_correction", "")
 
 
@@ -190,7 +187,7 @@ def as_json(sample: SampleAnalysis) -> dict[str, Any]:
 
 
 def chosen_values(record: AnalysisRecord) -> dict[str, Any]:
-    """What was used where the settings leave it open, by their names."""
+    """What was used where the settings leave it open, by their names, and what people did with the outlines."""
     names = (*tasks.find(record.task).settings.model_fields, "imported", "corrected", "reviewed")
     return {name: record.used[name] for name in names if record.used.get(name) not in (None, "")}
 

@@ -38,15 +38,14 @@ DPI, IN_VECTORS = 360, 240  # the latter of pictures among lines and text
 COMPRESSION = 2  # of zlib-ng, which Pillow has: a third of the time of its 6, and smaller figures
 WIDTH = 170 / 25.4  # inches, two columns of a journal: in one column everything has half its size
 MARGIN, GAP = 0.03, 0.16  # inches
-TALLEST = 5.0
-LEAST_CHART = 2.0
-WIDE, TALL = 0.45, 1.5  # heights of a picture over its width
+TALLEST, LEAST_CHART = 5.0, 2.0  # inches: highest picture, least height of a chart
+WIDE, TALL = 0.45, 1.5  # height over width below which pictures stand one under another, above which up to 3 abreast
 # Without a salt the ids in an SVG differ from run to run. Fonts of type 42 can be edited in a PDF.
 matplotlib.rcParams |= {"svg.hashsalt": "DeepSegm", "pdf.fonttype": 42}
 
 
 def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | None = None) -> Sheet:
-    """The figure. drawing: of a sample of one, if it is there. look: of a sample of one."""
+    """The figure. drawing, look: only for a sample of one; without a drawing it is made here."""
     look = look or Look()
     if sample.analysis is None:
         return _of_sample(sample)
@@ -75,15 +74,16 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
 
 
 def _page(sample: SampleAnalysis, inside: float, look: Look) -> tuple[Sheet, float]:
-    """A page with the warning above and the caption below panels that are `inside` inches high together, and the inches
-    at which the panels begin, from below."""
+    """A page with the warning above and the caption below panels that are `inside` inches high together, both only if
+    `look.caption`; and the inches, from below, of the upper edge of the panels."""
     font = 2.0 * look.font  # points: a page is two columns wide
     letters = Sheet((1, 1), font=font).letters(WIDTH - 2 * MARGIN)
     warning, caption, style = [], [], {"color": INK}
-    if any(flag.doubt for flag in sample.flags):  # else there is only a note
+    if any(flag.doubt for flag in sample.flags):  # else there is no warning
         style = {"color": WARNED, "fontweight": "bold"}
-    if look.caption:  # bold letters are broader
-        warning = [line for words in warned(sample.flags) for line in fill(words, int(0.88 * letters)).split("\n")]
+    if look.caption:
+        bold = int(0.88 * letters)  # bold letters are broader
+        warning = [line for words in warned(sample.flags) for line in fill(words, bold).split("\n")]
         caption = fill(caption_of(sample), letters).split("\n")
     below = LINE * font / 72 * len(caption) + MARGIN
     page = inside + below + GAP / 2 * look.caption + LINE * font / 72 * len(warning) + MARGIN
@@ -197,8 +197,8 @@ def _is_grey(pixels: Pixels) -> bool:
 
 
 def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], look: Look) -> Sheet:
-    """A page as high as its panels need, with Axes for each: pictures of one size, charts as large as these."""
-    font = 2.0 * look.font / 72  # inches
+    """A page as high as its panels need, with Axes for each: pictures of one size, charts no smaller than these."""
+    letter = 2.0 * look.font / 72  # inches, the height of letters
     charts = [name for name in names if not PANELS[name].picture]
     height_over_width = shape[0] / shape[1]
     pictures = len(names) - len(charts)
@@ -212,17 +212,17 @@ def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], l
     wide = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
     high = min(wide * height_over_width, TALLEST)
     heights = [max(high, LEAST_CHART) if set(row) & set(charts) else high for row in rows]
-    sheet, top = _page(sample, sum(heights) + len(rows) * LINE * font + (len(rows) - 1) * GAP, look)
+    sheet, top = _page(sample, sum(heights) + len(rows) * LINE * letter + (len(rows) - 1) * GAP, look)
     page = sheet.get_figheight()
     for row, tall in zip(rows, heights, strict=True):
-        top -= LINE * font
+        top -= LINE * letter
         span = wide if len(row) > 1 or columns == 2 or row[0] not in charts else WIDTH - 2 * MARGIN
         for position, name in enumerate(row):
             left, right, bottom = MARGIN + position * (wide + GAP), MARGIN + position * (wide + GAP) + span, top - tall
             inset = 0.0
             if name in charts:
-                inset = font * (BESIDE if PANELS[name].has_marks else 0.5)
-                left, bottom, right = left + inset, bottom + BELOW * font, right - font
+                inset = letter * (BESIDE if PANELS[name].has_marks else 0.5)
+                left, bottom, right = left + inset, bottom + BELOW * letter, right - letter
             ax = sheet.add_axes((left / WIDTH, bottom / page, (right - left) / WIDTH, (top - bottom) / page))
             sheet.insets[ax] = inset
         top -= tall + GAP

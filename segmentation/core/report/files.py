@@ -28,7 +28,7 @@ def write_all(
     for_the_page: bool = True,
     keep_all: bool = False,
     stored_only: bool = False,
-    besides: Collection[str] = (),
+    also: Collection[str] = (),
     stored: Collection[str] = (),
     beside: Mapping[str, str] = MappingProxyType({}),
     signatures: Sequence[Signed] = (),
@@ -40,8 +40,8 @@ def write_all(
 
     for_the_page: whether to write the files that only the result page needs.
     keep_all: whether labels.tif and rois.zip include what was left out; README.txt says so.
-    stored_only: write only the files that are stored with every result, and those named in `besides`, which may also
-    name figures with options. stored: names of files that are in the folder already, and stay as they are. beside:
+    stored_only: write only the files that are stored with every result, and those named in `also`, which may be
+    figures with options. stored: names of files that are in the folder already, and stay as they are. beside:
     names of further such files, which belong into the bundle, with what they hold. signatures, filing: for the report.
     progress(stage, fraction): called before each file, fraction being the part of this writing that is done; it may
     raise to stop. first_written: called with what answers the question, the figure among it, as soon as that is
@@ -50,8 +50,8 @@ def write_all(
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, keep_all=keep_all)
     listed = {name: export for name, export in listed.items() if for_the_page or not export.for_the_page}
-    listed = {name: export for name, export in listed.items() if export.stored or not stored_only or name in besides}
-    listed |= {name: export for name in besides if (export := figure_named(name))}
+    listed = {name: export for name, export in listed.items() if export.stored or not stored_only or name in also}
+    listed |= {name: export for name in also if (export := figure_named(name))}
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with _without_collection(), ThreadPoolExecutor(1) as packing:

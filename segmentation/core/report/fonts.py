@@ -27,6 +27,7 @@ FAMILIES = ["DejaVu Sans", "Noto Sans CJK JP"]
 BLOCK = 16  # characters; of a block in use the PDF embeds only the letters that occur
 RIGHT_TO_LEFT = ("R", "AL")
 
+# From here on matplotlib writes in both fonts. Its list ends with the one that was added.
 fontManager.addfont(CJK)
 fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight=700))  # the package has no bold one
 matplotlib.rcParams["font.family"] = FAMILIES

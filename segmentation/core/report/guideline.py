@@ -42,10 +42,10 @@ NOTE = (
     "This form follows public descriptions of the guideline; its text was not at hand. Compare it with the guideline"
     " before you file it. Whether a study was done according to the guideline, only the laboratory can state."
 )
-MOST_VALUES = 6  # of the images of a sample, in one entry
+MOST_VALUES = 6  # different ones of the images of a sample, in one entry
 NONE_COUNTED = "not defined: nothing was counted"
 NOT_KNOWN = "not known: see the warnings"
-FIGURES = ("d10", "d50", "d90", "mean", "sd", "ecd_median")
+FIGURES = ("d10", "d50", "d90", "mean", "sd", "ecd_median")  # the last of screened objects alone
 
 
 class Item(NamedTuple):
@@ -137,12 +137,12 @@ def _instrument(sample: SampleAnalysis, summary: Summary, smallest: str) -> Iter
 
 
 def _calibration(sample: SampleAnalysis) -> Iterator[Item]:
-    ways = [f"{source.words} ({count} images)" for source, count in sample.calibration["sources"].items()]
+    ways = [f"{way.words} ({count} images)" for way, count in sample.calibration["sources"].items()]
     shared = common_facts(sample)
     detail = shared.get(("calibration", "detail"), "")
-    alone = sample.analysis is not None
+    is_alone = sample.analysis is not None
     source = sample.analysis.calibration.source.words if sample.analysis is not None else ", ".join(ways)
-    yield Item("Source of the scale", f"{source}{f' ({detail})' if detail and alone else ''}", "result")
+    yield Item("Source of the scale", f"{source}{f' ({detail})' if detail and is_alone else ''}", "result")
     words = "uncertainty of reading and rounding (95 %)"
     yield Item(capital(words), str(shared.get(("calibration", words), NOT_SAME)), "result")
     is_known = any(member.calibration.instrument_uncertainty for _, member in sample.counted)

@@ -54,8 +54,8 @@ class Panel(NamedTuple):
 
 
 def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
-    """Sizes of all images together with the median and the histogram of each; without these sizes as the whole answer
-    the numbers of all images, and the main ones of each."""
+    """Of screened particles the sizes of all images together, and the median and the histogram of each. Of other kinds
+    the numbers of all images together, their sizes if any, and the main numbers of each."""
     distribution = Distribution.of(sample)
     names = ["median"] if sample.task.screened else sample.headline_quantities[:MOST_ABREAST]
     if not sample.task.screened:
@@ -64,12 +64,12 @@ def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
     if distribution is not None:
         yield Panel(FEW if distribution.has_few_sizes else POOLED, partial(_draw_pooled, distribution=distribution))
     if names := [name for name in names if is_compared(sample, name)]:
-        lines = ceil(len(names) / _charts_per_row(len(names)))
-        yield Panel(lines * sum(_heights(sample, names)), partial(_draw_charts, sample=sample, names=names))
+        rows = ceil(len(names) / _charts_per_row(len(names)))
+        yield Panel(rows * sum(_heights(sample, names)), partial(_draw_charts, sample=sample, names=names))
     has_bars = distribution is not None and not distribution.has_few_sizes
     if sample.task.screened and has_bars and len(multiples := _histograms_of_images(sample)) > 1:
-        lines = ceil(min(len(multiples), MOST_SMALL) / _histograms_per_row(len(multiples)))
-        high = lines * SMALL + 1.2 * LINE * LETTER
+        rows = ceil(min(len(multiples), MOST_SMALL) / _histograms_per_row(len(multiples)))
+        high = rows * SMALL + 1.2 * LINE * LETTER
         yield Panel(high, partial(_draw_histograms_of_images, sample=sample, multiples=multiples))
 
 
@@ -134,7 +134,7 @@ def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
 
 def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SHORT) -> None:
     """A number of each image that has it, with its interval; outliers and excluded ones in red, with open marks.
-    Shaded, unless the objects are screened particles: the interval of all together."""
+    Dashed: the number of all together. Shaded, unless the objects are screened particles: its interval."""
     whole = in_hundredths(name, sample.quantities[name])
     of_images = zip(sample.images, sample.by_image(name), strict=True)
     values = [

@@ -12,7 +12,8 @@ from .entries import answers
 
 
 def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
-    """The same sample with its pooled sizes in µm where they are long; the tables of its images keep nm."""
+    """The same sample with its pooled sizes, and all its numbers, in µm where the median is long. Else each number of a
+    kind that is not screened has the unit that suits it. The tables of the images keep nm."""
     statistics, bars = sample.pooled, sample.histogram
     if statistics is None or statistics.readable_unit == statistics.unit:
         quantities = {entry.name: entry.number for entry in answers(sample.quantities, every=True)}

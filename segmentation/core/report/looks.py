@@ -33,7 +33,7 @@ class Look(NamedTuple):
 
 def with_options(name: str, options: Mapping[str, str]) -> str:
     """The name of the file that options ask for: "annex" of the report; "panels", "font", "colours" and "format" of a
-    figure. Raises ValueError with a sentence."""
+    figure. Raises ValueError with a sentence; another format than KINDS is passed over."""
     if name == REPORT:
         return ANNEX if options.get("annex", "").lower() in ("true", "on", "1", "yes") else name
     stem, _, kind = name.partition(".")

@@ -53,7 +53,7 @@ REFERENCES = (
     " method, J. Nanopart. Res. 19 (2017) 61.",
     "B. Efron, R. J. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.",
 )
-IMAGES = (
+IMAGES = (  # of the method for several images
     "S. Weerahandi, Exact Statistical Methods for Data Analysis, Springer, 1995.",
     "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
 )
@@ -76,9 +76,9 @@ def method(sample: SampleAnalysis) -> str:
     alone = members[0] if sample.analysis is not None else None
     left_out = Counter(statistics.set_aside if statistics else {})
     left_out.update({str(reason): 0 for reason in FILTERED if sample.filter})
-    sources_known, missing = _of_the_scale(sample)
+    included, missing = _of_the_scale(sample)
     drawn, summary = Distribution.of(sample), Summary.of(sample)
-    printed = {entry.name for entry in summary.answer_sizes if entry.ends}  # a caution names no interval that is not
+    printed = {entry.name for entry in summary.answer_sizes if entry.ends}  # a caution names no other interval
     words = _template().render(
         alone=alone,
         thing=task.thing,
@@ -101,7 +101,7 @@ def method(sample: SampleAnalysis) -> str:
         draws=f"{REPEATS:,}",
         intervals=summary.interval_contents,
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
-        known=sources_known,
+        known=included,
         missing=missing,
         cautions=cautions(drawn.sizes, [name for name in LISTED if MEDIAN.get(name, name) in printed]) if drawn else [],
         **_found(sample, members, alone),
@@ -159,6 +159,7 @@ def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
 
 
 def _law(sample: SampleAnalysis) -> str:
+    """By which method the fraction has its interval."""
     if sample.pooled is None or sample.pooled.interval_basis != PER_IMAGE:
         return "a beta-binomial model of the fractions of the images"
     spread = sample.members[0].record.settings.get("field_spread")
@@ -167,8 +168,8 @@ def _law(sample: SampleAnalysis) -> str:
 
 
 def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
-    """Which relative standard uncertainties of the scale are in the intervals, and which are not: those of the least
-    certain scale."""
+    """In words, which uncertainties of the scale are in the intervals, and which are not: those of the least certain
+    scale."""
     calibrations = [member.calibration for _, member in sample.counted]
     if not calibrations:
         return [], []
@@ -180,8 +181,8 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
     if used.instrument_uncertainty:
         parts.append(f"{words} ({instrument_words(used)})")
     else:
-        some = any(calibration.instrument_uncertainty for calibration in calibrations)
-        missing.append(f"{words} (not provided{' for all of them' if some else ''})")
+        has_some = any(calibration.instrument_uncertainty for calibration in calibrations)
+        missing.append(f"{words} (not provided{' for all of them' if has_some else ''})")
     return parts, missing
 
 

@@ -26,12 +26,12 @@ class Objects:
 
     @classmethod
     def of(cls, analysis: Analysis) -> Objects:
-        used, table = analysis.segmentation, analysis.table
-        judged = "label" in table.columns and np.array_equal(table["label"], used.ids)
+        segmentation, table = analysis.segmentation, analysis.table
+        has_objects = "label" in table.columns and np.array_equal(table["label"], segmentation.ids)
         return cls(
-            used.ids.astype(np.int64),
-            [used.class_names[number] for number in used.classes.tolist()],
-            table.kept if judged else np.ones(len(used), np.bool_),
-            table.reasons.tolist() if judged else [""] * len(used),
-            [round(value, 4) if np.isfinite(value) else None for value in used.confidence.tolist()],
+            segmentation.ids.astype(np.int64),
+            [segmentation.class_names[number] for number in segmentation.classes.tolist()],
+            table.kept if has_objects else np.ones(len(segmentation), np.bool_),
+            table.reasons.tolist() if has_objects else [""] * len(segmentation),
+            [round(value, 4) if np.isfinite(value) else None for value in segmentation.confidence.tolist()],
         )

@@ -54,7 +54,7 @@ class Cracks:
         return np.add.reduceat(cross(self.start, self.start[self.after]), self.bounds[:-1]) / 2
 
     def rings(self, points: NDArray[Any], is_corner: NDArray[np.bool_]) -> list[NDArray[Any]]:
-        """Of each ring the points (k, 2) of its edges that are kept (k,)."""
+        """Of each ring those of the points (k, 2), one for each edge, where `is_corner` (k,)."""
         return [points[begin:end][is_corner[begin:end]] for begin, end in pairwise(self.bounds.tolist())]
 
 
@@ -68,7 +68,8 @@ class Polygon:
 
 
 def find_cracks(labels: NDArray[np.int32], *, joined: bool = True) -> Cracks:
-    """All edges of the objects of `labels` (H, W); joined: whether pixels that meet at a corner are one object."""
+    """All edges of the objects of `labels` (H, W); joined: whether pixels of one object that meet at a corner
+    only are in one ring."""
     edges = _edges(labels)
     successors, meeting = _successors(edges, labels.shape[1], joined)
     order, ring = _go_around(successors)
@@ -99,8 +100,8 @@ def _successors(edges: Ints, width: int, joined: bool) -> tuple[Ints, bool]:
     first = np.searchsorted(starts, ends)
     second = np.minimum(first + 1, len(starts) - 1)
     twice = starts[second] == ends
-    turns_right = direction[second] == (direction + (-1 if joined else 1)) % 4
-    return np.where(twice & turns_right, second, first).astype(np.int64), bool((twice & (second > first)).any())
+    is_turn = direction[second] == (direction + (-1 if joined else 1)) % 4  # the one of the two to take
+    return np.where(twice & is_turn, second, first).astype(np.int64), bool((twice & (second > first)).any())
 
 
 def _go_around(successors: Ints) -> tuple[Ints, Ints]:

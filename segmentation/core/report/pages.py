@@ -73,7 +73,7 @@ from .wording import (
 TALLEST = 300.0  # points, of the picture
 HISTOGRAM = (WIDTH / 72, 2.5)  # inches
 MOST_FACTS = 16  # of an instrument
-MEDIANS = (6.8, 2.6)
+MEDIANS = (6.8, 2.6)  # inches, of a chart of one number of each image
 LONGEST = 600  # characters of what one image has of its own
 
 
@@ -131,7 +131,7 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
     else:
         yield "Images", sample.extent
         low, high = sample.calibration["low"], sample.calibration["high"]
-        ways = ", ".join(f"{number} {Source(source).words}" for source, number in sample.calibration["sources"].items())
+        ways = ", ".join(f"{count} {Source(source).words}" for source, count in sample.calibration["sources"].items())
         yield "Scale", f"{scale_range(low, high)}{'' if low is None else f' ({ways})'}"
     if context.filing.date:
         yield "Analysed", context.filing.date
@@ -196,7 +196,7 @@ def _large(entry: Entry) -> list[Flowable]:
 
 
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
-    """The second page: method, settings, uncertainty, signature."""
+    """The second page: numbers, method, settings, uncertainty, signature."""
     if numbers := summary.main_numbers:
         has_ends = any(entry.ends for entry in numbers)
         yield heading("Numbers, with their 95 % intervals in brackets" if has_ends else "Numbers")
@@ -222,10 +222,10 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
 def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """All that the two pages rest on."""
     yield PageBreak()
-    refused, distribution = _without_numbers(sample), context.distribution
+    has_numbers, distribution = not _without_numbers(sample), context.distribution
     yield words("Annex", TITLE)
     yield from sections.notes(sample.flags)
-    if not refused and distribution is not None and summary.kept:
+    if has_numbers and distribution is not None and summary.kept:
         yield from sections.nano_card(summary)
         yield from sections.distribution(distribution, summary)
         yield from sections.sensitivity(summary)
@@ -234,7 +234,7 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     if sample.analysis is None:
         yield from _images(sample)
         yield from micrographs(sample)
-    if not refused and sample.pooled is not None:
+    if has_numbers and sample.pooled is not None:
         yield from sections.left_out(summary)
     yield heading("As typed by the laboratory")
     yield facts(list(reported(sample)))
@@ -252,7 +252,7 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     yield heading("Versions and checksums (SHA-256)")
     yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
     yield table(("File", "SHA-256"), [*inputs, *sums], (1, 2.4), numbers_from=2, small=True)
-    if sample.task.granulometry and not refused:
+    if sample.task.granulometry and has_numbers:
         yield PageBreak()
         yield from sections.guideline(form_of(sample, context.filing, context.signatures))
 
@@ -263,15 +263,14 @@ def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
     rows = list(fact_rows(common_facts(sample)))
     instrument = [line for line in rows if line[0].startswith("Instrument: ")]
     shared = [line for line in rows if line not in instrument] + instrument[:MOST_FACTS]
-    lines_known = [(one_line(name, 60), one_line(value, 100)) for name, value in shared]
-    if lines_known:
-        yield facts_abreast(lines_known)
+    if shared:
+        yield facts_abreast([(one_line(name, 60), one_line(value, 100)) for name, value in shared])
     if different := differing_facts(sample):
         yield words("What differs between images, and the facts of images that are left out:", SMALL)
-        lines_known = [
+        differing = [
             (one_line(image.name, 40), one_line(facts_line(image_facts), LONGEST)) for image, image_facts in different
         ]
-        yield table(("Image", "Own facts"), lines_known, (1, 3.4), numbers_from=2, small=True)
+        yield table(("Image", "Own facts"), differing, (1, 3.4), numbers_from=2, small=True)
 
 
 def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
@@ -280,7 +279,7 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
     if agreement := agreement_words(sample.between):
         yield words(agreement)
     names = ["median"] if sample.task.screened else sample.headline_quantities[:MOST_ABREAST]
-    yield from _charts_of_images(sample, names[1:])
+    yield from _charts_of_images(sample, names[1:])  # that of the first stands on page 1 or 2
     columns = dict(columns_of(sample, names))
     widths = [{"Image": 1.6, "Remark": 1.6}.get(head, 1.3 if "(" in head else 0.6) for head in columns]
     cells = [[one_line(entry.words, 300) for entry in column] for column in columns.values()]
@@ -288,6 +287,7 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
 
 
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
+    """Charts of those numbers that several images have, each under its words."""
     for name in filter(sample.quantities.__contains__, names):
         if is_compared(sample, name):
             red = "; red: left out, or unlike the others" if are_apart(sample, [name]) else ""

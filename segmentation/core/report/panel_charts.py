@@ -40,7 +40,7 @@ SECTORS = 18  # of half a turn
 
 
 def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The length of each fibre against its diameter; hollow where an end is out of view."""
+    """The visible length of each fibre against its diameter; hollow where an end is out of view."""
     table, sheet = drawing.analysis.table, sheet_of(ax)
     is_counted = table.kept
     diameter, length, full_length = (
@@ -57,11 +57,7 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
     label_axes(ax, f"Diameter ({units[0]})", f"Length ({units[1]})")
     x, y = (values * nanometre_in(unit) for values, unit in zip((diameter, length), units, strict=True))
     size = 0.9 * sheet.font
-    in_part: dict[str, Any] = {
-        "facecolors": "none",
-        "edgecolors": sheet.colour(BAR),
-        "linewidths": 0.9,
-    }
+    in_part: dict[str, Any] = {"facecolors": "none", "edgecolors": sheet.colour(BAR), "linewidths": 0.9}
     full: dict[str, Any] = {"color": sheet.colour(MEAN), "linewidths": 0}
     for are, how in ((~whole, in_part), (whole, full)):
         if are.any():
@@ -74,8 +70,7 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.set_minor_formatter(NullFormatter())
         else:
-            values_to = 1.15 * float(values.max())
-            (ax.set_xlim if axis is ax.xaxis else ax.set_ylim)(0, values_to)
+            (ax.set_xlim if axis is ax.xaxis else ax.set_ylim)(0, 1.15 * float(values.max()))
 
 
 def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -120,14 +115,8 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
         label = ax.annotate(one_line(name, LONGEST_NAME), (0, top), (0, 0), **how)
         number = ax.annotate(entry.words, (100, top), (0.9 * sheet.font, 0), ha="right", **how)
         labels.append((label, number, f"{entry.value} {entry.unit}"))
-        ax.barh(
-            position,
-            share,
-            BAR_HEIGHT,
-            color=sheet.shade(COLOURS[position % len(COLOURS)]),
-            edgecolor="#57606a",
-            linewidth=0.6,
-        )
+        colour = sheet.shade(COLOURS[position % len(COLOURS)])
+        ax.barh(position, share, BAR_HEIGHT, color=colour, edgecolor="#57606a", linewidth=0.6)
         if fraction.low is not None:
             ends = [[share - low], [high - share]]
             ax.errorbar(share, position, xerr=ends, color="#1b1f24", capsize=4, linewidth=1.2)

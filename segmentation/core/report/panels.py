@@ -83,9 +83,10 @@ class Drawing:
     @cached_property
     def area_fractions(self) -> NDArray[np.float64]:
         """(classes,) share of the analysed area that each class covers."""
-        used = self.analysis.segmentation
-        pixels = np.bincount(used.dense[: used.rows].ravel(), minlength=len(used) + 1)[1:]
-        return np.bincount(used.classes, pixels, len(used.class_names)) / (self.shape[0] * self.shape[1])
+        segmentation = self.analysis.segmentation
+        pixels = np.bincount(segmentation.dense[: segmentation.rows].ravel(), minlength=len(segmentation) + 1)[1:]
+        areas = np.bincount(segmentation.classes, pixels, len(segmentation.class_names))
+        return areas / (self.shape[0] * self.shape[1])
 
 
 Draw = Callable[[Axes, Drawing, str], None]
@@ -170,13 +171,12 @@ def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
     """What was found in the colour of its class, with the names of the classes and the area that they cover."""
-    used = drawing.analysis.segmentation
-    numbers = np.r_[0, used.classes].astype(np.intp)
+    segmentation = drawing.analysis.segmentation
+    numbers = np.r_[0, segmentation.classes].astype(np.intp)
     show(ax, drawing, painted(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
-    has_numbers = any(
-        value.value is not None for value in drawing.sample.quantities.values()
-    )  # no number, not here either
-    values = [drawing.sample.quantities.get(of_class("area_fraction", name)) for name in used.class_names]
+    # Where the analysis gives no number, the legend gives none either.
+    has_numbers = any(value.value is not None for value in drawing.sample.quantities.values())
+    values = [drawing.sample.quantities.get(of_class("area_fraction", name)) for name in segmentation.class_names]
     shares = [
         Entry("", "", value or Value(share), kind="fraction").value
         for value, share in zip(values, drawing.area_fractions.tolist(), strict=True)
@@ -185,7 +185,7 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
         Patch(
             facecolor=sheet_of(ax).shade(COLOURS[i % len(COLOURS)]), label=f"{name}: {share} %" if has_numbers else name
         )
-        for i, (name, share) in enumerate(zip(used.class_names, shares, strict=True))
+        for i, (name, share) in enumerate(zip(segmentation.class_names, shares, strict=True))
     ]
     set_legend(ax, handles)
 
@@ -206,7 +206,7 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
         ax.set_axis_off()
         return
     whole = layer[: drawing.shape[0]]
-    limits = [round(255 * level) for level in SURE]
+    limits = [round(255 * probability) for probability in SURE]
     level = np.digitize(sampled(whole, drawing.labels.shape), limits)
     unsure = np.where(drawing.labels > 0, len(SURE) - level, 0).astype(np.int32)
     colours = np.r_[0, UNSURE].astype(np.intp)
@@ -222,30 +222,32 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """Outlines over the image in the colours of the page: solid of what counts, dashed, unless they are many, of what
-    was left out."""
-    keep, sheet = Objects.of(drawing.analysis).kept, sheet_of(ax)
-    many, counted = len(keep) > MANY, "counted" if drawing.task.screened else drawing.task.things
-    picture = rimmed(drawing.picture, drawing.labels, keep) if many else drawing.picture
+    """Outlines over the image in the colours of the page: solid of what counts, dashed of what was left out. Of more
+    than MANY the rims of the objects in the picture are coloured instead."""
+    is_kept, sheet = Objects.of(drawing.analysis).kept, sheet_of(ax)
+    are_many, counted = len(is_kept) > MANY, "counted" if drawing.task.screened else drawing.task.things
+    picture = rimmed(drawing.picture, drawing.labels, is_kept) if are_many else drawing.picture
     show(ax, drawing, picture, letter.strip())
     width = _line_width(ax, drawing)
-    for some, name, times, style in ((keep, KEPT, 1.0, "solid"), (~keep, ASIDE, 1.25, DASHES)):
-        colour = IN_GREY[name] if sheet.grey else name
-        if not many:
+    for some, usual, times, style in ((is_kept, KEPT, 1.0, "solid"), (~is_kept, ASIDE, 1.25, DASHES)):
+        colour = IN_GREY[usual] if sheet.grey else usual
+        if not are_many:
             lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(some)]
             _outline(ax, lines, "black", width * (times + 0.8), "solid", 0.45)
             _outline(ax, lines, colour, width * times, style, 1.0)
     handles = [
-        Line2D([], [], color=sheet.colour(INK) if sheet.grey else KEPT, linewidth=2, label=f"{keep.sum():,} {counted}")
+        Line2D(
+            [], [], color=sheet.colour(INK) if sheet.grey else KEPT, linewidth=2, label=f"{is_kept.sum():,} {counted}"
+        )
     ]
-    if not keep.all():
+    if not is_kept.all():
         left_out = Line2D(
             [],
             [],
             color=sheet.colour(INK) if sheet.grey else ASIDE,
             linewidth=2,
-            linestyle="solid" if many else DASHES,
-            label=f"{(~keep).sum():,} left out",
+            linestyle="solid" if are_many else DASHES,
+            label=f"{(~is_kept).sum():,} left out",
         )
         handles.append(left_out)
     ax.legend(
@@ -265,11 +267,11 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 def _line_width(ax: Axes, drawing: Drawing) -> float:
     """Points, so that the outline of a typical object stays thin beside it."""
-    used = drawing.analysis.segmentation
-    if not len(used):
+    segmentation = drawing.analysis.segmentation
+    if not len(segmentation):
         return 1.0
     points = 72 * _inches_per_pixel(ax, drawing.shape)
-    areas = np.bincount(used.dense.ravel(), minlength=len(used) + 1)[1:]
+    areas = np.bincount(segmentation.dense.ravel(), minlength=len(segmentation) + 1)[1:]
     typical = float(np.median(np.sqrt(areas * 4 / np.pi)))
     return float(np.clip(0.05 * typical * points, 0.3, 1.4))
 

@@ -17,7 +17,7 @@ from .fonts import BOLD, REGULAR, runs
 # Binary streams: a quarter smaller than reportlab's text ones.
 rl_config.useA85 = 0
 
-MOVE, LINE, QUADRATIC, CUBIC, CLOSE = 1, 2, 3, 4, 79
+MOVE, LINE, QUADRATIC, CUBIC, CLOSE = 1, 2, 3, 4, 79  # as matplotlib.path.Path numbers them
 VERBS = {MOVE: " m", LINE: " l", CUBIC: " c"}
 CAPS = {"butt": 0, "round": 1, "projecting": 2}
 JOINS = {"miter": 0, "round": 1, "bevel": 2}

@@ -175,7 +175,7 @@ def before_and_after(analysis: Analysis, longest: int) -> tuple[NDArray[np.uint8
 
 
 def captioned(picture: NDArray[np.uint8], caption: str) -> bytes:
-    """A picture (H, W) or (H, W, 3) as WebP that says what it shows."""
+    """A picture (H, W) or (H, W, 3) as WebP, of the first quality that fits LARGEST, that says what it shows."""
     facts, content = Image.Exif(), b""
     facts[CAPTION] = caption.encode()
     for quality in QUALITIES:

@@ -48,8 +48,6 @@ class Written(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def field_is_required(self, field: Any, total: bool) -> bool:
-        if field.get("name") == "interval":  # results of 1.0.0 have none
-            return False
         return field["type"] != "typed-dict-field" or super().field_is_required(field, total)
 
     def dataclass_schema(self, schema: Any) -> dict[str, Any]:

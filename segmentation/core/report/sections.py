@@ -38,8 +38,7 @@ from .signatures import MEANING, Signed, digests
 from .summary import Summary
 from .wording import capital, decided_words, one_line
 
-MOST_LINES = 12
-MOST_SCORES = 8
+MOST_LINES, MOST_ENTRIES = 12, 8  # notes; scores, sources of data and limits of a model
 GOOD_FIT = (
     f"Good: p (Lilliefors 1967) is at least {CHANCE:g}, or the distance of the cumulative curves at most {CLOSE:g};"
     f" fair: at most {NEAR:g}."
@@ -50,9 +49,8 @@ SENSITIVITY = {  # part of a line's name: what it means
     "edges weighted": " Edges weighted: particles likely to touch the frame get more weight (Miles, Lantuéjoul).",
 }
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
-ABREAST = 3
-TALLEST = 130.0  # points
-MOST = 48  # more would make a file too large to send
+ABREAST, TALLEST = 3, 130.0  # small pictures in a row, and points of a picture
+MOST = 48  # small pictures; more would make a file too large to send
 BUDGET = (
     "Standard uncertainties: of the median in per cent, of the fraction in percentage points. They"
     " include neither what is not known nor particles too small to count."
@@ -60,7 +58,7 @@ BUDGET = (
 
 
 def nano_card(summary: Summary) -> list[Flowable]:
-    """What the verdict on the share from 1 to 100 nm rests on; nothing in pixels, or where a pixel is wider."""
+    """The verdict on the share from 1 to 100 nm and what it rests on; nothing in px, or where a pixel is wider."""
     nano = summary.nano
     if nano is None:
         return []
@@ -140,10 +138,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
         return
     tall = 0.5 + 0.24 * max(len(answer.parts) for answer in answers)
     drawn: list[Flowable | list[Flowable]] = [
-        [
-            words(f"{answer.term}: {answer.words}"),
-            chart(partial(draw_parts, answer=answer), 0.52, (HALF / 72, tall)),
-        ]
+        [words(f"{answer.term}: {answer.words}"), chart(partial(draw_parts, answer=answer), 0.52, (HALF / 72, tall))]
         for answer in answers
     ]
     yield heading("Uncertainty")
@@ -212,18 +207,18 @@ def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "SHA-256 of the weights", card.get("sha256", "")
     if card.get("summary"):
         yield "What for", card["summary"]
-    for source in card.get("data", ())[:MOST_SCORES]:
+    for source in card.get("data", ())[:MOST_ENTRIES]:
         yield "Trained on", one_line(f"{source.get('title', '')} ({source.get('licence', 'no licence stated')})", 700)
-    for score in card.get("scores", ())[:MOST_SCORES]:
+    for score in card.get("scores", ())[:MOST_ENTRIES]:
         figures = ", ".join(_score_text(name, value) for name, value in score.items() if isinstance(value, int | float))
         yield "Score", one_line(f"{score.get('data', '')}: {figures}", 300)
-    for limit in card.get("limits", ())[:MOST_SCORES]:
+    for limit in card.get("limits", ())[:MOST_ENTRIES]:
         yield "Limit", one_line(limit, 200)
 
 
 def scores(card: Mapping[str, Any]) -> str:
     """What the scores of a model are; "" without any."""
-    names = [name for name in SCORES if any(name in score for score in card.get("scores", ())[:MOST_SCORES])]
+    names = [name for name in SCORES if any(name in score for score in card.get("scores", ())[:MOST_ENTRIES])]
     return SCORED + " ".join(f"{SCORES[name][0]}: {SCORES[name][1]}" for name in names) if names else ""
 
 

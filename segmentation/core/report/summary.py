@@ -46,8 +46,8 @@ NO_ERRORS = "None includes errors of the model."
 class Summary:
     """The numbers of an image or of a sample, in sections by the screen that shows them.
 
-    Particles answer with their size distribution (`screened`), other kinds with `quantities`, to which sizes are an
-    addition. What both say first is in `headlines` and `leading`; `main_numbers` begins with the same.
+    Particles answer with their size distribution (`screened`) and say `headlines` first. Other kinds answer with
+    `quantities`, to which sizes are an addition, and say `leading` first. `main_numbers` begins with the same.
 
     statistics: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
     things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
@@ -108,7 +108,7 @@ class Summary:
 
     @property
     def counted_from(self) -> str:
-        """From which size on particles are in the fraction."""
+        """From which size on particles are in the fraction, after a comma; "" where no length says it."""
         words = counted_from(self.statistics.nano if self.statistics else None)
         return f",{words}" if words else ""
 
@@ -130,7 +130,8 @@ class Summary:
         return self.with_basis(Entry.of(name, self.statistics.value(name)))
 
     def _entry_by(self, name: str, by: str) -> Entry:
-        """By area and volume some figures never have an interval, so that few objects are not the reason there."""
+        """A figure weighted `by` number, area or volume. By area and volume some figures never have an interval, so
+        that few objects are not the reason there."""
         assert self.statistics is not None
         figures: Mapping[str, Any] = self.statistics.weighted.get(by, {})
         low, high = (figures.get("intervals") or {}).get(name) or (None, None)
@@ -164,7 +165,8 @@ class Summary:
 
     @property
     def headlines(self) -> list[Entry]:
-        """Of particles, beside the count: median and nano fraction with its verdict, as far as known."""
+        """What particles say first, beside the count: median and nano fraction with its verdict, as far as known. Of
+        another kind with sizes it is the median alone."""
         if not self.statistics or not self.kept:
             return []
         terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
@@ -176,8 +178,8 @@ class Summary:
         ]
 
     def _parts(self, answer: str) -> list[tuple[str, str, int]]:
-        """The known contributions to the uncertainty of an answer, the largest first, and each in per cent of it;
-        none where their total is not known."""
+        """The known contributions to the uncertainty of an answer, the largest first: title, words, per cent of the
+        largest. None where their total is not known."""
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         if not budget.get(answer, {}).get("ends"):
             return []
@@ -203,9 +205,9 @@ class Summary:
         entries = [] if self.screened else answers(self.stored_quantities)
         if not self._by_image or self.interval_note:
             return entries
-        without = {entry.name for entry in entries if known_number(entry.name).of_amount}
-        without |= {entry.name for entry in entries if not entry.number.value or entry.unit.startswith("px")}
-        return [replace(entry, caution="" if entry.name in without else self.too_few_words) for entry in entries]
+        names = {entry.name for entry in entries if known_number(entry.name).of_amount}  # these never have an interval
+        names |= {entry.name for entry in entries if not entry.number.value or entry.unit.startswith("px")}
+        return [replace(entry, caution="" if entry.name in names else self.too_few_words) for entry in entries]
 
     @property
     def known_quantities(self) -> list[Entry]:
@@ -214,9 +216,9 @@ class Summary:
 
     @property
     def leading(self) -> list[Entry]:
-        """Of other kinds than particles, in place of `headlines`: at most three answers, the first, the median and the
-        last; of classes four fractions or three others. Where some of the objects have no size, the first says how
-        many have one."""
+        """Of other kinds than particles, in place of `headlines`: at most three answers, the first, the median (else
+        the second) and the last; of classes four fractions or three others. Where some objects have no size, the first
+        says how many have one."""
         quantities = self.known_quantities
         if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
             quantities[0] = replace(quantities[0], below=f"{self.kept:,} of them have a size")
@@ -230,8 +232,8 @@ class Summary:
         return [quantities[0], median, quantities[-1]]
 
     def notices_of(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
-        """What there is to say beside the numbers, the gravest first: doubts, of one image what one click counts,
-        notes. Page, report and workbook show the first one; an unknown scale is said where the scale stands."""
+        """What there is to say beside the numbers, the gravest first: doubts, of one image the outlines left out that
+        one click counts, notes. Report and workbook show the first one; an unknown scale is said where it stands."""
         line = next((line for line in self.set_aside if line.reason in map(str, BY_OTHERS)), None)
         listed = []
         if line is not None and not pooled:
@@ -323,6 +325,7 @@ class Summary:
         return self.contents_of([*self.known_quantities, *self._main_sizes(self.sizes)])
 
     def contents_of(self, entries: Iterable[Entry]) -> str:
+        """The same of these numbers."""
         names: dict[str, dict[str, None]] = {}
         for entry in entries:
             if entry.includes:
@@ -410,7 +413,7 @@ class Summary:
 
     @property
     def budget(self) -> BudgetTable | None:
-        """None of pixels."""
+        """The uncertainty budget as a table; None where there is none, as of sizes in px."""
         budget = self.statistics.budget if self.statistics else None
         if not budget:
             return None
@@ -543,14 +546,15 @@ class Summary:
     # ---- the table of all numbers: sheet Details, annex of the PDF -------------------------------
 
     def every(self) -> Iterator[Entry]:
-        """All numbers in the order of reading, for a table of them: each with its group."""
+        """All numbers in the order of reading, for a table of them: each with its group. Kinds that answer with
+        `quantities` have their counts among these."""
         quantities = [] if self.screened else answers(self.stored_quantities, every=True)
         yield from (replace(entry, group="quantities") for entry in quantities)
         if self.statistics is None:
             return
         yield from [] if quantities else self.counts
-        lines = [self._entry_by(name, by) for by in self.weightings for name in FIGURES]
-        yield from (replace(line, term=NUMBERS[line.name].label) for line in lines)
+        weighted = [self._entry_by(name, by) for by in self.weightings for name in FIGURES]
+        yield from (replace(entry, term=NUMBERS[entry.name].label) for entry in weighted)
         yield from (replace(entry, group="other sizes") for entry in self._others(self.statistics))
         for term, value, text in self._fit_numbers(self.statistics):
             yield Entry("fit", term, value, text, group="log-normal fit")
@@ -572,10 +576,11 @@ class Summary:
         if measured := self.statistics.arrangement:
             yield Entry("pairs", "compared with chance", text=measured["sentence"], group="arrangement")
         for name, spread in self.statistics.shape.items():
-            for of, share in spread.items():
-                yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[of].label}", Value(share), group="shape")
+            for figure, number in spread.items():
+                yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[figure].label}", Value(number), group="shape")
 
     def _others(self, statistics: Statistics) -> Iterator[Entry]:
+        """Sizes and shares that the weighted figures do not hold."""
         if statistics.size != "ecd":
             yield replace(self.by_number("ecd_median"), term="median equivalent circular diameter")
         if not statistics.screened:

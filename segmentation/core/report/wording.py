@@ -24,7 +24,7 @@ CHANCE = 0.05  # below it images differ by more than chance
 LARGE = 1.5  # times from which on a difference is said as a factor
 MEASURED = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # sources whose ends were measured in the image
 UNIFORM = 3**0.5  # standard deviations to either side of a uniform distribution
-SAID = 0.005  # standard uncertainty of a typed scale from which on it stands beside it
+SAID = 0.005  # relative standard uncertainty of a scale above which it stands beside it
 NOT_GIVEN = "not included"
 UNKNOWN = "not known"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
@@ -80,7 +80,7 @@ def per_cent(fraction: float | None, most: int | None = None) -> str:
 
 
 def counted_from(nano: Mapping[str, Any] | None) -> str:
-    """The smallest size counted in a fraction, " of 22.5 nm and more"; "" if none was set aside for its size."""
+    """The smallest size counted in a fraction, " of 22.5 nm and more"; "" where no length limits it."""
     least = (nano or {}).get("least_nm")
     return "" if least is None else f" of {significant(least, 3)} nm and more"
 
@@ -102,7 +102,7 @@ def counts_words(counts: Mapping[str, int]) -> str:
 
 
 def doubtful_shares(statistics: Statistics) -> list[str]:
-    """The nano fraction with or without doubtful outlines, whichever was not analysed, where it is another."""
+    """The nano fraction with and without doubtful outlines, where it differs from the analysed one."""
     whole = per_cent(statistics.fraction_100nm, 2)
     shares = [(words, getattr(statistics, name)) for name, words in DOUBTFUL_FRACTIONS.items()]
     return [f"{words} {per_cent(share, 2)}" for words, share in shares if per_cent(share, 2) not in ("–", whole)]
@@ -116,9 +116,8 @@ def _doubt_words(fraction: float, coverage: float = Z95) -> str:
 def instrument_words(calibration: Calibration) -> str:
     """The uncertainty of the microscope's own calibration, and where it comes from."""
     note = f" ({one_line(calibration.instrument_note)})" if calibration.instrument_note else ""
-    return (
-        f"{_doubt_words(calibration.instrument_uncertainty)}{note}" if calibration.instrument_uncertainty else NOT_GIVEN
-    )
+    doubt = calibration.instrument_uncertainty
+    return f"{_doubt_words(doubt)}{note}" if doubt else NOT_GIVEN
 
 
 def rounding_words(calibration: Calibration) -> str:
@@ -199,7 +198,7 @@ def trimmed(value: float) -> str:
 
 
 def scale_range(low: float | None, high: float | None) -> str:
-    """The pixel sizes of several images: "7.344 nm/px", "5 to 7.344 nm/px"; None where no image has a scale."""
+    """The pixel sizes of several images: "7.344 nm/px", "5 to 7.344 nm/px". low, high: None without a scale."""
     if low is None or high is None:
         return UNKNOWN_SCALE
     return pixel_size(high) if high <= low * 1.001 else f"{trimmed(low)} to {pixel_size(high)}"

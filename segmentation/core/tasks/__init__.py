@@ -55,4 +55,4 @@ def _check_card(card: cards.ModelCard) -> None:
             raise ValueError(f"options: {sentence(error)}") from error
 
 
-cards.check_with(_check_card)
+cards.check_with(_check_card)  # a card that is read before this module is imported is not checked so

@@ -37,7 +37,7 @@ def as_is(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
 
 
 def always(decoded: Decoded) -> bool:
-    """The textures of the image decide alone."""
+    """The default of `plausible`. By it the pipeline knows the kinds that it does not ask: textures alone decide."""
     return True
 
 
@@ -61,8 +61,9 @@ class Decoded:
 class Measured:
     """The result of `measure`.
 
-    table: a row for each object. statistics: of their sizes; None for a task without a size distribution.
-    quantities: the numbers that the task answers with, by name in the order of `task.quantities`.
+    table: a row for each object, or for each class of a `semantic` task. statistics: of the objects' sizes; None
+    without a size distribution. quantities: the numbers that the task answers with, in the order of `task.quantities`,
+    by name, those of a class by `of_class`.
     flags: warnings for the user.
     """
 
@@ -141,8 +142,8 @@ class Task:
     decode(maps, grey, view, card, settings): maps (C, H, W) uint8 in the picture's own pixels -> Decoded. grey: (H, W)
         uint8, the picture itself in the polarity in which it was shown.
     measure(segmentation, micrograph, settings, calibration): -> Measured: the table, what it says together, flags.
-    quantities: names of the numbers that this kind answers with, in the order in which they are shown
-        (core.measure.quantities).
+    quantities: names of the numbers that this kind answers with, those of classes without the class, in the order in
+        which they are shown (core.measure.quantities).
     curves(segmentation, calibration): what the page draws where there is no size distribution.
     panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).
     golden(): a drawn case with known answers.
@@ -162,7 +163,8 @@ class Task:
     better(one, other): whether the result `one` replaces the result `other` of another model; None where the image
         alone decides which model is used.
     other_readings(segmentation, settings): changed settings with which the same model may read the image better, if the
-        outlines are doubtful. The reading with the highest `used["worth"]` is kept.
+        outlines are doubtful. Only asked where `better` is set. A reading whose `used["worth"]` is clearly higher than
+        that of the first replaces it.
     plausible(decoded): whether what its model found in an image says that the image shows this kind. Its model is
         asked unless the textures are clearly those of the chosen model; where this kind is plausible, textures alone
         speak for no other.

@@ -24,7 +24,7 @@ METHOD = (
     " 1998) found the blobs of this map. Circles were fitted to their edges, where the probability crosses"
     " {threshold:.3g}."
 )
-NO_SCALE = Flag("The swelling needs the scale of the image and the thickness. Type the width of the image.")
+NO_SWELLING = Flag("The swelling needs the scale of the image and the thickness. Type the width of the image.")
 
 
 class BubbleSettings(shared.ThresholdSettings):
@@ -47,7 +47,7 @@ def numbers(bubbles: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
         "bubble_area": if_enough(over_blocks(lambda parts: parts[0] / parts[1], sums, most=1.0), table),
         "swelling": swelling(table, shape, thickness, calibration),
     }
-    return values, [NO_SCALE] if thickness and calibration.nm_per_pixel is None else []
+    return values, [NO_SWELLING] if thickness and calibration.nm_per_pixel is None else []
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
@@ -83,12 +83,12 @@ def swelling(table: Table, shape: tuple[int, int], thickness: float | None, cali
         gas, whole = volumes.tolist()
         return gas / (whole - gas) if whole > gas else float("nan")
 
-    mean = over_blocks(swollen, np.stack([in_blocks(table, shape, _gas(table)), foil], axis=1))
-    return with_scale(if_enough(mean, table), calibration.standard_uncertainty, 1 + (mean.value or 0.0))
+    value = over_blocks(swollen, np.stack([in_blocks(table, shape, _gas(table)), foil], axis=1))
+    return with_scale(if_enough(value, table), calibration.standard_uncertainty, 1 + (value.value or 0.0))
 
 
 def golden() -> Golden:
-    """Sixteen discs of 18 px; two pairs touch."""
+    """Sixteen discs of 18 px; two pairs overlap by 2 px."""
     rows, columns = np.mgrid[:200, :200]
     inside = np.zeros((200, 200), bool)
     for row in (30, 80, 130, 170):

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from ..measure.table import Table
 
 MAPS = Channels(("foreground", "inner_distance"))
-WORKING = 16.0  # px, the width to which fibres are brought that the network cannot see in their own size
-# What fibres have: share of the image and of what is outlined, areas of the largest circle in one, and length over the
-# side of the image. Rods are shorter, and so are the needles of steel.
+WORKING = 16.0  # px, the width to which fibres are brought that are too wide for the network
+# What a picture of fibres has at least: share of the image and of what is outlined, areas of objects over those of the
+# largest circles in them, and mean length over the side of the image. Rods and the needles of steel are shorter.
 COVER, MOST, LONG, FAR = 0.02, 0.6, 7.0, 0.3
 SEVERAL = 3  # such long ones; two may be scratches
-SEEN = 4.0, 36.0  # px wide; such fibres are shown as they are
+WIDEST_SEEN = 36.0  # px; only wider fibres are resampled
 COVERED = 3.0  # typical widths under which what has no end in view is the rest of a covered fibre
 THINNEST = 3.0  # px of a label under which no diameter is given
 FINE = 10.0  # px, from which on the bias is within 3 % with both renderers (docs/method/fibres.md)
@@ -53,7 +53,7 @@ class FibreSettings(shared.ThresholdSettings):
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: FibreSettings) -> View:
-    """The polarity in which fibres are clearest. They are resampled only where they are very thin or very wide."""
+    """The polarity in which fibres are clearest. They are reduced where they are very wide, and never enlarged."""
     from ..labels.fibres import clarity
 
     polarity: Polarity | None = None if settings.polarity == "auto" else settings.polarity
@@ -67,8 +67,8 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
         scale=settings.scale,
     )
     view = replace(view, clarity=1.0)  # it compares polarities, and says nothing of the fibres
-    is_seen_well = SEEN[0] <= WORKING / view.scale <= SEEN[1]
-    return replace(view, scale=1.0) if settings.scale is None and (is_seen_well or view.scale > 1) else view
+    is_seen_well = WORKING / view.scale <= WIDEST_SEEN
+    return replace(view, scale=1.0) if settings.scale is None and is_seen_well else view
 
 
 def plausible(decoded: Decoded) -> bool:
@@ -109,7 +109,8 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    """Table, statistics and numbers of fibres; only warnings where most of the picture is thin or of another kind."""
+    """Table, statistics and numbers of fibres; no numbers where nothing was found, the picture is of another kind, or
+    most of it is too thin."""
     from ..labels.contrast import contrasts
     from ..labels.separate import areas_of
     from ..measure import fibres
@@ -151,7 +152,8 @@ def table_of(
     measures: FibreMeasures,
     is_faint: NDArray[np.bool_],
 ) -> Table:
-    """A row for each object. One at the frame has a diameter and counts. is_faint: (n,), like bare ground."""
+    """A row for each object. One at the frame has a diameter and counts, so `reaches_frame` says it, and
+    `touches_frame` is never set. Where most is too thin, nothing counts. is_faint: (n,), like bare ground."""
     from ..measure import fields
 
     parts = (measures.steps * wave(2 * measures.angles) for wave in (np.cos, np.sin))

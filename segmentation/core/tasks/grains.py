@@ -31,7 +31,7 @@ OPEN = (
     "Only {share:.0f} % of the whole grains are convex: boundaries were missed, and grains are joined. Lower the"
     " threshold, or use the numbers of the convex grains only."
 )
-FEW_CONVEX = 0.5
+FEW_CONVEX = 0.5  # of the whole grains, under which boundaries were missed
 
 
 def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.bool_]]:
@@ -75,7 +75,7 @@ def _mean_intercept(labels: NDArray[np.int32], table: Table, calibration: Calibr
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Numbers of several images together; intercepts are weighted by the length of the test lines."""
+    """Numbers of several images together; the mean intercept is the length of all test lines over all crossings."""
     from ..measure.fields import whole_only
 
     values, first = by_area(fields), fields[0]
@@ -92,7 +92,7 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
 
 
 def grain_number(density: Value, nm_per_pixel: float | None) -> Value:
-    """The number of ASTM E112 from grains per nm^2; None without a scale."""
+    """The number of ASTM E112 from grains per nm^2; None without a scale or grains."""
     if nm_per_pixel is None or not density.value:
         return Value(None)
     of_each = (

@@ -1,7 +1,7 @@
 """One place judges a picture as a whole: whether numbers are given, and which one warning stands beside them.
 
-`warning` goes through the signals of a picture in one order, and the first that holds is said. Which single outlines
-count is judged in `measure.filters`, also in one order.
+`warnings` goes through the signals of a picture in one order, and `judged` says the first that holds. Which single
+outlines count is judged in `measure.filters`, also in one order.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ def is_out_of_domain(segmentation: Segmentation) -> bool:
     used, provenance = segmentation.used, segmentation.provenance
     if are_surely_right(segmentation):
         return False
-    strict, other = ENTRY in provenance.card.get("options", {}), used.get("resembles", {})
-    elsewhere = bool(other) and (strict or other["task"] != provenance.task)
-    return used.get("unlike", 0.0) >= UNLIKE or elsewhere
+    knows_its_images, other = ENTRY in provenance.card.get("options", {}), used.get("resembles", {})
+    is_of_another = bool(other) and (knows_its_images or other["task"] != provenance.task)
+    return used.get("unlike", 0.0) >= UNLIKE or is_of_another
 
 
 def are_surely_right(segmentation: Segmentation) -> bool:
     """Whether there are several outlines and the model, which knows its chances, expects nearly all to be right."""
-    calibrated = bool(segmentation.provenance.card.get("options", {}).get("confidence"))
+    is_calibrated = bool(segmentation.provenance.card.get("options", {}).get("confidence"))
     number, expected = len(segmentation), segmentation.used.get("expected", 0.0)
-    return calibrated and any(number >= fewest and expected >= least for fewest, least in SURELY)
+    return is_calibrated and any(number >= fewest and expected >= least for fewest, least in SURELY)
 
 
 def withheld(segmentation: Segmentation, settings: MeasurementSettings) -> bool:
@@ -101,7 +101,7 @@ def judged(
 def warnings(
     micrograph: Micrograph, segmentation: Segmentation, table: Table, settings: MeasurementSettings
 ) -> Iterator[Flag]:
-    """What can be said against a picture and its outlines, the gravest first."""
+    """The notes of an import, then what can be said against a picture and its outlines, the gravest first."""
     used, card, count = segmentation.used, segmentation.provenance.card, len(segmentation)
     yield from map(Flag, used.get("imported", {}).get("notes", ()))
     if card.get("name") == MASKS:
@@ -147,7 +147,7 @@ def doubtful_outlines(
 
 
 def unseen_specks(segmentation: Segmentation, counted: int) -> Flag | None:
-    """The warning that more specks than particles were too small for the working scale, None without them.
+    """The warning that no fewer specks than particles were too small for the working scale, None without them.
 
     Such a picture needs two magnifications, and its number fractions are those of the coarse particles alone.
     """
@@ -188,8 +188,8 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     """Warnings of outlines that are probably wrong, by the model's own calibrated expectation."""
     used, count = segmentation.used, len(segmentation)
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
-    few_sure = (segmentation.confidence >= SURE).sum() < SEVERAL
-    if dropped and expected < EVEN and few_sure:
+    has_few_sure = bool((segmentation.confidence >= SURE).sum() < SEVERAL)
+    if dropped and expected < EVEN and has_few_sure:
         removed = "We removed 1 outline that was" if dropped == 1 else f"We removed {dropped:,} outlines that were"
         remain = {0: "none remains.", 1: "1 remains."}.get(count, f"{count:,} remain.")
         yield Flag.doubtful(
@@ -205,7 +205,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             f"Only about {100 * expected:.0f} % of the outlines are right",
             ids=_least_certain(table, round((1 - expected) * count)),
         )
-    elif count and used.get("clarity", 1.0) < CLEAR and few_sure:
+    elif count and used.get("clarity", 1.0) < CLEAR and has_few_sure:
         yield Flag.doubtful(
             "Nothing in this image is clearly a particle. Check the outlines before you use the sizes.",
             "Nothing is clearly a particle",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
-*NAMES, LENGTH = registered(__file__)
+*NAMES, LENGTH = registered(__file__)  # of the thickness, and last the measured length
 FIGURES = {name: name.removeprefix("thickness_") for name in NAMES}
 MOST_POINTS = 200  # of a curve
 STRIPS = 1, 16  # blocks down and across, of a layer that runs from left to right
@@ -56,7 +56,7 @@ def channels(card: ModelCard) -> Channels:
 
 
 def readings_of(segmentation: Segmentation) -> tuple[str, Readings | None]:
-    """The layer's name, and its readings in px."""
+    """The layer's name, and its readings in px; None without a piece that can be read."""
     from ..measure.thickness import measure_layer
 
     names = segmentation.class_names
@@ -86,10 +86,10 @@ def measure(
         every = figures(readings, calibration.standard_uncertainty or 0.0)
         values = {name: every[figure].times(size, unit) for name, figure in FIGURES.items()}
         values[LENGTH] = Value(readings.length * size, unit=unit)
-    rows = np.array([segmentation.class_names[index] for index in segmentation.classes]) == layer
+    is_layer = np.array([segmentation.class_names[index] for index in segmentation.classes]) == layer
     columns = {
-        COLUMNS[name].column(result.table.unit): np.where(rows, np.nan if value.value is None else value.value, np.nan)
-        for name, value in values.items()
+        COLUMNS[name].column(result.table.unit): np.where(is_layer, np.nan if number is None else number, np.nan)
+        for name, number in ((name, value.value) for name, value in values.items())
     }
     flags = (Flag(NO_LAYER.format(layer=layer), "No layer to measure"),) if reported and not readings else ()
     return replace(
@@ -108,13 +108,13 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     if readings is None:
         return []
     size, unit = phases.shown_in(calibration, float(readings.finite.max()))
-    along, of_pixel = phases.shown_in(calibration, readings.length)
+    size_along, unit_along = phases.shown_in(calibration, readings.length)
     step, thickness = -(-len(readings.thickness) // MOST_POINTS), readings.thickness * size
-    places = readings.along * along
+    places = readings.along * size_along
     sizes = readings.finite * size
     edges = auto_edges(sizes)
     shares = 100 * np.histogram(sizes, edges)[0] / len(sizes)
-    name, across = f"Thickness of {layer} ({unit})", f"Along the layer ({of_pixel})"
+    name, across = f"Thickness of {layer} ({unit})", f"Along the layer ({unit_along})"
     return [
         Curve(name, across, places[::step].tolist(), {layer: thickness[::step].tolist()}),
         Curve("Per cent of the readings", name, edges.tolist(), {layer: shares.tolist()}),
@@ -150,7 +150,7 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
 
 
 def golden() -> Golden:
-    """A layer of 40 px between two other phases."""
+    """A layer of 40 px with one other phase on both sides."""
     rows = np.indices((160, 240))[0]
     layer = (rows >= 60) & (rows < 100)
     maps = np.stack([np.where(layer, 10, 245), np.where(layer, 245, 10)]).astype(np.uint8)

@@ -19,7 +19,7 @@ METHOD = (
     "For each pixel a convolutional network predicted the probability of a dislocation loop. Pieces that reach"
     " {threshold:.3g} were filled, and split where they narrow by more than a quarter."
 )
-NO_SCALE = "The number per volume needs the scale of the image beside the thickness: type the width of the image."
+NO_NUMBER = "The number per volume needs the scale of the image beside the thickness: type the width of the image."
 
 
 class LoopSettings(shared.ThresholdSettings):
@@ -35,12 +35,13 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
 
 
 def numbers(loops: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
+    """The numbers of loops beside the diameters, and a note where the number per volume lacks a scale."""
     from ..measure.fields import per_area
 
     density, size = per_area("loop_density", loops.table, loops.shape, loops.calibration), loops.table.nm_per_pixel
     thickness = loops.segmentation.provenance.settings.get("thickness")
     values = {"loop_density": density, "loop_volume_density": per_volume(density, thickness, size)}
-    return values, [Flag(NO_SCALE)] if thickness and size is None else []
+    return values, [Flag(NO_NUMBER)] if thickness and size is None else []
 
 
 def per_volume(density: Value, thickness: float | None, nm_per_pixel: float | None) -> Value:
@@ -65,12 +66,11 @@ def golden() -> Golden:
     rows, columns = np.mgrid[:200, :200]
     inside = np.zeros((200, 200), bool)
     for index in range(16):
-        row, column = 26 + 50 * (index // 4), 26 + 50 * (index % 4)
+        row, column = 26 + 50 * (index // 4), 26.0 + 50 * (index % 4)
         down, across = (12, 6) if index % 2 else (6, 12)
-        middle = float(column)
         if index == 3:
-            row, middle = 26, 144.5  # beside the third: its short axis ends where that one's long axis does
-        inside |= ((rows - row) / down) ** 2 + ((columns - middle) / across) ** 2 <= 1
+            column = 144.5  # beside the third: its short axis begins where that one's long axis ends
+        inside |= ((rows - row) / down) ** 2 + ((columns - column) / across) ** 2 <= 1
     maps = np.where(inside, 255, 0).astype(np.uint8)[None]
     answers = {"loops": 16.0, "loop_diameter_median": 24.0}
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 16, answers, 0.03)

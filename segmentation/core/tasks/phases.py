@@ -50,8 +50,8 @@ METHOD = (
     "For each pixel a convolutional network predicted the probability of each class, and the most probable one was"
     " taken (image resampled by a factor of {scale:.3g}; mean over mirrored forms: {mirrored})."
 )
-LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # of each class, in the table, too
-FEWEST, BARS, MOST = 8, 32, 0.9  # of intercepts in a curve; its bars, and the share of all length that they show
+LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # numbers of each class that the table has, too
+FEWEST, BARS, MOST = 8, 32, 0.9  # intercepts that a curve needs, its bars, and the share of all length that they show
 CONFUSED = 0.05  # share of a class's pixels that are found to be of another
 
 
@@ -89,7 +89,7 @@ class PhaseSettings(SegmentationSettings):
 
 
 class PhaseOptions(ModelOptions):
-    """What is known of the errors of a model of phases."""
+    """What a card says of a model of phases: its known errors, and the scale at which it works."""
 
     confusion: Annotated[list[list[Fraction]], worded("a list of lists of numbers from 0 to 1")] = Field(
         [],
@@ -109,7 +109,7 @@ def channels(card: ModelCard) -> Channels:
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: PhaseSettings) -> View:
-    """The scale of the model times that of the settings, because the network was trained in pixels."""
+    """The scale of the model times that of the settings, for any image, because the network was trained in pixels."""
     return View(scale=float(np.clip(settings.scale * _own_scale(card), *LIMITS)))
 
 
@@ -139,7 +139,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 
 
 def without_specks(classes: NDArray[np.int32], smallest: int) -> NDArray[np.int32]:
-    """The classes (H, W), connected regions of fewer than `smallest` px being given to the nearest other one."""
+    """The classes (H, W), connected regions of fewer than `smallest` px given to the nearest larger one, if any."""
     from scipy import ndimage
     from skimage.measure import label
 
@@ -201,9 +201,9 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     edges = np.arange(0.5, longest + width, width)
     size, unit = shown_in(calibration, float(longest))
     shares = {
-        name: (100 * np.histogram(of_class, edges, weights=of_class)[0] / of_class.sum()).tolist()
-        for name, of_class in zip(names, lengths, strict=True)
-        if len(of_class) >= FEWEST
+        name: (100 * np.histogram(intercepts, edges, weights=intercepts)[0] / intercepts.sum()).tolist()
+        for name, intercepts in zip(names, lengths, strict=True)
+        if len(intercepts) >= FEWEST
     }
     across = f"Intercept along rows and columns ({unit})"
     return [Curve("Intercept lengths (% of each phase)", across, (edges * size).tolist(), shares)]

@@ -1,4 +1,5 @@
-"""Parts that tasks share: fields of settings, networks that predict one mask, results without numbers, warnings."""
+"""Parts that tasks share: fields of settings, networks that predict one mask, results without numbers, warnings, and
+which outlines are faint or were erased."""
 
 from __future__ import annotations
 
@@ -77,7 +78,7 @@ def scale_field(hint: str = "", **labels: str) -> Any:
 
 
 def foil_field(use: str) -> Any:
-    """The setting `thickness` of a task. use: what it is for."""
+    """The setting `thickness` of a task. use: what it is for, with the punctuation before it."""
     return Field(
         None,
         gt=0,
@@ -89,7 +90,7 @@ def foil_field(use: str) -> Any:
 
 
 def certainty(levels: NDArray[np.uint8], threshold: float) -> float:
-    """The mean of a map, 0..255, over the pixels at or above the threshold, as 0..1; 0 without any."""
+    """The mean of a map, 0..255, over the pixels at or above the threshold (0..1), as 0..1; 0 without any."""
     inside = levels[levels >= max(1, round(threshold * 255))]
     return float(inside.mean()) / 255 if inside.size else 0.0
 
@@ -114,7 +115,7 @@ def task_of(
     map_name: str = "",
     **differing: Any,
 ) -> Task:
-    """A task that finds one kind of object, in the map of its name or of `map_name`.
+    """A task that finds one kind of object in TEM images, in the map of its name or of `map_name`.
 
     numbers(objects): its numbers beside the count and the figures of the size distribution, and warnings. finder
     makes labels (H, W) 1..n of a map (H, W) uint8 and a threshold; it imports scipy inside.
@@ -123,7 +124,9 @@ def task_of(
     """
     channels = Channels((map_name or thing,))
 
-    def decode(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: ThresholdSettings) -> Decoded:
+    def decode(
+        maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ThresholdSettings
+    ) -> Decoded:
         from ..network.likeness import relative_distance
 
         threshold = card.threshold if settings.threshold is None else settings.threshold
@@ -194,7 +197,7 @@ def faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> fl
 def withheld_result(
     segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings
 ) -> Measured | None:
-    """A result without numbers, if the image shows nothing or is of another kind; None if numbers are reported."""
+    """A result without numbers, if nothing was found or the image is of another kind; None if numbers are reported."""
     if len(segmentation) and not withheld(segmentation, settings):
         return None
     nothing = {name: Value(None) for name in task.quantities}

@@ -56,8 +56,8 @@ def over_trainings(
             figure_values = np.array([row.figures[name] for row in some], float)
             values = figure_values[np.isfinite(figure_values)]
             if definitions[name].counted:
-                whole = seeds[folds == folds.max()]
-                values = np.array([np.nansum(figure_values[[row.seed == seed for row in some]]) for seed in whole])
+                compared = seeds[folds == folds.max()]
+                values = np.array([np.nansum(figure_values[[row.seed == seed for row in some]]) for seed in compared])
             mean = float(values.mean()) if len(values) else np.nan
             summaries[name] = Summary(mean, float(values.std(ddof=1)) if len(values) > 1 else np.nan, figure_values)
         yield setting, summaries
@@ -163,13 +163,13 @@ def _value_words(summary: Summary, decimals: int, sign: str) -> str:
 def draw(
     file: Path, names: Sequence[str], rows: Sequence[Trained], definitions: Mapping[str, Definition], along: int
 ) -> None:
-    """Each figure against one part of the settings (`along`), a line for each of the others; dots are trainings."""
+    """Each figure against one part of the settings (`along`), a line for each of the others; dots: trainings."""
     from matplotlib.figure import Figure
 
     figures = list(rows[0].figures)
     down = -(-len(figures) // ACROSS)
-    figure = Figure(figsize=(3.4 * ACROSS, 2.7 * down + 0.5), layout="constrained")
-    axes = figure.subplots(down, ACROSS, squeeze=False).ravel()
+    sheet = Figure(figsize=(3.4 * ACROSS, 2.7 * down + 0.5), layout="constrained")
+    axes = sheet.subplots(down, ACROSS, squeeze=False).ravel()
     places = list(dict.fromkeys(row.setting[along] for row in rows))
     drawn = [
         (setting[along], setting[:along] + setting[along + 1 :], summaries)
@@ -178,14 +178,14 @@ def draw(
     lines = list(dict.fromkeys(line for _, line, _ in drawn))
     for ax, name in zip(axes, figures, strict=False):
         for number, line in enumerate(lines):
-            mine = [(places.index(where), summaries[name]) for where, of, summaries in drawn if of == line]
+            points = [(places.index(where), summaries[name]) for where, of, summaries in drawn if of == line]
             aside = 0.08 * (number - (len(lines) - 1) / 2)
             colour, title = COLOURS[number % len(COLOURS)], ", ".join(line)
-            at, values, spread = zip(*((x + aside, summary.value, summary.sd) for x, summary in mine), strict=True)
+            at, values, spread = zip(*((x + aside, summary.value, summary.sd) for x, summary in points), strict=True)
             joined = "o-" if along else "o"  # neither variants nor classes have an order
             ax.errorbar(at, values, np.nan_to_num(spread), fmt=joined, ms=5, capsize=3, color=colour, label=title)
-            if not definitions[name].counted:
-                for x, summary in mine:
+            if not definitions[name].counted:  # a count is a sum over the folds
+                for x, summary in points:
                     ax.plot([x + aside] * len(summary.trainings), summary.trainings, ".", ms=3, color=colour, alpha=0.5)
         ax.set_xticks(range(len(places)), [textwrap.fill(where, 14) for where in places], fontsize=7)
         ax.set_xlim(-0.5, len(places) - 0.5)
@@ -194,5 +194,5 @@ def draw(
     for ax in axes[len(figures) :]:
         ax.set_axis_off()
     if len(lines) > 1:
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    write_picture(file, figure)
+        sheet.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    write_picture(file, sheet)

@@ -1,4 +1,4 @@
-"""What the convolution, max-pool and up-sampling layers of a network make of an image (seed 000)."""
+"""What the convolution, max-pool and up-sampling layers of a network make of an image."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KINDS: dict[str, Callable[[nn.Module], bool]] = {
 EVERY = "all"
 LARGEST = 2**22  # px; a larger picture is reduced, because its maps would take gigabytes
 TILE, MOST = 96, 12  # px of a map; maps per layer, spread evenly over its channels
-SMALL = (24, 5, 4)  # the same of the pictures beside a card, and how many layers stand abreast
+SMALL = (24, 5, 4)  # TILE and MOST of the pictures beside a card, and how many layers stand abreast there
 WHOLE = 256  # px, longest side of a map where all of a layer are shown
 NONE = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
 STEPS = "(a convolution in steps of 2, no max-pool)"
@@ -69,14 +69,13 @@ def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], 
 
     Raises UnknownLayer, CannotWrite.
     """
-    # By name, as a strided convolution is in two lists.
     layers = {layer.name: layer for made in feature_maps(network, pixels, names).values() for layer in made}
     if unknown := set(names) - set(layers) - {EVERY}:
         fitting = [name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())]
         raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(fitting)}.")
     files = []
     for name, layer in layers.items():
-        if STEPS not in name:
+        if STEPS not in name:  # a strided convolution is in two lists, in the second with STEPS
             files.append(out / f"{re.sub('[. #()]+', '-', name)}.png")
             write_picture(files[-1], every_map(layer))
     return files
@@ -88,7 +87,8 @@ def feature_maps(
     """The maps of every layer in the order of its work, for each of KINDS; of the layers of these names, or of all
     with EVERY, all maps, and nothing of the others.
 
-    Enlarging without a layer of its own is taken from the decoder's blocks. pixels: (H, W) as acquired.
+    Every call of `interpolate` is an up-sampling, too, as most decoders enlarge without a layer of their own. pixels:
+    (H, W) as acquired.
     """
     layers_by_kind: dict[str, list[Layer]] = {kind: [] for kind in KINDS}
     hooks = []
@@ -103,8 +103,8 @@ def feature_maps(
     for name, module in network.named_modules():
         for kind, fits in KINDS.items():
             if fits(module):
-                strided = kind == LAYERS[1] and isinstance(module, nn.Conv2d)
-                title = f"{name} {STEPS}" if strided else name
+                is_strided = kind == LAYERS[1] and isinstance(module, nn.Conv2d)
+                title = f"{name} {STEPS}" if is_strided else name
                 hooks.append(module.register_forward_hook(lambda *call, noted=(kind, title): note(*noted, call[-1])))
     picture = clip_outliers(pixels)
     if picture.size > LARGEST:

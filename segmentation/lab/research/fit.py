@@ -22,7 +22,7 @@ from ..training.evaluation.scores import Scorer
 from ..training.pretrained import maps_of
 from ..training.publish import set_entries
 
-ALONE = 3  # figures of each image
+ALONE = 3  # figures said of each image
 FEW = 300  # objects, under which it is said that a fit to them is unsure
 WARNING = (
     "{count} {things} are few to fit a card to: below {few} a fit may follow chance. Compare both cards on other"
@@ -70,7 +70,7 @@ def before_and_after(
     what: str = "held out",
     rows: int | None = None,
 ) -> None:
-    """Say the figures of both models on each image, by its name, and on all together.
+    """Say the main figures (ALONE) of both models on each image, by its name, and all on all images together.
 
     what: these images. rows: only so many of every image.
     """

@@ -44,7 +44,7 @@ def suggestions(dataset: Dataset, user: Any, most: int = SHOWN) -> list[Suggesti
     Only the newest LOOKED_AT results of the dataset's kind are looked at, one of each image, and none of an image that
     was corrected or is in the dataset, also where its file was sent once more.
     """
-    doubtful = [(job, wrong) for job in _candidates(dataset, user) if (wrong := _wrong(job)) and wrong.counts]
+    doubtful = [(job, wrong) for job in _candidates(dataset, user) if (wrong := _wrong(job)) and wrong.has_any]
     textures = [_texture(job.micrograph.preview, job.micrograph_id) for job, _ in doubtful]
     # Only pictures without outlines can be compared, so an import without a result counts as unlike.
     taught = Micrograph.objects.filter(jobs__dataset_images__dataset=dataset).distinct()

@@ -83,12 +83,12 @@ def test_only_kinds_that_find_objects_have_the_picture():
 def test_picture_and_sheet_are_written(tmp_path, few):
     drawn = make_analysis(3 if few else 60, (300, 400))
     sample = SampleAnalysis.of(measure(drawn.micrograph, drawn.segmentation, drawn.settings))
-    written = write_all(sample, tmp_path, stored_only=True, besides=("arrangement.png",))
+    written = write_all(sample, tmp_path, stored_only=True, also=("arrangement.png",))
     picture = np.asarray(Image.open(written["arrangement.png"]).convert("L"))
     assert picture.shape[1] == 1440 and picture.std() > 10
     kinds = ("shape_classes", "rods")
     bare = replace(sample, pooled=replace(sample.pooled, **dict.fromkeys(kinds)))
-    bare = write_all(bare, tmp_path / "bare", stored_only=True, besides=("arrangement.png",))["arrangement.png"]
+    bare = write_all(bare, tmp_path / "bare", stored_only=True, also=("arrangement.png",))["arrangement.png"]
     assert np.asarray(Image.open(bare)).shape[0] < 0.8 * len(picture)  # nothing white below the map
     file = io.BytesIO()
     write_xlsx(sample, file)

@@ -229,7 +229,7 @@ def test_it_says_when_it_was_made_where_it_is_and_who_took_the_image():
 def test_only_the_picture_that_is_printed_is_compressed(monkeypatch, tmp_path):
     compressed, as_png = [], figure.as_png
     monkeypatch.setattr(figure, "as_png", lambda *of: compressed.append(1) or as_png(*of))
-    write_all(make_analysis(12), tmp_path, for_the_page=False, stored_only=True, besides={"report.pdf"})
+    write_all(make_analysis(12), tmp_path, for_the_page=False, stored_only=True, also={"report.pdf"})
     assert len(compressed) == 1
 
 

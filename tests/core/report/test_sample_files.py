@@ -93,7 +93,7 @@ def test_no_byte_of_any_file_hangs_on_the_order_of_the_images(tmp_path):
 
 def written(sample, folder, *names):
     """These files and what is stored with every sample."""
-    return write_all(sample, folder, stored_only=True, besides=names)
+    return write_all(sample, folder, stored_only=True, also=names)
 
 
 def with_left_out():

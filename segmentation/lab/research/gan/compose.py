@@ -23,7 +23,7 @@ def canvas(settings: MaskSettings) -> tuple[int, int]:
 
 
 def most_particles(settings: MaskSettings) -> int:
-    """Particles wanted on a canvas at most."""
+    """The greatest number of particles wanted on a canvas."""
     return round(settings.particles[1] * (canvas(settings)[0] / settings.tile) ** 2)
 
 
@@ -86,13 +86,13 @@ def bright_enough(picture: Picture, labels: Labels) -> tuple[Labels, int]:
     if count == 0:
         return labels, 0
     means = np.asarray(ndimage.mean(picture, labels, np.arange(1, count + 1)))
-    dark = means < threshold_li(picture) if picture.min() < picture.max() else np.ones(count, bool)
-    keep = np.concatenate([[True], ~dark])
-    return np.asarray(relabel_sequential(np.where(keep[labels], labels, 0))[0], np.int32), int(dark.sum())
+    is_dark = means < threshold_li(picture) if picture.min() < picture.max() else np.ones(count, bool)
+    keep = np.concatenate([[True], ~is_dark])
+    return np.asarray(relabel_sequential(np.where(keep[labels], labels, 0))[0], np.int32), int(is_dark.sum())
 
 
 def perlin(side: int, cells: float, rng: Rng) -> Field:
-    """(side, side) float32 gradient noise, 0.5 on average, nearly always within 0..1; about `cells` cells along a side.
+    """(side, side) float32 gradient noise, 0.5 on average, within 0..1; about `cells` cells along a side.
 
     Perlin, Improving Noise (2002): random unit gradients on a lattice, blended by 6 t^5 - 15 t^4 + 10 t^3.
     """

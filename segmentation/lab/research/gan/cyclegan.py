@@ -77,7 +77,7 @@ def initialised(network: nn.Sequential) -> nn.Sequential:
 
 
 class ImagePool:
-    """The last `size` translations. Half of the pictures that a critic sees are older ones (Shrivastava 2017).
+    """Up to `size` earlier translations. Half of the pictures that a discriminator sees are these (Shrivastava 2017).
 
     pictures: (n, 1, H, W) on the CPU, n up to `size`.
     """
@@ -93,7 +93,7 @@ class ImagePool:
         self.pictures = state["pictures"]
 
     def exchange(self, batch: Tensor, noise: torch.Generator) -> Tensor:
-        """The batch; once the pool is full, half of the batch is swapped for pictures of the pool."""
+        """The batch, which fills the pool; once that is full, each picture is swapped for one of it by even chance."""
         exchanged = []
         for picture in batch.detach().float().cpu():
             if len(self.pictures) < self.size:
@@ -108,7 +108,8 @@ class ImagePool:
 class CycleTrainer(GanTrainer):
     """G_AB paints masks (A) as micrographs (B), G_BA finds masks in them; D_A and D_B tell theirs from real ones.
 
-    masks: label images of one tile size; micrographs: see `micrograph_stock`.
+    masks: label images of one tile size; micrographs: see `micrograph_stock`. The random numbers of a step come of
+    the seed, 2 and the step, those of the samples of the seed and 3.
     """
 
     parts = ("g_ab", "g_ba", "d_a", "d_b", "generators_adam", "discriminators_adam", "micrograph_pool", "mask_pool")
@@ -125,9 +126,9 @@ class CycleTrainer(GanTrainer):
         torch.manual_seed(seed)
         self.settings, self.masks, self.micrographs = settings, masks, micrographs
         self.seed, self.device, self.dtype = seed, device, dtype
-        make = [make_generator(settings.filters, settings.blocks) for _ in range(2)]
+        painters = [make_generator(settings.filters, settings.blocks) for _ in range(2)]
         judges = [make_discriminator(settings.critic_filters) for _ in range(2)]
-        networks = [n.to(device, memory_format=torch.channels_last) for n in (*make, *judges)]  # type: ignore[call-overload]
+        networks = [n.to(device, memory_format=torch.channels_last) for n in (*painters, *judges)]  # type: ignore[call-overload]
         self.g_ab, self.g_ba, self.d_b, self.d_a = networks
         self.micrograph_pool, self.mask_pool = ImagePool(settings.pool), ImagePool(settings.pool)
         generators = [*self.g_ab.parameters(), *self.g_ba.parameters()]

@@ -29,14 +29,15 @@ MAY_DIFFER = {"steps", "checkpoint", "fall"}  # of a stage's settings, between a
 
 
 def deadline(minutes: float | None = None) -> Callable[[], bool]:
-    """Whether so many minutes from now on are over; None: never."""
+    """A function that says whether so many minutes from now on are over; None: never."""
     end = math.inf if minutes is None else time.monotonic() + 60 * minutes
     return lambda: time.monotonic() >= end
 
 
 @dataclass(frozen=True)
 class Work:
-    """One run of the route: where its folders are, what it runs on, how long each stage may take."""
+    """One run of the route. out: holds a folder for each stage. base: paths of the recipe begin there. minutes: that
+    each stage may take, None for all it needs."""
 
     recipe: GanRecipe
     out: Path
@@ -145,7 +146,7 @@ def make_pictures(
 
     Those made from something else (an earlier state of the stage before, other settings) are removed first. kinds:
     folders. What `begin` returns writes the files of a number, and gives its row of metrics.csv and a picture to look
-    at.
+    at. The rows count what is made, so each is added after its files.
     """
     folder = work.out / stage
     for kind in (*kinds, SAMPLES):
@@ -186,5 +187,5 @@ def read_json(file: Path) -> Figures:
 
 
 def numbered(folder: Path) -> list[Path]:
-    """The pictures of a folder in their order."""
+    """The pictures of a folder in the order of their numbers, which have leading zeros."""
     return sorted(folder.glob("[0-9]*.png"))

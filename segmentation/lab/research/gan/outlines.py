@@ -51,8 +51,8 @@ def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidit
     rows, columns = labels.shape
     for region in regionprops(split_pieces(labels)):
         top, left, bottom, right = region.bbox
-        whole = top > 0 and left > 0 and bottom < rows and right < columns
-        if whole and region.equivalent_diameter_area >= smallest and region.solidity >= solidity:
+        is_whole = top > 0 and left > 0 and bottom < rows and right < columns
+        if is_whole and region.equivalent_diameter_area >= smallest and region.solidity >= solidity:
             outlines.append(framed(np.asarray(region.image_filled), size))
     return outlines
 
@@ -73,7 +73,8 @@ def framed(inside: Mask, size: int) -> Picture:
 
 
 def clean(field: Field) -> Field | None:
-    """A drawn field (S, S), positive inside, with its largest piece only and no holes; None without a usable one."""
+    """A drawn field (S, S), positive inside, with its largest piece only and no holes; None where that
+    piece touches the frame or is a speck."""
     pieces, count = ndimage.label(field > 0)
     if count == 0:
         return None
@@ -83,8 +84,8 @@ def clean(field: Field) -> Field | None:
     filled = ndimage.binary_fill_holes(inside)
     if filled.sum() < LEAST_AREA * field.size:
         return None
-    smoothed = np.where(inside, field, -1)
-    return np.where(filled & ~inside, 1, smoothed).astype(np.float32)
+    alone = np.where(inside, field, -1)
+    return np.where(filled & ~inside, 1, alone).astype(np.float32)
 
 
 def shape_of(field: Field) -> Shape:
@@ -159,7 +160,6 @@ class OutlineTrainer(GanTrainer):
         betas = (settings.beta, 0.9)
         self.moves_generator = torch.optim.Adam(self.generator.parameters(), settings.learning_rate, betas)
         self.moves_critic = torch.optim.Adam(self.critic.parameters(), settings.learning_rate, betas)
-        self.held_out = held_out
         self.true_shapes = shapes_of([outline.astype(np.float32) / 127.5 - 1 for outline in held_out[:COMPARED]])
 
     def advance(self) -> dict[str, Tensor]:
@@ -189,7 +189,7 @@ class OutlineTrainer(GanTrainer):
         return torch.randn(self.settings.batch, self.settings.latent, generator=noise).to(self.device)
 
     def measure(self) -> dict[str, float]:
-        """usable: share of drawn outlines that are one whole piece; ks_*: distance of their shapes' distributions
+        """usable: share of drawn outlines that `clean` can use; ks_*: distance of their shapes' distributions
         from those of held-out real outlines (Kolmogorov-Smirnov, 0 is alike, 1 is nothing in common)."""
         drawn = [clean(field) for field in self._drawn_fields(COMPARED)]
         usable = [field for field in drawn if field is not None]

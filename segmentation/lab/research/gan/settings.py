@@ -29,11 +29,11 @@ from ...training.settings import (
 
 
 class MissingStage(UserError):
-    """A stage cannot start; the message says what an earlier one has to leave first."""
+    """A stage cannot start; the message says what an earlier one has to do first."""
 
 
 class GanSource(Settings):
-    """What each source says; paths are relative to the checkout (or absolute)."""
+    """What each source says. path: relative to the checkout, or absolute. groups: relative to path."""
 
     groups: str = Field("", description="file image,group,...")
     title: str = ""
@@ -146,7 +146,7 @@ class GanRecipe(Settings):
     title: str
     outlines: OutlineSettings
     cyclegan: CycleSettings
-    unet: dict[str, Any] = Field(description="entries of a TrainingRecipe, without name and sources")
+    unet: dict[str, Any] = Field(description="entries of a TrainingRecipe that `unet_recipe` does not set")
     masks: MaskSettings = MaskSettings()
     translate: TranslateSettings = TranslateSettings()
     summary: str = ""
