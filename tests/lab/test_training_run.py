@@ -161,6 +161,10 @@ def test_a_run_leaves_what_it_promises(folder, tmp_path):
     assert [row[0] for row in curve(tmp_path / "run")] == ["step", "2", "4"]
     assert read_recipe(tmp_path / "run" / "recipe.toml") == tiny(folder)
     assert run.step == 4 and not run.averaged.training
+    metrics = tmp_path / "run" / "metrics.csv"
+    metrics.write_text(metrics.read_text().replace("step", "row", 1))
+    with pytest.raises(BadRecipe, match="was altered"):
+        train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
 
 
 @pytest.mark.drawn

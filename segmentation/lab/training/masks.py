@@ -119,10 +119,9 @@ class MaskExaminer:
         lost = int((truth[rows:] > 0).sum())
         right = int((above & annotated).sum())
         counted = [self.scoring.counting(labels) for labels in (predicted, true)]
-        inside = [np.r_[False, keep][labels] for keep, labels in zip(counted, (predicted, true), strict=True)]
-        sizes = [
-            self.scoring.size(labels)[keep] * unit for keep, labels in zip(counted, (predicted, true), strict=True)
-        ]
+        sides = list(zip(counted, (predicted, true), strict=True))
+        inside = [np.r_[False, counts][labels] for counts, labels in sides]
+        sizes = [self.scoring.size(labels)[counts] * unit for counts, labels in sides]
         compared = Compared(
             np.array([right, above.sum() - right, annotated.sum() - right + lost, truth.size], float),
             float(prediction.maps[0][above].sum()) / 255,

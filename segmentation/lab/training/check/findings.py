@@ -66,7 +66,7 @@ class CheckedFolder:
 
     @property
     def summary(self) -> str:
-        """One line: how much there is."""
+        """How much there is: a line, and of classes the table below it."""
         if self.classes:
             images = f"{len(self.pairs)} images with labels ({len(self.classes)} classes)."
             return "\n".join([images, *self.table])
@@ -76,7 +76,7 @@ class CheckedFolder:
 
     @property
     def table(self) -> list[str]:
-        """Lines on how much of the labelled area each class has, and by the number in the files which."""
+        """A heading, and a line for each class: its share of the labelled pixels, and how many images have it."""
         shares = np.array([pair.shares for pair in self.pairs], float).reshape(-1, len(self.classes))
         if not len(shares):
             return []

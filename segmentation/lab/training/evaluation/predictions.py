@@ -45,7 +45,7 @@ class Options:
 class Prediction:
     """maps: (C, R, W) uint8, the network's maps of the analysed rows, in the image's own pixels. grey: (R, W)
     uint8, the rows themselves, as they were shown. view: how the network saw it. seconds: that looking and predicting
-    took."""
+    took, and loading the weights where that was not done before."""
 
     maps: Picture
     grey: Picture
