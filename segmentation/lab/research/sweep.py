@@ -112,10 +112,9 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
     for seed, fold in itertools.product(sweep.seeds or [common.seed], range(folds) if folds else [common.fold]):
         parted = {"seed": seed, "fold": fold, "folds": folds or common.folds}
         for (number, variant), (point, values) in itertools.product(enumerate(variants), enumerate(grid)):
-            changes = {**parted, "name": f"{recipe.name}-{number}-{point}-{fold}-{seed}"}
-            one = changed(
-                common, {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **changes}, variant.title
-            )
+            name = f"{recipe.name}-{number}-{point}-{fold}-{seed}"
+            changes = {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **parted, "name": name}
+            one = changed(common, changes, variant.title)
             words = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
             yield PlannedTraining((variant.title, *words), one)
 
@@ -139,9 +138,8 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     every = list(planned(sweep, recipe, base))
     definitions = tasks.find(recipe.task).scoring(every[0].recipe.heads).definitions
     if unknown := [name for name in sweep.figures if name not in definitions]:
-        raise BadRecipe(
-            f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {', '.join(definitions)}."
-        )
+        every_figure = ", ".join(definitions)
+        raise BadRecipe(f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {every_figure}.")
     new = [not _report(out, varied).exists() for _, varied in every]
     if all(new):
         for varied in {repr(varied.sources): varied for _, varied in every}.values():

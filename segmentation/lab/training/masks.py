@@ -120,8 +120,8 @@ class MaskExaminer:
         right = int((above & annotated).sum())
         counted = [self.scoring.counting(labels) for labels in (predicted, true)]
         sides = list(zip(counted, (predicted, true), strict=True))
-        inside = [np.r_[False, counts][labels] for counts, labels in sides]
-        sizes = [self.scoring.size(labels)[counts] * unit for counts, labels in sides]
+        inside = [np.r_[False, is_counted][labels] for is_counted, labels in sides]
+        sizes = [self.scoring.size(labels)[is_counted] * unit for is_counted, labels in sides]
         compared = Compared(
             np.array([right, above.sum() - right, annotated.sum() - right + lost, truth.size], float),
             float(prediction.maps[0][above].sum()) / 255,

@@ -90,9 +90,8 @@ def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) ->
         )
     if len(set(groups)) < FEWEST:
         sentence += f" With {len(set(groups))} specimens this is uncertain."
-    return Outcome(
-        improved=improved, figure=error["title"], before=error["before"], after=error["after"], sentence=sentence
-    )
+    before, after = error["before"], error["after"]
+    return Outcome(improved=improved, figure=error["title"], before=before, after=after, sentence=sentence)
 
 
 def _low(title: str) -> str:

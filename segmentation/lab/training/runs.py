@@ -86,9 +86,8 @@ def computing(device: torch.device, threads: int) -> Iterator[None]:
 def refuse_changes(old: Mapping[str, Any], new: Mapping[str, Any], free: Collection[str], folder: Path) -> None:
     """Raise BadRecipe where a run was begun with other entries than these, but for those that are free."""
     if changed := [name for name in {**new, **old} if name not in free and old.get(name) != new.get(name)]:
-        raise BadRecipe(
-            f"{folder} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
-        )
+        names = ", ".join(changed)
+        raise BadRecipe(f"{folder} holds a run of another recipe ({names} differ): name another folder with --out.")
 
 
 def save_checkpoint(trainer: Any, file: Path, **more: Any) -> None:

@@ -53,7 +53,7 @@ def split_files(
 
 
 def outline_stock(recipe: GanRecipe, base: Path) -> tuple[Picture, Picture]:
-    """(training, held-out) outlines, each (n, S, S) uint8, from all sources; of the first `most` in random order.
+    """(training, held-out) outlines, each (n, S, S) uint8, from all sources, those for training in random order.
 
     Where one side has none (a single file of masks, say), every tenth outline is held out. Raises BadDataset below two.
     """

@@ -114,7 +114,7 @@ class Planned:
         """What is to be done, decided once: kept in plan.json and recipe.json. Raises BadDataset, BadRecipe."""
         file = self.out / "plan.json"
         if not file.exists():
-            recipe = resolved(fine_tuning(self.folder, self.base), self.out / "none.toml")  # no run has begun
+            recipe = resolved(fine_tuning(self.folder, self.base), self.out / "none.toml")  # no such file
             recipe = recipe.replaced(device=self.options.device, threads=self.options.threads, **self.options.recipe)
             write_whole(self.out / "recipe.json", recipe.model_dump_json().encode())  # `self.recipe`, `pairs` read it
             truths = [pair.load()[1] for pair in self.pairs]

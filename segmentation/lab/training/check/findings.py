@@ -100,9 +100,8 @@ class CheckedFolder:
 
     def shorten(self, names: Iterable[str]) -> None:
         """Let one finding stand for all that differ from it only in names of files and in numbers."""
-        names_and_numbers = re.compile(
-            "|".join([*map(re.escape, sorted(set(names), key=len, reverse=True)), r"\d+(?:\.\d+)?"])
-        )
+        longest_first = map(re.escape, sorted(set(names), key=len, reverse=True))
+        names_and_numbers = re.compile("|".join([*longest_first, r"\d+(?:\.\d+)?"]))
         alike: dict[tuple[bool, str], list[Finding]] = {}
         for finding in self.findings:
             alike.setdefault((finding.error, names_and_numbers.sub("#", finding.sentence)), []).append(finding)

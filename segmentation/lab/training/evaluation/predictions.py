@@ -28,7 +28,7 @@ class Options:
 
     rows: compare only so many rows of every image. nm: per pixel; None takes the scale of the files, and pixels unless
     all files have one. threshold: None takes the card's. chains: further post-processings of the same maps, names in
-    CHAINS. thresholds: whether to try other thresholds even if that takes long.
+    `instances.examine.CHAINS`. thresholds: whether to try other thresholds even if that takes long.
     """
 
     rows: int | None = None

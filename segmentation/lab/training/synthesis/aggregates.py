@@ -129,8 +129,8 @@ def sintered(diameter: float, rng: Rng, form: Form) -> Body:
 
 
 class _Pile:
-    """Bodies at places in space; (h, w) fields: the highest surface, the next of an upper side, the lowest underside,
-    and the number of the highest body (-1: none)."""
+    """Bodies at places in space; (h, w) fields: the highest and the second highest upper side, the lowest underside, and
+    the number of the highest body (-1: none)."""
 
     def __init__(self, bodies: list[Body], centres: Floats, margin: int) -> None:
         sizes = np.array([body.top.shape for body in bodies])

@@ -229,9 +229,8 @@ def round_edges(body: Body, radius: float) -> Body:
     if not outline.any():
         return body
     depth = np.clip((ndimage.distance_transform_edt(outline) - 0.5) / radius, 0, 1).astype(np.float32)
-    top, bottom = (
-        softened(np.pad(f, 1, constant_values=np.nan), inside, 0.3 * radius) for f in (body.top, body.bottom)
-    )
+    sides = (np.pad(f, 1, constant_values=np.nan) for f in (body.top, body.bottom))
+    top, bottom = (softened(side, inside, 0.3 * radius) for side in sides)
     middle, half = (top + bottom) / 2, np.maximum((top - bottom) / 2, np.float32(0.1))
     half = half - np.minimum(half, np.float32(radius)) * (1 - np.sqrt(1 - (1 - depth) ** 2))
     half = np.where(outline, half, np.float32(np.nan))
