@@ -138,8 +138,8 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     every = list(planned(sweep, recipe, base))
     definitions = tasks.find(recipe.task).scoring(every[0].recipe.heads).definitions
     if unknown := [name for name in sweep.figures if name not in definitions]:
-        every_figure = ", ".join(definitions)
-        raise BadRecipe(f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {every_figure}.")
+        figure_names = ", ".join(definitions)
+        raise BadRecipe(f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {figure_names}.")
     new = [not _report(out, varied).exists() for _, varied in every]
     if all(new):
         for varied in {repr(varied.sources): varied for _, varied in every}.values():

@@ -101,8 +101,8 @@ def oversegmented(
 
 def borders_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> Borders:
     """(m,) features by name of the borders between regions, and between those merged under each of `states`; whether
-    each parts a particle from another or from the background. Left out are borders within the background, and of a
-    piece that lies in nothing for the most part."""
+    each parts a particle from another or from the background. Left out are borders within the background, and of
+    pieces of which neither a particle nor the background has more than half."""
     every = [(image.regions, np.arange(len(image.regions.peaks)))]
     for weights in states:
         ends = merge(image.regions, weights, image.unit).ends()

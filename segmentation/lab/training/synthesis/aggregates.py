@@ -129,7 +129,7 @@ def sintered(diameter: float, rng: Rng, form: Form) -> Body:
 
 
 class _Pile:
-    """Bodies at places in space; (h, w) fields: the highest and the second highest upper side, the lowest underside, and
+    """Bodies at places in space; (h, w) fields: the highest and second highest upper side, the lowest underside, and
     the number of the highest body (-1: none)."""
 
     def __init__(self, bodies: list[Body], centres: Floats, margin: int) -> None:
