@@ -158,10 +158,8 @@ class FolderSource:
 
 @dataclass(eq=False)
 class RenderedSource:
-    """A stock of `count` rendered pictures, drawn from with small changes of scale; `renew` makes it anew.
-
-    blank: share of pictures without particles. fixed, diameters: see `synthesis.render.render`.
-    """
+    """Rendered pictures, a share `blank` of them without particles, drawn from with small changes of scale; `renew`
+    makes them anew. fixed, diameters: see `synthesis.render.render`."""
 
     count: int
     side: int

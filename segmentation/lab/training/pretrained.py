@@ -83,7 +83,7 @@ def maps_of(card: ModelCard) -> tuple[str, ...]:
 
 
 def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard) -> None:
-    """Fill the network with a model's weights; maps that the model does not predict keep their random ones.
+    """Fill the network with a model's weights, map by map in their order; maps beyond the model's keep random ones.
 
     Where only the decoders differ, the encoder's weights alone are taken. Raises BadRecipe when the weights were
     altered or belong to another architecture.

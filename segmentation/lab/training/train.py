@@ -135,7 +135,7 @@ def _figures(row: runs.CheckpointScores, recipe: TrainingRecipe) -> dict[str, fl
 
 @dataclass(eq=False)
 class Training:
-    """One run at work: the recipe, its data, and where what it notes goes."""
+    """One run at work: the recipe, its data, and where its notes go. `advance` needs the batches that `go` opens."""
 
     run: Run
     recipe: TrainingRecipe
@@ -320,10 +320,8 @@ class Training:
 
 @torch.no_grad()
 def update_average(averaged: nn.Module, weights: Mapping[str, Tensor], decay: float) -> None:
-    """Move every float tensor of the average (batch statistics too) towards these weights; others become theirs.
-
-    weights: the state of a network of the same layers. decay: share of the average that stays.
-    """
+    """Move every float tensor of the average (batch statistics too) towards these weights, of a network of the same
+    layers; others become theirs. decay: share of the average that stays."""
     for mine, theirs in zip(averaged.state_dict().values(), weights.values(), strict=True):
         if mine.is_floating_point():
             mine.lerp_(theirs, 1 - decay)

@@ -192,7 +192,7 @@ def solidities(pieces: Labels) -> Floats:
 def surroundings(labels: Labels) -> int:
     """The label that lies around everything as a background does, 0 when none does.
 
-    It has a pixel on every side of the frame and most of the frame. The rest is more convex than this label or CONVEX.
+    It has a pixel on every side of the frame and most of the frame. The rest is more convex than this label and CONVEX.
     """
     frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     label = int(np.bincount(frame).argmax())
