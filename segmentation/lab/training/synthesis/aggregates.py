@@ -83,8 +83,8 @@ class _Union:
         self.part = np.zeros(self.top.shape, np.int32)
 
     def add(self, centre: Floats, radius: float, owners: tuple[int, int]) -> None:
-        """Add a sphere; where it is on top, the pixel belongs to the nearer of the primaries `owners`: of a neck
-        two, which then adds no mass, of a primary twice itself."""
+        """Add a sphere; where it is on top, the pixel belongs to the nearer of the two primaries `owners`. A
+        primary is both of its owners; a neck has two, and adds no mass."""
         columns = np.flatnonzero(np.abs(self.x[0] - centre[0]) <= radius)
         rows = np.flatnonzero(np.abs(self.y[:, 0] - centre[1]) <= radius)
         if not len(rows) or not len(columns):
