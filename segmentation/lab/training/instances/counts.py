@@ -155,7 +155,7 @@ class SizeSample:
 
         median_error, mean_error: percent of the true one. nano_true, nano_found: percent of sizes <= 100 nm;
         nano_error: their difference in points (all NaN unless `nm`). ks: Kolmogorov-Smirnov distance.
-        wasserstein: first Wasserstein distance, median_true, median_found: all in the unit of the sizes.
+        wasserstein (the first distance), median_true, median_found: in the unit of the sizes.
         """
         weight = weights[self.image]
         true, predicted = np.where(self.is_found, 0.0, weight), np.where(self.is_found, weight, 0.0)
