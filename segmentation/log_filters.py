@@ -22,7 +22,8 @@ class LogContext(logging.Filter):
 
 
 class LogThrottle(logging.Filter):
-    """Passes PER_MINUTE warnings and errors of each line of code a minute, and counts the others.
+    """Passes PER_MINUTE warnings and errors of each line of code a minute; the next that passes says how many others
+    there were. The traceback of a lost child goes.
 
     Records with `each` (in logging's `extra`) all pass, because users are asked to report the numbers in them.
     """

@@ -51,6 +51,7 @@ RENDERED = 'sources = [{ kind = "rendered", count = 1 }]\n'
         (HEAD + RENDERED + 'precision = "float8"' + NETWORK, "precision is bfloat16"),
         (HEAD + RENDERED + 'heads = ["foreground"]' + NETWORK, "heads is"),
         (HEAD + RENDERED + "options = {diameter = 100}" + NETWORK, "diameter, of its options, is one of the sizes"),
+        (HEAD + RENDERED + "sizes = []" + NETWORK, "sizes is the smallest and the largest"),
         (HEAD + RENDERED + "options = {second_scale = 0.7}" + NETWORK, "options: second_scale is a factor from 1 to 4"),
         (HEAD.replace("b", "b\\nc") + RENDERED + NETWORK, "title is one line of text"),
         (HEAD + RENDERED + 'limits = ["\\u0007"]' + NETWORK, "limits is a list of sentences"),
@@ -160,6 +161,10 @@ def test_a_run_leaves_what_it_promises(folder, tmp_path):
     assert [row[0] for row in curve(tmp_path / "run")] == ["step", "2", "4"]
     assert read_recipe(tmp_path / "run" / "recipe.toml") == tiny(folder)
     assert run.step == 4 and not run.averaged.training
+    metrics = tmp_path / "run" / "metrics.csv"
+    metrics.write_text(metrics.read_text().replace("step", "row", 1))
+    with pytest.raises(BadRecipe, match="was altered"):
+        train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
 
 
 @pytest.mark.drawn

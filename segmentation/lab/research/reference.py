@@ -41,7 +41,7 @@ def document() -> str:
 
 
 def entries(model: type[Settings]) -> str:
-    """A line for each entry that no other section has."""
+    """A line for each entry, but those of ModelOptions in its own section alone."""
     schema = model.model_json_schema(by_alias=False)["properties"]
     common = ModelOptions.model_fields if model is not ModelOptions else {}
     rows = []

@@ -22,7 +22,7 @@ from ..training.synthesis.render import Rendering, render_settings
 from ..training.synthesis.settings import every_setting
 
 FOLDERS = ("images", "labels", "depth")
-ON_SHEET = 24
+ON_SHEET = 24  # pictures
 ACROSS = 4  # pictures in a row of each half of beside.png
 
 

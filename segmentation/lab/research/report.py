@@ -53,11 +53,11 @@ def evaluate(
     for number, (pair, size) in enumerate(zip(pairs, sizes, strict=True), start=1):
         prediction, labels = scorer.image(pair, (size or 1.0) if nm else 1.0)
         tifffile.imwrite(out / LABELS / f"{pair.name}.tif", labels, compression="zlib")
-        alone = {"name": pair.name, "group": pair.group, **pooled(scorer.records[-1:], scoring, nm)}
-        alone["figures"] = {name: figure["value"] for name, figure in alone["figures"].items()}
+        entry = {"name": pair.name, "group": pair.group, **pooled(scorer.records[-1:], scoring, nm)}
+        entry["figures"] = {name: figure["value"] for name, figure in entry["figures"].items()}
         how = {"polarity": prediction.view.polarity, "scale": prediction.view.scale, "rows": len(prediction.grey)}
-        images.append({**alone, **how, "seconds": round(prediction.seconds, 3)})
-        counted = ", ".join(f"{n} {kind}" for kind, n in alone["errors"].items() if n)
+        images.append({**entry, **how, "seconds": round(prediction.seconds, 3)})
+        counted = ", ".join(f"{n} {kind}" for kind, n in entry["errors"].items() if n)
         say(f"{number}/{len(pairs)} {pair.name}: {counted}".rstrip(": ") + time_left(began, number, len(pairs)))
     report = {
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256},

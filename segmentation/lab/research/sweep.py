@@ -104,18 +104,17 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
     variants = sweep.variants or [Variant(title=recipe.title)]
     grid = list(itertools.product(*sweep.grid.values()))
     common = changed(recipe, sweep.changes, "changes")
-    if varied := NAMED_APART & {name for names in (sweep.grid, *(one.changes for one in variants)) for name in names}:
-        raise BadRecipe(f"{', '.join(sorted(varied))}: a sweep varies these by its own entries seeds and folds.")
+    if apart := NAMED_APART & {name for names in (sweep.grid, *(one.changes for one in variants)) for name in names}:
+        raise BadRecipe(f"{', '.join(sorted(apart))}: a sweep varies these by its own entries seeds and folds.")
     folds = count_groups(common, base) if sweep.folds == ALL else int(sweep.folds)
     if sweep.folds and folds < 2:
         raise BadRecipe("Of fewer than two groups of images none can be held out.")
     for seed, fold in itertools.product(sweep.seeds or [common.seed], range(folds) if folds else [common.fold]):
         parted = {"seed": seed, "fold": fold, "folds": folds or common.folds}
         for (number, variant), (point, values) in itertools.product(enumerate(variants), enumerate(grid)):
-            changes = {**parted, "name": f"{recipe.name}-{number}-{point}-{fold}-{seed}"}
-            one = changed(
-                common, {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **changes}, variant.title
-            )
+            name = f"{recipe.name}-{number}-{point}-{fold}-{seed}"
+            changes = {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **parted, "name": name}
+            one = changed(common, changes, variant.title)
             words = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
             yield PlannedTraining((variant.title, *words), one)
 
@@ -135,31 +134,29 @@ def changed(recipe: TrainingRecipe, changes: Mapping[str, Any], where: str) -> T
 
 def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> list[Trained]:
     """Train and score everything into `out`, going on where it was stopped; write tables and plots anew after each
-    training. Raises as `train`, and BadRecipe where `out` holds trainings of another sweep."""
+    training, images.png at the end. Raises as `train`, and BadRecipe where `out` holds trainings of another sweep."""
     every = list(planned(sweep, recipe, base))
     definitions = tasks.find(recipe.task).scoring(every[0].recipe.heads).definitions
     if unknown := [name for name in sweep.figures if name not in definitions]:
-        raise BadRecipe(
-            f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {', '.join(definitions)}."
-        )
-    new = [not _report(out, one).exists() for _, one in every]
+        figure_names = ", ".join(definitions)
+        raise BadRecipe(f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {figure_names}.")
+    new = [not _report(out, varied).exists() for _, varied in every]
     if all(new):
-        for one in {repr(one.sources): one for _, one in every}.values():
-            check_sources(one, base, say)
+        for varied in {repr(varied.sources): varied for _, varied in every}.values():
+            check_sources(varied, base, say)
     rows: list[Trained] = []
     began, time_note = time.monotonic(), ""
-    for number, (setting, one) in enumerate(every, start=1):
-        parts = [*setting, *([f"fold {one.fold}"] if one.folds else []), f"seed {one.seed}"]
+    for number, (setting, varied) in enumerate(every, start=1):
+        parts = [*setting, *([f"fold {varied.fold}"] if varied.folds else []), f"seed {varied.seed}"]
         heading, left = f"{number}/{len(every)} {', '.join(parts)}", f" (of all{time_note})" if time_note else ""
-        figures = _figures(one, out, base, lambda line, heading=heading, left=left: say(f"{heading}: {line}{left}"))
-        scoring = tasks.find(one.task).scoring(one.heads)
+        figures = _figures(varied, out, base, lambda line, heading=heading, left=left: say(f"{heading}: {line}{left}"))
+        scoring = tasks.find(varied.task).scoring(varied.heads)
         names = dict.fromkeys([*(sweep.figures or scoring.printed), *itertools.chain(*scoring.by_class.values())])
-        rows.append(Trained(setting, one.fold, one.seed, {name: figures[name] for name in names}))
+        rows.append(Trained(setting, varied.fold, varied.seed, {name: figures[name] for name in names}))
         write_tables(["variant", *sweep.grid], rows, scoring, out)
         time_note = time_left(began, sum(new[:number]), sum(new)).replace(",", "")
-    _draw_images(
-        [one for one in every if (one.recipe.fold, one.recipe.seed) == (rows[0].fold, rows[0].seed)], out, base
-    )
+    of_first = [one for one in every if (one.recipe.fold, one.recipe.seed) == (rows[0].fold, rows[0].seed)]
+    _draw_images(of_first, out, base)
     return rows
 
 
@@ -184,7 +181,7 @@ def _report(out: Path, recipe: TrainingRecipe) -> Path:
 
 
 def _figures(recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> dict[str, float]:
-    """All figures of one training on its held-out images, NaN where undefined."""
+    """All figures of one training on its held-out images, NaN where undefined; trains and evaluates what is not yet."""
     folder, report = out / recipe.name, _report(out, recipe)
     refuse_another(resolved(recipe, folder / "recipe.toml"), folder)
     if not report.exists():

@@ -73,7 +73,7 @@ def _of_folder(model: str, folder: Path) -> Floats:
 
 
 def _fit_textures(model: str, images: Floats) -> Textures:
-    """images: (n, parts, d). Of few images each variance is taken as if four more had been at its mean distance."""
+    """images: (n, parts, d). Of few images the variances alone, raised by the share 4 / n."""
     count, scaled, size = len(images), np.concatenate(images), images.shape[-1]
     if count >= MANY:
         covariance = 0.95 * np.cov(scaled.T) + 0.05 * np.diag(scaled.var(0)) + 0.3 * FLOOR * np.eye(size)

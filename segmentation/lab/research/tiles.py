@@ -37,7 +37,7 @@ def blocks(picture: NDArray[np.generic], side: int) -> Iterator[tuple[str, NDArr
 def write_tiles(
     pairs: list[Pair], out: Path, side: int, *, variants: bool = False, say: Say = lambda line: None
 ) -> int:
-    """Write `out/images` and `out/labels` of 8-bit PNGs, labels with the numbers of their files; returns the number.
+    """Write `out/images` and `out/labels` of 8-bit PNGs, with the numbers of the label files; returns how many.
 
     say: gets the progress. Raises BadDataset, CannotWrite.
     """

@@ -26,8 +26,8 @@ GAPS, TIPS, COVER = 0.4, 0.1, 0.2  # see `has_shape_of_gaps`
 
 @dataclass(frozen=True)
 class Agreement:
-    """score: how many standard deviations outlines lie on steeper grey than anywhere else they could be put.
-    moved: (right, down) in px by which labels fit their image far better; (0, 0) for none."""
+    """score: by how many standard deviations the grey under the outlines is steeper than where else they could be put,
+    in the mean. moved: (right, down) in px by which labels fit their image far better; (0, 0) for none."""
 
     score: float
     moved: tuple[int, int] = (0, 0)
@@ -63,8 +63,8 @@ def has_shape_of_gaps(labels: Labels) -> bool:
     """Whether the labels have the tips of gaps between particles, and the background is round as particles are.
 
     A tip is a part of a class that no disc of TIP (or NECK) px inside the class covers. The tips of the labels must
-    exceed those of the background by GAPS of their sum, and by TIPS of the length of the outlines. Sparse labels are
-    not judged.
+    exceed those of the background by GAPS of their sum, and with NECK by TIPS of the length of the outlines. Sparse
+    labels are not judged.
     """
     inside = reduced(labels) > 0
     length = int(boundary(inside.astype(np.int32)).sum())

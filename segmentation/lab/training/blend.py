@@ -50,7 +50,7 @@ class OwnData(NamedTuple):
 
 
 def mean_of(base: ModelCard, tuned: ModelCard, share: float, folder: Path) -> ModelCard:
-    """The card of `tuned` with the weights base + share * (tuned - base), both in `folder`; batch statistics, too."""
+    """Write the card of `tuned` with the weights base + share * (tuned - base) into `folder`; batch statistics, too."""
     for card in (base, tuned):
         check_weights(card)
     content = tuned.weights.read_bytes()

@@ -31,8 +31,9 @@ LIKELIEST = (
 )
 RIGHT, WRONG = (0, 158, 115), (213, 94, 0)
 TOLERANCE = 2  # px by which outlines may differ in the boundary F1
-# (C, C + 1 + 4): labelled pixels by their true class and the class that was found, none being the last; then pixels of
-# a class's found outline, of them those near its true one, of its true outline, and of them those near the found one.
+RIMS = 4  # counts of outline pixels in a row of a Confusion
+# (C, C + 1 + RIMS): labelled pixels by true and found class, none being the last; then pixels of a class's found
+# outline, of them those near its true one, of its true outline, and of them those near the found one.
 Confusion = Floats
 
 
@@ -84,7 +85,7 @@ class ClassExaminer:
         self.sweeps: list[Floats] = []
 
     def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Confusion]:
-        """Classes 1..C (H, W), 0 where none was found, and their Confusion with the truth."""
+        """Classes 1..C (R, W), 0 where none was found, and their Confusion with the truth (H, W)."""
         within = truth[: len(prediction.grey)]
         labelled = within > 0
         sides = ((one[labelled], within[labelled] == n) for n, one in enumerate(prediction.maps, start=1))
@@ -97,9 +98,9 @@ class ClassExaminer:
         """thresholds: see `against_threshold`.
         spread: of the groups' figures, each the mean of its images; confusion: shares of each true class, rows;
         frequency: of a class against its IoU, pooled."""
-        alone = np.eye(len(images))
-        every = metrics(self.classes, images, alone)
-        errors = fraction_errors(self.classes, images, alone, nm)
+        each_image = np.eye(len(images))
+        every = metrics(self.classes, images, each_image)
+        errors = fraction_errors(self.classes, images, each_image, nm)
         figures = {name: every[name] for name in ("iou", "dice", "boundary_f1", "accuracy")}
         figures |= {f"{name}_error": np.abs(errors[f"{name}_error"]) for name in self.classes}
         figures["fraction_error"] = errors["fraction_error"]
@@ -147,20 +148,20 @@ def confusion(predicted: Labels, truth: Labels, count: int) -> Confusion:
 
 def definitions(classes: Sequence[str]) -> dict[str, Definition]:
     tables = table_beside(__file__)
-    of_class = {name: defined(tables["of_class"], name=name) for name in classes}
-    alone = {f"{name}_{figure}": text for name, figures in of_class.items() for figure, text in figures.items()}
-    return defined(tables["every"], tolerance=TOLERANCE) | alone
+    by_class = {name: defined(tables["of_class"], name=name) for name in classes}
+    of_class = {f"{name}_{figure}": what for name, figures in by_class.items() for figure, what in figures.items()}
+    return defined(tables["every"], tolerance=TOLERANCE) | of_class
 
 
 def metrics(classes: Sequence[str], images: Sequence[Confusion], weights: Floats) -> dict[str, Floats]:
     """The figures of pixels, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
-    sums = np.tensordot(weights, np.stack(images), 1)  # (n, C, C + 1)
+    sums = np.tensordot(weights, np.stack(images), 1)  # (n, C, C + 1 + RIMS), see Confusion
     right, true, predicted = _sides(sums)
     iou, dice = share(right, true + predicted - right), share(2 * right, true + predicted)
-    drawn, well_drawn, rim, met = np.moveaxis(sums[:, :, -4:], 2, 0)
+    drawn, well_drawn, rim, met = np.moveaxis(sums[:, :, -RIMS:], 2, 0)
     both = well_drawn * rim + met * drawn  # 2 P R / (P + R) = 2 well_drawn met / both, 0 where one side has no outline
     boundary = np.where(drawn + rim > 0, 2 * well_drawn * met / np.where(both > 0, both, 1), np.nan)
-    alone = {
+    of_class = {
         f"{name}_{figure}": values[:, column]
         for column, name in enumerate(classes)
         for figure, values in (("iou", iou), ("dice", dice), ("boundary_f1", boundary))
@@ -170,7 +171,7 @@ def metrics(classes: Sequence[str], images: Sequence[Confusion], weights: Floats
         "dice": _mean(dice),
         "boundary_f1": _mean(boundary),
         "accuracy": share(right.sum(1), true.sum(1)),
-        **alone,
+        **of_class,
     }
 
 
@@ -181,8 +182,8 @@ def fraction_errors(
     weighted as in `metrics`."""
     _, true, predicted = _sides(np.stack(images))
     whole = true.sum(1, keepdims=True)
-    alone = np.nan_to_num(100 * np.abs(share(predicted, whole) - share(true, whole)))
-    absolute = share(weights @ alone, weights @ (whole > 0).astype(float))
+    by_image = np.nan_to_num(100 * np.abs(share(predicted, whole) - share(true, whole)))
+    absolute = share(weights @ by_image, weights @ (whole > 0).astype(float))
     true, predicted, whole = weights @ true, weights @ predicted, (weights @ whole)[:, 0]
     figures = {"fraction_error": absolute.mean(1)}
     for column, name in enumerate(classes):
@@ -193,8 +194,8 @@ def fraction_errors(
 
 
 def _sides(sums: Floats) -> tuple[Floats, Floats, Floats]:
-    """(n, C) each: pixels of a class that are right, true, found."""
-    pixels = sums[:, :, :-4]
+    """(n, C) each: pixels of a class that are right, true, found. sums: (n, C, C + 1 + RIMS), see Confusion."""
+    pixels = sums[:, :, :-RIMS]
     return np.diagonal(pixels, axis1=1, axis2=2), pixels.sum(2), pixels[:, :, :-1].sum(1)
 
 

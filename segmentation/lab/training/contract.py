@@ -68,7 +68,7 @@ def table_beside(file: str) -> dict[str, Any]:
 
 
 def defined(entries: Mapping[str, Mapping[str, Any]], **words: Any) -> dict[str, Definition]:
-    """The figures of a table by name; words: those in braces. An empty entry is the one that every task has."""
+    """The figures of a table by name; words: those in braces. An empty entry is COUNT_OFF."""
     return {
         name: Definition(**{key: of.format(**words) if isinstance(of, str) else of for key, of in entry.items()})
         if entry
@@ -96,12 +96,12 @@ class Examiner(Protocol):
         """
 
     def report(self, images: Sequence[Any], groups: Sequence[str], nm: bool) -> dict[str, Any]:
-        """Further entries of the report, of all images; images: what `find` gave."""
+        """Further entries of the report, of all images. images: their records. groups: of the images."""
 
 
 class Fitted(NamedTuple):
-    """A part of a card that was fitted. entry: its name there. entries: of the card. facts: of its table [training].
-    summary: what it is worth, in a line."""
+    """A part of a card that was fitted. entry: its name in the card's facts. entries: of the card. facts: of its table
+    [training]. summary: what it is worth, in a line."""
 
     entry: str
     entries: dict[str, Any]

@@ -118,46 +118,48 @@ def eight_bits(pixels: GreyImage) -> Picture:
     return pixels if pixels.dtype == np.uint8 else as_seen(pixels)
 
 
-def _draw(group: str, fold: int) -> float:
-    """A number in 0..1 by a hash of the name, so that a group never straddles."""
-    return int.from_bytes(hashlib.sha256(f"{fold}:{group}".encode()).digest()[:4], "big") / 2**32
+def _chance(name: str, salt: int) -> float:
+    """A number in 0..1 by a hash of both: the same for a name in every run."""
+    return int.from_bytes(hashlib.sha256(f"{salt}:{name}".encode()).digest()[:4], "big") / 2**32
 
 
 def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, folds: int = 0) -> set[str]:
     """The groups that are held out: a share of them, or with `folds` the fold-th of so many equal parts.
 
-    At least one group is held out and at least one is not, if there are two or more.
+    A share above 0 of two groups or more is at least one group, and never all of them. A part is empty where there are
+    fewer groups than parts.
     """
     everything = sorted(set(groups))
     if folds:
-        return set(sorted(everything, key=lambda group: _draw(group, 0))[fold::folds])
+        return set(sorted(everything, key=lambda group: _chance(group, 0))[fold::folds])
     if fraction == 0 or len(everything) < 2:
         return set()
-    by_draw = sorted(everything, key=lambda group: _draw(group, fold))
-    count = sum(_draw(group, fold) < fraction for group in everything)
+    by_draw = sorted(everything, key=lambda group: _chance(group, fold))
+    count = sum(_chance(group, fold) < fraction for group in everything)
     return set(by_draw[: min(max(1, count), len(by_draw) - 1)])
 
 
 class FolderSource:
-    """Crops of labelled micrographs, resampled so that objects have a random size within `sizes` px; a picture of
-    classes is resampled by `scale` times a random factor within ZOOM."""
+    """Crops of labelled micrographs, resampled so that their median diameter is random within `sizes` px, as far as
+    `draw` allows; a picture of classes is resampled by `scale` times a random factor within ZOOM."""
 
     def __init__(self, pairs: Sequence[Labelled], sizes: Sequence[float] = SIZES, scale: float = 1.0) -> None:
         self.pairs, self.sizes, self.scale = [p for p in pairs if p.taught], tuple(sizes), scale
 
     def draw(self, crop: int, rng: Rng) -> Sample:
-        pair = self.pairs[int(rng.integers(len(self.pairs)))]
-        classes = bool(pair.pair.classes)
-        zoom = np.exp(rng.uniform(*np.log(ZOOM if classes else self.sizes))) * (self.scale if classes else 1.0)
+        image = self.pairs[int(rng.integers(len(self.pairs)))]
+        has_classes = bool(image.pair.classes)
+        zoom = np.exp(rng.uniform(*np.log(ZOOM if has_classes else self.sizes))) * (self.scale if has_classes else 1.0)
         # Not below half a crop (mostly padding then) and not magnified beyond what a microscope resolves.
-        scale = float(np.clip(zoom / (pair.diameter or 1.0), 0.5 * crop / min(pair.grey.shape), 2.0))
+        scale = float(np.clip(zoom / (image.diameter or 1.0), 0.5 * crop / min(image.grey.shape), 2.0))
         side = round(crop / scale)
-        return resample(*_cut(pair.grey, pair.labels, side, rng), crop, classes=classes)
+        return resample(*_cut(image.grey, image.labels, side, rng), crop, has_classes=has_classes)
 
 
 @dataclass(eq=False)
 class RenderedSource:
-    """A stock of rendered pictures, made once a cycle and drawn from with small changes of scale."""
+    """Rendered pictures, a share `blank` of them without particles, drawn from with small changes of scale; `renew`
+    makes them anew. fixed, diameters: see `synthesis.render.render`."""
 
     count: int
     side: int
@@ -199,12 +201,12 @@ def _cut(grey: Picture, labels: Labels, side: int, rng: Rng) -> Sample:
     return grey[window], labels[window]
 
 
-def resample(grey: Picture, labels: Labels, side: int, *, classes: bool = False) -> Sample:
-    """Both resampled to `side` x `side` px: grey by area averaging or interpolation, labels by nearest pixel.
+def resample(grey: Picture, labels: Labels, side: int, *, has_classes: bool = False) -> Sample:
+    """A square picture by area averaging or interpolation, and its labels by nearest pixel, of `side` x `side` px.
 
     Each piece of an object that falls to pieces is an object then; not of a class.
     """
-    in_pieces = (lambda some: some) if classes else split_pieces
+    in_pieces = (lambda some: some) if has_classes else split_pieces
     if grey.shape[0] == side:
         return grey, in_pieces(labels)
     how = Image.Resampling.BOX if grey.shape[0] > side else Image.Resampling.BICUBIC
@@ -217,8 +219,8 @@ def resample(grey: Picture, labels: Labels, side: int, *, classes: bool = False)
 class Crops:
     """(1, S, S) inputs and (T, S, S) targets, which `targets` makes of labels (S, S).
 
-    The n-th sample depends on `seed` and n alone, so a resumed run sees what an unbroken one would, whatever
-    the number of processes that prepare samples.
+    The n-th sample depends on sources, seed and n alone, so a resumed run sees what an unbroken one would, whatever the
+    number of processes that prepare samples. densest: of so many crops that with most pixels at contacts is taken.
     """
 
     sources: Sequence[Source]
@@ -329,7 +331,7 @@ Sides = tuple[list[Labelled], list[Labelled]]
 def split_sources(recipe: TrainingRecipe, base: Path) -> list[Sides]:
     """(for training, held out) micrographs of each of the recipe's folders; raises BadDataset, BadRecipe.
 
-    What one source holds out, no other source trains on, nor on what it has in a group with that.
+    What one source holds out, no other trains on, nor on that group in that folder. Of the rest `count` are drawn.
     """
     folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
     sides = [_split_source(entry, recipe, base) for entry in folders]
@@ -337,15 +339,15 @@ def split_sources(recipe: TrainingRecipe, base: Path) -> list[Sides]:
     where = [(base / entry.path).resolve() for entry in folders]
     held = {(folder, one.pair.group) for folder, (_, out) in zip(where, sides, strict=True) for one in out}
     files = {one.pair.image.resolve() for _, out in sides for one in out}
-    taught_pairs = []
+    divided = []
     for entry, folder, (training, out) in zip(folders, where, sides, strict=True):
         free = [one for one in training if (folder, one.pair.group) not in held]
         rest = [one for one in free if one.pair.image.resolve() not in files]
         if len(rest) < entry.count:
             raise BadDataset(f"{entry.path} leaves {len(rest)} images to train on, and count asks for {entry.count}.")
-        by_draw = sorted(rest, key=lambda one: _draw(one.pair.name, recipe.seed))
-        taught_pairs.append((by_draw[: entry.count] if entry.count else rest, out))
-    return taught_pairs
+        by_draw = sorted(rest, key=lambda one: _chance(one.pair.name, recipe.seed))
+        divided.append((by_draw[: entry.count] if entry.count else rest, out))
+    return divided
 
 
 def _split_source(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> Sides:

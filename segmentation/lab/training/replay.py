@@ -25,7 +25,7 @@ from .start import resolved
 ROOT = Path(__file__).parents[3]  # from which the paths of our recipes go out
 PICTURES, MICROGRAPHS = 48, 24  # to learn from
 KEPT, KEPT_SIDE = 12, 448  # to see what is forgotten, of each kind; px
-SIDE, SEED = 320, 7000
+SIDE, SEED = 320, 7000  # of the rendered pictures to learn from; px
 RENDERED, OWN = "rendered", "own"
 
 
@@ -48,11 +48,10 @@ def replay(card: ModelCard, out: Path) -> Replay:
     titles = {RENDERED: "rendered pictures", OWN: f"validation images of {card.name}"}
     count = number_of_classes(card.task, maps_of(card))
     classes = tuple(range(1, count + 1))
-    held_out = {
-        title: find_pairs(out / name, classes=classes).pairs for name, title in titles.items() if (out / name).is_dir()
-    }
+    folders = {title: out / name for name, title in titles.items() if (out / name).is_dir()}
+    withheld = {title: find_pairs(folder, classes=classes).pairs for title, folder in folders.items()}
     training = out / "training"
-    return Replay(training if training.is_dir() else None, held_out)
+    return Replay(training if training.is_dir() else None, withheld)
 
 
 def recipe_of(card: ModelCard) -> TrainingRecipe | None:
@@ -77,7 +76,7 @@ def _lay_out(card: ModelCard, out: Path) -> None:
             stock += RenderedSource(of, side, seed + number, 0.0, entry.settings, diameters).stock
         for number, (grey, labels) in enumerate(stock):
             _write(folder, f"rendered-{number:03d}", grey, labels)
-    training, held = _of_folders(resolved(recipe, out / "none.toml"))
+    training, held = _of_folders(resolved(recipe, out / "none.toml"))  # no such file: no run has begun
     for folder, pairs, count in ((out / "training", training, MICROGRAPHS), (out / OWN, held, KEPT)):
         evenly = np.linspace(0, len(pairs) - 1, min(len(pairs), count)).round().astype(int)
         for number, index in enumerate(evenly):

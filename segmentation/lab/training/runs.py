@@ -43,8 +43,8 @@ def run_steps(
 ) -> None:
     """Advance until it is over or, asked after each step, the time is up.
 
-    at_checkpoint(losses, seconds): called every so many steps, at `ends` and when the time is up, with the means over
-    the steps since the last time. Raises BadRecipe where a loss is no number any more.
+    at_checkpoint(losses, seconds): called every so many steps, at `ends` and when the time is up, with the means of a
+    step since the last time. Raises BadRecipe where a loss is no number any more.
     """
     totals: dict[str, Tensor] = {}
     count, began = 0, time.monotonic()
@@ -74,7 +74,7 @@ def pace(seconds: float, step: int, steps: int) -> str:
 
 @contextmanager
 def computing(device: torch.device, threads: int) -> Iterator[None]:
-    """With so many threads, 0 for all; raises BadRecipe where the device has too little memory."""
+    """Give torch so many threads for good, 0 leaves it its own; raises BadRecipe where the device's memory runs out."""
     if threads:
         torch.set_num_threads(threads)
     try:
@@ -86,9 +86,8 @@ def computing(device: torch.device, threads: int) -> Iterator[None]:
 def refuse_changes(old: Mapping[str, Any], new: Mapping[str, Any], free: Collection[str], folder: Path) -> None:
     """Raise BadRecipe where a run was begun with other entries than these, but for those that are free."""
     if changed := [name for name in {**new, **old} if name not in free and old.get(name) != new.get(name)]:
-        raise BadRecipe(
-            f"{folder} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
-        )
+        names = ", ".join(changed)
+        raise BadRecipe(f"{folder} holds a run of another recipe ({names} differ): name another folder with --out.")
 
 
 def save_checkpoint(trainer: Any, file: Path, **more: Any) -> None:
@@ -124,7 +123,7 @@ def load_state(file: Path, device: torch.device | str = "cpu") -> State:
 def read_rows(file: Path, last: int | None = None) -> list[dict[str, str]]:
     """The rows of a table by column, up to the one numbered `last` in its first; none where there is no file.
 
-    A half-written row is left out. Raises ValueError for a file that is not ours.
+    A half-written row is left out, as it lacks columns. Raises ValueError where `last` meets a row without a number.
     """
     if not file.exists():
         return []
@@ -141,7 +140,7 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def add_row(file: Path, row: Mapping[str, Any]) -> None:
-    """One more row; the columns' names come first where the file is new."""
+    """One more row, with four decimals; the columns' names come first where the file is new."""
     fresh = not file.exists()
     with file.open("a", newline="") as lines:
         writer = csv.writer(lines)
@@ -152,7 +151,7 @@ def add_row(file: Path, row: Mapping[str, Any]) -> None:
 
 class CheckpointScores(NamedTuple):
     """One checkpoint. Losses are means; Dice, score and error of the quantity are the task's figures of the validation
-    crops (see `Scoring.followed`), NaN where undefined."""
+    crops (see `Scoring.tracked`), NaN where undefined."""
 
     step: int
     loss: float
@@ -164,7 +163,7 @@ class CheckpointScores(NamedTuple):
     quantity_error: float
 
     def rounded(self) -> CheckpointScores:
-        """The row as the file holds it, so that a resumed run decides as an unbroken one."""
+        """The losses and figures as the file holds them, so that a resumed run decides as an unbroken one."""
         measured = *self._fields[1:4], *self._fields[6:]
         return self._replace(**{name: round(getattr(self, name), 4) for name in measured})
 
@@ -176,7 +175,7 @@ class CheckpointScores(NamedTuple):
 def read_metrics(file: Path, last: int) -> list[CheckpointScores]:
     """The rows up to step `last`. A resumed run leaves out later rows, which are newer than its checkpoint.
 
-    Raises ValueError for a file that is not ours.
+    Raises ValueError, TypeError or KeyError for a file that is not ours.
     """
     rows = [{name: float(value) for name, value in row.items()} for row in read_rows(file, last)]
     return [CheckpointScores(**{**row, "step": int(row["step"])}) for row in rows]  # type: ignore[arg-type]

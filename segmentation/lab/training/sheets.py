@@ -16,7 +16,7 @@ from ...core.report.picture import sampled
 from .contract import Field, Labels, LearningTask, Picture
 from .files import write_picture
 
-GAP = 4
+GAP = 4  # px
 LONGEST = 640  # px of a panel's longest side
 STRENGTH = 0.6  # of a colour over the grey
 HEADING = 28  # px
@@ -29,9 +29,8 @@ def thumbnail(picture: Picture, side: int) -> Picture:
     square = min(image.size)
     left, top = ((n - square) // 2 for n in image.size)
     middle = image.crop((left, top, left + square, top + square))
-    return np.asarray(
-        middle.resize((side, side), Image.Resampling.LANCZOS if square > side else Image.Resampling.BICUBIC)
-    )
+    how = Image.Resampling.LANCZOS if square > side else Image.Resampling.BICUBIC
+    return np.asarray(middle.resize((side, side), how))
 
 
 def contact_sheet(pictures: list[Picture], columns: int, side: int = 160) -> Picture:
@@ -60,7 +59,7 @@ def side_by_side(sheets: dict[str, Picture]) -> Picture:
 
 
 def in_rows(rows: Iterable[Iterable[Picture]], gap: int = GAP, grey: int = 128) -> Picture:
-    """Pictures of one size, (h, w) or (h, w, 3), side by side in rows, `gap` px of `grey` between them."""
+    """Pictures of one size, (h, w) or (h, w, 3), in rows, `gap` px of `grey` between them, half of it around all."""
 
     def framed(picture: Picture) -> Picture:
         return np.pad(picture, [(gap // 2,) * 2] * 2 + [(0, 0)] * (picture.ndim - 2), constant_values=grey)
@@ -74,15 +73,15 @@ def in_colour(grey: Picture) -> Picture:
 
 
 def outlined(grey: Picture, labels: Labels, colour: tuple[int, int, int]) -> Picture:
-    """(H, W, 3) uint8: the picture with the innermost pixels along every particle's edge in `colour`."""
-    inner = (ndimage.minimum_filter(labels, 3) != ndimage.maximum_filter(labels, 3)) & (labels > 0)
+    """(H, W, 3) uint8: the picture with every particle's own pixels along its edge in `colour`."""
+    rim = (ndimage.minimum_filter(labels, 3) != ndimage.maximum_filter(labels, 3)) & (labels > 0)
     drawn = in_colour(grey)
-    drawn[inner] = colour
+    drawn[rim] = colour
     return drawn
 
 
 def as_panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> tuple[Picture, Labels, Labels]:
-    """The image (h, w) in grey, its longest side LONGEST px, and both labels (R, W) of its first rows at that size."""
+    """The image (h, w) in grey, at most LONGEST px long, and both labels (R, W) of its first rows at that size."""
     grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
     shape = grey.shape[0], grey.shape[1]
     return grey, sampled(predicted, shape), sampled(truth, shape)

@@ -27,7 +27,7 @@ class Run:
     """All that changes while training. A checkpoint holds it, except `rows`, which are in metrics.csv.
 
     network; averaged: its moving average. best: the averaged weights of the best checkpoint, kept where the recipe
-    may stop early. before: the weights at the last restart. rows: the figures of each checkpoint.
+    has a rule. before: the averaged weights at the last restart. rows: the figures of each checkpoint.
     """
 
     parts: ClassVar = ("network", "averaged", "optimiser")
@@ -41,7 +41,7 @@ class Run:
     rows: list[CheckpointScores] = field(default_factory=list)
 
     def save(self, file: Path) -> None:
-        """The whole checkpoint or, when it cannot be written, the one before."""
+        """Write the whole checkpoint or, when it cannot be written, leave the one before; raises CannotWrite."""
         chance = {"cpu": torch.get_rng_state()}  # for dropout
         if torch.cuda.is_available():
             chance["cuda"] = torch.cuda.get_rng_state()
@@ -89,7 +89,7 @@ def device_of(name: str) -> torch.device:
 
 
 def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
-    """A fresh network with the weights it starts from, its average and its optimiser; raises BadRecipe."""
+    """Seed torch and make a network with the weights it starts from, its average and optimiser; raises BadRecipe."""
     torch.manual_seed(recipe.seed)
     network = build(recipe.architecture, len(recipe.heads))
     if recipe.pretrained:

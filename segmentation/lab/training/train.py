@@ -47,7 +47,8 @@ def train(
     """Train to `recipe.steps` or until patience is at an end, resuming from `out/checkpoint.pt` where there is one.
 
     base: the recipe's paths are relative to it. device: None takes the recipe's. time_is_up: called after every step;
-    the run stops with a checkpoint when it returns True. watch: called at every checkpoint, before it is written.
+    the run stops with a checkpoint when it returns True. watch: called at every checkpoint, before it is written, and
+    before the first step where the weights are those of a model.
     Returns the run; its `averaged` are the weights to publish. Raises BadRecipe, BadDataset,
     UnknownArchitecture, CannotWrite, InUse.
     """
@@ -59,7 +60,7 @@ def train(
         run.load(out / runs.CHECKPOINT, device)
         try:
             run.rows = runs.read_metrics(out / runs.METRICS, run.step)
-        except (ValueError, TypeError) as error:
+        except (LookupError, ValueError, TypeError) as error:
             raise BadRecipe(f"{out / runs.METRICS} was altered and cannot be read; name another --out.") from error
         runs.write_rows(out / runs.METRICS, (row.as_text() for row in run.rows))
         say(f"resuming at step {run.step}")
@@ -99,7 +100,7 @@ def patience_is_over(rows: list[runs.CheckpointScores], patience: int, rule: str
 
 
 def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
-    """The card's entry about the run: the figures of the published weights on the validation crops."""
+    """The card's entry about the published weights on the validation crops, in a list; empty without such crops."""
     row = runs.best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
     if row is None or not recipe.validation_batches:
         return []
@@ -134,7 +135,7 @@ def _figures(row: runs.CheckpointScores, recipe: TrainingRecipe) -> dict[str, fl
 
 @dataclass(eq=False)
 class Training:
-    """One run at work: the recipe, its data, and where what it notes goes."""
+    """One run at work: the recipe, its data, and where its notes go. `advance` needs the batches that `go` opens."""
 
     run: Run
     recipe: TrainingRecipe
@@ -152,7 +153,7 @@ class Training:
         self.scoring = self.task.scoring(recipe.heads)
         maps = [] if recipe.heads == list(self.task.channels) else recipe.heads
         identity = {"task": recipe.task, "maps": maps, "options": recipe.options}
-        # No more than it must.
+        # Only what the reading of maps asks of a card: no weights are loaded by it.
         self.card = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **identity)
         held = range(recipe.validation_batches * size)
         crops = self._crops(validation=bool(held))
@@ -207,7 +208,7 @@ class Training:
         )
 
     def end_cycle(self) -> None:
-        """Take the mean of the weights before and after the cycle; the next begins from it, its optimiser anew."""
+        """Mix the averages at the end of this and of the last cycle; the next begins there, its optimiser anew."""
         run, recipe = self.run, self.recipe
         if run.before:
             after = {name: value.clone() for name, value in run.averaged.state_dict().items()}
@@ -289,7 +290,8 @@ class Training:
         return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.map_names)]
 
     def note(self, loss: float, seconds: float) -> None:
-        """Measure and draw; keep the averaged weights when they are the best so far.
+        """Measure the averaged weights, and keep them when they are the best so far. Adds a row to `run.rows` and to
+        metrics.csv, draws examples and curves, says all this and calls `watch`.
 
         loss, seconds: a step's means since the last checkpoint; loss is nan before the first step.
         """
@@ -318,7 +320,8 @@ class Training:
 
 @torch.no_grad()
 def update_average(averaged: nn.Module, weights: Mapping[str, Tensor], decay: float) -> None:
-    """Move every float tensor of the average (batch statistics too) towards these weights."""
+    """Move every float tensor of the average (batch statistics too) towards these weights, of a network of the same
+    layers; others become theirs. decay: share of the average that stays."""
     for mine, theirs in zip(averaged.state_dict().values(), weights.values(), strict=True):
         if mine.is_floating_point():
             mine.lerp_(theirs, 1 - decay)

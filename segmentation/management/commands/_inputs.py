@@ -44,8 +44,8 @@ DOUBTFUL = (
 
 
 def images_in(folder: Path, *, but: Path | None) -> tuple[list[Path], list[Path]]:
-    """The images in a folder and the folders in it, by name, and the other files; none of `but`, hidden ones, junk or
-    results of `watch`.
+    """The images in a folder and the folders in it, by name, and the other files; none of `but`, hidden ones, junk,
+    results of `watch` or side files.
 
     An image is known by its content; a file with an image's suffix counts too, so that a broken one is named.
     """
@@ -72,7 +72,7 @@ def beside(image: Path) -> list[tuple[str, Path]]:
 
 
 def folders_of(files: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
-    """Each file with its own folder; a second file of one stem gets `<stem>-2`."""
+    """Each file with its own folder; a second file of one stem gets `<stem>-2`, or the next number that is free."""
     stems = {file.stem for file in files}
     used: Counter[str] = Counter()
     for file in files:
@@ -183,7 +183,7 @@ class Measuring(BaseCommand):
         raise NotImplementedError
 
     def files(self, paths: Iterable[Path], out: Path) -> Iterator[Path]:
-        """The files named, and those to measure of the folders named."""
+        """The files named, and those to measure of the folders named; says on the terminal what is left out there."""
         for path in paths:
             if not path.is_dir():
                 yield path
@@ -298,7 +298,7 @@ def pixel_size(text: str) -> Callable[[int], Calibration]:
 
 
 def sample_name(text: str) -> str:
-    """What a sample may be called."""
+    """A sample's name, in one line and cut to what a name may be."""
     name = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if not name:
         raise argparse.ArgumentTypeError("give the sample a name")

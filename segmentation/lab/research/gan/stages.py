@@ -133,7 +133,8 @@ def translate(work: Work, time_is_up: TimeIsUp) -> bool:
 def unet(work: Work, time_is_up: TimeIsUp) -> bool:
     """The MultiRes U-Net on the painted masks, by the same loop as every training: see `manage.py train`.
 
-    When the time is up before the end, the weights are those of the last checkpoint, and the card's limits say so.
+    When it ends before the last step, the weights are those of the last checkpoint (of the best where the recipe has a
+    rule), and the card's limits say so.
     """
     pictures = numbered(work.out / "translate" / "images")
     if not read_rows(work.out / "translate" / METRICS):

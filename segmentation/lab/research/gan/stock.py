@@ -53,9 +53,9 @@ def split_files(
 
 
 def outline_stock(recipe: GanRecipe, base: Path) -> tuple[Picture, Picture]:
-    """(training, held-out) outlines, each (n, S, S) uint8, from all sources in random order.
+    """(training, held-out) outlines, each (n, S, S) uint8, from all sources, those for training in random order.
 
-    Where no file is held out (a single file of masks, say), every tenth outline is. Raises BadDataset below two.
+    Where one side has none (a single file of masks, say), every tenth outline is held out. Raises BadDataset below two.
     """
     training: list[Picture] = []
     apart: list[Picture] = []
@@ -91,7 +91,7 @@ def _label_images(recipe: GanRecipe, base: Path, source: OutlineSource, number: 
 
 
 def micrograph_stock(recipe: GanRecipe, base: Path) -> Micrographs:
-    """The unlabelled micrographs, (H, W) float32 in -1..1, particles bright, resampled to the masks' diameter.
+    """The unlabelled micrographs that are not held out, as `read_micrograph` reads them for the masks' diameter.
 
     Pictures that are then smaller than a crop are left out. Raises BadDataset where none is left.
     """
@@ -110,7 +110,8 @@ def micrograph_stock(recipe: GanRecipe, base: Path) -> Micrographs:
 
 
 def read_micrograph(file: Path, source: MicrographSource, diameter: float) -> Field:
-    """One micrograph without its data bar, contrast clipped at the percentiles 0.5 and 99.5. Raises BadDataset."""
+    """(H, W) float32 in -1..1: a micrograph without its data bar, contrast clipped, particles bright and of `diameter`
+    px, as far as two times suffice. Raises BadDataset."""
     micrograph = load_image(file)
     picture = clip_outliers(micrograph.pixels[: data_bar(micrograph)])
     if source.polarity == "dark":

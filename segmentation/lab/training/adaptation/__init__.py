@@ -9,6 +9,7 @@ comes to the same end.
     before/       readings of each image by the base model
     split-0/ ...  trainings, each without some of the images. heldout/ has its readings of those images. share-30/ ...
                   have readings by means of its weights and the base model's (training.blend)
+    kept-0.json   what each share of the tuned weights finds in one kind of the base model's own data; mean/ serves it
     curve-0-3/ .. trainings of a split with three images, for the learning curve
     tuned/        the training on all images
     final/        the model: weights and card
@@ -18,7 +19,7 @@ comes to the same end.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ class Adaptation(Trainings):
     ) -> dict[int, list[Found]]:
         """The readings of these images by a model, by number; `folder` keeps them. ways(number): how the image is read.
 
-        None reads held-out images in every way and others in the model's own way."""
+        None reads in every way where `folder` is called HELD, else in the model's own way."""
         every = folder.name == HELD
         predictor, readings = Predictor(card, self.runtime), {}
         for number in numbers:
@@ -171,7 +172,7 @@ class Adaptation(Trainings):
         return dict(zip(readings, chosen_apart(self.scoring, read, groups), strict=True))
 
     def _tell(self, before: Mapping[int, Found], after: Mapping[int, Found]) -> None:
-        """Put the table, the images and the outcome into the summary."""
+        """Put table, images (with pictures that it draws) and outcome into the summary; set the score of the card."""
         groups = [self.pairs[number].group for number in after]
         old, new = ([readings[number].record for number in after] for readings in (before, after))
         table, figures = outcome.changes(self.scoring, old, new, groups)
@@ -195,7 +196,7 @@ class Adaptation(Trainings):
         """Score the held-out images by trainings on a third and on two thirds of the others, tuned weights alone."""
         splits = range(len(self.summary["plan"]["held_out"]))
         most = min(len(self.pairs) - len(self.places(split)) for split in splits)
-        steps = [self._step(0, before, dict.fromkeys(sorted(after), 0))]
+        steps = [self._step(0, before, after)]
         for images in [*sorted({max(1, round(most / 3)), max(1, round(2 * most / 3))} - {most}), most]:
             readings = dict[int, Sequence[Found]](after) if images == most else {}
             for split in splits if images < most else ():
@@ -207,7 +208,8 @@ class Adaptation(Trainings):
             steps.append(self._step(images, {number: read[ways[number]] for number, read in readings.items()}, ways))
         self.summary["learning_curve"] = steps
 
-    def _step(self, images: int, readings: Mapping[int, Found], numbers: Mapping[int, int]) -> Step:
+    def _step(self, images: int, readings: Mapping[int, Found], numbers: Iterable[int]) -> Step:
+        """A point of the learning curve. numbers: of the held-out images."""
         ordered = sorted(numbers)
         groups = [self.pairs[number].group for number in ordered]
         figures = summarise(self.scoring, [readings[number].record for number in ordered], nm=False, groups=groups)
@@ -236,6 +238,7 @@ class Adaptation(Trainings):
         return measured
 
     def _figure(self, name: str, card: ModelCard, pairs: Sequence[Pair]) -> float | None:
+        """The figure of this name of a model on these pairs; None where undefined."""
         scorer = Scorer(self.scoring, Predictor(card, self.runtime), HowScored(thresholds=False))
         for pair in pairs:
             scorer.image(pair)

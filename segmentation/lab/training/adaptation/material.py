@@ -93,7 +93,7 @@ class Progress:
         self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary, left)
 
     def stop(self) -> bool:
-        """False; raises Cancelled where the caller wants no more."""
+        """False, as a training's `time_is_up`; raises Cancelled where the caller wants no more."""
         if self.is_cancelled():
             raise Cancelled
         return False
@@ -111,12 +111,12 @@ class Planned:
         self.runtime = Runtime(options.device)
 
     def plan(self) -> Plan:
-        """What is to be done, decided once. Raises BadDataset, BadRecipe."""
+        """What is to be done, decided once: kept in plan.json and recipe.json. Raises BadDataset, BadRecipe."""
         file = self.out / "plan.json"
         if not file.exists():
-            recipe = resolved(fine_tuning(self.folder, self.base), self.out / "none.toml")
+            recipe = resolved(fine_tuning(self.folder, self.base), self.out / "none.toml")  # no such file
             recipe = recipe.replaced(device=self.options.device, threads=self.options.threads, **self.options.recipe)
-            write_whole(self.out / "recipe.json", recipe.model_dump_json().encode())
+            write_whole(self.out / "recipe.json", recipe.model_dump_json().encode())  # `self.recipe`, `pairs` read it
             truths = [pair.load()[1] for pair in self.pairs]
             count = sum(len(np.unique(truth)) - 1 for truth in truths)
             if count < planning.LEAST_OBJECTS and not tasks.find(self.card.task).classes:
@@ -185,13 +185,12 @@ class Planned:
         return tasks.find(self.card.task).scoring(maps_of(self.card))
 
     def _measured_pace(self) -> float:
-        """Seconds of a step on this machine, from a few steps."""
+        """Seconds of a step on this machine, the fastest of a few."""
         folder = self.out / "trial"
         few = {"steps": TRIAL_STEPS, "checkpoint": 1, "validation_batches": 1, "folds": 0, "fold": 0, **LAST}
         shutil.rmtree(folder, ignore_errors=True)
-        run = train(
-            self.recipe.replaced(**few, schedule={}), folder, self.out, say=nothing, time_is_up=self.progress.stop
-        )
+        recipe = self.recipe.replaced(**few, schedule={})
+        run = train(recipe, folder, self.out, say=nothing, time_is_up=self.progress.stop)
         shutil.rmtree(folder, ignore_errors=True)
         return min(row.seconds_per_step for row in run.rows[1:])
 

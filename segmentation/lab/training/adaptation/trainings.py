@@ -65,7 +65,8 @@ class Trainings(Planned):
         return self.trained(recipe, self.out / "tuned", "the final training", -1)
 
     def trained(self, recipe: TrainingRecipe, folder: Path, stage: str, split: int | None) -> ModelCard:
-        """The published model of a training, which is done unless it is there. split: of its points; None for none."""
+        """The published model of a training, which is done unless it is there. split: under which the summary has its
+        points, -1 for the final training; None: it has none."""
         before, step, checkpoint = self.progress.done, 0, folder / runs.CHECKPOINT
         example = None if split is None or split < 0 else self._example(split)
 
@@ -125,21 +126,21 @@ class Trainings(Planned):
         return f"split-{split}-step-{step:05d}.webp"
 
     def _example(self, split: int) -> tuple[Pair, Any, Labels]:
-        """The middle of the held-out image with the most objects, as the network sees it, and its labels."""
+        """The held-out image with the most objects, and its middle as the network sees it: grey and labels."""
         loaded = [load(self.pairs[number]) for number in self.places(split)]
         fullest = max(loaded, key=lambda image: len(np.unique(image.labels)))
-        classes = bool(fullest.pair.classes)
+        has_classes = bool(fullest.pair.classes)
         taught = math.sqrt(math.prod(self.recipe.sizes))
-        scale = self.recipe.options.get("scale", 1.0) if classes else taught / (fullest.diameter or taught)
+        scale = self.recipe.options.get("scale", 1.0) if has_classes else taught / (fullest.diameter or taught)
         side = min(round(SHOWN / scale), *fullest.grey.shape)
         top, left = ((length - side) // 2 for length in fullest.grey.shape)
         window = slice(top, top + side), slice(left, left + side)
-        grey, labels = resample(fullest.grey[window], fullest.labels[window], SHOWN, classes=classes)
+        grey, labels = resample(fullest.grey[window], fullest.labels[window], SHOWN, has_classes=has_classes)
         return fullest.pair, grey, labels
 
     @torch.inference_mode()
     def _draw(self, run: Run, pair: Pair, grey: Any, truth: Labels, name: str) -> None:
-        """What the training finds now, in colour, and what is there."""
+        """Save a picture under this name: what is there, and what the training finds now."""
         task, device = tasks.find(self.card.task), next(run.averaged.parameters()).device
         picture = torch.from_numpy(grey[None, None].astype(np.float32) / 127.5 - 1).to(device)
         maps = (255 * task.activation(run.averaged(picture).float()))[0].round().to(torch.uint8).cpu().numpy()

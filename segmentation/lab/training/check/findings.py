@@ -66,7 +66,7 @@ class CheckedFolder:
 
     @property
     def summary(self) -> str:
-        """One line: how much there is."""
+        """How much there is: a line, and of classes the table below it."""
         if self.classes:
             images = f"{len(self.pairs)} images with labels ({len(self.classes)} classes)."
             return "\n".join([images, *self.table])
@@ -76,7 +76,7 @@ class CheckedFolder:
 
     @property
     def table(self) -> list[str]:
-        """Lines on how much of the labelled area each class has, and by the number in the files which."""
+        """A heading, and a line for each class: its share of the labelled pixels, and how many images have it."""
         shares = np.array([pair.shares for pair in self.pairs], float).reshape(-1, len(self.classes))
         if not len(shares):
             return []
@@ -100,9 +100,8 @@ class CheckedFolder:
 
     def shorten(self, names: Iterable[str]) -> None:
         """Let one finding stand for all that differ from it only in names of files and in numbers."""
-        names_and_numbers = re.compile(
-            "|".join([*map(re.escape, sorted(set(names), key=len, reverse=True)), r"\d+(?:\.\d+)?"])
-        )
+        longest_first = map(re.escape, sorted(set(names), key=len, reverse=True))
+        names_and_numbers = re.compile("|".join([*longest_first, r"\d+(?:\.\d+)?"]))
         alike: dict[tuple[bool, str], list[Finding]] = {}
         for finding in self.findings:
             alike.setdefault((finding.error, names_and_numbers.sub("#", finding.sentence)), []).append(finding)

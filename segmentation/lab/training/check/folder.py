@@ -103,9 +103,10 @@ def check_sources(recipe: TrainingRecipe, base: Path, say: Say) -> None:
 
 
 def inspect_source(entry: FolderEntry, base: Path, count: int = 0, task: str = "") -> CheckedFolder:
-    """What `check_folder` says of a folder of a recipe; whether it is enough depends on the recipe's other sources.
+    """What `check_folder` says of a folder of a recipe: not whether it is enough, as the recipe may have other sources.
 
-    Raises BadDataset when it cannot be read at all, BadRecipe when it may not be used.
+    Copies, and tiles in several groups, are looked for where `use` is "both". Raises BadDataset when it cannot be read
+    at all, BadRecipe when it may not be used.
     """
     pairs = pairs_of(base / entry.path, entry, count)
     checked = CheckedFolder(entry, pairs[0].classes, task)

@@ -37,11 +37,11 @@ MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bot
 
 @dataclass(frozen=True, eq=False)
 class CheckedPair:
-    """One pair. Labels that are classes have only what every picture has, and `shares` and `strange`.
+    """One pair. Labels that are classes have what every picture has, `astray`, `wrong`, `shares` and `strange`.
 
     thumbnail: (48, 48) of mean 0 and norm 1. small, small_labels: the picture and its labels for the contact sheet.
-    labels_used: how many numbers but 0 the file has. labelled_area: px. bar_rows: rows of a data bar. diameters: (n,)
-    ECD in px. merged_area: px of pieces that look like several particles. shared: how many labels are in several
+    labels_used: how many numbers but 0, or classes, the file has. labelled_area: px. bar_rows: rows of a data bar.
+    diameters: (n,) ECD in px. merged_area: px of pieces like several particles. shared: how many labels are in several
     pieces. astray: outlines follow no edges of the image. gaps: see `has_shape_of_gaps`; for masks only. wrong:
     sentences on errors. shares: of the labelled pixels, by class. strange: pixels by their number in the
     file, where it stands for no class. numbers: all in the file but the background, where they are few. pieces: how
@@ -192,7 +192,7 @@ def solidities(pieces: Labels) -> Floats:
 def surroundings(labels: Labels) -> int:
     """The label that lies around everything as a background does, 0 when none does.
 
-    It has a pixel on every side of the frame and most of the frame. The rest is more convex than the label itself.
+    It has a pixel on every side of the frame and most of the frame. The rest is more convex than this label and CONVEX.
     """
     frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     label = int(np.bincount(frame).argmax())
@@ -215,7 +215,7 @@ def _convexity(pieces: Labels) -> float:
 def _wrong_labels(
     name: str, grey: Picture, labels: Labels, values: NDArray[np.int64], sizes: NDArray[np.int64]
 ) -> list[str]:
-    """values: those of the labels 0, 1, ... in the file. sizes: px of each labelled piece."""
+    """The first error of the labels, if any. values: of labels 0, 1, ... in the file. sizes: px of labelled pieces."""
     surrounding, specks = surroundings(labels), sizes < SPECK
     if has_soft_edges(labels):
         return [sentence_of("soft", name=name)]

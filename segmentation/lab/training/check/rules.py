@@ -50,7 +50,7 @@ def another_kind(pairs: Sequence[CheckedPair]) -> tuple[str, dict[str, Any]] | N
 
 
 def every_folder(checked: CheckedFolder) -> None:
-    """What the images hold or have lost."""
+    """Errors of single pairs, data bars, and labels that are odd or of another kind of task."""
     pairs = checked.pairs
     kind = None if checked.classes or checked.task not in ("", DEFAULT_TASK) else another_kind(pairs)
     if kind:
@@ -83,7 +83,7 @@ def _classes(checked: CheckedFolder) -> None:
 
 
 def groups_of_tiles(checked: CheckedFolder) -> None:
-    """Tiles and turned or mirrored forms of one image, by their names."""
+    """Tiles and turned or mirrored forms of one image, by their names, in several groups."""
     groups: dict[str, set[str]] = {}
     for pair in checked.pairs:
         groups.setdefault(source_of(Path(pair.name).stem), set()).add(pair.group)
@@ -118,33 +118,34 @@ def _objects(checked: CheckedFolder) -> None:
 
 def _report_exchanged(checked: CheckedFolder) -> set[str]:
     """Report labels that do not fit their own image and plainly fit another one; returns the names of the images."""
-    astray, groups = [pair for pair in checked.pairs if pair.astray], set()
+    astray, exchanged = [pair for pair in checked.pairs if pair.astray], set()
     for pair in astray:
         others = [other for other in astray if other is not pair and other.shape == pair.shape]
         scores = [fit.score if (fit := agreement(o.small, pair.small_labels)) else 0.0 for o in others]
         if scores and max(scores) >= (CLASSES_FIT if pair.classes else SURE):
             checked.add("exchanged", name=pair.name, other=others[int(np.argmax(scores))].name)
-            groups.add(pair.name)
-    return groups
+            exchanged.add(pair.name)
+    return exchanged
 
 
 def enough_images(checked: CheckedFolder) -> None:
-    """Too few images or particles."""
-    with_particles = sum(pair.taught for pair in checked.pairs)
-    images = with_particles or len(checked.pairs)
+    """Too few images or labels."""
+    with_labels = sum(pair.taught for pair in checked.pairs)
+    images = with_labels or len(checked.pairs)
     if images < 2:
-        things = "particles" if with_particles else "labels"
+        things = "particles" if with_labels else "labels"
         checked.add("one_image", images="One image" if images else "No image", things=things)
-    elif images < FEW_IMAGES and with_particles:
+    elif images < FEW_IMAGES and with_labels:
         checked.add("few_images", count=images, things="labels" if checked.classes else "particles")
     if checked.classes:
-        if images and not with_particles:
+        if images and not with_labels:
             checked.add("no_pixels", numbers=", ".join(map(str, checked.classes)))
     elif images and not len(checked.diameters):
         checked.add("no_particles")
 
 
 def groups_named(checked: CheckedFolder, group_of: dict[str, str]) -> None:
+    """Images that the table of groups does not name, and a single group for all."""
     unnamed = [p.name for p in checked.pairs if group_of and not {p.name, Path(p.name).stem} & set(group_of)]
     if unnamed:
         checked.add("unnamed", table=checked.entry.groups, count=len(unnamed), files=some_of(unnamed))

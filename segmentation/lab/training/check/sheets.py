@@ -15,7 +15,7 @@ from ..sheets import TRUE, outlined
 from .findings import CheckedFolder
 from .pairs import SHEET, CheckedPair
 
-ACROSS, MOST = 6, 60
+ACROSS, MOST = 6, 60  # pictures in a row and in all
 LINE = 14  # px of a line of text
 
 

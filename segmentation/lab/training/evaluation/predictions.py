@@ -28,7 +28,7 @@ class Options:
 
     rows: compare only so many rows of every image. nm: per pixel; None takes the scale of the files, and pixels unless
     all files have one. threshold: None takes the card's. chains: further post-processings of the same maps, names in
-    CHAINS. thresholds: whether to try other thresholds even if that takes long.
+    `instances.examine.CHAINS`. thresholds: whether to try other thresholds even if that takes long.
     """
 
     rows: int | None = None
@@ -45,7 +45,7 @@ class Options:
 class Prediction:
     """maps: (C, R, W) uint8, the network's maps of the analysed rows, in the image's own pixels. grey: (R, W)
     uint8, the rows themselves, as they were shown. view: how the network saw it. seconds: that looking and predicting
-    took."""
+    took, and loading the weights where that was not done before."""
 
     maps: Picture
     grey: Picture

@@ -85,7 +85,7 @@ def fit_confidence(
     them the chances on AMPIS powder, which no fit saw, are 0.06 too high in the mean, without them 0.11. The
     reliability leaves out hopeless outlines; each outline is judged by a fit on other groups. Raises TooFew.
     """
-    some, threshold = some_of(pairs), options.threshold_of(predictor.card)
+    some, threshold = every_nth(pairs), options.threshold_of(predictor.card)
     labelled = [
         _labelled_objects(predictor, copy, truth, threshold, pair.group)
         for number, pair in enumerate(followed(some, len(some), say, OFTEN))
@@ -105,7 +105,7 @@ def fit_confidence(
 
 
 def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Iterator[tuple[Micrograph, Labels]]:
-    """An image without its data bar, as it is and in a copy for each of NOISY."""
+    """An image as it is, and a copy without its data bar for each of NOISY."""
     rows = data_bar(micrograph)
     yield micrograph, truth
     grey = micrograph.pixels[:rows].astype(float)
@@ -116,8 +116,8 @@ def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Itera
         yield replace(micrograph, pixels=pixels, name=f"{micrograph.name} noise {noise}"), truth[:rows]
 
 
-def some_of(examples: Sequence[Pair]) -> Sequence[Pair]:
-    """MOST of them at the most."""
+def every_nth(examples: Sequence[Pair]) -> Sequence[Pair]:
+    """Every n-th of them, MOST at the most."""
     return examples[:: 1 + (len(examples) - 1) // MOST]
 
 
@@ -144,7 +144,8 @@ def _labelled_objects(
     *,
     drawn: bool = False,
 ) -> LabelledParticles:
-    """All outlines of an image, also those that an analysis would drop."""
+    """All outlines of an image, also those that an analysis would drop; of a `drawn` one those that are right or lie on
+    the background."""
     prediction, options = predictor.predict(micrograph, len(truth)), ParticleOptions.of(predictor.card)
     decoded = particles(prediction.maps, prediction.grey, prediction.view.scale, threshold, options)
     overlap = overlap_of(without_specks(padded(decoded, truth.shape)), without_specks(truth))

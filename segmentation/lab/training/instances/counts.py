@@ -47,7 +47,7 @@ Counts = Annotated[NDArray[np.int64], *STORED]
 class Sums(NamedTuple):
     """One image's sums, or with leading axes those of many.
 
-    pixels (..., 4): hits, spurious, missed, rest of the foreground. image_iou (..., 2): its IoU, and 1.
+    pixels (..., 4): hits, spurious and missed ones of the foreground, the rest. image_iou (..., 2): its IoU, and 1.
     matched (..., 10, 3): hits, spurious, missed particles at each of IOUS. particles (..., 2): true, found.
     segment_iou (...): IoU summed over pairs above 0.5. best (..., 4): best IoU summed over found particles, their
     number, and the same over true ones. boundary (..., 4): outline pixels found that are right, all found, true
@@ -101,6 +101,7 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
     if iou.size:
         best = np.array([iou.max(0).sum(), iou.shape[1], iou.max(1).sum(), iou.shape[0]], float)
     ours, theirs = (boundary(labels) & (labels > 0) for labels in (whole_found, whole_true))  # the frame is no edge
+    rims = near(ours, theirs, TOLERANCE), ours.sum(), near(theirs, ours, TOLERANCE), theirs.sum()
     sums = Sums(
         pixels=pixels,
         image_iou=np.array([pixels[0] / max(1, pixels[:3].sum()), 1.0]),
@@ -108,9 +109,7 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
         particles=np.array(iou.shape, float),
         segment_iou=np.array(iou[iou > 0.5].sum()),
         best=best,
-        boundary=np.array(
-            [near(ours, theirs, TOLERANCE), ours.sum(), near(theirs, ours, TOLERANCE), theirs.sum()], float
-        ),
+        boundary=np.array(rims, float),
     )
     kinds = {kind: judged.count(kind) for kind in Kind}
     sizes = min_ferets(truth, unit), min_ferets(predicted, unit)
@@ -118,8 +117,8 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
 
 
 def min_ferets(labels: Labels, unit: float = 1.0) -> Floats:
-    """Minimum Feret diameters, in `unit` per pixel, of the particles of a label image (H, W) that are at least
-    SMALLEST px large and FRAME px away from the frame."""
+    """Minimum Feret diameters of the particles of a label image (H, W) that are at least SMALLEST px large and FRAME px
+    away from the frame. unit: size of a pixel, in the unit of the sizes."""
     labels = renumber(labels.copy())
     n = int(labels.max(initial=0))
     nothing = np.broadcast_to(np.uint8(0), labels.shape)
@@ -156,7 +155,7 @@ class SizeSample:
 
         median_error, mean_error: percent of the true one. nano_true, nano_found: percent of sizes <= 100 nm;
         nano_error: their difference in points (all NaN unless `nm`). ks: Kolmogorov-Smirnov distance.
-        wasserstein: first Wasserstein distance, in the unit of the sizes.
+        wasserstein (the first distance), median_true, median_found: in the unit of the sizes.
         """
         weight = weights[self.image]
         true, predicted = np.where(self.is_found, 0.0, weight), np.where(self.is_found, weight, 0.0)

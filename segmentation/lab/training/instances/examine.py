@@ -58,7 +58,7 @@ def sweep_image(maps: Picture, grey: Picture, truth: Labels, scale: float, optio
 
 
 def published(foreground: Maps) -> Labels:
-    """Version 1.0 as the web page ran it. (H, W) uint8 0..255 in.
+    """What the tool of Ruehle et al. (2021) made of its map, as its web page ran it. (H, W) uint8 0..255 in.
 
     Threshold 0.5, holes filled, distance map, Gaussian of sigma 1, peaks at least MIN_DISTANCE apart, watershed with
     lines burnt in. A component without a peak is lost, as in the original: peaks compete across the whole image, and

@@ -26,9 +26,9 @@ def quantity_errors(images: Sequence[ImageCounts], weights: Floats, nm: bool) ->
     """The errors of the sizes, each (n,), weighted as in `metrics`. nm: whether sizes are nanometres."""
     sample = SizeSample.of([i.true_sizes for i in images], [i.found_sizes for i in images])
     figures = [sample.figures(some, nm=nm) for some in weights]
-    alone = np.abs([sample.figures(one, nm=nm)["median_error"] for one in np.eye(len(images))])
-    is_finite = np.isfinite(alone)
-    off = share(weights @ np.where(is_finite, alone, 0), weights @ is_finite)
+    by_image = np.abs([sample.figures(one, nm=nm)["median_error"] for one in np.eye(len(images))])
+    is_finite = np.isfinite(by_image)
+    off = share(weights @ np.where(is_finite, by_image, 0), weights @ is_finite)
     return {name: np.array([values[name] for values in figures]) for name in figures[0]} | {"median_off": off}
 
 

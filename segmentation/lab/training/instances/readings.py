@@ -17,10 +17,10 @@ from ....core.labels.options import MERGE_LIMIT, ParticleOptions
 from ....core.network.cards import ModelCard
 from ....core.pace import followed
 from ....core.truth import Pair
-from ..contract import Fitted, Labels, Scoring
+from ..contract import Fitted, Labels, Say, Scoring
 from ..evaluation.predictions import Options, Predictor
 from ..evaluation.scores import Scorer
-from .confidence import OFTEN, Say, some_of
+from .confidence import OFTEN, every_nth
 
 SIZES = (1.0, 0.5, 0.7, 1.4)  # times the model's diameter
 LIMITS = (0.4, 0.5, 0.6, 0.8, 0.9)
@@ -60,8 +60,8 @@ def read_in_every_way(scoring: Scoring, predictor: Predictor, pair: Pair, rows: 
         Scorer(scoring, replace(fresh, card=with_options(fresh.card, way)), Options(rows=rows, thresholds=False))
         for way in scoring.ways(fresh.card)
     ]
-    records = [scorer.image(pair)[1] for scorer in scorers]
-    return [Found(scorer.records[0], labels) for scorer, labels in zip(scorers, records, strict=True)]
+    by_way = [scorer.image(pair)[1] for scorer in scorers]
+    return [Found(scorer.records[0], labels) for scorer, labels in zip(scorers, by_way, strict=True)]
 
 
 def with_options(card: ModelCard, options: Way) -> ModelCard:
@@ -89,18 +89,17 @@ def fit_reading(
     scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None
 ) -> Fitted:
     """The card's options `diameter` and `region_merging`, of which the limit alone may change."""
-    some = some_of(pairs)
-    every = (
-        read_in_every_way(scoring, predictor, pair, options.rows) for pair in followed(some, len(some), say, OFTEN)
-    )
+    some = every_nth(pairs)
+    images = followed(some, len(some), say, OFTEN)
+    every = (read_in_every_way(scoring, predictor, pair, options.rows) for pair in images)
     read = [[reading.record for reading in readings] for readings in every]
     way = best_way(scoring, read)
     chosen = scoring.ways(predictor.card)[way]
-    (before, off), (after, less) = (_worth(scoring, [records[number] for records in read]) for number in (0, way))
+    (before, off_before), (after, off_after) = (_worth(scoring, [r[number] for r in read]) for number in (0, way))
     limit = f", limit {chosen['region_merging'][MERGE_LIMIT]:g}" if "region_merging" in chosen else ""
     summary = (
         f"particles of {chosen['diameter']:g} px{limit}: mean F1 at IoU 0.5 and 0.75 {before:.4f} -> {after:.4f},"
-        f" error of the median {off:.1f} -> {less:.1f} %"
+        f" error of the median {off_before:.1f} -> {off_after:.1f} %"
     )
     return Fitted("reading", {"options": chosen}, {"reading_rule": RULE}, summary)
 

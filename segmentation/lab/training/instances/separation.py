@@ -20,7 +20,7 @@ from ....core.truth import Pair
 from ..contract import Fitted, Floats, Labels, Mask, Say
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import precision_recall_f1
-from .confidence import FEWEST, OFTEN, PARTS, RENDERED, TooFew, fit_logistic, rendered, share_of, some_of
+from .confidence import FEWEST, OFTEN, PARTS, RENDERED, TooFew, every_nth, fit_logistic, rendered, share_of
 
 STATES = (0.2, 0.4)  # limits up to which regions are merged, so that merged ones are learnt from too
 LIMITS = (0.4, 0.5, 0.6, 0.7, 0.8)
@@ -34,7 +34,7 @@ Borders = tuple[dict[str, Floats], Mask]
 
 @dataclass(frozen=True, eq=False)
 class Oversegmented:
-    """An image as the network saw it, its truth (H, W) and its regions. unit: px that the network likes best.
+    """An image as the network saw it, its truth (H, W) and its regions. unit: the model's diameter, in its px.
 
     common: (n + 1, T + 1) px that each piece shares with each true particle, 0 being the background; mostly none.
     group: images of one are alike.
@@ -56,7 +56,7 @@ def fit_separation(
 
     Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
     """
-    some, threshold = some_of(pairs), options.threshold_of(predictor.card)
+    some, threshold = every_nth(pairs), options.threshold_of(predictor.card)
     annotated = [
         oversegmented(predictor, *pair.load(options.rows), threshold, pair.group)
         for pair in followed(some, len(some), say, OFTEN)
@@ -101,7 +101,8 @@ def oversegmented(
 
 def borders_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> Borders:
     """(m,) features by name of the borders between regions, and between those merged under each of `states`; whether
-    each is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
+    each parts a particle from another or from the background. Left out are borders within the background, and of
+    pieces of which neither a particle nor the background has more than half."""
     every = [(image.regions, np.arange(len(image.regions.peaks)))]
     for weights in states:
         ends = merge(image.regions, weights, image.unit).ends()
@@ -133,8 +134,8 @@ def _fit_weights(annotated: Sequence[Oversegmented], drawn: Sequence[Oversegment
 def _of_borders(
     annotated: Sequence[Oversegmented], drawn: Sequence[Oversegmented], states: Sequence[Mapping[str, float]]
 ) -> Weights:
-    """Weights from the borders that are left under `states`. Both kinds of images count the same in all, and CROWD
-    borders of an image at the most."""
+    """Weights from the borders that are left under `states`. Both kinds of images count the same in all, those of
+    an image as `share_of` says."""
     borders_by_source = [[borders_of(image, states) for image in images] for images in (annotated, drawn)]
     shares = [share_of([len(real) for _, real in some]) for some in borders_by_source]
     share = np.concatenate([part / max(part.sum(), 1) for part in shares])

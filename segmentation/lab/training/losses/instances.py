@@ -55,9 +55,8 @@ class InstanceLoss(Loss):
             off = cross_entropy(logits[:, 1], distance, weight=weight)
         total = total + self.inner_distance * off
         if logits.shape[1] > 2:
-            total = total + self.touching * cross_entropy(
-                logits[:, 2], targets[:, 2], weight=1 + self.contacts * targets[:, 2]
-            )
+            weight = 1 + self.contacts * targets[:, 2]
+            total = total + self.touching * cross_entropy(logits[:, 2], targets[:, 2], weight=weight)
         return total
 
 

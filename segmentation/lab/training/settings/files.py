@@ -55,7 +55,7 @@ def checked_as(model: type[Model], data: Mapping[str, Any], where: str) -> Model
 
 
 def chosen(entry: str, models: Mapping[str, type[Settings]], data: Any, usual: str = "") -> Any:
-    """A table read as the model that its `entry` names; the usual one where it names none."""
+    """A table read as the model that its `entry` names; the usual one, if any, where it names none. Else as it is."""
     if not isinstance(data, Mapping):
         return data
     name = data.get(entry, usual)

@@ -189,7 +189,7 @@ class TrainingRecipe(Settings):
                 "sizes is the smallest and the largest typical diameter in px.",
             ),
             (
-                self.sizes[0] <= self.options.get("diameter", self.sizes[0]) <= self.sizes[-1],
+                len(self.sizes) != 2 or self.sizes[0] <= self.options.get("diameter", self.sizes[0]) <= self.sizes[1],
                 "diameter, of its options, is one of the sizes in px.",
             ),
             (bool(self.architecture or self.start_from), "it lacks an architecture."),
@@ -225,13 +225,13 @@ def recipe_from(data: Mapping[str, Any], where: str) -> TrainingRecipe:
 
 
 def copied(recipe: TrainingRecipe) -> str:
-    """Such as "title and limits": what a recipe of another name that comes with the software says in the same words."""
+    """Such as "Title and limits": what it has word for word from shipped recipes of other names alone; "" for none."""
     others = [read_toml(file) for file in sorted(RECIPES.glob("*.toml"))]
     same = [
         entry
         for entry in ("title", "summary", "limits")
-        if (options := getattr(recipe, entry))
-        and any(other.get(entry) == options and other.get("name") != recipe.name for other in others)
-        and not any(other.get(entry) == options and other.get("name") == recipe.name for other in others)
+        if (words := getattr(recipe, entry))
+        and any(other.get(entry) == words and other.get("name") != recipe.name for other in others)
+        and not any(other.get(entry) == words and other.get("name") == recipe.name for other in others)
     ]
     return " and ".join(same).capitalize()

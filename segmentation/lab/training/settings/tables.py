@@ -29,7 +29,7 @@ def _is_a_pattern(pattern: str) -> str:
 
 
 class FolderEntry(Settings):
-    """A folder of images with labels, its path relative to the checkout (or absolute); see `core.truth.find_pairs`."""
+    """A folder of images with labels; see `core.truth.find_pairs`. Who reads it says to what its path is relative."""
 
     kind: Literal["folder"] = Field("folder", description="labelled micrographs of one's own")
     path: str = Field(description="relative to the checkout, or absolute")
@@ -150,9 +150,9 @@ class Schedule(Settings):
     restart_weight: Share = Field(0.7, description="restarts: share of the new weights in the mean of old and new")
 
     def ends(self, steps: int) -> list[int]:
-        """The last step of each cycle, in a run of so many steps."""
+        """How many steps are made at the end of each cycle, in a run of so many."""
         return [*(step for step in self.restarts if step < steps), steps]
 
     def cycle(self, step: int) -> int:
-        """How many restarts there were before this step, counted from 0."""
+        """How many restarts there were up to this step, steps being counted from 0."""
         return bisect_right(self.restarts, step)

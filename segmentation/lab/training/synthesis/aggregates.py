@@ -83,7 +83,8 @@ class _Union:
         self.part = np.zeros(self.top.shape, np.int32)
 
     def add(self, centre: Floats, radius: float, owners: tuple[int, int]) -> None:
-        """Add a sphere; where it is on top, the pixel belongs to the nearer of the two primaries `owners`."""
+        """Add a sphere; where it is on top, the pixel belongs to the nearer of the two primaries `owners`. A
+        primary is both of its owners; a neck has two, and adds no mass."""
         columns = np.flatnonzero(np.abs(self.x[0] - centre[0]) <= radius)
         rows = np.flatnonzero(np.abs(self.y[:, 0] - centre[1]) <= radius)
         if not len(rows) or not len(columns):
@@ -127,8 +128,8 @@ def sintered(diameter: float, rng: Rng, form: Form) -> Body:
 
 
 class _Pile:
-    """Bodies at places in space; (h, w) fields: the highest surface, the one below it, the lowest, and the number of
-    the highest body (-1: none)."""
+    """Bodies at places in space; (h, w) fields: the highest and second highest upper side, the lowest underside, and
+    the number of the highest body (-1: none)."""
 
     def __init__(self, bodies: list[Body], centres: Floats, margin: int) -> None:
         sizes = np.array([body.top.shape for body in bodies])

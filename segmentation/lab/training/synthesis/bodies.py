@@ -229,9 +229,8 @@ def round_edges(body: Body, radius: float) -> Body:
     if not outline.any():
         return body
     depth = np.clip((ndimage.distance_transform_edt(outline) - 0.5) / radius, 0, 1).astype(np.float32)
-    top, bottom = (
-        softened(np.pad(f, 1, constant_values=np.nan), inside, 0.3 * radius) for f in (body.top, body.bottom)
-    )
+    sides = (np.pad(f, 1, constant_values=np.nan) for f in (body.top, body.bottom))
+    top, bottom = (softened(side, inside, 0.3 * radius) for side in sides)
     middle, half = (top + bottom) / 2, np.maximum((top - bottom) / 2, np.float32(0.1))
     half = half - np.minimum(half, np.float32(radius)) * (1 - np.sqrt(1 - (1 - depth) ** 2))
     half = np.where(outline, half, np.float32(np.nan))
@@ -245,7 +244,7 @@ def softened(height: Field, inside: Mask, sigma: float) -> Field:
 
 
 def relief_field(scene: SceneSettings, side: int, rng: Rng) -> Field | None:
-    """(side, side) float32 heights in units of the texture's height, about 0; None for smooth particles."""
+    """(side, side) float32 heights in units of the texture's height, about 0; None for smooth or small particles."""
     period = max(2.5, scene.relief_period * scene.diameter)
     if scene.relief == "smooth" or scene.diameter < TEXTURED:
         return None
@@ -268,7 +267,7 @@ def relief_field(scene: SceneSettings, side: int, rng: Rng) -> Field | None:
 
 
 def dressed(body: Body, field: Field, amplitude: float, rng: Rng, *, ragged: bool = False) -> Body:
-    """The body with `amplitude` px of a random part of the relief field.
+    """The body with `amplitude` px of a random part of the relief field; unchanged where the field is no larger.
 
     Heights follow the field except at the very rim, where a body is thin. With `ragged` the outline follows it too:
     it is drawn in where the field is low.
@@ -287,6 +286,5 @@ def dressed(body: Body, field: Field, amplitude: float, rng: Rng, *, ragged: boo
         inside = cut if cut.any() else inside
     nothing = np.float32(np.nan)
     mass = np.where(inside, np.maximum(body.mass + bump, 0.1), 0).astype(np.float32)
-    return replace(
-        body, top=np.where(inside, body.top + bump, nothing), bottom=np.where(inside, body.bottom, nothing), mass=mass
-    )
+    top, bottom = np.where(inside, body.top + bump, nothing), np.where(inside, body.bottom, nothing)
+    return replace(body, top=top, bottom=bottom, mass=mass)

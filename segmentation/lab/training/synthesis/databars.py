@@ -24,7 +24,8 @@ def font_of(size: int) -> Font:
 
 @dataclass(frozen=True)
 class BarContent:
-    """What a data bar says. nm: of a pixel. length: of the scale bar in nm, a round number. wide: px of the picture."""
+    """What a data bar says. wide: px of the picture. nm: of a pixel. length: of the scale bar in nm, a round
+    number. kv: accelerating voltage. working: distance in mm."""
 
     wide: int
     nm: float
@@ -36,7 +37,7 @@ class BarContent:
 
     @classmethod
     def drawn(cls, wide: int, rng: Rng) -> BarContent:
-        """Its scale bar takes an eighth to a third of the picture."""
+        """Its scale bar takes a fifteenth to a third of the picture."""
         magnification = float(rng.choice(STEPS)) * 10 ** int(rng.integers(2, 6))
         nm = POLAROID / (wide * magnification)
         length = round_length(wide * nm * rng.uniform(0.17, 0.33))
@@ -72,9 +73,9 @@ def length_words(nm: float) -> str:
 
 
 def draw_data_bar(image: Image.Image, hidden: Image.Image, size: int, rng: Rng) -> BarContent:
-    """Draw one below the picture, over its lowest rows, which `hidden` marks; returns what it says.
+    """Draw one over the picture's lowest rows, and mark them in `hidden`; returns what it says.
 
-    size: px, of letters as high as the picture allows.
+    size: px that letters are high, if the picture is wide enough.
     """
     info = BarContent.drawn(image.size[0], rng)
     size = max(8, min(size, image.size[0] // 26))

@@ -38,6 +38,7 @@ CONDITIONS: dict[str, Callable[[Values], bool]] = {  # of the values drawn befor
 
 
 def _edges(values: Values) -> tuple[float, float]:
+    """The range of `edge`."""
     contrast = values["contrast"]
     faintest, strongest = (0.15 * contrast, 0.5 * contrast) if values["polarity"] == "dark" else (0.05, 0.9)
     return 0.3 * strongest if CONDITIONS["crowded"](values) else faintest, strongest
@@ -54,7 +55,7 @@ def draw_settings(
 ) -> RenderSettings:
     """Random settings, except the given ones in `fixed`. `diameters`: range of the typical diameter in px.
 
-    A fixed setting leaves the stream of random numbers as it is.
+    A fixed setting, other than kind or family, leaves the stream of random numbers as it is.
     Raises BadSetting when a fixed setting is unknown or out of range.
     """
     values = {name: checked(name, value) for name, value in (fixed or {}).items()}
@@ -79,7 +80,7 @@ def draw_settings(
 
 
 def _drawn_values(rng: Rng, table: Values, fixed: Values, ranges: Mapping[str, Range]) -> Values:
-    """A value of each setting of the table. They are drawn in its order; fixed ones keep their value."""
+    """A value of each setting of the table. All are drawn in its order; fixed ones then keep theirs."""
     values: Values = {}
     for name, rows in table.items():
         values[name] = fixed.get(name, _value(rng, rows, values, ranges.get(name)))

@@ -34,7 +34,7 @@ def expose(grey: Field, settings: ExposureSettings, rng: Rng) -> Picture:
 
 
 def drifted(fields: list[NDArray], drift: float, rng: Rng) -> list[NDArray]:
-    """The same (H, W) fields with scan lines moved sideways: rare jumps of about `drift` px that add up and decay."""
+    """The same (H, W) fields, scan lines moved sideways by rare jumps of about `drift` px that cancel in the end."""
     tall, wide = fields[0].shape
     jumps = rng.normal(0, drift, tall) * (rng.random(tall) < 0.06)
     shift = np.round(ndimage.gaussian_filter1d(np.cumsum(jumps) - np.linspace(0, jumps.sum(), tall), 0.5)).astype(int)

@@ -31,7 +31,7 @@ class Fibre:
 def build_mat(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) -> tuple[Scene, list[Fibre]]:
     """Random fibres on a plane: the scene, whose body k is fibre k - 1, and the fibres in the order of laying.
 
-    The later a fibre, the higher and the brighter it lies.
+    The later a fibre, the brighter it mostly is; with `scene.stacking` it lies on the earlier ones.
     """
     fibres = draw_fibres(shape, scene, mat, rng)
     height, thickness = (np.zeros(shape, np.float32) for _ in range(2))
@@ -55,14 +55,12 @@ def draw_fibres(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) 
     preferred = rng.uniform(0, np.pi)
     while not fibres or (covered < scene.cover * area and len(fibres) < max(4, MOST_FIBRES * area // 512**2)):
         diameter = float(np.clip(scene.diameter * np.exp(rng.normal(0, scene.spread)), 2.5, 4 * scene.diameter))
-        direction = (
-            preferred + rng.normal(0, 1.6 * (1 - mat.alignment) ** 2) if mat.alignment else rng.uniform(0, np.pi)
-        )
+        wander = 1.6 * (1 - mat.alignment) ** 2  # SD in rad
+        direction = preferred + rng.normal(0, wander) if mat.alignment else rng.uniform(0, np.pi)
         length = diameter * mat.length * np.exp(rng.normal(0, 0.3))
         middle = rng.uniform(0, 1, 2) * shape
-        path = curved(
-            middle, direction, float(np.clip(length, 3 * diameter, 2.2 * max(shape))), diameter, mat.curl, rng
-        )
+        length = float(np.clip(length, 3 * diameter, 2.2 * max(shape)))
+        path = curved(middle, direction, length, diameter, mat.curl, rng)
         strands = int(rng.integers(2, 6)) if rng.random() < mat.bundles else 1
         for strand in range(strands):
             strand_path = path

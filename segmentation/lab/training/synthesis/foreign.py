@@ -28,7 +28,6 @@ def draw_empty(shape: Shape, rng: Rng) -> Picture:
     return 255 - grey if rng.random() < 0.5 else grey
 
 
-# Each draws on a page of `shape` (H, W) px with this grey of the ink.
 def _page(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: Rng) -> None:
     size = int(rng.integers(8, 40))
     font = ImageFont.load_default(size=size)
@@ -74,4 +73,4 @@ def _scatter(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: Rng) -> None
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ink)
 
 
-_KINDS = (_page, _spectrum, _bars, _scatter)
+_KINDS = (_page, _spectrum, _bars, _scatter)  # each draws on a page of `shape` (H, W) px with this grey of the ink

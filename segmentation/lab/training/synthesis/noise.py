@@ -59,7 +59,7 @@ def band_field(shape: Shape, period: float, rng: Rng) -> Field:
 
 
 def distance_to_points(shape: Shape, spacing: float, rng: Rng) -> tuple[Field, NDArray]:
-    """Distance in units of `spacing` px to the nearest of scattered points, and (H, W) int numbers of that point."""
+    """Distance in units of `spacing` px to the nearest of scattered points, and (H, W) int: the number of its pixel."""
     rows, columns = (np.arange(spacing / 2, n + spacing, spacing) for n in shape)
     points = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
     points = (points + rng.uniform(-0.45, 0.45, points.shape) * spacing).astype(int)

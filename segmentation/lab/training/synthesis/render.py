@@ -21,7 +21,6 @@ from .substrate import speckle, substrate
 from .support import amorphous, lattice, support_mass, too_faint
 
 LENGTHS = ("10 nm", "20 nm", "50 nm", "100 nm", "200 nm", "500 nm", "1 um", "2 um", "5 um", "0.5 um")
-
 ON_SUPPORT = 0.15  # of its usual thickness, from which particles lie on a support
 
 
@@ -175,8 +174,9 @@ def render(
     fixed: settings that are not drawn at random. diameters: range of the typical particle diameter in px, log-uniform.
     Returns (H, W) uint8 grey and (H, W) int32 labels, 0 background. Raises BadSetting.
     """
-    settings = render_settings(shape, rng, fixed, diameters)
-    return (255 - settings.grey if settings.settings.scene.polarity == "dark" else settings.grey), settings.labels
+    rendering = render_settings(shape, rng, fixed, diameters)
+    is_dark = rendering.settings.scene.polarity == "dark"
+    return (255 - rendering.grey if is_dark else rendering.grey), rendering.labels
 
 
 def annotate(grey: Picture, kind: str, rng: Rng) -> tuple[Picture, Mask]:

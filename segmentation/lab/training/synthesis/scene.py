@@ -40,7 +40,8 @@ def draw_diameters(shape: Shape, scene: SceneSettings, rng: Rng) -> Floats:
 
 
 def draw_places(shape: Shape, scene: SceneSettings, count: int, rng: Rng) -> NDArray[np.int64]:
-    """(m, 2) int64 rows and columns of candidates, at least `count`, some beyond the frame; the first lies well inside.
+    """(m, 2) int64 rows and columns of candidates, mostly more than `count`, some beyond the frame; the first lies well
+    inside.
 
     Later candidates serve where an earlier one is refused.
     """
@@ -149,7 +150,7 @@ def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
 
 
 def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], canvas: _Canvas) -> bool:
-    """Put the body down at one of the next places; False when there are no places left.
+    """Put the body down at one of the next places, or leave it out; False when there are no places left.
 
     Where particles may lie on others, the lowest of the places tried is taken, as gravity would.
     """
@@ -242,9 +243,8 @@ def _hosts(labels: Labels, keep: Mask) -> NDArray[np.int64]:
     loose = (ones > 0) & ~keep[ones]
     ones, others = ones[loose], others[loose]
     border = np.bincount(ones, minlength=len(keep))
-    codes, shared = np.unique(
-        ones[keep[others]].astype(np.int64) * len(keep) + others[keep[others]], return_counts=True
-    )
+    kept = keep[others]
+    codes, shared = np.unique(ones[kept].astype(np.int64) * len(keep) + others[kept], return_counts=True)
     hosts = np.zeros(len(keep), np.int64)
     for at in np.argsort(shared):  # the longest shared border is written last
         piece, host = divmod(int(codes[at]), len(keep))

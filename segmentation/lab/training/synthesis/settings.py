@@ -35,6 +35,7 @@ PARTS = tuple(
     create_model(f"{name.title()}Settings", __base__=Settings, **{key: _field(entry) for key, entry in table.items()})
     for name, table in TABLES.items()
 )
+# In the order of the tables of settings.toml
 SceneSettings, SubstrateSettings, ShadingSettings, ExposureSettings, SupportSettings, MatSettings = PARTS
 
 

@@ -48,12 +48,12 @@ def substrate(shape: Shape, settings: SubstrateSettings, contrast: float, angle:
     for _ in range(s.scratches):
         relief += rng.uniform(-0.3, 0.3) * _scratch(shape, rng)
     for _ in range(s.patches):  # stains with irregular, often sharp borders
-        darker, size = rng.uniform(-0.35, 0.12), max(shape) * rng.uniform(0.05, 0.3)
+        step, size = rng.uniform(-0.35, 0.12), max(shape) * rng.uniform(0.05, 0.3)
         rows, columns = np.ogrid[: shape[0], : shape[1]]
         distance = np.hypot(rows - rng.uniform(0, shape[0]), columns - rng.uniform(0, shape[1])) / size
         ragged = distance + rng.uniform(0.1, 0.4) * smooth_field(shape, size, rng)
         edge = np.exp(np.clip((ragged - 1) * size / rng.uniform(1, 12), -30, 30))
-        relief += darker * (1 / (1 + edge)).astype(np.float32)
+        relief += step * (1 / (1 + edge)).astype(np.float32)
     if s.frame:
         darker, frame = rng.uniform(0.05, 0.25), np.zeros(shape, np.float32)  # the rectangle of an earlier scan
         (r0, r1), (c0, c1) = (np.sort(rng.uniform(-0.2, 1.2, 2) * n).clip(0, n).astype(int) for n in shape)
@@ -101,7 +101,7 @@ def _cracks(shape: Shape, period: float, rng: Rng) -> Field:
 
 
 def _mosaic(shape: Shape, period: float, rng: Rng) -> Field:
-    """Grains of a polished metal, each with its own grey; grooves between them."""
+    """Grains of a polished metal, each with its own grey."""
     nearest = warped(distance_to_points(shape, 2.5 * period, rng)[1], 0.2 * period, period, rng)
     grey = rng.normal(size=int(nearest.max()) + 1).astype(np.float32)[nearest]
     return blur(grey, 0.8)

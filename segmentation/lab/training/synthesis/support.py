@@ -132,8 +132,7 @@ def too_faint(labels: Labels, contrast: Field, picture: Picture, noise: float) -
     numbers = np.arange(labels.max() + 1)
     area = np.maximum(np.bincount(labels.ravel(), minlength=len(numbers)), 1)
     mean = ndimage.mean(contrast, labels, numbers)
-    lost = (mean < np.maximum(FAINTEST, ROSE * noise / np.sqrt(area))) | (
-        ndimage.mean(picture >= SATURATED, labels, numbers) > 0.8
-    )
+    is_saturated = ndimage.mean(picture >= SATURATED, labels, numbers) > 0.8
+    lost = is_saturated | (mean < np.maximum(FAINTEST, ROSE * noise / np.sqrt(area)))
     lost[0] = True
     return np.where(lost, 0, np.cumsum(~lost))[labels].astype(np.int32)
