@@ -149,7 +149,7 @@ def pages(request: HttpRequest, pk: UUID) -> HttpResponse:
 def start(request: HttpRequest) -> JsonResponse:
     """Analyse the uploads of the page, each by itself or all as one sample: where that is shown, or what is wrong.
 
-    fields: a sentence by the name of the field. questions: HTML by upload. started: uploads whose analysis has begun.
+    location: where. fields: a sentence by the name of the field. questions: HTML by upload. started: ids of uploads.
     202: bars that typed widths are to be compared with are being read, so ask again; at_once: without that comparison.
     """
     for removed in _uploads(request, "removed", MOST_LEFT):

@@ -140,6 +140,20 @@ def test_a_scale_of_an_archive_that_is_none_is_said(dataset, send, scale, expect
     assert ("nm_per_pixel" in notes(dataset).get("a.png", "")) is (expected is None)
 
 
+def test_classes_are_taken_from_an_archive_that_is_taken_in(ada, send, monkeypatch):
+    names, images = '[dataset]\ntask = "phases"\nclass_names = {}\n', {"images/a.png": png(squares()[1])}
+    images["labels/a.png"] = png(np.zeros(SHAPE, np.uint8))
+    made = services.create_dataset(user=ada, name="Steel", task="phases")
+    with monkeypatch.context() as patch:
+        patch.setattr("segmentation.services.learning.datasets.MOST_IMAGES", 0)
+        send(zipped(**images, **{"dataset.toml": names.format('["a", "b"]')}), to=made)
+    assert "full" in notes(made)[""] and made.class_names == []
+    send(zipped(**images, **{"dataset.toml": names.format('["a", "b"]')}), to=made)
+    assert made.class_names == ["a", "b"]
+    send(zipped(**images, **{"dataset.toml": names.format("5")}), to=made)
+    assert made.state == "done" and made.images.count() == 1
+
+
 def test_a_bomb_is_left_out(dataset, send, settings):
     settings.DEEPSEGM_MAX_UPLOAD_MB = settings.DEEPSEGM_MAX_ARCHIVE_MB = 1
     content = io.BytesIO()

@@ -41,7 +41,7 @@ class Usage(NamedTuple):
 
 
 class Person(NamedTuple):
-    """An account for the staff. stored: bytes of its images and results; last: its last signing in."""
+    """An account for the staff. stored: bytes of all that is its own; last: its last signing in."""
 
     pk: int
     name: str
@@ -51,7 +51,7 @@ class Person(NamedTuple):
 
 
 def people() -> list[Person]:
-    """The accounts; who signed in last comes first."""
+    """The first MOST_PEOPLE accounts; who signed in last comes first."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
     people = []
     for user in users[:MOST_PEOPLE]:
@@ -73,7 +73,7 @@ def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) ->
 
 
 def stored_bytes(mine: Q) -> int:
-    """Bytes of the images and results of the rows that `mine` finds; a bundle is stored as a list only."""
+    """Bytes of images, results, datasets and trainings that `mine` finds; a bundle is stored as a list only."""
     jobs = models.Job.objects.filter(mine).values("pk")
     artifacts = models.Artifact.objects.filter(job__in=jobs).exclude(name=NAME).exclude(file__endswith=bundles.PLAN)
     segmentations = models.Segmentation.objects.filter(pk__in=models.Job.objects.filter(mine).values("segmentation"))
