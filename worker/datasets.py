@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from segmentation.lab.training.contract import LearningTask
 
 Labels = NDArray[np.int32]
-TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7
+TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7  # where these begin in the progress
 OTHER_SCALE = 5.0  # times the usual pixel from which on it looks like a mistake
 # An outline with one of these reasons is right but does not count, or counts in part, so it is true all the same.
 TRUE_ALL_THE_SAME = {str(reason) for reason in (Reason.FRAME, Reason.SMALL, Reason.UNRESOLVED)}

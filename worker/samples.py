@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-POOLING, WRITING, STORING = 0.3, 0.5, 0.95
+POOLING, WRITING, STORING = 0.3, 0.5, 0.95  # where these begin in the progress
 GONE = "{name}: The stored table of this image cannot be read, so it is not in the pooled numbers; run it again."
 UNREAD = "its stored table cannot be read; run it again."
 CANCELLED = "it was cancelled."

@@ -100,8 +100,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EVERY_SECONDS = 0.5
-WRITING, STORING = 0.75, 0.97
+EVERY_SECONDS = 0.5  # between two reports of one stage
+WRITING, STORING = 0.75, 0.97  # where these begin in the progress
 _delivering, _importing = threading.Lock(), threading.Lock()
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
@@ -154,7 +154,7 @@ def do_training() -> None:
 
 
 def _do_first(rows: Any, work: Work, **only: Any) -> bool:
-    """Work on the row that comes next, one of `only` these; False if there is none."""
+    """Work on the row that comes next, of those with the fields `only`; False if there is none."""
     while (first := rows.filter(**only).first_in_turn()) is not None:
         if _run(rows, first, work):
             return True

@@ -72,7 +72,7 @@ def make_webhook(request: HttpRequest) -> HttpResponse:
     return _make(request, partial(webhooks.create_webhook, url=url), "webhook", url)
 
 
-# Of both views above, which do nothing before it.
+# These stand for both views above, which do nothing before they come here.
 @POSTS
 @login_required
 @never_cache

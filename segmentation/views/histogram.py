@@ -202,15 +202,15 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
     heights = bins.histogram(sizes, weights, edges)
     aside = bins.histogram(sizes[~is_counted], weights[~is_counted], edges)
     # Edge weights change how particles share in the bars, and not their number.
-    unit_share = weights.mean() if weighting == "number" else weights.sum()
+    weight_of_one = weights.mean() if weighting == "number" else weights.sum()
     order = np.argsort(sizes)
     fit = log_normal(sizes[order], weights[order])
     return {
         **answer,
         "edges": edges.tolist(),
         "counts": heights.counts.tolist(),
-        "heights": (heights.sums / unit_share).tolist(),
-        "aside": (aside.sums / unit_share).tolist(),
+        "heights": (heights.sums / weight_of_one).tolist(),
+        "aside": (aside.sums / weight_of_one).tolist(),
         "shares": heights.shares.tolist(),
         "cumulative": heights.cumulative.tolist(),
         "fit": {"median": fit["median"], "gsd": fit["gsd"]} if fit and not unfit(fit) else None,

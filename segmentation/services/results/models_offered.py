@@ -131,7 +131,7 @@ def set_default(*, name: str, user: Any, site: bool = False) -> ModelDefault:
 
 @transaction.atomic
 def back(*, task: str, user: Any, site: bool = False) -> str:
-    """Take the default that there was before; returns its name, "" for none. Raises Refused (401, 403, 409)."""
+    """Take the last usable default of before; returns its name, "" for none. Raises Refused (401, 403, 409)."""
     row = ModelDefault.objects.select_for_update().filter(owner=_owner(user, site), task=task).first()
     if row is None:
         raise Refused(NOTHING_BEFORE, 409)

@@ -87,7 +87,7 @@ def stored_bytes(mine: Q) -> int:
 
 
 def usage(since: datetime | None = None) -> Iterator[Usage]:
-    """Every account that has or had something here, and last those without one."""
+    """Every account that stores something or has analysed since then, and last those without one."""
     for user in (*get_user_model().objects.order_by("pk"), None):
         mine = Q(owner=user)
         jobs = models.Job.objects.filter(mine, state=models.Job.State.DONE)
