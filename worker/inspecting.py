@@ -31,7 +31,7 @@ READING = "reading the image"
 READING_BAR = "reading the scale in the image"
 
 
-def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
+def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     """Inspect one micrograph and publish the facts; raises Unreadable if it is unusable, Killed, Superseded.
 
     An image is inspected twice: reading the text of its data bar takes seconds, so it is done when `may_read_bars`
@@ -106,7 +106,7 @@ def _in_place_of_stack(
     micrograph: Micrograph, path: Path, side: Group, folder: Path, alive: Callable[[], None]
 ) -> tuple[Path, Group]:
     """The page asked for, which takes the place of its stack in the storage, and the files that are still beside it."""
-    page, name = int(micrograph.pages), micrograph.name
+    page, name = int(micrograph.pages), micrograph.name  # one number, as of every upload that is no archive
     file, pages = inspection.take_page(path, folder, page, name=name, side=side, alive=alive)
     if pages == 1:
         return path, side

@@ -89,7 +89,7 @@ from .exporting import (
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import GivesWay, Heartbeat, Progress, giving_way
-from .inspecting import inspect
+from .inspecting import inspect_upload
 from .inspection import Killed
 from .proposing import preview_outlines, propose_others
 from .samples import pool_sample
@@ -135,7 +135,7 @@ def do_inspections() -> None:
     One thread at a time reads outlines, and one sends messages: a large file takes a minute, an address may not answer,
     and uploads need the other thread. The thread that did such work rings again while more of it waits.
     """
-    more = not _do_first(Micrograph.objects, inspect) and _do_alone(_importing, Job.imports, _read_outlines)
+    more = not _do_first(Micrograph.objects, inspect_upload) and _do_alone(_importing, Job.imports, _read_outlines)
     if _do_alone(_delivering, Delivery.objects, deliver) or more:
         ring(INSPECTIONS)
     inspection.prepare_child()

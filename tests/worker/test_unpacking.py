@@ -69,7 +69,8 @@ class TestArchives:
         receive(name="two.png", address="one")
         turns = []
         monkeypatch.setattr(
-            "worker.tasks.inspect", lambda row, *how: (turns.append(row.name), inspecting.inspect(row, *how))
+            "worker.tasks.inspect_upload",
+            lambda row, *how: (turns.append(row.name), inspecting.inspect_upload(row, *how)),
         )
         inspect_uploads()
         archive.refresh_from_db()
