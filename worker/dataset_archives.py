@@ -81,13 +81,11 @@ def take_in(dataset: Dataset, learning: LearningTask, progress: Progress) -> Non
             notes.append(Note("", KILLING))
         else:
             with scratch() as unpacked:
-                _take_in_first(dataset, learning, progress, unpacked, notes)
+                _take_one(dataset, learning, progress, unpacked, notes)
         take_in_archive(dataset=dataset, notes=[(note.name, note.sentence) for note in notes])
 
 
-def _take_in_first(
-    dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path, notes: list[Note]
-) -> None:
+def _take_one(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path, notes: list[Note]) -> None:
     """Take in the first archive, unpacked into `folder`; what is left out joins `notes`."""
     entry = dataset.incoming[0]
     stage = f"reading {entry['name']}"

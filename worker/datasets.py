@@ -108,10 +108,8 @@ def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
         return learning.drawn(outlines.labels), 0
     rows = objects_of(job)
     rows = _measured_objects(job, outlines) if rows is None else rows
-    reasons = {row["id"]: row.get("reason", "") for row in rows}
-    true = [
-        number for number in outlines.ids.tolist() if not (why := reasons.get(number, "")) or why in TRUE_ALL_THE_SAME
-    ]
+    reasons = {row["id"]: row.get("reason") or "" for row in rows}
+    true = [number for number in outlines.ids.tolist() if reasons.get(number, "") in ("", *TRUE_ALL_THE_SAME)]
     return np.where(np.isin(outlines.labels, true), outlines.labels, 0), len(outlines) - len(true)
 
 

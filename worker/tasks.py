@@ -106,8 +106,6 @@ _delivering, _importing = threading.Lock(), threading.Lock()
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
 Work = Callable[[Any, Progress, Path], None]
-
-
 SHORT: dict[type[Attempted], Work] = {
     ExportJob: write_further,
     Comparison: compare_results,

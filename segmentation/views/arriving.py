@@ -139,9 +139,8 @@ def pages(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         choose_pages(micrograph=micrograph, pages=request.POST.get("pages", "") or ALL)
     except Refused as refusal:
-        return HttpResponse(
-            _remark(request, Note(micrograph.name, refusal.sentence, refusal.status)), status=refusal.status
-        )
+        note = Note(micrograph.name, refusal.sentence, refusal.status)
+        return HttpResponse(_remark(request, note), status=refusal.status)
     return HttpResponse(_card(request, micrograph))
 
 

@@ -87,9 +87,7 @@ class Particles:
         size, screened = statistics["size"], statistics["screened"]
         same_unit = [table for table in object_tables if table.unit == unit]
         pixels = {table.nm_per_pixel or 1.0 for table in same_unit}
-        pixel_size = (
-            pixels.pop() if len(pixels) == 1 else 0.0
-        )  # as of core.sample.SampleAnalysis, for the bins of the figure
+        pixel_size = pixels.pop() if len(pixels) == 1 else 0.0  # as of core.sample.SampleAnalysis, for equal bins
 
         def column(name: str) -> Floats:
             is_length = name not in SHAPES

@@ -141,17 +141,16 @@ def test_a_scale_of_an_archive_that_is_none_is_said(dataset, send, scale, expect
 
 
 def test_classes_are_taken_from_an_archive_that_is_taken_in(ada, send, monkeypatch):
-    names, images = '[dataset]\ntask = "phases"\nclass_names = {}\n', {"images/a.png": png(squares()[1])}
-    images["labels/a.png"] = png(np.zeros(SHAPE, np.uint8))
+    files = {"images/a.png": png(squares()[1]), "labels/a.png": png(np.zeros(SHAPE, np.uint8))}
+    named, bad = (zipped(**files, **{"dataset.toml": f"[dataset]\nclass_names = {names}"}) for names in (["a", "b"], 5))
     made = services.create_dataset(user=ada, name="Steel", task="phases")
     with monkeypatch.context() as patch:
         patch.setattr("segmentation.services.learning.datasets.MOST_IMAGES", 0)
-        send(zipped(**images, **{"dataset.toml": names.format('["a", "b"]')}), to=made)
+        send(named, to=made)
     assert "full" in notes(made)[""] and made.class_names == []
-    send(zipped(**images, **{"dataset.toml": names.format('["a", "b"]')}), to=made)
-    assert made.class_names == ["a", "b"]
-    send(zipped(**images, **{"dataset.toml": names.format("5")}), to=made)
-    assert made.state == "done" and made.images.count() == 1
+    send(named, to=made)
+    send(bad, to=made)
+    assert made.class_names == ["a", "b"] and made.state == "done" and made.images.count() == 1
 
 
 def test_a_bomb_is_left_out(dataset, send, settings):

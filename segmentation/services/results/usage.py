@@ -22,8 +22,6 @@ QUOTA = (
     "You have stored {stored}, and the limit is {limit}: delete results that you no longer need, or ask the"
     " administrator."
 )
-
-
 MOST_PEOPLE = 30
 
 

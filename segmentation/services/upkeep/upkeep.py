@@ -193,8 +193,7 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
     uploads and deletions interrupted by a crash, old messages of webhooks, workers that were killed, files that were
-    written ahead for nobody, and segmentations that no job or correction has.
-    """
+    written ahead for nobody, and segmentations that no job or correction has."""
     optimise()
     an_hour_ago = timezone.now() - AN_HOUR
     broken = models.Micrograph.objects.filter(state=models.Micrograph.State.RECEIVING, created__lt=an_hour_ago)
