@@ -19,7 +19,7 @@ from segmentation.services.ground.limits import most_pixels
 
 LONGEST_KIND = 100
 OF_FILES = ("metadata", "side file", "none")  # where a pixel size comes from that a file states
-NO_FILE = (errno.ELOOP, errno.ENOENT, errno.ENXIO)
+NO_FILE = (errno.ELOOP, errno.ENOENT, errno.ENXIO)  # a link, nothing, a socket
 LONGEST_HEADER = 256  # bytes, of npy
 PIXELS = (np.uint8, np.uint16, np.float32)  # of an image
 OURS = (IMAGE, IMAGE_SHA256)  # metadata that no file states

@@ -44,7 +44,7 @@ def wait_without_the_lock(**kwargs: Any) -> None:
 
 @worker_process_init.connect
 def prepare_pool_child(**kwargs: Any) -> None:
-    """Before heavy imports: set the number of threads, the memory limit and the parent of this process."""
+    """Before heavy imports: set threads and memory limit of this process, and let it die with its parent."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(settings.DEEPSEGM_THREADS))
     # Threads that spin while they wait stand in each other's way wherever something else is running, too.

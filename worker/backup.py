@@ -221,7 +221,7 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
 
 
 def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
-    """The manifest, after every member was found as it was written."""
+    """The manifest, after every member was found as it was written; raises Refused."""
     try:
         content = json.loads(archive.read(MANIFEST))
         if content["format"] != FORMAT:
@@ -249,6 +249,7 @@ def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
 
 
 def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:
+    """Raises Refused; else gives up the key of an empty site (by the setting), so that the archive's replaces it."""
     tables = connection.introspection.table_names()
     users = apps.get_model(settings.AUTH_USER_MODEL)
     if any(model._meta.db_table in tables and model._base_manager.exists() for model in (users, Micrograph)):
@@ -258,7 +259,7 @@ def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:
             settings.DEEPSEGM_SECRET_FILE.is_file()
             and settings.DEEPSEGM_SECRET_FILE.read_text().strip() == settings.SECRET_KEY
         ):
-            settings.DEEPSEGM_SECRET_KEY_LASTS = False  # of an empty site that was started once
+            settings.DEEPSEGM_SECRET_KEY_LASTS = False
         else:
             raise Refused(OTHER_KEY)
 
@@ -310,7 +311,7 @@ def _targets(manifest: Manifest) -> list[Node]:
 
 
 def _make_tables(targets: list[Node]) -> None:
-    """Bring the empty database to these migrations."""
+    """Bring the empty database to these migrations; raises Refused where that cannot be."""
     executor = MigrationExecutor(connection)
     present = executor.loader.applied_migrations.keys()
     try:

@@ -12,7 +12,7 @@ import warnings
 
 from celery.app.utils import find_app
 
-SECONDS = 1.0
+SECONDS = 1.0  # between two looks at the parent
 ANALYSES, INSPECTIONS, TRAINING = "analyses", "inspections", "training"
 # Gossip is useless with one worker of each kind; Django's checks, which `up` has run, import every page: 34 MB.
 QUIET = ("--skip-checks", "--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")

@@ -1,4 +1,4 @@
-"""Preparations for `manage.py up`: its own data directory and a secret key."""
+"""Preparations for `manage.py up` and `restore`: the data directory and a secret key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Unfit(Exception):
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder and the database in it if need be, for its owner's eyes only, and try to write there."""
+    """Make the folder and the database in it if need be, for its owner's eyes only, and write there; raises Unfit."""
     database = folder / "db.sqlite3"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def prepare(folder: Path) -> None:
 def lock(folder: Path) -> TextIO:
     """Hold the folder for this process as long as the file that is returned stays open.
 
-    The kernel releases the lock when the process ends for any reason.
+    The kernel releases the lock when the process ends for any reason. Raises Unfit where another process has it.
     """
     file = (folder / "up.lock").open("a+", encoding="utf-8")
     try:

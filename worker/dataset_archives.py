@@ -56,7 +56,7 @@ OUTSIDE = "Its rectangle in regions.csv does not lie within the image, so it was
 
 
 class Pair(NamedTuple):
-    """An image of an archive and the file with its labels. name: its own."""
+    """An image of an archive and the file with its labels. name: the image's, without its folders."""
 
     name: str
     image: Path
@@ -64,16 +64,16 @@ class Pair(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What an archive holds. groups, regions: by the name of the image. facts: on the dataset. of: on each image."""
+    """What an archive holds. facts: on the dataset. groups, regions, image_facts: by the name of the image."""
 
     pairs: list[Pair]
     groups: dict[str, str]
     regions: dict[str, files.Region]
     facts: dict[str, Any]
-    of: dict[str, dict[str, Any]]
+    image_facts: dict[str, dict[str, Any]]
 
 
-def take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path) -> None:
+def take_in(dataset: Dataset, learning: LearningTask, progress: Progress) -> None:
     """Take in the archives of a dataset, one after the other. The dataset's page names refused files."""
     while dataset.incoming:
         notes: list[Note] = []
@@ -81,11 +81,11 @@ def take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder
             notes.append(Note("", KILLING))
         else:
             with scratch() as unpacked:
-                _take_in(dataset, learning, progress, unpacked, notes)
+                _take_one(dataset, learning, progress, unpacked, notes)
         take_in_archive(dataset=dataset, notes=[(note.name, note.sentence) for note in notes])
 
 
-def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path, notes: list[Note]) -> None:
+def _take_one(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path, notes: list[Note]) -> None:
     """Take in the first archive, unpacked into `folder`; what is left out joins `notes`."""
     entry = dataset.incoming[0]
     stage = f"reading {entry['name']}"
@@ -95,8 +95,8 @@ def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folde
         paths = {name: path for [(name, path)] in groups}
         notes += left_out
         contents = _contents(paths, notes)
-        _check_kind(dataset, contents)
         check_room(dataset, len(contents.pairs))
+        _adopt_classes(dataset, contents)  # last, as it writes the row
     except (services.Refused, UserError, UnreadableImage) as error:
         notes.append(Note("", str(error)))
         return
@@ -128,7 +128,7 @@ def _take_image(
     notes: list[Note],
 ) -> None:
     """Store an image of an archive with its labels, in place of an earlier one of the same file. by: who sent it.
-    tell: says that it is going on. Raises UnreadableImage, Refused, Killed."""
+    tell: says that it is going on. notes: a scale that is none joins them. Raises UnreadableImage, Refused, Killed."""
     micrograph = inspection.read_micrograph(pair.image, name=pair.name, alive=tell)
     rows, columns = micrograph.shape
     request = {"frame": [rows, columns, rows], "task": dataset.task, "names": dataset.class_names, "image": pair.name}
@@ -138,7 +138,7 @@ def _take_image(
         raise services.Refused(OUTSIDE)
     image = dataset.images.filter(sha256=micrograph.sha256).first()
     image = image or DatasetImage(dataset=dataset, sha256=micrograph.sha256, name=unique_name(dataset, pair.name))
-    scale = contents.of.get(pair.name, {}).get("nm_per_pixel", micrograph.calibration.nm_per_pixel)
+    scale = contents.image_facts.get(pair.name, {}).get("nm_per_pixel", micrograph.calibration.nm_per_pixel)
     if not isinstance(scale, int | float) or not 1e-4 <= scale <= 1e6:
         if scale is not None:
             notes.append(Note(pair.name, NO_SCALE))
@@ -158,10 +158,10 @@ def _take_image(
 
 
 def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
-    """The pairs of image and labels by the rule of a folder, and the tables; raises Refused or UserError."""
+    """The pairs of image and labels by the rule of a folder, and the tables in any; raises Refused, UserError."""
     tables = {PurePosixPath(name).name.lower(): path for name, path in paths.items() if not is_junk(name)}
     regions = files.read_regions(tables[files.REGIONS]) if files.REGIONS in tables else {}
-    facts, of = files.read_facts(tables[files.FACTS]) if files.FACTS in tables else ({}, {})
+    facts, image_facts = files.read_facts(tables[files.FACTS]) if files.FACTS in tables else ({}, {})
     rows = files.read_table(tables[files.GROUPS], files.GROUPS, ("image", "group")) if files.GROUPS in tables else []
     images = {PurePosixPath(name): path for name, path in _in_folder(paths, truth.IMAGES, truth.IMAGE_KINDS)}
     if not images:
@@ -181,7 +181,7 @@ def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
         labels_of = dict.fromkeys(images, coco)
     notes += [Note(image.name, NO_LABELS) for image in images if image not in labels_of]
     pairs = [Pair(image.name, images[image], path) for image, path in labels_of.items()]
-    return Contents(sorted(pairs), {row[0]: row[1] for row in rows}, regions, facts, of)
+    return Contents(sorted(pairs), {row[0]: row[1] for row in rows}, regions, facts, image_facts)
 
 
 def _in_folder(paths: dict[str, Path], folders: tuple[str, ...], kinds: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
@@ -192,17 +192,18 @@ def _in_folder(paths: dict[str, Path], folders: tuple[str, ...], kinds: tuple[st
             yield name, path
 
 
-def _check_kind(dataset: Dataset, contents: Contents) -> None:
-    """Raises Refused where the archive is of another kind of analysis, or of other classes."""
+def _adopt_classes(dataset: Dataset, contents: Contents) -> None:
+    """Give a dataset without classes those of the archive; raises Refused where its kind or its classes differ."""
     task = find(dataset.task)
     other = str(contents.facts.get("task", task.name))
     if other != task.name:
         raise services.Refused(OTHER_TASK.format(other=visible_text(other)[:100], here=task.name))
     names = contents.facts.get("class_names") or []
+    names = names if isinstance(names, list) else []
     if not task.semantic:
         return
     if not dataset.class_names:
-        if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
+        if len(names) < 2 or not all(isinstance(name, str) for name in names):
             raise services.Refused(UNNAMED_CLASSES)
         dataset.class_names = names
         dataset.change(class_names=names)

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from segmentation.lab.training.contract import LearningTask
 
 Labels = NDArray[np.int32]
-LONGEST = 480  # px of a preview
+LONGEST = 480  # px, of the longer side of a preview
 BINS = np.geomspace(2, 2048, 21)  # px, two bins each time the diameter doubles
 CHANGED = "{name} or its outlines were changed in the storage: remove the image from the dataset and add it again."
 IN_BAR = "{name}: what was checked lies in its data bar. Check another part, or remove the image from the dataset."
 
 
 def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], None] = lambda: None) -> None:
-    """Write images with their labels as a folder dataset, see `core.dataset_files`; raises UnreadableImage where a file
-    is gone or was changed. alive: as for `inspection.inspect`.
+    """Write images with their labels as a folder dataset, see `core.dataset_files`. alive: as for `inspection.inspect`.
+    Raises UnreadableImage where a file is gone or was changed or only a data bar was checked, and Killed.
 
     Each image becomes a TIFF, but keeps its name. So no decoder of foreign files runs where its pixels are used.
     """
@@ -53,19 +53,19 @@ def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], No
                 micrograph = inspection.read_micrograph(source, name=image.name, alive=alive)
             except (UnreadableImage, inspection.Killed) as error:
                 raise type(error)(f"{image.name}: {error}") from error
-            # A file of an unusual format was converted to TIFF, which its hash does not describe.
-            converted = image.name.endswith(".tif")
-            if sha256_of(labels) != image.labels_sha256 or not (converted or micrograph.sha256 == image.sha256):
+            # A file of an unusual format was converted to TIFF, which its hash does not describe: no .tif is compared.
+            may_differ = image.name.endswith(".tif")
+            if sha256_of(labels) != image.labels_sha256 or not (may_differ or micrograph.sha256 == image.sha256):
                 raise UnreadableImage(CHANGED.format(name=image.name))
             write_tiff(micrograph, folder / files.IMAGES / image.name)
             shutil.copyfile(labels, folder / files.labels_path(image.name, labels.name))
         groups[image.name] = image.group
         # What is written has no header, which may say where the data bar begins.
-        rows, columns = micrograph.metadata.get("image_rows"), micrograph.shape[1]
-        region = image.region or ([0, 0, int(rows), columns] if rows else None)
+        image_rows, columns = micrograph.metadata.get("image_rows"), micrograph.shape[1]
+        region = image.region or ([0, 0, int(image_rows), columns] if image_rows else None)
         if region:
             top, left, bottom, right = region
-            bottom = min(bottom, int(rows or bottom))
+            bottom = min(bottom, int(image_rows or bottom))
             if bottom <= top:
                 raise UnreadableImage(IN_BAR.format(name=image.name))
             regions[image.name] = [top, left, bottom, right]
@@ -98,9 +98,9 @@ def store(
         coco.write_bytes(gzip.compress(json.dumps(_annotations(dataset, labels)).encode(), 6, mtime=0))
         copy = aside / f"image{PurePosixPath(image.name).suffix.lower()}"
         shutil.copyfile(source, copy)
-        rows = {"image": copy, "labels": named, "preview": preview, "coco": coco}
+        stored = {"image": copy, "labels": named, "preview": preview, "coco": coco}
         summary = storable({**_facts(dataset, learning, labels), **further})
-        publish_image(dataset=dataset, image=image, files=rows, labels_sha256=sha256, summary=summary, **fields)
+        publish_image(dataset=dataset, image=image, files=stored, labels_sha256=sha256, summary=summary, **fields)
 
 
 def _labels_within(labels: Labels, region: list[int] | None, outside: int) -> Labels:
@@ -141,7 +141,7 @@ def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Microgr
 
 
 def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str, Any]:
-    """Counts and sizes of one image."""
+    """Entries of an image's summary: the shares of its classes, or the number and sizes (in px) of its objects."""
     from scipy import ndimage
 
     if dataset.class_names:
@@ -149,8 +149,8 @@ def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str
         shares = pixels / max(1, pixels.sum())
         return {"shares": dict(zip(dataset.class_names, shares.round(4).tolist(), strict=True))}
     inside = labels == 0 if learning.drawn else labels > 0
-    alone = learning.drawn or len(np.unique(labels[inside])) <= 1
-    areas = np.bincount((ndimage.label(inside)[0] if alone else labels).ravel())[1:]
+    is_mask = learning.drawn or len(np.unique(labels[inside])) <= 1  # its connected parts are the objects
+    areas = np.bincount((ndimage.label(inside)[0] if is_mask else labels).ravel())[1:]
     diameters = np.sqrt(4 * areas[areas > 0] / np.pi)
     median = float(np.median(diameters)) if len(diameters) else None
     return {

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from segmentation.lab.training.contract import LearningTask
 
 Labels = NDArray[np.int32]
-TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7
+TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7  # where these begin in the progress
 OTHER_SCALE = 5.0  # times the usual pixel from which on it looks like a mistake
 # An outline with one of these reasons is right but does not count, or counts in part, so it is true all the same.
 TRUE_ALL_THE_SAME = {str(reason) for reason in (Reason.FRAME, Reason.SMALL, Reason.UNRESOLVED)}
@@ -52,7 +52,7 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     from segmentation.lab.training import tasks as taught
 
     learning = taught.find(dataset.task)
-    take_in(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done), folder)
+    take_in(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done))
     waiting = list(dataset.images.filter(labels="", error="").select_related("job__micrograph", "job__segmentation"))
     for number, image in enumerate(waiting):
         share = WRITING + (CHECKING - WRITING) * number / len(waiting)
@@ -62,7 +62,7 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
             _write(dataset, image, learning, folder, tell)
         except (*UNSUITABLE, inspection.Killed) as error:
             _again_if_killed(error, dataset)
-            dataset.change()
+            dataset.change()  # raises Superseded: only this attempt may note it
             DatasetImage.objects.filter(pk=image.pk).update(error=str(error))
     progress("checking the images", CHECKING)
     every = list(dataset.images.all())
@@ -101,19 +101,20 @@ def _write(
 def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
     """(labels, number of outlines left out). A training sees left-out outlines as background: a person set them aside,
     or they may be wrong and nobody confirmed them."""
-    drawn = stored_segmentation(job)
-    if find(drawn.provenance.task).semantic:
-        return np.r_[files.UNLABELLED, drawn.classes].astype(np.int32)[drawn.dense], 0
+    outlines = stored_segmentation(job)
+    if find(outlines.provenance.task).semantic:
+        return np.r_[files.UNLABELLED, outlines.classes].astype(np.int32)[outlines.dense], 0
     if learning.drawn:
-        return learning.drawn(drawn.labels), 0
+        return learning.drawn(outlines.labels), 0
     rows = objects_of(job)
-    reasons = {row["id"]: row.get("reason", "") for row in (_measured_objects(job, drawn) if rows is None else rows)}
-    true = [number for number in drawn.ids.tolist() if not (why := reasons.get(number, "")) or why in TRUE_ALL_THE_SAME]
-    return np.where(np.isin(drawn.labels, true), drawn.labels, 0), len(drawn) - len(true)
+    rows = _measured_objects(job, outlines) if rows is None else rows
+    reasons = {row["id"]: row.get("reason") or "" for row in rows}
+    true = [number for number in outlines.ids.tolist() if reasons.get(number, "") in ("", *TRUE_ALL_THE_SAME)]
+    return np.where(np.isin(outlines.labels, true), outlines.labels, 0), len(outlines) - len(true)
 
 
 def _measured_objects(job: Job, outlines: Any) -> list[dict[str, Any]]:
-    """The objects of a result whose file of outlines cannot be read."""
+    """Id and reason of the objects, measured again: for a result whose viewer's file cannot be read."""
     from segmentation.core import pipeline
     from segmentation.core.report.objects import Objects
 

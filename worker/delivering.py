@@ -90,11 +90,11 @@ async def _post(url: httpx.URL, addresses: list[str], delivery: Delivery) -> int
     # The certificates that the system trusts, where a closed network keeps its own; httpx would take certifi's.
     client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, timeout=limits, headers=headers)
     problem: httpx.TransportError = httpx.ConnectError("the name has no address")
-    name = {"sni_hostname": url.raw_host.decode()}
+    sni = {"sni_hostname": url.raw_host.decode()}
     async with asyncio.timeout(SECONDS), client:
         for address in addresses:
             try:
-                async with client.stream("POST", url.copy_with(host=address), content=body, extensions=name) as answer:
+                async with client.stream("POST", url.copy_with(host=address), content=body, extensions=sni) as answer:
                     return answer.status_code
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 problem = error

@@ -30,7 +30,7 @@ from .heartbeat import Progress
 if TYPE_CHECKING:
     from segmentation.core.analysis import Analysis
 
-MEASURED = 0.1
+MEASURED = 0.1  # of the progress
 _latest: dict[str, Analysis] = {}  # by what it was made of
 NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
 LARGEST_KEPT = 1 << 22  # px, of the image of an analysis that is kept
@@ -38,7 +38,7 @@ NO_RESULT = "The result to which these outlines belong has been deleted: send th
 
 
 def keep_latest(job: Job, analysis: Analysis | None) -> None:
-    """Keep the last analysis of this process, so that the files of its result need not measure it again."""
+    """Keep this analysis alone, if its image is small, so that its files need not measure it again; None: keep none."""
     _latest.clear()
     if analysis is not None and analysis.micrograph.pixels.size <= LARGEST_KEPT:
         _latest[_inputs_of(job)] = analysis
@@ -67,7 +67,7 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
         raise UnusableSegmentation(NO_PARENT)
     outlines = services.corrected(parent, job.corrects)
     origin = replace(outlines.provenance, parent=str(parent.segmentation_id))
-    return store(job, replace(outlines, provenance=origin), parent, folder)
+    return keep_outlines(job, replace(outlines, provenance=origin), parent, folder)
 
 
 def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segmentation:
@@ -89,10 +89,10 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
     source = {name: job.outlines[name] for name in ("name", "sha256")}
     of = str(parent.segmentation_id)
     outlines = read.segmentation(before, **source, version=__version__, of=of, semantic=task.semantic)
-    return store(job, outlines, parent, folder)
+    return keep_outlines(job, outlines, parent, folder)
 
 
-def store(job: Job, outlines: Segmentation, parent: Job, folder: Path) -> Segmentation:
+def keep_outlines(job: Job, outlines: Segmentation, parent: Job, folder: Path) -> Segmentation:
     """A segmentation that replaces the parent's, stored as the job's own."""
     file = folder / "segmentation.npz"
     outlines.save(file)
@@ -158,7 +158,7 @@ def table_of(analysis: Analysis, out: Path) -> Path:
 
 
 def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str, str]:
-    """Write what shows how a corrected or signed result came to be: file name -> what it holds."""
+    """Write what shows how a corrected or signed result came to be; what each file holds, the measured ones too."""
     maker, files = logs.corrected_by(job), {}
     if maker is None and not signatures:
         return {}

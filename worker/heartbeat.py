@@ -29,7 +29,7 @@ SECONDS = 1.0
 GRACE_SECONDS = 0.5
 LOOK_SECONDS = 0.3  # from one look at what waits to the next
 WORKER_SECONDS = 10.0
-_over = threading.Event()
+_worker_over = threading.Event()
 
 
 class Heartbeat:
@@ -84,7 +84,7 @@ class Heartbeat:
 
 
 class GivesWay(Exception):
-    """Work that somebody waits for waits for this worker: what is done is done later."""
+    """Work that comes first waits for this worker: this attempt ends, and its row is queued again."""
 
 
 def giving_way(progress: Progress, waits: Callable[[], bool]) -> Progress:
@@ -104,8 +104,8 @@ def giving_way(progress: Progress, waits: Callable[[], bool]) -> Progress:
 
 @worker_ready.connect
 def appear(sender: Any, **signal: Any) -> None:
-    """Begin to say so, in a thread of the worker's own process."""
-    _over.clear()
+    """Begin to say that this worker lives, in a thread of its own process."""
+    _worker_over.clear()
     # Several workers of one machine may have one name, and those of several containers one number.
     name = f"{sender.hostname} {os.getpid()}-{secrets.token_hex(2)}"
     queues = ",".join(sorted(sender.app.amqp.queues.consume_from))
@@ -114,7 +114,7 @@ def appear(sender: Any, **signal: Any) -> None:
 
 @worker_shutting_down.connect
 def vanish(**signal: Any) -> None:
-    _over.set()
+    _worker_over.set()
 
 
 def _say(name: str, queues: str) -> None:
@@ -124,7 +124,7 @@ def _say(name: str, queues: str) -> None:
             _safely(
                 lambda: WorkerProcess.objects.update_or_create(name=name, defaults={**about, "seen": timezone.now()})
             )
-            if _over.wait(WORKER_SECONDS):
+            if _worker_over.wait(WORKER_SECONDS):
                 break
         _safely(lambda: WorkerProcess.objects.filter(name=name).delete())
     finally:

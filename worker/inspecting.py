@@ -31,11 +31,11 @@ READING = "reading the image"
 READING_BAR = "reading the scale in the image"
 
 
-def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
-    """Inspect one micrograph and publish the facts; raises Unreadable if it is unusable, Superseded.
+def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
+    """Inspect one micrograph and publish the facts; raises Unreadable if it is unusable, Killed, Superseded.
 
-    An image is inspected twice: reading the text of its data bar takes seconds, so it is done when no job waits or
-    runs, and again from the start if one comes meanwhile.
+    An image is inspected twice: reading the text of its data bar takes seconds, so it is done when `may_read_bars`
+    allows it. Where it no longer does meanwhile, it is done later, from the start.
     """
     if micrograph.is_archive:
         _unpack(micrograph, progress, folder)
@@ -72,8 +72,8 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
 
 
 def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
-    """Store the content of an archive as rows, which take their turn as any other; files stored by an interrupted
-    attempt are not stored again."""
+    """Store the images of an archive, or the chosen pages of a file, as rows, which take their turn as any other; files
+    stored by an interrupted attempt are not stored again."""
     stage = TAKING if archive.pages else UNPACKING
     progress(stage, 0.0)
     for broken in archive.images.filter(state=Micrograph.State.RECEIVING):
@@ -106,7 +106,7 @@ def _in_place_of_stack(
     micrograph: Micrograph, path: Path, side: Group, folder: Path, alive: Callable[[], None]
 ) -> tuple[Path, Group]:
     """The page asked for, which takes the place of its stack in the storage, and the files that are still beside it."""
-    page, name = int(micrograph.pages), micrograph.name
+    page, name = int(micrograph.pages), micrograph.name  # one number, as of every upload that is no archive
     file, pages = inspection.take_page(path, folder, page, name=name, side=side, alive=alive)
     if pages == 1:
         return path, side
@@ -125,13 +125,14 @@ def _pages(
             for page, file in take_pages(pages, take, most=settings.DEEPSEGM_SAMPLE_IMAGES):
                 yield [(shown_name(page_name(name, page)), file)] if page else [(name, path), *side]
                 if page:
-                    file.unlink(missing_ok=True)  # which was left out
+                    file.unlink(missing_ok=True)  # which is still there if it was left out
         except UserError as problem:
             notes.append(Note(name, str(problem), 422))
 
 
 def _take(archive: Micrograph, file: LocalFile, side: list[LocalFile], counts: Counter[tuple[str, str]]) -> list[Note]:
-    """Store an image of an archive as if it had come by itself; raises OSError where there is no room."""
+    """Store an image of an archive as if it had come by itself; raises OSError where there is no room. counts:
+    how many of each an earlier attempt stored; instead of storing one again it is taken off."""
     identity = (file.name, sha256_of_upload(file))
     if counts[identity]:
         counts[identity] -= 1

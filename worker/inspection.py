@@ -57,7 +57,7 @@ PASSED = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 PASSED_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
 PATIENCE = 10  # times the processor time on the clock, after which a child hangs; a busy machine changes no result
 KILLS = (signal.SIGKILL, signal.SIGTERM)
-LOOK_SECONDS = 0.2  # between two looks at whether anybody still wants the answer
+LOOK_SECONDS = 0.2  # between two looks at the child, and at whether anybody still wants its answer
 AHEAD_SECONDS = 3.0  # after a file, when its analysis is over and nobody waits for the processor
 READER = [sys.executable, "-m", "segmentation.core.micrograph.inspect"]
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
@@ -83,7 +83,7 @@ class Killed(Exception):
 
 @dataclass(frozen=True)
 class Inspection:
-    """facts: the fields of a Micrograph by name. preview: a PNG. unread: whether a data bar has been left for later."""
+    """facts: the fields of a row by name. preview: a PNG. unread: whether a data bar has been left for later."""
 
     facts: dict[str, Any]
     preview: bytes
@@ -100,7 +100,7 @@ def inspect(
     keep_as: str = "",
     alive: Callable[[], None] = lambda: None,
 ) -> Inspection:
-    """The facts about the file at `path`, called `name` by its uploader; raises Unreadable.
+    """The facts about the file at `path`, called `name` by its uploader; raises Unreadable, Killed.
 
     side: the names and places of files that the microscope wrote beside it. read_bar: whether the text of a data bar
     is read too, as a suggestion: some seconds of work. later: not now. keep_as: a name by which the pixels are kept for
@@ -247,8 +247,8 @@ def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: S
 def _run(
     command: list[str], alive: Callable[[], None], died: str = DIED, too_slow: str = TOO_SLOW, seconds: float = 0.0
 ) -> bytes:
-    """The child's standard output; if the child dies or is too slow, the file is reported as the cause. seconds: those
-    of an image, unless others are given."""
+    """The child's standard output; raises TooSlow, Killed where somebody killed the child, Unreadable where it died by
+    itself. seconds: 0.0 stands for those of an image."""
     end = time.monotonic() + PATIENCE * (seconds or settings.DEEPSEGM_INSPECTION_SECONDS)
     with _child_ahead(command) or _start_child(command) as child:
         try:

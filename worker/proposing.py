@@ -1,7 +1,7 @@
 """Other ways to analyse an image where nothing sure was found, shown small on the page of its result; and the outlines
 in the middle of an upload, before its analysis.
 
-They come last: the work stops as soon as other work waits, and goes on with the next way when there is none.
+They come last: the work stops as soon as what comes first waits. Ways then go on with the next one afterwards.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     report = giving_way(progress, lambda: any(kind.objects.waiting().exists() for kind in FIRST))
     job, alive = proposals.job, partial(report, "trying other ways", 0.0)
     proposed: list[dict[str, Any]] = proposals.result.get("shown", [])
-    count: int = proposals.result.get("tried", 0)
+    tried: int = proposals.result.get("tried", 0)
     alive()
     requested, here = job.get_settings(), offered(job.owner)
     part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
     used, model, refused = job.summary["used"], job.summary["model"]["name"], job.summary["refused"]
     least = EVEN if refused else max(EVEN, used.get("expected", 0.0))  # what is no better is not advised
     runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
-    for way in ways(part, requested, used, model, here, refused=refused)[count:]:
+    for way in ways(part, requested, used, model, here, refused=refused)[tried:]:
         if len(proposed) == SHOWN:
             break
         if proposal := _looked_at(part, requested, way, least=least, runtime=runtime, progress=report):
             proposed.append(proposal)
-        count += 1
-        proposals.change(result={"tried": count, "shown": proposed})
-    proposals.finish(models.Proposals.State.DONE, result={"tried": count, "shown": proposed})
+        tried += 1
+        proposals.change(result={"tried": tried, "shown": proposed})
+    proposals.finish(models.Proposals.State.DONE, result={"tried": tried, "shown": proposed})
 
 
 def preview_outlines(row: models.OutlinePreview, progress: Progress, folder: Path) -> None:

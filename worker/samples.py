@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-POOLING, WRITING, STORING = 0.3, 0.5, 0.95
+POOLING, WRITING, STORING = 0.3, 0.5, 0.95  # where these begin in the progress
 GONE = "{name}: The stored table of this image cannot be read, so it is not in the pooled numbers; run it again."
 UNREAD = "its stored table cannot be read; run it again."
 CANCELLED = "it was cancelled."
@@ -70,7 +70,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
 
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[LeftOut], list[str]]:
-    """The included jobs with their tables, the excluded images, and a sentence for each that differs from the rest."""
+    """The jobs to pool, their members, the images left out for any reason, and sentences about included images."""
     from segmentation.core.sample import LeftOut
 
     settings = AnalysisSettings.from_dict(sample.settings)

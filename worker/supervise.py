@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "worker.child")
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
-STEADY_SECONDS = 60.0
-PATIENCE = 5.0
+STEADY_SECONDS = 60.0  # of running, after which the next wait is the first one again
+PATIENCE = 5.0  # seconds
 
 
 class Supervisor:

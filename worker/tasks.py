@@ -19,10 +19,11 @@
 
 A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so do a
 micrograph that is to be inspected (`inspecting`), the further files of a result (`exporting`), the comparison of
-two results (`comparing`), the images of a dataset (`datasets`) and a message to a webhook (`delivering`).
+two results (`comparing`), other ways and previews (`proposing`), the images of a dataset (`datasets`), a training
+(`training`) and a message to a webhook (`delivering`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
-`max_tasks_per_child` renews.
+`CELERY_WORKER_MAX_TASKS_PER_CHILD` renews.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ from .exporting import (
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import GivesWay, Heartbeat, Progress, giving_way
-from .inspecting import inspect
+from .inspecting import inspect_upload
 from .inspection import Killed
 from .proposing import preview_outlines, propose_others
 from .samples import pool_sample
@@ -99,14 +100,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EVERY_SECONDS = 0.5
-WRITING, STORING = 0.75, 0.97
+EVERY_SECONDS = 0.5  # between two reports of one stage
+WRITING, STORING = 0.75, 0.97  # where these begin in the progress
 _delivering, _importing = threading.Lock(), threading.Lock()
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
 Work = Callable[[Any, Progress, Path], None]
-
-
 SHORT: dict[type[Attempted], Work] = {
     ExportJob: write_further,
     Comparison: compare_results,
@@ -120,7 +119,7 @@ def do_analyses() -> None:
     """Do what comes next in this queue. A message only says that something waits; the rows say what comes first.
 
     Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
-    in both. What nobody waits for comes last, in an idle moment.
+    in both. Previews, and what nobody waits for, come last, while no job comes.
     """
     short_first = _short_in_a_row < SHORT_IN_A_ROW
     any(step() for step in ([_do_short, _do_job] if short_first else [_do_job, _do_short]))
@@ -132,9 +131,9 @@ def do_inspections() -> None:
     """Inspect an upload, or else read a file of outlines; then send a message of a webhook. Senders take turns in each.
 
     One thread at a time reads outlines, and one sends messages: a large file takes a minute, an address may not answer,
-    and uploads need the other thread. Who leaves its work to that thread lets it look once more.
+    and uploads need the other thread. The thread that did such work rings again while more of it waits.
     """
-    more = not _do_first(Micrograph.objects, inspect) and _do_alone(_importing, Job.imports, _read_outlines)
+    more = not _do_first(Micrograph.objects, inspect_upload) and _do_alone(_importing, Job.imports, _read_outlines)
     if _do_alone(_delivering, Delivery.objects, deliver) or more:
         ring(INSPECTIONS)
     inspection.prepare_child()
@@ -153,7 +152,7 @@ def do_training() -> None:
 
 
 def _do_first(rows: Any, work: Work, **only: Any) -> bool:
-    """Work on the row that comes next, one of `only` these; False if there is none."""
+    """Work on the row that comes next, of those with the fields `only`; False if there is none."""
     while (first := rows.filter(**only).first_in_turn()) is not None:
         if _run(rows, first, work):
             return True
@@ -161,7 +160,7 @@ def _do_first(rows: Any, work: Work, **only: Any) -> bool:
 
 
 def _do_alone(lock: threading.Lock, rows: Any, work: Work) -> bool:
-    """The same by one thread at a time; whether another row waits for it."""
+    """The same by one thread at a time; whether another row waits, False where another thread is at it."""
     if not lock.acquire(blocking=False):
         return False
     try:
@@ -232,7 +231,7 @@ def child_died(task_id: str, exception: BaseException, **signal: Any) -> None:
 
 @worker_shutting_down.connect
 def give_back(**signal: Any) -> None:
-    """Queue this worker's present row again when the worker must stop; this never counts as a death."""
+    """Queue the rows again that this worker's children work on when it must stop; this never counts as a death."""
     for request in list(state.active_requests):
         for kind in IN_A_CHILD:
             kind.objects.filter(message=request.id, state="running").update(**AGAIN)
@@ -240,7 +239,7 @@ def give_back(**signal: Any) -> None:
 
 
 def _run(rows: Any, pk: Any, work: Work) -> bool:
-    """Claim a row and make one attempt at it, until the row is done, failed or postponed; False if it was claimed."""
+    """Claim a row and make one attempt at it, which ends it or queues it again; False if it is no longer queued."""
     row = rows.claim(pk, message=current_task.request.id or "")
     if row is None:
         return False
@@ -364,7 +363,7 @@ def warm_up(**signal: Any) -> None:
 
 
 def _end(row: Attempted, error: Exception) -> None:
-    """End an attempt after an error: postpone it if the machine has a fault, otherwise fail it with a sentence.
+    """End an attempt after an error: postpone it for a fault of the machine, repeat it if Killed, otherwise fail it.
 
     If even that cannot be stored, it is repeated until it succeeds: nothing else could be done meanwhile.
     """

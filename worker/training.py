@@ -46,7 +46,7 @@ OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}:
 
 
 def train(training: Training, progress: Progress, folder: Path) -> None:
-    """Train on the frozen images, report on the way, and publish; raises UserError where that cannot be."""
+    """Train on the frozen images, report on the way, publish, and remove the run folder; raises UserError, Killed."""
     need_torch("A training")
     from segmentation.lab.training.adaptation import FILES, Options, adapt
     from segmentation.lab.training.files import CannotWrite
@@ -56,7 +56,7 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
     work = runs_folder() / str(training.pk)
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     run = work / "run"
-    report = Told(training, progress, run)
+    report = TrainingReport(training, progress, run)
     try:
         check_given(training)
         _check_material(training)
@@ -82,7 +82,7 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
     shutil.rmtree(work, ignore_errors=True)
 
 
-class Told:
+class TrainingReport:
     """What `adapt` says, told to the row: stage, curve, time left; and new pictures to the storage."""
 
     def __init__(self, training: Training, progress: Progress, run: Path) -> None:
@@ -138,7 +138,7 @@ def _check_material(training: Training) -> None:
 
 
 def _options(training: Training) -> dict[str, Any]:
-    """Of `adapt`, from what the form asked."""
+    """The arguments of `Options` but the data, from what the form asked."""
     options, dataset = training.options, training.dataset
     assert dataset
     title = str(options.get("title") or dataset.name)

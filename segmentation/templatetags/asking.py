@@ -67,7 +67,7 @@ def training_data(context: dict[str, Any], job: Job) -> dict[str, Any] | None:
 
 @register.simple_tag(takes_context=True)
 def trainings_of(context: dict[str, Any], dataset: Dataset) -> list[TrainingView]:
-    """The trainings on a dataset that this person may see, the newest first."""
+    """The newest trainings on a dataset that this person may see, MOST at most."""
     user = context["request"].user
     rows = dataset.trainings.select_related("dataset", "owner")[: 5 * MOST]
     return [TrainingView(row) for row in rows if row.is_visible_to(user)][:MOST]

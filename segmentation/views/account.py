@@ -72,20 +72,21 @@ def make_webhook(request: HttpRequest) -> HttpResponse:
     return _make(request, partial(webhooks.create_webhook, url=url), "webhook", url)
 
 
+# These stand for both views above, which do nothing before they come here.
 @POSTS
 @login_required
 @never_cache
 def _make(request: HttpRequest, make: Callable[..., Any], what: str, fields: Any) -> HttpResponse:
-    """Make what a form asks for. The form sent again makes no second one; refused, it shows what was `said`."""
+    """Make what a form asks for. The form sent again makes no second one; refused, it shows its `fields` again."""
     if request.method != "POST":
         return _back_to_account()
     try:
-        row = make(user=request.user, pk=to_uuid(request.POST.get("form", "")) or uuid4())
+        made = make(user=request.user, pk=to_uuid(request.POST.get("form", "")) or uuid4())
     except IntegrityError:
         return _back_to_account()
     except Refused as refusal:
         return _page(request, status=refusal.status, **{what: fields, f"{what}_error": refusal.sentence})
-    return _page(request, **{f"new_{what}": row})
+    return _page(request, **{f"new_{what}": made})
 
 
 @POSTS

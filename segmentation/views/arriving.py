@@ -139,9 +139,8 @@ def pages(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         choose_pages(micrograph=micrograph, pages=request.POST.get("pages", "") or ALL)
     except Refused as refusal:
-        return HttpResponse(
-            _remark(request, Note(micrograph.name, refusal.sentence, refusal.status)), status=refusal.status
-        )
+        note = Note(micrograph.name, refusal.sentence, refusal.status)
+        return HttpResponse(_remark(request, note), status=refusal.status)
     return HttpResponse(_card(request, micrograph))
 
 
@@ -149,7 +148,7 @@ def pages(request: HttpRequest, pk: UUID) -> HttpResponse:
 def start(request: HttpRequest) -> JsonResponse:
     """Analyse the uploads of the page, each by itself or all as one sample: where that is shown, or what is wrong.
 
-    fields: a sentence by the name of the field. questions: HTML by upload. started: uploads whose analysis has begun.
+    location: where. fields: a sentence by the name of the field. questions: HTML by upload. started: ids of uploads.
     202: bars that typed widths are to be compared with are being read, so ask again; at_once: without that comparison.
     """
     for removed in _uploads(request, "removed", MOST_LEFT):

@@ -45,7 +45,7 @@ LONGEST_FACT = 80
 
 @dataclass(frozen=True)
 class Suggestion:
-    """The reading of an image's data bar, beside the calibration in use.
+    """The scale that was read in the data bar, or that the file states, beside the calibration in use.
 
     state: "offered" to be accepted, "agrees" with the calibration in use, "read" if it is in use automatically, or
     "used" if the user has confirmed it.

@@ -28,10 +28,10 @@ from ..services.ground import bundles, tables
 
 SIZE = "min_feret"  # of particles
 SHAPES = (*DESCRIPTORS, "edge_weight")  # without a unit
-WEIGHTINGS = ("number", "area", "volume")
+WEIGHTINGS = ("number", "area", "volume")  # of particles; without areas "number" alone
 STATISTICS = ("unit", "edge", "size", "screened")  # of a sample, on which its bars rest
 LENGTH = "visible_length"  # of fibres, by which they are weighted in place of their volume
-OPEN_AT_ONCE = 4  # results whose sizes are kept in memory, 1.3 MB for 20,000 particles
+OPEN_AT_ONCE = 4  # results, and as many samples, whose sizes are kept in memory, 1.3 MB for 20,000 particles
 
 NOT_A_NUMBER = "Type a number above 0, or leave the field empty."
 TOO_MANY = f"That would be more than {bins.MOST_TYPED} bars; choose wider ones."
@@ -81,19 +81,17 @@ class Particles:
         )
 
     @classmethod
-    def of(cls, tables: Sequence[Table], statistics: Mapping[str, Any]) -> Particles:
+    def of(cls, object_tables: Sequence[Table], statistics: Mapping[str, Any]) -> Particles:
         """The objects in the tables of one image or of several, as far as they have the unit of their statistics."""
         unit, weighted = statistics["unit"], statistics["edge"] == "weight"
         size, screened = statistics["size"], statistics["screened"]
-        same_unit = [table for table in tables if table.unit == unit]
+        same_unit = [table for table in object_tables if table.unit == unit]
         pixels = {table.nm_per_pixel or 1.0 for table in same_unit}
-        pixel_size = (
-            pixels.pop() if len(pixels) == 1 else 0.0
-        )  # as of core.sample.SampleAnalysis, for the bins of the figure
+        pixel_size = pixels.pop() if len(pixels) == 1 else 0.0  # as of core.sample.SampleAnalysis, for equal bins
 
         def column(name: str) -> Floats:
-            length = name not in SHAPES
-            parts = [table.length(name) if length else table[name] for table in same_unit]
+            is_length = name not in SHAPES
+            parts = [table.length(name) if is_length else table[name] for table in same_unit]
             return np.concatenate(parts) if parts else np.zeros(0)
 
         measures = {
@@ -196,21 +194,21 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
     }
     if not len(sizes):
         return {**answer, "edges": [], "problem": ""}
-    lengths = (particles.unit, particles.pixel_size) if measure not in (*SHAPES, "area") else ("", 0.0)
-    automatic = bins.log_edges(sizes) if chosen.get("log") else bins.auto_edges(sizes, *lengths)
+    pixel = (particles.unit, particles.pixel_size) if measure not in (*SHAPES, "area") else ("", 0.0)
+    automatic = bins.log_edges(sizes) if chosen.get("log") else bins.auto_edges(sizes, *pixel)
     edges, problem = _edges(sizes, automatic, bool(chosen.get("log")), chosen.get("bins", ""))
     heights = bins.histogram(sizes, weights, edges)
     aside = bins.histogram(sizes[~is_counted], weights[~is_counted], edges)
     # Edge weights change how particles share in the bars, and not their number.
-    one = weights.mean() if weighting == "number" else weights.sum()
+    weight_of_one = weights.mean() if weighting == "number" else weights.sum()
     order = np.argsort(sizes)
     fit = log_normal(sizes[order], weights[order])
     return {
         **answer,
         "edges": edges.tolist(),
         "counts": heights.counts.tolist(),
-        "heights": (heights.sums / one).tolist(),
-        "aside": (aside.sums / one).tolist(),
+        "heights": (heights.sums / weight_of_one).tolist(),
+        "aside": (aside.sums / weight_of_one).tolist(),
         "shares": heights.shares.tolist(),
         "cumulative": heights.cumulative.tolist(),
         "fit": {"median": fit["median"], "gsd": fit["gsd"]} if fit and not unfit(fit) else None,
@@ -234,7 +232,7 @@ def _one_of(allowed: Sequence[str], requested: str | None) -> str:
 
 
 def _weights(particles: Particles, weighting: str) -> Floats:
-    """How much each particle counts, (n,)."""
+    """How much each particle counts by a weighting, (n,), before its edge weight."""
     if weighting == "area":
         return particles.columns["area"]
     if weighting == "length" and particles.lengths is not None:

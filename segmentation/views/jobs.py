@@ -61,7 +61,7 @@ from .revisions import revisions, sample_of
 
 SOON = timedelta(seconds=5)
 JUST_DONE = timedelta(minutes=2)  # in which a tab that nobody looks at has asked again
-PLACES = frozenset(map(str, range(MOST)))
+PLACES = frozenset(map(str, range(MOST)))  # of possible cuts in their list, as a form sends them
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
 NO_FILE = "Choose the file with the outlines first."
 NOT_READ = "The image is still being read: wait a moment, then try again."
@@ -76,8 +76,8 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """What the waiting page asks for again and again, until the job has ended: then it loads anew; and what the page of
-    a result asks for until a bar in its image is read."""
+    """What the waiting page asks for again and again, until the job has ended: then it loads anew. A result asks
+    with "late", the check it shows: 204 until that changes. Files that wait for a bar are asked for once it is read."""
     job = visible(request, row_of(Job, pk))
     if job.is_done and (late := request.GET.get("late", "")):
         if is_pending := job.scale_check == "pending" and job.micrograph.is_finished:
@@ -201,18 +201,18 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
 
 @require_safe
 def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-    """A file of a finished job; while it is being written a page that asks again, and 202."""
+    """A file of a finished job; while it is being written a page that asks again, and 202; 503 if that failed."""
     job = visible(request, row_of(Job, pk))
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
     name = services.named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
-    artifact = services.file_of(job, name)
-    if artifact is None:
+    row = services.file_of(job, name)
+    if row is None:
         raise Http404
-    if isinstance(artifact, Artifact):
-        return serve_stored(request, artifact, download="download" in request.GET)
-    context = {"export": artifact, "name": name, "back": reverse("job", args=[pk])}
-    response = render(request, "preparing.html", context, status=503 if artifact.error else 202)
+    if isinstance(row, Artifact):
+        return serve_stored(request, row, download="download" in request.GET)
+    context = {"export": row, "name": name, "back": reverse("job", args=[pk])}
+    response = render(request, "preparing.html", context, status=503 if row.error else 202)
     response["Retry-After"] = "1"
     return response
 
@@ -307,12 +307,13 @@ def _chosen_calibration(stated: StatedScale, job: Job) -> Calibration | None:
 
 
 def _text(calibration: Calibration, job: Job) -> str:
+    """The width of the image in words of the field; "" where the scale is not known."""
     nm = calibration.width_nm(job.micrograph.width)
     return "" if nm is None else width_text(nm)
 
 
 def _state(job: Job) -> dict[str, Any]:
-    """The state of a running job, with its numbers as soon as they are known."""
+    """The state of a job, and of a running one its numbers as soon as they are known."""
     measured = job.state == Job.State.RUNNING and bool(job.summary)
     numbers = Result(job) if measured else None
     # Most answers come within seconds; the pages of jobs that wait for longer ask less often.

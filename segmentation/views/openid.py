@@ -62,7 +62,7 @@ def _asks_provider(view: View) -> View:
     @never_cache
     @login_not_required
     @wraps(view)
-    def answer(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def answer(request: HttpRequest, **kwargs: Any) -> HttpResponse:  # kwargs: of the address
         if not _room.acquire(blocking=False):
             return provider_refused(request, CROWDED, 429)
         try:

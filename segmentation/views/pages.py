@@ -1,4 +1,4 @@
-"""Help, models."""
+"""The pages of help and of the models, with their files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from ..services.results.models_offered import (
     trained,
 )
 
-FORMATS = ["WEBP"]
+FORMATS = ["WEBP"]  # of the pictures beside a card
 CAPTION = 0x010E  # of EXIF, as core.report.picture writes it
 KIND_PICTURE = 192, 144  # px
 COLOUR = 86, 180, 233
@@ -81,7 +81,7 @@ def models(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def model(request: HttpRequest, name: str) -> HttpResponse:
-    """One of them, as its card describes it."""
+    """One model, as its card describes it."""
     card = _card_for(request, name)
     row = trained([name]).get(name)
     context = {
@@ -115,7 +115,7 @@ def example(request: HttpRequest, name: str, which: str) -> HttpResponse:
 
 @require_safe
 def weights(request: HttpRequest, name: str) -> HttpResponse:
-    """The weights of a model, or its card, as a file to put into the folder of models of another site."""
+    """The weights of a model, its card or its graph, as a file to put into the folder of models of another site."""
     try:
         card = card_for(request.user, PurePath(name).stem)
     except (OSError, ValueError, cards.UnknownModel):
@@ -162,9 +162,9 @@ def _small(path: Path | None, task: str) -> bytes:
         case = tasks.find(task).golden()
         grey = np.repeat(case.picture[..., None], 3, axis=2)
         picture_shown = Image.fromarray(np.where((case.maps[0] > 127)[..., None], COLOUR, grey // 2).astype(np.uint8))
-    webp = BytesIO()
-    ImageOps.fit(picture_shown, KIND_PICTURE).save(webp, "JPEG", quality=80)
-    return webp.getvalue()
+    jpeg = BytesIO()
+    ImageOps.fit(picture_shown, KIND_PICTURE).save(jpeg, "JPEG", quality=80)
+    return jpeg.getvalue()
 
 
 def _card_for(request: HttpRequest, name: str) -> cards.ModelCard:
@@ -200,7 +200,7 @@ def _figures_of(card: cards.ModelCard) -> list[str]:
 
 
 def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
-    """Data set, split, and the figures in the order of `_figures`; a dash where one is missing."""
+    """Data set, split, and the figures in the order of `_figures_of`; a dash where one is missing."""
     return [
         {
             "data": score["data"],

@@ -65,9 +65,9 @@ def results(request: HttpRequest) -> HttpResponse:
     """The list, by the query's choices; for HTMX only its fragment, which asks again while something runs."""
     listed = entries(request, request.GET)
     page = Paginator(listed, A_PAGE).get_page(request.GET.get("page"))
-    newest = [pk for kind, pk, *_ in page if kind == "job"]
-    images = Job.objects.filter(pk__in=newest).values("micrograph")
-    versions = _mine(request).filter(micrograph__in=images).exclude(pk__in=newest)
+    listed_jobs = [pk for kind, pk, *_ in page if kind == "job"]
+    images = Job.objects.filter(pk__in=listed_jobs).values("micrograph")
+    versions = _mine(request).filter(micrograph__in=images).exclude(pk__in=listed_jobs)
     older = Counter(versions.order_by().values_list("micrograph", flat=True))
     page_cards = cards([(kind, pk) for kind, pk, *_ in page], older)
     # Archives of single images that are being unpacked, or from which something was left out.
@@ -141,7 +141,7 @@ def _mine(request: HttpRequest) -> QuerySet[Job]:
 
 
 def entries(request: HttpRequest, query: QueryDict) -> QuerySet:
-    """Kind ("job" or "sample") and id of the caller's samples and of the newest result of each image that is in none,
+    """Kind ("job" or "sample"), id ... of the caller's samples and of the newest result of each image that is in none,
     narrowed and sorted as asked; what is unknown is as if not asked.
 
     query: "q", words that must be in the names of image or sample; "state"; "show", one of `SHOWN`; "sort".
@@ -172,7 +172,7 @@ def entries(request: HttpRequest, query: QueryDict) -> QuerySet:
 
 
 def _ranked_rows(kind: str, rows: QuerySet, sort: str) -> QuerySet:
-    """Kind, id, day and what the list is sorted by. Only sizes of particles are compared: other kinds show another
+    """Kind, id, time and what the list is sorted by. Only sizes of particles are compared: other kinds show another
     number in the list."""
     of = STATISTICS[kind]
 

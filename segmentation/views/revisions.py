@@ -19,14 +19,14 @@ from ..services.results.models_offered import title_of
 
 @dataclass(frozen=True)
 class Revision:
-    """One line of the list: its number, what it changed, and what came of it. before: the result that it can be
-    compared with, None where one of both is not done."""
+    """One line of the list: its number, what it changed, and what came of it. here: of the page's result. before: the
+    result that it can be compared with, None where one of both is not done."""
 
     number: int
     job: Job
     changed: str
     outcome: str
-    median: str
+    main_number: str
     here: bool
     newest: bool
     before: Job | None = None
@@ -64,9 +64,9 @@ def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
     return [*family, job]
 
 
-def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], here: Job) -> Revision:
+def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], page_job: Job) -> Revision:
     """The line of a number from 1 on. It is compared with the result that it was made from, else with the one before.
-    here: the result whose page it is."""
+    page_job: the result whose page it is."""
     job = jobs[number - 1]
     before = family.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
     is_done = job.is_done
@@ -76,10 +76,10 @@ def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], here: Job) 
     return Revision(
         number,
         job,
-        capital(_change_words(job, before, here.micrograph)),
+        capital(_change_words(job, before, page_job.micrograph)),
         f"{statistics['n_kept']} counted" if statistics and statistics.get("screened", True) else outcome,
         main_number(job.summary) if is_done else "",
-        job.pk == here.pk,
+        job.pk == page_job.pk,
         number == len(jobs),
         before if is_done and before is not None and before.is_done else None,
     )

@@ -61,13 +61,13 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The progress, asked for again and again; once all has ended and a bar changes no number, the page loads anew."""
+    """The progress, asked for again and again; once all has ended, the page loads anew. A finished page sends its
+    attempt as "late": 204 while bars are read, an empty 200 that ends the asking, or a reload after another attempt."""
     sample = visible(request, row_of(Sample, pk))
     pooled = PooledResult(sample)
-    # A finished page asks on ("late": its attempt) while data bars are compared, which may measure the sample anew.
     if "late" in request.GET and (pooled.active or request.GET["late"] == str(sample.attempt)):
         is_pending = pooled.active or sample.scale_check == "pending"
-        return HttpResponse(status=204 if is_pending else 200)  # 200: no bar has changed anything
+        return HttpResponse(status=204 if is_pending else 200)
     if request.htmx and not pooled.active:
         # A reload keeps the place on the page, but one that is the answer to a form would be sent again.
         here = urlsplit(request.htmx.current_url or "").path == address_of(sample)

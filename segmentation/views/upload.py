@@ -31,7 +31,7 @@ from ..services.ground.calibration import FIELDS, StatedScale, with_site_uncerta
 from ..services.results.models_offered import chosen_default, default_model
 from ..services.results.uploads import EXAMPLES, example_file
 
-PASSED_ON = {413, 429, 503, 507}
+PASSED_ON = {413, 429, 503, 507}  # status of refusals that a page answers as it is
 NOTHING = "Choose at least one image, or try the sample."
 MARKED = "Please correct the marked fields."
 NO_EXAMPLE = "This example does not exist. Choose one on the start page."
@@ -127,7 +127,7 @@ def printable(text: str) -> str:
 
 
 def to_uuid(text: str) -> UUID | None:
-    """The number that a page sent back, None where it is none."""
+    """The id that a page sent back, None where it is none."""
     try:
         return UUID(text)
     except ValueError:
@@ -140,7 +140,7 @@ def status_of_refusal(status: int) -> int:
 
 
 def token_of(request: HttpRequest) -> str:
-    """By which a form sent twice is known."""
+    """By which a form sent twice is known; a new one where the form has none."""
     return (to_uuid(request.POST.get("token", "")) or uuid4()).hex
 
 

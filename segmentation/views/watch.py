@@ -21,7 +21,7 @@ from ..models import Job, WorkerProcess
 from ..presenters.listing import cards
 from ..services.upkeep import health
 
-MOST_WORKERS, LATEST = 50, 8
+MOST_WORKERS, LATEST = 50, 8  # LATEST: jobs
 STAGES = {
     "load": "Load the model",
     "prepare": "Prepare the image",

@@ -232,7 +232,7 @@ def datasets() -> Target:
     from segmentation.models import Dataset
     from segmentation.services import Refused
     from tests.web.archive import picture
-    from worker.dataset_archives import _check_kind, _contents
+    from worker.dataset_archives import _adopt_classes, _contents
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "dataset.zip"
@@ -240,7 +240,7 @@ def datasets() -> Target:
         files = unpack(path, folder, Limits(200, 4000)).files
         contents = _contents({name: folder / unpacked for [(name, unpacked)] in files}, [])
         with mock.patch.object(Dataset, "change", lambda self, **fields: None):
-            _check_kind(Dataset(task=("particles", "phases")[zlib.crc32(content) % 2], name="a"), contents)
+            _adopt_classes(Dataset(task=("particles", "phases")[zlib.crc32(content) % 2], name="a"), contents)
 
     def seeds() -> list[bytes]:
         tables = {

@@ -140,6 +140,19 @@ def test_a_scale_of_an_archive_that_is_none_is_said(dataset, send, scale, expect
     assert ("nm_per_pixel" in notes(dataset).get("a.png", "")) is (expected is None)
 
 
+def test_classes_are_taken_from_an_archive_that_is_taken_in(ada, send, monkeypatch):
+    files = {"images/a.png": png(squares()[1]), "labels/a.png": png(np.zeros(SHAPE, np.uint8))}
+    named, bad = (zipped(**files, **{"dataset.toml": f"[dataset]\nclass_names = {names}"}) for names in (["a", "b"], 5))
+    made = services.create_dataset(user=ada, name="Steel", task="phases")
+    with monkeypatch.context() as patch:
+        patch.setattr("segmentation.services.learning.datasets.MOST_IMAGES", 0)
+        send(named, to=made)
+    assert "full" in notes(made)[""] and made.class_names == []
+    send(named, to=made)
+    send(bad, to=made)
+    assert made.class_names == ["a", "b"] and made.state == "done" and made.images.count() == 1
+
+
 def test_a_bomb_is_left_out(dataset, send, settings):
     settings.DEEPSEGM_MAX_UPLOAD_MB = settings.DEEPSEGM_MAX_ARCHIVE_MB = 1
     content = io.BytesIO()

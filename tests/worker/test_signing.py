@@ -280,7 +280,7 @@ def test_a_changed_result_or_number_is_found_and_named(sign, finished):
     change_file(file, bundles.packed(content))
     Job.objects.filter(pk=finished.pk).update(summary={**finished.summary, "found": 99})
     code, text = audit("verify")
-    assert code == 1 and "result.json" in text and signing.ORDER["numbers"] in text and "segmentation.npz" not in text
+    assert code == 1 and "result.json" in text and signing.COVERED["numbers"] in text and "segmentation.npz" not in text
 
 
 def test_an_altered_signature_is_named(sign):

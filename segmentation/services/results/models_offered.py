@@ -24,7 +24,7 @@ NOTHING_BEFORE = "There is no default to go back from."
 
 
 def trained(names: Iterable[str] | None = None) -> dict[str, Training]:
-    """The trainings of the trained models, by the names of these. A released model always keeps its own name."""
+    """The trainings by the names of their models. names: of these alone. A released model always keeps its own name."""
     rows = Training.objects.exclude(model_name="").defer("summary", "frozen")
     rows = rows.select_related("dataset", "owner")
     if names is not None:
@@ -93,7 +93,7 @@ def own_default(task: str, user: Any) -> str:
 
 
 def default_model(task: str, user: Any) -> str:
-    """The model of a kind of analysis where nobody chooses one: the account's, the site's, or the choice by image."""
+    """The model of a kind of analysis where nobody chooses one: the account's, the site's, by image, the first."""
     if chosen := chosen_default(task, user):
         return chosen
     if task in cards.tasks_of_several():
@@ -131,7 +131,7 @@ def set_default(*, name: str, user: Any, site: bool = False) -> ModelDefault:
 
 @transaction.atomic
 def back(*, task: str, user: Any, site: bool = False) -> str:
-    """Take the default that there was before; returns its name, "" for none. Raises Refused (401, 403, 409)."""
+    """Take the last usable default of before; returns its name, "" for none. Raises Refused (401, 403, 409)."""
     row = ModelDefault.objects.select_for_update().filter(owner=_owner(user, site), task=task).first()
     if row is None:
         raise Refused(NOTHING_BEFORE, 409)
@@ -174,12 +174,12 @@ def chosen_defaults(user: Any) -> dict[str, str]:
 
 
 def _site_defaults() -> set[str]:
-    """A shared model that is the default of the site is open to visitors, too."""
+    """The names of the site's default models: a shared one of these is open to visitors, too."""
     return set(ModelDefault.objects.filter(owner=None).values_list("model_name", flat=True))
 
 
 def _is_offered(row: Training | None, user: Any, site: set[str]) -> bool:
-    """row: None for a model that was released, or installed from the shell."""
+    """Whether forms offer a model. row: None for one that was released, or installed from the shell."""
     if row is None:
         return True
     signed_in = user is not None and user.is_authenticated

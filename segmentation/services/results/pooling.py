@@ -23,7 +23,7 @@ def refresh_after_commit(pk: Any) -> None:
 
 
 def refresh_sample(pk: Any) -> None:
-    """Invalidate a running pooling; enqueue the waiting images, or the pooling if no image waits."""
+    """Invalidate a running pooling; enqueue the waiting images, or the pooling if no image is under way."""
     under_way = (
         Job.objects.filter(sample=pk, state__in=Job.UNFINISHED).exists()
         or Micrograph.objects.filter(sample=pk, state__in=Micrograph.UNFINISHED).exists()

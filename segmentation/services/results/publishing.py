@@ -84,7 +84,8 @@ def segmentation_for(job: Job, settings: AnalysisSettings) -> Segmentation | Non
 
 
 def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
-    """Publish the files that are stored with a result, its segmentation among them, and set the job done.
+    """Publish the files that are stored with a result, its segmentation among them, and set the job done. Its sample is
+    pooled anew; without a sample its further files are written ahead.
 
     Raises `Superseded` when the job is no longer this attempt's; these files are then removed again.
     """
@@ -147,7 +148,7 @@ def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
 
 @transaction.atomic
 def fail(*, row: Attempted, sentence: str, **fields: Any) -> None:
-    """Set this attempt's row failed with a sentence for its user; raises `Superseded`."""
+    """Set this attempt's row failed with a sentence for its user, and tell webhooks and sample; raises `Superseded`."""
     row.finish("failed", error=sentence, **fields)
     row.error = sentence
     if isinstance(row, Job | Sample | Training):
@@ -172,7 +173,7 @@ def requeue(*, row: Attempted) -> None:
 
 @contextmanager
 def _publishing(row: Job | Sample, kind: Any, files: dict[str, Path], more: Sequence[Any] = ()) -> Iterator[None]:
-    """Store the files, let the block change the row, replace the files of earlier attempts.
+    """Store the files, let the block change the row, tell webhooks, replace the files of earlier attempts.
 
     more: rows of files that are stored elsewhere.
     """

@@ -82,7 +82,7 @@ def runnable_with(model: str, user: Any, visitor: UUID | None = None) -> QuerySe
 
 
 def newest_of_each(jobs: Iterable[Job]) -> list[Job]:
-    """The first result of each image."""
+    """The first result of each image, which is the newest where `jobs` come newest first."""
     newest: dict[UUID, Job] = {}
     for job in jobs:
         newest.setdefault(job.micrograph_id, job)

@@ -153,7 +153,7 @@ def _check_results(jobs: list[Job]) -> None:
 
 @transaction.atomic
 def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable[Note] = ()) -> list[Note]:
-    """Queue more images with the sample's own settings; returns the first notes on these images."""
+    """Queue more images with the sample's own settings; returns all notes on these images."""
     return take_in(sample, list(uploads), notes, {})
 
 
@@ -177,7 +177,7 @@ def include_image(*, sample: Sample, job: Job, included: bool) -> None:
 def replace_image(*, sample: Sample, job: Job) -> None:
     """Use this result of an image instead of the present one, which becomes a separate result.
 
-    Raises Refused if the image is not in the sample (404), or if one of the two results is running or failed (409).
+    Raises Refused if the image is not in the sample (404), or if one of the two results cannot be exchanged (409).
     """
     lock(sample, GONE)
     counted_job = sample.members.filter(micrograph=job.micrograph_id).first()
@@ -308,7 +308,7 @@ def delete_sample(*, sample: Sample, signed: bool = False) -> None:
 
 
 def _let_go(arriving: Iterable[Micrograph]) -> int:
-    """Delete the uploads meant for a sample, except uploads that another analysis waits for."""
+    """Delete the uploads that a sample waits for, except those that a job has; returns how many it waited for."""
     arriving = list(arriving)
     for micrograph in arriving:
         Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)

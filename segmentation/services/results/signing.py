@@ -38,7 +38,7 @@ TWICE = "You have signed this result as {meaning} already."
 MEANWHILE = "This result was signed at the same moment, in another place: look at it again, then sign."
 MISSING = "The files of this result are missing, so it cannot be signed."
 KEPT = "This result is signed, or a signed result is made from it: only an administrator may delete it."
-ORDER = {"labels": f"outlines ({NAME})", "result": f"result ({RESULT})", "numbers": "numbers on the page"}
+COVERED = {"labels": f"outlines ({NAME})", "result": f"result ({RESULT})", "numbers": "numbers on the page"}
 
 
 def sign_job(
@@ -89,7 +89,7 @@ def check_password(request: HttpRequest, password: str, wrong: str) -> None:
 
 @transaction.atomic
 def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
-    """A signature under a result and its files as they are now, chained to the one before; raises Refused."""
+    """Sign a result and its files as they are now, chained to the signature before; removes STALE; raises Refused."""
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
     if now is None:
         raise Refused(NOT_DONE, 409)
@@ -139,7 +139,7 @@ def _changed_files(job: Job, rows: list[Signature]) -> Iterator[str]:
     except (OSError, ValueError, EOFError) as error:
         yield f"The files that were signed cannot be read: {error}."
         return
-    for name, what in ORDER.items():
+    for name, what in COVERED.items():
         signed = [str(row.sequence) for row in rows if row.digests[name] != now[name]]
         if signed:
             yield f"The {what} is not what was signed by signature {', '.join(signed)}: it was changed since."

@@ -39,7 +39,7 @@ from .usage import check_quota
 EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
 EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
 
-MOST_PREVIEWS = 40  # of one upload
+MOST_PREVIEWS = 40  # of one upload, by the attempts
 STARTED = "This image is analysed already: upload the file once more to choose other pages."
 NO_MORE_PREVIEWS = "That was the last preview of this image: press Analyse to see all outlines."
 FEW = 12  # images of one drop, up to which data bars are read: more would keep the sender waiting for minutes
@@ -117,14 +117,14 @@ def example_file(kind: str) -> Path:
 
 
 def discard_unused(micrograph: Micrograph) -> None:
-    """Remove a micrograph that no job needs, nor a sample that waits for it."""
+    """Remove a micrograph that no job has and no sample waits for."""
     for unused in Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None):
         unused.delete()
 
 
 def hasten_reading(micrograph: Micrograph, stated: StatedScale) -> bool:
     """Whether a bar is still to be read that a typed width is to be compared with, as nothing else says the scale.
-    It is then read now, beside all other work, until the job of the upload is made."""
+    It is then marked and read now, beside all other work, until the job of the upload is made."""
     is_typed = stated.source == Source.TYPED and bool((stated.width or "").strip())
     if not is_typed or micrograph.is_finished or micrograph.is_archive or file_calibration(micrograph):
         return False
@@ -164,7 +164,7 @@ def checked_pages(text: str, pages: int | None = None) -> str:
 
 @transaction.atomic
 def choose_pages(*, micrograph: Micrograph, pages: str) -> None:
-    """Let pages of an upload become images of their own, as the content of an archive does; raises Refused."""
+    """Let pages of an upload become images, without their preview, as the content of an archive; raises Refused."""
     pages = checked_pages(pages, micrograph.page_count)
     fields = {**AFRESH, "is_archive": True, "pages": pages, "width": 0}
     if not Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None).update(**fields):
@@ -176,7 +176,7 @@ def choose_pages(*, micrograph: Micrograph, pages: str) -> None:
 
 @cache
 def sample_sha256() -> str:
-    """By which the result of the sample image is known."""
+    """The SHA-256 by which results of the sample image are known."""
     return hashlib.sha256(example_file(DEFAULT_TASK).read_bytes()).hexdigest()
 
 

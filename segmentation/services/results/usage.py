@@ -22,8 +22,6 @@ QUOTA = (
     "You have stored {stored}, and the limit is {limit}: delete results that you no longer need, or ask the"
     " administrator."
 )
-
-
 MOST_PEOPLE = 30
 
 
@@ -41,7 +39,7 @@ class Usage(NamedTuple):
 
 
 class Person(NamedTuple):
-    """An account for the staff. stored: bytes of its images and results; last: its last signing in."""
+    """An account for the staff. stored: bytes of all that is its own; last: its last signing in."""
 
     pk: int
     name: str
@@ -51,7 +49,7 @@ class Person(NamedTuple):
 
 
 def people() -> list[Person]:
-    """The accounts; who signed in last comes first."""
+    """The first MOST_PEOPLE accounts; who signed in last comes first."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
     people = []
     for user in users[:MOST_PEOPLE]:
@@ -73,7 +71,7 @@ def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) ->
 
 
 def stored_bytes(mine: Q) -> int:
-    """Bytes of the images and results of the rows that `mine` finds; a bundle is stored as a list only."""
+    """Bytes of images, results, datasets and trainings that `mine` finds; a bundle is stored as a list only."""
     jobs = models.Job.objects.filter(mine).values("pk")
     artifacts = models.Artifact.objects.filter(job__in=jobs).exclude(name=NAME).exclude(file__endswith=bundles.PLAN)
     segmentations = models.Segmentation.objects.filter(pk__in=models.Job.objects.filter(mine).values("segmentation"))
@@ -87,7 +85,7 @@ def stored_bytes(mine: Q) -> int:
 
 
 def usage(since: datetime | None = None) -> Iterator[Usage]:
-    """Every account that has or had something here, and last those without one."""
+    """Every account that stores something or has analysed since then, and last those without one."""
     for user in (*get_user_model().objects.order_by("pk"), None):
         mine = Q(owner=user)
         jobs = models.Job.objects.filter(mine, state=models.Job.State.DONE)

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 PATIENCE = 3  # seconds for which a check waits, where a driver has a limit
 KEPT_SECONDS = 5.0  # a check is not repeated sooner, however many ask
 A_WEEK = timedelta(days=7)
-MOST_REASONS, LATEST = 10, 1000
+MOST_REASONS, LATEST = 10, 1000  # sentences of failures; jobs
 SQLITE_BYTES = 2 * 10**9  # of about 100,000 jobs: docs/operate/production.md
 OUTGROWN = (
     "The SQLite database has {size:.1f} GB; above {limit:.0f} GB lists get slow. Set DEEPSEGM_RETENTION_DAYS, or "
@@ -65,7 +65,7 @@ class Waiting(NamedTuple):
 
 
 _last_answer: tuple[float, list[Check]] = (0.0, [])
-SLOW_SECONDS, RARELY = 0.2, 20
+SLOW_SECONDS, RARELY = 0.2, 20  # RARELY: times as long as an answer took
 
 
 def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
@@ -145,7 +145,7 @@ def _disk() -> str:
 
 
 def _broker() -> str:
-    """It takes a small message; one that is full can be reached, and refuses that."""
+    """The broker must take a small message: one that is full can be reached, and refuses that."""
     options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "socket_timeout": PATIENCE}
     with current_app.connection_for_write().clone(transport_options=options) as broker:
         broker.ensure_connection(max_retries=1, timeout=PATIENCE)
@@ -180,7 +180,7 @@ def _workers() -> str:
 
 
 def _age() -> str:
-    """What has waited too long, by the most usual kind of row of each queue."""
+    """What has waited too long: a queue is named by its first kind of row in KINDS."""
     limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
     nouns = {kind.queue: kind.noun for kind in reversed(KINDS.values())}
     late = [f"The oldest {nouns[row.queue]} has waited {about(row.oldest)}." for row in queues() if row.oldest > limit]

@@ -31,12 +31,14 @@ LOST_WAIT = timedelta(seconds=2)
 LOST = "The server was interrupted"
 ABANDONED = timedelta(days=1)
 FORGOTTEN = timedelta(minutes=10)
-FEW = 100
+FEW = 100  # messages
 # Each row of these kinds has a message of its own; an upload has none.
 WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)
 
 
 class Purged(NamedTuple):
+    """What was deleted, or would be; bytes: of the files."""
+
     jobs: int
     uploads: int
     bytes: int
@@ -107,7 +109,7 @@ def _rescue(kind: type[models.Attempted], died: bool) -> int:
 
 
 def _after_a_loss(row: models.Attempted) -> dict[str, Any]:
-    """The fields of a row that has lost its worker: after the first time it waits, twice as long each time."""
+    """The fields of a row that has lost its worker: from the second time on it waits, twice as long each time."""
     again = {**models.AGAIN, "faults": row.faults + 1}
     if not row.faults:
         return again
@@ -191,8 +193,7 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
     uploads and deletions interrupted by a crash, old messages of webhooks, workers that were killed, files that were
-    written ahead for nobody, and unusable segmentations without a job.
-    """
+    written ahead for nobody, and segmentations that no job or correction has."""
     optimise()
     an_hour_ago = timezone.now() - AN_HOUR
     broken = models.Micrograph.objects.filter(state=models.Micrograph.State.RECEIVING, created__lt=an_hour_ago)
@@ -224,7 +225,7 @@ def optimise() -> None:
 
 
 def storage_used() -> int:
-    """Bytes of all micrographs and results (previews, a few kB each, left out)."""
+    """Bytes of all micrographs, results, datasets and trainings (previews, a few kB each, left out)."""
     viewer_bytes = models.Micrograph.objects.aggregate(total=Sum("viewer_size"))["total"] or 0
     kinds = models.Micrograph, models.Artifact, models.SampleArtifact, models.DatasetImage, models.TrainingFile
     return viewer_bytes + sum(_bytes(kind.objects.all()) for kind in kinds)

@@ -78,7 +78,7 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
         (3, changed(third, second), False, False),
         (4, changed(fourth, first), True, False),
     ]
-    outcomes = [(revision.outcome, revision.median) for revision in listed(fourth)]
+    outcomes = [(revision.outcome, revision.main_number) for revision in listed(fourth)]
     assert outcomes[1:3] == [("261 counted", "median 212 nm"), ("Under way", "")]
 
 

@@ -109,7 +109,7 @@ class Command(BaseCommand):
             python = python.relative_to(folder) if python.is_relative_to(folder) else python
             self._tell(f"There is no administrator yet. Make one with: {python} manage.py createsuperuser")
         host, port = address(server)
-        if host in ("0.0.0.0", "::") and len(settings.ALLOWED_HOSTS) == 3:
+        if host in ("0.0.0.0", "::") and len(settings.ALLOWED_HOSTS) == 3:  # this computer's own names alone
             self._tell("Other computers can open the site once DEEPSEGM_ALLOWED_HOSTS has this computer's name.")
             host = "localhost"
         name = f"[{host}]" if ":" in host else host
@@ -128,7 +128,7 @@ class Command(BaseCommand):
 
 
 def prepare() -> None:
-    """Bring the database to today's form, and collect the static files."""
+    """Migrate and optimise the database, and collect the static files."""
     call_command("migrate", interactive=False, verbosity=0)
     services.optimise()
     collect()
@@ -227,7 +227,7 @@ def address(server: Any) -> tuple[str, int]:
 
 @contextmanager
 def working(is_needed: bool) -> Iterator[None]:
-    """A supervised worker for each queue; embedded, no job that they leave stays behind."""
+    """A supervised worker for each queue. Embedded, what was running is queued again before and after."""
     if not is_needed:
         yield
         return
@@ -264,7 +264,7 @@ def _worker_ended(queue: str) -> None:
 
 @contextmanager
 def upkeep() -> Iterator[None]:
-    """A thread that every few seconds rescues and removes what killed processes left, and tidies every hour."""
+    """A thread that often rescues, sweeps up after killed processes and keeps the reserve, and tidies every hour."""
     over = threading.Event()
 
     def keep() -> None:
