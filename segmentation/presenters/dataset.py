@@ -99,7 +99,7 @@ class DatasetPage:
 
 
 def facts_of(summary: Mapping[str, Any], thing: str, things: str) -> str:
-    """Such as "212 particles, median 31.2 px"."""
+    """Such as "212 particles, median diameter 31.2 px"."""
     if "shares" in summary:
         return ", ".join(f"{name} {100 * share:.1f} %" for name, share in summary["shares"].items())
     if "objects" not in summary:

@@ -107,7 +107,7 @@ class TrainingView:
 
     @property
     def title(self) -> str:
-        """What it is called: its own title, else its dataset and version."""
+        """What it is called: its own title, else by its dataset."""
         named = str(self.training.options.get("title") or "")
         dataset = self.training.dataset
         return named or (f"Training on {dataset.name}" if dataset else "Training on a deleted dataset")
@@ -165,8 +165,8 @@ class TrainingView:
         """The error against the number of images to learn from; 0 images is the base model."""
         steps = sorted(self.summary.get("learning_curve", []), key=lambda step: step["images"])
         points = [(step["images"], step["error"]) for step in steps]
-        bars = [(step["images"], *step["error_interval"]) for step in steps if step["error_interval"]]
-        return Lines.of([points], "Error of the reported number, %", "images", bars, from_zero=True)
+        intervals = [(step["images"], *step["error_interval"]) for step in steps if step["error_interval"]]
+        return Lines.of([points], "Error of the reported number, %", "images", intervals, from_zero=True)
 
     @property
     def learning_line(self) -> str:
@@ -332,7 +332,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def _change(old: Job, new: Job) -> str:
-    """The difference of the main numbers in per cent of the old one; "" where they cannot be compared."""
+    """The difference of the main numbers in per cent of the old one, whole if that is 0; "" if they are not alike."""
     if not (old.is_done and new.is_done):
         return ""
     (before, unit), (after, other) = _main(old.summary), _main(new.summary)

@@ -356,7 +356,7 @@ def remove_its_model(instance: Training, **kwargs: Any) -> None:
 def remove_model(name: str) -> None:
     """Remove a model from the folder of the site's own models; the card first, which offers it."""
     folder = settings.DEEPSEGM_MODELS
-    files = [folder / f"{name}{suffix}" for suffix in (".toml", ".safetensors", cards.GRAPH)]
+    files = [folder / f"{name}{suffix}" for suffix in (".toml", ".safetensors", cards.GRAPH, cards.TEST)]
     files += [folder / f"{name}-{which}.webp" for which in cards.PICTURES]
     for file in files:
         try:

@@ -92,15 +92,16 @@ def _create(
     shelve: bool,
     fields: dict[str, Any],
 ) -> Job:
-    """A new job, or the one made at the same moment. The micrograph is locked, so it cannot change unnoticed."""
+    """A new job, or the one made at the same moment. The micrograph is locked, so it cannot change unnoticed; the
+    preview of its outlines goes."""
     parent, locked = fields["parent"], Micrograph.objects.locked(micrograph.pk)
     if locked is None or (parent and not Job.objects.filter(pk=parent.pk).exists()):
         raise Refused(GONE, 404)
     micrograph = locked
     if micrograph.state == Micrograph.State.FAILED:
         raise Refused(micrograph.error, 422)
-    is_ready = asked is None or not waits_for_reading(micrograph, StatedScale.of(asked))
-    state, error, ready = Job.State.QUEUED, "", micrograph.is_read and is_ready
+    is_settled = asked is None or not waits_for_reading(micrograph, StatedScale.of(asked))
+    state, error, ready = Job.State.QUEUED, "", micrograph.is_read and is_settled
     try:
         check_waiting(**who)
         if micrograph.is_read:
@@ -128,7 +129,7 @@ def _create(
     )
     if created and ready:
         enqueue_after_commit(job.pk)
-    OutlinePreview.objects.filter(micrograph=micrograph).delete()  # nobody looks at it any more
+    OutlinePreview.objects.filter(micrograph=micrograph).delete()  # its page is over
     return job
 
 
@@ -200,8 +201,8 @@ def cancel_job(*, job: Job) -> Job:
 def retry_job(*, job: Job) -> Job:
     """Queue a failed or cancelled job once more; of a finished one read the bar again whose reading was cut off.
 
-    Retrying twice is once.
-    Raises Refused (409 if it cannot be tried again, 429 if its maker has too many jobs running).
+    Retrying twice is once. Raises Refused (409 if it cannot be tried again, 429 if its maker has too many jobs
+    running).
     """
     job.micrograph = _locked_upload(job)
     if job.micrograph.is_useless:
