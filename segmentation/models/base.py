@@ -93,8 +93,7 @@ class Owned(models.Model):
         return staff and user.has_perm(f"{self._meta.app_label}.{action}_{self._meta.model_name}")
 
 
-# What a row has when it enters the queue for another attempt (AGAIN), and for its first one or one that a person asked
-# for (AFRESH).
+# What a row has when it enters the queue: AGAIN for another attempt, AFRESH for a first one or one that a person wants.
 AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "progress": 0.0, "started": None}
 AFRESH: dict[str, Any] = {**AGAIN, "deaths": 0, "faults": 0, "due": None, "error": "", "finished": None}
 

@@ -86,8 +86,7 @@ class Job(Owned, Attempted):
     queued: when the job last entered the queue.
     sample, included: the sample that the image belongs to, and whether it counts there.
     submission: identifies a form, so that sending it twice makes one job. content: hash of the submitted content.
-    ready: whether its upload was read, and its data bar where the scale depends on it. asked: the stated scale, until
-    then.
+    ready: whether its upload was read, with its data bar if need be. asked: the scale as stated, until then.
     summary: the data that the result page shows without opening a file.
     ends: the expected end of the running attempt.
     edit_count, edit_hash: how many corrections were made of its outlines, and the hash of the last one.

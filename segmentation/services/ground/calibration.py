@@ -92,8 +92,7 @@ def calibration_for(stated: StatedScale, micrograph: Micrograph) -> Calibration 
     """The stated calibration; None if nothing is stated, so that file or image decide.
 
     An empty field of no source, or of the image's own (`is_own`), states nothing; any other one means pixels. A text
-    counts as typed if its source gives another width. Raises ValueError with a sentence if the text is not a width or
-    the line is not valid.
+    counts as typed if its source gives another width. Raises ValueError with a sentence for a bad text or line.
     """
     if stated.width is None:
         return None

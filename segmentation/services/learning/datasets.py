@@ -240,10 +240,7 @@ def check_room(dataset: Dataset, more: int) -> None:
 
 def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, Path], **fields: Any) -> None:
     """Store the files of an image that a worker has written, in place of earlier ones: "image", "labels", "preview" and
-    "coco". fields: what changes in its row beside them; what people have changed meanwhile stays.
-
-    Raises `Superseded` where the dataset is no longer this attempt's.
-    """
+    "coco". fields: what else changes in its row; what people have changed meanwhile stays. Raises `Superseded`."""
 
     def remove() -> None:
         if not DatasetImage.objects.filter(pk=image.pk).exists():
@@ -282,8 +279,7 @@ def keep_check(*, image: DatasetImage, file: Path) -> None:
 
 
 def take_in_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> None:
-    """Note that the first archive was taken in, and remove it. notes: name and sentence of what was not taken; raises
-    `Superseded`."""
+    """Remove the first archive, which was taken in; notes: name and sentence of what was not. Raises `Superseded`."""
     first = dataset.incoming[0]
     notes_of_archive = [{"archive": first["name"], "name": name, "sentence": sentence} for name, sentence in notes]
     dataset.incoming = dataset.incoming[1:]

@@ -97,8 +97,7 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
 
 @transaction.atomic
 def check_given(training: Training) -> None:
-    """Raises Refused (409) if an image of a training, or the whole dataset, was taken back or is shared no longer. The
-    dataset is locked."""
+    """Raises Refused (409) if an image of a training, or the dataset, was taken back or unshared; locks the dataset."""
     dataset = Dataset.objects.locked(training.dataset_id)
     if dataset is None:
         raise Refused(NO_DATASET, 409)

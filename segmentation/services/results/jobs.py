@@ -92,8 +92,7 @@ def _create(
     shelve: bool,
     fields: dict[str, Any],
 ) -> Job:
-    """A new job, or the one made at the same moment. The micrograph is locked, so it cannot change unnoticed; the
-    preview of its outlines goes."""
+    """A new job, or the one made at the same moment. The micrograph is locked, so it cannot change unnoticed."""
     parent, locked = fields["parent"], Micrograph.objects.locked(micrograph.pk)
     if locked is None or (parent and not Job.objects.filter(pk=parent.pk).exists()):
         raise Refused(GONE, 404)
@@ -129,7 +128,7 @@ def _create(
     )
     if created and ready:
         enqueue_after_commit(job.pk)
-    OutlinePreview.objects.filter(micrograph=micrograph).delete()  # its page is over
+    OutlinePreview.objects.filter(micrograph=micrograph).delete()  # nobody looks at it any more
     return job
 
 
