@@ -307,8 +307,8 @@ class PooledResult(ChartedSummary):
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
-        rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
-        pooled = {pk: (number, row, bars(column)) for number, (pk, row, column) in enumerate(rows, 1)}
+        stored = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
+        pooled = {pk: (number, entry, bars(column)) for number, (pk, entry, column) in enumerate(stored, 1)}
         rows = [_image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk))) for job in jobs]
         if " to " in self.scale_line:
             sizes = [job.nm_per_pixel for job in jobs]
@@ -387,7 +387,7 @@ def _state(job: Job) -> str:
 
 
 def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
-    """pooled: number, row and histogram of the image in the pooled summary; None where it is not in it."""
+    """pooled: number, entry and histogram of the image in the pooled summary; None where it is not in it."""
     if not picture and job.micrograph.preview:
         picture = reverse("upload-preview", args=[job.micrograph_id])
     fields = (job, job.micrograph.name, picture, job.state, _state(job))
@@ -395,14 +395,14 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
         return ImageRow(*fields, job.error if job.state == Job.State.FAILED else "")
     if pooled is None:
         return ImageRow(*fields, PENDING if job.included else EXCLUDED, None if job.included else 0)
-    number, row, path = pooled
-    excluded = row.get("excluded") or ("" if job.included else EXCLUDED)
-    why, warning = said_once(excluded, row.get("warning") or "")
+    number, entry, path = pooled
+    excluded = entry.get("excluded") or ("" if job.included else EXCLUDED)
+    why, warning = said_once(excluded, entry.get("warning") or "")
     return ImageRow(
         *fields,
         why,
-        0 if why else row.get("n"),
-        row.get("outlier") or "",
+        0 if why else entry.get("n"),
+        entry.get("outlier") or "",
         warning,
         path,
         number=number,

@@ -51,7 +51,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class ImageRow:
+class HeldOutRow:
     """What became of one held-out image. picture: the address of a picture of both, "" without one."""
 
     image: str
@@ -211,7 +211,7 @@ class TrainingView:
         return any(line["before_interval"] or line["after_interval"] for line in self.summary.get("table", []))
 
     @property
-    def images(self) -> list[ImageRow]:
+    def images(self) -> list[HeldOutRow]:
         """Held-out images: what got worse first, then what got better."""
         order = {"worse": 0, "better": 1}
         rows = sorted(self.summary.get("images", []), key=lambda image: order.get(image["verdict"], 2))
@@ -246,7 +246,7 @@ class TrainingView:
     def _file(self, name: str) -> str:
         return reverse("training-file", args=[self.training.pk, name])
 
-    def _image(self, change: ImageChange) -> ImageRow:
+    def _image(self, change: ImageChange) -> HeldOutRow:
         figures = []
         for name in list(self._titles)[:2]:  # the error and the score: the verdict rests on them
             title, unit = self._titles[name]
@@ -254,7 +254,7 @@ class TrainingView:
             figures.append(f"{title} {before} → {after}")
         picture = self._file(change["file"]) if change["file"] else ""
         verdict = change["verdict"]
-        return ImageRow(change["image"], picture, verdict, VERDICTS.get(verdict, verdict), "; ".join(figures))
+        return HeldOutRow(change["image"], picture, verdict, VERDICTS.get(verdict, verdict), "; ".join(figures))
 
 
 def status_of(training: Training) -> Status:

@@ -269,7 +269,7 @@ class Site:
         return self.client.sample_by_id(pk) if pk else None
 
     def finish(self) -> None:
-        """Fetch the pooled files where they are missing, or an image is new or changed; none where no image counts."""
+        """Fetch the pooled files where they are missing, or an image is new or changed; none if the pooling failed."""
         if not self.name or ((self.pooled / BUNDLE).exists() and not self.changed):
             return
         try:

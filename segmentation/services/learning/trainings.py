@@ -138,7 +138,7 @@ def delete_training(*, training: Training) -> None:
 def offer(*, training: Training, user: Any, overrule: bool = False) -> Training:
     """Let the form and the API offer the model of a training, if its held-out error fell.
 
-    overrule: offer it although the error did not fall; page and card name who did. Raises Refused (401, 403, 409).
+    overrule: offer it although the error did not fall; page and card name who did. Raises Refused (401 to 503).
     """
     check_may_train(user)
     row = _with_model(training)

@@ -71,17 +71,17 @@ def create_job(
     identity += [f"{parent.pk} {outlines['sha256']}"] if parent and outlines else []
     content = fingerprint(files_of(micrograph), settings.as_dict(), asked, *identity)
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
-    existing = Job.objects.filter(submission=submission).first()
-    if existing is None:
+    job = Job.objects.filter(submission=submission).first()
+    if job is None:
         who = {"user": user, "visitor": visitor, "address": address}
         fields = {"submission": submission, "content": content, "parent": parent, "segmentation": segmentation}
         fields |= {"corrects": corrects, "outlines": outlines or {}}
-        existing = _create(micrograph, settings, asked, who, shelve, fields)
-    if existing.content != content:
+        job = _create(micrograph, settings, asked, who, shelve, fields)
+    if job.content != content:
         raise Refused(OTHER_CONTENT, 409)
-    if existing.micrograph_id != micrograph.pk:
+    if job.micrograph_id != micrograph.pk:
         discard_unused(micrograph)
-    return existing
+    return job
 
 
 def _create(
