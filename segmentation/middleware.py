@@ -1,4 +1,5 @@
-"""What every request passes: real addresses, the content-security policy, the closed site, the visitor's cookie."""
+"""What every request passes: proxies, the content-security policy, NUL bytes, the second factor, the closed site, the
+log of the staff, the visitor's cookies."""
 
 from __future__ import annotations
 
@@ -71,7 +72,7 @@ def is_trusted(address: str) -> bool:
 
 
 def first_untrusted(forwarded: str, nearest: str) -> str:
-    """The last hop that is not ours: everything left of it may be invented by the visitor."""
+    """The last hop that is not ours, else the first: everything left of it may be invented by the visitor."""
     for hop in reversed([hop.strip() for hop in forwarded.split(",") if hop.strip()]):
         if not is_trusted(hop):
             return hop
@@ -147,9 +148,10 @@ class StaffLog(Around):
 
 
 class Visitor(Around):
-    """Gives each request `visitor` (the browser's signed number, or None) and `address_hash`.
+    """Gives each request `visitor` (the browser's signed number, or None), `address_hash`, and `links` (secrets).
 
-    The cookie is set only once something is made: see `sender`.
+    A view sets `keep_visitor` (see `sender`) or `used_link`, the secret that opened its row: only then a cookie is set.
+    A POST also tells under which name the site is used.
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

@@ -162,7 +162,7 @@ def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str,
     maker, files = logs.corrected_by(job), {}
     if maker is None and not signatures:
         return {}
-    if maker and maker.parent and maker.parent.segmentation and (log := logs.log_of(maker)):
+    if maker and maker.parent and maker.parent.segmentation and (log := logs.edits_measured_by(maker)):
         with maker.parent.segmentation.file.open("rb") as file, (out / logs.BEFORE).open("wb") as copy:
             shutil.copyfileobj(file, copy)
         (out / logs.LOG).write_text(logs.as_json(log))

@@ -1,4 +1,4 @@
-"""The stored rows: micrographs, their segmentations, jobs, samples, and the files of jobs and samples.
+"""The stored rows: uploads, their segmentations, jobs, samples, datasets, trainings; what accounts and upkeep need.
 
 The Job row is the truth and the broker only says that something waits. A job's life:
 
@@ -11,8 +11,9 @@ The Job row is the truth and the broker only says that something waits. A job's 
                        └───────────retry────────────┴───────┘
 
 DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. All other files are written
-when one of them is first asked for, by an ExportJob of the same states. So is a Comparison of two results, and so are
-the Proposals beside a doubtful one, and the OutlinePreview of an upload before its analysis.
+by an ExportJob: of a single image in an idle moment, else when one of them is first asked for. It has the same states
+but CANCELLED. So have a Comparison of two results, the Proposals beside a doubtful one, and the OutlinePreview of an
+upload before its analysis.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
 same transition, exactly one succeeds. `attempt` only grows: a worker that was silent too long and comes back holds an

@@ -48,7 +48,7 @@ class Owned(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # An account's rows go with it: left behind without an owner they would become public.
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
-    # The browser, or the script's secret (services.ground.callers), that made an unowned row.
+    # The browser, or the script's secret (services.ground.callers), that made the row; it counts only without an owner.
     visitor = models.UUIDField(null=True, blank=True, db_index=True, editable=False)
     # Keyed hash of the maker's network address, for the limits.
     address = models.CharField(max_length=64, blank=True, default="", db_index=True, editable=False)
@@ -70,7 +70,7 @@ class Owned(models.Model):
 
     def is_visible_to(self, user: Any, visitor: uuid.UUID | None = None) -> bool:
         """An owned row is visible to its owner and to staff who may see such rows; any other row to everybody with the
-        link, unless the site is closed."""
+        link, on a closed site to every account with it."""
         signed_in = user is not None and user.is_authenticated
         if self.owner_id is None:
             return signed_in or not settings.DEEPSEGM_REQUIRE_LOGIN
@@ -93,7 +93,7 @@ class Owned(models.Model):
         return staff and user.has_perm(f"{self._meta.app_label}.{action}_{self._meta.model_name}")
 
 
-# What a row has when it enters the queue for another attempt, and for its first one or one that a person asked for.
+# What a row has when it enters the queue: AGAIN for another attempt, AFRESH for a first one or one that a person wants.
 AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "progress": 0.0, "started": None}
 AFRESH: dict[str, Any] = {**AGAIN, "deaths": 0, "faults": 0, "due": None, "error": "", "finished": None}
 
@@ -130,7 +130,7 @@ class Attempted(models.Model):
     attempt: grows with every claim, so that reports of superseded workers are refused.
     deaths: how often in a row a worker's own child died while it worked on the row. A retry by a person starts at 0.
     faults: how often in a row the machine had a fault (disk, storage, database) or the worker was lost.
-    due: the time before which no worker takes the row, because of such a fault.
+    due: the time before which no worker takes the row, because of such a fault or a message that was not accepted.
     enqueued: when a message was last sent for it. message: id of the one that made the last attempt claim it.
     """
 
@@ -192,7 +192,7 @@ class Made(Attempted):
         indexes = [models.Index(fields=["started"])]
 
 
-RECENT = timedelta(hours=1)
+RECENT = timedelta(hours=1)  # how long a sender's turn counts
 LATEST = 1000  # rows taken: who is not among their senders has waited for longer than all who are
 # The longest that a row is made to wait after a fault. Whoever asks whether a time has passed asks whether it lies
 # outside a span that ends or begins now: times far ahead were written while a clock was wrong.
@@ -200,13 +200,13 @@ LONGEST_DUE = timedelta(minutes=10)
 
 
 class AttemptedQuerySet(OwnedQuerySet):
-    related: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()  # rows that `claim` fetches with its own
     longest_due = LONGEST_DUE
     made_by: tuple[str, ...] = ("",)  # paths to the row that has an owner
     turn: tuple[Any, ...] = ("created",)  # the order of one sender's rows
 
     def by_sender(self) -> AttemptedQuerySet:
-        """With `sender`: an account or, without an account, a network address: cookies and secrets are easily made."""
+        """With `sender`: an account, else a network address, as cookies and secrets are easily made, else a visitor."""
         text, named = models.CharField(), []
         for of in self.made_by:
             address = NullIf(f"{of}address", models.Value(""))
@@ -241,7 +241,7 @@ class AttemptedQuerySet(OwnedQuerySet):
         return self.filter(~Q(due__range=(now, now + self.longest_due)), state="queued")
 
     def claim(self, pk: Any, message: str = "") -> Any:
-        """Take a queued row for this worker; None if the row is no longer queued.
+        """Take one of the `waiting` rows for this worker; None if it is none of them any more.
 
         message: id of the broker's message that led to it.
         """
@@ -269,7 +269,7 @@ class AttemptedQuerySet(OwnedQuerySet):
 
 
 class StoredFile(models.Model):
-    """A file that a successful attempt made. of: the name of the field with the row that it belongs to.
+    """A file that an attempt made. of: the name of the field with the row that it belongs to.
 
     size: bytes of the download; a bundle takes less in the storage (services.ground.bundles).
     """
@@ -289,6 +289,6 @@ class StoredFile(models.Model):
         return self.name
 
     def siblings(self) -> models.QuerySet:
-        """All files of the same attempt, this one among them."""
+        """All files of the same row, this one among them."""
         rows: models.QuerySet = getattr(self, self.of).artifacts.all()
         return rows

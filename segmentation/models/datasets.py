@@ -21,7 +21,7 @@ class Dataset(Owned, Attempted):
     A change of its images queues it: a worker then writes the files of new images, takes in `incoming` archives and
     checks the whole (`worker.datasets`).
 
-    task, class_names: as of its segmentations; class_names is empty where each label is an object.
+    task, class_names: as of its segmentations; class_names is empty where each label is an object, or at first.
     material, instrument, licence: as the owner describes them. shared: whether every account may see and train on it.
     incoming: archives that are to be taken in, as {"name", "file", "size", "sha256", "by", "sent"}.
     summary: what the page shows: counts, sizes, findings of the check.
@@ -108,7 +108,8 @@ class Training(Owned, Attempted):
     base: name of the model that is trained further. options: as the form asks them. frozen: the images as they were
     when the training was asked for: {"image" (pk), "name", "sha256", "labels_sha256", "group", "region"}.
     summary: the plan, live curve, table on held-out images, learning curve, outcome; the page shows it.
-    model_name: of its ModelCard, "" until it is published. version: 1, 2, ... of the dataset's models.
+    queued: when it last entered the queue. model_name: of its ModelCard, "" until it is published.
+    version: 1, 2, ... of the dataset's models, 0 before it first runs.
     offered: whether the form offers the model. overruled_by: who offered it although it was no better.
     shared: whether every account may use the model, or its owner alone. ends: expected end of the running attempt.
     """
@@ -139,7 +140,7 @@ class Training(Owned, Attempted):
 
 
 class TrainingFile(StoredFile):
-    """A file of a training: pictures of held-out images, curves, table, card, weights."""
+    """A file of a training: pictures of held-out images as they come, in the end card, weights and graph."""
 
     of = "training"
     training = models.ForeignKey(Training, models.CASCADE, related_name="artifacts")

@@ -17,7 +17,7 @@ from ..core.labels.patches import Patch
 from ..core.report.signatures import Signed
 from .jobs import Job
 
-FIRST = ""  # the hash before the first edit of a job
+FIRST = ""  # the hash before the first row of a log
 LONGEST_NAME = 150
 
 

@@ -17,12 +17,12 @@ from .base import Attempted, AttemptedQuerySet, Made, Owned, StoredFile, WorkSta
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
 
-RECENT_JOBS = 20
+RECENT_JOBS = 20  # whose pace is expected of the next
 # How much later than it arrived an image is taken: large ones wait for small ones, those of a sample for single ones,
 # and none waits for ever.
 LATER_A_MEGAPIXEL, LATER_IN_A_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
-LONGEST_AHEAD = timedelta(minutes=10)
-COMPARED = 200  # single jobs of a sender, and as many of its samples, that are compared by this
+LONGEST_AHEAD = timedelta(minutes=10)  # after that no file is written any more that nobody has asked for
+MOST_CANDIDATES = 200  # single jobs of a sender, and as many jobs of its samples, among which the next one is chosen
 
 
 class JobQuerySet(AttemptedQuerySet):
@@ -44,11 +44,11 @@ class JobQuerySet(AttemptedQuerySet):
         rows = waiting.by_sender().filter(sender=sender).order_by("queued", "pk")
         sizes = "micrograph__width", "micrograph__height"
         rows = rows.values_list("pk", "queued", "sample", *sizes)
-        candidates = [*rows.filter(sample=None)[:COMPARED], *rows.exclude(sample=None)[:COMPARED]]
-        return min(candidates, key=lambda row: _due(*row[1:]), default=(None,))[0]
+        candidates = [*rows.filter(sample=None)[:MOST_CANDIDATES], *rows.exclude(sample=None)[:MOST_CANDIDATES]]
+        return min(candidates, key=lambda row: _turn_of(*row[1:]), default=(None,))[0]
 
 
-def _due(queued: datetime, sample: Any, width: int, height: int) -> datetime:
+def _turn_of(queued: datetime, sample: Any, width: int, height: int) -> datetime:
     return queued + width * height / 1e6 * LATER_A_MEGAPIXEL + (LATER_IN_A_SAMPLE if sample else timedelta())
 
 
@@ -86,7 +86,7 @@ class Job(Owned, Attempted):
     queued: when the job last entered the queue.
     sample, included: the sample that the image belongs to, and whether it counts there.
     submission: identifies a form, so that sending it twice makes one job. content: hash of the submitted content.
-    ready: whether its upload was inspected. asked: the scale that the sender stated, until then.
+    ready: whether its upload was read, with its data bar if need be. asked: the scale as stated, until then.
     summary: the data that the result page shows without opening a file.
     ends: the expected end of the running attempt.
     edit_count, edit_hash: how many corrections were made of its outlines, and the hash of the last one.
@@ -205,8 +205,8 @@ class Job(Owned, Attempted):
         return Forecast(recent_pace(), self.micrograph.megapixels)
 
     def _ahead(self) -> list[tuple[int, float]]:
-        """How many jobs of each sender are taken before this one, and their mean megapixels; as senders take turns, no
-        more of another than of one's own."""
+        """How many jobs of each sender are taken before this one, if their sizes did not matter, and their mean
+        megapixels; as senders take turns, at most one more of another than of one's own."""
         waiting = Job.objects.filter(state=self.State.QUEUED, ready=True).by_sender()
         mine = waiting.filter(pk=self.pk).values_list("sender", flat=True).first()
         size = Avg(F("micrograph__width") * F("micrograph__height") / 1e6)

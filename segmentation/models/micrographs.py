@@ -49,8 +49,8 @@ class MicrographQuerySet(AttemptedQuerySet):
         return waiting.filter(Q(width=0) | Q(pk__in=bars))
 
     def may_read_bars(self) -> MicrographQuerySet:
-        """All while no job or preview waits or runs, because each makes the other twice as slow; then those COMPARED
-        or held for too long. A job that waits for a data bar does not count."""
+        """Those whose data bar may be read now: all while no job or preview waits or runs, because each makes the other
+        twice as slow; else those COMPARED or held for too long. A job that waits for a data bar does not count."""
         has_job = Q(Q(jobs__ready=True) | Q(width=0), jobs__state__in=Attempted.UNFINISHED)
         has_preview = Q(outlined__state__in=Attempted.UNFINISHED, width__gt=0)
         if not Micrograph.objects.filter(has_job | has_preview).exists():

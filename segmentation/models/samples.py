@@ -15,10 +15,9 @@ TYPED = 100  # characters of a typed number and its unit
 class Sample(Owned, Attempted):
     """Many images of one specimen, analysed one by one and pooled; see the top of this package for the states.
 
-    settings: of the images, without the calibration. rule, value: source of the calibration; value in nm, None for
-    pixels. typed: the text by which the user gave `value`, such as "7.52 µm": its last digit is how well `value` is
-    known;
-        "" where there is none, as in rows from before it was kept.
+    settings: of the images, without the calibration. rule, value: source of the calibration; value in nm, the width of
+    an image or, by the rule PIXEL, of a pixel; None where no width was given. typed: the text by which the user gave
+    `value`, such as "7.52 µm", "" without one: its last digit is how well `value` is known.
     notes: sentences about uploads that were not taken, as {"name", "sentence"}.
     pooled: the pooled summary that the page shows, and `of`, the ids of the jobs in it.
     submission: identifies a form, so that sending it twice makes one sample. content: hash of the submitted content.

@@ -18,8 +18,8 @@ NAME = 100
 class Token(models.Model):
     """What a script sends in place of a name and a password. The token itself is stored nowhere.
 
-    key: its keyed hash. start: its first characters, by which its owner recognises it. minute, requests: its requests
-    in the present minute, which is counted from 1970.
+    key: its keyed hash. start: its first characters, by which its owner recognises it. minute: the one of
+    its last request, counted from 1970. requests: how many it sent in that minute.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -75,7 +75,7 @@ class Webhook(models.Model):
 
 
 class DeliveryQuerySet(AttemptedQuerySet):
-    longest_due = timedelta(days=4)  # services.access.webhooks.AGES
+    longest_due = timedelta(days=4)  # more than the last of services.access.webhooks.AGES
 
     def by_sender(self) -> AttemptedQuerySet:
         return self.annotate(sender=Cast("webhook__owner", models.CharField()))

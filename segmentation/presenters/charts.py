@@ -21,7 +21,8 @@ TICKS = 5
 
 @dataclass(frozen=True)
 class Bar:
-    """A fraction with its interval, "" without one: in words, and as places on an axis from 0 to 100 %."""
+    """A fraction with its interval, "" without one: in words, and as places on an axis from 0 to 100 %. n: of how many
+    objects, 0 where that is not shown."""
 
     name: str
     value: str
@@ -65,7 +66,7 @@ class Point:
 @dataclass(frozen=True)
 class Convergence:
     """How the median converges as objects or images are counted. x goes right from 0, y down from the top, both in per
-    cent. counted: what, in words."""
+    cent. counted: what, in words. band: the range of the final median ± `target`."""
 
     points: tuple[Point, ...]
     band_top: float
@@ -147,7 +148,7 @@ def polygon(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[floa
     return [(edges[0], 0.0), *(((low + high) / 2, height) for low, high, height in bins), (edges[-1], 0.0)]
 
 
-def points(curve: Mapping[str, Any], names: Iterable[str]) -> list[list[tuple[float, float | None]]]:
+def lines_of(curve: Mapping[str, Any], names: Iterable[str]) -> list[list[tuple[float, float | None]]]:
     """The lines of a stored curve (core.tasks.base.Curve) by these names, or its only one."""
     x, lines = curve["x"], curve["lines"]
     ys = [lines.get(name, []) for name in names] if len(lines) > 1 else lines.values()
@@ -155,7 +156,8 @@ def points(curve: Mapping[str, Any], names: Iterable[str]) -> list[list[tuple[fl
 
 
 def on_shared_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Stored curves of one line each; histograms all on bins as wide as the widest: equal heights are equal shares."""
+    """Stored curves of one line each; where all are histograms of equal bins each, on bins as
+    wide as the widest: equal heights are equal shares."""
     lines = [(curve["x"], *curve["lines"].values()) for curve in curves]
     if any(len(x) <= len(y) for x, y in lines):
         return list(curves)
@@ -168,8 +170,8 @@ def on_shared_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
 
 @dataclass(frozen=True)
 class Lines:
-    """Curves over one axis as paths in a box of 100 by 100, with their points, and whiskers (x, low, high). x goes
-    right and y down, all in per cent. words: the curves for those who cannot see them."""
+    """Curves over one axis as paths in a box of 100 by 100. dots: the points of the first one, with words. whiskers: x,
+    low, high. x goes right and y down, all in per cent. words: the curves for those who cannot see them."""
 
     paths: tuple[str, ...]
     dots: tuple[tuple[float, float, str], ...]
@@ -186,15 +188,15 @@ class Lines:
         series: Sequence[Sequence[tuple[float, float | None]]],
         title: str,
         across: str,
-        bars: Sequence[tuple[float, float, float]] = (),
+        intervals: Sequence[tuple[float, float, float]] = (),
         *,
         from_zero: bool = False,
     ) -> Lines | None:
-        """None where no curve has two points. bars: intervals (x, low, high)."""
+        """None where no curve has two points. intervals: (x, low, high), drawn as whiskers."""
         drawable = [[(x, y) for x, y in points if y is not None] for points in series]
         if not any(len(points) > 1 for points in drawable):
             return None
-        ys = [y for points in drawable for _, y in points] + [end for _, *ends in bars for end in ends]
+        ys = [y for points in drawable for _, y in points] + [end for _, *ends in intervals for end in ends]
         first, last = (end(x for points in drawable for x, _ in points) for end in (min, max))
         bottom, top = _room(0.0 if from_zero else min(ys), max(ys))
         if last == first:
@@ -212,7 +214,7 @@ class Lines:
         return cls(
             tuple("M" + " L".join(f"{x} {y}" for x, y in points) if len(points) > 1 else "" for points in places),
             tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in drawable[0]),
-            tuple((right(x), down(low), down(high)) for x, low, high in bars),
+            tuple((right(x), down(low), down(high)) for x, low, high in intervals),
             tuple(Tick(right(x), f"{x:,.12g}") for x in steps),
             tuple(Tick(down(y), f"{y:.6g}") for y in _round_steps(bottom, top)),
             title,
@@ -260,7 +262,7 @@ class ChartedSummary(Summary):
 
     @property
     def nano_bar(self) -> Bar | None:
-        """The fraction with the interval that stands beside it."""
+        """The nano fraction with the interval that stands beside it."""
         share = next((entry for entry in self.headlines if entry.name == "fraction_100nm"), None)
         if not self.nano or share is None or share.total is None:
             return Bar.of(self.nano) if self.nano else None

@@ -52,7 +52,7 @@ def warning_of_side(side: Row) -> str:
 @dataclass(frozen=True)
 class Difference:
     """One number of two results; difference: the second less the first one, "" where one of them is missing; interval:
-    its 95 % interval in words, "" where there is none; low, high: the same as numbers in the unit of `after`."""
+    its 95 % interval in words, "" where there is none; value, low, high: the same in the unit of `after.number`."""
 
     term: str
     definition: str
@@ -83,8 +83,8 @@ class PlaceRow:
 
 @dataclass(frozen=True)
 class Operators:
-    """The difference of two people who outlined one image, as a standard uncertainty in per cent of the median. who:
-    their accounts, "" where not known."""
+    """The difference of two people who outlined one image, as a standard uncertainty in per cent of the median. value:
+    the same as the setting `between_operators` takes it. who: their accounts, "" where not known."""
 
     per_cent: str
     value: str
@@ -93,7 +93,7 @@ class Operators:
 
 def comparison(job: Job) -> list[Difference]:
     """The numbers of a result that measures corrections or outlines of another tool, and of the result before it; none
-    of others, or where their lengths have different units."""
+    of other jobs. Lengths in different units are left out."""
     parent = job.parent
     if not job.is_by_hand or parent is None or not parent.is_done or not job.is_done:
         return []
@@ -210,7 +210,7 @@ class ComparedResults:
     @property
     def truth(self) -> str:
         """The side that a person or another tool outlined, where it is one of both; else the first one."""
-        first, second = (isinstance(side, Job) and by_hand(side) for side in (self.row.first, self.row.second))
+        first, second = (isinstance(side, Job) and is_hand_made(side) for side in (self.row.first, self.row.second))
         return "B" if second and not first else "A"
 
     @property
@@ -221,6 +221,7 @@ class ComparedResults:
 
     @property
     def p(self) -> str:
+        """The chance of such a distance between equals, in words; "" where it is unknown or so few images show none."""
         distance = self.result["distance"] if self.result else None
         if not distance or distance["p"] is None or (distance["least_p"] or 0.0) >= CHANCE:
             return ""
@@ -234,7 +235,7 @@ class ComparedResults:
     @property
     def operators(self) -> Operators | None:
         """Offered of two outlinings by hand of one image with a budget."""
-        jobs = [side for side in (self.row.first, self.row.second) if isinstance(side, Job) and by_hand(side)]
+        jobs = [side for side in (self.row.first, self.row.second) if isinstance(side, Job) and is_hand_made(side)]
         if not self.result or self.result["how"] != "paired" or len(jobs) < 2 or not self.b.budget:
             return None
         medians = [job.summary["statistics"]["median"] for job in jobs]
@@ -246,8 +247,8 @@ class ComparedResults:
         return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", people)
 
 
-def by_hand(job: Job) -> bool:
-    """Whether a person or another tool made or changed its outlines."""
+def is_hand_made(job: Job) -> bool:
+    """Whether a person or another tool made or changed the outlines of a finished job."""
     used = job.summary["used"]
     return bool(used.get("corrected") or used.get("imported")) or job.summary["model"]["name"] == MASKS
 
@@ -325,8 +326,8 @@ def _digits(change: float, after: Entry, limits: Limits | None) -> str:
     """A difference without sign and unit, "0" where it rounds to zero: at least as fine as the numbers beside it,
     and without an interval of its own at most by a digit finer."""
     shown = abs(change) * (100 if after.kind == "fraction" else 1)
-    places = len(after.value.partition(".")[2])
-    beside, finer = (f"{shown:.{most}f}" for most in (places, places + 1))
+    decimals = len(after.value.partition(".")[2])
+    beside, finer = (f"{shown:.{most}f}" for most in (decimals, decimals + 1))
     exact = _writer(after, limits)(abs(change))
     digits = max(exact if limits else min(exact, finer, key=len), beside, key=len)
     return digits if float(digits.replace(",", "")) else "0"

@@ -15,7 +15,7 @@ WIDE, HIGH = 320, 96  # of the chart of sizes
 IMAGES = Prefetch("images", DatasetImage.objects.select_related("by", "job__micrograph").order_by("-consented", "pk"))
 
 
-class Bar(NamedTuple):
+class SizeBar(NamedTuple):
     """A bar of a chart in its own coordinates; title: for those who point at it."""
 
     x: float
@@ -82,13 +82,13 @@ class DatasetPage:
         ]
 
     @property
-    def bars(self) -> list[Bar]:
+    def bars(self) -> list[SizeBar]:
         """How many objects have which size in px."""
         sizes = self.summary.get("sizes") or {}
         counts, edges = sizes.get("counts", []), sizes.get("edges", [])
         top, wide = max(counts, default=0) or 1, WIDE / max(1, len(counts))
         return [
-            Bar(number * wide, HIGH * (1 - n / top), wide - 1, HIGH * n / top, f"{low:g} to {high:g} px: {n:,}")
+            SizeBar(number * wide, HIGH * (1 - n / top), wide - 1, HIGH * n / top, f"{low:g} to {high:g} px: {n:,}")
             for number, (n, low, high) in enumerate(zip(counts, edges, edges[1:], strict=False))
         ]
 
@@ -99,7 +99,7 @@ class DatasetPage:
 
 
 def facts_of(summary: Mapping[str, Any], thing: str, things: str) -> str:
-    """Such as "212 particles, median 31.2 px"."""
+    """Such as "212 particles, median diameter 31.2 px"."""
     if "shares" in summary:
         return ", ".join(f"{name} {100 * share:.1f} %" for name, share in summary["shares"].items())
     if "objects" not in summary:

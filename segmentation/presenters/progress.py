@@ -15,7 +15,8 @@ from ..models import Job, Micrograph, Sample, recent_pace
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the images of a sample are."""
+    """How far the images of a sample are. failed: cancelled ones among them. now: the jobs that run. seconds: until the
+    jobs are done, None where not known. arriving: images still to be read; they are under way, too."""
 
     total: int
     done: int
@@ -108,6 +109,6 @@ def status_of(job: Job) -> Status:
     return Status("Done", "The result is ready.", 100)
 
 
-def _line(now: str, job: Job) -> str:
+def _line(words: str, job: Job) -> str:
     seconds = job.expected_seconds()
-    return capital(now if seconds is None else f"{now}, {about(seconds)} left")
+    return capital(words if seconds is None else f"{words}, {about(seconds)} left")

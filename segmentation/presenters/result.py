@@ -32,7 +32,7 @@ from ..models import Job
 from ..plain import quantities_of
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
-from .charts import Bar, ChartedSummary, Convergence, Lines, points
+from .charts import Bar, ChartedSummary, Convergence, Lines, lines_of
 
 HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
 LISTED = ("min_feret", "max_feret", "ecd", "area")  # sizes in the table of objects of every kind
@@ -84,7 +84,7 @@ class ClassRow:
 
     @property
     def share(self) -> Bar | None:
-        """The first of the numbers that every class has, where it is a known fraction."""
+        """The first fraction among the numbers that every class has, where it is known."""
         first = next((cell for cell in self.cells if cell.kind == "fraction"), None)
         of = first.number if first else Value(None)
         return Bar.of({"name": self.name, "fraction": of.value, "low": of.low, "high": of.high, "n": 0})
@@ -183,7 +183,7 @@ class Result(ChartedSummary):
 
     @property
     def figure_panels(self) -> list[tuple[str, str]]:
-        """Letter and title of each panel of the figure."""
+        """Letter and title of each panel of the figure; its export is called "Panel: TITLE, ..."."""
         titles = {export.panel: export.title for export in exports.listed("image", self.task).values()}
         names = (capital(titles[name].removeprefix("Panel: ").split(", ")[0]) for name in self.task.panels)
         return list(zip("ABCD", names, strict=True))
@@ -222,7 +222,7 @@ class Result(ChartedSummary):
     def curves(self) -> list[Lines]:
         """What is drawn where there is no size distribution; nothing of results of earlier versions."""
         stored, names = () if self.statistics else self.summary.get("curves", ()), [row.name for row in self.classes]
-        charts = (Lines.of(points(curve, names), curve["title"], curve["across"], from_zero=True) for curve in stored)
+        charts = (Lines.of(lines_of(curve, names), curve["title"], curve["across"], from_zero=True) for curve in stored)
         return [chart for chart in charts if chart]
 
     @property
@@ -294,7 +294,7 @@ class Result(ChartedSummary):
 
     @property
     def filter_line(self) -> str:
-        """What the filter did, or would leave alone."""
+        """What the filter did; "" where it is off, unless nothing is measured at all."""
         if self.refused:
             return "Nothing is measured, so the filter changes nothing."
         if not self.summary["filter"]:

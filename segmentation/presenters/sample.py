@@ -30,14 +30,14 @@ from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import BY_IMAGE as AUTOMATIC
 from ..services.results.models_offered import title_of
 from ..services.results.samples import uncounted
-from .charts import ChartedSummary, Lines, on_shared_edges, points
+from .charts import ChartedSummary, Lines, lines_of, on_shared_edges
 from .result import ClassRow, class_rows, shown_settings, values_of
 
 HEIGHT = 32.0
 MANY = 20  # images whose rows are asked for less often
 EXCLUDED = "left out by you"
 PENDING = "not counted yet"
-NOBODY = ("0", "null")  # made or changed an outline
+NOBODY = ("0", "null")  # `used.corrected` and `used.imported` where no person or other tool made an outline
 STATES = {
     Sample.State.WAITING: "images under way",
     Sample.State.QUEUED: "waiting to be counted together",
@@ -200,7 +200,7 @@ class PooledResult(ChartedSummary):
                     overlaid.setdefault((curve["title"], curve["across"]), {})[counted[str(pk)]] = curve
         charts = []
         for titles, of in overlaid.items():
-            drawn = dict(zip(of, (points(curve, ())[0] for curve in on_shared_edges(list(of.values()))), strict=True))
+            drawn = dict(zip(of, (lines_of(curve, ())[0] for curve in on_shared_edges(list(of.values()))), strict=True))
             charts.append(Lines.of([drawn.get(i, []) for i in range(len(rows))], *titles, from_zero=True))
         return [chart for chart in charts if chart]
 
@@ -298,7 +298,8 @@ class PooledResult(ChartedSummary):
 
     @cached_property
     def images(self) -> list[ImageRow]:
-        """Every image, in the order of the files; those still looked into come last."""
+        """Every image, in the order of the files; those still looked into come last. The jobs have what the facts need
+        of their summaries, which are not loaded: `nm_per_pixel`, `by` (the model's title) and `dropped`."""
         jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
         paths = {"nm_per_pixel": "calibration__nm_per_pixel", "by": "model__title", "dropped": "used__dropped"}
         jobs = in_order(jobs.annotate(**{name: F(f"summary__{path}") for name, path in paths.items()}))
@@ -306,8 +307,8 @@ class PooledResult(ChartedSummary):
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
-        rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
-        pooled = {pk: (number, row, bars(column)) for number, (pk, row, column) in enumerate(rows, 1)}
+        stored = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
+        pooled = {pk: (number, entry, bars(column)) for number, (pk, entry, column) in enumerate(stored, 1)}
         rows = [_image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk))) for job in jobs]
         if " to " in self.scale_line:
             sizes = [job.nm_per_pixel for job in jobs]
@@ -386,6 +387,7 @@ def _state(job: Job) -> str:
 
 
 def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
+    """pooled: number, entry and histogram of the image in the pooled summary; None where it is not in it."""
     if not picture and job.micrograph.preview:
         picture = reverse("upload-preview", args=[job.micrograph_id])
     fields = (job, job.micrograph.name, picture, job.state, _state(job))
@@ -393,14 +395,14 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
         return ImageRow(*fields, job.error if job.state == Job.State.FAILED else "")
     if pooled is None:
         return ImageRow(*fields, PENDING if job.included else EXCLUDED, None if job.included else 0)
-    number, row, path = pooled
-    excluded = row.get("excluded") or ("" if job.included else EXCLUDED)
-    why, warning = said_once(excluded, row.get("warning") or "")
+    number, entry, path = pooled
+    excluded = entry.get("excluded") or ("" if job.included else EXCLUDED)
+    why, warning = said_once(excluded, entry.get("warning") or "")
     return ImageRow(
         *fields,
         why,
-        0 if why else row.get("n"),
-        row.get("outlier") or "",
+        0 if why else entry.get("n"),
+        entry.get("outlier") or "",
         warning,
         path,
         number=number,

@@ -51,7 +51,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class ImageRow:
+class HeldOutRow:
     """What became of one held-out image. picture: the address of a picture of both, "" without one."""
 
     image: str
@@ -107,7 +107,7 @@ class TrainingView:
 
     @property
     def title(self) -> str:
-        """What it is called: its own title, else its dataset and version."""
+        """What it is called: its own title, else by its dataset."""
         named = str(self.training.options.get("title") or "")
         dataset = self.training.dataset
         return named or (f"Training on {dataset.name}" if dataset else "Training on a deleted dataset")
@@ -165,8 +165,8 @@ class TrainingView:
         """The error against the number of images to learn from; 0 images is the base model."""
         steps = sorted(self.summary.get("learning_curve", []), key=lambda step: step["images"])
         points = [(step["images"], step["error"]) for step in steps]
-        bars = [(step["images"], *step["error_interval"]) for step in steps if step["error_interval"]]
-        return Lines.of([points], "Error of the reported number, %", "images", bars, from_zero=True)
+        intervals = [(step["images"], *step["error_interval"]) for step in steps if step["error_interval"]]
+        return Lines.of([points], "Error of the reported number, %", "images", intervals, from_zero=True)
 
     @property
     def learning_line(self) -> str:
@@ -211,7 +211,7 @@ class TrainingView:
         return any(line["before_interval"] or line["after_interval"] for line in self.summary.get("table", []))
 
     @property
-    def images(self) -> list[ImageRow]:
+    def images(self) -> list[HeldOutRow]:
         """Held-out images: what got worse first, then what got better."""
         order = {"worse": 0, "better": 1}
         rows = sorted(self.summary.get("images", []), key=lambda image: order.get(image["verdict"], 2))
@@ -246,7 +246,7 @@ class TrainingView:
     def _file(self, name: str) -> str:
         return reverse("training-file", args=[self.training.pk, name])
 
-    def _image(self, change: ImageChange) -> ImageRow:
+    def _image(self, change: ImageChange) -> HeldOutRow:
         figures = []
         for name in list(self._titles)[:2]:  # the error and the score: the verdict rests on them
             title, unit = self._titles[name]
@@ -254,7 +254,7 @@ class TrainingView:
             figures.append(f"{title} {before} → {after}")
         picture = self._file(change["file"]) if change["file"] else ""
         verdict = change["verdict"]
-        return ImageRow(change["image"], picture, verdict, VERDICTS.get(verdict, verdict), "; ".join(figures))
+        return HeldOutRow(change["image"], picture, verdict, VERDICTS.get(verdict, verdict), "; ".join(figures))
 
 
 def status_of(training: Training) -> Status:
@@ -332,7 +332,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def _change(old: Job, new: Job) -> str:
-    """The difference of the main numbers in per cent of the old one; "" where they cannot be compared."""
+    """The difference of the main numbers in per cent of the old one, whole if that is 0; "" if they are not alike."""
     if not (old.is_done and new.is_done):
         return ""
     (before, unit), (after, other) = _main(old.summary), _main(new.summary)

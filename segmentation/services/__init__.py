@@ -1,4 +1,4 @@
-"""Every write of more than one row, and every limit per user. Keyword-only and atomic.
+"""Every write of more than one row, and every limit per user. Rows that belong together change in one transaction.
 
 If the user breaks a rule, `Refused` is raised: one sentence and an HTTP status.
 """

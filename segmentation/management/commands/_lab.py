@@ -128,7 +128,7 @@ class ScoringCommand(LabCommand):
         from segmentation.lab.training.evaluation.predictions import Predictor
         from segmentation.lab.training.start import device_of
 
-        device_of(options["device"])
+        device_of(options["device"])  # refuses what is no device here
         runtime = Runtime(options["device"], settings.DEEPSEGM_PRECISION)
         return Predictor(card, runtime, _settings(options))
 

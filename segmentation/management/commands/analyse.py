@@ -70,6 +70,7 @@ class Command(inputs.Measuring):
 
 
 def _take_page(path: Path, folder: Path, page: int) -> tuple[Path, int]:
+    """The file of a page, written into the folder, and how many pages there are; a file of one page stays as it is."""
     micrograph, file = read(path, side=inputs.beside(path), page=page), folder / page_name(path.name, page)
     if (pages := micrograph.metadata.get("pages", 1)) == 1:
         return path, 1
@@ -79,5 +80,5 @@ def _take_page(path: Path, folder: Path, page: int) -> tuple[Path, int]:
 
 
 def every_setting() -> list[Setting]:
-    """Those of every kind of analysis."""
+    """Those of every kind of analysis; what several kinds have stands there several times."""
     return [setting for task in every() for setting in settings_of_task(task)]

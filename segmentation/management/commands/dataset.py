@@ -142,8 +142,8 @@ class Command(LabCommand):
         self.stdout.write(NOT_CAUGHT)
         for file in write_pictures(checked, options["out"]) if options["out"] else []:
             self.stdout.write(f"picture: {file}")
-        if count := len(checked.errors):
-            raise CommandError(f"{count} error{'s' if count > 1 else ''} must be corrected before a training.")
+        if errors := len(checked.errors):
+            raise CommandError(f"{errors} error{'s' if errors > 1 else ''} must be corrected before a training.")
 
 
 def _owner(name: str) -> Any:
@@ -172,7 +172,7 @@ def _dataset(text: str) -> Any:
 
 
 def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
-    """Images, labels and tables of a folder as an archive that the site takes in."""
+    """Write images, labels and tables of a folder as an archive that the site takes in."""
     from segmentation.core import dataset_files as files
     from segmentation.core import truth
 
@@ -184,9 +184,9 @@ def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
         if not (coco := list(folder.glob("*.json"))):
             raise
     with zipfile.ZipFile(to, "w") as archive:
-        for part_folder, part_files, kinds in parts:
+        for part_folder, target, kinds in parts:
             for file in truth.files_in(part_folder, kinds):
-                archive.write(file, f"{part_files}/{file.name}")
+                archive.write(file, f"{target}/{file.name}")
         for file in (folder / files.GROUPS, folder / files.REGIONS, folder / files.FACTS, *coco):
             if file.is_file():
                 archive.write(file, file.name)

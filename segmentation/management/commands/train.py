@@ -72,15 +72,15 @@ class Command(LabCommand):
         from segmentation.lab.training.pretrained import base_card
 
         folder, base, out = options["recipe"], options["fine_tune"], options["out"]
-        title, before = f"{base_card(base).title}, fine-tuned on {folder.resolve().name}", [""]
+        title, last_stage = f"{base_card(base).title}, fine-tuned on {folder.resolve().name}", [""]
 
         def report(stage: str, fraction: float, summary: Any, seconds: float | None) -> None:
-            if stage != before[0]:
+            if stage != last_stage[0]:
                 self.say(f"{fraction:4.0%}  {stage}")
-                if before[0] == "planning" and "plan" in summary:
+                if last_stage[0] == "planning" and "plan" in summary:
                     for note in summary["plan"]["notes"]:
                         self.say(note)
-            before[0] = stage
+            last_stage[0] = stage
 
         wishes = {name: options[name] for name in ("minutes", "learning_curve", "threads")}
         wishes |= {"steps": options["steps"] or 0, "device": options["device"] or "auto"}

@@ -106,7 +106,7 @@ class Command(BaseCommand):
                 if not folder.path.is_dir():
                     raise Later("The folder cannot be reached.")
                 images, waiting = folder.ready()
-                late = [image for image in images if not self.is_measured(folder, site, image)]
+                late = [image for image in images if not self.measured(folder, site, image)]
                 site.finish()
             except (Later, OSError) as problem:
                 self.say(folder.path, problem)
@@ -120,8 +120,8 @@ class Command(BaseCommand):
                 sys.exit(inputs.BAD_INPUT if is_bad else 0)
             time.sleep(options["every"] if not options["once"] else min(options["every"], options["settle"] / 4))
 
-    def is_measured(self, folder: Folder, site: Site, image: Path) -> bool:
-        """Whether there is a result of an image, or the reason why there is none, now; False: it must wait."""
+    def measured(self, folder: Folder, site: Site, image: Path) -> bool:
+        """Measure an image. Returns whether its results, or the reason why there are none, lie there; else it waits."""
         try:
             with folder.results(image) as (part, note):
                 site.measure(image, part, note)
@@ -143,7 +143,8 @@ class Command(BaseCommand):
 class Folder:
     """A folder that images come into: which of them are whole, which are measured, and where their results lie.
 
-    requested: what the command line says of all images; where it says something else, they are measured anew.
+    requested: what the command line says of all images; where it says something else, they are measured anew. seen: how
+    each image looked last, and since when. notes: what was noted with its results, as read from the disk.
     """
 
     def __init__(self, options: dict[str, Any], requested: dict[str, str]) -> None:
@@ -189,7 +190,7 @@ class Folder:
     def results(self, image: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         """A folder to write the results into, and a dictionary for what is to be noted with them.
 
-        They appear at once and as a whole, in the place of older ones. Of a Bad image only the sentence appears.
+        They appear at once and as a whole, in the place of older ones. A Bad image has its sentence instead.
         Raises Later where the image has changed meanwhile.
         """
         note: dict[str, Any] = {"sha256": sha256_of(image), "asked": self.requested, "look": self.seen[image][0]}
@@ -214,6 +215,7 @@ class Site:
         self.changed = False
 
     def measure(self, image: Path, part: Path, note: dict[str, Any]) -> None:
+        """Write the results of an image into a folder, and note its job; raises Bad, Later."""
         with self.meaning():
             before = self.folder.state(image)
             if "job" in before and (before["sha256"], before["asked"]) == (note["sha256"], note["asked"]):
@@ -225,11 +227,11 @@ class Site:
         _unpack(bundle, part)
         self.tell(f"{image} -> {self.folder.results_of(image)}: {job.page}")
 
-    def _send(self, submit: Any, image: Path, note: dict[str, Any], **more: Any) -> Any:
-        """The same key for the same image, folder and settings: a killed watcher has nothing measured twice."""
+    def _send(self, submit: Any, image: Path, note: dict[str, Any]) -> Any:
+        """Send an image; the same one has the same key, so that a killed watcher has nothing measured twice."""
         identity = f"{self.folder.path.resolve()} {self.name} {note['sha256']} {sorted(note['asked'].items())}"
         key = hashlib.sha256(identity.encode()).hexdigest()
-        return submit(image, key=key, side=_side(image), **more, **self.folder.requested)
+        return submit(image, key=key, side=_side(image), **self.folder.requested)
 
     def _in_sample(self, image: Path, note: dict[str, Any]) -> Job[Sync]:
         """The analysis of an image in the sample, which begins with the first image.
@@ -267,7 +269,7 @@ class Site:
         return self.client.sample_by_id(pk) if pk else None
 
     def finish(self) -> None:
-        """Fetch the pooled files where an image is new or changed. Images that failed have their reason beside them."""
+        """Fetch the pooled files where they are missing, or an image is new or changed; none if the pooling failed."""
         if not self.name or ((self.pooled / BUNDLE).exists() and not self.changed):
             return
         try:
@@ -285,7 +287,7 @@ class Site:
 
     @contextmanager
     def meaning(self) -> Iterator[None]:
-        """What an error of the site means for the image that was sent."""
+        """Raise what an error of the site means for the image that was sent: Bad, Later, or the end of the command."""
         from deepsegm_client import DeepSegmError, Failed, Refused
 
         try:

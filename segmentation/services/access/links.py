@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, time, timedelta
+from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
@@ -95,7 +95,7 @@ def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | 
     if ends:
         link.ends = _end(ends)
     if renew or (row.owner_id and not link.number and not off):
-        link.number = secrets.token_hex(16)
+        link.number = token_hex(16)
         link.off = False
         if _is_over(link):
             link.ends = None

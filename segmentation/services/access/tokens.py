@@ -1,4 +1,4 @@
-"""Tokens: what scripts send in place of a name and a password. Only their keyed hash is stored."""
+"""Tokens: what scripts send in place of a name and a password. Stored are a keyed hash and their beginning."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ SPECIAL = {
     ],
     6: [*map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"))],
 }
-GONE = 410
+GONE = 410  # status by which a receiver asks for no more messages
 NO_URL = "Type the address of your server, such as https://lab.example.org/deepsegm."
 NO_HTTPS = "The address must begin with https://, so that nobody can read or change the messages on their way."
 PORTS = "The port must be 80, 443, or 1024 to 65535."
@@ -129,6 +129,7 @@ def send_test(*, webhook: Webhook) -> None:
 
 @transaction.atomic
 def _send(webhook: Webhook, event: str, data: dict[str, Any]) -> None:
+    """Store a message, which a worker sends."""
     payload = {"type": event, "timestamp": timezone.now().isoformat(), "data": data}
     delivery = Delivery.objects.create(webhook=webhook, event=event, payload=payload)
     enqueue_after_commit(delivery.pk, Delivery)
@@ -160,9 +161,10 @@ def printed_address(row: Any) -> str:
 
 @transaction.atomic
 def end_delivery(*, delivery: Delivery, status: int, answer: str) -> None:
-    """Store what came of one try; what was not accepted is tried again later.
+    """Store what came of one try; what was not accepted is tried again later, or given up.
 
-    status: of HTTP, 0 without an answer. answer: for the page. Raises `Superseded`.
+    After STOPPED_AFTER without success, or for GONE, the webhook is stopped and its waiting messages are given up.
+    Without an answer they wait a PAUSE. status: of HTTP, 0 for no answer. answer: for the page. Raises `Superseded`.
     """
     now, webhook = timezone.now(), Webhook.objects.filter(pk=delivery.webhook_id)
     if 200 <= status < 300:

@@ -28,7 +28,7 @@ SHORT_LINE = "The line is too short to measure: draw it from one end of the scal
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
 OWN = {None, Source.METADATA, Source.SIDE_FILE, Source.READ}  # sources of an image's own scale
-BAR = {Source.READ, Source.DATA_BAR}
+BAR = {Source.READ, Source.DATA_BAR}  # sources that mean the data bar
 NO_WIDTH = "Send width, such as 7520 nm or 7.52 µm."
 NO_SCALE = "There is no scale in the {source} of this image."
 BEING_READ = "still being read from the image"
@@ -75,7 +75,7 @@ def width_text(width_nm: float) -> str:
 
 
 def file_calibration(micrograph: Micrograph) -> Calibration | None:
-    """The calibration in the file itself, or None."""
+    """The calibration in the file itself or in a side file, or None."""
     calibration = micrograph.file_calibration
     return calibration if calibration.nm_per_pixel else None
 
@@ -91,8 +91,8 @@ def with_site_uncertainty(requested: AnalysisSettings) -> AnalysisSettings:
 def calibration_for(stated: StatedScale, micrograph: Micrograph) -> Calibration | None:
     """The stated calibration; None if nothing is stated, so that file or image decide.
 
-    An empty field states nothing. An empty field whose source is "typed" means pixels. A text counts as typed if its
-    source gives another width. Raises ValueError with a sentence if the text is not a width or the line is not valid.
+    An empty field of no source, or of the image's own (`is_own`), states nothing; any other one means pixels. A text
+    counts as typed if its source gives another width. Raises ValueError with a sentence for a bad text or line.
     """
     if stated.width is None:
         return None

@@ -1,4 +1,4 @@
-"""Files go with their rows: whatever deletes a micrograph, a job or a sample, its folder in the storage goes too."""
+"""Files go with their rows: whatever deletes a row that has a folder in the storage, the folder goes too."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _remove(folder: str) -> None:
 
 
 def remove_files_of(rows: Iterable[StoredFile]) -> None:
-    """Remove the files of rows that were not saved after all."""
+    """Remove the files of rows that are deleted, or were not saved after all."""
     remove_files(row.file.name for row in rows)
 
 

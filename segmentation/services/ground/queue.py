@@ -27,8 +27,8 @@ GOES_ON = "and it goes on where it stopped."
 class Kind(NamedTuple):
     """queue: of the broker. noun: for the sentences on faults.
 
-    subject: begins a sentence on the work. smaller: what people can do where it needs less memory; quicker: where it
-    needs more time than it has, as `smaller` if "".
+    subject: begins a sentence on the work. smaller: what people can do to need less memory; quicker: to need less time,
+    as `smaller` if "".
     """
 
     queue: str
@@ -38,7 +38,7 @@ class Kind(NamedTuple):
     quicker: str = ""
 
     def gave_up(self, deaths: int) -> str:
-        """Its child died too often."""
+        """The sentence where its child died too often."""
         why = "most likely because the computer ran out of memory"
         return f"{self.subject} stopped {deaths} times without finishing, {why}: {self.smaller}"
 
@@ -77,22 +77,22 @@ def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job) -> None:
 
 
 def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job) -> int:
-    """Send a message for each queued row of a kind and note when; returns how many."""
+    """Send a message for each queued row of a kind and note when, until the broker fails; returns how many."""
     enqueued = list(takewhile(lambda pk: ring(KINDS[kind].queue), pks))
     kind.objects.filter(pk__in=enqueued).update(enqueued=timezone.now())
     return len(enqueued)
 
 
 def ask_for_files(job: Job, figure: str = "") -> ExportJob:
-    """Start writing the files of a finished job, once; after a failure it starts again after a moment. figure: name of
-    one with options, of which the last MOST_FIGURES are known."""
+    """Start writing the files of a finished job, of which one is missing; after a failure only after a moment. figure:
+    name of one with options, of which the last MOST_FIGURES are known."""
     with transaction.atomic():
         export, is_new = ExportJob.objects.get_or_create(job=job)
         rows = ExportJob.objects.filter(pk=export.pk)
         if figure and figure not in export.figures:
             rows.update(figures=[*export.figures, figure][-MOST_FIGURES:])
         failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
-        # Done, and a file is missing all the same: written by a version that knew fewer files.
+        # Done, and a file is missing: a figure with options, or one that an earlier version did not know.
         finished = rows.filter(state=ExportJob.State.DONE)
         ahead = rows.filter(asked=False).update(asked=True)
         if is_new or failed.update(**AFRESH) or finished.update(**AFRESH) or ahead:

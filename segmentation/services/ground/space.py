@@ -22,7 +22,7 @@ from .refusal import Refused, is_full
 logger = logging.getLogger(__name__)
 RESERVE = "reserve"
 LARGEST_RESERVE = 4 * 2**20
-SMALLEST_PART = 16  # of the disk
+RESERVE_DIVISOR = 16  # the reserve takes at most 1/16 of the disk
 NO_ROOM = "The server has no room for more images: delete results that you no longer need, or ask its administrator."
 
 P = ParamSpec("P")
@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 
 def free_bytes() -> int | None:
-    """Free bytes for incoming images and results; None if they are not on a disk of this machine."""
+    """Free bytes for incoming images and results on this machine's disks; None while none of their folders is there."""
     location: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")  # none of a bucket
     folders = [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(location)] if location else [])]
     free = [shutil.disk_usage(folder).free for folder in folders if folder.is_dir()]
@@ -66,7 +66,7 @@ def keep_reserve() -> None:
     file = settings.DEEPSEGM_DATA / RESERVE
     if file.exists() or is_scarce():
         return
-    size = min(LARGEST_RESERVE, shutil.disk_usage(file.parent).total // SMALLEST_PART)
+    size = min(LARGEST_RESERVE, shutil.disk_usage(file.parent).total // RESERVE_DIVISOR)
     aside = file.with_suffix(".part")
     try:
         aside.write_bytes(bytes(size))

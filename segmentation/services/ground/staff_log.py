@@ -12,8 +12,8 @@ from ...models import Link, StaffAction
 
 SHELL = "command line"
 COLUMNS = ("created", "account", "action", "kind", "target", "name", "before", "after")
-# What is told of a row, as far as it has that.
-TOLD = (
+# What the log keeps of a row, as far as it has that.
+LOGGED_FIELDS = (
     *("name", "state", "owner_id", "material", "instrument", "licence", "shared", "offered", "overruled_by_id"),
     *("model_name", "task", "rule", "value", "typed", "included", "signature_hash", "edit_count", "url", "stopped"),
     *("revoked", "expires", "read_only", "uid", "user_id"),
@@ -62,14 +62,14 @@ def snapshot(row: Model) -> dict[str, Any]:
     now = type(row)._default_manager.filter(pk=row.pk).first()
     if now is None:
         return {}
-    values = {name: getattr(now, name) for name in TOLD if hasattr(now, name)}
+    values = {name: getattr(now, name) for name in LOGGED_FIELDS if hasattr(now, name)}
     link = Link.objects.filter(pk=row.pk).values("ends", "off", "number").first() if hasattr(row, "visitor") else None
     values |= {"link ends": link["ends"], "link off": link["off"], "link": link["number"][:6]} if link else {}
     return {name: value if isinstance(value, int | float) else str(value) for name, value in values.items() if value}
 
 
 def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = None, after: Any = None) -> None:
-    """Add a row to the log. before, after: values; of equal ones only their difference is kept."""
+    """Add a row to the log. before, after: values, of which those that differ are kept; without `after` all of them."""
     before, after = before or {}, after or {}
     if after:
         names = [field for field in {**before, **after} if before.get(field) != after.get(field)]

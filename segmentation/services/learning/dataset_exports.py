@@ -32,7 +32,7 @@ Licence: {licence}
 
 
 def entries(dataset: Dataset) -> Iterator[tuple[str, bytes | Iterator[bytes]]]:
-    """Names and contents of the files, one in memory at a time."""
+    """Names and contents of the files, one piece in memory at a time; images without labels are left out."""
     images = list(dataset.images.exclude(labels="").select_related("by"))
     regions = {image.name: image.region for image in images if image.region}
     classes = ", ".join(f"{number} {name}" for number, name in enumerate(dataset.class_names))

@@ -35,7 +35,7 @@ from ..results.uploads import is_zip, sha256_of_upload
 logger = logging.getLogger(__name__)
 MOST_IMAGES = 1000
 LEAST_SIDE = 32  # px of a region; a smaller one teaches nothing
-LONGEST = 200
+LONGEST = 200  # characters of material, instrument or licence
 CHECK = "check-"  # begins the name of the file with what the check knows of an image
 DELETED = "This dataset has been deleted."
 UNNAMED = "Give the dataset a name."
@@ -61,6 +61,7 @@ NO_REGION = (
 FULL = f"The dataset is full: {MOST_IMAGES:,} images are the limit."
 NO_ARCHIVE = "Send a ZIP archive: images in one folder and their labels in another, or images and a COCO JSON file."
 LARGE = "The archive has {size:,.0f} MB and the limit is {limit:,.0f} MB: make several archives."
+# The number in a series at the end of a name: "a (3)", "a_03" or "a003", but not the one of "tio2".
 SERIES = re.compile(r"(?:[\s_.\-]*\(\d+\)|[\s_.\-]+\d+|(?<=\D)\d{3,})$")
 
 
@@ -124,7 +125,7 @@ def use_as_training_data(
         raise Refused(GONE, 404)
     if job.owner_id != user.pk:
         raise Refused(NOT_YOURS if job.owner_id else NOBODYS, 403)
-    _check_said(consent, reviewed)
+    _check_promises(consent, reviewed)
     _check_result(job, dataset)
     micrograph = job.micrograph
     fields = {
@@ -153,7 +154,7 @@ def use_as_training_data(
 
 @transaction.atomic
 def group_image(*, image: DatasetImage, group: str) -> None:
-    """Set the specimen or session of an image."""
+    """Set the specimen or session of an image; "" sets the name of its file."""
     lock(image.dataset, DELETED)
     image.group = visible_text(group)[:SHOWN_NAME] or stem_of(image.name)
     if DatasetImage.objects.filter(pk=image.pk).exclude(group=image.group).update(group=image.group):
@@ -170,12 +171,12 @@ def remove_image(*, image: DatasetImage) -> None:
 
 
 def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, reviewed: bool) -> None:
-    """Store a ZIP archive of images with labels, which a worker takes in.
+    """Store a ZIP archive of images with labels, which a worker takes in; the notes on earlier archives go.
 
-    file: a Django `File`. Raises Refused (413 too large, 422 no archive, 507 no room); then nothing is stored.
+    file: a Django `File`. Raises Refused (413 too large, 422 no archive, 429 too many, 507 no room); no file stays.
     """
     check_may_train(user)
-    _check_said(consent, reviewed)
+    _check_promises(consent, reviewed)
     limit = min(settings.DEEPSEGM_MAX_REQUEST_BYTES, settings.DEEPSEGM_MAX_ARCHIVE_MB * 2**20)
     if file.size > limit:
         raise Refused(LARGE.format(size=file.size / 2**20, limit=limit / 2**20), 413)
@@ -238,11 +239,8 @@ def check_room(dataset: Dataset, more: int) -> None:
 
 
 def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, Path], **fields: Any) -> None:
-    """Store the files of an image that a worker has written: "image", "labels", "preview" and "coco".
-
-    fields: what changes in its row beside them; what people have changed meanwhile stays. Raises
-    `Superseded` where the dataset is no longer this attempt's.
-    """
+    """Store the files of an image that a worker has written, in place of earlier ones: "image", "labels", "preview" and
+    "coco". fields: what else changes in its row; what people have changed meanwhile stays. Raises `Superseded`."""
 
     def remove() -> None:
         if not DatasetImage.objects.filter(pk=image.pk).exists():
@@ -251,10 +249,10 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
     with publishing(remove):
         names_in_storage = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
         size = sum(path.stat().st_size for path in files.values())
-        rows = {name: names_in_storage[name] for name in ("image", "labels", "preview")}
+        file_fields = {name: names_in_storage[name] for name in ("image", "labels", "preview")}
         with transaction.atomic():
             dataset.change()
-            values = {**fields, **rows, "size": size, "error": ""}
+            values = {**fields, **file_fields, "size": size, "error": ""}
             for name, value in values.items():
                 setattr(image, name, value)
             image.save(update_fields=None if image._state.adding else values)
@@ -281,7 +279,7 @@ def keep_check(*, image: DatasetImage, file: Path) -> None:
 
 
 def take_in_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> None:
-    """The first archive was taken in; notes: what of it was not, by name; raises `Superseded`."""
+    """Remove the first archive, which was taken in; notes: name and sentence of what was not. Raises `Superseded`."""
     first = dataset.incoming[0]
     notes_of_archive = [{"archive": first["name"], "name": name, "sentence": sentence} for name, sentence in notes]
     dataset.incoming = dataset.incoming[1:]
@@ -302,7 +300,7 @@ def coco_of(image: DatasetImage) -> str:
 
 
 def _put(name: str, path: Path) -> str:
-    """Files are named by their content; what is there is right, unless a crash has cut it off."""
+    """Store a file, which is named by its content: what is there is right, unless a crash has cut it off."""
     if default_storage.exists(name):
         if default_storage.size(name) == path.stat().st_size:
             return name
@@ -311,7 +309,7 @@ def _put(name: str, path: Path) -> str:
         return default_storage.save(name, File(opened))
 
 
-def _check_said(consent: bool, reviewed: bool) -> None:
+def _check_promises(consent: bool, reviewed: bool) -> None:
     if not reviewed:
         raise Refused(UNREVIEWED, 422)
     if not consent:
@@ -319,7 +317,7 @@ def _check_said(consent: bool, reviewed: bool) -> None:
 
 
 def _check_result(job: Job, dataset: Dataset) -> None:
-    """Raises Refused where a result cannot join the dataset; an empty dataset takes the names of its classes."""
+    """Raises Refused where a result cannot join the dataset; a dataset without classes takes those of the result."""
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
     if job.segmentation is None:

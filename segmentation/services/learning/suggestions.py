@@ -16,7 +16,7 @@ from ...core.suggesting import OCTAVES, SIDE, UNLIKE, Floats, Wrong, expected_wr
 from ...models import Dataset, Job, Micrograph
 from ..ground import tables
 
-LOOKED_AT = 100  # newest results
+LOOKED_AT = 100  # results
 SHOWN = 5
 KEPT_FOR = 7 * 24 * 3600  # seconds
 BLANK = np.zeros(OCTAVES + 1)
@@ -41,8 +41,8 @@ class Suggestion:
 def suggestions(dataset: Dataset, user: Any, most: int = SHOWN) -> list[Suggestion]:
     """The results of the account that would teach most, the best first; none with less than half a wrong outline.
 
-    Only the newest LOOKED_AT results of the dataset's kind are looked at, one of each image, and none of an image that
-    was corrected or is in the dataset, also where its file was sent once more.
+    Of the newest 2 LOOKED_AT results at most LOOKED_AT of the dataset's kind are looked at, one of each image, and none
+    of an image that was corrected or is in the dataset, also where its file was sent once more.
     """
     doubtful = [(job, wrong) for job in _candidates(dataset, user) if (wrong := _wrong(job)) and wrong.has_any]
     textures = [_texture(job.micrograph.preview, job.micrograph_id) for job, _ in doubtful]

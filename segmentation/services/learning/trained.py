@@ -97,7 +97,7 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
 
 @transaction.atomic
 def check_given(training: Training) -> None:
-    """Raises Refused (409) if an image of a training, or the whole dataset, was taken back; the dataset is locked."""
+    """Raises Refused (409) if an image of a training, or the dataset, was taken back or unshared; locks the dataset."""
     dataset = Dataset.objects.locked(training.dataset_id)
     if dataset is None:
         raise Refused(NO_DATASET, 409)
@@ -118,8 +118,8 @@ def forget_run(training: Training) -> None:
 
 @receiver(pre_delete, sender=DatasetImage)
 def take_back(instance: DatasetImage, **kwargs: Any) -> None:
-    """An image that leaves its dataset leaves its trainings, too. A model that is done stays, without pictures of it; a
-    running training is stopped by its worker."""
+    """An image that leaves its dataset leaves its trainings, too. A model that is done stays, without pictures of it. A
+    running training is stopped by its worker; of any other one nothing is kept but its row."""
     for training in Training.objects.filter(dataset=instance.dataset_id).exclude(state=Training.State.RUNNING):
         if str(instance.pk) not in {entry["image"] for entry in training.frozen}:
             continue

@@ -138,7 +138,7 @@ def delete_training(*, training: Training) -> None:
 def offer(*, training: Training, user: Any, overrule: bool = False) -> Training:
     """Let the form and the API offer the model of a training, if its held-out error fell.
 
-    overrule: offer it although the error did not fall; page and card name who did. Raises Refused (401, 403, 409).
+    overrule: offer it although the error did not fall; page and card name who did. Raises Refused (401 to 503).
     """
     check_may_train(user)
     row = _with_model(training)
@@ -356,7 +356,7 @@ def remove_its_model(instance: Training, **kwargs: Any) -> None:
 def remove_model(name: str) -> None:
     """Remove a model from the folder of the site's own models; the card first, which offers it."""
     folder = settings.DEEPSEGM_MODELS
-    files = [folder / f"{name}{suffix}" for suffix in (".toml", ".safetensors", cards.GRAPH)]
+    files = [folder / f"{name}{suffix}" for suffix in (".toml", ".safetensors", cards.GRAPH, cards.TEST)]
     files += [folder / f"{name}-{which}.webp" for which in cards.PICTURES]
     for file in files:
         try:

@@ -108,7 +108,7 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
 def start_images(archive: Micrograph) -> list[Note]:
     """Start a job for each image unpacked from an archive, if that was requested and is not done yet.
 
-    Returns a Note for each impossible job. A job beyond its sender's limits fails and may be tried again.
+    Each impossible job gives a Note, and its image goes. A job beyond its sender's limits fails and may be tried again.
     """
     archive.refresh_from_db(fields=["asked", "owner"])
     if "settings" not in archive.asked:

@@ -69,7 +69,7 @@ def _read(artifact: Artifact) -> str:
 
 
 def _rows_in(text: str) -> Iterator[list[str]]:
-    """The head and the rows, without the lines of the summary."""
+    """The head and the rows, without the lines of the summary: those begin with "#", and a row with a number."""
     file = io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")
     return csv.reader(line for line in file if not line.startswith("#"))
 

@@ -41,7 +41,7 @@ def summary_of(side: Compared) -> dict[str, Any]:
 
 
 def comparison_of(first: Compared, second: Compared) -> Comparison:
-    """The comparison of two results, started if it is not there; raises Refused (409, 422) where there can be none."""
+    """The comparison of two results, started if it is not there or failed; raises Refused (409, 422) if impossible."""
     _check_comparable(first, second)
     sides = {}
     for role, side in (("first", first), ("second", second)):

@@ -1,4 +1,4 @@
-"""Files that are not stored with every result: written by a worker when one of them is first asked for, then kept."""
+"""Files that are not stored with every result: a worker writes them when one of them is first asked for, or ahead."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .publishing import heed_reading, store
 LONGEST_WAIT = 30.0  # seconds
 AT_ONCE = BoundedSemaphore(2)  # threads of the web process that may wait; the others answer at once
 PAUSE = 0.2  # seconds
-FEW = 1000
+MOST_FORGOTTEN = 1000  # exports at once
 
 
 def unwritten(job: Job) -> dict[str, Export]:
@@ -54,7 +54,8 @@ def named(name: str, options: Mapping[str, str]) -> str:
 
 
 def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | None:
-    """A file of a job, or its running export after so many seconds of waiting; None if there is no such file."""
+    """A file of a job, else the export that now writes it, after so many seconds of waiting; None if there is no such
+    file. Figures with options that nobody asked for lately are removed."""
     artifact, figure = job.artifact(name), name if look_of(name) and job.is_done and job.segmentation_id else ""
     if artifact is not None or not (figure or name in unwritten(job)):
         if artifact is not None and name in _further(job):
@@ -90,7 +91,7 @@ def _waited_for(export: ExportJob, name: str, seconds: float) -> Artifact | Expo
 def forget_unasked(before: datetime) -> None:
     """Remove what was written ahead before this time and nobody has asked for; it is written again for who does."""
     old = ExportJob.objects.filter(asked=False, state=ExportJob.State.DONE, finished__lt=before)
-    for export in old.select_related("job")[:FEW]:
+    for export in old.select_related("job")[:MOST_FORGOTTEN]:
         further = export.job.artifacts.filter(name__in=_further(export.job))
         with transaction.atomic():
             if ExportJob.objects.filter(pk=export.pk, asked=False).delete()[0]:

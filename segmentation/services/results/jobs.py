@@ -71,17 +71,17 @@ def create_job(
     identity += [f"{parent.pk} {outlines['sha256']}"] if parent and outlines else []
     content = fingerprint(files_of(micrograph), settings.as_dict(), asked, *identity)
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
-    existing = Job.objects.filter(submission=submission).first()
-    if existing is None:
+    job = Job.objects.filter(submission=submission).first()
+    if job is None:
         who = {"user": user, "visitor": visitor, "address": address}
         fields = {"submission": submission, "content": content, "parent": parent, "segmentation": segmentation}
         fields |= {"corrects": corrects, "outlines": outlines or {}}
-        existing = _create(micrograph, settings, asked, who, shelve, fields)
-    if existing.content != content:
+        job = _create(micrograph, settings, asked, who, shelve, fields)
+    if job.content != content:
         raise Refused(OTHER_CONTENT, 409)
-    if existing.micrograph_id != micrograph.pk:
+    if job.micrograph_id != micrograph.pk:
         discard_unused(micrograph)
-    return existing
+    return job
 
 
 def _create(
@@ -99,8 +99,8 @@ def _create(
     micrograph = locked
     if micrograph.state == Micrograph.State.FAILED:
         raise Refused(micrograph.error, 422)
-    is_ready = asked is None or not waits_for_reading(micrograph, StatedScale.of(asked))
-    state, error, ready = Job.State.QUEUED, "", micrograph.is_read and is_ready
+    is_settled = asked is None or not waits_for_reading(micrograph, StatedScale.of(asked))
+    state, error, ready = Job.State.QUEUED, "", micrograph.is_read and is_settled
     try:
         check_waiting(**who)
         if micrograph.is_read:
@@ -200,8 +200,8 @@ def cancel_job(*, job: Job) -> Job:
 def retry_job(*, job: Job) -> Job:
     """Queue a failed or cancelled job once more; of a finished one read the bar again whose reading was cut off.
 
-    Retrying twice is once.
-    Raises Refused (409 if it cannot be tried again, 429 if its maker has too many jobs running).
+    Retrying twice is once. Raises Refused (409 if it cannot be tried again, 429 if its maker has too many jobs
+    running).
     """
     job.micrograph = _locked_upload(job)
     if job.micrograph.is_useless:

@@ -52,7 +52,7 @@ def corrected_by(job: Job) -> Job | None:
     return Job.objects.filter(segmentation=job.segmentation_id, corrects__isnull=False).select_related("parent").first()
 
 
-def log_of(maker: Job) -> list[Edit]:
+def edits_measured_by(maker: Job) -> list[Edit]:
     """The corrections that a job measured; none where the result that was corrected is gone."""
     return list(maker.parent.edits.filter(sequence__lte=maker.corrects)) if maker.parent else []
 

@@ -250,6 +250,8 @@ class TestAfterwards:
 
     def test_a_model_goes_with_its_training(self, alice, settings, django_capture_on_commit_callbacks):
         made = make_model(alice)
+        for end in (cards.GRAPH, cards.TEST):
+            (settings.DEEPSEGM_MODELS / f"tio2-1{end}").write_bytes(b"beside the weights")
         with django_capture_on_commit_callbacks(execute=True):
             trainings.delete_training(training=made)
         assert not list(settings.DEEPSEGM_MODELS.iterdir())
