@@ -30,6 +30,7 @@ SIDES = ("top", "left", "bottom", "right")
 UNLABELLED = 255  # in files of classes
 LARGEST_TABLE, LONGEST_LINE = 2**21, 2**13  # bytes, of a CSV characters; TOML is read slowly where lines are long
 TABLE = "{name} cannot be read as the table {columns}: save it as CSV with commas."
+LONG = f"{{name}} is too long: {LARGEST_TABLE:,} characters are the limit. Make two datasets of it."
 REGIONS_WRONG = f"{REGIONS} has the columns image,top,left,bottom,right in px and one row for an image: correct it."
 NO_FACTS = "dataset.toml is damaged: export the dataset again, or leave it out."
 Region = tuple[int, int, int, int]
@@ -73,7 +74,12 @@ def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]
     """The rows of a CSV without its head; raises UserError. name: as its owner knows it."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = [row for row in csv.reader(io.StringIO(lines.read(LARGEST_TABLE))) if row]
+            text = lines.read(LARGEST_TABLE + 1)
+        if len(text) > LARGEST_TABLE:  # rows beyond it would be lost without a word
+            raise UserError(LONG.format(name=name))
+        rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    except UserError:
+        raise
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(TABLE.format(name=name, columns=",".join(columns))) from error
     if any(len(row) < len(columns) for row in rows):

@@ -118,7 +118,8 @@ def read_array(path: Path) -> NDArray[Any]:
                 count_pages(file)  # refuses a list of pages that runs in a circle, for which tifffile would never end
                 declared = file.series[0]
                 if declared.nbytes > 4 * MAX_PIXELS:  # before memory is taken for it
-                    raise UnreadableImage(_LARGE.format(pixels=declared.size, limit=MAX_PIXELS))
+                    limit = 4 * MAX_PIXELS // declared.dtype.itemsize
+                    raise UnreadableImage(_LARGE.format(pixels=declared.size, limit=limit))
                 pages = np.asarray(file.asarray())
             if not pages.size:
                 raise UnreadableImage(_DAMAGED)

@@ -123,7 +123,7 @@ def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Refused as refusal:
         return render(request, "_outlines.html", {"sentence": refusal.sentence}, status=refusal.status)
     if micrograph.state == Micrograph.State.FAILED or row.state == row.State.FAILED:
-        return render(request, "_outlines.html", {"sentence": row.error})
+        return render(request, "_outlines.html", {"sentence": row.error or micrograph.error})
     scale = next((setting for setting in form.chosen if SIZE in setting.setting.with_gap), None)
     context = {"active": not row.is_finished, "task": form.task, "scale": scale, **row.result}
     if scale:

@@ -158,7 +158,7 @@ def row_of(case: Known, nm: float | None = None) -> Row | None:
         return None
     nm = nm or 100 / float(np.quantile(sizes, SMALL))
     scale = Calibration(nm, "typed", relative_uncertainty=0.0)
-    with patch.object(particles, "_hidden_share", return_value=None):  # what its row adds is judged with other constants
+    with patch.object(particles, "_hidden_share", return_value=None):  # it is judged with other constants
         analysis = measure(replace(case.micrograph, calibration=scale), case.segmentation, MEASURED)
     statistics = analysis.statistics
     if statistics.budget is None or None in (statistics.intervals["median"], statistics.intervals["fraction_100nm"]):
