@@ -31,7 +31,7 @@ GONE = "{name}: The stored table of this image cannot be read, so it is not in t
 UNREAD = "its stored table cannot be read; run it again."
 CANCELLED = "it was cancelled."
 UNEXPLAINED = "it has no result."
-OTHERWISE = "{name} was analysed with other settings than the sample's."
+OTHER_SETTINGS = "{name} was analysed with other settings than the sample's."
 NONE_LEFT = "No image is left to pool: include one, or try the failed ones again."
 
 
@@ -91,7 +91,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
             left_out.append(LeftOut.by_user(member))
             continue
         if job.get_settings().with_(calibration=None) != settings:
-            notes.append(OTHERWISE.format(name=name))
+            notes.append(OTHER_SETTINGS.format(name=name))
         jobs.append(job)
         members.append(member)
     return jobs, members, left_out, notes
@@ -118,7 +118,9 @@ def _member(job: Job) -> Member | None:
     quantities = {name: Value.from_dict(value) for name, value in quantities_of(job.summary).items()}
     thumbnail, picture = job.artifacts.filter(name=THUMBNAIL_FILE).first(), b""
     with suppress(OSError):  # a report does not need it
-        picture = thumbnail.file.open("rb").read() if thumbnail else b""
+        if thumbnail:
+            with thumbnail.file.open("rb") as file:
+                picture = file.read()
     parts = (clarity, job.micrograph.sha256, _record(job), picture, statistics, quantities)
     flags = from_json(job.summary)
     texts = {flag.text for flag in flags}

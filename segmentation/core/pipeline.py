@@ -204,16 +204,19 @@ class Search:
         other models whose images have a texture like it."""
         task = self.task
         is_sure = len(decoded.confidence) >= MANY and decoded.used.get("expected", 0.0) >= SURE
-        is_near = ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
-        if is_near:
+        is_near_own_images = (
+            ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
+        )
+        if is_near_own_images:
             likely, is_unfamiliar = [], False
         if task.plausible is not always and task.plausible(decoded):
             likely, is_unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
         # Who asks for another kind than particles knows what is there.
         others_look = self.others_look and task.screened and not is_sure
-        plausible = iter(()) if is_near else self._plausible(card, likely, others_look=others_look)
-        near = (kind for kind in plausible if relative_distance(as_shown(self.picture, "bright"), 1.0, kind) <= UNLIKE)
-        if resembled := next(near, None):
+        plausible = iter(()) if is_near_own_images else self._plausible(card, likely, others_look=others_look)
+        shown = as_shown(self.picture, "bright")
+        resembled = next((kind for kind in plausible if relative_distance(shown, 1.0, kind) <= UNLIKE), None)
+        if resembled:
             kind = tasks.find(resembled.task)
             is_named_as_kind = kind.title == resembled.title
             title = resembled.title if is_named_as_kind else f"{resembled.title} ({kind.title})"
@@ -227,15 +230,15 @@ class Search:
             decoded.used["unlike_own"] = {"images": len(card.options[OWN]["taught"]), "began_with": began_with}
 
     def _plausible(self, card: ModelCard, likely: Sequence[ModelCard], *, others_look: bool) -> Iterator[ModelCard]:
-        """The likely cards and, unless the picture looks clearly like the images of `card`, those that recognise their
-        kind; the likeliest first. others_look: whether these look at the picture; beside many sure outlines they need
-        not."""
+        """The likely cards of kinds that textures alone decide and, unless the picture looks clearly like the images of
+        `card`, cards of the other kinds whose model recognises its kind in it; the likeliest first. others_look:
+        whether these look at the picture; beside many sure outlines they need not."""
         others = [kind for kind in likely if tasks.find(kind.task).plausible is always]
         looking = [kind for kind in cards.available() if tasks.find(kind.task).plausible is not always]
         looking = [kind for kind in known_of(looking) if others_look and kind.task != self.task.name]
         is_known = self.picture.any() and bool(known_of([card]))
-        near = [kind for kind in looking if is_known and not clearly_of(self.picture, card, [kind])]
-        ranked = nearest(self.picture, [*others, *near])
+        not_excluded = [kind for kind in looking if is_known and not clearly_of(self.picture, card, [kind])]
+        ranked = nearest(self.picture, [*others, *not_excluded])
         return (kind for kind in ranked if kind in others or self._recognised_by(kind))
 
     def _recognised_by(self, card: ModelCard) -> bool:
@@ -259,7 +262,7 @@ class Search:
             )
             best = _with_reason(best, USUAL.format(title=among[0].title))
             for other in others if is_worth_it else ():
-                alternative = self.find(other, _comparing(progress))
+                alternative = self.find(other, _comparing(progress, "another model"))
                 if better(alternative, best):
                     promise = f"{alternative.confidence.sum():,.0f} right outlines"
                     instead = f"{best.confidence.sum():,.0f} with the model {best.provenance.card['title']}"
@@ -274,7 +277,7 @@ class Search:
         first = best = self.find(card, progress)
         if self.picture.any():
             for changed in self.task.other_readings(first, self.requested):
-                reading = self.find(card, _comparing(progress), **changed)
+                reading = self.find(card, _comparing(progress, "other settings"), **changed)
                 if reading.used["worth"] > max(BETTER * first.used["worth"], best.used["worth"]):
                     best = reading
         if specks := self._specks(card, best):
@@ -308,9 +311,9 @@ class Search:
         return {"below": round(below, 1), "count": round(int(specks.sum()) * self.picture.size / picture.size)}
 
 
-def _comparing(progress: Progress) -> Progress:
-    """The progress of a further reading, which goes on within the same stage."""
-    return lambda stage, fraction: progress(f"trying another model: {stage}", SEPARATING)
+def _comparing(progress: Progress, by: str) -> Progress:
+    """The progress of a further reading, which goes on within the same stage. by: what it tries."""
+    return lambda stage, fraction: progress(f"trying {by}: {stage}", SEPARATING)
 
 
 def predict_maps(

@@ -64,6 +64,7 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
     jobs, samples = related.in_bulk(ids["job"]), Sample.objects.select_related("owner").in_bulk(ids["sample"])
     first = {pk: sample.pooled.get("of", [])[:STACKED] for pk, sample in samples.items()}
     pictures = {str(pk): address for pk, address in thumbnails([*jobs, *chain(*first.values())]).items()}
+    # As `Sample.members`: of an image that was measured again only the latest.
     images = Job.objects.filter(sample__in=list(samples)).exclude(reruns__sample=F("sample")).order_by()
     states: dict[Any, dict[str, int]] = {}  # how many images of each sample are in which state
     for pk, state, count in images.values_list("sample", "state").annotate(Count("pk")):

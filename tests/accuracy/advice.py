@@ -25,7 +25,7 @@ from segmentation.core.proposing import Part, look, ways
 from segmentation.lab.training.data import held_out_pairs
 from segmentation.lab.training.settings import read_recipe
 from segmentation.lab.training.settings.recipe import RECIPES
-from segmentation.lab.training.synthesis.render import render_settings
+from segmentation.lab.training.synthesis.render import random_rendering
 from tests.accuracy.fibres import PLAIN, SHAPE
 from tests.fibre_mats import mat
 from tests.tasks.kinds import micrograph_of
@@ -57,7 +57,7 @@ def mats() -> Iterator[Micrograph]:
         for seed, kind in enumerate(("sem", "transmission")):
             drawn = mat(SHAPE, diameter, 0.25, np.random.default_rng((53, seed)), dark=seed == 1)
             fixed = {"family": "fibre", "kind": kind, "diameter": float(diameter), "cover": 0.25, **PLAIN}
-            rendered = render_settings(SHAPE, np.random.default_rng((5353, seed)), fixed)
+            rendered = random_rendering(SHAPE, np.random.default_rng((5353, seed)), fixed)
             yield from (micrograph_of(drawn.grey), micrograph_of(rendered.grey))
 
 

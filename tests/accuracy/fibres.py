@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from segmentation.core import pipeline
 from segmentation.core.analysis import Analysis, AnalysisSettings
-from segmentation.lab.training.synthesis.render import render_settings
+from segmentation.lab.training.synthesis.render import random_rendering
 from tests.fibre_mats import mat, true_of
 from tests.tasks.kinds import micrograph_of
 
@@ -29,7 +29,7 @@ def rendered(diameter: float, seed: int, cover: float = 0.25, noise: float = 0.0
     """Of a mat of the training's renderer, by seeds that no training has used."""
     kind = "transmission" if seed % 2 else "sem"
     fixed = {"family": "fibre", "kind": kind, "diameter": diameter, "cover": cover, "read_noise": noise, **PLAIN}
-    made = render_settings(SHAPE, np.random.default_rng((990077, seed)), fixed)
+    made = random_rendering(SHAPE, np.random.default_rng((990077, seed)), fixed)
     analysis = _analysed(made.grey)
     points = np.concatenate([drawing.path for drawing in made.fibres])
     owner = np.repeat(np.arange(len(made.fibres)), [len(drawing.path) for drawing in made.fibres])

@@ -24,7 +24,7 @@ from segmentation.core.pipeline import analyse, measure
 from segmentation.core.proposing import preview
 from segmentation.core.tasks.judgement import NONE_FOUND, is_out_of_domain
 from segmentation.lab.training.synthesis.bodies import make_body
-from segmentation.lab.training.synthesis.render import render_settings
+from segmentation.lab.training.synthesis.render import random_rendering
 from tests.examples.sample import data_bar
 from tests.fibre_mats import mat
 from tests.lab.scores import score
@@ -274,7 +274,7 @@ def test_in_pixels_nothing_looks_like_a_measurement(clear):
 def test_tiles_give_the_same_particles_as_the_whole(tiled):
     """Of the shipped model, whose halo is long; tiles in two directions are tested with a small network."""
     fixed = {"diameter": 36, "kind": "sem", "polarity": "bright", "annotation": "none"}
-    grey = render_settings((384, 1312), np.random.default_rng(4), fixed).grey
+    grey = random_rendering((384, 1312), np.random.default_rng(4), fixed).grey
     card = find("particles")
     exact = Runtime("cpu", "float32")
     network = load_network(card, exact, 2)
@@ -294,7 +294,7 @@ def test_tiles_give_the_same_particles_as_the_whole(tiled):
 def test_blank_substrates_are_doubted():
     """What is invented on a bare substrate is little, and seven results of eight have nothing or a doubt."""
     rng = np.random.default_rng(8)
-    blanks = (render_settings((256, 384), rng, {"kind": "blank"}).grey for _ in range(8))
+    blanks = (random_rendering((256, 384), rng, {"kind": "blank"}).grey for _ in range(8))
     analyses = [analyse(micrograph_of(grey), AnalysisSettings.of(filter=True)) for grey in blanks]
     assert np.median([analysis.statistics.n_kept for analysis in analyses]) <= 1
     words = ("clearly", "shows no", "unlike")

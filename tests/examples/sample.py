@@ -10,7 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from segmentation.lab.training.synthesis.render import render_settings
+from segmentation.lab.training.synthesis.render import random_rendering
 
 SHAPE = (704, 1024)
 BAR_ROWS = 64
@@ -22,7 +22,7 @@ SETTINGS = Path(__file__).with_suffix(".toml")
 
 def draw_sample(seed: int = SEED) -> NDArray[np.uint8]:
     """(768, 1024) uint8: a rendered micrograph above its data bar."""
-    grey = render_settings(SHAPE, np.random.default_rng(seed), tomllib.loads(SETTINGS.read_text())).grey
+    grey = random_rendering(SHAPE, np.random.default_rng(seed), tomllib.loads(SETTINGS.read_text())).grey
     return np.concatenate([grey, data_bar(SHAPE[1])])
 
 

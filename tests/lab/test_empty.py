@@ -41,7 +41,7 @@ def test_substrates_come_at_any_magnification(monkeypatch):
         shapes.append(shape)
         return SimpleNamespace(grey=rng.integers(0, 255, shape).astype(np.uint8))
 
-    monkeypatch.setattr(foreign, "render_settings", rendered)
+    monkeypatch.setattr(foreign, "random_rendering", rendered)
     monkeypatch.setattr(foreign, "FOREIGN_SHARE", 0)
     for seed in range(12):
         assert draw_empty((32, 48), np.random.default_rng(seed)).shape == (32, 48)

@@ -8,14 +8,14 @@ from PIL import Image
 
 from segmentation.lab.training.synthesis.databars import LAYOUTS, POLAROID, BarContent, length_words, round_length
 from segmentation.lab.training.synthesis.draw import draw_settings
-from segmentation.lab.training.synthesis.render import annotate, render_settings
+from segmentation.lab.training.synthesis.render import annotate, random_rendering
 
 PLAIN = {"kind": "powder", "diameter": 60, "annotation": "none", "drift": 0, "layout": "random", "overlap": 0.0}
 
 
 def powder(seed: int, **fixed: object):
     rng = np.random.default_rng(seed)
-    return render_settings((256, 256), rng, {**PLAIN, "cover": 0.5, "spread": 0.2, "law": "log-normal", **fixed})
+    return random_rendering((256, 256), rng, {**PLAIN, "cover": 0.5, "spread": 0.2, "law": "log-normal", **fixed})
 
 
 def test_satellites_have_labels_of_their_own_and_touch_what_they_are_stuck_on():

@@ -11,13 +11,13 @@ from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import search
 from segmentation.core.pipeline import segment
-from segmentation.lab.training.synthesis.render import render_settings
+from segmentation.lab.training.synthesis.render import random_rendering
 
 
 def drawn(seed):
     fixed = {"kind": "supported", "support": "grains", "diameter": 14, "cover": 0.05, "support_grey": 1.5, "dose": 1000}
     fixed |= {"polarity": "bright", "absorption": 1.5, "annotation": "none", "family": "sphere"}
-    return render_settings((384, 384), np.random.default_rng(seed), fixed)
+    return random_rendering((384, 384), np.random.default_rng(seed), fixed)
 
 
 @pytest.mark.slow

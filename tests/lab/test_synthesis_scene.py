@@ -10,7 +10,7 @@ from segmentation.lab.training.synthesis import scene as scene_module
 from segmentation.lab.training.synthesis.bodies import FAMILIES
 from segmentation.lab.training.synthesis.draw import CONDITIONS, DIAMETERS, distributions, draw_settings
 from segmentation.lab.training.synthesis.exposure import drifted
-from segmentation.lab.training.synthesis.render import compose, render, render_settings, shade_transmission
+from segmentation.lab.training.synthesis.render import compose, random_rendering, render, shade_transmission
 from segmentation.lab.training.synthesis.scene import Scene, build_scene, split_pieces, visible_labels
 from segmentation.lab.training.synthesis.settings import (
     BadSetting,
@@ -30,7 +30,7 @@ KINDS, SUPPORTS, TEXTURES = (choices_of(every_setting()[name]) for name in ("kin
 
 
 def rendered(seed=0, shape=(120, 140), **fixed):
-    return render_settings(shape, np.random.default_rng(seed), fixed)
+    return random_rendering(shape, np.random.default_rng(seed), fixed)
 
 
 def options():
@@ -203,7 +203,7 @@ def test_render_turns_particles_bright():
 
 def test_blank_pictures_have_no_label_and_vary():
     rng = np.random.default_rng(2)
-    pictures = [render_settings((96, 96), rng, {"kind": "blank"}) for _ in range(12)]
+    pictures = [random_rendering((96, 96), rng, {"kind": "blank"}) for _ in range(12)]
     assert not any(p.labels.any() or p.depth.any() for p in pictures)
     assert all(p.grey.std() > 0 for p in pictures)
 

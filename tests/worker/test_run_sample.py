@@ -25,7 +25,7 @@ from segmentation.services.ground import bundles, tables
 from tests.web.finished import SUMMARY
 from worker import inspection
 from worker.failures import BROKEN
-from worker.samples import CANCELLED, NONE_LEFT, OTHERWISE, UNREAD
+from worker.samples import CANCELLED, NONE_LEFT, OTHER_SETTINGS, UNREAD
 from worker.tasks import do_analyses
 
 from . import fake
@@ -181,7 +181,7 @@ def test_an_image_of_other_settings_is_named(pooled, no_files):
     job.settings = job.get_settings().with_(threshold=0.4, calibration=Calibration(2.0, "typed")).as_dict()
     job.save(update_fields=["settings"])
     warnings = run(sample)["warnings"]
-    assert [warning for warning in warnings if "other settings" in warning] == [OTHERWISE.format(name="1.png")]
+    assert [warning for warning in warnings if "other settings" in warning] == [OTHER_SETTINGS.format(name="1.png")]
 
 
 def test_images_without_a_scale_are_left_out_where_others_have_one(pooled, no_files):

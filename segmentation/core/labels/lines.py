@@ -16,6 +16,7 @@ from .separate import fill_holes, renumber
 SMALLEST, SMALLEST_LOOP = 9, 5  # px, of a line and of a loop
 ALL_SIDES = np.ones((3, 3), bool)
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns of a step along a skeleton
+SMALLEST_RING = 8  # px that a skeleton must exceed, so that two ends beside each other make a ring
 SPUR = 2.0  # half widths of the line that a branch must exceed; the branch into a corner is 1.4 long
 THIN = 1.1  # px, half the width up to which the ends are the outermost pixels
 BLUNT = 1.5  # half widths before an end within which a skeleton may lead into a corner
@@ -26,7 +27,8 @@ Ints = NDArray[np.int64]
 
 
 def find_lines(levels: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
-    """(H, W) int32 1..n: the pieces of a map (H, W) uint8 at or above the threshold; corners connect pixels."""
+    """(H, W) int32 1..n: the pieces of a map (H, W) uint8 at or above the threshold, of at least SMALLEST px; corners
+    connect pixels."""
     pieces, count = ndimage.label(levels >= max(1, round(threshold * 255)), ALL_SIDES)
     keep = np.bincount(pieces.ravel(), minlength=count + 1) >= SMALLEST
     keep[0] = False
@@ -36,8 +38,8 @@ def find_lines(levels: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.
 
 
 def skeleton_lengths(labels: NDArray[np.int32]) -> Floats:
-    """(n,) px: the length of each line 1..n: its smoothed skeleton without spurs, from end to end, plus its
-    branches."""
+    """(n,) px: the length of each line 1..n with its branches: of a straight piece along its axis, of a ring around its
+    smoothed skeleton, of any other piece along its smoothed skeleton from end to end. Spurs do not count."""
     return np.array([_length(labels[box] == n) for n, box in enumerate(ndimage.find_objects(labels), start=1)], float)
 
 
@@ -53,13 +55,18 @@ def inner_depth(mask: NDArray[np.bool_]) -> Floats:
 
 
 def _length(shape: NDArray[np.bool_]) -> float:
+    """px: the length of one piece (H, W) with its branches."""
     padded = np.pad(shape, 1)
     depths = ndimage.distance_transform_edt(padded)
     bone = skeletonize(padded, method="lee") > 0  # Zhang's method breaks oblique lines 2 px wide
-    points, depth = np.argwhere(bone), depths[bone] - 0.5
+    points, depth = (
+        np.argwhere(bone),
+        depths[bone] - 0.5,
+    )  # half the width: the distance is to the middle of the pixel outside
     first, *branches = _chains(tree_of(bone), depth)
-    ends = points[first[0]] - points[first[-1]]
-    if len(first) > 8 and np.abs(ends).max() <= 1:
+    gap = points[first[0]] - points[first[-1]]
+    is_ring = len(first) > SMALLEST_RING and np.abs(gap).max() <= 1
+    if is_ring:
         ring = ndimage.gaussian_filter1d(points[first].astype(float), SMOOTH, axis=0, mode="wrap")
         length = polyline(np.concatenate([ring, ring[:1]]))
     else:
@@ -125,7 +132,8 @@ def _along(path: Floats, depth: Floats, shape: NDArray[np.bool_], ends: int) -> 
 def _straight(shape: NDArray[np.bool_], depth: Floats) -> float | None:
     """The length of a straight line (H, W) along its axis; None where it is bent or branches.
 
-    depth: (n,) half the width along its skeleton.
+    depth: (n,) half the width along its skeleton. The length is the weighted area by that of one px of length, which
+    is taken from the inner half, where the ends do not reach.
     """
     inside = np.argwhere(shape)
     half, off = float(np.median(depth)), inside - inside.mean(0)

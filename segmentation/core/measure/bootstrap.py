@@ -302,13 +302,13 @@ def _span(tenths: dict[str, _Quantile]) -> Drawn:
 
 def _modes(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> Drawn:
     """The mode of each resample, with the bandwidth of the whole sample; its step is the mean step of nearby sizes."""
-    logs = np.log(sizes.size)
-    width = bandwidth(logs, weights)
+    log_sizes = np.log(sizes.size)
+    width = bandwidth(log_sizes, weights)
     if not width:
         return Drawn(np.full(REPEATS, np.nan))
-    grid = mode_grid(logs, width)
+    grid = mode_grid(log_sizes, width)
     count = np.bincount(resamples.group)
-    mean_log = np.bincount(resamples.group, logs) / count
+    mean_log = np.bincount(resamples.group, log_sizes) / count
     weight = np.bincount(resamples.group, weights) / count
     parts = (weight[:, None] * kernel(mean_log, grid, width)).astype(np.float32)
     modes = peak(grid, cast(Floats, resamples.counts @ parts).astype(np.float64))

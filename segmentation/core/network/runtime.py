@@ -4,6 +4,7 @@ Neither is imported before a network is loaded."""
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -93,6 +94,8 @@ def give_freed_memory_back() -> None:
 
 
 def _glibc() -> ctypes.CDLL | None:
+    if os.name == "nt":  # where no library of the process itself can be asked for
+        return None
     libc = ctypes.CDLL(None)
     return libc if hasattr(libc, "gnu_get_libc_version") else None
 

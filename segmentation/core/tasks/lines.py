@@ -15,7 +15,8 @@ from .base import Golden
 
 METHOD = (
     "For each pixel a convolutional network predicted the probability of a line defect. Each connected piece at or"
-    " above {threshold:.3g} is a line. Its length is that of its smoothed skeleton without spurs."
+    " above {threshold:.3g} is a line. Its length is along its axis if it is straight, else along its smoothed"
+    " skeleton without spurs."
 )
 
 

@@ -18,7 +18,7 @@ from ..training.contract import Picture, Shape
 from ..training.data import eight_bits
 from ..training.sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
 from ..training.synthesis.draw import DIAMETERS
-from ..training.synthesis.render import Rendering, render_settings
+from ..training.synthesis.render import Rendering, random_rendering
 from ..training.synthesis.settings import every_setting
 
 FOLDERS = ("images", "labels", "depth")
@@ -38,7 +38,7 @@ class Order:
 
     def picture(self, number: int) -> Rendering:
         """The picture with this number, from 0."""
-        return render_settings(self.shape, np.random.default_rng((self.seed, number)), self.fixed, self.diameters)
+        return random_rendering(self.shape, np.random.default_rng((self.seed, number)), self.fixed, self.diameters)
 
 
 def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..contract import Picture, Rng, Shape
-from .render import render_settings
+from .render import random_rendering
 
 MOST_REDUCED = 4  # times: a substrate is rendered larger and reduced, as a whole picture shown small looks
 LETTERS = list("abcdefghijklmnopqrstuvwxyz0123456789.,-")
@@ -23,7 +23,7 @@ def draw_empty(shape: Shape, rng: Rng) -> Picture:
         grey = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
     else:
         times = float(np.exp(rng.uniform(0, np.log(MOST_REDUCED))))
-        large = render_settings((round(shape[0] * times), round(shape[1] * times)), rng, {"kind": "blank"}).grey
+        large = random_rendering((round(shape[0] * times), round(shape[1] * times)), rng, {"kind": "blank"}).grey
         grey = np.asarray(Image.fromarray(large).resize((shape[1], shape[0]), Image.Resampling.BOX))
     return 255 - grey if rng.random() < 0.5 else grey
 

@@ -96,8 +96,13 @@ def shade_transmission(scene: Scene, settings: RenderSettings, rng: Rng, support
     if s.fringe:
         matter = matter + s.fringe * (matter - blur(matter, max(0.8, min(3.0, 0.05 * diameter))))
     # A film scatters a little where it is thick, so it is drawn as the particles are: bright; then both are turned.
-    bright = (s.contrast + 0.2) * (matter + settings.support.support_grey * support) + film
+    bright = matter_grey(settings) * (matter + settings.support.support_grey * support) + film
     return bright if settings.scene.polarity == "bright" else -bright
+
+
+def matter_grey(settings: RenderSettings) -> float:
+    """Grey for each unit of matter: of the picture, and of what `too_faint` drops labels by."""
+    return settings.shading.contrast + 0.2
 
 
 def scattered(scene: Scene, settings: RenderSettings) -> Field:
@@ -124,7 +129,7 @@ class Rendering:
 
 def compose(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
     """The micrograph that the settings describe; the same for the same settings and state of `rng`."""
-    added, fibres = np.zeros(shape, np.float32), list[Fibre]()
+    particle_grey, fibres = np.zeros(shape, np.float32), list[Fibre]()  # (H, W), what particles add to the support
     if settings.scene.kind == "blank":
         grey = substrate(shape, settings.substrate, seen_contrast(settings), settings.shading.angle, rng)
         owner, depth = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
@@ -132,22 +137,23 @@ def compose(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
         mass = support_mass(shape, settings.support, settings.scene.diameter, rng)
         scene = build_scene(shape, settings.scene, rng, mass > ON_SUPPORT)
         grey, owner, depth = shade_transmission(scene, settings, rng, mass), _particles(scene, settings), scene.height
-        added = np.float32(settings.shading.contrast + 0.2) * scattered(scene, settings)
+        particle_grey = np.float32(matter_grey(settings)) * scattered(scene, settings)
     else:
         if settings.scene.family == "fibre":
             scene, fibres = build_mat(shape, settings.scene, settings.mat, rng)
         else:
             scene = build_scene(shape, settings.scene, rng)
-        shade = shade_sem if settings.scene.kind in SECONDARY else shade_transmission
-        grey, owner, depth = shade(scene, settings, rng), _particles(scene, settings), scene.height
+        shade_scene = shade_sem if settings.scene.kind in SECONDARY else shade_transmission
+        grey, owner, depth = shade_scene(scene, settings, rng), _particles(scene, settings), scene.height
     if settings.exposure.drift:
-        grey, owner, depth, added = drifted([grey, owner, depth, added], settings.exposure.drift, rng)
+        layers = [grey, owner, depth, particle_grey]
+        grey, owner, depth, particle_grey = drifted(layers, settings.exposure.drift, rng)
     picture = expose(grey.astype(np.float32), settings.exposure, rng)
     sliver = round(float(np.clip(0.02 * settings.scene.diameter**2, 6, 60)))  # px of the visible rest of a particle
     labels = visible_labels(owner, sliver)
     if settings.scene.kind == "supported":
-        added = added / full_range(grey, settings.exposure)
-        labels = too_faint(labels, added, picture, noise_of(settings.exposure))
+        particle_grey = particle_grey / full_range(grey, settings.exposure)
+        labels = too_faint(labels, particle_grey, picture, noise_of(settings.exposure))
     if settings.exposure.annotation != "none":
         picture, hidden = annotate(picture, settings.exposure.annotation, rng)
         labels, depth = split_pieces(np.where(hidden, 0, labels)), np.where(hidden, np.float32(0), depth)
@@ -159,7 +165,7 @@ def _particles(scene: Scene, settings: RenderSettings) -> Labels:
     return scene.whole[scene.owner] if settings.scene.whole else scene.owner
 
 
-def render_settings(
+def random_rendering(
     shape: Shape, rng: Rng, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
 ) -> Rendering:
     """A micrograph with random settings, except the `fixed` ones. Raises BadSetting."""
@@ -174,7 +180,7 @@ def render(
     fixed: settings that are not drawn at random. diameters: range of the typical particle diameter in px, log-uniform.
     Returns (H, W) uint8 grey and (H, W) int32 labels, 0 background. Raises BadSetting.
     """
-    rendering = render_settings(shape, rng, fixed, diameters)
+    rendering = random_rendering(shape, rng, fixed, diameters)
     is_dark = rendering.settings.scene.polarity == "dark"
     return (255 - rendering.grey if is_dark else rendering.grey), rendering.labels
 

@@ -65,9 +65,9 @@ def _packed_positions(shape: Shape, scene: SceneSettings, rng: Rng) -> NDArray[n
     """A hexagonal layer with a little disorder, gaps where particles are missing, in random order."""
     pitch = scene.diameter * rng.uniform(1.0, 1.12)
     rows, columns = np.mgrid[0 : 2 * max(shape) / pitch, 0 : 2 * max(shape) / pitch]
-    x, y = (columns + 0.5 * (rows % 2)) * pitch, rows * pitch * np.sqrt(3) / 2
+    along, across = (columns + 0.5 * (rows % 2)) * pitch, rows * pitch * np.sqrt(3) / 2
     angle = rng.uniform(0, np.pi / 3)
-    points = np.stack([x.ravel(), y.ravel()], axis=1) - max(shape)
+    points = np.stack([along.ravel(), across.ravel()], axis=1) - max(shape)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     points = points @ turn + np.array(shape) / 2 + rng.normal(0, rng.uniform(0, 0.06) * pitch, points.shape)
     inside = ((points >= 0) & (points < np.array(shape))).all(axis=1) & (rng.random(len(points)) > rng.uniform(0, 0.1))
@@ -100,7 +100,8 @@ class _Canvas:
 
 @dataclass(frozen=True, eq=False)
 class _Spot:
-    """A body over a place: windows into body and canvas, its height there, and its share on others."""
+    """A body over a place: windows into body and canvas, its height there, and the share of its pixels (0..1) that
+    lie over other bodies."""
 
     inner: tuple[slice, slice]
     outer: tuple[slice, slice]
@@ -115,8 +116,8 @@ def build_scene(shape: Shape, scene: SceneSettings, rng: Rng, where: Mask | None
     diameters = draw_diameters(shape, scene, rng)
     every = draw_places(shape, scene, len(diameters), rng)
     if where is not None and where.any():
-        inside = np.clip(every, 0, np.array(shape) - 1)
-        every = every[where[tuple(inside.T)]]
+        clipped = np.clip(every, 0, np.array(shape) - 1)
+        every = every[where[tuple(clipped.T)]]
     places = iter(every)
     stock = _stock(scene, diameters, rng)
     for number in range(len(diameters)):
