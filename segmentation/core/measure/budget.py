@@ -370,7 +370,9 @@ def _between(case: Case) -> Contribution:
     images, spread = case.sizes.images, case.conditions.field_spread
     is_assumed = images < 2 and spread > 0
     title = "Variation of the size between fields, assumed" if is_assumed else "Variation of the size between fields"
-    remedy = "take images of more fields." if images > 1 else "take images of other fields and pool them as a sample."
+    remedy = (
+        "take images of more fields." if images > 1 else "take images of other fields and pool at least 3 as a sample."
+    )
     name, percent = "sampling_between", f"{100 * spread:g} %"
     if images < 2:
         source = (

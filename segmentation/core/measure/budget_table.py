@@ -40,15 +40,18 @@ def lines(budget: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def ends_words(budget: Mapping[str, Any]) -> str:
-    """Why one end of the median is further away than the other, as a factor; "" where neither is."""
+    """Why one end of the median is further away than the other; "" where neither is."""
     value, ends = budget["median"]["value"], budget["median"]["ends"]
     if not ends or not ends[0]:
         return ""
-    down, up = log(value / ends[0]), log(ends[1] / value)
+    down, up = value - ends[0], ends[1] - value
     if max(down, up) < FURTHER * min(down, up):
         return ""
-    has_hidden = any(row["title"] == UNRESOLVED and row["median"] for row in budget["rows"])
-    why = "particles that touch may hide small ones" if down > up and has_hidden else "sizes differ more on that side"
+    why = "sizes differ more on that side"
+    if down > up and any(row["title"] == UNRESOLVED and row["median"] for row in budget["rows"]):
+        why = "particles that touch may hide small ones"
+    elif down < up and log(ends[1] / value) < FURTHER * log(value / ends[0]):
+        why = "its uncertainties are factors"
     return f"The {'lower' if down > up else 'upper'} end of the median is further away, because {why}."
 
 

@@ -36,8 +36,9 @@ def why_too_few(images: int) -> str:
 
 def too_few_words(images: int) -> str:
     """The reason in `why_too_few`."""
-    some = "1 image with results does" if images == 1 else f"{images} images with results do"
-    return f"{some} not show how much images differ."
+    return (
+        f"at least {FEWEST_IMAGES} images with results are needed and there {'is' if images == 1 else 'are'} {images}."
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -178,13 +178,13 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         yield abreast(*cells, *map(_large, summary.headlines))
         if summary.headlines and summary.headlines[0].total:
             yield words("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
-        yield words(f"{agreement} {summary.no_interval}".strip(), SMALL)
+        yield words(f"{agreement} {summary.no_interval}".strip())
         if summary.nano and summary.nano["decides"]:
-            yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
+            yield words(f"What would decide the verdict: {summary.nano['decides']}")
     elif summary.leading:
         yield abreast(*map(_large, summary.leading))
         yield words(f"{summary.set_aside_count:,} left out" if summary.set_aside_count else "", SMALL)
-        yield words(f"{agreement} {summary.interval_note}".strip(), SMALL)
+        yield words(f"{agreement} {summary.interval_note}".strip())
 
 
 def _large(entry: Entry) -> list[Flowable]:
