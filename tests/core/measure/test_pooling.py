@@ -269,7 +269,7 @@ def test_the_calibrations_part_does_not_shrink():
     assert "enough" in more_images_words(0, 0.05, None)
 
 
-@pytest.mark.parametrize(("full", "note"), [(1, r": at least 3 .* there is 1\.$"), (2, r": at least 3 .* there are 2\.$")])
+@pytest.mark.parametrize(("full", "note"), [(1, r": at least 3 .* is 1\.$"), (2, r": at least 3 .* are 2\.$")])
 def test_too_few_images_have_no_interval_and_no_verdict(full, note):
     """Also where further images show nothing: how the specimen differs from image to image is not known."""
     statistics = pooled([*images(full, n=200), table_of([], nm_per_pixel=2.0)])
