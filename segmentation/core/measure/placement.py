@@ -20,7 +20,8 @@ Floats32 = NDArray[np.float32]
 Ints = NDArray[np.int64]
 ROUND = 1.2  # times as long as wide: up to there an object is a disc
 TRIES = 300  # places that are tried for one object, in the mean, before the picture counts as too full
-MOST_AT_ONCE = 12  # places tried at once for one object
+# Places tried at once in each of the random pictures, in the mean: when few pictures wait, they get the others' too.
+MOST_AT_ONCE = 12
 MOST_CELLS = 64  # along a side of the frame
 
 
@@ -34,7 +35,8 @@ def as_rods(area: Floats, width: Floats, length: Floats) -> tuple[Floats, Floats
 def place(
     radius: Floats, half: Floats, frame: tuple[float, float], times: int, rng: np.random.Generator
 ) -> Floats | None:
-    """Centres (times, n, 2) of n rods in a frame (width, height), placed so many times; None if there is no room."""
+    """Centres (times, n, 2) of n rods, the largest first, in a frame (width, height), placed so many times; None if
+    there is no room."""
     order = np.argsort(-(radius + half), kind="stable")
     radius, half = radius[order], half[order]
     placed = _Placed(radius, half, frame, times)
@@ -84,6 +86,8 @@ class _Placed:
         """List the rod k, which is placed, in all cells around it."""
         turn = np.ascontiguousarray(self.where[2, :, k])
         self._along[:, :, k] = np.cos(turn), np.sin(turn)
+        # The largest rod still to come is k + 1, so none can touch k from farther; 1.001 and 0.99 are for rounding.
+        # Beyond the frame cells repeat: each is then written twice with the same values.
         reach = 1.001 * (self.radius + self.half)[k : k + 2].sum()
         x, y = self.where[:2, :, k, None] + np.append(np.arange(-reach, reach, 0.99 * self._side), reach)
         cells = self._cells(np.arange(len(x))[:, None, None], x[:, None], y[:, :, None]).ravel()
@@ -97,6 +101,7 @@ class _Placed:
         """(m,) whether the rod k overlaps an earlier one at the places and in the directions (3, m) `new`."""
         cells, hit = self._cells(time, new[0], new[1]), np.zeros(len(time), bool)
         count = self._count[cells]
+        # (which, other): each new place with each rod that its cell lists; at: the place of `other` in its picture.
         which = np.repeat(np.arange(len(time)), count)
         first = np.repeat(cells * self._listed.shape[1] - np.cumsum(count) + count, count)
         other = self._listed.ravel().take(first + np.arange(len(which)))

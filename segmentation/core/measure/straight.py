@@ -29,6 +29,7 @@ def convex_outlines(hulls: Hulls) -> Hulls:
     middles = np.add.reduceat(hulls.vertices, hulls.first, axis=0) / hulls.count[:, None]
     # A corner hull is the hull of the pixel centres, widened by the unit square: of a line nothing is left without it.
     reach = np.maximum.reduceat(hulls.vertices, hulls.first) - np.minimum.reduceat(hulls.vertices, hulls.first)
+    # area(corner hull) = area(hull of the centres) + width + height + 1, and reach is (width + 1, height + 1).
     solid = (np.round(2 * (areas(hulls) - (reach.sum(1) - 1))) > 0)[owner]
     # Corner hulls have a step of one pixel along each axis that the hull of the centres does not have.
     step = (np.abs(edge).sum(1) == 1) & (np.abs(edge).max(1) == 1)
@@ -46,12 +47,13 @@ def convex_outlines(hulls: Hulls) -> Hulls:
 
 
 def _lines(edge: Floats, vertex: Floats, owner: Ints, middles: Floats) -> tuple[Floats, Floats]:
-    """Outward unit normals (v, 2) and distances (v,) from the middle of each edge's moved line."""
+    """Outward unit normals (v, 2) of the moved lines, and their distances (v,) from the middle of their particle."""
     length = np.hypot(edge[:, 0], edge[:, 1])
     normal = np.stack([edge[:, 1], -edge[:, 0]], axis=1) / length[:, None]
     distance = (normal * (vertex - middles[owner])).sum(1)
     normal *= np.where(distance < 0, -1, 1)[:, None]
-    # Axis-parallel edges of a corner hull are half a pixel outside the centres already, which is half the distance.
+    # The corner hull is that of the centres widened by the unit square: with normal n each edge lies (|nx| + |ny|) / 2
+    # outside the line through the centres. Along an axis that is half the gap, and nothing moves.
     out = np.abs(normal).sum(1) / 2
     apart = np.gcd(np.abs(edge[:, 0]).astype(np.int64), np.abs(edge[:, 1]).astype(np.int64)) / length
     return normal, np.abs(distance) - out + apart / 2

@@ -1,4 +1,5 @@
-"""The kind of micrograph that a picture resembles, so that a user who chose the wrong kind of analysis gets a warning.
+"""Which model's training images a picture resembles. It chooses the model of an automatic name, decides whether other
+models look, too, and warns who chose the wrong kind: CLEARLY, UNFAMILIAR and LIKELY change results.
 
 Texture features at octaves of scale are assumed to be normally distributed among the training images of each model
 (`lab.research.textures` fits them). A picture belongs to the model with the largest likelihood.

@@ -71,7 +71,7 @@ def write_all(
                 first_written = None
             if progress is not None:
                 stage = "drawing the figure" if name.startswith("figure") else "writing the files"
-                progress(stage, len(written) / len(listed))
+                progress(stage, (len(written) - len(beside)) / len(listed))
             path = folder / name
             if name in ahead:
                 ahead[name].result()
