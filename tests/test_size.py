@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # fifty private functions, true ones of all others, and a thought for each function (360); legends that keep off bars,
 # signed ends of intervals, a sample's verdict beside one doubtful image (125). What an audit of the whole house named
 # as still double was about 1,000 more; beyond that lines go only with what they do.
-MOST = 69_535
+MOST = 69_545
 
 
 MOST_OF_TESTS = 55_320  # the aim is 42,000

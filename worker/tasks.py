@@ -152,7 +152,7 @@ def do_training() -> None:
 
 
 def _do_first(rows: Any, work: Work, **only: Any) -> bool:
-    """Work on the row that comes next, of those with the fields `only`; False if there is none."""
+    """Work on the next row whose fields are as `only` says; False if there is none."""
     while (first := rows.filter(**only).first_in_turn()) is not None:
         if _run(rows, first, work):
             return True

@@ -214,8 +214,8 @@ class Search:
         # Who asks for another kind than particles knows what is there.
         others_look = self.others_look and task.screened and not is_sure
         plausible = iter(()) if is_near_own_images else self._plausible(card, likely, others_look=others_look)
-        shown = as_shown(self.picture, "bright")
-        resembled = next((kind for kind in plausible if relative_distance(shown, 1.0, kind) <= UNLIKE), None)
+        bright_picture = as_shown(self.picture, "bright")
+        resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
         if resembled:
             kind = tasks.find(resembled.task)
             is_named_as_kind = kind.title == resembled.title

@@ -325,9 +325,9 @@ def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
 def _digits(change: float, after: Entry, limits: Limits | None) -> str:
     """A difference without sign and unit, "0" where it rounds to zero: at least as fine as the numbers beside it,
     and without an interval of its own at most by a digit finer."""
-    shown = abs(change) * (100 if after.kind == "fraction" else 1)
+    magnitude = abs(change) * (100 if after.kind == "fraction" else 1)
     decimals = len(after.value.partition(".")[2])
-    beside, finer = (f"{shown:.{most}f}" for most in (decimals, decimals + 1))
+    beside, finer = (f"{magnitude:.{most}f}" for most in (decimals, decimals + 1))
     exact = _writer(after, limits)(abs(change))
     digits = max(exact if limits else min(exact, finer, key=len), beside, key=len)
     return digits if float(digits.replace(",", "")) else "0"

@@ -26,7 +26,7 @@ from ..services.results.comparisons import name_of
 from .revisions import revisions, setting_changes
 from .upload import to_uuid
 
-MOST_OFFERED = 100  # of the newest results, and of samples, of which those of the kind can be chosen
+MOST_OFFERED = 100  # the newest results, and as many samples: those of the same kind can be chosen
 MOST_OVERLAID = 8
 TOO_MANY = f"At most {MOST_OVERLAID} results fit over each other: select fewer."
 NO_SUCH = "The address names no result to compare: choose two in My results."

@@ -92,25 +92,32 @@ def search(
     if polarity is not None and scale is not None:
         return View(polarity, scale)
 
-    def trial(copy: Picture, at: float, shown: Polarity) -> Trial:
-        return Trial(at, *judge(predict(with_bright_objects(copy, shown))))
+    def trial(copy: Picture, at: float, tried_polarity: Polarity) -> Trial:
+        return Trial(at, *judge(predict(with_bright_objects(copy, tried_polarity))))
 
     first = min(1.0, FIRST_SIDE / max(picture.shape))
     copies = [(at, resize(picture, at) if at < 1 else picture) for at in (first * c for c in COARSER if c >= coarsest)]
     tried: tuple[Polarity, ...] = ("bright", "dark") if polarity is None else (polarity,)
-    trials = {shown: [trial(copy, at, shown) for at, copy in copies] for shown in tried}
+    trials = {tried_polarity: [trial(copy, at, tried_polarity) for at, copy in copies] for tried_polarity in tried}
     finer: dict[Polarity, list[Trial]] = {}
 
-    def clear(shown: Polarity) -> float:
-        return clear_throughout([*finer.get(shown, []), *trials[shown][:DECIDING]])
+    def clear(tried_polarity: Polarity) -> float:
+        return clear_throughout([*finer.get(tried_polarity, []), *trials[tried_polarity][:DECIDING]])
 
     chosen, weaker = max(tried, key=clear), min(tried, key=clear)
     if clear(weaker) >= UNDECIDED * clear(chosen) > 0 and chosen != weaker:
-        finer = {shown: list(_finer(partial(trial, shown=shown), picture, trials[shown][0])) for shown in tried}
+        finer = {
+            tried_polarity: list(
+                _finer(partial(trial, tried_polarity=tried_polarity), picture, trials[tried_polarity][0])
+            )
+            for tried_polarity in tried
+        }
         chosen = max(tried, key=clear)
     readings = trials[chosen]
     if scale is None:
-        readings = readings + (finer.get(chosen) or list(_finer(partial(trial, shown=chosen), picture, readings[0])))
+        readings = readings + (
+            finer.get(chosen) or list(_finer(partial(trial, tried_polarity=chosen), picture, readings[0]))
+        )
     best = clearest(readings, card)
     other: Polarity = "dark" if chosen == "bright" else "bright"
     beside = clear(other) / clear(chosen) if other in trials and clear(chosen) else 0.0

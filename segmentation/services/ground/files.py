@@ -1,4 +1,4 @@
-"""Files go with their rows: whatever deletes a row that has a folder in the storage, the folder goes too."""
+"""Files go with their rows: whoever deletes a row deletes its folder in the storage, too."""
 
 from __future__ import annotations
 

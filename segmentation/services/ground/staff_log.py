@@ -69,7 +69,7 @@ def snapshot(row: Model) -> dict[str, Any]:
 
 
 def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = None, after: Any = None) -> None:
-    """Add a row to the log. before, after: values, of which those that differ are kept; without `after` all of them."""
+    """Add a row to the log. Of the values before and after it keeps those that differ; without `after` all of them."""
     before, after = before or {}, after or {}
     if after:
         names = [field for field in {**before, **after} if before.get(field) != after.get(field)]

@@ -308,7 +308,7 @@ def delete_sample(*, sample: Sample, signed: bool = False) -> None:
 
 
 def _let_go(arriving: Iterable[Micrograph]) -> int:
-    """Delete the uploads that a sample waits for, except those that a job has; returns how many it waited for."""
+    """Delete the uploads that a sample waits for. Those that a job uses stay. Returns how many it waited for."""
     arriving = list(arriving)
     for micrograph in arriving:
         Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
