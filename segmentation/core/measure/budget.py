@@ -4,8 +4,9 @@ Each contribution is given as a standard uncertainty of both answers: relative f
 fraction. The known contributions add in quadrature (GUM 5.1.2) and are expanded by k = 2. An unknown contribution is
 never taken as zero; it is named beside the sum. docs/method/uncertainty.md has the definitions and an example.
 
-For an error u common to all sizes, such as that of the scale, the uncertainty of an answer is half the difference
-between the answers with sizes exp(u) larger and smaller (GUM 5.1.3, note 2).
+For an error common to all sizes, such as that of the scale, the uncertainty of the fraction is its root mean square
+change over the distribution of that error (JCGM 101:2008, propagation of distributions): sizes that lie close together
+pass 100 nm all at once, or not at all.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .bootstrap import median_interval, undefined
 from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
 from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile, too_few_words
 from .drawn import Z95
-from .fractions import nano_fraction, share_between, wilson, with_hidden
+from .fractions import DEVIATES, nano_fraction, share_between, shares_if_scaled, wilson, with_hidden
 from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant
 from .results import Budget, Contribution, Uncertainty
 from .table import Table
@@ -127,16 +128,16 @@ class Case:
         """The effect of a relative standard uncertainty common to all sizes."""
         if u is None:
             return Effect()
-        return Effect(u, self._half(self.sizes.size * exp(u), self.sizes.size * exp(-u)))
+        return Effect(u, self._change(np.exp(u * DEVIATES)))
 
     def if_shifted(self, by: float) -> Effect:
-        """The effect of a standard uncertainty of `by` nm, common to all sizes."""
-        size = self.sizes.size
-        return Effect(by / self.answers[0], self._half(size + by, np.maximum(size - by, 0)))
+        """The effect of an error common to all sizes, equally likely anywhere in `by` times ±√3 nm."""
+        evenly = np.linspace(-1, 1, len(DEVIATES) + 1)
+        return Effect(by / self.answers[0], self._change(np.ones(1), by * sqrt(3) * (evenly[1:] + evenly[:-1]) / 2))
 
-    def _half(self, larger: Floats, smaller: Floats) -> float:
-        weights = self.sizes.weights["number"]
-        return abs(share_between(smaller, weights) - share_between(larger, weights)) / 2
+    def _change(self, factors: Floats, shifts: Floats | float = 0.0) -> float:
+        """The root mean square change of the fraction."""
+        return float(np.sqrt(((shares_if_scaled(self.sizes, factors, shifts) - self.answers[1]) ** 2).mean()))
 
 
 def budget(case: Case) -> Budget | None:

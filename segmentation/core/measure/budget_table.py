@@ -39,20 +39,24 @@ def lines(budget: Mapping[str, Any]) -> Iterator[Line]:
         yield "Combined standard uncertainty", source, median, fraction
 
 
-def ends_words(budget: Mapping[str, Any]) -> str:
-    """Why one end of the median is further away than the other; "" where neither is."""
-    value, ends = budget["median"]["value"], budget["median"]["ends"]
-    if not ends or not ends[0]:
+def ends_words(budget: Mapping[str, Any], answer: str) -> str:
+    """Why one end of an answer is further away than the other; "" where neither is."""
+    ends = budget[answer].get("ends")
+    if not ends:
         return ""
+    if any(row["title"] == UNRESOLVED and row[answer] for row in budget["rows"]):
+        end = "lower" if answer == "median" else "upper"
+        return f"{SIGNS[answer]}: moves the {end} end only, because particles that touch may hide small ones."
+    if answer != "median" or not ends[0]:
+        return ""
+    value = budget[answer]["value"]
     down, up = value - ends[0], ends[1] - value
     if max(down, up) < FURTHER * min(down, up):
         return ""
-    why = "sizes differ more on that side"
-    if down > up and any(row["title"] == UNRESOLVED and row["median"] for row in budget["rows"]):
-        why = "particles that touch may hide small ones"
-    elif down < up and log(ends[1] / value) < FURTHER * log(value / ends[0]):
-        why = "its uncertainties are factors"
-    return f"The {'lower' if down > up else 'upper'} end of the median is further away, because {why}."
+    is_upper = up > down
+    are_factors = is_upper and log(ends[1] / value) < FURTHER * log(value / ends[0])
+    why = "its uncertainties are factors" if are_factors else "sizes differ more on that side"
+    return f"The {'upper' if is_upper else 'lower'} end is further away, because {why}."
 
 
 def uncertainty_words(value: float | str, answer: str, title: str) -> str:

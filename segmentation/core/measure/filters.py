@@ -33,11 +33,11 @@ class Reason(StrEnum):
     """The reasons in the order of judging: a particle gets the first one that holds, but a faint gap is a gap."""
 
     UNLIKE = "unusual picture"
+    FRAME = "touches the frame"
+    SLIP = "a few pixels only"
     FAINT = "much fainter than the others"
     GAP = "gap between particles"
     HIDDEN = "mostly hidden by others"
-    FRAME = "touches the frame"
-    SLIP = "a few pixels only"
     SMALL = "smaller than the filter"
     UNRESOLVED = "below the resolution limit"
     UNSURE = "low confidence"
@@ -54,7 +54,7 @@ class Reason(StrEnum):
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
 OF_FIBRES = (Reason.SHORT, Reason.THIN, Reason.PIECE)  # given after `set_aside`, which would take them off
-FILTERED = (*ALWAYS, Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
+FILTERED = (Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
 BY_OTHERS = (Reason.FAINT, Reason.GAP, Reason.HIDDEN)  # judged by the other outlines of the image
 BY_IMAGE = (Reason.UNLIKE, *BY_OTHERS)  # judged before the filter, by the whole image
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
@@ -121,7 +121,7 @@ def set_aside(table: Table, filter: bool) -> Table:
     def first(judges: Sequence[Reason]) -> NDArray[Any]:
         return np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
 
-    reasons = first((*BY_IMAGE, *(FILTERED if filter else ALWAYS)))
+    reasons = first((Reason.UNLIKE, *ALWAYS, *BY_OTHERS, *(FILTERED if filter else ())))
     if BY_HAND in table.columns:  # NaN in a sample's images without it
         reasons = np.where(table[BY_HAND] == 1, first(ALWAYS), reasons)
     is_given = ~np.isin(table.reasons, ["", *map(str, Reason)])

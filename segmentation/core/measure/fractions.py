@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import erf, exp, hypot, log, sqrt
-from statistics import NormalDist
 
 import numpy as np
 from scipy import special
@@ -20,7 +19,8 @@ from .distribution import Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95, t95
 
 LEAST_NM = 1.0
-SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
+# Normal deviates, in the middles of equal parts; there are so many that 2.5 and 97.5 % are the middles of two parts.
+DEVIATES = special.ndtri((np.arange(180) + 0.5) / 180)
 SINGLY = 4  # images; for three the beta-binomial law alone is wide enough
 MANY_IMAGES = 30  # from here on the variance between images is known well enough for Wilson's formula
 NODES = 7  # number of calibrations at which the fraction of few images is computed
@@ -112,8 +112,8 @@ def _fraction(sizes: WeightedSizes, uncertainty: float, field_spread: float) -> 
 
     Too few images have none. For fewer than MANY_IMAGES the interval comes from the beta-binomial law
     (`_of_few_images`). Otherwise it is Wilson's interval for the effective number of particles. If the calibration has
-    an uncertainty u (of one image with `field_spread`), Wilson's formula is evaluated at SCORES normal deviates for the
-    fractions at SCORES values of the calibration exp(N(0, u)); the interval is the middle 95 % of the results.
+    an uncertainty u (of one image with `field_spread`), Wilson's formula is evaluated at DEVIATES for the fractions
+    with all sizes exp(u DEVIATES) times as large; the interval is the middle 95 % of the results.
     """
     if sizes.unit != "nm" or not len(sizes):
         return None
@@ -129,10 +129,8 @@ def _fraction(sizes: WeightedSizes, uncertainty: float, field_spread: float) -> 
     surely = wilson(share * n, n, z)
     if not uncertainty:
         return Fraction(share, *surely, len(sizes))
-    normal = NormalDist()
-    scores = np.array([normal.inv_cdf((i + 0.5) / SCORES) for i in range(SCORES)])  # in the middles of equal parts
-    shares = np.array([share_between(sizes.size * exp(uncertainty * score), weights) for score in scores])
-    p, deviates = shares[:, None], scores * z / Z95  # Wilson's lower limits (< 0) and upper ones (> 0)
+    p = shares_if_scaled(sizes, np.exp(uncertainty * DEVIATES))[:, None]
+    deviates = DEVIATES * z / Z95  # Wilson's lower limits (< 0) and upper ones (> 0)
     root = np.sqrt(np.maximum(p * (1 - p) / n + deviates**2 / (4 * n * n), 0))
     limits = (p + deviates**2 / (2 * n) + deviates * root) / (1 + deviates**2 / n)
     low, high = np.clip(np.quantile(limits, (0.025, 0.975)), 0, 1).tolist()
@@ -143,6 +141,15 @@ def _fraction(sizes: WeightedSizes, uncertainty: float, field_spread: float) -> 
 def share_between(size: Floats, weights: Floats) -> float:
     """The share of the weights whose sizes are 1 to 100 nm."""
     return min(float(weights[_is_nano(size)].sum() / weights.sum()), 1.0)
+
+
+def shares_if_scaled(sizes: WeightedSizes, factors: Floats, shifts: Floats | float = 0.0) -> Floats:
+    """(k,) the fraction from 1 to 100 nm with all sizes multiplied by `factors` (k,), then shifted by `shifts` nm."""
+    weights, slack = sizes.weights["number"], 1 + 1e-12
+    below = np.r_[0.0, np.cumsum(weights)] / weights.sum()
+    high = np.searchsorted(sizes.size, (NANO_NM - shifts) / factors * slack, "right")
+    low = np.searchsorted(sizes.size, (LEAST_NM - shifts) / factors / slack, "left")
+    return np.asarray(np.clip(below[high] - below[low], 0, 1), np.float64)
 
 
 def _is_nano(size: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

@@ -199,10 +199,14 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
             f"A higher magnification: {nano} here. Sizes under {RESOLVED_PX:g} px are not resolved.",
         )
     images = variants["as analysed"].images if variants["as analysed"].too_few_images else 0
+    counted, more_needed = f"{fraction.n} of at least {LEAST_JUDGED} particles", ""
     if fraction.n < LEAST_JUDGED:
-        counted = f"{fraction.n} of at least {LEAST_JUDGED} particles"
         least, of = (f" of at least {FEWEST_IMAGES} images", f" of {images}") if images else ("", "")
-        return "undecided", counted, f"At least {LEAST_JUDGED} particles{least} for a verdict, not {fraction.n}{of}."
+        more_needed = f"At least {LEAST_JUDGED} particles{least} for a verdict, not {fraction.n}{of}."
+    if (obstacle := terms.conditions.obstacle) and obstacle.doubt:
+        return "undecided", obstacle.short, f"{obstacle.text} {more_needed}".strip()
+    if more_needed:
+        return "undecided", counted, more_needed
     if images:
         counted = f"{images} of at least {FEWEST_IMAGES} images"
         return "undecided", counted, f"At least {FEWEST_IMAGES} images with particles that count."
@@ -220,8 +224,8 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
     if size[-1] - size[0] <= SAME * size[-1]:
         equal = "Measured outlines: all sizes here are equal, which no real specimen shows."
         return "undecided", "all sizes are equal", equal
-    if terms.conditions.obstacle and (word != "undecided" or terms.conditions.obstacle.doubt):
-        return "undecided", terms.conditions.obstacle.short, terms.conditions.obstacle.text
+    if obstacle and word != "undecided":
+        return "undecided", obstacle.short, obstacle.text
     if word == "undecided":
         return word, INCLUDES, _deciding(variants["as analysed"], terms)
     return word, "", ""

@@ -18,6 +18,7 @@ from .distribution import Floats, WeightedSizes, quantile
 from .filters import RESOLVED_PX
 from .fitting import chance_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
+from .quantities import factor_words
 from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatistics, Statistics
 from .statistics import ALIKE, describe
 from .table import Table
@@ -137,10 +138,11 @@ def _note_on_magnifications(
     """The note on images of unlike pixel sizes, from `finest` to `coarsest` nm per pixel. tables: by the number of the
     image."""
     coarse = tuple(number for number, table in tables.items() if (table.nm_per_pixel or 0.0) > ALIKE * finest)
-    coarser = f"{len(coarse)} of {len(tables)} images {'is' if len(coarse) == 1 else 'are'} coarser than the finest"
+    has = "has" if len(coarse) == 1 else "have up to"
+    coarser = f"{len(coarse)} of {len(tables)} images {has} {factor_words(coarsest / finest)} times larger pixels"
     text = (
-        f"The images have {finest:.4g} to {coarsest:.4g} nm per pixel. {coarser} and"
-        f" show{'s' if len(coarse) == 1 else ''} fewer small {things}."
+        f"The images have {finest:.4g} to {coarsest:.4g} nm per pixel. {coarser}, so fewer small {things} can be seen."
+        " Leave these out, or take all at one magnification."
     )
     nonempty = [table for table in tables.values() if screened and table.kept.any()]
     medians = [np.median(table.length("min_feret")[table.kept]) for table in nonempty]

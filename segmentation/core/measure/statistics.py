@@ -15,7 +15,7 @@ from .cautions import cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, quantile
-from .filters import ALWAYS, FILTERED, by_reason, with_reasons_lifted
+from .filters import FILTERED, by_reason, with_reasons_lifted
 from .fitting import log_normal
 from .fractions import share_between
 from .nano import Terms, doubtful_fractions, nano_card, variants_of
@@ -114,8 +114,7 @@ def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator
 
 
 def _without_filter(tables: Sequence[Table], edge: Edge) -> WithoutFilter | None:
-    lifted = [reason for reason in FILTERED if reason not in ALWAYS]
-    sizes = WeightedSizes.of(*(with_reasons_lifted(table, lifted) for table in tables), edge=edge)
+    sizes = WeightedSizes.of(*(with_reasons_lifted(table, FILTERED) for table in tables), edge=edge)
     if len(sizes) == sum(int(table.kept.sum()) for table in tables):
         return None
     weights = sizes.weights["number"]

@@ -44,8 +44,9 @@ class Entry:
     """One number. name: of its quantity. term: what it is called. number: with its unit and the ends of its 95 %
     interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
     what stands below it. holds: what its interval includes, "" without one; `includes` is what people read.
-    parts: of its uncertainty (title, words, per cent). unknown: contributions that are not known: it is no total.
-    group: of a table of all numbers. has_ends: whether its ends are shown; its digits follow them all the same.
+    parts: of its uncertainty (title, words, per cent). ends_line: why its ends are unlike. unknown: contributions that
+    are not known: it is no total. group: of a table of all numbers. has_ends: whether its ends are shown; its digits
+    follow them all the same.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Entry:
     below: str = ""
     holds: str = ""
     parts: Sequence[tuple[str, str, int]] = ()
+    ends_line: str = ""
     unknown: Sequence[str] = ()
     group: str = ""
     has_ends: bool = True

@@ -14,7 +14,7 @@ from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
 from ..measure.cautions import LISTED, MEDIAN, cautions
-from ..measure.filters import FILTERED
+from ..measure.filters import ALWAYS, FILTERED
 from ..measure.pooling import WHY
 from ..measure.quantities import COLUMNS
 from ..measure.resampling import REPEATS
@@ -75,7 +75,7 @@ def method(sample: SampleAnalysis) -> str:
     members = [member for _, member in sample.counted]
     alone = members[0] if sample.analysis is not None else None
     left_out = Counter(statistics.set_aside if statistics else {})
-    left_out.update({str(reason): 0 for reason in FILTERED if sample.filter})
+    left_out.update({str(reason): 0 for reason in (*ALWAYS, *FILTERED) if sample.filter})
     included, missing = _of_the_scale(sample)
     drawn, summary = Distribution.of(sample), Summary.of(sample)
     printed = {entry.name for entry in summary.answer_sizes if entry.ends}  # a caution names no other interval

@@ -75,7 +75,8 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     sentence = "Share of all up to each size."
     if statistics.convergence is not None and len(statistics.convergence["n"]) > 1:
         charts.append(chart(lambda ax: draw_convergence(ax, statistics, things), 0.15))
-        sentence = f"Left: s{sentence[1:]} Right: median of the first ones in random order, with its 95 % interval."
+        holds = summary.by_number("median").holds
+        sentence = f"Left: s{sentence[1:]} Right: median of the first ones in random order, 95 % interval ({holds})."
     return [
         heading("Size distribution"),
         together(abreast(*charts), words(f"{sentence} {summary.enough}", SMALL)),
@@ -143,7 +144,8 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     ]
     yield heading("Uncertainty")
     yield abreast(*drawn)
-    yield words(f"Bars: standard uncertainties. {summary.ends_line}{summary.unknown_parts}", SMALL)
+    notes = dict.fromkeys(answer.ends_line for answer in answers)
+    yield words(" ".join(filter(None, ["Bars: standard uncertainties.", *notes, summary.unknown_parts])), SMALL)
 
 
 def recommendation(statistics: Statistics) -> list[Flowable]:

@@ -173,7 +173,13 @@ class Summary:
         below = {"median": "", "fraction_100nm": self.verdict}
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
         return [
-            replace(self.by_number(name), term=terms[name], below=below[name], parts=self._parts(name))
+            replace(
+                self.by_number(name),
+                term=terms[name],
+                below=below[name],
+                parts=self._parts(name),
+                ends_line=self._ends_line(name),
+            )
             for name in names
         ]
 
@@ -427,14 +433,14 @@ class Summary:
         if any(entry.total for entry in entries):
             ends = [f"{entry.interval} {entry.unit}" if entry.total else NO_INTERVAL for entry in entries]
             unknown = [title for name in names for title in totals[name]["without"]]
-            rows.append((f"95 % interval with the {uncertainty_name(unknown)}", self.ends_line, ends))
+            reasons = filter(None, map(self._ends_line, names))
+            rows.append((f"95 % interval with the {uncertainty_name(unknown)}", " ".join(reasons), ends))
         return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
 
-    @property
-    def ends_line(self) -> str:
-        """How the ends of the total uncertainty come of its contributions; "" where there are none."""
+    def _ends_line(self, answer: str) -> str:
+        """Why the ends of an answer's total uncertainty are unlike; "" where they are not, or there are none."""
         budget = self.statistics.budget if self.statistics else None
-        return ends_words(budget) if budget else ""
+        return ends_words(budget, answer) if budget else ""
 
     @property
     def unknown_parts(self) -> str:

@@ -58,13 +58,14 @@ def one_line(text: str, longest: int = 90) -> str:
 
 
 def hundredths(fraction: float, most: int | None = None, digits: int = ENOUGH) -> str:
-    """A fraction in per cent to so many significant digits: "22.4", "0.0777". More where it would round to 50 or 100 %
-    and is not, but two decimals beside 100: "99.97". most: decimals of the fraction that are written at most; without
-    it zeros at the end are not."""
+    """A fraction in per cent to so many significant digits: "22.4", "0.0777". What is not the limit does not round to
+    it: "49.9", "50.1"; beside 100 are up to two decimals: "99.97". most: decimals of the fraction that are written at
+    most; without it zeros at the end are not."""
     hundred = 100 * fraction
     places = max(0, decimals(hundred, digits, None if most is None else most - 2)) if hundred else 0
-    most_places = 2 if hundred > 75 else MOST_DECIMALS
-    while places < most_places and round(hundred, places) in (50, 100) and round(hundred, 9) not in (50, 100):
+    if round(hundred, places) == 50 != round(hundred, 9):
+        return f"{min(hundred, 49.9) if hundred < 50 else max(hundred, 50.1):.1f}"
+    while places < 2 and round(hundred, places) == 100 != round(hundred, 9):
         places += 1
     text = f"{hundred:.{places}f}"
     return "0" if float(text) == 0 else text.rstrip("0").rstrip(".") if "." in text and most is None else text
@@ -141,7 +142,8 @@ def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
         return UNKNOWN_SCALE
     is_doubtful = calibration.source in MEASURED or (calibration.relative_uncertainty or 0.0) > SAID
     doubt = rounding_words(calibration) if is_doubtful else ""
-    how = ", ".join(filter(None, (calibration.source.words, doubt)))
+    digits = " by its few digits" if doubt and calibration.source == Source.TYPED else ""
+    how = ", ".join(filter(None, (calibration.source.words, f"{doubt}{digits}")))
     more = f": {one_line(calibration.detail, 60)}" if detail and calibration.detail else ""
     return f"{pixel_size(calibration.nm_per_pixel)} ({how}{more})"
 

@@ -86,10 +86,21 @@ def test_the_sentence_of_the_fraction_says_from_which_size_on_particles_count():
     assert "particles of 9 px" in found().budget["fraction_100nm"]["sentence"]
 
 
-def test_a_common_error_moves_the_fraction_by_half_the_difference():
+def test_a_common_error_moves_the_fraction_by_its_root_mean_square_change():
     sizes, terms = table().length("min_feret"), rows(found())
-    share = [float((sizes * np.exp(sign * 0.15) <= 100).mean()) for sign in (1, -1)]
-    assert terms["sampling_between"]["fraction_100nm"] == pytest.approx((share[1] - share[0]) / 2)
+    errors = np.random.default_rng(0).normal(0, 0.15, 20_000)
+    shares = np.array([(sizes * np.exp(error) <= 100).mean() for error in errors])
+    change = np.sqrt(((shares - (sizes <= 100).mean()) ** 2).mean())
+    assert terms["sampling_between"]["fraction_100nm"] == pytest.approx(change, rel=0.02)
+
+
+def test_sizes_that_pass_100_nm_together_show_it_as_a_part_of_the_fraction():
+    def between_fields(low, high):
+        few = table_of(np.linspace(low, high, 4), nm_per_pixel=1.0)
+        return rows(summarise(few, Conditions(field_spread=0.15)))["sampling_between"]["fraction_100nm"]
+
+    assert between_fields(76.7, 79.8) > 0.2  # one in sixteen such fields has none under 100 nm
+    assert between_fields(30.0, 31.0) == 0
 
 
 def test_what_is_not_known_is_named_and_is_no_zero():

@@ -145,7 +145,9 @@ def test_only_what_puts_the_numbers_in_doubt_stands_before_more_particles(doubt)
     answer = card([50] * 260 + [150] * 240, obstacle=obstacle)
     assert answer["verdict"] == "undecided"
     assert ("more particles" in answer["decides"]) == (not doubt)
-    assert card([50] * 500, obstacle=obstacle)["reason"] == "all sizes are equal"
+    assert card([50] * 500, obstacle=obstacle)["reason"] == (obstacle.short if doubt else "all sizes are equal")
+    few = card([50, 60], obstacle=obstacle)["decides"]
+    assert few.endswith("At least 30 particles for a verdict, not 2.") and few.startswith(obstacle.text) == doubt
     assert card([50] * 250 + [60] * 250, obstacle=obstacle)["reason"] == obstacle.short
 
 

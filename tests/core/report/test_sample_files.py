@@ -431,21 +431,22 @@ def test_of_images_that_count_the_doubtful_ones_are_named():
 
 
 def test_why_one_end_of_the_median_is_further_away():
-    def said(*ends, rows=()):
-        return ends_words({"rows": rows, "median": {"value": 2.0, "ends": ends or None}})
+    def said(*ends, rows=(), answer="median"):
+        return ends_words({"rows": rows, answer: {"value": 2.0, "ends": ends or None}}, answer)
 
-    contacts = {"title": UNRESOLVED, "median": 0.1}
-    assert said() == said(1.0, 3.0) == ""
-    assert said(0.5, 2.5, rows=[contacts]).endswith("because particles that touch may hide small ones.")
+    contacts = {"title": UNRESOLVED, "median": 0.1, "fraction_100nm": 0.1}
+    assert said() == said(1.0, 3.0) == said(0.5, 2.5, answer="fraction_100nm") == ""
+    assert said(0.5, 2.5, rows=[contacts]).startswith("−: moves the lower end only, because particles that touch")
+    assert said(0.5, 2.5, rows=[contacts], answer="fraction_100nm").startswith("+: moves the upper end only")
     assert said(0.5, 2.5).startswith("The lower end") and said(0.5, 2.5).endswith("sizes differ more on that side.")
-    assert said(1.0, 4.0, rows=[contacts]).endswith("its uncertainties are factors.")
+    assert said(1.0, 4.0).endswith("its uncertainties are factors.")
     assert said(1.0, 9.0).startswith("The upper end") and said(1.0, 9.0).endswith("sizes differ more on that side.")
     assert [uncertainty_words(0.1, answer, UNRESOLVED) for answer in ANSWERS] == ["−10.0 %", "+10.0 points"]
 
 
 def test_without_an_interval_no_total_stands_below_the_contributions():
     summary = Summary.of(combine("lot", seen(2)))
-    assert summary.budget is not None and not summary.ends_line
+    assert summary.budget is not None and not any(entry.ends_line for entry in summary.headlines)
     assert [title for title, _, _ in summary.budget.rows if "ombined" in title or "interval" in title] == []
     assert all(" Not known: " in sentence for sentence in summary.budget.sentences)
 

@@ -313,7 +313,8 @@ def _budget(summary: Summary) -> Iterator[Cells]:
             cells = (uncertainty, "") if isinstance(uncertainty, str) else (100 * uncertainty, unit)
             yield "uncertainty", f"{title}, of the {of}", *cells
         yield "uncertainty", f"{title}, source", source
-    sentences = (summary.ends_line, *(budget[answer]["sentence"] for answer in budget_table.answers_of(summary.nano)))
+    ends = dict.fromkeys(entry.ends_line for entry in summary.headlines)
+    sentences = (*ends, *(budget[answer]["sentence"] for answer in budget_table.answers_of(summary.nano)))
     for sentence in filter(None, sentences):
         yield "uncertainty", "", sentence
 
