@@ -131,7 +131,8 @@ class TestSizes:
         assert re.search(pattern, numbers(**changes).interval_line)
 
     def test_the_headline_says_what_its_interval_holds_and_what_the_whole_budget_gives(self):
-        whole = {"rows": [], "median": {"value": 165.0, "ends": [103.0, 208.0]}, "fraction_100nm": {"ends": [0.124, 0.324]}}
+        ends = {"median": {"value": 165.0, "ends": [103.0, 208.0]}, "fraction_100nm": {"ends": [0.124, 0.324]}}
+        whole = {"rows": [], **ends}
         median, fraction = numbers(budget=whole, relative_uncertainty=None).headlines
         assert (median.holds, fraction.holds) == ("counting only", "counting only")
         assert (median.interval, fraction.interval) == ("103–208", "12–32")
