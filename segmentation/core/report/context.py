@@ -83,11 +83,6 @@ class Context:
     def distribution(self) -> Distribution | None:
         return Distribution.of(self.sample)
 
-    def panel(self, name: str) -> bytes | None:
-        """A panel of the figure, by its name in PANELS; None of several images."""
-        packed = self.picture(next((file for file, panel in self._panel_of.items() if panel == name), ""))
-        return packed or (None if self.sample.analysis is None else figure.as_png(self._panel(name)))
-
     def picture(self, name: str) -> bytes | None:
         """After `pack_pictures` the figure or one of its panels, by file name; None of what was not compressed."""
         return self._packed[name].result() if name in self._packed else None
