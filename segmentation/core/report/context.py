@@ -64,10 +64,8 @@ class Context:
             self._packed["figure.png"] = self._packing.submit(figure.as_png, self.pixels, self.figure)
         for name, panel in self._panel_of.items():
             if self.sample.analysis is not None and name not in stored:
-                self._packed[name] = self._packing.submit(figure.as_png, self._panel(panel))
-
-    def _panel(self, name: str) -> Pixels:
-        return figure.panel_pixels(name, self.sample, self.drawing, self.figure, self.pixels)
+                cut = figure.panel_pixels(panel, self.sample, self.drawing, self.figure, self.pixels)
+                self._packed[name] = self._packing.submit(figure.as_png, cut)
 
     @property
     def analysis(self) -> Analysis:

@@ -21,9 +21,9 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Image, KeepInFrame, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
 from .charts import WARNED, Sheet
-from .fonts import BOLD, REGULAR, markup, use_fonts, writable
+from .fonts import BOLD, REGULAR, markup, unbroken, use_fonts, writable
 from .pdf import draw_figure, draw_words
-from .wording import one_line, unbroken, version
+from .wording import one_line, version
 
 INK, FAINT, RULE = HexColor("#22262b"), HexColor("#5b6670"), HexColor("#c9d0d6")
 LEFT, TOP, BOTTOM = 48.0, 46.0, 54.0

@@ -22,23 +22,14 @@ from ..sample import SampleAnalysis
 from .charts import INK, WARNED, Sheet
 from .entries import Entry
 from .facts import main_settings, model_words
-from .fonts import writable
+from .fonts import unbroken, writable
 from .images import BELOW, BESIDE, LETTER, LINE, own_intervals, panels_of
 from .lengths import in_readable_unit
 from .looks import ALL, Look
 from .method import left_out_words
 from .panels import PANELS, Drawing, add_scale_bar, draw_panel
 from .summary import Summary
-from .wording import (
-    agreement_words,
-    calibration_words,
-    capital,
-    corrected_images_words,
-    one_line,
-    unbroken,
-    uncapital,
-    version,
-)
+from .wording import agreement_words, calibration_words, capital, corrected_images_words, one_line, uncapital, version
 
 Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
@@ -179,11 +170,11 @@ def panel_pixels(name: str, sample: SampleAnalysis, drawing: Drawing, sheet: She
     return rendered(draw(sample, drawing, Look(ALL[index], caption=False)))
 
 
-def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float]) -> Sheet:
-    """One chart."""
+def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float], left: float = 0.075) -> Sheet:
+    """One chart; left: where its Axes begin, as a share of the width."""
     sheet = Sheet(inches, DPI)
     low = 0.42 / inches[1]
-    draw(sheet.add_axes((0.075, low, 0.915, 1 - 0.25 / inches[1] - low)))
+    draw(sheet.add_axes((left, low, 0.99 - left, 1 - 0.25 / inches[1] - low)))
     return sheet
 
 

@@ -28,7 +28,6 @@ from .document import (
     Chart,
     Room,
     abreast,
-    chart,
     facts,
     facts_abreast,
     heading,
@@ -74,9 +73,9 @@ from .wording import (
     scale_range,
 )
 
-CHART, PICTURE = (180.0, 330.0), 150.0  # points: least and greatest height of a chart, least one of pictures
+LEAST_PICTURE, LEAST_CHART, HIGHEST_CHART = 150.0, 180.0, 330.0  # points of height
 MOST_FACTS = 16  # of an instrument
-NAMES = 0.28  # of the width of a chart of images, for what stands beside it
+NAMES = 0.3  # of the width of a chart of images, for what stands beside it
 LONGEST = 600  # characters of what one image has of its own
 
 
@@ -119,9 +118,10 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
                 yield _chart(partial(draw_panel, name, drawing=context.drawing, letter=""))
 
 
-def _chart(draw: Callable[[Axes], None]) -> Room:
+def _chart(draw: Callable[[Axes], None], most: float = HIGHEST_CHART, **place: float) -> Room:
     """A chart as wide as the page, as high as there is room."""
-    return Room(lambda high: [Chart(drawn_alone(draw, (WIDTH / 72, high / 72)))], *CHART)
+    least = min(LEAST_CHART, most)
+    return Room(lambda high: [Chart(drawn_alone(draw, (WIDTH / 72, high / 72), **place))], least, most)
 
 
 def _without_numbers(sample: SampleAnalysis) -> bool:
@@ -165,7 +165,8 @@ def _picture(context: Context) -> Iterator[Flowable | Room]:
     elif names:
         name = names[0] if sample.analysis.refused else names[-1]
         panel = PANELS["image" if sample.analysis.refused else name]
-        yield Room(lambda high: [picture(picture_alone(name, context.drawing, WIDTH, high), WIDTH, high)], PICTURE)
+        draw = partial(picture_alone, name, context.drawing, WIDTH)
+        yield Room(lambda high: [picture(draw(high), WIDTH, high)], LEAST_PICTURE)
         yield space(3)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
         aside = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
@@ -302,16 +303,11 @@ def _compared_first(sample: SampleAnalysis) -> list[str]:
 
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable | Room]:
     """Charts of those numbers that several images have, each under its words."""
-    count = len(sample.images)
     for name in filter(sample.quantities.__contains__, names):
         if is_compared(sample, name):
             red = "; red: left out, or unlike the others" if are_apart(sample, [name]) else ""
             shaded = ", shaded: its 95 % interval" if is_shaded(sample, name) else ""
             line = f"{number(name).title} of each image; dashed: all together{shaded}{red}."
             yield words(f"{line} {own_intervals(sample, name)}", SMALL)
-            yield Room(partial(_chart_of_images, sample, name), *(min(high, 60.0 + 25 * count) for high in CHART))
-
-
-def _chart_of_images(sample: SampleAnalysis, name: str, high: float) -> list[Flowable]:
-    draw = partial(draw_by_image, sample=sample, name=name, letters=ALONE)
-    return [chart(draw, NAMES, (WIDTH / 72, high / 72))]
+            draw = partial(draw_by_image, sample=sample, name=name, letters=ALONE)
+            yield _chart(draw, min(HIGHEST_CHART, 60.0 + 25 * len(sample.images)), left=NAMES)

@@ -274,13 +274,12 @@ def _title(sample: SampleAnalysis, shown: int, of: int) -> str:
 def _pictures(images: Sequence[SampleImage], task: Task) -> list[tuple[bytes, str]]:
     """The pictures of those images that have one, each with the words below it."""
     shown = [(image, image.member.picture) for image in images if image.member and image.member.picture]
-    lines = []
-    for (image, _), name in zip(shown, short_names([image.name for image, _ in shown], LETTERS), strict=True):
+    pictures = []
+    for (image, content), name in zip(shown, short_names([image.name for image, _ in shown], LETTERS), strict=True):
         count = image.counts[0] or 0
         counted = "" if task.semantic else f"{count:,} counted" if task.screened else task.count(count)
-        remark = "not counted" if image.excluded else counted
-        lines.append(": ".join(filter(None, (name, remark))))
-    return [(content, line) for (_, content), line in zip(shown, lines, strict=True)]
+        pictures.append((content, ": ".join(filter(None, (name, "not counted" if image.excluded else counted)))))
+    return pictures
 
 
 def _rows(pictures: Sequence[tuple[bytes, str]], columns: int, high: float) -> Iterator[Flowable]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from math import exp
 from pathlib import Path
@@ -66,11 +65,6 @@ def short_names(names: Sequence[str], longest: int) -> list[str]:
     shared = next((at for at, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), 0)
     begin = min(shared, max(map(len, names)) - longest + 1)
     return [f"…{one_line(name[begin:], longest - 1)}" for name in names]
-
-
-def unbroken(text: str) -> str:
-    """The text in which no line ends between a number and its sign or unit."""
-    return re.sub(r"(?<=±) (?=\d)|(?<=\d) (?=(%|nm|µm|px)(?!\w))", "\N{NO-BREAK SPACE}", text)
 
 
 def hundredths(fraction: float, most: int | None = None, digits: int = ENOUGH) -> str:
