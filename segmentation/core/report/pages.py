@@ -310,4 +310,4 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
             line = f"{number(name).title} of each image; dashed: all together{shaded}{red}."
             yield words(f"{line} {own_intervals(sample, name)}", SMALL)
             draw = partial(draw_by_image, sample=sample, name=name, letters=ALONE)
-            yield _chart(draw, min(HIGHEST_CHART, 60.0 + 25 * len(sample.images)), left=NAMES)
+            yield _chart(draw, min(HIGHEST_CHART, 80.0 + 35 * len(sample.images)), left=NAMES)
