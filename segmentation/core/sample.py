@@ -238,8 +238,7 @@ class SampleAnalysis:
     def extent(self) -> str:
         """How many images and objects the numbers include: "3 images, 1,024 grains"; of particles those counted."""
         counts = [count for image, _ in self.counted if (count := image.counts[0]) is not None]
-        things = f"{self.task.things} counted" if self.task.screened else self.task.things
-        objects = f", {sum(counts):,} {things}" if counts else ""
+        objects = f", {self.task.count(sum(counts))}{' counted' if self.task.screened else ''}" if counts else ""
         return images_words(len(self.counted), len(self.images)) + objects
 
     @property

@@ -100,7 +100,7 @@ class Convergence:
                 down(median),
                 down(low),
                 down(high),
-                f"{n} {things}: median {Entry('', '', Value(median, low, high, unit)).words}",
+                f"{n:,} {things}: median {Entry('', '', Value(median, low, high, unit)).words}",
             )
             for n, median, low, high in zip(curve["n"], curve["median"], lows, highs, strict=True)
         )

@@ -221,7 +221,8 @@ class PooledResult(ChartedSummary):
 
     @property
     def kept_words(self) -> str:
-        return f"{self.things} of {images_words(self.images_pooled, self.images_pooled)}"
+        things = self.thing if self.kept == 1 else self.things
+        return f"{things} of {images_words(self.images_pooled, self.images_pooled)}"
 
     @property
     def corrected_line(self) -> str:
@@ -235,9 +236,10 @@ class PooledResult(ChartedSummary):
         return agreement_words(self.stored.get("between"))
 
     @property
-    def sizes(self) -> list[Entry]:
-        """Without the fit, of which the details tell."""
-        return [entry for entry in super().sizes if entry.name != "fit"]
+    def shared_line(self) -> str:
+        """What the intervals beside the images share, "" where no image has one."""
+        has_intervals = self.screened and any(entry.total for image in self.images for entry in image.numbers)
+        return self.shared_errors if has_intervals else ""
 
     @property
     def notices(self) -> list[Flag]:

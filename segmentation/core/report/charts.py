@@ -99,7 +99,7 @@ class Distribution:
             return f"{self.statistics.title}s ({self.statistics.unit}): {sizes}"
         if not aside:
             return f"No {task.things} were found"
-        return f"All {aside} {task.things} were left out" if aside > 1 else f"The only {task.thing} was left out"
+        return f"All {aside:,} {task.things} were left out" if aside > 1 else f"The only {task.thing} was left out"
 
 
 class Sheet(Figure):
@@ -240,6 +240,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     draw_bars(ax, bars)
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.xaxis.set_major_locator(MaxNLocator(max(3, min(8, letters_in(ax) // 7)), steps=[1, 2, 5, 10]))
     low, high, margin = bars.edges[0], bars.edges[-1], 0.04 * (bars.edges[-1] - bars.edges[0])
     ax.set_xlim(0.0 if low < 0.35 * high else low - margin, high + margin)
@@ -307,9 +308,10 @@ def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
 def draw_parts(ax: Axes, answer: Entry) -> None:
     """The known contributions to the uncertainty of an answer as bars, the largest first."""
     titles, texts, shares = zip(*answer.parts, strict=True)
-    font = label_axes(ax).font
+    sheet = label_axes(ax)
+    font, beside = sheet.font, (width_of(sheet, texts) + 6 / 72) / size_in_inches(ax)[0]  # the words at the longest bar
     bars = ax.barh(range(len(shares)), shares, 0.6, color=BAR)
     ax.bar_label(bars, texts, padding=3, fontsize=font)
     ax.set_yticks(range(len(titles)), [fill(title, PART) for title in titles], fontsize=font)
-    ax.set(xticks=[], xlim=(0, 150), ylim=(len(titles) - 0.5, -0.5))
+    ax.set(xticks=[], xlim=(0, 100 / (1 - beside)), ylim=(len(titles) - 0.5, -0.5))
     ax.spines["bottom"].set_visible(False)

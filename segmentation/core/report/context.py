@@ -64,10 +64,8 @@ class Context:
             self._packed["figure.png"] = self._packing.submit(figure.as_png, self.pixels, self.figure)
         for name, panel in self._panel_of.items():
             if self.sample.analysis is not None and name not in stored:
-                self._packed[name] = self._packing.submit(figure.as_png, self._panel(panel))
-
-    def _panel(self, name: str) -> Pixels:
-        return figure.panel_pixels(name, self.sample, self.drawing, self.figure, self.pixels)
+                cut = figure.panel_pixels(panel, self.sample, self.drawing, self.figure, self.pixels)
+                self._packed[name] = self._packing.submit(figure.as_png, cut)
 
     @property
     def analysis(self) -> Analysis:
@@ -82,11 +80,6 @@ class Context:
     @cached_property
     def distribution(self) -> Distribution | None:
         return Distribution.of(self.sample)
-
-    def panel(self, name: str) -> bytes | None:
-        """A panel of the figure, by its name in PANELS; None of several images."""
-        packed = self.picture(next((file for file, panel in self._panel_of.items() if panel == name), ""))
-        return packed or (None if self.sample.analysis is None else figure.as_png(self._panel(name)))
 
     def picture(self, name: str) -> bytes | None:
         """After `pack_pictures` the figure or one of its panels, by file name; None of what was not compressed."""

@@ -6,11 +6,11 @@ A document written twice from the same content is the same file: its date is tha
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from matplotlib.figure import Figure
 from PIL import Image as Pixels
@@ -21,7 +21,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Image, KeepInFrame, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
 from .charts import WARNED, Sheet
-from .fonts import BOLD, REGULAR, markup, use_fonts, writable
+from .fonts import BOLD, REGULAR, markup, unbroken, use_fonts, writable
 from .pdf import draw_figure, draw_words
 from .wording import one_line, version
 
@@ -54,7 +54,7 @@ HEAD_RIGHT = ParagraphStyle("head right", HEAD, alignment=2)
 def words(text: str, style: ParagraphStyle = BODY) -> Paragraph:
     """A paragraph of plain text: nothing in it is markup."""
     use_fonts()
-    return Paragraph(markup(text, style.fontName), style)
+    return Paragraph(unbroken(markup(text, style.fontName)), style)
 
 
 def heading(text: str) -> Paragraph:
@@ -133,9 +133,33 @@ def abreast(*parts: Flowable | list[Flowable]) -> Table:
     return Table([list(parts)], colWidths=[width] * len(parts), style=style)
 
 
-def page(*parts: Flowable) -> KeepInFrame:
-    """Parts that take one page: smaller where they would need more."""
-    return KeepInFrame(WIDTH, HIGHEST, list(parts), mode="shrink")
+class Room(NamedTuple):
+    """A part of a page that takes what the others leave, from `least` to `most` points: fill(points) -> its parts."""
+
+    fill: Callable[[float], Sequence[Flowable]]
+    least: float
+    most: float = HIGHEST
+
+
+def page(*parts: Flowable | Room) -> KeepInFrame:
+    """Parts that take one page: each `Room` in turn what is left, and all of them smaller where they need more."""
+    rooms = [part for part in parts if isinstance(part, Room)]
+    left = HIGHEST - _height(part for part in parts if not isinstance(part, Room)) - sum(room.least for room in rooms)
+    content: list[Flowable] = []
+    for part in parts:
+        if isinstance(part, Room):
+            filling = part.fill(min(part.least + max(left, 0.0), part.most))
+            left -= _height(filling) - part.least
+            content += filling
+        else:
+            content.append(part)
+    return KeepInFrame(WIDTH, HIGHEST, content, mode="shrink")
+
+
+def _height(parts: Iterable[Flowable]) -> float:
+    """Points that parts take one under another."""
+    endless = 100 * HIGHEST
+    return float(KeepInFrame(WIDTH, endless, list(parts)).wrapOn(None, WIDTH, endless)[1])
 
 
 class Chart(Flowable):  # type: ignore[misc]
@@ -158,10 +182,12 @@ def picture(content: bytes, width: float, height: float) -> Image:
     return Image(io.BytesIO(content), columns * scale, rows * scale)
 
 
-def chart(draw: Callable[[Any], object], left: float = 0.13, inches: tuple[float, float] = CHART) -> Chart:
-    """A small chart, drawn by `draw` on its Axes; left: where they begin, as a share of the width."""
-    sheet, low = Sheet(inches, font=7.5), 0.4 / inches[1]
-    draw(sheet.add_axes((left, low, 0.96 - left, 0.97 - low)))
+def chart(
+    draw: Callable[[Any], object], left: float = 0.13, inches: tuple[float, float] = CHART, low: float = 0.4
+) -> Chart:
+    """A small chart, drawn by `draw` on its Axes; left, low: where they begin, a share of the width and in inches."""
+    sheet, below = Sheet(inches, font=7.5), low / inches[1]
+    draw(sheet.add_axes((left, below, 0.96 - left, 0.97 - below)))
     return Chart(sheet)
 
 

@@ -194,10 +194,11 @@ def known_column(name: str) -> Quantity:
 
 
 def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Entry]:
-    """What an analysis answers with, in the unit that people read, which all classes share, and all figures of one
-    distribution; fractions only where they are known, unless every one is wanted."""
+    """What an analysis answers with, in the unit that people read, which all classes share, also of mean intercept and
+    mean free path, and all figures of one distribution; fractions only where they are known, unless every is wanted."""
     measures = {
-        name: (value.unit, name.partition(OF)[0].rpartition("_")[0] or name) for name, value in quantities.items()
+        name: (value.unit, name.partition("_")[0] if OF in name else name.rpartition("_")[0] or name)
+        for name, value in quantities.items()
     }
     long = {measures[name] for name, value in quantities.items() if readable(value) is not value}
     entries = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -23,7 +22,7 @@ from ..sample import SampleAnalysis
 from .charts import INK, WARNED, Sheet
 from .entries import Entry
 from .facts import main_settings, model_words
-from .fonts import writable
+from .fonts import unbroken, writable
 from .images import BELOW, BESIDE, LETTER, LINE, own_intervals, panels_of
 from .lengths import in_readable_unit
 from .looks import ALL, Look
@@ -34,7 +33,7 @@ from .wording import agreement_words, calibration_words, capital, corrected_imag
 
 Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
-DPI, IN_VECTORS = 360, 240  # the latter of pictures among lines and text
+DPI, IN_VECTORS, IN_REPORT = 360, 240, 200  # of the figure, of pictures among its lines and text, and of the report
 COMPRESSION = 2  # of zlib-ng, which Pillow has: a third of the time of its 6, and smaller figures
 WIDTH = 170 / 25.4  # inches, two columns of a journal: in one column everything has half its size
 MARGIN, GAP = 0.03, 0.16  # inches
@@ -116,7 +115,7 @@ def caption_of(sample: SampleAnalysis) -> str:
     entries = list(summary.headlines if summary.screened else summary.leading)
     counts = [sample.extent] if several else []
     if summary.screened and not several:
-        counts = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
+        counts = [sample.task.count(summary.kept)]
     elif entries and entries[0].kind == "integer":
         number = entries.pop(0)
         counts = counts or [f"{number.value} {uncapital(number.term)}"]
@@ -125,10 +124,10 @@ def caption_of(sample: SampleAnalysis) -> str:
     if several:
         sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
         intervals = [own_intervals(sample, name) for name in sample.headline_quantities[:1]]
-        sentences += [agreement_words(sample.between), sample.interval_note, *intervals, summary.shared_errors]
+        sentences += [agreement_words(sample.between), sample.interval_note, *intervals]
     subject = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
     others = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
-    return re.sub(r"(?<=\d) (?=(%|nm|µm|px)(?!\w))", "\N{NO-BREAK SPACE}", f"{subject}.{others}")
+    return unbroken(f"{subject}.{others}")
 
 
 def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:
@@ -171,12 +170,23 @@ def panel_pixels(name: str, sample: SampleAnalysis, drawing: Drawing, sheet: She
     return rendered(draw(sample, drawing, Look(ALL[index], caption=False)))
 
 
-def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float]) -> Sheet:
-    """One chart."""
+def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float], left: float = 0.075) -> Sheet:
+    """One chart; left: where its Axes begin, as a share of the width."""
     sheet = Sheet(inches, DPI)
     low = 0.42 / inches[1]
-    draw(sheet.add_axes((0.06, low, 0.93, 1 - 0.25 / inches[1] - low)))
+    draw(sheet.add_axes((left, low, 0.99 - left, 1 - 0.25 / inches[1] - low)))
     return sheet
+
+
+def picture_alone(name: str, drawing: Drawing, width: float, height: float) -> bytes:
+    """A panel that is a picture, within so many points, with a scale bar: a PNG."""
+    rows, columns = drawing.shape
+    scale = min(width / columns, height / rows) / 72
+    sheet = Sheet((columns * scale, rows * scale), IN_REPORT)
+    ax = sheet.add_axes((0, 0, 1, 1))
+    draw_panel(name, ax, drawing, "")
+    add_scale_bar(ax, drawing)
+    return as_png(rendered(sheet))
 
 
 def as_png(pixels: Pixels, sheet: Sheet | None = None) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import unicodedata
 from dataclasses import replace
 from functools import cache
@@ -51,6 +52,11 @@ def writable(words: str) -> str:
     printable = (c if c.isprintable() else " " for c in words)
     fonts = (_dejavu(), get_font(CJK))
     return "".join(c if any(font.get_char_index(ord(c)) for font in fonts) else "□" for c in printable)
+
+
+def unbroken(text: str) -> str:
+    """The text in which no line ends between a number and its sign or unit."""
+    return re.sub(r"(?<=±) (?=\d)|(?<=\d) (?=(%|nm|µm|px)(?!\w))", "\N{NO-BREAK SPACE}", text)
 
 
 def runs(words: str, font: str = REGULAR) -> list[tuple[str, str]]:

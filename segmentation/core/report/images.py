@@ -34,7 +34,8 @@ from .fonts import writable
 from .looks import FONT
 from .panel_charts import draw_lines
 from .picture import ASIDE
-from .wording import in_hundredths, one_line
+from .summary import Summary
+from .wording import in_hundredths, short_names
 
 MOST_SMALL = 18  # histograms; more would make the figure longer than a page
 SHORT, ALONE = 22, 30  # letters of a name beside charts, and beside one
@@ -97,13 +98,12 @@ def _heights(sample: SampleAnalysis, names: Sequence[str]) -> tuple[float, float
 def _draw_charts(frame: Axes, letter: str, sample: SampleAnalysis, names: Sequence[str]) -> None:
     """The numbers of these names of each image, side by side."""
     of = "Median of each image" if sample.task.screened else "Each image"
-    shaded = not sample.task.screened and any(sample.quantities[name].low is not None for name in names)
+    shaded = any(is_shaded(sample, name) for name in names)
     apart = "; red: left out or unlike others" if are_apart(sample, names) else " together"
     together = "dashed and shaded" if shaded else "dashed"
     set_title(frame, f"{letter}{of}; {together}: all{apart}")
     letters = ALONE if len(names) == 1 else SHORT
-    labels = [_numbered(at, image, letters) for at, image in enumerate(sample.images, 1)]
-    left, abreast = width_of(sheet_of(frame), labels) + LETTER, _charts_per_row(len(names))
+    left, abreast = width_of(sheet_of(frame), _numbered(sample, letters)) + LETTER, _charts_per_row(len(names))
     high, foot = _heights(sample, names)
     for ax, name in zip(_charts(frame, len(names), abreast, left, (0, high, foot)), names, strict=True):
         draw_by_image(ax, sample, name, letters)
@@ -135,7 +135,7 @@ def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
 def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SHORT) -> None:
     """A number of each image that has it, with its interval; outliers and excluded ones in red, with open marks.
     Dashed: the number of all together. Shaded, unless the objects are screened particles: its interval."""
-    whole = in_hundredths(name, sample.quantities[name])
+    whole, names = in_hundredths(name, sample.quantities[name]), _numbered(sample, letters)
     of_images = zip(sample.images, sample.by_image(name), strict=True)
     values = [
         (at, image, in_hundredths(name, of)) for at, (image, of) in enumerate(of_images, 1) if of.value is not None
@@ -152,7 +152,7 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
         ax.plot([value.value or 0.0], [y], "o", **style)
     if whole.value is not None:
         ax.axvline(whole.value, color=INK, linestyle="dashed", linewidth=1)
-    if not sample.task.screened and whole.low is not None and whole.high is not None:
+    if is_shaded(sample, name) and whole.low is not None and whole.high is not None:
         left, right = ax.get_xlim()
         wide = right - left  # the interval of few images may be so wide that the images would be one point
         ax.axvspan(whole.low, whole.high, color=FAINT, alpha=0.4, linewidth=0)
@@ -162,7 +162,7 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
     ax.xaxis.label.set_parse_math(False)
     ax.set_ylim(max(len(values), 1) - 0.5, -0.5)
     if len(values) * sheet.font <= 72 * size_in_inches(ax)[1]:
-        ax.set_yticks(range(len(values)), [_numbered(at, image, letters) for at, image, _ in values])
+        ax.set_yticks(range(len(values)), [names[at - 1] for at, *_ in values])
         for label in ax.get_yticklabels():
             label.set_parse_math(False)
     else:
@@ -175,11 +175,17 @@ def is_compared(sample: SampleAnalysis, name: str) -> bool:
     return sum(value.value is not None for value in sample.by_image(name)) > 1
 
 
+def is_shaded(sample: SampleAnalysis, name: str) -> bool:
+    """Whether a chart of the number shows the interval of all images together."""
+    return not sample.task.screened and sample.quantities[name].low is not None
+
+
 def own_intervals(sample: SampleAnalysis, name: str) -> str:
-    """What the intervals of images beside each other come from; "" without any."""
+    """What the intervals of images beside each other are, and what they share; "" without any."""
+    if not is_compared(sample, name) or all(value.low is None for value in sample.by_image(name)):
+        return ""
     within = "" if sample.task.screened else f" ({number(name).interval})"  # else the total uncertainty
-    has_ends = is_compared(sample, name) and any(value.low is not None for value in sample.by_image(name))
-    return f"Lines: 95 % interval of each image{within}" if has_ends else ""
+    return f"Lines: 95 % interval of each image{within}. {Summary.of(sample).shared_errors}".strip()
 
 
 def _histograms_of_images(sample: SampleAnalysis) -> list[tuple[int, SampleImage, Any]]:
@@ -218,10 +224,12 @@ def _draw_histograms_of_images(
         ax.xaxis.set_major_locator(MaxNLocator(max(1, letters_in(ax) // 6), steps=[1, 2, 4, 5, 10]))
         ax.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
-        ax.set_title(f"{position}  N {counts.sum():.0f}", loc="left", fontsize=72 * LETTER, pad=2)
+        ax.set_title(f"{position}  N {counts.sum():,.0f}", loc="left", fontsize=72 * LETTER, pad=2)
     axis = f"{sample.pooled.title} ({sample.pooled.unit})"
     frame.text(0.5, 0, axis, transform=frame.transAxes, ha="center", va="bottom", fontsize=72 * LETTER)
 
 
-def _numbered(at: int, image: SampleImage, letters: int) -> str:
-    return f"{at}  {writable(one_line(image.name, letters))}"
+def _numbered(sample: SampleAnalysis, letters: int) -> list[str]:
+    """The names of the images beside a chart."""
+    names = short_names([image.name for image in sample.images], letters)
+    return [f"{at}  {writable(name)}" for at, name in enumerate(names, 1)]

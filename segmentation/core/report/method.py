@@ -20,7 +20,7 @@ from ..measure.quantities import COLUMNS
 from ..measure.resampling import REPEATS
 from ..measure.results import PER_IMAGE, Statistics
 from ..micrograph.types import common_calibration
-from ..sample import BY_USER, FAILED, Member, SampleAnalysis
+from ..sample import BY_USER, FAILED, AnalysisRecord, Member, SampleAnalysis
 from .charts import Distribution
 from .facts import edge_of, model_words
 from .summary import Summary
@@ -57,6 +57,7 @@ IMAGES = (  # of the method for several images
     "S. Weerahandi, Exact Statistical Methods for Data Analysis, Springer, 1995.",
     "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
 )
+MIRRORED = {"on": "mean over the image and three mirrored forms of it", "off": "without mirrored forms"}
 WEIGHTED = "; each of the others is weighted by the inverse of its chance not to touch it"
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
 WORDS = Path(__file__).with_suffix(".j2")
@@ -118,11 +119,7 @@ def references(statistics: Statistics) -> list[str]:
 def _found(sample: SampleAnalysis, members: list[Member], alone: Member | None) -> dict[str, Any]:
     """How the outlines of one image were found; of several images what is the same for all."""
     records = [member.record for member in members]
-    ways = {
-        sample.task.method.format(**{**record.settings, **{k: v for k, v in record.used.items() if v is not None}})
-        for record in records
-        if all(record.by_model for record in records)
-    }
+    ways = {sample.task.method.format(**_values(record)) for record in records if all(of.by_model for of in records)}
     words: dict[str, Any] = {"network": ways.pop() if len(ways) == 1 else "", "image": "", "by_model": True}
     words |= {"data_bar": None, "flips": False, "second": 1.0, "larger": ""}
     if alone is None:
@@ -135,6 +132,12 @@ def _found(sample: SampleAnalysis, members: list[Member], alone: Member | None) 
     second = record.used.get("second_scale", 1.0)
     averaged = {"flips": record.settings.get("flips"), "second": second, "larger": f"{second:.3g} times as large"}
     return {**words, "image": image, "data_bar": record.data_bar, **averaged}
+
+
+def _values(record: AnalysisRecord) -> dict[str, Any]:
+    """What stands in the task's sentence: settings, and the values that these left open."""
+    values = {**record.settings, **{name: value for name, value in record.used.items() if value is not None}}
+    return values | {"mirrored": MIRRORED.get(values.get("mirrored", ""), "")}
 
 
 def _tool(sample: SampleAnalysis) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from matplotlib.axes import Axes
 from reportlab.platypus import Flowable, PageBreak
 
 from ..measure.quantities import Value, number, readable, significant
 from ..micrograph.crosscheck import Source
+from ..micrograph.types import common_calibration
 from ..sample import SampleAnalysis
 from . import sections
 from .charts import draw_histogram
@@ -24,8 +26,8 @@ from .document import (
     WARNING,
     WIDTH,
     Chart,
+    Room,
     abreast,
-    chart,
     facts,
     facts_abreast,
     heading,
@@ -50,13 +52,13 @@ from .facts import (
     reported,
     typed_texts,
 )
-from .figure import drawn_alone
+from .figure import drawn_alone, picture_alone
 from .guideline import form_of
-from .images import MOST_ABREAST, are_apart, draw_by_image, is_compared, own_intervals
+from .images import ALONE, MOST_ABREAST, are_apart, draw_by_image, is_compared, is_shaded, own_intervals
 from .lengths import in_readable_unit
 from .method import method, references
 from .panels import PANELS, draw_panel
-from .sections import micrographs
+from .sections import first_micrographs, micrographs
 from .summary import Summary
 from .wording import (
     CITATION,
@@ -67,13 +69,13 @@ from .wording import (
     counts_words,
     doubt_line,
     one_line,
+    scale_doubt,
     scale_range,
 )
 
-TALLEST = 300.0  # points, of the picture
-HISTOGRAM = (WIDTH / 72, 2.5)  # inches
+LEAST_PICTURE, LEAST_CHART, HIGHEST_CHART = 150.0, 180.0, 330.0  # points of height
 MOST_FACTS = 16  # of an instrument
-MEDIANS = (6.8, 2.6)  # inches, of a chart of one number of each image
+NAMES = 0.3  # of the width of a chart of images, for what stands beside it
 LONGEST = 600  # characters of what one image has of its own
 
 
@@ -88,7 +90,7 @@ def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False
     write(file, title, [*story, *(_annex(context, readable, summary) if annex else ())], context.filing.made)
 
 
-def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
+def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
     """The first page: what was found, where it comes from, and the one warning."""
     yield words(one_line(sample.name), TITLE)
     yield space(3)
@@ -104,17 +106,22 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
         return
     yield from _headlines(sample, summary)
     distribution = context.distribution
-    if distribution is not None and not summary.kept:
+    if distribution is not None and distribution.has_few_sizes:
         yield words(f"{distribution.size_words}.", LEAD)
     elif distribution is not None:
-        yield Chart(drawn_alone(lambda ax: draw_histogram(ax, distribution), HISTOGRAM))
+        yield _chart(lambda ax: draw_histogram(ax, distribution))
     elif sample.analysis is None:
-        yield from _charts_of_images(sample, sample.headline_quantities[:1])
+        yield from _charts_of_images(sample, _compared_first(sample))
     else:
         for name in sample.task.panels:
             if not PANELS[name].picture and name != "quantities":
-                draw = partial(draw_panel, name, drawing=context.drawing, letter="")
-                yield Chart(drawn_alone(draw, HISTOGRAM))
+                yield _chart(partial(draw_panel, name, drawing=context.drawing, letter=""))
+
+
+def _chart(draw: Callable[[Axes], None], most: float = HIGHEST_CHART, **place: float) -> Room:
+    """A chart as wide as the page, as high as there is room."""
+    least = min(LEAST_CHART, most)
+    return Room(lambda high: [Chart(drawn_alone(draw, (WIDTH / 72, high / 72), **place))], least, most)
 
 
 def _without_numbers(sample: SampleAnalysis) -> bool:
@@ -131,8 +138,10 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
     else:
         yield "Images", sample.extent
         low, high = sample.calibration["low"], sample.calibration["high"]
-        ways = ", ".join(f"{count} {Source(source).words}" for source, count in sample.calibration["sources"].items())
-        yield "Scale", f"{scale_range(low, high)}{'' if low is None else f' ({ways})'}"
+        ways = [f"{count} {Source(source).words}" for source, count in sample.calibration["sources"].items()]
+        doubt = scale_doubt(common_calibration([member.calibration for _, member in sample.counted]))
+        how = ", ".join(filter(None, [*ways, doubt]))
+        yield "Scale", f"{scale_range(low, high)}{'' if low is None else f' ({how})'}"
     if context.filing.date:
         yield "Analysed", context.filing.date
     no_date = "the file has no date" if sample.analysis else "the files have no date"
@@ -146,17 +155,18 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
         yield "Corrected", corrected
 
 
-def _picture(context: Context) -> Iterator[Flowable]:
+def _picture(context: Context) -> Iterator[Flowable | Room]:
     """The panel that shows what counts, large; of an image of another kind only the image; of a sample the first images
     with what was found."""
     sample = context.sample
     names = [name for name in sample.task.panels if PANELS[name].caption]
     if sample.analysis is None:
-        yield from micrographs(sample, few=True)
+        yield from first_micrographs(sample)
     elif names:
         name = names[0] if sample.analysis.refused else names[-1]
-        content, panel = context.panel(name) or b"", PANELS["image" if sample.analysis.refused else name]
-        yield picture(content, WIDTH, TALLEST)
+        panel = PANELS["image" if sample.analysis.refused else name]
+        draw = partial(picture_alone, name, context.drawing, WIDTH)
+        yield Room(lambda high: [picture(draw(high), WIDTH, high)], LEAST_PICTURE)
         yield space(3)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
         aside = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
@@ -170,20 +180,19 @@ def _picture(context: Context) -> Iterator[Flowable]:
 def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
     """The numbers that the first screen of the page shows, with the same interval."""
     agreement = agreement_words(sample.between)
+    aside = f"{summary.set_aside_count:,} left out" if summary.set_aside_count else ""
     if sample.task.screened and summary.statistics is not None:
-        aside = f"{summary.set_aside_count:,} left out"
-        cells: list[Flowable | list[Flowable]] = [
-            [words(f"{summary.kept:,}", NUMBER), words(f"{summary.things} counted", LEAD), words(aside, SMALL)]
-        ]
-        yield abreast(*cells, *map(_large, summary.headlines))
+        count, things = sample.task.count(summary.kept).split(" ", 1)
+        counts = [words(count, NUMBER), words(f"{things} counted", LEAD), words(aside, SMALL)]
+        yield abreast(counts, *map(_large, summary.headlines))
         if summary.headlines and summary.headlines[0].total:
             yield words("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
         yield words(f"{agreement} {summary.no_interval}".strip())
         if summary.nano and summary.nano["decides"]:
             yield words(f"What would decide the verdict: {summary.nano['decides']}")
     elif summary.leading:
-        yield abreast(*map(_large, summary.leading))
-        yield words(f"{summary.set_aside_count:,} left out" if summary.set_aside_count else "", SMALL)
+        first, *others = map(_large, summary.leading)
+        yield abreast([*first, words(aside, SMALL)], *others)
         yield words(f"{agreement} {summary.interval_note}".strip())
 
 
@@ -195,7 +204,7 @@ def _large(entry: Entry) -> list[Flowable]:
     return [words(f"{entry.value} {entry.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)]
 
 
-def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
+def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
     """The second page: numbers, method, settings, uncertainty, signature."""
     if numbers := summary.main_numbers:
         has_ends = any(entry.ends for entry in numbers)
@@ -208,7 +217,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield words(method(sample), METHOD)
         yield words(f"Cite: {CITATION}", SMALL)
     if sample.analysis is None and context.distribution is not None:
-        yield from _charts_of_images(sample, ["median"] if sample.task.screened else sample.headline_quantities[:1])
+        yield from _charts_of_images(sample, _compared_first(sample))
     yield heading("Settings that differ from the default")
     settings = list(changed_settings(sample))
     yield facts(settings) if settings else words("None.")
@@ -279,19 +288,26 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
     if agreement := agreement_words(sample.between):
         yield words(agreement)
     names = ["median"] if sample.task.screened else sample.headline_quantities[:MOST_ABREAST]
-    yield from _charts_of_images(sample, names[1:])  # that of the first stands on page 1 or 2
+    for part in _charts_of_images(sample, [name for name in names if name not in _compared_first(sample)]):
+        yield from part.fill(part.least) if isinstance(part, Room) else [part]
     columns = dict(columns_of(sample, names))
     widths = [{"Image": 1.6, "Remark": 1.6}.get(head, 1.3 if "(" in head else 0.6) for head in columns]
     cells = [[one_line(entry.words, 300) for entry in column] for column in columns.values()]
     yield table(list(columns), list(zip(*cells, strict=True)), widths, small=len(names) > 1)
 
 
-def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
+def _compared_first(sample: SampleAnalysis) -> list[str]:
+    """The numbers of which page 1 or 2 has charts of all images."""
+    return ["median"] if sample.task.screened else sample.headline_quantities[: 1 if sample.pooled else 2]
+
+
+def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable | Room]:
     """Charts of those numbers that several images have, each under its words."""
     for name in filter(sample.quantities.__contains__, names):
         if is_compared(sample, name):
             red = "; red: left out, or unlike the others" if are_apart(sample, [name]) else ""
-            line = f"{number(name).title} of each image; dashed: all together{red}."
-            intervals = f"{own_intervals(sample, name)}.".removeprefix(".")
-            yield words(f"{line} {intervals} {Summary.of(sample).shared_errors}", SMALL)
-            yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)
+            shaded = ", shaded: its 95 % interval" if is_shaded(sample, name) else ""
+            line = f"{number(name).title} of each image; dashed: all together{shaded}{red}."
+            yield words(f"{line} {own_intervals(sample, name)}", SMALL)
+            draw = partial(draw_by_image, sample=sample, name=name, letters=ALONE)
+            yield _chart(draw, min(HIGHEST_CHART, 80.0 + 35 * len(sample.images)), left=NAMES)

@@ -112,8 +112,8 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
         share, low, high = (100 * (part or 0.0) for part in (fraction.value, fraction.low, fraction.high))
         entry, top = Entry("", "", fraction, kind="fraction"), position - BAR_HEIGHT / 2 - 0.05
         how: dict[str, Any] = {"textcoords": "offset points", "fontsize": min(sheet.font, free / 1.2), "va": "bottom"}
-        label = ax.annotate(one_line(name, LONGEST_NAME), (0, top), (0, 0), **how)
-        number = ax.annotate(entry.words, (100, top), (0.9 * sheet.font, 0), ha="right", **how)
+        label = ax.annotate(one_line(name, LONGEST_NAME), (0, top), (2, 0), **how)
+        number = ax.annotate(entry.words, (100, top), (0, 0), ha="right", **how)
         labels.append((label, number, f"{entry.value} {entry.unit}"))
         colour = sheet.shade(COLOURS[position % len(COLOURS)])
         ax.barh(position, share, BAR_HEIGHT, color=colour, edgecolor="#57606a", linewidth=0.6)

@@ -150,7 +150,10 @@ def add_scale_bar(ax: Axes, drawing: Drawing) -> None:
         rows, columns = drawing.shape
         scale = _inches_per_pixel(ax, drawing.shape)
         inches = columns * scale, rows * scale
-        draw_scale_bar(ax, inches, columns * nm_per_pixel, drawing.picture, drawing.labels > 0)
+        taken = drawing.labels > 0
+        if drawing.task.semantic and ax.get_legend() is not None:  # which stands at the left
+            taken = np.broadcast_to(np.arange(taken.shape[1]) < taken.shape[1] / 2, taken.shape)
+        draw_scale_bar(ax, inches, columns * nm_per_pixel, drawing.picture, taken)
 
 
 def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
@@ -162,7 +165,7 @@ def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
     """What counts in colours that differ between neighbours, and what was left out in grey."""
     task, is_kept = drawing.task, Objects.of(drawing.analysis).kept
     n = int(is_kept.sum())
-    count = f"No {task.things}" if n == 0 else f"1 {task.thing}" if n == 1 else f"{n:,} {task.things}"
+    count = task.count(n) if n else f"No {task.things}"
     grey = "; grey: left out" if n < len(is_kept) else ""
     numbers = np.where(np.r_[True, is_kept], colour_numbers(drawing.labels, len(is_kept)), NO_COLOUR)
     picture = painted(drawing.picture, drawing.labels, 0.82, numbers)
@@ -196,7 +199,7 @@ def draw_directions(ax: Axes, drawing: Drawing, letter: str) -> None:
     colours = np.r_[[[0, 0, 0]], np.where(table.kept[:, None], colours_by_direction(table["direction"]), 90)]
     inside, shade = drawing.labels[..., None] > 0, drawing.picture[..., None].astype(np.float32)
     picture = np.where(inside, 0.7 * colours[drawing.labels] + 0.3 * shade, 0.6 * shade).round().astype(np.uint8)
-    show(ax, drawing, picture, f"{letter}{int(table.kept.sum()):,} {drawing.task.things} by direction")
+    show(ax, drawing, picture, f"{letter}{drawing.task.count(int(table.kept.sum()))} by direction")
 
 
 def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:

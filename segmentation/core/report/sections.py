@@ -15,13 +15,16 @@ from ..measure.filters import LEAST_CONFIDENCE
 from ..measure.fitting import CHANCE, CLOSE, NEAR
 from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
-from ..sample import SampleAnalysis
+from ..sample import SampleAnalysis, SampleImage
+from ..tasks.base import Task
 from .charts import Distribution, draw_convergence, draw_cumulative, draw_parts
 from .document import (
+    GAP,
     HALF,
     SMALL,
     TITLE,
     WIDTH,
+    Room,
     abreast,
     chart,
     facts,
@@ -36,7 +39,7 @@ from .document import (
 from .guideline import GUIDELINE, NOTE, TO_GIVE, Form
 from .signatures import MEANING, Signed, digests
 from .summary import Summary
-from .wording import capital, decided_words, one_line
+from .wording import capital, decided_words, one_line, short_names
 
 MOST_LINES, MOST_ENTRIES = 12, 8  # notes; scores, sources of data and limits of a model
 GOOD_FIT = (
@@ -50,6 +53,9 @@ SENSITIVITY = {  # part of a line's name: what it means
 }
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
 ABREAST, TALLEST = 3, 130.0  # small pictures in a row, and points of a picture
+FIRST, LEAST, CAPTION = 6, 150.0, 28.0  # pictures of the first page, points of them all and of what is below one
+NEARLY = 0.75  # of the largest picture is large enough for another number of columns
+LETTERS = 45  # of a name below a picture
 MOST = 48  # small pictures; more would make a file too large to send
 BUDGET = (
     "Standard uncertainties: of the median in per cent, of the fraction in percentage points. They"
@@ -137,9 +143,9 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     answers = [headline for headline in summary.headlines if headline.parts]
     if not answers:
         return
-    tall = 0.5 + 0.24 * max(len(answer.parts) for answer in answers)
+    inches = HALF / 72, 0.15 + 0.26 * max(len(answer.parts) for answer in answers)
     drawn: list[Flowable | list[Flowable]] = [
-        [words(f"{answer.term}: {answer.words}"), chart(partial(draw_parts, answer=answer), 0.52, (HALF / 72, tall))]
+        [words(f"{answer.term}: {answer.words}"), chart(partial(draw_parts, answer=answer), 0.52, inches, low=0.05)]
         for answer in answers
     ]
     yield heading("Uncertainty")
@@ -231,28 +237,58 @@ def _score_text(name: str, value: float) -> str:
     return f"{title.partition(', %')[0]} {value:g} %" if is_share else f"{title} {value:g}"
 
 
-def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowable]:
-    """Rows of small pictures under their names; nothing where there is none. few: two rows, without a heading, of
-    images that count, if any do."""
-    shown = [image for image in sample.images if not (few and sample.counted and image.excluded)]
-    pictures = [(image, image.member.picture) for image in shown if image.member and image.member.picture]
+def first_micrographs(sample: SampleAnalysis) -> Iterator[Flowable | Room]:
+    """The first images that count, if any do, in as many columns as make them largest; nothing without pictures."""
+    pictures = _pictures([image for image in sample.images if not (sample.counted and image.excluded)], sample.task)
     if not pictures:
         return
-    most = 2 * ABREAST if few else MOST
-    some = f" The first {most} of {len(pictures)} images." if len(pictures) > most else ""
-    counted = f", {'classes' if sample.task.semantic else 'counted objects'} in colours" if sample.counted else ""
-    title = words(f"Each image as analysed{counted}.{some}", SMALL)
-    first: list[Flowable] = [*([] if few else [heading("Micrographs")]), title, space(3)]
-    width = WIDTH / ABREAST - 8
-    for begin in range(0, min(len(pictures), most), ABREAST):
-        cells: list[Flowable | list[Flowable]] = []
-        for image, content in pictures[begin : min(begin + ABREAST, most)]:
-            count = image.counts[0]
-            of = "counted" if sample.task.screened else sample.task.things
-            remark = "not counted" if image.excluded else "" if count is None else f"{count:,} {of}"
-            line = ": ".join(filter(None, (one_line(image.name, 45), remark)))
-            cells.append([picture(content, width, TALLEST), space(3), words(line, SMALL), space(5)])
-        cells += [[] for _ in range(ABREAST - len(cells))]
-        row = (*first, abreast(*cells))
-        yield from row if few else [together(*row)]
+    first = picture(pictures[0][0], 1, 1)
+    shape, count = first.drawWidth / first.drawHeight, min(len(pictures), FIRST)
+
+    def fill(high: float) -> list[Flowable]:
+        tall = {columns: high / -(-count // columns) - CAPTION for columns in range(1, count + 1)}
+        wide = {columns: min(WIDTH / columns - GAP, shape * tall[columns]) for columns in tall}
+        large = [columns for columns in tall if wide[columns] >= NEARLY * max(wide.values())]
+        columns = max(large, key=lambda columns: (-(-count % columns), columns))  # with the fewest empty cells
+        return list(_rows(pictures[:count], columns, tall[columns]))
+
+    yield words(_title(sample, count, len(pictures)), SMALL)
+    yield space(3)
+    yield Room(fill, LEAST)
+
+
+def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
+    """Rows of small pictures under their names; nothing where there is none."""
+    pictures = _pictures(sample.images, sample.task)
+    first: list[Flowable] = [heading("Micrographs"), words(_title(sample, MOST, len(pictures)), SMALL), space(3)]
+    for row in _rows(pictures[:MOST], ABREAST, TALLEST):
+        yield together(*first, row)
         first = []
+
+
+def _title(sample: SampleAnalysis, shown: int, of: int) -> str:
+    """What small pictures show."""
+    counted = f", {'classes' if sample.task.semantic else 'counted objects'} in colours" if sample.counted else ""
+    some = f" The first {shown} of {of} images." if of > shown else ""
+    return f"{'Images' if of > 1 else 'The image'} as analysed{counted}.{some}"
+
+
+def _pictures(images: Sequence[SampleImage], task: Task) -> list[tuple[bytes, str]]:
+    """The pictures of those images that have one, each with the words below it."""
+    shown = [(image, image.member.picture) for image in images if image.member and image.member.picture]
+    pictures = []
+    for (image, content), name in zip(shown, short_names([image.name for image, _ in shown], LETTERS), strict=True):
+        count = image.counts[0] or 0
+        counted = "" if task.semantic else f"{count:,} counted" if task.screened else task.count(count)
+        pictures.append((content, ": ".join(filter(None, (name, "not counted" if image.excluded else counted)))))
+    return pictures
+
+
+def _rows(pictures: Sequence[tuple[bytes, str]], columns: int, high: float) -> Iterator[Flowable]:
+    """Pictures `high` points high at most in rows of so many, each above its words."""
+    for begin in range(0, len(pictures), columns):
+        cells: list[Flowable | list[Flowable]] = [
+            [picture(content, WIDTH / columns - GAP, high), space(3), words(line, SMALL), space(5)]
+            for content, line in pictures[begin : begin + columns]
+        ]
+        yield from [abreast(*cells, *([] for _ in range(columns - len(cells))))] if columns > 1 else cells[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,16 @@ def one_line(text: str, longest: int = 90) -> str:
     begin = int((np.cumsum(widths) < longest - tail).sum())
     end = int((np.cumsum(widths[::-1]) <= tail).sum())
     return f"{clean[:begin]}…{clean[len(clean) - end :]}"
+
+
+def short_names(names: Sequence[str], longest: int) -> list[str]:
+    """Each in one line; where two would look alike, without that part of their common beginning that has no room."""
+    short = [one_line(name, longest) for name in names]
+    if len(set(short)) == len(set(names)):
+        return short
+    shared = next((at for at, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), 0)
+    begin = min(shared, max(map(len, names)) - longest + 1)
+    return [f"…{one_line(name[begin:], longest - 1)}" for name in names]
 
 
 def hundredths(fraction: float, most: int | None = None, digits: int = ENOUGH) -> str:
@@ -128,6 +138,13 @@ def rounding_words(calibration: Calibration) -> str:
     return _doubt_words(calibration.relative_uncertainty, coverage) if calibration.relative_uncertainty else ""
 
 
+def scale_doubt(calibration: Calibration) -> str:
+    """What stands beside a scale that is not exactly known, such as "± 2 %"; else ""."""
+    is_doubtful = calibration.source in MEASURED or (calibration.relative_uncertainty or 0.0) > SAID
+    digits = " by its few digits" if calibration.source == Source.TYPED else ""
+    return f"{rounding_words(calibration)}{digits}" if is_doubtful else ""
+
+
 def doubt_line(calibration: Calibration) -> str:
     """The two parts of a scale's uncertainty."""
     read = rounding_words(calibration) or UNKNOWN
@@ -140,10 +157,7 @@ def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
     file)"."""
     if calibration.nm_per_pixel is None:
         return UNKNOWN_SCALE
-    is_doubtful = calibration.source in MEASURED or (calibration.relative_uncertainty or 0.0) > SAID
-    doubt = rounding_words(calibration) if is_doubtful else ""
-    digits = " by its few digits" if doubt and calibration.source == Source.TYPED else ""
-    how = ", ".join(filter(None, (calibration.source.words, f"{doubt}{digits}")))
+    how = ", ".join(filter(None, (calibration.source.words, scale_doubt(calibration))))
     more = f": {one_line(calibration.detail, 60)}" if detail and calibration.detail else ""
     return f"{pixel_size(calibration.nm_per_pixel)} ({how}{more})"
 

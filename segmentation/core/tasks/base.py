@@ -213,6 +213,10 @@ class Task:
     ignores: frozenset[str] = frozenset()
     tem: bool = False
 
+    def count(self, number: int) -> str:
+        """So many of its things in words: "1 particle", "1,303 particles"."""
+        return f"{number:,} {self.thing if number == 1 else self.things}"
+
     def effective(self, settings: MeasurementSettings) -> MeasurementSettings:
         """The settings, with the default for each setting that this kind ignores."""
         return settings.replaced(**{name: MeasurementSettings.model_fields[name].default for name in self.ignores})

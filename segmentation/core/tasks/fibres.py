@@ -39,8 +39,8 @@ THINNEST = 3.0  # px of a label under which no diameter is given
 FINE = 10.0  # px, from which on the bias is within 3 % with both renderers (docs/method/fibres.md)
 METHOD = (
     "For each pixel a convolutional network predicted the probability of a fibre, and the relative distance from its"
-    " edge. The middle lines of the pieces at or above {threshold:.3g} were followed through crossings by direction and"
-    " width. The diameter of each fibre comes from a model of the grey values across it."
+    " edge. The middle lines of the pieces with a probability of at least {threshold:.3g} were followed through"
+    " crossings by direction and width. The diameter of each fibre comes from a model of the grey values across it."
 )
 EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card
 

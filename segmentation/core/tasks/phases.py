@@ -48,7 +48,7 @@ DIFFERENT = Flag.doubtful(
 )
 METHOD = (
     "For each pixel a convolutional network predicted the probability of each class, and the most probable one was"
-    " taken (image resampled by a factor of {scale:.3g}; mean over mirrored forms: {mirrored})."
+    " taken (image resampled by a factor of {scale:.3g}; {mirrored})."
 )
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # numbers of each class that the table has, too
 FEWEST, BARS, MOST = 8, 32, 0.9  # intercepts that a curve needs, its bars, and the share of all length that they show

@@ -137,8 +137,8 @@ def outcome(analysis: Any) -> str:
     task, statistics = find(analysis.settings.task), analysis.statistics
     if statistics is None or not statistics.screened:
         aside = int((~analysis.table.kept).sum())
-        return f"{len(analysis.segmentation)} {task.things} found{f', {aside} left out' if aside else ''}"
-    return f"{statistics.n_kept} {task.things} counted, {statistics.n_set_aside} left out"
+        return f"{task.count(len(analysis.segmentation))} found{f', {aside} left out' if aside else ''}"
+    return f"{task.count(statistics.n_kept)} counted, {statistics.n_set_aside:,} left out"
 
 
 def write(analysis: Any, file: Path | None, folder: Path, bar: Callable[[str, float], None], *, keep_all: bool) -> None:

@@ -12,7 +12,6 @@ from functools import cache
 import numpy as np
 import pypdf
 import pytest
-from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import DO_NOT_USE, LOOK, NOTE, Flag
@@ -29,12 +28,12 @@ from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.workbooks import _first
 from segmentation.core.report.files import write_all
-from segmentation.core.report.fonts import runs
+from segmentation.core.report.fonts import runs, unbroken
 from segmentation.core.report.method import WEIGHTED
 from segmentation.core.report.method import method as method_of
 from segmentation.core.report.signatures import Filing
 from segmentation.core.report.summary import Summary
-from segmentation.core.report.wording import CITATION, calibration_words
+from segmentation.core.report.wording import CITATION, calibration_words, short_names
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import every, find
 from tests.core.builders import analysis_of, disc_labels, make_analysis, refound, renamed
@@ -174,18 +173,41 @@ def test_sample_and_width_of_the_image_are_told_also_where_they_are_not_known():
     assert "wide." not in said(written(made("pixels"), False))
 
 
-def decoded(picture):
-    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+def test_the_picture_is_whole_and_takes_the_room_of_the_first_page():
+    inches = {}
+    for case in ("many", "wide"):
+        (shown,) = pypdf.PdfReader(io.BytesIO(written(made(case)))).pages[0].images
+        wide, high = (side / figure.IN_REPORT for side in shown.image.size)
+        rows, columns = made(case).micrograph.shape
+        assert high / wide == pytest.approx(rows / columns, rel=0.02)
+        inches[case] = wide, high
+    assert inches["wide"][0] == pytest.approx(document.WIDTH / 72, abs=0.01) and inches["many"][1] > 4.5
 
 
-def test_pictures_are_in_it_as_they_are():
-    analysis = made("many")
-    context, shown_there = context_of(analysis), ("panel-possibly-wrong.png",)
-    cut = {name: decoded(context.picture(name)) for name in shown_there}
-    read = pypdf.PdfReader(io.BytesIO(written(analysis)))
-    images = [np.asarray(image.image.convert("RGB")) for image in read.pages[0].images]
-    for name in shown_there:
-        assert any(picture.shape == cut[name].shape and (picture == cut[name]).all() for picture in images)
+def test_what_fills_a_page_takes_what_the_other_parts_leave():
+    offered = []
+
+    def filling(high):
+        offered.append(high)
+        return [document.space(min(high, 300))]
+
+    rooms = [document.Room(filling, 100.0), document.Room(filling, 80.0, 200.0)]
+    whole = document.page(document.space(150), *rooms)
+    assert offered == [pytest.approx(document.HIGHEST - 150 - 80, abs=0.1), 200.0]
+    assert whole.wrapOn(None, document.WIDTH, document.HIGHEST)[1] == pytest.approx(150 + 300 + 200, abs=0.1)
+
+
+@pytest.mark.parametrize(("names", "short"), [
+    (["a.tif", "b.tif"], ["a.tif", "b.tif"]),
+    (["lot_of_17_tile_001-001.png", "lot_of_17_tile_002-001.png"], ["…_001-001.png", "…_002-001.png"]),
+    ([f"lot_of_images_{i}_of_a_long_series.png" for i in (1, 2)], ["…1_of_a_….png", "…2_of_a_….png"]),
+])  # fmt: skip
+def test_names_that_are_cut_keep_what_tells_them_apart(names, short):
+    assert short_names(names, 13) == short
+
+
+def test_no_line_ends_between_a_number_and_its_unit():
+    assert unbroken("read, ± 2 %: 10 nm, 3 particles") == "read, ±\xa02\xa0%: 10\xa0nm, 3 particles"
 
 
 def test_it_says_what_a_regulator_asks_for():

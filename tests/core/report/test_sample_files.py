@@ -27,11 +27,13 @@ from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
-from segmentation.core.report import exports, figure, pages
+from segmentation.core.report import exports, figure, pages, sections
 from segmentation.core.report.charts import WARNED
 from segmentation.core.report.context import Context
+from segmentation.core.report.document import WIDTH
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.files import write_all
+from segmentation.core.report.images import own_intervals
 from segmentation.core.report.method import left_out_words, method
 from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, LeftOut, Member
@@ -75,6 +77,27 @@ def test_the_report_shows_the_micrographs(tmp_path):
     forms = [form.get_object() for page in pages for form in page["/Resources"].get("/XObject", {}).values()]
     assert {(form["/Width"], form["/Height"]) for form in forms if form["/Subtype"] == "/Image"} == {(320, 240)}
     assert "Micrographs" not in report_words(combine("lot", seen(2)))
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (2, 2), (3, 3), (4, 2), (6, 3), (8, 3)])
+def test_pictures_of_the_first_page_are_as_large_as_it_allows(count, columns, tmp_path):
+    picture = io.BytesIO()
+    Image.new("RGB", (240, 240), "#804020").save(picture, "PNG")
+    sample = combine("lot", [replace(image, picture=picture.getvalue()) for image in members(count)])
+    *_, room = sections.first_micrographs(sample)
+    rows = room.fill(360.0)
+    assert sum(part.wrapOn(None, WIDTH, 1000)[1] for part in rows) <= 360
+    assert columns == 1 or [len(row._cellvalues[0]) for row in rows] == [columns] * -(-min(count, 6) // columns)
+
+
+def test_what_images_share_is_said_only_beside_intervals():
+    scaled, unscaled = combine("lot", members(3)), combine("lot", members(3, calibration=Calibration.absent()))
+    assert "all images share" in own_intervals(scaled, "median") and own_intervals(unscaled, "median") == ""
+
+
+def test_one_thing_is_no_several():
+    assert combine("lot", [Member.of(make_analysis(1, (60, 60)))]).extent == "1 image, 1 particle counted"
 
 
 @pytest.mark.usefixtures("coarse")
