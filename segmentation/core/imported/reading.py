@@ -222,7 +222,8 @@ def read_classes(path: Path, frame: Frame, names: Sequence[str], *, exported: bo
     """(rows, W) int32: 1 + the class of each pixel, 0 where it has none; raises UnreadableImage.
 
     The file holds the numbers of the classes from 0 on, 255 for none. Of two classes a mask of 0 and 255 that another
-    tool wrote holds both; exported: in our own files 255 is none there, too. Or the file holds the colours that the figure gives to the classes, black for none.
+    tool wrote holds both; exported: in our own files 255 is none there, too. Or the file holds the colours that the
+    figure gives to the classes, black for none.
     """
     values = read_array(path)
     if values.ndim == 3 and values.shape[2] in (3, 4) and (values[..., :3] != values[..., :1]).any():
