@@ -132,6 +132,7 @@ def _take_image(
     micrograph = inspection.read_micrograph(pair.image, name=pair.name, alive=tell)
     rows, columns = micrograph.shape
     request = {"frame": [rows, columns, rows], "task": dataset.task, "names": dataset.class_names, "image": pair.name}
+    request["exported"] = "version" in contents.facts  # which only an export writes
     labels = inspection.read_truth(pair.labels, request, tell)
     region = contents.regions.get(pair.name)
     if region is not None and not is_within(region, rows, columns):

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 OUT_OF_MEMORY = ("not enough memory", "out of memory", "allocate memory", "bad_alloc", "Insufficient memory")
 BROKEN = (
-    "Something went wrong in our software, not in your image: try again, and if it happens once more tell the "
+    "Something went wrong in our software, not in what you sent: try again, and if it happens once more tell the "
     "administrator the number of this {what}, {id}."
 )
 

@@ -29,7 +29,7 @@ from ..services.results.logs import as_csv
 from . import schemas
 from .auth import identify, key_of
 from .routes import FORM, JSON, LABELS, OF_STATE, Listing, Routes, a_file, page_of_rows, takes
-from .sending import Changes, Edits, OneImage, Sign, json_body, sent_fields, sent_settings
+from .sending import Changes, Corrections, OneImage, Sign, json_body, sent_fields, sent_settings
 
 ONE_PAGE = "page is a whole number from 1, such as 3: for several pages send the file as a sample, with pages."
 NOT_READ = "The image has not been read yet: ask again when the job runs."
@@ -203,7 +203,7 @@ def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, descriptio
     "edits",
     {200: schemas.Edited, 409: schemas.Outdated},
     (403, 404, 413, 422),
-    takes(Edits, JSON),
+    takes(Corrections, JSON),
     sparse=True,
 )
 def edit(request: HttpRequest, pk: UUID) -> Any:
@@ -216,7 +216,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     who = {"user": request.user, "visitor": request.visitor}
     try:
         with one_edit(address=request.address_hash, **who):
-            body = json_body(request, Edits)
+            body = json_body(request, Corrections)
             fields = {"base": body.base, "operations": body.operations, "key": key_of(request)}
             rows = services.edit_job(job=analysed, **fields, **who)
     except services.Outdated as old:

@@ -65,7 +65,7 @@ class Changes(Body):
     width: str | None = Field(None, description=f"Width of the whole image, {LENGTH}. Empty: sizes in pixels.")
 
 
-class Edits(Body):
+class Corrections(Body):
     """Corrections of the outlines of a finished result, in pixels of the uploaded image."""
 
     base: int = Field(ge=0, description="The number of the last edit that you know; 0 before the first one.")

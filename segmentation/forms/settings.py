@@ -22,13 +22,15 @@ from ..plain import storable
 from ..services.ground.calibration import with_site_uncertainty
 from ..services.results.models_offered import BY_IMAGE, default_first, offered
 
-OF_SCALE = "scale_uncertainty"
+SCALE_UNCERTAINTY = "scale_uncertainty"  # with which the names of its settings begin
 NO_MODEL = "There is no such model here; choose one from the list."
 
+ModelsByTask = list[tuple[Task, list[tuple[str, str]]]]  # each kind of analysis with name and title of its models
 
-def models_by_task(user: Any = None) -> list[tuple[Task, list[tuple[str, str]]]]:
-    """Name and title of every model that a person can choose, by kind of analysis; first the default that was set, then
-    the choice by the image where a kind has several released models."""
+
+def models_by_task(user: Any = None) -> ModelsByTask:
+    """The models that a person can choose; of each kind of analysis first the default that was set, then the choice by
+    the image where a kind has several released models."""
     models: dict[str, list[tuple[str, str]]] = {}
     by_image = cards.tasks_of_several()
     for card in offered(user):
@@ -37,33 +39,31 @@ def models_by_task(user: Any = None) -> list[tuple[Task, list[tuple[str, str]]]]
         models.setdefault(card.task, []).append((card.name, card.title))
     models = default_first(models, user)
     choices = [(task, models[task.name]) for task in every() if task.name in models]
-    usual = every()[0]
-    return choices or [(usual, [(DEFAULT_MODEL, usual.title)])]
+    first_task = every()[0]
+    return choices or [(first_task, [(DEFAULT_MODEL, first_task.title)])]
 
 
-def _with_current_model(
-    settings: AnalysisSettings | None, offered: list[tuple[Task, list[tuple[str, str]]]]
-) -> list[tuple[Task, list[tuple[str, str]]]]:
-    """The offered models, and the model of these settings if it is not among them."""
-    names = {name for _, choices in offered for name, _ in choices}
+def _with_model_of(settings: AnalysisSettings | None, models: ModelsByTask) -> ModelsByTask:
+    """These models, and that of the settings if it is not among them."""
+    names = {name for _, choices in models for name, _ in choices}
     if settings is None or settings.segmentation.model in names:
-        return offered
-    gone = (settings.segmentation.model, f"{settings.segmentation.model} (no longer here)")
-    tasks = {task.name: (task, choices) for task, choices in offered}
+        return models
+    missing = (settings.segmentation.model, f"{settings.segmentation.model} (no longer here)")
+    tasks = {task.name: (task, choices) for task, choices in models}
     task, choices = tasks.get(settings.task, (find(settings.task), []))
-    return list({**tasks, task.name: (task, [*choices, gone])}.values())
+    return list({**tasks, task.name: (task, [*choices, missing])}.values())
 
 
-def settings_sent(sent: Mapping[str, Any], user: Any, before: AnalysisSettings | None = None) -> AnalysisSettings:
-    """The settings that a script or a button sends by their plain names. before: those of a result, which stay where
+def settings_sent(sent: Mapping[str, Any], user: Any, earlier: AnalysisSettings | None = None) -> AnalysisSettings:
+    """The settings that a script or a button sends by their plain names. earlier: those of a result, which stay where
     nothing is sent; of another kind of analysis only those that every kind has. Raises ValueError with a sentence."""
-    offered = _with_current_model(before, models_by_task(user))
-    model = sent.get("model") or (before.segmentation.model if before else offered[0][1][0][0])
-    task = next((task for task, choices in offered if model in dict(choices)), None)
+    models = _with_model_of(earlier, models_by_task(user))
+    model = sent.get("model") or (earlier.segmentation.model if earlier else models[0][1][0][0])
+    task = next((task for task, choices in models if model in dict(choices)), None)
     if task is None:
         raise ValueError(NO_MODEL)
-    values = before.as_dict() if before else {}
-    if before and task.name != before.task:
+    values = earlier.as_dict() if earlier else {}
+    if earlier and task.name != earlier.task:
         everyones = {*SegmentationSettings.model_fields, *MeasurementSettings.model_fields}
         values = {name: value for name, value in values.items() if name in everyones}
     values |= {name: storable(value) if isinstance(value, str) else value for name, value in sent.items()}
@@ -94,7 +94,7 @@ class FormSetting:
     @property
     def ignored_by(self) -> str:
         """Names of the kinds of analysis that ignore this setting."""
-        return " ".join(task.name for task, _ in self.form.offered if self.setting.name in task.ignores)
+        return " ".join(task.name for task, _ in self.form.models if self.setting.name in task.ignores)
 
     @property
     def kind(self) -> str:
@@ -121,21 +121,22 @@ class FormSetting:
 
     @property
     def options(self) -> list[dict[str, Any]]:
-        """Each word with its label; a label with a gap is split into the text before, in and after the gap."""
+        """Each word with its label; a label with a gap is split into the text before it, the bound field of the number
+        typed there, and the text after it."""
         options = []
         for word in dict.fromkeys((*self.setting.words, *self.setting.labels)):
             before, gap, after = self.setting.labels.get(word, word).partition(GAP)
-            typed_in = self.form[self.typed_in(word)] if gap else None
-            options.append({"word": word, "before": before.strip(), "after": after.strip(), "typed_in": typed_in})
+            number = self.form[self.gap_field(word)] if gap else None
+            options.append({"word": word, "before": before.strip(), "after": after.strip(), "number": number})
         return options
 
     @property
     def errors(self) -> list[str]:
-        names = [self.name, *map(self.typed_in, self.setting.with_gap)]
-        return [error for name in names for error in self.form.errors.get(name, [])]
+        fields = [self.name, *map(self.gap_field, self.setting.with_gap)]
+        return [error for field in fields for error in self.form.errors.get(field, [])]
 
-    def typed_in(self, word: str) -> str:
-        """The name of the field in the gap of a label."""
+    def gap_field(self, word: str) -> str:
+        """The name of the field in the gap of this word's label."""
         return f"{self.task.thing}_px" if word == SIZE and self.task else f"{self.name}_{word}"
 
 
@@ -150,22 +151,20 @@ class SettingsForm(forms.Form):
     def __init__(
         self,
         data: Mapping[str, str] | None = None,
-        stands_for: AnalysisSettings | None = None,
         earlier: AnalysisSettings | None = None,
         user: Any = None,
-        models: list[tuple[Task, list[tuple[str, str]]]] | None = None,
+        models: ModelsByTask | None = None,
     ) -> None:
-        """data: as sent. stands_for: what the fields show. earlier: of what was found before; their model may be chosen
-        though it is no longer here, as what it found can be measured. user: whose models can be chosen. models: these,
-        where they are known already."""
+        """data: as sent. earlier: what the fields show where nothing was sent; their model may be chosen though it is
+        no longer here, as what it found can be measured. user: whose models can be chosen. models: these, if they have
+        been read already."""
         super().__init__()
-        self.offered = _with_current_model(earlier or stands_for, models or models_by_task(user))
-        self.fields["model"].choices = [choice for _, choices in self.offered for choice in choices]
-        tasks = [task for task, _ in self.offered]
-        settings = stands_for or earlier
-        self._usual = settings.segmentation.model if settings else self.offered[0][1][0][0]
-        model = stands_for.segmentation.model if stands_for else (data or {}).get("model") or self._usual
-        self.task = next((task for task, models in self.offered if model in dict(models)), tasks[0])
+        self.models = _with_model_of(earlier, models or models_by_task(user))
+        self.fields["model"].choices = [choice for _, choices in self.models for choice in choices]
+        tasks = [task for task, _ in self.models]
+        self._model_if_none_is_sent = earlier.segmentation.model if earlier else self.models[0][1][0][0]
+        model = (data or {}).get("model") or self._model_if_none_is_sent
+        self.task = next((task for task, choices in self.models if model in dict(choices)), tasks[0])
         common = (*settings_of(SegmentationSettings), *settings_of(MeasurementSettings))
         everyones = {setting.name for setting in common}
         self.entries = [
@@ -179,14 +178,14 @@ class SettingsForm(forms.Form):
             is_read = entry.task in (None, self.task)
             self.fields[entry.name] = SettingField(entry.setting) if is_read else forms.CharField(required=False)
             for word in entry.setting.with_gap:
-                self.fields[entry.typed_in(word)] = forms.CharField(required=False)
+                self.fields[entry.gap_field(word)] = forms.CharField(required=False)
         if data is not None:
             self.is_bound, self.data = True, data
-        elif stands_for:
-            self.initial = self.texts_of(stands_for)
+        elif earlier:
+            self.initial = self.texts_of(earlier)
 
     @property
-    def chosen(self) -> list[FormSetting]:
+    def of_task(self) -> list[FormSetting]:
         """The settings of the chosen model's kind of analysis."""
         return [entry for entry in self.entries if entry.task in (None, self.task)]
 
@@ -196,11 +195,12 @@ class SettingsForm(forms.Form):
         return [entry for entry in self.entries if entry.setting.main]
 
     @property
-    def groups(self) -> list[tuple[Task | None, list[FormSetting]]]:
+    def more(self) -> list[tuple[Task | None, list[FormSetting]]]:
         """The other settings: first those of each kind of analysis, then those of all kinds."""
-        more = [one for one in self.entries if not (one.setting.main or one.setting.group or one.setting.scripts)]
-        owners = dict.fromkeys(entry.task for entry in more)
-        return [(owner, [entry for entry in more if entry.task is owner]) for owner in owners]
+        shown = (entry for entry in self.entries if not entry.setting.scripts)
+        others = [entry for entry in shown if not (entry.setting.main or entry.setting.group)]
+        tasks = dict.fromkeys(entry.task for entry in others)
+        return [(task, [entry for entry in others if entry.task is task]) for task in tasks]
 
     @property
     def folds(self) -> dict[str, list[FormSetting]]:
@@ -210,45 +210,47 @@ class SettingsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        for entry in self.chosen:
+        for entry in self.of_task:
             word = data.get(entry.name)
             if isinstance(word, str) and word in entry.setting.with_gap:
                 self._fill(entry, word)
         if not self.errors:
-            values = {entry.setting.name: data[entry.name] for entry in self.chosen}
+            values = {entry.setting.name: data[entry.name] for entry in self.of_task}
             try:
-                self._settings = read_settings(self.task, {**values, "model": data["model"] or self._usual})
+                self._settings = read_settings(
+                    self.task, {**values, "model": data["model"] or self._model_if_none_is_sent}
+                )
             except BadSetting as error:
-                self.add_error(next(entry.name for entry in self.chosen if entry.setting == error.setting), str(error))
+                self.add_error(next(entry.name for entry in self.of_task if entry.setting == error.setting), str(error))
             except ValueError as error:
                 self.add_error(None, str(error))
         return data
 
     def _fill(self, entry: FormSetting, word: str) -> None:
         """Replace the word of a label by the number typed in its gap; an error belongs to that field."""
-        typed_in = entry.typed_in(word)
-        text = self.cleaned_data.get(typed_in, "")
+        field = entry.gap_field(word)
+        text = self.cleaned_data.get(field, "")
         read = self._factor_of_size if word == SIZE else entry.setting.read_number
         try:
             self.cleaned_data[entry.name] = _validate(lambda: read(text))
         except forms.ValidationError as error:
-            self.add_error(typed_in, error)
+            self.add_error(field, error)
 
     def _factor_of_size(self, text: str) -> float:
         """The factor at which things of the typed size have the size that the model likes best."""
-        scale = next(entry.setting for entry in self.chosen if SIZE in entry.setting.with_gap)
+        scale = next(entry.setting for entry in self.of_task if SIZE in entry.setting.with_gap)
         try:
-            card = cards.stands_for(self.cleaned_data.get("model") or self._usual)[0]
+            card = cards.stands_for(self.cleaned_data.get("model") or self._model_if_none_is_sent)[0]
         except cards.UnknownModel as unknown:
             raise ValueError(str(unknown)) from None
-        best: float = self.task.options.of(card).diameter
-        least, greatest = math.ceil(best / scale.greatest), math.floor(best / scale.least)
+        best_size: float = self.task.options.of(card).diameter
+        least, greatest = math.ceil(best_size / scale.greatest), math.floor(best_size / scale.least)
         size = number_of(text)
         if not least <= size <= greatest:
             raise ValueError(
                 f"The typical size of a {self.task.thing} is a number of pixels from {least} to {greatest}."
             )
-        return round(best / size, 4)
+        return round(best_size / size, 4)
 
     def settings(self, calibration: Calibration | None = None) -> AnalysisSettings:
         """The settings of a valid form."""
@@ -263,18 +265,18 @@ class SettingsForm(forms.Form):
             texts[entry.name] = setting.write(value)
             if texts[entry.name] not in setting.words and setting.with_gap:
                 word = setting.with_gap[-1]  # the number itself, not a size that it is computed from
-                texts |= {entry.name: word, entry.typed_in(word): texts[entry.name]}
+                texts |= {entry.name: word, entry.gap_field(word): texts[entry.name]}
         return texts
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], user: Any = None) -> SettingsForm:
         """The form of a first visit; `?model=NAME` chooses an available model."""
         model_name = query.get("model", "")
-        models_of_user = models_by_task(user)
-        names = {name: task for task, models in models_of_user for name, _ in models}
-        model = model_name if model_name in names else models_of_user[0][1][0][0]
-        settings = with_site_uncertainty(AnalysisSettings.of(names[model].name, model=model))
-        return cls(stands_for=settings, user=user, models=models_of_user)
+        models = models_by_task(user)
+        task_of_model = {name: task for task, choices in models for name, _ in choices}
+        model = model_name if model_name in task_of_model else models[0][1][0][0]
+        settings = with_site_uncertainty(AnalysisSettings.of(task_of_model[model].name, model=model))
+        return cls(earlier=settings, user=user, models=models)
 
 
 def laboratory_of(user: Any, session: Mapping[str, Any] = MappingProxyType({})) -> dict[str, str]:
@@ -287,8 +289,8 @@ def laboratory_of(user: Any, session: Mapping[str, Any] = MappingProxyType({})) 
 def with_laboratory(fields: Mapping[str, str], laboratory: Mapping[str, str]) -> dict[str, str]:
     """Sent values before those of the laboratory. An uncertainty of the scale is sent with its k and source, or as a
     standard one without a source."""
-    is_sent = any(name.startswith(OF_SCALE) for name in fields)
-    used = {name: text for name, text in laboratory.items() if not (is_sent and name.startswith(OF_SCALE))}
+    is_sent = any(name.startswith(SCALE_UNCERTAINTY) for name in fields)
+    used = {name: text for name, text in laboratory.items() if not (is_sent and name.startswith(SCALE_UNCERTAINTY))}
     return {**used, **{name: fields[name] for name in fields}}  # ** of a QueryDict would give lists
 
 

@@ -21,8 +21,9 @@ TICKS = 5
 
 @dataclass(frozen=True)
 class Bar:
-    """A fraction with its interval, "" without one: in words, and as places on an axis from 0 to 100 %. n: of how many
-    objects, 0 where that is not shown."""
+    """A fraction with its interval. value, interval: in words, interval "" without one. at, left, right: places of the
+    fraction and of the ends of the interval on an axis from 0 to 100 %. n: of how many objects, 0 where that is not
+    shown."""
 
     name: str
     value: str
@@ -54,7 +55,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Point:
-    """The median of the first n objects with its interval, as places in per cent and in words."""
+    """The median of the first n objects or images with its interval: places in a Convergence, and words."""
 
     x: float
     y: float
@@ -65,8 +66,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Convergence:
-    """How the median converges as objects or images are counted. x goes right from 0, y down from the top, both in per
-    cent. counted: what, in words. band: the range of the final median ± `target`."""
+    """How the median converges as objects or images are counted. Places are in per cent of the chart: x goes right from
+    0, y down from the top. band_top, band_height: place of the range of the final median ± `target`. counted: what is
+    counted, such as "particles"."""
 
     points: tuple[Point, ...]
     band_top: float
@@ -130,6 +132,7 @@ class Convergence:
 
 
 def _room(low: float, high: float) -> tuple[float, float]:
+    """The ends of an axis that shows values from low to high, never under 0."""
     room = 0.06 * (high - low) or abs(high) or 1.0
     return max(0.0, low - room), high + room
 
@@ -149,15 +152,15 @@ def polygon(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[floa
 
 
 def lines_of(curve: Mapping[str, Any], names: Iterable[str]) -> list[list[tuple[float, float | None]]]:
-    """The lines of a stored curve (core.tasks.base.Curve) by these names, or its only one."""
+    """The lines of these names in a stored curve (core.tasks.base.Curve), or its only line, as points (x, y)."""
     x, lines = curve["x"], curve["lines"]
     ys = [lines.get(name, []) for name in names] if len(lines) > 1 else lines.values()
     return [polygon(x, y) if len(x) > len(y) > 0 else list(zip(x, y, strict=False)) for y in ys]
 
 
 def on_shared_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Stored curves of one line each; where all are histograms of equal bins each, on bins as
-    wide as the widest: equal heights are equal shares."""
+    """Stored curves of one line each, to be drawn over each other. Where all are histograms, each of equal bins, they
+    are counted again in bins as wide as the widest, so that equal heights are equal shares."""
     lines = [(curve["x"], *curve["lines"].values()) for curve in curves]
     if any(len(x) <= len(y) for x, y in lines):
         return list(curves)
@@ -170,8 +173,9 @@ def on_shared_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
 
 @dataclass(frozen=True)
 class Lines:
-    """Curves over one axis as paths in a box of 100 by 100. dots: the points of the first one, with words. whiskers: x,
-    low, high. x goes right and y down, all in per cent. words: the curves for those who cannot see them."""
+    """Curves over one axis. Places are in per cent of the chart: x goes right and y down. paths: one for each curve.
+    dots: x, y and words of the points of the first curve. whiskers: x, low, high. across: the title of x. words: the
+    curves for those who cannot see them."""
 
     paths: tuple[str, ...]
     dots: tuple[tuple[float, float, str], ...]
@@ -247,12 +251,12 @@ class ChartedSummary(Summary):
 
     @property
     def further(self) -> list[Entry]:
-        """The numbers that do not stand among the sizes."""
+        """The numbers that do not repeat what stands among the sizes."""
         return [entry for entry in self.known_quantities if not (self.sizes and entry.name in self.task.figures)]
 
     @property
     def further_listed(self) -> list[Entry]:
-        """Of these, what the first screen does not show."""
+        """The further numbers that the first screen does not show."""
         headlines = {entry.name for entry in self.leading}
         return [entry for entry in self.further if entry.name not in headlines]
 

@@ -124,11 +124,11 @@ def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
         return render(request, "_outlines.html", {"sentence": refusal.sentence}, status=refusal.status)
     if micrograph.state == Micrograph.State.FAILED or row.state == row.State.FAILED:
         return render(request, "_outlines.html", {"sentence": row.error or micrograph.error})
-    scale = next((setting for setting in form.chosen if SIZE in setting.setting.with_gap), None)
+    scale = next((entry for entry in form.of_task if SIZE in entry.setting.with_gap), None)
     context = {"active": not row.is_finished, "task": form.task, "scale": scale, **row.result}
     if scale:
-        context["typed_in"] = typed_in = scale.typed_in(SIZE)
-        context |= {"size": form[typed_in].value()} if scale.value == SIZE else {}
+        context["gap_field"] = scale.gap_field(SIZE)
+        context |= {"size": form[context["gap_field"]].value()} if scale.value == SIZE else {}
     return render(request, "_outlines.html", context)
 
 

@@ -353,7 +353,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "may_correct": may_change and job.is_done and job.segmentation_id is not None,
         "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": _scale_line(job),
-        "form": SettingsForm(stands_for=job.get_settings(), user=request.user),
+        "form": SettingsForm(earlier=job.get_settings(), user=request.user),
         "width": width if for_rerun else typed,
         "rerun_width": typed if for_rerun else width,
         "token": uuid4().hex,

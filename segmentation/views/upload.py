@@ -75,10 +75,10 @@ def home(request: HttpRequest) -> HttpResponse:
 def laboratory(request: HttpRequest) -> HttpResponse:
     """What a laboratory sets once: kept with the account, or without one in the browser's session; new jobs take it."""
     fields = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
-    names = [setting.name for setting in SettingsForm(user=request.user).folds[LABORATORY]]
+    names = [entry.name for entry in SettingsForm(user=request.user).folds[LABORATORY]]
     form = SettingsForm({name: printable(fields[name]) for name in names if name in fields}, user=request.user)
     if request.method == "POST" and form.is_valid():
-        texts = {setting.name: setting.value for setting in _set_once(form)}
+        texts = {entry.name: entry.value for entry in _set_once(form)}
         if request.user.is_authenticated:
             Laboratory.objects.update_or_create(owner=request.user, defaults={"texts": texts})
         else:
@@ -161,9 +161,7 @@ def stated_in(request: HttpRequest, suffix: str = "") -> StatedScale:
 def _set_once(form: SettingsForm) -> list[FormSetting]:
     """The settings of a laboratory that differ from their defaults."""
     return [
-        setting
-        for setting in form.folds[LABORATORY]
-        if setting.value not in ("", setting.setting.write(setting.setting.default))
+        entry for entry in form.folds[LABORATORY] if entry.value not in ("", entry.setting.write(entry.setting.default))
     ]
 
 
@@ -174,8 +172,8 @@ def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: 
         "marked": MARKED,
         "sample": SampleForm(initial={"rule": Sample.Rule.OWN}),
         "accept": ACCEPTED,
-        "laboratory": _set_once(SettingsForm(laboratory_of(request.user, request.session), models=form.offered)),
-        "examples": [task for task, _ in form.offered if task.name in EXAMPLES],
+        "laboratory": _set_once(SettingsForm(laboratory_of(request.user, request.session), models=form.models)),
+        "examples": [task for task, _ in form.models if task.name in EXAMPLES],
         "on_this_server": not settings.DEEPSEGM_BUCKET,
         "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.confidence import likely_right
-from segmentation.lab.training.instances.confidence import LabelledParticles, TooFew, cross_fitted, fit
+from segmentation.lab.training.instances.confidence import LabelledParticles, TooFew, cross_fitted, every_nth, fit
 
 
 def draw(n, seed, group=""):
@@ -57,3 +57,4 @@ def test_too_few_are_refused():
         fit([image])
     with pytest.raises(TooFew, match="fewer than 5 groups"):
         cross_fitted([image])
+    assert not every_nth([])

@@ -57,6 +57,13 @@ def test_every_map_of_a_layer_is_drawn(tmp_path):
         write_layers(network, pixels, ["nothing"], tmp_path)
 
 
+def test_an_upsample_is_shown_once():
+    network = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Upsample(scale_factor=2))
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    (enlarged,) = feature_maps.feature_maps(network, pixels)["up-samplings"]
+    assert enlarged.shape == (2, 128, 128)
+
+
 def test_a_large_image_is_reduced(monkeypatch):
     monkeypatch.setattr(feature_maps, "LARGEST", 64 * 64)
     pixels = np.random.default_rng(0).integers(0, 256, (200, 400), np.uint8)

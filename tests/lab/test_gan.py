@@ -155,6 +155,15 @@ def test_all_stages_lead_to_a_model(work, trained_generator):
     assert (work.out / "cyclegan" / "checkpoint.pt").stat().st_mtime_ns == before
 
 
+def test_a_unet_that_has_run_out_of_patience_is_finished(work, trained_generator, monkeypatch):
+    for stage in ("outlines", "masks", "cyclegan", "translate"):
+        run_stage(stage, work)
+    patient = replace(work, recipe=work.recipe.replaced(unet={**work.recipe.unet, "steps": 8, "patience": 1}))
+    monkeypatch.setattr("segmentation.lab.training.train.patience_is_over", lambda rows, *_: len(rows) >= 2)
+    assert run_stage("unet", patient)
+    assert not read_card(work.out / "unet" / "tiny.toml").limits
+
+
 @pytest.mark.parametrize(
     ("stage", "before"),
     [("masks", "outlines"), ("cyclegan", "masks"), ("translate", "cyclegan"), ("unet", "translate")],

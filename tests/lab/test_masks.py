@@ -82,7 +82,7 @@ def test_only_whole_convex_grains_are_counted_and_the_others_told():
     boundary[[30, 31, 32, 33, 34, 90, 91, 92, 93, 94]] = True
     boundary[:, 38:43] = boundary[:, 78:83] = boundary[:, 118:123] = True
     scoring, (labels, counts) = compared("grains", np.where(boundary, 255, 0).astype(np.uint8), boundary)
-    assert labels.max() == 12 and counts.every.tolist() == [12, 12] and counts.numbers.tolist() == [2, 2]
+    assert labels.max() == 12 and counts.all_numbers.tolist() == [12, 12] and counts.numbers.tolist() == [2, 2]
     assert metrics([counts], ONCE)["object_iou"][0] == 1
     assert "grains" in scoring.note and "{unit}" in scoring.note
 

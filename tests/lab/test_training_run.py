@@ -272,6 +272,12 @@ def test_two_trainings_do_not_write_into_one_folder(folder, tmp_path, monkeypatc
             call_command("train_gan", "masks", "--out", tmp_path / "run")
         assert not list((tmp_path / "run").iterdir())
     assert train(tiny(folder), tmp_path / "run", tmp_path, say=quietly).step == 4
+    metrics = tmp_path / "run" / "metrics.csv"
+    rows = metrics.read_text() + metrics.read_text().splitlines()[-1].replace("4", "6", 1)  # of the other training
+    metrics.write_text(rows)
+    with alone_in(tmp_path / "run"), pytest.raises(InUse):
+        train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
+    assert metrics.read_text() == rows
 
 
 def test_a_damaged_checkpoint_is_refused(folder, tmp_path):

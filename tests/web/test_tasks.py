@@ -96,7 +96,7 @@ def test_its_refusals_are_sentences(typed, sentence, client):
 
 def test_some_settings_fill_the_form_that_makes_them_again():
     for made in (AnalysisSettings.of(threshold=0.3), AnalysisSettings.of("grains", model="steel", twins=True)):
-        assert settings(**SettingsForm(stands_for=made).initial) == made
+        assert settings(**SettingsForm(earlier=made).initial) == made
 
 
 def test_the_page_groups_models_and_settings_by_kind(client):

@@ -153,6 +153,17 @@ def test_classes_are_taken_from_an_archive_that_is_taken_in(ada, send, monkeypat
     assert made.class_names == ["a", "b"] and made.state == "done" and made.images.count() == 1
 
 
+@pytest.mark.parametrize(("facts", "last_rows"), [('version = "1.0.0"', 255), ("", 1)])
+def test_255_is_unknown_in_our_own_files_and_the_second_class_in_a_mask_made_elsewhere(ada, send, facts, last_rows):
+    """Of an image that shows one of two classes only the data bar is 255 in an export."""
+    made = services.create_dataset(user=ada, name="Steel", task="phases", class_names=["matrix", "pores"])
+    classes = np.zeros(SHAPE, np.uint8)
+    classes[-20:] = 255
+    content = {"images/a.png": png(squares()[1]), "labels/a.png": png(classes)}
+    send(zipped(**content, **{"dataset.toml": f"[dataset]\n{facts}"}), to=made)
+    assert (labels_of(made.images.get()) == np.where(classes == 255, last_rows, 0)).all()
+
+
 def test_a_bomb_is_left_out(dataset, send, settings):
     settings.DEEPSEGM_MAX_UPLOAD_MB = settings.DEEPSEGM_MAX_ARCHIVE_MB = 1
     content = io.BytesIO()

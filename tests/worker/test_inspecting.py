@@ -466,7 +466,7 @@ class TestJobs:
             patch.setattr(inspection, "inspect", lambda *path, **options: 1 / 0)
             inspect_uploads()
         job.refresh_from_db()
-        assert job.state == "failed" and "not in your image" in job.error
+        assert job.state == "failed" and "not in what you sent" in job.error
         services.retry_job(job=Job.objects.get(pk=job.pk))
         inspect_uploads()
         assert Job.objects.claim(job.pk)

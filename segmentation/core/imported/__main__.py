@@ -35,7 +35,9 @@ def _read(options: argparse.Namespace) -> dict[str, Any]:
     request = options.asked
     frame, task = Frame(*request["frame"]), find(request["task"])
     if request.get("truth"):
-        save(options.labels, read_truth(options.input, frame, task, request["names"], request["image"]))
+        exported = request.get("exported", False)
+        labels = read_truth(options.input, frame, task, request["names"], request["image"], exported=exported)
+        save(options.labels, labels)
         return {"ok": True}
     facts = {"image": request["image"], "nm_per_pixel": request["nm_per_pixel"]}
     outlines = read_outlines(options.input, frame, task, request["names"], **facts)

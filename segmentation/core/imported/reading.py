@@ -116,13 +116,16 @@ def read_outlines(
     return replace(outlines, labels=whole)
 
 
-def read_truth(path: Path, frame: Frame, task: Task, names: Sequence[str], image: str) -> NDArray[np.int32]:
+def read_truth(
+    path: Path, frame: Frame, task: Task, names: Sequence[str], image: str, *, exported: bool = False
+) -> NDArray[np.int32]:
     """(H, W) what a training learns from, with the numbers of the file: of an object, or the class of a pixel and
-    UNLABELLED. frame: without a data bar. The file may show nothing. Raises UnreadableImage."""
+    UNLABELLED. frame: without a data bar. exported: whether the file comes from a dataset that was exported here.
+    It may show nothing. Raises UnreadableImage."""
     with path.open("rb") as file:
         _, kind = kind_of(file.read(HEAD_BYTES))
     if task.semantic:
-        classes = _classes(path, frame, kind, task, names, image).labels
+        classes = _classes(path, frame, kind, task, names, image, exported=exported).labels
         return np.where(classes > 0, classes - 1, UNLABELLED).astype(np.int32)
     if kind != IMAGES:
         return paint(_shapes(path, frame, kind, image, []), frame.canvas).labels
@@ -152,10 +155,12 @@ def _objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[st
     return Outlines(painted.labels, classes, reasons, _format(path, kind), painted.overlapping, notes)
 
 
-def _classes(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:
+def _classes(
+    path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str, *, exported: bool = False
+) -> Outlines:
     """The classes of pixels in a file: of a label image by number, of COCO by name. ImageJ has no classes."""
     if kind == IMAGES:
-        labels = read_classes(path, frame, names)
+        labels = read_classes(path, frame, names, exported=exported)
         overlapping = 0
     elif kind == COCO:
         numbers_of_names = {name: number for number, name in enumerate(names, 1)}
@@ -213,11 +218,12 @@ def read_objects(path: Path, frame: Frame, *, corners: bool) -> tuple[NDArray[np
     return labels, list(notes)
 
 
-def read_classes(path: Path, frame: Frame, names: Sequence[str]) -> NDArray[np.int32]:
+def read_classes(path: Path, frame: Frame, names: Sequence[str], *, exported: bool = False) -> NDArray[np.int32]:
     """(rows, W) int32: 1 + the class of each pixel, 0 where it has none; raises UnreadableImage.
 
-    The file holds the numbers of the classes from 0 on, 255 for none; of two classes a mask of 0 and 255 holds both.
-    Or it holds the colours that the figure gives to the classes, black for none.
+    The file holds the numbers of the classes from 0 on, 255 for none. Of two classes a mask of 0 and 255 that another
+    tool wrote holds both; exported: in our own files 255 is none there, too. Or the file holds the colours that the
+    figure gives to the classes, black for none.
     """
     values = read_array(path)
     if values.ndim == 3 and values.shape[2] in (3, 4) and (values[..., :3] != values[..., :1]).any():
@@ -226,7 +232,7 @@ def read_classes(path: Path, frame: Frame, names: Sequence[str]) -> NDArray[np.i
     frame.check(*numbers.shape)
     numbers = numbers[: frame.rows]
     present = set(np.unique(numbers).tolist())
-    if len(names) == 2 and present == {0, NOT_ANALYSED}:
+    if len(names) == 2 and present == {0, NOT_ANALYSED} and not exported:
         return np.where(numbers == 0, 1, 2).astype(np.int32)
     if wrong := sorted(present - {*range(len(names)), NOT_ANALYSED}):
         raise UnreadableImage(OTHER_NUMBER.format(found=wrong[0], classes=_numbered_list(names)))

@@ -97,7 +97,7 @@ def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, *, any_w
     widest, by_image = (np.inf, np.inf) if any_width else (WIDEST, WIDEST_BY_IMAGE)
     weights = sizes.weights["number"]
     if sizes.images < 2:
-        drawn = order_drawn(sizes.size, weights, 0.5, half_steps(sizes.size), rng)
+        drawn = quantile_by_rank(sizes.size, weights, 0.5, half_steps(sizes.size), rng)
         return drawn.limits(uncertainty * rng.standard_normal(REPEATS), widest)
     resamples = resample(sizes, rng, uncertainty)
     median = quantile(sizes.size, weights, 0.5)
@@ -207,7 +207,7 @@ def _draws(sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Re
         widening = _widening_for(resamples.images)
         draws = {name: drawn.widened(figures[name], widening) for name, drawn in draws.items()}
     else:
-        draws |= {name: order_drawn(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
+        draws |= {name: quantile_by_rank(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
     return draws | _moment_draws(sizes, weights, resamples)
 
 
@@ -237,7 +237,7 @@ def _moment_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -
     return moment_draws
 
 
-def order_draws(size: Floats, weights: Floats, p: float, rng: Rng) -> tuple[Floats, tuple[float, float]]:
+def logs_by_rank(size: Floats, weights: Floats, p: float, rng: Rng) -> tuple[Floats, tuple[float, float]]:
     """Draws (REPEATS,) of the logarithm of the quantile p of sorted sizes, and the tails that its interval leaves out.
 
     If the smallest size does not bound the quantile with 97.5 %, the interval begins there and the other tail becomes
@@ -250,17 +250,17 @@ def order_draws(size: Floats, weights: Floats, p: float, rng: Rng) -> tuple[Floa
     # Effective number from the variance of the weight below the quantile; with equal weights the number of particles.
     n = float(weights.sum()) / ((1 - p) * (below or above) + p * (above or below))
     whole = max(round(n), 1)
-    drawn = rng.binomial(whole, p, REPEATS) + rng.uniform(size=REPEATS)
-    position = (drawn - 0.5) / whole
+    rank = rng.binomial(whole, p, REPEATS) + rng.uniform(size=REPEATS)
+    position = (rank - 0.5) / whole
     middles = (np.cumsum(weights) - weights / 2) / weights.sum()
     low, high = (max(0.025, missed) for missed in ((1 - p) ** whole, p**whole))
     tails = (low, 0.05 - low) if low > 0.025 else (0.05 - high, high)
     return np.interp(position, middles, np.log(size)), tails
 
 
-def order_drawn(size: Floats, weights: Floats, p: float, half: Floats, rng: Rng) -> Drawn:
-    """As `order_draws`, for sizes with the half steps `half` (n,)."""
-    draws, tails = order_draws(size, weights, p, rng)
+def quantile_by_rank(size: Floats, weights: Floats, p: float, half: Floats, rng: Rng) -> Drawn:
+    """The draws of `logs_by_rank` as sizes, each known to within the half steps `half` (n,) of the sizes."""
+    draws, tails = logs_by_rank(size, weights, p, rng)
     return Drawn.of_logs(draws, np.interp(draws, np.log(size), half), tails)
 
 

@@ -7,7 +7,7 @@ from math import ceil, hypot, sqrt
 import numpy as np
 
 from .bins import LEAST_SIZES
-from .bootstrap import median_interval, order_drawn, undefined
+from .bootstrap import median_interval, quantile_by_rank, undefined
 from .distribution import FEWEST_IMAGES, Floats, WeightedSizes, quantile
 from .drawn import Z95, half_steps, t95
 from .resampling import REPEATS
@@ -34,7 +34,7 @@ def converge(
     steps = np.unique(np.geomspace(LEAST_SIZES, n, POINTS).round().astype(int))
     for step in steps[steps < n].tolist():
         chosen = np.sort(order[:step])
-        drawn = order_drawn(size[chosen], weights[chosen], 0.5, half_steps(size[chosen]), rng)
+        drawn = quantile_by_rank(size[chosen], weights[chosen], 0.5, half_steps(size[chosen]), rng)
         limits = drawn.limits(uncertainty * rng.standard_normal(REPEATS))
         if limits is not None:  # some of the first few may weigh too much for an interval
             points.append((step, quantile(size[chosen], weights[chosen], 0.5), limits[0], limits[1]))

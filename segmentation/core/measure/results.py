@@ -143,8 +143,9 @@ class Rods(TypedDict):
 
 
 class Neighbours(TypedDict):
-    """Distances to the nearest neighbour, corrected for the frame, with the 95 % interval of the mean. chance: the mean
-    of random placement without overlap, and where 95 % of its means lie; only from centre to centre."""
+    """Distances to the nearest neighbour, corrected for the frame, with the 95 % interval of the mean. Each random
+    placement without overlap has its own mean distance: chance is the median of these means, and 95 % of them lie
+    between chance_low and chance_high; only from centre to centre."""
 
     n: Annotated[Count, meaning("objects with a certain nearest neighbour")]
     mean: float | None

@@ -10,8 +10,8 @@ from .vendors.units import may_be_thousands, nanometres
 SMALLEST_NM = 1.0
 LARGEST_NM = 1e8
 VERY_WIDE_NM = 1e6
-_FORM = re.compile(r"([+-]?[0-9]*[.,]?[0-9]+(?:e[+-]?[0-9]+)?|[+-]?[0-9]+[.,])\s*([^\W\d]\S*)?", re.IGNORECASE)
-_POINTED = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
+_LENGTH = re.compile(r"([+-]?[0-9]*[.,]?[0-9]+(?:e[+-]?[0-9]+)?|[+-]?[0-9]+[.,])\s*([^\W\d]\S*)?", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _EXAMPLES = "such as 7520 nm or 7.52 µm"
 
 
@@ -33,34 +33,37 @@ def parse_width(text: str) -> float | None:
 
 
 def question(text: str) -> str:
-    """A question about a typed length of 1 mm or more, because hardly any electron micrograph is so wide; else ""."""
+    """A question about a typed width of 1 mm or more, because hardly any electron micrograph is so wide; "" about a
+    narrower one, and about a text that is no width."""
     try:
         length = parse_length(text)
     except ValueError:
         return ""
     if length < VERY_WIDE_NM:
         return ""
-    form = _FORM.fullmatch(" ".join(text.split()))
-    return f"did you mean {form[1]} µm?" if form and form[2] == "mm" else f"that is {length * 1e-6:g} mm, is it right?"
+    match = _LENGTH.fullmatch(" ".join(text.split()))
+    return (
+        f"did you mean {match[1]} µm?" if match and match[2] == "mm" else f"that is {length * 1e-6:g} mm, is it right?"
+    )
 
 
 def parse_length(text: str) -> float:
     """Nanometres of a number with or without a unit, of whatever size and sign; raises ValueError as `parse_width`."""
     typed = " ".join(text.split())
-    cut = typed if len(typed) <= 40 else typed[:40] + "…"
-    form = _FORM.fullmatch(typed)
-    if form is None:
-        raise ValueError(f"“{cut}” is not a width: type a number with or without a unit, {_EXAMPLES}.")
+    quoted = typed if len(typed) <= 40 else typed[:40] + "…"
+    match = _LENGTH.fullmatch(typed)
+    if match is None:
+        raise ValueError(f"“{quoted}” is not a width: type a number with or without a unit, {_EXAMPLES}.")
     # Nobody knows widths to a thousandth of a nanometre.
-    if may_be_thousands(form[1]) or (form[2] in (None, "nm") and _POINTED.fullmatch(form[1])):
-        mark = "comma" if "," in form[1] else "point"
+    if may_be_thousands(match[1]) or (match[2] in (None, "nm") and _THOUSANDS.fullmatch(match[1])):
+        mark = "comma" if "," in match[1] else "point"
         raise ValueError(
-            f"“{cut}” can mean two widths, one a thousand times the other: type it without the {mark}, {_EXAMPLES}."
+            f"“{quoted}” can mean two widths, one a thousand times the other: type it without the {mark}, {_EXAMPLES}."
         )
-    factor = nanometres(form[2]) if form[2] else 1.0
+    factor = nanometres(match[2]) if match[2] else 1.0
     if factor is None:
-        raise ValueError(f"“{cut}” has a unit that is not known: use nm, µm (or um) or mm, {_EXAMPLES}.")
-    number = float(form[1].replace(",", "."))
+        raise ValueError(f"“{quoted}” has a unit that is not known: use nm, µm (or um) or mm, {_EXAMPLES}.")
+    number = float(match[1].replace(",", "."))
     if not math.isfinite(number):
         raise ValueError(f"The image width must be between 1 nm and 100 mm: type a width {_EXAMPLES}.")
     return number * factor

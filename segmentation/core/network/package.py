@@ -25,7 +25,7 @@ OPSET = 17  # as in graph.py, which cannot be imported without torch
 CARD, ABOUT, RDF = "card.toml", "README.md", "rdf.yaml"
 INPUT, OUTPUT = "test_input.npy", "test_output.npy"
 STORED = ".safetensors", "-weight.data"  # endings of equal length: the ONNX names its weights at a fixed length
-STEP, LEAST = 32, 64  # px of each side
+STEP, LEAST = 32, 64  # px: a side of the picture is at least LEAST, and so many STEPs longer
 LARGEST = 400 * 2**20  # bytes of one file that is taken back
 UNET = {"text": "The architecture follows U-Net (Ronneberger et al. 2015).", "doi": "10.1007/978-3-319-24574-4_28"}
 SPDX = ("MIT", "Apache-2.0", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0")
@@ -45,11 +45,11 @@ def package(card: ModelCard, maps: Sequence[str], activation: str) -> Iterator[t
         raise BadPackage(f"The model {card.name} has no ONNX: `manage.py models graph {card.name}` makes it.")
     check_weights(card)
     weights, graph = card.weights.read_bytes(), graph_of(card).read_bytes()
-    inside = card.weights.name.replace(*STORED)
+    packed_name = card.weights.name.replace(*STORED)
     with np.load(test) as tensors:
         files = {
-            f"{card.name}{GRAPH}": graph.replace(card.weights.name.encode(), inside.encode()),
-            inside: weights,
+            f"{card.name}{GRAPH}": graph.replace(card.weights.name.encode(), packed_name.encode()),
+            packed_name: weights,
             INPUT: _npy(tensors["picture"]),
             OUTPUT: _npy(tensors["maps"]),
             CARD: card.weights.with_name(f"{card.name}.toml").read_bytes(),
@@ -108,9 +108,9 @@ def _description(
     (weights,) = (name for name in files if name.endswith(STORED[1]))
     batch = {"type": "batch"}
     sides = [{"type": "space", "id": side, "size": {"min": LEAST, "step": STEP}} for side in "yx"]
-    same = [{"type": "space", "id": side, "size": {"tensor_id": "picture", "axis_id": side}} for side in "yx"]
+    same_sides = [{"type": "space", "id": side, "size": {"tensor_id": "picture", "axis_id": side}} for side in "yx"]
     grey = {"type": "channel", "channel_names": ["grey", *(f"grey{number}" for number in range(2, channels + 1))]}
-    share: dict[str, Any] = {"id": activation, **({"kwargs": {"axis": "channel"}} if activation == "softmax" else {})}
+    per_pixel = {"kwargs": {"axis": "channel"}} if activation == "softmax" else {}
     return {
         "type": "model",
         "format_version": FORMAT,
@@ -138,10 +138,10 @@ def _description(
         "outputs": [
             {
                 "id": "maps",
-                "axes": [batch, {"type": "channel", "channel_names": list(maps)}, *same],
+                "axes": [batch, {"type": "channel", "channel_names": list(maps)}, *same_sides],
                 "data": {"type": "float32"},
                 "test_tensor": entry(OUTPUT),
-                "postprocessing": [share],
+                "postprocessing": [{"id": activation, **per_pixel}],
             }
         ],
         "weights": {"onnx": {**entry(graph), "opset_version": OPSET, "external_data": entry(weights)}},

@@ -35,6 +35,7 @@ FEW_CONVEX = 0.5  # of the whole grains, under which boundaries were missed
 
 
 def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.bool_]]:
+    """The columns of the table that only grains have."""
     from ..labels.grains import are_convex
 
     return {"convex": are_convex(labels)}
@@ -105,8 +106,8 @@ def grain_number(density: Value, nm_per_pixel: float | None) -> Value:
 
 def golden() -> Golden:
     """Eight by eight cells of 23 px between boundaries of 5 px, the outer ones cut by the frame."""
-    rows, columns = np.mgrid[:196, :196]
-    boundary = ((rows + 14) % 28 < 5) | ((columns + 14) % 28 < 5)
+    y, x = np.mgrid[:196, :196]
+    boundary = ((y + 14) % 28 < 5) | ((x + 14) % 28 < 5)
     maps = np.where(boundary, 255, 0).astype(np.uint8)[None]
     counts = {"grains": 64.0, "whole_grains": 36.0, "convex_grains": 36.0}
     answers = {**counts, "grain_diameter_mean": 23 * (4 / np.pi) ** 0.5}

@@ -26,7 +26,7 @@ KINDS: dict[str, Callable[[nn.Module], bool]] = {
     LAYERS[0]: lambda module: isinstance(module, nn.Conv2d),
     # Networks without max-pools halve their maps by convolutions in steps of 2, which are named so.
     LAYERS[1]: lambda module: isinstance(module, nn.MaxPool2d | nn.Conv2d) and module.stride in (2, (2, 2)),
-    LAYERS[2]: lambda module: isinstance(module, nn.Upsample | nn.ConvTranspose2d),
+    LAYERS[2]: lambda module: isinstance(module, nn.ConvTranspose2d),
 }
 EVERY = "all"
 LARGEST = 2**22  # px; a larger picture is reduced, because its maps would take gigabytes
@@ -87,8 +87,8 @@ def feature_maps(
     """The maps of every layer in the order of its work, for each of KINDS; of the layers of these names, or of all
     with EVERY, all maps, and nothing of the others.
 
-    Every call of `interpolate` is an up-sampling, too, as most decoders enlarge without a layer of their own. pixels:
-    (H, W) as acquired.
+    Every call of `interpolate` is an up-sampling, too: decoders enlarge by it, with nn.Upsample or without a layer.
+    pixels: (H, W) as acquired.
     """
     layers_by_kind: dict[str, list[Layer]] = {kind: [] for kind in KINDS}
     hooks = []

@@ -37,15 +37,15 @@ class Compared:
     """One image.
 
     pixels: hits, spurious, missed, all. values: sum of the predicted values, 0..1, of the found pixels. objects: px in
-    both true and found objects that count, and px in either. numbers: true and found objects that count. every: all
-    true and found objects. true, found: sizes of the objects that count.
+    both true and found objects that count, and px in either. numbers: true and found objects that count.
+    all_numbers: those of all true and found objects. true, found: sizes of the objects that count.
     """
 
     pixels: Floats
     values: float
     objects: Floats
     numbers: Floats
-    every: Floats
+    all_numbers: Floats
     true: Floats
     found: Floats
 
@@ -151,15 +151,15 @@ class MaskExaminer:
 
 def metrics(images: Sequence[Compared], weights: Floats) -> dict[str, Floats]:
     """The figures of pixels and of objects, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
-    right, invented, missed, every = (weights @ np.stack([image.pixels for image in images])).T
+    right, invented, missed, pixels = (weights @ np.stack([image.pixels for image in images])).T
     both, either = (weights @ np.stack([image.objects for image in images])).T
     numbers = np.stack([image.numbers for image in images])
     true, predicted = (weights @ numbers).T
-    all_true, all_found = (weights @ np.stack([image.every for image in images])).T
+    all_true, all_found = (weights @ np.stack([image.all_numbers for image in images])).T
     return {
         **precision_recall_f1(right, invented, missed),
         "certainty": share(weights @ np.array([image.values for image in images]), right + invented),
-        "abundance": share(right + invented, every),
+        "abundance": share(right + invented, pixels),
         "number_true": true,
         "number_found": predicted,
         "number_error": 100 * share(predicted - true, true),

@@ -54,22 +54,24 @@ def train(
     """
     recipe = resolved(recipe, out / "recipe.toml")
     device = device or device_of(recipe.device)
-    run, resumed = start_run(recipe, device), (out / runs.CHECKPOINT).exists()
-    if resumed:
-        refuse_another(recipe, out)
-        run.load(out / runs.CHECKPOINT, device)
-        try:
-            run.rows = runs.read_metrics(out / runs.METRICS, run.step)
-        except (LookupError, ValueError, TypeError) as error:
-            raise BadRecipe(f"{out / runs.METRICS} was altered and cannot be read; name another --out.") from error
-        runs.write_rows(out / runs.METRICS, (row.as_text() for row in run.rows))
-        say(f"resuming at step {run.step}")
-    if not is_over(run, recipe):
-        # Network, average, two moments, best and before, in single precision; the old one stays until the new is whole.
-        checkpoint = (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
-        written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
-        check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
+    run = start_run(recipe, device)
     with alone_in(out), runs.computing(device, recipe.threads):
+        resumed = (out / runs.CHECKPOINT).exists()
+        if resumed:
+            refuse_another(recipe, out)
+            run.load(out / runs.CHECKPOINT, device)
+            try:
+                run.rows = runs.read_metrics(out / runs.METRICS, run.step)
+            except (LookupError, ValueError, TypeError) as error:
+                raise BadRecipe(f"{out / runs.METRICS} was altered and cannot be read; name another --out.") from error
+            runs.write_rows(out / runs.METRICS, (row.as_text() for row in run.rows))
+            say(f"resuming at step {run.step}")
+        if not is_over(run, recipe):
+            # Network, average, two moments, best and before, in single precision; the old one stays until the new is
+            # whole.
+            checkpoint = (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
+            written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
+            check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
         if not resumed:  # of a run whose checkpoint was deleted
             (out / runs.METRICS).unlink(missing_ok=True)
         write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())

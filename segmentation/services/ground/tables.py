@@ -1,5 +1,5 @@
-"""The objects of a result as its page has them; and its table as our own file, from which samples are pooled without
-loss of digits."""
+"""Two stored files about the objects of a result: OUTLINES, which its page draws, and NAME, its table with all digits,
+from which samples are pooled."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ from . import bundles
 
 logger = logging.getLogger(__name__)
 NAME, OUTLINES = "table.npz", "outlines.json"
-OBJECTS = "particles"  # of any kind
-DRAWN = "outline", "rings"  # of an object: what only a picture needs
-NEXT_OBJECT = b'},{"id":'  # in JSON without spaces: in no text, where the quotes would be escaped
+OBJECTS = "particles"  # the list of objects in OUTLINES, whatever the kind
+LINES = "outline", "rings"  # entries of an object that only a picture needs
+NEXT_OBJECT = b'},{"id":'  # JSON without spaces has it only between objects: in a text its quotes would be escaped
 CHUNK = 1 << 18  # bytes of a file that are read at once
-CLARITY = "clarity"
-SCALE = "nm_per_pixel"
-COLUMN = "column "
+CLARITY, SCALE, COLUMN = "clarity", "nm_per_pixel", "column "  # in NAME; COLUMN before the name of each column
 
 
 def save(table: Table, clarity: float, path: Path) -> Path:
@@ -48,27 +46,27 @@ def load(file: BinaryIO) -> tuple[Table, float]:
 
 
 def objects_of(job: Job) -> list[dict[str, Any]] | None:
-    """The objects of a result, each as `core.report.exports.viewer.outlines` has it without its line; None where they
-    cannot be read."""
+    """The objects of a result as `core.report.exports.viewer.outlines` has them, without LINES; None where they cannot
+    be read."""
     artifact = job.artifact(OUTLINES)
     if artifact is None:
         return None
     try:
         with bundles.opened(artifact) as file:
             rows = (row for part in parts(file) for row in part[OBJECTS])
-            return [{name: value for name, value in row.items() if name not in DRAWN} for row in rows]
+            return [{name: value for name, value in row.items() if name not in LINES} for row in rows]
     except (OSError, EOFError, ValueError, KeyError):
         logger.warning("The outlines of job %s cannot be read.", job.pk, exc_info=True)
         return None
 
 
 def parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    """The head of a file OUTLINES with its first objects, then more of them: of a file of any length little is in
-    memory. `core.report.exports.viewer.outlines` begins each object with its id, and has them last."""
-    before, rest = b"", b""
+    """The content of a file OUTLINES in parts, so that little of it is in memory: its head with the first objects, then
+    only OBJECTS. `core.report.exports.viewer.outlines` begins each object with its id, and has them last."""
+    head, rest = b"", b""
     while chunk := file.read(CHUNK):
-        whole, between, rest = (rest + chunk).rpartition(NEXT_OBJECT)
-        if between:
-            yield json.loads(before + whole + b"}]}")
-            before = b'{"particles":[{"id":'
-    yield json.loads(before + rest)
+        objects, next_object, rest = (rest + chunk).rpartition(NEXT_OBJECT)
+        if next_object:
+            yield json.loads(head + objects + b"}]}")
+            head = b'{"particles":[{"id":'
+    yield json.loads(head + rest)

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from segmentation.core.measure.bins import LEAST_SIZES
-from segmentation.core.measure.bootstrap import order_draws
+from segmentation.core.measure.bootstrap import logs_by_rank
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.distribution import WeightedSizes, figures
 from segmentation.core.measure.drawn import Z95, t95
@@ -107,7 +107,7 @@ def test_the_fraction_of_many_is_as_uncertain_as_the_calibration():
 def test_quantiles_have_the_interval_between_order_statistics(n, p):
     """The rank of the limits is that at which the binomial distribution leaves out the tails."""
     size = np.arange(1.0, n + 1)
-    draws, tails = order_draws(np.exp(size / n), np.ones(n), p, np.random.default_rng(0))
+    draws, tails = logs_by_rank(np.exp(size / n), np.ones(n), p, np.random.default_rng(0))
     assert tails[0] + tails[1] == pytest.approx(0.05)
     assert min(tails) >= 0
     low, high = np.quantile(draws, (tails[0], 1 - tails[1])) * n

@@ -127,8 +127,8 @@ class TestSettings:
 
     def test_the_options_of_a_kind_are_eight_at_most(self):
         form = SettingsForm(models=[(task, [(task.name, task.title)]) for task in every()])
-        options = [*form.main, *(option for _, more in form.groups for option in more)]
-        for task, _ in form.offered:
+        options = [*form.main, *(option for _, more in form.more for option in more)]
+        for task, _ in form.models:
             names = ["model", *(option.setting.name for option in options if option.task in (None, task))]
             assert len(names) <= 8, f"give the new one a group or scripts (core/typed.py): {task.name}, {names}"
             assert not {"repeatability", "operator", "scale_uncertainty"} & {*names}
@@ -166,7 +166,7 @@ class TestSettings:
             border_correction="weight",
         )
         for settings in (made, AnalysisSettings.of(), AnalysisSettings.of(data_bar=0)):
-            assert recipe(**SettingsForm(stands_for=settings).initial) == settings
+            assert recipe(**SettingsForm(earlier=settings).initial) == settings
 
     def test_a_data_bar_as_high_as_the_image_is_refused(self):
         refuse_tall_bar(AnalysisSettings.of(data_bar=767), micrograph())

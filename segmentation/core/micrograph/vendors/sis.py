@@ -33,14 +33,14 @@ def read(tags: Tags) -> Facts | None:
 
 
 def _general(raw: bytes, date: str | None) -> Facts:
-    """Lengths are in 10^exponent metres."""
+    """What the block of general facts says; its unit of length is 10^exponent m."""
     exponent, width, height, magnification, camera, _ = _GENERAL.unpack(raw)
-    metre = 1e9 * 10.0**exponent
+    nm_per_unit = 1e9 * 10.0**exponent
     return Facts(
-        nm_per_pixel=width * metre,
+        nm_per_pixel=width * nm_per_unit,
         detail=f"Olympus SIS tag {TAG}, pixel size",
         relative_uncertainty=FLOAT64,
-        height_nm=height * metre,
+        height_nm=height * nm_per_unit,
         metadata=metadata_of(
             detector=camera.split(b"\0")[0].decode("cp1252", "replace"),
             magnification=magnification if 0 < magnification < 1e8 else None,

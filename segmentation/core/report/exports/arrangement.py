@@ -85,7 +85,7 @@ def draw_map(ax: Axes, colour_axes: Axes, drawing: Drawing) -> None:
 
 
 def draw_distances(ax: Axes, drawing: Drawing) -> None:
-    """The distances to the nearest neighbour, with their corrected mean and the mean of random placement."""
+    """The distances to the nearest neighbour, their corrected mean, and the median of the means at random."""
     import numpy as np
 
     from ...measure.bins import auto_edges, histogram

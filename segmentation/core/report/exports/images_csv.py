@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...measure.pooled_fields import said_once
-from ...measure.quantities import OF, Value
-from ...measure.quantities import number as quantity
+from ...measure.quantities import OF, Value, number
 from ..cells import lines, marked, name_cell
 from ..entries import Entry
 from ..wording import in_hundredths, version
 from .base import Export
-from .particles_csv import number
+from .particles_csv import as_decimal
 
 if TYPE_CHECKING:
     from ...sample import Member, SampleAnalysis
@@ -26,13 +25,13 @@ NUMBERS = ("n", "n_set_aside", *SIZES)
 ENDS = ("", "_low", "_high")  # of an interval, as of the columns of a table
 HOW: dict[str, Callable[[Member], Any]] = {  # how an image was measured, by the names of columns
     "calibration_detail": lambda member: name_cell(member.calibration.detail),
-    "calibration_relative_uncertainty": lambda member: number(member.calibration.relative_uncertainty),
-    "instrument_relative_uncertainty": lambda member: number(member.calibration.instrument_uncertainty),
+    "calibration_relative_uncertainty": lambda member: as_decimal(member.calibration.relative_uncertainty),
+    "instrument_relative_uncertainty": lambda member: as_decimal(member.calibration.instrument_uncertainty),
     "model": lambda member: name_cell(member.record.card.get("name", "")),
     "model_sha256": lambda member: member.record.card.get("sha256", ""),
-    "threshold": lambda member: number(member.record.used.get("threshold")),
+    "threshold": lambda member: as_decimal(member.record.used.get("threshold")),
     "polarity": lambda member: member.record.used.get("polarity", ""),
-    "working_scale": lambda member: number(member.record.used.get("scale")),
+    "working_scale": lambda member: as_decimal(member.record.used.get("scale")),
     "corrected_by_hand": lambda member: member.record.used.get("corrected", 0),
     "reviewed": lambda member: member.record.used.get("reviewed", 0),
 }
@@ -46,8 +45,8 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
         calibration = None if image.member is None else image.member.calibration
         yield (
             name_cell(image.name),
-            *(value if isinstance(value, int) else number(value) for value in row),
-            "" if calibration is None else number(calibration.nm_per_pixel),
+            *(value if isinstance(value, int) else as_decimal(value) for value in row),
+            "" if calibration is None else as_decimal(calibration.nm_per_pixel),
             "" if calibration is None else calibration.source,
             *(getattr(image, fact) for fact in facts),
             *("" if image.member is None else cell(image.member) for cell in HOW.values()),
@@ -64,7 +63,7 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
     heads, columns = ["n", "n_set_aside"], []
     for name in sample.quantities:
         figure, of, class_name = name.partition(OF)
-        unit = quantity(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
+        unit = number(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
         heads += [f"{figure}{end}{unit}{of}{class_name}" for end in ENDS]
         columns.append([(value.value, value.low, value.high) for value in sample.by_image(name)])
     counts = (image.counts for image in sample.images)
@@ -82,7 +81,7 @@ def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[s
     for head, whole in zip(("Counted", "Left out"), zip(*counts, strict=True), strict=True):
         columns[head] = [Entry("", "", Value(count), kind="integer") for count in whole]
     for name in names:
-        title, unit = quantity(name).title, in_hundredths(name, sample.quantities[name]).unit
+        title, unit = number(name).title, in_hundredths(name, sample.quantities[name]).unit
         values = (in_hundredths(name, value) for value in sample.by_image(name))
         columns[f"{title} ({unit})" if unit else title] = [Entry("", "", replace(value, unit="")) for value in values]
     columns["nm per pixel"] = [Entry("", "", Value(pixel)) for pixel in pixels]

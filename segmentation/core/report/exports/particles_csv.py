@@ -60,7 +60,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
         numbers = list(_answers(sample))[: MOST - 3]
     else:
         names = {"mean": "mean", "median": "median", "sd": "SD"}
-        numbers = [(f"{names[name]} ({statistics.unit})", number(getattr(statistics, name))) for name in names]
+        numbers = [(f"{names[name]} ({statistics.unit})", as_decimal(getattr(statistics, name))) for name in names]
     counts = [sum(int((member.table.kept == kept).sum()) for _, member in sample.counted) for kept in (True, False)]
     weighted = any(edge_of(sample, member) == "weight" for _, member in sample.counted) and bool(sample.task.size)
     of = f"{counts[0]} counted and {counts[1]} left out" if sample.task.screened else str(counts[0])
@@ -73,7 +73,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
     if sample.analysis is not None:
         note = ""
         pixel, words = member.calibration.nm_per_pixel, member.calibration.source.words
-        scale = f"{number(pixel)} nm per pixel {words}" if pixel else "scale not known"
+        scale = f"{as_decimal(pixel)} nm per pixel {words}" if pixel else "scale not known"
         imported = imported_words(member.record.used)
     source = " - ".join(filter(None, (sample.name, scale, imported, note)))
     warning = "; ".join(warned(sample.flags))
@@ -99,11 +99,11 @@ def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
 def _with_limits(entry: Entry) -> str:
     value, low, high = entry.number.value, entry.number.low, entry.number.high
     unit = entry.number.unit if value is not None else ""
-    limits = "" if low is None or high is None else f" ({number(low)} to {number(high)})"
-    return f"{entry.value if entry.kind == 'integer' else number(value)} {unit}".strip() + limits
+    limits = "" if low is None or high is None else f" ({as_decimal(low)} to {as_decimal(high)})"
+    return f"{entry.value if entry.kind == 'integer' else as_decimal(value)} {unit}".strip() + limits
 
 
-def number(value: float | None) -> str:
+def as_decimal(value: float | None) -> str:
     """Seven significant digits, never an exponent; "" for what is no finite number."""
     if value is None or not np.isfinite(value):
         return ""
@@ -118,7 +118,7 @@ def rows(table: Table, kept: bool) -> Iterator[tuple[Any, ...]]:
 
 def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
     kinds: dict[str, Callable[[Any], Any]] = {
-        "f": number,
+        "f": as_decimal,
         "b": lambda flag: "TRUE" if flag else "FALSE",
         "U": name_cell,
     }

@@ -16,7 +16,7 @@ from ...training.files import write_picture, write_whole
 from ...training.publish import publish
 from ...training.runs import CHECKPOINT, METRICS, State, computing, read_rows
 from ...training.sheets import in_rows
-from ...training.train import scores_of, train
+from ...training.train import is_over, scores_of, train
 from .compose import bright_enough, compose, drawn, most_particles
 from .cyclegan import CycleTrainer, as_picture, make_generator, paint
 from .loop import (
@@ -133,8 +133,8 @@ def translate(work: Work, time_is_up: TimeIsUp) -> bool:
 def unet(work: Work, time_is_up: TimeIsUp) -> bool:
     """The MultiRes U-Net on the painted masks, by the same loop as every training: see `manage.py train`.
 
-    When it ends before the last step, the weights are those of the last checkpoint (of the best where the recipe has a
-    rule), and the card's limits say so.
+    The weights are those of the last checkpoint, or of the best where the recipe has a rule. If the time is up before
+    the training is over, the card's limits say so.
     """
     pictures = numbered(work.out / "translate" / "images")
     if not read_rows(work.out / "translate" / METRICS):
@@ -146,11 +146,12 @@ def unet(work: Work, time_is_up: TimeIsUp) -> bool:
         )
     recipe, folder = unet_recipe(work.recipe), work.out / "unet"
     run = train(recipe, folder, work.out, work.device, lambda line: work.say(f"unet: {line}"), time_is_up)
-    stopped = [f"Training was stopped at step {run.step} of {recipe.steps}."] if run.step < recipe.steps else []
-    extra = {"limits": [*recipe.limits, *stopped], "scores": scores_of(run, recipe)}
+    is_finished = is_over(run, recipe)
+    unfinished = [] if is_finished else [f"Training was stopped at step {run.step} of {recipe.steps}."]
+    extra = {"limits": [*recipe.limits, *unfinished], "scores": scores_of(run, recipe)}
     card = publish(run.averaged, recipe, folder, version=__version__, extra=extra)
     work.say(f"unet: weights and ModelCard: {card}")
-    return not stopped
+    return is_finished
 
 
 STAGES = {stage.__name__: stage for stage in (outlines, masks, cyclegan, translate, unet)}
@@ -172,8 +173,8 @@ def _whole_masks(work: Work, stage: str) -> list[Path]:
     return files
 
 
-def _lacks(stage: str, before: str, what: Path) -> str:
-    return f"The {stage} stage needs what the {before} stage makes, and {what} is not there: run {before} first."
+def _lacks(stage: str, needed: str, missing: Path) -> str:
+    return f"The {stage} stage needs what the {needed} stage makes, and {missing} is not there: run {needed} first."
 
 
 def read_mask(file: Path) -> Labels:
@@ -186,10 +187,10 @@ def _summarise(stage: str, work: Work, is_finished: bool, seconds: float) -> Non
     file = work.out / SUMMARY
     summary = read_json(file)
     rows = read_rows(work.out / stage / METRICS)
-    before = summary.get(stage, {}).get("seconds", 0)
+    earlier_seconds = summary.get(stage, {}).get("seconds", 0)
     summary[stage] = {
         "finished": is_finished,
-        "seconds": round(before + seconds, 1),
+        "seconds": round(earlier_seconds + seconds, 1),
         "device": work.device.type,
         "last": rows[-1] if rows else {},
     }

@@ -101,15 +101,15 @@ class Trainings(Planned):
         """Put a training's checkpoints into the summary, in place of what is there of it."""
         if split is None:
             return
-        held = split >= 0
+        has_held_out = split >= 0
         points = [
             Point(
                 split=split,
                 step=row.step,
                 loss=finite_or_none(row.loss),
-                validation_loss=finite_or_none(row.validation_loss) if held else None,
-                score=finite_or_none(row.validation_score) if held else None,
-                error=finite_or_none(row.quantity_error) if held else None,
+                validation_loss=finite_or_none(row.validation_loss) if has_held_out else None,
+                score=finite_or_none(row.validation_score) if has_held_out else None,
+                error=finite_or_none(row.quantity_error) if has_held_out else None,
             )
             for row in rows
         ]

@@ -118,7 +118,7 @@ def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Itera
 
 def every_nth(examples: Sequence[Pair]) -> Sequence[Pair]:
     """Every n-th of them, MOST at the most."""
-    return examples[:: 1 + (len(examples) - 1) // MOST]
+    return examples[:: -(-len(examples) // MOST) or 1]
 
 
 def rendered() -> Iterator[tuple[Micrograph, Labels]]:

@@ -162,7 +162,7 @@ def compose(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
 
 def _particles(scene: Scene, settings: RenderSettings) -> Labels:
     """(H, W) int32 number of the visible particle: the body, or the aggregate it is part of."""
-    return scene.whole[scene.owner] if settings.scene.whole else scene.owner
+    return scene.aggregate_of[scene.owner] if settings.scene.whole else scene.owner
 
 
 def random_rendering(

@@ -78,13 +78,13 @@ def _packed_positions(shape: Shape, scene: SceneSettings, rng: Rng) -> NDArray[n
 class Scene:
     """height: (H, W) float32 px above the substrate; owner: (H, W) int32 number of the visible body, 0 substrate;
     thickness: (H, W) float32 px of matter along the beam; shade: (n + 1,) float32, per body (index owner) a draw from
-    N(0, 1) for its grey; whole: (n + 1,) int32, per body the number of the aggregate it is part of."""
+    N(0, 1) for its grey; aggregate_of: (n + 1,) int32, of each body the number of the aggregate it is part of."""
 
     height: Field
     owner: Labels
     thickness: Field
     shade: Field
-    whole: Labels
+    aggregate_of: Labels
 
 
 @dataclass
@@ -94,7 +94,7 @@ class _Canvas:
     height: Field
     owner: Labels
     thickness: Field
-    whole: list[int] = field(default_factory=lambda: [0])
+    aggregate_of: list[int] = field(default_factory=lambda: [0])
     put: list[tuple[NDArray[np.int64], int]] = field(default_factory=list)  # place and px across of each body
 
 
@@ -114,11 +114,11 @@ def build_scene(shape: Shape, scene: SceneSettings, rng: Rng, where: Mask | None
     """A random population of particles on a plane. where: (H, W) bool, the places that may be a particle's middle."""
     canvas = _Canvas(np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.zeros(shape, np.float32))
     diameters = draw_diameters(shape, scene, rng)
-    every = draw_places(shape, scene, len(diameters), rng)
+    drawn_places = draw_places(shape, scene, len(diameters), rng)
     if where is not None and where.any():
-        clipped = np.clip(every, 0, np.array(shape) - 1)
-        every = every[where[tuple(clipped.T)]]
-    places = iter(every)
+        clipped = np.clip(drawn_places, 0, np.array(shape) - 1)
+        drawn_places = drawn_places[where[tuple(clipped.T)]]
+    places = iter(drawn_places)
     stock = _stock(scene, diameters, rng)
     for number in range(len(diameters)):
         fresh = number < len(stock)
@@ -128,8 +128,8 @@ def build_scene(shape: Shape, scene: SceneSettings, rng: Rng, where: Mask | None
             break
     if scene.satellites:
         _add_satellites(scene, canvas, rng)
-    shade = rng.normal(0, 1, len(canvas.whole)).astype(np.float32)
-    return Scene(canvas.height, canvas.owner, canvas.thickness, shade, np.array(canvas.whole, np.int32))
+    shade = rng.normal(0, 1, len(canvas.aggregate_of)).astype(np.float32)
+    return Scene(canvas.height, canvas.owner, canvas.thickness, shade, np.array(canvas.aggregate_of, np.int32))
 
 
 def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
@@ -212,11 +212,11 @@ def _spot(body: Body, centre: NDArray[np.int64], stacking: float, canvas: _Canva
 def _paint(body: Body, spot: _Spot, canvas: _Canvas) -> None:
     upper = body.top[spot.inner] + np.float32(spot.lift)
     visible = spot.inside & (upper > canvas.height[spot.outer])
-    first = len(canvas.whole)
+    first = len(canvas.aggregate_of)
     canvas.height[spot.outer][visible] = upper[visible]
     canvas.owner[spot.outer][visible] = first + body.part[spot.inner][visible]
     canvas.thickness[spot.outer] += body.mass[spot.inner]
-    canvas.whole += [first] * body.parts
+    canvas.aggregate_of += [first] * body.parts
 
 
 def visible_labels(owner: Labels, smallest: int = 12) -> Labels:
