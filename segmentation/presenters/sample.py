@@ -21,7 +21,7 @@ from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics, images_w
 from ..core.micrograph.pairing import rank
 from ..core.micrograph.types import common_calibration
 from ..core.report.entries import Entry, answers, known_number
-from ..core.report.wording import agreement_words, capital, corrected_images_words, scale_range
+from ..core.report.wording import agreement_words, capital, corrected_images_words, sample_scale, scale_range
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
@@ -284,9 +284,8 @@ class PooledResult(ChartedSummary):
     @property
     def scale_line(self) -> str:
         """The calibration of the pooled images."""
-        calibration = self.stored.get("calibration") or {}
-        low, high = calibration.get("low"), calibration.get("high")
-        return scale_range(low, high) if low is not None or self.answered else ""
+        calibration = self.stored.get("calibration")
+        return sample_scale(calibration) if calibration and (calibration["low"] is not None or self.answered) else ""
 
     @cached_property
     def uncounted(self) -> int:

@@ -51,7 +51,7 @@ def test_the_visible_body_is_the_highest(monkeypatch, family, stacking):
     put, paint = [], scene_module._paint
 
     def record(body, spot, canvas):
-        put.append((body, spot, len(canvas.whole)))
+        put.append((body, spot, len(canvas.aggregate_of)))
         paint(body, spot, canvas)
 
     monkeypatch.setattr(scene_module, "_paint", record)

@@ -330,7 +330,7 @@ def test_too_little_room_is_said_before_any_step(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2**20))
     with pytest.raises(CannotWrite, match="1 MB are free"):
         train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
-    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "run" / "recipe.toml").exists()
 
 
 @pytest.mark.slow

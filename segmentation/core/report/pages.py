@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from reportlab.platypus import Flowable, PageBreak
 
 from ..measure.quantities import Value, number, readable, significant
-from ..micrograph.crosscheck import Source
 from ..micrograph.types import common_calibration
 from ..sample import SampleAnalysis
 from . import sections
@@ -69,8 +68,8 @@ from .wording import (
     counts_words,
     doubt_line,
     one_line,
+    sample_scale,
     scale_doubt,
-    scale_range,
 )
 
 LEAST_PICTURE, LEAST_CHART, HIGHEST_CHART = 150.0, 180.0, 330.0  # points of height
@@ -137,11 +136,8 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
         yield "Scale", calibration_words(sample.analysis.calibration)
     else:
         yield "Images", sample.extent
-        low, high = sample.calibration["low"], sample.calibration["high"]
-        ways = [f"{count} {Source(source).words}" for source, count in sample.calibration["sources"].items()]
         doubt = scale_doubt(common_calibration([member.calibration for _, member in sample.counted]))
-        how = ", ".join(filter(None, [*ways, doubt]))
-        yield "Scale", f"{scale_range(low, high)}{'' if low is None else f' ({how})'}"
+        yield "Scale", sample_scale(sample.calibration, doubt)
     if context.filing.date:
         yield "Analysed", context.filing.date
     no_date = "the file has no date" if sample.analysis else "the files have no date"

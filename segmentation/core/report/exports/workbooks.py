@@ -21,7 +21,7 @@ from ...measure.quantities import COLUMNS, OF, Unit, number, of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import VERDICTS, agreement_words, calibration_words, capital, in_hundredths, scale_range, version
+from ..wording import VERDICTS, agreement_words, calibration_words, capital, in_hundredths, sample_scale, version
 from .base import Export
 from .images_csv import columns_of
 
@@ -161,7 +161,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     yield ("Sample" if sample.analysis is None else "Image"), sample.name
     if sample.analysis is None:
         yield "Images", sample.extent
-        yield "Scale", scale_range(sample.calibration["low"], sample.calibration["high"])
+        yield "Scale", sample_scale(sample.calibration)
     else:
         yield "Scale", calibration_words(sample.analysis.calibration)
     if filing.made:
