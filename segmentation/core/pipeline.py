@@ -340,7 +340,7 @@ def predict_maps(
     progress(f"estimating the size of the {task.things}", SEARCHING)
     with clock.stage("search"):
         view = task.scale(ask, card, picture, requested)
-    progress("segmenting", SEGMENTING)
+    progress(f"outlining {task.things}", SEGMENTING)
     with clock.stage("network"):
         maps = predict_augmented(
             ask,
@@ -348,7 +348,7 @@ def predict_maps(
             view.scale,
             second_scale=view.second_scale,
             flips=getattr(requested, "flips", False),
-            progress=lambda done: progress("segmenting", SEGMENTING + done * (SEPARATING - SEGMENTING)),
+            progress=lambda done: progress(f"outlining {task.things}", SEGMENTING + done * (SEPARATING - SEGMENTING)),
         )
     return maps, view
 
