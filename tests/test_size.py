@@ -16,12 +16,13 @@ ROOT = Path(__file__).resolve().parents[1]
 # among particles, and their form for regulators (101); scales that real files point to (25); the figure of a sample at
 # column width, one rule for samples of too few images, no verdict beside doubtful outlines (250); docstrings of
 # fifty private functions, true ones of all others, and a thought for each function (360); legends that keep off bars,
-# signed ends of intervals, a sample's verdict beside one doubtful image (125). What an audit of the whole house named
+# signed ends of intervals, a sample's verdict beside one doubtful image (125); a first page of the report that pictures
+# fill, with scale bars, names that differ and what is shaded (125), true names (40). What an audit of the house named
 # as still double was about 1,000 more; beyond that lines go only with what they do.
-MOST = 69_545
+MOST = 69_730
 
 
-MOST_OF_TESTS = 55_320  # the aim is 42,000
+MOST_OF_TESTS = 55_430  # the aim is 42,000
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,9 @@ def group_entries(statistics: Statistics) -> Iterator[Entry]:
         return
     yield Entry.of("share_in_groups", Value(groups["share"], *(groups["share_interval"] or (None, None))))
     yield Entry.of("mean_primaries", Value(groups["mean_primaries"]))
-    yield Entry.of("agglomerate_diameter", Value(groups["diameter"], unit=statistics.unit))
+    inside = groups.get("fractal_groups", groups["groups"])  # only these show their whole size
+    below = f"of the {inside:,} inside the frame" if inside < groups["groups"] else ""
+    yield Entry.of("agglomerate_diameter", Value(groups["diameter"], unit=statistics.unit), below=below)
     fractal = Value(groups["fractal_dimension"], *(groups["fractal_interval"] or (None, None)))
     if fractal.value is not None:
         yield Entry.of("fractal_dimension", fractal, below=f"of {groups['fractal_groups']:,} agglomerates")
