@@ -184,12 +184,13 @@ class Summary:
         ]
 
     def _parts(self, answer: str) -> list[tuple[str, str, int]]:
-        """The known contributions to the uncertainty of an answer, the largest first: title, words, per cent of the
-        largest. None where their total is not known."""
+        """The contributions to the uncertainty of an answer that are known and worth a word, the largest first: title,
+        words, per cent of the largest. None where their total is not known."""
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         if not budget.get(answer, {}).get("ends"):
             return []
-        rows = sorted(((row[answer], row["title"]) for row in budget.get("rows", ()) if row[answer]), reverse=True)
+        known = ((row[answer] or 0.0, row["title"]) for row in budget["rows"])
+        rows = sorted((row for row in known if row[0] >= LEAST_DOUBT), reverse=True)
         return [(title, uncertainty_words(part, answer, title), round(100 * part / rows[0][0])) for part, title in rows]
 
     @property
