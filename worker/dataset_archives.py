@@ -144,7 +144,7 @@ def _take_image(
         if scale is not None:
             notes.append(Note(pair.name, NO_SCALE))
         scale = None
-    image.region = list(region) if region else None
+    image.region = list(region) if region else None  # `store` reads it here, and writes the row from `fields`
     fields = {
         "job": None,
         "by": by,
@@ -155,7 +155,7 @@ def _take_image(
         "nm_per_pixel": scale,
         "group": visible_text(contents.groups.get(pair.name, ""))[:SHOWN_NAME] or default_group_of(pair.name),
     }
-    store(dataset, image, learning, micrograph, pair.image, labels, {}, **fields)
+    store(dataset, image, learning, micrograph, pair.image, labels, further={}, **fields)
 
 
 def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:

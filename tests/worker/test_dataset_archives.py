@@ -174,12 +174,16 @@ def test_a_bomb_is_left_out(dataset, send, settings):
     assert dataset.state == "done" and "times its size" in notes(dataset)["images/a.png"]
 
 
-def test_what_ended_the_worker_twice_does_not_end_it_again(dataset, ada):
-    file = SimpleUploadedFile("bad.zip", zipped(readme=b"x"))
-    services.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
+def test_what_ended_the_worker_twice_does_not_end_it_again_and_the_next_archive_is_taken_in(dataset, ada):
+    labels, image = squares()
+    good = zipped(**{"images/a.png": png(image), "labels/a.png": png(labels.astype(np.uint8))})
+    for name, content in (("bad.zip", zipped(readme=b"x")), ("good.zip", good)):
+        file = SimpleUploadedFile(name, content)
+        services.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
     Dataset.objects.update(deaths=2)
     prepared(dataset)
-    assert dataset.state == "done" and dataset.incoming == [] and "memory" in notes(dataset)[""]
+    assert dataset.state == "done" and dataset.incoming == [] and dataset.summary["images"] == 1
+    assert [(note["archive"], "memory" in note["sentence"]) for note in dataset.summary["notes"]] == [("bad.zip", True)]
 
 
 @pytest.mark.slow
