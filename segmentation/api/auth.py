@@ -87,5 +87,5 @@ def identify(request: HttpRequest) -> dict[str, Any]:
 
 
 def key_of(request: HttpRequest) -> str:
-    """What makes two requests of one caller one."""
+    """The Idempotency-Key, with which a repeated request makes nothing new; "" without one."""
     return request.headers.get("Idempotency-Key", "")[:200]

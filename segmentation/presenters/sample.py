@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
-from ..core.measure.pooled_fields import said_once
+from ..core.measure.pooled_fields import reason_and_warning
 from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics, images_words
 from ..core.micrograph.pairing import rank
@@ -398,7 +398,7 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
         return ImageRow(*fields, PENDING if job.included else EXCLUDED, None if job.included else 0)
     number, entry, path = pooled
     excluded = entry.get("excluded") or ("" if job.included else EXCLUDED)
-    why, warning = said_once(excluded, entry.get("warning") or "")
+    why, warning = reason_and_warning(excluded, entry.get("warning") or "")
     return ImageRow(
         *fields,
         why,

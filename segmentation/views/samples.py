@@ -61,8 +61,9 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The progress, asked for again and again; once all has ended, the page loads anew. A finished page sends its
-    attempt as "late": 204 while bars are read, an empty 200 that ends the asking, or a reload after another attempt."""
+    """The progress, asked for again and again; once all has ended, the page loads anew. ?late=ATTEMPT, of a page that
+    has ended: 204 while analysis or bars go on; then an empty 200, which ends the asking, or a reload after another
+    attempt."""
     sample = visible(request, row_of(Sample, pk))
     pooled = PooledResult(sample)
     if "late" in request.GET and (pooled.active or request.GET["late"] == str(sample.attempt)):
@@ -164,7 +165,7 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def link(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
-    """Change the link as a button of its form says."""
+    """Change the link. do: end (at `ends`, or at `day` where `ends` is "day"), renew, off or on."""
     row = changeable(request, (Sample if kind == "sample" else Job).objects.filter(pk=pk).first())
     if request.method != "POST":
         return redirect(request.back)
@@ -186,7 +187,6 @@ def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) 
 
 def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
     """The page of a sample. extra: what a form adds that was sent and not taken."""
-    sample.refresh_from_db()
     pooled, task = PooledResult(sample), sample.settings["task"]
     scale = sample.typed or ("" if sample.value is None else f"{sample.value:g}")
     if not sample.typed and sample.rule != Sample.Rule.PIXEL and sample.value is not None:

@@ -15,6 +15,9 @@ from ..measure.results import Count, meaning
 
 # paired: two outlinings of one image. shared: some images are in both, so neither paired nor independent.
 How = Literal["paired", "independent", "shared"]
+# How the objects of two outlinings lie, the first as the truth. matched: paired; inexact: paired, with unlike outlines;
+# split: parts, in the second, of one object; merged: several objects that are one in the second; missed: only in the
+# first; invented: only in the second. docs/use/compare.md has the limits.
 Place = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
 PLACES: tuple[Place, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
 COUNTS = "The interval of the count takes objects as lying independently of each other (Poisson)."
@@ -68,8 +71,9 @@ class Score(TypedDict):
 
 
 class Objects(TypedDict):
-    """The ids of the corresponding objects in both results. Merged objects are those of the first result, split ones
-    those of the second; each stands beside the object of the other result that contains it."""
+    """The ids of the objects of one `Place` in each result, each list ascending; the lists are no pairs and may differ
+    in length. Merged objects are those of the first result, split ones those of the second; the other list has the
+    objects that contain them."""
 
     first: list[int]
     second: list[int]

@@ -20,8 +20,9 @@ from .results import MICROMETRES, Alignment, Arrangement, Neighbours, Pairs, Ran
 from .table import Table
 
 FEWEST_TESTED = 20  # objects that are compared with chance; fewer show nothing
-MOST_TESTED = 1000  # the objects around the middle, which bounds the time
-MANY, TIMES, FEWER_TIMES = 100, 99, 39  # placements; with many objects fewer, and 5 % is 5 of 100 or 2 of 40
+MOST_TESTED = 1000  # evenly spread objects in the rectangle around the middle that is tested, to bound the time
+TIMES, FEWER_TIMES = 99, 39  # placements: with the image itself 100 or 40, of which 5 % are 5 or 2
+MANY = 100  # objects; with more of them there are FEWER_TIMES placements
 BAND = 0.15  # half width of the kernel, in mean distances 1 / sqrt(density) (Stoyan and Stoyan 1994: 0.1 to 0.2)
 STEPS = 8  # distances in such a half width
 STORED = 2  # every second of them is stored, because a row of the database holds them
@@ -126,8 +127,8 @@ def sure(table: Table, column: str, frame: tuple[int, int]) -> Sure:
 
 
 def nearest(images: Sequence[Sure], frame: tuple[int, int], scale: float) -> Neighbours:
-    """Mean and median distance to the nearest neighbour. The interval of the mean is that of `over_blocks`, of several
-    images, if they are enough, with the images as blocks; with the relative uncertainty `scale`. frame: of one image.
+    """Mean and median distance to the nearest neighbour. The interval of the mean is that of `over_blocks`: over blocks
+    of one image, or over the images; none for too few. scale: relative uncertainty, added. frame: of one image.
     """
     distance, weight = (np.concatenate([getattr(image, name) for image in images]) for name in ("distance", "weight"))
     if not len(distance):
@@ -256,7 +257,8 @@ def envelope(r: Floats, g: Floats, chance: Floats) -> Pairs:
 
 
 def _around_middle(px: Table, frame: tuple[int, int]) -> tuple[Table, Frame]:
-    """At most MOST_TESTED objects, those in a rectangle around the middle, as places in that rectangle."""
+    """The objects in a rectangle around the middle, as places in it. It would hold MOST_TESTED of evenly spread
+    objects; of clustered ones it may hold more."""
     share = min(1.0, np.sqrt(MOST_TESTED / max(1, int(present(px).sum()))))
     if share == 1:
         return px, frame

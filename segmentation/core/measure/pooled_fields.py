@@ -24,7 +24,7 @@ OTHER_NUMBERS = "Its model has other classes than the model of the first image."
 NO_NUMBER = "It has no numbers; its page says why."
 
 
-def said_once(excluded: str, warning: str) -> tuple[str, str]:
+def reason_and_warning(excluded: str, warning: str) -> tuple[str, str]:
     """Why an image does not count, and its warning: of one without numbers the warning says why."""
     return (warning, "") if excluded == NO_NUMBER and warning else (excluded, warning)
 
@@ -134,9 +134,9 @@ def pooled_quantities(
 
     pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
     uncertainty of the calibration, shared by all. Its effect on a number, or on its logarithm, is half the difference
-    between those with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). No interval has a count, a
-    number that stays equal whichever image is left out, and a number on the logarithm with an end that is further away
-    than the factor WIDEST_BY_IMAGE (of areas and densities its power).
+    between those with pixels exp(±uncertainty) times as long (GUM 5.1.3). There is no interval for a count,
+    for a number that stays equal whichever image is left out, and for a number on the logarithm with an end that is
+    further away than the factor WIDEST_BY_IMAGE (of areas and densities its power).
     """
     whole = pool(fields)
     longer, shorter = (pool([field.rescaled(exp(u)) for field in fields]) for u in (uncertainty, -uncertainty))

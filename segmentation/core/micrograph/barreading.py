@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .barline import TEN, Line, find_line
-from .barwords import Length, lengths, magnifications, no_length
+from .barwords import Length, lengths, magnifications, text_without_length
 from .burntin import LARGEST, scale_bars, texts_over
 from .contrast import limits
 from .crosscheck import LARGEST_DIFFERENCE
@@ -127,7 +127,7 @@ def _checked_reading(
     texts = recognise_texts(strip, seconds)
     reading = read(strip, texts, first)
     if reading is None:
-        odd = no_length(texts)
+        odd = text_without_length(texts)
         return BarReading(0.0, 0.0, odd, None, None, (0, 0, 0, 0), note=NO_LENGTH.format(odd)) if odd else None
     if not reading.sure:
         return reading
@@ -157,7 +157,7 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
     bars = [
         length
         for length in lengths(texts)
-        if length.meaning == "scale bar" and not (length.doubtful and length.nm >= 1e6)
+        if length.meaning == "scale bar" and not (length.is_doubtful and length.nm >= 1e6)
     ]
     has_others = len(bars) > len(drawn)
     is_alike = all(_is_same_length(way.nm_per_pixel, ways[0].nm_per_pixel) for way in ways)
@@ -176,7 +176,7 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         confidence=round(0.8 * length.part.score if is_alike else 0.4 * length.part.score, 3),
         sure=is_alike
         and not has_others
-        and not any(length.doubtful or _may_be_picometres(length, nm_per_pixel) for length, _ in drawn)
+        and not any(length.is_doubtful or _may_be_picometres(length, nm_per_pixel) for length, _ in drawn)
         and length.part.score >= SURE_SCORE
         and _is_round(length.nm),
         steps=line.steps,
@@ -223,7 +223,7 @@ def _may_be_sure(
     agreeing: list[str], ways: dict[str, Way], stated: dict[str, Length], scale: tuple[Length, Line] | None
 ) -> bool:
     """Whether no printed text speaks against the reading."""
-    if all(stated[name].doubtful or _may_be_picometres(stated[name], ways[name].nm_per_pixel) for name in agreeing):
+    if all(stated[name].is_doubtful or _may_be_picometres(stated[name], ways[name].nm_per_pixel) for name in agreeing):
         return False
     if len(agreeing) > 1:
         return not set(ways) - {*agreeing, "pixel size"}
@@ -244,7 +244,7 @@ def _is_contradicted(
     """Whether another width is printed, or another scale bar drawn, as below two images side by side."""
     if any(size.meaning == "width" and not _is_same_length(size.nm, stated["width"].nm) for size in sizes):
         return True
-    bars = [size for size in sizes if size.meaning == "scale bar" and not size.doubtful and _is_round(size.nm)]
+    bars = [size for size in sizes if size.meaning == "scale bar" and not size.is_doubtful and _is_round(size.nm)]
     drawn = [(length.nm, line) for length in bars if (line := find_line(strip, length.part, texts)) is not None]
     return any(
         line.left > other.right or other.left > line.right
@@ -264,11 +264,11 @@ def _scale_bar(
     strip: NDArray[np.uint8], texts: list[Text], printed: list[Length], ways: dict[str, Way]
 ) -> tuple[Length, Line] | None:
     """The text and the line of the scale bar that fit best: to the other texts, to a round number, to each other."""
-    alone = sum(not length.doubtful and _is_round(length.nm) for length in printed) == 1
+    alone = sum(not length.is_doubtful and _is_round(length.nm) for length in printed) == 1
     candidates = [
         (length, line)
         for length in printed
-        if (line := find_line(strip, length.part, texts, alone=alone and not length.doubtful)) is not None
+        if (line := find_line(strip, length.part, texts, alone=alone and not length.is_doubtful)) is not None
     ]
     if not candidates:
         return None

@@ -15,7 +15,7 @@ Meaning = Literal["scale bar", "width", "pixel size", "other"]
 _MICRO = {"µ", "μ", "u", "p", "j", "y", "ц", "и", "υ"}
 _LENGTH = re.compile(
     r"(?<![\w.,])([0-9OoIl]{1,5}(?:[.,][0-9OoIl]{1,4})?)\s*([nmcµμupjyциυ]\s?m|m\s?m|Å)"
-    r"(?![\w²³/⁻^−–-]|\s[⁻−–-][1¹])",
+    r"(?![\w²³/⁻^−–-]|\s[⁻−–-][1¹])",  # nm² is an area, nm⁻¹ and nm/px are no lengths, 5 nm–7 nm is a range
     re.IGNORECASE,
 )
 # The characters before a length whose number began earlier: "1 500 nm", "2:30 PM", "1/2 µm"; not "x5,000 1 µm".
@@ -50,7 +50,7 @@ _DIGITS = str.maketrans("OoIl", "0011")
 class Length:
     """A length in a data bar: nanometres, meaning, part of the text, and relative uncertainty of its digits.
 
-    doubtful: whether the text may be another number, or is in mm or cm, which are units of distances, not of scale
+    is_doubtful: whether the text may be another number, or is in mm or cm, which are units of distances, not of scale
     bars. has_p: whether its unit was read with a p: a misread µ, or pm, as in images of atoms.
     """
 
@@ -59,7 +59,7 @@ class Length:
     text: str
     part: Text
     rounding: float
-    doubtful: bool = False
+    is_doubtful: bool = False
     has_p: bool = False
 
 
@@ -81,7 +81,7 @@ def magnifications(texts: Sequence[Text]) -> list[float]:
     return [value for value in values if value >= LEAST_MAGNIFICATION]
 
 
-def no_length(texts: Sequence[Text]) -> str:
+def text_without_length(texts: Sequence[Text]) -> str:
     """The text at a scale bar that is no length, such as "5 1/nm" of a diffraction pattern; "" without one."""
     return next((text.text.strip() for text in texts if _NO_LENGTH.fullmatch(text.text)), "")
 
@@ -123,7 +123,6 @@ def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
             meaning = "other" if is_distance else _meaning(_above(part, texts))
         digits = form[1].translate(_DIGITS)
         is_unsure = may_be_thousands(digits) or bool(_LOST_POINT.fullmatch(digits))
-        doubtful = is_unsure or is_coarse
         # In nanometres the comma is rather one of thousands.
         value = digits.replace(",", "") if is_unsure and form[2][0] in "nN" else digits
         nm = _length(value, form[2], meaning)
@@ -131,7 +130,8 @@ def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
             is_whole_text = form.start() == len(before) and end == len(text.text)
             label = f"{key[1].strip()} {form[0]}" if key and before.strip() == key[0].strip() else form[0]
             words = text.text.strip() if is_whole_text else label
-            yield Length(nm, meaning, words[:60], part, rounding(value) or 0.0, doubtful, form[2][0] in "pP")
+            is_doubtful, has_p = is_unsure or is_coarse, form[2][0] in "pP"
+            yield Length(nm, meaning, words[:60], part, rounding(value) or 0.0, is_doubtful, has_p)
 
 
 def _meaning(words: str) -> Meaning:

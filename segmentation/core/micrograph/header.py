@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +10,12 @@ from . import vendors
 from .crosscheck import Source, crosscheck
 from .decoded import Decoded
 from .kinds import clean_name
-from .types import Calibration
 from .vendors.facts import Facts
 
 Side = tuple[str, Path]
 LARGEST = 1 << 24  # bytes of a side file that are looked at
 SLACK = 1  # row
-WITH_BAR = 1.25  # times the rows of an image that it has with its data bar, at most
+WITH_BAR = 1.25  # an image with its data bar has at most so many times the rows of the image alone
 TALLER = (
     "The image is taller than the file's header says, so we do not use the pixel size of the header:"
     " type the image width."
@@ -28,11 +27,12 @@ EITHER = (
 UNUSED = "The files beside the image contradict each other, so we use none of them. Type the image width."
 
 
-def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) -> Facts:
-    """The header's facts, completed by those of side files; size: columns and rows as the image's file stores them.
+def joined(header: Facts, side: Sequence[Path | Side], frame: tuple[int, int]) -> Facts:
+    """The header's facts, completed by those of side files; frame: columns and rows as the image's file stores them.
 
-    The header takes precedence; a pixel size that differs by more than 2 % is noted. Where only a side file has a
-    pixel size, its facts are used, completed by the size of the image as the header has it.
+    The header takes precedence; a sentence says where the pixel size of the first side file that has one differs from
+    the header's by more than 2 %. Where only side files have a pixel size and agree, the facts of the first of them are
+    used, completed by the size of the image as the header has it.
     """
     files: list[tuple[str, Facts]] = []
     notes = list(header.notes)
@@ -40,7 +40,7 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
         name, path = (item.name, item) if isinstance(item, Path) else item
         try:
             with path.open("rb") as file:
-                contents = vendors.side_facts(file.read(LARGEST), *size)
+                contents = vendors.side_facts(file.read(LARGEST), *frame)
         except (OSError, ValueError):
             contents = None
         if contents is None:
@@ -52,20 +52,25 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
         metadata = {**facts.metadata, **metadata}
     if files:
         metadata["side_files"] = ", ".join(name for name, _ in files)[:200]
-    sizes = {f"side file {name}": facts for name, facts in files if facts.nm_per_pixel}
-    sized = next(iter(sizes.values()), None)
-    odds = crosscheck({name: Calibration(facts.nm_per_pixel, Source.SIDE_FILE) for name, facts in sizes.items()})
-    if odds and not header.nm_per_pixel:  # which one is right is not known
-        notes += [*odds, UNUSED]
-        sized = None
-    if sized is not None and not header.nm_per_pixel:
-        side_size = {name: getattr(sized, name) or getattr(header, name) for name in ("columns", "rows", "stored_rows")}
-        return replace(sized, metadata=metadata, notes=(*notes, *sized.notes), source=Source.SIDE_FILE, **side_size)
-    if sized is not None:
-        sources = {"image's own header": header, "side file": sized}
-        notes += crosscheck({name: Calibration(facts.nm_per_pixel, Source.METADATA) for name, facts in sources.items()})
+    facts_with_scale = {f"side file {name}": facts for name, facts in files if facts.nm_per_pixel}
+    first_with_scale = next(iter(facts_with_scale.values()), None)
+    if contradictions := [] if header.nm_per_pixel else _differences(facts_with_scale):
+        notes += [*contradictions, UNUSED]  # which one is right is not known
+    elif first_with_scale is not None and not header.nm_per_pixel:
+        names = ("columns", "rows", "stored_rows")
+        dimensions = {name: getattr(first_with_scale, name) or getattr(header, name) for name in names}
+        all_notes = (*notes, *first_with_scale.notes)
+        return replace(first_with_scale, metadata=metadata, notes=all_notes, source=Source.SIDE_FILE, **dimensions)
+    elif first_with_scale is not None:
+        notes += _differences({"image's own header": header, "side file": first_with_scale})
     rows = header.rows or next((facts.rows for _, facts in files if facts.rows), None)
     return replace(header, metadata=metadata, rows=rows, notes=tuple(notes))
+
+
+def _differences(facts: Mapping[str, Facts]) -> list[str]:
+    """`crosscheck` of facts by name, without their uncertainties: files of one image state one number, so more than 2 %
+    between them is to be checked, even where few digits would allow it."""
+    return crosscheck({name: replace(one, relative_uncertainty=None) for name, one in facts.items()})
 
 
 def fitted(header: Facts, decoded: Decoded) -> Facts:
@@ -75,17 +80,19 @@ def fitted(header: Facts, decoded: Decoded) -> Facts:
     aspect. So the pixel size of the header is not used. Nor is it used if the image is taller than it can have been.
     """
     columns, rows = decoded.size
-    if not header.columns or header.columns == columns:
-        highest = header.stored_rows + SLACK if header.stored_rows else WITH_BAR * header.rows if header.rows else rows
-        return _not_used(header, TALLER) if header.columns and rows > highest else header
+    if not header.columns:
+        return header
+    if header.columns == columns:
+        highest = header.stored_rows + SLACK if header.stored_rows else WITH_BAR * (header.rows or rows)
+        return _not_used(header, TALLER) if rows > highest else header
     start = (
         f"The file's header describes an image {header.columns} px wide but this one is {columns} px wide: "
         "it was resized or cropped afterwards. "
     )
     if not header.nm_per_pixel:
         return replace(header, notes=(*header.notes, start.strip()))
-    size, resized = header.nm_per_pixel, header.nm_per_pixel * header.columns / columns
-    return _not_used(header, start + EITHER.format(size, resized))
+    nm_if_cropped, nm_if_resized = header.nm_per_pixel, header.nm_per_pixel * header.columns / columns
+    return _not_used(header, start + EITHER.format(nm_if_cropped, nm_if_resized))
 
 
 def _not_used(header: Facts, note: str) -> Facts:

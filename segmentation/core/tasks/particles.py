@@ -180,8 +180,8 @@ def measure(
         sizes = replace(sizes, columns={**sizes.columns, "relative_contrast": contrast.astype(np.float64)})
         if withheld(segmentation, settings):
             return without_numbers(sizes)
-        hidden = slivers(sizes, contact_shares(labels, len(sizes), erased))
-        return set_aside(set_faint_aside(sizes, limit, gap > 0.5, hidden), settings.filter)
+        are_slivers = slivers(sizes, contact_shares(labels, len(sizes), erased))
+        return set_aside(set_faint_aside(sizes, limit, gap > 0.5, are_slivers), settings.filter)
 
     of_each = (segmentation.confidence, stand_out.relative, stand_out.gap.astype(float))
     # Set aside anew, as the decisions of a person go before the filter.
@@ -285,7 +285,7 @@ def golden() -> Golden:
     inside = distance > 0
     maps = np.stack([np.where(inside, 255, 0), np.round(np.clip(distance, 0, 1) * 255)]).astype(np.uint8)
     answers: dict[str, Any] = {"median": 24.0}
-    return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 9, answers, 0.06)
+    return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, count=9, answers=answers, tolerance=0.06)
 
 
 TASK = Task(

@@ -123,7 +123,8 @@ def load_state(file: Path, device: torch.device | str = "cpu") -> State:
 def read_rows(file: Path, last: int | None = None) -> list[dict[str, str]]:
     """The rows of a table by column, up to the one numbered `last` in its first; none where there is no file.
 
-    A half-written row is left out, as it lacks columns. Raises ValueError where `last` meets a row without a number.
+    A row that lacks columns was half written and is left out. Raises ValueError where `last` meets a row without a
+    number.
     """
     if not file.exists():
         return []
@@ -164,7 +165,7 @@ class CheckpointScores(NamedTuple):
 
     def rounded(self) -> CheckpointScores:
         """The losses and figures as the file holds them, so that a resumed run decides as an unbroken one."""
-        measured = *self._fields[1:4], *self._fields[6:]
+        measured = "loss", "validation_loss", "validation_dice", "validation_score", "quantity_error"
         return self._replace(**{name: round(getattr(self, name), 4) for name in measured})
 
     def as_text(self) -> dict[str, str | int | float]:

@@ -51,7 +51,7 @@ class Command(LabCommand):
             action(options)
             return
         if options["out"] is None:
-            raise CommandError("Say with --out where the squares go.")
+            raise CommandError("Say with --out where the files go.")
         if min(options["side"], options["n"]) < 1:
             raise CommandError("--side and --n are at least 1.")
         (self._empty if options["action"] == "empty" else self._tiles)(options)
@@ -134,7 +134,8 @@ class Command(LabCommand):
         from segmentation.lab.training.check.sheets import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
-        count, classes = ANY if options["classes"] == [] else 0, tuple(options["classes"] or ())
+        classes = tuple(options["classes"] or ())
+        count = ANY if options["classes"] == [] else 0  # --classes without numbers: all numbers of the files
         checked = check_folder(options["folder"], **names, classes=classes, count=count, say=self.say)
         for finding in checked.findings:
             self.stdout.write(str(finding))

@@ -68,5 +68,5 @@ def parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
         objects, next_object, rest = (rest + chunk).rpartition(NEXT_OBJECT)
         if next_object:
             yield json.loads(head + objects + b"}]}")
-            head = b'{"particles":[{"id":'
+            head = f'{{"{OBJECTS}":[{{"id":'.encode()
     yield json.loads(head + rest)

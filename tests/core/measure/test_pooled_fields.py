@@ -26,7 +26,7 @@ from segmentation.core.measure.pooled_fields import (
     FieldOfView,
     by_area,
     pooled_quantities,
-    said_once,
+    reason_and_warning,
     with_ordered_ends,
 )
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
@@ -441,5 +441,6 @@ def test_a_quantity_below_nothing_is_only_what_can_be_negative(monkeypatch, sign
 
 
 def test_an_image_without_numbers_says_once_why():
-    assert said_once(NO_NUMBER, "No numbers: unusual picture") == ("No numbers: unusual picture", "")
-    assert said_once(NO_NUMBER, "") == (NO_NUMBER, "") and said_once("Without a scale.", "Two kinds")[1] == "Two kinds"
+    assert reason_and_warning(NO_NUMBER, "No numbers: unusual picture") == ("No numbers: unusual picture", "")
+    assert reason_and_warning(NO_NUMBER, "") == (NO_NUMBER, "")
+    assert reason_and_warning("Without a scale.", "Two kinds")[1] == "Two kinds"

@@ -126,7 +126,7 @@ def test_lines_are_measured_from_edge_to_edge(length: int, thick: int) -> None:
 @pytest.mark.parametrize("text", ["X5,000 1µm", "X 5,000 1 µm", "11/22/2026 1 µm", "10:22:33 AM 1 µm", "5.0kV 1 µm"])
 def test_what_else_stands_before_a_length_is_no_part_of_it(text: str) -> None:
     (length,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
-    assert (length.nm, length.meaning, length.doubtful) == (1000, "scale bar", False)
+    assert (length.nm, length.meaning, length.is_doubtful) == (1000, "scale bar", False)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_what_else_stands_before_a_length_is_no_part_of_it(text: str) -> None:
 )
 def test_what_can_be_read_in_two_ways_is_doubtful(text: str, nm: float) -> None:
     (length,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
-    assert (length.nm, length.doubtful) == (nm, True)
+    assert (length.nm, length.is_doubtful) == (nm, True)
     strip = np.zeros((40, 640), np.uint8)
     strip[30:33, 100:250] = 255
     reading = reading_of(strip, [Text(text, 120, 8, 220, 22, 0.99)])

@@ -45,7 +45,7 @@ def _transmission(tags: Tags) -> Facts | None:
     across, down = (number(drawn.findtext(density + side)) for side in ("Horizontal", "Vertical"))
     magnification = number(drawn.findtext("InstrumentsParameter/SelectorValue"))
     columns, rows = (whole(number(drawn.findtext(f".//ImageSize/{side}"))) for side in ("Width", "Height"))
-    if not across or not magnification:
+    if not across or not magnification:  # a malformed header says nothing at all
         return None
     return Facts(
         nm_per_pixel=1e9 / (across * magnification),
@@ -132,8 +132,8 @@ def _size(key: str, text: str, columns: int | None, rows: int | None) -> Facts:
 def _doubt(stated: Facts, field: Facts) -> tuple[str, ...]:
     """A sentence where two pixel sizes differ by more than their written digits allow."""
     one, other = plausible_pixel(stated.nm_per_pixel), plausible_pixel(field.nm_per_pixel)
-    half_digits = SQRT3 * ((stated.relative_uncertainty or 0.0) + (field.relative_uncertainty or 0.0))
-    if not one or not other or abs(one / other - 1) <= SAME + half_digits:
+    allowed_by_rounding = SQRT3 * ((stated.relative_uncertainty or 0.0) + (field.relative_uncertainty or 0.0))
+    if not one or not other or abs(one / other - 1) <= SAME + allowed_by_rounding:
         return ()
     return (
         f"The file's header gives {one:.4g} nm per pixel, but its field of view {other:.4g} nm: "

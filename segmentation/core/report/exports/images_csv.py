@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...measure.pooled_fields import said_once
+from ...measure.pooled_fields import reason_and_warning
 from ...measure.quantities import OF, Value, number
 from ..cells import lines, marked, name_cell
 from ..entries import Entry
@@ -74,7 +74,7 @@ def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[s
     """The columns of a table of images that are not empty, as people read them, each with its head, such as "Bubble
     area (%)". names: of the numbers to show."""
     images, counts = sample.images, [image.counts for image in sample.images]
-    reasons = (said_once(image.excluded or image.outlier, image.warning) for image in images)
+    reasons = (reason_and_warning(image.excluded or image.outlier, image.warning) for image in images)
     remarks = (" ".join(filter(None, reason)) for reason in reasons)
     pixels = [image.member.calibration.nm_per_pixel if image.member else None for image in images]
     columns = {"Image": [Entry("", "", text=image.name) for image in images]}
