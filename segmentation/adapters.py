@@ -95,7 +95,7 @@ class Identities(DefaultSocialAccountAdapter):
             return
         mail = _verified_address(sociallogin) if settings.DEEPSEGM_OIDC_MATCH_EMAIL else ""
         owners = list(get_user_model().objects.filter(email__iexact=mail)[:2]) if mail else []
-        if len(owners) == 1 and not owners[0].is_staff:  # whose accounts are connected by hand
+        if len(owners) == 1 and not owners[0].is_staff:  # the staff's accounts are connected by hand
             sociallogin.connect(request, owners[0])
             logger.info("%s of the provider was connected to %s by e-mail.", sociallogin.account.uid, owners[0])
         elif settings.DEEPSEGM_OIDC_ACCOUNTS != "new":
@@ -165,7 +165,7 @@ class CodeOnce:
             used = factor.data.get("used", [])
             if digits in used:
                 raise Factors().validation_error("incorrect_code")
-            factor.data["used"] = [digits, *used][:9]
+            factor.data["used"] = [digits, *used][:9]  # more than are valid at one time
             factor.save(update_fields=["data"])
         return code
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from ._errors import DeepSegmError, Failed, TimedOut
 from ._parts import File, _form, _import_optional, _new_key, _part, _save, _value
-from ._steps import M, Steps, _asked, _Bound, _step
+from ._steps import M, Steps, _Bound, _property, _step
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,13 +168,13 @@ class _Measured(_Files[M]):
                 return "\n".join(line for line in lines if not line.startswith("#"))
         raise DeepSegmError("This result has no table of objects.")
 
-    @_asked
+    @_property
     def rows(self) -> Steps[list[dict[str, Any]]]:
         """The table of objects: a dictionary for each, also for those that were set aside (kept is False)."""
         table = yield from self._table()
         return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(table.splitlines())]
 
-    @_asked
+    @_property
     def particles(self) -> Steps[pandas.DataFrame]:
         """The table of objects as a DataFrame, whatever the objects are; needs pandas."""
         read_csv = _import_optional("pandas", "rows gives the same table without it").read_csv

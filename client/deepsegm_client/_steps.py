@@ -67,14 +67,14 @@ class _step(Generic[P, T]):  # noqa: N801
         return call
 
 
-class _asked(Generic[T]):  # noqa: N801
+class _property(Generic[T]):  # noqa: N801
     """A property of steps: with an AsyncClient it is awaited."""
 
     def __init__(self, method: Callable[[Any], Steps[T]]) -> None:
         self.method, self.__doc__ = method, method.__doc__
 
     @overload
-    def __get__(self, instance: None, owner: type) -> _asked[T]: ...
+    def __get__(self, instance: None, owner: type) -> _property[T]: ...
     @overload
     def __get__(self, instance: _Bound[Sync], owner: type) -> T: ...
     @overload

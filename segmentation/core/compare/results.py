@@ -72,8 +72,7 @@ class Score(TypedDict):
 
 class Objects(TypedDict):
     """The ids of the objects of one `Place` in each result, each list ascending; the lists are no pairs and may differ
-    in length. Merged objects are those of the first result, split ones those of the second; the other list has the
-    objects that contain them."""
+    in length. Of merged and split objects the other list has the objects that contain them."""
 
     first: list[int]
     second: list[int]

@@ -27,7 +27,7 @@ NONE = "The ZIP file holds no ROI: save the outlines with ImageJ's ROI Manager, 
 POINTS_OF_VERB = {0: 1, 1: 1, 2: 2, 3: 3, 4: 0}  # of a path: what each verb is followed by
 OWN = re.compile(r"(\d{4,9})(?: (.*))?")  # as our own rois.zip names them: the id, and why it was set aside
 
-logging.getLogger("roifile").setLevel(logging.CRITICAL + 1)
+logging.getLogger("roifile").setLevel(logging.CRITICAL + 1)  # what is damaged is told the user instead
 
 
 class NoArea(Exception):
@@ -116,7 +116,7 @@ def _rounded_rectangle(roi: ImagejRoi, shape: Shape, facts: Facts, *, oval: bool
 
 
 def _path(words: list[float]) -> list[Ring]:
-    """The rings of a path of ImageJ: 0 moves, 1 draws a line, 2 and 3 draw curves, 4 closes; raises ValueError."""
+    """The rings of a path of ImageJ: 0 moves, 1 draws a line, 2 and 3 curves, 4 closes; raises ValueError, KeyError."""
     rings: list[list[tuple[float, float]]] = []
     at = 0
     while at < len(words):

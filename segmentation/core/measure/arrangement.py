@@ -220,10 +220,8 @@ def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tupl
     if placements is None or len(r) < STEPS:
         return None, []
     fields = [placement for placement in map(field, placements) if len(placement.points) > 1]
-    g, chance = (
-        pair_correlation(observed, r, band),
-        np.stack([pair_correlation(placement, r, band) for placement in fields]),
-    )
+    g = pair_correlation(observed, r, band)
+    chance = np.stack([pair_correlation(placement, r, band) for placement in fields])
     return envelope(r, g, chance), [mean for placement in fields if np.isfinite(mean := mean_distance(placement))]
 
 

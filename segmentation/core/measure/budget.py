@@ -2,7 +2,7 @@
 
 Each contribution is given as a standard uncertainty of both answers: relative for the median, absolute for the
 fraction. The known contributions add in quadrature (GUM 5.1.2) and are expanded by k = 2. An unknown contribution is
-never taken as zero; it is named beside the sum, except unresolved contacts of a sample in which an image lacks them.
+never taken as zero; it is named beside the sum, except unresolved contacts where they are unknown of an image of a sample.
 docs/method/uncertainty.md has the definitions and an example.
 
 For an error common to all sizes, such as that of the scale, the uncertainty of the fraction is its root mean square
@@ -71,8 +71,8 @@ class Conditions:
 
     size: column of the sizes. screened: whether the objects are judged as nanomaterials, with a budget; only particles
         are.
-    edge: the border correction. filter: whether the filter was on; on, particles count from a length
-        on, off, from an area on (`nano.Terms`).
+    edge: the border correction. filter: whether the filter was on: with it particles count from a
+        smallest length, without it from a smallest area (`nano.Terms`).
     alternatives: judged tables of the same image under other settings, by name, for the sensitivity of the nano card.
         Those named "threshold ..." also give the effect of the threshold in the budget.
     calibration: the tables', for its uncertainty. evidence: for the budget.
@@ -133,8 +133,7 @@ class Case:
         return Effect(u, self._change(np.exp(u * DEVIATES)))
 
     def if_shifted(self, by: float) -> Effect:
-        """The effect of an error common to all sizes, equally likely anywhere from -√3·by to +√3·by nm, so
-        that `by` is its standard uncertainty."""
+        """The effect of an error common to all sizes, equally likely from -√3·by to +√3·by nm: its SD is `by`."""
         evenly = np.linspace(-1, 1, len(DEVIATES) + 1)
         return Effect(by / self.answers[0], self._change(np.ones(1), by * sqrt(3) * (evenly[1:] + evenly[:-1]) / 2))
 

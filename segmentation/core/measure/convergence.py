@@ -24,8 +24,8 @@ Point = tuple[int, float, float, float]  # n, median, low, high
 def converge(
     size: Floats, weights: Floats, whole: Interval, uncertainty: float, rng: np.random.Generator
 ) -> Convergence | None:
-    """The convergence of the median of sorted sizes (n,); None if it has no interval. whole, uncertainty: see
-    `converge_by_image`."""
+    """The convergence of the median of sorted sizes (n,) with their weights (n,); None if it has no interval. whole,
+    uncertainty: see `converge_by_image`."""
     if whole is None:
         return None
     n = len(size)

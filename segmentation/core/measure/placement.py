@@ -40,7 +40,7 @@ def place(
     order = np.argsort(-(radius + half), kind="stable")
     radius, half = radius[order], half[order]
     placed = _Placed(radius, half, frame, times)
-    accepted = 1.0  # share of the places tried for the object before: as many as are needed are tried at once
+    accepted = 1.0  # placed rods for each place tried, of the rod before: so many places as it says are tried at once
     for k in range(len(radius)):
         waiting, tried = np.arange(times), 0
         while len(waiting) and tried < TRIES * times:

@@ -38,7 +38,7 @@ def draw_figure(canvas: Canvas, figure: Figure, x: float = 0.0, y: float = 0.0) 
 
 
 def draw_words(canvas: Canvas, words: str, font: str, size: float, x: float = 0.0, y: float = 0.0) -> None:
-    """Write writable words from (x, y) points on."""
+    """Write words from (x, y) points on. font: its name; letters that it lacks are in another one, see `runs`."""
     for name, part in runs(words, font):
         canvas.setFont(name, size)
         canvas.drawString(x, y, part)

@@ -123,8 +123,7 @@ def load_state(file: Path, device: torch.device | str = "cpu") -> State:
 def read_rows(file: Path, last: int | None = None) -> list[dict[str, str]]:
     """The rows of a table by column, up to the one numbered `last` in its first; none where there is no file.
 
-    A row that lacks columns was half written and is left out. Raises ValueError where `last` meets a row without a
-    number.
+    A row that lacks columns, half written, is left out. Raises ValueError where `last` meets a row without a number.
     """
     if not file.exists():
         return []

@@ -81,8 +81,7 @@ def outlined(grey: Picture, labels: Labels, colour: tuple[int, int, int]) -> Pic
 
 
 def as_panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> tuple[Picture, Labels, Labels]:
-    """The image (h, w) in grey, at most LONGEST px long, and both labels, (R, W) of its first R rows, resampled to
-    (h, w)."""
+    """The image (h, w) in grey, at most LONGEST px long, and both labels, (R, W) of its first rows, as (h, w)."""
     grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
     shape = grey.shape[0], grey.shape[1]
     return grey, sampled(predicted, shape), sampled(truth, shape)

@@ -17,7 +17,7 @@ Sections = dict[str, dict[str, str]]
 def read(tags: Tags) -> Facts | None:
     """What the FEI header says, None without one; images of the navigation camera have no scan, so no size.
 
-    Where a file has several of the tags, the first with a pixel size counts, and the others complete its metadata.
+    Of tags 34682 and 34680 the first with a pixel size counts, else the XML of 34683; both complete its metadata.
     """
     texts = {code: text_of(raw) for code in TAGS if (raw := tags.raw(code)) is not None}
     headers = [
