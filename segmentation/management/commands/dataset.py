@@ -85,14 +85,13 @@ class Command(LabCommand):
         facts = read_facts(folder / FACTS)[0] if (folder / FACTS).is_file() else {}
         described = {name: str(facts.get(name, "")) for name in ("material", "instrument", "licence")}
         user = _owner(options["owner"])
-        task = options["task"] or facts.get("task", DEFAULT_TASK)
         with tempfile.NamedTemporaryFile(suffix=".zip", dir=settings.FILE_UPLOAD_TEMP_DIR) as packed:
             _pack(folder, packed.name, options)
             try:
                 dataset = services.create_dataset(
                     user=user,
                     name=options["name"] or str(facts.get("name", folder.resolve().name)),
-                    task=str(task),
+                    task=str(options["task"] or facts.get("task", DEFAULT_TASK)),
                     class_names=facts.get("class_names", []),
                     **described,
                 )

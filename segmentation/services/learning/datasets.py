@@ -283,9 +283,8 @@ def take_in_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> No
     until now do not count against the next archive. Raises `Superseded`."""
     first = dataset.incoming[0]
     notes_of_archive = [{"archive": first["name"], "name": name, "sentence": sentence} for name, sentence in notes]
-    dataset.incoming = dataset.incoming[1:]
+    dataset.incoming, dataset.deaths = dataset.incoming[1:], 0
     dataset.summary = {**dataset.summary, "notes": [*dataset.summary.get("notes", []), *notes_of_archive]}
-    dataset.deaths = 0
     dataset.change(incoming=dataset.incoming, summary=dataset.summary, deaths=0)
     default_storage.delete(first["file"])
 
