@@ -61,7 +61,7 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The progress, asked for again and again; once all has ended, the page loads anew. ?late=ATTEMPT, of an ended page:
+    """The progress, asked for again and again; once all has ended the page reloads. ?late=ATTEMPT, of an ended page:
     204 while analysis or bars go on; then an empty 200, which ends the asking, or a reload after another attempt."""
     sample = visible(request, row_of(Sample, pk))
     pooled = PooledResult(sample)

@@ -2,7 +2,7 @@
 
 Each contribution is given as a standard uncertainty of both answers: relative for the median, absolute for the
 fraction. The known contributions add in quadrature (GUM 5.1.2) and are expanded by k = 2. An unknown contribution is
-never taken as zero; it is named beside the sum, except unresolved contacts that are unknown of one image of a sample.
+never taken as zero; it is named beside the sum, except unresolved contacts unknown of one image of a sample.
 docs/method/uncertainty.md has the definitions and an example.
 
 For an error common to all sizes, such as that of the scale, the uncertainty of the fraction is its root mean square
