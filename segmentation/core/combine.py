@@ -284,7 +284,8 @@ def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:
     if len(doubts) > 1:
         have, gravest = f"{len(doubts)} images have warnings", [_gravest(flags) for flags in doubts.values()]
         shorts = {flag.short for flag in gravest}
-        some = f"{DO_NOT_USE}: {have}" if any(flag.level == DO_NOT_USE for flag in gravest) else have
+        wrong = sum(flag.level == DO_NOT_USE for flag in gravest)  # only a scale is so grave
+        some = f"{DO_NOT_USE}: scale of {images_words(wrong, wrong)} wrong?" if wrong else have
         short = some if len(shorts) > 1 else shorts.pop()
         yield Flag.doubtful(f"{have} that put the numbers in doubt.", short, ids=tuple(doubts))
     for at, flags in list(doubts.items())[:MOST_NAMED]:

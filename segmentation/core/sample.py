@@ -15,7 +15,7 @@ from .measure.distribution import why_too_few
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
 from .measure.table import Table
-from .micrograph.types import Calibration
+from .micrograph.types import Calibration, common_calibration
 from .settings import DEFAULT_TASK
 from .tasks.base import Task
 
@@ -273,6 +273,11 @@ class SampleAnalysis:
     def counted(self) -> list[tuple[SampleImage, Member]]:
         """The images in the pooled numbers, with their analyses."""
         return [(image, image.member) for image in self.images if image.member is not None and not image.excluded]
+
+    @property
+    def common_calibration(self) -> Calibration:
+        """The least certain one of the images that count."""
+        return common_calibration([member.calibration for _, member in self.counted])
 
     @property
     def unit(self) -> Unit:

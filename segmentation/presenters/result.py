@@ -141,7 +141,11 @@ class Result(ChartedSummary):
         used = self.used
         near = used.get("other_polarity", 0.0) >= UNDECIDED
         first = used.get("instead_of", {}).get("polarity", used.get("polarity"))
-        if not (near or first != used.get("polarity")) or self.job.get_settings().as_dict().get("polarity") != "auto":
+        if (
+            self.corrected_line
+            or not (near or first != used.get("polarity"))
+            or self.job.get_settings().as_dict().get("polarity") != "auto"
+        ):
             return None
         other = "dark" if used.get("polarity") == "bright" else "bright"
         why = f"{capital(used['polarity'])} {self.task.things} were outlined; {other} ones look almost as clear."

@@ -19,7 +19,7 @@ from ..core.measure.pooled_fields import reason_and_warning
 from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics, images_words
 from ..core.micrograph.pairing import rank
-from ..core.micrograph.types import common_calibration
+from ..core.micrograph.types import Calibration, common_calibration
 from ..core.report.entries import Entry, answers, known_number
 from ..core.report.wording import agreement_words, capital, corrected_images_words, sample_scale, scale_range
 from ..core.tasks import UnknownTask, find
@@ -179,13 +179,18 @@ class PooledResult(ChartedSummary):
         has_classes = self.task.semantic and bool(self.quantities)
         return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
 
-    @cached_property
+    @property
     def scale_doubt(self) -> float | None:
         """See `Summary`."""
+        return self.common_calibration.standard_uncertainty
+
+    @cached_property
+    def common_calibration(self) -> Calibration:
+        """The least certain one of the images that count."""
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), strict=False)
         counted = [pk for pk, row in rows if not row.get("excluded")]
         jobs = Job.objects.filter(pk__in=counted).select_related("micrograph")
-        return common_calibration([used_calibration(job) for job in jobs]).standard_uncertainty
+        return common_calibration([used_calibration(job) for job in jobs])
 
     @cached_property
     def curves(self) -> list[Lines]:
@@ -285,7 +290,8 @@ class PooledResult(ChartedSummary):
     def scale_line(self) -> str:
         """The calibration of the pooled images."""
         calibration = self.stored.get("calibration")
-        return sample_scale(calibration) if calibration and (calibration["low"] is not None or self.answered) else ""
+        is_known = calibration and (calibration["low"] is not None or self.answered)
+        return sample_scale(calibration, self.common_calibration) if is_known else ""
 
     @cached_property
     def uncounted(self) -> int:

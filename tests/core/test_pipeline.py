@@ -198,7 +198,7 @@ def test_progress_rises_and_names_its_stages(clear):
     progress = clear[-1]
     fractions = [fraction for _, fraction in progress]
     assert fractions == sorted(fractions) and fractions[0] >= 0 and fractions[-1] <= 1
-    assert {"segmenting", "measuring"} <= {stage for stage, _ in progress}
+    assert {"outlining particles", "measuring"} <= {stage for stage, _ in progress}
 
 
 def test_progress_may_stop_the_analysis():
@@ -206,7 +206,7 @@ def test_progress_may_stop_the_analysis():
         pass
 
     def stop(stage, fraction):
-        if stage == "segmenting":
+        if stage == "outlining particles":
             raise Stop
 
     with pytest.raises(Stop):

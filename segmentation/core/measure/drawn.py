@@ -25,7 +25,7 @@ WIDEST_BY_IMAGE = 3.0  # the same of several images, and of the lower end
 UNBOUNDED = 100.0  # ln(figure); such an extreme draw comes from a resample of equal sizes
 MIDDLE: Tails = (0.025, 0.025)
 Z95 = 1.959963984540054
-COMMON = 10  # a size with so many times fewer particles than another is not its neighbour
+COMMON = 10  # see half_steps
 MOMENTS = ("mean", "sd", "geometric_mean", "geometric_sd")
 PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))  # places in w, w z, w z^2
 # 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom, until the expansion below is good to 0.1 %.
@@ -58,7 +58,8 @@ def with_scale(value: Value, uncertainty: float | None, power: float) -> Value:
 
 
 class Drawn(NamedTuple):
-    """Draws (b,) of ln(figure), and the tails that their interval leaves out.
+    """Draws (b,) of ln(figure), and the tails that their interval leaves out; a negative one: the smallest or largest
+    size does not bound the figure, so there is no interval.
 
     down (at most 0), up (at least 0): the possible deviation from each draw because of the step of the sizes
         (`half_steps`); down is -inf if the figure may be 0.
@@ -121,8 +122,8 @@ def logs(values: Floats) -> Floats:
 def half_steps(size: Floats) -> Floats:
     """(n,): half the step from each of n >= 1 sorted sizes to the nearest other one; 0 of sizes that occur once.
 
-    Only sizes with at least a tenth as many particles count as neighbours; rarer sizes come from odd shapes and do not
-    show the step. The step is at most the smallest size, because a particle has at least one pixel.
+    Neighbours of a size with n particles are those with at least n // COMMON; rarer sizes come from odd shapes and do
+    not show the step. The step is at most the smallest size, because a particle has at least one pixel.
     """
     first = np.concatenate([[True], np.diff(size) > SAME * size[1:]])
     distinct, group = size[first], np.cumsum(first) - 1
@@ -147,7 +148,8 @@ def _distance_to_nearest(values: Floats, among: Floats) -> Floats:
 
 
 def unit_sums(size: Floats, weights: Floats, image: NDArray[np.int64] | None) -> Floats:
-    """(units, 19): the sums of each unit; image: (n,) 0..units - 1, None if the n particles are the units."""
+    """(units, 19) of each unit: the sum of w², then of the size and of ln(size) those of w, w z and w z², and their
+    PRODUCTS. image: (n,) 0..units - 1, None if the n particles are the units. The sizes must not all be equal."""
     columns = [_sums_by_image((weights**2)[:, None], image)]
     for values in (size, np.log(size)):
         z = (values - values.mean()) / values.std()

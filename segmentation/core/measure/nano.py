@@ -15,7 +15,7 @@ import numpy as np
 from ..micrograph.types import LEAST_DOUBT
 from .bins import LEAST_JUDGED, NANO_NM
 from .budget import HIDDEN, Conditions
-from .convergence import more_images, rounded_up
+from .convergence import FEASIBLE, more_images, rounded_up
 from .distribution import FEWEST_IMAGES, SAME, Edge, WeightedSizes, mean_and_deviation
 from .drawn import Z95
 from .filters import (
@@ -247,7 +247,8 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     thing = "image" if by_image else "particle"
     more = images_to_decide(certain, sizes.images) if by_image else particles_to_decide(certain)
     if more is None:
-        return f"More {thing}s would hardly help: the fraction is too close to 50 %.{'' if by_image else OTHERS}"
+        why = " for images that differ so much." if by_image else f".{OTHERS}"
+        return f"More {thing}s would hardly help: the fraction is too close to 50 %{why}"
     uncertainty = terms.conditions.uncertainty
     ends = [share_between(sizes.size * exp(z * uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
@@ -290,7 +291,7 @@ def images_to_decide(fraction: Fraction, images: int) -> int | None:
     """About how many more images would move the interval by image off the threshold; None if that is unlikely."""
     off = abs(fraction.fraction - THRESHOLD)
     more = more_images(images, _reach(fraction), off) if off else None
-    return None if more is None else max(more, 1)
+    return None if more is None or more > FEASIBLE else max(more, 1)
 
 
 def _reach(fraction: Fraction) -> float:

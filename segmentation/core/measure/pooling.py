@@ -20,7 +20,7 @@ from .fitting import chance_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
 from .quantities import factor_words
 from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatistics, Statistics
-from .statistics import ALIKE, describe
+from .statistics import describe
 from .table import Table
 
 WHY = {NO_PIXEL_SIZE: "without a scale", OTHER_NUMBERS: "of a model with other classes", NO_NUMBER: "without a number"}
@@ -29,6 +29,7 @@ MORE = {
     NO_NUMBER: " (see their pages). If they show nothing to count, the numbers per area are too high",
 }
 # See `find_outliers`.
+COARSER = 1.5  # times the finest pixel, from which on an image shows clearly fewer small objects
 LEAST_IMAGES = 4  # with two or three images the outlier cannot be identified
 LEAST_PARTICLES = 10
 CHANCE = 0.05
@@ -59,7 +60,9 @@ def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Se
         rng, whole = np.random.default_rng(conditions.seed), described["intervals"]["median"]
         described["convergence"] = converge_by_image(sizes, whole, conditions.uncertainty, rng)
     return PooledStatistics(
-        **described, interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE, between=between_images(sizes)
+        **described,
+        interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
+        between=between_images(sizes) if sizes.unit == "nm" else None,  # pixels may have unlike sizes
     )
 
 
@@ -88,7 +91,7 @@ def _obstacle(chosen: Sequence[Table], excluded: Sequence[str]) -> Flag | None:
             "The scale of every image. Images without one are left out, and they might change the answer.",
             "some images have no scale",
         )
-    if pixels and max(pixels) > ALIKE * min(pixels):
+    if pixels and max(pixels) > COARSER * min(pixels):
         return Flag(
             "Images of one magnification. Coarser images miss small particles that finer ones show.",
             "images with different pixel sizes",
@@ -122,7 +125,7 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
     if not pixels and len(chosen) > 1:
         text = "No image has a scale, so sizes are in pixels. They can be compared only if all have one magnification."
         notes.append(Flag.doubtful(text, "Lengths are in pixels, perhaps of unlike magnifications"))
-    if pixels and max(pixels) > ALIKE * min(pixels):
+    if pixels and max(pixels) > COARSER * min(pixels):
         notes.append(_note_on_magnifications(chosen, min(pixels), max(pixels), things, screened))
     empty = tuple(number for number, table in chosen.items() if not table.kept.any())
     if empty:
@@ -137,12 +140,12 @@ def _note_on_magnifications(
 ) -> Flag:
     """The note on images of unlike pixel sizes, from `finest` to `coarsest` nm per pixel. tables: by the number of the
     image."""
-    coarse = tuple(number for number, table in tables.items() if (table.nm_per_pixel or 0.0) > ALIKE * finest)
+    coarse = tuple(number for number, table in tables.items() if (table.nm_per_pixel or 0.0) > COARSER * finest)
     has = "has" if len(coarse) == 1 else "have up to"
     coarser = f"{len(coarse)} of {len(tables)} images {has} {factor_words(coarsest / finest)} times larger pixels"
     text = (
         f"The images have {finest:.4g} to {coarsest:.4g} nm per pixel. {coarser}, so fewer small {things} can be seen."
-        " Leave these out, or take all at one magnification."
+        " Take all at one magnification."
     )
     nonempty = [table for table in tables.values() if screened and table.kept.any()]
     medians = [np.median(table.length("min_feret")[table.kept]) for table in nonempty]

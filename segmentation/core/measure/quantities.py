@@ -21,7 +21,7 @@ ISO_IMAGES = "ISO 13322-1:2014"
 ISO_SHAPE = "ISO 9276-6:2008"
 ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
-NO_INTERVALS = "Intervals are given once the scale is known."
+NO_INTERVALS = "Intervals of sizes are given once the scale is known."
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 # What a 95 % interval comes from; a sample's comes from the differences between images, but for POISSON and GROUPS.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"

@@ -36,6 +36,7 @@ CAVEAT = (
     "The classes describe outlines, which show no height. A square may be a cube or a plate, a rod may be a plate on"
     " its edge, and a circle may be a sphere or a disc."
 )
+NEARLY_ALL = 0.9995  # an end that is written as 100 %
 NO_DIRECTION = 0.05  # p from which on no common direction is seen
 
 
@@ -98,6 +99,7 @@ class Entry:
 
     def _end(self, end: float) -> str:
         if self.kind == "fraction":  # which may need a decimal more so as not to be 50 or 100 %
+            end = 1.0 if end > NEARLY_ALL else end
             return hundredths(end, max(self._most or 0, 2 + len(self.value.partition(".")[2])), EVERY)
         return end_words(end, self._most) if self.kind == "number" else self.write(end)
 

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from reportlab.platypus import Flowable, PageBreak
 
 from ..measure.quantities import Value, number, readable, significant
-from ..micrograph.types import common_calibration
 from ..sample import SampleAnalysis
 from . import sections
 from .charts import draw_histogram
@@ -69,7 +68,6 @@ from .wording import (
     doubt_line,
     one_line,
     sample_scale,
-    scale_doubt,
 )
 
 LEAST_PICTURE, LEAST_CHART, HIGHEST_CHART = 150.0, 180.0, 330.0  # points of height
@@ -136,8 +134,7 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
         yield "Scale", calibration_words(sample.analysis.calibration)
     else:
         yield "Images", sample.extent
-        doubt = scale_doubt(common_calibration([member.calibration for _, member in sample.counted]))
-        yield "Scale", sample_scale(sample.calibration, doubt)
+        yield "Scale", sample_scale(sample.calibration, sample.common_calibration)
     if context.filing.date:
         yield "Analysed", context.filing.date
     no_date = "the file has no date" if sample.analysis else "the files have no date"

@@ -17,7 +17,8 @@ from .objects import Objects
 if TYPE_CHECKING:
     from ..analysis import Analysis
 
-# Okabe and Ito's colour-blind-safe palette, without black, and white.
+# As viewer-drawing.js has them: Okabe and Ito's colour-blind-safe palette without black, and three of ColorBrewer's.
+# None is grey, which is what was left out.
 COLOURS = np.array(
     [
         (230, 159, 0),
@@ -27,7 +28,9 @@ COLOURS = np.array(
         (0, 114, 178),
         (213, 94, 0),
         (204, 121, 167),
-        (238, 238, 238),
+        (141, 211, 199),
+        (190, 186, 218),
+        (179, 222, 105),
     ],
     np.uint8,
 )

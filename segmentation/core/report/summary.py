@@ -17,7 +17,7 @@ from ..measure.filters import BY_OTHERS, Reason
 from ..measure.fitting import LEAST, fit_words
 from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
 from ..measure.results import BUDGETED, BY_IMAGE, FIGURES, Nano, Statistics, unscaled_note
-from ..micrograph.types import LEAST_DOUBT, NO_SCALE, common_calibration
+from ..micrograph.types import LEAST_DOUBT, NO_SCALE
 from .entries import (
     Aside,
     BudgetTable,
@@ -76,8 +76,7 @@ class Summary:
     def of(cls, sample: SampleAnalysis, *, readable: bool = True) -> Summary:
         """Of an image or a sample with pixels or tables at hand."""
         summary = cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
-        scales = [member.calibration for _, member in sample.counted]
-        summary.several, summary.scale_doubt = len(scales) > 1, common_calibration(scales).standard_uncertainty
+        summary.several, summary.scale_doubt = len(sample.counted) > 1, sample.common_calibration.standard_uncertainty
         summary.interval_note = sample.interval_note
         return summary
 

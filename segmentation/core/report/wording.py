@@ -220,12 +220,12 @@ def scale_range(low: float | None, high: float | None) -> str:
     return pixel_size(high) if high <= low * 1.001 else f"{trimmed(low)} to {pixel_size(high)}"
 
 
-def sample_scale(calibration: Mapping[str, Any], doubt: str = "") -> str:
+def sample_scale(calibration: Mapping[str, Any], common: Calibration) -> str:
     """The same with how they are known, and how exactly: "5 nm/px (2 from the file, 1 typed by the user, ± 2 %)".
-    calibration: as a stored sample has it."""
+    calibration: as a stored sample has it. common: the least certain one."""
     counts = {Source(source).words: n for source, n in calibration["sources"].items() if source != Source.NONE}
     ways = [f"{n} {words}" for words, n in counts.items()] if len(counts) > 1 else counts
-    how = ", ".join(filter(None, [*ways, doubt]))
+    how = ", ".join(filter(None, [*ways, scale_doubt(common)]))
     return scale_range(calibration["low"], calibration["high"]) + (f" ({how})" if how else "")
 
 

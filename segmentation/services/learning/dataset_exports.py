@@ -27,7 +27,7 @@ dataset.toml  description, licence, scale of each image, and who allowed that mo
 
 Licence: {licence}
 
-"DeepSegm, Datasets, Add an archive" takes this file in again, and so does: manage.py dataset import FOLDER --name NAME
+"DeepSegm, Datasets, Add an archive" takes this file in again; unpacked, so does: manage.py dataset import FOLDER --name NAME --checked
 """
 
 

@@ -419,7 +419,7 @@ def test_a_scale_that_is_probably_wrong_stands_before_the_verdict_and_each_image
     assert sample.pooled.nano["decides"].startswith("A check of the scale of 2 images")
     (of_image,) = (flag for flag in sample.flags if "0.tif: Do not use" in flag.text)
     assert of_image.doubt and of_image.short == wrong.short
-    assert warned(sample.flags) == ["Do not use: 2 images have warnings"]
+    assert warned(sample.flags) == ["Do not use: scale of 1 image wrong?"]
 
 
 def test_a_fraction_has_one_unit_and_one_interval_in_the_workbook(tmp_path):

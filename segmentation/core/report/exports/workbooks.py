@@ -161,7 +161,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     yield ("Sample" if sample.analysis is None else "Image"), sample.name
     if sample.analysis is None:
         yield "Images", sample.extent
-        yield "Scale", sample_scale(sample.calibration)
+        yield "Scale", sample_scale(sample.calibration, sample.common_calibration)
     else:
         yield "Scale", calibration_words(sample.analysis.calibration)
     if filing.made:

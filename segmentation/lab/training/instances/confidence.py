@@ -75,9 +75,9 @@ def fit_logistic(values: Floats, yes: Mask, shares: Floats | None = None) -> tup
 
 
 def fit_confidence(
-    predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None
+    predictor: Predictor, examples: Sequence[Pair], options: Options, say: Say = lambda line: None
 ) -> Fitted:
-    """The card's option `confidence`; its facts are the `reliability` on the examples.
+    """The card's option `confidence`; its facts are the `reliability` on the examples and their noisy copies.
 
     The weights are fitted on all outlines in the examples and on outlines in rendered pictures with and without
     particles. Rendered outlines count only if they are right or lie on the background, because far more of them are
@@ -85,14 +85,14 @@ def fit_confidence(
     them the chances on AMPIS powder, which no fit saw, are 0.06 too high in the mean, without them 0.11. The
     reliability leaves out hopeless outlines; each outline is judged by a fit on other groups. Raises TooFew.
     """
-    some, threshold = every_nth(pairs), options.threshold_of(predictor.card)
+    some, threshold = every_nth(examples), options.threshold_of(predictor.card)
     labelled = [
         _labelled_objects(predictor, copy, truth, threshold, pair.group)
         for number, pair in enumerate(followed(some, len(some), say, OFTEN))
         for copy, truth in with_noisy_copies(*pair.load(options.rows), number)
     ]
-    drawn = followed(chain(rendered(), empty()), RENDERED + EMPTY, say, OFTEN)
-    others = [_labelled_objects(predictor, *picture, threshold, drawn=True) for picture in drawn]
+    pictures = followed(chain(rendered(), empty()), RENDERED + EMPTY, say, OFTEN)
+    others = [_labelled_objects(predictor, *picture, threshold, drawn=True) for picture in pictures]
     apart, right = cross_fitted(labelled, others), np.concatenate([particles.right for particles in labelled])
     likely = apart >= HOPELESS
     measured = reliability(apart[likely], right[likely])
