@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # column width, one rule for samples of too few images, no verdict beside doubtful outlines (250); docstrings of
 # fifty private functions, true ones of all others, and a thought for each function (360); legends that keep off bars,
 # signed ends of intervals, a sample's verdict beside one doubtful image (125); a first page of the report that pictures
-# fill, with scale bars, names that differ and what is shaded (125), true names, bars off printed text (70). What an audit of the house named
-# as still double was about 1,000 more; beyond that lines go only with what they do.
+# fill, with scale bars, names that differ and what is shaded (125), true names, bars off printed text (70).
+# What an audit of the house named as still double was about 1,000 more; beyond that lines go only with what they do.
 MOST = 69_760
 
 

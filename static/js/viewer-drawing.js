@@ -9,7 +9,7 @@ export const ASIDE = "#ff6b5e";
 const SELECTED = "#ffffff";
 const CHOSEN = "rgb(83 214 238 / 0.5)";
 // Okabe and Ito's colours without black, and lighter and darker kin: neighbours in the list differ for every eye.
-export const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
+export const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#a6761d", "#b3de69"];
 const CELL = 64; // px of the upload; particles are found through a grid of such squares
 const LETTER = 0.6; // width of a figure over the height of the type
 const TYPE = [6, 12]; // CSS pixels, least and most

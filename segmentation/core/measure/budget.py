@@ -225,10 +225,10 @@ def _ends(
     off = {row["name"]: COVERAGE * (row[answer] or 0.0) for row in rows if row["name"] not in inside}
     hidden, others = off.pop(HIDDEN, 0.0), off.values()
     if answer == "median":
-        low, high = (abs(log(max(end, LEAST_END * value) / value)) for end in interval)
+        low, high = (COVERAGE / Z95 * abs(log(max(end, LEAST_END * value) / value)) for end in interval)
         smaller = -log(max(1 - hidden, LEAST_END))
         return [value * exp(-hypot(low, smaller, *others)), value * exp(hypot(high, *others))]
-    low, high = (abs(value - end) for end in interval)
+    low, high = (COVERAGE / Z95 * abs(value - end) for end in interval)
     return [max(0.0, value - hypot(low, *others)), min(1.0, value + hypot(high, hidden, *others))]
 
 

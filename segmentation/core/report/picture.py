@@ -17,7 +17,7 @@ from .objects import Objects
 if TYPE_CHECKING:
     from ..analysis import Analysis
 
-# As viewer-drawing.js has them: Okabe and Ito's colour-blind-safe palette without black, and three of ColorBrewer's.
+# As viewer-drawing.js has them: Okabe and Ito's colour-blind-safe palette without black, and three of ColorBrewer.
 # None is grey, which is what was left out.
 COLOURS = np.array(
     [
@@ -29,7 +29,7 @@ COLOURS = np.array(
         (213, 94, 0),
         (204, 121, 167),
         (141, 211, 199),
-        (190, 186, 218),
+        (166, 118, 29),
         (179, 222, 105),
     ],
     np.uint8,

@@ -12,7 +12,7 @@ import { Stage } from "./stage.js";
 import { TOOLS, TOUCH } from "./tools.js";
 
 const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
-const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
+const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#a6761d", "#b3de69"];
 const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 
 export class Editor {
