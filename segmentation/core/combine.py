@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import tasks
-from .flags import DO_NOT_USE, TWO_SCALES, Flag
+from .flags import DO_NOT_USE, TWO_SCALES, Flag, is_unusable
 from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Conditions, Effect, Evidence, effect
@@ -206,8 +206,8 @@ def _evidence(members: Sequence[Member]) -> Evidence:
 def _obstacle_to_verdict(members: Sequence[Member]) -> Flag | None:
     """What must be done before a verdict where the scale of some images is probably wrong, or their outlines are."""
     of_images = [member.flags for member in members]
-    if any(flag.level == DO_NOT_USE for flags in of_images for flag in flags):
-        count = sum(any(flag.level == DO_NOT_USE or flag.short == TWO_SCALES for flag in flags) for flags in of_images)
+    if any(map(is_unusable, of_images)):
+        count = sum(is_unusable(flags) or any(flag.short == TWO_SCALES for flag in flags) for flags in of_images)
         of = f"the scale of {images_words(count, count)}"
         text = f"A check of {of}, because two sources of it contradict each other."
         return Flag.doubtful(text, f"{of} is to be checked")
@@ -220,7 +220,7 @@ def _firm_verdict(counted: Sequence[_Image], conditions: Conditions) -> str:
     """The verdict of the images without a doubt alone; "" where it is undecided, unless they are most of all, and
     where the numbers of an image must not be used."""
     sure = [image for image in counted if not any(flag.doubt for flag in image.member.flags)]
-    if 2 * len(sure) <= len(counted) or any(flag.level == DO_NOT_USE for of in counted for flag in of.member.flags):
+    if 2 * len(sure) <= len(counted) or any(is_unusable(image.member.flags) for image in counted):
         return ""
     evidence = _evidence([image.member for image in sure])
     nano = pool([image.sizes for image in sure], replace(conditions, evidence=evidence)).nano
@@ -287,7 +287,8 @@ def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:
         wrong = sum(flag.level == DO_NOT_USE for flag in gravest)  # only a scale is so grave
         some = f"{DO_NOT_USE}: scale of {images_words(wrong, wrong)} wrong?" if wrong else have
         short = some if len(shorts) > 1 else shorts.pop()
-        yield Flag.doubtful(f"{have} that put the numbers in doubt.", short, ids=tuple(doubts))
+        listed = "; ".join(dict.fromkeys(flag.headline for flag in gravest))
+        yield Flag.doubtful(f"{have}: {listed}{'' if listed.endswith('?') else '.'}", short, ids=tuple(doubts))
     for at, flags in list(doubts.items())[:MOST_NAMED]:
         text = f"{titles[at]}: {' '.join(flag.text for flag in flags)}"
         yield Flag.doubtful(text, _gravest(flags).short, ids=(at,))

@@ -70,6 +70,11 @@ def from_json(content: Mapping[str, Any]) -> list[Flag]:
     return [Flag(**{**entry, "ids": tuple(entry["ids"])}) for entry in content.get("flags", ())]
 
 
+def is_unusable(flags: Iterable[Flag]) -> bool:
+    """Whether the numbers must not be used, because the scale is probably wrong."""
+    return any(flag.level == DO_NOT_USE for flag in flags)
+
+
 def warned(flags: Iterable[Flag]) -> list[str]:
     """The one warning with its level, as in lists, figures and texts; none where there are only notes."""
     gravest = min((flag for flag in flags if flag.short), key=lambda flag: flag.lightness, default=None)

@@ -184,8 +184,10 @@ def own_intervals(sample: SampleAnalysis, name: str) -> str:
     """What the intervals of images beside each other are, and what they share; "" without any."""
     if not is_compared(sample, name) or all(value.low is None for value in sample.by_image(name)):
         return ""
-    within = "" if sample.task.screened else f" ({number(name).interval})"  # else the total uncertainty
-    return f"Lines: 95 % interval of each image{within}. {Summary.of(sample).shared_errors}".strip()
+    summary, of = Summary.of(sample), number(name)
+    parts = [of.interval, *filter(None, [summary.scale_in(of)])]
+    within = "" if sample.task.screened else f" ({' and '.join(parts)})"  # else the total uncertainty
+    return f"Lines: 95 % interval of each image{within}. {summary.shared_errors}".strip()
 
 
 def _histograms_of_images(sample: SampleAnalysis) -> list[tuple[int, SampleImage, Any]]:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from matplotlib.axes import Axes
 from reportlab.platypus import Flowable, PageBreak
 
+from ..flags import is_unusable
 from ..measure.quantities import Value, number, readable, significant
 from ..sample import SampleAnalysis
 from . import sections
@@ -164,8 +165,8 @@ def _picture(context: Context) -> Iterator[Flowable | Room]:
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
         aside = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
         columns, size = sample.analysis.micrograph.shape[1], sample.analysis.calibration.nm_per_pixel
-        wide = readable(Value(size and columns * size, unit="nm"))
-        width = f" The image is {significant(wide.value)} {wide.unit} wide." if size else ""
+        wide = readable(Value(None if is_unusable(sample.flags) else size and columns * size, unit="nm"))
+        width = f" The image is {significant(wide.value)} {wide.unit} wide." if wide.value else ""
         yield words(f"{capital(panel.caption)}{aside}.{width}", SMALL)
         yield space(4)
 

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ..analysis import Analysis
-from ..flags import DO_NOT_USE
+from ..flags import is_unusable
 from ..measure.quantities import Value, of_class
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
@@ -147,7 +147,7 @@ def draw_boundaries(ax: Axes, drawing: Drawing, letter: str) -> None:
 def add_scale_bar(ax: Axes, drawing: Drawing) -> None:
     """Over a picture whose scale is known, and is not contradicted."""
     nm_per_pixel = drawing.analysis.calibration.nm_per_pixel
-    if nm_per_pixel is not None and not any(flag.level == DO_NOT_USE for flag in drawing.analysis.flags):
+    if nm_per_pixel is not None and not is_unusable(drawing.analysis.flags):
         rows, columns = drawing.shape
         scale = _inches_per_pixel(ax, drawing.shape)
         inches = columns * scale, rows * scale

@@ -18,8 +18,8 @@ LENGTH_UNITS = ((1e6, "mm"), (1e3, "µm"), (1.0, "nm"), (1e-3, "pm"))
 # The numbers of this file were chosen by eye, on the figures of the sample images.
 LONGEST, APART, THICK = 1.5, 0.07, 0.055  # inches: longest bar, space around its box, height of the bar
 LARGEST_SHARE = 0.25  # of the picture's width, so that the box fits into a corner
-FAINT = 40  # grey levels; lesser steps may be noise
-BESIDE, SPOTS = 4, 20  # px around an object that show its edge; px that stand out and are no text yet
+FAINT, PLAIN = 40, 60  # grey levels; lesser steps may be noise, larger ones are edges on any ground
+BESIDE, PRINTED = 4, 100  # px around an object that show its edge; weight of a printed px
 
 
 def draw_scale_bar(
@@ -61,19 +61,21 @@ def _add(ax: Axes, corner: tuple[int, int], box: tuple[float, float, float, floa
 
 
 def free_corner(picture: NDArray[np.uint8], objects: NDArray[np.bool_], wide: float, high: float) -> tuple[int, int]:
-    """The corner of `wide` x `high`, shares of the picture (h, w), without text or lines, such as a scale bar of the
-    image's own; of equals the one with fewest objects, then the evenest: (0 left or 1 right, 0 bottom or 1 top)."""
+    """The corner of `wide` x `high`, shares of the picture (h, w), with least of objects and, above all, of text and
+    lines, such as a scale bar of the image's own; of equals the evenest: (0 left or 1 right, 0 bottom or 1 top)."""
     rows = min(max(1, round(high * len(picture))), len(picture))
     columns = min(max(1, round(wide * picture.shape[1])), picture.shape[1])
     grey = picture.astype(np.int16)
     steps = np.maximum(*(np.abs(np.diff(grey, axis=axis, append=grey.take([-1], axis))) for axis in (0, 1)))
     # The ground's own steps, from every seventh of its pixels; larger ones are text or lines drawn over it.
-    usual = max(FAINT, 1.5 * float(np.percentile(steps if objects.all() else steps[~objects][::7], 99)))
-    printed = (steps > usual) & ~ndimage.binary_dilation(objects, iterations=BESIDE)
+    usual = min(PLAIN, max(FAINT, 1.5 * float(np.percentile(steps if objects.all() else steps[~objects][::7], 99))))
+    at_edges = ndimage.binary_dilation(objects ^ ndimage.binary_erosion(objects, border_value=1), iterations=BESIDE)
+    printed = (steps > usual) & ~at_edges
     clutter = {}
     for right, top in ((0, 0), (1, 0), (0, 1), (1, 1)):
         window = np.s_[:rows] if top else np.s_[-rows:], np.s_[-columns:] if right else np.s_[:columns]
-        clutter[right, top] = bool(printed[window].sum() > SPOTS), int(objects[window].sum()), float(grey[window].std())
+        covered = int(objects[window].sum()) + PRINTED * int(printed[window].sum())
+        clutter[right, top] = covered, float(grey[window].std())
     return min(clutter, key=lambda corner: clutter[corner])
 
 

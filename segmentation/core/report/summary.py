@@ -146,7 +146,7 @@ class Summary:
         budget: Mapping[str, Any] = (of.budget if of else None) or {}
         unknown = budget.get(BUDGETED.get(entry.name, entry.name), {}).get("without", ())
         assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in budget.get("rows", ()))
-        parts = [quantity.basis(by_image), *filter(None, [self._scale_in(quantity)])]
+        parts = [quantity.basis(by_image), *filter(None, [self.scale_in(quantity)])]
         if entry.name == "fraction_100nm" and by_image:
             parts.append("fields that no image shows")  # images that agree do not show that all fields do
         elif entry.name == "fraction_100nm" and assumed:
@@ -155,7 +155,7 @@ class Summary:
         holds = "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(others), last)))
         return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
 
-    def _scale_in(self, quantity: Quantity) -> str:
+    def scale_in(self, quantity: Quantity) -> str:
         """The part of the scale in the quantity's intervals, "" where it is not worth a word."""
         doubt = (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
         return "scale" if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled) else ""
@@ -343,7 +343,7 @@ class Summary:
     def shared_errors(self) -> str:
         """Said where the intervals of images beside each other hold what all images share."""
         first = next((entry.name for entry in self.known_quantities if entry.kind != "integer"), "median")
-        of_scale = "the error of the scale" if self._scale_in(known_number(first)) else ""
+        of_scale = "the error of the scale" if self.scale_in(known_number(first)) else ""
         shared = "errors" if self.screened and self.budget else of_scale
         line = f"Each interval includes {shared} that all images share, so overlap does not show that they agree."
         return line if shared and self.several else ""

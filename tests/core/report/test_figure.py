@@ -274,6 +274,13 @@ def test_the_scale_bar_keeps_off_the_one_of_the_image():
     assert free_corner(picture, nothing, 0.3, 0.15) == (0, 1)
 
 
+def test_the_scale_bar_covers_objects_rather_than_printed_text():
+    picture, objects = np.full((300, 400), 90, np.uint8), np.ones((300, 400), bool)
+    picture[270:274, 20:90] = 255
+    objects[240:, :130] = False
+    assert free_corner(picture, objects, 0.3, 0.15) != (0, 0)
+
+
 def test_segmentation_and_histogram_count_alike():
     analysis = make_analysis(30, (300, 400))
     titles = [ax.get_title(loc="left") for ax in draw(analysis).axes]
