@@ -116,10 +116,10 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
                 yield _chart(partial(draw_panel, name, drawing=context.drawing, letter=""))
 
 
-def _chart(draw: Callable[[Axes], None], most: float = HIGHEST_CHART, **place: float) -> Room:
+def _chart(draw: Callable[[Axes], None], most: float = HIGHEST_CHART, **margins: float) -> Room:
     """A chart as wide as the page, as high as there is room."""
     least = min(LEAST_CHART, most)
-    return Room(lambda high: [Chart(drawn_alone(draw, (WIDTH / 72, high / 72), **place))], least, most)
+    return Room(lambda high: [Chart(drawn_alone(draw, (WIDTH / 72, high / 72), **margins))], least, most)
 
 
 def _without_numbers(sample: SampleAnalysis) -> bool:

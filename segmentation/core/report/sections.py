@@ -266,18 +266,18 @@ def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
         first = []
 
 
-def _title(sample: SampleAnalysis, shown: int, of: int) -> str:
-    """What small pictures show."""
+def _title(sample: SampleAnalysis, most: int, of: int) -> str:
+    """What small pictures show: the first `most` of so many."""
     counted = f", {'classes' if sample.task.semantic else 'counted objects'} in colours" if sample.counted else ""
-    some = f" The first {shown} of {of} images." if of > shown else ""
+    some = f" The first {most} of {of} images." if of > most else ""
     return f"{'Images' if of > 1 else 'The image'} as analysed{counted}.{some}"
 
 
 def _pictures(images: Sequence[SampleImage], task: Task) -> list[tuple[bytes, str]]:
     """The pictures of those images that have one, each with the words below it."""
-    shown = [(image, image.member.picture) for image in images if image.member and image.member.picture]
-    pictures = []
-    for (image, content), name in zip(shown, short_names([image.name for image, _ in shown], LETTERS), strict=True):
+    pictured = [(image, image.member.picture) for image in images if image.member and image.member.picture]
+    names, pictures = short_names([image.name for image, _ in pictured], LETTERS), []
+    for (image, content), name in zip(pictured, names, strict=True):
         count = image.counts[0] or 0
         counted = "" if task.semantic else f"{count:,} counted" if task.screened else task.count(count)
         pictures.append((content, ": ".join(filter(None, (name, "not counted" if image.excluded else counted)))))

@@ -188,8 +188,8 @@ class Summary:
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         if not budget.get(answer, {}).get("ends"):
             return []
-        known = ((row[answer] or 0.0, row["title"]) for row in budget["rows"])
-        rows = sorted((row for row in known if row[0] >= LEAST_DOUBT), reverse=True)
+        parts = ((row[answer] or 0.0, row["title"]) for row in budget["rows"])
+        rows = sorted((part for part in parts if part[0] >= LEAST_DOUBT), reverse=True)
         return [(title, uncertainty_words(part, answer, title), round(100 * part / rows[0][0])) for part, title in rows]
 
     @property
