@@ -1,4 +1,4 @@
-"""Greys at contacts of particles, real and drawn: python -m tests.accuracy contacts, for docs/development/synthesis.md.
+"""Greys at contacts of particles, real and drawn: python -m tests.accuracy touching, for docs/development/synthesis.md.
 
 Of each pair of touching labels, by the size of the smaller one: the dip of the grey along the contact below the darker
 of both sides and the step between them, both by the contrast of the picture, and the width of the contact by the
