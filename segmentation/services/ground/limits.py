@@ -104,6 +104,14 @@ def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
     return Q(owner=None) & mine
 
 
+def check_edits(job: Job, added: int) -> None:
+    """Refuse corrections of a result, if all results of the person who made it would have too many bytes of them."""
+    limit = settings.DEEPSEGM_EDITS_MB
+    mine = Job.objects.filter(sender_of(job.owner, job.visitor, job.address), edit_bytes__gt=0)
+    if (mine.aggregate(all=Sum("edit_bytes"))["all"] or 0) + added > limit * 2**20:
+        raise Refused(f"At most {limit} MB of corrections are stored for each sender: delete results first.", 422)
+
+
 @contextmanager
 def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
     """While corrections are made: one request of a caller at a time, EDITS_AT_ONCE of all; raises Refused (429).
