@@ -67,7 +67,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(202, job)
 
 
-@router.does("GET", "", "jobs", schemas.Jobs, (422,))
+@router.does("GET", "", "jobs", schemas.Jobs, (404, 422))
 def jobs(
     request: HttpRequest,
     listing: Query[Listing],

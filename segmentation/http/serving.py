@@ -157,15 +157,15 @@ def serve_dataset(dataset: Dataset) -> StreamingHttpResponse:
     return serve_pieces(streamed_zip(dataset_exports.entries(dataset)), "application/zip", f"{stem}.zip")
 
 
-def serve_local(request: HttpRequest, path: Path, *, download: bool = False) -> HttpResponse:
-    """A file of this installation: a picture (PNG or WebP), or another one to download."""
+def serve_local(request: HttpRequest, path: Path, *, download: bool = False, name: str = "") -> HttpResponse:
+    """A file of this installation: a picture (PNG or WebP), or another one to download, as `name` if that is given."""
     kind = "application/octet-stream" if download else f"image/{path.suffix[1:]}"
     try:
         facts = path.stat()
     except OSError:
         raise Http404 from None
     tag = f"{facts.st_mtime_ns:x}-{facts.st_size:x}"
-    return serve(request, lambda: path.open("rb"), kind, path.name, not download, tag=tag)
+    return serve(request, lambda: path.open("rb"), kind, name or path.name, not download, tag=tag)
 
 
 def serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:
