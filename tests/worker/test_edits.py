@@ -35,6 +35,7 @@ from segmentation.models import Edit, Job
 from segmentation.services.ground import limits
 from segmentation.services.ground.callers import visitor_of
 from segmentation.services.ground.limits import MANY_EDITS, ONE_EDIT, one_edit
+from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import edits as service
 from tests.core.builders import segmentation_of
 from tests.web.finished import SUMMARY
@@ -517,6 +518,20 @@ def test_a_caller_makes_one_edit_at_a_time_and_the_site_two(send):
         assert send(0, DELETE).status_code == 200
     with mine():
         pass
+
+
+def test_who_waits_for_a_place_has_it_before_those_who_come_again(send):
+    def of(address):
+        return one_edit(user=None, visitor=None, address=address)
+
+    with of("first"), of("second"):
+        assert send(0, DELETE).json()["error"] == MANY_EDITS
+    with of("second"):
+        with pytest.raises(Refused, match="Other people's"), of("first"):
+            pass
+        assert send(0, DELETE).status_code == 200
+        with of("first"):
+            pass
 
 
 def random_operation(rng, ids):
