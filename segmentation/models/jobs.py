@@ -89,7 +89,8 @@ class Job(Owned, Attempted):
     ready: whether its upload was read, with its data bar if need be. asked: the scale as stated, until then.
     summary: the data that the result page shows without opening a file.
     ends: the expected end of the running attempt.
-    edit_count, edit_hash: how many corrections were made of its outlines, and the hash of the last one.
+    edit_count, edit_hash, edit_bytes: how many corrections were made of its outlines, the hash of the last one, and
+    how much those since 1.1 take in the database.
     corrects: the number of corrections of the parent that this job measures; None where it measures none.
     outlines: the file of another tool whose outlines it measures instead of the parent's: name, sha256, file, size.
     signature_hash: the hash of the last signature, "" before the first one.
@@ -116,6 +117,7 @@ class Job(Owned, Attempted):
     ends = models.DateTimeField(null=True, blank=True, editable=False)
     edit_count = models.PositiveIntegerField(default=0, editable=False)
     edit_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
+    edit_bytes = models.PositiveBigIntegerField(default=0, editable=False)
     corrects = models.PositiveIntegerField(null=True, blank=True, editable=False)
     outlines = models.JSONField(default=dict, blank=True, editable=False)
     signature_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
