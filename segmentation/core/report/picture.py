@@ -173,7 +173,8 @@ def before_and_after(analysis: Analysis, longest: int) -> tuple[NDArray[np.uint8
     """The analysed area, and what was kept of it in colour: (h, w, 3) uint8 each, no side over `longest`."""
     grey = analysed(analysis, longest)
     labels = np.r_[0, np.where(Objects.of(analysis).kept, np.arange(1, len(analysis.segmentation) + 1), 0)]
-    labels_shown = sampled(labels[analysis.segmentation.dense].astype(np.int32), grey.shape)
+    segmentation = analysis.segmentation
+    labels_shown = sampled(labels[segmentation.dense[: segmentation.rows]].astype(np.int32), grey.shape)
     return np.repeat(grey[..., None], 3, axis=2), painted(grey, labels_shown, 0.55)
 
 
