@@ -268,9 +268,9 @@ def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
 
 def _title(sample: SampleAnalysis, most: int, of: int) -> str:
     """What small pictures show: the first `most` of so many."""
-    counted = f", {'classes' if sample.task.semantic else 'counted objects'} in colours" if sample.counted else ""
+    counted = ", classes in colours" if sample.task.semantic else ", with the outlines of the objects"
     some = f" The first {most} of {of} images." if of > most else ""
-    return f"{'Images' if of > 1 else 'The image'} as analysed{counted}.{some}"
+    return f"{'Images' if of > 1 else 'The image'} as analysed{counted if sample.counted else ''}.{some}"
 
 
 def _pictures(images: Sequence[SampleImage], task: Task) -> list[tuple[bytes, str]]:

@@ -339,15 +339,6 @@ class Summary:
         listed = [f"{capital(', '.join(of))}: the interval includes {includes}." for includes, of in names.items()]
         return " ".join([*listed, NO_ERRORS] if listed and not self.screened else listed)
 
-    @property
-    def shared_errors(self) -> str:
-        """Said where the intervals of images beside each other hold what all images share."""
-        first = next((entry.name for entry in self.known_quantities if entry.kind != "integer"), "median")
-        of_scale = "the error of the scale" if self.scale_in(known_number(first)) else ""
-        shared = "errors" if self.screened and self.budget else of_scale
-        line = f"Each interval includes {shared} that all images share, so overlap does not show that they agree."
-        return line if shared and self.several else ""
-
     # ---- what was left out: _aside.html of the page, annex of the PDF ----------------------------
 
     @property

@@ -19,7 +19,7 @@ from django.utils import timezone
 from ...core import tasks
 from ...core.labels.segmentation import without_images
 from ...core.measure.filters import Reason
-from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, shown_name
+from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
 from ..ground import limits
 from ..ground.calibration import used_calibration
 from ..ground.callers import check_may_train
@@ -61,6 +61,7 @@ NO_REGION = (
 FULL = f"The dataset is full: {MOST_IMAGES:,} images are the limit."
 NO_ARCHIVE = "Send a ZIP archive: images in one folder and their labels in another, or images and a COCO JSON file."
 LARGE = "The archive has {size:,.0f} MB and the limit is {limit:,.0f} MB: make several archives."
+TIME = re.compile(r"[T ]+\d{1,2}:\d\d")  # begins the time of day in a date
 # The number in a series at the end of a name: "a (3)", "a_03" or "a003", but not the one of "tio2".
 SERIES = re.compile(r"(?:[\s_.\-]*\(\d+\)|[\s_.\-]+\d+|(?<=\D)\d{3,})$")
 
@@ -207,8 +208,31 @@ def check_again(*, dataset: Dataset) -> None:
 
 
 def default_group(job: Job) -> str:
-    """The specimen of a result: the name of its sample, else that of its image without the number in a series."""
-    return job.sample.name if job.sample is not None else default_group_of(job.micrograph.name)
+    """The specimen or session of a result: see `groups_of`; without a sample the name of its image without the number
+    in a series."""
+    image = job.micrograph
+    return groups_of(job.sample)[image.pk] if job.sample is not None else default_group_of(image.name)
+
+
+def groups_of(sample: Sample) -> dict[Any, str]:
+    """The specimen or session of each image of a sample, by the image's id: its name, and by what its images differ.
+
+    That is the day in their files, else the beginning of their names, else each name: one group could hold nothing
+    back for a test.
+    """
+    images = Micrograph.objects.filter(jobs__sample=sample).distinct()
+    for part in (day_of, lambda image: default_group_of(image.name), lambda image: stem_of(image.name)):
+        parts = {image.pk: part(image) for image in images}
+        if len(set(parts.values())) > 1:
+            break
+    else:
+        parts = dict.fromkeys(parts, "")
+    return {pk: ", ".join(filter(None, (sample.name, of_image)))[:SHOWN_NAME] for pk, of_image in parts.items()}
+
+
+def day_of(image: Micrograph) -> str:
+    """The date in its file without the time of day, "" without one."""
+    return TIME.split(str(image.metadata.get("date", "")))[0].strip()
 
 
 def default_group_of(name: str) -> str:
