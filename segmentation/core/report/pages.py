@@ -183,7 +183,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
             yield words("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
         yield words(f"{agreement} {summary.no_interval}".strip())
         if summary.nano and summary.nano["decides"]:
-            yield words(f"What would decide the verdict: {summary.nano['decides']}")
+            yield words(f"To decide the verdict: {summary.nano['decides']}")
     elif summary.leading:
         first, *others = map(_large, summary.leading)
         yield abreast([*first, words(aside, SMALL)], *others)

@@ -243,8 +243,8 @@ class Summary:
         line = next((line for line in self.set_aside if line.reason in map(str, BY_OTHERS)), None)
         listed = []
         if line is not None and not pooled:
-            some = "all" if line.count == self.set_aside_count else f"{line.count:,} of them"
-            listed = [Flag(f"{self.set_aside_count:,} left out, {some} {line.reason}.", reason=line.reason)]
+            some = "all" if line.count == self.set_aside_count else f"{line.count:,} of"
+            listed = [Flag(f"{capital(some)} {self.set_aside_count:,} left out: {line.reason}.", reason=line.reason)]
         return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
 
     # ---- the list of numbers: _sizes.html of the page, page 2 of the PDF, sheet Summary ----------
@@ -405,8 +405,7 @@ class Summary:
             return ""
         if self.kept < LEAST_JUDGED and not self._by_image:
             return f"No: count at least {LEAST_JUDGED} {self.things}."
-        more = f"More {'images' if self._by_image else self.things} alone change little."
-        return f"{more} The largest part of the uncertainty: {uncapital(row['title'])}. To reduce it: {row['remedy']}"
+        return f"More {'images' if self._by_image else self.things} would hardly help. Better: {row['remedy']}"
 
     @property
     def budget(self) -> BudgetTable | None:

@@ -103,7 +103,7 @@ def verdict_words(nano: Mapping[str, Any]) -> str:
 
 def decided_words(nano: Mapping[str, Any]) -> str:
     """The verdict with what would decide it, where it is undecided: one or two sentences."""
-    decides = f" What would decide it: {nano['decides']}" if nano["decides"] else ""
+    decides = f" To decide it: {nano['decides']}" if nano["decides"] else ""
     return f"{verdict_words(nano)}.{decides}"
 
 
