@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from math import exp
 from pathlib import Path
@@ -55,6 +56,11 @@ def one_line(text: str, longest: int = 90) -> str:
     begin = int((np.cumsum(widths) < longest - tail).sum())
     end = int((np.cumsum(widths[::-1]) <= tail).sum())
     return f"{clean[:begin]}…{clean[len(clean) - end :]}"
+
+
+def day_of(date: str) -> str:
+    """The date of an instrument without the time of day: "18 Jul 2019" of "18 Jul 2019 11:09:27"."""
+    return re.split(r"[T ]+\d{1,2}:\d\d", date)[0].strip()
 
 
 def short_names(names: Sequence[str], longest: int) -> list[str]:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from ...core import tasks
 from ...core.labels.segmentation import without_images
 from ...core.measure.filters import Reason
+from ...core.report.wording import day_of
 from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
 from ..ground import limits
 from ..ground.calibration import used_calibration
@@ -61,7 +62,6 @@ NO_REGION = (
 FULL = f"The dataset is full: {MOST_IMAGES:,} images are the limit."
 NO_ARCHIVE = "Send a ZIP archive: images in one folder and their labels in another, or images and a COCO JSON file."
 LARGE = "The archive has {size:,.0f} MB and the limit is {limit:,.0f} MB: make several archives."
-TIME = re.compile(r"[T ]+\d{1,2}:\d\d")  # begins the time of day in a date
 # The number in a series at the end of a name: "a (3)", "a_03" or "a003", but not the one of "tio2".
 SERIES = re.compile(r"(?:[\s_.\-]*\(\d+\)|[\s_.\-]+\d+|(?<=\D)\d{3,})$")
 
@@ -221,18 +221,17 @@ def groups_of(sample: Sample) -> dict[Any, str]:
     back for a test.
     """
     images = Micrograph.objects.filter(jobs__sample=sample).distinct()
-    for part in (day_of, lambda image: default_group_of(image.name), lambda image: stem_of(image.name)):
+    for part in (
+        lambda image: day_of(str(image.metadata.get("date", ""))),
+        lambda image: default_group_of(image.name),
+        lambda image: stem_of(image.name),
+    ):
         parts = {image.pk: part(image) for image in images}
         if len(set(parts.values())) > 1:
             break
     else:
         parts = dict.fromkeys(parts, "")
     return {pk: ", ".join(filter(None, (sample.name, of_image)))[:SHOWN_NAME] for pk, of_image in parts.items()}
-
-
-def day_of(image: Micrograph) -> str:
-    """The date in its file without the time of day, "" without one."""
-    return TIME.split(str(image.metadata.get("date", "")))[0].strip()
 
 
 def default_group_of(name: str) -> str:

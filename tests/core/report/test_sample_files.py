@@ -8,6 +8,7 @@ import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -32,6 +33,7 @@ from segmentation.core.report.charts import WARNED
 from segmentation.core.report.context import Context
 from segmentation.core.report.document import WIDTH
 from segmentation.core.report.exports.result import SCHEMA, as_dict
+from segmentation.core.report.facts import acquisition_dates
 from segmentation.core.report.files import write_all
 from segmentation.core.report.images import own_intervals
 from segmentation.core.report.method import left_out_words, method
@@ -383,10 +385,20 @@ def test_two_images_have_no_interval_and_the_first_page_says_why():
     assert "Right: median" not in words and "Right: median" in report_words(combine("lot", seen(4)))
 
 
+@pytest.mark.parametrize(
+    ("dates", "words"),
+    [(["", ""], ""), (["07/18/2019", ""], "07/18/2019"), (["07/08/2019", "08/07/2019", ""], "07/08/2019 and 1 more times"),
+     (["18 Jul 2019 11:09:27", "18 Jul 2019 09:40:42"], "18 Jul 2019 09:40:42 to 11:09:27"),
+     (["2019-07-18T11:09:27", "2019/07/19 09:40:42"], "2019-07-18T11:09:27 to 2019/07/19 09:40:42")],
+)  # fmt: skip
+def test_several_dates_are_a_range_where_their_order_is_sure(dates, words):
+    members = [(None, SimpleNamespace(record=SimpleNamespace(instrument={"date": date}))) for date in dates]
+    assert acquisition_dates(SimpleNamespace(counted=members)) == words
+
+
 def test_the_report_counts_images_where_the_sample_has_several():
     words = report_words(combine("lot", seen(4)))
-    dates = "; ".join(f"{n} Jul 2019" for n in (1, 2, 3, 4))
-    assert f"Acquired {dates}" in words.partition("Method")[0]
+    assert "Acquired 1 Jul 2019 to 4 Jul 2019" in words.partition("Method")[0]
     assert "Images 4 images, 138 particles counted" in words
     assert "Particles in sample lot" in words and "more particles" not in words
 
