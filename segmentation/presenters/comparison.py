@@ -32,7 +32,7 @@ HOW = {
 NOT_PAIRED = "Both are of one image, so their differences have no interval."
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
 OTHER_LENGTHS = "Lengths are not compared, because the scale of {} is not known."
-FAR = 10  # times from which on a difference is not said in per cent, too
+FAR = 1  # times from which on a difference is not said in per cent, too
 # Title, what it means, and on which side its objects are counted.
 PLACES: dict[Place, tuple[str, str, str]] = {
     "matched": ("Matched", "One object of each, outlined alike.", "first"),

@@ -26,6 +26,7 @@ from .entries import (
     answers,
     arrangement_entries,
     group_entries,
+    is_special,
     known_column,
     known_number,
     rod_entries,
@@ -225,7 +226,7 @@ class Summary:
         """Of other kinds than particles, in place of `headlines`: at most three answers, the first, the median (else
         the second) and the last; of classes four fractions or three others. Where some objects have no size, the first
         says how many have one."""
-        quantities = self.known_quantities
+        quantities = [entry for entry in self.known_quantities if not is_special(entry)] or self.known_quantities
         if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
             quantities[0] = replace(quantities[0], below=f"{self.kept:,} of them have a size")
         if quantities and OF in quantities[0].name:

@@ -98,7 +98,7 @@ class TestSizes:
         sizes = {measure.term: (measure.value, measure.interval) for measure in numbers().sizes}
         assert sizes["Median"] == ("155", "148–163")
         assert sizes["D10"] == ("62.5", "59.4–65.6")
-        assert sizes["Median ECD"] == ("173", "165–181")
+        assert sizes["Median circle diameter (ECD)"] == ("173", "165–181")
         assert sizes[NANO_FRACTION] == ("21.9", "17.3–27.3")
 
     def test_every_number_has_a_definition(self):
@@ -117,7 +117,12 @@ class TestSizes:
 
     def test_one_particle_has_no_percentiles(self):
         terms = [measure.term for measure in numbers(n_kept=1, sd=None, d10=None, d90=None).sizes]
-        assert terms[:2] == ["Median", "Median ECD"] and not {"D10", "D90", "Mean", "Standard deviation"} & set(terms)
+        assert terms[:2] == ["Median", "Median circle diameter (ECD)"] and not {
+            "D10",
+            "D90",
+            "Mean",
+            "Standard deviation",
+        } & set(terms)
 
     @pytest.mark.parametrize(
         ("changes", "pattern"),
