@@ -187,7 +187,7 @@ def preview(
         size = float(np.median(analysis.table.length(task.size)[is_kept])) / shrunk
     elif scaled and (likes := dict(task.options.of(card)).get("diameter")):
         size = likes / scale
-    outlined = thumbnail(analysis, OUTLINED, rims=True)
+    outlined = thumbnail(analysis, OUTLINED)
     undecided = bool(others) and task.unsure(outlines)
     return Preview(outlined, window.shape, window.shape == picture.shape, _counted(analysis), size, undecided)
 

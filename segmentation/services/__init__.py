@@ -43,7 +43,7 @@ from .results.samples import (
     count_corrections,
     create_sample,
     delete_sample,
-    include_image,
+    include_images,
     recalibrate_sample,
     rename_sample,
     replace_image,
