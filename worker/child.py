@@ -19,7 +19,7 @@ QUIET = ("--skip-checks", "--quiet", "worker", "--without-gossip", "--without-mi
 # Looking into an upload happens in a process of its own, for which a thread waits: no pool of processes is needed.
 OPTIONS = {
     ANALYSES: ("--queues=analyses", "--hostname=analyses@%h"),
-    INSPECTIONS: ("--queues=inspections", "--hostname=inspections@%h", "--pool=threads", "--concurrency=2"),
+    INSPECTIONS: ("--queues=inspections", "--hostname=inspections@%h", "--pool=threads", "--concurrency=4"),
     # Each training has a process of its own, so that torch takes no memory between two of them.
     TRAINING: ("--queues=training", "--hostname=training@%h", "--concurrency=1", "--max-tasks-per-child=1"),
 }

@@ -22,11 +22,9 @@ from segmentation.plain import storable
 from segmentation.services.results.models_offered import offered
 
 from .fetching import pixels_of
-from .heartbeat import Progress, giving_way
+from .heartbeat import Progress, comes_before, giving_way
 
 OUTLINING = "outlining"
-# What comes first.
-FIRST = (models.Job, models.ExportJob, models.Comparison, models.Sample, models.Dataset, models.OutlinePreview)
 
 
 def propose_others(proposals: models.Proposals, progress: Progress, folder: Path) -> None:
@@ -34,7 +32,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     from segmentation.core.pipeline import Runtime
     from segmentation.core.proposing import SHOWN, Part, ways
 
-    report = giving_way(progress, lambda: any(kind.objects.waiting().exists() for kind in FIRST))
+    report = giving_way(progress, partial(comes_before, models.Proposals))
     job, alive = proposals.job, partial(report, "trying other ways", 0.0)
     proposed: list[dict[str, Any]] = proposals.result.get("shown", [])
     tried: int = proposals.result.get("tried", 0)
@@ -55,11 +53,11 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
 
 
 def preview_outlines(row: models.OutlinePreview, progress: Progress, folder: Path) -> None:
-    """Outline the middle of an upload; a job that comes meanwhile is done first."""
+    """Outline the middle of an upload; jobs and short work that come meanwhile are done first."""
     from segmentation.core.pipeline import Runtime
     from segmentation.core.proposing import preview
 
-    report = giving_way(progress, models.Job.objects.waiting().exists)
+    report = giving_way(progress, partial(comes_before, models.OutlinePreview))
     alive, runtime = partial(report, OUTLINING, 0.1), Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
     alive()
     requested = AnalysisSettings.from_dict(row.settings)

@@ -88,7 +88,7 @@ from .exporting import (
 )
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
-from .heartbeat import GivesWay, Heartbeat, Progress, giving_way
+from .heartbeat import GivesWay, Heartbeat, Progress, comes_before, giving_way
 from .inspecting import inspect_upload
 from .inspection import Killed
 from .proposing import preview_outlines, propose_others
@@ -133,7 +133,10 @@ def do_inspections() -> None:
     One thread at a time reads outlines, and one sends messages: a large file takes a minute, an address may not answer,
     and uploads need the other thread. The thread that did such work rings again while more of it waits.
     """
-    more = not _do_first(Micrograph.objects, inspect_upload) and _do_alone(_importing, Job.imports, _read_outlines)
+    if _do_first(Micrograph.objects, inspect_upload):
+        more = Micrograph.objects.first_in_turn() is not None  # its message came while its sender had enough at work
+    else:
+        more = _do_alone(_importing, Job.imports, _read_outlines)
     if _do_alone(_delivering, Delivery.objects, deliver) or more:
         ring(INSPECTIONS)
     inspection.prepare_child()
@@ -187,14 +190,14 @@ def _do_job() -> bool:
 
 
 def _do_idle() -> None:
-    """While no job comes: outline an upload whose sender waits for it, let data bars be read, write files that nobody
-    has asked for yet, and look at other ways for a doubtful result."""
+    """While nobody waits for anything else: outline an upload whose sender waits for it, let data bars be read, write
+    files that nobody has asked for yet, and look at other ways for a doubtful result."""
     for kind, work, only in (
         (OutlinePreview, preview_outlines, {}),
         (ExportJob, _write_ahead, {"asked": False}),
         (Proposals, propose_others, {}),
     ):
-        if not Job.objects.arriving().exists():
+        if not comes_before(kind):
             _do_first(kind.objects, work, **only)
         if kind is OutlinePreview and Micrograph.objects.waiting().exists():
             ring(INSPECTIONS)
@@ -202,8 +205,7 @@ def _do_idle() -> None:
 
 def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
     def waits() -> bool:
-        others = Job.objects.arriving().exists() or OutlinePreview.objects.waiting().exists()
-        return others and not ExportJob.objects.filter(pk=export.pk, asked=True).exists()
+        return comes_before(ExportJob) and not ExportJob.objects.filter(pk=export.pk, asked=True).exists()
 
     write_further(export, giving_way(progress, waits), folder)
 

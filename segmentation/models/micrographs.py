@@ -17,6 +17,7 @@ from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Made, Owned
+from .upkeep import ALIVE, WorkerProcess
 
 
 def upload_path(micrograph: Micrograph, name: str) -> str:
@@ -34,6 +35,7 @@ class Arrival(Owned):
     """A record of one upload, kept for an hour, so that deleting an upload does not raise the hourly limit."""
 
 
+MOST_AT_ONCE = 2  # half of what a worker reads: somebody else's file is read meanwhile
 # A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check;
 # at once where a person at the form types a width, which is to be compared with it (services.hasten_reading).
 LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)  # of those WANTED, and of all
@@ -60,9 +62,12 @@ class MicrographQuerySet(AttemptedQuerySet):
         return self.filter(COMPARED | waited_longest | (WANTED & waited_long))
 
     def first_in_turn(self) -> Any:
-        """As of any row, but of one sender images with only the data bar unread come last; among them, those with a
-        waiting job come first."""
-        waiting = self.waiting().by_sender()
+        """As of any row, but a worker reads no more than MOST_AT_ONCE of one sender at a time, and images with only the
+        data bar unread come last; among them, those with a waiting job come first."""
+        running = self.filter(state="running").by_sender().values_list("sender").annotate(models.Count("pk")).order_by()
+        workers = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE, queues__contains="inspections").count()
+        most = MOST_AT_ONCE * max(1, workers)
+        waiting = self.waiting().by_sender().exclude(sender__in=[sender for sender, count in running if count >= most])
         sender = self.sender_in_turn(waiting, "created")
         if sender is None:
             return None
