@@ -19,17 +19,10 @@ from prometheus_client.registry import Collector
 from ..core.pace import about
 from ..models import Job, WorkerProcess
 from ..presenters.listing import cards
+from ..presenters.progress import STAGES
 from ..services.upkeep import health
 
 MOST_WORKERS, LATEST = 50, 8  # LATEST: jobs
-STAGES = {
-    "load": "Load the model",
-    "prepare": "Prepare the image",
-    "search": "Choose size and contrast",
-    "network": "Run the network",
-    "labels": "Separate the objects",
-    "measure": "Measure",
-}
 OF_QUEUES = {
     "waiting": ("waiting", "Rows that wait."),
     "running": ("running", "Rows at work."),
