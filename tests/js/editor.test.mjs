@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Impossible, closed, crossesItself, thinned } from "../../static/js/editor/drawn.js";
+import { Editor } from "../../static/js/editor/editor.js";
 import { Labels, checksum } from "../../static/js/editor/labels.js";
 import { binned, numbersOf, reviewQueue } from "../../static/js/editor/numbers.js";
 import { beside, piecesOf } from "../../static/js/editor/regions.js";
@@ -199,12 +200,19 @@ const settled = async (each) => {
   while (!each.settled) await new Promise((resolve) => setTimeout(resolve, 1));
 };
 
-test("an undo that came too late is not made again, and is told", () => {
+test("an undo that came too late is not made again, and is told", async () => {
   const [first, second] = [{ op: "delete", ids: [1] }, { op: "fill", ids: [2] }];
   const undo = (of) => ({ operation: { op: "undo" }, of });
   assert.deepEqual(paired([undo(first)]), { wanted: [], refused: ["deletion of object 1"] });
   const later = [{ operation: second }, undo(second), { operation: second }];
   assert.deepEqual(paired([undo(first), ...later]), { wanted: [later[2]], refused: ["deletion of object 1"] });
+  const [said, made] = [[], []];
+  const editor = { sender: { waiting: [] }, load: async () => {}, next: (work) => work(), say: (line) => said.push(line), panel: { notice: (line) => said.push(line) } };
+  editor.perform = async (operation) => made.push(operation);
+  await Editor.prototype.again.call(editor, [undo(first), later[0]], "You made 1 correction elsewhere meanwhile; it is shown now.");
+  assert.deepEqual(made, [second]);
+  assert.equal(said[0], ""); // no longer "Undone"
+  assert.match(said[1], /Not undone: deletion of object 1, because other corrections came after that\.$/);
 });
 
 test("corrections are sent in their order, each with the base it knows", async () => {
