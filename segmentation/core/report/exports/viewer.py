@@ -210,17 +210,18 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
 def thumbnail(analysis: Analysis, longest: int = THUMBNAIL, *, rims: bool = False) -> bytes:
     """The analysed area as WebP, no side over `longest` px. What counts is in colour, what does not in grey.
 
-    It is the bare picture if nothing counts or the image is of another kind. rims: only the rims of objects are drawn.
+    It is the bare picture if nothing counts. rims: only the rims of objects are drawn, as they are of an image that is
+    refused, whose outlines a person judges.
     """
     from ..picture import NO_COLOUR, analysed, colour_numbers, painted, rimmed, sampled
 
     picture, used = analysed(analysis, longest), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
-    counts = np.r_[False, Objects.of(analysis).kept]
-    if analysis.refused or not counts[labels].any():
+    counts = np.r_[False, Objects.of(analysis).kept | analysis.refused]
+    if not counts[labels].any():
         return _webp(picture)
     semantic = tasks.find(used.provenance.task).semantic
-    if rims and not semantic:
+    if (rims or analysis.refused) and not semantic:
         return _webp(rimmed(picture, labels, counts[1:]))
     numbers = np.r_[0, used.classes].astype(np.intp) if semantic else colour_numbers(labels, len(used))
     return _webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
