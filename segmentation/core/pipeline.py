@@ -264,22 +264,31 @@ class Search:
             for other in others if is_worth_it else ():
                 alternative = self.find(other, _comparing(progress, "another model"))
                 if better(alternative, best):
-                    promise = f"{alternative.confidence.sum():,.0f} right outlines"
-                    instead = f"{best.confidence.sum():,.0f} with the model {best.provenance.card['title']}"
+                    promise = f"{alternative.used['promised']:,.0f} right outlines"
+                    instead = f"{best.used['promised']:,.0f} with the model {best.provenance.card['title']}"
                     best = _with_reason(alternative, MORE_RIGHT.format(promise=promise, instead=instead))
         return best
 
     def best_reading(self, card: ModelCard, progress: Progress) -> Segmentation:
         """The segmentation by one model in the polarity and at the scale whose outlines explain the picture best.
 
-        `used["instead_of"]`: polarity, scale and count of the first reading, if another is better; "specks": `_specks`.
+        `used["instead_of"]`: polarity, scale and count of the first reading, if another is better; "beside": polarity
+        and count of the other polarity where it shows more, although it is not clearly better; "specks": `_specks`.
         """
+        assert self.task.better is not None
         first = best = self.find(card, progress)
+        readings = []
         if self.picture.any():
             for changed in self.task.other_readings(first, self.requested):
                 reading = self.find(card, _comparing(progress, "other settings"), **changed)
-                if reading.used["worth"] > max(BETTER * first.used["worth"], best.used["worth"]):
+                readings.append(reading)
+                explains_more = reading.used["worth"] > max(BETTER * first.used["worth"], best.used["worth"])
+                if explains_more or self.task.better(reading, best):
                     best = reading
+        for reading in (first, *readings):
+            is_other = reading.used["polarity"] != best.used["polarity"]
+            if is_other and self.task.is_beside(reading, best):
+                best.used["beside"] = {"polarity": reading.used["polarity"], "count": reading.used["inside"]}
         if specks := self._specks(card, best):
             best.used["specks"] = specks
         if best is not first:

@@ -208,20 +208,19 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
 
 
 def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
-    """The analysed area as WebP, no side over `longest` px, with the rims of objects; classes are painted.
-
-    It is the bare picture if nothing counts or the image is of another kind.
-    """
+    """The analysed area as WebP, no side over `longest` px, with the rims of objects that count, and of all of an image
+    that is refused, whose outlines a person judges; classes are painted. It is the bare picture if there are none."""
     from ..picture import NO_COLOUR, analysed, painted, rimmed, sampled
 
     picture, used = analysed(analysis, longest), analysis.segmentation
-    labels, counts = sampled(used.dense[: used.rows], picture.shape), Objects.of(analysis).kept
-    if analysis.refused or not np.r_[False, counts][labels].any():
+    labels = sampled(used.dense[: used.rows], picture.shape)
+    counts = np.r_[False, Objects.of(analysis).kept | analysis.refused]
+    if not counts[labels].any():
         return _webp(picture)
     if not tasks.find(used.provenance.task).semantic:
-        return _webp(rimmed(picture, labels, counts))
+        return _webp(rimmed(picture, labels, counts[1:]))
     numbers = np.r_[0, used.classes].astype(np.intp)
-    return _webp(painted(picture, labels, 0.6, np.where(np.r_[False, counts], numbers, NO_COLOUR)))
+    return _webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 
 def _page_layer(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
