@@ -119,7 +119,7 @@ def sensitivity(summary: Summary) -> list[Flowable]:
     lines = [[line["name"], f"{100 * line['fraction']:.1f} %", f"{line['n']:,}"] for line in nano["sensitivity"]]
     return [
         heading("How settings change the fraction"),
-        table(["Setting", "1 to 100 nm", "N"], lines, (1.5, 1, 1), small=True),
+        table(["Setting", "1 to 100 nm", "N"], lines, (1.5, 1, 1)),
         words(f"Each line changes one setting.{meanings}", SMALL),
     ]
 
@@ -226,7 +226,7 @@ def signatures(signed: Sequence[Signed]) -> list[Flowable]:
     ]
     return [
         table(("Meaning", "Name", "Account", "Time"), lines, (0.8, 1.8, 1.2, 1.4), numbers_from=4),
-        table(("Signed", "SHA-256"), digests(signed), (1, 2.4), numbers_from=2, small=True),
+        table(("Signed", "SHA-256"), digests(signed), (1, 2.4), numbers_from=2),
         words(MEANING, SMALL),
     ]
 
