@@ -222,7 +222,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     if sample.analysis is not None:
         yield words(doubt_line(sample.analysis.calibration) if sample.analysis.calibration.is_known else "", SMALL)
     if sample.analysis is not None and sample.task.size and not sample.analysis.refused:
-        yield Room(partial(sections.examples, sample.analysis, sample.task), 0.0, MOST_EXAMPLES)
+        yield Room(partial(sections.examples, sample), 0.0, MOST_EXAMPLES)
     yield heading("Signature")
     yield from sections.signatures(context.signatures)
 
