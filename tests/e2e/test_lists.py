@@ -17,7 +17,10 @@ def test_started_before_the_files_have_arrived(visit, discs, plain):
     page.set_input_files("#files", [str(discs), str(plain)])
     start(page)
     page.wait_for_url("**/results/")
+    page.locator(CARDS).first.wait_for()
+    page.evaluate("document.querySelectorAll('.entry').forEach((row) => { row.marked = true; })")
     page.locator(f"{CARDS} b").nth(1).wait_for()
+    assert page.evaluate("[...document.querySelectorAll('.entry')].some((row) => row.marked)"), "rows stay the same"
     expect(page.locator("[hx-get]")).to_have_count(0)  # nothing is asked any more
     picture(page, "results-started")
     assert fits_both(page)

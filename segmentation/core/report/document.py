@@ -83,7 +83,6 @@ def table(
     widths: Sequence[float],
     numbers_from: int = 1,
     width: float = WIDTH,
-    small: bool = False,
 ) -> Table:
     """A table of plain text, its columns from `numbers_from` on set to the right; widths are shares of the whole."""
 
@@ -96,8 +95,8 @@ def table(
     style: list[tuple[Any, ...]] = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, RULE),
-        ("TOPPADDING", (0, 0), (-1, -1), 0.5 if small else 1.6),
-        ("BOTTOMPADDING", (0, 0), (-1, -1), 1.2 if small else 2.2),
+        ("TOPPADDING", (0, 0), (-1, -1), 1.2),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 1.8),
         ("LEFTPADDING", (0, 0), (-1, -1), 2),
         ("RIGHTPADDING", (0, 0), (-1, -1), 4),
     ]
