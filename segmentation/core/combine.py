@@ -14,10 +14,10 @@ from .flags import DO_NOT_USE, TWO_SCALES, Flag, is_unusable
 from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Conditions, Effect, Evidence, effect
-from .measure.distribution import Edge, WeightedSizes, why_too_few
+from .measure.distribution import FEWEST_IMAGES, Edge, WeightedSizes
 from .measure.filters import by_reason
 from .measure.mats import poisson
-from .measure.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool
+from .measure.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool, within_images
 from .measure.pooling import alone, find_outliers, notes_on, pool, without_scale
 from .measure.quantities import POISSON, Value, number
 from .measure.results import PooledStatistics, Statistics, images_words
@@ -52,12 +52,11 @@ def combine(
     *,
     edge: Edge = "exclude",
     filter: bool = False,
-    field_spread: float = 0.0,
     left_out: Sequence[LeftOut] = (),
 ) -> SampleAnalysis:
     """Pool the members, at least one. The same members in any order give the same result.
 
-    edge, filter, field_spread: of the members' settings (`Conditions`). The largest uncertainty of their calibrations
+    edge, filter: of the members' settings (`Conditions`). The largest uncertainty of their calibrations
     counts once for all, because images of one instrument share its error. left_out: images that the files name but
     that do not count; a command passes each failed file as `LeftOut.failed(path.name, sentence)`, with its SHA-256 if
     known. `Member.of` records how the particles were found; a member made by hand needs its `record`.
@@ -82,7 +81,6 @@ def combine(
         seed=SEED,
         calibration=calibration,
         filter=filter,
-        field_spread=field_spread,
     )
     pooled = _pooled_statistics(images, task, conditions)
     listed = [SampleImage(of.title, of.member.sha256, of.member, of.outlier, of.excluded) for of in images]
@@ -169,10 +167,20 @@ def _numbers(
         values = dict(counted[0].member.quantities)
     else:
         fields, uncertainty = [image.field for image in counted], calibration.standard_uncertainty or 0.0
-        values = pooled_quantities(fields, task.pool_fields, fields[0].table.unit, uncertainty)
+        if len(fields) < FEWEST_IMAGES:
+            unit, areas = fields[0].table.unit, [field.area for field in fields]
+            values = {
+                name: within_images(
+                    Value(value, unit=number(name).unit(unit)),
+                    [image.member.quantities.get(name, Value(None)) for image in counted],
+                    areas,
+                )
+                for name, value in task.pool_fields(fields).items()
+            }
+        else:
+            values = pooled_quantities(fields, task.pool_fields, fields[0].table.unit, uncertainty)
         counts = {name: value.value for name, value in values.items() if number(name).interval == POISSON}
-        if not why_too_few(len(fields)):
-            values |= {name: poisson(count) for name, count in counts.items() if count is not None}
+        values |= {name: poisson(count) for name, count in counts.items() if count is not None}
     figures = task.figures if pooled else {}
     return values | {name: pooled.value(figure) for name, figure in figures.items() if pooled and name in values}
 

@@ -11,7 +11,6 @@ from . import tasks
 from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
-from .measure.distribution import why_too_few
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
 from .measure.table import Table
@@ -246,8 +245,7 @@ class SampleAnalysis:
         """Why its sizes or its first number have no 95 % interval; "" where they have."""
         if self.pooled:
             return self.pooled.interval_note
-        few = why_too_few(len(self.counted)) if len(self.counted) > 1 else ""
-        return few or unscaled_note(self.quantities)
+        return unscaled_note(self.quantities)
 
     @property
     def between(self) -> Between | None:

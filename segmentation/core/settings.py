@@ -103,17 +103,6 @@ class MeasurementSettings(Settings):
         description="Give numbers even if the image is unlike the training images.",
         json_schema_extra={"scripts": True},
     )
-    field_spread: float = Field(
-        15.0,
-        ge=0,
-        le=100,
-        title="Spread between fields",
-        description=(
-            "How much the typical size differs from place to place on the specimen. One image cannot show it; several"
-            " images do. It widens the intervals of the median and of the share from 1 to 100 nm."
-        ),
-        json_schema_extra={"unit": "%", "group": LABORATORY},
-    )
     repeatability: float | None = Field(
         None,
         ge=0,

@@ -17,7 +17,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
 from ..core.measure.pooled_fields import reason_and_warning
 from ..core.measure.quantities import OF, Value, in_micrometres
-from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics, images_words
+from ..core.measure.results import NO_PIXEL_SIZE, Statistics, images_words
 from ..core.micrograph.pairing import rank
 from ..core.micrograph.types import Calibration, common_calibration
 from ..core.report.entries import Entry, answers, known_number
@@ -270,9 +270,7 @@ class PooledResult(ChartedSummary):
         return self._settings(changed=False)
 
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
-        by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
-        unused = {"field_spread"} if by_image else set()
-        unused |= {"scale"} if self.task.semantic and not changed else set()  # times the model's own, as images say
+        unused = {"scale"} if self.task.semantic and not changed else set()  # times the model's own, as images say
         listed = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
         return [(setting.title, setting.says(value)) for setting, value in listed if setting.name not in unused]
 

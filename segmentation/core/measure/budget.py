@@ -24,7 +24,7 @@ from ..flags import Flag
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
-from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile, too_few_words
+from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import DEVIATES, nano_fraction, share_between, shares_if_scaled, wilson, with_hidden
 from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant
@@ -76,7 +76,6 @@ class Conditions:
     alternatives: judged tables of the same image under other settings, by name, for the sensitivity of the nano card.
         Those named "threshold ..." also give the effect of the threshold in the budget.
     calibration: the tables', for its uncertainty. evidence: for the budget.
-    field_spread: SD of ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm.
     obstacle: what the user must do before any verdict, and a short reason; with `doubt` set it replaces any verdict,
         else only a decided one.
     seed: of all draws.
@@ -88,7 +87,6 @@ class Conditions:
     filter: bool = False
     calibration: Calibration = field(default_factory=Calibration.absent)
     alternatives: Mapping[str, Table] = field(default_factory=dict)
-    field_spread: float = 0.0
     evidence: Evidence = Evidence()
     obstacle: Flag | None = None
     seed: int = 0
@@ -220,8 +218,7 @@ def _ends(
     interval = case.intervals.get(answer)
     if interval is None:
         return None
-    has_fields = case.sizes.images > 1 or answer == "fraction_100nm"
-    inside = {*SCALE, "sampling_within", *(["sampling_between"] if has_fields else [])}
+    inside = {*SCALE, "sampling_within", "sampling_between"}
     off = {row["name"]: COVERAGE * (row[answer] or 0.0) for row in rows if row["name"] not in inside}
     hidden, others = off.pop(HIDDEN, 0.0), off.values()
     if answer == "median":
@@ -368,26 +365,13 @@ def _within(case: Case) -> Contribution:
     )
 
 
-def _between(case: Case) -> Contribution:
-    """How both answers vary between fields: as measured between images, or as assumed of one image."""
-    images, spread = case.sizes.images, case.conditions.field_spread
-    is_assumed = images < 2 and spread > 0
-    title = "Variation of the size between fields, assumed" if is_assumed else "Variation of the size between fields"
-    remedy = (
-        "take images of more fields." if images > 1 else "take images of other fields and pool at least 3 as a sample."
-    )
-    name, percent = "sampling_between", f"{100 * spread:g} %"
-    if images < 2:
-        source = (
-            f"One image cannot show how the typical size differs between fields. {percent} is assumed (the setting"
-            " “Spread between fields”)."
-            if spread
-            else "Set to 0: this image is taken to represent the whole specimen."
-        )
-        return _contribution(name, title, source, remedy, case.if_scaled(spread))
-    inside, between = _by_particle(case.sizes), nano_fraction(case.sizes)
-    low, high = (between.low, between.high) if between else (None, None)
-    whole = Effect(_of_interval(case.sizes), None if low is None or high is None else (high - low) / 2 / Z95)
+def _between(case: Case) -> Contribution | None:
+    """How both answers vary between fields, as measured between images; None of too few, which cannot show it: what is
+    said of these holds in them."""
+    if not case.sizes.by_image:
+        return None
+    inside, between, images = _by_particle(case.sizes), nano_fraction(case.sizes), case.sizes.images
+    whole = Effect(_of_interval(case.sizes), None if between is None else (between.high - between.low) / 2 / Z95)
     parts = [
         None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
         for some, all_ in zip(inside, whole, strict=True)
@@ -395,13 +379,12 @@ def _between(case: Case) -> Contribution:
     source = (
         f"How much {images} images differ beyond the sampling of particles (intervals by image, mean of both ends)."
     )
-    if case.sizes.too_few_images:
-        source = f"Not known: {too_few_words(images)}"
-    elif None in parts:
+    if None in parts:
         few = f"{images} images differ too much, or have too few particles, to predict the next one."
         of = "median" if parts[0] is None else "fraction"
         source = f"Not known: {few}" if parts == [None, None] else f"{source} Of the {of} not known: {few}"
-    return _contribution(name, title, source, remedy, Effect(*parts))
+    title, remedy = "Variation of the size between fields", "take images of more fields."
+    return _contribution("sampling_between", title, source, remedy, Effect(*parts))
 
 
 def _repeatability(case: Case) -> Contribution:

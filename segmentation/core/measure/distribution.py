@@ -24,21 +24,8 @@ TENTHS = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
 MODE_GRID = 256
 MODE_GROUPS = 2048
 SAME = 1e-9  # relative; sizes that differ by less are equal
-FEWEST_IMAGES = 3  # two may be alike by chance, and Student's t of two (12.7) says nothing
-
-
-def why_too_few(images: int) -> str:
-    """Why no number of several images together has a 95 % interval, where so many of them have results; "" where these
-    are enough. It stands in a comment of a CSV file, too, so without a comma."""
-    why = f"Numbers of all images together have no 95 % interval: {too_few_words(images)}"
-    return why if images < FEWEST_IMAGES else ""
-
-
-def too_few_words(images: int) -> str:
-    """The reason in `why_too_few`."""
-    return (
-        f"at least {FEWEST_IMAGES} images with results are needed and there {'is' if images == 1 else 'are'} {images}."
-    )
+# Fewer images say what holds in them alone: two may be alike by chance, and Student's t of two (12.7) says nothing.
+FEWEST_IMAGES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +69,9 @@ class WeightedSizes:
         return 1 if self.image is None else len(np.unique(self.image))
 
     @property
-    def too_few_images(self) -> str:
-        """See `why_too_few`; "" of one image."""
-        return "" if self.image is None else why_too_few(self.images)
+    def by_image(self) -> bool:
+        """Whether the images are enough to show how places of the material differ."""
+        return self.images >= FEWEST_IMAGES
 
     @property
     def image_numbers(self) -> NDArray[np.int64]:

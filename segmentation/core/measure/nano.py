@@ -16,7 +16,7 @@ from ..micrograph.types import LEAST_DOUBT
 from .bins import LEAST_JUDGED, NANO_NM
 from .budget import HIDDEN, Conditions
 from .convergence import FEASIBLE, more_images, rounded_up
-from .distribution import FEWEST_IMAGES, SAME, Edge, WeightedSizes, mean_and_deviation
+from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation
 from .drawn import Z95
 from .filters import (
     FOR_SIZE,
@@ -31,7 +31,7 @@ from .filters import (
 )
 from .fractions import Fraction, nano_fraction, share_between, unseen
 from .quantities import DOUBTFUL_FRACTIONS, significant
-from .results import Budget, Nano, Sensitivity, Verdict
+from .results import MATERIAL, Budget, Nano, Sensitivity, Verdict
 from .table import Table
 
 THRESHOLD = 0.5
@@ -86,8 +86,7 @@ class Terms:
         if self.pixel is not None and self.pixel > NANO_NM:
             return None
         if id(sizes) not in self.fractions:
-            uncertainty, field_spread = self.conditions.uncertainty, self.conditions.field_spread
-            self.fractions[id(sizes)] = sizes, nano_fraction(sizes, uncertainty, field_spread)
+            self.fractions[id(sizes)] = sizes, nano_fraction(sizes, self.conditions.uncertainty)
         return self.fractions[id(sizes)][1]
 
 
@@ -198,18 +197,13 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
             nano,
             f"A higher magnification: {nano} here. Sizes under {RESOLVED_PX:g} px are not resolved.",
         )
-    images = variants["as analysed"].images if variants["as analysed"].too_few_images else 0
     counted, more_needed = f"{fraction.n} of at least {LEAST_JUDGED} particles", ""
     if fraction.n < LEAST_JUDGED:
-        least, of = (f" of at least {FEWEST_IMAGES} images", f" of {images}") if images else ("", "")
-        more_needed = f"At least {LEAST_JUDGED} particles{least} for a verdict, not {fraction.n}{of}."
+        more_needed = f"At least {LEAST_JUDGED} particles for a verdict, not {fraction.n}."
     if (obstacle := terms.conditions.obstacle) and obstacle.doubt:
         return "undecided", obstacle.short, f"{obstacle.text} {more_needed}".strip()
     if more_needed:
         return "undecided", counted, more_needed
-    if images:
-        counted = f"{images} of at least {FEWEST_IMAGES} images"
-        return "undecided", counted, f"At least {FEWEST_IMAGES} images with particles that count."
     word, more = _word(fraction), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
     if word != "undecided" and more is not None and _word(more) != word:
         small = more.n - fraction.n
@@ -235,15 +229,10 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     """The measure that would move the interval away from the threshold."""
     certain = nano_fraction(sizes)
     assert certain is not None
-    if (spread := nano_fraction(sizes, 0.0, terms.conditions.field_spread)) and _word(spread) != "undecided":
+    if _word(certain) != "undecided":
         return "A better calibration: with an exact scale the interval would exclude 50 %."
     # In a sample whole images count, because the particles of one image are alike.
-    by_image = sizes.images > 1
-    if not by_image and _word(certain) != "undecided":
-        return (
-            "Images of other fields, together as a sample. We assume that the typical size differs by"
-            f" {100 * terms.conditions.field_spread:g} % between fields, so one field cannot decide."
-        )
+    by_image = sizes.by_image
     thing = "image" if by_image else "particle"
     more = images_to_decide(certain, sizes.images) if by_image else particles_to_decide(certain)
     if more is None:
@@ -253,8 +242,7 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     ends = [share_between(sizes.size * exp(z * uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
     counted = thing if more == 1 else f"{thing}s"
-    where = "" if by_image or not terms.conditions.field_spread else ", of other fields"
-    return f"About {more:,} more {counted}{where}{also}, if the fraction stays as it is."
+    return f"About {more:,} more {counted}{also}, if the fraction stays as it is."
 
 
 def asked_for(sizes: WeightedSizes) -> str:
@@ -272,8 +260,6 @@ def asked_for(sizes: WeightedSizes) -> str:
 
 
 def _word(fraction: Fraction) -> Verdict:
-    if fraction.low is None or fraction.high is None:
-        return "undecided"
     return "above" if fraction.low >= THRESHOLD else "below" if fraction.high < THRESHOLD else "undecided"
 
 
@@ -296,17 +282,21 @@ def images_to_decide(fraction: Fraction, images: int) -> int | None:
 
 def _reach(fraction: Fraction) -> float:
     """Distance from the fraction to the interval's limit on the other side of the threshold."""
-    assert fraction.low is not None and fraction.high is not None
     return fraction.fraction - fraction.low if fraction.fraction > THRESHOLD else fraction.high - fraction.fraction
 
 
 def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
     counted = "1 particle" if fraction.n == 1 else f"{fraction.n:,} particles"
-    spread = f" We assume that the typical size differs by {100 * terms.conditions.field_spread:g} % between fields."
-    assumed = spread if terms.conditions.field_spread and sizes.images < 2 else ""
     missed = _missed_fields_sentence(fraction, verdict, sizes.images)
     share = f"{100 * fraction.fraction:.1f} % of {counted}{terms.counted} are from 1 to 100 nm"
-    return f"{share}.{assumed}{missed} A screening, not a certificate."
+    return f"{share}{_where(sizes)}{missed} A screening, not a certificate."
+
+
+def _where(sizes: WeightedSizes) -> str:
+    """What the fraction holds for: other places of the material need images."""
+    if sizes.by_image:
+        return "."
+    return f" in {'this picture' if sizes.images < 2 else 'these pictures'}. {MATERIAL}"
 
 
 def _missed_fields_sentence(fraction: Fraction, verdict: str, images: int) -> str:

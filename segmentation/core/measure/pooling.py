@@ -19,7 +19,8 @@ from .filters import RESOLVED_PX
 from .fitting import chance_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
 from .quantities import factor_words
-from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatistics, Statistics
+from .random_effects import between_images
+from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, PooledStatistics, Statistics
 from .statistics import describe
 from .table import Table
 
@@ -41,9 +42,8 @@ POINTS = 2000  # places at which distributions are compared
 def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Sequence[str] = ()) -> PooledStatistics:
     """Pool the judged tables of several images of one specimen.
 
-    conditions: all images share the error of the calibration, so its uncertainty counts once. field_spread is for a
-    sample of one image. excluded: for each table "" or the reason why it is left out. By default an image without a
-    scale is left out if others have one.
+    conditions: all images share the error of the calibration, so its uncertainty counts once. excluded: for each table
+    "" or the reason why it is left out. By default an image without a scale is left out if others have one.
     Raises ValueError if there are no tables.
     """
     if not tables:
@@ -56,12 +56,12 @@ def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Se
     )
     obstacle = conditions.obstacle or _obstacle(chosen, excluded)
     described, sizes = describe(chosen, replace(conditions, obstacle=obstacle))
-    if sizes.images > 1:
+    if sizes.by_image:
         rng, whole = np.random.default_rng(conditions.seed), described["intervals"]["median"]
         described["convergence"] = converge_by_image(sizes, whole, conditions.uncertainty, rng)
     return PooledStatistics(
         **described,
-        interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
+        interval_basis=BY_IMAGE if sizes.by_image else PER_IMAGE,
         between=between_images(sizes) if sizes.unit == "nm" else None,  # pixels may have unlike sizes
     )
 
@@ -215,30 +215,3 @@ def holm(chances: Floats) -> Floats:
     corrected = np.empty(len(chances))
     corrected[order] = np.minimum(stepped, 1.0)
     return corrected
-
-
-def between_images(sizes: WeightedSizes) -> Between | None:
-    """Variance of ln(size) between the images by a one-way analysis of variance, its square root (about the relative
-    standard deviation of the images' sizes), its share of the total, Fisher's p, and the largest by the smallest median
-    of an image. None for one image, and without more sizes than images."""
-    if sizes.images < 2 or len(sizes) <= sizes.images:
-        return None
-    image = sizes.image_numbers
-    logs = np.log(sizes.size)
-    counts = np.bincount(image)
-    means = np.bincount(image, logs) / counts
-    within = float(((logs - means[image]) ** 2).sum()) / (len(logs) - len(counts))
-    among = float((counts * (means - logs.mean()) ** 2).sum()) / (len(counts) - 1)
-    typical = (len(logs) - (counts**2).sum() / len(logs)) / (len(counts) - 1)
-    variance = max((among - within) / float(typical), 0.0)
-    medians = [
-        quantile(sizes.size[image == of], sizes.weights["number"][image == of], 0.5) for of in range(len(counts))
-    ]
-    total = variance + within
-    share = variance / total if total > 0 else 0.0
-    p = (
-        float(special.fdtrc(len(counts) - 1, len(logs) - len(counts), among / within))
-        if within > 0
-        else float(among == 0)
-    )
-    return {"variance": variance, "sd": sqrt(variance), "share": share, "p": p, "times": max(medians) / min(medians)}

@@ -72,7 +72,7 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
     shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
     share = shares["fraction_100nm"]
     low, high = (share.low, share.high) if share else (None, None)
-    described["intervals"]["fraction_100nm"] = None if low is None or high is None else [low, high]
+    described["intervals"]["fraction_100nm"] = [share.low, share.high] if share else None
     groups = agglomerates(tables, conditions.seed)
     lengths = np.concatenate([table.length("max_feret")[table.kept] for table in tables])
     uncertainties = budget(Case(variants, conditions, coarsest or 0.0, terms.counted, described["intervals"]))
@@ -109,7 +109,7 @@ def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator
         "weighted": {way: {**by_way[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in by_way},
         "fit": log_normal(sizes.size, number_weights),
         # With several images convergence is by image (`pooling.pool`).
-        "convergence": converge(sizes.size, number_weights, of_median, uncertainty, rng) if sizes.images < 2 else None,
+        "convergence": None if sizes.by_image else converge(sizes.size, number_weights, of_median, uncertainty, rng),
     }
 
 

@@ -198,7 +198,6 @@ def measure(
         edge=settings.border_correction,
         filter=settings.filter,
         alternatives=alternatives,
-        field_spread=settings.field_spread / 100,
         evidence=Evidence(
             segmentation.provenance.card.get("scores", ()),
             settings.repeated,
