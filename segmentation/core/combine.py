@@ -131,13 +131,22 @@ def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditi
         return None
     conditions, obstacle = replace(conditions, evidence=_evidence(members)), _obstacle_to_verdict(members)
     tables, firm = [image.sizes for image in images], _firm_verdict(counted, conditions) if obstacle else ""
+    conditions = replace(conditions, pieces=_pieces(images))
     pooled = pool(tables, replace(conditions, obstacle=None if firm else obstacle), excluded)
     if firm and (pooled.nano is None or pooled.nano["verdict"] != firm):
         pooled = pool(tables, replace(conditions, obstacle=obstacle), excluded)
     of_images = WeightedSizes.of(*(image.sizes for image in counted), edge=conditions.edge, by=task.size)
     for image, outlier in zip(counted, find_outliers(of_images, len(counted)), strict=True):
         image.outlier = outlier
-    return replace(pooled, **_of_tables(members, conditions.calibration))
+    of_counting = {image.statistics.counted for image in members if image.statistics}
+    counted_by = of_counting.pop() if len(of_counting) == 1 else ""
+    return replace(pooled, counted=counted_by, **_of_tables(members, conditions.calibration))
+
+
+def _pieces(images: Sequence[_Image]) -> list[Table | None]:
+    """What the outlines of each image may be instead; none where no image has such pieces."""
+    pieces = [image.member.pieces for image in images]
+    return pieces if any(table is not None for table in pieces) else []
 
 
 def _of_tables(counted: Sequence[Member], calibration: Calibration) -> dict[str, Any]:
@@ -202,12 +211,14 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     """The evidence for the budget of all images together; a value unknown for one image is unknown for all."""
     cards = {card.get("sha256"): card for card in (member.record.card for member in members)}
     scores = [list(card.get("scores", ())) for card in cards.values()]
+    errors: list[Any] = [card.get("options", {}).get("outline_error") for card in cards.values()]
     return Evidence(
         [score for one_score in scores for score in one_score] if all(scores) else [],
         _largest(members, "repeatability"),
         _effects(members, "threshold"),
         _largest(members, "between_operators"),
         unresolved=_effects(members, HIDDEN),
+        outline_error=max(errors) if all(error is not None for error in errors) else None,
     )
 
 
@@ -230,8 +241,8 @@ def _firm_verdict(counted: Sequence[_Image], conditions: Conditions) -> str:
     sure = [image for image in counted if not any(flag.doubt for flag in image.member.flags)]
     if 2 * len(sure) <= len(counted) or any(is_unusable(image.member.flags) for image in counted):
         return ""
-    evidence = _evidence([image.member for image in sure])
-    nano = pool([image.sizes for image in sure], replace(conditions, evidence=evidence)).nano
+    sure_conditions = replace(conditions, evidence=_evidence([image.member for image in sure]), pieces=_pieces(sure))
+    nano = pool([image.sizes for image in sure], sure_conditions).nano
     return nano["verdict"] if nano and nano["verdict"] != "undecided" else ""
 
 

@@ -79,7 +79,8 @@ def arrange(
 
 def pooled(tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibration: Calibration) -> Arrangement | None:
     """The distances to the nearest neighbours of all images together, as if `arrange` saw one; where there are
-    FEWEST_IMAGES their intervals show how the images differ. tables, frames: of the images that count. None without a certain neighbour."""
+    FEWEST_IMAGES their intervals show how the images differ. tables, frames: of the images that count. None without a
+    certain neighbour."""
     centre, edge = (
         nearest(
             [sure(table, name, frame) for table, frame in zip(tables, frames, strict=True)],
@@ -130,7 +131,7 @@ def sure(table: Table, column: str, frame: tuple[int, int]) -> Sure:
 
 def nearest(images: Sequence[Sure], frames: Sequence[tuple[int, int]], scale: float) -> Neighbours:
     """Mean and median distance to the nearest neighbour. The interval of the mean is that of `over_blocks`: over the
-    images or, of fewer than FEWEST_IMAGES, over their blocks. scale: relative uncertainty, added. frames: of the images.
+    images or, of fewer than FEWEST_IMAGES, over their blocks. scale: relative uncertainty, added. frames: of all.
     """
     distance, weight = (np.concatenate([getattr(image, name) for image in images]) for name in ("distance", "weight"))
     if not len(distance):

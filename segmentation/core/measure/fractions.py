@@ -1,20 +1,15 @@
-"""The fraction by number from 1 to 100 nm and its 95 % interval: one image by particle, several images by image.
-
-And what fraction and median would be with particles that touch and were outlined as one. Merging only hides: what is
-hidden is smaller than what is found. So with the hidden particles the median can only be smaller, and the fraction of
-small particles only larger. Fitted on images with truth (docs/method/uncertainty.md).
-"""
+"""The fraction by number from 1 to 100 nm and its 95 % interval: one or two images by particle, more by image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erf, log, sqrt
+from math import sqrt
 
 import numpy as np
 from scipy import special
 
 from .bins import NANO_NM
-from .distribution import FEWEST_IMAGES, Floats, WeightedSizes, effective_number, quantile
+from .distribution import FEWEST_IMAGES, Floats, WeightedSizes, effective_number
 from .drawn import Z95, t95
 
 LEAST_NM = 1.0
@@ -22,12 +17,6 @@ LEAST_NM = 1.0
 DEVIATES = special.ndtri((np.arange(180) + 0.5) / 180)
 MANY_IMAGES = 30  # from here on hardly any kind of field is missed
 CHANCE = 0.05  # below it images differ by more than chance
-# In most images fewer are hidden for each counted one: so many times the sum of the chances of the possible cuts, for
-# each outline.
-OF_CUTS = 9.8
-# Mean and SD of ln(size of a particle that was not outlined / median of the outlines): 0.47 times as large.
-HIDDEN_SIZE = -0.75, 0.57
-POINTS = 512
 
 
 @dataclass(frozen=True)
@@ -54,7 +43,7 @@ def nano_fraction(sizes: WeightedSizes, uncertainty: float = 0.0) -> Fraction | 
 
     Wilson's formula is evaluated for the effective number of particles (`_trials`) at DEVIATES, for the fractions with
     all sizes exp(u DEVIATES) times as large, where the calibration has an uncertainty u; the interval is the middle
-    95 % of the results. Of images that differ no more than by chance it is never wider than one of them alone would have it.
+    95 % of the results. Of images that differ no more than by chance it is never wider than that of one of them.
     """
     if sizes.unit != "nm" or not len(sizes):
         return None
@@ -64,7 +53,7 @@ def nano_fraction(sizes: WeightedSizes, uncertainty: float = 0.0) -> Fraction | 
         n = effective_number(sizes.weights["number"]) / sizes.images
         least, most = _limits(sizes, share, uncertainty, n, Z95)
         low, high = max(low, least), min(high, most)
-    return Fraction(share, low, high, len(sizes))
+    return Fraction(share, low, high, sizes.number)
 
 
 def _limits(sizes: WeightedSizes, share: float, uncertainty: float, n: float, z: float) -> tuple[float, float]:
@@ -141,30 +130,3 @@ def _trials(sizes: WeightedSizes) -> tuple[float, float]:
     if variance > 0:
         n = min(n, share * (1 - share) / variance)
     return max(n, 1.0), t95(images - 1)
-
-
-def most_hidden(cuts: float) -> float:
-    """How many particles are hidden for each counted one, at most. cuts: sum of the chances of the possible cuts that
-    were not made, by the number of outlines."""
-    return OF_CUTS * cuts
-
-
-def with_hidden(
-    sizes: WeightedSizes, hidden: float, relative: tuple[float, float] = HIDDEN_SIZE
-) -> tuple[float, float]:
-    """Median, in the unit of the sizes, and fraction from 1 to 100 nm with so many hidden particles for each counted
-    one. The first is never larger, the second never smaller than without them. relative: see HIDDEN_SIZE."""
-    weights = sizes.weights["number"]
-    median, fraction = quantile(sizes.size, weights, 0.5), share_between(sizes.size, weights)
-    if not hidden:
-        return median, fraction
-    size = np.geomspace(sizes.size[0] / 10, sizes.size[-1], POINTS)
-    below = np.interp(size, sizes.size, np.cumsum(weights) / weights.sum(), left=0.0)
-    both = (below + hidden * np.array([_under(end / median, *relative) for end in size])) / (1 + hidden)
-    nano = (fraction + hidden * _under(NANO_NM / median, *relative)) / (1 + hidden)
-    return min(median, float(np.interp(0.5, both, size))), max(fraction, nano)
-
-
-def _under(size: float, mean: float, spread: float) -> float:
-    """The share of the hidden particles that are smaller than `size`, relative to the median of the outlines."""
-    return 0.5 * (1 + erf((log(size) - mean) / spread / sqrt(2)))

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..micrograph.types import LEAST_DOUBT
 from .bins import LEAST_JUDGED, NANO_NM
-from .budget import HIDDEN, Conditions
+from .budget import HIDDEN, OUTLINED, Conditions
 from .convergence import FEASIBLE, more_images, rounded_up
 from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation
 from .drawn import Z95
@@ -152,22 +152,25 @@ def variants_of(tables: Sequence[Table], conditions: Conditions) -> dict[str, We
     other: Edge = "exclude" if edge == "weight" else "weight"
     switched = [set_aside(table, not filter) for table in tables]
     sized = {
-        "as analysed": WeightedSizes.of(*tables, edge=edge),
+        "as analysed": WeightedSizes.of(*tables, edge=edge, pieces=conditions.pieces),
         f"filter {'off' if filter else 'on'}": WeightedSizes.of(*switched, edge=edge),
     }
+    if conditions.pieces:
+        sized[OUTLINED] = WeightedSizes.of(*tables, edge=edge)
+    outlined = sum(int(table.kept.sum()) for table in tables)
     counted = [with_reasons_lifted(table, FOR_SIZE) for table in tables]
-    if sum(int(table.kept.sum()) for table in counted) > len(sized["as analysed"]):
+    if sum(int(table.kept.sum()) for table in counted) > outlined:
         sized[SMALL_COUNTED] = WeightedSizes.of(*counted, edge=edge)
     doubtful = (
         [with_doubtful(table, filter) for table in tables],
         [without_doubtful(table) for table in tables],
     )
     for name, others in zip(DOUBTFUL_FRACTIONS.values(), doubtful, strict=True):
-        if sum(int(table.kept.sum()) for table in others) != sum(int(table.kept.sum()) for table in tables):
+        if sum(int(table.kept.sum()) for table in others) != outlined:
             sized[name] = WeightedSizes.of(*others, edge=edge)
     faint = [with_faint(table, filter) for table in tables]
     if any(one is not other for one, other in zip(faint, tables, strict=True)):
-        sized["with faint or hidden outlines"] = WeightedSizes.of(*faint, edge=edge)
+        sized["with faint outlines"] = WeightedSizes.of(*faint, edge=edge)
     sized |= {
         name.replace("-", "−"): WeightedSizes.of(others_table, edge=edge)
         for name, others_table in conditions.alternatives.items()

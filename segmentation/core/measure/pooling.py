@@ -50,10 +50,11 @@ def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Se
         raise ValueError("0 tables")
     excluded = excluded or without_scale(tables)
     # Sorted by content, so that the draws do not depend on the order of the images.
-    chosen = sorted(
-        (table for table, why in zip(tables, excluded, strict=True) if not why),
-        key=lambda table: table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes(),
-    )
+    pieces = conditions.pieces or [None] * len(tables)
+    pairs = [pair for *pair, why in zip(tables, pieces, excluded, strict=True) if not why]
+    pairs.sort(key=lambda pair: b"".join(pair[0].length(name).tobytes() for name in ("min_feret", "ecd")))
+    chosen = [table for table, _ in pairs]
+    conditions = replace(conditions, pieces=[of for _, of in pairs] if conditions.pieces else ())
     obstacle = conditions.obstacle or _obstacle(chosen, excluded)
     described, sizes = describe(chosen, replace(conditions, obstacle=obstacle))
     if sizes.by_image:

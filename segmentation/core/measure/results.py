@@ -99,6 +99,16 @@ class WithoutFilter(TypedDict):
     fraction_100nm: Share | None
 
 
+class Other(TypedDict):
+    """The numbers of the other measurand: all particles, hidden ones too, where those that can be seen were counted."""
+
+    n: Annotated[Count, meaning("expected number of particles")]
+    median: float
+    median_ends: Interval
+    fraction_100nm: Share | None
+    fraction_ends: Interval
+
+
 class Agglomerates(TypedDict):
     """Groups of two or more counted particles that touch: their number, particles in none, particles in all groups and
     in the largest group."""
@@ -362,6 +372,13 @@ class Statistics:
     recommendation: Recommendation | None = None
     fraction_100nm_with_doubtful: float | None = None
     fraction_100nm_without_doubtful: float | None = None
+    counted: Annotated[
+        Literal["seen", "all", ""], meaning("the measurand: particles that can be seen, or all; empty of others")
+    ] = ""
+    other: Annotated[Other | None, meaning("the numbers of the other measurand; null for other objects")] = None
+    pieces: Annotated[
+        dict[str, list[float]], meaning("what outlines may be instead: sizes in px and chances; empty without cuts")
+    ] = field(default_factory=dict)
     size: Annotated[str, meaning("name of the measure that is the size")] = "min_feret"
     screened: Annotated[bool, meaning("whether the objects were judged as nanomaterials")] = True
     shape_classes: Annotated[

@@ -190,7 +190,7 @@ class Summary:
             return []
         parts = ((row[answer] or 0.0, row["title"]) for row in budget["rows"])
         rows = sorted((part for part in parts if part[0] >= LEAST_DOUBT), reverse=True)
-        return [(title, uncertainty_words(part, answer, title), round(100 * part / rows[0][0])) for part, title in rows]
+        return [(title, uncertainty_words(part, answer), round(100 * part / rows[0][0])) for part, title in rows]
 
     @property
     def verdict(self) -> str:
@@ -425,7 +425,7 @@ class Summary:
             return None
         names = answers_of(self.statistics.nano if self.statistics else None)
         rows = [
-            (title, source, [uncertainty_words(*of, title) for of in zip(effects, names, strict=False)])
+            (title, source, [uncertainty_words(*of) for of in zip(effects, names, strict=False)])
             for title, source, *effects in lines(budget)
         ]
         totals: Mapping[str, Any] = budget
