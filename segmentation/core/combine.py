@@ -15,6 +15,7 @@ from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Conditions, Effect, Evidence, effect
 from .measure.distribution import FEWEST_IMAGES, Edge, WeightedSizes
+from .measure.drawn import with_outlines
 from .measure.filters import by_reason
 from .measure.mats import poisson
 from .measure.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool, within_images
@@ -131,16 +132,16 @@ def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditi
         return None
     conditions, obstacle = replace(conditions, evidence=_evidence(members)), _obstacle_to_verdict(members)
     tables, firm = [image.sizes for image in images], _firm_verdict(counted, conditions) if obstacle else ""
-    conditions = replace(conditions, pieces=_pieces(images))
+    of_counting = {image.statistics.counted for image in members if image.statistics}
+    counted_by = of_counting.pop() if len(of_counting) == 1 else ""
+    conditions = replace(conditions, pieces=_pieces(images), counted=counted_by)
     pooled = pool(tables, replace(conditions, obstacle=None if firm else obstacle), excluded)
     if firm and (pooled.nano is None or pooled.nano["verdict"] != firm):
         pooled = pool(tables, replace(conditions, obstacle=obstacle), excluded)
     of_images = WeightedSizes.of(*(image.sizes for image in counted), edge=conditions.edge, by=task.size)
     for image, outlier in zip(counted, find_outliers(of_images, len(counted)), strict=True):
         image.outlier = outlier
-    of_counting = {image.statistics.counted for image in members if image.statistics}
-    counted_by = of_counting.pop() if len(of_counting) == 1 else ""
-    return replace(pooled, counted=counted_by, **_of_tables(members, conditions.calibration))
+    return replace(pooled, **_of_tables(members, conditions.calibration))
 
 
 def _pieces(images: Sequence[_Image]) -> list[Table | None]:
@@ -191,7 +192,9 @@ def _numbers(
         counts = {name: value.value for name, value in values.items() if number(name).interval == POISSON}
         values |= {name: poisson(count) for name, count in counts.items() if count is not None}
     figures = task.figures if pooled else {}
-    return values | {name: pooled.value(figure) for name, figure in figures.items() if pooled and name in values}
+    values |= {name: pooled.value(figure) for name, figure in figures.items() if pooled and name in values}
+    cards = {card.get("sha256"): card for card in (image.member.record.card for image in counted)}
+    return with_outlines(values, [score for card in cards.values() for score in card.get("scores", ())])
 
 
 def _field_of_view(member: Member, edge: Edge) -> FieldOfView:

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
+from ..core.measure.distribution import FEWEST_IMAGES
 from ..core.measure.pooled_fields import reason_and_warning
 from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import NO_PIXEL_SIZE, Statistics, images_words
@@ -135,7 +136,7 @@ class PooledResult(ChartedSummary):
         with suppress(UnknownTask):  # lists and API must not fail where this version does not know it
             words = {"thing": self.task.thing, "things": self.task.things}
         super().__init__(statistics, values_of(self.stored) if reported else {}, **words)
-        self.several = self.images_pooled > 1
+        self.several, self.of_material = self.images_pooled > 1, self.images_pooled >= FEWEST_IMAGES
         self.interval_note = self.stored.get("interval_note", "")
         self.unit: str = self.statistics.unit if self.statistics else self.stored.get("unit", "nm")
 

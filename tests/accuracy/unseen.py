@@ -215,7 +215,7 @@ def fitted_error(rows: list[Row]) -> float:
 
 def contact_lines(rows: list[Row]) -> Iterator[str]:
     """Errors, coverage and widths by kind, for both questions."""
-    yield "| kind | count | images | median: bias, error | outlines alone | held | half width | share: bias, error | held |"
+    yield "| kind | count | images | median: bias, error | outlines alone | held | half width | share | held |"
     yield "|---" * 9 + "|"
     kinds = {kind: [row for row in rows if row.kind == kind] for kind in dict.fromkeys(row.kind for row in rows)}
     without = [row for row in rows if row.kind != PARTED]

@@ -72,8 +72,8 @@ class Evidence:
 class Conditions:
     """What the statistics of judged tables rest on besides the tables.
 
-    size: column of the sizes. screened: whether the objects are judged as nanomaterials, with a budget; only particles
-        are.
+    size: column of the sizes. counted: see `filters.MEASURANDS`. screened: whether the objects are judged as
+        nanomaterials, with a budget; only particles are.
     edge: the border correction. filter: whether the filter was on: with it particles count from a
         smallest length, without it from a smallest area (`nano.Terms`).
     pieces: of each table, what its outlines may be instead (`possible`), where the sizes are an expected distribution.
@@ -86,6 +86,7 @@ class Conditions:
     """
 
     size: str = "min_feret"
+    counted: Literal["seen", "all", ""] = ""
     screened: bool = True
     edge: Edge = "exclude"
     filter: bool = False

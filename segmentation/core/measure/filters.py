@@ -25,8 +25,8 @@ LEAST_SOLIDITY = 0.75
 LEAST_ASPECT_RATIO = 0.15
 # Mostly hidden: more than this share of its outline lies at others, and solidity or aspect ratio is under these.
 CONTACT, SEEN_SOLIDITY, SEEN_ASPECT_RATIO = 0.5, 0.9, 0.6
-SEEN = "particles whose outline can be seen"  # the measurand, in six words
-EVERYTHING = "all particles, hidden ones too"
+# The measurand in words, by the setting `count`.
+MEASURANDS = {"seen": "particles whose outline can be seen", "all": "all particles, hidden ones too", "": ""}
 
 
 class Reason(StrEnum):

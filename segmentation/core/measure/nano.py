@@ -21,6 +21,7 @@ from .drawn import Z95
 from .filters import (
     FOR_SIZE,
     LEAST_CONFIDENCE,
+    MEASURANDS,
     RESOLVED_PX,
     SLIP_PX,
     set_aside,
@@ -290,6 +291,8 @@ def _reach(fraction: Fraction) -> float:
 
 def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
     counted = "1 particle" if fraction.n == 1 else f"{fraction.n:,} particles"
+    if words := MEASURANDS[terms.conditions.counted]:
+        counted += f" ({words})"
     missed = _missed_fields_sentence(fraction, verdict, sizes.images)
     share = f"{100 * fraction.fraction:.1f} % of {counted}{terms.counted} are from 1 to 100 nm"
     return f"{share}{_where(sizes)}{missed} A screening, not a certificate."

@@ -432,6 +432,9 @@ class Statistics:
                 side: {at: micrometres(end) for at, end in self.rods[side].items()} for side in ("length", "width")
             }
             changes["rods"] = self.rods | sides
+        if self.other:
+            lengths = {name: micrometres(self.other[name]) for name in ("median", "median_ends")}  # type: ignore[literal-required]
+            changes["other"] = self.other | lengths
         if self.budget:
             total = self.budget["median"]
             lengths = {entry: micrometres(total[entry]) for entry in ("value", "ends")}

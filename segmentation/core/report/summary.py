@@ -13,10 +13,11 @@ from ..flags import Flag
 from ..measure.bins import LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NO_INTERVAL, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
 from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
-from ..measure.filters import BY_OTHERS, Reason
+from ..measure.distribution import FEWEST_IMAGES
+from ..measure.filters import BY_OTHERS, MEASURANDS, Reason
 from ..measure.fitting import LEAST, fit_words
 from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
-from ..measure.results import BUDGETED, BY_IMAGE, FIGURES, Nano, Statistics, unscaled_note
+from ..measure.results import BUDGETED, BY_IMAGE, FIGURES, MATERIAL, Nano, Statistics, unscaled_note
 from ..micrograph.types import LEAST_DOUBT, NO_SCALE
 from .entries import (
     Aside,
@@ -40,7 +41,8 @@ WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
 OTHER_REASON = "Left out by the analysis."
-NO_ERRORS = "None includes errors of the model."
+NO_ERRORS = "Only a total or known uncertainty includes errors of the model."
+OF_OTHERS = ("Repeatability",)  # never known of other kinds than particles
 
 
 class Summary:
@@ -51,11 +53,12 @@ class Summary:
 
     statistics: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
     things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
-    several: whether the numbers are of several images. scale_doubt: the relative standard uncertainty of their scale,
-    where there are no statistics to know it. interval_note: see `SampleAnalysis`.
+    several: whether the numbers are of several images, of_material: of so many that these show how places differ.
+    scale_doubt: the relative standard uncertainty of their scale, where no statistics know it. interval_note: see
+    `SampleAnalysis`.
     """
 
-    several = False
+    several = of_material = False
     scale_doubt: float | None = None
 
     def __init__(
@@ -76,7 +79,8 @@ class Summary:
     def of(cls, sample: SampleAnalysis, *, readable: bool = True) -> Summary:
         """Of an image or a sample with pixels or tables at hand."""
         summary = cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
-        summary.several, summary.scale_doubt = len(sample.counted) > 1, sample.common_calibration.standard_uncertainty
+        summary.several, summary.of_material = len(sample.counted) > 1, len(sample.counted) >= FEWEST_IMAGES
+        summary.scale_doubt = sample.common_calibration.standard_uncertainty
         summary.interval_note = sample.interval_note
         return summary
 
@@ -90,6 +94,45 @@ class Summary:
     @property
     def kept(self) -> int:
         return self.statistics.n_kept if self.statistics else 0
+
+    @property
+    def measurand(self) -> str:
+        """What particles count, such as "particles whose outline can be seen"; "" of other kinds and older results."""
+        return MEASURANDS[self.statistics.counted] if self.statistics else ""
+
+    @property
+    def count_line(self) -> str:
+        """Such as "312 counted, 96 mostly hidden"."""
+        hidden = self.statistics.set_aside.get(str(Reason.HIDDEN), 0) if self.statistics else 0
+        return f"{self.kept:,} counted{f', {hidden:,} mostly hidden' if hidden else ''}"
+
+    @property
+    def where(self) -> str:
+        """What the intervals of sizes hold for."""
+        if self._by_image:
+            return "for the material"
+        return "in these pictures" if self.several else "in this picture"
+
+    @property
+    def material(self) -> str:
+        """The second line of one picture or two, which cannot show other places; "" where the numbers do."""
+        return "" if self._by_image or not self.kept else MATERIAL
+
+    @property
+    def other_question(self) -> list[Entry]:
+        """Median and share of the other measurand, the first with its words and count; none where it is not known."""
+        of = self.statistics.other if self.statistics and self.kept else None
+        if of is None:
+            return []
+        assert self.statistics is not None
+        words = MEASURANDS["all" if self.statistics.counted == "seen" else "seen"]
+        ends: list[tuple[str, float | None, Any, str]] = [
+            ("median", of["median"], of["median_ends"], self.statistics.unit),
+            ("fraction_100nm", of["fraction_100nm"], of["fraction_ends"], ""),
+        ]
+        entries = [Entry.of(name, Value(value, *(limits or (None, None)), unit)) for name, value, limits, unit in ends]
+        entries = [entry for entry in entries if entry.number.value is not None]
+        return [replace(entries[0], term=words, below=f"{of['n']:,} counted"), *entries[1:]]
 
     @property
     def set_aside_count(self) -> int:
@@ -119,7 +162,7 @@ class Summary:
     @property
     def _by_image(self) -> bool:
         """Whether intervals show how images differ."""
-        return self.statistics.interval_basis == BY_IMAGE if self.statistics else self.several
+        return self.statistics.interval_basis == BY_IMAGE if self.statistics else self.of_material
 
     # ---- one number, with what its interval includes ---------------------------------------------
 
@@ -142,15 +185,10 @@ class Summary:
     def with_basis(self, entry: Entry) -> Entry:
         """The entry with what its interval includes: of each number the one place that decides it."""
         quantity, of = known_number(entry.name), self.statistics
-        by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
+        by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.of_material
         budget: Mapping[str, Any] = (of.budget if of else None) or {}
-        unknown = budget.get(BUDGETED.get(entry.name, entry.name), {}).get("without", ())
-        assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in budget.get("rows", ()))
+        unknown = budget.get(BUDGETED.get(entry.name, entry.name), {}).get("without", () if budget else OF_OTHERS)
         parts = [quantity.basis(by_image), *filter(None, [self.scale_in(quantity)])]
-        if entry.name == "fraction_100nm" and by_image:
-            parts.append("fields that no image shows")  # images that agree do not show that all fields do
-        elif entry.name == "fraction_100nm" and assumed:
-            parts.append("fields")
         *others, last = parts
         holds = "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(others), last)))
         return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
@@ -175,7 +213,7 @@ class Summary:
             replace(
                 self.by_number(name),
                 term=terms[name],
-                below=below[name],
+                below=below[name] or self.measurand,
                 parts=self._parts(name),
                 ends_line=self._ends_line(name),
             )
@@ -293,7 +331,7 @@ class Summary:
         """Objects counted and left out, and the latter by reason: the head of all numbers and of a comparison."""
         if self.statistics is None:
             return []
-        of = [("n_kept", "counted", self.kept, self.things)]
+        of = [("n_kept", "counted", self.kept, self.measurand or self.things)]
         of += [("n_set_aside", "left out", self.set_aside_count, self.things)]
         of += [("set_aside", reason, count, "left out") for reason, count in self.statistics.set_aside.items()]
         return [Entry(name, term, Value(count), kind="integer", group=group) for name, term, count, group in of]

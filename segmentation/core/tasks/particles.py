@@ -213,13 +213,14 @@ def measure(
     options, by_network = segmentation.provenance.card.get("options", {}), _by_network(segmentation)
     spread = options.get("cuts", CUTS)["spread"]
 
-    def under_question(count: str) -> tuple[Table, Conditions]:
+    def under_question(count: Literal["seen", "all"]) -> tuple[Table, Conditions]:
         """Table and conditions for particles that can be seen, or for all."""
         every = count == "all"
         table = with_hidden(seen, filter) if every else seen
         others = with_hidden(pieces, filter) if pieces is not None and every else pieces
         drawn = readings(divided, table, others, spread, seed_of(micrograph.sha256)) if by_network else None
         return table, Conditions(
+            counted=count,
             calibration=calibration,
             edge=settings.border_correction,
             filter=filter,
@@ -239,7 +240,6 @@ def measure(
     table, conditions = under_question(settings.count)
     statistics = replace(
         summarise(table, conditions),
-        counted=settings.count,
         other=None if is_withheld else other_question(*under_question("seen" if settings.count == "all" else "all")),
         pieces={} if pieces is None else _stored(with_hidden(pieces, filter)),
     )

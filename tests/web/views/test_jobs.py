@@ -279,7 +279,7 @@ class TestChange:
         assert new.get_settings() == recipe.with_(filter=True)
         assert maker.post(address(old, "change/"), typed)["Location"] == address(new), "twice is once"
 
-    @pytest.mark.parametrize(("name", "value"), [("model", "nosuch"), ("filter", "perhaps"), ("field_spread", "-3")])
+    @pytest.mark.parametrize(("name", "value"), [("model", "nosuch"), ("filter", "perhaps"), ("repeatability", "-3")])
     def test_nonsense_is_refused_in_a_sentence(self, maker, job, name, value):
         answer = maker.post(address(job(), "change/"), {name: value})
         assert answer.status_code == 400 and "refused.html" in templates(answer) and Job.objects.count() == 1
