@@ -64,7 +64,9 @@ class WeightedSizes:
 
         def weight(name: str) -> Floats:
             """1 where it is not known, as of a kept particle that touches the frame."""
-            return np.nan_to_num(np.concatenate([table[name][table.kept] for table in every]), nan=1.0)
+            return np.asarray(
+                np.nan_to_num(np.concatenate([table[name][table.kept] for table in every]), nan=1.0), np.float64
+            )
 
         base = weight("chance") if pieces else np.ones(len(size))
         number = round(float(base.sum()))

@@ -51,7 +51,7 @@ def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Se
     excluded = excluded or without_scale(tables)
     # Sorted by content, so that the draws do not depend on the order of the images.
     pieces = conditions.pieces or [None] * len(tables)
-    pairs = [pair for *pair, why in zip(tables, pieces, excluded, strict=True) if not why]
+    pairs = [(table, of) for table, of, why in zip(tables, pieces, excluded, strict=True) if not why]
     pairs.sort(key=lambda pair: b"".join(pair[0].length(name).tobytes() for name in ("min_feret", "ecd")))
     chosen = [table for table, _ in pairs]
     conditions = replace(conditions, pieces=[of for _, of in pairs] if conditions.pieces else ())

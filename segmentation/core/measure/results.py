@@ -433,7 +433,7 @@ class Statistics:
             }
             changes["rods"] = self.rods | sides
         if self.other:
-            lengths = {name: micrometres(self.other[name]) for name in ("median", "median_ends")}  # type: ignore[literal-required]
+            lengths = {name: micrometres(self.other[name]) for name in ("median", "median_ends")}
             changes["other"] = self.other | lengths
         if self.budget:
             total = self.budget["median"]

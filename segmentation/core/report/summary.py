@@ -126,11 +126,11 @@ class Summary:
             return []
         assert self.statistics is not None
         words = MEASURANDS["all" if self.statistics.counted == "seen" else "seen"]
-        ends: list[tuple[str, float | None, Any, str]] = [
-            ("median", of["median"], of["median_ends"], self.statistics.unit),
-            ("fraction_100nm", of["fraction_100nm"], of["fraction_ends"], ""),
+        median, share = (low_and_high or [None, None] for low_and_high in (of["median_ends"], of["fraction_ends"]))
+        entries = [
+            Entry.of("median", Value(of["median"], median[0], median[1], self.statistics.unit)),
+            Entry.of("fraction_100nm", Value(of["fraction_100nm"], share[0], share[1])),
         ]
-        entries = [Entry.of(name, Value(value, *(limits or (None, None)), unit)) for name, value, limits, unit in ends]
         entries = [entry for entry in entries if entry.number.value is not None]
         return [replace(entries[0], term=words, below=f"{of['n']:,} counted"), *entries[1:]]
 

@@ -173,7 +173,7 @@ def measure(
     limit = shared.faint_limit(segmentation, settings)
     is_withheld, filter = withheld(segmentation, settings), settings.filter
 
-    def judged(sizes: Table, contact: Floats, contrast: Floats, gap: Floats) -> Table:
+    def judged(sizes: Table, contact: NDArray[np.float64], contrast: Floats, gap: Floats) -> Table:
         """The sizes of these objects, with the first reason to leave each out; each (n,)."""
         sizes = replace(sizes, columns={**sizes.columns, "relative_contrast": contrast.astype(np.float64)})
         if is_withheld:
