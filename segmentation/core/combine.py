@@ -214,14 +214,16 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     """The evidence for the budget of all images together; a value unknown for one image is unknown for all."""
     cards = {card.get("sha256"): card for card in (member.record.card for member in members)}
     scores = [list(card.get("scores", ())) for card in cards.values()]
-    errors: list[Any] = [card.get("options", {}).get("outline_error") for card in cards.values()]
+    counted = {image.statistics.counted for image in members if image.statistics}
+    of_card = [card.get("options", {}).get("outline_error") for card in cards.values()]
+    names = [f"{count}{of}" for count in counted for of in ("", "_share")] if len(counted) == 1 and all(of_card) else []
     return Evidence(
         [score for one_score in scores for score in one_score] if all(scores) else [],
         _largest(members, "repeatability"),
         _effects(members, "threshold"),
         _largest(members, "between_operators"),
         unresolved=_effects(members, HIDDEN),
-        outline_error=max(errors) if all(error is not None for error in errors) else None,
+        outline_error=tuple(max(of[name] for of in of_card) for name in names) or None,
     )
 
 

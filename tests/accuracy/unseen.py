@@ -19,10 +19,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from math import log, sqrt
+from math import log
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.options import ParticleOptions
+from segmentation.core.labels.options import OUTLINE_ERRORS, ParticleOptions
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.bins import NANO_NM
 from segmentation.core.measure.budget import COVERAGE
@@ -60,7 +60,6 @@ PARTED = "agglomerates"  # whose truth is whole agglomerates
 COMPOSITES, SEED = 16, 4711
 FEWEST = 15  # true particles of an image that has a median worth holding
 LEVEL = 0.9  # share of the images whose true median the total uncertainty is to hold
-ERRORS = np.arange(0, 0.3, 0.005)
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 SMALL = 0.3  # share of the true particles that the limit of the fraction is set to
 MEASURED = AnalysisSettings.of("particles", measure_unlike=True)
@@ -129,7 +128,7 @@ class Row(NamedTuple):
     told: list[tuple[float, bool]]
 
 
-def row_of(case: Known, error: float | None = None) -> Row | None:
+def row_of(case: Known, error: Mapping[str, float] | None = None) -> Row | None:
     """None for an image with hardly any particles; the limit of 100 nm lies where SMALL of the true particles are
     smaller. error: `options.outline_error`; by default that of the stored card."""
     labels = case.truth
@@ -201,16 +200,24 @@ def fitted_cuts(rows: list[Row]) -> tuple[float, float, float]:
     return float(intercept), float(slope), abs(float(spread))
 
 
-def fitted_error(rows: list[Row]) -> float:
-    """The least of ERRORS with which the total uncertainty holds LEVEL of the images' true medians of particles that
-    can be seen. rows: measured without an error."""
-    needed = []
-    for row in rows:
-        of, true = row.answers["seen"], row.true["seen"][0]
-        end = of["median_ends"][1 if true > of["median"] else 0]
-        beyond = log(true / of["median"]) ** 2 - log(end / of["median"]) ** 2
-        needed.append(sqrt(max(beyond, 0)) / COVERAGE)
-    return float(ERRORS[np.searchsorted(ERRORS, np.quantile(needed, LEVEL, method="higher"))])
+def fitted_errors(rows: list[Row]) -> dict[str, float]:
+    """`options.outline_error`: the least with which the total uncertainty holds LEVEL of the images' true medians and
+    shares. rows: measured without an error."""
+    errors = {}
+    for question in ("seen", "all"):
+        medians, shares = [], []
+        for row in rows:
+            of, (median, share) = row.answers[question], row.true[question]
+            end = of["median_ends"][1 if median > of["median"] else 0]
+            medians.append(log(median / of["median"]) ** 2 - log(end / of["median"]) ** 2)
+            p = (of["fraction_100nm"] * of["n"] + 1) / (of["n"] + 2)
+            end = of["fraction_ends"][1 if share > of["fraction_100nm"] else 0]
+            beyond = (share - of["fraction_100nm"]) ** 2 - (end - of["fraction_100nm"]) ** 2
+            shares.append(beyond / (p * (1 - p)))
+        for name, squares in ((question, medians), (f"{question}_share", shares)):
+            least = np.sqrt(np.maximum(squares, 0)) / COVERAGE
+            errors[name] = round(float(np.quantile(least, LEVEL, method="higher")) + 5e-4, 3)
+    return errors
 
 
 def contact_lines(rows: list[Row]) -> Iterator[str]:
@@ -242,7 +249,7 @@ def _bias(off: np.ndarray) -> str:
 
 def contacts(folder: Path, write: bool) -> Iterator[str]:
     """Both fits, and the numbers with them."""
-    plain = [row for case in images(folder) if (row := row_of(case, 0.0))]
+    plain = [row for case in images(folder) if (row := row_of(case, dict.fromkeys(OUTLINE_ERRORS, 0.0)))]
     others = [row for row in plain if row.kind != PARTED]
     intercept, slope, spread = fitted_cuts(others)
     file = CARDS / "particles.toml"
@@ -252,10 +259,10 @@ def contacts(folder: Path, write: bool) -> Iterator[str]:
     told, right = (np.array(values, float) for values in zip(*(cut for row in others for cut in row.told), strict=True))
     means = expit(told).mean(), expit(intercept + slope * told).mean(), right.mean()
     yield "{} cuts: told {:.2f}, {:.2f} as fitted, came {:.2f}".format(len(told), *means)
-    error = fitted_error(others)
-    yield f"cuts = {new}, outline_error = {error:.3f}"
+    error = fitted_errors(others)
+    yield f"cuts = {new}, outline_error = {error}"
     if write:
-        set_entries(file, {"options": {"cuts": new, "outline_error": round(error, 3)}})
+        set_entries(file, {"options": {"cuts": new, "outline_error": error}})
     yield from contact_lines([row for case in images(folder) if (row := row_of(case, error))])
 
 

@@ -56,7 +56,7 @@ class Evidence:
     thresholds: for several images, the number of particles and the effect of the threshold of each image. operators: as
     repeatability, between people who outline the same image. readings: median and fraction of each of several readings
     of the image, drawn by the chances of its cuts; None where no network made the outlines. unresolved: as thresholds,
-    of unresolved contacts. outline_error: see `ParticleOptions`; in place of the scores where it is known.
+    of unresolved contacts. outline_error: of median and share as in `ParticleOptions`, in place of the scores.
     """
 
     scores: Sequence[Mapping[str, Any]] = ()
@@ -65,7 +65,7 @@ class Evidence:
     operators: float | None = None
     readings: Sequence[tuple[float, float]] | None = None
     unresolved: Sequence[tuple[int, Effect]] = ()
-    outline_error: float | None = None
+    outline_error: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -327,16 +327,17 @@ def _segmentation(case: Case) -> Contribution:
     u = sqrt(sum(entry[ERROR] ** 2 for entry in scores) / len(scores)) / 100 if scores else None
     listed = "; ".join(_score_words(entry) for entry in scores)
     source = "Not known: the model's card states no error of the median, or another tool made the outlines."
+    effect = case.if_scaled(u)
     if evidence.outline_error is not None and not of_owner:
-        u = evidence.outline_error
-        source = (
-            "Fitted so that the total holds the true median of 90 % of images with truth (docs/method/uncertainty.md)."
-        )
+        median, share = evidence.outline_error
+        p = (case.answers[1] * case.sizes.number + 1) / (case.sizes.number + 2)  # of few, none may be by chance
+        effect = Effect(median, share * sqrt(p * (1 - p)))
+        source = "Fitted: with it the total holds the truth of 90 % of images with truth (docs/method/uncertainty.md)."
     elif scores:
         of = "your own truth masks" if of_owner else "labelled images"
         source = f"Root mean square error of the median on {of}, from the model's card: {listed}."
     remedy = "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind."
-    return _contribution("segmentation", "Segmentation (merged, split, missed)", source, remedy, case.if_scaled(u))
+    return _contribution("segmentation", "Segmentation (merged, split, missed)", source, remedy, effect)
 
 
 def _score_words(score: Mapping[str, Any]) -> str:

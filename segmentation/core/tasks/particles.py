@@ -211,7 +211,7 @@ def measure(
         }
         alternatives["Feret without pixel corners"] = without_corners(seen, dense)
     options, by_network = segmentation.provenance.card.get("options", {}), _by_network(segmentation)
-    spread = options.get("cuts", CUTS)["spread"]
+    spread, errors = options.get("cuts", CUTS)["spread"], options.get("outline_error")
 
     def under_question(count: Literal["seen", "all"]) -> tuple[Table, Conditions]:
         """Table and conditions for particles that can be seen, or for all."""
@@ -231,7 +231,7 @@ def measure(
                 settings.repeated,
                 operators=settings.operators,
                 readings=drawn,
-                outline_error=options.get("outline_error") if by_network else None,
+                outline_error=(errors[count], errors[f"{count}_share"]) if errors and by_network else None,
             ),
             obstacle=_obstacle(segmentation, micrograph, table, settings, calibration),
             seed=seed_of(micrograph.sha256),

@@ -102,10 +102,14 @@ def test_sizes_that_pass_100_nm_together_show_it_as_a_part_of_the_fraction():
 
 
 def test_what_was_fitted_to_images_with_truth_takes_the_place_of_the_cards_scores():
-    fitted = rows(found(evidence=replace(ALL, outline_error=0.02)))["segmentation"]
+    fitted = rows(found(evidence=replace(ALL, outline_error=(0.02, 0.1))))["segmentation"]
     assert fitted["median"] == 0.02 and "90 %" in fitted["source"]
+    share = found().fraction_100nm
+    assert fitted["fraction_100nm"] == pytest.approx(0.1 * sqrt(share * (1 - share)), rel=0.01)
     own = [*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": OWN}]
-    assert rows(found(evidence=Evidence(own, outline_error=0.02)))["segmentation"]["median"] == pytest.approx(0.07)
+    assert rows(found(evidence=Evidence(own, outline_error=(0.02, 0.1))))["segmentation"]["median"] == pytest.approx(
+        0.07
+    )
 
 
 def test_what_is_not_known_is_named_and_is_no_zero():
@@ -230,6 +234,6 @@ def test_lengths_in_the_sentence_have_no_exponent():
     sizes = np.linspace(400, 520, 60)
     statistics = summarise(table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata")))
     assert statistics.budget["median"]["sentence"].startswith(
-        "Median 460 nm, 452 to 468 nm with the known uncertainty."
+        "Median 460 nm, 444 to 475 nm with the known uncertainty."
     )
     assert "e+" not in statistics.budget["median"]["sentence"]

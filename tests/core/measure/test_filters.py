@@ -147,13 +147,13 @@ def test_what_a_deleted_particle_hid_stays_hidden():
     assert contact_shares(remaining, 12, labels > 0)[9] == pytest.approx(contact_shares(labels, 15)[12])
 
 
-@pytest.mark.parametrize("labels", [discs(2, hidden=2), discs(4)])
-def test_few_or_whole_outlines_are_no_mostly_hidden(labels):
+@pytest.mark.parametrize("labels", [discs(1), discs(4)])
+def test_whole_outlines_can_be_seen(labels):
     table = judged(labels, False)
     assert not mostly_hidden(table, contact_shares(labels, len(table))).any()
 
 
-@pytest.mark.parametrize("radius", range(4, 8))
+@pytest.mark.parametrize("radius", range(2, 8))
 def test_a_round_small_particle_on_a_large_one_can_be_seen(radius):
     labels = discs(4)
     disc(labels, 13, 42, 30, radius)
