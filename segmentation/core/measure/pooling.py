@@ -19,8 +19,8 @@ from .filters import RESOLVED_PX
 from .fitting import chance_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
 from .quantities import factor_words
-from .random_effects import between_images
-from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, PooledStatistics, Statistics
+from .random_effects import mean_squares
+from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatistics, Statistics
 from .statistics import describe
 from .table import Table
 
@@ -216,3 +216,26 @@ def holm(chances: Floats) -> Floats:
     corrected = np.empty(len(chances))
     corrected[order] = np.minimum(stepped, 1.0)
     return corrected
+
+
+def between_images(sizes: WeightedSizes) -> Between | None:
+    """Variance of ln(size) between the images by a one-way analysis of variance, its square root (about the relative
+    standard deviation of the images' sizes), its share of the total, Fisher's p, and the largest by the smallest median
+    of an image. None for one image, and without more sizes than images."""
+    if sizes.images < 2 or len(sizes) <= sizes.images:
+        return None
+    image = sizes.image_numbers
+    counts, (among, within) = np.bincount(image), mean_squares(sizes)
+    typical = (len(sizes) - (counts**2).sum() / len(sizes)) / (len(counts) - 1)
+    variance = max((among - within) / float(typical), 0.0)
+    medians = [
+        quantile(sizes.size[image == of], sizes.weights["number"][image == of], 0.5) for of in range(len(counts))
+    ]
+    total = variance + within
+    share = variance / total if total > 0 else 0.0
+    p = (
+        float(special.fdtrc(len(counts) - 1, len(sizes) - len(counts), among / within))
+        if within > 0
+        else float(among == 0)
+    )
+    return {"variance": variance, "sd": sqrt(variance), "share": share, "p": p, "times": max(medians) / min(medians)}

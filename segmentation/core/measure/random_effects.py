@@ -9,16 +9,13 @@ quantities: variances come from the chi-squared distribution, of m images with m
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
-from .distribution import POWER, Floats, WeightedSizes, Weighting, quantile
-from .fractions import CHANCE
-from .results import Between
+from .distribution import POWER, Floats, WeightedSizes, Weighting
 
+Z95_ONE_SIDED = 1.6448536269514722
 Z90 = 1.2815515655446004  # the 90 % quantile of the normal distribution
 REGRESSED = 4  # images, from which on counts are asked whether they follow the size
 STEEPEST = 3.0  # a count falls with the cube of the size where each image shows the same mass
@@ -103,34 +100,20 @@ def _slopes(
     return float(np.clip(slope, -STEEPEST, STEEPEST)), np.clip(drawn, -STEEPEST, STEEPEST)
 
 
-def are_alike(sizes: WeightedSizes) -> bool:
-    """Whether the sizes of several images differ no more than by chance."""
-    between = between_images(sizes)
-    return between is not None and between.get("p", 0.0) >= CHANCE
-
-
-def between_images(sizes: WeightedSizes) -> Between | None:
-    """Variance of ln(size) between the images by a one-way analysis of variance, its square root (about the relative
-    standard deviation of the images' sizes), its share of the total, Fisher's p, and the largest by the smallest median
-    of an image. None for one image, and without more sizes than images."""
-    if sizes.images < 2 or len(sizes) <= sizes.images:
-        return None
-    image = sizes.image_numbers
-    logs = np.log(sizes.size)
+def mean_squares(sizes: WeightedSizes) -> tuple[float, float]:
+    """Of ln(size) among the images and within them (one-way analysis of variance)."""
+    image, logs = sizes.image_numbers, np.log(sizes.size)
     counts = np.bincount(image)
     means = np.bincount(image, logs) / counts
     within = float(((logs - means[image]) ** 2).sum()) / (len(logs) - len(counts))
-    among = float((counts * (means - logs.mean()) ** 2).sum()) / (len(counts) - 1)
-    typical = (len(logs) - (counts**2).sum() / len(logs)) / (len(counts) - 1)
-    variance = max((among - within) / float(typical), 0.0)
-    medians = [
-        quantile(sizes.size[image == of], sizes.weights["number"][image == of], 0.5) for of in range(len(counts))
-    ]
-    total = variance + within
-    share = variance / total if total > 0 else 0.0
-    p = (
-        float(special.fdtrc(len(counts) - 1, len(logs) - len(counts), among / within))
-        if within > 0
-        else float(among == 0)
-    )
-    return {"variance": variance, "sd": sqrt(variance), "share": share, "p": p, "times": max(medians) / min(medians)}
+    return float((counts * (means - logs.mean()) ** 2).sum()) / (len(counts) - 1), within
+
+
+def are_alike(sizes: WeightedSizes) -> bool:
+    """Whether the sizes of several images differ no more than by chance: 95 % of like ones, by the chi-squared limit of
+    Wilson and Hilferty (1931)."""
+    if len(sizes) <= sizes.images:
+        return False
+    among, within = mean_squares(sizes)
+    part = 2 / (9 * (sizes.images - 1))
+    return among <= within * float((1 - part + Z95_ONE_SIDED * np.sqrt(part)) ** 3)

@@ -278,7 +278,10 @@ class Summary:
     def notices_of(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
         """What there is to say beside the numbers, the gravest first: doubts, of one image the outlines left out that
         one click counts, notes. Report and workbook show the first one; an unknown scale is said where it stands."""
-        line = next((line for line in self.set_aside if line.reason in map(str, BY_OTHERS)), None)
+        said = {str(reason) for reason in BY_OTHERS} - {
+            str(Reason.HIDDEN)
+        }  # these the measurand leaves out (`count_line`)
+        line = next((line for line in self.set_aside if line.reason in said), None)
         listed = []
         if line is not None and not pooled:
             some = "all" if line.count == self.set_aside_count else f"{line.count:,} of them"

@@ -153,8 +153,8 @@ def test_whole_outlines_can_be_seen(labels):
     assert not mostly_hidden(table, contact_shares(labels, len(table))).any()
 
 
-@pytest.mark.parametrize("radius", range(2, 8))
-def test_a_round_small_particle_on_a_large_one_can_be_seen(radius):
+@pytest.mark.parametrize("radius", range(4, 8))
+def test_a_round_particle_of_8_px_on_a_large_one_can_be_seen(radius):
     labels = discs(4)
     disc(labels, 13, 42, 30, radius)
     table = judged(labels, False)
