@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import tasks
 from ..labels.segmentation import MASKS
+from ..measure.filters import MEASURANDS
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of, settings_of_task
@@ -20,6 +21,7 @@ MIRRORED = "all four mirrored forms averaged"
 NAMES = {  # of settings, where the settings' own are not words
     "flips": MIRRORED,
     "scale": "working scale",
+    "count": "counted",
     "faint_limit": "faint outlines (%)",
     "measure_unlike": "unusual pictures measured",
     "repeatability": "repeatability (%)",
@@ -75,7 +77,7 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
         values["outlines"] = words
     of_measuring = [name for name in MeasurementSettings.model_fields if name in NAMES]
     chosen = {
-        NAMES[name]: on_off(value) if isinstance(value, bool) else value
+        NAMES[name]: on_off(value) if isinstance(value, bool) else MEASURANDS.get(value, value)
         for name in of_measuring
         if (value := record.settings.get(name)) is not None and value is not False  # 0 is a setting
     }

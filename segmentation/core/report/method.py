@@ -95,6 +95,7 @@ def method(sample: SampleAnalysis) -> str:
         dropped=list(_dropped_outlines(members)),
         checked=corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected),
         screened=statistics is not None and statistics.screened,
+        measurand=summary.measurand,
         statistics=statistics,
         reasons=counts_words(left_out),
         size=COLUMNS[statistics.size].label if statistics else "",
