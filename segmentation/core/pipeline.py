@@ -443,6 +443,10 @@ def measure_objects(
             name: replace(value, low=None, high=None) if number(name).power else value
             for name, value in quantities.items()
         }
+    if not task.screened:
+        from .measure.drawn import with_outlines
+
+        quantities = with_outlines(quantities, segmentation.provenance.card.get("scores", ()))
     progress("measured", DONE)
     return Analysis(
         micrograph,

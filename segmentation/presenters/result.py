@@ -13,7 +13,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
-from ..core.measure.filters import ALWAYS, BY_OTHERS, LEAST_CONFIDENCE, Reason
+from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
 from ..core.measure.results import Statistics
 from ..core.micrograph.crosscheck import Source
@@ -60,7 +60,8 @@ class Change:
 # By reason: what is clicked, the setting and what it becomes.
 COUNTED_AGAIN = {
     str(Reason.UNLIKE): Change("Yes, measure", "measure_unlike", "on"),
-    **dict.fromkeys(map(str, BY_OTHERS), Change("count them", "faint_limit", "0")),
+    **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), Change("count them", "faint_limit", "0")),
+    str(Reason.HIDDEN): Change("count them", "count", "all"),
 }
 
 

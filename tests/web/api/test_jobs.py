@@ -223,13 +223,15 @@ class TestRevisions:
         assert Job.objects.count() == 1
 
     def test_what_is_not_sent_stays_as_it_was(self, script, make_job, alice):
-        job = make_job(owner=alice, state=Job.State.DONE, settings=AnalysisSettings.of(threshold=0.4, field_spread=8.0))
+        job = make_job(
+            owner=alice, state=Job.State.DONE, settings=AnalysisSettings.of(threshold=0.4, repeatability=8.0)
+        )
         sent = {"filter": True, "faint_limit": 12.3456789, "width": "5 um"}  # a number is taken as it is
         answer = self.revise(script, job, sent, content_type="application/json")
         new = Job.objects.get(pk=answer.json()["id"])
         assert answer.status_code == 202 and answer["Location"] == f"{JOBS}/{new.pk}"
         settings = new.get_settings()
-        assert settings.measurement.filter and settings.measurement.field_spread == 8.0
+        assert settings.measurement.filter and settings.measurement.repeatability == 8.0
         assert settings.measurement.faint_limit == 12.3456789
         assert settings.segmentation.threshold == 0.4
         assert settings.measurement.calibration.width_nm(new.micrograph.width) == pytest.approx(5000)

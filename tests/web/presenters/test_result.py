@@ -401,8 +401,8 @@ def test_the_automatic_name_of_a_model_is_no_title():
 def test_no_setting_differs_from_its_default_until_one_is_changed(task):
     settings = AnalysisSettings.of(task)
     assert list(shown_settings(settings, changed=True)) == []
-    changed = AnalysisSettings.from_dict(settings.with_(field_spread=0.4).as_dict())
-    expected = [] if "field_spread" in find(task).ignores else ["field_spread"]
+    changed = AnalysisSettings.from_dict(settings.with_(repeatability=0.4).as_dict())
+    expected = [] if "repeatability" in find(task).ignores else ["repeatability"]
     assert [setting.name for setting, _ in shown_settings(changed, changed=True)] == expected
     both = {setting.name for side in (True, False) for setting, _ in shown_settings(changed, changed=side)}
     assert both == {setting.name for setting, _ in shown_settings(settings, changed=False)}

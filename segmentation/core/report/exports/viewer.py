@@ -49,8 +49,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     draws; None draws it anew. pixel_size: the side of a pixel in `unit`.
 
     Each particle has "id", "kept", "reason" and "outline". Where they are known it has "class", "cut", "weight",
-    measures_of(task.size), "confidence", "visible_length", "length", "width", COLOURED, "shape", "shape_chance" and, of
-    classes, "certainty" and "area_fraction".
+    measures_of(task.size), "confidence", "chance", "visible_length", "length", "width", COLOURED, "shape",
+    "shape_chance" and, of classes, "certainty" and "area_fraction".
     Sizes are in `unit` with all their digits, so that the page puts them into the same bins as the figure. None stands
     where there is no number. cut: it is kept but touches the frame, so that its size is not known. weight: that of the
     border correction. outline: [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, true to about a pixel,
@@ -139,7 +139,7 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
     }
     shapes = [
         name
-        for name in (*DESCRIPTORS, "confidence", "relative_contrast", "certainty", "area_fraction")
+        for name in (*DESCRIPTORS, "confidence", "chance", "relative_contrast", "certainty", "area_fraction")
         if name in measured and np.isfinite(table[name]).any()
     ]
     columns |= {name: _short(table[name]) for name in shapes}
