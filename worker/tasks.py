@@ -74,6 +74,7 @@ from segmentation.services.results.combined import COCO_FILE
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
+from .child import preparing, stop_preparing
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver
@@ -233,7 +234,9 @@ def child_died(task_id: str, exception: BaseException, **signal: Any) -> None:
 
 @worker_shutting_down.connect
 def give_back(**signal: Any) -> None:
-    """Queue the rows again that this worker's children work on when it must stop; this never counts as a death."""
+    """Queue the rows again that this worker's children work on when it must stop; this never counts as a death. A child
+    that is only warming up ends."""
+    stop_preparing()
     for request in list(state.active_requests):
         for kind in IN_A_CHILD:
             kind.objects.filter(message=request.id, state="running").update(**AGAIN)
@@ -345,6 +348,7 @@ def _runtime() -> Any:
 
 
 @worker_process_init.connect
+@preparing()
 def warm_up(**signal: Any) -> None:
     """Analyse a drawn picture in a new child of the pool for analyses, so that its first job need not wait for
     libraries and the usual network. What fails here will be told of a job."""

@@ -20,11 +20,15 @@ from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Made, Owned
 from .upkeep import ALIVE, WorkerProcess
 
 
+def harmless_suffix(name: str) -> str:
+    """The suffix of a file's own name that its stored file may have, too; "" for any other."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
+
+
 def upload_path(micrograph: Micrograph, name: str) -> str:
     """The place of an uploaded file in the storage; of its own name only a harmless suffix is used."""
-    suffix = PurePosixPath(name).suffix.lower()
-    safe = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
-    return f"{micrograph.folder}/image{safe}"
+    return f"{micrograph.folder}/image{harmless_suffix(name)}"
 
 
 def preview_path(micrograph: Micrograph, name: str) -> str:

@@ -27,7 +27,7 @@ from ...core.micrograph.pairing import pair
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
 from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown_name
-from ...models.micrographs import IS_TYPED
+from ...models.micrographs import IS_TYPED, harmless_suffix
 from ..ground import limits
 from ..ground.calibration import StatedScale, file_calibration
 from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
@@ -40,6 +40,7 @@ EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
 EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
 
 MOST_PREVIEWS = 40  # of one upload, by the attempts
+NO_SIDE_FILE = "No microscope saves a file such as {name} beside an image: send the image alone."
 STARTED = "This image is analysed already: upload the file once more to choose other pages."
 NO_MORE_PREVIEWS = "That was the last preview of this image: press Analyse to see all outlines."
 FEW = 12  # images of one drop, up to which data bars are read: more would keep the sender waiting for minutes
@@ -92,6 +93,9 @@ def receive_upload(
             recognise(head_of(file), file.name or "")
         except UnreadableImage as bad:
             raise Refused(str(bad), 422) from None
+    for name in (shown_name(beside.name or "") for beside in side):
+        if not PurePosixPath(name).suffix.isascii():
+            raise Refused(NO_SIDE_FILE.format(name=name), 422)
     sender = Micrograph.fields_of(user, visitor, address)
     Arrival.objects.create(**sender)
     micrograph = Micrograph.objects.create(
@@ -186,7 +190,7 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
         micrograph.file.save(micrograph.name, file, save=False)
         for number, side_file in enumerate(side, 1):
             name, sha256 = shown_name(side_file.name or ""), sha256_of_upload(side_file)
-            path = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
+            path = f"{micrograph.folder}/side-{number}{harmless_suffix(name)}"
             stored = default_storage.save(path, side_file)
             micrograph.side = [*micrograph.side, {"name": name, "sha256": sha256, "file": stored}]
         micrograph.state = Micrograph.State.QUEUED

@@ -142,6 +142,15 @@ class TestStart:
         settings.DEEPSEGM_MAX_UPLOAD_MB = 1
         assert send(script, bytes(2**20 + 1)).status_code == 413
 
+    def test_a_name_that_no_file_on_a_disk_may_have(self, script):
+        name = f"a.{200 * chr(0x1F52C)}"
+        large = SimpleUploadedFile(name, picture() + bytes(2 * 2**20))
+        assert script.post(JOBS, {"file": large}).status_code == 202
+        assert Micrograph.objects.get().name.startswith("a")
+        response = send(script, side=SimpleUploadedFile(name, b"PixelSize"))
+        assert response.status_code == 422 and "send the image alone" in response.json()["error"]
+        assert send(script, side=SimpleUploadedFile(f"a.{200 * 'b'}", b"PixelSize")).status_code == 202
+
     def test_no_file_and_broken_bodies(self, script):
         assert "field named file" in script.post(JOBS).json()["error"]
         broken = script.post(JOBS, b"nonsense", content_type="multipart/form-data; boundary=")
