@@ -300,8 +300,11 @@ class Search:
         """What the reading was too coarse for: {"below": px, "count": estimated number of specks}, {} for nothing.
 
         The barest window of a coarsely read picture is read in its own size. What is sure there, smaller than the
-        smallest that the model was taught at the working scale, and mostly outside outlines, is a speck.
+        smallest that the model was taught at the working scale, mostly outside outlines, and not faint beside the
+        outlines of the picture, is a speck.
         """
+        from .labels.contrast import contrasts
+
         scale = reading.used["scale"]
         if scale > COARSE or not len(reading) or not self.picture.any():
             return {}
@@ -317,7 +320,12 @@ class Search:
             for labels in (decoded.labels.ravel(), decoded.labels[outlined[window]])
         )
         specks = (2 * hidden < areas) & (areas < np.pi / 4 * below**2) & (decoded.confidence >= LEAST_CONFIDENCE)
-        return {"below": round(below, 1), "count": round(int(specks.sum()) * self.picture.size / picture.size)}
+        numbers, both = np.r_[0, np.where(specks, np.cumsum(specks), 0)], reading.labels[: self.rows].copy()
+        added = np.where(both[window] > 0, 0, numbers[decoded.labels])
+        both[window] += np.where(added > 0, added + len(reading), 0).astype(np.int32)
+        stand_out = contrasts(as_shown(self.picture, reading.used["polarity"]), both)
+        faint = stand_out.faint(getattr(self.task.options.of(card), "faint", 0.0))[len(reading) :]
+        return {"below": round(below, 1), "count": round(int((~faint).sum()) * self.picture.size / picture.size)}
 
 
 def _comparing(progress: Progress, by: str) -> Progress:

@@ -171,6 +171,12 @@ class Micrograph(Owned, Attempted):
         return pages if isinstance(pages, int) else 1
 
     @property
+    def panels(self) -> list[tuple[int, str]]:
+        """The pictures among the panels of a figure: each as the number of its page and the viewBox of its part."""
+        entries = (map(int, entry.split(",")) for entry in str(self.metadata.get("panels", "")).split())
+        return [(page, f"{left} {top} {right - left} {bottom - top}") for page, top, left, bottom, right in entries]
+
+    @property
     def file_calibration(self) -> Calibration:
         """The calibration in the file itself or in a side file of the microscope."""
         return Calibration(**self.calibration) if self.calibration else Calibration.absent()

@@ -180,7 +180,7 @@ async function ask() {
 
 // The pages of a stack come out of it as the images of an archive do.
 async function takePages(card, button) {
-  const typed = card.querySelector("[name^=pages_]").value.trim() || "all";
+  const typed = button.dataset.page || card.querySelector("[name^=pages_]").value.trim() || "all";
   const answer = await fetch(button.dataset.pages, { method: "POST", body: new URLSearchParams({ pages: typed }), headers: posting() }).catch(() => null);
   const html = (await answer?.text().catch(() => "")) ?? "";
   const name = card.querySelector("h2").textContent;

@@ -18,6 +18,7 @@ from segmentation.models import Job, Micrograph, Sample
 from segmentation.services import Refused, Scale
 from segmentation.services.results.uploads import STARTED
 from tests.conftest import inspect_uploads, picture
+from tests.core.micrograph.test_pages import figure
 from tests.hostile import image
 from tests.web.archive import zipped
 from worker import answers, inspection
@@ -128,6 +129,20 @@ class TestChosenOnThePage:
             "stack page 2.tif",
             "stack page 3.tif",
         ]
+
+    def test_a_panel_of_a_figure(self, client):
+        content = io.BytesIO()
+        figure("").save(content, "PNG")
+        client.post("/uploads/", {"file": SimpleUploadedFile("figure.png", content.getvalue())})
+        micrograph = looked_into()
+        card = client.post("/uploads/cards/", {"upload": micrograph.pk}).json()["cards"][str(micrograph.pk)]
+        (first, part), (second, _) = micrograph.panels
+        assert (first, second) == (1, 2) and f'viewBox="{part}"' in card and "This is a figure of 4 panels." in card
+        client.post(f"/uploads/{micrograph.pk}/pages/", {"pages": "2"})
+        looked_into(Micrograph.objects.get())
+        (panel,) = Micrograph.objects.get(pk=micrograph.pk).images.all()
+        assert panel.name == "figure page 2.tif"
+        assert panel.panels == [] and (looked_into(panel).width, panel.height) == (300, 200)
 
     @pytest.mark.parametrize(("pages", "sentence"), [("7", "no page 7"), ("x", "numbers from 1")])
     def test_what_is_no_page_of_it(self, pages, sentence):

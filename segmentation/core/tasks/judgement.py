@@ -201,7 +201,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     used, count = segmentation.used, len(segmentation)
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
     has_few_sure = bool((segmentation.confidence >= SURE).sum() < SEVERAL)
-    is_left_sure = are_many_sure(segmentation.confidence)
+    is_left_sure = expected < EVEN and are_many_sure(segmentation.confidence)
     if beside := used.get("beside"):
         kept, other = int(table.kept.sum()), beside["polarity"]
         yield Flag(
