@@ -105,7 +105,7 @@ def table(
 
 def facts(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
     """Names and what they are, in two columns."""
-    first = 0.27 if width == WIDTH else 0.36
+    first = 0.25 if width == WIDTH else 0.36
     return table((), lines, (first, 1 - first), numbers_from=2, width=width)
 
 

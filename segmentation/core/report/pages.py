@@ -260,7 +260,7 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     sums = [(name, context.sums[name]) for name in context.holds if name in context.sums]
     yield heading("Versions and checksums (SHA-256)")
     yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
-    yield table(("File", "SHA-256"), [*inputs, *sums], (1, 2.8), numbers_from=2)
+    yield table(("File", "SHA-256"), [*inputs, *sums], (1, 3.1), numbers_from=2)
     if sample.task.granulometry and has_numbers:
         yield PageBreak()
         yield from sections.guideline(form_of(sample, context.filing, context.signatures))

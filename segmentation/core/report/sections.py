@@ -228,7 +228,7 @@ def signatures(signed: Sequence[Signed]) -> list[Flowable]:
     ]
     return [
         table(("Meaning", "Name", "Account", "Time"), lines, (0.8, 1.8, 1.2, 1.4), numbers_from=4),
-        table(("Signed", "SHA-256"), digests(signed), (1, 2.4), numbers_from=2),
+        table(("Signed", "SHA-256"), digests(signed), (1, 3.2), numbers_from=2),
         words(MEANING, SMALL),
     ]
 
