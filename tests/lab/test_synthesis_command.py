@@ -16,6 +16,7 @@ from segmentation.lab.training.settings import FolderEntry
 from segmentation.lab.training.sheets import HEADING, as_grey, contact_sheet, outlined
 from segmentation.lab.training.synthesis.bodies import FAMILIES
 from segmentation.lab.training.synthesis.settings import every_setting
+from tests.lab.folders import make_folder
 
 pytestmark = pytest.mark.slow  # research, which no site reaches
 
@@ -69,6 +70,28 @@ def test_a_folder_without_images_is_refused_before_anything_is_rendered(tmp_path
 def test_what_it_writes_can_be_trained_on(tmp_path):
     synthesise(tmp_path / "out", "--family", "sphere")
     assert len(load_folder(tmp_path / "out", FolderEntry(path=""))) == 3
+
+
+def test_composites_of_a_folder_are_written_and_can_be_trained_on(tmp_path):
+    mine = make_folder(tmp_path / "mine", 2)
+    output = synthesise(tmp_path / "out", "--composed", str(mine), "--diameter", "14")
+    assert "3 of 3" in output and sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "images", "labels", "sheet.png"
+    ]  # fmt: skip
+    pictures = load_folder(tmp_path / "out", FolderEntry(path=""))
+    assert len(pictures) == 3 and all(one.grey.shape == (64, 96) and not one.dark for one in pictures)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["--kind", "sem"], "takes no --kind"), (["--set", "cover=1"], "takes no --set"),
+     (["--diameter", "4"], "8 or more"), (["--diameter", "9:200"], "90 or less"), ([], "no whole particle")],
+)  # fmt: skip
+def test_what_cannot_be_composed_is_one_sentence_and_writes_nothing(tmp_path, arguments, says):
+    mine = make_folder(tmp_path / "mine", 1, radius=9 if arguments else 4)
+    with pytest.raises(CommandError, match=says):
+        synthesise(tmp_path / "out", "--composed", str(mine), *arguments)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_picture_depends_on_seed_and_number_only(tmp_path):

@@ -10,13 +10,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from ..contract import Field, Labels, Mask, Picture, Rng, Shape
 from .cutouts import CutOut, Stock
+from .noise import resized, turned_or_mirrored
+from .scene import visible_labels
 
 SMALLEST, LARGEST = 8.0, 90.0  # diameters in px of what is composed
+DIAMETERS = (12.0, 38.0)  # range of the median diameter in px where none is asked for
 ENLARGED = 1.3  # a cut-out is enlarged so many times at most
 # Ranges, from which each picture draws. Those of contacts (crevice, reach, neck, blur) are set so that greys across
 # contacts are as those between true outlines of EMPS (docs/development/synthesis.md).
@@ -30,8 +32,8 @@ BLUR = (0.45, 2.0)  # SD in px
 NOISE = (0.02, 0.10)  # SD by the contrast
 TONES = (0.02, 0.16)  # SD of ln(brightness) of the particles of a picture
 SURFACE = (0.7, 1.1)  # of a cut-out's own shading that is kept
-# Visible pieces that nobody could outline: px, share of the particle, largest inner radius in px.
-FEWEST, LEAST, THINNEST = 14, 0.12, 2.0
+TILTED = 0.6  # share of cut-outs turned by any angle, not by quarters alone
+FEWEST, LEAST = 14, 0.12  # px and share of a particle that are visible, under which nobody could outline it
 
 
 class Body(NamedTuple):
@@ -42,7 +44,7 @@ class Body(NamedTuple):
     diameter: float
 
 
-def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float]) -> tuple[Picture, Labels]:
+def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float] = DIAMETERS) -> tuple[Picture, Labels]:
     """A composed micrograph (H, W) uint8, objects bright, and its labels (H, W) int32, 0 is substrate.
 
     diameters: range of the median diameter in px. Raises ValueError for a stock without particles.
@@ -68,7 +70,7 @@ def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float]
         whole.append(int(mask.sum()))
         labels[window][mask] = len(whole) - 1
     _grow_together(canvas, labels, rng.uniform(*NECK) * size)
-    labels = _outlined(labels, np.array(whole))
+    labels = visible_labels(labels, np.maximum(FEWEST, LEAST * np.array(whole)))
     return _exposed(ndimage.gaussian_filter(canvas, np.exp(rng.uniform(*np.log(BLUR)))), rng), labels
 
 
@@ -77,7 +79,7 @@ def _substrate(shape: Shape, rng: Rng, textures: list[Field]) -> Field:
     Process. 20, 257, 2011), so that nothing is tiled."""
     canvas = np.zeros(shape, np.float32)
     if textures:
-        texture = np.rot90(textures[int(rng.integers(len(textures)))], int(rng.integers(4)))
+        (texture,) = turned_or_mirrored(rng, textures[int(rng.integers(len(textures)))])
         fine = texture - ndimage.gaussian_filter(texture, 24)
         rows, columns = (min(n, m) for n, m in zip(shape, texture.shape, strict=True))
         fine = fine[:rows, :columns] * np.hanning(rows)[:, None] * np.hanning(columns)
@@ -176,25 +178,16 @@ def _laid(
 def _resized(particle: CutOut, diameter: float, rng: Rng) -> tuple[Field, Field]:
     """(opacity 0 to 1, tone) of a cut-out; beyond its edge the tone of its nearest pixel, so that no substrate comes
     with it."""
-    factor, mask = diameter / particle.diameter, particle.mask
-    size = tuple(max(3, round(n * factor)) for n in mask.shape[::-1])
+    mask = particle.mask
+    rows, columns = (max(3, round(n * diameter / particle.diameter)) for n in mask.shape)
     nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
-    smaller = Image.Resampling.BOX
-    opacity = Image.fromarray(mask.astype(np.float32)).resize(
-        size, smaller if factor < 1 else Image.Resampling.BILINEAR
-    )
-    tone = Image.fromarray(particle.tone[tuple(nearest)]).resize(
-        size, smaller if factor < 0.6 else Image.Resampling.BICUBIC
-    )
-    turns, angle = int(rng.integers(4)), rng.uniform(-45, 45) if rng.random() < 0.6 else 0.0
-    turned = [np.rot90(np.asarray(part), turns) for part in (opacity, tone)]
-    if rng.integers(2):
-        turned = [part[:, ::-1] for part in turned]
-    if angle:
-        turned = [
-            ndimage.rotate(p, angle, order=1, mode=m) for p, m in zip(turned, ("constant", "nearest"), strict=True)
-        ]
-    return np.clip(turned[0], 0, 1), turned[1]
+    parts = (resized(part, (rows, columns)) for part in (mask.astype(np.float32), particle.tone[tuple(nearest)]))
+    opacity, tone = turned_or_mirrored(rng, *parts)
+    if rng.random() < TILTED:
+        angle = rng.uniform(-45, 45)
+        opacity = ndimage.rotate(opacity, angle, order=1)
+        tone = ndimage.rotate(tone, angle, order=1, mode="nearest")
+    return np.clip(opacity, 0, 1), tone
 
 
 def _grow_together(canvas: Field, labels: Labels, radius: float) -> None:
@@ -211,35 +204,6 @@ def _grow_together(canvas: Field, labels: Labels, radius: float) -> None:
     around = ndimage.gaussian_filter(np.where(objects, canvas, 0), radius / 2) / np.maximum(weight, 1e-3)
     labels[filled] = labels[nearest][filled]
     canvas[filled] = around[filled]
-
-
-def _outlined(labels: Labels, whole: np.ndarray) -> Labels:
-    """(H, W) int32: each visible piece a particle, 1 to n; a piece that nobody could outline goes to the neighbour with
-    most border, if neighbours have a third of it. whole: pixels of each particle before others covered it."""
-    pieces, count = np.zeros_like(labels), 0
-    loose = np.zeros(labels.shape, bool)
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is None:
-            continue
-        parts, n = ndimage.label(labels[box] == number)
-        for part in range(1, n + 1):
-            piece = parts == part
-            area = piece.sum()
-            thick = ndimage.distance_transform_edt(np.pad(piece, 1)).max()
-            if area < FEWEST or area < LEAST * whole[number] or thick < THINNEST:
-                loose[box] |= piece
-            else:
-                count += 1
-                pieces[box][piece] = count
-    clusters, n = ndimage.label(loose)
-    for cluster, box in enumerate(ndimage.find_objects(clusters), start=1):
-        window = tuple(slice(max(0, side.start - 2), side.stop + 2) for side in box)
-        piece = clusters[window] == cluster
-        rim = ndimage.binary_dilation(piece) & ~piece
-        beside = pieces[window][rim]
-        if (beside > 0).sum() > rim.sum() / 3:
-            pieces[window][piece] = np.bincount(beside[beside > 0]).argmax()
-    return pieces
 
 
 def _exposed(canvas: Field, rng: Rng) -> Picture:
