@@ -16,7 +16,7 @@ def powder(seed: int, **fixed: object):
 
 
 def test_satellites_have_labels_of_their_own_and_touch_what_they_are_stuck_on():
-    without, stuck = powder(3, satellites=0), powder(3, satellites=4)
+    without, stuck = powder(2, satellites=0), powder(2, satellites=4)
     sizes = np.sqrt(4 * np.bincount(stuck.labels.ravel())[1:] / np.pi)
     assert stuck.labels.max() > 2 * without.labels.max() and sizes.min() < 0.35 * 60 < 40 < sizes.max()
     grown = np.pad(stuck.labels, 1)

@@ -10,7 +10,7 @@ from segmentation.lab.training.synthesis import scene as scene_module
 from segmentation.lab.training.synthesis.bodies import FAMILIES
 from segmentation.lab.training.synthesis.draw import CONDITIONS, DIAMETERS, distributions, draw_settings
 from segmentation.lab.training.synthesis.exposure import drifted
-from segmentation.lab.training.synthesis.render import compose, random_rendering, render, shade_transmission
+from segmentation.lab.training.synthesis.render import random_rendering, render, rendering_of, shade_transmission
 from segmentation.lab.training.synthesis.scene import Scene, build_scene, split_pieces, visible_labels
 from segmentation.lab.training.synthesis.settings import (
     BadSetting,
@@ -132,8 +132,8 @@ def test_the_same_seed_gives_the_same_picture():
     assert np.array_equal(scene.grey, other.grey) and np.array_equal(scene.labels, other.labels)
     assert np.array_equal(scene.depth, other.depth) and scene.settings == other.settings
     assert not np.array_equal(scene.grey, rendered(12, diameter=20).grey)
-    repeat = compose((120, 140), scene.settings, np.random.default_rng(1))
-    assert np.array_equal(repeat.grey, compose((120, 140), scene.settings, np.random.default_rng(1)).grey)
+    repeat = rendering_of((120, 140), scene.settings, np.random.default_rng(1))
+    assert np.array_equal(repeat.grey, rendering_of((120, 140), scene.settings, np.random.default_rng(1)).grey)
 
 
 def test_textured_large_particles_have_one_label():

@@ -36,7 +36,7 @@ TILTED = 0.6  # share of cut-outs turned by any angle, not by quarters alone
 FEWEST, LEAST = 14, 0.12  # px and share of a particle that are visible, under which nobody could outline it
 
 
-class Body(NamedTuple):
+class Place(NamedTuple):
     """Where a particle lies, in px."""
 
     row: float
@@ -51,18 +51,18 @@ def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float]
     """
     size, spread = float(np.exp(rng.uniform(*np.log(diameters)))), rng.uniform(*SPREAD)
     canvas, particles = _substrate(shape, rng, stock.textures), _alike(stock.particles, rng)
-    bodies = _bodies(shape, rng, size, spread)
+    places = _places(shape, rng, size, spread)
     crevice, reach, halo = rng.uniform(*CREVICE), rng.uniform(*REACH), rng.uniform(*HALO)
     tones, surface = rng.uniform(*TONES), rng.uniform(*SURFACE)
     labels, whole = np.zeros(shape, np.int32), [0]
-    heights = [rng.normal() - 0.5 * np.log(body.diameter / size) for body in bodies]  # small ones rather in front
-    for body in (bodies[number] for number in np.argsort(heights)):
-        laid = _laid(body, shape, rng, particles, stock.particles)
+    heights = [rng.normal() - 0.5 * np.log(place.diameter / size) for place in places]  # small ones rather in front
+    for place in (places[number] for number in np.argsort(heights)):
+        laid = _laid(place, shape, rng, particles, stock.particles)
         if laid is None:
             continue
         window, opacity, tone = laid
         mask = opacity > 0.5
-        shade = np.exp(-ndimage.distance_transform_edt(~mask) / max(0.8, reach * min(body.diameter, 1.5 * size)))
+        shade = np.exp(-ndimage.distance_transform_edt(~mask) / max(0.8, reach * min(place.diameter, 1.5 * size)))
         behind = canvas[window] * (1 - crevice * rng.uniform(0.2, 1.2) * shade)
         behind = np.where(labels[window] > 0, behind, canvas[window] - 0.3 * halo * shade)
         brightness = np.exp(rng.normal(0, tones)) * (1 + (tone - 1) * surface)
@@ -102,7 +102,7 @@ def _alike(particles: list[CutOut], rng: Rng) -> list[CutOut]:
     return [one for one in particles if one.group in chosen]
 
 
-def _bodies(shape: Shape, rng: Rng, size: float, spread: float) -> list[Body]:
+def _places(shape: Shape, rng: Rng, size: float, spread: float) -> list[Place]:
     """Where the particles lie: a few agglomerates that grew by touching, and single ones."""
     height, width = shape
 
@@ -110,27 +110,27 @@ def _bodies(shape: Shape, rng: Rng, size: float, spread: float) -> list[Body]:
         return float(np.clip(size * np.exp(rng.normal(0, spread)), SMALLEST, LARGEST))
 
     singles = int(rng.integers(0, 2 + round(12 * height * width / (512 * 768))))
-    bodies = [Body(rng.uniform(0, height), rng.uniform(0, width), diameter()) for _ in range(singles)]
+    places = [Place(rng.uniform(0, height), rng.uniform(0, width), diameter()) for _ in range(singles)]
     count = 1 + round(rng.integers(3, 16) * height * width / (512 * 768))
     area, opened = rng.uniform(0.15, 0.6) * height * width, rng.uniform(0.4, 1.0)
     for share in rng.dirichlet(np.full(count, 1.2)):
-        bodies += _agglomerate(shape, rng, diameter, share * area, opened)
-    return bodies
+        places += _agglomerate(shape, rng, diameter, share * area, opened)
+    return places
 
 
-def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: float, opened: float) -> list[Body]:
+def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: float, opened: float) -> list[Place]:
     """Bodies that cover about `area` px, each laid beside another. opened: how often it is any, not an inner one."""
     height, width = shape
     middle = rng.uniform(0.05, 0.95, 2) * shape
     stretch, turn = np.exp(rng.normal(0, 0.35)), rng.uniform(0, np.pi)
-    group: list[Body] = []
+    group: list[Place] = []
 
-    def off_middle(body: Body) -> float:
-        rows, columns = body.row - middle[0], body.column - middle[1]
+    def off_middle(place: Place) -> float:
+        rows, columns = place.row - middle[0], place.column - middle[1]
         along, across = columns * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - columns * np.sin(turn)
         return (along / stretch) ** 2 + (across * stretch) ** 2
 
-    def buries(one: Body, other: Body) -> bool:
+    def buries(one: Place, other: Place) -> bool:
         small, large = sorted((one.diameter, other.diameter))
         near = 0.5 * small if small > 0.55 * large else 0.42 * large
         return (one.row - other.row) ** 2 + (one.column - other.column) ** 2 < near**2
@@ -138,34 +138,34 @@ def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: fl
     for _ in range(3000):
         if area <= 0:
             break
-        body = Body(*middle, diameter())
+        place = Place(*middle, diameter())
         if group:
             some = [group[int(rng.integers(len(group)))] for _ in range(1 if rng.random() < opened else 3)]
             beside, angle = min(some, key=off_middle), rng.uniform(0, 2 * np.pi)
-            apart = (body.diameter + beside.diameter) / 2 * rng.uniform(*OVERLAP)
-            body = Body(beside.row + apart * np.sin(angle), beside.column + apart * np.cos(angle), body.diameter)
-        edge = body.diameter / 3
-        inside = -edge < body.row < height + edge and -edge < body.column < width + edge
-        if inside and (rng.random() < 0.1 or not any(buries(body, other) for other in group)):
-            group.append(body)
-            area -= 0.75 * np.pi / 4 * body.diameter**2
+            apart = (place.diameter + beside.diameter) / 2 * rng.uniform(*OVERLAP)
+            place = Place(beside.row + apart * np.sin(angle), beside.column + apart * np.cos(angle), place.diameter)
+        edge = place.diameter / 3
+        inside = -edge < place.row < height + edge and -edge < place.column < width + edge
+        if inside and (rng.random() < 0.1 or not any(buries(place, other) for other in group)):
+            group.append(place)
+            area -= 0.75 * np.pi / 4 * place.diameter**2
     return group
 
 
 def _laid(
-    body: Body, shape: Shape, rng: Rng, particles: list[CutOut], others: list[CutOut]
+    place: Place, shape: Shape, rng: Rng, particles: list[CutOut], others: list[CutOut]
 ) -> tuple[tuple[slice, slice], Field, Field] | None:
-    """(window of the picture, opacity, tone) of a cut-out at the body's place, turned, mirrored and resized; None where
+    """(window of the picture, opacity, tone) of a cut-out at the place, turned, mirrored and resized; None where
     hardly any of it lies in the picture. Taken from `particles`, or from `others` where these would be enlarged."""
-    fitting = [p for p in particles if body.diameter <= ENLARGED * p.diameter] or [
-        p for p in others if body.diameter <= ENLARGED * p.diameter
+    fitting = [p for p in particles if place.diameter <= ENLARGED * p.diameter] or [
+        p for p in others if place.diameter <= ENLARGED * p.diameter
     ]
     if not fitting:
         fitting = others
-    opacity, tone = _resized(fitting[int(rng.integers(len(fitting)))], body.diameter, rng)
-    pad = int(np.ceil(0.3 * body.diameter + 6))
+    opacity, tone = _resized(fitting[int(rng.integers(len(fitting)))], place.diameter, rng)
+    pad = int(np.ceil(0.3 * place.diameter + 6))
     opacity, tone = np.pad(opacity, pad), np.pad(tone, pad, mode="edge")
-    first = [round(middle - side / 2) for middle, side in zip(body[:2], opacity.shape, strict=True)]
+    first = [round(middle - side / 2) for middle, side in zip(place[:2], opacity.shape, strict=True)]
     begin = [max(at, 0) for at in first]
     end = [min(at + side, n) for at, side, n in zip(first, opacity.shape, shape, strict=True)]
     if min(b - a for a, b in zip(begin, end, strict=True)) < 4:

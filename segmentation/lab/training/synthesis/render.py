@@ -126,7 +126,7 @@ class Rendering:
     fibres: tuple[Fibre, ...] = ()
 
 
-def compose(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
+def rendering_of(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
     """The micrograph that the settings describe; the same for the same settings and state of `rng`."""
     particle_grey, fibres = np.zeros(shape, np.float32), list[Fibre]()  # (H, W), what particles add to the support
     if settings.scene.kind == "blank":
@@ -163,7 +163,7 @@ def random_rendering(
     shape: Shape, rng: Rng, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
 ) -> Rendering:
     """A micrograph with random settings, except the `fixed` ones. Raises BadSetting."""
-    return compose(shape, draw_settings(rng, fixed, diameters), rng)
+    return rendering_of(shape, draw_settings(rng, fixed, diameters), rng)
 
 
 def render(
