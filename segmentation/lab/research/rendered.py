@@ -13,18 +13,16 @@ import tifffile
 from PIL import Image
 
 from ...core.errors import UserError
-from ...core.truth import IMAGE_KINDS, files_in, load_image
 from ..training.contract import Labels, Picture, Shape
-from ..training.data import composites, eight_bits, load_folder
+from ..training.data import composites, load_folder
 from ..training.settings import ComposedEntry, checked_as
-from ..training.sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
+from ..training.sheets import as_grey, contact_sheet, in_colour, outlined
 from ..training.synthesis.draw import DIAMETERS
 from ..training.synthesis.render import Rendering, random_rendering
 from ..training.synthesis.settings import every_setting
 
 FOLDERS = ("images", "labels", "depth")
 ON_SHEET = 24  # pictures
-ACROSS = 4  # pictures in a row of each half of beside.png
 
 
 @dataclass(frozen=True)
@@ -104,18 +102,3 @@ def _write(folder: Path, number: int, grey: Picture, labels: Labels) -> str:
 
 def _with_outlines(grey: Picture, labels: Labels) -> list[Picture]:
     return [in_colour(grey), outlined(grey, labels, (255, 120, 0))]
-
-
-def real_ones(folder: Path) -> list[Picture]:
-    """Up to ON_SHEET grey pictures of a folder, evenly picked by name; raises BadDataset."""
-    files = files_in(folder, IMAGE_KINDS)
-    picked = np.linspace(0, len(files) - 1, min(len(files), ON_SHEET)).round().astype(int)
-    return [eight_bits(load_image(files[number]).pixels) for number in picked]
-
-
-def write_beside(rendered: Path, real: list[Picture]) -> None:
-    """Write beside.png into a folder of `write_pictures`: its pictures, and as many real ones next to them."""
-    pictures = [np.asarray(Image.open(file)) for file in sorted((rendered / "images").iterdir())[: len(real)]]
-    halves = {"Rendered": pictures, "Real": real[: len(pictures)]}
-    sheets = {name: contact_sheet(side, min(ACROSS, len(side)), side=200) for name, side in halves.items()}
-    Image.fromarray(side_by_side(sheets)).save(rendered / "beside.png")

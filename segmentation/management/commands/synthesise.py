@@ -35,14 +35,11 @@ class Command(LabCommand):
         parser.add_argument(
             "--set", action="append", default=[], metavar="NAME=VALUE", dest="entries", help="fix a setting; repeatable"
         )
-        parser.add_argument(
-            "--beside", type=Path, metavar="FOLDER", help="real micrographs to lay beside the rendered ones, beside.png"
-        )
         parser.add_argument("--composed", type=Path, metavar="FOLDER", help="labelled images to take particles from")
         parser.add_argument("--list", action="store_true", help="list every setting with its range, and stop")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.research.rendered import real_ones, write_beside, write_composites, write_pictures
+        from segmentation.lab.research.rendered import write_composites, write_pictures
         from segmentation.lab.training.synthesis.settings import allowed, every_setting
 
         if options["list"]:
@@ -51,7 +48,7 @@ class Command(LabCommand):
             return
         if options["out"] is None:
             raise CommandError("Name the folder to write to: --out DIR.")
-        real, count, began = real_ones(options["beside"]) if options["beside"] else [], options["n"], time.monotonic()
+        count, began = options["n"], time.monotonic()
 
         def progress(number: int) -> None:
             if number == count or number % max(1, count // 20) == 0:
@@ -61,10 +58,7 @@ class Command(LabCommand):
             write_composites(_order(options), options["composed"], options["out"], progress)
         else:
             write_pictures(_order(options), options["out"], progress)
-        if real:
-            write_beside(options["out"], real)
-        more = ", with real ones in beside.png" if real else ""
-        self.stdout.write(f"{count} pictures in {options['out']}, a contact sheet in sheet.png{more}")
+        self.stdout.write(f"{count} pictures in {options['out']}, a contact sheet in sheet.png")
 
 
 def _order(options: dict[str, Any]) -> Any:
@@ -79,7 +73,7 @@ def _order(options: dict[str, Any]) -> Any:
     if options["seed"] < 0:
         raise CommandError("--seed must not be negative.")
     composed = bool(options["composed"])
-    given = [name for name in (*NAMED, "beside", "entries") if options[name]]
+    given = [name for name in (*NAMED, "entries") if options[name]]
     if composed and given:
         option = given[0].replace("entries", "set")
         raise CommandError(f"--composed takes no --{option}: only rendered pictures have it.")
