@@ -8,8 +8,7 @@ python -m tests.accuracy confidence [FOLDER]    what the chance of an outline be
 python -m tests.accuracy recall [FOLDER]        recall by size, and kinds of errors
 
 FOLDER keeps the segmentations between two calls (ten minutes of a processor core); else a temporary folder does. The
-kinds are 52 images of EMPS whose publications were held out, composites of the particles in these, the AMPIS powder,
-silica agglomerates, and renders.
+kinds are 52 images of EMPS whose publications were held out, the AMPIS powder, silica agglomerates, and renders.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from itertools import pairwise
 from math import exp, hypot, log
 from pathlib import Path
@@ -41,12 +40,10 @@ from segmentation.core.network.cards import find
 from segmentation.core.pipeline import measure, segment
 from segmentation.core.tasks import particles
 from segmentation.core.truth import Pair
-from segmentation.lab.training.data import held_out, held_out_pairs, pairs_of
+from segmentation.lab.training.data import held_out_pairs, pairs_of
 from segmentation.lab.training.instances.counts import COLUMNS, count_by_size
 from segmentation.lab.training.settings import FolderEntry, read_recipe
 from segmentation.lab.training.settings.recipe import RECIPES
-from segmentation.lab.training.synthesis.composites import compose
-from segmentation.lab.training.synthesis.cutouts import Stock, cut_out
 from segmentation.lab.training.synthesis.render import render
 from segmentation.lab.training.synthesis.scene import split_pieces
 
@@ -56,7 +53,7 @@ PARTED = "agglomerates"  # whose truth is whole agglomerates
 SHAPE, EACH = (384, 512), 7  # px and number of the rendered images of a kind
 RENDERED = {  # name: what is fixed, the seed, and the range of diameters in px
     "wide": ({"kind": "sem", "spread": 0.45}, 77, (12.0, 60.0)),
-    "composites": (None, 500, (14.0, 44.0)),  # of the particles of _held_out_particles
+    "sintered": ({"kind": "sem", "family": "sintered", "spread": 0.4}, 500, (14.0, 44.0)),
     "contours": ({"texture": "contours"}, 600, (8.0, 80.0)),
     "transmission": ({"kind": "transmission", "layout": "clustered"}, 800, (10.0, 60.0)),
 }
@@ -101,19 +98,8 @@ def _images() -> Iterator[tuple[str, str, Callable[[], tuple[Micrograph, np.ndar
 
 def _rendered(kind: str, number: int) -> tuple[Micrograph, np.ndarray]:
     fixed, seed, diameters = RENDERED[kind]
-    rng = np.random.default_rng((seed, number))
-    if fixed is None:
-        grey, labels = compose(SHAPE, rng, _held_out_particles(), diameters)
-    else:
-        grey, labels = render(SHAPE, rng, fixed=fixed, diameters=diameters)
+    grey, labels = render(SHAPE, np.random.default_rng((seed, number)), fixed=fixed, diameters=diameters)
     return Micrograph(grey, str(number), f"{seed:08x}{number:056x}", Calibration.absent()), labels
-
-
-@cache
-def _held_out_particles() -> Stock:
-    """Of the bright images of EMPS whose publications were held out."""
-    held = held_out(read_recipe(RECIPES / "particles.toml"), ROOT)
-    return cut_out((one.grey, one.labels, one.pair.group) for one in held if not one.dark)
 
 
 def images(folder: Path) -> Iterator[Known]:
