@@ -88,6 +88,8 @@ class Job(Owned, Attempted):
     submission: identifies a form, so that sending it twice makes one job. content: hash of the submitted content.
     ready: whether its upload was read, with its data bar if need be. asked: the scale as stated, until then.
     summary: the data that the result page shows without opening a file.
+    early: the outlines that the running attempt has found so far (core.report.outlines.growing), with their "part", by
+        which a page knows whether it has drawn them; {} once it has ended.
     ends: the expected end of the running attempt.
     edit_count, edit_hash: how many corrections were made of its outlines, and the hash of the last one.
     corrects: the number of corrections of the parent that this job measures; None where it measures none.
@@ -113,6 +115,7 @@ class Job(Owned, Attempted):
     sample = models.ForeignKey(Sample, models.CASCADE, null=True, blank=True, related_name="jobs")
     included = models.BooleanField(default=True)
     summary = models.JSONField(default=dict, blank=True)
+    early = models.JSONField(default=dict, blank=True, editable=False)
     ends = models.DateTimeField(null=True, blank=True, editable=False)
     edit_count = models.PositiveIntegerField(default=0, editable=False)
     edit_hash = models.CharField(max_length=64, blank=True, default="", editable=False)

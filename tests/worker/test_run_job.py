@@ -54,6 +54,29 @@ def stored_files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+def test_outlines_are_shown_as_they_are_found_and_settings_of_measuring_may_change_meanwhile(science, make_job):
+    job, segment, measure = make_job(), science.segment, science.measure_objects
+    seen = []
+
+    def changing(*arguments, **more):
+        made = segment(*arguments, **more)
+        seen.append(Job.objects.get().early)
+        assert services.change_job(job=job, settings=AnalysisSettings.of(filter=True), asked=None)
+        return made
+
+    def watched(micrograph, outlines, settings, *arguments, **more):
+        seen.extend([Job.objects.get().early, settings.measurement.filter])
+        return measure(micrograph, outlines, settings, *arguments, **more)
+
+    science.segment, science.measure_objects = changing, watched
+    do_analyses()
+    first, last, is_filtered = seen
+    assert (first["width"], first["height"], first["part"], last["part"]) == (64, 48, "1-1", "1-2")
+    assert first["paths"][0].startswith("M") and first["paths"][0].endswith("Z") and is_filtered
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.early) == ("done", 1, {})
+
+
 def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_storage):
     job = make_job()
     do_analyses()

@@ -207,21 +207,19 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
     return file.getvalue()
 
 
-def thumbnail(analysis: Analysis, longest: int = THUMBNAIL, *, rims: bool = False) -> bytes:
-    """The analysed area as WebP, no side over `longest` px. What counts is in colour, what does not in grey.
+def thumbnail(analysis: Analysis) -> bytes:
+    """The analysed area as WebP, no side over THUMBNAIL px. What counts is in colour, what does not in grey.
 
-    It is the bare picture if nothing counts or the image is of another kind. rims: only the rims of objects are drawn.
+    It is the bare picture if nothing counts or the image is of another kind.
     """
-    from ..picture import NO_COLOUR, analysed, colour_numbers, painted, rimmed, sampled
+    from ..picture import NO_COLOUR, analysed, colour_numbers, painted, sampled
 
-    picture, used = analysed(analysis, longest), analysis.segmentation
+    picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
     counts = np.r_[False, Objects.of(analysis).kept]
     if analysis.refused or not counts[labels].any():
         return _webp(picture)
     semantic = tasks.find(used.provenance.task).semantic
-    if rims and not semantic:
-        return _webp(rimmed(picture, labels, counts[1:]))
     numbers = np.r_[0, used.classes].astype(np.intp) if semantic else colour_numbers(labels, len(used))
     return _webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
