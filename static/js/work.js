@@ -24,12 +24,10 @@ let timer = 0;
 
 // ---- what the server answers ----------------------------------------------------------------------
 
-export function sentenceFor(status) {
-  if (status === 0) return "The connection broke before the file had arrived.";
-  if (status === 401) return "You are signed out. Sign in again in another tab, then send the file once more.";
-  if (status === 403) return "This page is too old to send files. Reload it and send the file again.";
+function sentenceFor(status) {
+  if (status === 0) return "The connection broke on the way.";
   if (status === 413) return "The file is larger than this site accepts. Send a smaller one.";
-  return "The file could not be stored just now. Try again in a moment.";
+  return "The site could not take it just now. Try again in a moment.";
 }
 
 // A line above the picture; "" takes it away.
@@ -68,14 +66,20 @@ function settings() {
   return body;
 }
 
-// The page that answers takes the place of this one, but for the picture and what a person is typing.
-function settle({ status, address, page }) {
+// The page that answers takes the place of this one, but for the picture and what a person is typing. repeat: what sends
+// it once more.
+function settle({ status, address, page }, repeat) {
   const answer = page.getElementById("analyse");
-  if (!answer || status >= 500) return status < 400 ? location.assign(address) : say(page.querySelector("main p")?.textContent || sentenceFor(status));
   const isWrong = status >= 400;
+  if (status === 0 || status >= 500 || (isWrong && !answer)) {
+    if (!byId("status")) byId("now").replaceChildren();
+    return say(page.querySelector("main p")?.textContent || sentenceFor(status), "", " ", press("Send it again", repeat));
+  }
+  if (!answer) return location.assign(address);
   if (isWrong || form.querySelector("[aria-invalid]")) {
-    const { id } = document.activeElement;
+    const [{ id }, { open }] = [document.activeElement, byId("settings").querySelector("details")];
     byId("settings").replaceWith(page.getElementById("settings"));
+    byId("settings").querySelector("details").open ||= open;
     showTasks();
     (form.querySelector("[aria-invalid=true]:enabled") ?? byId(id))?.focus();
   }
@@ -117,6 +121,12 @@ async function show(file) {
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", file.name);
   shown.prepend(picture);
+}
+
+// An empty line below keeps its height, so that the picture stays where it is when there is something to say.
+function headed(title, line) {
+  const below = Object.assign(document.createElement("p"), { className: "quiet", textContent: line || "\u00a0" });
+  byId("head").firstElementChild.replaceChildren(Object.assign(document.createElement("h1"), { textContent: title }), below);
 }
 
 // Outlines come over those before them, which go when they have grown.
@@ -169,10 +179,9 @@ async function one(files, more) {
   const key = wanted;
   changed = false;
   show(files[0]);
-  const [title, line, bar] = ["h1", "p", "progress"].map((each) => document.createElement(each));
-  title.textContent = name;
+  const [line, bar] = ["p", "progress"].map((each) => document.createElement(each));
   line.role = "status";
-  byId("head").firstElementChild.replaceChildren(title);
+  headed(name, "");
   byId("now").replaceChildren(line, bar, press("Cancel the upload", () => sending?.abort()));
   bar.setAttribute("aria-label", `Upload of ${name}`);
   const answer = await post(work.dataset.home, bodyOf(files, more), (part, request) => {
@@ -182,10 +191,9 @@ async function one(files, more) {
   });
   if (key !== wanted) return; // another file came
   sending = null;
-  if (answer.status > 0) return settle(answer);
-  byId("now").replaceChildren();
-  if (answer.status < 0) return say("The upload was cancelled, and nothing of it is kept.", name), bare();
-  say(sentenceFor(0), name, " ", press("Send it again", again));
+  if (answer.status >= 0) return settle(answer, again);
+  bare();
+  say("The upload was cancelled, and nothing of it is kept.", name);
 }
 
 function again() {
@@ -200,6 +208,7 @@ async function several(images, folder) {
   work.classList.add("seen");
   shown.replaceChildren(list);
   byId("now").replaceChildren();
+  headed(`${images.length} images`, together ? "One sample; each is analysed as it arrives." : "Each is analysed as it arrives.");
   let address = "";
   const places = images.map(([file]) => {
     const place = document.createElement("li");
@@ -265,7 +274,7 @@ function draw(status, fragment) {
 async function send() {
   clearTimeout(timer);
   changed = false;
-  settle(await post(form.action, settings()));
+  settle(await post(form.action, settings()), send);
 }
 
 function copying() {
@@ -283,7 +292,8 @@ form?.addEventListener("change", ({ target }) => {
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
   const action = event.submitter?.getAttribute("formaction");
-  if (action) post(action, settings()).then(settle);
+  const act = async () => settle(await post(action, settings()), act);
+  if (action) act();
   else if (byId("status")) send();
   else if (last) again();
   else picker?.click();

@@ -99,7 +99,7 @@ def test_one_drag(visit, discs):
     choose(page, discs)
     picture = page.locator("#shown canvas")
     expect(picture).to_have_js_property("width", COLUMNS)  # the browser's own, of a TIFF
-    expect(page.locator(".growing path").first).to_be_attached()
+    expect(page.locator(".growing path").first).to_be_attached(timeout=PATIENCE)
     assert fits(page)
     result(page)
     assert 800 < decoded(page) <= 1200
@@ -295,7 +295,7 @@ def test_what_breaks_on_the_way_is_said_and_sent_again(visit, plain):
     page = visit()
     page.route("**/", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
     page.set_input_files("#files", str(plain))
-    expect(page.locator("#problems")).to_contain_text("The connection broke before the file had arrived.")
+    expect(page.locator("#problems")).to_contain_text("The connection broke on the way.")
     visit.complaints[:] = [text for text in visit.complaints if "ERR_FAILED" not in text]
     page.unroute("**/")
     page.get_by_role("button", name="Send it again").click()

@@ -77,9 +77,11 @@ def test_outlines_are_shown_as_they_are_found_and_settings_of_measuring_may_chan
     assert (job.state, job.attempt, job.early) == ("done", 1, {})
 
 
-def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_storage):
+def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_storage, caplog):
     job = make_job()
-    do_analyses()
+    with caplog.at_level("INFO"):
+        do_analyses()
+    assert f"{job.micrograph.name}: 1 particle" in caplog.text  # at the terminal, without its id
     job.refresh_from_db()
     assert (job.state, job.attempt, job.progress, job.error) == ("done", 1, 1.0, "")
     assert sorted(a.name for a in job.artifacts.all()) == sorted(fake.NAMES)
