@@ -151,7 +151,7 @@ class Visitor(Around):
     """Gives each request `visitor` (the browser's signed number, or None), `address_hash`, and `links` (secrets).
 
     A view sets `keep_visitor` (see `sender`) or `used_link`, the secret that opened its row: only then a cookie is set.
-    A POST also tells under which name the site is used.
+    An accepted POST of the staff also tells under which name the site is used.
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -162,9 +162,10 @@ class Visitor(Around):
         request.address_hash = hash_address(request.META.get("REMOTE_ADDR", ""))
         request.keep_visitor, request.used_link = False, ""
         request.links = read_links(request)
-        if request.method == "POST":
-            remember_site(f"{request.scheme}://{request.get_host()}")
         response, cookies = self.get_response(request), dict[str, str]()
+        is_accepted = request.method == "POST" and response.status_code < 400
+        if is_accepted and getattr(request.user, "is_staff", False):
+            remember_site(f"{request.scheme}://{request.get_host()}")
         if request.used_link and request.used_link == request.GET.get("link") and not request.path.startswith("/api/"):
             cookies[LINKS_COOKIE] = ".".join(request.links[:MOST_LINKS])  # for the pictures and files of its page
         if request.keep_visitor:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from . import api
+from .models import Job, Sample
 from .views import (
     account,
     calibration,
@@ -69,7 +70,8 @@ urlpatterns = [
     path("jobs/<uuid:pk>/corrections.json", jobs.log, {"kind": "json"}, name="job-log"),
     path("jobs/<uuid:pk>/corrections.csv", jobs.log, {"kind": "csv"}, name="job-log-csv"),
     path("jobs/<uuid:pk>/sign/", jobs.sign, name="job-sign"),
-    path("jobs/<uuid:pk>/training-data/", datasets.use, name="job-training-data"),
+    path("jobs/<uuid:pk>/training-data/", datasets.use, {"kind": Job}, name="job-training-data"),
+    path("samples/<uuid:pk>/training-data/", datasets.use, {"kind": Sample}, name="sample-training-data"),
     path("jobs/<uuid:pk>/link/", samples.link, {"kind": "job"}, name="job-link"),
     path("jobs/<uuid:pk>/width/", jobs.width, name="job-width"),
     path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),

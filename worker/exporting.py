@@ -165,8 +165,8 @@ def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str,
     if maker and maker.parent and maker.parent.segmentation and (log := logs.edits_measured_by(maker)):
         with maker.parent.segmentation.file.open("rb") as file, (out / logs.BEFORE).open("wb") as copy:
             shutil.copyfileobj(file, copy)
-        (out / logs.LOG).write_text(logs.as_json(log))
-        (out / logs.LOG_CSV).write_text(logs.as_csv(log), encoding="utf-8", newline="")
+        (out / logs.LOG).write_text("".join(logs.as_json(log)))
+        (out / logs.LOG_CSV).write_text("".join(logs.as_csv(log)), encoding="utf-8", newline="")
         files = {
             logs.BEFORE: "the outlines before the corrections",
             logs.LOG: "the log of the corrections; `manage.py audit replay` repeats them",

@@ -236,8 +236,12 @@ class Result(_Measured[M]):
     def edits(self, since: int = 0) -> Steps[list[dict[str, Any]]]:
         """The corrections after number `since`, in their order; then you know them (base)."""
         log = yield from self._client._json("GET", f"{self.path}/edits", params={"since": since})
+        edits = list(log["edits"])
+        while log.get("following"):
+            log = yield from self._client._json("GET", f"{self.path}/edits", params={"since": edits[-1]["sequence"]})
+            edits += log["edits"]
         self.base = int(log["base"])
-        return list(log["edits"])
+        return edits
 
     @_step
     def similar(self, ids: Sequence[int], *, alike: float = 0.6) -> Steps[list[int]]:

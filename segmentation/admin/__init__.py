@@ -18,6 +18,8 @@ for private in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialTok
     admin.site.unregister(private)
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
+for package, words in {"auth": "People", "axes": "Signing in", "socialaccount": "Signing in by OpenID"}.items():
+    apps.get_app_config(package).verbose_name = words
 admin.site.enable_nav_sidebar = False  # so that the lists fit a screen 1280 px wide
 
 

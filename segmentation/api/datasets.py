@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.core.paginator import Paginator
 from django.db.models import Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -23,7 +22,7 @@ from ..services import Refused
 from ..services.access.links import is_open
 from ..services.ground.callers import SIGN_IN
 from . import learning as schemas
-from .routes import JSON, Routes, a_file, refusals, takes
+from .routes import JSON, Routes, a_file, page_of, refusals, takes
 from .sending import Archive, Described, ImageGroup, NewDataset, TrainingData, json_body
 
 A_PAGE = 100
@@ -33,15 +32,15 @@ router = Routes(tags=["Datasets"])
 ONE = {200: schemas.Dataset, **refusals(403, 404, 422)}
 
 
-@router.does("GET", "", "datasets", schemas.Datasets, (401, 422))
+@router.does("GET", "", "datasets", schemas.Datasets, (401, 404, 422))
 def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_PAGE} on each.")) -> Any:
     """Your datasets and those that are shared with every account, newest first."""
     if not request.user.is_authenticated:
         raise Refused(SIGN_IN, 401)
-    listed = Paginator(Dataset.objects.filter(Q(owner=request.user) | Q(shared=True)), A_PAGE).get_page(page)
-    rows = list(listed)
+    every = Dataset.objects.filter(Q(owner=request.user) | Q(shared=True))
+    rows = list(page_of(every, page, A_PAGE))
     prefetch_related_objects(rows, IMAGES)
-    return {"count": listed.paginator.count, "datasets": rows}
+    return {"count": every.count(), "datasets": rows}
 
 
 @router.does("POST", "", "datasets", {201: schemas.Dataset}, (401, 422), takes(NewDataset, JSON))

@@ -13,19 +13,17 @@ from ninja import Query, Status
 
 from .. import services
 from ..core.labels.operations import standing
-from ..core.labels.patches import Patch
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import LARGEST
 from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
 from ..http.access import changeable, row_of, visible
-from ..http.serving import serve_labels, serve_packed, serve_shown, serve_stored, serve_text
+from ..http.serving import serve_labels, serve_log, serve_packed, serve_shown, serve_stored
 from ..models import Artifact, Job
 from ..services import Refused
 from ..services.ground.calibration import StatedScale, calibration_for, refuse_tall_bar, stated_calibration
 from ..services.ground.limits import one_edit
-from ..services.results.logs import as_csv
 from . import schemas
 from .auth import identify, key_of
 from .routes import FORM, JSON, LABELS, OF_STATE, Listing, Routes, a_file, page_of_rows, takes
@@ -69,7 +67,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(202, job)
 
 
-@router.does("GET", "", "jobs", schemas.Jobs, (422,))
+@router.does("GET", "", "jobs", schemas.Jobs, (404, 422))
 def jobs(
     request: HttpRequest,
     listing: Query[Listing],
@@ -193,7 +191,7 @@ def similar(
 
 @router.does("GET", "/{uuid:pk}/edits", "edits", schemas.Edits, (404, 422))
 def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=SINCE)) -> Any:
-    """The corrections so far, in their order. Each holds the hash of the one before."""
+    """The corrections so far, in their order, at most 100 in an answer. Each holds the hash of the one before."""
     return services.log_of(visible(request, row_of(Job, pk)), since)
 
 
@@ -221,16 +219,15 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
             rows = services.edit_job(job=analysed, **fields, **who)
     except services.Outdated as old:
         return Status(409, old)
-    patches = [Patch.from_dict(row.patch) for row in rows]
+    patches = [step.patch for step in services.steps_made(analysed, rows)]
     answer = {"base": rows[-1].sequence, "made": [p.made for p in patches], "checks": [p.check for p in patches]}
-    return {**answer, "patches": [row.patch for row in rows]} if body.patches else answer
+    return {**answer, "patches": [patch.as_lists() for patch in patches]} if body.patches else answer
 
 
 @router.does("GET", "/{uuid:pk}/edits.csv", "edits-csv", {}, (404,), a_file("text/csv"))
 def edits_csv(request: HttpRequest, pk: UUID) -> Any:
     """The corrections so far as CSV."""
-    job = visible(request, row_of(Job, pk))
-    return serve_text(as_csv(job.edits.all()), "text/csv", job.micrograph.name, "corrections.csv")
+    return serve_log(visible(request, row_of(Job, pk)), "csv")
 
 
 @router.does(

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 
-from django.core.paginator import EmptyPage, Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Router, Schema
+from ninja.decorators import decorate_view
 from pydantic import BaseModel, Field, PrivateAttr
 
+from ..http.errors import error
+from ..http.uploads import FOR_FILES
 from ..services import Refused
 from . import schemas
 
 WITH_SETTINGS = "x-settings"  # marks an operation of the document that takes settings, until they are put in
 FORM, JSON = "multipart/form-data", "application/json"
+PLAIN_FORM = "application/x-www-form-urlencoded"
 FILE = {"schema": {"type": "string", "format": "binary"}}
 BINARY = {
     "description": "As asked for by format",
     "content": dict.fromkeys(("image/tiff", "application/octet-stream"), FILE),
 }
 LABELS = {"responses": {200: BINARY}}  # beside the JSON of format=objects
+MOST_PAGES = 10**6
 OF_STATE = "Only those in this state."
 NO_TIME = "since is a time such as 2026-05-04T12:00:00Z."
 
@@ -46,15 +52,39 @@ class Routes(Router):
         status. refused: statuses besides those that every address may answer with. extra: more for the OpenAPI
         document. sparse: the answer lacks fields that were not set. operation_id: for the document, where the name of
         the view would stand there twice."""
-        return self.api_operation(
+        kinds = (extra or {}).get("requestBody", {}).get("content", {})
+        if "binary" in json.dumps(kinds):
+            FOR_FILES.add(f"api:{name}")
+        operation = self.api_operation(
             ["GET", "HEAD"] if method == "GET" else [method],
             path,
             url_name=name,
-            response={**refusals(*refused), **(answer if isinstance(answer, dict) else {200: answer})},
+            response={
+                **refusals(*refused, *([415] if kinds else [])),
+                **(answer if isinstance(answer, dict) else {200: answer}),
+            },
             exclude_unset=sparse or None,
             openapi_extra=extra,
             operation_id=operation_id,
         )
+        return lambda view: operation(decorate_view(of_kinds(*kinds))(view)) if kinds else operation(view)
+
+
+def of_kinds(*kinds: str) -> Callable[[Any], Any]:
+    """A view that refuses a body of another type than these, which would be taken for an empty form. FORM includes
+    that of forms without files, and a request without a body has no type."""
+    accepted = {*kinds, *([PLAIN_FORM, ""] if FORM in kinds else [""])}
+
+    def decorated(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.content_type not in accepted:
+                return error(f"Send the body as {' or '.join(kinds)}.", 415)
+            return view(request, *args, **kwargs)
+
+        return answer
+
+    return decorated
 
 
 def a_file(kind: str = "*/*") -> dict[str, Any]:
@@ -83,7 +113,7 @@ def refusals(*statuses: int) -> dict[int, Any]:
 class Listing(Schema):
     """The parameters of a list."""
 
-    page: int = Field(1, ge=1, le=10**6)
+    page: int = Field(1, ge=1)
     per_page: int = Field(50, ge=1, le=200, description="Entries on a page.")
     name: str = Field("", max_length=100, description="Only those with this text in their name.")
     since: datetime | None = Field(None, description="Only those made since then; UTC if without a time zone.")
@@ -106,13 +136,16 @@ def page_of_rows(request: HttpRequest, rows: QuerySet, wishes: Listing, state: s
         rows = rows.filter(created__gte=since)
     rows = rows.filter(state=state) if state else rows
     rows = rows.filter(**{f"{name}__icontains": wishes.name}) if wishes.name else rows
-    pages = Paginator(rows.order_by("-created", "pk"), wishes.per_page)
-    try:
-        page = pages.page(wishes.page)
-    except EmptyPage:
-        return {"count": pages.count, "next": None}
-    wishes._rows = list(page)
+    wishes._rows = list(page_of(rows.order_by("-created", "pk"), wishes.page, wishes.per_page))
+    count = rows.count()
     query = request.GET.copy()
     query["page"] = str(wishes.page + 1)
-    following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}") if page.has_next() else None
-    return {"count": pages.count, "next": following}
+    following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+    return {"count": count, "next": following if wishes.page * wishes.per_page < count else None}
+
+
+def page_of(rows: QuerySet, page: int, size: int) -> QuerySet:
+    """A page of rows, from 1 on; none after the last. Raises Http404 for a number that no database takes."""
+    if page > MOST_PAGES:
+        raise Http404
+    return rows[(page - 1) * size : page * size]

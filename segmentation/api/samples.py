@@ -63,7 +63,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(202, _fresh(sample))
 
 
-@router.does("GET", "", "samples", schemas.Samples, (422,))
+@router.does("GET", "", "samples", schemas.Samples, (404, 422))
 def samples(
     request: HttpRequest,
     listing: Query[Listing],

@@ -35,6 +35,11 @@ PATCH = (
     "The changes. runs: first pixel (row * width + column), number of pixels, new id; each run lies in one row."
     f" objects, by id: {OBJECT}. next: the next free id."
 )
+STORED_PATCH = (
+    f"{PATCH} Here runs are packed, as base64 of zlib of little-endian int32: for all runs the pixels since the run"
+    " before, then their numbers of pixels, then their ids; version 1.0 stored lists. {} of an undo: its patches are"
+    " those of the edit that it takes back, the other way round."
+)
 SCALE_CHECK = (
     "Whether the bar in the image was compared with the scale. pending: warnings may still come. cut off: there was not"
     " enough time to read the bar; retry reads it again."
@@ -195,10 +200,15 @@ class Edit(Answer):
     time: str
     operation: dict[str, Any] = Field(description="As it was sent.")
     undoes: int | None = Field(description="The edit that it takes back.")
-    patch: dict[str, Any] = Field(description=PATCH)
+    patch: dict[str, Any] = Field(description=STORED_PATCH)
     before: dict[str, Any] = Field(description="The patch that takes it back.")
     previous: str = Field(description="Hash of the edit before.")
     hash: str = Field(description="SHA-256 of the other entries: JSON, sorted keys, ASCII, no spaces.")
+
+
+def _later_edits(log: Any, request: HttpRequest) -> str | None:
+    last = log.edits[-1].sequence if log.edits else log.base
+    return request.build_absolute_uri(f"{request.path}?since={last}") if last < log.base else None
 
 
 class Edits(Answer):
@@ -209,6 +219,9 @@ class Edits(Answer):
         description="The next free id; null where no outlines are stored."
     )
     standing: int = Field(description="How many edits can still be undone.")
+    following: Annotated[str | None, Of(_later_edits)] = Field(
+        description="Address of the next edits; null where these are the last."
+    )
 
 
 class Objects(Schema):

@@ -19,7 +19,7 @@ from ..services.learning.suggestions import SHOWN, suggestions
 from ..services.results.reruns import rerun_with, runnable_with
 from . import learning as schemas
 from .auth import identify, key_of
-from .routes import JSON, Routes, a_file, refusals, takes
+from .routes import JSON, Routes, a_file, page_of, refusals, takes
 from .sending import NewTraining, Offer, RunAgain, Share, json_body
 
 A_PAGE = 50
@@ -57,7 +57,7 @@ def listed(
     rows = rows.select_related("dataset").prefetch_related("artifacts")
     if dataset is not None:
         rows = rows.filter(dataset=dataset)
-    return rows[(page - 1) * A_PAGE : page * A_PAGE]
+    return page_of(rows, page, A_PAGE)
 
 
 @router.does("GET", "/{uuid:pk}", "training", schemas.Training, (404,))

@@ -93,10 +93,10 @@ class Member:
         return cls(micrograph.name, analysis.table, analysis.calibration, *parts)
 
     def value(self, name: str) -> Value:
-        """One of its numbers, or its median size, with the interval that its own page shows."""
+        """One of its numbers, or its median size."""
         if name == "median" and self.statistics is not None:
-            return self.statistics.value(name).reported
-        return self.quantities.get(name, Value(None)).reported
+            return self.statistics.value(name)
+        return self.quantities.get(name, Value(None))
 
     @property
     def sized(self) -> Table:
@@ -206,7 +206,7 @@ class SampleAnalysis:
         return self.task.headline_quantities(self.quantities)
 
     def by_image(self, name: str) -> list[Value]:
-        """This number for each image as its own page shows it, without a value if the image has none, has another unit
+        """This number for each image, without a value if the image has none, has another unit
         or cannot count; a count is 0 of an image that the user left out."""
         unit = self.quantities[name].unit if name in self.quantities else self.unit
         members = [image.member if image.excluded in ("", BY_USER) else None for image in self.images]
@@ -226,8 +226,8 @@ class SampleAnalysis:
                 n=image.counts[0],
                 n_set_aside=image.counts[1],
                 median=size.value,
-                low=size.low,
-                high=size.high,
+                low=size.reported.low,
+                high=size.reported.high,
                 outlier=image.outlier,
                 excluded=image.excluded,
             )

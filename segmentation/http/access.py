@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..models import Dataset, Job, Owned, Sample, Training
-from ..services import Refused, include_image, replace_image
+from ..services import Refused, include_images, replace_image
 from ..services.access import links
 from ..services.ground import staff_log
 
@@ -74,7 +74,7 @@ def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -
     elif member is None:
         raise Http404
     else:
-        include_image(sample=sample, job=member, included=included == "on")
+        include_images(sample=sample, included={member.pk: included == "on"})
 
 
 def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:

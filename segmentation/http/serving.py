@@ -28,15 +28,16 @@ from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import CITATION
-from ..models import Artifact, Dataset, Micrograph, SampleArtifact, StoredFile
+from ..models import Artifact, Dataset, Job, Micrograph, SampleArtifact, StoredFile
 from ..services.ground import bundles
 from ..services.ground.refusal import trouble
 from ..services.learning import dataset_exports
+from ..services.results.logs import as_csv, as_json
 
 SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 LONGEST_STEM = 80
-OPEN_AT_ONCE = 4  # files of tiles
+OPEN_AT_ONCE = 4  # files of tiles, edits of a log
 Opened = Callable[[], IO[bytes]]
 
 
@@ -130,10 +131,11 @@ def serve_packed(request: HttpRequest, content: bytes) -> HttpResponse:
     return response
 
 
-def serve_text(text: str, kind: str, name: str, suffix: str) -> HttpResponse:
-    """A text to download, named after an upload."""
-    file = io.BytesIO(text.encode())
-    return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_{suffix}", content_type=kind)
+def serve_log(job: Job, kind: str) -> HttpResponse:
+    """The log of the corrections of a result to download, as "csv" or "json", named after its upload."""
+    write, content_type = {"csv": (as_csv, "text/csv"), "json": (as_json, "application/json")}[kind]
+    pieces = write(job.edits.iterator(chunk_size=OPEN_AT_ONCE))
+    return serve_pieces(pieces, content_type, f"{file_stem(job.micrograph.name)}_corrections.{kind}")
 
 
 def serve_pieces(pieces: Iterable[str | bytes], kind: str, name: str) -> StreamingHttpResponse:
@@ -155,15 +157,15 @@ def serve_dataset(dataset: Dataset) -> StreamingHttpResponse:
     return serve_pieces(streamed_zip(dataset_exports.entries(dataset)), "application/zip", f"{stem}.zip")
 
 
-def serve_local(request: HttpRequest, path: Path, *, download: bool = False) -> HttpResponse:
-    """A file of this installation: a picture (PNG or WebP), or another one to download."""
+def serve_local(request: HttpRequest, path: Path, *, download: bool = False, name: str = "") -> HttpResponse:
+    """A file of this installation: a picture (PNG or WebP), or another one to download, as `name` if that is given."""
     kind = "application/octet-stream" if download else f"image/{path.suffix[1:]}"
     try:
         facts = path.stat()
     except OSError:
         raise Http404 from None
     tag = f"{facts.st_mtime_ns:x}-{facts.st_size:x}"
-    return serve(request, lambda: path.open("rb"), kind, path.name, not download, tag=tag)
+    return serve(request, lambda: path.open("rb"), kind, name or path.name, not download, tag=tag)
 
 
 def serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Files of uploads under way."""
+"""Files of uploads under way, and the addresses that take them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ import fcntl
 from typing import Any
 
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.urls import Resolver404, resolve
+
+# Names of addresses with forms for files; `api.routes` adds its own.
+FOR_FILES = {"home", "uploads", "sample-add", "dataset-add", "job-outlines"}
+
+
+def takes_files(method: str, path: str) -> bool:
+    """Whether a request may have a body as large as this site accepts."""
+    try:
+        return method == "POST" and resolve(f"/{path.lstrip('/')}").view_name in FOR_FILES
+    except Resolver404:
+        return False
 
 
 class LockedFileUploadHandler(TemporaryFileUploadHandler):

@@ -12,8 +12,8 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from ..core.labels.operations import Step
-from ..core.labels.patches import Patch
+from ..core.labels.operations import Step, undo_of
+from ..core.labels.patches import BadEdit, Patch
 from ..core.report.signatures import Signed
 from .jobs import Job
 
@@ -65,7 +65,8 @@ class Edit(Chained, models.Model):
 
     sequence: from 1 on, without gaps. author: the account's name, kept when the account is gone; "" without one.
     visitor: the browser or script. operation: as it was sent. patch: what it changed; before: the patch that takes it
-    back. undoes: the edit that this one takes back. previous, hash: SHA-256 of the edit before and of this one.
+    back. undoes: the edit that this one takes back; its patches, the other way round, are those of this one, which are
+    empty (1.0 stored them). previous, hash: SHA-256 of the edit before and of this one.
     submission: identifies the request, where it came with an Idempotency-Key; it is no part of the log.
     """
 
@@ -90,8 +91,9 @@ class Edit(Chained, models.Model):
         return f"edit {self.sequence} of {self.job_id}"
 
     @property
-    def step(self) -> Step:
-        return Step(self.operation, Patch.from_dict(self.patch), Patch.from_dict(self.before), self.undoes)
+    def size(self) -> int:
+        """Bytes of the row in the database."""
+        return len(json.dumps(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
         """One line of the log, with everything that its hash covers, in plain JSON types."""
@@ -108,6 +110,21 @@ class Edit(Chained, models.Model):
             "previous": self.previous,
             "hash": self.hash,
         }
+
+
+def steps_of(rows: Iterable[Edit], earlier: Iterable[Step] = ()) -> list[Step]:
+    """The steps of the first rows of a log, or of those that follow the `earlier` ones; raises BadEdit."""
+    steps = [*earlier]
+    first = len(steps)
+    for row in rows:
+        if row.undoes and not row.patch:
+            if not 0 < row.undoes <= len(steps):
+                raise BadEdit(f"Edit {row.sequence} takes back none that was made.")
+            steps.append(undo_of(steps, row.undoes, row.operation))
+        else:
+            patches = Patch.from_dict(row.patch), Patch.from_dict(row.before)
+            steps.append(Step(row.operation, *patches, row.undoes))
+    return steps[first:]
 
 
 class Signature(Chained, models.Model):

@@ -91,7 +91,8 @@ class Job(Owned, Attempted):
     early: the outlines that the running attempt has found so far (core.report.outlines.growing), with their "part", by
         which a page knows whether it has drawn them; {} once it has ended.
     ends: the expected end of the running attempt.
-    edit_count, edit_hash: how many corrections were made of its outlines, and the hash of the last one.
+    edit_count, edit_hash, edit_bytes: how many corrections were made of its outlines, the hash of the last one, and
+    how much those since 1.1 take in the database.
     corrects: the number of corrections of the parent that this job measures; None where it measures none.
     outlines: the file of another tool whose outlines it measures instead of the parent's: name, sha256, file, size.
     signature_hash: the hash of the last signature, "" before the first one.
@@ -119,6 +120,7 @@ class Job(Owned, Attempted):
     ends = models.DateTimeField(null=True, blank=True, editable=False)
     edit_count = models.PositiveIntegerField(default=0, editable=False)
     edit_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
+    edit_bytes = models.PositiveBigIntegerField(default=0, editable=False)
     corrects = models.PositiveIntegerField(null=True, blank=True, editable=False)
     outlines = models.JSONField(default=dict, blank=True, editable=False)
     signature_hash = models.CharField(max_length=64, blank=True, default="", editable=False)

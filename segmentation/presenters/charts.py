@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.measure.descriptors import DESCRIPTORS, measures_of
 from ..core.measure.quantities import Quantity, Value, significant
-from ..core.report.entries import CAVEAT, Entry, known_column
+from ..core.report.entries import CAVEAT, Entry, is_special, known_column
 from ..core.report.summary import Summary
 from ..core.report.wording import per_cent
 from ..core.tasks.base import Task
@@ -256,9 +256,14 @@ class ChartedSummary(Summary):
 
     @property
     def further_listed(self) -> list[Entry]:
-        """The further numbers that the first screen does not show."""
+        """The further numbers that the first screen does not show, without those that few people ask for."""
         headlines = {entry.name for entry in self.leading}
-        return [entry for entry in self.further if entry.name not in headlines]
+        return [entry for entry in self.further if entry.name not in headlines and not is_special(entry)]
+
+    @property
+    def special(self) -> list[Entry]:
+        """The numbers that few people ask for."""
+        return list(filter(is_special, self.further))
 
     @property
     def convergence(self) -> Convergence | None:

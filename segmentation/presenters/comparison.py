@@ -16,7 +16,7 @@ from ..core.measure.fitting import CHANCE, chance_words
 from ..core.measure.quantities import Value, in_micrometres, significant
 from ..core.measure.results import micrometres
 from ..core.report.entries import Entry, known_column, known_number
-from ..core.report.wording import capital, per_cent
+from ..core.report.wording import capital, per_cent, uncapital
 from ..models import Comparison, Job, Sample
 from ..models.jobs import Compared as Row
 from ..services.results.comparisons import name_of
@@ -32,11 +32,11 @@ HOW = {
 NOT_PAIRED = "Both are of one image, so their differences have no interval."
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
 OTHER_LENGTHS = "Lengths are not compared, because the scale of {} is not known."
-FAR = 10  # times from which on a difference is not said in per cent, too
+FAR = 1  # times from which on a difference is not said in per cent, too
 # Title, what it means, and on which side its objects are counted.
 PLACES: dict[Place, tuple[str, str, str]] = {
-    "matched": ("Matched", "One object of each, with an intersection over union of 0.75 and more.", "first"),
-    "inexact": ("Outlined differently", "One object of each, with a smaller intersection over union.", "first"),
+    "matched": ("Matched", "One object of each, outlined alike.", "first"),
+    "inexact": ("Outlined differently", "One object of each, outlined otherwise.", "first"),
     "split": ("Split in B", "Pieces in B that lie in one object of A.", "second"),
     "merged": ("Merged in B", "Objects of A that one object of B covers together.", "first"),
     "missed": ("Only in A", "B does not have them.", "first"),
@@ -117,6 +117,23 @@ class ComparedResults:
     @property
     def active(self) -> bool:
         return self.row.state in (Comparison.State.QUEUED, Comparison.State.RUNNING)
+
+    @property
+    def answer(self) -> str:
+        """The first difference in words, and how far the distributions differ: "B is 6 nm larger in median size: the
+        distributions hardly differ."; "" without any."""
+        row = next((row for row in self.main if row.after.name == "median"), next(iter(self.main), None))
+        if row is None or row.value is None or not self.result:
+            return ""
+        much, what = row.difference.partition(" (")[0].strip("+−±"), uncapital(row.term)
+        names = ("larger", "smaller") if row.after.name == "median" else ("higher", "lower")
+        first = f"B is {much} {names[row.value < 0]} in {what}"
+        if row.difference.startswith("±"):
+            first = f"A and B have the same {what}"
+        distance = self.result["distance"]
+        chance = "this may be chance" if row.low is not None and row.low <= 0 <= (row.high or 0.0) else ""
+        far = uncapital(distance["reading"].partition(". ")[0]) if distance else chance
+        return f"{first}{': ' if far else ''}{far}."
 
     @property
     def how_line(self) -> str:

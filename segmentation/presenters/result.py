@@ -281,9 +281,8 @@ class Result(ChartedSummary):
         if under is None or over is None:
             return ""
         return (
-            "Confidence is the chance that an outline is right. On test images"
-            f" {per_cent(under)} of the {self.task.things} under {per_cent(LEAST_CONFIDENCE)} were wrong,"
-            f" and {per_cent(over)} of the others."
+            f"Confidence is the chance that an outline is right. On test images {100 * under:.0f} of 100"
+            f" {self.task.things} under {per_cent(LEAST_CONFIDENCE)} were wrong, of 100 others {100 * over:.0f}."
         )
 
     @property

@@ -148,6 +148,11 @@ class PooledResult(ChartedSummary):
         return self.sample.state not in (Sample.State.DONE, Sample.State.FAILED)
 
     @property
+    def waiting(self) -> bool:
+        """Whether it is under way for the first time; later its page stays, with the numbers of before."""
+        return self.active and not self.answered
+
+    @property
     def unscaled(self) -> int:
         """Images without a scale."""
         images: int = (self.stored.get("calibration") or {}).get("sources", {}).get("none", 0)
@@ -241,12 +246,6 @@ class PooledResult(ChartedSummary):
         return agreement_words(self.stored.get("between"))
 
     @property
-    def shared_line(self) -> str:
-        """What the intervals beside the images share, "" where no image has one."""
-        has_intervals = self.screened and any(entry.total for image in self.images for entry in image.numbers)
-        return self.shared_errors if has_intervals else ""
-
-    @property
     def notices(self) -> list[Flag]:
         """The warnings; doubts about the numbers come first."""
         return self.notices_of(self.warnings, pooled=True)
@@ -321,13 +320,13 @@ class PooledResult(ChartedSummary):
             sizes = [job.nm_per_pixel for job in jobs]
             rows = [replace(row, scale=scale_range(nm, nm)) if nm else row for row, nm in zip(rows, sizes, strict=True)]
         rows = self._with_others(rows)
-        paths = ("unit", "median", "intervals__median", "budget__median__ends")
+        paths = ("unit", "median", "intervals__median")
         names = ("summary__quantities", *(f"summary__statistics__{path}" for path in paths))
         of_jobs = Job.objects.filter(pk__in=[job.pk for job in jobs], state=Job.State.DONE).values_list("pk", *names)
         by_job: dict[Any, dict[str, list[Any]]] = {}
-        for pk, numbers, unit, median, interval, total in of_jobs:
+        for pk, numbers, unit, median, interval in of_jobs:
             if median:
-                size = Value(median, *(interval or (None, None)), unit, total)
+                size = Value(median, *(interval or (None, None)), unit)
                 by_job[pk] = {"numbers": [Entry.of("median", in_micrometres(size) if self.unit == "µm" else size)]}
             else:
                 by_job[pk] = self._numbers(numbers or {})

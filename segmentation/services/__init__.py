@@ -30,7 +30,7 @@ from .results.after_inspection import (
 )
 from .results.combined import combined_table
 from .results.comparisons import comparison_of, result_for
-from .results.edits import Outdated, alike_in, broken_edits, corrected, corrections_of, edit_job, log_of
+from .results.edits import Outdated, alike_in, broken_edits, corrected, corrections_of, edit_job, log_of, steps_made
 from .results.exports import file_of, named, publish_export, unwritten
 from .results.jobs import cancel_job, change_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .results.pooling import refresh_sample
@@ -43,7 +43,7 @@ from .results.samples import (
     count_corrections,
     create_sample,
     delete_sample,
-    include_image,
+    include_images,
     recalibrate_sample,
     rename_sample,
     replace_image,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import template
 
 from ..core import tasks
 from ..core.network import cards
-from ..models import Dataset, Job, Micrograph
+from ..models import Dataset, Job, Micrograph, Sample
+from ..presenters.sample import ImageRow
 from ..presenters.training import TrainingView
 from ..services.access import claiming
 from ..services.ground import callers
 from ..services.ground.calibration import disagreements, used_calibration
-from ..services.learning.datasets import default_group
+from ..services.learning.datasets import default_group, groups_of
 from ..services.learning.suggestions import Suggestion, suggestions
 from ..views import calibration
 from ..views.datasets import NEW
@@ -54,15 +56,22 @@ def claimable(context: dict[str, Any]) -> int:
 
 
 @register.simple_tag(takes_context=True)
-def training_data(context: dict[str, Any], job: Job) -> dict[str, Any] | None:
-    """What the form offers that makes a result training data; None where it is not for this user."""
+def training_data(context: dict[str, Any], row: Job | Sample, images: Iterable[ImageRow] = ()) -> dict[str, Any] | None:
+    """What the form offers that makes a result, or those of the images of a sample, training data; None where it is not
+    for this user. images: of the sample, of which "groups" has those with outlines, and the specimen of each."""
     user = context["request"].user
-    if not callers.may_train(user) or job.owner_id != user.pk or not job.is_done or job.segmentation_id is None:
+    jobs = [row] if isinstance(row, Job) else [image.job for image in images if image.job]
+    jobs = [job for job in jobs if job.is_done and job.segmentation_id is not None]
+    if not callers.may_train(user) or row.owner_id != user.pk or not jobs:
         return None
-    task = tasks.find(job.get_settings().task)
+    task = tasks.find(row.settings["task"])
     mine = Dataset.objects.filter(owner=user, task=task.name)
-    there = [image.dataset for image in job.dataset_images.select_related("dataset")]
-    return {"datasets": list(mine), "there": there, "group": default_group(job), "task": task, "new": NEW}
+    there = Dataset.objects.filter(images__job__in=jobs).distinct()
+    offered = {"datasets": list(mine), "there": list(there), "task": task, "new": NEW}
+    if isinstance(row, Job):
+        return {**offered, "group": default_group(row)}
+    groups = groups_of(row)
+    return {**offered, "groups": [(image, groups[image.job.micrograph_id]) for image in images if image.job in jobs]}
 
 
 @register.simple_tag(takes_context=True)

@@ -18,20 +18,20 @@ from django_htmx.http import HttpResponseClientRefresh
 from .. import services
 from ..core import tasks
 from ..http.access import (
+    PAGES,
     address_of,
     ask_to_delete,
     button,
     change,
     changeable,
     deletion,
-    refused,
     reload_if_gone,
     row_of,
     see_other,
     visible,
 )
 from ..http.serving import file_stem, serve_dataset, serve_image
-from ..models import Dataset, DatasetImage, Job, Training
+from ..models import Dataset, DatasetImage, Job, Sample, Training
 from ..presenters.dataset import DatasetPage
 from ..services import Refused
 from ..services.access.links import check_open
@@ -42,6 +42,7 @@ DESCRIBED = ("name", "material", "instrument", "licence")
 NEW, WHOLE = "new", "whole"
 SIDES = ("top", "left", "bottom", "right")
 NOT_FOUND = "This dataset is gone: choose another one."
+NOTHING_TICKED = "Tick the images first that models may learn from."
 NO_FILE = "Choose the ZIP archive first."
 UNREADABLE = "The form is not complete: choose a dataset, and whether the whole image or a rectangle was checked."
 
@@ -158,28 +159,36 @@ def remove(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def use(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Let models learn from a result."""
-    back = reverse("job", args=[pk])
+def use(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> HttpResponse:
+    """Let models learn from a result, or from those of a sample's images that are ticked: from all of them or none."""
     if request.method != "POST":
-        return redirect(back)
-    job, fields = visible(request, row_of(Job, pk)), request.POST
-    try:
-        check_open(job, request.user, request.visitor)
-        ticks = {name: bool(fields.get(name)) for name in ("consent", "reviewed")}
-        terms = {**ticks, "region": _region(request), "group": fields.get("group", "")}
-        with transaction.atomic():  # a refused image leaves no empty dataset
-            chosen = _dataset_of_form(request, job)
-            services.use_as_training_data(job=job, dataset=chosen, user=request.user, **terms)
-    except Refused as refusal:
-        return refused(request, refusal, f"{back}#training-data")
+        return redirect(reverse(PAGES[kind], args=[pk]))
+    row = visible(request, row_of(kind, pk))
+    request.back += "#training-data"
+    check_open(row, request.user, request.visitor)
+    terms = {name: bool(request.POST.get(name)) for name in ("consent", "reviewed")}
+    if isinstance(row, Job):
+        jobs, terms["region"] = [row], _region(request)
+    else:
+        ids = [pk for pk in map(to_uuid, request.POST.getlist("job")) if pk]
+        jobs = list(row.members.filter(pk__in=ids).select_related("micrograph", "segmentation", "sample"))
+    if not jobs:
+        raise Refused(NOTHING_TICKED, 422)
+    with transaction.atomic():  # a refused image leaves no empty dataset
+        chosen = _dataset_of_form(request, row.settings["task"])
+        for job in jobs:
+            group = request.POST.get(f"group-{job.pk}", request.POST.get("group", ""))
+            try:
+                services.use_as_training_data(job=job, dataset=chosen, user=request.user, group=group, **terms)
+            except Refused as refusal:
+                name = "" if row is job else f"{job.micrograph.name}: "
+                raise Refused(f"{name}{refusal.sentence}", refusal.status) from refusal
     return see_other(address_of(chosen))
 
 
-def _dataset_of_form(request: HttpRequest, job: Job) -> Dataset:
+def _dataset_of_form(request: HttpRequest, task: str) -> Dataset:
     """The dataset that the form names, or a new one."""
     if request.POST.get("dataset") == NEW:
-        task = job.get_settings().task
         return services.create_dataset(user=request.user, task=task, **_typed_texts(request))
     pk = to_uuid(request.POST.get("dataset", ""))
     if pk is None:

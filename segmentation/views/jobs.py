@@ -29,7 +29,7 @@ from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm, settings_sent
 from ..http.access import button, changeable, deletion, link_page, reload_if_gone, row_of, see_other, visible
-from ..http.serving import files_of, serve_shown, serve_stored, serve_text, serve_tile
+from ..http.serving import files_of, serve_log, serve_shown, serve_stored, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
 from ..presenters.comparison import comparison
@@ -53,7 +53,6 @@ from ..services.ground.calibration import (
 )
 from ..services.ground.limits import one_edit
 from ..services.results.edits import MOST, make_cuts
-from ..services.results.logs import as_csv, as_json
 from ..services.results.signing import meanings_for
 from ..services.results.uploads import sample_sha256
 from .calibration import acquired
@@ -294,9 +293,7 @@ def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def log(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
     """The log of the corrections of a result, to download."""
-    job = visible(request, row_of(Job, pk))
-    write, content_type = {"csv": (as_csv, "text/csv"), "json": (as_json, "application/json")}[kind]
-    return serve_text(write(job.edits.all()), content_type, job.micrograph.name, f"corrections.{kind}")
+    return serve_log(visible(request, row_of(Job, pk)), kind)
 
 
 @sensitive_post_parameters("password")

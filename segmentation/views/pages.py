@@ -11,19 +11,18 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_safe
 from PIL import Image, ImageOps
 
 from ..core import tasks
-from ..core.archive import streamed_zip
 from ..core.measure.filters import Reason
 from ..core.measure.quantities import number
 from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
-from ..core.network.package import BadPackage, package
+from ..core.network.package import BadPackage
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..http.serving import serve_local
 from ..presenters.training import TrainedModel
@@ -35,6 +34,7 @@ from ..services.results.models_offered import (
     may_set_for_all,
     offered,
     own_default,
+    package_of,
     trained,
 )
 
@@ -131,13 +131,11 @@ def weights(request: HttpRequest, name: str) -> HttpResponse:
 def model_package(request: HttpRequest, name: str) -> HttpResponse:
     """A model as a package of the BioImage Model Zoo."""
     card = _card_for(request, name)
-    channels = tasks.find(card.task).channels(card)
     try:
-        entries = list(package(card, channels.names, channels.activation))
+        file = package_of(card)
     except (BadPackage, cards.AlteredWeights) as error:
         return render(request, "refused.html", {"sentence": str(error)}, status=409)
-    headers = {"Content-Disposition": f'attachment; filename="{card.name}.bioimage.io.zip"'}
-    return StreamingHttpResponse(streamed_zip(entries), content_type="application/zip", headers=headers)
+    return serve_local(request, file, download=True, name=f"{card.name}.bioimage.io.zip")
 
 
 @require_safe

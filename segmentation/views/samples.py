@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -44,7 +43,7 @@ from ..services.ground.calibration import width_text
 from ..services.results.combined import pooled_coco
 from ..services.results.uploads import discard_unused
 from .jobs import JUST_DONE
-from .upload import ACCEPTED
+from .upload import ACCEPTED, to_uuid
 
 MOST_NOTES = 5  # remarks on added files that are shown at the top; all of them are kept below
 NO_FILES = "Choose the images to add first."
@@ -76,10 +75,15 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "samples/_status.html", context)
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def images(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The table of images, which fills while they are analysed."""
+    """The images, which fill while they are analysed. POST counts those of the results `shown` that are `counted`."""
+    if request.method == "POST":
+        sample = changeable(request, row_of(Sample, pk))
+        ids = {name: {pk for pk in map(to_uuid, request.POST.getlist(name)) if pk} for name in ("shown", "counted")}
+        services.include_images(sample=sample, included={pk: pk in ids["counted"] for pk in ids["shown"]})
+        return see_other(f"{address_of(sample)}#images")
     sample = visible(request, row_of(Sample, pk))
     return render(request, "samples/_images.html", _images_context(request, sample, PooledResult(sample)))
 
@@ -181,7 +185,7 @@ def link(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
 
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:
     may_change = sample.is_changeable_by(request.user, request.visitor)
-    return {"sample": sample, "pooled": pooled, "may_change": may_change}
+    return {"sample": sample, "pooled": pooled, "may_change": may_change, "accept": ACCEPTED}
 
 
 def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
@@ -199,8 +203,6 @@ def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: A
         "address": request.build_absolute_uri(address_of(sample)),
         "link": link_page(request, sample) if sample.is_changeable_by(request.user, request.visitor) else None,
         "may_delete": sample.is_changeable_by(request.user, request.visitor, "delete"),
-        "accept": ACCEPTED,
-        "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,
         "scale_form": ScaleForm(initial={"rule": sample.rule, f"rule_{sample.rule}": scale}),
         **extra,
     }

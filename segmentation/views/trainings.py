@@ -190,16 +190,17 @@ def _form(
     options: dict[str, Any] | None = None,
 ) -> HttpResponse:
     """The form that starts a training. problem: why the one that was sent was refused."""
-    bases = trainings.bases_for(dataset, request.user)
-    usual = models_offered.chosen_default(dataset.task, request.user)
-    count = dataset.images.count()
+    bases, obstacle = trainings.bases_for(dataset, request.user), trainings.obstacle(dataset, request.user)
+    count, usual = dataset.images.count(), base or trainings.usual_base(dataset, bases, request.user)
     context = {
         "dataset": dataset,
         "bases": bases,
-        "base": base or usual or (bases[0].name if bases else ""),
+        "base": usual,
+        "base_title": next((card.title for card in bases if card.name == usual), ""),
+        "few": trainings.FEW,
         "options": options or {"learning_curve": False, "title": ""},
-        "problem": problem or trainings.obstacle(dataset, request.user),
-        "startable": not trainings.obstacle(dataset, request.user) and bool(bases),
+        "problem": problem or obstacle,
+        "startable": not obstacle and bool(bases),
         "images": count,
         "objects": trainings.objects_of(dataset),
         "time": about(seconds := trainings.expected_seconds(dataset, curve=False)),

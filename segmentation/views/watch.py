@@ -6,12 +6,17 @@ import secrets
 from collections.abc import Iterable, Iterator
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.crypto import get_random_string
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -19,9 +24,13 @@ from prometheus_client.registry import Collector
 from ..core.pace import about
 from ..models import Job, WorkerProcess
 from ..presenters.listing import cards
+from ..services import Refused
+from ..services.ground import staff_log
 from ..services.upkeep import health
 
-MOST_WORKERS, LATEST = 50, 8  # LATEST: jobs
+MOST_WORKERS, LATEST, FOUND = 50, 8, 32  # LATEST, FOUND: jobs, without and with a search
+LONGEST = 100  # characters of a search
+NO_NAME = "Give the name with which the person will sign in."
 STAGES = {
     "load": "Load the model",
     "prepare": "Prepare the image",
@@ -76,11 +85,17 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
 def status(request: HttpRequest) -> HttpResponse:
-    """What people who run the site look at every day: what works, the latest jobs, people, room; to each what they may
-    view. Django's admin has all rows."""
-    latest = Job.objects.order_by("-created", "pk").values_list("pk", flat=True)[:LATEST]
+    """What people who run the site look at every day: what works, the latest jobs or those that `q` finds, people,
+    room; to each what they may view. POST invites the person of this `name`. Django's admin has all rows."""
+    invited = _invited(request) if request.method == "POST" else None
+    q = request.GET.get("q", "")[:LONGEST]
+    jobs = Job.objects.filter(
+        Q(micrograph__name__icontains=q) | Q(owner__username__icontains=q) | Q(error__icontains=q)
+    )
+    latest = jobs.order_by("-created", "pk").values_list("pk", flat=True)[: FOUND if q else LATEST]
     queues = [(queue, about(queue.oldest) if queue.waiting else "–") for queue in health.queues()]
     context = {
         "wrong": [check for check in health.readiness() if not check.ok],
@@ -90,9 +105,30 @@ def status(request: HttpRequest) -> HttpResponse:
         "stages": [(STAGES.get(stage, stage), seconds) for stage, seconds in health.slowest_stages()],
         "disk": health.disk(),
         "cards": cards([("job", pk) for pk in latest]) if request.user.has_perm("segmentation.view_job") else [],
+        "q": q,
+        "invited": invited,
+        "may_invite": request.user.has_perm("auth.add_user"),
         "people": health.people() if request.user.has_perm("auth.view_user") else [],
     }
     return render(request, "status.html", context)
+
+
+def _invited(request: HttpRequest) -> tuple[str, str]:
+    """The name of a new account and its first password, which only this answer shows. Raises Refused (422)."""
+    request.back = reverse("status")
+    if not request.user.has_perm("auth.add_user"):
+        raise PermissionDenied
+    if not (name := request.POST.get("name", "").strip()):
+        raise Refused(NO_NAME, 422)
+    person, password = get_user_model()(username=name), get_random_string(14)
+    person.set_password(password)
+    try:
+        person.full_clean()
+    except ValidationError as error:
+        raise Refused(" ".join(error.messages), 422) from None
+    person.save()
+    staff_log.note(request.user, "added", person, {}, staff_log.snapshot(person))
+    return person.get_username(), password
 
 
 def _gauge(name: str, words: str, labels: list[str], values: Iterable[tuple[list[str], float]]) -> Metric:

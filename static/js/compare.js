@@ -49,6 +49,18 @@ function lights(sides) {
   }
 }
 
+function slide() {
+  // Of one image the picture of B lies over that of A, from a line on that a slider moves.
+  const [over, at] = ["over", "at"].map((name) => section.querySelector(`[data-${name}]`));
+  const place = () => {
+    section.classList.toggle("over", over.checked);
+    section.style.setProperty("--at", `${at.value}%`);
+    at.disabled = !over.checked;
+  };
+  for (const control of [over, at]) control?.addEventListener("input", place);
+  if (over) place();
+}
+
 function failed() {
   const line = document.createElement("p");
   line.className = "notice";
@@ -62,6 +74,7 @@ async function begin() {
   link(sides, "same" in section.dataset);
   tools(sides);
   lights(sides);
+  slide();
 }
 
 if (section) begin().catch(failed);

@@ -65,7 +65,7 @@ export function control(box, cuts, changed) {
     one("count").textContent = String(cuts.list.filter(({ chance }) => chance >= seen.least).length);
     one("more").hidden = !seen.on;
     one("words").textContent = percent(seen.least);
-    one("right").textContent = `about ${Math.round(shown.reduce((sum, { chance }) => sum + chance, 0))} of ${shown.length} right`;
+    one("right").textContent = `${Math.round(shown.reduce((sum, { chance }) => sum + chance, 0))} of ${shown.length} are probably right`;
     if (one("all")) one("all").disabled = !shown.length;
     changed();
   };

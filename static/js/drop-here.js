@@ -3,6 +3,11 @@
 import { isJunk, onDrop } from "./dropped.js";
 
 const form = document.querySelector("[data-drop]");
+const chosen = form.querySelector("[type=file]:not([hidden])"); // beside it stands a button for pages without scripts
+if (chosen) {
+  form.classList.add("at-once");
+  chosen.addEventListener("change", () => form.requestSubmit());
+}
 const words = Object.assign(document.createElement("p"), { className: "drop-here", textContent: form.dataset.drop, hidden: true });
 document.body.append(words);
 

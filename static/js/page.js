@@ -1,5 +1,7 @@
 // Every page: moments are stored in UTC and shown in the reader's own time.
 
+import "./settle.js";
+
 const format = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 function localise(root) {
@@ -15,7 +17,7 @@ if (matchMedia("(hover: none)").matches) {
 }
 
 localise(document);
-document.addEventListener("htmx:afterSettle", () => localise(document));
+for (const name of ["htmx:afterSettle", "settled"]) document.addEventListener(name, () => localise(document));
 
 // A link to a fold opens it.
 function openFold() {

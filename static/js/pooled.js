@@ -13,7 +13,7 @@ for (const input of document.querySelectorAll("#scale [name^=rule_]")) {
 
 // A note shows its images alone, each with its reason, until all are asked for again.
 const only = document.querySelector("[data-only]");
-function list(places) {
+function listOnly(places) {
   const rows = [...document.querySelectorAll(".images > li")];
   for (const row of rows) row.hidden = !(places?.includes(row.dataset.place) ?? true);
   const visible = rows.filter((row) => !row.hidden);
@@ -22,8 +22,23 @@ function list(places) {
   only.scrollIntoView({ block: "nearest" });
   if (places) visible[0]?.querySelector("a.name").focus();
 }
-for (const note of document.querySelectorAll("[data-ids]")) note.addEventListener("click", () => list(note.dataset.ids.split(",")));
-only.querySelector("button").addEventListener("click", () => list(null));
+for (const note of document.querySelectorAll("[data-ids]")) note.addEventListener("click", () => listOnly(note.dataset.ids.split(",")));
+only.querySelector("button").addEventListener("click", () => listOnly(null));
+
+// Many images are left out or taken in with one press.
+const list = () => document.getElementById("images");
+function counting() {
+  const bar = list().querySelector("[data-counting]");
+  if (!bar) return;
+  const boxes = [...list().querySelectorAll("[name=counted]")];
+  const [counted, changed] = [boxes.filter((box) => box.checked).length, boxes.filter((box) => box.checked !== box.defaultChecked).length];
+  bar.hidden = !changed;
+  bar.querySelector("button").textContent = `Count ${counted} of ${boxes.length} images`;
+  bar.querySelector("[data-counting-words]").textContent = `${changed} ${changed === 1 ? "change" : "changes"}`;
+}
+document.addEventListener("change", (event) => event.target.name === "counted" && counting());
+document.addEventListener("settled", counting);
+counting();
 
 document.addEventListener("keydown", (event) => {
   const { activeElement: here } = document;

@@ -1,4 +1,4 @@
-// The form "Use as training data": a rectangle is drawn on the picture, and fields that do not count are hidden.
+// The form "Use as training data": a rectangle is drawn on the picture.
 
 const form = document.querySelector("#training-data form");
 
@@ -18,10 +18,7 @@ if (form) {
   let start = null;
 
   const show = () => {
-    form.querySelector("#teach_new").hidden = form.elements.dataset.value !== "new";
-    form.elements.name.required = form.elements.dataset.value === "new";
     const part = form.elements.extent.value === "part";
-    form.querySelector("#teach_rectangle").hidden = !part;
     for (const side of sides) side.required = part;
     const [left, top, right, bottom] = sides.map((side) => Number(side.value));
     frame.hidden = !(right > left && bottom > top);

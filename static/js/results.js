@@ -1,4 +1,4 @@
-// The list of results: a bar with actions once something is selected; what was selected stays when the list loads anew.
+// The list of results: a bar with actions once something is selected.
 
 const list = () => document.getElementById("results");
 const ticks = () => [...list().querySelectorAll(".tick input")];
@@ -23,23 +23,7 @@ document.addEventListener("change", (event) => {
   if (event.target.closest("#results")) count();
 });
 
-let before = { ticked: [], opened: false, all: false };
-
-document.addEventListener("htmx:beforeSwap", () => {
-  before = {
-    ticked: ticks().filter((tick) => tick.checked).map((tick) => tick.id),
-    opened: list().querySelector("details")?.open,
-    all: every()?.checked ?? false,
-  };
-});
-
-document.addEventListener("htmx:afterSwap", () => {
-  for (const tick of ticks()) tick.checked = before.ticked.includes(tick.id);
-  const menu = list().querySelector("details");
-  if (menu) menu.open = before.opened;
-  if (every()) every().checked = before.all;
-  count();
-});
+document.addEventListener("settled", count);
 
 // The files of many results are written before they are packed: the list stays and says how far that is.
 document.addEventListener("submit", async (event) => {

@@ -155,7 +155,7 @@ function lights(drawing, choose) {
     for (const event of ["pointerenter", "focus"]) link.addEventListener(event, () => drawing.light(stands));
     for (const event of ["pointerleave", "blur"]) link.addEventListener(event, () => drawing.light(null));
     link.addEventListener("click", () => {
-      choose(stands, reason ? `what is left out: ${reason}` : "what the warning means");
+      choose(stands, reason ? `those left out as ${reason}` : "what the warning means");
       section.scrollIntoView({ block: "nearest" });
     });
   }

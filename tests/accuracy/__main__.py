@@ -1,7 +1,7 @@
 """The tables behind docs/method/accuracy.md and fibres.md: python -m tests.accuracy NAME ..., or all of TABLES. Those
 with a mark on a page are written into it, the others printed. python -m tests.accuracy metamorphic changes pictures in
 ways that must not change the answer; unresolved, confidence and recall look at kinds of images that most fits have not
-seen; advice at images of other kinds that are analysed as particles."""
+seen; advice at images of other kinds that are analysed as particles; touching at greys where particles touch."""
 
 from __future__ import annotations
 
@@ -84,6 +84,11 @@ def main() -> None:
         from . import advice  # reads the models and their data
 
         print(*advice.lines(), sep="\n")
+        return
+    if sys.argv[1:2] == ["touching"]:
+        from . import touching  # reads the models' data
+
+        print(*touching.lines(), sep="\n")
         return
     if sys.argv[1:2] in (["unresolved"], ["confidence"], ["recall"]):
         from . import unseen  # reads the models and their data

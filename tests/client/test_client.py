@@ -176,6 +176,9 @@ def test_corrections_know_the_last_edit_and_say_what_is_new(site):
     assert site.sent()["base"] == 3 and caught.value.edits == [{"sequence": 4}]
     result.edit([{"op": "delete", "ids": [2]}], base=caught.value.base)
     assert site.sent()["base"] == 4 and result.base == 5
+    pages = [{"base": 6, "edits": [{"sequence": 1}], "following": "x"}, {"base": 6, "edits": [{"sequence": 6}]}]
+    site.answers["GET /jobs/j1/edits"] = [json_answer(200, page) for page in pages]
+    assert result.edits() == [{"sequence": 1}, {"sequence": 6}] and result.base == 6
     site.answers["GET /jobs/j1/similar"] = [json_answer(200, {"ids": [7, 9], "alike": [1.0, 0.8]})]
     assert result.similar([7], alike=0.5) == [7, 9]
 

@@ -33,6 +33,13 @@ def test_two_widths_of_one_image(open_copy, visit, size):
     assert fits(page)
     picture(page, f"compare-{size}")
 
+    assert "B is" in page.locator("#answer").inner_text()
+    page.locator("[data-at]").focus()
+    page.keyboard.press("End")
+    only_first = page.locator("#linked").screenshot()
+    page.keyboard.press("Home")
+    assert page.locator("#linked").screenshot() != only_first, "a slider goes from one picture to the other"
+    page.get_by_label("Over each other").uncheck()
     before = seen(page, "second")
     page.locator("[data-side=first] canvas").focus()
     for _ in range(4):

@@ -1,6 +1,7 @@
 """The examples of the upload page, one of each kind: rendered here, so that no one else owns them, and analysed.
 
-`python -m tests.examples` writes the same bytes each time to static/sample, or to a folder that it names.
+`python -m tests.examples` writes the same bytes each time to static/sample, and the README's figure to
+docs/screenshots; or all to a folder that it names. `test_shop_window.py` compares these with what the models find.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from scipy import ndimage
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.micrograph.reader import read
 from segmentation.core.pipeline import analyse
+from segmentation.core.report import figure
 from segmentation.core.report.picture import before_and_after, captioned
+from segmentation.core.sample import SampleAnalysis
 from segmentation.lab.training.synthesis.noise import (
     Field,
     distance_to_points,
@@ -32,6 +35,7 @@ from tests.examples.sample import write_sample
 SHAPE = (512, 512)
 SEED, QUALITY = 5, 75  # of the noise; of the JPEG in a TIFF
 SMALL = 300, 200  # px, twice as many as the page shows
+FIGURE = "figure.png", 1400, 128  # its width in px, and its number of colours
 CAPTION = "Rendered by DeepSegm, not acquired."
 SKY, GROUND = (86, 180, 233), (14, 17, 19)
 
@@ -105,8 +109,9 @@ DRAWN: dict[str, tuple[str, Callable[[np.random.Generator], Field], float, float
 }
 
 
-def write_examples(folder: Path) -> Iterator[Path]:
-    """Write the sample image, an example of every other kind, and small pictures of what is found in each."""
+def write_examples(folder: Path, figures: Path) -> Iterator[Path]:
+    """Write the sample image, an example of every other kind, and small pictures of what is found in each; and into
+    `figures` the figure of the sample image."""
     yield from write_sample(folder)
     for kind, (_, draw, noise, nm_per_pixel) in DRAWN.items():
         rng = np.random.default_rng(SEED)
@@ -123,11 +128,27 @@ def write_examples(folder: Path) -> Iterator[Path]:
         )
         yield folder / f"{kind}.tif"
     for kind in ("particles", *DRAWN):
-        model, source = (DRAWN[kind][0], f"{kind}.tif") if kind in DRAWN else (kind, "sem-sample.tif")
-        result = analyse(read(folder / source), AnalysisSettings.of(kind, model=model))
+        result = analysed(kind, folder)
         for name, panel in panels(kind, result).items():
             (folder / f"{name}.webp").write_bytes(captioned(panel, CAPTION))
             yield folder / f"{name}.webp"
+        if kind == "particles":
+            yield write_figure(result, figures)
+
+
+def analysed(kind: str, folder: Path) -> Analysis:
+    """What the shipped model finds in the example of a kind in `folder`."""
+    model, source = (DRAWN[kind][0], f"{kind}.tif") if kind in DRAWN else (kind, "sem-sample.tif")
+    return analyse(read(folder / source), AnalysisSettings.of(kind, model=model))
+
+
+def write_figure(result: Analysis, folder: Path) -> Path:
+    """Write the four-panel figure, small enough for a page."""
+    name, width, colours = FIGURE
+    drawn = Image.fromarray(figure.rendered(figure.draw(SampleAnalysis.of(result))))
+    small = drawn.resize((width, round(width * drawn.height / drawn.width)), Image.Resampling.LANCZOS)
+    small.quantize(colours).save(folder / name, optimize=True)
+    return folder / name
 
 
 def panels(kind: str, result: Analysis) -> dict[str, NDArray[np.uint8]]:
@@ -163,5 +184,6 @@ def histogram(result: Analysis) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
-    for file in write_examples(Path(sys.argv[1] if sys.argv[1:] else "static/sample")):
+    named = [Path(argument) for argument in sys.argv[1:2]]
+    for file in write_examples(*(named * 2 or [Path("static/sample"), Path("docs/screenshots")])):
         print(file)

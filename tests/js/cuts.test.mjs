@@ -29,7 +29,7 @@ test("the likely cuts are shown first, and the slider shows the others", () => {
   assert.deepEqual([cuts.shown.length, all.disabled], [0, true]);
   on.checked = true;
   on.listeners.change();
-  assert.deepEqual([cuts.shown.map(({ place }) => place), right.textContent, least.min], [[0, 1], "about 1 of 2 right", 20]);
+  assert.deepEqual([cuts.shown.map(({ place }) => place), right.textContent, least.min], [[0, 1], "1 of 2 are probably right", 20]);
   least.value = "20";
   least.listeners.input();
   assert.deepEqual([cuts.shown.length, all.disabled], [3, false]);

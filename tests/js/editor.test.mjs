@@ -5,7 +5,7 @@ import { Impossible, closed, crossesItself, thinned } from "../../static/js/edit
 import { Labels, checksum } from "../../static/js/editor/labels.js";
 import { binned, numbersOf, reviewQueue } from "../../static/js/editor/numbers.js";
 import { beside, piecesOf } from "../../static/js/editor/regions.js";
-import { counterparts, meanwhile, renamed } from "../../static/js/editor/history.js";
+import { counterparts, meanwhile, paired, renamed } from "../../static/js/editor/history.js";
 import { Sender } from "../../static/js/editor/sending.js";
 import { ringsOf, sizesOf } from "../../static/js/editor/shapes.js";
 import { TOOLS } from "../../static/js/editor/tools.js";
@@ -198,6 +198,14 @@ const stored = ({ base, operations }) => [200, { base: base + operations.length,
 const settled = async (each) => {
   while (!each.settled) await new Promise((resolve) => setTimeout(resolve, 1));
 };
+
+test("an undo that came too late is not made again, and is told", () => {
+  const [first, second] = [{ op: "delete", ids: [1] }, { op: "fill", ids: [2] }];
+  const undo = (of) => ({ operation: { op: "undo" }, of });
+  assert.deepEqual(paired([undo(first)]), { wanted: [], refused: ["deletion of object 1"] });
+  const later = [{ operation: second }, undo(second), { operation: second }];
+  assert.deepEqual(paired([undo(first), ...later]), { wanted: [later[2]], refused: ["deletion of object 1"] });
+});
 
 test("corrections are sent in their order, each with the base it knows", async () => {
   const { asked, states, of } = sender([stored, stored, stored]);

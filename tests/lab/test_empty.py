@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.lab.training.data import RenderedSource
+from segmentation.lab.training.data import DrawnSource, renders
 from segmentation.lab.training.settings import BadRecipe, RenderedEntry, checked_as
 from segmentation.lab.training.synthesis import foreign
 from segmentation.lab.training.synthesis.foreign import draw_empty
@@ -49,12 +49,13 @@ def test_substrates_come_at_any_magnification(monkeypatch):
 
 
 def test_the_stock_holds_its_share_of_empty_pictures():
-    source = RenderedSource(6, 64, seed=3, blank=1.0)
+    source = DrawnSource(6, 64, 3, renders(RenderedEntry()), blank=1.0)
     assert not any(labels.any() for _, labels in source.stock)
 
 
 def test_what_a_source_fixes_is_rendered():
-    source = RenderedSource(4, 160, seed=3, blank=0.0, fixed={"family": "sphere", "spread": 0.0}, diameters=(20, 20))
+    entry = RenderedEntry(settings={"family": "sphere", "spread": 0.0}, diameters=[20, 20])
+    source = DrawnSource(4, 160, 3, renders(entry))
     diameters = [np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi) for _, labels in source.stock]
     assert max(sizes.max() for sizes in diameters) == pytest.approx(20, abs=2)
 

@@ -262,7 +262,7 @@ def test_bad_models_and_data_are_one_sentence(card, folder, tmp_path):
 
 @pytest.mark.slow
 def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, capsys, monkeypatch):
-    for name, value in {"FEWEST": 2, "EMPTY": 2, "RENDERED": 2, "PARTS": 3}.items():
+    for name, value in {"FEWEST": 2, "EMPTY": 2, "COMPOSED": 2, "PARTS": 3}.items():
         monkeypatch.setattr(f"segmentation.lab.training.instances.confidence.{name}", value)
     for name in ("0", "2", "4"):  # half the truth is gone: what is found there is wrong
         truth = np.asarray(Image.open(folder / "masks" / f"{name}_m.png")).copy()
@@ -280,7 +280,7 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
 
 
 def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeypatch):
-    for name, value in {"FEWEST": 1000, "EMPTY": 2, "RENDERED": 1}.items():
+    for name, value in {"FEWEST": 1000, "EMPTY": 2, "COMPOSED": 1}.items():
         monkeypatch.setattr(f"segmentation.lab.training.instances.confidence.{name}", value)
     with pytest.raises(CommandError, match=r"calibrated|judged"):
         call_command("fit", str(card), str(folder), "confidence")
@@ -290,7 +290,7 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
 def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
     from segmentation.lab.training.instances import confidence, separation
 
-    monkeypatch.setattr(confidence, "RENDERED", 3)
+    monkeypatch.setattr(confidence, "COMPOSED", 3)
     monkeypatch.setattr(separation, "FEWEST", 1)
     before = card.read_text()
     call_command("fit", str(card), str(folder), "separation")
@@ -306,7 +306,7 @@ def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able,
 def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able, monkeypatch):
     from segmentation.lab.training.instances import confidence, separation
 
-    monkeypatch.setattr(confidence, "RENDERED", 1)
+    monkeypatch.setattr(confidence, "COMPOSED", 1)
     monkeypatch.setattr(separation, "FEWEST", 10_000)
     before = card.read_text()
     with pytest.raises(CommandError, match=r"10000 .*between .* 10000 within"):

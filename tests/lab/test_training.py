@@ -10,10 +10,11 @@ from segmentation.lab.training import tasks
 from segmentation.lab.training.augmentation import augment
 from segmentation.lab.training.data import (
     Crops,
+    DrawnSource,
     FolderSource,
-    RenderedSource,
     are_dark,
     load_folder,
+    renders,
     resample,
     split_sources,
     validation_groups,
@@ -21,7 +22,7 @@ from segmentation.lab.training.data import (
 from segmentation.lab.training.instances.targets import inner_distance, near_contacts, targets
 from segmentation.lab.training.losses import losses
 from segmentation.lab.training.losses.instances import InstanceLoss
-from segmentation.lab.training.settings import Augmentation, FolderEntry
+from segmentation.lab.training.settings import Augmentation, FolderEntry, RenderedEntry
 from segmentation.lab.training.tasks.particles import SCORING
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 from tests.lab.scores import score
@@ -74,7 +75,7 @@ def test_resampling_moves_picture_and_labels_together():
 
 
 def test_a_sample_depends_on_seed_and_number_alone():
-    source = RenderedSource(3, 80, seed=1)
+    source = DrawnSource(3, 80, 1, renders(RenderedEntry()))
     crops = Crops([source], [1.0], 64, seed=5, targets=targets)
     first, second = crops[7], Crops([source], [1.0], 64, seed=5, targets=targets)[7]
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -84,7 +85,8 @@ def test_a_sample_depends_on_seed_and_number_alone():
 
 
 def test_the_densest_of_some_crops_is_taken():
-    source = RenderedSource(3, 96, seed=1, blank=0.5, fixed={"family": "sintered"}, diameters=(8.0, 20.0))
+    entry = RenderedEntry(settings={"family": "sintered"}, diameters=[8.0, 20.0])
+    source = DrawnSource(3, 96, 1, renders(entry), blank=0.5)
     plain, dense = (Crops([source], [1.0], 64, seed=5, targets=targets, densest=n) for n in (1, 4))
     contacts = [np.mean([near_contacts(crops.labelled(n)[1]).mean() for n in range(12)]) for crops in (plain, dense)]
     assert contacts[1] > 1.5 * contacts[0]

@@ -163,6 +163,11 @@ def test_the_browser_gives_the_same_median_and_fraction(weighted):
     assert numbers["fraction"] == pytest.approx(np.average(nano, weights=weights), rel=1e-12)
 
 
+def rows_of(columns):
+    rows = [dict(zip(columns, map(float, values), strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [{"id": number, "kept": True, **row} for number, row in enumerate(rows, 1)]
+
+
 def test_the_browser_finds_the_same_objects_alike():
     """Four small pale specks, among them 1 and 5, and forty large particles; one was drawn and has sizes alone."""
     rng = np.random.default_rng(3)
@@ -174,12 +179,27 @@ def test_the_browser_finds_the_same_objects_alike():
         "relative_contrast": np.where(speck, 0.1, 0.5) + rng.uniform(-0.05, 0.05, 44),
     }
     columns["area"] = 0.8 * columns["min_feret"] ** 2 / columns["aspect_ratio"]
-    drawn = {**{name: values[-1] for name, values in columns.items()}, "circularity": None, "relative_contrast": None}
+    objects = rows_of(columns)
+    objects[-1] |= {"circularity": None, "relative_contrast": None}
     columns |= {name: np.r_[columns[name][:-1], np.nan] for name in ("circularity", "relative_contrast")}
-    rows = [dict(zip(columns, map(float, values), strict=True)) for values in zip(*columns.values(), strict=True)]
-    objects = [{"id": number, "kept": True, **row} for number, row in enumerate([*rows[:-1], drawn], 1)]
     likeness = alike(columns, [0, 4], "min_feret")
     assert set(np.flatnonzero(likeness > 0.5) + 1) == {1, 5, 9, 44} and likeness[0] == likeness[4] == 1
     theirs = replayed(random_objects(rng), [], objects)["alike"]
     assert [number for number, _ in theirs] == list(range(1, 45))
     assert [value for _, value in theirs] == pytest.approx(likeness.tolist(), abs=1e-9)
+
+
+@pytest.mark.parametrize("measure", ["min_feret", "aspect_ratio", "relative_contrast"])
+def test_of_two_mixed_groups_those_alike_are_of_one(measure):
+    """Sixty objects and forty others that differ in one measure: the spread of both together says nothing of either."""
+    rng, other = np.random.default_rng(4), np.arange(100) >= 60
+    usual = {"min_feret": (60.0, 25.0), "aspect_ratio": (0.9, 0.4), "relative_contrast": (1.0, 0.3)}
+    means = {name: np.where(other, pair[name == measure], pair[0]) for name, pair in usual.items()}
+    columns = {name: mean * rng.lognormal(0, 0.08, 100) for name, mean in means.items()}
+    columns["area"] = 0.8 * columns["min_feret"] ** 2 / columns["aspect_ratio"]
+    for places in (other, ~other):
+        chosen = [alike(columns, [place], "min_feret") >= 0.6 for place in np.flatnonzero(places)]
+        assert np.mean([places[likely].mean() for likely in chosen]) >= 0.9
+        assert np.mean([likely[places].mean() for likely in chosen]) >= 0.25
+    theirs = replayed(random_objects(rng), [], rows_of(columns))["alike"]
+    assert [value for _, value in theirs] == pytest.approx(alike(columns, [0, 4], "min_feret").tolist(), abs=1e-9)

@@ -120,14 +120,17 @@ def test_every_page_carries_the_policy(client):
 
 
 @pytest.mark.django_db
-def test_files_name_the_site_as_the_browser_last_did(client, settings, make_job):
+def test_files_name_the_site_as_the_staff_last_did(client, admin_client, settings, make_job):
     job = make_job()
     assert services.printed_address(job) == f"/{job.folder}/"
     settings.ALLOWED_HOSTS = ["lab-pc"]
-    client.get("/", HTTP_HOST="lab-pc:8000")  # a probe or a reader changes nothing
+    used = {"HTTP_HOST": "lab-pc:8000"}
+    admin_client.get("/", **used)  # a probe or a reader changes nothing, nor do strangers and who is refused
+    assert client.post("/accounts/logout/", **used).status_code == 302
+    assert admin_client.post("/uploads/", **used).status_code == 400
     assert services.printed_address(job) == f"/{job.folder}/"
-    assert client.post("/uploads/", HTTP_HOST="elsewhere").status_code == 400
-    client.post("/uploads/", HTTP_HOST="lab-pc:8000")
+    assert admin_client.post(f"/jobs/{job.pk}/cancel/", HTTP_HOST="elsewhere").status_code == 400
+    assert admin_client.post(f"/jobs/{job.pk}/cancel/", **used).status_code == 303
     assert services.printed_address(job) == f"http://lab-pc:8000/{job.folder}/"
     settings.DEEPSEGM_URL = urlsplit("https://sem.example.org")
     assert services.printed_address(job) == f"https://sem.example.org/{job.folder}/"

@@ -11,6 +11,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import chain
 from uuid import uuid4
 
 import numpy as np
@@ -24,14 +25,17 @@ from PIL import Image
 
 from segmentation import services
 from segmentation.core.labels.geometry import TooLong, ending
-from segmentation.core.labels.operations import correct, patch_of
+from segmentation.core.labels.operations import Corrections, correct, patch_of
+from segmentation.core.labels.patches import Patch
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.working import STRIP, WorkingLabels
 from segmentation.http.serving import serve_labels
 from segmentation.middleware import hash_address
 from segmentation.models import Edit, Job
+from segmentation.services.ground import limits
 from segmentation.services.ground.callers import visitor_of
 from segmentation.services.ground.limits import MANY_EDITS, ONE_EDIT, one_edit
+from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import edits as service
 from tests.core.builders import segmentation_of
 from tests.web.finished import SUMMARY
@@ -132,7 +136,9 @@ def test_a_browser_that_follows_the_patches_sees_what_the_server_has(send, scrip
     head, rows = unpacked(get(script, result, "labels?format=runs&top=7&bottom=66").content)
     assert head == (160, 120, 4, 5) and (rows == seen.reshape(120, 160)[7:66]).all()
     log = get(script, result, "edits").json()
-    assert [edit["patch"] for edit in log["edits"]] == answer["patches"]
+    patches = [step.as_lists() for step in map(Patch.from_dict, (log["edits"][n]["patch"] for n in (0, 1, 3)))]
+    assert patches == [*answer["patches"][:2], answer["patches"][3]] and log["edits"][2]["patch"] == {}
+    assert Patch.from_dict(log["edits"][1]["before"]).as_lists() == answer["patches"][2], "which the undo refers to"
 
 
 @pytest.mark.parametrize("shape", [(STRIP, 64), (2 * STRIP + 90, 70)])
@@ -162,7 +168,7 @@ def test_every_object_is_told_with_what_is_known_of_it(send, script, result):
 
 def test_the_log_says_where_all_edits_lead(send, script, result):
     log = get(script, result, "edits").json()
-    assert log == {"base": 0, "edits": [], "objects": {}, "next": 4, "standing": 0}
+    assert log == {"base": 0, "edits": [], "objects": {}, "next": 4, "standing": 0, "following": None}
     send(0, DELETE, SPLIT, UNDO)
     log = get(script, result, "edits?since=1").json()
     assert [edit["sequence"] for edit in log["edits"]] == [2, 3]
@@ -193,6 +199,52 @@ def test_undo_appends_the_inverse_and_goes_on_to_the_first_edit(send, script, re
     assert [row.undoes for row in Edit.objects.all()] == [None, None, 2, 1]
     answer = send(4, UNDO)
     assert answer.status_code == 422 and re.match("Operation 1: .*undo", answer.json()["error"])
+
+
+def test_a_correction_costs_what_it_changes_and_an_undo_nothing(send, script, result, settings):
+    comb = np.zeros((120, 160), np.int32)
+    comb[10:12, 10:150] = comb[10:110, 10:150:2] = 1
+    before = segmentation_of(comb)
+    step = Corrections(WorkingLabels.of(before)).do({"op": "delete", "ids": [1]})
+    assert len(step.patch.runs) > 6_000 and len(json.dumps(step.patch.as_dict())) < 600
+    send(0, DELETE, UNDO, DELETE)
+    log = get(script, result, "edits").json()["edits"]
+    size = Job.objects.get(pk=result.pk).edit_bytes
+    assert size == sum(len(json.dumps(edit)) for edit in log) and len(json.dumps(log[1])) < 500
+    settings.DEEPSEGM_EDITS_MB = (size + 300) / 2**20
+    answer = send(3, SPLIT)
+    assert answer.status_code == 422 and "of corrections are stored" in answer.json()["error"]
+    Job.objects.update(visitor=uuid4())
+    assert limits.check_edits(Job(visitor=visitor_of(SECRET)), 300) is None, "those of others do not count"
+
+
+def test_rows_of_1_0_are_read_and_taken_back(send, script, result):
+    """They have the runs as lists, and an undo has its own patches."""
+    send(0, DELETE, SPLIT, UNDO)
+    steps, previous = services.corrections_of(Job.objects.get(pk=result.pk)).steps, ""
+    for row, step in zip(Edit.objects.all(), steps, strict=True):
+        row.patch, row.before, row.previous = step.patch.as_lists(), step.before.as_lists(), previous
+        row.hash = previous = row.own_hash()
+        row.save()
+    Job.objects.filter(pk=result.pk).update(edit_hash=previous)
+    service._recent = service._Recent()
+    assert send(3, SPLIT, UNDO, UNDO).json()["base"] == 6
+    assert services.broken_edits(Job.objects.get(pk=result.pk)) == []
+    assert (labels_of(script, result) == squares()).all() and get(script, result, "edits").json()["standing"] == 0
+
+
+@pytest.mark.parametrize(("name", "value", "pages"), [("A_PAGE", 2, [2, 2, 1]), ("PAGE_BYTES", 100, [1] * 5)])
+def test_a_log_comes_in_pages(send, script, result, monkeypatch, name, value, pages):
+    send(0, DELETE, UNDO, DELETE, UNDO, DELETE)
+    monkeypatch.setattr(service, name, value)
+    log = get(script, result, "edits").json()
+    numbers = [[edit["sequence"] for edit in log["edits"]]]
+    while log["following"]:
+        log = script.get(log["following"]).json()
+        numbers.append([edit["sequence"] for edit in log["edits"]])
+    assert [*map(len, numbers)] == pages and [*chain(*numbers)] == [1, 2, 3, 4, 5] and log["base"] == 5
+    late = send(0, SPLIT).json()
+    assert [edit["sequence"] for edit in late["edits"]] == numbers[0] and late["base"] == numbers[0][-1]
 
 
 def test_the_later_one_is_told_and_loses_nothing(send, script, result):
@@ -468,6 +520,20 @@ def test_a_caller_makes_one_edit_at_a_time_and_the_site_two(send):
         pass
 
 
+def test_who_waits_for_a_place_has_it_before_those_who_come_again(send):
+    def of(address):
+        return one_edit(user=None, visitor=None, address=address)
+
+    with of("first"), of("second"):
+        assert send(0, DELETE).json()["error"] == MANY_EDITS
+    with of("second"):
+        with pytest.raises(Refused, match="Other people's"), of("first"):
+            pass
+        assert send(0, DELETE).status_code == 200
+        with of("first"):
+            pass
+
+
 def random_operation(rng, ids):
     """Any correction that needs no map of the network; it may be impossible."""
     pair, item = [int(drawn) for drawn in rng.choice(ids, 2)], int(rng.choice(ids))
@@ -498,9 +564,12 @@ def test_many_corrections_are_replayed_and_taken_back_bit_for_bit(send, script, 
     assert audit("verify", result.pk)[0] == 0
     labels = labels_of(script, result)
     log = script.get(f"/api/v1/jobs/{result.pk}/edits").json()
-    assert not (labels == squares()).all() and (log["base"], len(log["edits"])) == (base, base)
-    assert (correct(automatic, [edit["operation"] for edit in log["edits"]]).labels == labels).all()
-    standing = log["standing"]
+    standing, edits = log["standing"], log["edits"]
+    while log["following"]:
+        log = script.get(log["following"]).json()
+        edits += log["edits"]
+    assert not (labels == squares()).all() and [edit["sequence"] for edit in edits] == [*range(1, base + 1)]
+    assert (correct(automatic, [edit["operation"] for edit in edits]).labels == labels).all()
     for count in [100] * (standing // 100) + [standing % 100]:
         base = send(base, *[UNDO] * count).json()["base"]
     assert (labels_of(script, result) == squares()).all()

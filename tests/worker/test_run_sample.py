@@ -120,7 +120,7 @@ def test_all_images_are_pooled_and_their_files_stored(pooled):
 
 def test_excluded_images_do_not_count(pooled, no_files):
     sample = pooled(squares([10, 12]), squares([16, 18]))
-    services.include_image(sample=sample, job=sample.jobs.order_by("created")[1], included=False)
+    services.include_images(sample=sample, included={sample.jobs.order_by("created")[1].pk: False})
     assert run(sample)["n_kept"] == 2
 
 
@@ -134,8 +134,7 @@ def files_of(sample):
 def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(pooled, own_storage):
     sample = pooled(squares([10, 12]), squares([16, 18]), None, None, squares([20]))
     _, excluded, failed, cancelled, lost = sample.jobs.order_by("created")
-    services.include_image(sample=sample, job=excluded, included=False)
-    services.include_image(sample=sample, job=failed, included=False)
+    services.include_images(sample=sample, included={excluded.pk: False, failed.pk: False})
     Job.objects.filter(pk=failed.pk).update(error="Damaged: export it.")
     Job.objects.filter(pk=cancelled.pk).update(state=Job.State.CANCELLED)
     (own_storage / lost.artifact(tables.NAME).file.name).unlink()

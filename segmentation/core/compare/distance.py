@@ -19,8 +19,8 @@ MOST_LISTED = 5000  # exchanges of images that are all looked at; of more, as ma
 ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called slightly or clearly different
 SAME = 1e-9  # distances that differ by less are equal
 NOT_INDEPENDENT = {
-    "paired": "Both results are of the same objects, so there is no valid p-value.",
-    "shared": "Some images are in both samples, so there is no valid p-value.",
+    "paired": "Both results are of the same objects, so nothing is tested.",
+    "shared": "Some images are in both samples, so nothing is tested.",
 }
 BY_OBJECTS = (
     "The p-value assumes that the {n} and {m} objects are independent. It says whether these two images differ. To"

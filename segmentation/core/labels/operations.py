@@ -111,6 +111,13 @@ def standing(steps: Sequence[Step]) -> list[int]:
     return [n for n, step in enumerate(steps, 1) if step.undoes is None and n not in undone]
 
 
+def undo_of(steps: Sequence[Step], number: int, operation: Operation) -> Step:
+    """The step that takes back one of these, from 1 on. All after it were taken back, so it has the patches of that one
+    the other way round."""
+    undone = steps[number - 1]
+    return Step(dict(operation), undone.before, undone.patch, number)
+
+
 class Corrections:
     """The corrections of outlines so far, and the outlines that stand after them."""
 
@@ -132,10 +139,12 @@ class Corrections:
         last = standing(self.steps)[-1:] if undo else []
         if undo and not last:
             raise BadEdit("There is nothing to undo.")
-        undoes = last[0] if undo else None
-        patch = self.steps[undoes - 1].before if undoes else patch_of(self.now, operation, self.original)
-        step = Step(dict(operation), patch, self.now.inverse(patch), undoes)
-        self.now = self.now.after([patch])
+        if undo:
+            step = undo_of(self.steps, last[0], operation)
+        else:
+            patch = patch_of(self.now, operation, self.original)
+            step = Step(dict(operation), patch, self.now.inverse(patch))
+        self.now = self.now.after([step.patch])
         self.steps.append(step)
         return step
 

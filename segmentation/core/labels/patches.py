@@ -6,18 +6,20 @@ its patches give exactly the corrected one, bit for bit (`apply`).
 
 from __future__ import annotations
 
+import base64
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import isfinite, nan
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .geometry import Floats, Labels
-from .runs import Runs, no_runs, repeated
+from .runs import Runs, no_runs, packed, repeated, unpacked
 from .segmentation import MOST_IDS, Segmentation
 
+MOST_RUNS = 1 << 22  # of a stored patch
 MOST_POINTS = 2000  # of a line or polygon
 FARTHEST = 1e6  # px; no image is so wide
 Points = Sequence[Sequence[float]]
@@ -49,17 +51,22 @@ class Object(NamedTuple):
         return [self.class_index, confidence, self.by_hand, self.reason]
 
 
-@dataclass(frozen=True, eq=False)
 class Patch:
     """What an operation changes.
 
-    runs: the pixels whose id changes, with their new id. objects: the new data of every id that it touches; None if
-    the object is gone. next_id: the first free id afterwards.
+    runs: the pixels whose id changes, with their new id; kept packed, as a log keeps many. objects: the new data of
+    every id that it touches; None if the object is gone. next_id: the first free id afterwards.
     """
 
-    runs: Runs = field(default_factory=no_runs)
-    objects: Mapping[int, Object | None] = field(default_factory=dict)
-    next_id: int = 1
+    def __init__(
+        self, runs: Runs | None = None, objects: Mapping[int, Object | None] | None = None, next_id: int = 1
+    ) -> None:
+        self._packed = packed(no_runs() if runs is None else runs)
+        self.objects, self.next_id = objects or {}, next_id
+
+    @property
+    def runs(self) -> Runs:
+        return unpacked(self._packed)
 
     @property
     def made(self) -> list[int]:
@@ -72,20 +79,29 @@ class Patch:
         return zlib.crc32(self.runs.astype("<i4").tobytes())
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Plain JSON types, as they are stored: the packed runs in base64."""
+        return {"runs": base64.b64encode(self._packed).decode(), **self._others()}
+
+    def as_lists(self) -> dict[str, Any]:
+        """Plain JSON types, for those who draw it: each run as a list of three numbers."""
+        return {"runs": self.runs.tolist(), **self._others()}
+
+    def _others(self) -> dict[str, Any]:
         objects = {str(number): item and item.as_list() for number, item in self.objects.items()}
-        return {"runs": self.runs.tolist(), "objects": objects, "next": self.next_id}
+        return {"objects": objects, "next": self.next_id}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Patch:
-        """The patch that `as_dict` wrote; raises BadEdit for anything else."""
+        """The patch that `as_dict` wrote, or `as_lists`, as 1.0 stored it; raises BadEdit for anything
+        else."""
         try:
-            runs = np.array(content["runs"] or no_runs())
+            runs = content["runs"]
+            runs = unpacked(base64.b64decode(runs), MOST_RUNS) if isinstance(runs, str) else np.array(runs or no_runs())
             if runs.dtype.kind != "i" or runs.shape[1:] != (3,) or runs.min(initial=0) < 0 or runs.max(initial=0) >> 31:
                 raise ValueError("no runs")
             objects = {int(number): _object(item) for number, item in content["objects"].items()}
             return cls(runs.astype(np.int32), objects, int(content["next"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
             raise BadEdit("This is not an edit of DeepSegm: export it again.") from error
 
 

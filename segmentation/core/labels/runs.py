@@ -5,6 +5,7 @@ A run is (start, count, id); start is the flat index row * width + column of its
 
 from __future__ import annotations
 
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,26 @@ Numbers = NDArray[np.int32]
 
 def no_runs() -> Runs:
     return np.zeros((0, 3), np.int32)
+
+
+def packed(runs: Runs) -> bytes:
+    """Runs compressed by zlib: little-endian int32, first of all runs the number of pixels since the end of the run
+    before, then their numbers of pixels, then their ids."""
+    starts, counts, ids = runs.astype("<i4").T
+    gaps = starts - np.r_[np.int32(0), (starts + counts)[:-1]]
+    return zlib.compress(np.stack([gaps, counts, ids]).astype("<i4").tobytes())
+
+
+def unpacked(content: bytes, most: int = 0) -> Runs:
+    """The runs that `packed` wrote; raises ValueError or zlib.error for anything else, and for more than `most`, where
+    that is not 0."""
+    stream = zlib.decompressobj()
+    words = stream.decompress(content, 12 * most)
+    if not stream.eof:
+        raise ValueError("too many runs, or no end")
+    gaps, counts, ids = np.frombuffer(words, "<i4").reshape(3, -1)
+    ends = np.cumsum(gaps, dtype=np.int32) + np.cumsum(counts, dtype=np.int32)
+    return np.column_stack([ends - counts, counts, ids]).astype(np.int32)
 
 
 def runs_of(starts: Numbers, ends: Numbers, ids: Numbers | int) -> Runs:

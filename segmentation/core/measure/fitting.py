@@ -54,12 +54,12 @@ def unfit(fit: Fit | None) -> str:
     """A sentence that says why a fitted law is not drawn; "" if it is drawn, or if no law was fitted."""
     if fit is None or fit["word"] != "poor":
         return ""
-    return f"No log-normal curve: {fit_words(fit)}."
+    return "These sizes follow no log-normal law."
 
 
 def fit_words(fit: Fit) -> str:
-    """How well the law fits by the rule of `log_normal`: "a fair fit, the cumulative curves are up to 5.5 % apart"."""
-    apart = f"a {fit['word']} fit, the cumulative curves are up to {significant(100 * fit['ks'], 2)} % apart"
+    """How well the law fits by the rule of `log_normal`: "a fair fit, at most 5.5 % off"."""
+    apart = f"a {fit['word']} fit, at most {significant(100 * fit['ks'], 2)} % off"
     is_by_chance = fit["word"] == "good" and fit["ks"] > CLOSE
     return f"{apart}, no more than by chance" if is_by_chance else apart
 

@@ -40,7 +40,7 @@ LIKELY = 0.02  # the error that an unchecked microscope may well have
 MOST = 100_000  # particles; to ask for more would be useless advice
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
 SMALL_COUNTED = "small outlines also counted"
-OTHERS = " Images of other fields may decide."
+OTHERS = " Images of other places may decide."
 INCLUDES = "the interval includes 50 %"
 
 
@@ -241,8 +241,8 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     by_image = sizes.images > 1
     if not by_image and _word(certain) != "undecided":
         return (
-            "Images of other fields, together as a sample. We assume that the typical size differs by"
-            f" {100 * terms.conditions.field_spread:g} % between fields, so one field cannot decide."
+            "Images of other places, together as a sample. One place cannot: we assume that the typical size differs by"
+            f" {100 * terms.conditions.field_spread:g} % between places."
         )
     thing = "image" if by_image else "particle"
     more = images_to_decide(certain, sizes.images) if by_image else particles_to_decide(certain)
@@ -253,7 +253,7 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     ends = [share_between(sizes.size * exp(z * uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
     counted = thing if more == 1 else f"{thing}s"
-    where = "" if by_image or not terms.conditions.field_spread else ", of other fields"
+    where = "" if by_image or not terms.conditions.field_spread else ", of other places"
     return f"About {more:,} more {counted}{where}{also}, if the fraction stays as it is."
 
 

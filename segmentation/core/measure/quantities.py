@@ -86,7 +86,7 @@ class Quantity:
     count half. half: which do, in words. source: of the definition, "" where it is our own. signed: whether it can be
     below zero. extreme: whether it is of one place, or a sum, so without an interval. interval: what its 95 % interval
     comes from in one image. scaled: whether the scale is in it although the unit has no length. above: the number that
-    this one is never below, such as D10 of D50.
+    this one is never below, such as D10 of D50. special: whether few people ask for it, so that pages show it last.
     """
 
     name: str
@@ -101,6 +101,7 @@ class Quantity:
     scaled: bool = False
     above: str = ""
     half: str = ""
+    special: bool = False
 
     def __post_init__(self) -> None:
         by_area = self.power < 0 or self.kind == "fraction"
@@ -360,7 +361,12 @@ add(
         " under 6 is no nanomaterial by 2022/C 229/01. Pores, roughness and thickness are not visible.",
         source="EU 2022/C 229/01; Wohlleben et al. (2017)",
     ),
-    Quantity("ecd_median", "Median ECD", "Median diameter of circles with the same areas as the objects.", 1),
+    Quantity(
+        "ecd_median",
+        "Median circle diameter (ECD)",
+        "Median diameter of circles with the same areas as the objects.",
+        1,
+    ),
     Quantity(
         "fit",
         "Log-normal law",

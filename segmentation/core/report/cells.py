@@ -12,9 +12,9 @@ BYTE_ORDER_MARK = "\ufeff"
 RISKY = ",;\"'#"
 
 
-def lines(of: Iterable[Iterable[Any]]) -> str:
+def lines(of: Iterable[Iterable[Any]], delimiter: str = ",") -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(of)
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(of)
     return text.getvalue()
 
 

@@ -25,6 +25,7 @@ from .fonts import BOLD, REGULAR, markup, unbroken, use_fonts, writable
 from .pdf import draw_figure, draw_words
 from .wording import one_line, version
 
+LEAST = 9.0  # points of letters
 INK, FAINT, RULE = HexColor("#22262b"), HexColor("#5b6670"), HexColor("#c9d0d6")
 LEFT, TOP, BOTTOM = 48.0, 46.0, 54.0
 FRAME = 6.0  # reportlab's own margin within the margins
@@ -34,20 +35,18 @@ HALF = (WIDTH - GAP) / 2
 CHART = (HALF / 72, 2.1)  # inches; two abreast
 HIGHEST = A4[1] - TOP - BOTTOM - 2 * FRAME
 
-BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=8.5, leading=12, textColor=INK)
-METHOD = ParagraphStyle("method", BODY, fontSize=8, leading=11)
-SMALL = ParagraphStyle("small", BODY, fontSize=7, leading=9.2)
+BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=9.5, leading=12.5, textColor=INK)
+SMALL = ParagraphStyle("small", BODY, fontSize=LEAST, leading=11.4)
 HEADING = ParagraphStyle(
-    "heading", BODY, fontName=BOLD, fontSize=10.5, leading=14, spaceBefore=10, spaceAfter=3, keepWithNext=1
+    "heading", BODY, fontName=BOLD, fontSize=11, leading=14, spaceBefore=9, spaceAfter=3, keepWithNext=1
 )
 TITLE = ParagraphStyle("title", BODY, fontName=BOLD, fontSize=15, leading=19)
-LEAD = ParagraphStyle("lead", BODY, fontSize=9.5, leading=13)
+LEAD = ParagraphStyle("lead", BODY, fontSize=10.5, leading=13.5)
 WARNING = ParagraphStyle("warning", LEAD, fontName=BOLD, textColor=HexColor(WARNED))
-CELL = ParagraphStyle("cell", BODY, fontSize=7.5, leading=9.6)
-TINY = ParagraphStyle("tiny", BODY, fontSize=6.3, leading=8)
+CELL = ParagraphStyle("cell", BODY, fontSize=LEAST, leading=11)
 RIGHT = ParagraphStyle("right", CELL, alignment=2)
 NUMBER = ParagraphStyle("number", BODY, fontName=BOLD, fontSize=15, leading=18)
-HEAD = ParagraphStyle("head", CELL, fontName=BOLD, fontSize=6.6)
+HEAD = ParagraphStyle("head", CELL, fontName=BOLD)
 HEAD_RIGHT = ParagraphStyle("head right", HEAD, alignment=2)
 
 
@@ -92,7 +91,7 @@ def table(
         return [words(text, right if i >= numbers_from else left) for i, text in enumerate(line)]
 
     content = [cells(head, HEAD, HEAD_RIGHT)] if head else []
-    content += [cells(line, TINY if small else CELL, RIGHT) for line in lines]
+    content += [cells(line, CELL, RIGHT) for line in lines]
     total = sum(widths)
     style: list[tuple[Any, ...]] = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -186,7 +185,7 @@ def chart(
     draw: Callable[[Any], object], left: float = 0.13, inches: tuple[float, float] = CHART, low: float = 0.4
 ) -> Chart:
     """A small chart, drawn by `draw` on its Axes; left, low: where they begin, a share of the width and in inches."""
-    sheet, below = Sheet(inches, font=7.5), low / inches[1]
+    sheet, below = Sheet(inches, font=LEAST), low / inches[1]
     draw(sheet.add_axes((left, below, 0.96 - left, 0.97 - below)))
     return Chart(sheet)
 
@@ -227,8 +226,8 @@ def _canvas_with_footer(title: str, made: datetime | None) -> type[Canvas]:
             for number, state in enumerate(pages, 1):
                 self.__dict__.update(state)
                 self.setFillColor(FAINT)
-                draw_words(self, writable(title), REGULAR, 7, LEFT, 30)
-                self.setFont(REGULAR, 7)
+                draw_words(self, writable(title), REGULAR, LEAST, LEFT, 30)
+                self.setFont(REGULAR, LEAST)
                 self.drawRightString(A4[0] - LEFT, 30, f"{version()}, page {number} of {len(pages)}")
                 super().showPage()
             super().save()

@@ -182,6 +182,11 @@ class BudgetTable(NamedTuple):
     sentences: list[str]
 
 
+def is_special(entry: Entry) -> bool:
+    """Whether few people ask for a number: a density in pixels tells nobody anything."""
+    return known_number(entry.name).special or "px⁻" in entry.unit
+
+
 def known_number(name: str) -> Quantity:
     """The quantity of this name, also where the kind of analysis that measured it is gone."""
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from ..measure.results import PER_IMAGE
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of, settings_of_task
-from .wording import UNKNOWN, corrected_words, imported_words, instrument_words, one_line, rounding_words
+from .wording import UNKNOWN, corrected_words, day_of, imported_words, instrument_words, one_line, rounding_words
 
 Fact = tuple[str, str]  # group and name
 Facts = dict[Fact, Any]
@@ -154,8 +156,7 @@ def changed_settings(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
 
 def reported(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
     """What was typed for the report, by title."""
-    for name, text in typed_texts(sample).items():
-        yield REPORTED[name], text or "not provided"
+    return ((REPORTED[name], text) for name, text in typed_texts(sample).items() if text)
 
 
 def typed_texts(sample: SampleAnalysis) -> dict[str, str]:
@@ -197,9 +198,28 @@ def model_identity(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def acquisition_dates(sample: SampleAnalysis) -> str:
-    """The dates in the files of the counted images, in their order; "" without any."""
-    dates = dict.fromkeys(str(member.record.instrument.get("date") or "no date") for _, member in sample.counted)
-    return "" if list(dates) == ["no date"] else one_line("; ".join(dates))
+    """The dates in the files of the counted images, of several from the first to the last; "" without any."""
+    dates = {
+        str(date): _moment(str(date)) for _, member in sample.counted if (date := member.record.instrument.get("date"))
+    }
+    if len(dates) < 2:
+        return one_line("".join(dates))
+    if None in dates.values():
+        return f"{one_line(next(iter(dates)))} and {len(dates) - 1} more times"
+    first, *_, last = sorted(dates, key=lambda date: dates[date] or datetime.min)
+    day = day_of(first)
+    return f"{first} to {last.removeprefix(day).lstrip(' T') if day_of(last) == day else last}"
+
+
+def _moment(date: str) -> datetime | None:
+    """The time that a file states; None where a date can be read in two ways, such as "07/08/2019"."""
+    text = date.removesuffix(" UTC").replace("/", "-")
+    with suppress(ValueError):
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    for written in ("%d %b %Y %H:%M:%S", "%d %b %Y"):
+        with suppress(ValueError):
+            return datetime.strptime(text, written)
+    return None
 
 
 def _shared_facts(facts_of_images: list[dict[Any, Any]]) -> dict[Any, Any]:

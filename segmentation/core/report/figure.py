@@ -172,7 +172,7 @@ def panel_pixels(name: str, sample: SampleAnalysis, drawing: Drawing, sheet: She
 
 def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float], left: float = 0.075) -> Sheet:
     """One chart; left: where its Axes begin, as a share of the width."""
-    sheet = Sheet(inches, DPI)
+    sheet = Sheet(inches, DPI, 9)
     low = 0.42 / inches[1]
     draw(sheet.add_axes((left, low, 0.99 - left, 1 - 0.25 / inches[1] - low)))
     return sheet
@@ -182,7 +182,7 @@ def picture_alone(name: str, drawing: Drawing, width: float, height: float) -> b
     """A panel that is a picture, within so many points, with a scale bar: a PNG."""
     rows, columns = drawing.shape
     scale = min(width / columns, height / rows) / 72
-    sheet = Sheet((columns * scale, rows * scale), IN_REPORT)
+    sheet = Sheet((columns * scale, rows * scale), IN_REPORT, 9)
     ax = sheet.add_axes((0, 0, 1, 1))
     draw_panel(name, ax, drawing, "")
     add_scale_bar(ax, drawing)

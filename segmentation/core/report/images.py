@@ -133,7 +133,7 @@ def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
 
 
 def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SHORT) -> None:
-    """A number of each image that has it, with its interval; outliers and excluded ones in red, with open marks.
+    """A number of each image that has it, with its interval by counting; outliers and excluded ones in red, open.
     Dashed: the number of all together. Shaded, unless the objects are screened particles: its interval."""
     whole, names = in_hundredths(name, sample.quantities[name]), _numbered(sample, letters)
     of_images = zip(sample.images, sample.by_image(name), strict=True)
@@ -181,13 +181,11 @@ def is_shaded(sample: SampleAnalysis, name: str) -> bool:
 
 
 def own_intervals(sample: SampleAnalysis, name: str) -> str:
-    """What the intervals of images beside each other are, and what they share; "" without any."""
+    """What the intervals of images beside each other are: without errors that all share; "" without any."""
     if not is_compared(sample, name) or all(value.low is None for value in sample.by_image(name)):
         return ""
-    summary, of = Summary.of(sample), number(name)
-    parts = [of.interval, *filter(None, [summary.scale_in(of)])]
-    within = "" if sample.task.screened else f" ({' and '.join(parts)})"  # else the total uncertainty
-    return f"Lines: 95 % interval of each image{within}. {summary.shared_errors}".strip()
+    parts = filter(None, [number(name).interval, Summary.of(sample).scale_in(number(name))])
+    return f"Lines: 95 % interval of each image ({' and '.join(parts)})."
 
 
 def _histograms_of_images(sample: SampleAnalysis) -> list[tuple[int, SampleImage, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from ..flags import is_unusable
 from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
@@ -103,6 +104,7 @@ def method(sample: SampleAnalysis) -> str:
         intervals=summary.interval_contents,
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
         known=included,
+        unusable=is_unusable(sample.flags),
         missing=missing,
         cautions=cautions(drawn.sizes, [name for name in LISTED if MEDIAN.get(name, name) in printed]) if drawn else [],
         **_found(sample, members, alone),
@@ -185,7 +187,7 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
         parts.append(f"{words} ({instrument_words(used)})")
     else:
         has_some = any(calibration.instrument_uncertainty for calibration in calibrations)
-        missing.append(f"{words} (not provided{' for all of them' if has_some else ''})")
+        missing.append(f"{words} (not known{' for all of them' if has_some else ''})")
     return parts, missing
 
 

@@ -18,7 +18,6 @@ from .charts import draw_histogram
 from .context import Context
 from .document import (
     LEAD,
-    METHOD,
     NUMBER,
     SMALL,
     TITLE,
@@ -72,6 +71,7 @@ from .wording import (
 )
 
 LEAST_PICTURE, LEAST_CHART, HIGHEST_CHART = 150.0, 180.0, 330.0  # points of height
+MOST_EXAMPLES = 220.0  # points of height of the smallest, the median and the largest object
 MOST_FACTS = 16  # of an instrument
 NAMES = 0.3  # of the width of a chart of images, for what stands beside it
 LONGEST = 600  # characters of what one image has of its own
@@ -140,9 +140,10 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
         yield "Analysed", context.filing.date
     no_date = "the file has no date" if sample.analysis else "the files have no date"
     yield "Acquired", acquisition_dates(sample) or no_date
-    yield "Operator", typed_texts(sample)["operator"] or "not provided"
-    if sample.analysis is not None:
-        yield "Sample", one_line(context.filing.sample, 60) or "not provided"
+    if operator := typed_texts(sample)["operator"]:
+        yield "Operator", operator
+    if context.filing.sample:
+        yield "Sample", one_line(context.filing.sample, 60)
     if context.filing.address:
         yield "Result", context.filing.address
     if corrected := corrected_images_words(sample.corrected):
@@ -183,7 +184,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
             yield words("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
         yield words(f"{agreement} {summary.no_interval}".strip())
         if summary.nano and summary.nano["decides"]:
-            yield words(f"What would decide the verdict: {summary.nano['decides']}")
+            yield words(f"To decide the verdict: {summary.nano['decides']}")
     elif summary.leading:
         first, *others = map(_large, summary.leading)
         yield abreast([*first, words(aside, SMALL)], *others)
@@ -199,7 +200,9 @@ def _large(entry: Entry) -> list[Flowable]:
 
 
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
-    """The second page: numbers, method, settings, uncertainty, signature."""
+    """The second page: the warning once more, numbers, method, settings, uncertainty, objects, signature."""
+    for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None)[:1]:
+        yield words(f"{notice.level}: {notice.headline}" if notice.doubt else "", WARNING)
     if numbers := summary.main_numbers:
         has_ends = any(entry.ends for entry in numbers)
         yield heading("Numbers, with their 95 % intervals in brackets" if has_ends else "Numbers")
@@ -208,7 +211,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield words(f"{contents} {summary.main_without_interval}".strip(), SMALL)
     if not _without_numbers(sample):
         yield heading("Method")
-        yield words(method(sample), METHOD)
+        yield words(method(sample), SMALL)
         yield words(f"Cite: {CITATION}", SMALL)
     if sample.analysis is None and context.distribution is not None:
         yield from _charts_of_images(sample, _compared_first(sample))
@@ -218,6 +221,8 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     yield from sections.uncertainty(summary)
     if sample.analysis is not None:
         yield words(doubt_line(sample.analysis.calibration) if sample.analysis.calibration.is_known else "", SMALL)
+    if sample.analysis is not None and sample.task.size and not sample.analysis.refused:
+        yield Room(partial(sections.examples, sample.analysis, sample.task), 0.0, MOST_EXAMPLES)
     yield heading("Signature")
     yield from sections.signatures(context.signatures)
 
@@ -239,8 +244,9 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield from micrographs(sample)
     if has_numbers and sample.pooled is not None:
         yield from sections.left_out(summary)
-    yield heading("As typed by the laboratory")
-    yield facts(list(reported(sample)))
+    if typed := list(reported(sample)):
+        yield heading("As typed by the laboratory")
+        yield facts(typed)
     if sample.pooled is not None:
         yield heading("References of the method")
         yield words(" ".join(references(sample.pooled)), SMALL)
@@ -254,7 +260,7 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     sums = [(name, context.sums[name]) for name in context.holds if name in context.sums]
     yield heading("Versions and checksums (SHA-256)")
     yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
-    yield table(("File", "SHA-256"), [*inputs, *sums], (1, 2.4), numbers_from=2, small=True)
+    yield table(("File", "SHA-256"), [*inputs, *sums], (1, 2.8), numbers_from=2, small=True)
     if sample.task.granulometry and has_numbers:
         yield PageBreak()
         yield from sections.guideline(form_of(sample, context.filing, context.signatures))

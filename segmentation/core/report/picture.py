@@ -39,6 +39,11 @@ CAPTION = 0x010E  # of EXIF, ImageDescription: bytes of UTF-8
 QUALITIES = 70, 50, 35, 20, 10, 5  # of WebP, the first with which a picture is no larger than LARGEST
 LARGEST = 60_000  # bytes
 NO_COLOUR = -1
+LARGE, AROUND, MARGIN = (
+    4096,
+    0.8,
+    12,
+)  # px: side of a picture of which objects are cut, half of a cut in sizes, least size
 Number = TypeVar("Number", np.int32, np.uint8)
 KEPT, ASIDE = "#53d6ee", "#ff6b5e"  # as viewer-drawing.js has them
 GREY = np.array([(150, 150, 150)], np.uint8)
@@ -101,6 +106,23 @@ def rimmed(picture: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[
     colours = np.frombuffer(bytes.fromhex(ASIDE[1:] + KEPT[1:]), np.uint8).reshape(2, 3)
     coloured[rim] = colours[kept[labels[rim] - 1].astype(np.intp)]
     return coloured
+
+
+def magnified(analysis: Analysis, label: int, side: int) -> NDArray[np.uint8]:
+    """An object with its outline and what lies around it: (side, side, 3) uint8."""
+    whole = analysed(analysis, LARGE)
+    is_object = sampled(analysis.segmentation.dense[: analysis.segmentation.rows], whole.shape) == label
+    rows, columns = (np.flatnonzero(is_object.any(axis)) for axis in (1, 0))
+    half = int(AROUND * max(np.ptp(rows), np.ptp(columns), MARGIN)) + 1
+    middle = (rows[0] + rows[-1]) // 2 + half, (columns[0] + columns[-1]) // 2 + half
+    cut = tuple(slice(at - half, at + half) for at in middle)
+    pixels, labels = np.pad(whole, half, constant_values=255)[cut], np.pad(is_object, half)[cut]
+    resized = (
+        Image.fromarray(layer).resize((side, side), how)
+        for layer, how in ((pixels, Image.Resampling.BICUBIC), (labels.astype(np.uint8), Image.Resampling.NEAREST))
+    )
+    grey, inside = map(np.asarray, resized)
+    return rimmed(grey, inside.astype(np.int32), np.ones(1, np.bool_))
 
 
 def colour_numbers(labels: NDArray[np.int32], n: int | None = None) -> NDArray[np.intp]:
@@ -173,7 +195,8 @@ def before_and_after(analysis: Analysis, longest: int) -> tuple[NDArray[np.uint8
     """The analysed area, and what was kept of it in colour: (h, w, 3) uint8 each, no side over `longest`."""
     grey = analysed(analysis, longest)
     labels = np.r_[0, np.where(Objects.of(analysis).kept, np.arange(1, len(analysis.segmentation) + 1), 0)]
-    labels_shown = sampled(labels[analysis.segmentation.dense].astype(np.int32), grey.shape)
+    segmentation = analysis.segmentation
+    labels_shown = sampled(labels[segmentation.dense[: segmentation.rows]].astype(np.int32), grey.shape)
     return np.repeat(grey[..., None], 3, axis=2), painted(grey, labels_shown, 0.55)
 
 

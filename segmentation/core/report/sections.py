@@ -7,12 +7,15 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from reportlab.platypus import Flowable
 
-from ..flags import Flag
+from ..analysis import Analysis
+from ..flags import Flag, is_unusable
 from ..labels.segmentation import MASKS
 from ..measure.filters import LEAST_CONFIDENCE
 from ..measure.fitting import CHANCE, CLOSE, NEAR
+from ..measure.quantities import Value, readable, significant
 from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
 from ..sample import SampleAnalysis, SampleImage
@@ -36,7 +39,9 @@ from .document import (
     together,
     words,
 )
+from .figure import as_png
 from .guideline import GUIDELINE, NOTE, TO_GIVE, Form
+from .picture import magnified
 from .signatures import MEANING, Signed, digests
 from .summary import Summary
 from .wording import capital, decided_words, one_line, short_names
@@ -51,6 +56,7 @@ SENSITIVITY = {  # part of a line's name: what it means
     "pixel corners": " Feret without pixel corners: sizes from the pixels' centres.",
     "edges weighted": " Edges weighted: particles likely to touch the frame get more weight (Miles, Lantuéjoul).",
 }
+EXAMPLE_WORDS, LEAST_EXAMPLE, EXAMPLE_SIDE = 44.0, 60.0, 200  # points of what stands around a picture, its least, px
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
 ABREAST, TALLEST = 3, 130.0  # small pictures in a row, and points of a picture
 FIRST, LEAST, CAPTION = 6, 150.0, 28.0  # pictures of the first page, points of them all and of what is below one
@@ -143,7 +149,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     answers = [headline for headline in summary.headlines if headline.parts]
     if not answers:
         return
-    inches = HALF / 72, 0.15 + 0.26 * max(len(answer.parts) for answer in answers)
+    inches = HALF / 72, 0.15 + 0.32 * max(len(answer.parts) for answer in answers)
     drawn: list[Flowable | list[Flowable]] = [
         [words(f"{answer.term}: {answer.words}"), chart(partial(draw_parts, answer=answer), 0.52, inches, low=0.05)]
         for answer in answers
@@ -152,6 +158,23 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     yield abreast(*drawn)
     notes = dict.fromkeys(answer.ends_line for answer in answers)
     yield words(" ".join(filter(None, ["Bars: standard uncertainties.", *notes, summary.unknown_parts])), SMALL)
+
+
+def examples(analysis: Analysis, task: Task, high: float) -> list[Flowable]:
+    """The smallest, the median and the largest counted object in so many points of height; nothing where there is no
+    room, or where they are fewer."""
+    table, box = analysis.table, high - EXAMPLE_WORDS
+    sizes = np.where(table.kept, table.length(task.size), np.nan)
+    order = np.argsort(sizes)[: int(np.isfinite(sizes).sum())]
+    if box < LEAST_EXAMPLE or len(order) < 3:
+        return []
+    cells: list[Flowable | list[Flowable]] = []
+    for title, row in (("Smallest", order[0]), ("Median", order[(len(order) - 1) // 2]), ("Largest", order[-1])):
+        size = readable(Value(float(sizes[row]), unit=table.unit))
+        number = "" if is_unusable(analysis.flags) else f": {significant(size.value)} {size.unit}"
+        pixels = magnified(analysis, int(table["label"][row]), EXAMPLE_SIDE)
+        cells.append([picture(as_png(pixels), WIDTH / 3 - GAP, box), space(3), words(f"{title}{number}", SMALL)])
+    return [heading(f"The smallest, the median and the largest {task.thing}"), abreast(*cells)]
 
 
 def recommendation(statistics: Statistics) -> list[Flowable]:
@@ -268,9 +291,9 @@ def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
 
 def _title(sample: SampleAnalysis, most: int, of: int) -> str:
     """What small pictures show: the first `most` of so many."""
-    counted = f", {'classes' if sample.task.semantic else 'counted objects'} in colours" if sample.counted else ""
+    counted = ", classes in colours" if sample.task.semantic else ", with the outlines of the objects"
     some = f" The first {most} of {of} images." if of > most else ""
-    return f"{'Images' if of > 1 else 'The image'} as analysed{counted}.{some}"
+    return f"{'Images' if of > 1 else 'The image'} as analysed{counted if sample.counted else ''}.{some}"
 
 
 def _pictures(images: Sequence[SampleImage], task: Task) -> list[tuple[bytes, str]]:

@@ -26,6 +26,7 @@ from .entries import (
     answers,
     arrangement_entries,
     group_entries,
+    is_special,
     known_column,
     known_number,
     rod_entries,
@@ -225,7 +226,7 @@ class Summary:
         """Of other kinds than particles, in place of `headlines`: at most three answers, the first, the median (else
         the second) and the last; of classes four fractions or three others. Where some objects have no size, the first
         says how many have one."""
-        quantities = self.known_quantities
+        quantities = [entry for entry in self.known_quantities if not is_special(entry)] or self.known_quantities
         if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
             quantities[0] = replace(quantities[0], below=f"{self.kept:,} of them have a size")
         if quantities and OF in quantities[0].name:
@@ -243,8 +244,8 @@ class Summary:
         line = next((line for line in self.set_aside if line.reason in map(str, BY_OTHERS)), None)
         listed = []
         if line is not None and not pooled:
-            some = "all" if line.count == self.set_aside_count else f"{line.count:,} of them"
-            listed = [Flag(f"{self.set_aside_count:,} left out, {some} {line.reason}.", reason=line.reason)]
+            some = "all" if line.count == self.set_aside_count else f"{line.count:,} of"
+            listed = [Flag(f"{capital(some)} {self.set_aside_count:,} left out: {line.reason}.", reason=line.reason)]
         return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
 
     # ---- the list of numbers: _sizes.html of the page, page 2 of the PDF, sheet Summary ----------
@@ -339,15 +340,6 @@ class Summary:
         listed = [f"{capital(', '.join(of))}: the interval includes {includes}." for includes, of in names.items()]
         return " ".join([*listed, NO_ERRORS] if listed and not self.screened else listed)
 
-    @property
-    def shared_errors(self) -> str:
-        """Said where the intervals of images beside each other hold what all images share."""
-        first = next((entry.name for entry in self.known_quantities if entry.kind != "integer"), "median")
-        of_scale = "the error of the scale" if self.scale_in(known_number(first)) else ""
-        shared = "errors" if self.screened and self.budget else of_scale
-        line = f"Each interval includes {shared} that all images share, so overlap does not show that they agree."
-        return line if shared and self.several else ""
-
     # ---- what was left out: _aside.html of the page, annex of the PDF ----------------------------
 
     @property
@@ -414,8 +406,7 @@ class Summary:
             return ""
         if self.kept < LEAST_JUDGED and not self._by_image:
             return f"No: count at least {LEAST_JUDGED} {self.things}."
-        more = f"More {'images' if self._by_image else self.things} alone change little."
-        return f"{more} The largest part of the uncertainty: {uncapital(row['title'])}. To reduce it: {row['remedy']}"
+        return f"More {'images' if self._by_image else self.things} would hardly help. Better: {row['remedy']}"
 
     @property
     def budget(self) -> BudgetTable | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from math import exp
 from pathlib import Path
@@ -57,6 +58,11 @@ def one_line(text: str, longest: int = 90) -> str:
     return f"{clean[:begin]}…{clean[len(clean) - end :]}"
 
 
+def day_of(date: str) -> str:
+    """The date of an instrument without the time of day: "18 Jul 2019" of "18 Jul 2019 11:09:27"."""
+    return re.split(r"[T ]+\d{1,2}:\d\d", date)[0].strip()
+
+
 def short_names(names: Sequence[str], longest: int) -> list[str]:
     """Each in one line; where two would look alike, without that part of their common beginning that has no room."""
     short = [one_line(name, longest) for name in names]
@@ -103,7 +109,7 @@ def verdict_words(nano: Mapping[str, Any]) -> str:
 
 def decided_words(nano: Mapping[str, Any]) -> str:
     """The verdict with what would decide it, where it is undecided: one or two sentences."""
-    decides = f" What would decide it: {nano['decides']}" if nano["decides"] else ""
+    decides = f" To decide it: {nano['decides']}" if nano["decides"] else ""
     return f"{verdict_words(nano)}.{decides}"
 
 

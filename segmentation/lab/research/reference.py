@@ -12,7 +12,15 @@ from ...core import tasks
 from ...core.network.card_entries import ModelOptions
 from ...core.validation import Settings
 from ..training.losses import losses
-from ..training.settings import Augmentation, FolderEntry, Optimiser, RenderedEntry, Schedule, TrainingRecipe
+from ..training.settings import (
+    Augmentation,
+    ComposedEntry,
+    FolderEntry,
+    Optimiser,
+    RenderedEntry,
+    Schedule,
+    TrainingRecipe,
+)
 from .sweep import Sweep, Variant
 
 LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
@@ -23,6 +31,7 @@ def sections() -> dict[str, type[Settings]]:
     return {
         "The recipe itself": TrainingRecipe,
         '`[[sources]]` with `kind = "folder"`': FolderEntry,
+        '`[[sources]]` with `kind = "composed"`, and the entries of `kind = "folder"`': ComposedEntry,
         '`[[sources]]` with `kind = "rendered"`': RenderedEntry,
         **{f'`[loss]` with `name = "{name}"`': losses()[name] for name in sorted(losses())},
         "`[augmentation]`": Augmentation,
@@ -41,9 +50,9 @@ def document() -> str:
 
 
 def entries(model: type[Settings]) -> str:
-    """A line for each entry, but those of ModelOptions in its own section alone."""
+    """A line for each entry, but those of ModelOptions and of folders in their own sections alone."""
     schema = model.model_json_schema(by_alias=False)["properties"]
-    common = ModelOptions.model_fields if model is not ModelOptions else {}
+    common = {ModelOptions: {}, ComposedEntry: FolderEntry.model_fields}.get(model, ModelOptions.model_fields)
     rows = []
     for name, field in model.model_fields.items():
         if name not in common:

@@ -1,12 +1,13 @@
-"""Where training pictures come from: folders of labelled micrographs and our renderer."""
+"""Where training pictures come from: folders of labelled micrographs, our renderer, and composed real particles."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from PIL import Image
@@ -15,10 +16,20 @@ from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.types import GreyImage
 from ...core.truth import BadDataset, Pair, find_pairs, groups_in
 from .augmentation import Sample, augment
-from .contract import Field, Labels, Picture, Rng
+from .contract import Field, Labels, Picture, Rng, Shape
 from .instances.targets import near_contacts
-from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, keep_apart, number_of_classes
-from .synthesis.draw import DIAMETERS
+from .settings import (
+    SIZES,
+    Augmentation,
+    ComposedEntry,
+    FolderEntry,
+    RenderedEntry,
+    TrainingRecipe,
+    keep_apart,
+    number_of_classes,
+)
+from .synthesis.composites import compose
+from .synthesis.cutouts import cut_out
 from .synthesis.foreign import draw_empty
 from .synthesis.render import render
 from .synthesis.scene import split_pieces
@@ -144,7 +155,7 @@ class FolderSource:
     `draw` allows; a picture of classes is resampled by `scale` times a random factor within ZOOM."""
 
     def __init__(self, pairs: Sequence[Labelled], sizes: Sequence[float] = SIZES, scale: float = 1.0) -> None:
-        self.pairs, self.sizes, self.scale = [p for p in pairs if p.taught], tuple(sizes), scale
+        self.pairs, self.sizes, self.scale = pairs, tuple(sizes), scale
 
     def draw(self, crop: int, rng: Rng) -> Sample:
         image = self.pairs[int(rng.integers(len(self.pairs)))]
@@ -156,17 +167,19 @@ class FolderSource:
         return resample(*_cut(image.grey, image.labels, side, rng), crop, has_classes=has_classes)
 
 
+Drawing = Callable[[Shape, Rng], Sample]  # of a picture of this shape, and its labels
+
+
 @dataclass(eq=False)
-class RenderedSource:
-    """Rendered pictures, a share `blank` of them without particles, drawn from with small changes of scale; `renew`
-    makes them anew. fixed, diameters: see `synthesis.render.render`."""
+class DrawnSource:
+    """Rendered or composed pictures, a share `blank` of them without particles, drawn from with small changes of scale;
+    `renew` makes them anew."""
 
     count: int
     side: int
     seed: int
-    blank: float = 0.05
-    fixed: Mapping[str, Any] | None = None
-    diameters: tuple[float, float] = DIAMETERS
+    drawing: Drawing
+    blank: float = 0.0
     cycle: InitVar[int] = 0
 
     def __post_init__(self, cycle: int) -> None:
@@ -181,13 +194,26 @@ class RenderedSource:
             if rng.random() < self.blank:
                 grey, labels = draw_empty(shape, rng), np.zeros(shape, np.int32)
             else:
-                grey, labels = render(shape, rng, fixed=self.fixed, diameters=self.diameters)
+                grey, labels = self.drawing(shape, rng)
             self.stock.append((as_seen(grey), labels))
 
     def draw(self, crop: int, rng: Rng) -> Sample:
         grey, labels = self.stock[int(rng.integers(len(self.stock)))]
         side = min(grey.shape[0], round(crop * rng.uniform(*ZOOM)))
         return resample(*_cut(grey, labels, side, rng), crop)
+
+
+def renders(entry: RenderedEntry) -> Drawing:
+    """What a source of rendered pictures draws."""
+    return partial(render, fixed=entry.settings, diameters=(entry.diameters[0], entry.diameters[1]))
+
+
+def composites(entry: ComposedEntry, pictures: Sequence[Labelled]) -> Drawing:
+    """What is composed of the pictures' particles; raises BadDataset where none is whole and free."""
+    stock = cut_out((one.grey, one.labels, one.pair.group) for one in pictures)
+    if not stock.particles:
+        raise BadDataset(f"{entry.path} holds no whole particle that lies free, so none can be cut out.")
+    return partial(compose, stock=stock, diameters=(entry.diameters[0], entry.diameters[1]))
 
 
 def _cut(grey: Picture, labels: Labels, side: int, rng: Rng) -> Sample:
@@ -270,19 +296,19 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     folders = iter(split_sources(recipe, base))
     result = Sources()
     for number, entry in enumerate(recipe.sources):
+        parts: list[Source | None]
         if isinstance(entry, RenderedEntry):
-            side, few = recipe.crop + recipe.crop // 4, max(8, entry.count // 25)
-            how = entry.blank, entry.settings, (entry.diameters[0], entry.diameters[1])
-            parts: Sequence[Source] = (
-                RenderedSource(entry.count, side, recipe.seed + number, *how, cycle),
-                RenderedSource(few, side, recipe.seed + 1000 + number, *how),
-            )
+            parts = _drawn(recipe, number, entry, entry.count, [renders(entry)] * 2, cycle)
+        elif isinstance(entry, ComposedEntry):
+            drawings = [composites(entry, pairs) if pairs else None for pairs in next(folders)]
+            parts = _drawn(recipe, number, entry, entry.pictures, drawings, cycle)
         else:
-            sides = next(folders)
-            parts = [FolderSource(pairs, recipe.sizes, recipe.options.get("scale", 1.0)) for pairs in sides]
+            taught = [[pair for pair in pairs if pair.taught] for pairs in next(folders)]
+            scale = recipe.options.get("scale", 1.0)
+            parts = [FolderSource(pairs, recipe.sizes, scale) if pairs else None for pairs in taught]
         lists = (result.training, result.weights), (result.validation, result.validation_weights)
         for source, (sources, weights) in zip(parts, lists, strict=True):
-            if not isinstance(source, FolderSource) or source.pairs:
+            if source:
                 sources.append(source)
                 weights.append(entry.weight)
     if not result.training:
@@ -295,9 +321,30 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     return result
 
 
+def _drawn(
+    recipe: TrainingRecipe,
+    number: int,
+    entry: RenderedEntry | ComposedEntry,
+    pictures: int,
+    drawings: Sequence[Drawing | None],
+    cycle: int,
+) -> list[Source | None]:
+    """Drawn pictures for training, of this cycle, and for validation, always the same; None without a drawing."""
+    side, training, validation = recipe.crop + recipe.crop // 4, *drawings
+    return [
+        training and DrawnSource(pictures, side, recipe.seed + number, training, entry.blank, cycle),
+        validation and DrawnSource(max(8, pictures // 25), side, recipe.seed + 1000 + number, validation, entry.blank),
+    ]
+
+
 def training_images(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
     """The micrographs of the recipe's folders that are trained on; raises as `make_sources`."""
-    return [one for training, _ in split_sources(recipe, base) for one in training if one.taught]
+    return _distinct([one for training, _ in split_sources(recipe, base) for one in training if one.taught])
+
+
+def _distinct(pictures: Sequence[Labelled]) -> list[Labelled]:
+    """Each file once: a folder may be trained on as it is and be composed from."""
+    return list({(one.pair.image, one.pair.labels): one for one in pictures}.values())
 
 
 def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
@@ -305,7 +352,7 @@ def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
     folders = split_sources(recipe, base)
     if not folders:
         raise BadDataset("The recipe has no folder of micrographs: it holds nothing out.")
-    return [one for _, apart in folders for one in apart]
+    return _distinct([one for _, apart in folders for one in apart])
 
 
 def held_out_pairs(recipe: TrainingRecipe, base: Path) -> list[Pair]:

@@ -45,7 +45,7 @@ from .data import training_images
 from .files import KNOWN_BY, fingerprint, write_whole
 from .pretrained import base_card
 from .runs import CHECKPOINT
-from .settings import FolderEntry, SourceEntry, TrainingRecipe, read_recipe
+from .settings import ComposedEntry, RenderedEntry, SourceEntry, TrainingRecipe, read_recipe
 from .start import Run
 from .train import Say, choices_of, scores_of, train
 
@@ -168,7 +168,7 @@ def all_data(recipe: TrainingRecipe) -> list[dict[str, Any]]:
 
 def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
     """One source of pictures: its kind, its licence, and the part that was held out."""
-    if not isinstance(entry, FolderEntry):
+    if isinstance(entry, RenderedEntry):
         fixed = ", ".join(f"{name} {value}" for name, value in entry.settings.items())
         count = entry.count * len(recipe.schedule.ends(recipe.steps))
         title = f"{count} drawn images" + (f" ({fixed})" if fixed else "")
@@ -181,7 +181,10 @@ def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
         trained = f"; {entry.count} images of the others trained on" if entry.count else ""
         trained = "; none of the others trained on" if entry.use == "held-out" else trained
         split = f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}") + trained
-    return {"title": entry.title or Path(entry.path).name, "licence": entry.licence, "split": split}
+    title = entry.title or Path(entry.path).name
+    if isinstance(entry, ComposedEntry):
+        title = f"{entry.pictures} pictures composed of particles of {title}"
+    return {"title": title, "licence": entry.licence, "split": split}
 
 
 def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> None:

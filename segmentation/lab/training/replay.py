@@ -15,7 +15,7 @@ from ...core.network.cards import ModelCard
 from ...core.truth import Pair, find_pairs
 from .augmentation import Sample
 from .contract import Labels, Picture
-from .data import Labelled, RenderedSource, eight_bits, split_sources
+from .data import DrawnSource, Labelled, eight_bits, renders, split_sources
 from .files import write_picture
 from .pretrained import maps_of
 from .settings import FORBIDDEN, FolderEntry, RenderedEntry, TrainingRecipe, number_of_classes, read_recipe
@@ -72,8 +72,8 @@ def _lay_out(card: ModelCard, out: Path) -> None:
     for folder, count, side, seed in ((out / "training", PICTURES, SIDE, SEED), (out / RENDERED, KEPT, KEPT_SIDE, 0)):
         stock: list[Sample] = []  # about `count` pictures of the recipe's sources, in their shares
         for number, entry in enumerate(entries):
-            of, diameters = max(1, round(count * entry.weight / whole)), (entry.diameters[0], entry.diameters[1])
-            stock += RenderedSource(of, side, seed + number, 0.0, entry.settings, diameters).stock
+            of = max(1, round(count * entry.weight / whole))
+            stock += DrawnSource(of, side, seed + number, renders(entry)).stock
         for number, (grey, labels) in enumerate(stock):
             _write(folder, f"rendered-{number:03d}", grey, labels)
     training, held = _of_folders(resolved(recipe, out / "none.toml"))  # no such file: no run has begun

@@ -21,13 +21,14 @@ from ...core.network.runtime import Runtime
 from ...core.network.scale_search import View
 from . import runs, tasks
 from .contract import Say
-from .data import Crops, RenderedSource, Sources, make_sources
+from .data import Crops, DrawnSource, Sources, make_sources
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import Scorer
 from .files import alone_in, check_room, write_whole
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .sheets import draw_examples
 from .start import Run, device_of, encoder_stages, rate_factor, resolved, start_run, unfreeze
+from .teacher import Teacher
 
 CHOSEN_ON = "held out, but the checkpoint was chosen on them"  # a card's split of the scores by which it was chosen
 EXAMPLES = 5
@@ -163,6 +164,7 @@ class Training:
         tensors = [crops.tensors(*crop) for crop in self.validation_crops]
         batches = (tensors[first : first + size] for first in range(0, len(tensors), size))
         self.validation_batches = [tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches]
+        self.teacher = Teacher(recipe, self._forward, self.device) if recipe.teacher else None
         resting = recipe.freeze or recipe.unfreeze
         self.stages = encoder_stages(self.run.network, recipe.crop, self.device) if resting else []
 
@@ -226,7 +228,7 @@ class Training:
             yield from self._of_cycle()
             self.say("rendering new pictures")
             for source in self.sources.training:
-                if isinstance(source, RenderedSource):
+                if isinstance(source, DrawnSource):
                     source.renew(self.recipe.schedule.cycle(self.run.step))
 
     def _of_cycle(self) -> Iterator[Batch]:
@@ -260,7 +262,10 @@ class Training:
         for group in run.optimiser.param_groups:
             group["lr"] = group["top"] * factor
         picture, target = (t.to(self.device, non_blocking=True) for t in batch)
-        loss = recipe.loss(self._forward(run.network, picture), target)
+        logits = self._forward(run.network, picture)
+        loss = recipe.loss(logits, target)
+        if self.teacher:
+            loss = loss + recipe.teacher_weight * self.teacher.loss(logits, picture)
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if recipe.optimiser.clip:

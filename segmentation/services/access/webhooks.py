@@ -142,7 +142,7 @@ def address_of(row: Any, within: str = "") -> str:
 
 
 def remember_site(site: str) -> None:
-    """Keep the name under which somebody last used the site, where DEEPSEGM_URL gives none."""
+    """Keep the name under which the staff last used the site, where DEEPSEGM_URL gives none."""
     if not settings.DEEPSEGM_URL and site_last_used() != site:
         with suppress(OSError):
             (settings.DEEPSEGM_DATA / SITE).write_text(site)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from uuid import UUID
 
 from django.conf import settings
@@ -23,6 +25,7 @@ BYTES_PER_PIXEL = 40  # pixels, maps, labels and those of other thresholds, hull
 SECONDS_PER_MEGAPIXEL = 6.0
 
 AN_HOUR = timedelta(hours=1)
+PATIENCE, TURNS_KEPT = 3.0, 60.0  # seconds for which a caller that was refused is waited for, and its turns remembered
 EDITS_AT_ONCE = 2  # of all callers: each takes a processor for up to ten seconds, which the pages need
 ONE_EDIT = "Other corrections of yours are still being made: send one request at a time."
 MANY_EDITS = "Other people's corrections are being made at this moment: send yours again in a second."
@@ -104,9 +107,18 @@ def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
     return Q(owner=None) & mine
 
 
+def check_edits(job: Job, added: int) -> None:
+    """Refuse corrections of a result, if all results of the person who made it would have too many bytes of them."""
+    limit = settings.DEEPSEGM_EDITS_MB
+    mine = Job.objects.filter(sender_of(job.owner, job.visitor, job.address), edit_bytes__gt=0)
+    if (mine.aggregate(all=Sum("edit_bytes"))["all"] or 0) + added > limit * 2**20:
+        raise Refused(f"At most {limit} MB of corrections are stored for each sender: delete results first.", 422)
+
+
 @contextmanager
 def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
-    """While corrections are made: one request of a caller at a time, EDITS_AT_ONCE of all; raises Refused (429).
+    """While corrections are made: one request of a caller at a time, EDITS_AT_ONCE of all, in turns; raises Refused
+    (429).
 
     A place is a locked file that names its caller. The system frees it with its process, and all processes that serve
     the site on this machine share it. Callers without an account are told apart by their address, as they choose their
@@ -115,7 +127,7 @@ def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]
     account = getattr(user, "pk", None)
     caller = f"account {account}" if account else address or str(visitor or "")
     with ExitStack() as held:
-        with (Path(settings.DEEPSEGM_DATA) / "edits.lock").open("a") as door:
+        with (Path(settings.DEEPSEGM_DATA) / "edits.lock").open("a+") as door:
             fcntl.flock(door, fcntl.LOCK_EX)
             places = [held.enter_context(Path(f"{door.name}.{n}").open("a+")) for n in range(EDITS_AT_ONCE)]
             free = []
@@ -127,7 +139,7 @@ def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]
                 key.seek(0)
                 if caller and key.read() == caller:
                     raise Refused(ONE_EDIT, 429, after=1)
-            if not free:
+            if not _is_in_turn(caller, len(free), door):
                 raise Refused(MANY_EDITS, 429, after=1)
             for key in free[1:]:
                 key.close()
@@ -135,3 +147,22 @@ def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]
             free[0].write(caller)
             free[0].flush()
         yield
+
+
+def _is_in_turn(caller: str, free: int, door: TextIO) -> bool:
+    """Whether a caller may have one of the free places: those who ask for one, too, and had none for longer come first.
+
+    door: of each caller when it began to ask, when it last asked, and when it last had a place (seconds).
+    """
+    now, callers = time.time(), dict[str, tuple[float, float, float]]()
+    door.seek(0)
+    with suppress(ValueError):  # of a process that was killed while it wrote
+        callers = {name: times for name, times in json.loads(door.read()).items() if now - max(times) < TURNS_KEPT}
+    began, _, served = callers.get(caller, (now, now, 0.0))
+    waiting = (times for name, times in callers.items() if name != caller and now - times[1] < PATIENCE)
+    ahead = sum(asked > had and (had, first) < (served, began) for first, asked, had in waiting)
+    callers[caller] = (began, now, served) if ahead >= free else (now, now, now)
+    door.truncate(0)
+    door.write(json.dumps(callers))
+    door.flush()
+    return ahead < free

@@ -19,7 +19,8 @@ from django.utils import timezone
 from ...core import tasks
 from ...core.labels.segmentation import without_images
 from ...core.measure.filters import Reason
-from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, shown_name
+from ...core.report.wording import day_of
+from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
 from ..ground import limits
 from ..ground.calibration import used_calibration
 from ..ground.callers import check_may_train
@@ -207,8 +208,30 @@ def check_again(*, dataset: Dataset) -> None:
 
 
 def default_group(job: Job) -> str:
-    """The specimen of a result: the name of its sample, else that of its image without the number in a series."""
-    return job.sample.name if job.sample is not None else default_group_of(job.micrograph.name)
+    """The specimen or session of a result: see `groups_of`; without a sample the name of its image without the number
+    in a series."""
+    image = job.micrograph
+    return groups_of(job.sample)[image.pk] if job.sample is not None else default_group_of(image.name)
+
+
+def groups_of(sample: Sample) -> dict[Any, str]:
+    """The specimen or session of each image of a sample, by the image's id: its name, and by what its images differ.
+
+    That is the day in their files, else the beginning of their names, else each name: one group could hold nothing
+    back for a test.
+    """
+    images = Micrograph.objects.filter(jobs__sample=sample).distinct()
+    for part in (
+        lambda image: day_of(str(image.metadata.get("date", ""))),
+        lambda image: default_group_of(image.name),
+        lambda image: stem_of(image.name),
+    ):
+        parts = {image.pk: part(image) for image in images}
+        if len(set(parts.values())) > 1:
+            break
+    else:
+        parts = dict.fromkeys(parts, "")
+    return {pk: ", ".join(filter(None, (sample.name, of_image)))[:SHOWN_NAME] for pk, of_image in parts.items()}
 
 
 def default_group_of(name: str) -> str:

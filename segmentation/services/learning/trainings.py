@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from ..ground.callers import check_may_train, fingerprint, submission_of
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock, move
 from ..ground.space import frees_room
-from ..results.models_offered import card_for, is_usable, offered, trained
+from ..results.models_offered import card_for, chosen_default, is_usable, offered, trained
 from .trained import check_given
 
 logger = logging.getLogger(__name__)
@@ -196,6 +197,15 @@ def bases_for(dataset: Dataset, user: Any) -> list[cards.ModelCard]:
         if card.task == dataset.task and (not classes or not of_model or of_model == classes):
             fitting.append(card)
     return sorted(fitting, key=lambda card: card.comparison)
+
+
+def usual_base(dataset: Dataset, bases: Sequence[cards.ModelCard], user: Any) -> str:
+    """The name of the base model that a training takes by itself: the one that outlined most images of the dataset,
+    else the default of its kind; "" without any."""
+    outlined = Counter(summary.get("model") for summary in dataset.images.values_list("summary", flat=True))
+    names = [*(name for name, _ in outlined.most_common()), chosen_default(dataset.task, user)]
+    offered_names = [card.name for card in bases]
+    return next((name for name in names if name in offered_names), next(iter(offered_names), ""))
 
 
 def obstacle(dataset: Dataset, user: Any) -> str:

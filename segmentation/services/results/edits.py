@@ -7,13 +7,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Container, Sequence
 from contextlib import suppress
+from itertools import accumulate
 from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, TextField
+from django.db.models.functions import Cast, Length
 
 from ...core import tasks
 from ...core.labels.geometry import TooLong, check_time, ending
@@ -24,14 +26,16 @@ from ...core.labels.stored import opened
 from ...core.labels.working import WorkingLabels
 from ...core.measure.similar import CONTRAST, SHAPES, alike
 from ...models import Edit, Job
-from ...models.edits import FIRST, chain_faults
+from ...models.edits import FIRST, chain_faults, steps_of
 from ...plain import storable
 from ..ground import tables
 from ..ground.callers import submission_of
+from ..ground.limits import check_edits
 from ..ground.refusal import Refused
 from .jobs import GONE
 
 MOST = 1000  # operations of one request
+A_PAGE, PAGE_BYTES = 100, 4_000_000  # edits, and what their patches take
 LONGEST = 10.0  # seconds of one request
 MOST_RUNS = 500_000  # of all patches of one request
 MOST_CACHED = 2  # results whose corrections stay in memory between two requests
@@ -50,11 +54,12 @@ OUTDATED = "Somebody corrected this result at the same time: look at the newer e
 
 
 class Outdated(Refused):
-    """The caller does not know the latest edits. base: their number; edits: those since the caller's base."""
+    """The caller does not know the latest edits. edits: the first of those since the caller's base, as many as a page
+    holds; base: the number of the last one of them."""
 
     def __init__(self, job: Job, base: int) -> None:
         super().__init__(OUTDATED, 409)
-        self.edits = list(job.edits.filter(sequence__gt=base))
+        self.edits = page_of_edits(job, base)
         self.base = self.edits[-1].sequence if self.edits else job.edit_count
 
 
@@ -101,7 +106,7 @@ def corrections_of(job: Job) -> Corrections:
     if cached is None or (rows and rows[0].previous != cached.hash):
         cached, rows = CachedCorrections(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
     try:
-        corrections = cached.corrections.followed_by(row.step for row in rows)
+        corrections = cached.corrections.followed_by(steps_of(rows, cached.corrections.steps))
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
     _recent.keep(job, corrections)
@@ -119,11 +124,16 @@ def corrected(job: Job, count: int) -> Segmentation:
     try:
         with job.segmentation.file.open("rb") as file:
             original = Segmentation.load(file, job.segmentation.get_provenance(), alternatives=not count)
-        return finished(original, [row.step for row in job.edits.filter(sequence__lte=count)])
+        return finished(original, steps_of(job.edits.filter(sequence__lte=count)))
     except UNREADABLE as error:
         raise Refused(NO_OUTLINES, 409) from error
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
+
+
+def steps_made(job: Job, rows: Sequence[Edit]) -> list[Step]:
+    """The steps of neighbouring edits of a job; raises Refused as `corrections_of`."""
+    return corrections_of(_refreshed(job)).steps[rows[0].sequence - 1 : rows[-1].sequence]
 
 
 def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
@@ -205,13 +215,17 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
     rows = list[Edit]()
     for number, step in enumerate(steps, 1):
         previous = rows[-1].hash if rows else job.edit_hash or FIRST
-        changes = {"patch": step.patch.as_dict(), "before": step.before.as_dict(), "undoes": step.undoes}
+        patch, before = ({}, {}) if step.undoes else (step.patch.as_dict(), step.before.as_dict())
+        changes = {"patch": patch, "before": before, "undoes": step.undoes}
         row = Edit(job=job, sequence=base + number, previous=previous, operation=step.operation, **changes, **who)
         row.hash = row.own_hash()
         rows.append(row)
+    size = sum(row.size for row in rows)
+    check_edits(job, size)
     with transaction.atomic():
         mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base)
-        changed = mine.update(edit_count=F("edit_count") + len(rows), edit_hash=rows[-1].hash)
+        counts = {"edit_count": F("edit_count") + len(rows), "edit_bytes": F("edit_bytes") + size}
+        changed = mine.update(**counts, edit_hash=rows[-1].hash)
         if changed:
             Edit.objects.bulk_create(rows)
     if not changed:
@@ -282,9 +296,9 @@ def _clean(operation: Any) -> Any:
 
 
 class Log(NamedTuple):
-    """The log of a job. base: number of its last edit. edits: the requested ones. objects: the present data of every
-    touched id, as in a patch. next_id: the next free id, None without stored outlines. standing: how many edits can
-    still be undone."""
+    """The log of a job. base: number of its last edit. edits: a page of the requested ones. objects: the present data
+    of every touched id, as in a patch. next_id: the next free id, None without stored outlines. standing: how many
+    edits can still be undone."""
 
     base: int
     edits: list[Edit]
@@ -297,17 +311,28 @@ def log_of(job: Job, since: int = 0) -> Log:
     """The edits of a job after number `since`, and where all of them lead."""
     rows = list(job.edits.values_list("sequence", "undoes", "patch__objects", "patch__next"))
     base = rows[-1][0] if rows else 0
-    objects: dict[str, Any] = {}
-    for *_, touched, _ in rows:
-        objects |= touched if isinstance(touched, dict) else {}  # a log that was altered can be read, too
     undone = {undoes for _, undoes, *_ in rows}
+    back = dict(job.edits.filter(sequence__in=undone - {None}).values_list("sequence", "before__objects"))
+    objects: dict[str, Any] = {}
+    for _, undoes, touched, _ in rows:
+        touched = touched or back.get(undoes)
+        objects |= touched if isinstance(touched, dict) else {}  # a log that was altered can be read, too
     standing = sum(undoes is None and number not in undone for number, undoes, *_ in rows)
     next_id = max((number or 0 for *_, number in rows), default=None)
     if not rows:
         with suppress(Refused):
             next_id = corrections_of(job).now.next_id
-    edits = list(job.edits.filter(sequence__gt=since, sequence__lte=base))
-    return Log(base, edits, objects, next_id, standing)
+    return Log(base, page_of_edits(job, since), objects, next_id, standing)
+
+
+def page_of_edits(job: Job, since: int) -> list[Edit]:
+    """The edits after number `since`: at most A_PAGE and, beside the first, PAGE_BYTES, which few of old ones take."""
+    rows = job.edits.filter(sequence__gt=since)
+    patches = (Length(Cast(name, TextField())) for name in ("patch", "before"))
+    sizes = rows.annotate(size=sum(patches)).values_list("sequence", "size")[:A_PAGE]
+    totals = accumulate(size for _, size in sizes)
+    last = [number for (number, _), total in zip(sizes, totals, strict=True) if total <= PAGE_BYTES]
+    return list(rows.filter(sequence__lte=last[-1]) if last else rows[:1])
 
 
 def broken_edits(job: Job) -> list[str]:

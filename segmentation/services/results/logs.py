@@ -21,7 +21,7 @@ from ...core.labels.segmentation import Segmentation, UnusableSegmentation
 from ...core.report.cells import lines, name_cell
 from ...core.report.exports.bundle import CHECKSUMS
 from ...models import Edit, Job
-from ...models.edits import chain_faults
+from ...models.edits import chain_faults, steps_of
 from .publishing import NAME
 
 BEFORE, LOG, LOG_CSV = "uncorrected.npz", "corrections.json", "corrections.csv"
@@ -34,15 +34,22 @@ class NotRepeated(ValueError):
     """The file holds nothing that can be repeated; the message is one sentence."""
 
 
-def as_csv(edits: Iterable[Edit]) -> str:
-    """The log as CSV, in which no cell is a formula to a spreadsheet."""
-    rows = [[edit.as_dict()[name] for name in COLUMNS] for edit in edits]
-    texts = ([json.dumps(value) if isinstance(value, dict | list) else value for value in row] for row in rows)
-    return lines([COLUMNS, *([name_cell("" if text is None else str(text)) for text in row] for row in texts)])
+def as_csv(edits: Iterable[Edit]) -> Iterator[str]:
+    """The log as CSV, line by line, in which no cell is a formula to a spreadsheet."""
+    yield lines([COLUMNS])
+    for edit in edits:
+        values = (edit.as_dict()[name] for name in COLUMNS)
+        texts = (json.dumps(value) if isinstance(value, dict | list) else value for value in values)
+        yield lines([[name_cell("" if text is None else str(text)) for text in texts]])
 
 
-def as_json(edits: Iterable[Edit]) -> str:
-    return json.dumps([edit.as_dict() for edit in edits], indent=1) + "\n"
+def as_json(edits: Iterable[Edit]) -> Iterator[str]:
+    """The log as a JSON list, row by row."""
+    before = "[\n"
+    for edit in edits:
+        yield f"{before}{json.dumps(edit.as_dict(), indent=1)}"
+        before = ",\n"
+    yield "\n]\n" if before == ",\n" else "[]\n"
 
 
 def corrected_by(job: Job) -> Job | None:
@@ -83,7 +90,7 @@ def repeated(bundle: Path) -> list[str]:
         raise NotRepeated(DAMAGED) from error
     wrong += chain_faults(rows, "Edit")
     try:
-        replayed = finished(before, [row.step for row in rows])
+        replayed = finished(before, steps_of(rows))
     except (BadEdit, KeyError, TypeError, IndexError) as error:
         return [*wrong, f"The log cannot be applied: {error}"]
     return [*wrong, *_differences(replayed, after)]

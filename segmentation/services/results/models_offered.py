@@ -3,19 +3,29 @@ shared. Whatever people do with a model goes through here; workers read the card
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from pathlib import Path
+from threading import Lock
 from typing import Any
+from uuid import uuid4
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from ... import __version__
+from ...core import tasks
+from ...core.archive import write_zip
 from ...core.network import cards
 from ...core.network.cards import ModelCard, UnknownModel
+from ...core.network.package import package
 from ...models import ModelDefault, Training
 from ..ground import staff_log
 from ..ground.refusal import Refused
 
 BY_IMAGE = "Automatic"  # title of the automatic names
+_packing = Lock()  # one at a time: it takes as much memory as the weights
 REMEMBERED = 20  # models that were the default before
 NO_ACCOUNT = "Sign in first: a default belongs to an account."
 STAFF_ONLY = "Only staff with the right to change defaults may set the model of the whole site."
@@ -49,6 +59,26 @@ def card_for(user: Any, name: str) -> ModelCard:
         names = ", ".join(card.name for card in offered(user)) or "none"
         raise UnknownModel(f"There is no model named {name!r} here: the models are {names}.")
     return card
+
+
+def package_of(card: ModelCard) -> Path:
+    """The package of a model for other programs, which is kept on disk until the card changes. Raises BadPackage and
+    AlteredWeights."""
+    digest = hashlib.sha256(f"{card} {__version__}".encode()).hexdigest()[:16]
+    folder: Path = settings.DEEPSEGM_DATA / "packages"
+    file = folder / f"{card.name}-{digest}.zip"
+    with _packing:
+        if not file.is_file():
+            channels, aside = tasks.find(card.task).channels(card), folder / uuid4().hex
+            folder.mkdir(exist_ok=True)
+            try:
+                write_zip(aside, package(card, channels.names, channels.activation))
+                for old in folder.glob(f"{card.name}-{'?' * 16}.zip"):
+                    old.unlink(missing_ok=True)
+                aside.replace(file)
+            finally:
+                aside.unlink(missing_ok=True)
+    return file
 
 
 def may_look_at(name: str, user: Any) -> bool:

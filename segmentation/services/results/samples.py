@@ -166,10 +166,15 @@ def rename_sample(*, sample: Sample, name: str) -> None:
 
 
 @transaction.atomic
-def include_image(*, sample: Sample, job: Job, included: bool) -> None:
-    """Include an image in the pooled numbers, or leave it out; repeating it changes nothing."""
+def include_images(*, sample: Sample, included: Mapping[UUID, bool]) -> None:
+    """Include images in the pooled numbers or leave them out, by the ids of their results, and count once; repeating it
+    changes nothing."""
     lock(sample, GONE)
-    if sample.members.filter(pk=job.pk).exclude(included=included).update(included=included):
+    members = sample.members.filter(pk__in=included)
+    changed = [job for job in members.only("included") if job.included != included[job.pk]]
+    for job in changed:
+        Job.objects.filter(pk=job.pk).update(included=not job.included)
+    if changed:
         refresh_after_commit(sample.pk)
 
 

@@ -71,7 +71,7 @@ def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) ->
 
 
 def stored_bytes(mine: Q) -> int:
-    """Bytes of images, results, datasets and trainings that `mine` finds; a bundle is stored as a list only."""
+    """Bytes of images, results, corrections, datasets and trainings that `mine` finds; of a bundle a list is stored."""
     jobs = models.Job.objects.filter(mine).values("pk")
     artifacts = models.Artifact.objects.filter(job__in=jobs).exclude(name=NAME).exclude(file__endswith=bundles.PLAN)
     segmentations = models.Segmentation.objects.filter(pk__in=models.Job.objects.filter(mine).values("segmentation"))
@@ -79,8 +79,14 @@ def stored_bytes(mine: Q) -> int:
     taught = models.DatasetImage.objects.filter(dataset__in=models.Dataset.objects.filter(mine).values("pk"))
     trained = models.TrainingFile.objects.filter(training__in=models.Training.objects.filter(mine).values("pk"))
     images = models.Micrograph.objects.filter(mine).aggregate(all=Sum(F("size") + F("viewer_size")))["all"] or 0
-    return int(images) + sum(
-        (rows.aggregate(all=Sum("size"))["all"] or 0) for rows in (artifacts, segmentations, pooled, taught, trained)
+    edits = models.Job.objects.filter(mine).aggregate(all=Sum("edit_bytes"))["all"] or 0
+    return (
+        int(images)
+        + edits
+        + sum(
+            (rows.aggregate(all=Sum("size"))["all"] or 0)
+            for rows in (artifacts, segmentations, pooled, taught, trained)
+        )
     )
 
 

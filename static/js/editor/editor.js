@@ -140,18 +140,19 @@ export class Editor {
     return this.next(async () => {
       if (!this.history.length) return this.say("There is nothing to undo.");
       const back = await this.worker.call("back");
-      const changed = back ? back.changed : await this.undoRemotely();
+      const operation = this.history.at(-1);
+      const changed = back ? back.changed : await this.undoRemotely(operation);
       if (!changed) return null;
-      if (back) this.sender.push({ op: "undo" }, back.check);
-      const operation = this.history.pop();
+      if (back) this.sender.push({ op: "undo" }, back.check, operation);
+      this.history.pop();
       this.undone.push({ operation, made: changed.filter((each) => !each.data).map((each) => each.id) });
       this.changed(changed);
       return this.say(`Undone: ${wordsOf(operation)}.`);
     });
   }
 
-  async undoRemotely() {
-    const reply = await this.sender.remote({ op: "undo" });
+  async undoRemotely(operation) {
+    const reply = await this.sender.remote({ op: "undo" }, operation);
     return reply && (await this.worker.call("retrace", { patches: reply.patches })).changed;
   }
 
@@ -185,7 +186,7 @@ export class Editor {
   // Load what stands, and make what was not stored once more.
   again(unsent, sentence) {
     return this.next(async () => {
-      const wanted = paired([...unsent, ...this.sender.waiting.splice(0)]);
+      const { wanted, refused } = paired([...unsent, ...this.sender.waiting.splice(0)]);
       await this.load().catch((error) => {
         this.sender.waiting.unshift(...wanted.filter((each) => !each.answered)); // nothing is lost by that
         throw error;
@@ -199,6 +200,10 @@ export class Editor {
       const mine = wanted.length - lost.length;
       const sentences = [sentence, mine && sentence ? `${mine === 1 ? "The one of this window was" : "Those of this window were"} made after that.` : ""];
       if (lost.length) sentences.push(`Not possible any more: ${lost.join(", ")}.`);
+      if (refused.length) {
+        sentences.push(`Not undone: ${refused.join(", ")}, because other corrections came after that.`);
+        this.say("");
+      }
       this.panel.notice(sentences.filter(Boolean).join(" "));
     });
   }

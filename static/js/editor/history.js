@@ -14,15 +14,15 @@ export function wordsOf({ op, ids = [], id, reason }) {
   return `${words[op] ?? op}${of}`;
 }
 
-// What was not stored, without corrections that were taken back before they were; an undo of earlier ones is left out,
-// as it would now take back what somebody else did.
+// What was not stored, without corrections that were taken back before they were. wanted: to be made again. refused: an
+// undo of earlier corrections is not, as it would now take back what was done after them; the words of what it was of.
 export function paired(unsent) {
-  const standing = [];
+  const [wanted, refused] = [[], []];
   for (const each of unsent) {
-    if (each.operation.op === "undo") standing.pop();
-    else standing.push(each);
+    if (each.operation.op !== "undo") wanted.push(each);
+    else if (!wanted.pop()) refused.push(wordsOf(each.of));
   }
-  return standing;
+  return { wanted, refused };
 }
 
 // The ids that objects have once they are made again: an id is never given twice.

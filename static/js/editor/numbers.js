@@ -50,6 +50,7 @@ export function fractionsOf(objects, pixels) {
 
 const LEAST = 0.02; // spread, below which a measure is the same for all
 const WEIGHTS = [2, 1, 1]; // of size, shape and contrast
+const [APART, FEWEST] = [5, 8]; // of two peaks: their distance in spreads, the objects of each
 
 // What is compared of an object: size, shape, contrast. Of one that was drawn only lengths and area are known.
 function measuresOf(each, size) {
@@ -58,19 +59,41 @@ function measuresOf(each, size) {
   return [lengths, [ratio, each.circularity ?? NaN, each.solidity ?? NaN], [each.relative_contrast ?? NaN]];
 }
 
+// Ascending values, parted between two peaks as often as there are two.
+function peaks(values) {
+  const all = values.length;
+  const sum = values.reduce((total, value) => total + value, 0);
+  let [at, most, below] = [0, -1, 0];
+  values.forEach((value, i) => {
+    const between = i * (all - i) * ((sum - below) / (all - i) - below / i) ** 2;
+    if (i >= FEWEST && all - i >= FEWEST && between > most) [at, most] = [i, between];
+    below += value;
+  });
+  if (!at) return [values];
+  const parts = [values.slice(0, at), values.slice(at)];
+  const means = parts.map((part) => part.reduce((total, value) => total + value, 0) / part.length);
+  const variances = parts.map((part, i) => part.reduce((total, value) => total + (value - means[i]) ** 2, 0) / part.length);
+  const within = Math.max(LEAST, Math.sqrt((variances[0] + variances[1]) / 2));
+  return means[1] - means[0] < APART * within ? [values] : parts.flatMap(peaks);
+}
+
 // How alike each object is to the nearest of those with these ids, 0 to 1, by its id: segmentation/core/measure/similar.py.
 export function alikeTo(objects, ids, size) {
   const every = [...objects].map((each) => [each.id, measuresOf(each, size)]);
   const spread = (group, i) => {
     const values = every.map(([, groups]) => groups[group][i]).filter(Number.isFinite).sort((a, b) => a - b);
-    const [low, high] = [0.16, 0.84].map((at) => quantile(values.map((value) => [value, 1]), at));
-    return Math.max(LEAST, (high - low) / 2);
+    return peaks(values).map((part) => {
+      const [low, high] = [0.16, 0.84].map((at) => quantile(part.map((value) => [value, 1]), at));
+      return [part[part.length - 1], Math.max(LEAST, (high - low) / 2)];
+    });
   };
   const spreads = every[0]?.[1].map((values, group) => values.map((_, i) => spread(group, i)));
   const near = (groups, others) => {
     let [total, weights] = [0, 0];
     groups.forEach((values, group) => {
-      const squares = values.map((value, i) => ((value - others[group][i]) / spreads[group][i]) ** 2).filter(Number.isFinite);
+      const squares = values
+        .map((value, i) => ((value - others[group][i]) / spreads[group][i].find(([most]) => others[group][i] <= most)?.[1]) ** 2)
+        .filter(Number.isFinite);
       if (!squares.length) return;
       total += (WEIGHTS[group] * squares.reduce((sum, one) => sum + one, 0)) / squares.length;
       weights += WEIGHTS[group];

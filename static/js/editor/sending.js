@@ -16,7 +16,7 @@ export class Sender {
   // three may take their time, and nothing is sent meanwhile.
   constructor({ address, token, base, heard }) {
     Object.assign(this, { address, token, base, heard });
-    this.waiting = []; // { operation, check }
+    this.waiting = []; // { operation, check, of: the one that an undo takes back }
     this.busy = false;
     this.offline = false; // the server takes nothing now
     this.denied = ""; // why, where it answers: nothing can be stored until that changes
@@ -27,18 +27,18 @@ export class Sender {
     return !this.busy && !this.waiting.length;
   }
 
-  push(operation, check) {
-    this.waiting.push({ operation, check });
+  push(operation, check, of) {
+    this.waiting.push({ operation, check, of });
     if (this.denied) this.wake?.();
     this.run();
   }
 
   // An operation that the server makes: its answer with the patches, once all before it are stored. Null: refused.
   // It throws where the server is not reached, as nothing else can be corrected while somebody waits for it.
-  async remote(operation) {
+  async remote(operation, of) {
     if (this.offline) throw new Error(this.denied || UNREACHED);
     return new Promise((resolve, reject) => {
-      this.waiting.push({ operation, answered: resolve, unreached: reject });
+      this.waiting.push({ operation, of, answered: resolve, unreached: reject });
       this.run();
     });
   }

@@ -21,7 +21,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import figure
 from segmentation.core.report.charts import Distribution, Sheet, draw_histogram
 from segmentation.core.report.panels import Drawing
-from segmentation.core.report.picture import colour_numbers
+from segmentation.core.report.picture import before_and_after, colour_numbers
 from segmentation.core.report.scalebar import free_corner, length_words, round_length
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import calibration_words
@@ -375,3 +375,12 @@ def test_the_legend_of_a_histogram_lies_over_no_bar_and_no_line(top, font):
         figure.rendered(sheet)
         assert not drawn_under(ax, ax.get_legend())
         assert max(bar.get_window_extent().y1 for bar in ax.patches) < ax.bbox.y1
+
+
+def test_colours_of_a_small_picture_lie_on_their_objects_above_a_data_bar():
+    analysis = make_analysis(12, data_bar=60)
+    labels = analysis.segmentation.dense[: analysis.segmentation.rows]
+    kept = np.r_[False, analysis.table.kept]
+    plain, coloured = before_and_after(analysis, max(labels.shape))
+    assert plain.shape == coloured.shape == (*labels.shape, 3)
+    assert np.array_equal(np.ptp(coloured.astype(int), axis=2) > 0, kept[labels])

@@ -100,7 +100,7 @@ def test_every_case_takes_two_pages_and_some_more_with_the_annex(case):
     for annex in (False, True):
         data = written(made(case), annex)
         count = len(pypdf.PdfReader(io.BytesIO(data)).pages)
-        assert 3 <= count <= 10 if annex else count == 2
+        assert 3 <= count <= 12 if annex else count == 2
         assert f"page {count} of {count}" in said(data)
 
 
@@ -114,6 +114,8 @@ def test_the_first_page_is_the_answer_and_the_second_what_it_rests_on():
         assert title in second and title not in first
     assert summary.verdict in " ".join(first.split()) and "Segmentation filter on" in " ".join(second.split())
     assert "SHA-256 of the weights" not in first + second
+    kept = np.sort(analysis.table.length("min_feret")[analysis.table.kept])
+    assert f"Smallest: {significant(kept[0])} nm" in second and f"Largest: {significant(kept[-1])} nm" in second
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval
     count, sized = int(analysis.quantities["grains"].value), analysis.statistics.n_kept
     assert sized < count and f"Grains · {sized} of them have a size" in words
     caption = figure.caption_of(SampleAnalysis.of(analysis))
-    assert f"{count} grains ({sized} of them have a size), median grain diameter" in caption and "ASTM" in caption
+    assert f"{count} grains ({sized} of them have a size), median grain diameter" in caption and "ASTM" not in caption
     assert f"N = {sized}," in words and "grey" not in words and "In colours: counted." in words
     assert "geometric SD" in " ".join(analysis.statistics.cautions) and "geometric SD" not in words
     assert all(f"{name} " in words for name in ("Standard deviation", "D10", "D90"))
@@ -169,7 +171,7 @@ def test_a_figure_without_interval_says_why_where_others_have_one():
 
 def test_sample_and_width_of_the_image_are_told_also_where_they_are_not_known():
     words = said(written(made("many"), False))
-    assert "Sample not provided" in words and "The image is" in words and " wide." in words
+    assert "not provided" not in words and "The image is" in words and " wide." in words
     assert "wide." not in said(written(made("pixels"), False))
 
 
@@ -378,14 +380,14 @@ def test_edge_weights_are_said():
     ("flips", "second", "said_of_it"),
     [
         (False, 1.0, ""),
-        (False, 1.4, r"one of its mirrored forms, 1\.4 times"),
-        (True, 1.0, r"all four mirrored forms of the image\."),
+        (False, 1.4, r"the second time mirrored and 1\.4 times"),
+        (True, 1.0, r"all four mirrored forms of the image;"),
         (True, 1.4, r"all four mirrored forms of the image, also 1\.4 times"),
     ],
 )
 def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):
     words = method(refound(make_analysis(4), settings={"flips": flips}, second_scale=second))
-    assert re.search(said_of_it, words) and ("The maps are the mean" in words) == bool(said_of_it)
+    assert re.search(said_of_it, words) and ("the mean counts" in words) == bool(said_of_it)
 
 
 @pytest.mark.parametrize(

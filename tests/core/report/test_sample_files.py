@@ -8,6 +8,7 @@ import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -32,6 +33,7 @@ from segmentation.core.report.charts import WARNED
 from segmentation.core.report.context import Context
 from segmentation.core.report.document import WIDTH
 from segmentation.core.report.exports.result import SCHEMA, as_dict
+from segmentation.core.report.facts import acquisition_dates
 from segmentation.core.report.files import write_all
 from segmentation.core.report.images import own_intervals
 from segmentation.core.report.method import left_out_words, method
@@ -91,9 +93,11 @@ def test_pictures_of_the_first_page_are_as_large_as_it_allows(count, columns, tm
     assert columns == 1 or [len(row._cellvalues[0]) for row in rows] == [columns] * -(-min(count, 6) // columns)
 
 
-def test_what_images_share_is_said_only_beside_intervals():
+def test_lines_of_images_hold_no_errors_that_all_share():
     scaled, unscaled = combine("lot", members(3)), combine("lot", members(3, calibration=Calibration.absent()))
-    assert "all images share" in own_intervals(scaled, "median") and own_intervals(unscaled, "median") == ""
+    assert "(counting and scale)" in own_intervals(scaled, "median") and own_intervals(unscaled, "median") == ""
+    median = scaled.by_image("median")[0]
+    assert median.total and median.low > median.total[0] and scaled.rows[0]["low"] == median.total[0]
 
 
 def test_one_thing_is_no_several():
@@ -136,8 +140,8 @@ def report_words(sample, annex=True):
 
 WRITTEN = {
     "report.pdf", "report-annex.pdf", "figure.png", "figure.svg", "figure.pdf", "particles.csv", "images.csv",
-    "sample.xlsx", "result.json", "result.schema.json", "oecd-tg125.json", "endpoint-record.json", "citation.bib",
-    "notebook.eln", "bundle.zip",
+    "particles-comma.csv", "sample.xlsx", "result.json", "result.schema.json", "oecd-tg125.json",
+    "endpoint-record.json", "citation.bib", "notebook.eln", "bundle.zip",
 }  # fmt: skip
 CASES = {
     "four": lambda: combine("TiO2, lot 7", members(4)),
@@ -293,7 +297,7 @@ def test_a_figure_of_a_sample_is_read_at_column_width_and_says_its_median():
     assert {text.get_fontsize() for text in texts if text.get_text() and text.get_visible()} == {12.0}
     caption = " ".join(text.get_text() for text in drawn.texts)
     median = Summary.of(sample).headlines[0]
-    assert f"{sample.extent}, median size {median.words}" in caption and "overlap does not show" in caption
+    assert f"{sample.extent}, median size {median.words}" in caption
 
 
 def test_the_report_says_how_many_images_are_left_out():
@@ -381,10 +385,21 @@ def test_two_images_have_no_interval_and_the_first_page_says_why():
     assert "Right: median" not in words and "Right: median" in report_words(combine("lot", seen(4)))
 
 
+@pytest.mark.parametrize(
+    ("dates", "words"),
+    [(["", ""], ""), (["07/18/2019", ""], "07/18/2019"),
+     (["07/08/2019", "08/07/2019", ""], "07/08/2019 and 1 more times"),
+     (["18 Jul 2019 11:09:27", "18 Jul 2019 09:40:42"], "18 Jul 2019 09:40:42 to 11:09:27"),
+     (["2019-07-18T11:09:27", "2019/07/19 09:40:42"], "2019-07-18T11:09:27 to 2019/07/19 09:40:42")],
+)  # fmt: skip
+def test_several_dates_are_a_range_where_their_order_is_sure(dates, words):
+    members = [(None, SimpleNamespace(record=SimpleNamespace(instrument={"date": date}))) for date in dates]
+    assert acquisition_dates(SimpleNamespace(counted=members)) == words
+
+
 def test_the_report_counts_images_where_the_sample_has_several():
     words = report_words(combine("lot", seen(4)))
-    dates = "; ".join(f"{n} Jul 2019" for n in (1, 2, 3, 4))
-    assert f"Acquired {dates}" in words.partition("Method")[0]
+    assert "Acquired 1 Jul 2019 to 4 Jul 2019" in words.partition("Method")[0]
     assert "Images 4 images, 138 particles counted" in words
     assert "Particles in sample lot" in words and "more particles" not in words
 

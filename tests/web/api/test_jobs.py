@@ -215,6 +215,13 @@ class TestRevisions:
         sent.setdefault("headers", basic("alice"))
         return script.post(f"{JOBS}/{job.pk}/revisions", body, **sent)
 
+    def test_a_body_of_another_kind_is_no_empty_form(self, script, make_job, alice):
+        job = make_job(owner=alice, state=Job.State.DONE)
+        for address in (f"{JOBS}/{job.pk}/revisions", JOBS, f"{JOBS}/{job.pk}/edits", "/api/v1/samples"):
+            answer = script.post(address, b"threshold=0.9", content_type="text/plain", headers=basic("alice"))
+            assert answer.status_code == 415 and answer.json()["error"].startswith("Send the body as "), address
+        assert Job.objects.count() == 1
+
     def test_what_is_not_sent_stays_as_it_was(self, script, make_job, alice):
         job = make_job(owner=alice, state=Job.State.DONE, settings=AnalysisSettings.of(threshold=0.4, field_spread=8.0))
         sent = {"filter": True, "faint_limit": 12.3456789, "width": "5 um"}  # a number is taken as it is

@@ -53,6 +53,8 @@ class TestLists:
             address = (answer.json()["next"] or "").partition("/api/v1")[2]
         assert listed == made[::-1]
         assert ids(get("/jobs?page=999999")) == []
+        for rows in ("jobs", "samples", "trainings", "datasets"):
+            assert get(f"/{rows}?page={10**30}").status_code == 404, rows
 
     def test_what_is_asked_for(self, get, alice, make_job, make_micrograph):
         now = timezone.now()

@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.models import Dataset, DatasetImage, Edit, Job, Segmentation
+from segmentation.models import Dataset, DatasetImage, Edit, Job, Sample, Segmentation
 from segmentation.services import Refused
 from segmentation.services.ground.callers import check_may_train
 from segmentation.services.learning.datasets import default_group_of, unique_name
@@ -128,9 +128,25 @@ def test_a_data_bar_is_no_truth(ada, result, dataset):
     assert give(result(ada), dataset, ada, region=[0, 0, 48, 64]).region is None
 
 
-def test_the_group_is_the_sample_or_the_image_without_its_number(ada, result, dataset, make_sample):
-    sample = make_sample(owner=ada, name="Batch 7")
-    assert give(result(ada, sample=sample), dataset, ada).group == "Batch 7"
+@pytest.mark.parametrize(
+    ("images", "groups"),
+    [([("a.tif", "")], ["Batch 7"]),
+     ([("a_1.tif", "18 Jul 2019 11:09:27"), ("b_1.tif", "18 Jul 2019 11:19:00"), ("b_2.tif", "19 Jul 2019 09:40:42")],
+      ["Batch 7, 18 Jul 2019", "Batch 7, 18 Jul 2019", "Batch 7, 19 Jul 2019"]),
+     ([("a_1.tif", "2019-07-18T11:09:27"), ("b_1.tif", "2019-07-18T11:19:00"), ("b_2.tif", "2019-07-18T12:19:00")],
+      ["Batch 7, a", "Batch 7, b", "Batch 7, b"]),
+     ([("a_1.tif", ""), ("a_2.tif", "")], ["Batch 7, a_1", "Batch 7, a_2"])],
+)  # fmt: skip
+def test_groups_in_a_sample_are_by_what_its_images_differ(ada, result, dataset, make_micrograph, images, groups):
+    sample = Sample.objects.create(name="Batch 7", owner=ada, settings=AnalysisSettings.of().as_dict())
+    results = [
+        result(ada, sample=sample, micrograph=make_micrograph(name=name, sha256=f"{i:064d}", metadata={"date": date}))
+        for i, (name, date) in enumerate(images)
+    ]
+    assert [give(of_image, dataset, ada).group for of_image in results] == groups
+
+
+def test_without_a_sample_the_group_is_the_image_without_its_number():
     names = {
         "TiO2_003.tif": "TiO2",
         "TiO2.tif": "TiO2",

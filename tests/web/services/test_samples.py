@@ -224,7 +224,7 @@ class TestScale:
     def test_what_is_uncovered_stays_left_out(self, make_sample):
         sample = make_sample(DONE)
         services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5))
-        services.include_image(sample=sample, job=sample.members.get(), included=False)
+        services.include_images(sample=sample, included={sample.members.get().pk: False})
         services.delete_job(job=sample.members.get())
         assert not sample.members.get().included
 
@@ -298,7 +298,7 @@ class TestPooling:
         job = sample.jobs.first()
         with committed():
             if change == "exclude":
-                services.include_image(sample=sample, job=job, included=False)
+                services.include_images(sample=sample, included={job.pk: False})
             elif change == "delete":
                 services.delete_job(job=job)
             else:
@@ -313,7 +313,7 @@ class TestPooling:
         sample = make_sample(DONE)
         for _ in range(2):
             with committed():
-                services.include_image(sample=sample, job=sample.jobs.get(), included=False)
+                services.include_images(sample=sample, included={sample.jobs.get().pk: False})
         assert queue == ["analyses"]
 
     def test_published_files_replace_those_before(self, make_sample, own_storage, tmp_path):

@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 
 from segmentation import services
-from segmentation.models import Dataset, DatasetImage
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.models import Dataset, DatasetImage, Job, Sample
 from tests.web.finished import FILES, summary, words
 from tests.web.services.test_datasets import result  # noqa: F401 (fixture)
 
@@ -72,6 +73,24 @@ def test_a_result_goes_into_a_new_dataset_and_its_page_shows_it(client, ada, res
     page = words(client.get(reverse("job", args=[job.pk])))
     assert f'href="{answer["Location"]}"' in page
     assert "stay" in words(client.get(reverse("job-delete", args=[job.pk])))
+
+
+def test_a_sample_is_given_in_one_step_or_not_at_all(client, ada, result, make_micrograph):  # noqa: F811
+    sample = Sample.objects.create(name="Batch 7", owner=ada, settings=AnalysisSettings.of().as_dict(), state="done")
+    images = [make_micrograph(owner=ada, name=f"{name}_1.png", sha256=name * 64) for name in "ab"]
+    jobs = [result(ada, micrograph=image, sample=sample, attempt=1) for image in images]
+    client.force_login(ada)
+    page = words(client.get(reverse("sample-page", args=[sample.pk])))
+    assert "Use this sample as training data" in page and 'value="Batch 7, b"' in page
+    address = reverse("sample-training-data", args=[sample.pk])
+    fields = {"dataset": "new", "name": "Powder", "reviewed": "on", "consent": "on", f"group-{jobs[1].pk}": "lot 2"}
+    assert client.post(address, fields).status_code == 422
+    Job.objects.filter(pk=jobs[1].pk).update(summary={**jobs[1].summary, "refused": True})
+    answer = client.post(address, {**fields, "job": [job.pk for job in jobs]})
+    assert answer.status_code == 409 and "b_1.png: " in words(answer) and not Dataset.objects.exists()
+    Job.objects.filter(pk=jobs[1].pk).update(summary=jobs[1].summary)
+    assert client.post(address, {**fields, "job": [job.pk for job in jobs]}).status_code == 303
+    assert sorted(Dataset.objects.get().images.values_list("group", flat=True)) == ["Batch 7, a", "lot 2"]
 
 
 @pytest.mark.parametrize(

@@ -229,13 +229,18 @@ class TestWeights:
     def test_nothing_else_can_be(self, client, model, name):
         assert client.get(f"/models/files/{name}").status_code == 404
 
-    def test_a_package_for_other_programs(self, client, monkeypatch):
+    def test_a_package_for_other_programs(self, client, monkeypatch, own_storage, settings):
         released = cards.read_card(cards.CARDS / "bubbles.toml")
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda folder=None: [released])
         answer = client.get("/models/bubbles/package.zip")
         assert answer["Content-Disposition"] == 'attachment; filename="bubbles.bioimage.io.zip"'
         with zipfile.ZipFile(BytesIO(answer.getvalue())) as archive:
             assert {"rdf.yaml", "bubbles.onnx", "test_input.npy", "test_output.npy"} < set(archive.namelist())
+        (kept,) = (settings.DEEPSEGM_DATA / "packages").iterdir()
+        kept.write_bytes(b"sent again as it lies there, from disk")
+        assert client.get("/models/bubbles/package.zip").getvalue() == kept.read_bytes()
+        monkeypatch.setattr("segmentation.services.results.models_offered.__version__", "another")
+        assert client.get("/models/bubbles/package.zip").getvalue().startswith(b"PK") and not kept.exists()
 
     def test_a_model_without_onnx_has_no_package(self, client, model):
         answer = client.get("/models/particles/package.zip")

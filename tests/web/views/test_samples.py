@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.files.base import ContentFile
@@ -231,11 +231,25 @@ class TestPage:
         page = words(client.get(f"{page_of(make_sample(QUEUED))}images/"))
         assert "<h1" not in page and "0.png" in page
 
-    def test_while_it_runs_there_are_the_images_alone(self, client, finished):
-        sample = finished()
+    def test_the_first_time_there_are_the_images_alone_and_later_the_page_stays(self, client, finished):
+        sample, client = finished(visitor=VISITOR), visit(client, VISITOR)
         Sample.objects.update(state=Sample.State.QUEUED)
         page = words(client.get(page_of(sample)))
+        assert "0.png" in page and 'id="pooled"' in page and "data-tabs" in page
+        assert "the numbers below are of before" in page and 'name="counted"' in page
+        Sample.objects.update(pooled={})
+        page = words(client.get(page_of(sample)))
         assert "0.png" in page and "155" in page and 'id="pooled"' not in page and "data-tabs" not in page
+
+    def test_many_images_are_left_out_and_counted_once(self, finished, queue, django_capture_on_commit_callbacks):
+        sample, maker = finished(DONE, DONE, DONE, visitor=VISITOR), visit(Client(), VISITOR)
+        first, second, third = (str(pk) for pk in sample.jobs.order_by("created").values_list("pk", flat=True))
+        Job.objects.filter(pk=third).update(included=False)
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = maker.post(f"{page_of(sample)}images/", {"shown": [first, second, "x"], "counted": [second]})
+        assert answer.status_code == 303 and answer["Location"] == f"{page_of(sample)}#images"
+        assert list(sample.jobs.filter(included=True).values_list("pk", flat=True)) == [UUID(second)]
+        assert queue == ["analyses"], "images that were not shown stay as they are"
 
     def test_bars_that_are_read_later_load_it_anew_where_they_change_its_numbers(self, client, finished):
         sample = finished(DONE, DONE)

@@ -99,7 +99,7 @@ class TestStarting:
     def test_a_dataset_that_cannot_be_trained_on_says_why(self, people, alice):
         page = people["alice"].get(f"/datasets/{make_dataset(alice, 1).pk}/train/")
         assert "One image is not enough" in visible(page)
-        assert "disabled" in words(page)
+        assert "1 of 5 pictures" in words(page) and ">Train<" not in words(page)
 
     def test_strangers_find_no_form(self, people, alice, settings):
         address = f"/datasets/{make_dataset(alice).pk}/train/"

@@ -159,6 +159,22 @@ class TestStatus:
         page = client.get("/status/").content.decode()
         assert "analyses@here" in page and "The disk is on fire." in page and ">2<" in page
 
+    def test_analyses_are_found_and_people_invited(self, client, admin_user, workers, make_job, django_user_model):
+        make_job(owner=admin_user)
+        client.force_login(admin_user)
+        assert "No analysis matches." in client.get("/status/?q=nothing").content.decode()
+        assert "tio2.png" in client.get("/status/?q=tio2").content.decode()
+        page = client.post("/status/", {"name": "lise"}).content.decode()
+        password = re.search(r"<code>(\w{14})</code>", page)[1]
+        person = django_user_model.objects.get(username="lise")
+        assert person.check_password(password) and not person.is_staff
+        assert password not in client.get("/status/").content.decode()
+        for name in ("", "lise", "a b<"):
+            assert client.post("/status/", {"name": name}).status_code == 422
+        client.force_login(django_user_model.objects.create_user("sam", is_staff=True))
+        assert client.post("/status/", {"name": "x"}).status_code == 403
+        assert django_user_model.objects.count() == 3
+
     def test_every_kind_of_row_is_counted(self):
         assert {queue.queue for queue in health.queues()} == {kind.queue for kind in KINDS.values()}
         assert [queue.waiting for queue in health.queues()] == [0, 0, 0]

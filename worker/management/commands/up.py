@@ -20,29 +20,23 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import waitress
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.management import BaseCommand, CommandError, call_command
-from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import OperationalError, close_old_connections, connection
-from waitress.channel import HTTPChannel
-from waitress.server import BaseWSGIServer
-from waitress.task import ErrorTask, WSGITask
 
 from segmentation import services
-from segmentation.http.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
 from segmentation.services.ground.queue import KINDS
 from segmentation.services.ground.space import keep_reserve
 from segmentation.static_files import collect
 from worker import data_directory
 from worker.scratch import sweep
+from worker.server import address, listen
 from worker.supervise import COMMAND, Supervisor
 
 logger = logging.getLogger("worker.up")
 
-THREADS = 16
 M_ARENA_MAX, ARENAS = -8, 2  # of malloc.h
 RESCUE_SECONDS = 3.0
 TIDY_SECONDS = 3600.0
@@ -153,76 +147,6 @@ def spare_memory() -> None:
     if hasattr(libc, "gnu_get_libc_version"):
         libc.malloc_trim(0)
         libc.mallopt(M_ARENA_MAX, ARENAS)
-
-
-def listen(bind: str, port: int) -> Any:
-    """A server that holds its port already; one sentence when it cannot."""
-    try:
-        BaseWSGIServer.channel_class = Channel
-        return waitress.create_server(
-            without_bodies(get_internal_wsgi_application()),
-            host=bind,
-            port=port,
-            threads=THREADS,
-            ident=None,
-            max_request_body_size=settings.DEEPSEGM_MAX_REQUEST_BYTES,
-            clear_untrusted_proxy_headers=False,  # our own middleware does it, under every server
-        )
-    except (OSError, ValueError, OverflowError) as error:
-        raise CommandError(
-            f"DeepSegm cannot listen on {bind}, port {port} ({getattr(error, 'strerror', None) or error}): "
-            f"stop the program that uses it, or choose another with --port {port + 1}."
-        ) from None
-
-
-class RefusedTask(ErrorTask):
-    """What waitress refuses before Django sees it, such as a request that is too large: in JSON to scripts."""
-
-    def execute(self) -> None:
-        request = self.request
-        if not getattr(request, "path", "").startswith(API):
-            super().execute()
-            return
-        sentence = TOO_LARGE if request.error.code == 413 else NOT_UNDERSTOOD
-        body = error(sentence, request.error.code).content
-        self.status = f"{request.error.code} {request.error.reason}"
-        self.response_headers.append(("Content-Type", "application/json"))
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-def without_bodies(application: Any) -> Any:
-    """The application, with empty answers to HEAD: what follows its headers would be taken for the next answer."""
-
-    def answer(environ: dict[str, Any], start_response: Any) -> Any:
-        response = application(environ, start_response)
-        if environ["REQUEST_METHOD"] != "HEAD":
-            return response
-        if hasattr(response, "close"):
-            response.close()
-        return []
-
-    return answer
-
-
-class Task(WSGITask):
-    """Of an answer to HEAD without a length, the end of the body is not sent either."""
-
-    def build_response_header(self) -> bytes:
-        header: bytes = super().build_response_header()
-        self.chunked_response = self.chunked_response and self.request.command != "HEAD"
-        return header
-
-
-class Channel(HTTPChannel):
-    task_class, error_task_class = Task, RefusedTask
-
-
-def address(server: Any) -> tuple[str, int]:
-    """Where the server really listens: port 0 lets the system choose."""
-    listening = getattr(server, "effective_listen", None)
-    return listening[0] if listening else (server.effective_host, server.effective_port)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def _geometry(shape: list[Polygon]) -> dict[str, Any]:
 
 
 def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
-    """Floats to seven significant digits, as in the CSV."""
+    """Floats to six significant digits, as in the CSV."""
     if values.dtype.kind != "f":
         return list(values.tolist())
     return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]

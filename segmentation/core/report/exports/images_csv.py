@@ -65,7 +65,8 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
         figure, of, class_name = name.partition(OF)
         unit = number(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
         heads += [f"{figure}{end}{unit}{of}{class_name}" for end in ENDS]
-        columns.append([(value.value, value.low, value.high) for value in sample.by_image(name)])
+        values = (value.reported for value in sample.by_image(name))
+        columns.append([(value.value, value.low, value.high) for value in values])
     counts = (image.counts for image in sample.images)
     return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
 

@@ -8,6 +8,9 @@ order mark, without which Excel would read UTF-8 as the code page of the country
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -24,8 +27,10 @@ from .base import FIRST, Export
 if TYPE_CHECKING:
     from ...sample import SampleAnalysis
 
-DIGITS = 7
+DIGITS = 6
 MOST = 6  # comments
+COMMENTS = re.compile(r"(?s)((?:\ufeff?#[^\n]*\n)*)(.*)")  # the comments of a file, and its table
+DECIMAL = re.compile(r"^(-?\d+)\.(\d+)$")
 WEIGHTED = "edge-weighted"
 REST = f"{version()} - all other facts are in result.json"
 
@@ -34,7 +39,7 @@ def as_text(sample: SampleAnalysis) -> str:
     """The comments, the column names and one row per object, those that count first.
 
     Of several images the rows are those of the pooled ones, each with the name and the warnings in short of its image.
-    Column `kept` is TRUE or FALSE and `reason` is empty while kept. Numbers have a decimal point and seven significant
+    Column `kept` is TRUE or FALSE and `reason` is empty while kept. Numbers have a decimal point and six significant
     digits, never an exponent; a cell is empty where there is no number. Lines end with "\\n".
     """
     table = next((member.table for _, member in sample.counted), sample.members[0].table)
@@ -86,7 +91,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
 
 
 def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
-    """The quantities with seven digits, in the unit that people read; those of all classes in one line."""
+    """The quantities with six digits, in the unit that people read; those of all classes in one line."""
     for measure, alike in groupby(answers(sample.quantities, every=True), lambda entry: entry.name.partition(OF)[0]):
         entries = [entry for entry in alike if entry.number.value is not None]
         if len(entries) == 1:
@@ -104,7 +109,7 @@ def _with_limits(entry: Entry) -> str:
 
 
 def as_decimal(value: float | None) -> str:
-    """Seven significant digits, never an exponent; "" for what is no finite number."""
+    """Six significant digits, never an exponent; "" for what is no finite number."""
     if value is None or not np.isfinite(value):
         return ""
     return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="-")
@@ -126,7 +131,23 @@ def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
     return [write(value) for value in values.tolist()]
 
 
+def with_commas(text: str) -> str:
+    """The same for spreadsheets that expect decimal commas, such as German Excel: cells are separated by semicolons."""
+    comments, table = COMMENTS.match(text).groups()  # type: ignore[union-attr]
+    cells = ([DECIMAL.sub(r"\1,\2", cell) for cell in row] for row in csv.reader(io.StringIO(table)))
+    return re.sub(r"(?m)(: -?\d+)\.(\d+)$", r"\1,\2", comments) + lines(cells, delimiter=";")
+
+
 EXPORTS = (
+    Export(
+        "{table}-comma.csv",
+        "{Things}, CSV with decimal commas",
+        "text/csv",
+        61,
+        lambda of, to: to.write_text(with_commas(as_text(of.sample)), encoding="utf-8", newline=""),
+        image="the same for spreadsheets that expect decimal commas",
+        sample="the same for spreadsheets that expect decimal commas",
+    ),
     Export(
         "{table}.csv",
         "{Things}, CSV",

@@ -208,20 +208,20 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
 
 
 def thumbnail(analysis: Analysis) -> bytes:
-    """The analysed area as WebP, no side over THUMBNAIL px. What counts is in colour, what does not in grey.
+    """The analysed area as WebP, no side over THUMBNAIL px, with the rims of objects; classes are painted.
 
     It is the bare picture if nothing counts or the image is of another kind.
     """
-    from ..picture import NO_COLOUR, analysed, colour_numbers, painted, sampled
+    from ..picture import NO_COLOUR, analysed, painted, rimmed, sampled
 
     picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
-    labels = sampled(used.dense[: used.rows], picture.shape)
-    counts = np.r_[False, Objects.of(analysis).kept]
-    if analysis.refused or not counts[labels].any():
+    labels, counts = sampled(used.dense[: used.rows], picture.shape), Objects.of(analysis).kept
+    if analysis.refused or not np.r_[False, counts][labels].any():
         return _webp(picture)
-    semantic = tasks.find(used.provenance.task).semantic
-    numbers = np.r_[0, used.classes].astype(np.intp) if semantic else colour_numbers(labels, len(used))
-    return _webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
+    if not tasks.find(used.provenance.task).semantic:
+        return _webp(rimmed(picture, labels, counts))
+    numbers = np.r_[0, used.classes].astype(np.intp)
+    return _webp(painted(picture, labels, 0.6, np.where(np.r_[False, counts], numbers, NO_COLOUR)))
 
 
 def _page_layer(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -124,8 +124,8 @@ def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
     for head, entries in columns_of(in_readable_unit(sample), names):
         columns[head] = [entry.text or _rounded_cell(entry.number.value) for entry in entries]
         if any(entry.number.low is not None for entry in entries):
-            columns[f"{head}, 95 % from"] = [_rounded_cell(entry.number.low) for entry in entries]
-            columns[f"{head}, to"] = [_rounded_cell(entry.number.high) for entry in entries]
+            columns[f"{head}, 95 % from"] = [_rounded_cell(entry.reported.low) for entry in entries]
+            columns[f"{head}, to"] = [_rounded_cell(entry.reported.high) for entry in entries]
     widths = [50 if head == "Remark" else max(12, len(head) + 3) for head in columns]
     _add_sheet(book, "Images", list(columns), zip(*columns.values(), strict=True), widths)
 
@@ -165,7 +165,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     else:
         yield "Scale", calibration_words(sample.analysis.calibration)
     if filing.made:
-        yield "Analysed", filing.date
+        yield "Analysed (UTC)", filing.made.astimezone(UTC).replace(tzinfo=None)
     if filing.address:
         yield "Result", filing.address
     for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None)[:1]:
@@ -186,7 +186,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened and summary.verdict:
         yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
         if summary.nano and summary.nano["decides"]:
-            yield "What would decide it", summary.nano["decides"]
+            yield "To decide it", summary.nano["decides"]
 
 
 def _rounded_cell(value: Any) -> Any:
@@ -269,7 +269,7 @@ def _add_sheet(
     for column, width in enumerate(widths or [max(10, len(name) + 3) for name in head]):
         sheet.set_column(column, column, width)
     sheet.write_row(0, 0, head, book.add_format({"bold": True}))
-    quoted = book.add_format({"quote_prefix": True})
+    quoted, date = book.add_format({"quote_prefix": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
     row = 0
     for row, line in enumerate(lines, 1):
         for column, value in enumerate(line):
@@ -280,6 +280,8 @@ def _add_sheet(
             elif isinstance(value, str):
                 text = value.encode("utf-8", "replace").decode()[:MOST_CHARACTERS]
                 sheet.write_string(row, column, text, quoted if text.startswith(FORMULAS) else None)
+            elif isinstance(value, datetime):
+                sheet.write_datetime(row, column, value, date)
             elif math.isfinite(value):
                 sheet.write_number(row, column, value)
     if filters:

@@ -94,8 +94,10 @@ def check_sources(recipe: TrainingRecipe, base: Path, say: Say) -> None:
     base: the recipe's paths are relative to it. Raises BadDataset where a folder is not fit to train on, with the first
     error and the number of errors; BadRecipe where it may not be used.
     """
+    paths: set[str] = set()  # particles of a folder may be taught as they are and in composites
     for entry in recipe.sources:
-        if isinstance(entry, FolderEntry):
+        if isinstance(entry, FolderEntry) and entry.path not in paths:
+            paths.add(entry.path)
             checked = inspect_source(entry, base, number_of_classes(recipe.task, recipe.heads), recipe.task)
             for finding in checked.findings:
                 say(f"{entry.path}: {finding}")

@@ -1,4 +1,4 @@
-"""The model of where to cut touching particles: fitted on images with truth and on rendered ones."""
+"""The model of where to cut touching particles: fitted on images with truth and on composites of their particles."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ....core.truth import Pair
 from ..contract import Fitted, Floats, Labels, Mask, Say
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import precision_recall_f1
-from .confidence import FEWEST, OFTEN, PARTS, RENDERED, TooFew, every_nth, fit_logistic, rendered, share_of
+from .confidence import FEWEST, OFTEN, PARTS, TooFew, composed, every_nth, fit_logistic, share_of
 
 STATES = (0.2, 0.4)  # limits up to which regions are merged, so that merged ones are learnt from too
 LIMITS = (0.4, 0.5, 0.6, 0.7, 0.8)
 RULE = (
-    "The limit with the highest mean of the particles' F1 at IoU 0.5 and at IoU 0.75, averaged over the images and"
-    f" {RENDERED} rendered pictures."
+    "The limit with the highest mean of the particles' F1 at IoU 0.5 and at IoU 0.75, averaged over the images and over"
+    " composites of their particles."
 )
 Weights = dict[str, float]
 Borders = tuple[dict[str, Floats], Mask]
@@ -54,14 +54,15 @@ def fit_separation(
     """The card's option `region_merging`; its merit is the mean of the examples' F1 at IoU 0.5 and at 0.75: of these
     weights, of the card's as it was, if any, and, of enough groups, of a fit on the other groups, fold by fold.
 
-    Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
+    Raises TooFew when hardly any particles touch in the examples and in composites of their particles.
     """
     some, threshold = every_nth(pairs), options.threshold_of(predictor.card)
     annotated = [
         oversegmented(predictor, *pair.load(options.rows), threshold, pair.group)
         for pair in followed(some, len(some), say, OFTEN)
     ]
-    drawn = [oversegmented(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
+    composites = composed(some)
+    drawn = [oversegmented(predictor, *pair, threshold) for pair in followed(composites, len(composites), say, OFTEN)]
     counts = partial(_counts, predictor, threshold)
     weights = _fit_weights(annotated, drawn)
     merits_of_limits = {

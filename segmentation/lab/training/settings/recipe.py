@@ -65,6 +65,12 @@ class TrainingRecipe(Settings):
         description="a model (its name, or its card's file) whose weights are trained on; those of its encoder alone "
         "where the recipe has another decoder",
     )
+    teacher: str = Field(
+        "",
+        description="a model (its name, or its card's file) whose maps are taught, too: the mean of its looks, so that "
+        "one look becomes as good",
+    )
+    teacher_weight: Amount = Field(0.5, description="of the teacher's maps beside the loss of the truth")
     freeze: CountOrNone = Field(0, description="steps in which a pretrained encoder rests")
     unfreeze: CountOrNone = Field(
         0, description="steps after which the next of its stages may learn, the deepest first; 0: all at once"

@@ -67,6 +67,25 @@ class FolderEntry(Settings):
         return self
 
 
+class ComposedEntry(FolderEntry):
+    """Agglomerates composed of particles that are cut out of a folder's micrographs."""
+
+    kind: Literal["composed"] = Field(  # type: ignore[assignment]
+        "composed", description="see docs/development/synthesis.md#composites"
+    )
+    pictures: Count = Field(400, description="pictures, made once")
+    blank: Share = Field(0.0, description="share without particles")
+    diameters: list[float] = Field([12.0, 38.0], description="range of the median particle diameter in px")
+
+    @model_validator(mode="after")
+    def _can_be_composed(self) -> Self:
+        if len(self.diameters) != 2 or not 8 <= self.diameters[0] <= self.diameters[1] <= 90:
+            raise ValueError(
+                "diameters is the smallest (8 at least) and the largest (90 at most) median diameter in px."
+            )
+        return self
+
+
 class RenderedEntry(Settings):
     """Pictures of our renderer."""
 
@@ -91,8 +110,8 @@ class RenderedEntry(Settings):
         return self
 
 
-SourceEntry = FolderEntry | RenderedEntry
-SOURCES = {"folder": FolderEntry, "rendered": RenderedEntry}
+SourceEntry = FolderEntry | ComposedEntry | RenderedEntry
+SOURCES = {"folder": FolderEntry, "composed": ComposedEntry, "rendered": RenderedEntry}
 
 
 def read_source(data: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import re
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -120,7 +121,7 @@ def test_xlsx_begins_with_the_numbers_of_the_page_and_their_histogram():
     workbooks.write_xlsx(SampleAnalysis.of(analysis), file, filing)
     sheet = openpyxl.load_workbook(file)["Summary"]
     lines = {line[0]: line[1:6] for line in sheet.iter_rows(values_only=True) if line[0]}
-    assert lines["Analysed"][0] == "2026-11-25 09:30:00 UTC"
+    assert lines["Analysed (UTC)"][0] == datetime(2026, 11, 25, 9, 30)
     assert lines["Particles counted"][0] == analysis.statistics.n_kept
     statistics = analysis.statistics
     for name, number, ends, holds in (
@@ -194,8 +195,11 @@ def test_csv_is_read_by_pandas(analysis, tmp_path):
     assert list(frame.columns) == list(analysis.table.columns)
     diameters = frame["ecd_" + analysis.table.unit].astype(float)
     order = np.argsort(~analysis.table.kept, kind="stable")
-    np.testing.assert_allclose(diameters, analysis.table.length("ecd")[order], rtol=1e-6)
+    np.testing.assert_allclose(diameters, analysis.table.length("ecd")[order], rtol=1e-5)
     assert frame["kept"].tolist() == analysis.table.kept[order].tolist()
+    with_commas = io.StringIO(particles_csv.with_commas(text).removeprefix("\ufeff"))
+    pandas.testing.assert_frame_equal(pandas.read_csv(with_commas, comment="#", sep=";", decimal=","), frame)
+    assert re.match(r"\ufeff?# mean \(\w+\): (\d+(,\d+)?)?\n", particles_csv.with_commas(text))
 
 
 @pytest.mark.parametrize("all_", [False, True])

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("segmentation", "0002_version_1_1")]
+    dependencies = [("segmentation", "0003_size_of_edits")]
     operations = [
         migrations.AddField("job", "early", models.JSONField(blank=True, default=dict, editable=False)),
         migrations.DeleteModel("OutlinePreview"),

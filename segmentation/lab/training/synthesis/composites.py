@@ -1,0 +1,253 @@
+"""Agglomerates composed of real particles: cut-outs that lie on and beside each other, and labels of what is visible.
+
+Each agglomerate grows by touching. Particles cover each other from back to front, shade what lies behind them, and may
+have grown together; the whole is blurred and gets noise. What nobody could outline is no particle of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from ..contract import Field, Labels, Mask, Picture, Rng, Shape
+from .cutouts import CutOut, Stock
+
+SMALLEST, LARGEST = 8.0, 90.0  # diameters in px of what is composed
+ENLARGED = 1.3  # a cut-out is enlarged so many times at most
+# Ranges, from which each picture draws. Those of contacts (crevice, reach, neck, blur) are set so that greys across
+# contacts are as those between true outlines of EMPS (docs/development/synthesis.md).
+SPREAD = (0.3, 0.55)  # SD of ln(diameter)
+OVERLAP = (0.6, 1.02)  # distance of touching particles, by the sum of their radii
+CREVICE = (0.0, 0.6)  # by how much a particle darkens what lies behind its edge
+REACH = (0.08, 0.26)  # of that shade, by the diameter
+HALO = (0.0, 0.35)  # shade on the substrate
+NECK = (-0.15, 0.35)  # radius of grown-together necks by the median diameter; below 0: none
+BLUR = (0.45, 2.0)  # SD in px
+NOISE = (0.02, 0.10)  # SD by the contrast
+TONES = (0.02, 0.16)  # SD of ln(brightness) of the particles of a picture
+SURFACE = (0.7, 1.1)  # of a cut-out's own shading that is kept
+# Visible pieces that nobody could outline: px, share of the particle, largest inner radius in px.
+FEWEST, LEAST, THINNEST = 14, 0.12, 2.0
+
+
+class Body(NamedTuple):
+    """Where a particle lies, in px."""
+
+    row: float
+    column: float
+    diameter: float
+
+
+def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float]) -> tuple[Picture, Labels]:
+    """A composed micrograph (H, W) uint8, objects bright, and its labels (H, W) int32, 0 is substrate.
+
+    diameters: range of the median diameter in px. Raises ValueError for a stock without particles.
+    """
+    size, spread = float(np.exp(rng.uniform(*np.log(diameters)))), rng.uniform(*SPREAD)
+    canvas, particles = _substrate(shape, rng, stock.textures), _alike(stock.particles, rng)
+    bodies = _bodies(shape, rng, size, spread)
+    crevice, reach, halo = rng.uniform(*CREVICE), rng.uniform(*REACH), rng.uniform(*HALO)
+    tones, surface = rng.uniform(*TONES), rng.uniform(*SURFACE)
+    labels, whole = np.zeros(shape, np.int32), [0]
+    heights = [rng.normal() - 0.5 * np.log(body.diameter / size) for body in bodies]  # small ones rather in front
+    for body in (bodies[number] for number in np.argsort(heights)):
+        laid = _laid(body, shape, rng, particles, stock.particles)
+        if laid is None:
+            continue
+        window, opacity, tone = laid
+        mask = opacity > 0.5
+        shade = np.exp(-ndimage.distance_transform_edt(~mask) / max(0.8, reach * min(body.diameter, 1.5 * size)))
+        behind = canvas[window] * (1 - crevice * rng.uniform(0.2, 1.2) * shade)
+        behind = np.where(labels[window] > 0, behind, canvas[window] - 0.3 * halo * shade)
+        brightness = np.exp(rng.normal(0, tones)) * (1 + (tone - 1) * surface)
+        canvas[window] = opacity * brightness + (1 - opacity) * np.where(mask, canvas[window], behind)
+        whole.append(int(mask.sum()))
+        labels[window][mask] = len(whole) - 1
+    _grow_together(canvas, labels, rng.uniform(*NECK) * size)
+    labels = _outlined(labels, np.array(whole))
+    return _exposed(ndimage.gaussian_filter(canvas, np.exp(rng.uniform(*np.log(BLUR)))), rng), labels
+
+
+def _substrate(shape: Shape, rng: Rng, textures: list[Field]) -> Field:
+    """(H, W): a slope, and the random texture with the spectrum of a real one (Galerne et al., IEEE Trans. Image
+    Process. 20, 257, 2011), so that nothing is tiled."""
+    canvas = np.zeros(shape, np.float32)
+    if textures:
+        texture = np.rot90(textures[int(rng.integers(len(textures)))], int(rng.integers(4)))
+        fine = texture - ndimage.gaussian_filter(texture, 24)
+        rows, columns = (min(n, m) for n, m in zip(shape, texture.shape, strict=True))
+        fine = fine[:rows, :columns] * np.hanning(rows)[:, None] * np.hanning(columns)
+        phases = np.angle(np.fft.rfft2(rng.normal(size=shape)))
+        canvas = np.fft.irfft2(np.abs(np.fft.rfft2(fine, shape)) * np.exp(1j * phases), shape)
+        canvas *= texture.std() / max(float(canvas.std()), 1e-6)
+    rows, columns = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+    slopes = rng.normal(0, 0.06, 2)
+    return (canvas + slopes[0] * rows + slopes[1] * columns).astype(np.float32)
+
+
+def _alike(particles: list[CutOut], rng: Rng) -> list[CutOut]:
+    """The particles of one group, or of two in a quarter of the pictures; groups of many cut-outs come oftener."""
+    if not particles:
+        raise ValueError("no whole particle was cut out")
+    groups, counts = np.unique([one.group for one in particles], return_counts=True)
+    weights = np.minimum(counts, 6)
+    few = min(len(groups), 1 if rng.random() < 0.75 else 2)
+    chosen = set(rng.choice(groups, size=few, replace=False, p=weights / weights.sum()))
+    return [one for one in particles if one.group in chosen]
+
+
+def _bodies(shape: Shape, rng: Rng, size: float, spread: float) -> list[Body]:
+    """Where the particles lie: a few agglomerates that grew by touching, and single ones."""
+    height, width = shape
+
+    def diameter() -> float:
+        return float(np.clip(size * np.exp(rng.normal(0, spread)), SMALLEST, LARGEST))
+
+    singles = int(rng.integers(0, 2 + round(12 * height * width / (512 * 768))))
+    bodies = [Body(rng.uniform(0, height), rng.uniform(0, width), diameter()) for _ in range(singles)]
+    count = 1 + round(rng.integers(3, 16) * height * width / (512 * 768))
+    area, opened = rng.uniform(0.15, 0.6) * height * width, rng.uniform(0.4, 1.0)
+    for share in rng.dirichlet(np.full(count, 1.2)):
+        bodies += _agglomerate(shape, rng, diameter, share * area, opened)
+    return bodies
+
+
+def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: float, opened: float) -> list[Body]:
+    """Bodies that cover about `area` px, each laid beside another. opened: how often it is any, not an inner one."""
+    height, width = shape
+    middle = rng.uniform(0.05, 0.95, 2) * shape
+    stretch, turn = np.exp(rng.normal(0, 0.35)), rng.uniform(0, np.pi)
+    group: list[Body] = []
+
+    def off_middle(body: Body) -> float:
+        rows, columns = body.row - middle[0], body.column - middle[1]
+        along, across = columns * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - columns * np.sin(turn)
+        return (along / stretch) ** 2 + (across * stretch) ** 2
+
+    def buries(one: Body, other: Body) -> bool:
+        small, large = sorted((one.diameter, other.diameter))
+        near = 0.5 * small if small > 0.55 * large else 0.42 * large
+        return (one.row - other.row) ** 2 + (one.column - other.column) ** 2 < near**2
+
+    for _ in range(3000):
+        if area <= 0:
+            break
+        body = Body(*middle, diameter())
+        if group:
+            some = [group[int(rng.integers(len(group)))] for _ in range(1 if rng.random() < opened else 3)]
+            beside, angle = min(some, key=off_middle), rng.uniform(0, 2 * np.pi)
+            apart = (body.diameter + beside.diameter) / 2 * rng.uniform(*OVERLAP)
+            body = Body(beside.row + apart * np.sin(angle), beside.column + apart * np.cos(angle), body.diameter)
+        edge = body.diameter / 3
+        inside = -edge < body.row < height + edge and -edge < body.column < width + edge
+        if inside and (rng.random() < 0.1 or not any(buries(body, other) for other in group)):
+            group.append(body)
+            area -= 0.75 * np.pi / 4 * body.diameter**2
+    return group
+
+
+def _laid(
+    body: Body, shape: Shape, rng: Rng, particles: list[CutOut], others: list[CutOut]
+) -> tuple[tuple[slice, slice], Field, Field] | None:
+    """(window of the picture, opacity, tone) of a cut-out at the body's place, turned, mirrored and resized; None where
+    hardly any of it lies in the picture. Taken from `particles`, or from `others` where these would be enlarged."""
+    fitting = [p for p in particles if body.diameter <= ENLARGED * p.diameter] or [
+        p for p in others if body.diameter <= ENLARGED * p.diameter
+    ]
+    if not fitting:
+        fitting = others
+    opacity, tone = _resized(fitting[int(rng.integers(len(fitting)))], body.diameter, rng)
+    pad = int(np.ceil(0.3 * body.diameter + 6))
+    opacity, tone = np.pad(opacity, pad), np.pad(tone, pad, mode="edge")
+    first = [round(middle - side / 2) for middle, side in zip(body[:2], opacity.shape, strict=True)]
+    begin = [max(at, 0) for at in first]
+    end = [min(at + side, n) for at, side, n in zip(first, opacity.shape, shape, strict=True)]
+    if min(b - a for a, b in zip(begin, end, strict=True)) < 4:
+        return None
+    window = slice(begin[0], end[0]), slice(begin[1], end[1])
+    part = tuple(slice(a - at, b - at) for a, b, at in zip(begin, end, first, strict=True))
+    return (window, opacity[part], tone[part]) if (opacity[part] > 0.5).sum() >= 20 else None
+
+
+def _resized(particle: CutOut, diameter: float, rng: Rng) -> tuple[Field, Field]:
+    """(opacity 0 to 1, tone) of a cut-out; beyond its edge the tone of its nearest pixel, so that no substrate comes
+    with it."""
+    factor, mask = diameter / particle.diameter, particle.mask
+    size = tuple(max(3, round(n * factor)) for n in mask.shape[::-1])
+    nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
+    smaller = Image.Resampling.BOX
+    opacity = Image.fromarray(mask.astype(np.float32)).resize(
+        size, smaller if factor < 1 else Image.Resampling.BILINEAR
+    )
+    tone = Image.fromarray(particle.tone[tuple(nearest)]).resize(
+        size, smaller if factor < 0.6 else Image.Resampling.BICUBIC
+    )
+    turns, angle = int(rng.integers(4)), rng.uniform(-45, 45) if rng.random() < 0.6 else 0.0
+    turned = [np.rot90(np.asarray(part), turns) for part in (opacity, tone)]
+    if rng.integers(2):
+        turned = [part[:, ::-1] for part in turned]
+    if angle:
+        turned = [
+            ndimage.rotate(p, angle, order=1, mode=m) for p, m in zip(turned, ("constant", "nearest"), strict=True)
+        ]
+    return np.clip(turned[0], 0, 1), turned[1]
+
+
+def _grow_together(canvas: Field, labels: Labels, radius: float) -> None:
+    """Fill the notches between neighbours as a neck does: each filled pixel is its nearest particle's."""
+    if radius < 1:
+        return
+    reach = int(np.ceil(radius))
+    rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    objects = labels > 0
+    closed = ndimage.binary_closing(np.pad(objects, reach), rows**2 + columns**2 <= radius**2)
+    filled: Mask = closed[reach:-reach, reach:-reach] & ~objects
+    nearest = tuple(ndimage.distance_transform_edt(~objects, return_distances=False, return_indices=True))
+    weight = ndimage.gaussian_filter(objects.astype(np.float32), radius / 2)
+    around = ndimage.gaussian_filter(np.where(objects, canvas, 0), radius / 2) / np.maximum(weight, 1e-3)
+    labels[filled] = labels[nearest][filled]
+    canvas[filled] = around[filled]
+
+
+def _outlined(labels: Labels, whole: np.ndarray) -> Labels:
+    """(H, W) int32: each visible piece a particle, 1 to n; a piece that nobody could outline goes to the neighbour with
+    most border, if neighbours have a third of it. whole: pixels of each particle before others covered it."""
+    pieces, count = np.zeros_like(labels), 0
+    loose = np.zeros(labels.shape, bool)
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is None:
+            continue
+        parts, n = ndimage.label(labels[box] == number)
+        for part in range(1, n + 1):
+            piece = parts == part
+            area = piece.sum()
+            thick = ndimage.distance_transform_edt(np.pad(piece, 1)).max()
+            if area < FEWEST or area < LEAST * whole[number] or thick < THINNEST:
+                loose[box] |= piece
+            else:
+                count += 1
+                pieces[box][piece] = count
+    clusters, n = ndimage.label(loose)
+    for cluster, box in enumerate(ndimage.find_objects(clusters), start=1):
+        window = tuple(slice(max(0, side.start - 2), side.stop + 2) for side in box)
+        piece = clusters[window] == cluster
+        rim = ndimage.binary_dilation(piece) & ~piece
+        beside = pieces[window][rim]
+        if (beside > 0).sum() > rim.sum() / 3:
+            pieces[window][piece] = np.bincount(beside[beside > 0]).argmax()
+    return pieces
+
+
+def _exposed(canvas: Field, rng: Rng) -> Picture:
+    """(H, W) uint8: with greys of a detector, and noise that grows with the signal and may be smooth."""
+    dark, bright, level, smooth = rng.uniform(20, 75), rng.uniform(140, 215), rng.uniform(*NOISE), rng.uniform(0, 0.5)
+    noise = rng.normal(size=canvas.shape)
+    if smooth > 0.15:
+        noise = ndimage.gaussian_filter(noise, smooth)
+        noise /= noise.std()
+    seen = canvas + level * noise * np.sqrt(np.clip(0.6 + 0.6 * canvas, 0.3, 2))
+    return np.clip(np.rint(dark + (bright - dark) * seen), 0, 255).astype(np.uint8)

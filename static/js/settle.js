@@ -1,0 +1,62 @@
+// A list that asks for itself again and again keeps its rows where they are: only what changed is replaced. While the
+// mouse is over it no row comes, goes or changes places, so that a press meets what it was meant for.
+
+const OWN = ["open", "hidden"]; // attributes that people and scripts of the page set
+
+export function settle(old, fresh) {
+  // Makes a node like another of the same name; returns whether nothing had to wait for the mouse.
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return true;
+  }
+  if (old.nodeName === "TIME" && old.dateTime === fresh.dateTime) return true; // shown in the reader's own time
+  const isSettled = old.matches(".entries") && old.matches(":hover") ? rows(old, fresh) : nodes(old, fresh);
+  if (isSettled) attributes(old, fresh); // with them a list asks no more
+  return isSettled;
+}
+
+function attributes(old, fresh) {
+  for (const name of old.getAttributeNames()) if (!OWN.includes(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) {
+    if (!OWN.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+}
+
+function rows(old, fresh) {
+  const before = new Map([...old.children].map((row) => [row.id, row]));
+  const settled = [...fresh.children].map((row) => before.has(row.id) && settle(before.get(row.id), row));
+  return settled.every(Boolean) && [...before.keys()].join() === [...fresh.children].map((row) => row.id).join();
+}
+
+function nodes(old, fresh) {
+  const named = new Map([...old.children].filter(({ id }) => id).map((child) => [child.id, child]));
+  let place = old.firstChild;
+  let isSettled = true;
+  for (const next of [...fresh.childNodes]) {
+    let same = next.id ? named.get(next.id) : place;
+    while (!next.id && same && (same.id || same.nodeName !== next.nodeName)) same = same.nextSibling;
+    if (same?.nodeName !== next.nodeName) {
+      old.insertBefore(document.importNode(next, true), place);
+      continue;
+    }
+    if (same === place) place = place.nextSibling;
+    else old.insertBefore(same, place);
+    isSettled = settle(same, next) && isSettled;
+  }
+  while (place) {
+    const gone = place;
+    place = place.nextSibling;
+    gone.remove();
+  }
+  return isSettled;
+}
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, serverResponse } = event.detail;
+  const fresh = "settle" in target.dataset && new DOMParser().parseFromString(serverResponse, "text/html").getElementById(target.id);
+  if (!fresh) return;
+  event.preventDefault();
+  settle(target, fresh);
+  window.htmx.process(target);
+  document.dispatchEvent(new Event("settled"));
+});

@@ -1,0 +1,138 @@
+"""The server of `up` answers HEAD with headers alone, and nobody keeps it from others."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from contextlib import nullcontext, suppress
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from segmentation.api.urls import document
+from segmentation.http.uploads import FOR_FILES
+from worker import server as service
+
+BODY = b"x" * 100_000
+
+
+class Streamed:
+    closed = 0
+
+    def __iter__(self):
+        yield from (BODY, BODY)
+
+    def close(self):
+        Streamed.closed += 1
+
+
+def application(environ, start_response):
+    """A page, a file that the server would send by itself, and a stream without a length."""
+    headers = [] if environ["PATH_INFO"] == "/stream" else [("Content-Length", str(len(BODY)))]
+    start_response("200 OK", headers)
+    if environ["PATH_INFO"] == "/file":
+        return environ["wsgi.file_wrapper"](BytesIO(BODY))
+    return Streamed()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(service, "get_internal_wsgi_application", lambda: application)
+    made = service.listen("127.0.0.1", 0)
+    thread = threading.Thread(target=made.run, daemon=True)
+    thread.start()
+    yield service.address(made)
+    made.close()
+
+
+def said(server, *requests: str) -> bytes:
+    with socket.create_connection(server, timeout=20) as connection:
+        for line in requests:
+            connection.sendall(f"{line} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+@pytest.mark.parametrize("path", ["/page", "/file"])
+def test_the_next_answer_on_the_connection_is_whole(server, path):
+    head, _, rest = said(server, f"HEAD {path}", f"GET {path}").partition(b"\r\n\r\n")
+    headers, _, body = rest.partition(b"\r\n\r\n")
+    assert (head, body) == (headers, BODY) and b"Content-Length: 100000" in head
+
+
+def test_a_stream_ends_with_its_headers(server):
+    before = Streamed.closed
+    head, _, rest = said(server, "HEAD /stream").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200") and rest == b"" and Streamed.closed == before + 1
+
+
+def opened(server, sent: str = ""):
+    connection = socket.create_connection(server, timeout=20)
+    connection.sendall(sent.encode())
+    return connection
+
+
+def page(server, connection=None):
+    connection = connection or opened(server)
+    connection.sendall(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
+    return connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+
+
+def is_closed(connection) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("sent", ["", "GET /page HTTP/1.1\r\n"], ids=["silent", "half a head"])
+def test_whoever_holds_many_connections_loses_the_least_used(server, sent):
+    held = [opened(server, sent) for _ in range(3 * service.OF_AN_ADDRESS)]
+    assert page(server)
+    assert all(is_closed(connection) for connection in held[: service.OF_AN_ADDRESS])
+    for connection in held:
+        connection.close()
+
+
+def test_a_request_must_come_in_time_and_an_answer_be_taken(server, monkeypatch):
+    for name in ("SECONDS", "UNREAD_SECONDS"):
+        monkeypatch.setattr(service, name, 0.5)
+    used, late = opened(server), [opened(server), opened(server, "GET /page HTTP/1.1\r\n")]
+    late.append(opened(server, "POST /uploads/ HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"))
+    assert page(server, used)
+    assert all(is_closed(connection) for connection in late)
+    unread, length = opened(server, "GET /stream HTTP/1.1\r\n\r\n" * 99), 0
+    time.sleep(3)
+    with suppress(ConnectionResetError):
+        while piece := unread.recv(1 << 20):
+            length += len(piece)
+    assert length < 99 * len(BODY)
+
+
+@pytest.mark.parametrize(
+    ("line", "length", "is_refused"),
+    [("POST /healthz", 25_000_000, True), ("GET /models/", 100_000, True), ("POST /api/v1/compare", 3_000_000, True),
+     ("POST /jobs/x/cancel/", 100, False), ("POST /uploads/", 25_000_000, False), ("POST /api/v1/jobs", 10**8, False)],
+)  # fmt: skip
+def test_only_addresses_for_files_take_large_bodies(server, line, length, is_refused):
+    connection = opened(server, f"{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n")
+    connection.settimeout(20 if is_refused else 0.5)
+    with nullcontext() if is_refused else pytest.raises(TimeoutError):  # it waits for the body
+        assert b" 413 " in connection.recv(1000)
+
+
+def test_every_form_for_files_is_known():
+    texts = [file.read_text() for file in Path(settings.BASE_DIR, "templates").rglob("*.html")]
+    forms = {name for text in texts for name in re.findall(r"url '([\w-]+)'[^>]*multipart", text)}
+    paths = [path for path, of in document()["paths"].items() if "binary" in str(of.get("post", {}).get("requestBody"))]
+    assert forms <= FOR_FILES and len(FOR_FILES) == len(forms | {"uploads"}) + len(paths)
+
+
+def test_behind_a_proxy_of_ours_its_visitors_are_told_apart(settings):
+    settings.DEEPSEGM_TRUSTED_PROXIES = ["172.16.0.0/12"]
+    assert service.sender_of("172.16.0.2", "203.0.113.7, 172.16.0.3") == "203.0.113.7"
+    assert service.sender_of("172.16.0.2", "") == "" != service.sender_of("198.51.100.1", "203.0.113.7")
