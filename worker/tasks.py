@@ -291,11 +291,16 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     reading = partial(progress, "reading the image", 0.0)
     reading()
     micrograph = pixels_of(job.micrograph, folder, reading)
-    clock, reused = pipeline.Clock(), job.segmentation is not None or job.is_by_hand
-    if job.segmentation is None and job.corrects is not None:
+    clock, parent = pipeline.Clock(), job.parent
+    reused = job.is_by_hand or (parent is not None and job.segmentation_id == parent.segmentation_id is not None)
+    if job.segmentation is not None or job.outlines:
+        segmented = stored_segmentation(job)
+    elif job.corrects is not None:
         segmented = corrected_segmentation(job, folder)
     else:
-        segmented = stored_segmentation(job) if reused else _segment(job, micrograph, progress, clock, folder)
+        segmented = _segment(job, micrograph, progress, clock, folder)
+    if not job.ready and services.waits_for_scale(job):
+        return
     # Those of measuring may have been changed meanwhile (`change_job`).
     job.settings = Job.objects.filter(pk=job.pk).values_list("settings", flat=True).first() or job.settings
     analysis = pipeline.measure_objects(micrograph, segmented, job.get_settings(), progress, clock=clock)

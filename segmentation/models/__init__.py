@@ -19,7 +19,8 @@ same transition, exactly one succeeds. `attempt` only grows: a worker that was s
 old number, and each of its reports raises `Superseded`.
 
 Before that a micrograph is inspected in the same way. A job of an image that has not been read yet is QUEUED but not
-`ready`, and no worker takes it. A row with a `due` in the future waits until the machine has recovered.
+`ready`, and no worker takes it; where only the data bar is unread, one finds the outlines and queues it again. A row
+with a `due` in the future waits until the machine has recovered.
 
 A sample (many images of one specimen) is pooled once none of its images is under way, and once more after each change:
 

@@ -29,7 +29,11 @@ class JobQuerySet(AttemptedQuerySet):
     related = ("micrograph", "segmentation")
 
     def waiting(self) -> JobQuerySet:
-        return super().waiting().filter(Q(segmentation__isnull=False) | Q(outlines={}), ready=True)
+        """Those that are ready, and those whose image is read but for the data bar that tells its scale: their outlines
+        are looked for meanwhile."""
+        unscaled = Q(ready=False, segmentation=None, micrograph__width__gt=0, micrograph__is_archive=False)
+        outlined = Q(segmentation__isnull=False) | Q(outlines={})
+        return super().waiting().filter(outlined, Q(ready=True) | unscaled)
 
     def arriving(self) -> JobQuerySet:
         """The jobs that wait for a worker, or for their image to be read."""

@@ -35,7 +35,7 @@ class Arrival(Owned):
 
 # A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check.
 LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)  # of those WANTED, and of all
-WANTED = Q(jobs__ready=False, jobs__state="queued") | Q(sample__isnull=False)
+WANTED = Q(jobs__ready=False, jobs__state__in=Attempted.UNFINISHED) | Q(sample__isnull=False)
 
 
 class MicrographQuerySet(AttemptedQuerySet):

@@ -18,6 +18,7 @@ const byId = (id) => document.getElementById(id);
 const isUnderWay = () => Boolean(sending || byId("status")?.dataset.status);
 let sending = null; // the request that brings a file
 let wanted = ""; // the file that is shown, to know a second drop of it
+let round = 0; // how often files were sent: what belongs to an earlier time has no effect
 let last = null; // what was dropped last: it is sent anew once what was wrong beside it is right
 let changed = false; // the settings, since they were sent
 let timer = 0;
@@ -100,6 +101,7 @@ function settle({ status, address, page }, repeat) {
 // The page as it was before a file came.
 function bare() {
   wanted = "";
+  round += 1;
   last = null;
   work.classList.remove("seen");
   shown.replaceChildren();
@@ -115,9 +117,9 @@ function refused() {
 async function show(file) {
   work.classList.add("seen");
   shown.replaceChildren();
-  const key = wanted;
+  const mine = round;
   const picture = await pictureOf(file);
-  if (!picture || key !== wanted || shown.querySelector("img")) return;
+  if (!picture || mine !== round || shown.querySelector("img")) return;
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", file.name);
   shown.prepend(picture);
@@ -162,12 +164,14 @@ async function begin(files, folder = "") {
   if (!files.length) return;
   const key = files.map(({ file }) => [file.name, file.size, file.lastModified].join()).join("|");
   if (key === wanted && isUnderWay()) return say("This picture is being analysed already.");
+  const mine = (round += 1);
+  clearTimeout(timer);
   sending?.abort();
   last = { files, folder };
   wanted = key;
   say("");
   const images = await pair(files).catch((error) => say(error.message));
-  if (!images || key !== wanted) return;
+  if (!images || mine !== round) return;
   const archive = images.length === 1 && /\.zip$/i.test(images[0][0].name) && images[0][0].name.slice(0, -4);
   const pages = form.elements.namedItem("pages")?.value.trim();
   if (images.length > 1) await several(images, folder || "");
@@ -176,7 +180,7 @@ async function begin(files, folder = "") {
 
 async function one(files, more) {
   const [{ name }] = files;
-  const key = wanted;
+  const mine = round;
   changed = false;
   show(files[0]);
   const [line, bar] = ["p", "progress"].map((each) => document.createElement(each));
@@ -189,7 +193,7 @@ async function one(files, more) {
     bar.value = part;
     line.textContent = part < 1 ? `Uploading, ${Math.round(100 * part)} %` : "Storing the picture";
   });
-  if (key !== wanted) return; // another file came
+  if (mine !== round) return; // another file came
   sending = null;
   if (answer.status >= 0) return settle(answer, again);
   bare();
@@ -209,6 +213,7 @@ async function several(images, folder) {
   shown.replaceChildren(list);
   byId("now").replaceChildren();
   headed(`${images.length} images`, together ? "One sample; each is analysed as it arrives." : "Each is analysed as it arrives.");
+  const mine = round;
   let address = "";
   const places = images.map(([file]) => {
     const place = document.createElement("li");
@@ -225,6 +230,7 @@ async function several(images, folder) {
     const isFirst = together && !address;
     const body = bodyOf(files, isFirst ? { one_sample: "on", sample_name: folder } : {});
     const answer = await post(together && address ? `${address}add/` : work.dataset.home, body, (_, request) => (sending = request));
+    if (mine !== round) return;
     const sentence = answer.page.querySelector("#problems li")?.textContent ?? (answer.status < 400 ? "" : sentenceFor(answer.status));
     said.textContent = answer.status > 0 && !sentence ? "stored" : sentence || sentenceFor(0);
     places[i].classList.toggle("wrong", said.textContent !== "stored");

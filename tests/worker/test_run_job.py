@@ -24,7 +24,7 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
-from segmentation.models import ExportJob, Job, Superseded
+from segmentation.models import ExportJob, Job, Micrograph, Superseded
 from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
 from tests.conftest import picture
 from worker import heartbeat, inspection, tasks
@@ -75,6 +75,36 @@ def test_outlines_are_shown_as_they_are_found_and_settings_of_measuring_may_chan
     assert first["paths"][0].startswith("M") and first["paths"][0].endswith("Z") and is_filtered
     job.refresh_from_db()
     assert (job.state, job.attempt, job.early) == ("done", 1, {})
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_outlines_are_looked_for_while_the_bar_that_tells_the_scale_is_read(science, make_job, meanwhile):
+    job, segment, searches = make_job(ready=False, asked={"width": "", "source": None}), science.segment, []
+
+    def read():
+        Micrograph.objects.update(state="running")
+        services.publish_reading(
+            micrograph=Micrograph.objects.get(), reading={"nm_per_pixel": 5.0, "sure": True, "unit": "nm"}
+        )
+
+    def segmenting(*arguments, **more):
+        searches.append(job.pk)
+        if meanwhile:
+            read()
+        return segment(*arguments, **more)
+
+    science.segment = segmenting
+    Micrograph.objects.update(state="queued", calibration={})
+    do_analyses()
+    job.refresh_from_db()
+    assert job.segmentation is not None
+    if not meanwhile:
+        assert (job.state, job.ready, job.attempt) == ("queued", False, 1)
+        read()
+        do_analyses()
+        job.refresh_from_db()
+    assert (job.state, job.ready, len(searches), job.attempt) == ("done", True, 1, 1 if meanwhile else 2)
+    assert not job.summary["reused"]
 
 
 def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_storage, caplog):

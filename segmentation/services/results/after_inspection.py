@@ -16,7 +16,7 @@ from ...models import AFRESH, Job, Micrograph
 from ..ground.calibration import StatedScale, waits_for_reading
 from ..ground.files import LocalFile, publishing, remove_after_commit, remove_files, remove_folder
 from ..ground.refusal import Refused
-from .jobs import create_job, fail_waiting, make_ready
+from .jobs import begin_unscaled, create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
 from .publishing import heed_reading
 from .samples import enrol, remark, take_in
@@ -76,6 +76,8 @@ def _follow(micrograph: Micrograph) -> None:
     for job in _waiting_jobs(micrograph):
         if not waits_for_reading(micrograph, StatedScale.of(job.asked)):
             make_ready(job)
+        else:
+            begin_unscaled(job)
     if micrograph.sample is not None and not waits_for_reading(
         micrograph, StatedScale.of(micrograph.asked), micrograph.sample.rule
     ):
@@ -181,7 +183,7 @@ def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = Tru
 
 
 def _waiting_jobs(micrograph: Micrograph) -> Any:
-    return Job.objects.filter(micrograph=micrograph, ready=False, state=Job.State.QUEUED)
+    return Job.objects.filter(micrograph=micrograph, ready=False, state__in=Job.UNFINISHED)
 
 
 def _leave_sample(micrograph: Micrograph, notes: list[Note]) -> None:
