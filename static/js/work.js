@@ -22,6 +22,7 @@ let round = 0; // how often files were sent: what belongs to an earlier time has
 let last = null; // what was dropped last: it is sent anew once what was wrong beside it is right
 let changed = false; // the settings, since they were sent
 let timer = 0;
+let asking = 0;
 
 // ---- what the server answers ----------------------------------------------------------------------
 
@@ -84,7 +85,7 @@ function settle({ status, address, page }, repeat) {
     showTasks();
     (form.querySelector("[aria-invalid=true]:enabled") ?? byId(id))?.focus();
   }
-  byId("problems").replaceWith(page.getElementById("problems"));
+  if (isWrong) byId("problems").replaceWith(page.getElementById("problems"));
   if (isWrong && !("job" in answer.dataset)) return refused();
   for (const id of ["head", "now"]) byId(id).replaceWith(page.getElementById(id));
   document.title = page.title;
@@ -248,16 +249,17 @@ async function several(images, folder) {
 // ---- while it is analysed -------------------------------------------------------------------------
 
 async function ask() {
+  clearTimeout(asking);
   const status = byId("status");
   if (!status?.dataset.status) return;
   const query = new URLSearchParams({ part: [...shown.querySelectorAll("svg")].at(-1)?.dataset.part ?? "" });
   if (!shown.querySelector("img, canvas")) query.set("unseen", "");
   const answer = await fetch(`${status.dataset.status}?${query}`, { headers: { "HX-Request": "true" } }).catch(() => null);
   if (byId("status") !== status) return; // it is asked for another by now
-  if (answer?.headers.has("HX-Refresh")) return location.replace(location.pathname);
+  if (answer?.headers.has("HX-Refresh")) return location.replace(location.pathname + location.search);
   if (answer?.ok) draw(status, document.createRange().createContextualFragment(await answer.text()));
   else say(LOST);
-  setTimeout(ask, answer?.ok ? Number(status.dataset.every) : AGAIN_MS);
+  asking = setTimeout(ask, answer?.ok ? Number(status.dataset.every) : AGAIN_MS);
 }
 
 function draw(status, fragment) {
@@ -280,6 +282,7 @@ function draw(status, fragment) {
 async function send() {
   clearTimeout(timer);
   changed = false;
+  say("");
   settle(await post(form.action, settings()), send);
 }
 
@@ -287,7 +290,7 @@ function copying() {
   for (const button of work.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
 }
 
-form?.addEventListener("change", ({ target }) => {
+form.addEventListener("change", ({ target }) => {
   if (target.type === "file" || target.id === "together") return;
   changed = true;
   clearTimeout(timer);
@@ -295,10 +298,13 @@ form?.addEventListener("change", ({ target }) => {
   if (last && (target.name === "pages" || !byId("status"))) timer = setTimeout(again, SETTLED_MS);
   else if (byId("status")) timer = setTimeout(send, SETTLED_MS);
 });
-form?.addEventListener("submit", (event) => {
+form.addEventListener("submit", (event) => {
   event.preventDefault();
   const action = event.submitter?.getAttribute("formaction");
-  const act = async () => settle(await post(action, settings()), act);
+  const act = async () => {
+    say("");
+    settle(await post(action, settings()), act);
+  };
   if (action) act();
   else if (byId("status")) send();
   else if (last) again();
@@ -309,9 +315,9 @@ work.addEventListener("click", async ({ target }) => {
   await navigator.clipboard.writeText(target.dataset.copy);
   target.textContent = "Copied: this link opens the result";
 });
-for (const field of form?.querySelectorAll("[name=data_bar_rows]") ?? []) {
-  field.addEventListener("focus", () => (form.querySelector("[name=data_bar][value=rows]").checked = true));
-}
+form.addEventListener("focusin", ({ target }) => {
+  if (target.name === "data_bar_rows") form.querySelector("[name=data_bar][value=rows]").checked = true;
+});
 
 // ---- where files come from ------------------------------------------------------------------------
 
