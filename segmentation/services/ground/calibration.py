@@ -31,7 +31,6 @@ BAR = {Source.READ, Source.DATA_BAR}  # sources that mean the data bar
 NO_WIDTH = "Send width, such as 7520 nm or 7.52 µm."
 NO_SCALE = "There is no scale in the {source} of this image."
 BEING_READ = "still being read from the image"
-UNSCALED = "not set: sizes in pixels"
 
 
 @dataclass(frozen=True)
