@@ -9,6 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run gpu test test-slow test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
 
 run: .venv/run-ready
+	@echo "Preparing ..."
 	@exec $(BIN)/python manage.py up $(ARGS)
 
 gpu: .venv/torch-ready

@@ -13,7 +13,6 @@ from . import api
 from .models import Job, Sample
 from .views import (
     account,
-    arriving,
     calibration,
     compare,
     datasets,
@@ -33,13 +32,8 @@ SIGN_IN = {
 }
 urlpatterns = [
     path("", upload.home, name="home"),
-    path("uploads/", arriving.uploads, name="uploads"),
-    path("uploads/start/", arriving.start, name="upload-start"),
-    path("uploads/cards/", arriving.cards, name="upload-cards"),
-    path("uploads/pairs/", arriving.pairs, name="upload-pairs"),
+    path("uploads/pairs/", upload.pairs, name="upload-pairs"),
     path("uploads/<uuid:pk>/preview.png", upload.preview, name="upload-preview"),
-    path("uploads/<uuid:pk>/pages/", arriving.pages, name="upload-pages"),
-    path("uploads/<uuid:pk>/outlines/", arriving.outlines, name="upload-outlines"),
     path("uploads/<uuid:pk>/reading.png", calibration.reading, name="upload-reading"),
     path("uploads/<uuid:pk>/check/", calibration.check, name="upload-check"),
     path("laboratory/", upload.laboratory, name="laboratory"),
@@ -67,6 +61,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/cancel/", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:pk>/retry/", jobs.retry, name="job-retry"),
     path("jobs/<uuid:pk>/delete/", jobs.delete, name="job-delete"),
+    path("jobs/<uuid:pk>/settings/", jobs.settings, name="job-settings"),
     path("jobs/<uuid:pk>/rerun/", jobs.rerun, name="job-rerun"),
     path("jobs/<uuid:pk>/change/", jobs.change, name="job-change"),
     path("jobs/<uuid:pk>/corrections/", jobs.measure_corrections, name="job-corrections"),

@@ -24,7 +24,6 @@ from segmentation.models import (
     Dataset,
     ExportJob,
     Job,
-    OutlinePreview,
     Proposals,
     Sample,
     Superseded,
@@ -98,7 +97,7 @@ class GivesWay(Exception):
     """Work that comes first waits for this worker: this attempt ends, and its row is queued again."""
 
 
-IDLE = (OutlinePreview, ExportJob, Proposals)  # work of idle moments, in its order; of files those of nobody yet
+IDLE = (ExportJob, Proposals)  # work of idle moments, in its order; of files those of nobody yet
 
 
 def comes_before(kind: type[Attempted]) -> bool:

@@ -1,13 +1,11 @@
-"""Other ways to analyse an image where nothing sure was found, shown small on the page of its result; and the outlines
-in the middle of an upload, before its analysis.
+"""Other ways to analyse an image where nothing sure was found, shown small on the page of its result.
 
-They come last: the work stops as soon as what comes first waits. Ways then go on with the next one afterwards.
+They come last: the work stops as soon as what comes first waits, and goes on with the next way afterwards.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,16 +13,12 @@ from typing import Any
 from django.conf import settings
 
 from segmentation import models
-from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.options import EVEN
 from segmentation.core.network import cards
-from segmentation.plain import storable
 from segmentation.services.results.models_offered import offered
 
 from .fetching import pixels_of
 from .heartbeat import Progress, comes_before, giving_way
-
-OUTLINING = "outlining"
 
 
 def propose_others(proposals: models.Proposals, progress: Progress, folder: Path) -> None:
@@ -52,20 +46,6 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
         tried += 1
         proposals.change(result={"tried": tried, "shown": proposed})
     proposals.finish(models.Proposals.State.DONE, result={"tried": tried, "shown": proposed})
-
-
-def preview_outlines(row: models.OutlinePreview, progress: Progress, folder: Path) -> None:
-    """Outline the middle of an upload; jobs and short work that come meanwhile are done first."""
-    from segmentation.core.pipeline import Runtime
-    from segmentation.core.proposing import preview
-
-    report = giving_way(progress, partial(comes_before, models.OutlinePreview))
-    alive, runtime = partial(report, OUTLINING, 0.1), Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
-    alive()
-    requested = AnalysisSettings.from_dict(row.settings)
-    outlined = preview(pixels_of(row.micrograph, folder, alive), requested, runtime, report)
-    result = {**asdict(outlined), "picture": b64encode(outlined.picture).decode()}
-    row.finish(models.OutlinePreview.State.DONE, result=storable(result))
 
 
 def _looked_at(part: Any, requested: Any, way: Any, **how: Any) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@
 
 A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so do a
 micrograph that is to be inspected (`inspecting`), the further files of a result (`exporting`), the comparison of
-two results (`comparing`), other ways and previews (`proposing`), the images of a dataset (`datasets`), a training
+two results (`comparing`), other ways (`proposing`), the images of a dataset (`datasets`), a training
 (`training`) and a message to a webhook (`delivering`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
@@ -35,7 +35,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.settings import DEFAULT_TASK
+from segmentation.core.tasks import find
 from segmentation.models import (
     AGAIN,
     Attempted,
@@ -61,7 +62,6 @@ from segmentation.models import (
     ExportJob,
     Job,
     Micrograph,
-    OutlinePreview,
     Proposals,
     Sample,
     Superseded,
@@ -92,7 +92,7 @@ from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import GivesWay, Heartbeat, Progress, comes_before, giving_way
 from .inspecting import inspect_upload
 from .inspection import Killed
-from .proposing import preview_outlines, propose_others
+from .proposing import propose_others
 from .samples import pool_sample
 from .scratch import scratch
 
@@ -120,7 +120,7 @@ def do_analyses() -> None:
     """Do what comes next in this queue. A message only says that something waits; the rows say what comes first.
 
     Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
-    in both. Previews, and what nobody waits for, come last, while no job comes.
+    in both. What nobody waits for comes last, while no job comes.
     """
     short_first = _short_in_a_row < SHORT_IN_A_ROW
     any(step() for step in ([_do_short, _do_job] if short_first else [_do_job, _do_short]))
@@ -191,17 +191,13 @@ def _do_job() -> bool:
 
 
 def _do_idle() -> None:
-    """While nobody waits for anything else: outline an upload whose sender waits for it, let data bars be read, write
-    files that nobody has asked for yet, and look at other ways for a doubtful result."""
-    for kind, work, only in (
-        (OutlinePreview, preview_outlines, {}),
-        (ExportJob, _write_ahead, {"asked": False}),
-        (Proposals, propose_others, {}),
-    ):
+    """While nobody waits for anything else: let data bars be read, write files that nobody has asked for yet, and look
+    at other ways for a doubtful result."""
+    if Micrograph.objects.waiting().exists():
+        ring(INSPECTIONS)
+    for kind, work, only in ((ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})):
         if not comes_before(kind):
             _do_first(kind.objects, work, **only)
-        if kind is OutlinePreview and Micrograph.objects.waiting().exists():
-            ring(INSPECTIONS)
 
 
 def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
@@ -252,7 +248,7 @@ def _run(rows: Any, pk: Any, work: Work) -> bool:
     if row.enqueued is None and work is not _write_ahead:
         ring(current_task.name.removeprefix("worker."))  # it has taken the message of another row, which waits on
     log_filters.row.set(f"{kind.__name__} {pk}")
-    logger.info("%s: attempt %s begins.", pk, row.attempt)
+    logger.debug("Attempt %s begins.", row.attempt)
     try:
         if kind is not Micrograph and is_scarce():
             raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
@@ -263,9 +259,9 @@ def _run(rows: Any, pk: Any, work: Work) -> bool:
                 row.change(**AGAIN)
                 if kind is not ExportJob:  # written ahead for nobody yet
                     enqueue([row.pk], kind)
-        logger.info("%s: done.", pk)
+        logger.debug("Done.")
     except Superseded:
-        logger.info("%s: attempt %s is over, the row was cancelled, changed, deleted or passed on.", pk, row.attempt)
+        logger.info("Attempt %s is over: the row was cancelled, changed, deleted or passed on.", row.attempt)
     except Exception as error:
         _end(row, error)
     return True
@@ -301,11 +297,18 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     reading = partial(progress, "reading the image", 0.0)
     reading()
     micrograph = pixels_of(job.micrograph, folder, reading)
-    clock, reused = pipeline.Clock(), job.segmentation is not None or job.is_by_hand
-    if job.segmentation is None and job.corrects is not None:
+    clock, parent = pipeline.Clock(), job.parent
+    reused = job.is_by_hand or (parent is not None and job.segmentation_id == parent.segmentation_id is not None)
+    if job.segmentation is not None or job.outlines:
+        segmented = stored_segmentation(job)
+    elif job.corrects is not None:
         segmented = corrected_segmentation(job, folder)
     else:
-        segmented = stored_segmentation(job) if reused else _segment(job, micrograph, progress, clock, folder)
+        segmented = _segment(job, micrograph, progress, clock, folder)
+    if not job.ready and services.waits_for_scale(job):
+        return
+    # Those of measuring may have been changed meanwhile (`change_job`).
+    job.settings = Job.objects.filter(pk=job.pk).values_list("settings", flat=True).first() or job.settings
     analysis = pipeline.measure_objects(micrograph, segmented, job.get_settings(), progress, clock=clock)
     unread = not job.micrograph.is_finished
     # The page shows the numbers while the rest is measured and the files are written.
@@ -328,13 +331,25 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
         files[tables.NAME] = table_of(analysis, out)
     progress("storing the results", STORING)
     services.publish(job=job, files=files, summary=summary)
+    counted = (summary["statistics"] or {}).get("n_kept", summary["found"])
+    logger.info("%s: %s", job.micrograph.name, find(summary["task"]).count(counted))
 
 
 def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: Any, folder: Path) -> Segmentation:
     """The segmentation of the image, stored at once: another attempt at the job needs only to measure it."""
     from segmentation.core import pipeline
+    from segmentation.core.report.outlines import growing
 
-    outlines = pipeline.segment(micrograph, job.get_settings(), progress, runtime=_runtime(), clock=clock)
+    settings, parts = job.get_settings(), count(1)
+    is_drawn = not find(settings.task).semantic
+
+    def show(labels: Any, confidence: Any) -> None:
+        if is_drawn:
+            part = f"{job.attempt}-{next(parts)}"
+            job.change(early={**growing(labels, confidence, micrograph.shape), "part": part})
+
+    outlines = pipeline.segment(micrograph, settings, progress, runtime=_runtime(), clock=clock, show=show)
+    show(outlines.dense, outlines.confidence)
     file = folder / "segmentation.npz"
     outlines.save(file)
     services.keep_segmentation(job=job, file=file, provenance=outlines.provenance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,6 +28,7 @@ from .network.cards import ModelCard, stands_for
 from .network.inference import Progress as Fraction
 from .network.inference import no_progress, predict, predict_augmented
 from .network.likeness import ENTRY, NEAR, OWN, relative_distance
+from .network.resample import resize
 from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, with_bright_objects
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
@@ -51,6 +52,7 @@ NEAREST = "Its training images resemble this image most, among {count} models."
 USUAL = "{title} is the default model. Nothing in the image suggests another."
 MORE_RIGHT = "Probably {promise}, against {instead}."
 Picture = NDArray[np.float32]
+Show = Callable[[NDArray[np.int32], NDArray[np.float32]], None]
 Number = TypeVar("Number", np.int32, np.uint8)
 
 
@@ -82,6 +84,10 @@ class WrongTask(ValueError):
 
 def quiet(stage: str, fraction: float) -> None:
     """A progress that reports nothing."""
+
+
+def unseen(labels: NDArray[np.int32], confidence: NDArray[np.float32]) -> None:
+    """Shows outlines to nobody."""
 
 
 @dataclass
@@ -124,9 +130,12 @@ def segment(
     runtime: Runtime | None = None,
     card: ModelCard | None = None,
     clock: Clock | None = None,
+    show: Show = unseen,
 ) -> Segmentation:
     """Find the objects of a micrograph, in the uploaded image's own pixels; raises as `analyse` does.
 
+    show(labels, confidence) receives outlines before the network has seen the whole picture: the labels (h, w) of a
+    smaller copy of the analysed rows, and the chance of each (n,) to be right.
     An automatic name stands for several models. The one that fits the image best is used, and `used` says why.
     """
     task, requested, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()
@@ -137,7 +146,7 @@ def segment(
     with clock.stage("prepare"):
         rows = analysed_rows(micrograph, requested)
         picture = clip_outliers(micrograph.pixels[:rows])
-    search = Search(micrograph, picture, rows, task, requested, runtime, clock)
+    search = Search(micrograph, picture, rows, task, requested, runtime, clock, show)
     if task.better:
         return search.compared(among, progress)
     if len(among) == 1:
@@ -153,8 +162,8 @@ def _with_reason(segmentation: Segmentation, why: str) -> Segmentation:
 class Search:
     """The search for a task's objects in one image, by one model after the other.
 
-    picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. others_look: whether
-    models of other kinds look at the picture, too. recognised: whether they found their kind there, by name.
+    picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. show: as of `segment`.
+    recognised: whether models of other kinds found theirs in the picture, by name.
     """
 
     micrograph: Micrograph
@@ -164,7 +173,7 @@ class Search:
     requested: SegmentationSettings
     runtime: Runtime
     clock: Clock
-    others_look: bool = True
+    show: Show = unseen
     recognised: dict[str, bool] = field(default_factory=dict)
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
@@ -178,7 +187,14 @@ class Search:
             unlike_own = (
                 OWN in card.options and relative_distance(as_shown(self.picture, "bright"), 1.0, card, OWN) > UNLIKE
             )
-        maps, view = predict_maps(self.picture, requested, card, self.runtime, progress, self.clock)
+
+        def show_trial(view: View) -> None:
+            if task.first_look and view.trial and view.trial.maps is not None:
+                grey = as_shown(resize(self.picture, view.trial.scale), view.polarity)
+                seen = replace(view, scale=view.scale / view.trial.scale)
+                self.show(*task.first_look(view.trial.maps, grey, seen, card, requested))
+
+        maps, view = predict_maps(self.picture, requested, card, self.runtime, progress, self.clock, show_trial)
         grey = as_shown(self.picture, view.polarity)
         if grey.size > FREED_FROM:  # separating makes other arrays than the network did
             give_freed_memory_back()
@@ -212,7 +228,7 @@ class Search:
         if task.plausible is not always and task.plausible(decoded):
             likely, is_unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
         # Who asks for another kind than particles knows what is there.
-        others_look = self.others_look and task.screened and not is_sure
+        others_look = task.screened and not is_sure
         plausible = iter(()) if is_near_own_images else self._plausible(card, likely, others_look=others_look)
         bright_picture = as_shown(self.picture, "bright")
         resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
@@ -340,8 +356,9 @@ def predict_maps(
     runtime: Runtime,
     progress: Progress = quiet,
     clock: Clock | None = None,
+    seen: Callable[[View], None] = lambda view: None,
 ) -> tuple[Maps, View]:
-    """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and how it was shown.
+    """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and how it was shown; `seen` hears of that first.
 
     A picture without contrast has empty maps, because it shows nothing, whatever the network predicts.
     """
@@ -357,6 +374,8 @@ def predict_maps(
     progress(f"estimating the size of the {task.things}", SEARCHING)
     with clock.stage("search"):
         view = task.scale(ask, card, picture, requested)
+    with clock.stage("labels"):
+        seen(view)
     progress(f"outlining {task.things}", SEGMENTING)
     with clock.stage("network"):
         maps = predict_augmented(
@@ -381,7 +400,6 @@ def _segmentation(
     maps: Mapping[str, NDArray[np.uint8]],
 ) -> Segmentation:
     """What was found with its provenance: model, settings, and the values that they left open."""
-    used = asdict(view)
     return Segmentation(
         _in_uploaded_rows(decoded.labels, micrograph),
         np.arange(1, len(decoded.confidence) + 1, dtype=np.int32),
@@ -390,7 +408,7 @@ def _segmentation(
         decoded.confidence,
         rows,
         Provenance(micrograph.sha256, task.name, requested.model_dump(), card.entries(), __version__),
-        {**used, **decoded.used},
+        {**view.facts, **decoded.used},
         {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.alternatives.items()},
         {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.layers.items()},
         {name: _in_uploaded_rows(values, micrograph) for name, values in maps.items()},

@@ -1,8 +1,7 @@
 """Other ways to analyse an image where nothing sure was found: which are plausible, and what each finds.
 
 Each is tried on a part of the image, so that a page can show several small pictures side by side: models whose training
-images look most like the image, the other polarity, and half and twice the working scale. And what the settings of a
-form would find, outlined in the middle of an upload before its analysis.
+images look most like the image, the other polarity, and half and twice the working scale.
 """
 
 from __future__ import annotations
@@ -21,20 +20,15 @@ from .labels.options import EVEN
 from .measure.quantities import number
 from .micrograph.contrast import clip_outliers
 from .micrograph.types import Calibration, Micrograph
-from .network.cards import ModelCard, stands_for
-from .network.inference import predict
-from .network.resample import resize
-from .network.runtime import Maps, Runtime, load_network
-from .network.scale_search import LIMITS, View, as_shown
+from .network.cards import ModelCard
+from .network.runtime import Runtime
+from .network.scale_search import LIMITS
 from .network.textures import nearest
-from .pipeline import Clock, Progress, Search, analyse, analysed_rows, measure, middle, quiet
-from .settings import SegmentationSettings
+from .pipeline import Progress, analyse, analysed_rows, middle, quiet
 
 SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
 SIDE = 768  # px of a side of the part
 MODELS, SHOWN = 4, 3
-OUTLINED = 512  # px of a side of the part that a preview outlines, as the network sees it
-WHOLE = 1.5  # times that side, up to which an image is outlined as a whole: a part has other objects at its frame
 FEWEST = 3  # objects that count, from which on a way is worth showing
 SCALES = {0.5: "Larger {things}, at half the scale", 2.0: "Smaller {things}, at twice the scale"}
 
@@ -148,74 +142,9 @@ def look(
     return f"{count} {task.things}", thumbnail(analysis)
 
 
-@dataclass(frozen=True)
-class Preview:
-    """The outlines in the middle of an image: picture (WebP) of so many rows and columns of it, whether these are all,
-    the count, and the typical size in px of the image, None for a kind of analysis without a working scale. undecided:
-    whether the analysis will try other models, so that its count and size may be quite different."""
-
-    picture: bytes
-    shape: tuple[int, ...]
-    whole: bool
-    count: int
-    size: float | None
-    undecided: bool = False
-
-
-def preview(
-    micrograph: Micrograph, requested: AnalysisSettings, runtime: Runtime | None = None, progress: Progress = quiet
-) -> Preview:
-    """What an analysis with these settings will find in the middle of an image, in about a second.
-
-    One model is asked once. Trials at a scale finer than OUTLINED px look at the middle alone. Raises as `analyse`.
-    """
-    from .report.exports.viewer import thumbnail
-
-    task, settings, runtime = tasks.find(requested.task), requested.segmentation, runtime or Runtime()
-    (card, *others), rows = stands_for(settings.model), analysed_rows(micrograph, settings)
-    picture, scale = clip_outliers(micrograph.pixels[:rows]), 1.0
-    scaled = {"scale", "polarity"} <= set(task.settings.model_fields)
-    if scaled:
-        progress(f"estimating the size of the {task.things}", 0.2)
-        view = _seen_from_the_middle(picture, settings, card, runtime)
-        settings, scale = settings.replaced(polarity=view.polarity, scale=max(view.scale, 1.0)), view.scale
-    shrunk = min(scale, 1.0)
-    side, longest = round(OUTLINED / scale), max(picture.shape)
-    window = picture[middle(picture.shape, longest if longest <= WHOLE * side else side)]
-    small = resize(np.ascontiguousarray(window), shrunk)
-    part, settings = without_scale(micrograph, as_shown(small, "bright")), settings.replaced(data_bar=0)
-    search = Search(part, small, len(small), task, settings, runtime, Clock(), others_look=False)
-    outlines = search.find(card, progress)
-    measurement = requested.measurement.replaced(calibration=None)
-    analysis = measure(part, outlines, AnalysisSettings(settings, measurement, task.name), progress)
-    is_kept, size = analysis.table.kept, None
-    if scaled and is_kept.any():
-        size = float(np.median(analysis.table.length(task.size)[is_kept])) / shrunk
-    elif scaled and (likes := dict(task.options.of(card)).get("diameter")):
-        size = likes / scale
-    outlined = thumbnail(analysis, OUTLINED)
-    undecided = bool(others) and task.unsure(outlines)
-    return Preview(outlined, window.shape, window.shape == picture.shape, _counted(analysis), size, undecided)
-
-
 def _counted(analysis: Analysis) -> int:
     """What the page of a result would say: the count that the kind answers with, else the objects that count."""
     first = tasks.find(analysis.settings.task).quantities[0]
     if number(first).kind == "integer":
         return int(analysis.quantities[first].value or 0)
     return int(analysis.table.kept.sum())
-
-
-def _seen_from_the_middle(
-    picture: NDArray[np.float32], settings: SegmentationSettings, card: ModelCard, runtime: Runtime
-) -> View:
-    """Polarity and working scale of a picture; of a copy larger than OUTLINED px a trial sees the middle alone."""
-    task = tasks.find(card.task)
-    channels = task.channels(card)
-    network = load_network(card, runtime, len(channels))
-
-    def ask(copy: NDArray[np.float32]) -> Maps:
-        part = np.ascontiguousarray(copy[middle(copy.shape, OUTLINED)])
-        return predict(network, part, activation=channels.activation)
-
-    return task.scale(ask, card, picture, settings)

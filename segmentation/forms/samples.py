@@ -1,4 +1,4 @@
-"""The form of a sample: its name and the source of its scale."""
+"""The form of a sample: the source of its scale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django import forms
 
 from ..core.micrograph.vendors.units import may_be_thousands
 from ..core.micrograph.width import parse_width
-from ..models import SHOWN_NAME, Sample
+from ..models import Sample
 from ..services import Scale
 
 RULES = [
@@ -66,10 +66,3 @@ class ScaleForm(forms.Form):
         """The rule of a valid form."""
         rule, value = self.cleaned_data["rule"], self.cleaned_data["value"]
         return Scale(rule, value, typed=self.cleaned_data[f"rule_{rule}"])
-
-
-class SampleForm(ScaleForm):
-    """Whether the images of the upload page form one sample, and its name."""
-
-    one_sample = forms.BooleanField(required=False)
-    sample_name = forms.CharField(required=False, max_length=SHOWN_NAME)

@@ -12,15 +12,15 @@ The Job row is the truth and the broker only says that something waits. A job's 
 
 DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. All other files are written
 by an ExportJob: of a single image in an idle moment, else when one of them is first asked for. It has the same states
-but CANCELLED. So have a Comparison of two results, the Proposals beside a doubtful one, and the OutlinePreview of an
-upload before its analysis.
+but CANCELLED. So have a Comparison of two results and the Proposals beside a doubtful one.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
 same transition, exactly one succeeds. `attempt` only grows: a worker that was silent too long and comes back holds an
 old number, and each of its reports raises `Superseded`.
 
 Before that a micrograph is inspected in the same way. A job of an image that has not been read yet is QUEUED but not
-`ready`, and no worker takes it. A row with a `due` in the future waits until the machine has recovered.
+`ready`, and no worker takes it; where only the data bar is unread, one finds the outlines and queues it again. A row
+with a `due` in the future waits until the machine has recovered.
 
 A sample (many images of one specimen) is pooled once none of its images is under way, and once more after each change:
 
@@ -33,7 +33,7 @@ from .base import AFRESH, AGAIN, LONGEST_DUE, SHOWN_NAME, STARTING, Attempted, O
 from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
 from .edits import Edit, Signature
 from .jobs import Artifact, Comparison, ExportJob, Job, Proposals, recent_pace
-from .micrographs import Arrival, Micrograph, OutlinePreview, Segmentation, preview_path, upload_path
+from .micrographs import Arrival, Micrograph, Segmentation, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .tokens import Delivery, Laboratory, Token, Webhook
 from .upkeep import Link, Removal, StaffAction, WorkerProcess

@@ -29,7 +29,11 @@ class JobQuerySet(AttemptedQuerySet):
     related = ("micrograph", "segmentation")
 
     def waiting(self) -> JobQuerySet:
-        return super().waiting().filter(Q(segmentation__isnull=False) | Q(outlines={}), ready=True)
+        """Those that are ready, and those whose image is read but for the data bar that tells its scale: their outlines
+        are looked for meanwhile."""
+        unscaled = Q(ready=False, segmentation=None, micrograph__width__gt=0, micrograph__is_archive=False)
+        outlined = Q(segmentation__isnull=False) | Q(outlines={})
+        return super().waiting().filter(outlined, Q(ready=True) | unscaled)
 
     def arriving(self) -> JobQuerySet:
         """The jobs that wait for a worker, or for their image to be read."""
@@ -88,6 +92,8 @@ class Job(Owned, Attempted):
     submission: identifies a form, so that sending it twice makes one job. content: hash of the submitted content.
     ready: whether its upload was read, with its data bar if need be. asked: the scale as stated, until then.
     summary: the data that the result page shows without opening a file.
+    early: the outlines that the running attempt has found so far (core.report.outlines.growing), with their "part", by
+        which a page knows whether it has drawn them; {} once it has ended.
     ends: the expected end of the running attempt.
     edit_count, edit_hash, edit_bytes: how many corrections were made of its outlines, the hash of the last one, and
     how much those since 1.1 take in the database.
@@ -114,6 +120,7 @@ class Job(Owned, Attempted):
     sample = models.ForeignKey(Sample, models.CASCADE, null=True, blank=True, related_name="jobs")
     included = models.BooleanField(default=True)
     summary = models.JSONField(default=dict, blank=True)
+    early = models.JSONField(default=dict, blank=True, editable=False)
     ends = models.DateTimeField(null=True, blank=True, editable=False)
     edit_count = models.PositiveIntegerField(default=0, editable=False)
     edit_hash = models.CharField(max_length=64, blank=True, default="", editable=False)

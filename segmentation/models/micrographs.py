@@ -13,10 +13,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ..core.labels.segmentation import Provenance
-from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
-from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Made, Owned
+from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
 from .upkeep import ALIVE, WorkerProcess
 
 
@@ -40,12 +39,9 @@ class Arrival(Owned):
 
 
 MOST_AT_ONCE = 2  # half of what a worker reads: somebody else's file is read meanwhile
-# A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check;
-# at once where a person at the form types a width, which is to be compared with it (services.hasten_reading).
+# A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check.
 LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)  # of those WANTED, and of all
-WANTED = Q(jobs__ready=False, jobs__state="queued") | Q(sample__isnull=False)
-IS_TYPED = {"source": Source.TYPED}
-COMPARED = Q(asked=IS_TYPED, jobs=None, sample=None)
+WANTED = Q(jobs__ready=False, jobs__state__in=Attempted.UNFINISHED) | Q(sample__isnull=False)
 
 
 class MicrographQuerySet(AttemptedQuerySet):
@@ -55,15 +51,14 @@ class MicrographQuerySet(AttemptedQuerySet):
         return waiting.filter(Q(width=0) | Q(pk__in=bars))
 
     def may_read_bars(self) -> MicrographQuerySet:
-        """Those whose data bar may be read now: all while no job or preview waits or runs, because each makes the other
-        twice as slow; else those COMPARED or held for too long. A job that waits for a data bar does not count."""
+        """Those whose data bar may be read now: all while no job waits or runs, because each makes the other twice as
+        slow; else those held for too long. A job that waits for a data bar does not count."""
         has_job = Q(Q(jobs__ready=True) | Q(width=0), jobs__state__in=Attempted.UNFINISHED)
-        has_preview = Q(outlined__state__in=Attempted.UNFINISHED, width__gt=0)
-        if not Micrograph.objects.filter(has_job | has_preview).exists():
+        if not Micrograph.objects.filter(has_job).exists():
             return self
         now = timezone.now()
         waited_long, waited_longest = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
-        return self.filter(COMPARED | waited_longest | (WANTED & waited_long))
+        return self.filter(waited_longest | (WANTED & waited_long))
 
     def first_in_turn(self) -> Any:
         """As of any row, but a worker reads no more than MOST_AT_ONCE of one sender at a time, and images with only the
@@ -76,7 +71,7 @@ class MicrographQuerySet(AttemptedQuerySet):
         if sender is None:
             return None
         mine = waiting.filter(sender=sender)
-        for first in (Q(width=0), COMPARED, WANTED):
+        for first in (Q(width=0), WANTED):
             if mine.filter(first).exists():
                 mine = mine.filter(first)
                 break
@@ -106,7 +101,7 @@ class Micrograph(Owned, Attempted):
         becomes a file of its own: of an archive its images, else it takes the place of this file.
     sample: the sample that will include it; None once it does.
     asked: the sender's statements about its scale and, for an archive, about the analysis of its images
-    (services.results.after_inspection); IS_TYPED where an upload has no job yet.
+    (services.results.after_inspection).
     """
 
     class State(models.TextChoices):
@@ -194,33 +189,6 @@ class Micrograph(Owned, Attempted):
     @property
     def megapixels(self) -> float:
         return self.width * self.height / 1e6
-
-
-class OutlinePreviewQuerySet(AttemptedQuerySet):
-    related = ("micrograph",)
-    made_by = ("micrograph__",)
-
-    def waiting(self) -> OutlinePreviewQuerySet:
-        """Of images that are read."""
-        return super().waiting().filter(micrograph__width__gt=0)
-
-
-class OutlinePreview(Made):
-    """The outlines in the middle of an upload with the settings of the form, for the page before its analysis; made
-    while no job waits.
-
-    settings: the AnalysisSettings, as JSON; with others it is made again. result: fields of `core.proposing.Preview`,
-    the picture in base64.
-    """
-
-    micrograph = models.OneToOneField(Micrograph, models.CASCADE, related_name="outlined")
-    settings = models.JSONField()
-    result = models.JSONField(default=dict, blank=True)
-
-    objects = OutlinePreviewQuerySet.as_manager()
-
-    def __str__(self) -> str:
-        return f"preview of {self.micrograph}"
 
 
 class Segmentation(models.Model):

@@ -113,8 +113,10 @@ def status_of(job: Job) -> Status:
         return Status(
             f"Waiting: {job.stage[:1].lower()}{job.stage[1:]}", "It continues by itself once the problem is solved."
         )
+    if job.state == Job.State.QUEUED and (job.deaths or job.faults):
+        return Status("Starting again", "The process that analysed it has ended. Nothing is lost.")
     if job.state == Job.State.QUEUED and not job.ready:
-        return Status("Reading the image", "We first read its size and scale.")
+        return Status("Reading the scale" if job.micrograph.is_read else "Reading the image", "The numbers follow.")
     if job.state == Job.State.QUEUED:
         position = job.position()
         position_words = "next in the queue" if position in (None, 1) else f"number {position} in the queue"

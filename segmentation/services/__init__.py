@@ -32,7 +32,16 @@ from .results.combined import combined_table
 from .results.comparisons import comparison_of, result_for
 from .results.edits import Outdated, alike_in, broken_edits, corrected, corrections_of, edit_job, log_of, steps_made
 from .results.exports import file_of, named, publish_export, unwritten
-from .results.jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
+from .results.jobs import (
+    cancel_job,
+    change_job,
+    create_job,
+    delete_job,
+    finish_corrections,
+    rerun_job,
+    retry_job,
+    waits_for_scale,
+)
 from .results.pooling import refresh_sample
 from .results.publishing import fail, keep_picture, keep_segmentation, postpone, publish, publish_sample, requeue
 from .results.reruns import import_outlines, proposals_of
@@ -55,11 +64,8 @@ from .results.uploads import (
     Intake,
     Note,
     checked_pages,
-    choose_pages,
     discard_unused,
-    hasten_reading,
     is_zip,
-    preview_outlines,
     receive_files,
     receive_upload,
 )

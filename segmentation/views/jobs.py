@@ -57,6 +57,7 @@ from ..services.results.signing import meanings_for
 from ..services.results.uploads import sample_sha256
 from .calibration import acquired
 from .revisions import revisions, sample_of
+from .upload import MARKED, sent_form, stated_in, work_page, wrong_fields
 
 SOON = timedelta(seconds=5)
 JUST_DONE = timedelta(minutes=2)  # in which a tab that nobody looks at has asked again
@@ -76,7 +77,8 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What the waiting page asks for again and again, until the job has ended: then it loads anew. A result asks
-    with "late", the check it shows: 204 until that changes. Files that wait for a bar are asked for once it is read."""
+    with "late", the check it shows: 204 until that changes. Files that wait for a bar are asked for once it is read.
+    part: of the outlines that the page draws already; unseen: it has no picture yet."""
     job = visible(request, row_of(Job, pk))
     if job.is_done and (late := request.GET.get("late", "")):
         if is_pending := job.scale_check == "pending" and job.micrograph.is_finished:
@@ -88,16 +90,20 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return render(request, "_late.html", {"job": job, "late": late, "grave": grave, "may_change": may_change})
     if job.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    context = _state(job) | {"calibration_line": _scale_line(job)}
-    context["first_seen"] = "unseen" in request.GET and bool(job.micrograph.preview)
+    context = _state(job) | _scaled(request, job)
+    if job.early.get("part") != request.GET.get("part"):
+        context["early"] = job.early
+    if "unseen" in request.GET and job.micrograph.preview:
+        context["preview"] = reverse("upload-preview", args=[job.micrograph_id])
     return render(request, "_status.html", context)
 
 
-def _scale_line(job: Job) -> str:
-    """The scale in words; of an image whose bar is still being read that it is."""
+def _scaled(request: HttpRequest, job: Job) -> dict[str, str]:
+    """The scale in words, of an image whose bar is still being read that it is; and the address of the result."""
     scale, micrograph = used_calibration(job), job.micrograph
     is_awaited = not (scale.is_known or job.ready or micrograph.is_finished)
-    return f"scale {BEING_READ}" if is_awaited else calibration_words(scale, detail=False)
+    line = f"scale {BEING_READ}" if is_awaited else calibration_words(scale, detail=False)
+    return {"calibration_line": line, "address": request.build_absolute_uri(reverse("job", args=[job.pk]))}
 
 
 @reload_if_gone
@@ -196,6 +202,28 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
     if calibration_by(settings, job.micrograph) == settings_calibration(job):
         return redirect("job", job.pk)
     return _analyse_again(request, job, settings)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """What stands beside a picture without numbers, changed: its analysis goes on with it; one that has ended is
+    followed by another."""
+    if request.method != "POST":
+        return redirect("job", pk)
+    job, stated = changeable(request, row_of(Job, pk)), stated_in(request)
+    form = sent_form(request, job.get_settings())
+    if wrong := wrong_fields(form, stated):
+        return _page(request, job, form=form, problem=services.Note("", MARKED), stated=stated, status=400, **wrong)
+    try:
+        kept = stated_calibration(job)  # drawn or confirmed, which the field does not show
+        is_kept = stated.is_own and kept is not None and kept.source != Source.TYPED
+        chosen = form.settings(kept if is_kept else None)
+        if services.change_job(job=job, settings=chosen, asked=None if is_kept else stated.as_dict()):
+            return see_other(reverse("job", args=[pk]))
+        chosen = chosen if is_kept else chosen.with_(calibration=calibration_for(stated, job.micrograph))
+        return _analyse_again(request, job, chosen)
+    except ValueError as error:
+        return _page(request, job, form=form, problem=services.Note("", str(error)), stated=stated, status=400)
 
 
 @require_safe
@@ -319,8 +347,10 @@ def _state(job: Job) -> dict[str, Any]:
 
 
 def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
-    """The page of a job: what it waits for or why it failed, else its result. extra: what a form adds that was sent
-    and not taken, with a sentence."""
+    """The page of a job: its picture and what it waits for or why it failed, else its result. extra: what a form adds
+    that was sent and not taken, with a sentence."""
+    if not job.is_done:
+        return _unfinished(request, job, status, extra)
     shown_revisions = revisions(job, request.user, request.visitor)
     may_change = job.is_changeable_by(request.user, request.visitor)
     for_rerun = bool(extra.get("rerun_open"))
@@ -342,14 +372,13 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         ),
         "sample": sample_of(job, request.user, request.visitor),
         "acquired": acquired(job.micrograph),
-        "address": request.build_absolute_uri(reverse("job", args=[job.pk])),
         "may_change": may_change,
         "link": link_page(request, job) if may_change else None,
         "only_looks": not is_open(job, request.user, request.visitor),
         "corrections": job.edit_count and job.edit_count - 2 * job.edits.filter(undoes__isnull=False).count(),
         "may_correct": may_change and job.is_done and job.segmentation_id is not None,
         "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),
-        "calibration_line": _scale_line(job),
+        **_scaled(request, job),
         "form": SettingsForm(earlier=job.get_settings(), user=request.user),
         "width": width if for_rerun else typed,
         "rerun_width": typed if for_rerun else width,
@@ -358,8 +387,6 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "model_changed": has_weights and outlines.weights not in {card.sha256 for card in cards.available()},
         **extra,
     }
-    if not job.is_done:
-        return render(request, "job.html", context, status=status)
     parent = job.parent if any(revision.job == job.parent for revision in shown_revisions) else None
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
     is_example = job.micrograph.sha256 == sample_sha256()
@@ -370,6 +397,21 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     sample = job.sample or context["sample"]
     context["neighbours"] = neighbours(job, sample) if sample else None
     return render(request, "result.html", context, status=status)
+
+
+def _unfinished(request: HttpRequest, job: Job, status: int, extra: dict[str, Any]) -> HttpResponse:
+    scale, is_mine = stated_calibration(job), job.is_changeable_by(request.user, request.visitor)
+    is_typed = scale is not None and scale.source == Source.TYPED
+    context = {
+        **_state(job),
+        **_scaled(request, job),
+        "form": SettingsForm(earlier=job.get_settings(), user=request.user),
+        "stated": StatedScale(_text(scale, job) if scale and is_typed else job.asked.get("width") or ""),
+        "revisions": revisions(job, request.user, request.visitor),
+        "may_change": is_mine,
+        "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),
+    }
+    return work_page(request, code=status, **{**context, **extra})
 
 
 def _signatures(request: HttpRequest, job: Job) -> dict[str, Any]:

@@ -1,14 +1,15 @@
-"""The upload page: a plain form takes one file and does everything at once; its script sends many (`arriving`)."""
+"""The first page: a form takes a picture and does everything at once; and the page of a picture without numbers."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.files import File
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -18,16 +19,15 @@ from .. import services
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.kinds import SUFFIXES
-from ..core.micrograph.pairing import SIDE_SUFFIXES
+from ..core.micrograph.pairing import SIDE_SUFFIXES, pair
 from ..core.micrograph.width import parse_width
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, LABORATORY
-from ..forms.samples import SampleForm
 from ..forms.settings import FormSetting, SettingsForm, laboratory_of, with_laboratory
 from ..http.access import address_of, row_of, see_other, visible
 from ..http.serving import file_stem, serve_image
 from ..middleware import sender
 from ..models import Laboratory, Micrograph, Sample, shown_name
-from ..services.ground.calibration import FIELDS, StatedScale, with_site_uncertainty
+from ..services.ground.calibration import StatedScale, with_site_uncertainty
 from ..services.results.models_offered import chosen_default, default_model
 from ..services.results.uploads import EXAMPLES, example_file
 
@@ -36,38 +36,69 @@ NOTHING = "Choose at least one image, or try the sample."
 MARKED = "Please correct the marked fields."
 NO_EXAMPLE = "This example does not exist. Choose one on the start page."
 ACCEPTED = ",".join((*SUFFIXES, *SIDE_SUFFIXES, ".zip"))
+NO_NAMES = "The names of the files could not be read; reload the page and choose the files again."
+MOST_NAMES = 5000  # of one drop
+TOO_MANY = f"More than {MOST_NAMES} files at once are too many: choose the images of one sample."
 LONGEST = 500  # characters of a field
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def home(request: HttpRequest) -> HttpResponse:
-    """The upload page; POST of its form without the script analyses one file, or shows the page with what is wrong."""
+    """The page of a picture before there is one; POST starts the analysis of a file and what lies beside it, of several
+    images as one sample, or shows the page with what is wrong. The script sends the same form."""
     if request.method != "POST":
-        return _page(request, SettingsForm.from_query(request.GET, request.user))
-    form, stated, file = sent_form(request), stated_in(request), request.FILES.get("file")
-    problem, width_error = services.Note("", NOTHING, 400), ""
-    try:
-        parse_width(stated.width or "")
-    except ValueError as error:
-        width_error = str(error)
-    if width_error or not form.is_valid():
+        return work_page(request, SettingsForm.from_query(request.GET, request.user))
+    form, stated, files = sent_form(request), stated_in(request), request.FILES.getlist("file")
+    wrong, problem = wrong_fields(form, stated), services.Note("", NOTHING, 400)
+    if wrong:
         problem = services.Note("", MARKED, 400)
-    elif file:
+    elif files:
         try:
-            pages = services.checked_pages(printable(request.POST.get("pages", "")))
-            job = services.analyse_file(
-                file=file,
-                is_archive=bool(pages) or services.is_zip(file),
-                pages=pages,
-                settings=form.settings(),
-                asked=stated.as_dict(),
-                token=token_of(request),
-                **sender(request),
-            )
-            return see_other(address_of(job) if job else reverse("results"))
+            return see_other(_begin(request, form.settings(), stated, files))
         except services.Refused as refusal:
-            problem = services.Note(shown_name(file.name or ""), refusal.sentence, status_of_refusal(refusal.status))
-    return _page(request, form, problem.status, problem=problem, stated=stated, width_error=width_error)
+            name = shown_name(files[0].name or "") if len(files) == 1 else ""
+            problem = services.Note(name, refusal.sentence, status_of_refusal(refusal.status))
+    return work_page(request, form, problem.status, problem=problem, stated=stated, **wrong)
+
+
+def _begin(request: HttpRequest, settings: AnalysisSettings, stated: StatedScale, files: list[Any]) -> str:
+    """The address of what the analysis of these files leads to; raises Refused."""
+    pages = services.checked_pages(printable(request.POST.get("pages", "")))
+    common = {"settings": settings, "token": token_of(request), **sender(request)}
+    image, *others = pair([file.name or "" for file in files])
+    if not others and "one_sample" not in request.POST:
+        main = next(file for file in files if (file.name or "") == image)
+        side, is_archive = [file for file in files if file is not main], bool(pages) or services.is_zip(main)
+        asked = stated.as_dict()
+        job = services.analyse_file(file=main, side=side, is_archive=is_archive, pages=pages, asked=asked, **common)
+        return address_of(job) if job else reverse("results")
+    intake = services.receive_files(files=files, pages=pages, **sender(request))
+    text, name = (stated.width or "").strip(), printable(request.POST.get("sample_name", ""))
+    scale = services.Scale(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else services.Scale()
+    try:
+        if not intake.uploads and len(intake.notes) == 1:
+            raise services.Refused(intake.notes[0].sentence, intake.notes[0].status)
+        sample = services.create_sample(name=name, uploads=intake.uploads, notes=intake.notes, scale=scale, **common)
+    except (services.Refused, ValueError) as problem:
+        for upload in intake.uploads:
+            services.discard_unused(upload)
+        raise problem if isinstance(problem, services.Refused) else services.Refused(str(problem)) from None
+    return address_of(sample)
+
+
+@require_POST
+def pairs(request: HttpRequest) -> JsonResponse:
+    """Which files of a drop belong together, by their names alone: the one rule for script, form and archive.
+
+    names: a JSON list, as a form may not have so many fields.
+    """
+    try:
+        names = [str(name) for name in json.loads(request.POST.get("names", ""))]
+    except (ValueError, TypeError, RecursionError):
+        return JsonResponse({"error": NO_NAMES}, status=400)
+    if len(names) > MOST_NAMES:
+        return JsonResponse({"error": TOO_MANY}, status=413)
+    return JsonResponse({"images": list(pair(names).items())})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -144,18 +175,16 @@ def token_of(request: HttpRequest) -> str:
     return (to_uuid(request.POST.get("token", "")) or uuid4()).hex
 
 
-def sent_form(request: HttpRequest) -> SettingsForm:
-    """The form with the sent settings, before those of the laboratory."""
-    return SettingsForm(with_laboratory(request.POST, laboratory_of(request.user, request.session)), user=request.user)
+def sent_form(request: HttpRequest, earlier: AnalysisSettings | None = None) -> SettingsForm:
+    """The form with the sent settings, before those of the laboratory. earlier: as of the form."""
+    fields = with_laboratory(request.POST, laboratory_of(request.user, request.session))
+    return SettingsForm(fields, earlier=earlier, user=request.user)
 
 
-def stated_in(request: HttpRequest, suffix: str = "") -> StatedScale:
-    """What the fields with this suffix state of a scale: an empty width nothing, a width without a source is typed."""
-    fields = {name: printable(request.POST.get(f"{name}{suffix}", "")) for name in FIELDS}
-    if not fields["width"].strip():
-        return StatedScale("")
-    stated = StatedScale.of(fields)
-    return stated if stated.source else StatedScale(stated.width, Source.TYPED)
+def stated_in(request: HttpRequest) -> StatedScale:
+    """What the field states of a scale: a width is typed, an empty field states nothing."""
+    width = printable(request.POST.get("width", ""))
+    return StatedScale(width, Source.TYPED) if width.strip() else StatedScale("")
 
 
 def _set_once(form: SettingsForm) -> list[FormSetting]:
@@ -165,19 +194,27 @@ def _set_once(form: SettingsForm) -> list[FormSetting]:
     ]
 
 
-def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: Any) -> HttpResponse:
+def wrong_fields(form: SettingsForm, stated: StatedScale) -> dict[str, str]:
+    """What the page adds where a field is wrong; {} where none is."""
+    try:
+        parse_width(stated.width or "")
+    except ValueError as error:
+        return {"width_error": str(error)}
+    return {} if form.is_valid() else {"width_error": ""}
+
+
+def work_page(request: HttpRequest, form: SettingsForm, code: int = 200, **extra: Any) -> HttpResponse:
+    """The page of a picture until it has numbers, with its settings beside it. extra: the state of its job, and what a
+    form adds that was sent and not taken."""
     context = {
         "form": form,
         "token": token_of(request),
-        "marked": MARKED,
-        "sample": SampleForm(initial={"rule": Sample.Rule.OWN}),
         "accept": ACCEPTED,
         "laboratory": _set_once(SettingsForm(laboratory_of(request.user, request.session), models=form.models)),
         "examples": [task for task, _ in form.models if task.name in EXAMPLES],
         "on_this_server": not settings.DEEPSEGM_BUCKET,
-        "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
         "more_open": form.is_bound and not form.is_valid(),
         **extra,
     }
-    return render(request, "home.html", context, status=status)
+    return render(request, "work.html", context, status=code)

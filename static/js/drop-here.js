@@ -1,6 +1,6 @@
 // Files dropped anywhere on a page go into its form [data-drop], whose words are shown meanwhile, and it is sent.
 
-import { everything, isJunk } from "./dropped.js";
+import { isJunk, onDrop } from "./dropped.js";
 
 const form = document.querySelector("[data-drop]");
 const chosen = form.querySelector("[type=file]:not([hidden])"); // beside it stands a button for pages without scripts
@@ -11,22 +11,7 @@ if (chosen) {
 const words = Object.assign(document.createElement("p"), { className: "drop-here", textContent: form.dataset.drop, hidden: true });
 document.body.append(words);
 
-const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-let depth = 0;
-
-function dragging(change) {
-  depth = Math.max(0, depth + change);
-  words.hidden = depth === 0;
-}
-
-document.addEventListener("dragenter", (event) => carriesFiles(event) && dragging(1));
-document.addEventListener("dragleave", (event) => carriesFiles(event) && dragging(-1));
-document.addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
-document.addEventListener("drop", async (event) => {
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  dragging(-depth);
-  const { files } = await everything(event.dataTransfer);
+onDrop((over) => (words.hidden = !over), ({ files }) => {
   const sent = new DataTransfer();
   for (const { file, path } of files) if (!isJunk(path)) sent.items.add(file);
   if (!sent.files.length) return;

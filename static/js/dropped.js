@@ -1,4 +1,4 @@
-// What was dropped, folders opened.
+// What was dropped on a page, folders opened.
 
 const JUNK = /(^|\/)(\.|__MACOSX(\/|$)|Thumbs\.db$|desktop\.ini$)/i;
 
@@ -37,4 +37,24 @@ export async function everything(transfer) {
   for (const entry of entries) for await (const each of filesIn(entry, entry.name, lost)) files.push(each);
   files.sort((a, b) => a.path.localeCompare(b.path, "en", { numeric: true }));
   return { files, folder: folders.length === 1 ? folders[0].name : "", lost };
+}
+
+const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+
+// over(whether): files are being dragged over the page. dropped: gets what `everything` gives.
+export function onDrop(over, dropped) {
+  let depth = 0;
+  const dragging = (change) => {
+    depth = Math.max(0, depth + change);
+    over(depth > 0);
+  };
+  document.addEventListener("dragenter", (event) => carriesFiles(event) && dragging(1));
+  document.addEventListener("dragleave", (event) => carriesFiles(event) && dragging(-1));
+  document.addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
+  document.addEventListener("drop", async (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    dragging(-depth);
+    dropped(await everything(event.dataTransfer));
+  });
 }

@@ -2,13 +2,14 @@
 // note means, and arrow keys from image to image.
 
 import { Histogram } from "./chart.js";
-import { chooseByTyping } from "./sample-fields.js";
 
 const section = document.getElementById("histogram");
 if (section) new Histogram(section);
 
-const scale = document.getElementById("scale");
-if (scale) chooseByTyping(scale);
+// Typing a number means choosing its rule.
+for (const input of document.querySelectorAll("#scale [name^=rule_]")) {
+  input.addEventListener("input", () => (input.closest(".rule").querySelector("[name=rule]").checked = true));
+}
 
 // A note shows its images alone, each with its reason, until all are asked for again.
 const only = document.querySelector("[data-only]");

@@ -6,24 +6,24 @@ function show(select, task) {
     group.hidden = group.disabled = Boolean(form.querySelector("[data-kinds]")) && group.dataset.task !== task;
     if (group.dataset.task === task) for (const name of form.querySelectorAll("[data-width-name]:not(optgroup)")) name.textContent = group.dataset.widthName;
   }
-  for (const group of form.querySelectorAll("[data-settings-of]")) group.hidden = group.dataset.settingsOf !== task;
+  const root = form.closest("#work") ?? form;
+  for (const group of root.querySelectorAll("[data-settings-of]")) group.hidden = group.dataset.settingsOf !== task;
   for (const field of form.querySelectorAll("[data-ignored-by]")) field.hidden = field.dataset.ignoredBy.split(" ").includes(task);
   for (const kind of form.querySelectorAll("[data-kinds] input")) kind.checked = kind.value === task;
 }
 
-function chosen(select) {
-  return select.selectedOptions[0]?.parentElement.dataset.task;
+// Of each form with models, as it stands; once more after "back", and when a page has put in other fields.
+export function showTasks() {
+  for (const select of document.querySelectorAll("select[name=model]")) {
+    for (const kinds of select.form.querySelectorAll("[data-kinds]")) kinds.hidden = false;
+    show(select, select.selectedOptions[0]?.parentElement.dataset.task);
+  }
 }
 
-for (const select of document.querySelectorAll("select[name=model]")) {
-  const kinds = select.form.querySelector("[data-kinds]");
-  if (kinds) {
-    kinds.hidden = false;
-    kinds.addEventListener("change", (event) => {
-      select.value = select.querySelector(`optgroup[data-task="${event.target.value}"] option`).value;
-      show(select, event.target.value);
-    });
-  }
-  select.addEventListener("change", () => show(select, chosen(select)));
-  window.addEventListener("pageshow", () => show(select, chosen(select))); // after "back" too
-}
+document.addEventListener("change", ({ target }) => {
+  const select = target.form?.querySelector("select[name=model]");
+  if (target.closest("[data-kinds]")) select.value = select.querySelector(`optgroup[data-task="${target.value}"] option`).value;
+  if (target.closest("[data-kinds]") || target === select) showTasks();
+});
+window.addEventListener("pageshow", showTasks);
+showTasks();

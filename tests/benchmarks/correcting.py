@@ -48,7 +48,7 @@ def _introduced(page: Any) -> None:
     page.goto("/")
     token = page.locator("[name=csrfmiddlewaretoken]").first.input_value()
     file = {"name": "first.png", "mimeType": "image/png", "buffer": picture()}
-    answer = page.request.post("/uploads/", multipart={"file": file}, headers={"X-CSRFToken": token})
+    answer = page.request.post("/", multipart={"file": file}, headers={"X-CSRFToken": token})
     assert answer.ok, answer.text()
 
 

@@ -1,11 +1,11 @@
-"""How long a person waits for the first answer, through the site: from the press of *Analyse*, or from the POST of a
+"""How long a person waits for the first answer, through the site: from the drop of a picture, or from the POST of a
 script, until the page shows it. Prints; asserts nothing about seconds.
 
 Run: make benchmarks ARGS=tests/benchmarks/test_first_answer.py
 
 Each line has seconds on the clock and, in brackets, seconds of all processors that the site used up to then: where
-others use the machine only the latter tell something. "outlines": the upload page shows them in the middle of the image
-that was dropped; "numbers": the waiting page shows them; "done": the page of the result is there; "figure": so is the
+others use the machine only the latter tell something. "outlines": the page shows the first ones on the picture;
+"numbers": it shows how many are counted; "done": the page of the result is there; "figure": so is the
 figure at full size, which nobody asked for; "warning": the result says that its scale is doubtful.
 """
 
@@ -31,10 +31,9 @@ from tests.worker.lab import REPOSITORY, Lab, wait_for
 pytestmark = pytest.mark.benchmark
 SAMPLE = Path(__file__).resolve().parents[2] / "static" / "sample" / "sem-sample.png"
 WARM, WIDTH = 5, "5120 nm"
-ASKS = 0.25  # seconds between two questions of the upload page
 LOOKED_AT = 8.0  # seconds, the figure of one result, before the next image
 QUIET = 0.2  # seconds of processors in one
-POLLS = re.compile(rb'hx-trigger="every (\d+)(ms|s)"')
+POLLS = re.compile(rb'data-every="(\d+)"')
 
 
 @pytest.fixture
@@ -88,30 +87,22 @@ class Answer:
         self._watch()
 
     def drop(self, width: str) -> None:
-        """The image as it is dropped on the start page, its width typed, and *Analyse* pressed when the page shows the
-        outlines and the scale that it has read."""
-        token = self._visitor.token()
-        card = self._visitor.post("send", "/uploads/", [("file", self._name, self._content)], token)
-        upload = re.search(rb'name="upload" value="([^"]+)"', card)[1].decode()
-        fields = [("upload", "", upload.encode()), (f"width_{upload}", "", width.encode())]
-        while b"<img" not in self._visitor.post("send", f"/uploads/{upload}/outlines/", fields, token):
-            time.sleep(ASKS)
-        self.reached("outlines")
-        while b"data-reading" in self._visitor.post("send", "/uploads/cards/", fields, token):
-            time.sleep(ASKS)
-        self.reached("scale read")
-        self._begin()
-        answer = self._visitor.post("send", "/uploads/start/", fields, token)
-        self.job = json.loads(answer)["location"].strip("/").split("/")[1]
+        """The image as it is dropped on the start page, its width typed."""
+        fields = [("file", self._name, self._content), ("width", "", width.encode())]
+        self._visitor.post("send", "/", fields, self._visitor.token())
+        page = self._visitor.ask("list", "/results/")
+        self.job = re.search(rb"/jobs/([0-9a-f-]{36})/", page)[1].decode()
         self._watch()
 
     def _watch(self) -> None:
         page = self._visitor.ask("page", f"/jobs/{self.job}/")
         while (polls := POLLS.search(page)) and b"?late" not in page:
-            time.sleep(int(polls[1]) / (1000 if polls[2] == b"ms" else 1))
-            page = self._visitor.ask("poll", f"/jobs/{self.job}/status/")
-            if b"The numbers are final" in page:
+            if b'class="growing"' in page:
+                self.reached("outlines")
+            if b"<b>" in page.partition(b'"headline"')[2][:40]:
                 self.reached("numbers")
+            time.sleep(int(polls[1]) / 1000)
+            page = self._visitor.ask("poll", f"/jobs/{self.job}/status/")
         self._visitor.ask("page", f"/jobs/{self.job}/")
         self.at.setdefault("numbers", self._now())
         self.reached("done")

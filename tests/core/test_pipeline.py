@@ -21,8 +21,7 @@ from segmentation.core.network.inference import HALO, predict
 from segmentation.core.network.likeness import ENTRY, OWN, describe, learn
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
-from segmentation.core.pipeline import analyse, measure
-from segmentation.core.proposing import preview
+from segmentation.core.pipeline import analyse, measure, segment
 from segmentation.core.tasks.judgement import NONE_FOUND, is_out_of_domain
 from segmentation.lab.training.synthesis.bodies import make_body
 from segmentation.lab.training.synthesis.render import random_rendering
@@ -392,14 +391,18 @@ class TestDoubts:
         assert NONE_FOUND.format(things="particles") in doubts(self.noise, 0)
 
 
-def test_a_preview_finds_in_the_middle_what_an_analysis_finds():
+def test_outlines_are_shown_before_the_network_has_seen_the_whole_picture():
     grey, truth = isolated()
-    view = preview(micrograph_of(grey), AnalysisSettings.of())
-    assert (view.shape, view.whole) == (grey.shape, True) and view.picture[:4] == b"RIFF"
-    assert view.count == pytest.approx(truth.max(), abs=2) and view.size == pytest.approx(32, rel=0.15)
-    coarse = preview(micrograph_of(np.tile(grey, (4, 4))), AnalysisSettings.of(scale=0.75))
-    assert (coarse.shape, coarse.whole) == ((683, 683), False) and coarse.size == pytest.approx(32, rel=0.15)
-    blank = preview(micrograph_of(np.full((90, 90), 7, np.uint8)), AnalysisSettings.of())
-    assert (blank.count, blank.size) == (0, 36)
-    blank = preview(micrograph_of(np.full((90, 90), 7, np.uint8)), AnalysisSettings.of("fibres", model="fibres"))
-    assert (blank.count, blank.size) == (0, None)  # its models like no size
+    seen, stages = [], []
+
+    def show(labels, confidence):
+        seen.append((labels, confidence, list(stages)))
+
+    def progress(stage, fraction):
+        stages.append(stage)
+
+    for picture, settings in ((grey, {}), (255 - grey, {}), (grey, {"polarity": "bright", "scale": 1.0})):
+        segment(micrograph_of(picture), AnalysisSettings.of(**settings), progress, show=show)
+    (labels, confidence, before), (inverted, *_) = seen  # where nothing is searched for there is no trial to show
+    assert "outlining particles" not in before and len(confidence) == labels.max()
+    assert labels.max() == pytest.approx(truth.max(), abs=2) == inverted.max()

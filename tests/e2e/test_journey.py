@@ -18,10 +18,9 @@ from playwright.sync_api import expect
 from segmentation.core.micrograph.crosscheck import Source
 
 from .conftest import PATIENCE, SIZES, open_tab
-from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS, barred
+from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS
 
 DIAMETER = 2 * RADIUS * NM_PER_PIXEL
-ARRIVED = "[data-upload]"
 FIGURE = "figure.paper:not(.scroll-x) img"
 
 
@@ -40,14 +39,14 @@ def drop(box, path):
 
 
 def start(page):
+    """Press the button of a browser without scripts."""
     page.locator(".primary[data-go]").click()
 
 
 def choose(page, *paths):
+    """Choose files; the analysis starts by itself, at an address of its own."""
     page.set_input_files("#files", [str(path) for path in paths])
-    page.locator(ARRIVED).nth(len(paths) - 1).wait_for()
-    unread = page.locator("#width_badge, [data-badge]").filter(has_text="still being read")
-    expect(unread).to_have_count(0, timeout=PATIENCE)
+    page.wait_for_url(re.compile("/(jobs|samples)/"))
 
 
 def result(page):
@@ -95,18 +94,13 @@ def jobs_of(page) -> int:
     return page.locator(".entry").count() + sum(map(int, earlier))
 
 
-def test_one_drag_and_one_click(visit, discs):
+def test_one_drag(visit, discs):
     page = visit()
     choose(page, discs)
-    expect(page.locator("#id_width")).to_have_value(f"{COLUMNS * NM_PER_PIXEL:g}")
-    badge = page.locator("#width_badge").inner_text()
-    assert badge.startswith("from the file")
-    assert badge.endswith("10 nm/px")
-    preview = page.locator(f"{ARRIVED} img")
-    assert preview.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    picture = page.locator("#shown canvas")
+    expect(picture).to_have_js_property("width", COLUMNS)  # the browser's own, of a TIFF
+    expect(page.locator(".growing path").first).to_be_attached(timeout=PATIENCE)
     assert fits(page)
-
-    start(page)
     result(page)
     assert 800 < decoded(page) <= 1200
     assert fits(page)
@@ -179,11 +173,8 @@ def middle_particle(page) -> str:
 
 def test_another_width_scales_every_size(visit, plain):
     page = visit()
-    choose(page, plain)
-    expect(page.locator("#width_badge")).to_contain_text("not set")
     page.fill("#id_width", "6.4 µm")
-    expect(page.locator("#width_badge")).to_have_text("typed: 10 nm/px", use_inner_text=True)
-    start(page)
+    choose(page, plain)
     first = result(page)
     count, median = numbers(page)
     open_tab(page, "Scale")
@@ -212,27 +203,18 @@ def test_without_javascript_a_double_click_makes_one_job(visit, plain):
     assert jobs_of(page) == 1
 
 
-def test_a_double_click_makes_one_job_that_back_and_reload_do_not_repeat(visit, discs):
+def test_a_double_drop_makes_one_job_that_back_and_reload_do_not_repeat(visit, discs):
     page = visit()
-    choose(page, discs)
-    page.locator(".primary[data-go]").dblclick()
+    drop(page.locator("body"), discs)
+    drop(page.locator("body"), discs)
+    expect(page.locator("#problems")).to_have_text("This picture is being analysed already.", use_inner_text=True)
     address = result(page)
     page.reload()
     assert result(page) == address
     page.go_back()
-    page.reload()
+    page.locator(".dropzone").wait_for()
     page.go_forward()
     assert result(page) == address
-    assert jobs_of(page) == 1
-
-
-def test_the_button_need_not_wait_until_an_image_has_been_read(visit, discs):
-    page = visit()
-    page.set_input_files("#files", str(discs))
-    page.locator("[data-pending], [data-upload]").first.wait_for()
-    start(page)
-    result(page)
-    expect(page.locator(".head")).to_contain_text(f"10 nm/px ({Source.METADATA.words})", use_inner_text=True)
     assert jobs_of(page) == 1
 
 
@@ -245,15 +227,12 @@ def archived(folder, *paths):
     return made
 
 
-def test_an_archive_becomes_its_images(visit, discs, plain, tmp_path):
+def test_an_archive_becomes_the_images_of_a_sample(visit, discs, plain, tmp_path):
     page = visit()
     page.set_input_files("#files", str(archived(tmp_path, discs, plain)))
-    page.locator(ARRIVED).nth(1).wait_for()
-    page.locator(".card.error").wait_for()
-    expect(page.locator("[data-pending]")).to_have_count(0)
-    expect(page.locator(".card h2")).to_have_text([discs.name, plain.name])
-    expect(page.locator("#one_sample")).to_be_checked()
-    expect(page.locator("#main-width")).to_be_hidden()
+    page.wait_for_url("**/samples/*/")
+    expect(page.locator("h1")).to_have_text("batch", use_inner_text=True)
+    expect(page.locator(".images .name")).to_have_text([discs.name, plain.name], timeout=PATIENCE)
 
 
 def test_an_archive_without_javascript_makes_single_results(visit, discs, plain, tmp_path):
@@ -270,112 +249,95 @@ def test_an_archive_without_javascript_makes_single_results(visit, discs, plain,
     expect(page.locator(".notice")).to_contain_text("notes.doc: ", use_inner_text=True)
 
 
-def test_one_width_for_several_files_or_each_its_own(visit, discs, plain):
-    page = visit()
-    choose(page, discs, plain)
-    badges = page.locator("[data-badge]").all_inner_texts()
-    assert sorted(badge.split(" ")[0] for badge in badges) == ["from", "not"]
-    page.fill("#id_width", "7520")
-    badges = page.locator("[data-badge]").all_inner_texts()
-    assert len(badges) == 2 and all(badge.startswith("typed: ") for badge in badges)
-    expect(page.locator(".own-width:visible")).to_have_count(0)
-    page.fill("#id_width", "")
-    expect(page.locator(".own-width:visible")).to_have_count(2)
-
-
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
-def test_the_button_is_in_view(visit, size):
+def test_the_place_to_drop_is_in_view(visit, size):
     page = visit()
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    box = page.locator(".primary[data-go]").bounding_box()
+    box = page.locator(".dropzone").bounding_box()
     assert box["y"] + box["height"] <= size[1]
 
 
-def test_the_error_of_a_width_goes_with_its_reason(visit, plain):
+def test_a_wrong_width_keeps_the_picture_which_goes_on_once_it_is_right(visit, plain):
     page = visit()
-    choose(page, plain)
     page.fill("#id_width", "wide")
-    start(page)
-    expect(page.locator("#id_width")).to_have_attribute("aria-invalid", "true")
-    assert page.url.endswith("/")
+    page.set_input_files("#files", str(plain))
+    expect(page.locator("#problems")).to_have_text("Please correct the marked fields.", use_inner_text=True)
+    expect(page.locator("#id_width")).to_be_focused()
+    expect(page.locator("#shown canvas")).to_be_visible()
+    visit.complaints[:] = [text for text in visit.complaints if "status of 400" not in text]
     page.fill("#id_width", "6.4 µm")
-    expect(page.locator("[aria-invalid]")).to_have_count(0)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/jobs/*/")
+    result(page)
+    expect(page.locator(".head")).to_contain_text("10 nm/px (typed by the user)", use_inner_text=True)
 
 
-def test_what_the_server_refuses_is_marked_and_the_image_stays(visit, discs):
+def test_settings_change_the_analysis_at_the_same_address(visit, discs):
     page = visit()
     choose(page, discs)
-    page.fill("#id_width", f"{2 * COLUMNS * NM_PER_PIXEL:g}")
-    page.evaluate("document.querySelector('[name=threshold]').value = '7'")
-    start(page)
-    expect(page.locator("#problems")).to_have_text("Please correct the marked fields.", use_inner_text=True)
+    address = page.url
+    page.locator("summary", has_text="Options").click()
+    with page.expect_response("**/settings/"):
+        page.fill("[name=threshold]", "7")
+        page.keyboard.press("Enter")
     expect(page.locator("[name=threshold]")).to_have_attribute("aria-invalid", "true")
-    expect(page.locator("[name=threshold]")).to_be_focused()
-    page.fill("[name=threshold]", "")
-    expect(page.locator("#problems")).to_be_hidden()
-    start(page)
-    expect(page.locator("#problems")).to_have_text("Please say which scale is right.", use_inner_text=True)
-    question = page.locator(f"{ARRIVED} [data-sure]")
-    expect(question).to_contain_text("The file says that the image is", use_inner_text=True)
     visit.complaints[:] = [text for text in visit.complaints if "status of 400" not in text]
-    question.locator("input").check()
-    start(page)
-    result(page)
-    expect(page.locator(".head")).to_contain_text("20 nm/px (typed by the user)", use_inner_text=True)
+    page.fill("[name=threshold]", "0.4")
+    page.keyboard.press("Enter")
+    expect(page.locator("[aria-invalid]")).to_have_count(0)
+    assert result(page) == address
+    open_tab(page, "Details")
+    expect(page.locator("main")).to_contain_text("0.4")
     assert jobs_of(page) == 1
 
 
-def test_a_width_typed_before_the_bar_is_read_is_asked_about_too(visit, tmp_path):
+def test_what_breaks_on_the_way_is_said_and_sent_again(visit, plain):
     page = visit()
-    page.evaluate("performance.now = () => 0")  # the five seconds for which it waits never end on a busy machine
-    page.set_input_files("#files", str(barred(tmp_path / "barred.png")))
-    page.locator("[data-pending], [data-upload]").first.wait_for()
-    page.fill("#id_width", "15040")
-    start(page)
-    why = page.locator("#why")
-    expect(why).to_have_text("Comparing your width with the image’s scale bar …", use_inner_text=True)
-    expect(page.locator("#at-once")).to_be_visible()
-    question = page.locator(f"{ARRIVED} [data-sure]")
-    says = "The bar in the image says that the image is 7520 nm wide. You typed 15040 nm."
-    expect(question).to_contain_text(says, use_inner_text=True, timeout=PATIENCE)
-    expect(page.locator("#at-once")).to_be_hidden()
-    visit.complaints[:] = [text for text in visit.complaints if "status of 400" not in text]
-    question.locator("input").check()
-    start(page)
+    page.route("**/", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    page.set_input_files("#files", str(plain))
+    expect(page.locator("#problems")).to_contain_text("The connection broke on the way.")
+    visit.complaints[:] = [text for text in visit.complaints if "ERR_FAILED" not in text]
+    page.unroute("**/")
+    page.get_by_role("button", name="Send it again").click()
+    page.wait_for_url("**/jobs/*/")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#status")).to_contain_text("Cancelled")
+    page.get_by_role("button", name="Try again").click()
     result(page)
-    expect(page.locator(".head")).to_contain_text("14.69 nm/px (typed by the user)", use_inner_text=True)
-    expect(page.get_by_text("Do not use: scale wrong by a factor of 2").first).to_be_visible()
+    assert jobs_of(page) == 1
 
 
-def test_a_dropped_file_arrives(visit, plain):
+def test_an_upload_that_is_cancelled_leaves_nothing(visit, plain):
     page = visit()
-    drop(page.locator("body"), plain)
-    page.locator(ARRIVED).wait_for()
-    expect(page.locator(".card h2")).to_have_text(plain.name, use_inner_text=True)
-    page.get_by_role("button", name=f"Remove {plain.name}").click()
-    expect(page.locator(".card")).to_have_count(0)
-    expect(page.locator("#id_width")).to_have_value("")
+    page.route("**/", lambda route: None if route.request.method == "POST" else route.continue_())
+    page.set_input_files("#files", str(plain))
+    page.get_by_role("button", name="Cancel the upload").click()
+    expect(page.locator("#problems")).to_contain_text("The upload was cancelled, and nothing of it is kept.")
+    page.locator(".dropzone").wait_for()
+    page.unroute_all()
+    assert jobs_of(page) == 0
 
 
-def test_a_wrong_file_is_explained_and_the_good_one_goes_on(visit, plain, tmp_path):
+def test_a_wrong_file_is_explained(visit, tmp_path):
     wrong = tmp_path / "notes <b>.tif"
     wrong.write_text("no image at all")
     page = visit()
-    page.set_input_files("#files", [str(wrong), str(plain)])
-    page.locator(ARRIVED).wait_for()
-    message = page.locator(".card.error").inner_text()
-    assert message.startswith("notes <b>.tif: ")
-    assert message.split("\n")[0].rstrip().endswith(".")
+    drop(page.locator("body"), wrong)
+    message = page.locator("#problems li").inner_text()
+    assert message.startswith("notes <b>.tif: ") and message.endswith(".")
+    page.locator(".dropzone").wait_for()
     visit.complaints[:] = [text for text in visit.complaints if "status of 400" not in text]
-    start(page)
-    page.wait_for_url("**/jobs/*/")
 
 
-def test_pressing_the_button_too_early_is_explained(visit):
+def test_a_wrong_file_among_several_holds_up_none(visit, discs, plain, tmp_path):
+    wrong = tmp_path / "notes.tif"
+    wrong.write_text("no image at all")
     page = visit()
-    start(page)
-    expect(page.locator("#why")).to_contain_text("at least one image", use_inner_text=True)
-    assert page.url.endswith("/")
+    page.set_input_files("#files", [str(wrong), str(discs), str(plain)])
+    expect(page.locator(".places li")).to_have_count(3)
+    page.get_by_role("link", name="Go on with the others").click()
+    expect(page.locator(".images .name")).to_have_text([discs.name, plain.name])
+    visit.complaints[:] = [text for text in visit.complaints if "status of 400" not in text]
 
 
 def test_the_page_of_another_browser_is_read_only(open_copy, visit):

@@ -6,16 +6,17 @@ import zipfile
 
 from playwright.sync_api import expect
 
-from .test_journey import drop, fits_both, narrow, start
+from .test_journey import drop, fits_both, narrow
 from .test_looks import picture
 
 CARDS = ".entries .entry"
 
 
-def test_started_before_the_files_have_arrived(visit, discs, plain):
+def test_several_files_each_by_itself(visit, discs, plain):
     page = visit()
+    page.get_by_text("Options", exact=True).click()
+    page.get_by_label("Several files are one sample").uncheck()
     page.set_input_files("#files", [str(discs), str(plain)])
-    start(page)
     page.wait_for_url("**/results/")
     page.locator(CARDS).first.wait_for()
     page.evaluate("document.querySelectorAll('.entry').forEach((row) => { row.marked = true; })")

@@ -15,7 +15,7 @@ from tests.examples.sample import NM_PER_PIXEL, draw_sample
 
 from .conftest import open_tab
 from .test_datasets import sign_in, teacher
-from .test_journey import choose, result, start
+from .test_journey import choose, result
 
 __all__ = ["teacher"]  # a fixture
 FOLDER = os.environ.get("DEEPSEGM_PICTURES")
@@ -67,9 +67,9 @@ def seen(page) -> None:
 
 def test_first_ten_images(page, powder):
     choose(page, powder[0])
-    page.locator("#outlined img").wait_for()
+    page.locator(".growing").first.wait_for()
+    page.wait_for_timeout(1000)
     keep("ten-drop", page.screenshot())
-    start(page)
     result(page)
     seen(page)
     keep("ten-result", page.screenshot())
@@ -86,11 +86,9 @@ def test_first_ten_images(page, powder):
     keep("ten-correct", page.screenshot())
 
     page.goto("/")
-    choose(page, *powder)
-    page.locator("#one_sample").check()
-    page.fill("#sample_name", "Powder 7")
+    page.set_input_files("#files", [str(path) for path in powder])
+    page.locator(".places canvas").nth(len(powder) - 1).wait_for()
     keep("ten-sample", page.screenshot())
-    start(page)
     page.wait_for_url("**/samples/*/")
     page.locator("#pooled").wait_for()
     page.reload()
@@ -104,7 +102,6 @@ def test_a_model_of_your_own(page, teacher, powder):
     for number, path in enumerate(powder[:3], start=1):
         page.goto("/")
         choose(page, path)
-        start(page)
         result(page)
         seen(page)
         open_tab(page, "Details")

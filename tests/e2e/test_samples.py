@@ -14,7 +14,7 @@ from segmentation.presenters.sample import EXCLUDED
 from . import specimen
 from .conftest import PATIENCE
 from .test_editor import CANVAS, Hand, discs_of
-from .test_journey import choose, drop, fits_both, start
+from .test_journey import choose, drop, fits_both
 from .test_looks import picture
 
 
@@ -34,18 +34,8 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_zip_is_one_sample(visit, batch):
     page = visit()
+    page.fill("#id_width", str(specimen.COLUMNS * specimen.NM_PER_PIXEL))
     drop(page.locator(".dropzone"), batch)
-    page.locator("[data-upload]").nth(3).wait_for()
-    page.locator(".primary[data-go]:enabled").wait_for()
-    expect(page.locator("#sample_name")).to_have_value("Powder 7")
-    expect(page.locator("#one_sample")).to_be_checked()
-    expect(page.locator("#cards")).to_contain_text("powder/notes.pdf", use_inner_text=True)
-    page.fill("[name=rule_pixel]", str(specimen.NM_PER_PIXEL))
-    expect(page.locator("[name=rule][value=pixel]")).to_be_checked()
-    assert fits_both(page)
-    picture(page, "sample-chosen")
-    start(page)
-
     page.wait_for_url("**/samples/*/")
     assert fits_both(page)
     picture(page, "sample-waiting")
@@ -89,8 +79,6 @@ def mixed(site, chromium, tmp_path_factory) -> tuple[str, list]:
     page = context.new_page()
     page.goto("/")
     choose(page, *images)
-    page.check("#one_sample")
-    start(page)
     page.locator("#pooled").wait_for()
     address, cookies = page.url, context.cookies()
     context.close()

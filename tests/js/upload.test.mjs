@@ -1,72 +1,42 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { everything, isJunk } from "../../static/js/dropped.js";
-import { Queue, archiveName, itemsOf, sentenceFor, stillSending } from "../../static/js/upload-queue.js";
+import { greyOfTiff } from "../../static/js/own-picture.js";
 
-const files = (...paths) => paths.map((path) => ({ path, file: { name: path.split("/").at(-1) } }));
-
-test("the first file goes alone, then two at a time and in order", () => {
-  const sent = [];
-  const queue = new Queue((item) => sent.push(item), false);
-  queue.add(["a", "b", "c", "d"]);
-  assert.deepEqual([sent.join(""), queue.busy], ["a", 4]);
-  queue.add(["e"]);
-  assert.equal(sent.join(""), "a");
-  queue.done();
-  assert.deepEqual([sent.join(""), queue.busy], ["abc", 4]);
-  queue.done();
-  assert.equal(sent.join(""), "abcd");
-  for (let left = 3; left > 0; left -= 1) {
-    assert.equal(queue.busy, left);
-    queue.done();
-  }
-  assert.deepEqual([sent.join(""), queue.busy], ["abcde", 0]);
+test("a plain TIFF is shown before the server has it", () => {
+  const file = readFileSync(new URL("../../static/sample/sem-sample.tif", import.meta.url));
+  const { width, height, grey } = greyOfTiff(file.buffer.slice(file.byteOffset, file.byteOffset + file.length));
+  assert.deepEqual([width, height, grey.length], [1024, 768, 1024 * 768]);
+  assert.ok(new Set(grey).size > 100);
+  assert.equal(greyOfTiff(new ArrayBuffer(64)), null);
 });
 
-test("a visitor who is known sends two at once", () => {
-  const sent = [];
-  new Queue((item) => sent.push(item), true).add(["a", "b", "c"]);
-  assert.equal(sent.join(""), "ab");
-});
+// One row of three pixels: little-endian, one strip after the tags.
+function tiff({ bits = 8, kind = 1, compression = 1, pixels }) {
+  const tags = [[256, 3], [257, 1], [258, bits], [259, compression], [262, kind], [273, 110], [277, 1], [278, 1]];
+  const view = new DataView(new ArrayBuffer(130));
+  view.setUint16(0, 0x4949);
+  view.setUint16(2, 42, true);
+  view.setUint32(4, 8, true);
+  view.setUint16(8, tags.length, true);
+  tags.forEach(([tag, value], i) => {
+    const at = 10 + 12 * i;
+    view.setUint16(at, tag, true);
+    view.setUint16(at + 2, 3, true);
+    view.setUint32(at + 4, 1, true);
+    view.setUint16(at + 8, value, true);
+  });
+  pixels.forEach((value, i) => (bits === 8 ? view.setUint8(110 + i, value) : view.setUint16(110 + 2 * i, value, true)));
+  return view.buffer;
+}
 
-test("a file that ends while it is being sent holds up nothing", () => {
-  const sent = [];
-  const queue = new Queue((item) => {
-    sent.push(item);
-    queue.done();
-  }, false);
-  queue.add(["a", "b", "c"]);
-  assert.deepEqual([sent.join(""), queue.busy], ["abc", 0]);
-});
-
-test("files go with those that belong to them", () => {
-  const found = itemsOf(files("d/a.tif", "d/a.txt", "d/b.tif"), [["d/a.tif", ["d/a.txt"]], ["d/b.tif", []]]);
-  assert.deepEqual(found.map(({ file, sides }) => [file.name, ...sides.map(({ name }) => name)]), [["a.tif", "a.txt"], ["b.tif"]]);
-  assert.ok(found.every(({ quick }) => !quick));
-});
-
-test("of many files the data bars are not read", () => {
-  const paths = Array.from({ length: 13 }, (_, i) => `${i}.tif`);
-  const quick = (count) => itemsOf(files(...paths), paths.slice(0, count).map((path) => [path, []])).every((each) => each.quick);
-  assert.deepEqual([quick(12), quick(13)], [false, true]);
-});
-
-test("a lone archive names its sample", () => {
-  assert.equal(archiveName([["folder/Batch 7.ZIP", []]]), "Batch 7");
-  assert.equal(archiveName([["a.tif", []]]), "");
-  assert.equal(archiveName([["a.zip", []], ["b.zip", []]]), "");
-  assert.equal(archiveName([]), "");
-});
-
-test("what is said of a file that did not arrive", () => {
-  assert.match(sentenceFor(0), /connection broke/);
-  assert.match(sentenceFor(403), /Reload/);
-  assert.match(sentenceFor(413), /larger than this site accepts/);
-  assert.match(sentenceFor(502), /Try again in a moment/);
-  assert.deepEqual([0, 1, 3].map((busy) => stillSending(busy)), ["", "One file is still on its way.", "3 files are still on their way."]);
-  assert.match(stillSending(3, true), /starts by itself/);
-  assert.equal(stillSending(0, true), "");
+test("sixteen bits are stretched, white that is zero is turned round, and what is packed is left to the server", () => {
+  assert.deepEqual([...greyOfTiff(tiff({ pixels: [0, 7, 255] })).grey], [0, 7, 255]);
+  assert.deepEqual([...greyOfTiff(tiff({ kind: 0, pixels: [0, 7, 255] })).grey], [255, 248, 0]);
+  assert.deepEqual([...greyOfTiff(tiff({ bits: 16, pixels: [1000, 1500, 2000] })).grey], [0, 128, 255]);
+  assert.equal(greyOfTiff(tiff({ compression: 5, pixels: [0, 0, 0] })), null);
 });
 
 test("what systems leave in folders is junk", () => {

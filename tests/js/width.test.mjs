@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { reckon } from "../../static/js/ruler.js";
-import { ambiguous, badgeFor, digits, question, widthOf, widthText } from "../../static/js/width.js";
+import { ambiguous, digits, lengthOf, question, widthText } from "../../static/js/width.js";
 
-test("widths in every unit that is accepted", () => {
+test("lengths in every unit that is accepted", () => {
   const widths = { 7520: 7520, "7.52 µm": 7520, "7,52 μm": 7520, "7.52um": 7520, " 0.5 mm ": 5e5, "1": 1, ".5 µm": 500, "3. nm": 3 };
-  for (const [text, nm] of Object.entries(widths)) assert.ok(Math.abs(widthOf(text) - nm) < 1e-6, text);
-  for (const text of ["", "wide", "-5", "1e3", "7 520", "0.5", "2e9", "1000 mm", "5 cm", "1.2.3", "0"]) assert.equal(widthOf(text), null, text);
+  for (const [text, nm] of Object.entries(widths)) assert.ok(Math.abs(lengthOf(text) - nm) < 1e-6, text);
+  for (const text of ["", "wide", "-5", "1e3", "7 520", "5 cm", "1.2.3", "0"]) assert.equal(lengthOf(text), null, text);
 });
 
 test("a comma that might divide thousands", () => {
@@ -18,28 +18,6 @@ test("a comma that might divide thousands", () => {
 test("numbers for the field and beside it", () => {
   assert.deepEqual([5120, 5120.004, 5120.5, 99.999, 1e8].map(widthText), ["5120", "5120", "5120.5", "100", "100000000"]);
   assert.deepEqual([digits(7.34375), digits(0.000123456, 2), digits(10)], ["7.344", "0.00012", "10"]);
-});
-
-test("the badge says where a width comes from and what it means", () => {
-  const card = { dataset: { columns: "1024", ownBadge: "from the file: 7.344 nm/px" } };
-  const badge = (text, origin, of = card) => Object.values(badgeFor(text, origin, of));
-  assert.deepEqual(badge(" ", ""), ["from the file: 7.344 nm/px", "good"]);
-  assert.deepEqual(badge("", "", { dataset: { columns: "1024", ownBadge: "" } }), ["not set: sizes in pixels", "check"]);
-  assert.deepEqual(badge("12 mm", "typed"), ["typed: 11720 nm/px; did you mean 12 µm?", "check"]);
-  assert.deepEqual(badge("7520", "metadata"), ["from the file: 7.344 nm/px", "good"]);
-  assert.deepEqual(badge("7520", "read"), ["from the file: 7.344 nm/px", "good"]);
-  assert.deepEqual(badge("7520", "typed"), ["typed: 7.344 nm/px", ""]);
-  assert.deepEqual(badge("7,520", "typed"), ["could be two widths: leave the comma or point out", "bad"]);
-  assert.deepEqual(badge("wide", "typed"), ["not a width", "bad"]);
-  const unread = { dataset: { columns: "1024", reading: "" } };
-  assert.deepEqual(badge("", "", unread), ["still being read from the image", "check"]);
-  assert.deepEqual(badge("", "", null), ["", ""]);
-  assert.deepEqual(badge("5.12 µm", "typed"), ["typed: 5 nm/px", ""]);
-  assert.deepEqual(badge("5120", "typed", null), ["typed", ""]);
-  assert.deepEqual(badge("2 µm", "typed"), ["typed: 1.953 nm/px; taken as rounded to ± 25 %, so type all digits", "check"]);
-  assert.deepEqual([badge("2.00 µm", "typed"), badge("0.5 mm", "typed")].map(([text]) => text.includes("±")), [false, true]);
-  assert.deepEqual(badge("5120", "data bar"), ["read from the image, confirmed: 5 nm/px", "good"]);
-  assert.deepEqual(badge("5120", "drawn"), ["drawn on the scale bar: 5 nm/px", "good"]);
 });
 
 test("millimetres are questioned", () => {

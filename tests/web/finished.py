@@ -89,12 +89,6 @@ def visit(client: Any, visitor: UUID) -> Any:
     return client
 
 
-def uploaded(client: Any, *files: Any) -> dict[str, list[str]]:
-    """The field of the upload page's form for files that its script has sent; a refused one is not among them."""
-    pages = [client.post("/uploads/", {"file": file}).content.decode() for file in files]
-    return {"upload": [pk for page in pages for pk in re.findall('name="upload" value="([^"]+)"', page)]}
-
-
 def words(response: Any) -> str:
     """The text of a page with its white space in order, tags and all."""
     return " ".join(response.content.decode().split())

@@ -101,7 +101,6 @@ def test_some_settings_fill_the_form_that_makes_them_again():
 
 def test_the_page_groups_models_and_settings_by_kind(client):
     page = words(client.get("/?model=steel"))
-    assert "particles or grains" in page
     assert '<optgroup label="Grains" data-task="grains"' in page and '<option value="steel" selected>Steel' in page
     assert '<input type="radio" name="kind" value="grains" checked>' in page
     for name in ("threshold", "polarity", "grains.threshold", "grains.twins", "grains.etched", "border_correction"):

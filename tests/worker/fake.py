@@ -57,9 +57,11 @@ def analysis(micrograph, recipe, segmentation):
     )
 
 
-def segment(micrograph, recipe, progress, *, runtime=None, clock=None):
+def segment(micrograph, recipe, progress, *, runtime=None, clock=None, show=lambda *found: None):
     progress("segmenting", 0.2)
-    return outlines(micrograph.sha256)
+    made = outlines(micrograph.sha256)
+    show(made.labels[::2, ::2], made.confidence)
+    return made
 
 
 def measure_again(micrograph, segmentation, recipe, progress=lambda *arguments: None, *, clock=None):

@@ -19,13 +19,12 @@ from PIL import Image
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.crosscheck import Source
 from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.pipeline import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.models.micrographs import LONGEST_HELD
 from segmentation.services import Refused, Scale
-from segmentation.services.ground.calibration import StatedScale, disagreements
+from segmentation.services.ground.calibration import disagreements
 from segmentation.services.ground.limits import most_pixels
 from segmentation.services.ground.refusal import FULL
 from segmentation.services.results.jobs import UNREADABLE
@@ -352,19 +351,6 @@ class TestDataBars:
         Job.objects.update(state="done")
         inspect_uploads()
         assert not Micrograph.objects.exclude(state="done").exists()
-
-    def test_one_that_a_typed_width_is_compared_with_is_read_beside_a_job_until_its_own_is_made(self):
-        typed, other, width = receive(), receive(picture(70)), StatedScale("640", Source.TYPED)
-        inspect_uploads(2)  # no bar yet
-        busy = self.start(receive(picture(71)), asked={"width": "64", "source": "typed"})
-        Job.objects.filter(pk=busy.pk).update(ready=True, state="running")
-        assert services.hasten_reading(typed, width) and services.hasten_reading(other, width)
-        assert Micrograph.objects.may_read_bars().filter(pk=other.pk).exists()
-        self.start(other, asked={"width": "640", "source": "typed"})
-        assert not Micrograph.objects.may_read_bars().filter(pk=other.pk).exists()
-        assert looked_into(typed, most=2).reading == {"nm_per_pixel": 5.0}  # the busy one's file, then this bar
-        other.refresh_from_db()
-        assert other.reading == {}
 
     def test_only_a_scale_that_hangs_on_it_waits(self, commit):
         micrograph = receive()

@@ -15,10 +15,8 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph import inspect
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Job, Micrograph, Sample
-from segmentation.services import Refused, Scale
-from segmentation.services.results.uploads import STARTED
+from segmentation.services import Scale
 from tests.conftest import inspect_uploads, picture
-from tests.core.micrograph.test_pages import figure
 from tests.hostile import image
 from tests.web.archive import zipped
 from worker import answers, inspection
@@ -118,78 +116,12 @@ def test_stacks_in_an_archive():
     assert "one page, so there is no page 3" in archive.notes[0]["sentence"]
 
 
-class TestChosenOnThePage:
-    def test_after_it_has_been_read(self):
-        micrograph = looked_into(receive(stack(), "stack.tif"))
-        assert micrograph.page_count == 3
-        services.choose_pages(micrograph=micrograph, pages=" 2-3 ")
-        assert not micrograph.is_read and micrograph.is_archive
-        looked_into(micrograph)
-        assert list(micrograph.images.order_by("created").values_list("name", flat=True)) == [
-            "stack page 2.tif",
-            "stack page 3.tif",
-        ]
-
-    def test_a_panel_of_a_figure(self, client):
-        content = io.BytesIO()
-        figure("").save(content, "PNG")
-        client.post("/uploads/", {"file": SimpleUploadedFile("figure.png", content.getvalue())})
-        micrograph = looked_into()
-        card = client.post("/uploads/cards/", {"upload": micrograph.pk}).json()["cards"][str(micrograph.pk)]
-        (first, part), (second, _) = micrograph.panels
-        assert (first, second) == (1, 2) and f'viewBox="{part}"' in card and "This is a figure of 4 panels." in card
-        client.post(f"/uploads/{micrograph.pk}/pages/", {"pages": "2"})
-        looked_into(Micrograph.objects.get())
-        (panel,) = Micrograph.objects.get(pk=micrograph.pk).images.all()
-        assert panel.name == "figure page 2.tif"
-        assert panel.panels == [] and (looked_into(panel).width, panel.height) == (300, 200)
-
-    @pytest.mark.parametrize(("pages", "sentence"), [("7", "no page 7"), ("x", "numbers from 1")])
-    def test_what_is_no_page_of_it(self, pages, sentence):
-        micrograph = looked_into(receive(stack(), "stack.tif"))
-        with pytest.raises(Refused, match=sentence):
-            services.choose_pages(micrograph=micrograph, pages=pages)
-        assert Micrograph.objects.get().is_read
-
-    def test_not_of_an_image_that_is_analysed(self):
-        micrograph = looked_into(receive(stack(), "stack.tif"))
-        services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO)
-        with pytest.raises(Refused, match=STARTED):
-            services.choose_pages(micrograph=micrograph, pages="2")
-
-
-class TestForms:
-    def test_the_button_of_a_card(self, client):
-        answer = client.post("/uploads/", {"file": SimpleUploadedFile("stack.tif", stack())})
-        micrograph = looked_into()
-        card = client.post("/uploads/cards/", {"upload": micrograph.pk}).json()["cards"][str(micrograph.pk)]
-        assert f'name="pages_{micrograph.pk}"' in card and answer.status_code == 201
-        wrong = client.post(f"/uploads/{micrograph.pk}/pages/", {"pages": "9"})
-        assert wrong.status_code == 400 and "no page 9" in wrong.content.decode()
-        right = client.post(f"/uploads/{micrograph.pk}/pages/", {"pages": ""})
-        assert "waiting to be unpacked" in right.content.decode()
-        looked_into(micrograph)
-        named = [str(image.pk) for image in micrograph.images.all()]
-        cards = client.post("/uploads/cards/", {"upload": [micrograph.pk, named[0]], "known": named[1]}).json()["cards"]
-        assert cards[str(micrograph.pk)].count("data-upload") == 1  # the page shows the other two
-
-    def test_typed_beside_an_image_and_sent_with_the_form(self, client):
-        client.post("/uploads/", {"file": SimpleUploadedFile("stack.tif", stack())})
-        micrograph = looked_into()
-        form = {"upload": micrograph.pk, "width": "", "token": ""}
-        wrong = client.post("/uploads/start/", {**form, f"pages_{micrograph.pk}": "8"})
-        assert wrong.status_code == 400 and "no page 8" in wrong.json()["problems"][0]["sentence"]
-        right = client.post("/uploads/start/", {**form, f"pages_{micrograph.pk}": "2"})
-        assert right.json() == {"location": "/results/"}
-        inspect_uploads()
-        assert [job.micrograph.name for job in Job.objects.all()] == ["stack page 2.tif"]
-
-    def test_a_form_without_a_script(self, client):
-        client.post("/", {"file": SimpleUploadedFile("stack.tif", stack()), "pages": "1,3", "width": "", "token": ""})
-        inspect_uploads()
-        assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == [
-            "stack page 1.tif",
-            "stack page 3.tif",
-        ]
-        wrong = client.post("/", {"file": SimpleUploadedFile("stack.tif", stack()), "pages": "x"})
-        assert wrong.status_code == 400 and "Pages are numbers" in wrong.content.decode()
+def test_pages_that_the_form_asks_for(client):
+    client.post("/", {"file": SimpleUploadedFile("stack.tif", stack()), "pages": "1,3", "width": "", "token": ""})
+    inspect_uploads()
+    assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == [
+        "stack page 1.tif",
+        "stack page 3.tif",
+    ]
+    wrong = client.post("/", {"file": SimpleUploadedFile("stack.tif", stack()), "pages": "x"})
+    assert wrong.status_code == 400 and "Pages are numbers" in wrong.content.decode()

@@ -24,7 +24,7 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
-from segmentation.models import ExportJob, Job, Superseded
+from segmentation.models import ExportJob, Job, Micrograph, Superseded
 from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
 from tests.conftest import picture
 from worker import heartbeat, inspection, tasks
@@ -54,9 +54,64 @@ def stored_files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_storage):
-    job = make_job()
+def test_outlines_are_shown_as_they_are_found_and_settings_of_measuring_may_change_meanwhile(science, make_job):
+    job, segment, measure = make_job(), science.segment, science.measure_objects
+    seen = []
+
+    def changing(*arguments, **more):
+        made = segment(*arguments, **more)
+        seen.append(Job.objects.get().early)
+        assert services.change_job(job=job, settings=AnalysisSettings.of(filter=True), asked=None)
+        return made
+
+    def watched(micrograph, outlines, settings, *arguments, **more):
+        seen.extend([Job.objects.get().early, settings.measurement.filter])
+        return measure(micrograph, outlines, settings, *arguments, **more)
+
+    science.segment, science.measure_objects = changing, watched
     do_analyses()
+    first, last, is_filtered = seen
+    assert (first["width"], first["height"], first["part"], last["part"]) == (64, 48, "1-1", "1-2")
+    assert first["paths"][0].startswith("M") and first["paths"][0].endswith("Z") and is_filtered
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.early) == ("done", 1, {})
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_outlines_are_looked_for_while_the_bar_that_tells_the_scale_is_read(science, make_job, meanwhile):
+    job, segment, searches = make_job(ready=False, asked={"width": "", "source": None}), science.segment, []
+
+    def read():
+        Micrograph.objects.update(state="running")
+        services.publish_reading(
+            micrograph=Micrograph.objects.get(), reading={"nm_per_pixel": 5.0, "sure": True, "unit": "nm"}
+        )
+
+    def segmenting(*arguments, **more):
+        searches.append(job.pk)
+        if meanwhile:
+            read()
+        return segment(*arguments, **more)
+
+    science.segment = segmenting
+    Micrograph.objects.update(state="queued", calibration={})
+    do_analyses()
+    job.refresh_from_db()
+    assert job.segmentation is not None
+    if not meanwhile:
+        assert (job.state, job.ready, job.attempt) == ("queued", False, 1)
+        read()
+        do_analyses()
+        job.refresh_from_db()
+    assert (job.state, job.ready, len(searches), job.attempt) == ("done", True, 1, 1 if meanwhile else 2)
+    assert not job.summary["reused"]
+
+
+def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_storage, caplog):
+    job = make_job()
+    with caplog.at_level("INFO"):
+        do_analyses()
+    assert f"{job.micrograph.name}: 1 particle" in caplog.text  # at the terminal, without its id
     job.refresh_from_db()
     assert (job.state, job.attempt, job.progress, job.error) == ("done", 1, 1.0, "")
     assert sorted(a.name for a in job.artifacts.all()) == sorted(fake.NAMES)

@@ -4,8 +4,9 @@ are bright or dark."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class View:
     polarity: "dark" shows it inverted. scale: factor by which it is resampled. clarity: how clearly the picture shows
     its objects, 0 to 1; 1 if not determined. second_scale: factor by which it is enlarged for a second prediction, to
     average both maps; 1: no second one. other_polarity: clarity in the other polarity, relative to this one; 0 if not
-    determined.
+    determined. trial: of those that determined it the one nearest to that scale; None where there was none.
     """
 
     polarity: Polarity = "bright"
@@ -51,19 +52,27 @@ class View:
     clarity: float = 1.0
     second_scale: float = 1.0
     other_polarity: float = 0.0
+    trial: Trial | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Its values by name, in plain JSON types."""
+        return {name: value for name, value in vars(self).items() if name != "trial"}
 
 
 @dataclass(frozen=True)
 class Trial:
     """The result of one trial prediction. scale: of the picture. clarity: how clear the objects are, 0 for none.
 
-    diameter: typical size of an object in px of the picture as shown; None without objects. count: of objects.
+    diameter: typical size of an object in px of the picture as shown; None without objects. count: of objects. maps:
+    (C, h, w) uint8 of the copy that was shown.
     """
 
     scale: float
     clarity: float
     diameter: float | None
     count: int = 0
+    maps: Maps | None = field(default=None, compare=False, repr=False)
 
     @property
     def weighted(self) -> float:
@@ -93,7 +102,8 @@ def search(
         return View(polarity, scale)
 
     def trial(copy: Picture, at: float, tried_polarity: Polarity) -> Trial:
-        return Trial(at, *judge(predict(with_bright_objects(copy, tried_polarity))))
+        maps = predict(with_bright_objects(copy, tried_polarity))
+        return Trial(at, *judge(maps), maps)
 
     first = min(1.0, FIRST_SIDE / max(picture.shape))
     copies = [(at, resize(picture, at) if at < 1 else picture) for at in (first * c for c in COARSER if c >= coarsest)]
@@ -121,9 +131,9 @@ def search(
     best = clearest(readings, card)
     other: Polarity = "dark" if chosen == "bright" else "bright"
     beside = clear(other) / clear(chosen) if other in trials and clear(chosen) else 0.0
-    return View(
-        chosen, working_scale(best, diameter) if scale is None else scale, best.clarity, other_polarity=round(beside, 4)
-    )
+    wanted = working_scale(best, diameter) if scale is None else scale
+    nearest = min(readings, key=lambda reading: abs(np.log(reading.scale / wanted)))
+    return View(chosen, wanted, best.clarity, other_polarity=round(beside, 4), trial=nearest)
 
 
 def with_bright_objects(picture: Picture, polarity: Polarity) -> Picture:

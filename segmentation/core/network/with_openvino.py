@@ -12,6 +12,8 @@ from .runtime import Activation, Box, Maps, Picture
 
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # it would report each import to its makers
 
+os.environ.setdefault("HWLOC_HIDE_ERRORS", "2")  # what a library of it says where a container hides the processor
+
 import openvino as ov  # noqa: E402
 
 TILES = {"bfloat16": 2048, "float32": 1280}  # px: with its halo a tile takes up to 1.9 GB

@@ -20,6 +20,9 @@ from ..measure.runs import around, first_of_each
 # Along +x, +y, -x, -y (y points down); the object is always on the right hand.
 STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
 
+GROUPS, MOST_GROWING = 6, 2000  # groups that appear one after the other, and outlines in all
+COARSE = 1.0  # px by which an outline of an unfinished analysis may be off
+
 Ints = NDArray[np.int64]
 Points = NDArray[np.float64]
 
@@ -150,6 +153,22 @@ def thinned(outline: Points, tolerance: float) -> Points:
         goes[-1] = False
         outline = outline[~goes]
     return outline
+
+
+def growing(labels: NDArray[np.int32], confidence: NDArray[np.float32], shape: tuple[int, int]) -> dict[str, Any]:
+    """The outlines of an unfinished analysis for its page: {"width", "height", "paths"}, path data of SVG in px of the
+    upload, the surest outlines first, in GROUPS.
+
+    labels: (h, w) 1..n, of an upload of this shape or a smaller copy of it, at the bottom of which rows may be missing.
+    confidence: (n,).
+    """
+    zoom = shape[1] / labels.shape[1]
+    lines = smooth_outlines(find_cracks(labels), len(confidence))
+    surest = np.argsort(-confidence, kind="stable")[:MOST_GROWING]
+    drawn = [thinned(lines[index] * zoom, COARSE).round().astype(int) for index in surest]
+    texts = ["M" + " ".join(map(str, line.ravel().tolist())) + "Z" for line in drawn if len(line)]
+    groups = [texts[len(texts) * i // GROUPS : len(texts) * (i + 1) // GROUPS] for i in range(GROUPS)]
+    return {"width": shape[1], "height": shape[0], "paths": ["".join(group) for group in groups if group]}
 
 
 def polygons(labels: NDArray[np.int32], n: int, cracks: Cracks | None = None) -> list[list[Polygon]]:

@@ -31,6 +31,9 @@ Maps = NDArray[np.uint8]
 Predict = Callable[[NDArray[np.float32]], Maps]
 
 
+FirstLook = Callable[[Maps, NDArray[np.uint8], View, "ModelCard", Any], tuple[NDArray[np.int32], NDArray[np.float32]]]
+
+
 def as_is(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: Any) -> View:
     """The unchanged scale, for networks that were trained in pixels."""
     return View()
@@ -166,6 +169,8 @@ class Task:
     other_readings(segmentation, settings): changed settings with which the same model may read the image better, if the
         outlines are doubtful. Only asked where `better` is set. A reading whose `used["worth"]` is clearly higher than
         that of the first, or that is `better`, replaces it.
+    first_look(maps, grey, view, card, settings): labels (h, w) and the chances (n,) of their objects in the maps of one
+        trial of `scale`, in a fraction of the time of `decode`; None where nothing is shown so early.
     plausible(decoded): whether what its model found in an image says that the image shows this kind. Its model is
         asked unless the textures are clearly those of the chosen model; where this kind is plausible, textures alone
         speak for no other.
@@ -207,6 +212,7 @@ class Task:
     better: Callable[[Segmentation, Segmentation], bool] | None = None
     is_beside: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()
+    first_look: FirstLook | None = None
     plausible: Callable[[Decoded], bool] = always
     parted: bool = False
     corners: bool = False

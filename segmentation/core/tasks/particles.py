@@ -167,6 +167,17 @@ def _promise(outlines: Outlines) -> dict[str, Any]:
     return {"inside": int(inside.sum()), "promised": round(float(chances[inside].sum()), 2)}
 
 
+def first_look(
+    maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The outlines under the threshold alone, and their chances."""
+    from ..labels.outline import outline
+
+    threshold = card.threshold if settings.threshold is None else settings.threshold
+    outlines = outline(maps, grey, view.scale, threshold, ParticleOptions.of(card))
+    return outlines.labels, outlines.confidence
+
+
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
@@ -360,6 +371,7 @@ TASK = Task(
     table="particles",
     size="min_feret",
     pool_fields=None,
+    first_look=first_look,
     unsure=is_unsure,
     better=is_better,
     is_beside=partial(is_better, times=BESIDE_TIMES, more=BESIDE_MORE),

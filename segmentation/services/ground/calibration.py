@@ -16,7 +16,6 @@ from ...core.micrograph.readings import calibration_of, confirmed, contradiction
 from ...core.micrograph.types import Calibration, Line
 from ...core.micrograph.vendors.units import plausible_pixel
 from ...core.micrograph.width import parse_length, parse_width
-from ...core.report.wording import pixel_size
 from ...models import Job, Micrograph, Sample
 
 SAME_NM = 0.0051  # widths are shown with two decimals
@@ -32,7 +31,6 @@ BAR = {Source.READ, Source.DATA_BAR}  # sources that mean the data bar
 NO_WIDTH = "Send width, such as 7520 nm or 7.52 µm."
 NO_SCALE = "There is no scale in the {source} of this image."
 BEING_READ = "still being read from the image"
-UNSCALED = "not set: sizes in pixels"
 
 
 @dataclass(frozen=True)
@@ -185,15 +183,6 @@ def doubted(stated: Calibration | None, micrograph: Micrograph) -> str:
         return ""
     wide = [f"{width_text(calibration.width_nm(micrograph.width) or 0.0)} nm" for calibration in (of_image, stated)]
     return f"The {of_image.source.noun} says that the image is {wide[0]} wide. You typed {wide[1]}."
-
-
-def own_badge(micrograph: Micrograph) -> str:
-    """Source and value of the image's own scale; "" if it is not known."""
-    calibration = micrograph.own_calibration
-    if calibration.nm_per_pixel is None:
-        return ""
-    detail = f" ({calibration.detail})" if calibration.detail and calibration.source != Source.READ else ""
-    return f"{calibration.source.words}{detail}: {pixel_size(calibration.nm_per_pixel)}"
 
 
 def used_calibration(job: Job) -> Calibration:

@@ -57,7 +57,6 @@ KINDS: dict[type[models.Attempted], Kind] = {
     models.Sample: Kind(ANALYSES, "sample", "The pooling", "exclude images, or make two samples of them."),
     models.ExportJob: Kind(ANALYSES, "writing of files", "Writing the files", f"crop the image, or {ASK}"),
     models.Comparison: Kind(ANALYSES, "comparison", "The comparison"),
-    models.OutlinePreview: Kind(ANALYSES, "preview", "The preview"),
     models.Proposals: Kind(ANALYSES, "look at other ways", "The look at other ways"),
     models.Dataset: Kind(
         ANALYSES,

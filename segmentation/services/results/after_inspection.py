@@ -12,12 +12,11 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from ...core.analysis import AnalysisSettings
-from ...models import AFRESH, Job, Micrograph, OutlinePreview
+from ...models import AFRESH, Job, Micrograph
 from ..ground.calibration import StatedScale, waits_for_reading
 from ..ground.files import LocalFile, publishing, remove_after_commit, remove_files, remove_folder
-from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused
-from .jobs import create_job, fail_waiting, make_ready
+from .jobs import begin_unscaled, create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
 from .publishing import heed_reading
 from .samples import enrol, remark, take_in
@@ -74,11 +73,11 @@ def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
 def _follow(micrograph: Micrograph) -> None:
     """Start jobs and samples that waited for an image, unless its scale depends on a data bar not yet read."""
     micrograph.refresh_from_db()
-    for preview in OutlinePreview.objects.waiting().filter(micrograph=micrograph, enqueued=None):
-        enqueue_after_commit(preview.pk, OutlinePreview)
     for job in _waiting_jobs(micrograph):
         if not waits_for_reading(micrograph, StatedScale.of(job.asked)):
             make_ready(job)
+        else:
+            begin_unscaled(job)
     if micrograph.sample is not None and not waits_for_reading(
         micrograph, StatedScale.of(micrograph.asked), micrograph.sample.rule
     ):
@@ -184,7 +183,7 @@ def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = Tru
 
 
 def _waiting_jobs(micrograph: Micrograph) -> Any:
-    return Job.objects.filter(micrograph=micrograph, ready=False, state=Job.State.QUEUED)
+    return Job.objects.filter(micrograph=micrograph, ready=False, state__in=Job.UNFINISHED)
 
 
 def _leave_sample(micrograph: Micrograph, notes: list[Note]) -> None:

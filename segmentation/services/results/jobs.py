@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
-from ...models import AFRESH, Job, Micrograph, OutlinePreview, Segmentation
+from ...models import AFRESH, AGAIN, Job, Micrograph, Segmentation
 from ..access.webhooks import announce
 from ..ground import tables
 from ..ground.calibration import StatedScale, calibration_for, refuse_tall_bar, waits_for_reading
@@ -126,9 +126,8 @@ def _create(
             **fields,
         },
     )
-    if created and ready:
+    if created and (ready or (micrograph.is_read and state == Job.State.QUEUED)):
         enqueue_after_commit(job.pk)
-    OutlinePreview.objects.filter(micrograph=micrograph).delete()  # nobody looks at it any more
     return job
 
 
@@ -138,6 +137,57 @@ def fitting(settings: AnalysisSettings, requested: dict[str, Any] | None, microg
         settings = settings.with_(calibration=calibration_for(StatedScale.of(requested), micrograph))
     refuse_tall_bar(settings, micrograph)
     return settings
+
+
+@transaction.atomic
+def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | None) -> bool:
+    """Let an analysis that has not ended go on with other settings; False where it has ended.
+
+    Outlines that the settings would find again are kept, and a search for them goes on. asked: as of `create_job`.
+    Raises Refused, ValueError as `create_job` does.
+    """
+    check_model(settings.segmentation.model, job.owner)
+    micrograph, now = _locked_upload(job), Job.objects.locked(job.pk)
+    if now is None or now.is_finished or now.is_by_hand:
+        return False
+    ready = micrograph.is_read and (asked is None or not waits_for_reading(micrograph, StatedScale.of(asked)))
+    if ready:
+        settings = fitting(settings, asked, micrograph)
+    before = now.get_settings()
+    alike = (before.task, before.segmentation) == (settings.task, settings.segmentation)
+    fields = {"settings": settings.as_dict(), "ready": ready, "asked": {} if ready or asked is None else asked}
+    goes_on = now.state == Job.State.RUNNING or ready == now.ready
+    if not alike or now.segmentation_id or not goes_on:  # else its attempt reads them before it measures
+        fields |= {**AFRESH, "segmentation": now.segmentation if alike else None, "summary": {}, "early": {}}
+        fields |= {"model_name": settings.segmentation.model, "queued": timezone.now()}
+        if ready:
+            enqueue_after_commit(job.pk)
+    Job.objects.filter(pk=job.pk).update(**fields)
+    return True
+
+
+def begin_unscaled(job: Job) -> None:
+    """Let the outlines of a job be looked for whose scale is still to be read, or fail it with a sentence."""
+    try:
+        check_megapixels(job.micrograph, **job.maker)
+    except Refused as refusal:
+        fail_waiting(job, refusal.sentence)
+        return
+    enqueue_after_commit(job.pk)
+    transaction.on_commit(lambda: ring(INSPECTIONS))  # the bar is read at the same time
+
+
+def waits_for_scale(job: Job) -> bool:
+    """Let a job whose outlines were found wait for the data bar of its image, from a running attempt; False where that
+    was read meanwhile."""
+    mine = Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt)
+    if not mine.filter(ready=False).update(**AGAIN):
+        job.report()  # raises Superseded where the job is another's by now
+        return False
+    job.refresh_from_db()
+    if not waits_for_reading(job.micrograph, StatedScale.of(job.asked)):
+        make_ready(job)
+    return True
 
 
 def make_ready(job: Job) -> None:
@@ -191,7 +241,7 @@ def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **wh
 @transaction.atomic
 def cancel_job(*, job: Job) -> Job:
     """Stop a job that waits or runs; cancelling twice is once."""
-    move(job, Job.UNFINISHED, ENDED, GONE, state=Job.State.CANCELLED, finished=timezone.now())
+    move(job, Job.UNFINISHED, ENDED, GONE, state=Job.State.CANCELLED, finished=timezone.now(), early={})
     refresh_after_commit(job.sample_id)
     return job
 

@@ -98,7 +98,7 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
     with _publishing(job, Artifact, files, artifacts):
         if unread := summary.get("unread"):
             Micrograph.objects.locked(job.micrograph_id)  # its data bar may be being read
-        job.finish("done", summary=summary)
+        job.finish("done", summary=summary, early={})
         if unread:
             heed_reading(Job.objects.filter(pk=job.pk))
         if job.sample_id is None and job.segmentation_id:  # of an image in a sample few files are opened
@@ -149,7 +149,7 @@ def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
 @transaction.atomic
 def fail(*, row: Attempted, sentence: str, **fields: Any) -> None:
     """Set this attempt's row failed with a sentence for its user, and tell webhooks and sample; raises `Superseded`."""
-    row.finish("failed", error=sentence, **fields)
+    row.finish("failed", error=sentence, **fields, **({"early": {}} if isinstance(row, Job) else {}))
     row.error = sentence
     if isinstance(row, Job | Sample | Training):
         announce(row, f"{row._meta.model_name}.failed")

@@ -14,23 +14,19 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.files.storage import default_storage
-from django.db import transaction
 
 from ...core import tasks
-from ...core.analysis import AnalysisSettings
 from ...core.errors import UserError
-from ...core.micrograph.crosscheck import Source
 from ...core.micrograph.decoded import page_index
 from ...core.micrograph.kinds import HEAD_BYTES, maker_of, recognise
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.pairing import pair
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
-from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown_name
-from ...models.micrographs import IS_TYPED, harmless_suffix
+from ...models import Arrival, Micrograph, Sample, shown_name
+from ...models.micrographs import harmless_suffix
 from ..ground import limits
-from ..ground.calibration import StatedScale, file_calibration
-from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
+from ..ground.queue import INSPECTIONS, ring
 from ..ground.refusal import Refused
 from ..ground.space import check_space, storing
 from .usage import check_quota
@@ -39,10 +35,7 @@ from .usage import check_quota
 EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
 EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
 
-MOST_PREVIEWS = 40  # of one upload, by the attempts
 NO_SIDE_FILE = "No microscope saves a file such as {name} beside an image: send the image alone."
-STARTED = "This image is analysed already: upload the file once more to choose other pages."
-NO_MORE_PREVIEWS = "That was the last preview of this image: press Analyse to see all outlines."
 FEW = 12  # images of one drop, up to which data bars are read: more would keep the sender waiting for minutes
 
 
@@ -126,56 +119,16 @@ def discard_unused(micrograph: Micrograph) -> None:
         unused.delete()
 
 
-def hasten_reading(micrograph: Micrograph, stated: StatedScale) -> bool:
-    """Whether a bar is still to be read that a typed width is to be compared with, as nothing else says the scale.
-    It is then marked and read now, beside all other work, until the job of the upload is made."""
-    is_typed = stated.source == Source.TYPED and bool((stated.width or "").strip())
-    if not is_typed or micrograph.is_finished or micrograph.is_archive or file_calibration(micrograph):
-        return False
-    if micrograph.asked != IS_TYPED:
-        Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None).update(asked=IS_TYPED)
-        ring(INSPECTIONS)
-    return True
-
-
-@transaction.atomic
-def preview_outlines(*, micrograph: Micrograph, settings: AnalysisSettings) -> OutlinePreview:
-    """The preview of an upload's outlines with these settings, started once; raises Refused (429) after too many."""
-    requested = settings.as_dict()
-    row, _ = OutlinePreview.objects.get_or_create(micrograph=micrograph, defaults={"settings": requested})
-    if row.settings != requested:
-        if row.attempt >= MOST_PREVIEWS:
-            raise Refused(NO_MORE_PREVIEWS, 429)
-        OutlinePreview.objects.filter(pk=row.pk).update(**AFRESH, settings=requested, result={})
-        row.refresh_from_db()
-    if micrograph.is_read and row.enqueued is None and not row.is_finished:
-        enqueue_after_commit(row.pk, OutlinePreview)
-    return row
-
-
-def checked_pages(text: str, pages: int | None = None) -> str:
-    """The pages that a request asks for; "" for none. pages: how many the file has, where that is known already. Raises
-    Refused with a sentence."""
+def checked_pages(text: str) -> str:
+    """The pages that a request asks for; "" for none. Raises Refused with a sentence."""
     text = text.strip()
     try:
         if text:
-            numbers = pages_of(text, pages or 1, most=settings.DEEPSEGM_SAMPLE_IMAGES)
-            page_index(max(numbers), pages or max(numbers))
+            numbers = pages_of(text, 1, most=settings.DEEPSEGM_SAMPLE_IMAGES)
+            page_index(max(numbers), max(numbers))
     except UserError as problem:
         raise Refused(str(problem)) from None
     return text
-
-
-@transaction.atomic
-def choose_pages(*, micrograph: Micrograph, pages: str) -> None:
-    """Let pages of an upload become images, without their preview, as the content of an archive; raises Refused."""
-    pages = checked_pages(pages, micrograph.page_count)
-    fields = {**AFRESH, "is_archive": True, "pages": pages, "width": 0}
-    if not Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None).update(**fields):
-        raise Refused(STARTED, 409)
-    OutlinePreview.objects.filter(micrograph=micrograph).delete()
-    micrograph.refresh_from_db()
-    transaction.on_commit(lambda: ring(INSPECTIONS))
 
 
 @cache

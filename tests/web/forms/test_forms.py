@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.crosscheck import Source
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.tasks import every
 from segmentation.forms.samples import ScaleForm, parse_pixel
@@ -14,7 +13,6 @@ from segmentation.models import Micrograph
 from segmentation.services.ground.calibration import (
     StatedScale,
     calibration_for,
-    own_badge,
     refuse_tall_bar,
     width_text,
 )
@@ -80,11 +78,6 @@ class TestCalibration:
         assert width_text(calibration.width_nm(1024)) == "7520"
         odd = micrograph({**ZEISS, "nm_per_pixel": 1.23456789}, width=1000)
         assert calibration_for(scale(width_text(1234.56789), "metadata"), odd) is None
-
-
-def test_the_badge_says_where_the_scale_of_the_image_comes_from():
-    assert own_badge(micrograph(ZEISS)) == f"{Source.METADATA.words} ({ZEISS['detail']}): 7.344 nm/px"
-    assert own_badge(micrograph(NOTHING)) == ""
 
 
 @pytest.mark.usefixtures("model")

@@ -222,5 +222,6 @@ class TestTurns:
 
     def test_what_cannot_be_taken_yet_has_no_turn(self, make_job):
         make_job(ready=False)
+        Micrograph.objects.update(width=0)
         make_job(due=timezone.now() + timedelta(minutes=1))
         assert Job.objects.first_in_turn() is None

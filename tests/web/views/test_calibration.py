@@ -30,7 +30,6 @@ from segmentation.services.ground.calibration import (
     StatedScale,
     calibration_for,
     disagreements,
-    own_badge,
     width_text,
     with_site_uncertainty,
 )
@@ -97,7 +96,6 @@ class TestSuggestion:
         sure = {**READING, "sure": True}
         assert micrograph(reading=sure).own_calibration == calibration_of(sure)
         assert calibration_for(scale(text, source), micrograph(reading=sure)) is None
-        assert own_badge(micrograph(reading=sure)) == f"{Source.READ.words}: 5 nm/px"
         agreeing = micrograph({**ZEISS, "nm_per_pixel": 5.02}, sure)
         assert agreeing.own_calibration.source == "metadata"
 

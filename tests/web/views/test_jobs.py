@@ -18,9 +18,8 @@ from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import calibration_words
 from segmentation.core.tasks.judgement import NONE_FOUND
-from segmentation.models import Job, Micrograph, Segmentation
+from segmentation.models import Job, Micrograph, Segmentation, Superseded
 from segmentation.presenters.result import Change, Result
-from segmentation.views.arriving import GONE
 from segmentation.views.jobs import SOON
 from tests.web.finished import FILES, SUMMARY, ZEISS, summary, templates, visit, words
 
@@ -65,7 +64,7 @@ class TestWaiting:
         page = words(maker.get(address(running)))
         assert "Separating particles" in page
         assert "62 % done" in page
-        assert f'hx-get="/jobs/{running.pk}/status/"' in page
+        assert f'data-status="/jobs/{running.pk}/status/"' in page
         assert '<noscript><meta http-equiv="refresh"' in page
         assert f"http://testserver/jobs/{running.pk}/" in page
 
@@ -73,13 +72,21 @@ class TestWaiting:
         running = job(Job.State.RUNNING)
         picture, preview = f'src="/uploads/{running.micrograph.pk}/preview.png"', running.micrograph.preview.name
         Micrograph.objects.update(preview="")
-        page = words(maker.get(address(running)))
-        assert picture not in page and f'hx-get="/jobs/{running.pk}/status/?unseen"' in page
+        assert picture not in words(maker.get(address(running)))
         assert picture not in words(maker.get(address(running, "status/?unseen"), headers=HTMX))
         Micrograph.objects.update(preview=preview)
-        news = words(maker.get(address(running, "status/?unseen"), headers=HTMX))
-        assert picture in news and f'hx-get="/jobs/{running.pk}/status/"' in news
+        assert picture in words(maker.get(address(running, "status/?unseen"), headers=HTMX))
         assert picture not in words(maker.get(address(running, "status/"), headers=HTMX))
+
+    def test_outlines_come_as_they_are_found_each_part_once(self, maker, job):
+        early = {"width": 64, "height": 48, "paths": ["M1 1 9 1 9 9Z", "M20 20 29 20 29 29Z"], "part": "1-1"}
+        running = job(Job.State.RUNNING, early=early)
+        for page in (address(running), address(running, "status/?part=")):
+            drawn = words(maker.get(page, headers=HTMX if "status" in page else {}))
+            assert 'viewBox="0 0 64 48"' in drawn and drawn.count("<path") - drawn.count("dropzone") >= 2
+            assert '<path d="M20 20 29 20 29 29Z"/></svg>' in drawn
+        again = words(maker.get(address(running, "status/?part=1-1"), headers=HTMX))
+        assert "<svg" not in again and 'data-part="1-1"' in again
 
     def test_the_tab_says_how_far_it_is_and_when_it_is_done(self, maker, job):
         running = job(Job.State.RUNNING, progress=0.63)
@@ -93,21 +100,15 @@ class TestWaiting:
         running = job(Job.State.RUNNING, stage="drawing the figure", progress=0.8, summary=SUMMARY)
         for page in (maker.get(address(running)), maker.get(address(running, "status/"), headers=HTMX)):
             text = words(page)
-            assert "<b>261</b>" in text and "Median" in text and "<progress" in text
+            assert "<b>261</b>" in text and "<progress" in text
         queued_text = words(maker.get(address(job(Job.State.QUEUED, summary=SUMMARY))))
         assert "<b>261</b>" not in queued_text, "they may change at the next attempt"
 
-    def test_so_are_those_of_a_kind_without_a_size_distribution(self, maker, job):
-        numbers = {"grains": {"value": 1234, "low": None, "high": None, "unit": ""}}
-        summary = {**SUMMARY, "task": "grains", "statistics": None, "order": list(numbers), "quantities": numbers}
-        page = words(maker.get(address(job(Job.State.RUNNING, stage="drawing the figure", summary=summary))))
-        assert "<dd>1,234</dd>" in page and "kept" not in page and "<progress" in page
-
     def test_the_fragment_asks_again_while_the_job_is_unfinished(self, maker, job):
         young, old = job(Job.State.RUNNING), job(Job.State.RUNNING, queued=timezone.now() - SOON)
-        assert 'hx-trigger="every 250ms"' in words(maker.get(address(young, "status/"), headers=HTMX))
+        assert 'data-every="200"' in words(maker.get(address(young, "status/"), headers=HTMX))
         response = maker.get(address(old, "status/"), headers=HTMX)
-        assert 'hx-trigger="every 1s"' in words(response)
+        assert 'data-every="1000"' in words(response)
         assert "<html" not in words(response)
         assert "no-store" in response["Cache-Control"]
 
@@ -115,8 +116,8 @@ class TestWaiting:
     def test_the_polling_ends_with_the_job(self, maker, job, state):
         ended = job(state)
         assert maker.get(address(ended, "status/"), headers=HTMX)["HX-Refresh"] == "true"
-        assert "hx-get" not in words(maker.get(address(ended, "status/")))
-        assert "hx-get" not in words(maker.get(address(ended)))
+        for page in (address(ended), address(ended, "status/")):
+            assert "hx-get" not in words(maker.get(page)) and "data-status" not in words(maker.get(page))
         assert "http-equiv" not in words(maker.get(address(ended)))
 
     def test_the_polling_ends_when_the_job_was_deleted_elsewhere(self, maker, job):
@@ -128,9 +129,90 @@ class TestWaiting:
         assert maker.get(there).status_code == 404
 
     def test_a_failed_job_says_why_and_what_to_do(self, maker, job):
-        page = words(maker.get(address(job(Job.State.FAILED, error="Needs <more> memory."))))
+        failed = job(Job.State.FAILED, error="Needs <more> memory.")
+        page = words(maker.get(address(failed)))
         assert "Needs &lt;more&gt; memory." in page
-        assert "/retry/" in page and 'id="rerun"' in page
+        assert (
+            f'formaction="{address(failed, "retry/")}"' in page and f'action="{address(failed, "settings/")}"' in page
+        )
+
+    def test_a_worker_that_was_killed_is_told_of_in_a_sentence(self, maker, job):
+        page = words(maker.get(address(job(Job.State.QUEUED, deaths=1))))
+        assert "The process that analysed it has ended. Nothing is lost." in page
+
+    def test_strangers_with_the_link_see_no_settings(self, client, job):
+        assert 'name="width"' not in words(client.get(address(job(Job.State.RUNNING))))
+
+
+class TestSettings:
+    """What stands beside a picture without numbers changes its analysis, at the same address."""
+
+    def change(self, maker, job, **fields):
+        response = maker.post(address(job, "settings/"), {"width": "", "token": uuid4().hex, **fields})
+        job.refresh_from_db()
+        return response
+
+    def test_another_search_supersedes_the_one_under_way(self, maker, job, queue, django_capture_on_commit_callbacks):
+        running = job(Job.State.RUNNING, attempt=1, early={"part": "1-1"}, summary=SUMMARY)
+        with django_capture_on_commit_callbacks(execute=True):
+            response = self.change(maker, running, threshold="0.4")
+        assert (response.status_code, response["Location"], Job.objects.count()) == (303, address(running), 1)
+        assert (running.state, running.early, running.summary, queue) == ("queued", {}, {}, ["analyses"])
+        assert running.get_settings().segmentation.threshold == 0.4
+        with pytest.raises(Superseded):
+            Job(pk=running.pk, attempt=1).report(stage="outlining")
+
+    def test_what_only_measures_does_not_disturb_the_search(self, maker, job):
+        running = job(Job.State.RUNNING, attempt=1)
+        self.change(maker, running, width="640", filter="on")
+        measurement = running.get_settings().measurement
+        assert (running.state, measurement.filter, measurement.calibration.nm_per_pixel) == ("running", True, 10.0)
+        page = words(maker.get(address(running)))
+        assert 'value="640"' in page and 'name="filter" value="on" checked' in page
+
+    def test_outlines_that_are_there_are_measured_again(self, maker, job):
+        micrograph = job().micrograph
+        outlines = Segmentation.objects.create(micrograph=micrograph, model_name="particles", size=1)
+        running = job(Job.State.RUNNING, attempt=1, segmentation=outlines, micrograph=micrograph)
+        self.change(maker, running, width="640")
+        assert (running.state, running.segmentation) == ("queued", outlines)
+        self.change(maker, running, width="640", threshold="0.4")
+        assert running.segmentation is None
+
+    def test_a_width_lets_an_image_start_whose_bar_is_still_being_read(self, maker, job):
+        waiting = job(Job.State.QUEUED, ready=False, asked={"width": "", "source": None})
+        Micrograph.objects.update(state="queued")
+        self.change(maker, waiting, threshold="0.4")
+        assert (waiting.ready, waiting.asked["width"]) == (False, "")
+        self.change(maker, waiting, width="640", threshold="0.4")
+        assert waiting.ready and waiting.get_settings().measurement.calibration.nm_per_pixel == 10.0
+
+    def test_a_scale_that_the_field_does_not_show_stays(self, maker, job):
+        drawn = Calibration(5.0, "drawn")
+        running = job(Job.State.RUNNING, settings=AnalysisSettings.of(calibration=drawn))
+        self.change(maker, running, threshold="0.4")
+        assert running.get_settings().measurement.calibration == drawn
+
+    def test_what_has_ended_is_followed_by_another(self, maker, job):
+        failed = job(Job.State.FAILED, error="x")
+        response = self.change(maker, failed, threshold="0.4")
+        new = Job.objects.get(parent=failed)
+        assert (response["Location"], failed.state) == (address(new), "failed")
+
+    @pytest.mark.parametrize(
+        "fields", [{"width": "7,5 ly"}, {"threshold": "7"}, {"data_bar": "rows", "data_bar_rows": "4000"}]
+    )
+    def test_what_cannot_be_is_said_beside_the_picture(self, maker, job, fields):
+        running = job(Job.State.RUNNING)
+        response = self.change(maker, running, **fields)
+        assert response.status_code == 400 and running.state == "running"
+        assert 'class="wrong-text"' in words(response) or "has only" in words(response)
+        assert f'value="{next(iter(fields.values()))}"' in words(response) or "4000" in words(response)
+
+    def test_strangers_cannot(self, client, job):
+        running = job(Job.State.RUNNING)
+        assert client.post(address(running, "settings/"), {"threshold": "0.4"}).status_code == 403
+        assert client.get(address(running, "settings/"))["Location"] == address(running)
 
 
 class TestActions:
@@ -241,7 +323,7 @@ class TestRerun:
             micrograph=old.micrograph, model_name="particles", weights=model.sha256, size=1
         )
         old.save()
-        assert GONE not in words(maker.get(address(old)))
+        assert "no longer installed" not in words(maker.get(address(old)))
         Segmentation.objects.update(weights="f" * 64)
         assert re.search(r"version of particles [^.<]*installed", words(maker.get(address(old))))
 

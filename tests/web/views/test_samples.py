@@ -18,11 +18,10 @@ from segmentation.forms.samples import NO_PIXEL
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact
 from segmentation.presenters.sample import EXCLUDED
 from segmentation.services.results.samples import UNDER_WAY
-from segmentation.views.arriving import GONE
 from segmentation.views.samples import NO_FILES
 from tests.conftest import TEXT_FILE, picture
 from tests.web.archive import zipped
-from tests.web.finished import SUMMARY, VISITOR, uploaded, visit, words
+from tests.web.finished import SUMMARY, VISITOR, visit, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reader")]
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values
@@ -38,9 +37,9 @@ def archive(*entries, name="batch.zip"):
 
 
 def send(client, *files, **typed):
-    """Start a sample of files that the page's script has sent."""
-    defaults = {"token": uuid4().hex, "width": "", "one_sample": "on", "sample_name": "Batch 7", "rule": "own"}
-    return client.post("/uploads/start/", {**defaults, **uploaded(client, *files), **typed})
+    """Start a sample of files, as the page's script does."""
+    defaults = {"token": uuid4().hex, "width": "", "one_sample": "on", "sample_name": "Batch 7"}
+    return client.post("/", {"file": files, **defaults, **typed})
 
 
 def pooled_of(*jobs):
@@ -81,27 +80,11 @@ def page_of(sample):
 
 
 class TestUpload:
-    def test_several_images_make_one_sample_and_lead_to_it(self, client):
-        response = send(client, png("a.png", 64), png("b.png", 65), filter="on")
-        sample = Sample.objects.get()
-        assert (response.status_code, response.json()) == (200, {"location": page_of(sample)})
-        assert sample.name == "Batch 7"
-        assert [job.get_settings().measurement.filter for job in sample.jobs.all()] == [True, True]
+    def test_several_images_make_one_sample_with_these_settings(self, client):
+        send(client, png("a.png", 64), png("b.png", 65), filter="on")
+        assert [job.get_settings().measurement.filter for job in Sample.objects.get().jobs.all()] == [True, True]
         (card,) = client.get("/samples/", follow=True).context["cards"]
-        assert (card.pk, card.counted) == (sample.pk, "2 images")
-
-    def test_without_the_tick_they_are_single(self, client):
-        send(client, png("a.png", 64), png("b.png", 65), one_sample="")
-        assert not Sample.objects.exists() and Job.objects.count() == 2
-
-    def test_what_is_no_image_is_noted_and_holds_up_nothing(self, client):
-        response = send(client, png(), left=["x.doc: left out.", "  "])
-        assert response.status_code == 200
-        assert [note["sentence"] for note in Sample.objects.get().notes] == ["x.doc: left out."]
-
-    def test_no_image_at_all_is_an_error(self, client):
-        response = send(client, SimpleUploadedFile("notes.tif", b"text"))
-        assert response.status_code == 400 and not Sample.objects.exists()
+        assert (card.pk, card.counted) == (Sample.objects.get().pk, "2 images")
 
     def test_an_archive_becomes_the_images_of_a_sample(self, client):
         content = [("x/a.png", picture(64)), ("x/b.png", picture(65)), ("x/c.doc", b"words"), ("x/Thumbs.db", b"")]
@@ -127,7 +110,7 @@ class TestUpload:
         assert Sample.objects.get().notes[0]["name"] == "lonely.hdr"
 
     def test_a_side_file_goes_with_its_upload(self, client, own_storage, django_capture_on_commit_callbacks):
-        client.post("/uploads/", {"file": png("a.png"), "side": [SimpleUploadedFile("a.txt", b"x")]})
+        client.post("/", {"file": [png("a.png"), SimpleUploadedFile("a.txt", b"x")]})
         with django_capture_on_commit_callbacks(execute=True):
             Micrograph.objects.get().delete()
         assert not list(own_storage.rglob("side-*"))
@@ -137,90 +120,6 @@ class TestUpload:
         files = [png(f"{number}.png", 64 + number) for number in range(13)]
         client.post(f"{page_of(Sample.objects.get())}add/", {"file": files})
         assert {read_bar for *_, read_bar in reader.told[1:]} == {False}
-
-    @pytest.mark.parametrize(("typed", "pixel"), [({"rule": "pixel", "rule_pixel": "2,5 nm"}, 2.5)])
-    def test_the_scale(self, client, typed, pixel):
-        send(client, png(), **typed)
-        assert Job.objects.get().get_settings().measurement.calibration.nm_per_pixel == pixel
-
-    @pytest.mark.parametrize(
-        ("typed", "field"),
-        [
-            ({"rule": "pixel", "rule_pixel": "wide"}, "rule_pixel"),
-            ({"rule": "width"}, "rule_width"),
-            ({"sample_name": "x" * 400}, "sample_name"),
-        ],
-    )
-    def test_what_cannot_be_is_marked_and_nothing_lost(self, client, typed, field):
-        response = send(client, png(), **typed)
-        assert response.status_code == 400
-        assert list(response.json()["fields"]) == [field] and not Sample.objects.exists()
-
-    def test_a_bad_width_of_one_card(self, client):
-        client.post("/uploads/", {"file": png("a.png", 64)})
-        micrograph = Micrograph.objects.get()
-        typed = {"upload": str(micrograph.pk), f"width_{micrograph.pk}": "wide"}
-        response = send(client, **typed)
-        assert list(response.json()["fields"]) == [f"width_{micrograph.pk}"]
-        assert send(client, **typed, rule="pixel", rule_pixel="3").status_code == 200
-
-    def test_an_image_that_is_gone_is_said_before_anything_begins(self, client):
-        response = send(client, png(), upload=str(uuid4()))
-        assert response.status_code == 400 and response.json()["problems"][0]["sentence"] == GONE
-        assert not Sample.objects.exists()
-
-    def test_too_many_samples_are_told_and_the_images_kept(self, client, settings):
-        settings.DEEPSEGM_WAITING_SAMPLES = 1
-        send(client, png())
-        response = send(client, png("b.png", 65))
-        assert response.status_code == 429
-        assert "1 of your samples" in response.json()["problems"][0]["sentence"]
-        assert Micrograph.objects.filter(name="b.png", sample=None).exists()
-
-
-class TestArriving:
-    def test_side_files_beside_an_image(self, client, reader):
-        side = SimpleUploadedFile("a.hdr", b"x")
-        response = client.post("/uploads/", {"file": png("a.png"), "side": [side], "quick": "on"})
-        assert response.status_code == 201
-        assert re.search("data-side>[^<]*a.hdr", self.asked(client))
-        assert reader.told == [("a.png", ["a.hdr"], False)]
-
-    def asked(self, client, *pks):
-        """What the page is told next of the first upload."""
-        first = Micrograph.objects.order_by("created").first()
-        response = client.post("/uploads/cards/", {"upload": str(first.pk), "known": [str(pk) for pk in pks]})
-        return " ".join(response.json()["cards"][str(first.pk)].split())
-
-    def test_an_archive_becomes_the_cards_of_what_is_in_it(self, client):
-        file = archive(("a.png", picture(64)), ("b.doc", b"words"), ("c.png", picture(65)))
-        response = client.post("/uploads/", {"file": file})
-        assert response.status_code == 201 and "data-pending=" in words(response)
-        assert client.cookies["visitor"].value
-        cards = self.asked(client).split("</article>")[:-1]
-        assert ["data-upload=" in card for card in cards] == [True, True, False]
-        assert 'name="left" value="b.doc: ' in cards[2]
-        pk = Micrograph.objects.get(name="a.png").pk
-        assert str(pk) not in self.asked(client, pk)
-
-    def test_an_archive_that_is_being_unpacked_shows_what_has_come_out(self, client):
-        client.post("/uploads/", {"file": archive(("a.png", picture(64)))})
-        Micrograph.objects.filter(is_archive=True).update(
-            state="running", stage="unpacking the archive, 1 image so far"
-        )
-        cards = self.asked(client).split("</article>")[:-1]
-        assert ["data-upload=" in card for card in cards] == [True, False]
-        assert "1 image so far" in cards[1] and "data-pending=" in cards[1]
-
-    def test_an_archive_of_no_use_is_one_card(self, client):
-        client.post("/uploads/", {"file": SimpleUploadedFile("x.zip", b"PK\x03\x04 cut")})
-        card = self.asked(client)
-        assert "x.zip" in card and "damaged" in card and card.count("<article") == 1
-
-    def test_strangers_are_told_nothing(self, client, make_micrograph):
-        make_micrograph(visitor=uuid4())
-        assert self.asked(client) == ""
-        assert client.post("/uploads/cards/", {"upload": ["nonsense", "\0"]}).json() == {"cards": {}}
 
     def test_names_are_paired(self, client):
         names = ["f/a.tif", "f/a.txt", "g/a.tif", "b.hdr", "c.png"]

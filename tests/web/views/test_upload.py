@@ -1,26 +1,22 @@
-"""The upload page: with and without its script, right and wrong files, nothing lost and nothing done twice."""
+"""The first page: right and wrong files, several at once, nothing lost and nothing done twice."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.models import Job, Micrograph
-from segmentation.models.micrographs import IS_TYPED
+from segmentation.models import Job, Micrograph, Sample
 from segmentation.services.access.tokens import create_token
-from segmentation.services.ground.calibration import UNSCALED
 from segmentation.services.results.uploads import EXAMPLES
-from segmentation.views.arriving import ASKED, GONE
-from segmentation.views.upload import MARKED, NOTHING
+from segmentation.views.upload import NOTHING
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED
-from tests.web.finished import uploaded, words
+from tests.web.finished import words
 
 pytestmark = pytest.mark.django_db
 SENTENCE = TEXT_FILE
@@ -44,20 +40,6 @@ def bad(name="notes.tif"):
 def send(client, *files, **typed):
     """Send the form without its script."""
     return client.post("/", {"file": files, "token": uuid4().hex, "width": "", **typed})
-
-
-def start(client, *files, **typed):
-    """Let the page's script send files and start their analysis."""
-    return press(client, {**uploaded(client, *files), **typed})
-
-
-def press(client, typed):
-    """Let the page's script start the analysis of files that have arrived."""
-    return client.post("/uploads/start/", {"token": uuid4().hex, "width": "", **typed})
-
-
-def sentences(response):
-    return [problem["sentence"] for problem in response.json()["problems"]]
 
 
 def recipe_of(job):
@@ -109,8 +91,7 @@ class TestPlainForm:
 
     @pytest.mark.parametrize(
         ("sent", "source"),
-        [({}, None), ({"source": "typed"}, None), ({"width": "7520"}, "typed"),
-         ({"source": "", "width": "7520 nm"}, "typed"), ({"source": "", "width": "650"}, "typed")],
+        [({}, None), ({"width": "  "}, None), ({"width": "7520"}, "typed"), ({"width": "7520 nm"}, "typed")],
     )  # fmt: skip
     def test_only_a_width_that_was_typed_is_a_statement(self, client, sent, source):
         send(client, good("b.png", 65), **sent)
@@ -171,8 +152,6 @@ class TestWrong:
     def test_a_makers_file_that_is_a_zip_inside_is_named(self, client):
         project = SimpleUploadedFile("run 3.prz", b"PK\x03\x04" + bytes(40))
         assert "a Panta Rhei file (PRZ)" in words(send(client, project))
-        project.seek(0)
-        assert "a Panta Rhei file (PRZ)" in words(client.post("/uploads/", {"file": project}))
         assert not Micrograph.objects.exists()
 
     def test_a_bad_setting_keeps_its_text_and_opens_its_section(self, client):
@@ -201,168 +180,35 @@ class TestWrong:
             assert page.count(SENTENCE) == 1
 
 
-class TestStart:
-    """What the script starts once the files have arrived."""
+class TestSeveral:
+    """Files that belong together, and several images: as one sample."""
 
-    def test_one_image_leads_to_its_job(self, client, django_capture_on_commit_callbacks, queue):
-        with django_capture_on_commit_callbacks(execute=True):
-            response = start(client, good())
-        job = Job.objects.get()
-        assert (response.status_code, response.json()) == (200, {"location": f"/jobs/{job.pk}/"})
-        assert queue == ["analyses"]
+    def test_a_side_file_goes_with_its_image(self, client, reader):
+        side = SimpleUploadedFile("a.txt", b"$CM_PIXEL_SIZE 1 nm")
+        assert send(client, side, good()).status_code == 303
+        assert reader.told == [("a.png", ["a.txt"], True)]
+        assert Job.objects.get().sample is None
 
-    def test_several_images_make_a_job_each_and_lead_to_the_list(self, client):
-        response = start(client, good("a.png", 64), good("b.png", 65), good("b.png", 66))
-        assert response.json() == {"location": "/results/"}
-        assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == ["a.png", "b.png", "b.png"]
+    def test_several_images_are_one_sample_with_the_typed_width(self, client):
+        response = send(client, good("a.png", 64), good("b.png", 80), width="640 nm", sample_name="Batch 7")
+        sample = Sample.objects.get()
+        assert (response.status_code, response["Location"]) == (303, f"/samples/{sample.pk}/")
+        assert (sample.name, sample.rule, sample.typed) == ("Batch 7", Sample.Rule.WIDTH, "640 nm")
+        assert {recipe_of(job).measurement.calibration.nm_per_pixel for job in sample.jobs.all()} == {10.0, 8.0}
 
-    def test_a_width_typed_once_counts_for_several_images(self, client):
-        start(client, good("a.png", 64), good("b.png", 80), width="640", source="typed")
-        sizes = {recipe_of(job).measurement.calibration.nm_per_pixel for job in Job.objects.all()}
-        assert sizes == {10.0, 8.0}
+    def test_the_first_of_several_that_the_script_sends_makes_their_sample(self, client):
+        assert send(client, good(), one_sample="on")["Location"] == f"/samples/{Sample.objects.get().pk}/"
 
-    def test_a_width_that_the_file_contradicts_is_asked_about_first(self, client):
-        typed = uploaded(client, good("a.png", 64, CALIBRATED))
-        micrograph = Micrograph.objects.get()
-        own_width = micrograph.own_calibration.width_nm(64)
-        typed |= {"width": f"{2 * own_width:g}", "source": "typed"}
-        response = start(client, **typed)
-        assert (response.status_code, sentences(response)) == (400, [ASKED])
-        question = response.json()["questions"][str(micrograph.pk)]
-        assert f"The file says that the image is {own_width:g} nm wide. You typed {2 * own_width:g} nm." in question
-        sure = f"sure_{micrograph.pk}"
-        assert f'name="{sure}" value="{2 * own_width:g}"' in question
-        assert start(client, **typed, **{sure: f"{own_width:g}"}).status_code == 400  # sure of another one
-        assert start(client, **typed, **{sure: f"{2 * own_width:g}"}).status_code == 200
-        assert start(client, **typed | {"width": f"{1.01 * own_width:g}"}).status_code == 200
+    def test_what_is_no_image_is_noted_beside_others_and_alone_an_error(self, client):
+        response = send(client, bad(), one_sample="on")
+        assert response.status_code == 400 and SENTENCE in words(response) and not Sample.objects.exists()
+        assert send(client, bad(), good()).status_code == 303
+        assert [note["name"] for note in Sample.objects.get().notes] == ["notes.tif"]
 
-    @pytest.mark.parametrize("columns", [0, 64])
-    def test_a_typed_width_waits_for_the_bar_of_an_image_alone(self, client, columns, monkeypatch):
-        monkeypatch.setattr("segmentation.services.results.uploads.ring", list)
-        typed = {"width": "640", **uploaded(client, good())}
-        image = Micrograph.objects.filter(pk=typed["upload"][0])
-        image.update(state="queued", width=columns)
-        assert press(client, typed | {"threshold": "7"}).status_code == 400
-        response = press(client, typed)
-        assert (response.status_code, Job.objects.count(), image.get().asked) == (202, 0, IS_TYPED)
-        image.update(reading={"nm_per_pixel": 5.0, "sure": True}, state="done", width=64)
-        question = press(client, typed).json()["questions"][typed["upload"][0]]
-        assert "The bar in the image says that the image is 320 nm wide. You typed 640 nm." in question
-        assert press(client, typed | {"width": "320"}).status_code == 200
-
-    @pytest.mark.parametrize(
-        ("tail", "typed"),
-        [(CALIBRATED, {"width": "470"}), (b"", {"width": ""}), (b"", {"width": "640", "at_once": "on"})],
-    )
-    def test_nothing_else_waits_for_a_bar(self, client, tail, typed):
-        typed |= uploaded(client, good("a.png", 64, tail))
-        Micrograph.objects.update(state="queued")
-        assert press(client, typed).status_code == 200
-
-    def test_a_bad_width_of_one_of_several_images(self, client):
-        typed = uploaded(client, good("a.png", 64), good("b.png", 65))
-        first, second = typed["upload"]
-        response = start(client, **typed, **{f"width_{first}": "640", f"width_{second}": "wide"})
-        assert (response.status_code, sentences(response)) == (400, [MARKED])
-        assert list(response.json()["fields"]) == [f"width_{second}"]
-        assert not Job.objects.exists()
-
-    def test_a_bad_width_for_all(self, client):
-        response = start(client, good("a.png", 64), good("b.png", 65), width="7,5 ly", source="typed")
-        assert list(response.json()["fields"]) == ["width"]
-
-    def test_a_bad_setting_and_a_bad_rule(self, client):
-        typed = {"threshold": "7", "one_sample": "on", "rule": "pixel", "rule_pixel": "wide"}
-        assert list(start(client, good(), **typed).json()["fields"]) == ["threshold", "rule_pixel"]
-
-    def test_a_data_bar_higher_than_the_image(self, client):
-        response = start(client, good(), data_bar="rows", data_bar_rows="4000")
-        assert response.status_code == 400
-        assert "has only 48" in sentences(response)[0]
-
-    def test_too_many_waiting_jobs_lose_no_image(self, client, settings):
-        settings.DEEPSEGM_WAITING_JOBS = 1
-        typed = uploaded(client, good("a.png", 64), good("b.png", 65))
-        response = start(client, **typed)
-        assert response.status_code == 429
-        assert Job.objects.get().micrograph.name == "a.png"
-        assert response.json()["started"] == typed["upload"][:1]
-        assert [problem["name"] for problem in response.json()["problems"]] == ["b.png"]
-
-    def test_what_was_removed_from_the_page_goes(self, client):
-        first, second = uploaded(client, good("a.png", 64), good("b.png", 65))["upload"]
-        assert start(client, upload=first, removed=second).status_code == 200
-        assert Micrograph.objects.get().name == "a.png"
-
-    @pytest.mark.parametrize("pk", ["nonsense", str(UUID(int=5))])
-    def test_an_image_that_is_gone_is_named_as_such(self, client, pk):
-        response = start(client, upload=[*uploaded(client, good())["upload"], pk])
-        assert (response.status_code, sentences(response)) == (400, [GONE])
-        assert not Job.objects.exists()
-
-    def test_nobody_can_use_anothers_upload(self, client, make_micrograph, alice):
-        for micrograph in (make_micrograph(owner=alice), make_micrograph(visitor=uuid4())):
-            assert start(client, upload=str(micrograph.pk)).status_code == 400
-        assert not Job.objects.exists()
-
-    def test_the_width_of_the_file_sent_back_states_nothing(self, client):
-        typed = uploaded(client, good("a.png", 64, CALIBRATED))
-        assert start(client, **typed, width="470", source="metadata").status_code == 200
-        assert recipe_of(Job.objects.get()).measurement.calibration is None
-
-
-class TestScript:
-    """What the page's script asks for."""
-
-    def asked(self, client):
-        """What the page is told of its one upload."""
-        pk = str(Micrograph.objects.get().pk)
-        return " ".join(client.post("/uploads/cards/", {"upload": pk}).json()["cards"][pk].split())
-
-    def test_a_file_becomes_a_card(self, client):
-        response = client.post("/uploads/", {"file": good("nice.png", 1024, CALIBRATED)})
-        micrograph = Micrograph.objects.get()
-        assert response.status_code == 201
-        assert words(response).startswith("<article") and f'data-pending="{micrograph.pk}"' in words(response)
-        page = self.asked(client)
-        assert page.startswith("<article")
-        assert f'data-upload="{micrograph.pk}"' in page
-        assert re.search("from the file [^<]*tag 34118, [^<]*: 7.344 nm/px", page)
-        assert 'value="7520"' in page
-        assert 'value="metadata"' in page
-        assert "last 8 rows" in page
-        assert "3 pages" in page
-
-    def test_a_bar_is_read_while_a_width_is_typed(self, client, monkeypatch):
-        client.post("/uploads/", {"file": good()})
-        self.asked(client)
-        Micrograph.objects.update(state="queued")
-        enqueued = []
-        monkeypatch.setattr("segmentation.services.results.uploads.ring", enqueued.append)
-        image, fields = Micrograph.objects.get(), {"width": "6", "source": "typed"}
-        for sent, messages in (({}, 0), (fields, 1), (fields, 1), ({"width": "", "source": ""}, 1)):
-            client.post("/uploads/cards/", {"upload": str(image.pk), **sent})
-            assert len(enqueued) == messages
-        assert Micrograph.objects.get().asked == IS_TYPED
-
-    def test_a_file_without_calibration_has_no_scale(self, client):
-        client.post("/uploads/", {"file": good()})
-        assert UNSCALED in self.asked(client)
-
-    def test_a_bad_file_becomes_a_sentence(self, client):
-        response = client.post("/uploads/", {"file": bad("<i>.tif")})
-        assert response.status_code == 400
-        assert words(response).startswith("<article")
-        assert SENTENCE in words(response)
-        assert "<i>" not in words(response)
-
-    def test_what_turns_out_to_be_no_image_becomes_a_sentence(self, client):
-        response = client.post("/uploads/", {"file": SimpleUploadedFile("cut.png", picture()[:20])})
-        assert response.status_code == 201
-        assert DAMAGED in self.asked(client) and "data-pending" not in self.asked(client)
-
-    def test_no_file(self, client):
-        assert client.post("/uploads/").status_code == 400
+    def test_too_many_samples_leave_nothing_behind(self, client, settings):
+        settings.DEEPSEGM_WAITING_SAMPLES = 1
+        assert [send(client, good("a.png", w), one_sample="on").status_code for w in (64, 65)] == [303, 429]
+        assert Micrograph.objects.count() == 1
 
 
 class TestLaboratory:

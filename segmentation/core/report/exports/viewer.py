@@ -207,12 +207,12 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
     return file.getvalue()
 
 
-def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
-    """The analysed area as WebP, no side over `longest` px, with the rims of objects that count, and of all of an image
+def thumbnail(analysis: Analysis) -> bytes:
+    """The analysed area as WebP, no side over THUMBNAIL px, with the rims of objects that count, and of all of an image
     that is refused, whose outlines a person judges; classes are painted. It is the bare picture if there are none."""
     from ..picture import NO_COLOUR, analysed, painted, rimmed, sampled
 
-    picture, used = analysed(analysis, longest), analysis.segmentation
+    picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
     counts = np.r_[False, Objects.of(analysis).kept | analysis.refused]
     if not counts[labels].any():
