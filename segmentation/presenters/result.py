@@ -15,7 +15,7 @@ from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
-from ..core.measure.results import Statistics
+from ..core.measure.results import MICROMETRES, Statistics
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import NO_SCALE
@@ -29,6 +29,7 @@ from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job
 from ..plain import quantities_of
+from ..services.ground import tables
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
 from .charts import Bar, ChartedSummary, Convergence, Lines, lines_of
@@ -117,12 +118,17 @@ class Result(ChartedSummary):
         """Whether nothing, or nothing sure, was found by a network, or the other polarity shows more, so that other
         ways are worth a look."""
         used = self.used
-        if {"imported", "corrected", "reviewed"} & used.keys():
+        if not self.may_propose:
             return False
         none_kept = self.statistics is not None and not self.kept
         is_other = used.get("resembles", {}).get("recognised", False)
         is_doubtful = is_other or "beside" in used or used.get("expected", 1.0) < MOSTLY
         return self.nothing or self.refused or none_kept or is_doubtful
+
+    @property
+    def may_propose(self) -> bool:
+        """Whether other ways can be tried: where a network outlined, and nobody has corrected it."""
+        return not {"imported", "corrected", "reviewed"} & self.used.keys()
 
     @property
     def began_with(self) -> Change | None:
@@ -161,8 +167,16 @@ class Result(ChartedSummary):
         return self.kept >= LEAST_BARS
 
     @property
-    def kept_words(self) -> str:
-        return f"{self.task.thing if self.kept == 1 else self.task.things} counted"
+    def few_sizes(self) -> list[str]:
+        """The sizes of fewer particles than a median needs, in ascending order; [] of more."""
+        if not 0 < self.kept < LEAST_BARS or not self.screened:
+            return []
+        assert self.statistics is not None
+        stored = self.summary["statistics"]
+        rows = [row for row in tables.objects_of(self.job) or [] if row["kept"] and not row.get("cut")]
+        sizes = sorted(row[stored["size"]] for row in rows if row.get(stored["size"]))
+        factor = MICROMETRES if self.statistics.unit != stored["unit"] else 1.0
+        return [significant(size * factor) for size in sizes]
 
     @property
     def figure_words(self) -> str:
