@@ -111,7 +111,7 @@ def magnified(analysis: Analysis, label: int, side: int) -> NDArray[np.uint8] | 
     places = [np.flatnonzero(is_object.any(axis)) for axis in (1, 0)]
     if not len(places[0]):
         return None
-    half = int(AROUND * max(MARGIN, *map(np.ptp, places))) + 1
+    half = int(AROUND * max(MARGIN, *(int(np.ptp(place)) for place in places))) + 1
     middles = [int(place[0] + place[-1]) // 2 for place in places]
     cut = tuple(slice(max(middle - half, 0), middle + half) for middle in middles)
     pixels = analysis.micrograph.pixels[: analysis.segmentation.rows][cut]

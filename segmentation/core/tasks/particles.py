@@ -331,7 +331,7 @@ def is_better(first: Segmentation, second: Segmentation, times: float = TIMES, m
     that count and lie inside the frame. times, more: as TIMES and MORE."""
     promised, elsewhere = (outlines.used["promised"] for outlines in (first, second))
     right = promised / max(first.used["inside"], 1)
-    return promised >= max(times * elsewhere, elsewhere + more) and right >= RIGHT
+    return bool(promised >= max(times * elsewhere, elsewhere + more) and right >= RIGHT)
 
 
 def golden() -> Golden:
