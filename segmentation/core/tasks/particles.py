@@ -297,7 +297,7 @@ def shows_more(reading: Segmentation, best: Segmentation, times: float = TIMES, 
     """Whether a reading of the other polarity is better than one in which hardly any outline inside the frame counts,
     such as at the edge of a hole. times, more: as of `is_better`."""
     is_other = reading.used["polarity"] != best.used["polarity"]
-    return is_other and best.used["inside"] < HARDLY and is_better(reading, best, times, more)
+    return bool(is_other and best.used["inside"] < HARDLY and is_better(reading, best, times, more))
 
 
 def golden() -> Golden:
