@@ -65,7 +65,6 @@ urlpatterns = [
     path("jobs/<uuid:pk>/rerun/", jobs.rerun, name="job-rerun"),
     path("jobs/<uuid:pk>/change/", jobs.change, name="job-change"),
     path("jobs/<uuid:pk>/corrections/", jobs.measure_corrections, name="job-corrections"),
-    path("jobs/<uuid:pk>/cuts/", jobs.cut, name="job-cuts"),
     path("jobs/<uuid:pk>/outlines/", jobs.import_from_tool, name="job-outlines"),
     path("jobs/<uuid:pk>/corrections.json", jobs.log, {"kind": "json"}, name="job-log"),
     path("jobs/<uuid:pk>/corrections.csv", jobs.log, {"kind": "csv"}, name="job-log-csv"),

@@ -107,6 +107,17 @@ def strips_of_their_own(compression: str, side: int = 256) -> bytes:
     return file.getvalue()
 
 
+def jpeg_of_scans(count: int) -> bytes:
+    """A progressive JPEG with so many scans more, which are empty; each costs as much as one that is not."""
+    scan = b"\xff\xda" + struct.pack(">HBBBBBB", 8, 1, 1, 0, 1, 63, 0)
+    return picture(image(), "JPEG", progressive=True)[:-2] + scan * count + b"\xff\xd9"
+
+
+def tiff_of_jpeg(stream: bytes) -> bytes:
+    """A TIFF of 64 x 48 px whose one strip is this JPEG."""
+    return raw_tiff({259: (3, 1, 7), 273: (4, 1, len(raw_tiff())), 279: (4, 1, len(stream))}) + stream
+
+
 def _circle_of_two() -> bytes:
     """Two IFDs that name each other as the next one."""
     first = bytearray(raw_tiff())
@@ -207,6 +218,14 @@ _DAMAGED = (
         "bad.tif",
         lambda: raw_tiff({322: (4, 1, 1 << 30), 323: (4, 1, 1 << 30), 324: (4, 1, 150), 325: (4, 1, 3072)}),
     ),
+    _refused(
+        "tiff_tiles_a_million_wide",
+        "bad.tif",
+        lambda: raw_tiff({322: (4, 1, 1 << 20), 323: (4, 1, 1), 324: (4, 48, 150), 325: (4, 48, 150)}),
+        "tiles are far larger",
+    ),
+    _refused("tiff_jpeg_of_200_scans", "scans.tif", lambda: tiff_of_jpeg(jpeg_of_scans(200)), "more than 100 times"),
+    _refused("jpeg_of_200_scans", "scans.jpg", lambda: jpeg_of_scans(200), "more than 100 times"),
     _refused("tiff_declares_1e10", "huge.tif", lambda: raw_tiff({256: (4, 1, 100_000), 257: (4, 1, 100_000)}), "large"),
     _refused(
         "tiff_declares_1e19", "huge.tif", lambda: raw_tiff({256: (4, 1, 0xFFFFFFFF), 257: (4, 1, 0xFFFFFFFF)}), "large"
@@ -267,6 +286,8 @@ _UNUSUAL = (
         _readable(f"tiff_{kind}", f"{kind}.tif", partial(tiff, image(), compression=kind))
         for kind in ("jpeg", "jpeg2000", "jpegxl", "png")
     ),
+    _readable("jpeg_of_50_scans", "scans.jpg", lambda: jpeg_of_scans(40)),
+    _readable("tiff_jpeg_of_50_scans", "scans.tif", lambda: tiff_of_jpeg(jpeg_of_scans(40))),
     _readable("longest", "strip.png", lambda: picture(image(16, 1600), "PNG")),
     _readable("cmyk_jpeg", "print.jpg", lambda: picture(Image.fromarray(image()).convert("CMYK"), "JPEG")),
     _readable("cmyk_tiff", "print.tif", lambda: picture(Image.fromarray(image()).convert("CMYK"), "TIFF")),

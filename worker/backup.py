@@ -18,14 +18,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 from uuid import UUID
 
@@ -46,6 +47,7 @@ from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 from segmentation import __version__
 from segmentation.models import Micrograph
 from segmentation.services import Refused
+from segmentation.services.ground.refusal import REMOTE
 
 FORMAT = "deepsegm-backup/1"
 MANIFEST, KEY = "manifest.json", "secret-key"
@@ -57,6 +59,7 @@ LEFT_OUT = (
     "axes.accessattemptexpiration",
 )
 AT_ONCE = 500  # rows
+LONGEST_NAME, DEEPEST = 1024, 20  # bytes of a member's name, the longest key of a bucket, and folders in it
 CHUNK = 2**20
 Say = Callable[[str], None]
 Node = tuple[str, str]  # app and name of a migration
@@ -64,6 +67,8 @@ Node = tuple[str, str]  # app and name of a migration
 NO_ARCHIVE = "{file} is no backup of DeepSegm, or it was cut off: choose another file."
 DAMAGED = "The backup is damaged: {name} is not as it was written. Nothing was restored."
 NEWER = "The backup was made by version {theirs}, which is newer than this one, {ours}: update DeepSegm first."
+UNKNOWN = "The backup of version {theirs} has {what}, which version {ours} does not know. Nothing was restored."
+BUCKET = "The bucket {name} (DEEPSEGM_BUCKET) cannot be used ({why}): check its name and keys, or make it."
 UNFIT = "The rows of the backup do not fit together ({why}): choose another backup, and empty the site first."
 NOT_EMPTY = (
     "There are accounts or images here already: restore into an empty database, with an empty data folder"
@@ -107,8 +112,9 @@ def write_backup(file: Path, say: Say = print) -> Counted:
             for path in sorted(filter(Path.is_file, folder.iterdir())) if folder.is_dir() else ():
                 with path.open("rb") as opened, _member(archive, f"models/{path.name}") as member:
                     shutil.copyfileobj(opened, member, CHUNK)
-            for name in list(_stored_names("")):
-                _write_stored(archive, name)
+            with _naming_the_bucket():
+                for name in list(_stored_names("")):
+                    _write_stored(archive, name)
             counted = _count_files(archive, rows)
             say(f"{counted.files:,} files of {counted.bytes / 1e6:,.1f} MB")
             applied = sorted(MigrationRecorder(connection).applied_migrations())
@@ -187,6 +193,17 @@ def _stored_names(folder: str) -> Iterator[str]:
         yield from _stored_names(f"{folder}{name}/")
 
 
+@contextmanager
+def _naming_the_bucket() -> Iterator[None]:
+    """Raises Refused where a bucket is missing or cannot be reached."""
+    try:
+        yield
+    except Exception as error:
+        if not f"{type(error).__module__}.".startswith(REMOTE):
+            raise
+        raise Refused(BUCKET.format(name=settings.DEEPSEGM_BUCKET, why=error)) from error
+
+
 def _write_stored(archive: zipfile.ZipFile, name: str) -> None:
     """Copy one file of the storage, unless it was deleted since it was listed."""
     try:
@@ -205,10 +222,11 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
         raise Refused(NO_ARCHIVE.format(file=file)) from error
     with archive:
         manifest = _checked_manifest(archive, file)
+        targets, models = _tables(manifest)
         say("the backup is whole")
         _refuse_what_is_there(archive)
         try:
-            counted = _count_files(archive, _restore_rows(archive, _targets(manifest)))
+            counted = _count_files(archive, _restore_rows(archive, targets, models))
         except (Refused, OSError, OperationalError):
             raise
         except Exception as error:  # made-up rows can raise anything
@@ -225,7 +243,7 @@ def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
     try:
         content = json.loads(archive.read(MANIFEST))
         if content["format"] != FORMAT:
-            raise Refused(NEWER.format(theirs=content.get("version"), ours=__version__))
+            raise _unknown(str(content.get("version")), f"the format {content['format']}")
         manifest = TypeAdapter(Manifest).validate_python(content)
     except Refused:
         raise
@@ -234,18 +252,32 @@ def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
     members = manifest["members"]
     if sorted([*members, MANIFEST]) != sorted(archive.namelist()) or KEY not in members:
         raise Refused(DAMAGED.format(name=MANIFEST))
+    folders = {str(folder) for name in members for folder in PurePosixPath(name).parents}
     for name in members:
         # A relative path that every storage takes; Django reads a backslash as a slash.
         parts = name.split("/")
-        if "\\" in name or any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts):
-            raise Refused(DAMAGED.format(name=name))
+        is_path = not any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts)
+        fits = len(parts) <= DEEPEST and len(os.fsencode(name)) <= LONGEST_NAME and name not in folders
+        is_known = name == KEY or parts[0] == "files" or (parts[0] in ("rows", "models") and len(parts) == 2)
+        if "\\" in name or not (is_path and fits and is_known):
+            raise Refused(DAMAGED.format(name=f"{name[:100]}..." if len(name) > 100 else name))
         try:
             with archive.open(name) as member:
                 while member.read(CHUNK):  # compares the CRC at the end
                     pass
         except Exception as error:  # a damaged member fails in many ways
             raise Refused(DAMAGED.format(name=name)) from error
+    key = archive.read(KEY).decode(errors="replace")
+    if not key.strip() or not key.isascii() or not key.isprintable():
+        raise Refused(DAMAGED.format(name=KEY))
     return manifest
+
+
+def _unknown(theirs: str, what: str) -> Refused:
+    """The refusal of what only a later version can have written, or somebody made up."""
+    numbers = [tuple(map(int, re.findall(r"\d+", version)[:3])) for version in (theirs, __version__)]
+    sentence = NEWER if numbers[0] > numbers[1] else UNKNOWN
+    return Refused(sentence.format(theirs=theirs, ours=__version__, what=what))
 
 
 def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:
@@ -264,50 +296,74 @@ def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:
             raise Refused(OTHER_KEY)
 
 
-def _restore_rows(archive: zipfile.ZipFile, targets: list[Node]) -> int:
-    """Make the tables of the archive's time, fill them, write the files, migrate; returns the number of rows."""
-    _make_tables(targets)
+def _restore_rows(archive: zipfile.ZipFile, targets: list[Node], models: list[type[Model]]) -> int:
+    """Make the tables of the archive's time, fill them, write the files, migrate; returns the number of rows. After an
+    error no row and no file is left."""
     members = archive.namelist()
-    state = MigrationExecutor(connection).loader.project_state(targets).apps
-    models = [model for model in state.get_models(include_auto_created=True) if not model._meta.proxy]
-    count = 0
-    with transaction.atomic():
-        for model in reversed(models):
-            model._base_manager.all().delete()
-        for model in models:
-            name = f"rows/{model._meta.label_lower}.jsonl"
-            if name in members:
-                with archive.open(name) as lines:
-                    count += _fill(model, lines)
-        with connection.cursor() as cursor:
-            for statement in connection.ops.sequence_reset_sql(no_style(), models):
-                cursor.execute(statement)
-        connection.check_constraints()
-        # Last, so that a file is written only if all rows fit; and a full disk takes the rows back.
-        for name in (member for member in members if member.startswith("files/")):
-            stored = name.removeprefix("files/")
-            if default_storage.exists(stored):
-                default_storage.delete(stored)
-            with archive.open(name) as source:
-                default_storage.save(stored, File(source, name=Path(stored).name))
-        settings.DEEPSEGM_MODELS.mkdir(parents=True, exist_ok=True)
-        for name in (member for member in members if member.startswith("models/")):
-            with archive.open(name) as source, (settings.DEEPSEGM_MODELS / Path(name).name).open("wb") as target:
-                shutil.copyfileobj(source, target)
+    _make_tables(targets)
+    with ExitStack() as undo:
+        with transaction.atomic():
+            for model in reversed(models):
+                model._base_manager.all().delete()
+            count = 0
+            for name, model in ((f"rows/{model._meta.label_lower}.jsonl", model) for model in models):
+                if name in members:
+                    with archive.open(name) as lines:
+                        count += _fill(model, lines)
+            with connection.cursor() as cursor:
+                for statement in connection.ops.sequence_reset_sql(no_style(), models):
+                    cursor.execute(statement)
+            connection.check_constraints()
+            # Last, so that a file is written only if all rows fit; and a full disk takes the rows back.
+            _restore_files(archive, undo)
+        undo.pop_all()
     call_command("migrate", interactive=False, verbosity=0)
     return count
 
 
-def _targets(manifest: Manifest) -> list[Node]:
-    """The last migration of each app when the archive was made; raises Refused if one is not known here."""
+def _restore_files(archive: zipfile.ZipFile, undo: ExitStack) -> None:
+    """Write the stored files and the models; undo: it removes them again."""
+    for name in (member for member in archive.namelist() if member.startswith("files/")):
+        stored = name.removeprefix("files/")
+        undo.callback(_take_back, stored)
+        with archive.open(name) as source, _naming_the_bucket():
+            if default_storage.exists(stored):
+                default_storage.delete(stored)
+            default_storage.save(stored, File(source, name=Path(stored).name))
+    settings.DEEPSEGM_MODELS.mkdir(parents=True, exist_ok=True)
+    for name in (member for member in archive.namelist() if member.startswith("models/")):
+        model = settings.DEEPSEGM_MODELS / Path(name).name
+        undo.callback(model.unlink, missing_ok=True)
+        with archive.open(name) as source, model.open("wb") as target:
+            shutil.copyfileobj(source, target)
+
+
+def _take_back(stored: str) -> None:
+    """Remove a file of the storage, and its folders if they are empty then."""
+    with suppress(Exception):  # the storage may be what failed
+        default_storage.delete(stored)
+    with suppress(NotImplementedError, OSError):  # a bucket has no folders
+        os.removedirs(Path(default_storage.path(stored)).parent)
+
+
+def _tables(manifest: Manifest) -> tuple[list[Node], list[type[Model]]]:
+    """The last migration of each app when the archive was made, and its models; raises Refused if one is not known
+    here, or if the archive has other tables."""
     loader = MigrationExecutor(connection).loader
     applied = {(app, name) for app, name in manifest["migrations"]}
     present = {node for node in applied if node in loader.graph.nodes}
     replaced = {node for migration in loader.replacements.values() for node in migration.replaces}
-    if applied - present - replaced:
-        raise Refused(NEWER.format(theirs=manifest["version"], ours=__version__))
+    if strange := sorted(applied - present - replaced):
+        raise _unknown(manifest["version"], "the migration " + ".".join(strange[0]))
     followed = {one.key for node in present for one in loader.graph.node_map[node].parents if one.key[0] == node[0]}
-    return sorted(present - followed)
+    targets = sorted(present - followed)
+    state = loader.project_state(targets).apps
+    models = [model for model in state.get_models(include_auto_created=True) if not model._meta.proxy]
+    labels = {model._meta.label_lower for model in models if model._meta.managed}
+    members = {name[5:-6] for name in manifest["members"] if name.startswith("rows/")}
+    if (labels ^ members) - set(LEFT_OUT):
+        raise Refused(DAMAGED.format(name=MANIFEST))
+    return targets, models
 
 
 def _make_tables(targets: list[Node]) -> None:

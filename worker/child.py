@@ -9,6 +9,9 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from mmap import mmap
 
 from celery.app.utils import find_app
 
@@ -19,14 +22,16 @@ QUIET = ("--skip-checks", "--quiet", "worker", "--without-gossip", "--without-mi
 # Looking into an upload happens in a process of its own, for which a thread waits: no pool of processes is needed.
 OPTIONS = {
     ANALYSES: ("--queues=analyses", "--hostname=analyses@%h"),
-    INSPECTIONS: ("--queues=inspections", "--hostname=inspections@%h", "--pool=threads", "--concurrency=2"),
+    INSPECTIONS: ("--queues=inspections", "--hostname=inspections@%h", "--pool=threads", "--concurrency=4"),
     # Each training has a process of its own, so that torch takes no memory between two of them.
     TRAINING: ("--queues=training", "--hostname=training@%h", "--concurrency=1", "--max-tasks-per-child=1"),
 }
 NICENESS = {TRAINING: 15}  # the pages come first, trainings last
 USUAL_NICENESS = 5
 
+LOOK_SECONDS = 0.2  # between two looks of a child that prepares itself
 _in_pool = threading.Event()
+_must_stop = mmap(-1, 1)  # memory that a worker shares with the children of its pool
 
 
 def enter_pool(parent: int, megabytes: int) -> None:
@@ -46,6 +51,28 @@ def end_pool_child() -> None:
     """End this process at once if it is a pool's child: the pool starts another."""
     if _in_pool.is_set():
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stop_preparing() -> None:
+    """In the worker: end the children of its pool that are still `preparing`, for whom it would wait."""
+    _must_stop[0] = 1
+
+
+@contextmanager
+def preparing() -> Iterator[None]:
+    """In a child of the pool: work that nobody asked for, so that it ends at once when the worker must stop."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK_SECONDS):
+            if _must_stop[0]:
+                end_pool_child()
+
+    threading.Thread(target=watch, name="watch for the end of the worker", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def die_with_parent(parent: int) -> None:

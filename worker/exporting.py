@@ -114,7 +114,12 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     analysis = _latest.get(_inputs_of(job))
     if analysis is None:
         micrograph = pixels_of(job.micrograph, folder, reading)
-        analysis = pipeline.measure(micrograph, stored_segmentation(job), job.get_settings())
+        analysis = pipeline.measure(
+            micrograph,
+            stored_segmentation(job),
+            job.get_settings(),
+            lambda stage, done: progress(stage, MEASURED * done),
+        )
     image = fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None
     out.mkdir()
     if job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash:

@@ -18,7 +18,17 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from segmentation import __version__
-from segmentation.models import Attempted, Superseded, WorkerProcess
+from segmentation.models import (
+    Attempted,
+    Comparison,
+    Dataset,
+    ExportJob,
+    Job,
+    Proposals,
+    Sample,
+    Superseded,
+    WorkerProcess,
+)
 from segmentation.services.ground.files import remove_folder
 
 from .child import end_pool_child
@@ -85,6 +95,17 @@ class Heartbeat:
 
 class GivesWay(Exception):
     """Work that comes first waits for this worker: this attempt ends, and its row is queued again."""
+
+
+IDLE = (ExportJob, Proposals)  # work of idle moments, in its order; of files those of nobody yet
+
+
+def comes_before(kind: type[Attempted]) -> bool:
+    """Whether something waits that is done before this IDLE work: whatever a person waits for, and idle work before."""
+    wanted = ExportJob.objects.waiting().filter(asked=True)
+    rows = [Job.objects.arriving(), wanted, *(short.objects.waiting() for short in (Sample, Comparison, Dataset))]
+    rows += [idle.objects.waiting() for idle in IDLE[: IDLE.index(kind)]]
+    return any(each.exists() for each in rows)
 
 
 def giving_way(progress: Progress, waits: Callable[[], bool]) -> Progress:

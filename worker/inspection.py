@@ -59,6 +59,9 @@ PATIENCE = 10  # times the processor time on the clock, after which a child hang
 KILLS = (signal.SIGKILL, signal.SIGTERM)
 LOOK_SECONDS = 0.2  # between two looks at the child, and at whether anybody still wants its answer
 AHEAD_SECONDS = 3.0  # after a file, when its analysis is over and nobody waits for the processor
+# Of the processor, to decode a file: images take 0.5 s and 0.1 s a MB. Never more than DEEPSEGM_INSPECTION_SECONDS.
+DECODING_SECONDS, DECODING_SECONDS_PER_MB = 10.0, 1.0
+DECODES_ONLY = ("--later", "--pixels", "--page-file")  # options: no text is read
 READER = [sys.executable, "-m", "segmentation.core.micrograph.inspect"]
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
 DIED = "The image could not be read: it is damaged or needs too much memory; save it again as TIFF or PNG."
@@ -73,7 +76,8 @@ class Unreadable(UnreadableImage):
 
 
 class TooSlow(Unreadable):
-    """The child did not end in time."""
+    """The child did not end in time on the clock, which another one may. What took too much of the processor would
+    do so again: that is `Unreadable`."""
 
 
 class Killed(Exception):
@@ -224,7 +228,11 @@ def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> t
 def _facts(
     path: Path, name: str, side: Sequence[tuple[str, Path]], options: Sequence[str], alive: Callable[[], None]
 ) -> answers.Facts:
-    output = _run(_command(path, name, side, options), alive)
+    seconds = settings.DEEPSEGM_INSPECTION_SECONDS
+    if any(option.startswith(DECODES_ONLY) for option in options):
+        seconds = min(seconds, DECODING_SECONDS + DECODING_SECONDS_PER_MB * path.stat().st_size / 2**20)
+    command = _command(path, name, side, [*options, f"--seconds={seconds}"])
+    output = _run(command, alive, DIED, TOO_SLOW, seconds)
     with _understanding(output):
         if len(output) > MOST_FACTS:
             raise ValueError("more than can be said of an image")
@@ -238,17 +246,14 @@ def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: S
         f"--name={name}",
         *(f"--side={json.dumps([title, str(file)])}" for title, file in side),
         *options,
-        f"--seconds={settings.DEEPSEGM_INSPECTION_SECONDS}",
         f"--max-pixels={most_pixels()}",
         f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}",
     ]
 
 
-def _run(
-    command: list[str], alive: Callable[[], None], died: str = DIED, too_slow: str = TOO_SLOW, seconds: float = 0.0
-) -> bytes:
+def _run(command: list[str], alive: Callable[[], None], died: str, too_slow: str, seconds: float = 0.0) -> bytes:
     """The child's standard output; raises TooSlow, Killed where somebody killed the child, Unreadable where it died by
-    itself. seconds: 0.0 stands for those of an image."""
+    itself. seconds: of the processor; 0.0 stands for DEEPSEGM_INSPECTION_SECONDS."""
     end = time.monotonic() + PATIENCE * (seconds or settings.DEEPSEGM_INSPECTION_SECONDS)
     with _child_ahead(command) or _start_child(command) as child:
         try:
@@ -259,7 +264,7 @@ def _run(
     if child.returncode or errors:
         logger.warning("Inspection ended with %s: %s", child.returncode, errors.decode(errors="replace"))
     if -child.returncode == signal.SIGXCPU:
-        raise TooSlow(too_slow)
+        raise Unreadable(too_slow)
     if -child.returncode in KILLS:
         raise Killed(died)
     if child.returncode:

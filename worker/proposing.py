@@ -18,18 +18,15 @@ from segmentation.core.network import cards
 from segmentation.services.results.models_offered import offered
 
 from .fetching import pixels_of
-from .heartbeat import Progress, giving_way
-
-# What comes first.
-FIRST = (models.Job, models.ExportJob, models.Comparison, models.Sample, models.Dataset)
+from .heartbeat import Progress, comes_before, giving_way
 
 
 def propose_others(proposals: models.Proposals, progress: Progress, folder: Path) -> None:
     """Try one way after the other, until enough have found something."""
     from segmentation.core.pipeline import Runtime
-    from segmentation.core.proposing import SHOWN, Part, ways
+    from segmentation.core.proposing import FEWEST, SHOWN, Part, ways
 
-    report = giving_way(progress, lambda: any(kind.objects.waiting().exists() for kind in FIRST))
+    report = giving_way(progress, partial(comes_before, models.Proposals))
     job, alive = proposals.job, partial(report, "trying other ways", 0.0)
     proposed: list[dict[str, Any]] = proposals.result.get("shown", [])
     tried: int = proposals.result.get("tried", 0)
@@ -37,12 +34,14 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     requested, here = job.get_settings(), offered(job.owner)
     part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
     used, model, refused = job.summary["used"], job.summary["model"]["name"], job.summary["refused"]
-    least = EVEN if refused else max(EVEN, used.get("expected", 0.0))  # what is no better is not advised
+    # What is no better is not advised; of two readings side by side both are shown.
+    least, fewest = (0.0, 1) if "beside" in used else (EVEN, FEWEST)
+    least = least if refused or "beside" in used else max(least, used.get("expected", 0.0))
     runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
     for way in ways(part, requested, used, model, here, refused=refused)[tried:]:
         if len(proposed) == SHOWN:
             break
-        if proposal := _looked_at(part, requested, way, least=least, runtime=runtime, progress=report):
+        if proposal := _looked_at(part, requested, way, least=least, fewest=fewest, runtime=runtime, progress=report):
             proposed.append(proposal)
         tried += 1
         proposals.change(result={"tried": tried, "shown": proposed})

@@ -54,7 +54,6 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
         members,
         edge=settings.measurement.border_correction,
         filter=settings.measurement.filter,
-        field_spread=settings.measurement.field_spread / 100,
         left_out=left_out,
     )
     files = write_all(

@@ -30,7 +30,7 @@ from segmentation.middleware import first_untrusted, is_trusted, network_of
 
 logger = logging.getLogger(__name__)
 THREADS = 16
-CONNECTIONS, OF_AN_ADDRESS = 800, 64  # a browser opens six
+CONNECTIONS, OF_AN_ADDRESS = 800, 128  # a browser opens six
 OPEN_FILES = 4096  # a connection may have a body and an answer on disk, too
 SECONDS = 15.0  # for the head of a request
 SLOWEST = 1000.0  # bytes a second of a body

@@ -74,6 +74,7 @@ from segmentation.services.results.combined import COCO_FILE
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
+from .child import preparing, stop_preparing
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver
@@ -88,7 +89,7 @@ from .exporting import (
 )
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
-from .heartbeat import GivesWay, Heartbeat, Progress, giving_way
+from .heartbeat import GivesWay, Heartbeat, Progress, comes_before, giving_way
 from .inspecting import inspect_upload
 from .inspection import Killed
 from .proposing import propose_others
@@ -133,7 +134,10 @@ def do_inspections() -> None:
     One thread at a time reads outlines, and one sends messages: a large file takes a minute, an address may not answer,
     and uploads need the other thread. The thread that did such work rings again while more of it waits.
     """
-    more = not _do_first(Micrograph.objects, inspect_upload) and _do_alone(_importing, Job.imports, _read_outlines)
+    if _do_first(Micrograph.objects, inspect_upload):
+        more = Micrograph.objects.first_in_turn() is not None  # its message came while its sender had enough at work
+    else:
+        more = _do_alone(_importing, Job.imports, _read_outlines)
     if _do_alone(_delivering, Delivery.objects, deliver) or more:
         ring(INSPECTIONS)
     inspection.prepare_child()
@@ -187,18 +191,18 @@ def _do_job() -> bool:
 
 
 def _do_idle() -> None:
-    """While no job comes: let data bars be read, write files that nobody has asked for yet, and look at other ways for
-    a doubtful result."""
+    """While nobody waits for anything else: let data bars be read, write files that nobody has asked for yet, and look
+    at other ways for a doubtful result."""
     if Micrograph.objects.waiting().exists():
         ring(INSPECTIONS)
     for kind, work, only in ((ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})):
-        if not Job.objects.arriving().exists():
+        if not comes_before(kind):
             _do_first(kind.objects, work, **only)
 
 
 def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
     def waits() -> bool:
-        return Job.objects.arriving().exists() and not ExportJob.objects.filter(pk=export.pk, asked=True).exists()
+        return comes_before(ExportJob) and not ExportJob.objects.filter(pk=export.pk, asked=True).exists()
 
     write_further(export, giving_way(progress, waits), folder)
 
@@ -226,7 +230,9 @@ def child_died(task_id: str, exception: BaseException, **signal: Any) -> None:
 
 @worker_shutting_down.connect
 def give_back(**signal: Any) -> None:
-    """Queue the rows again that this worker's children work on when it must stop; this never counts as a death."""
+    """Queue the rows again that this worker's children work on when it must stop; this never counts as a death. A child
+    that is only warming up ends."""
+    stop_preparing()
     for request in list(state.active_requests):
         for kind in IN_A_CHILD:
             kind.objects.filter(message=request.id, state="running").update(**AGAIN)
@@ -357,6 +363,7 @@ def _runtime() -> Any:
 
 
 @worker_process_init.connect
+@preparing()
 def warm_up(**signal: Any) -> None:
     """Analyse a drawn picture in a new child of the pool for analyses, so that its first job need not wait for
     libraries and the usual network. What fails here will be told of a job."""

@@ -115,7 +115,11 @@ class Adding(Reading):
         self.folder = folder.resolve()
 
     def _path_inside(self, path: str) -> Path:
-        inside = (self.folder / path).resolve()
+        try:
+            inside = (self.folder / path).resolve()
+            inside.exists()  # raises an error for a name that no file can have
+        except (OSError, ValueError):
+            raise ToolError(f"There is no file {path!r} in {self.folder}.") from None
         if not inside.is_relative_to(self.folder):
             raise ToolError(f"{path} is outside {self.folder}, the only folder that may be used here.")
         return inside
@@ -145,6 +149,8 @@ class Adding(Reading):
         """Send the files of a folder as images of one material, wait, and read the pooled numbers."""
         inside = self._path_inside(path)
         files = sorted(file for file in inside.iterdir() if file.is_file()) if inside.is_dir() else []
+        for file in files:
+            self._path_inside(str(file))  # raises an error for a link that leads out
         if not files:
             raise ToolError(f"{path} is no folder with files inside {self.folder}.")
         with _as_tool_error():

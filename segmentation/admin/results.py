@@ -17,6 +17,7 @@ from ..core import tasks
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..core.typed import settings_of_task
+from ..presenters.progress import spent
 from ..presenters.result import main_number, warning_of
 from .base import GoesWithOthers, LookOnly, WithLink, action, column, image_of, opens, preview
 
@@ -39,6 +40,7 @@ class JobAdmin(WithLink):
     summary_fields = (
         *("thumbnail", "page", "figure", "micrograph", "sample", "owner", "state", "stage", "error", "result"),
         *("words", "model_name", "dimensions", "size", "results", "link", "created", "started", "finished", "took"),
+        "spent",
     )
     files = models.Artifact
     actions = ("retry", "cancel", "link_off", "link_renew")
@@ -66,6 +68,10 @@ class JobAdmin(WithLink):
             for setting in settings_of_task(tasks.find(settings.task))
         ]
         return format_html_join(mark_safe("<br>"), "{}: {}", lines)
+
+    @admin.display(description="where its time went")
+    def spent(self, job: models.Job) -> SafeString:
+        return format_html_join(mark_safe("<br>"), "{}: {} s", ((of, f"{time:.1f}") for of, time in spent(job)))
 
     @admin.display(description="")
     def thumbnail(self, job: models.Job) -> SafeString:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .measure.results import Statistics
 
 
+RETIRED = ("field_spread",)  # stored by 1.0
+
+
 @dataclass(frozen=True)
 class AnalysisSettings:
     """One analysis, fully specified."""
@@ -39,8 +42,8 @@ class AnalysisSettings:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The settings written by `as_dict`."""
-        return cls.of(**data)
+        """The settings written by `as_dict`, also by a version that had more of them (RETIRED)."""
+        return cls.of(**{name: value for name, value in data.items() if name not in RETIRED})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types in one flat table; `from_dict` is its inverse."""

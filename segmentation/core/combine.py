@@ -14,10 +14,11 @@ from .flags import DO_NOT_USE, TWO_SCALES, Flag, is_unusable
 from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Conditions, Effect, Evidence, effect
-from .measure.distribution import Edge, WeightedSizes, why_too_few
+from .measure.distribution import FEWEST_IMAGES, Edge, WeightedSizes
+from .measure.drawn import with_outlines
 from .measure.filters import by_reason
 from .measure.mats import poisson
-from .measure.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool
+from .measure.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool, within_images
 from .measure.pooling import alone, find_outliers, notes_on, pool, without_scale
 from .measure.quantities import POISSON, Value, number
 from .measure.results import PooledStatistics, Statistics, images_words
@@ -52,12 +53,11 @@ def combine(
     *,
     edge: Edge = "exclude",
     filter: bool = False,
-    field_spread: float = 0.0,
     left_out: Sequence[LeftOut] = (),
 ) -> SampleAnalysis:
     """Pool the members, at least one. The same members in any order give the same result.
 
-    edge, filter, field_spread: of the members' settings (`Conditions`). The largest uncertainty of their calibrations
+    edge, filter: of the members' settings (`Conditions`). The largest uncertainty of their calibrations
     counts once for all, because images of one instrument share its error. left_out: images that the files name but
     that do not count; a command passes each failed file as `LeftOut.failed(path.name, sentence)`, with its SHA-256 if
     known. `Member.of` records how the particles were found; a member made by hand needs its `record`.
@@ -82,7 +82,6 @@ def combine(
         seed=SEED,
         calibration=calibration,
         filter=filter,
-        field_spread=field_spread,
     )
     pooled = _pooled_statistics(images, task, conditions)
     listed = [SampleImage(of.title, of.member.sha256, of.member, of.outlier, of.excluded) for of in images]
@@ -133,6 +132,9 @@ def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditi
         return None
     conditions, obstacle = replace(conditions, evidence=_evidence(members)), _obstacle_to_verdict(members)
     tables, firm = [image.sizes for image in images], _firm_verdict(counted, conditions) if obstacle else ""
+    of_counting = {image.statistics.counted for image in members if image.statistics}
+    counted_by = of_counting.pop() if len(of_counting) == 1 else ""
+    conditions = replace(conditions, pieces=_pieces(images), counted=counted_by)
     pooled = pool(tables, replace(conditions, obstacle=None if firm else obstacle), excluded)
     if firm and (pooled.nano is None or pooled.nano["verdict"] != firm):
         pooled = pool(tables, replace(conditions, obstacle=obstacle), excluded)
@@ -140,6 +142,12 @@ def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditi
     for image, outlier in zip(counted, find_outliers(of_images, len(counted)), strict=True):
         image.outlier = outlier
     return replace(pooled, **_of_tables(members, conditions.calibration))
+
+
+def _pieces(images: Sequence[_Image]) -> list[Table | None]:
+    """What the outlines of each image may be instead; none where no image has such pieces."""
+    pieces = [image.member.pieces for image in images]
+    return pieces if any(table is not None for table in pieces) else []
 
 
 def _of_tables(counted: Sequence[Member], calibration: Calibration) -> dict[str, Any]:
@@ -169,12 +177,24 @@ def _numbers(
         values = dict(counted[0].member.quantities)
     else:
         fields, uncertainty = [image.field for image in counted], calibration.standard_uncertainty or 0.0
-        values = pooled_quantities(fields, task.pool_fields, fields[0].table.unit, uncertainty)
+        if len(fields) < FEWEST_IMAGES:
+            unit, areas = fields[0].table.unit, [field.area for field in fields]
+            values = {
+                name: within_images(
+                    Value(value, unit=number(name).unit(unit)),
+                    [image.member.quantities.get(name, Value(None)) for image in counted],
+                    areas,
+                )
+                for name, value in task.pool_fields(fields).items()
+            }
+        else:
+            values = pooled_quantities(fields, task.pool_fields, fields[0].table.unit, uncertainty)
         counts = {name: value.value for name, value in values.items() if number(name).interval == POISSON}
-        if not why_too_few(len(fields)):
-            values |= {name: poisson(count) for name, count in counts.items() if count is not None}
+        values |= {name: poisson(count) for name, count in counts.items() if count is not None}
     figures = task.figures if pooled else {}
-    return values | {name: pooled.value(figure) for name, figure in figures.items() if pooled and name in values}
+    values |= {name: pooled.value(figure) for name, figure in figures.items() if pooled and name in values}
+    cards = {card.get("sha256"): card for card in (image.member.record.card for image in counted)}
+    return with_outlines(values, [score for card in cards.values() for score in card.get("scores", ())])
 
 
 def _field_of_view(member: Member, edge: Edge) -> FieldOfView:
@@ -194,12 +214,16 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     """The evidence for the budget of all images together; a value unknown for one image is unknown for all."""
     cards = {card.get("sha256"): card for card in (member.record.card for member in members)}
     scores = [list(card.get("scores", ())) for card in cards.values()]
+    counted = {image.statistics.counted for image in members if image.statistics}
+    of_card = [card.get("options", {}).get("outline_error") for card in cards.values()]
+    names = [f"{count}{of}" for count in counted for of in ("", "_share")] if len(counted) == 1 and all(of_card) else []
     return Evidence(
         [score for one_score in scores for score in one_score] if all(scores) else [],
         _largest(members, "repeatability"),
         _effects(members, "threshold"),
         _largest(members, "between_operators"),
         unresolved=_effects(members, HIDDEN),
+        outline_error=tuple(max(of[name] for of in of_card) for name in names) or None,
     )
 
 
@@ -222,8 +246,8 @@ def _firm_verdict(counted: Sequence[_Image], conditions: Conditions) -> str:
     sure = [image for image in counted if not any(flag.doubt for flag in image.member.flags)]
     if 2 * len(sure) <= len(counted) or any(is_unusable(image.member.flags) for image in counted):
         return ""
-    evidence = _evidence([image.member for image in sure])
-    nano = pool([image.sizes for image in sure], replace(conditions, evidence=evidence)).nano
+    sure_conditions = replace(conditions, evidence=_evidence([image.member for image in sure]), pieces=_pieces(sure))
+    nano = pool([image.sizes for image in sure], sure_conditions).nano
     return nano["verdict"] if nano and nano["verdict"] != "undecided" else ""
 
 

@@ -280,22 +280,31 @@ class Search:
             for other in others if is_worth_it else ():
                 alternative = self.find(other, _comparing(progress, "another model"))
                 if better(alternative, best):
-                    promise = f"{alternative.confidence.sum():,.0f} right outlines"
-                    instead = f"{best.confidence.sum():,.0f} with the model {best.provenance.card['title']}"
+                    promise = f"{alternative.used['promised']:,.0f} right outlines"
+                    instead = f"{best.used['promised']:,.0f} with the model {best.provenance.card['title']}"
                     best = _with_reason(alternative, MORE_RIGHT.format(promise=promise, instead=instead))
         return best
 
     def best_reading(self, card: ModelCard, progress: Progress) -> Segmentation:
         """The segmentation by one model in the polarity and at the scale whose outlines explain the picture best.
 
-        `used["instead_of"]`: polarity, scale and count of the first reading, if another is better; "specks": `_specks`.
+        `used["instead_of"]`: polarity, scale and count of the first reading, if another is better; "beside": polarity
+        and count of the other polarity where it shows more, although it is not clearly better; "specks": `_specks`.
         """
+        assert self.task.better is not None
         first = best = self.find(card, progress)
+        readings = []
         if self.picture.any():
             for changed in self.task.other_readings(first, self.requested):
                 reading = self.find(card, _comparing(progress, "other settings"), **changed)
-                if reading.used["worth"] > max(BETTER * first.used["worth"], best.used["worth"]):
+                readings.append(reading)
+                explains_more = reading.used["worth"] > max(BETTER * first.used["worth"], best.used["worth"])
+                if explains_more or self.task.better(reading, best):
                     best = reading
+        for reading in (first, *readings):
+            is_other = reading.used["polarity"] != best.used["polarity"]
+            if is_other and self.task.is_beside(reading, best):
+                best.used["beside"] = {"polarity": reading.used["polarity"], "count": reading.used["inside"]}
         if specks := self._specks(card, best):
             best.used["specks"] = specks
         if best is not first:
@@ -307,8 +316,11 @@ class Search:
         """What the reading was too coarse for: {"below": px, "count": estimated number of specks}, {} for nothing.
 
         The barest window of a coarsely read picture is read in its own size. What is sure there, smaller than the
-        smallest that the model was taught at the working scale, and mostly outside outlines, is a speck.
+        smallest that the model was taught at the working scale, mostly outside outlines, and not faint beside the
+        outlines of the picture, is a speck.
         """
+        from .labels.contrast import contrasts
+
         scale = reading.used["scale"]
         if scale > COARSE or not len(reading) or not self.picture.any():
             return {}
@@ -324,7 +336,12 @@ class Search:
             for labels in (decoded.labels.ravel(), decoded.labels[outlined[window]])
         )
         specks = (2 * hidden < areas) & (areas < np.pi / 4 * below**2) & (decoded.confidence >= LEAST_CONFIDENCE)
-        return {"below": round(below, 1), "count": round(int(specks.sum()) * self.picture.size / picture.size)}
+        numbers, both = np.r_[0, np.where(specks, np.cumsum(specks), 0)], reading.labels[: self.rows].copy()
+        added = np.where(both[window] > 0, 0, numbers[decoded.labels])
+        both[window] += np.where(added > 0, added + len(reading), 0).astype(np.int32)
+        stand_out = contrasts(as_shown(self.picture, reading.used["polarity"]), both)
+        faint = stand_out.faint(getattr(self.task.options.of(card), "faint", 0.0))[len(reading) :]
+        return {"below": round(below, 1), "count": round(int((~faint).sum()) * self.picture.size / picture.size)}
 
 
 def _comparing(progress: Progress, by: str) -> Progress:
@@ -452,6 +469,10 @@ def measure_objects(
             name: replace(value, low=None, high=None) if number(name).power else value
             for name, value in quantities.items()
         }
+    if not task.screened:
+        from .measure.drawn import with_outlines
+
+        quantities = with_outlines(quantities, segmentation.provenance.card.get("scores", ()))
     progress("measured", DONE)
     return Analysis(
         micrograph,

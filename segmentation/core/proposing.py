@@ -79,12 +79,16 @@ def ways(
     *,
     refused: bool = False,
 ) -> list[Way]:
-    """The plausible ways other than the one that was tried, the likeliest model first.
+    """The plausible ways other than the one that was tried, the likeliest model first; where the other polarity shows
+    more, both polarities.
 
     model: the name of the one that was used. used: what was used where the settings leave it open. here: the cards of
     the models that may be used. refused: whether the image is of another kind, so that only other models make sense.
     """
     task = tasks.find(requested.task)
+    if other := used.get("beside"):
+        both = used["polarity"], other["polarity"]
+        return [Way(f"{one.capitalize()} {task.things}", {"model": model, "polarity": one}) for one in both]
     resembled = used.get("resembles", {}).get("model")  # is advised only by what it finds
     others = [card for card in nearest(part.picture, here) if card.name != model]
     others.sort(key=lambda card: card.name != resembled)
@@ -108,12 +112,14 @@ def look(
     card: ModelCard,
     *,
     least: float = EVEN,
+    fewest: int = FEWEST,
     runtime: Runtime | None = None,
     progress: Progress = quiet,
 ) -> tuple[str, bytes] | None:
     """What one way finds in the part, in words, and a small picture of it (WebP); None where it is nothing sure.
 
-    least: expected share of right outlines from which on it is sure, where the model knows that share.
+    least: expected share of right outlines from which on it is sure, where the model knows that share. fewest: objects
+    that count.
     """
     from .report.exports.viewer import thumbnail
 
@@ -131,7 +137,7 @@ def look(
     if task.semantic:
         return "", thumbnail(analysis)
     count = _counted(analysis)
-    if count < FEWEST or analysis.segmentation.used.get("expected", 1.0) < least:
+    if count < fewest or analysis.segmentation.used.get("expected", 1.0) < least:
         return None
     return f"{count} {task.things}", thumbnail(analysis)
 

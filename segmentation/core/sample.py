@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from . import tasks
 from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
-from .measure.distribution import why_too_few
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
-from .measure.table import Table
+from .measure.table import REASON_TYPE, Table
 from .micrograph.types import Calibration, common_calibration
 from .settings import DEFAULT_TASK
 from .tasks.base import Task
@@ -97,6 +98,17 @@ class Member:
         if name == "median" and self.statistics is not None:
             return self.statistics.value(name)
         return self.quantities.get(name, Value(None))
+
+    @property
+    def pieces(self) -> Table | None:
+        """What its outlines may be instead, as far as they have possible cuts, where all particles count."""
+        of = self.statistics
+        if of is None or of.counted != "all" or not of.pieces:
+            return None
+        columns: dict[str, Any] = {name: np.array(values, float) for name, values in of.pieces.items()}
+        count = len(columns["chance"])
+        columns |= {"kept": np.ones(count, bool), "reason": np.zeros(count, REASON_TYPE)}
+        return Table(columns).rescaled(self.table.nm_per_pixel)
 
     @property
     def sized(self) -> Table:
@@ -246,8 +258,7 @@ class SampleAnalysis:
         """Why its sizes or its first number have no 95 % interval; "" where they have."""
         if self.pooled:
             return self.pooled.interval_note
-        few = why_too_few(len(self.counted)) if len(self.counted) > 1 else ""
-        return few or unscaled_note(self.quantities)
+        return unscaled_note(self.quantities)
 
     @property
     def between(self) -> Between | None:

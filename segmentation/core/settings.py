@@ -78,10 +78,19 @@ class MeasurementSettings(Settings):
         le=100,
         title="Faint outlines",
         description=(
-            "Outlines with less than this share of the typical contrast are left out, and so are gaps and mostly"
-            " hidden particles. 0 counts them all."
+            "Outlines with less than this share of the typical contrast are left out, and so are gaps. 0 counts them"
+            " all."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
+    )
+    count: Literal["seen", "all"] = Field(
+        "seen",
+        title="Particles that count",
+        description=(
+            "Those whose outline can be seen (ISO 21363, ISO 19749), or all, hidden ones too. Where outlines may be"
+            " several particles, “all” is the expected distribution: each possible particle with its chance."
+        ),
+        json_schema_extra={"labels": {"seen": "whose outline can be seen", "all": "all, hidden ones too"}},
     )
     border_correction: Literal["exclude", "weight"] = Field(
         "exclude",
@@ -102,17 +111,6 @@ class MeasurementSettings(Settings):
         title="Measure unusual pictures",
         description="Give numbers even if the image is unlike the training images.",
         json_schema_extra={"scripts": True},
-    )
-    field_spread: float = Field(
-        15.0,
-        ge=0,
-        le=100,
-        title="Spread between fields",
-        description=(
-            "How much the typical size differs from place to place on the specimen. One image cannot show it; several"
-            " images do. It widens the intervals of the median and of the share from 1 to 100 nm."
-        ),
-        json_schema_extra={"unit": "%", "group": LABORATORY},
     )
     repeatability: float | None = Field(
         None,

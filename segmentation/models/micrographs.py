@@ -16,13 +16,18 @@ from ..core.labels.segmentation import Provenance
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
+from .upkeep import ALIVE, WorkerProcess
+
+
+def harmless_suffix(name: str) -> str:
+    """The suffix of a file's own name that its stored file may have, too; "" for any other."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
 
 
 def upload_path(micrograph: Micrograph, name: str) -> str:
     """The place of an uploaded file in the storage; of its own name only a harmless suffix is used."""
-    suffix = PurePosixPath(name).suffix.lower()
-    safe = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
-    return f"{micrograph.folder}/image{safe}"
+    return f"{micrograph.folder}/image{harmless_suffix(name)}"
 
 
 def preview_path(micrograph: Micrograph, name: str) -> str:
@@ -33,6 +38,7 @@ class Arrival(Owned):
     """A record of one upload, kept for an hour, so that deleting an upload does not raise the hourly limit."""
 
 
+MOST_AT_ONCE = 2  # half of what a worker reads: somebody else's file is read meanwhile
 # A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check.
 LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)  # of those WANTED, and of all
 WANTED = Q(jobs__ready=False, jobs__state__in=Attempted.UNFINISHED) | Q(sample__isnull=False)
@@ -55,9 +61,12 @@ class MicrographQuerySet(AttemptedQuerySet):
         return self.filter(waited_longest | (WANTED & waited_long))
 
     def first_in_turn(self) -> Any:
-        """As of any row, but of one sender images with only the data bar unread come last; among them, those with a
-        waiting job come first."""
-        waiting = self.waiting().by_sender()
+        """As of any row, but a worker reads no more than MOST_AT_ONCE of one sender at a time, and images with only the
+        data bar unread come last; among them, those with a waiting job come first."""
+        running = self.filter(state="running").by_sender().values_list("sender").annotate(models.Count("pk")).order_by()
+        workers = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE, queues__contains="inspections").count()
+        most = MOST_AT_ONCE * max(1, workers)
+        waiting = self.waiting().by_sender().exclude(sender__in=[sender for sender, count in running if count >= most])
         sender = self.sender_in_turn(waiting, "created")
         if sender is None:
             return None
@@ -155,6 +164,12 @@ class Micrograph(Owned, Attempted):
         """The number of images in its file; one of them is analysed."""
         pages = self.metadata.get("pages")
         return pages if isinstance(pages, int) else 1
+
+    @property
+    def panels(self) -> list[tuple[int, str]]:
+        """The pictures among the panels of a figure: each as the number of its page and the viewBox of its part."""
+        entries = (map(int, entry.split(",")) for entry in str(self.metadata.get("panels", "")).split())
+        return [(page, f"{left} {top} {right - left} {bottom - top}") for page, top, left, bottom, right in entries]
 
     @property
     def file_calibration(self) -> Calibration:

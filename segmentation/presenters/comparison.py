@@ -122,12 +122,13 @@ class ComparedResults:
     def answer(self) -> str:
         """The first difference in words, and how far the distributions differ: "B is 6 nm larger in median size: the
         distributions hardly differ."; "" without any."""
-        row = next((row for row in self.main if row.after.name == "median"), next(iter(self.main), None))
-        if row is None or row.value is None or not self.result:
+        rows = sorted(self.main, key=lambda row: (row.after.name != "median", row.after.kind == "integer"))
+        if not rows or rows[0].value is None or not self.result:
             return ""
-        much, what = row.difference.partition(" (")[0].strip("+−±"), uncapital(row.term)
-        names = ("larger", "smaller") if row.after.name == "median" else ("higher", "lower")
-        first = f"B is {much} {names[row.value < 0]} in {what}"
+        row, is_size = rows[0], rows[0].after.name == "median"
+        much, what = row.difference.partition(" (")[0].strip("+−±"), "median size" if is_size else uncapital(row.term)
+        words = ("larger", "smaller") if is_size else ("higher", "lower")
+        first = f"B is {much} {words[row.value < 0]} in {what}"
         if row.difference.startswith("±"):
             first = f"A and B have the same {what}"
         distance = self.result["distance"]

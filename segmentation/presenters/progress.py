@@ -12,6 +12,26 @@ from ..core.pace import about
 from ..core.report.wording import capital
 from ..models import Job, Micrograph, Sample, recent_pace
 
+STAGES = {
+    "load": "Load the model",
+    "prepare": "Prepare the image",
+    "search": "Choose size and contrast",
+    "network": "Run the network",
+    "labels": "Separate the objects",
+    "measure": "Measure",
+}
+
+
+def spent(job: Job) -> list[tuple[str, float]]:
+    """Where the time of a finished job went: (stage in words, seconds), with the wait for its last attempt first and
+    what is no stage last; empty before its end."""
+    if job.started is None or job.finished is None:
+        return []
+    stages = [(STAGES.get(name, name), seconds) for name, seconds in (job.summary.get("timings") or {}).items()]
+    rest = (job.finished - job.started).total_seconds() - sum(seconds for _, seconds in stages)
+    wait = (job.started - job.queued).total_seconds()
+    return [("Wait for a worker", max(wait, 0.0)), *stages, ("Read, store and all else", max(rest, 0.0))]
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -13,14 +13,13 @@ from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
-from ..core.measure.filters import ALWAYS, BY_OTHERS, LEAST_CONFIDENCE, Reason
+from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
-from ..core.measure.results import Statistics
+from ..core.measure.results import MICROMETRES, Statistics
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
-from ..core.network.scale_search import UNDECIDED
 from ..core.report import exports
 from ..core.report.entries import Aside, Entry, answers, known_number
 from ..core.report.picture import COLOURS
@@ -30,6 +29,7 @@ from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job
 from ..plain import quantities_of
+from ..services.ground import tables
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
 from .charts import Bar, ChartedSummary, Convergence, Lines, lines_of
@@ -60,8 +60,9 @@ class Change:
 
 # By reason: what is clicked, the setting and what it becomes.
 COUNTED_AGAIN = {
-    str(Reason.UNLIKE): Change("Measure it all the same", "measure_unlike", "on"),
-    **dict.fromkeys(map(str, BY_OTHERS), Change("count them", "faint_limit", "0")),
+    str(Reason.UNLIKE): Change("Yes, measure", "measure_unlike", "on"),
+    **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), Change("count them", "faint_limit", "0")),
+    str(Reason.HIDDEN): Change("count them", "count", "all"),
 }
 
 
@@ -114,13 +115,20 @@ class Result(ChartedSummary):
 
     @property
     def wants_proposals(self) -> bool:
-        """Whether nothing, or nothing sure, was found by a network, so that other ways are worth a look."""
+        """Whether nothing, or nothing sure, was found by a network, or the other polarity shows more, so that other
+        ways are worth a look."""
         used = self.used
-        if {"imported", "corrected", "reviewed"} & used.keys():
+        if not self.may_propose:
             return False
         none_kept = self.statistics is not None and not self.kept
         is_other = used.get("resembles", {}).get("recognised", False)
-        return self.nothing or self.refused or none_kept or is_other or used.get("expected", 1.0) < MOSTLY
+        is_doubtful = is_other or "beside" in used or used.get("expected", 1.0) < MOSTLY
+        return self.nothing or self.refused or none_kept or is_doubtful
+
+    @property
+    def may_propose(self) -> bool:
+        """Whether other ways can be tried: where a network outlined, and nobody has corrected it."""
+        return not {"imported", "corrected", "reviewed"} & self.used.keys()
 
     @property
     def began_with(self) -> Change | None:
@@ -136,29 +144,13 @@ class Result(ChartedSummary):
         return COUNTED_AGAIN[Reason.UNLIKE]
 
     @property
-    def other_polarity(self) -> Change | None:
-        """What outlines particles of the other polarity, where those look nearly as clear or were found first."""
-        used = self.used
-        near = used.get("other_polarity", 0.0) >= UNDECIDED
-        first = used.get("instead_of", {}).get("polarity", used.get("polarity"))
-        if (
-            self.corrected_line
-            or not (near or first != used.get("polarity"))
-            or self.job.get_settings().as_dict().get("polarity") != "auto"
-        ):
-            return None
-        other = "dark" if used.get("polarity") == "bright" else "bright"
-        why = f"{capital(used['polarity'])} {self.task.things} were outlined; {other} ones look almost as clear."
-        return Change(f"outline the {other} ones instead", "polarity", other, why)
-
-    @property
     def notices(self) -> list[Flag | Change]:
         """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes."""
         if self.nothing or self.refused:
             return []
         listed: list[Flag | Change] = [*self.notices_of(self.warnings)]
         doubts = sum(warning.doubt for warning in self.warnings)
-        return [*listed[:doubts], *filter(None, (self.other_polarity, self.began_with)), *listed[doubts:]]
+        return [*listed[:doubts], *filter(None, [self.began_with]), *listed[doubts:]]
 
     @property
     def in_pixels(self) -> bool:
@@ -175,8 +167,16 @@ class Result(ChartedSummary):
         return self.kept >= LEAST_BARS
 
     @property
-    def kept_words(self) -> str:
-        return f"{self.task.thing if self.kept == 1 else self.task.things} counted"
+    def few_sizes(self) -> list[str]:
+        """The sizes of fewer particles than a median needs, in ascending order; [] of more."""
+        if not 0 < self.kept < LEAST_BARS or not self.screened:
+            return []
+        assert self.statistics is not None
+        stored = self.summary["statistics"]
+        rows = [row for row in tables.objects_of(self.job) or [] if row["kept"] and not row.get("cut")]
+        sizes = sorted(row[stored["size"]] for row in rows if row.get(stored["size"]))
+        factor = MICROMETRES if self.statistics.unit != stored["unit"] else 1.0
+        return [significant(size * factor) for size in sizes]
 
     @property
     def figure_words(self) -> str:

@@ -15,9 +15,10 @@ from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
+from ..core.measure.distribution import FEWEST_IMAGES
 from ..core.measure.pooled_fields import reason_and_warning
 from ..core.measure.quantities import OF, Value, in_micrometres
-from ..core.measure.results import BY_IMAGE, NO_PIXEL_SIZE, Statistics, images_words
+from ..core.measure.results import NO_PIXEL_SIZE, Statistics, images_words
 from ..core.micrograph.pairing import rank
 from ..core.micrograph.types import Calibration, common_calibration
 from ..core.report.entries import Entry, answers, known_number
@@ -135,7 +136,7 @@ class PooledResult(ChartedSummary):
         with suppress(UnknownTask):  # lists and API must not fail where this version does not know it
             words = {"thing": self.task.thing, "things": self.task.things}
         super().__init__(statistics, values_of(self.stored) if reported else {}, **words)
-        self.several = self.images_pooled > 1
+        self.several, self.of_material = self.images_pooled > 1, self.images_pooled >= FEWEST_IMAGES
         self.interval_note = self.stored.get("interval_note", "")
         self.unit: str = self.statistics.unit if self.statistics else self.stored.get("unit", "nm")
 
@@ -269,9 +270,7 @@ class PooledResult(ChartedSummary):
         return self._settings(changed=False)
 
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
-        by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
-        unused = {"field_spread"} if by_image else set()
-        unused |= {"scale"} if self.task.semantic and not changed else set()  # times the model's own, as images say
+        unused = {"scale"} if self.task.semantic and not changed else set()  # times the model's own, as images say
         listed = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
         return [(setting.title, setting.says(value)) for setting, value in listed if setting.name not in unused]
 

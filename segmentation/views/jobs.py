@@ -51,8 +51,6 @@ from ..services.ground.calibration import (
     used_calibration,
     width_text,
 )
-from ..services.ground.limits import one_edit
-from ..services.results.edits import MOST, make_cuts
 from ..services.results.signing import meanings_for
 from ..services.results.uploads import sample_sha256
 from .calibration import acquired
@@ -61,7 +59,6 @@ from .upload import MARKED, sent_form, stated_in, work_page, wrong_fields
 
 SOON = timedelta(seconds=5)
 JUST_DONE = timedelta(minutes=2)  # in which a tab that nobody looks at has asked again
-PLACES = frozenset(map(str, range(MOST)))  # of possible cuts in their list, as a form sends them
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
 NO_FILE = "Choose the file with the outlines first."
 NOT_READ = "The image is still being read: wait a moment, then try again."
@@ -110,7 +107,7 @@ def _scaled(request: HttpRequest, job: Job) -> dict[str, str]:
 def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Other ways to analyse the image of a doubtful result; the page asks again until all are there."""
     job = visible(request, row_of(Job, pk))
-    is_offered = is_open(job, request.user, request.visitor) and job.is_done and Result(job).wants_proposals
+    is_offered = is_open(job, request.user, request.visitor) and job.is_done and Result(job).may_propose
     row = services.proposals_of(job) if is_offered else None
     proposed = row.result.get("shown", []) if row else []
     if row is None:
@@ -262,18 +259,6 @@ def measure_corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
     token = f"corrections {job.pk} {job.edit_count}"
     new = services.finish_corrections(job=job, settings=job.get_settings(), token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def cut(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Possible cuts made, by their places in the list, and the corrected outlines measured as a new job."""
-    if request.method != "POST":
-        return redirect("job", pk)
-    job, who = changeable(request, row_of(Job, pk)), {"user": request.user, "visitor": request.visitor}
-    texts = request.POST.get("cuts", "").split()
-    with one_edit(address=request.address_hash, **who):
-        make_cuts(job=job, places={int(text) for text in texts if text in PLACES}, **who)
-    return measure_corrections(request, pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 from ..core.pace import about
 from ..models import Job, WorkerProcess
 from ..presenters.listing import cards
+from ..presenters.progress import STAGES
 from ..services import Refused
 from ..services.ground import staff_log
 from ..services.upkeep import health
@@ -31,14 +32,6 @@ from ..services.upkeep import health
 MOST_WORKERS, LATEST, FOUND = 50, 8, 32  # LATEST, FOUND: jobs, without and with a search
 LONGEST = 100  # characters of a search
 NO_NAME = "Give the name with which the person will sign in."
-STAGES = {
-    "load": "Load the model",
-    "prepare": "Prepare the image",
-    "search": "Choose size and contrast",
-    "network": "Run the network",
-    "labels": "Separate the objects",
-    "measure": "Measure",
-}
 OF_QUEUES = {
     "waiting": ("waiting", "Rows that wait."),
     "running": ("running", "Rows at work."),

@@ -2,6 +2,7 @@
 
 import { draw } from "./chart-draw.js";
 import { decimalsFor, fixed, perCent, plain } from "./chart-scale.js";
+import { recounted } from "./editor/numbers.js";
 
 const NANO_NM = 100;
 const HEIGHT = { share: 0.55, least: 190, most: 340 }; // of the width, and in CSS pixels
@@ -49,7 +50,8 @@ export class Histogram {
     this.quiet = this.readout.textContent;
     this.problem = section.querySelector("[data-chart-problem]");
     this.controls = section.querySelector("[data-chart]");
-    this.bins = null; // what the server said last
+    this.bins = null; // what the server said last, or these bars of the objects as they are now
+    this.live = null; // { objects, factor, unit }: objects that the server has not measured, lengths times a factor
     this.asked = ""; // the question to which that is the answer, or will be
     this.under = null; // what stops the question under way
     this.span = null; // [from, to] of the sizes that are chosen, in the unit of the bins
@@ -142,8 +144,17 @@ export class Histogram {
     else this.failed();
   }
 
-  answered(bins) {
+  // Bars of these objects from now on, in place of those that the server measured; null goes back to those.
+  follow(live) {
+    this.live = live;
+    if (this.served && !this.under) this.answered(this.served);
+  }
+
+  answered(served) {
     const first = this.bins === null;
+    this.served = served;
+    const { live } = this;
+    const bins = live ? { ...recounted(served, live.objects(), this.chosenState, live.factor), unit: live.unit } : served;
     this.bins = bins;
     if (this.span && !within(bins, this.span)) this.pick(null); // of other controls than those that were asked about
     if (first) this.offer(bins);

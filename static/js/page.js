@@ -75,12 +75,17 @@ const near = new IntersectionObserver((entries) => {
 }, { rootMargin: "600px" });
 document.querySelectorAll("[data-when-written]").forEach((image) => near.observe(image));
 
-const copy = document.querySelector("[data-copy-picture]");
-if (copy && navigator.clipboard?.write) {
+// A figure as a picture; with it, where there is one, the sentence of the page and how its numbers were found.
+for (const copy of navigator.clipboard?.write ? document.querySelectorAll("[data-copy-picture]") : []) {
   const picture = async () => (await isWritten(copy.dataset.copyPicture)) && (await fetch(copy.dataset.copyPicture)).blob();
+  const text = async () => {
+    const said = [...document.querySelectorAll("h1, .sentence")].map((each) => each.innerText.replace(/\s+/g, " ").replace(/ ([,.])/g, "$1"));
+    return new Blob([`${said.join(": ")} ${copy.dataset.copySentence}`], { type: "text/plain" });
+  };
   copy.hidden = false;
   copy.addEventListener("click", async () => {
-    await navigator.clipboard.write([new ClipboardItem({ "image/png": picture() })]);
+    const words = copy.dataset.copySentence ? { "text/plain": text() } : {};
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": picture(), ...words })]);
     copy.textContent = "Copied";
   });
 }

@@ -27,9 +27,9 @@ function open(panel) {
 
 // What an address or a link names lies behind a tab, perhaps also in a fold.
 export function reveal(target) {
+  if (!target) return;
   const panel = panels.find((each) => each.contains(target));
-  if (!panel) return;
-  open(panel);
+  if (panel) open(panel);
   for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   (panel === target ? box : target).scrollIntoView({ block: panel === target ? "nearest" : "start" });
 }
@@ -51,6 +51,8 @@ document.addEventListener("click", (event) => {
 });
 addEventListener("hashchange", () => reveal(named(location.hash)));
 
+const drawer = box.closest("details"); // open without this script
+if (drawer) drawer.open = false;
 list.append(...tabs);
 box.prepend(list);
 open(panels[0]);

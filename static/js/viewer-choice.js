@@ -42,6 +42,26 @@ export class Chips {
     return [...this.section.querySelectorAll("[data-state]")];
   }
 
+  // How many there are of each state now; a state that had none before gets a button of its own.
+  count(particles) {
+    const { chips } = this;
+    const left = new Map();
+    for (const { reason } of particles) left.set(reason, (left.get(reason) ?? 0) + 1);
+    for (const chip of chips) {
+      chip.querySelector("b").textContent = String(left.get(chip.dataset.state) ?? 0);
+      left.delete(chip.dataset.state);
+    }
+    for (const [reason, count] of chips.length ? left : []) {
+      const chip = chips.at(-1).cloneNode(true);
+      Object.assign(chip, { title: "Left out by hand." });
+      chip.dataset.state = reason;
+      chip.classList.add("aside");
+      chip.firstChild.textContent = `${reason[0].toUpperCase()}${reason.slice(1)} `;
+      chip.querySelector("b").textContent = String(count);
+      this.chips.at(-1).after(chip);
+    }
+  }
+
   toggle(chip) {
     chip.setAttribute("aria-pressed", String(chip.getAttribute("aria-pressed") !== "true"));
     this.tell();

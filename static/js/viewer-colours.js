@@ -45,23 +45,23 @@ function ofShapes(particles) {
   return { of: ({ shape }) => colour(shape), colours: [...COLOURS, UNKNOWN], legend };
 }
 
-// A choice of colours, with its legend below the picture; tell(key, of) is told of each.
-export function chooseColours(section, drawing, particles, lengths, tell) {
+// A choice of colours, with its legend below the picture; particlesNow(): those there are; tell(key, of) is told of each.
+export function chooseColours(section, drawing, particlesNow, lengths, tell) {
   const select = section.querySelector("[data-colour-by]");
   if (!select) return;
   for (const option of [...select.options]) {
-    if (option.value && !particles.some((each) => each[option.value])) option.remove();
+    if (option.value && !particlesNow().some((each) => each[option.value])) option.remove();
   }
   const list = section.querySelector("[data-legend]");
   const layer = section.querySelector('[data-layer="labels"]');
   const explain = () => {
-    const { legend } = colouring(select.value, particles, lengths);
+    const { legend } = colouring(select.value, particlesNow(), lengths);
     list.hidden = !legend.length || !layer.checked;
     list.replaceChildren(...legend.map(([colour, words]) => entry(colour, words)));
   };
   layer.addEventListener("change", explain);
   select.addEventListener("change", () => {
-    const { of, colours } = colouring(select.value, particles, lengths);
+    const { of, colours } = colouring(select.value, particlesNow(), lengths);
     drawing.colourBy(of, colours);
     tell(select.value, of);
     explain();

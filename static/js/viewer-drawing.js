@@ -6,6 +6,8 @@ import { Viewport, clamp } from "./viewport.js";
 
 export const KEPT = "#53d6ee";
 export const ASIDE = "#ff6b5e";
+const HAND = "#7ee081"; // what somebody checked or drew
+const ACCENT = "#f0be62"; // what a tool draws
 const SELECTED = "#ffffff";
 const CHOSEN = "rgb(83 214 238 / 0.5)";
 // Okabe and Ito's colours without black, and lighter and darker kin: neighbours in the list differ for every eye.
@@ -27,26 +29,53 @@ export class Drawing {
     this.width = data.width;
     this.height = data.height;
     this.rows = data.rows;
-    this.particles = data.particles.map(prepare);
-    this.widest = typicalWidth(this.particles);
-    this.colours = [...new Set([...COLOURS, ...this.particles.map((each) => each.colour).filter(Boolean)])];
+    this.colours = [...new Set([...COLOURS, ...data.particles.map((each) => each.colour).filter(Boolean)])];
     this.colourOf = neighbourColour;
-    this.bySize = [...this.particles].sort((a, b) => b.box.right - b.box.left - (a.box.right - a.box.left));
     this.layers = { image: true, outlines: true, labels: false, aside: true, numbers: false };
     this.hidden = new Set(); // states that are not drawn: "" is kept, else the reason
     this.chosen = null; // says whether a particle stands out; null where none was chosen
     this.bare = false; // whether the picture is seen alone
     this.lit = null; // the same of what is pointed at elsewhere on the page
     this.pointed = null;
-    this.selected = null;
-    this.fillGrid();
-    this.gather();
+    this.selected = []; // particles
+    this.preview = null; // draws what a tool does, in pixels of the image
+    this.take(data.particles);
+    this.widest = typicalWidth(this.particles);
     canvas.style.setProperty("--shape", `${data.width} / ${data.height}`);
     this.overlay = null; // draws over the outlines, in pixels of the image
     this.heard = {}; // hover(particle or null, point of the image), tap(the same), numbers(written, of)
     const tell = (name) => (place) => this.heard[name]?.(this.at(place), place && this.viewport.toImage(place));
-    const pointers = { hover: tell("hover"), tap: tell("tap") };
-    this.viewport = new Viewport(canvas, { columns: data.width, rows: data.height, draw: () => this.draw(), ...pointers });
+    this.pointers = { hover: tell("hover"), tap: tell("tap") };
+    this.viewport = new Viewport(canvas, { columns: data.width, rows: data.height, draw: () => this.draw(), ...this.pointers });
+  }
+
+  // Other particles than before; those that were drawn already keep their path.
+  take(particles) {
+    this.particles = particles.map((each) => (each.path ? each : prepare(each)));
+    this.bySize = [...this.particles].sort((a, b) => b.box.right - b.box.left - (a.box.right - a.box.left));
+    this.fillGrid();
+    this.gather();
+    this.pointed = null;
+  }
+
+  // A tool takes the pointer, with places [x, y] of the image; without one a drag moves the picture.
+  hand(tool) {
+    const passed = (name) => (at, event) => tool[name]?.(at && this.placed(at), event);
+    const taken = () => Object.fromEntries(["press", "drag", "release", "cancel"].map((name) => [name, passed(name)]));
+    const hover = (at) => (this.pointers.hover(at), passed("hover")(at));
+    this.viewport.heard = tool ? { ...taken(), hover } : this.pointers;
+    this.preview = tool && ((context, scale) => tool.preview(context, scale));
+    this.draw();
+  }
+
+  // [x, y] in pixels of the image, to a hundredth.
+  placed(at) {
+    const { x, y } = this.viewport.toImage(at);
+    return [Math.round(x * 100) / 100, Math.round(y * 100) / 100];
+  }
+
+  get scale() {
+    return this.viewport.view.scale;
   }
 
   async load(address) {
@@ -67,13 +96,14 @@ export class Drawing {
 
   // One path for each kind of stroke and each colour, so that a frame is a handful of calls.
   gather() {
-    this.paths = { kept: new Path2D(), aside: new Path2D(), chosenKept: new Path2D(), chosenAside: new Path2D() };
+    this.paths = Object.fromEntries(["kept", "hand", "aside", "chosenKept", "chosenAside"].map((name) => [name, new Path2D()]));
     this.colourPaths = new Map(this.colours.map((colour) => [colour, new Path2D()]));
     const standsOut = this.lit ?? this.chosen;
     for (const particle of this.particles) {
       if (this.hidden.has(particle.reason)) continue;
       const stands = standsOut?.(particle);
-      const name = particle.kept ? (stands ? "chosenKept" : "kept") : stands ? "chosenAside" : "aside";
+      const plain = particle.kept ? (particle.byHand ? "hand" : "kept") : "aside";
+      const name = stands ? (particle.kept ? "chosenKept" : "chosenAside") : plain;
       this.paths[name].addPath(particle.path);
       if (particle.kept || particle.colour) this.colourPaths.get(this.colourOf(particle)).addPath(particle.path);
     }
@@ -118,12 +148,14 @@ export class Drawing {
     return visible.find((particle) => this.context.isPointInPath(particle.path, point.x, point.y, FILLED)) ?? null;
   }
 
-  // A small particle is magnified, a large one seen as a whole.
-  reveal({ box }) {
-    const size = Math.max(box.right - box.left, box.bottom - box.top, 8);
+  // Small particles are magnified, large ones seen as a whole, and what lies around them is seen, too.
+  reveal(...particles) {
+    const side = (name, extreme) => extreme(...particles.map(({ box }) => box[name]));
+    const [left, top, right, bottom] = [side("left", Math.min), side("top", Math.min), side("right", Math.max), side("bottom", Math.max)];
+    const size = Math.max(right - left, bottom - top, 8);
     const stage = Math.min(this.canvas.clientWidth, this.canvas.clientHeight);
-    const middle = { x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2 };
-    this.viewport.show(middle, clamp(this.viewport.view.scale, (0.12 * stage) / size, (0.6 * stage) / size));
+    const middle = { x: (left + right) / 2, y: (top + bottom) / 2 };
+    this.viewport.show(middle, clamp(this.scale, (0.12 * stage) / size, (0.6 * stage) / size));
   }
 
   // ---- what is shown ----------------------------------------------------------------------------
@@ -144,9 +176,9 @@ export class Drawing {
     this.draw();
   }
 
-  select(particle, centre) {
-    this.selected = particle;
-    if (particle && centre) this.reveal(particle);
+  select(particles, centre) {
+    this.selected = particles;
+    if (particles.length && centre) this.reveal(...particles);
     this.draw();
   }
 
@@ -169,8 +201,12 @@ export class Drawing {
     this.strokeAll();
     const numbers = layers.numbers ? this.writeNumbers() : [0, 0];
     this.heard.numbers?.(...numbers);
-    for (const particle of [this.pointed, this.selected]) this.emphasise(particle);
-    this.overlay?.(context, viewport.view.scale);
+    for (const particle of [this.pointed, ...this.selected]) this.emphasise(particle);
+    this.overlay?.(context, this.scale);
+    if (!this.preview) return;
+    context.lineWidth = 1.5 / this.scale;
+    context.strokeStyle = context.fillStyle = ACCENT;
+    this.preview(context, this.scale);
   }
 
   // Where some particles were chosen, all others step back.
@@ -180,6 +216,7 @@ export class Drawing {
     const some = this.lit ?? this.chosen;
     if (some) context.globalAlpha = 0.2;
     if (layers.outlines) this.stroke(paths.kept, KEPT, width);
+    if (layers.outlines) this.stroke(paths.hand, HAND, width + 0.5);
     if (layers.aside) this.stroke(paths.aside, ASIDE, width + 0.25, [5, 4]);
     context.globalAlpha = 1;
     if (!some) return;
@@ -221,7 +258,7 @@ export class Drawing {
       return;
     }
     this.stroke(particle.path, "#000000", 5);
-    this.stroke(particle.path, particle === this.selected ? SELECTED : particle.kept ? KEPT : ASIDE, 2.5, particle.kept ? [] : [5, 4]);
+    this.stroke(particle.path, this.selected.includes(particle) ? SELECTED : particle.kept ? KEPT : ASIDE, 2.5, particle.kept ? [] : [5, 4]);
   }
 
   // As many as have room beside each other, those of large particles first; how many of how many in sight.
@@ -276,7 +313,7 @@ export class Room {
 function prepare(particle) {
   const path = new Path2D();
   const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
-  for (const ring of [particle.outline, ...(particle.rings ?? [])]) {
+  for (const ring of [particle.outline ?? [], ...(particle.rings ?? [])]) {
     for (let i = 0; i < ring.length; i += 2) {
       const [x, y] = [ring[i], ring[i + 1]];
       if (i === 0) path.moveTo(x, y);
@@ -288,7 +325,8 @@ function prepare(particle) {
     }
     path.closePath();
   }
-  return Object.assign(particle, { path, box });
+  const nothing = { left: 0, top: 0, right: 0, bottom: 0 }; // of what has no outline yet
+  return Object.assign(particle, { path, box: box.left < box.right ? box : nothing });
 }
 
 // Pixels of a class have the colour of the figure; of objects neighbours in the list differ.

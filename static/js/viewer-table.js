@@ -12,7 +12,6 @@ export class ParticleList {
     this.scroller = section.querySelector(".table-box");
     this.shown = section.querySelector("[data-shown]");
     this.particles = data.particles;
-    this.lengths = shownLengths(data);
     this.byId = new Map(data.particles.map((particle) => [String(particle.id), particle]));
     this.choose = choose;
     this.order = sorted(data.particles, "state"); // what is kept first
@@ -49,6 +48,7 @@ export class ParticleList {
   // Columns that this kind of analysis does not have are not shown, and of those of shape the first alone but on request.
   offer(data, all = false) {
     const [first] = data.particles;
+    this.lengths = shownLengths(data);
     for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = this.lengths.unit;
     this.heads = [...this.table.querySelectorAll("th[data-key]")];
     const has = (key) => (key === "state" ? first.class === undefined || data.particles.some((each) => !each.kept) : first[key] !== undefined);

@@ -1,16 +1,25 @@
-// The interactive result: the micrograph with its outlines, the histogram and the table, all of the same particles.
+// The page of a result: one picture, one state. Whatever a person corrects, or how wide the image is, picture, numbers,
+// histogram and table follow at once; what only the server measures is not shown until it has measured the same state.
 
 import { Histogram } from "./chart.js";
-import { Cuts, control, cutWords, listed } from "./cuts.js";
+import { perCent } from "./chart-scale.js";
+import { Cuts, listed } from "./cuts.js";
 import { bareWhileHeld, sliders } from "./display.js";
+import { Doubt } from "./doubt.js";
+import { numbersOf } from "./editor/numbers.js";
 import { Chips, Choice } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
 import { Drawing } from "./viewer-drawing.js";
 import { ParticleList, shownLengths } from "./viewer-table.js";
+import { ambiguous, digits, lengthOf } from "./width.js";
 
 const section = document.getElementById("viewer");
 const listing = document.getElementById("table"); // not where nothing was found, or the image is of another kind
 const chart = document.getElementById("histogram"); // not of a few particles
+const LENGTHS = ["min_feret", "max_feret", "ecd", "visible_length", "length", "width", "neighbour_distance", "neighbour_gap"];
+const AGAIN = 250; // ms between two questions whether a version is measured
+const NEXT = "deepsegm-next"; // where a version goes on as the page before it was left
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function outlines(address) {
   const answer = await fetch(address);
@@ -19,109 +28,367 @@ async function outlines(address) {
   return { ...data, cuts: listed(data.cuts) };
 }
 
-// In the words of the kind of analysis, of what it measured: sizes of particles, the class and area of a region.
-function sentence(object, { unit, said }) {
-  const { min_feret: least, area, confidence } = object;
-  const length = (words, key) => `${words} ${said(object, key)} ${unit}`;
-  const facts = Number.isFinite(least) ? [length("minimum Feret", "min_feret"), length("ECD", "ecd")] : [];
-  const sizeHead = listing?.querySelector("th[data-own]"); // the size of a kind of analysis that others do not have
-  if (sizeHead && Number.isFinite(object[sizeHead.dataset.key])) facts.unshift(length(sizeHead.dataset.own, sizeHead.dataset.key));
-  if (!facts.length && Number.isFinite(area)) facts.push(`${length("area", "area")}²`);
-  if (Number.isFinite(confidence)) facts.push(`confidence ${confidence.toFixed(2)}`);
-  const description = [object.class, ...facts].filter(Boolean).join(", ");
-  return `${section.dataset.thing ?? "Particle"} ${object.id}: ${description}; ${object.kept ? (object.cut ? "counted, has no size: touches the frame" : "counted") : `left out: ${object.reason}. ${meaning(object.reason)}`}`;
-}
+class ResultPage {
+  constructor(data) {
+    Object.assign(this, { section, data });
+    this.facts = { ...section.dataset, ...section.querySelector("[data-tools]")?.dataset };
+    this.automatic = new Map(data.particles.map((each) => [each.id, each]));
+    this.objects = new Map(this.automatic);
+    this.cuts = new Cuts(data.cuts);
+    this.lengths = shownLengths(data);
+    this.selected = new Set();
+    this.factor = 1; // of lengths, since they were measured
+    this.editor = null;
+    this.readout = section.querySelector("[data-readout]");
+    this.quiet = this.readout.textContent;
+    this.told = ""; // what went wrong, or what to do next
+    this.canvas = section.querySelector("canvas");
+    this.drawing = new Drawing(this.canvas, data, section.dataset.tiles);
+  }
 
-const meaning = (reason) => [...listing.querySelectorAll("[data-state]")].find((chip) => chip.dataset.state === reason)?.title ?? "";
+  // Everything that shows the objects.
+  start() {
+    this.choice = new Choice();
+    this.histogram = chart && new Histogram(chart, (stands, words) => this.choice.choose(stands, words));
+    this.list = listing && new ParticleList(listing, this.data, (particle) => this.look(particle));
+    this.chips = listing && new Chips(listing, (hidden) => this.choice.hide(hidden));
+    this.anyShape = listing ? chooseShape(listing, this.data.particles, (...chosen) => this.choose(...chosen)) : () => {};
+    chooseColours(section, this.drawing, () => [...this.objects.values()], this.lengths, (key, of) => this.histogram?.colour(key, of));
+    this.point();
+    this.layers();
+    this.lights();
+    this.chosen();
+    const strip = section.querySelector("[data-doubt]");
+    if (strip) this.doubt = new Doubt(this, strip);
+    const box = listing?.querySelector("[data-extremes]");
+    if (box) import("./extremes.js").then(({ Extremes }) => (this.extremes = new Extremes(this, box)));
+    this.correcting();
+    this.measuring();
+  }
 
-// Dashed lines over the outlines, where there are any; the form names those that are shown.
-function possibleCuts(drawing, list) {
-  const cuts = new Cuts(list);
-  drawing.overlay = (context, scale) => cuts.paint(context, scale);
-  const places = section.querySelector("[data-cuts-places]");
-  const changed = () => {
-    if (places) places.value = cuts.shown.map(({ place }) => place).join(" ");
-    drawing.draw();
-  };
-  if (list.length) control(section.querySelector("[data-cuts]"), cuts, changed);
-  return cuts;
-}
+  // ---- one state --------------------------------------------------------------------------------
 
-function start(drawing, canvas, data, choice, unchoose) {
-  const readout = section.querySelector("[data-readout]");
-  const hint = readout.textContent;
-  const lengths = shownLengths(data);
-  const cuts = possibleCuts(drawing, data.cuts);
-  let [selected, pointed, quiet] = [null, null, hint];
+  // Whether what is seen is another state than the one that was measured.
+  get moved() {
+    return this.factor !== 1 || Boolean(this.editor?.history.length);
+  }
 
-  const describe = (particle) => {
-    pointed = particle;
-    const object = particle ?? selected;
-    readout.textContent = cuts.pointed ? `${cutWords(cuts.pointed, section.dataset.thing.toLowerCase())}.` : object ? sentence(object, lengths) : quiet;
-    readout.classList.toggle("told", readout.textContent !== hint);
-  };
-  const select = (particle, { centre = false } = {}) => {
-    selected = particle;
-    drawing.select(particle, centre);
-    list.select(particle);
-    describe(particle);
-  };
-  const pointAt = (point) => (cuts.pointed = point ? cuts.near(point, drawing.viewport.view.scale) : null);
-  const look = (particle) => {
-    select(particle, { centre: true });
+  changed() {
+    this.numbers();
+    this.stands();
+    this.drawn();
+    this.select([...this.selected].filter((id) => this.objects.has(id)));
+    this.editor?.panel.changed();
+    this.pending ??= requestAnimationFrame(() => {
+      this.pending = null;
+      const particles = [...this.objects.values()];
+      this.list?.replace(particles);
+      this.chips?.count(particles);
+      this.histogram?.follow(this.moved ? { objects: () => this.objects.values(), factor: this.factor, unit: this.data.unit } : null);
+      this.extremes?.changed();
+    });
+  }
+
+  // The outlines are others.
+  drawn() {
+    this.drawing.take([...this.objects.values()]);
+    this.drawing.select([...this.selected].map((id) => this.objects.get(id)).filter(Boolean));
+  }
+
+  doubtful() {
+    this.doubt?.changed();
+  }
+
+  // The numbers that follow at once; those that were measured come back with their state.
+  numbers() {
+    const { size } = this.facts;
+    const { unit } = this.data;
+    const { kept, fraction, ...sizes } = numbersOf(this.objects.values(), size, unit);
+    const words = Object.fromEntries(Object.entries(sizes).map(([name, value]) => [name, value === null ? "–" : this.lengths.said({ [size]: value }, size)]));
+    Object.assign(words, { n_kept: kept, n_set_aside: this.objects.size - kept, fraction_100nm: fraction === null ? "–" : perCent(fraction).replace(" %", "") });
+    // Some kinds of analysis have names of their own for a figure of their sizes.
+    const names = this.facts.figures.trim().split(" ");
+    for (let i = 0; i + 1 < names.length; i += 2) words[names[i]] = words[names[i + 1]];
+    for (const box of document.querySelectorAll(".sentence [data-number]")) {
+      box.dataset.was ??= box.textContent;
+      box.textContent = this.moved ? words[box.dataset.number] ?? "–" : box.dataset.was;
+    }
+    for (const each of document.querySelectorAll("[data-length-unit]")) each.textContent = this.lengths.unit;
+    const things = document.querySelector(".sentence [data-things]");
+    if (things) things.textContent = kept === 1 ? this.facts.thing : this.facts.things;
+    const few = document.querySelector("[data-few]");
+    const counted = few && [...this.objects.values()].filter((each) => each.kept && !each.cut).sort((a, b) => a[size] - b[size]);
+    if (few) few.textContent = counted.map((each) => this.lengths.said(each, size)).join(", ");
+  }
+
+  // What the numbers are of.
+  stands() {
+    const strip = document.querySelector("[data-standing]");
+    document.querySelector(".result-page").classList.toggle("moved", this.moved);
+    if (!strip) return;
+    const count = this.editor?.history.length ?? 0;
+    strip.hidden = !this.moved;
+    strip.querySelector("[data-standing-words]").textContent = `${count} correction${count === 1 ? "" : "s"}`;
+    strip.querySelector("details").hidden = !count;
+    const measured = strip.querySelector("[data-standing-measured]");
+    if (!measured || !this.editor) return;
+    measured.hidden = this.editor.hasNew; // a version has those that were there before
+    strip.querySelector("[data-standing-open]").hidden = !measured.hidden;
+    strip.querySelector("button.primary").textContent = measured.hidden ? "Measure" : "Show";
+  }
+
+  // ---- looking and selecting --------------------------------------------------------------------
+
+  // In the words of the kind of analysis, of what it measured: sizes of particles, the class and area of a region.
+  sentence(object) {
+    const { min_feret: least, area, confidence } = object;
+    const { unit, said } = this.lengths;
+    const length = (words, key) => `${words} ${said(object, key)} ${unit}`;
+    const facts = Number.isFinite(least) ? [length("minimum Feret", "min_feret"), length("ECD", "ecd")] : [];
+    const sizeHead = listing?.querySelector("th[data-own]"); // the size of a kind of analysis that others do not have
+    if (sizeHead && Number.isFinite(object[sizeHead.dataset.key])) facts.unshift(length(sizeHead.dataset.own, sizeHead.dataset.key));
+    if (!facts.length && Number.isFinite(area)) facts.push(`${length("area", "area")}²`);
+    if (Number.isFinite(confidence)) facts.push(`confidence ${confidence.toFixed(2)}`);
+    if (object.byHand) facts.push("checked by hand");
+    const description = [object.class, ...facts].filter(Boolean).join(", ");
+    const thing = this.facts.thing.replace(/^./, (letter) => letter.toUpperCase());
+    const meaning = () => this.chips?.chips.find((chip) => chip.dataset.state === object.reason)?.title ?? "";
+    return `${thing} ${object.id}: ${description}; ${object.kept ? (object.cut ? "counted, has no size: touches the frame" : "counted") : `left out: ${object.reason}. ${meaning()}`}`;
+  }
+
+  describe() {
+    const [first] = this.selected;
+    const object = this.pointed ?? (this.selected.size === 1 ? this.objects.get(first) : null);
+    const several = this.selected.size > 1 ? `${this.selected.size} ${this.facts.things} are selected.` : "";
+    const words = this.told || several || (object ? this.sentence(object) : this.editor?.panel.hint || this.quiet);
+    this.readout.textContent = words;
+    this.readout.classList.toggle("told", words !== this.quiet);
+  }
+
+  say(sentence) {
+    this.told = sentence;
+    this.describe();
+  }
+
+  select(ids, { centre = false } = {}) {
+    this.selected = new Set(ids);
+    const particles = ids.map((id) => this.objects.get(id)).filter(Boolean);
+    this.drawing.select(particles, centre);
+    this.list?.select(particles.length === 1 ? particles[0] : null);
+    this.told = "";
+    this.editor?.panel.selected();
+    this.describe();
+  }
+
+  look(particle) {
+    this.select([particle.id], { centre: true });
     section.scrollIntoView({ block: "nearest" });
-  };
-  const list = new ParticleList(listing, data, look);
-  drawing.heard = {
-    hover: (particle, point) => {
-      const before = cuts.pointed;
-      if (pointAt(point) !== before) drawing.draw();
-      drawing.point(particle);
-      canvas.classList.toggle("over", particle !== null);
-      describe(particle);
-    },
-    tap: (particle, point) => {
-      pointAt(point);
-      select(particle);
-    },
-    numbers: (written, of) => {
-      const note = written < of ? `${written} of ${of} numbers have room here: zoom in for the others.` : hint;
-      if (note === quiet) return;
-      quiet = note;
-      describe(pointed);
-    },
-  };
-  canvas.addEventListener("keydown", (event) => event.key === "Escape" && select(null));
-  smallPictures(data, lengths, drawing, list, look);
-  new Chips(listing, (hidden) => choice.hide(hidden));
-  follow(choice, drawing, list, unchoose, () => selected && !choice.holds(selected) && select(null));
-  for (const box of section.querySelectorAll("[data-layer]")) {
-    drawing.layers[box.dataset.layer] = box.checked;
-    box.addEventListener("change", () => drawing.layer(box.dataset.layer, box.checked));
+  }
+
+  point() {
+    const { canvas, drawing } = this;
+    drawing.heard = {
+      hover: (particle) => {
+        drawing.point(particle);
+        canvas.classList.toggle("over", particle !== null);
+        this.pointed = particle;
+        this.describe();
+      },
+      tap: (particle) => this.select(particle ? [particle.id] : []),
+      numbers: (written, of) => {
+        const note = written < of ? `${written} of ${of} numbers have room here: zoom in for the others.` : this.hint;
+        if (note === this.quiet) return;
+        this.quiet = note;
+        this.describe();
+      },
+    };
+    this.hint = this.quiet;
+    canvas.addEventListener("keydown", (event) => event.key === "Escape" && !this.editor?.isOpen && this.select([]));
+    canvas.addEventListener("dblclick", (event) => this.editor?.isOpen || drawing.viewport.zoom(2, drawing.viewport.place(event)));
+  }
+
+  layers() {
+    for (const box of section.querySelectorAll("[data-layer]")) {
+      this.drawing.layers[box.dataset.layer] = box.checked;
+      box.addEventListener("change", () => this.drawing.layer(box.dataset.layer, box.checked));
+    }
+  }
+
+  toggle(layer) {
+    section.querySelector(`[data-layer="${layer}"]`)?.click();
+  }
+
+  // A reason or a warning elsewhere on the page: the outlines it means, by their reason or their numbers, stand out while
+  // it is pointed at, and stay so by a click.
+  lights() {
+    const { drawing } = this;
+    for (const link of document.querySelectorAll("[data-lights]")) {
+      const { lights: reason, ids = "" } = link.dataset;
+      const meant = new Set(ids.split(",").filter(Boolean).map(Number));
+      const stands = (particle) => meant.has(particle.id) || (reason !== "" && particle.reason === reason);
+      for (const event of ["pointerenter", "focus"]) link.addEventListener(event, () => drawing.light(stands));
+      for (const event of ["pointerleave", "blur"]) link.addEventListener(event, () => drawing.light(null));
+      link.addEventListener("click", () => {
+        this.choose(stands, reason ? `what is left out: ${reason}` : "what the warning means");
+        section.scrollIntoView({ block: "nearest" });
+      });
+    }
+  }
+
+  choose(stands, words) {
+    this.unchoose();
+    this.choice.choose(stands, words);
+  }
+
+  unchoose() {
+    this.histogram?.pick(null);
+    this.anyShape();
+    this.choice.choose(null, "");
+  }
+
+  chosen() {
+    const { choice, drawing, list } = this;
+    const only = section.querySelector("[data-chosen]");
+    const show = () => {
+      const selected = [...this.selected].map((id) => this.objects.get(id));
+      if (selected.some((each) => !choice.holds(each))) this.select([]);
+      drawing.show(choice.hidden, choice.stands);
+      list?.show((particle) => choice.holds(particle));
+      only.hidden = choice.stands === null;
+      only.querySelector("span").textContent = `Only ${choice.words}.`;
+    };
+    only.querySelector("button").addEventListener("click", () => this.unchoose());
+    choice.listener = show;
+    show();
+  }
+
+  // ---- correcting -------------------------------------------------------------------------------
+
+  // The corrections of this result, once they are loaded; null where they cannot be.
+  correct() {
+    this.opening ??= import("./editor/editor.js")
+      .then(({ Editor }) => (this.editor = new Editor(this)).start())
+      .catch((error) => {
+        this.opening = this.editor = null;
+        this.say(`The outlines could not be opened. ${error.message}`);
+        return null;
+      });
+    return this.opening;
+  }
+
+  correcting() {
+    const button = section.querySelector("[data-correct]");
+    if (!button) return;
+    for (const soon of [button, section.querySelector("[data-doubt]")]) {
+      for (const event of ["pointerenter", "focusin"]) soon?.addEventListener(event, () => this.correct(), { once: true });
+    }
+    const tools = async (on) => (await this.correct())?.toggle(on);
+    button.addEventListener("click", () => tools());
+    if (location.hash === "#correct") tools(true);
+    else if (Number(section.dataset.corrections)) this.correct(); // its numbers do not have them yet
+  }
+
+  // ---- measuring --------------------------------------------------------------------------------
+
+  measuring() {
+    const strip = document.querySelector("[data-standing]");
+    strip?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.measure();
+    });
+    // Files and all that is measured belong to a state: it is measured first.
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest?.("#downloads [id]:not(#get-more)");
+      if (!link || !this.moved) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      this.measure(link.id);
+    }, true);
+    document.addEventListener("submit", (event) => {
+      const { target: form } = event;
+      const width = form.elements.width?.value ?? "";
+      if (!form.action.endsWith("/width/") && !form.action.includes("/width/#")) return;
+      if (ambiguous(width) || !lengthOf(width)) return; // the server says what is wrong
+      event.preventDefault();
+      if (this.moved) return this.first(strip);
+      this.rescale(form, lengthOf(width));
+    });
+  }
+
+  // Another scale is that of a state: the corrections are measured first.
+  first(strip) {
+    this.say("Measure the corrections first, then set the scale.");
+    strip.querySelector("button").focus();
+  }
+
+  // then: the id of the link that is meant on the page of the measured state.
+  async measure(then = "") {
+    this.busy(true);
+    const address = this.factor === 1 ? await (await this.correct())?.measured() : this.arriving;
+    if (address) await this.arrive(address, then);
+    else this.busy(false);
+  }
+
+  busy(on) {
+    const strip = document.querySelector("[data-standing]");
+    strip?.toggleAttribute("aria-busy", on);
+    for (const button of strip?.querySelectorAll("button") ?? []) button.disabled = on;
+  }
+
+  // Every length in place, at once; the server measures the same outlines meanwhile.
+  async rescale(form, width) {
+    const body = new FormData(form);
+    this.multiply(width / this.data.width / this.data.pixel_size);
+    this.busy(true);
+    const answer = await fetch(form.action, { method: "POST", body }).catch(() => null);
+    if (answer?.redirected && new URL(answer.url).pathname !== location.pathname) return this.arrive(answer.url.split("#")[0]);
+    return HTMLFormElement.prototype.submit.call(form); // its page says what is wrong, or asks
+  }
+
+  multiply(factor) {
+    for (const each of new Set([...this.objects.values(), ...this.automatic.values()])) {
+      for (const name of new Set([...LENGTHS, this.facts.size])) if (name !== "area" && Number.isFinite(each[name])) each[name] *= factor;
+      if (Number.isFinite(each.area)) each.area *= factor ** 2;
+    }
+    Object.assign(this.data, { unit: "nm", pixel_size: this.data.pixel_size * factor });
+    this.factor *= factor;
+    Object.assign(this.lengths, shownLengths(this.data));
+    this.list?.offer(this.data);
+    for (const line of document.querySelectorAll("[data-scale]")) line.textContent = `${digits(this.data.pixel_size)} nm/px`;
+    this.changed();
+    this.doubtful();
+  }
+
+  // A version that measures what is seen: its page once it is there, looking at the same place.
+  async arrive(address, then = "") {
+    this.arriving = address;
+    for (;;) {
+      const answer = await fetch(`${address}status/`, { headers: { "HX-Request": "true" }, cache: "no-store" }).catch(() => null);
+      if (answer?.headers.has("HX-Refresh")) break;
+      await pause(AGAIN);
+    }
+    const { viewport } = this.drawing;
+    const tools = this.editor?.isOpen ? this.editor.name : "";
+    const state = { address: new URL(address, location).pathname, view: viewport.fitted ? null : viewport.view, tools, then };
+    sessionStorage.setItem(NEXT, JSON.stringify(state));
+    location.replace(address);
+  }
+
+  // Goes on as the page was left whose state was measured.
+  goOn() {
+    const state = JSON.parse(sessionStorage.getItem(NEXT) ?? "null");
+    sessionStorage.removeItem(NEXT);
+    if (state?.address !== location.pathname) return;
+    const { viewport } = this.drawing;
+    if (state.view) Object.assign(viewport, { view: state.view, fitted: false });
+    if (state.tools) this.correct().then((editor) => editor?.toggle(true));
+    const then = document.getElementById(state.then);
+    if (state.then === "get-copy") then?.focus(); // only a press may write to the clipboard
+    else then?.click();
   }
 }
 
-// The small pictures of some particles come when their tab is opened; a mark on one changes picture, table and answer.
-function smallPictures(data, lengths, drawing, list, look) {
-  if (!listing.querySelector("[data-sheet]")) return;
-  const changed = () => {
-    drawing.gather();
-    drawing.draw();
-    list.replace(data.particles);
-  };
-  const module = () => import("./contact-sheet.js");
-  const { size } = listing.dataset;
-  if (Number(section.dataset.corrections)) module().then(({ follow }) => follow(data.particles, data, size, lengths));
-  const opened = new IntersectionObserver((entries) => {
-    if (!entries.some((each) => each.isIntersecting)) return;
-    opened.disconnect();
-    module().then(({ ContactSheet }) => new ContactSheet(listing, data, { drawing, lengths, tiles: section.dataset.tiles, heard: { look, changed } }));
-  }, { rootMargin: "600px" });
-  opened.observe(listing);
-}
-
-function zooming(canvas, viewport) {
-  canvas.addEventListener("dblclick", (event) => viewport.zoom(2, viewport.place(event)));
+function zooming({ viewport }) {
   const zoom = { in: () => viewport.closer(), out: () => viewport.farther(), fit: () => viewport.fit() };
   for (const button of section.querySelectorAll("[data-zoom]")) {
     button.addEventListener("click", zoom[button.dataset.zoom]);
@@ -145,97 +412,26 @@ function fullScreen(stage) {
   stage.addEventListener("keydown", (event) => event.key === "Escape" && show(false));
 }
 
-// A reason or a warning elsewhere on the page: the outlines it means, by their reason or their numbers, stand out while
-// it is pointed at, and stay so by a click.
-function lights(drawing, choose) {
-  for (const link of document.querySelectorAll("[data-lights]")) {
-    const { lights: reason, ids = "" } = link.dataset;
-    const meant = new Set(ids.split(",").filter(Boolean).map(Number));
-    const stands = (particle) => meant.has(particle.id) || (reason !== "" && particle.reason === reason);
-    for (const event of ["pointerenter", "focus"]) link.addEventListener(event, () => drawing.light(stands));
-    for (const event of ["pointerleave", "blur"]) link.addEventListener(event, () => drawing.light(null));
-    link.addEventListener("click", () => {
-      choose(stands, reason ? `those left out as ${reason}` : "what the warning means");
-      section.scrollIntoView({ block: "nearest" });
-    });
-  }
-}
-
-function follow(choice, drawing, list, unchoose, release) {
-  const only = section.querySelector("[data-chosen]");
-  const show = () => {
-    release();
-    drawing.show(choice.hidden, choice.stands);
-    list.show((particle) => choice.holds(particle));
-    only.hidden = choice.stands === null;
-    only.querySelector("span").textContent = `Only ${choice.words}.`;
-  };
-  only.querySelector("button").addEventListener("click", unchoose);
-  choice.listener = show;
-  show();
-}
-
-// The outlines with the corrections that were stored and not measured yet, where there are any.
-async function corrected(data) {
-  if (!Number(section.dataset.corrections)) return { ...data, particles: data.particles.map((each) => ({ ...each })) };
-  const { asTheyStand } = await import("./editor/objects.js");
-  return asTheyStand(document.getElementById("editor").content.firstElementChild.dataset, data).catch(() => {
-    warn("The corrected outlines could not be loaded: the picture shows those before the corrections.");
-    return data;
-  });
-}
-
-// The editor comes when it is asked for.
-function correcting(data) {
-  const [button, template] = [section.querySelector("[data-correct]"), document.getElementById("editor")];
-  // The page was loaded anew while the editor was open: the way back does not stop at an editor that is closed.
-  if (history.state?.editor) addEventListener("popstate", () => document.querySelector("dialog.editor") || history.back(), { once: true });
-  button?.addEventListener("click", async () => {
-    button.disabled = true;
-    const { open } = await import("./editor/editor.js");
-    await open(section, data, template);
-    button.disabled = false;
-  });
-  if (location.hash !== "#correct" || !button) return;
-  history.replaceState(null, "", location.pathname); // closed, the editor stays so
-  button.click();
-}
-
 function warn(sentence) {
   section.append(Object.assign(document.createElement("p"), { className: "notice", textContent: sentence }));
 }
 
 async function begin() {
-  const choice = new Choice();
-  const histogram = chart && new Histogram(chart, (stands, words) => choice.choose(stands, words));
-  const canvas = section.querySelector("canvas");
   const data = await outlines(section.dataset.outlines);
-  correcting(data);
   for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
-  const seen = await corrected(data);
-  const drawing = new Drawing(canvas, seen, section.dataset.tiles);
-  zooming(canvas, drawing.viewport);
+  const page = new ResultPage(data);
+  const { drawing, canvas } = page;
+  zooming(drawing);
   sliders(section.querySelector("[data-display]"), () => drawing.draw());
   bareWhileHeld(canvas, (on) => drawing.hide(on));
   fullScreen(section.querySelector(".stage-box"));
-  const choose = (stands, words) => {
-    unchoose();
-    choice.choose(stands, words);
-  };
-  const anyShape = listing ? chooseShape(listing, seen.particles, choose) : () => {};
-  const unchoose = () => {
-    histogram?.pick(null);
-    anyShape();
-    choice.choose(null, "");
-  };
-  chooseColours(section, drawing, seen.particles, shownLengths(seen), (key, of) => histogram?.colour(key, of));
-  lights(drawing, choose);
-  if (listing) start(drawing, canvas, seen, choice, unchoose);
-  else Object.assign(drawing.layers, { outlines: false, aside: false });
-  await drawing.load(section.dataset.image);
+  drawing.load(section.dataset.image);
+  page.start();
+  await drawing.loaded;
+  page.goOn();
 }
 
 // A page that the browser kept as it was left shows corrections that were measured since.
-addEventListener("pageshow", ({ persisted }) => persisted && document.getElementById("editor") && location.reload());
+addEventListener("pageshow", ({ persisted }) => persisted && section.querySelector("[data-tools]") && location.reload());
 
 if (section.dataset.image && section.dataset.outlines) begin().catch(() => warn("The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected."));

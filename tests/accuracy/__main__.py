@@ -1,7 +1,8 @@
 """The tables behind docs/method/accuracy.md and fibres.md: python -m tests.accuracy NAME ..., or all of TABLES. Those
 with a mark on a page are written into it, the others printed. python -m tests.accuracy metamorphic changes pictures in
-ways that must not change the answer; unresolved, confidence and recall look at kinds of images that most fits have not
-seen; advice at images of other kinds that are analysed as particles; touching at greys where particles touch."""
+ways that must not change the answer; contacts, confidence and recall look at kinds of images that most fits have not
+seen; advice at images of other kinds that are analysed as particles; touching at greys where particles touch; doubts
+says how often each warning is right."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Registry
 from segmentation.core.tasks import every
@@ -85,12 +87,18 @@ def main() -> None:
 
         print(*advice.lines(), sep="\n")
         return
+    if sys.argv[1:2] == ["doubts"]:
+        from . import doubts  # reads the models and their data
+
+        with TemporaryDirectory() as other:
+            print(*doubts.lines(Path(sys.argv[2] if sys.argv[2:] else other)), sep="\n")
+        return
     if sys.argv[1:2] == ["touching"]:
         from . import touching  # reads the models' data
 
         print(*touching.lines(), sep="\n")
         return
-    if sys.argv[1:2] in (["unresolved"], ["confidence"], ["recall"]):
+    if sys.argv[1:2] in (["contacts"], ["confidence"], ["recall"]):
         from . import unseen  # reads the models and their data
 
         unseen.main(sys.argv[1:])

@@ -94,7 +94,7 @@ def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str
                 pairs, _ = compare(table, FRAME, np.random.default_rng(seed))
                 verdicts.append(pairs["ranges"][0]["side"] if pairs and pairs["ranges"] else "")
                 measured = with_neighbours(table, drawn(table), FRAME)
-                means.append(nearest([sure(measured, "neighbour_distance", FRAME)], FRAME, 0.0))
+                means.append(nearest([sure(measured, "neighbour_distance", FRAME)], [FRAME], 0.0))
             truth = np.mean([interval["mean"] for interval in means])
             held = np.mean([interval["low"] <= truth <= interval["high"] for interval in means])
             shares = [np.mean([verdict == side for verdict in verdicts]) for side in ("more", "fewer", "")]
@@ -116,7 +116,7 @@ def sample_lines(trials: int = 100) -> Iterator[str]:
             measured = [
                 sure(with_neighbours(table, drawn(table), FRAME), "neighbour_distance", FRAME) for table in tables
             ]
-            return nearest(measured, FRAME, 0.0)
+            return nearest(measured, [FRAME] * len(measured), 0.0)
 
         truth, means = mean_of(5 * trials)["mean"], [mean_of(images) for _ in range(trials)]
         held = np.mean([interval["low"] <= truth <= interval["high"] for interval in means])

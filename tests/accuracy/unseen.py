@@ -1,66 +1,68 @@
-"""Intervals, chances and recall on kinds of images with truth, most of which no fit has seen.
+"""Intervals, chances and recall on kinds of images with truth, of publications that were held out.
 
-python -m tests.accuracy unresolved [FOLDER]    how often the intervals of median and fraction hold the truth; each kind
-                                                is judged by a fit on the others
+python -m tests.accuracy contacts FOLDER [--write]    how right and how wide median and fraction are, of particles that
+                                                can be seen and of all; what fits the chances of cuts (`options.cuts`)
+                                                and the outlines' own error (`options.outline_error`). With --write both
+                                                go into the card of `particles`: run it after an exchange of weights
 python -m tests.accuracy confidence [FOLDER]    what the chance of an outline being right is worth, by bins: the shipped
                                                 fit, which was made on EMPS and rendered pictures. Then what a fit of
                                                 slope and intercept on the log-odds, to the other kinds, would change
 python -m tests.accuracy recall [FOLDER]        recall by size, and kinds of errors
 
 FOLDER keeps the segmentations between two calls (ten minutes of a processor core); else a temporary folder does. The
-kinds are 52 images of EMPS whose publications were held out, the AMPIS powder, silica agglomerates, and renders.
+kinds are 52 images of EMPS whose publications were held out, the AMPIS powder, silica agglomerates, and composites of
+real particles of these publications (../shared/tools/composites.py).
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
-from math import exp, hypot, log
+from math import log
 from pathlib import Path
 from typing import NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import expit, logsumexp
 
-from segmentation.core.analysis import Analysis, AnalysisSettings
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.labels.options import OUTLINE_ERRORS, ParticleOptions
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.bins import NANO_NM
-from segmentation.core.measure.distribution import WeightedSizes
-from segmentation.core.measure.filters import set_aside
-from segmentation.core.measure.fractions import with_hidden
+from segmentation.core.measure.budget import COVERAGE
+from segmentation.core.measure.filters import mostly_hidden, set_aside, with_hidden
 from segmentation.core.measure.matching import RIGHT, ErrorKinds, Kind, error_kinds, overlap_of, pairs, without_specks
+from segmentation.core.measure.possible import possible
+from segmentation.core.measure.results import Other
+from segmentation.core.measure.shapes import contact_shares
 from segmentation.core.measure.shapes import measure as shapes_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
-from segmentation.core.pipeline import measure, segment
-from segmentation.core.tasks import particles
+from segmentation.core.pipeline import Clock, measure_objects, segment
 from segmentation.core.truth import Pair
 from segmentation.lab.training.data import held_out_pairs, pairs_of
 from segmentation.lab.training.instances.counts import COLUMNS, count_by_size
+from segmentation.lab.training.publish import set_entries
 from segmentation.lab.training.settings import FolderEntry, read_recipe
 from segmentation.lab.training.settings.recipe import RECIPES
-from segmentation.lab.training.synthesis.render import render
 from segmentation.lab.training.synthesis.scene import split_pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "particles"
+TOOL = ROOT.parent / "shared" / "tools" / "composites.py"
+CARDS = ROOT / "segmentation" / "cards"
 PARTED = "agglomerates"  # whose truth is whole agglomerates
-SHAPE, EACH = (384, 512), 7  # px and number of the rendered images of a kind
-RENDERED = {  # name: what is fixed, the seed, and the range of diameters in px
-    "wide": ({"kind": "sem", "spread": 0.45}, 77, (12.0, 60.0)),
-    "sintered": ({"kind": "sem", "family": "sintered", "spread": 0.4}, 500, (14.0, 44.0)),
-    "contours": ({"texture": "contours"}, 600, (8.0, 80.0)),
-    "transmission": ({"kind": "transmission", "layout": "clustered"}, 800, (10.0, 60.0)),
-}
+COMPOSITES, SEED = 16, 4711
 FEWEST = 15  # true particles of an image that has a median worth holding
-LEVEL = 0.9  # share of the images in which fewer particles are hidden than the fit says
+LEVEL = 0.9  # share of the images whose true median the total uncertainty is to hold
+NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 SMALL = 0.3  # share of the true particles that the limit of the fraction is set to
-MEASURED = AnalysisSettings.of("particles", field_spread=0, measure_unlike=True)
+MEASURED = AnalysisSettings.of("particles", measure_unlike=True)
 BINS = (0.1, 0.5, 0.7, 0.8, 0.9, 0.95, 1.001)
 WITHIN, FEW_CUTS = (0.01, 0.999), 0.01
 SIZES = {"under 12 px": slice(0, 1), "12 to 22 px": slice(1, 3), "from 22 px": slice(3, 6)}  # of counts.EDGES
@@ -75,42 +77,32 @@ class Known(NamedTuple):
     truth: np.ndarray
 
 
-def _pairs() -> Iterator[tuple[str, Pair]]:
+def _pairs(composites: Path) -> Iterator[tuple[str, Pair]]:
     powder = {"images": "images", "labels": "particle_labels_DERIVED", "only_labelled": True}
     silica = {"images": "images", "labels": "labels_255_is_BACKGROUND", "background": 255}
     held = held_out_pairs(read_recipe(RECIPES / "particles.toml"), ROOT)
     folders = {"EMPS": held} | {
-        kind: pairs_of(DATA / name, FolderEntry(path=str(DATA / name), **entries))
-        for kind, name, entries in (
-            ("powder", "ampis-powder", powder),
-            ("agglomerates", "nanocomposite-agglomerates", silica),
+        kind: pairs_of(folder, FolderEntry(path=str(folder), **entries))
+        for kind, folder, entries in (
+            ("powder", DATA / "ampis-powder", powder),
+            (PARTED, DATA / "nanocomposite-agglomerates", silica),
+            ("composites", composites, {"images": "images", "labels": "labels"}),
         )
     }
     yield from ((kind, pair) for kind, files in folders.items() for pair in files[:: 4 if kind == PARTED else 1])
 
 
-def _images() -> Iterator[tuple[str, str, Callable[[], tuple[Micrograph, np.ndarray]]]]:
-    """Kind and name of each image, and what reads it with its true labels."""
-    yield from ((kind, pair.name, pair.load) for kind, pair in _pairs())
-    for kind in RENDERED:
-        yield from ((kind, str(number), partial(_rendered, kind, number)) for number in range(EACH))
-
-
-def _rendered(kind: str, number: int) -> tuple[Micrograph, np.ndarray]:
-    fixed, seed, diameters = RENDERED[kind]
-    grey, labels = render(SHAPE, np.random.default_rng((seed, number)), fixed=fixed, diameters=diameters)
-    return Micrograph(grey, str(number), f"{seed:08x}{number:056x}", Calibration.absent()), labels
-
-
 def images(folder: Path) -> Iterator[Known]:
     """Every image with truth, segmented by the model `particles` once and kept in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    index = folder / "all"
+    index, composites = folder / "all", folder / "composites"
     if not index.exists():
-        for kind, name, load in _images():
-            file = folder / f"{kind}-{name}.npz"
+        if not composites.exists():
+            subprocess.run([sys.executable, TOOL, composites, str(COMPOSITES), str(SEED), "held"], check=True)
+        for kind, pair in _pairs(composites):
+            file = folder / f"{kind}-{pair.name}.npz"
             if not file.with_suffix(".truth.npz").exists():
-                micrograph, truth = load()
+                micrograph, truth = pair.load()
                 segment(micrograph, MEASURED, card=find("particles")).save(file)
                 np.savez_compressed(file.with_suffix(".truth.npz"), truth=truth, grey=micrograph.pixels)
         index.touch()
@@ -125,108 +117,153 @@ def images(folder: Path) -> Iterator[Known]:
 
 
 class Row(NamedTuple):
-    """An image. cuts: see `fractions.most_hidden`. answers, true: median in nm and fraction. intervals: by
-    sampling and scale. ends: the total uncertainty without unresolved contacts. missed: (m,) ln(size / median) of true
-    particles without an outline at IoU 0.5."""
+    """An image. answers: by question, "seen" and "all", the numbers found. outlines: the medians of the segmentation as
+    it stands. true: median in nm and fraction. told: logit of the chance of each cut that was reached, and whether it
+    is right."""
 
     kind: str
-    analysis: Analysis
-    cuts: float
-    answers: tuple[float, float]
-    true: tuple[float, float]
-    intervals: tuple[list[float], list[float]]
-    ends: tuple[list[float], list[float]]
-    missed: np.ndarray
+    answers: dict[str, Other]
+    outlines: dict[str, float]
+    true: dict[str, tuple[float, float]]
+    told: list[tuple[float, bool]]
 
 
-def _true(case: Known) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and minimum Feret diameters in px, (n,) each, of the true particles that an analysis would count."""
-    labels = split_pieces(case.truth)
+def row_of(case: Known, error: Mapping[str, float] | None = None) -> Row | None:
+    """None for an image with hardly any particles; the limit of 100 nm lies where SMALL of the true particles are
+    smaller. error: `options.outline_error`; by default that of the stored card."""
+    labels = case.truth
+    if labels.max() < FEWEST or len(case.segmentation) < FEWEST:
+        return None
     unknown = np.full(int(labels.max()), np.nan, np.float32)
     table = shapes_of(labels, case.micrograph.pixels, unknown, None, case.segmentation.rows)
-    table = set_aside(table, MEASURED.measurement.filter)
-    return np.flatnonzero(table.kept) + 1, table.length("min_feret")[table.kept]
-
-
-def row_of(case: Known, nm: float | None = None) -> Row | None:
-    """None for an image with hardly any particles. nm: of a pixel; else the limit of 100 nm lies where SMALL of the
-    true particles are smaller."""
-    if case.truth.max() < FEWEST or len(case.segmentation) < FEWEST:
+    every = set_aside(table, MEASURED.measurement.filter).kept
+    seen = every & ~mostly_hidden(table, contact_shares(labels, len(table)))
+    sizes = table.length("min_feret")
+    if seen.sum() < FEWEST:
         return None
-    ids, sizes = _true(case)
-    if len(sizes) < FEWEST:
-        return None
-    nm = nm or 100 / float(np.quantile(sizes, SMALL))
+    nm = 100 / float(np.quantile(sizes[every], SMALL))
     scale = Calibration(nm, "typed", relative_uncertainty=0.0)
-    with patch.object(particles, "_hidden_share", return_value=None):  # it is judged with other constants
-        analysis = measure(replace(case.micrograph, calibration=scale), case.segmentation, MEASURED)
-    statistics = analysis.statistics
-    if statistics.budget is None or None in (statistics.intervals["median"], statistics.intervals["fraction_100nm"]):
+    segmentation, micrograph = case.segmentation, replace(case.micrograph, calibration=scale)
+    if error is not None:
+        card = dict(segmentation.provenance.card)
+        card["options"] = {**card.get("options", {}), "outline_error": error}
+        segmentation = replace(segmentation, provenance=replace(segmentation.provenance, card=card))
+    measured = measure_objects(micrograph, segmentation, MEASURED, clock=Clock())
+    found = measured.statistics
+    if found is None or found.other is None or found.budget is None or found.budget["median"]["ends"] is None:
         return None
-    overlap = overlap_of(without_specks(case.segmentation.dense), without_specks(case.truth))
-    missed = ~np.isin(ids, overlap.true_ids[pairs(overlap.iou, RIGHT)[0]])
-    answers = statistics.median, statistics.fraction_100nm
-    return Row(
-        case.kind,
-        analysis,
-        sum(cut.chance for cut in case.segmentation.cuts) / len(analysis.table),
-        answers,
-        (float(np.median(sizes)) * nm, float((sizes * nm <= NANO_NM).mean())),
-        (statistics.intervals["median"], statistics.intervals["fraction_100nm"]),
-        (statistics.budget["median"]["ends"], statistics.budget["fraction_100nm"]["ends"]),
-        np.log(sizes[missed] * nm / statistics.median),
+    of_seen = Other(
+        n=found.n_kept,
+        median=found.median,
+        median_ends=found.budget["median"]["ends"],
+        fraction_100nm=found.fraction_100nm,
+        fraction_ends=found.budget["fraction_100nm"]["ends"],
     )
+    everything = with_hidden(measured.table, False)
+    outlines = {"seen": found.median, "all": float(np.median(everything.length("min_feret")[everything.kept]))}
+    true = {
+        question: (float(np.median(sizes[some])) * nm, float((sizes[some] * nm <= NANO_NM).mean()))
+        for question, some in (("seen", seen), ("all", every))
+    }
+    return Row(case.kind, {"seen": of_seen, "all": found.other}, outlines, true, cuts_of(case))
 
 
-class Fit(NamedTuple):
-    """The constants of `core.measure.fractions`: OF_CUTS and HIDDEN_SIZE."""
-
-    of_cuts: float
-    relative: tuple[float, float]
-
-
-def fitted(rows: list[Row]) -> Fit:
-    """All kinds count the same: a quantile regression through the origin of the missed particles for each counted one,
-    and the moments of the sizes of these."""
-    kinds = Counter(row.kind for row in rows)
-    cuts = np.array([max(row.cuts, 1e-9) for row in rows])
-    steep = np.array([len(row.missed) / row.analysis.statistics.n_kept for row in rows]) / cuts
-    order, weights = np.argsort(steep), cuts / np.array([kinds[row.kind] for row in rows])
-    total = np.cumsum(weights[order])
-    logs = [np.concatenate([row.missed for row in rows if row.kind == kind]) for kind in kinds]
-    logs = [group for group in logs if len(group) > 1]
-    size = float(np.mean([group.mean() for group in logs])), float(np.mean([group.std() for group in logs]))
-    return Fit(float(steep[order][np.searchsorted(total, LEVEL * total[-1])]), size)
+def cuts_of(case: Known) -> list[tuple[float, bool]]:
+    """Of each possible cut with particles on its sides: the logit of its chance, and whether these are different."""
+    of, cuts = possible(case.segmentation.dense, case.segmentation.cuts), []
+    sides: dict[int, list[int]] = {}
+    for piece in of.pieces:
+        top, left, bottom, right = piece.box
+        inside = case.truth[top:bottom, left:right][piece.mask]
+        sides.setdefault(piece.parent, []).append(int(np.bincount(inside).argmax()))
+    for parent, particles in sides.items():
+        if any(particles):
+            cuts.append((float(of.odds[parent]), len(set(particles)) > 1))
+    return cuts
 
 
-def _with_contacts(row: Row, fit: Fit) -> tuple[list[float], list[float]]:
-    """The total uncertainty with unresolved contacts, of both answers."""
-    sizes = WeightedSizes.of(row.analysis.table, edge="exclude")
-    median, fraction = with_hidden(sizes, fit.of_cuts * row.cuts, fit.relative)
-    (low, high), (least, most) = row.ends
-    smaller = hypot(log(row.answers[0] / low), log(row.answers[0] / median))
-    larger = hypot(most - row.answers[1], fraction - row.answers[1])
-    return [row.answers[0] * exp(-smaller), high], [least, min(1.0, row.answers[1] + larger)]
+def fitted_cuts(rows: list[Row]) -> tuple[float, float, float]:
+    """Intercept and slope on the told log-odds, and the SD between images, of greatest likelihood; each kind counts as
+    much as its images, each image has a normal error of its own."""
+    images = [np.array(row.told, float).T for row in rows if row.told]
+
+    def unlikely(weights: np.ndarray) -> float:
+        intercept, slope, spread = weights
+        total = 0.0
+        for odds, right in images:
+            logits = intercept + slope * odds[:, None] + abs(spread) * NODES
+            logs = -np.logaddexp(0, np.where(right[:, None] > 0, -logits, logits)).sum(0)
+            total -= float(logsumexp(logs, b=NODE_WEIGHTS))
+        return total + 0.5 * float(intercept**2 + (slope - 1) ** 2)  # few cuts: near to what is told
+
+    intercept, slope, spread = minimize(unlikely, [0.0, 1.0, 0.5], method="Nelder-Mead").x
+    return float(intercept), float(slope), abs(float(spread))
 
 
-def unresolved_lines(rows: list[Row], constants: Fit | None = None) -> Iterator[str]:
-    """In how many images the intervals hold the truth. constants: those to judge by; without, each kind is judged by a
-    fit on the others. The outlines of PARTED are parts of the objects: nothing is fitted to them."""
-    yield "| kind | images | median: interval | total before | total | fraction: interval | total before | total |"
-    yield "|---|---|---|---|---|---|---|---|"
-    held: dict[str, np.ndarray] = {}
-    for kind in dict.fromkeys(row.kind for row in rows):
-        fit = constants or fitted([row for row in rows if row.kind not in (kind, PARTED)])
-        selected = [row for row in rows if row.kind == kind]
-        ways = [(row.true, (row.intervals, row.ends, _with_contacts(row, fit))) for row in selected]
-        held[kind] = np.array(
-            [[way[n][0] <= true[n] <= way[n][1] for n in (0, 1) for way in variants] for true, variants in ways]
-        )
-    pooled = np.concatenate([part for kind, part in held.items() if kind != PARTED])
-    for name, hits in {**held, f"all but {PARTED}": pooled}.items():
-        yield f"| {name} | {len(hits)} | {' | '.join(map(str, hits.sum(0)))} |"
-    best = constants or fitted([row for row in rows if row.kind != PARTED])
-    yield f"fitted to all: {best.of_cuts:.1f}; {best.relative[0]:.2f}, {best.relative[1]:.2f}"
+def fitted_errors(rows: list[Row]) -> dict[str, float]:
+    """`options.outline_error`: the least with which the total uncertainty holds LEVEL of the images' true medians and
+    shares. rows: measured without an error."""
+    errors = {}
+    for question in ("seen", "all"):
+        medians, shares = [], []
+        for row in rows:
+            of, (median, share) = row.answers[question], row.true[question]
+            end = of["median_ends"][1 if median > of["median"] else 0]
+            medians.append(log(median / of["median"]) ** 2 - log(end / of["median"]) ** 2)
+            p = (of["fraction_100nm"] * of["n"] + 1) / (of["n"] + 2)
+            end = of["fraction_ends"][1 if share > of["fraction_100nm"] else 0]
+            beyond = (share - of["fraction_100nm"]) ** 2 - (end - of["fraction_100nm"]) ** 2
+            shares.append(beyond / (p * (1 - p)))
+        for name, squares in ((question, medians), (f"{question}_share", shares)):
+            least = np.sqrt(np.maximum(squares, 0)) / COVERAGE
+            errors[name] = round(float(np.quantile(least, LEVEL, method="higher")) + 5e-4, 3)
+    return errors
+
+
+def contact_lines(rows: list[Row]) -> Iterator[str]:
+    """Errors, coverage and widths by kind, for both questions."""
+    yield "| kind | count | images | median: bias, error | outlines alone | held | half width | share | held |"
+    yield "|---" * 9 + "|"
+    kinds = {kind: [row for row in rows if row.kind == kind] for kind in dict.fromkeys(row.kind for row in rows)}
+    without = [row for row in rows if row.kind != PARTED]
+    for question in ("seen", "all"):
+        for kind, some in {**kinds, f"all but {PARTED}": without}.items():
+            found, true = [row.answers[question] for row in some], [row.true[question] for row in some]
+            off = np.array([of["median"] / median - 1 for of, (median, _) in zip(found, true, strict=True)])
+            plain = np.array([row.outlines[question] / row.true[question][0] - 1 for row in some])
+            share = np.array([of["fraction_100nm"] - part for of, (_, part) in zip(found, true, strict=True)])
+            ends = np.array([[*of["median_ends"], *of["fraction_ends"]] for of in found])
+            medians, shares = np.array(true).T
+            half = (ends[:, 1] - ends[:, 0]) / 2 / np.array([of["median"] for of in found])
+            held = ((ends[:, 0] <= medians) & (medians <= ends[:, 1])).sum()
+            share_held = ((ends[:, 2] <= shares) & (shares <= ends[:, 3])).sum()
+            yield (
+                f"| {kind} | {question} | {len(some)} | {_bias(off)} | {_bias(plain)} | {held} |"
+                f" {100 * np.median(half):.0f} % | {_bias(share)} | {share_held} |"
+            )
+
+
+def _bias(off: np.ndarray) -> str:
+    return f"{100 * off.mean():+.1f}, {100 * np.abs(off).mean():.1f}"
+
+
+def contacts(folder: Path, write: bool) -> Iterator[str]:
+    """Both fits, and the numbers with them."""
+    plain = [row for case in images(folder) if (row := row_of(case, dict.fromkeys(OUTLINE_ERRORS, 0.0)))]
+    others = [row for row in plain if row.kind != PARTED]
+    intercept, slope, spread = fitted_cuts(others)
+    file = CARDS / "particles.toml"
+    old = ParticleOptions.of(find("particles")).cuts
+    new = {name: round(slope * value, 3) for name, value in old.items()} | {"spread": round(spread, 3)}
+    new["intercept"] = round(slope * old["intercept"] + intercept, 3)
+    told, right = (np.array(values, float) for values in zip(*(cut for row in others for cut in row.told), strict=True))
+    means = expit(told).mean(), expit(intercept + slope * told).mean(), right.mean()
+    yield "{} cuts: told {:.2f}, {:.2f} as fitted, came {:.2f}".format(len(told), *means)
+    error = fitted_errors(others)
+    yield f"cuts = {new}, outline_error = {error}"
+    if write:
+        set_entries(file, {"options": {"cuts": new, "outline_error": error}})
+    yield from contact_lines([row for case in images(folder) if (row := row_of(case, error))])
 
 
 class Told(NamedTuple):
@@ -319,8 +356,8 @@ LINES = {"confidence": confidence_lines, "recall": recall_lines}
 def main(arguments: list[str]) -> None:
     what, *folder = arguments
     with tempfile.TemporaryDirectory() as other:
-        cases = images(Path(folder[0] if folder else other))
-        if what == "unresolved":
-            print(*unresolved_lines([row for case in cases if (row := row_of(case))]), sep="\n")
+        kept = Path(folder[0] if folder else other)
+        if what == "contacts":
+            print(*contacts(kept, "--write" in folder), sep="\n")
         else:
-            print(*LINES[what](cases), sep="\n")
+            print(*LINES[what](images(kept)), sep="\n")

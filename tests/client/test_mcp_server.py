@@ -91,6 +91,7 @@ def test_nothing_outside_the_folder_is_read_or_written(fake, tmp_path):
         ("analyse", {"path": str(tmp_path / "secret.txt")}),
         ("analyse", {"path": "link"}),
         ("analyse_folder", {"path": ".."}),
+        ("analyse_folder", {"path": "."}),
         ("download", {"id": "5", "file": "/../../../figure.png"}),
     ]
     tools, refusals = answers(server(fake.async_client(), tmp_path / "images"), *calls)
@@ -102,7 +103,10 @@ def test_nothing_outside_the_folder_is_read_or_written(fake, tmp_path):
 
 def test_what_goes_wrong_is_a_sentence(fake, tmp_path):
     calls = [("read_result", {"id": "7"}), ("analyse", {"path": "no.tif"}), ("analyse_folder", {"path": "no"})]
-    _, (missing, no_file, no_folder) = answers(server(fake.async_client(), tmp_path), *calls)
+    nameless = [(tool, {"path": path}) for tool in ("analyse", "analyse_folder") for path in ("a\0b", 300 * "a")]
+    _, (missing, no_file, no_folder, *others) = answers(server(fake.async_client(), tmp_path), *calls, *nameless)
+    for refusal in others:
+        assert refusal.is_error and refusal.content[0].text.split(": ", 1)[1].startswith("There is no file")
     assert missing.is_error and missing.content[0].text.endswith("There is nothing at GET /jobs/7.")
     assert no_file.is_error and "There is no file no.tif in" in no_file.content[0].text
     assert no_folder.is_error and "no folder with files" in no_folder.content[0].text

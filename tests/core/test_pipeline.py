@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
@@ -98,6 +99,49 @@ def test_dark_particles_are_recognised():
     analysis = analyse(micrograph_of(255 - grey), AnalysisSettings.of())
     assert analysis.segmentation.used["polarity"] == "dark"
     assert score([(analysis.segmentation.labels, truth)]).f50 == 1.0
+
+
+def beside_a_hole():
+    """Small dark particles on a grey film, with a bright hole that has a dark edge."""
+    rng, (rows, columns) = np.random.default_rng(2), np.indices((384, 480))
+    grey, truth = np.full((384, 480), 150.0), np.zeros((384, 480), np.int32)
+    places = [(row, column) for row in range(20, 384, 26) for column in range(20, 480, 26)]
+    away = np.hypot(rows - 190, columns - 500) - 160
+    for row, column in places:
+        row, column = row + rng.uniform(-5, 5), column + rng.uniform(-5, 5)
+        if np.hypot(row - 190, column - 500) > 200:
+            inside = np.hypot(rows - row, columns - column) < 6
+            truth[inside], grey[inside] = truth.max() + 1, 95
+    grey = np.where(away < 0, 215, np.where(away < 14, 40, grey))
+    return grey, truth
+
+
+def close_packed():
+    """Dark discs with bright rims that fill the picture; the gaps between them are nearly as dark."""
+    rng, (rows, columns) = np.random.default_rng(1), np.indices((320, 320))
+    away, truth = np.full((320, 320), 99.0), np.zeros((320, 320), np.int32)
+    places = [(27 * row, 31 * column + 15.5 * (row % 2)) for row in range(13) for column in range(12)]
+    for number, (row, column) in enumerate(places, 1):
+        far = np.hypot(rows - row - rng.normal(0, 1), columns - column - rng.normal(0, 1)) - 13.5 * rng.lognormal(
+            0, 0.07
+        )
+        truth[(far < 0) & (far < away)] = number
+        away = np.minimum(away, far)
+    return np.where(away < 0, 70.0, np.where(away < 2, 190.0, 90.0)), truth
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("drawn", [beside_a_hole, close_packed])
+def test_neither_the_edge_of_a_hole_nor_rims_decide_the_polarity(drawn, inverted):
+    grey, truth = drawn()
+    grey = ndimage.gaussian_filter(grey, 0.8) + np.random.default_rng(0).normal(0, 12, grey.shape)
+    pixels = np.clip(grey, 0, 255).astype(np.uint8)
+    analysis = analyse(micrograph_of(255 - pixels if inverted else pixels), AnalysisSettings.of(model="particles"))
+    assert analysis.segmentation.used["polarity"] == ("bright" if inverted else "dark")
+    matched = score([(analysis.segmentation.labels, truth)])
+    assert matched.f50 >= 0.9
+    assert not any(flag.doubt for flag in analysis.flags)
 
 
 def test_an_image_unlike_those_of_a_further_training_gets_a_warning():

@@ -31,6 +31,7 @@ BROWSERS = map(Path, ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium"))
 CHROMIUM = Path(os.environ.get("DEEPSEGM_CHROMIUM") or next((path for path in BROWSERS if path.exists()), ""))
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 LONGEST = ("test_samples.py", "test_journey.py", "test_calibration.py")
+COUNT = ".sentence [data-number=n_kept]"
 PATIENCE = 150_000  # ms; it only ends a test that would hang
 expect.set_options(timeout=30_000)  # the usual 5 s are too short for a busy machine
 
@@ -220,8 +221,14 @@ def copy_rows(database: Path, job: str, owner: str) -> UUID:
 
 
 def open_tab(page: Any, name: str) -> None:
-    """What a result says beyond its first screen stands behind tabs."""
+    """What a result says beyond its first screen stands in a drawer, behind tabs."""
+    page.locator("#more").evaluate_all("all => all.forEach((each) => (each.open = true))")
     page.get_by_role("tab", name=name, exact=True).click()
+
+
+def open_scale(page: Any) -> None:
+    """What is known of the scale, and how it is set, stands behind its word in the sentence."""
+    page.locator(".sentence .scale > summary").click()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from segmentation.core.micrograph.crosscheck import Source
 
-from .conftest import PATIENCE, REPOSITORY, SIZES, open_tab
+from .conftest import PATIENCE, REPOSITORY, SIZES, open_scale, open_tab
 from .test_journey import choose, fits, result
 
 SAMPLE = REPOSITORY / "static" / "sample" / "sem-sample.png"  # 5 nm/px; its bar of 500 nm is 100 px long
@@ -58,11 +58,11 @@ def test_what_is_read_counts_and_a_line_drawn_later_makes_a_revision(visit):
     page = visit()
     choose(page, SAMPLE)
     first = result(page)
-    expect(page.locator(".head").first).to_contain_text(Source.READ.words, use_inner_text=True)
-    assert pixel_size(page.locator(".head").first.inner_text()) == pytest.approx(5, rel=0.02)
+    expect(page.locator(".sentence")).to_contain_text(Source.READ.words, use_inner_text=True)
+    assert pixel_size(page.locator(".sentence").inner_text()) == pytest.approx(5, rel=0.02)
     expect(page.locator(".revisions")).to_have_count(0)
 
-    open_tab(page, "Scale")
+    open_scale(page)
     crop = page.locator(".read-shot img")
     assert crop.evaluate("image => image.decode().then(() => image.naturalWidth)") > 20
     page.fill("#new_width", "9000")
@@ -74,14 +74,14 @@ def test_what_is_read_counts_and_a_line_drawn_later_makes_a_revision(visit):
     page.get_by_role("button", name="Use this scale").click()
     page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
     result(page)
-    expect(page.locator(".head").first).to_contain_text(Source.DRAWN.words, use_inner_text=True)
+    expect(page.locator(".sentence")).to_contain_text(Source.DRAWN.words, use_inner_text=True)
+    open_tab(page, "Details")
     lines = page.locator(".revisions li").all_inner_texts()
     assert len(lines) == 2
     assert Source.READ.words in lines[0]
     assert "newest" in lines[1] and Source.DRAWN.words in lines[1]
     expect(page.locator("main")).not_to_contain_text("the scale is not known", ignore_case=True, use_inner_text=True)
 
-    open_tab(page, "Details")
     page.get_by_role("link", name="Version 1").click()
     page.wait_for_url(first)
     expect(page.locator("main")).to_contain_text("version 1 of 2", use_inner_text=True)

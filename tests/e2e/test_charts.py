@@ -17,7 +17,7 @@ from segmentation.core.measure import bins
 from segmentation.core.measure.filters import Reason
 from segmentation.views import histogram
 
-from .conftest import SIZES, open_tab
+from .conftest import COUNT, SIZES, open_tab
 
 MANY = 20_000
 
@@ -71,7 +71,7 @@ def shown(page: Any) -> int:
 
 def test_page_and_files_agree(look):
     page = look()
-    expect(page.locator(".head").first).to_contain_text("from the file", use_inner_text=True)
+    expect(page.locator(".sentence")).to_contain_text("from the file", use_inner_text=True)
     outlines = stored(page, "outlines.json").json()
     particles = [particle for particle in outlines["particles"] if particle["kept"]]
     sizes = np.array([particle["min_feret"] for particle in particles])
@@ -91,11 +91,11 @@ def test_page_and_files_agree(look):
     assert [share for _, share in bars(page)] == [words(share) for share in by_volume.shares]
 
     statistics = stored(page, "result.json").json()["statistics"]
-    median = page.locator(".measures > div", has_text="Median").first.locator("dd").inner_text()
-    assert float(median.split()[0]) == float(f"{statistics['median']:.3g}")
+    median = page.locator(".sentence [data-number=median]").first.inner_text()
+    assert float(median) == float(f"{statistics['median']:.3g}")
     assert statistics["median"] == pytest.approx(float(np.median(sizes)), rel=1e-9)
     assert len(particles) == statistics["n_kept"]
-    expect(page.locator(".headline b")).to_have_text(str(len(particles)))
+    expect(page.locator(COUNT)).to_have_text(str(len(particles)))
 
 
 def words(share: float) -> str:
@@ -372,7 +372,7 @@ def test_hardly_any_particles(visit, analysed, n):
 
 def test_a_definition_without_a_mouse(look):
     page = look()
-    open_tab(page, "Sizes")
+    page.locator(".sentence > details > summary").nth(1).click()
     term = page.locator(".measures .term").first
     tip = term.locator(".tip")
     expect(tip).to_be_hidden()
@@ -419,6 +419,8 @@ def test_without_javascript_the_figure_stands_for_the_histogram(visit, analysed)
     expect(page.locator("#histogram")).to_be_hidden()
     expect(page.locator("#table")).to_be_hidden()
     expect(page.locator("#figure figure img")).to_be_visible()
+    expect(page.locator(".nano svg.fraction")).to_be_hidden()
+    page.locator(".sentence > details > summary").nth(2).click()
     expect(page.locator(".nano svg.fraction")).to_be_visible()
     expect(page.locator(".convergence-chart .plot")).to_be_visible()
 
@@ -428,7 +430,10 @@ def test_nothing_is_wider_than_the_window(look):
         page = look(size)
         page.locator("details.more").evaluate_all("all => all.forEach(each => { each.open = true; })")
         expect(page.locator(".nano, .convergence-chart")).to_have_count(2)
-        for tab in ("Sizes", "Particles", "Files", "Scale", "Details"):
+        for word in page.locator(".sentence > details > summary").all():
+            word.click()
+            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        for tab in ("Particles", "Files", "Details"):
             open_tab(page, tab)
             assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), tab
 
@@ -445,6 +450,24 @@ def test_table_and_figure_are_copied(look, analysed):
     assert len(lines) == len(particles) + 1 and all(float(line[2]) > 0 for line in lines[1:])
     open_tab(page, "Files")
     page.get_by_role("button", name="Copy figure").click()
-    page.get_by_role("button", name="Copied").wait_for()
-    kinds = page.evaluate("navigator.clipboard.read().then((items) => items[0].types)")
-    assert kinds == ["image/png"]
+    expect(page.get_by_role("button", name="Copied")).to_have_count(2)
+    assert page.evaluate("navigator.clipboard.read().then((items) => items[0].types)") == ["image/png"]
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_role("button", name="Copied")).to_have_count(3)
+    assert set(page.evaluate("navigator.clipboard.read().then((items) => items[0].types)")) == {
+        "image/png",
+        "text/plain",
+    }
+    words = page.evaluate("navigator.clipboard.readText()")
+    assert page.locator(COUNT).inner_text() in words and "minimum Feret diameter" in words and "DeepSegm" in words
+
+
+def test_the_smallest_the_median_and_the_largest(look):
+    outlines = crowd(101)
+    page = look(outlines=outlines)
+    figures = page.locator(".extremes figure")
+    expect(figures).to_have_count(3)
+    sizes = sorted(particle["min_feret"] for particle in outlines["particles"] if particle["kept"])
+    printed_sizes = [float(text.split()[-2]) for text in figures.all_inner_texts()]
+    assert printed_sizes == [float(f"{sizes[at]:.3g}") for at in (0, len(sizes) // 2, -1)]
+    expect(page.locator("[data-doubt]")).to_be_hidden()  # of no particle the confidence is known

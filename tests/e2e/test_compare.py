@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import SIZES, open_tab
+from .conftest import SIZES, open_scale, open_tab
 from .test_journey import fits, result
 from .test_looks import picture
 
@@ -19,7 +19,7 @@ def seen(page, side):
 def test_two_widths_of_one_image(open_copy, visit, size):
     page = open_copy(size)
     first = result(page)
-    open_tab(page, "Scale")
+    open_scale(page)
     page.fill("#new_width", "12800")
     page.get_by_role("button", name="Measure again").click()
     page.get_by_label("12800 nm is right").check()

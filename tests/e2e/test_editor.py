@@ -1,17 +1,18 @@
-"""Outlines are corrected as a person does it: every tool, undo, review, two tabs, no network, finish."""
+"""Outlines are corrected on the page of their result, by every tool; and all numbers are of one state."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import PATIENCE, open_tab
+from .conftest import PATIENCE, open_scale, open_tab
 from .specimen import COLUMNS, DISCS, ROWS
 from .test_journey import result
 
-CANVAS = "dialog.editor canvas"
+CANVAS = "#viewer canvas"
 
 
 class Hand:
@@ -22,7 +23,12 @@ class Hand:
 
     def open(self):
         self.page.locator("[data-correct]").click()
-        self.page.locator("dialog.editor.ready").wait_for()
+        self.page.locator("[data-tools].ready:not([hidden])").wait_for()
+        return self.looks()
+
+    def looks(self):
+        self.page.evaluate("scrollTo(0, 0)")
+        self.page.wait_for_timeout(300)  # the canvas takes its size
         self.box = self.page.locator(CANVAS).bounding_box()
         return self
 
@@ -48,17 +54,18 @@ class Hand:
             self.page.keyboard.press(key)
 
     def kept(self, count):
-        expect(self.page.locator("dialog [data-number=kept] b")).to_have_text(str(count))
+        expect(self.page.locator(".sentence [data-number=n_kept]")).to_have_text(str(count))
 
     def saved(self):
-        expect(self.page.locator("dialog .saved")).to_have_attribute("data-saved", "saved", timeout=PATIENCE)
+        expect(self.page.locator("[data-saved]")).to_have_attribute("data-saved", "saved", timeout=PATIENCE)
 
     def chosen(self, words):
-        expect(self.page.locator("dialog [data-page=object] [data-chosen]")).to_have_text(re.compile(words))
+        expect(self.page.locator("[data-readout]")).to_have_text(re.compile(words))
 
-    def centre(self, number):
-        """Where the table's row leads: the place of an object on the screen once it is shown."""
-        return self.page.locator(f"dialog tr[data-id='{number}']")
+    def leaves_out(self, reason):
+        self.page.locator("[data-tools] .display", has_text="Leave out").locator("summary").click()
+        self.page.locator("[data-reason]").fill(reason)
+        self.page.locator("[data-set-aside]").click()
 
 
 def discs_of(page):
@@ -94,7 +101,7 @@ def test_every_tool_makes_one_correction_that_undo_takes_back(opened):
     hand.press("Control+z")
     hand.press("s")
     hand.click(x - 10, y)
-    expect(page.locator("dialog [data-said]")).to_contain_text("other part")
+    expect(page.locator("[data-readout]")).to_contain_text("other part")
     hand.click(x + 10, y)
     hand.kept(DISCS + 1)
     hand.press("v")
@@ -114,8 +121,7 @@ def test_every_tool_makes_one_correction_that_undo_takes_back(opened):
     hand.press("Escape", "l")
     hand.drag((x2 - 30, y2 - 30), (x2 + 30, y2 - 30), (x2 + 30, y2 + 30), (x2 - 30, y2 + 30))
     hand.chosen("Particle")
-    page.locator("dialog [data-reason]").fill("charging")
-    page.locator("dialog [data-set-aside]").click()
+    hand.leaves_out("charging")
     hand.kept(DISCS)
     hand.chosen("charging")
     hand.press("Enter")
@@ -124,15 +130,16 @@ def test_every_tool_makes_one_correction_that_undo_takes_back(opened):
     hand.kept(DISCS + 1)
     hand.saved()
     page.reload()
-    expect(page.locator("[data-correct]")).to_have_text("Continue correcting (7)")
+    expect(page.locator("[data-standing-words]")).to_have_text("7 corrections")
     expect(page.locator("#table [data-shown]")).to_have_text(f"{DISCS + 1} of {DISCS + 1} rows")
-    hand.open().kept(DISCS + 1)
-    page.go_back()
-    expect(page.locator("dialog.editor")).to_have_count(0)
-    hand.open()
-    for _ in range(9):
+    hand.kept(DISCS + 1)
+    page.locator(".timeline summary").click()
+    page.locator("[data-steps] button").nth(2).click()
+    expect(page.locator("[data-standing-words]")).to_have_text("4 corrections")
+    for _ in range(6):
         hand.press("Control+z")
     hand.kept(DISCS)
+    expect(page.locator("[data-standing]")).to_be_hidden()
     hand.press("Control+Shift+z")
     hand.saved()
 
@@ -161,58 +168,131 @@ def test_a_signed_out_person_loses_nothing(opened, visit):
     page.context.clear_cookies()
     hand.click(x, y)
     hand.press("Delete")
-    expect(page.locator("dialog .saved")).to_have_attribute("data-saved", "denied")
+    expect(page.locator("[data-saved]")).to_have_attribute("data-saved", "denied")
     hand.kept(DISCS - 1)
     page.context.add_cookies(cookies)
     page.evaluate("dispatchEvent(new Event('focus'))")
     hand.saved()
     page.reload()
-    hand.open().kept(DISCS - 1)
+    hand.kept(DISCS - 1)
     visit.complaints.clear()  # the browser complains of the 403
 
 
-def test_the_corrected_outlines_are_measured_and_shown_beside_the_automatic_ones(opened):
+def test_all_numbers_of_the_page_are_of_one_state_until_the_next_is_measured(opened):
+    """After a deletion nothing of the outlines before is left to be read beside what follows at once; files wait."""
+    page = opened
+    (_, x, y), *_ = discs_of(page)
+    page.locator("#histogram:not([aria-busy])").wait_for()
+    bars = page.locator(".chart .bin")
+    counts = "bars => bars.reduce((sum, bar) => sum + Number(/: (\\d+) part/.exec(bar.ariaLabel)[1]), 0)"
+    measured = page.locator(".result-page [data-measured]:visible")
+    assert bars.evaluate_all(counts) == DISCS and measured.count()
+    hand = Hand(page).open()
+    hand.click(x, y)
+    hand.press("Delete")
+    hand.kept(DISCS - 1)
+    expect(measured).to_have_count(0)
+    assert bars.evaluate_all(counts) == DISCS - 1
+    expect(page.locator("[data-chips] [data-state=''] b")).to_have_text(str(DISCS - 1))
+    expect(page.locator("#table [data-shown]")).to_have_text(f"{DISCS - 1} of {DISCS - 1} rows")
+    before = page.url
+    with page.expect_download() as waiting:
+        page.locator("#get-workbook").click()
+    assert waiting.value.suggested_filename.endswith(".xlsx") and page.url != before
+    hand.kept(DISCS - 1)
+    assert measured.count()
+    page.locator("[data-tools]:not([hidden])").wait_for()  # it goes on as it was left
+    open_tab(page, "Details")
+    expect(page.locator("#comparison")).to_be_visible()
+
+
+def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(opened):
+    page = opened
+    outlines = page.locator("#viewer").evaluate("each => fetch(each.dataset.outlines).then(each => each.json())")
+    for number, particle in enumerate(outlines["particles"]):
+        particle["confidence"] = 0.9 if number else 0.2
+    left = outlines["particles"][1]
+    cuts = {"place": [0], "id": [left["id"]], "chance": [0.9], "after": [[]]}
+    xs, ys = left["outline"][::2], left["outline"][1::2]
+    x, top, bottom = sum(xs) / len(xs), min(ys) - 2, max(ys) + 2
+    outlines["cuts"] = {
+        **cuts,
+        "line": [[x, top, x, bottom]],
+        "sides": [[x - 3, (top + bottom) / 2, x + 3, (top + bottom) / 2]],
+    }
+    page.route("**/files/outlines.json", lambda route: route.fulfill(json=outlines))
+    page.reload()
+    hand, strip = Hand(page).looks(), page.locator("[data-doubt]")
+    expect(strip.locator("[data-doubt-count]")).to_have_text("2 to check")
+    hand.press("n")
+    expect(strip.locator("[data-doubt-what]")).to_have_text(re.compile("two .*90 %"))
+    strip.locator("[data-doubt-right]").click()
+    hand.kept(DISCS + 1)
+    expect(strip.locator("[data-doubt-count]")).to_have_text("1 to check")
+    expect(strip.locator("[data-doubt-what]")).to_have_text(re.compile("outline .*20 %"))
+    page.locator(CANVAS).press("Delete")
+    hand.kept(DISCS)
+    expect(page.locator(".particles td.aside", has_text="wrong outline")).to_have_count(1)
+    expect(strip).to_be_hidden()
+    hand.press("Control+z")
+    hand.kept(DISCS + 1)
+    expect(strip.locator("[data-doubt-count]")).to_have_text("1 to check")
+    hand.saved()
+
+
+def test_whoever_may_only_look_is_asked_nothing_and_sees_what_is_measured(opened, visit):
     page = opened
     (_, x, y), *_ = discs_of(page)
     hand = Hand(page).open()
     hand.click(x, y)
     hand.press("Delete")
     hand.kept(DISCS - 1)
-    before = page.url
-    page.locator("dialog [data-finish]").click()
-    page.wait_for_url(lambda address: address != before)
-    result(page)
-    open_tab(page, "Details")
-    expect(page.locator("#comparison")).to_be_visible()
-    expect(page.locator(".answer .headline b")).to_have_text(str(DISCS - 1))
-
-
-def test_the_review_goes_from_the_least_certain_on(opened):
-    page = opened
-    hand = Hand(page).open()
-    hand.press("n")
-    progress = page.locator("dialog [data-reviewed]")
-    expect(progress).to_have_text(re.compile(rf"^0 of {DISCS} reviewed"))
-    page.locator("dialog [data-tab=table]").click()
-    page.locator("dialog [data-tab=review]").click()  # the keys belong to the picture all the same
-    hand.press("Enter")
-    expect(progress).to_have_text(re.compile(rf"^1 of {DISCS} reviewed"))
-    hand.press("Delete")
-    expect(progress).to_have_text(re.compile(rf"^2 of {DISCS} reviewed"))
-    hand.kept(DISCS - 1)
     hand.saved()
+    other = visit()
+    other.goto(page.url)
+    Hand(other).kept(DISCS)
+    expect(other.locator("[data-correct], [data-doubt-right], [data-standing]")).to_have_count(0)
+
+
+def test_a_page_that_the_browser_kept_is_loaded_anew(opened):
+    page = opened
+    with page.expect_event("load"):
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+
+
+def test_a_width_multiplies_all_numbers_at_once(opened, visit):
+    page = opened
+    page.locator("#histogram:not([aria-busy])").wait_for()
+    median = page.locator(".sentence > details > summary [data-number=median]")
+    before, address = float(median.inner_text()), page.url
+    open_scale(page)
+    page.fill("#new_width", f"{2 * float(page.input_value('#new_width')):g}")
+    measure = page.get_by_role("button", name="Measure again")
+    measure.click()
+    page.get_by_label("is right").check()  # the file says otherwise
+    expect(median).to_have_text(f"{before:.3g}")
+    visit.complaints.clear()  # the browser complains of the answer that asks
+    asked: list[Any] = []
+    page.route(re.compile("/width/$"), lambda route: asked.append(route))
+    measure.click()
+    expect(median).to_have_text(f"{2 * before:.3g}")
+    expect(page.locator(".result-page [data-measured]:visible")).to_have_count(0)
+    asked[0].continue_()
+    page.wait_for_url(lambda url: url.split("#")[0] not in (address, f"{address}width/"))
+    expect(median).to_have_text(f"{2 * before:.3g}")
+    assert page.locator(".result-page [data-measured]:visible").count()
 
 
 def test_many_are_chosen_by_a_limit(opened):
     page = opened
     hand = Hand(page).open()
-    page.locator("dialog [data-tab=choose]").click()
-    page.locator("dialog [data-below]").select_option("area")
-    page.locator("dialog [data-limit]").evaluate("each => {each.value = 500; each.dispatchEvent(new Event('input'))}")
-    page.locator("dialog [data-take]").click()
+    page.locator("[data-rule] summary").click()
+    page.locator("[data-below]").select_option("area")
+    page.locator("[data-limit]").evaluate("each => {each.value = 500; each.dispatchEvent(new Event('input'))}")
+    page.locator("[data-take]").click()
     hand.chosen(r"\d+ particles are selected")
     hand.press("Delete")
-    expect(page.locator("dialog [data-number=kept] [data-before]")).to_have_text(f"was {DISCS}")
+    expect(page.locator(".sentence [data-number=n_kept]")).not_to_have_text(str(DISCS))
 
 
 def test_one_object_finds_all_like_it(opened, tmp_path):
@@ -222,9 +302,9 @@ def test_one_object_finds_all_like_it(opened, tmp_path):
     hand.click(x, y)
     hand.chosen(f" {first}:")
     hand.press("i")
-    slider = page.locator("dialog [data-alike]")
+    slider = page.locator("[data-alike]")
     slider.fill("99")
-    expect(page.locator("dialog [data-page=object] [data-chosen]")).not_to_have_text(f"{DISCS} particles are selected.")
+    expect(page.locator("[data-readout]")).not_to_have_text(f"{DISCS} particles are selected.")
     slider.fill("5")
     hand.chosen(f"^{DISCS} particles are selected")
     page.screenshot(path=tmp_path / "alike.png")
@@ -232,15 +312,15 @@ def test_one_object_finds_all_like_it(opened, tmp_path):
     slider.scroll_into_view_if_needed()
     page.screenshot(path=tmp_path / "phone.png")
     page.set_viewport_size({"width": 1440, "height": 900})
-    hand.click(x, y)
+    hand.looks().click(x, y)
     expect(slider).to_be_hidden()
     hand.press("i", "Delete")
-    expect(page.locator("dialog [data-number=kept] [data-before]")).to_have_text(f"was {DISCS}")
+    expect(page.locator(".sentence [data-number=n_kept]")).not_to_have_text(str(DISCS))
 
 
 def test_two_tabs_lose_nothing(opened, visit):
     page = opened
-    (_, x, y), (_, x2, y2), *_ = discs_of(page)
+    (_, x, y), (_, x2, y2), (_, x3, y3), *_ = discs_of(page)
     other = page.context.new_page()
     other.goto(page.url)
     here, there = Hand(page).open(), Hand(other).open()
@@ -249,11 +329,17 @@ def test_two_tabs_lose_nothing(opened, visit):
         there.press("Delete")
     here.click(x, y)
     here.press("Delete")
-    expect(page.locator("dialog [data-notice]")).to_contain_text("You made 1 correction elsewhere")
+    expect(page.locator("[data-notice]")).to_contain_text("You made 1 correction elsewhere")
     here.kept(DISCS - 2)
     here.saved()
     other.reload()
-    there.open().kept(DISCS - 2)
+    there.kept(DISCS - 2)
+    there.click(x3, y3)
+    with other.expect_response(lambda answer: answer.request.method == "POST"):
+        there.press("Delete")
+    here.press("Control+z")  # takes back what is not the last one any more
+    expect(page.locator("[data-notice]")).to_contain_text("Not undone: deletion of object")
+    here.kept(DISCS - 3)
     visit.complaints.clear()  # the browser complains of the 409
 
 
@@ -265,14 +351,14 @@ def test_without_a_network_corrections_wait_and_follow(opened, visit):
     hand.click(x, y)
     hand.press("Delete")
     hand.kept(DISCS - 1)
-    expect(page.locator("dialog .saved")).to_have_attribute("data-saved", "offline")
+    expect(page.locator("[data-saved]")).to_have_attribute("data-saved", "offline")
     hand.click(x2, y2)
     hand.press("Delete")
-    expect(page.locator("dialog .saved")).to_contain_text("2 corrections")
+    expect(page.locator("[data-saved]")).to_contain_text("2 corrections")
     page.context.set_offline(False)
     hand.saved()
     page.reload()
-    hand.open().kept(DISCS - 2)
+    hand.kept(DISCS - 2)
     visit.complaints.clear()  # the browser complains of each request without a network
 
 
@@ -293,7 +379,7 @@ def test_a_label_image_dropped_on_the_page_becomes_a_revision(opened):
     page.get_by_role("button", name="Measure these outlines").click()
     page.wait_for_url(lambda address: address != before)
     result(page)
-    expect(page.locator(".answer .headline b")).to_have_text(str(DISCS))
+    expect(page.locator(".sentence [data-number=n_kept]")).to_have_text(str(DISCS))
     expect(page.locator(".head").first).to_contain_text("mine.tif")
 
 
@@ -302,8 +388,8 @@ def test_fingers_draw_and_move(open_copy):
     (_, x, y), *_ = discs_of(page)
     hand = Hand(page).open()
     hand.kept(DISCS)
-    page.locator("dialog [data-tool=brush]").tap()
-    hand.box = page.locator(CANVAS).bounding_box()
+    page.locator("[data-tool=brush]").tap()
+    hand.looks()
     touch = page.context.new_cdp_session(page)
 
     def fingers(kind, *places):
@@ -321,5 +407,5 @@ def test_fingers_draw_and_move(open_copy):
     fingers("touchEnd")
     hand.saved()
     hand.kept(DISCS + 1)
-    page.locator("dialog [data-act=undo]").tap()
+    page.locator("[data-act=undo]").tap()
     hand.kept(DISCS)

@@ -23,7 +23,7 @@ from .test_editor import Hand, discs_of
 from .test_journey import result
 
 pytestmark = pytest.mark.slow
-SHOWN = """() => ["[data-number=kept] b", ".saved"].map((name) => document.querySelector(`dialog ${name}`))
+SHOWN = """() => ["[data-number=n_kept]", "[data-saved]"].map((name) => document.querySelector(`.result-page ${name}`))
     .map((each) => each.dataset.saved ?? each.textContent)"""
 
 
@@ -96,7 +96,7 @@ def page(mortal, chromium, analysed_discs):
 
 def test_a_killed_site_loses_no_correction(mortal, page):
     hand, places, remaining = Hand(page).open(), discs_of(page), DISCS
-    saved = page.locator("dialog .saved")
+    saved = page.locator("[data-saved]")
 
     def delete():
         nonlocal remaining
@@ -123,7 +123,7 @@ def test_a_killed_site_loses_no_correction(mortal, page):
         hand.kept(remaining)
         assert stored_edits(mortal) - mortal.copied == DISCS - remaining
     page.reload()
-    hand.open().kept(remaining)
+    hand.kept(remaining)
     report = mortal.verified()
     count = str(mortal.copied + DISCS - remaining)
     assert (report.returncode, re.findall(r"\d+", report.stdout)[:1]) == (0, [count]), report.stdout + report.stderr

@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 
 from segmentation.core.micrograph.crosscheck import Source
 
-from .conftest import PATIENCE, SIZES, open_tab
+from .conftest import COUNT, PATIENCE, SIZES, open_scale, open_tab
 from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS
 
 DIAMETER = 2 * RADIUS * NM_PER_PIXEL
@@ -104,19 +104,18 @@ def test_one_drag(visit, discs):
     result(page)
     assert 800 < decoded(page) <= 1200
     assert fits(page)
-    expect(page.locator(".head")).to_contain_text(
-        f"{COLUMNS} × {ROWS} px · 10 nm/px ({Source.METADATA.words})", use_inner_text=True
-    )
-    count = int(page.locator(".headline b").inner_text())
+    expect(page.locator(".head")).to_contain_text(f"{COLUMNS} × {ROWS} px", use_inner_text=True)
+    expect(page.locator(".sentence")).to_contain_text(f"10 nm/px ({Source.METADATA.words})", use_inner_text=True)
+    count = int(page.locator(COUNT).inner_text())
     assert DISCS * 0.6 <= count <= DISCS * 1.4
 
-    name, figure = downloaded(page, "Download figure")
+    name, figure = downloaded(page, "Figure, PNG")
     assert name == "discs & rings_figure.png"
     with Image.open(io.BytesIO(figure)) as image:
         assert image.width > 1500
         assert image.info["dpi"] == pytest.approx((360, 360), abs=1)
 
-    name, table = downloaded(page, "Download nanoparticle size file")
+    name, table = downloaded(page, "Particles, CSV")
     assert name == "discs & rings_particles.csv"
     rows = sizes(table)
     assert sum(row["kept"].lower() in ("true", "1", "yes") for row in rows) == count
@@ -155,6 +154,7 @@ def test_every_particle_can_be_looked_at(open_copy):
     expect(page.locator("tr[aria-selected=true]")).to_have_attribute("data-id", number)
 
     before = page.locator("#viewer canvas").screenshot()
+    page.locator("#viewer .display summary").last.click()
     page.get_by_label("Colours", exact=True).check()
     page.locator("#viewer canvas").press("0")
     assert page.locator("#viewer canvas").screenshot() != before
@@ -177,7 +177,7 @@ def test_another_width_scales_every_size(visit, plain):
     choose(page, plain)
     first = result(page)
     count, median = numbers(page)
-    open_tab(page, "Scale")
+    open_scale(page)
     page.fill("#new_width", "12800")
     page.get_by_role("button", name="Measure again").click()
     page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
@@ -187,9 +187,9 @@ def test_another_width_scales_every_size(visit, plain):
 
 
 def numbers(page) -> tuple[int, float]:
-    median = page.locator(".measures > div", has_text="Median").first.locator("dd").inner_text()
+    median = page.locator(".sentence > details > summary", has=page.locator("[data-number=median]")).inner_text()
     factor = 1000 if "µm" in median else 1
-    return int(page.locator(".headline b").inner_text()), factor * float(median.split()[0])
+    return int(page.locator(COUNT).inner_text()), factor * float(median.split()[0])
 
 
 def test_without_javascript_a_double_click_makes_one_job(visit, plain):
@@ -198,7 +198,8 @@ def test_without_javascript_a_double_click_makes_one_job(visit, plain):
     page.locator(".primary[data-go]").dblclick()
     result(page)
     expect(page.locator("main")).to_contain_text("How wide is this picture?", use_inner_text=True)
-    expect(page.locator(".measures").first).not_to_contain_text(" nm", use_inner_text=True)
+    expect(page.locator(".sentence")).not_to_contain_text(" nm", use_inner_text=True)
+    expect(page.locator("#budget, #how").last).to_be_visible()  # what a script puts into a drawer stands open
     assert page.locator("noscript").last.inner_text()
     assert jobs_of(page) == 1
 
@@ -269,7 +270,7 @@ def test_a_wrong_width_keeps_the_picture_which_goes_on_once_it_is_right(visit, p
     page.keyboard.press("Enter")
     page.wait_for_url("**/jobs/*/")
     result(page)
-    expect(page.locator(".head")).to_contain_text("10 nm/px (typed by the user)", use_inner_text=True)
+    expect(page.locator(".sentence")).to_contain_text("10 nm/px (typed by the user)", use_inner_text=True)
 
 
 def test_settings_change_the_analysis_at_the_same_address(visit, discs):

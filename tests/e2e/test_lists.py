@@ -18,7 +18,10 @@ def test_several_files_each_by_itself(visit, discs, plain):
     page.get_by_label("Several files are one sample").uncheck()
     page.set_input_files("#files", [str(discs), str(plain)])
     page.wait_for_url("**/results/")
+    page.locator(CARDS).first.wait_for()
+    page.evaluate("document.querySelectorAll('.entry').forEach((row) => { row.marked = true; })")
     page.locator(f"{CARDS} b").nth(1).wait_for()
+    assert page.evaluate("[...document.querySelectorAll('.entry')].some((row) => row.marked)"), "rows stay the same"
     expect(page.locator("[hx-get]")).to_have_count(0)  # nothing is asked any more
     picture(page, "results-started")
     assert fits_both(page)

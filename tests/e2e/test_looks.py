@@ -41,7 +41,7 @@ def test_every_page(visit, discs, size, scheme):
     choose(page, discs)
     seen["waiting"] = check(page, f"waiting-{size}-{scheme}")
     address = result(page)
-    for tab in ("Sizes", "Particles", "Files", "Scale", "Details"):
+    for tab in ("Particles", "Files", "Details"):
         open_tab(page, tab)
         if tab == "Files":
             decoded(page)

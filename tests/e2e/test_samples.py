@@ -13,7 +13,7 @@ from segmentation.presenters.sample import EXCLUDED
 
 from . import specimen
 from .conftest import PATIENCE
-from .test_editor import CANVAS, Hand, discs_of
+from .test_editor import Hand, discs_of
 from .test_journey import choose, drop, fits_both
 from .test_looks import picture
 
@@ -53,11 +53,13 @@ def test_a_zip_is_one_sample(visit, batch):
     assert fits_both(page)
     picture(page, "sample")
 
-    page.get_by_role("button", name="Leave out 2.png").click()
+    page.get_by_label("Count 2.png").uncheck()
+    page.get_by_role("button", name="Count 2 of 3 images").click()
     page.get_by_text("particles of 2 images").wait_for()
     assert 0 < int(page.locator("#pooled .headline b").inner_text()) < everything
     expect(page.locator(".images .out")).to_contain_text(EXCLUDED, use_inner_text=True)
-    page.get_by_role("button", name="Count 2.png").click()
+    page.get_by_label("Count 2.png").check()
+    page.get_by_role("button", name="Count 3 of 3 images").click()
     page.get_by_text("particles of 3 images").wait_for()
     expect(page.locator("#pooled .headline b")).to_have_text(str(everything))
     with page.expect_download() as waiting:
@@ -108,48 +110,38 @@ def test_a_note_shows_which_images_it_means_and_why(opened):
     expect(entries).to_have_count(3)
 
 
-def beside(page) -> str:
-    expect(page.locator("dialog.editor.ready")).to_be_visible(timeout=PATIENCE)
-    return " ".join(page.locator(".neighbours span").inner_text().split())
-
-
 def test_the_editor_goes_from_image_to_image_and_loses_nothing(opened, visit, mixed):
     page = opened
     page.get_by_role("link", name="1.tif").last.click()
     (_, x, y), *others, (_, x2, y2) = discs_of(page)
     hand = Hand(page).open()
-    assert beside(page) == "1 of 3"
-    page.get_by_role("button", name="Previous image").click()
-    expect(page.locator("dialog [data-said]")).to_have_text("This is the first image of the sample.")
+    expect(page.locator(".head")).to_contain_text("1 of 3")
+    hand.press("PageUp")
+    expect(page.locator("[data-readout]")).to_have_text("This is the first image of the sample.")
     first = page.url
     hand.click(x, y)
     hand.press("Delete")
     hand.kept(len(others) + 1)
     hand.saved()
     page.context.set_offline(True)
-    hand.box = page.locator(CANVAS).bounding_box()
     hand.click(x2, y2)
     hand.press("Delete")
     hand.kept(len(others))
     hand.press("PageDown")
-    expect(page.locator("dialog [data-said]")).to_contain_text("when all corrections are saved")
+    expect(page.locator("[data-readout]")).to_contain_text("when all corrections are saved")
     assert page.url == first
     page.context.set_offline(False)
-    expect(page.locator("dialog.editor h2")).to_contain_text("2.png", timeout=PATIENCE)
+    expect(page.locator("h1")).to_contain_text("2.png", timeout=PATIENCE)
     visit.complaints.clear()  # the browser complains of each request without a network
-    assert beside(page) == "2 of 3"
-    page.get_by_role("button", name="Next image").click()
-    expect(page.locator("dialog.editor h2")).to_contain_text("3.png", timeout=PATIENCE)
-    assert beside(page) == "3 of 3, the last"
+    expect(page.locator(".head")).to_contain_text("2 of 3")
+    page.locator("[data-tools].ready:not([hidden])").wait_for()
+    hand.press("PageDown")
+    expect(page.locator("h1")).to_contain_text("3.png", timeout=PATIENCE)
+    page.locator("[data-tools].ready:not([hidden])").wait_for()
     assert fits_both(page)
-    tops = page.locator(".neighbours").bounding_box()
-    assert tops["y"] + tops["height"] <= page.locator("dialog .stage").bounding_box()["y"]
     picture(page, "sample-editor")
-    page.locator("dialog canvas").press("PageDown")
-    expect(page.locator("dialog [data-said]")).to_have_text("This is the last image of the sample.")
-    page.get_by_role("button", name="Close").first.click()
-    page.locator("[data-correct]").wait_for()
-    expect(page.locator("dialog.editor")).to_have_count(0)
+    hand.press("PageDown")
+    expect(page.locator("[data-readout]")).to_have_text("This is the last image of the sample.")
 
     page.goto(mixed[0])
     before = int(page.locator("#pooled .headline b").inner_text())

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Cuts, control, distance, listed } from "../../static/js/cuts.js";
+import { Cuts, distance, listed } from "../../static/js/cuts.js";
 
 const LIST = listed({
   place: [0, 1, 4],
@@ -12,27 +12,12 @@ const LIST = listed({
   sides: [[5, 1, 5, -1], [4, 5, 6, 5], [19, 5, 21, 5]],
 });
 
-// What `control` finds in the page.
-function box() {
-  const parts = {};
-  const make = (name) => (parts[name] ??= { listeners: {}, addEventListener(event, heard) { this.listeners[event] = heard; } });
-  return { parts, querySelector: (name) => make(/data-cuts-(\w+)/.exec(name)[1]) };
-}
-
 test("a result of an earlier version has no cuts", () => assert.deepEqual(listed(undefined), []));
 
-test("the likely cuts are shown first, and the slider shows the others", () => {
+test("the nearest of the cuts that are shown is meant", () => {
   const cuts = new Cuts(LIST);
-  const page = box();
-  control(page, cuts, () => {});
-  const { on, least, right, all } = page.parts;
-  assert.deepEqual([cuts.shown.length, all.disabled], [0, true]);
-  on.checked = true;
-  on.listeners.change();
-  assert.deepEqual([cuts.shown.map(({ place }) => place), right.textContent, least.min], [[0, 1], "1 of 2 are probably right", 20]);
-  least.value = "20";
-  least.listeners.input();
-  assert.deepEqual([cuts.shown.length, all.disabled], [3, false]);
+  assert.equal(cuts.near({ x: 6, y: 5 }, 2), null);
+  cuts.shown = LIST;
   assert.equal(cuts.near({ x: 6, y: 5 }, 2).place, 1);
   assert.equal(cuts.near({ x: 12, y: 5 }, 2), null);
 });

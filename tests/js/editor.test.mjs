@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Impossible, closed, crossesItself, thinned } from "../../static/js/editor/drawn.js";
+import { Editor } from "../../static/js/editor/editor.js";
 import { Labels, checksum } from "../../static/js/editor/labels.js";
-import { binned, numbersOf, reviewQueue } from "../../static/js/editor/numbers.js";
+import { doubtsOf, numbersOf, recounted } from "../../static/js/editor/numbers.js";
 import { beside, piecesOf } from "../../static/js/editor/regions.js";
 import { counterparts, meanwhile, paired, renamed } from "../../static/js/editor/history.js";
 import { Sender } from "../../static/js/editor/sending.js";
-import { ringsOf, sizesOf } from "../../static/js/editor/shapes.js";
+import { piecesBy, ringsOf, sizesOf } from "../../static/js/editor/shapes.js";
 import { TOOLS } from "../../static/js/editor/tools.js";
 
 // Rows of figures, each an id, as a label image.
@@ -137,29 +138,40 @@ const object = (id, size, more = {}) => ({ id, kept: true, min_feret: size, ...m
 
 test("median and fraction follow the objects that count", () => {
   const objects = [object(1, 50), object(2, 150), object(3, 250), object(4, 5, { kept: false }), object(5, 9, { cut: true })];
-  assert.deepEqual(numbersOf(objects, "min_feret", "nm"), { kept: 4, median: 150, fraction: 1 / 3 });
+  assert.deepEqual(numbersOf(objects, "min_feret", "nm"), { kept: 4, median: 150, d10: 70, d90: 230, mean: 150, fraction: 1 / 3 });
   assert.equal(numbersOf(objects, "min_feret", "px").fraction, null);
-  assert.deepEqual(numbersOf([], "min_feret", "nm"), { kept: 0, median: null, fraction: null });
+  assert.deepEqual(numbersOf([], "min_feret", "nm"), { kept: 0, median: null, d10: null, d90: null, mean: null, fraction: null });
 });
 
-test("a size beyond the bins gets a bin of its own", () => {
-  const { edges, heights } = binned([object(1, 5), object(2, 25)], "min_feret", [0, 10]);
-  assert.deepEqual([edges, heights], [[0, 10, 20, 30], [1, 0, 1]]);
+const SERVED = { unit: "px", n: 1, weighted: false, edges: [0, 10], heights: [1], counts: [1], fit: {}, problem: "" };
+const CHOSEN = { measure: "min_feret", weighting: "number", all: false, log: false, power: 1, span: null };
+
+test("bars of the objects as they are now: the same edges, further ones for sizes beyond, and none for no object", () => {
+  const bins = recounted(SERVED, [object(1, 5), object(2, 25), object(3, 7, { kept: false })], CHOSEN);
+  assert.deepEqual([bins.edges, bins.counts, bins.heights, bins.cumulative, bins.n, bins.fit], [[0, 10, 20, 30], [1, 0, 1], [1, 0, 1], [0.5, 0.5, 1], 2, null]);
+  assert.deepEqual(recounted(SERVED, [object(3, 7, { kept: false })], { ...CHOSEN, all: true }).aside, [1]);
+  assert.deepEqual(recounted(SERVED, [], CHOSEN).edges, []);
+  const areas = [object(1, 5, { area: 1 }), object(2, 8, { area: 3 })];
+  assert.deepEqual(recounted(SERVED, areas, { ...CHOSEN, weighting: "area", span: [6, 10] }).range, { count: 1, share: 0.75 });
 });
 
-test("the review begins with what is least certain, and leaves out what is checked", () => {
-  const objects = [object(1, 200, { confidence: 0.9 }), object(2, 200, { confidence: 0.5 }), object(3, 200, { confidence: 0.1 })];
-  assert.deepEqual(reviewQueue(objects, objects.slice(0, 2), "min_feret", "px").map(({ ids }) => ids), [[2], [1]]);
+test("another scale multiplies the edges, those of an area twice", () => {
+  assert.deepEqual(recounted(SERVED, [object(1, 25)], CHOSEN, 3).edges, [0, 30]);
+  assert.deepEqual(recounted(SERVED, [object(1, 5, { area: 40 })], { ...CHOSEN, measure: "area", power: 2 }, 3).edges, [0, 90]);
 });
 
-test("the review asks about what is set aside last, all of one reason at once", () => {
-  const aside = (id, reason) => object(id, 200, { confidence: 0.5, kept: false, reason });
-  const objects = [aside(1, "faint"), object(2, 200, { confidence: 0.99 }), aside(3, "gap"), aside(4, "faint")];
-  assert.deepEqual(reviewQueue(objects, objects, "min_feret", "px"), [
-    { reason: "", ids: [2] },
-    { reason: "faint", ids: [1, 4] },
-    { reason: "gap", ids: [3] },
-  ]);
+test("a cut that makes small ones of a large one comes before an outline and a cut as doubtful", () => {
+  const objects = new Map([[1, 50], [2, 100], [3, 300], [4, 60], [5, 70]].map(([id, size]) => [id, object(id, size, { confidence: id === 2 ? 0.35 : 0.95 })]));
+  const cuts = [{ place: 0, id: 1, chance: 0.6, pieces: [40, 40] }, { place: 1, id: 3, chance: 0.6, pieces: [20, 30] }, { place: 2, id: 3, chance: 0.1, pieces: [] }];
+  const asked = (all) => doubtsOf(all, cuts, "min_feret", "px").map(({ id, cut }) => [id, cut?.place]);
+  assert.deepEqual(asked(objects), [[3, 1], [2, undefined], [1, 0]]);
+  const checked = new Map([...objects].map(([id, each]) => [id, id === 3 ? { ...each, byHand: true } : each]));
+  assert.deepEqual(asked(checked), [[2, undefined], [1, 0]]);
+});
+
+test("the pieces of an outline that is cut", () => {
+  const [one, two] = piecesBy([0, 0, 8, 0, 8, 4, 0, 4], [6, 0, 6, 4]);
+  assert.deepEqual([one.area, one.min_feret, two.area, two.min_feret].sort(), [2, 24, 4, 8].sort());
 });
 
 test("the rings of an object run along its pixels, around its holes too", () => {
@@ -199,12 +211,19 @@ const settled = async (each) => {
   while (!each.settled) await new Promise((resolve) => setTimeout(resolve, 1));
 };
 
-test("an undo that came too late is not made again, and is told", () => {
+test("an undo that came too late is not made again, and is told", async () => {
   const [first, second] = [{ op: "delete", ids: [1] }, { op: "fill", ids: [2] }];
   const undo = (of) => ({ operation: { op: "undo" }, of });
   assert.deepEqual(paired([undo(first)]), { wanted: [], refused: ["deletion of object 1"] });
   const later = [{ operation: second }, undo(second), { operation: second }];
   assert.deepEqual(paired([undo(first), ...later]), { wanted: [later[2]], refused: ["deletion of object 1"] });
+  const [said, made] = [[], []];
+  const editor = { sender: { waiting: [] }, load: async () => {}, next: (work) => work(), say: (line) => said.push(line), panel: { notice: (line) => said.push(line) } };
+  editor.perform = async (operation) => made.push(operation);
+  await Editor.prototype.again.call(editor, [undo(first), later[0]], "You made 1 correction elsewhere meanwhile; it is shown now.");
+  assert.deepEqual(made, [second]);
+  assert.equal(said[0], ""); // no longer "Undone"
+  assert.match(said[1], /Not undone: deletion of object 1, because other corrections came after that\.$/);
 });
 
 test("corrections are sent in their order, each with the base it knows", async () => {
@@ -281,7 +300,7 @@ test("what is done again means an object by its new id", () => {
 
 test("a gesture that was given up does nothing, however the pointer goes on", () => {
   const made = [];
-  const editor = { stage: { draw() {}, scale: 1, canvas: { getBoundingClientRect: () => ({ left: 0, top: 0 }) } }, run: (operation) => made.push(operation), target: () => ({}), radius: 3 };
+  const editor = { drawing: { draw() {}, scale: 1, canvas: { getBoundingClientRect: () => ({ left: 0, top: 0 }) } }, run: (operation) => made.push(operation), target: () => ({}), radius: 3 };
   const brush = new TOOLS.brush(editor);
   const stroke = (giveUp) => {
     brush.press([1, 1], {});
@@ -300,7 +319,7 @@ test("a gesture that was given up does nothing, however the pointer goes on", ()
 function adding({ objects = {}, refuse = false } = {}) {
   const [asked, told] = [[], []];
   const editor = {
-    stage: { draw() {}, scale: 1 },
+    drawing: { draw() {}, scale: 1 },
     facts: { frame: "touches the frame", slip: "a few pixels only" },
     sender: {},
     panel: { show() {} },

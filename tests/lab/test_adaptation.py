@@ -29,7 +29,7 @@ from segmentation.lab.training.masks import Compared
 from segmentation.lab.training.replay import recipe_of
 from segmentation.lab.training.settings import BadRecipe
 from segmentation.lab.training.tasks.particles import SCORING
-from tests.lab.folders import make_folder, save
+from tests.lab.folders import make_folder, save, tiny
 
 FEW = {"batch": 2, "crop": 64, "validation_batches": 1, "checkpoint": 2, "precision": "float32", "workers": 1}
 TINY = Options("own", "Own", data="discs", steps=4, pace=1.0, device="cpu", threads=1, recipe=FEW)
@@ -177,6 +177,11 @@ def test_the_base_models_own_pictures_are_learnt_from_again_and_measured(base, t
     before = sorted((tmp_path / "replay").rglob("*.png"))
     assert replay.replay(read_card(base), tmp_path / "replay") == result
     assert before == sorted((tmp_path / "replay").rglob("*.png"))
+
+
+def test_a_folder_that_is_composed_from_is_learnt_from_once(tmp_path):
+    sources = [{"kind": kind, "path": str(make_folder(tmp_path, 4))} for kind in ("folder", "composed")]
+    assert sum(map(len, replay._of_folders(tiny(tmp_path, sources=sources)))) == 4
 
 
 def test_the_recipe_of_a_users_model_is_that_of_the_model_it_began_with():

@@ -76,5 +76,5 @@ def test_a_folder_without_whole_particles_is_refused(tmp_path):
 
 
 def test_diameters_that_cannot_be_composed_are_refused():
-    with pytest.raises(BadRecipe, match="8 at least"):
+    with pytest.raises(BadRecipe, match="8 or more"):
         checked_as(ComposedEntry, {"path": "a", "diameters": [4, 20]}, "sources 1")

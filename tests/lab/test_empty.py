@@ -54,7 +54,7 @@ def test_the_stock_holds_its_share_of_empty_pictures():
 
 
 def test_what_a_source_fixes_is_rendered():
-    entry = RenderedEntry(settings={"family": "sphere", "spread": 0.0}, diameters=[20, 20])
+    entry = RenderedEntry(settings={"family": "sphere", "spread": 0.0, "mixing": 0}, diameters=[20, 20])
     source = DrawnSource(4, 160, 3, renders(entry))
     diameters = [np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi) for _, labels in source.stock]
     assert max(sizes.max() for sizes in diameters) == pytest.approx(20, abs=2)

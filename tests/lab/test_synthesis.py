@@ -5,9 +5,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
-from segmentation.lab.training.synthesis.aggregates import _Pile, aggregate, any_body, grow
 from segmentation.lab.training.synthesis.bodies import (
-    AGGREGATES,
     CONVEX,
     FAMILIES,
     Form,
@@ -53,12 +51,12 @@ def test_every_family_fits_its_grid_at_any_size(family, diameter):
     rng = np.random.default_rng(9)
     areas = []
     for _ in range(6):
-        body = any_body(family, diameter, rng, Form(flat=0.5, rounding=0.2, primaries=3))
+        body = make_body(family, diameter, rng, Form(flat=0.5, rounding=0.2))
         inside = np.isfinite(body.top)
         assert inside.any() and not np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]]).any()
-        assert body.top.dtype == body.bottom.dtype == body.mass.dtype == np.float32 and body.part.dtype == np.int32
+        assert body.top.dtype == body.bottom.dtype == body.mass.dtype == np.float32
         areas.append(inside.sum())
-    assert 0.5 * diameter < np.sqrt(4 * np.median(areas) / np.pi) < (3.5 if family in AGGREGATES else 1.6) * diameter
+    assert 0.5 * diameter < np.sqrt(4 * np.median(areas) / np.pi) < 1.6 * diameter
 
 
 def test_a_sphere_has_the_volume_of_a_sphere():
@@ -105,64 +103,10 @@ def test_rounding_takes_from_edges_and_leaves_the_middle():
     assert soft.top[middle] == pytest.approx(np.nanmax(soft.top), abs=1.5)
 
 
-def test_primaries_of_an_aggregate_are_seen_where_they_are_highest():
-    centres, radii, parents = grow(7, 15.0, np.random.default_rng(2))
-    touching = [np.linalg.norm(centres[i] - centres[parents[i]]) / (radii[i] + radii[parents[i]]) for i in range(1, 7)]
-    assert all(0.79 < t < 0.99 for t in touching)
-    body = aggregate(30.0, np.random.default_rng(5), Form(primaries=6, neck=0))
-    inside = np.isfinite(body.top)
-    assert sorted(np.unique(body.part[inside])) == list(range(body.parts)) and body.parts >= 2
-    for part in range(body.parts):
-        seen = (body.part == part) & inside
-        rows, columns = np.nonzero(seen)
-        heights = body.top[seen]
-        # Where one sphere is seen, x^2 + y^2 + z^2 is linear in x, y and z.
-        system = np.stack([columns, rows, heights, np.ones(len(rows))], axis=1).astype(float)
-        if len(rows) > 20:
-            _, rest, _, _ = np.linalg.lstsq(system, columns**2.0 + rows**2.0 + heights.astype(float) ** 2, rcond=None)
-            assert rest.size == 0 or np.sqrt(rest[0] / len(rows)) < 0.05
-
-
-def test_necks_fill_the_gaps_of_an_aggregate():
-    thin, thick = (aggregate(30.0, np.random.default_rng(8), Form(primaries=8, neck=n)) for n in (0.0, 0.9))
-    assert np.isfinite(thick.top).sum() > np.isfinite(thin.top).sum()
-    assert thick.parts == thin.parts
-
-
-def test_of_a_pile_the_highest_is_seen():
-    """Against an independent painter of three spheres, the third above the others."""
-    places = np.array([[0.0, 0, 0], [18, 3, 0], [9, 0, 12]])
-    spheres = [ellipsoid(np.full(3, 10.3), np.eye(3)) for _ in places]
-    body = _Pile(spheres, places, margin=0).fused(0)
-    rows, columns = np.mgrid[: body.top.shape[0], : body.top.shape[1]]
-    first = np.array([s // 2 for s in spheres[0].top.shape])
-    squares = [10.3**2 - (columns - first[1] - x) ** 2 - (rows - first[0] - y) ** 2 for x, y, _ in places]
-    heights = np.array(
-        [np.where(s > 0, z + np.sqrt(np.maximum(s, 0)), -np.inf) for s, z in zip(squares, places[:, 2], strict=True)]
-    )
-    outside = np.isinf(heights).all(axis=0)
-    assert np.array_equal(outside, np.isnan(body.top)) and not body.mass[outside].any()
-    assert np.allclose(body.top[~outside], heights.max(axis=0)[~outside], atol=1e-3)
-    assert np.array_equal(body.part[~outside], heights[:, ~outside].argmax(axis=0))
-    assert body.parts == 3 and (body.top > body.bottom)[~outside].all()
-
-
-def test_sintering_fills_the_crease_and_the_waist_and_leaves_the_rest():
-    spheres, places = [ellipsoid(np.full(3, 20.3), np.eye(3))] * 2, np.array([[0.0, 0, 0], [30, 0, 0]])
-    sharp, soft = (_Pile(spheres, places, margin=8).fused(neck) for neck in (0.0, 24.0))
-    before, after = np.isfinite(sharp.top), np.isfinite(soft.top)
-    middle, row = sharp.top.shape[1] // 2, sharp.top.shape[0] // 2
-    assert (after >= before).all() and after[:, middle].sum() > before[:, middle].sum() + 2
-    assert soft.top[row, middle] > sharp.top[row, middle] + 1
-    away = np.abs(np.arange(sharp.top.shape[1]) - middle) > 15
-    assert np.array_equal(before[:, away], after[:, away])
-    assert np.allclose(soft.top[:, away], sharp.top[:, away], atol=0.5, equal_nan=True)
-    assert soft.parts == 2 and np.array_equal(soft.part[before], sharp.part[before])
-    assert (soft.top > soft.bottom)[after].all() and np.allclose(soft.mass[~after], 0)
-
-
 def test_cores_and_voids_change_the_mass_only():
-    draw = {f: any_body(f, 40.0, np.random.default_rng(6), Form(core=0.7, density=4)) for f in ("core-shell", "hollow")}
+    draw = {
+        f: make_body(f, 40.0, np.random.default_rng(6), Form(core=0.7, density=4)) for f in ("core-shell", "hollow")
+    }
     for family, body in draw.items():
         middle = tuple(n // 2 for n in body.mass.shape)
         thickness = (body.top - body.bottom)[middle]
@@ -186,7 +130,7 @@ def test_reliefs_change_the_surface_but_not_the_number(relief):
     assert not (both & ~np.isfinite(body.top)).any()
     assert both.sum() > 0.85 * np.isfinite(body.top).sum()
     assert 0 < np.abs(rough.top - body.top)[both].max() < 12
-    assert (rough.top[both] > rough.bottom[both]).all() and rough.parts == 1
+    assert (rough.top[both] > rough.bottom[both]).all()
 
 
 def test_small_particles_show_no_relief():

@@ -13,9 +13,10 @@ from PIL import Image
 from segmentation.lab.research.rendered import Order
 from segmentation.lab.training.data import load_folder
 from segmentation.lab.training.settings import FolderEntry
-from segmentation.lab.training.sheets import HEADING, as_grey, contact_sheet, outlined
+from segmentation.lab.training.sheets import as_grey, contact_sheet, outlined
 from segmentation.lab.training.synthesis.bodies import FAMILIES
 from segmentation.lab.training.synthesis.settings import every_setting
+from tests.lab.folders import make_folder
 
 pytestmark = pytest.mark.slow  # research, which no site reaches
 
@@ -47,28 +48,32 @@ def test_all_files_are_written_and_fit_one_another(tmp_path):
     assert Image.open(tmp_path / "out" / "sheet.png").size[0] > 240
 
 
-def test_real_micrographs_lie_beside_the_rendered_ones(tmp_path):
-    (tmp_path / "mine").mkdir()
-    for number in range(5):
-        Image.new("L", (300, 200), 40 * number).save(tmp_path / "mine" / f"{number}.png")
-    output = synthesise(tmp_path / "out", "--beside", str(tmp_path / "mine"))
-    assert "beside.png" in output
-    sheet = np.asarray(Image.open(tmp_path / "out" / "beside.png"))
-    right = sheet[HEADING:, sheet.shape[1] // 2 + 6 :]
-    assert sheet.shape[1] > sheet.shape[0] and set(np.unique(right)) == {0, 40, 80, 255}
-
-
-def test_a_folder_without_images_is_refused_before_anything_is_rendered(tmp_path):
-    (tmp_path / "empty").mkdir()
-    for folder, sentence in (("empty", "holds no files of the kinds"), ("none", "There is no folder")):
-        with pytest.raises(CommandError, match=sentence):
-            synthesise(tmp_path / "out", "--beside", str(tmp_path / folder))
-    assert not (tmp_path / "out").exists()
-
-
 def test_what_it_writes_can_be_trained_on(tmp_path):
     synthesise(tmp_path / "out", "--family", "sphere")
     assert len(load_folder(tmp_path / "out", FolderEntry(path=""))) == 3
+
+
+def test_composites_of_a_folder_are_written_and_can_be_trained_on(tmp_path):
+    mine = make_folder(tmp_path / "mine", 2)
+    output = synthesise(tmp_path / "out", "--composed", str(mine), "--diameter", "14")
+    assert "3 of 3" in output and sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "images", "labels", "sheet.png"
+    ]  # fmt: skip
+    pictures = load_folder(tmp_path / "out", FolderEntry(path=""))
+    assert len(pictures) == 3 and all(one.grey.shape == (64, 96) and not one.dark for one in pictures)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["--kind", "sem"], "takes no --kind"), (["--set", "cover=1"], "takes no --set"),
+     (["--diameter", "4"], "8 or more"), (["--diameter", "9:200"], "90 or less"), ([], "no whole particle"),
+     (["--composed", "/none"], "There is no folder /none")],
+)  # fmt: skip
+def test_what_cannot_be_composed_is_one_sentence_and_writes_nothing(tmp_path, arguments, says):
+    mine = make_folder(tmp_path / "mine", 1, radius=9 if arguments else 4)
+    with pytest.raises(CommandError, match=says):
+        synthesise(tmp_path / "out", "--composed", str(mine), *arguments)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_picture_depends_on_seed_and_number_only(tmp_path):
@@ -79,9 +84,7 @@ def test_a_picture_depends_on_seed_and_number_only(tmp_path):
     assert first[0] == first[1] != first[2]
 
 
-def test_blanks_and_ranges():
-    order = Order(4, (64, 64), 3, {"kind": "blank"})
-    assert not any(order.picture(k).labels.any() for k in range(4))
+def test_diameters_are_drawn_from_their_range():
     sizes = [Order(9, (64, 64), 3, {}, (12, 14)).picture(k).settings.scene.diameter for k in range(9)]
     assert 12 <= min(sizes) < max(sizes) <= 14
 

@@ -85,7 +85,9 @@ def test_a_sample_depends_on_seed_and_number_alone():
 
 
 def test_the_densest_of_some_crops_is_taken():
-    entry = RenderedEntry(settings={"family": "sintered"}, diameters=[8.0, 20.0])
+    entry = RenderedEntry(
+        settings={"kind": "sem", "layout": "random", "cover": 0.5, "overlap": 0.5}, diameters=[8.0, 20.0]
+    )
     source = DrawnSource(3, 96, 1, renders(entry), blank=0.5)
     plain, dense = (Crops([source], [1.0], 64, seed=5, targets=targets, densest=n) for n in (1, 4))
     contacts = [np.mean([near_contacts(crops.labelled(n)[1]).mean() for n in range(12)]) for crops in (plain, dense)]

@@ -57,7 +57,7 @@ RENDERED = 'sources = [{ kind = "rendered", count = 1 }]\n'
         (HEAD + RENDERED + 'limits = ["\\u0007"]' + NETWORK, "limits is a list of sentences"),
         (HEAD + PATTERN.format("(x)").replace(" }", ', title = "\\u0000" }') + NETWORK, "sources 1: title is text"),
         (HEAD + "sources = []" + NETWORK, "sources is a list of at least 1"),
-        (HEAD + 'sources = [{ kind = "web" }]' + NETWORK, "sources 1: kind is folder or rendered, not 'web'"),
+        (HEAD + 'sources = [{ kind = "web" }]' + NETWORK, "sources 1: kind is composed or .* rendered, not 'web'"),
         (HEAD + 'sources = [{ kind = "folder" }]' + NETWORK, "sources 1: it lacks path"),
         (HEAD + PATTERN.format("([") + NETWORK, r"sources 1: group_pattern is a pattern with a bracket, not '\(\['"),
         (HEAD + PATTERN.format("a.*") + NETWORK, "group_pattern is a pattern with a bracket"),

@@ -161,6 +161,7 @@ class TestSite:
         (doubt,) = (flag["short"] for flag in job.summary["flags"] if flag["doubt"])
         assert doubt in page and f'hx-get="/jobs/{job.pk}/proposals/"' in page
         assert 'id="scale-title"' not in page
+        assert "Do these outlines look right?" in page and f"/jobs/{job.pk}/files/thumbnail.webp" in page
         assert "data-colour-by" not in page, "nothing is coloured, and the script of the picture would fail on it"
         assert not any(value["value"] for value in job.summary["quantities"].values())
         sent = client.post(f"/jobs/{job.pk}/change/", {"model": other.name})
@@ -174,6 +175,7 @@ class TestSite:
         new.refresh_from_db()
         assert (new.state, new.summary["refused"], new.segmentation) == ("done", False, job.segmentation)
         assert any(value["value"] for value in new.summary["quantities"].values())
+        assert "because somebody asked for it" in " ".join(new.summary["warnings"])
 
     def test_bad_settings_are_refused_in_a_sentence(self, client, kind, image, reader):
         for setting in settings_of(kind.task.settings):

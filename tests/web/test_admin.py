@@ -73,6 +73,9 @@ def test_the_page_of_a_job_has_its_figure_and_size(desk, three):
     done, failed, _ = three
     page = desk.get(reverse("admin:segmentation_job_change", args=[done.pk])).content.decode()
     assert reverse("artifact", args=[done.pk, "figure.png"]) in page and "1024 × 768" in page
+    assert (
+        "Run the network: 1.2 s" in page and "Read, store and all else: 2.2 s" in page and "Wait for a worker" in page
+    )
     page = desk.get(reverse("admin:segmentation_job_change", args=[failed.pk])).content.decode()
     assert reverse("artifact", args=[failed.pk, "figure.png"]) not in page
 

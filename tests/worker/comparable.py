@@ -29,7 +29,7 @@ def measured(labels, shape, **more):
     analysis = analysis_of(np.frombuffer(labels, np.int32).reshape(shape), **more)
     for array in analysis.table.columns.values():
         array.setflags(write=False)
-    conditions = Conditions(calibration=analysis.calibration, field_spread=0.15)
+    conditions = Conditions(calibration=analysis.calibration)
     return replace(analysis, statistics=statistics_of(analysis.table, conditions))
 
 

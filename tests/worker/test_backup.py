@@ -79,17 +79,17 @@ def as_before(site, archive) -> Any:
     return answers(site, site)
 
 
-def python(folder: Path, *arguments: object, database: str = "") -> subprocess.CompletedProcess[str]:
+def python(folder: Path, *arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run Python on a data folder. settings: of the site, without their DEEPSEGM_."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
     env |= {"DEEPSEGM_DATA": str(folder), "PYTHONPATH": str(REPOSITORY), "DJANGO_SETTINGS_MODULE": "deepsegm.settings"}
-    if database:
-        env["DEEPSEGM_DATABASE_URL"] = database
+    env |= {f"DEEPSEGM_{name}": value for name, value in settings.items()}
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=180)
 
 
-def manage(folder: Path, *arguments: object, database: str = "") -> subprocess.CompletedProcess[str]:
-    return python(folder, "manage.py", *arguments, database=database)
+def manage(folder: Path, *arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
+    return python(folder, "manage.py", *arguments, **settings)
 
 
 def answers(folder: Path, site: Path, database: str = "") -> Any:
@@ -97,7 +97,7 @@ def answers(folder: Path, site: Path, database: str = "") -> Any:
     written when it is asked for, that it is (202)."""
     if folder != site:
         shutil.copy(site / "asked.json", folder)
-    document = json.loads(python(folder, ANSWERS, database=database).stdout)
+    document = json.loads(python(folder, ANSWERS, **({"DATABASE_URL": database} if database else {})).stdout)
     for rows in (document["jobs"], document["samples"]):
         for row in rows.values():
             row["page"].pop("html", None)
@@ -176,48 +176,46 @@ def with_a_stray(archive: Path, tmp_path: Path) -> Path:
     return file
 
 
-def of_a_later_version(archive: Path, tmp_path: Path) -> Path:
-    file = tmp_path / "later.zip"
-    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(file, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "manifest.json":
-                manifest = json.loads(content)
-                manifest["migrations"].append(["segmentation", "9999_later"])
-                content = json.dumps(manifest).encode()
-            new.writestr(name, content)
-    return file
-
-
 def no_archive(archive: Path, tmp_path: Path) -> Path:
     file = tmp_path / "text.zip"
     file.write_text("no archive")
     return file
 
 
-def with_another_name(archive: Path, tmp_path: Path, name: str) -> Path:
-    """An archive that is whole, with a member more."""
-    file = tmp_path / "named.zip"
+def forged(archive: Path, tmp_path: Path, members: dict[str, bytes | None], **manifest: Any) -> Path:
+    """An archive that is whole, with these members made up (None: left out), and these lines of its manifest."""
+    file = tmp_path / "forged.zip"
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(file, "w") as new:
-        for member in old.namelist():
-            content = old.read(member)
-            if member == "manifest.json":
-                manifest = json.loads(content)
-                manifest["members"].append(name)
-                content = json.dumps(manifest).encode()
-            new.writestr(member, content)
-        new.writestr(name, b"x")
+        contents = {name: old.read(name) for name in old.namelist()} | members
+        contents = {name: content for name, content in contents.items() if content is not None}
+        listed = json.loads(contents.pop("manifest.json")) | {"members": [*contents]} | manifest
+        for name, content in [*contents.items(), ("manifest.json", json.dumps(listed))]:
+            new.writestr(name, content)
     return file
 
 
+LATER = {"migrations": [["segmentation", "9999_later"]]}
 NAMES = ["files/..\\..\\pwned", "files/a\\b", "/etc/pwned", "files/../../pwned", "files//a", f"files/{'a' * 256}"]
+FORGED: dict[str, tuple[dict[str, bytes | None], dict[str, Any]]] = {
+    **{name[:30]: ({name: b"x"}, {}) for name in [*NAMES, "files" + 1400 * "/b", "files" + 25 * "/c"]},
+    "files/x is not as": ({"files/x/y": b"x", "files/x": b"x"}, {}),
+    "secret-key is not as": ({"secret-key": b""}, {}),
+    "secret-key is not": ({"secret-key": b"\0\xff\n"}, {}),
+    "manifest.json is not as": ({}, {"migrations": []}),
+    "manifest.json is not": ({"rows/segmentation.job.jsonl": None}, {}),
+    "migration segmentation.9999_later, which version": ({}, LATER),
+    "newer than this one": ({}, LATER | {"version": "99.0.0"}),
+    "format deepsegm-backup/9, which version": ({}, {"format": "deepsegm-backup/9"}),
+}
 
 
-@pytest.mark.parametrize("harmed", [altered, cut_off, with_a_stray, of_a_later_version, no_archive, *NAMES])
+@pytest.mark.parametrize("harmed", [altered, cut_off, with_a_stray, no_archive, *FORGED])
 def test_an_unusable_archive_is_refused_before_anything_is_touched(archive, tmp_path, harmed):
-    file = with_another_name(archive, tmp_path, harmed) if isinstance(harmed, str) else harmed(archive, tmp_path)
+    members, manifest = FORGED.get(harmed, ({}, {}))
+    file = forged(archive, tmp_path, members, **manifest) if harmed in FORGED else harmed(archive, tmp_path)
     folder = tmp_path / "empty"
     done = manage(folder, "restore", file)
+    assert harmed not in FORGED or harmed in done.stderr
     assert done.returncode == 1 and "Traceback" not in done.stderr and done.stderr.count("\n") == 1
     assert not [path for path in folder.rglob("*") if path.is_file() and path.name not in ("up.lock", "db.sqlite3")]
     if (folder / "db.sqlite3").exists():
@@ -227,16 +225,32 @@ def test_an_unusable_archive_is_refused_before_anything_is_touched(archive, tmp_
 
 @pytest.mark.parametrize("rows", [b"no json", b'["id"]\n["x"]\n', b'["id", "owner_id", "state"]\n[1, 9999, null]\n'])
 def test_rows_that_somebody_made_up_are_a_sentence_and_no_file_is_written(archive, tmp_path, rows):
-    file, member = tmp_path / "forged.zip", "rows/segmentation.job.jsonl"
-    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(file, "w") as new:
-        for name in old.namelist():
-            new.writestr(name, rows if name == member else old.read(name))
     folder = tmp_path / "empty"
-    done = manage(folder, "restore", file)
+    done = manage(folder, "restore", forged(archive, tmp_path, {"rows/segmentation.job.jsonl": rows}))
     assert done.returncode == 1 and "Traceback" not in done.stderr and "do not fit together" in done.stderr
     assert not (folder / "files").exists() and not (folder / "secret-key").exists()
     with sqlite3.connect(folder / "db.sqlite3") as database:
         assert not database.execute("SELECT id FROM auth_user").fetchall()
+
+
+def test_a_storage_that_fails_in_the_middle_leaves_no_file_behind(archive, tmp_path):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "uploads").touch()  # a folder must stand there
+    done = manage(tmp_path, "restore", archive)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "could not be restored" in done.stderr
+    assert list((tmp_path / "files").iterdir()) == [tmp_path / "files" / "uploads"]
+    assert not (tmp_path / "models" / "own.toml").exists() and not (tmp_path / "secret-key").exists()
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_bucket_that_is_not_there_is_named(site, archive, tmp_path, command):
+    folder = site if command == "backup" else tmp_path
+    file = tmp_path / "new.zip" if command == "backup" else archive
+    bucket = {"BUCKET": "no-such-bucket", "BUCKET_ENDPOINT": "http://127.0.0.1:9", "BUCKET_KEY": "a"}
+    done = manage(folder, command, file, **bucket, BUCKET_SECRET="b")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "no-such-bucket (DEEPSEGM_BUCKET) cannot be used" in done.stderr
+    assert not (tmp_path / "new.zip").exists() and not (tmp_path / "secret-key").exists()
 
 
 def test_a_site_with_results_is_never_overwritten(site, archive):
@@ -262,11 +276,11 @@ def test_from_sqlite_to_postgresql_and_back(site, as_before, archive, tmp_path):
         cursor.execute(f"CREATE DATABASE {name}")
     url = urlunsplit(urlsplit(os.environ["DEEPSEGM_DATABASE_URL"])._replace(path=f"/{name}"))
     try:
-        assert manage(there, "restore", archive, database=url).returncode == 0
+        assert manage(there, "restore", archive, DATABASE_URL=url).returncode == 0
         assert answers(there, site, url) == as_before
         made = "from django.contrib.auth.models import User; User.objects.create(username='next')"
-        assert manage(there, "shell", "-c", made, database=url).returncode == 0
-        assert manage(there, "backup", tmp_path / "again.zip", database=url).returncode == 0
+        assert manage(there, "shell", "-c", made, DATABASE_URL=url).returncode == 0
+        assert manage(there, "backup", tmp_path / "again.zip", DATABASE_URL=url).returncode == 0
         assert manage(back, "restore", tmp_path / "again.zip").returncode == 0
         assert answers(back, site) == as_before
     finally:

@@ -263,7 +263,11 @@ class TestAddresses:
         page = self.asked(client, first, second, api=False).content.decode()
         assert 'id="status"' not in page
         assert 'data-how="paired"' in page and 'data-place="missed" data-count="1"' in page
-        assert 'data-first="5"' in page and 'id="distance"' in page
+        assert 'data-first="5"' in page and 'id="distance"' in page and "data-over" in page
+        answer = re.search(r'id="answer">(.*?)</p>', page)[1]
+        assert re.fullmatch(
+            r"(A and B have the same|B is .* (larg|small)er in) median size: the distributions .*differ.*\.", answer
+        )
 
     def test_what_a_person_corrected_is_the_truth_on_either_side(self, two):
         for sides, truth in ((two, "B"), (two[::-1], "A")):

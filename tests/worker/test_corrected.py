@@ -13,7 +13,7 @@ from django.test import Client
 
 from segmentation import services
 from segmentation.core.labels.operations import correct
-from segmentation.core.labels.segmentation import Cut, Segmentation
+from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.report.wording import corrected_words
 from segmentation.models import Job
 from segmentation.models import Segmentation as Stored
@@ -108,32 +108,10 @@ def test_a_measured_result_is_named_to_be_corrected_next(result, alice):
     assert best.job == result and result.artifact(tables.NAME) is None and best.gain.startswith("About 2 of 3 outlines")
 
 
-def test_possible_cuts_that_a_page_shows_are_made_and_measured(result, client):
-    """The first square is cut twice and the second once: the third line stands nowhere. Pressed twice it is one job."""
-    stored = result.segmentation
-    lines = [[[30, 10], [30, 60]], [[10, 30.5], [30, 30.5]], [[140, 10], [140, 40]], [[95, 10], [95, 40]]]
-    sides = [[28, 35, 31, 35], [20, 28, 20, 32], [138, 25, 141, 25], [93, 25, 96, 25]]
-    cuts = tuple(Cut(0.9, line, [], beside) for line, beside in zip(lines, sides, strict=True))
-    with stored.file.open("rb") as file:
-        segmentation = replace(Segmentation.load(file), cuts=cuts)
-    segmentation.save(content := io.BytesIO())
-    stored.file.save("cuts.npz", ContentFile(content.getvalue()))
-    page = visit(client, visitor_of(SECRET))
-    assert Client().post(f"/jobs/{result.pk}/cuts/", {"cuts": "0 1 2"}).status_code == 403
-    assert page.post(f"/jobs/{result.pk}/cuts/", {"cuts": "no 7 -1"}).status_code == 409
-    first, second = (page.post(f"/jobs/{result.pk}/cuts/", {"cuts": "0 1 2 x 99999"}) for _ in range(2))
-    assert first.status_code == 303 and first["Location"] == second["Location"]
-    log = [row.operation for row in result.edits.all()]
-    assert [edit["op"] for edit in log] == ["split", "split"] and [edit["line"] for edit in log] == lines[:2]
-    mask = outlines(result)
-    assert [len(np.unique(mask[10:60, 10:50])), mask[20, 85] == mask[20, 100], len(np.unique(mask))] == [3, True, 6]
-    assert Job.objects.get(corrects=2).parent == result
-
-
 def test_the_page_measures_what_was_corrected(send, result, client):
     send(0, DELETE)
     page = visit(client, visitor_of(SECRET))
-    assert "1 correction of" in words(page.get(f"/jobs/{result.pk}/"))
+    assert "1 correction Not measured yet" in words(page.get(f"/jobs/{result.pk}/"))
     first, second = (page.post(f"/jobs/{result.pk}/corrections/") for _ in range(2))
     assert first.status_code == second.status_code == 303 and first["Location"] == second["Location"]
     assert Job.objects.exclude(pk=result.pk).get().corrects == 1

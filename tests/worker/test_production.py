@@ -15,8 +15,10 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from .lab import REPOSITORY, wait_for
@@ -118,6 +120,19 @@ def send(site, path: Path) -> dict:
 def job(site, pk) -> dict:
     with urllib.request.urlopen(f"{site}/api/v1/jobs/{pk}") as response:
         return json.load(response)
+
+
+def test_processes_that_migrate_at_once_an_empty_database_wait_for_each_other(env):
+    server, name = os.environ["DEEPSEGM_DATABASE_URL"], f"empty_{uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as database:
+        database.execute(f"CREATE DATABASE {name}")
+        try:
+            own = {**env, "DEEPSEGM_DATABASE_URL": urlsplit(server)._replace(path=f"/{name}").geturl()}
+            command = "manage.py", "migrate", "--verbosity", "0"
+            processes = [start(*command, env=own, stderr=subprocess.PIPE) for _ in range(2)]
+            assert [(process.communicate(timeout=180)[1], process.returncode) for process in processes] == [("", 0)] * 2
+        finally:
+            database.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_a_killed_worker_loses_nothing(site, env, celery):

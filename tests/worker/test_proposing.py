@@ -70,6 +70,9 @@ def test_the_likeliest_models_the_other_polarity_and_two_scales(here):
     assert settings == [others[0], varied[0], others[1], varied[1], others[2], varied[2], others[3]]
     advised = ways(part_of(), AnalysisSettings.of(), {**used, "resembles": {"model": "coatings"}}, "particles", here)
     assert advised[0].settings == {"model": "coatings"}, "what the image looks like is tried first"
+    beside = {**used, "beside": {"polarity": "dark", "count": 8}}
+    both = ways(part_of(), AnalysisSettings.of(), beside, "particles", here)
+    assert [way.settings["polarity"] for way in both] == ["bright", "dark"], "the two are shown side by side"
     of_another_kind = ways(part_of(), AnalysisSettings.of(), used, "particles", here, refused=True)
     assert [way.settings for way in of_another_kind] == others
 

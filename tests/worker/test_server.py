@@ -79,7 +79,10 @@ def opened(server, sent: str = ""):
 def page(server, connection=None):
     connection = connection or opened(server)
     connection.sendall(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
-    return connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+    answer = b""
+    while len(answer.partition(b"\r\n\r\n")[2]) < len(BODY) and (piece := connection.recv(1 << 16)):
+        answer += piece
+    return answer.startswith(b"HTTP/1.1 200") and answer.endswith(BODY)
 
 
 def is_closed(connection) -> bool:
@@ -99,12 +102,14 @@ def test_whoever_holds_many_connections_loses_the_least_used(server, sent):
 
 
 def test_a_request_must_come_in_time_and_an_answer_be_taken(server, monkeypatch):
+    used = opened(server)
+    assert page(server, used)
     for name in ("SECONDS", "UNREAD_SECONDS"):
         monkeypatch.setattr(service, name, 0.5)
-    used, late = opened(server), [opened(server), opened(server, "GET /page HTTP/1.1\r\n")]
+    late = [opened(server), opened(server, "GET /page HTTP/1.1\r\n")]
     late.append(opened(server, "POST /uploads/ HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"))
-    assert page(server, used)
     assert all(is_closed(connection) for connection in late)
+    assert page(server, used), "what was of use stays open"
     unread, length = opened(server, "GET /stream HTTP/1.1\r\n\r\n" * 99), 0
     time.sleep(3)
     with suppress(ConnectionResetError):

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from segmentation.models import Comparison, ExportJob, Job, Sample
+from segmentation.models import Comparison, Dataset, ExportJob, Job, Sample
 from worker import tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -142,6 +142,34 @@ def test_of_files_for_nobody_yet_those_of_the_newest_result_come_first(make_job,
     assert done[0] == newer
     tasks.do_analyses()
     assert done == [newer, older]
+
+
+@pytest.mark.parametrize("kind", ["dataset", "comparison", "file", "job"])
+def test_files_for_nobody_yet_give_way_to_whatever_a_person_waits_for(make_job, done, alice, monkeypatch, kind):
+    ahead = ExportJob.objects.create(job=make_job(state="done"), asked=False)
+    jobs = [make_job(state="done") for _ in range(2)]
+    end, waiting = tasks.write_further, []
+    monkeypatch.setattr("worker.heartbeat.LOOK_SECONDS", -1.0)
+
+    def write(row, progress, folder):
+        progress("drawing", 0.1)
+        if row == ahead and not waiting:
+            waiting.append(
+                {
+                    "dataset": lambda: Dataset.objects.create(owner=alice, name="a", task="particles"),
+                    "comparison": lambda: Comparison.objects.create(first_job=jobs[0], second_job=jobs[1], content="a"),
+                    "file": lambda: ExportJob.objects.create(job=jobs[0]),
+                    "job": make_job,
+                }[kind]()
+            )
+            progress("storing", 0.2)
+        end(row, progress, folder)
+
+    monkeypatch.setattr(tasks, "write_further", write)
+    tasks.do_analyses()
+    assert done == [] and waiting
+    tasks.do_analyses()
+    assert done == [*waiting, ahead]
 
 
 def test_samples_and_comparisons_have_senders(make_job, make_sample, alice):

@@ -2,52 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import dist, exp, log
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .options import INTERCEPT
 from .region_graph import RegionGraph, adjacent
 from .region_merging import Merges
 from .segmentation import Cut
 from .separate import Labels
 
 LEAST = 0.1  # chance
-# The chance by the odds of the border and the size: borders between particles are given up the more often, the smaller
-# these are. Fitted on 1,736 given-up borders of 52 held-out images of EMPS, 5 of powder and 14 rendered pictures.
-CONSTANT, OF_BORDER, OF_SIZE = 6.86, 0.944, -1.923
 MOST = 1000  # as many as one request of corrections holds; the most probable ones stay
 STEP = 4  # edges of pixels between two points of a line
 Corner = tuple[int, int]
 Edges = list[tuple[Corner, Corner]]
 
 
-def chance_of(border: float, size: float) -> float:
+def chance_of(border: float, size: float, weights: Mapping[str, float]) -> float:
     """The chance that a border with this probability, which merging gave up, is real, in an image with touching
-    outlines `size` px wide (`typical_size`)."""
+    outlines `size` px wide (`typical_size`): borders between particles are given up the more often, the smaller these
+    are. weights: `ParticleOptions.cuts`."""
     odds = log(border / (1 - border))
-    return 1 / (1 + exp(-(CONSTANT + OF_BORDER * odds + OF_SIZE * log(size))))
+    return 1 / (1 + exp(-(weights[INTERCEPT] + weights["border"] * odds + weights["size"] * log(size))))
 
 
-def border_of(chance: float, size: float) -> float:
+def border_of(chance: float, size: float, weights: Mapping[str, float]) -> float:
     """The probability of a border that has this chance, the inverse of `chance_of`."""
-    odds = (log(chance / (1 - chance)) - CONSTANT - OF_SIZE * log(size)) / OF_BORDER
+    odds = (log(chance / (1 - chance)) - weights[INTERCEPT] - weights["size"] * log(size)) / weights["border"]
     return 1 / (1 + exp(-odds))
 
 
 def possible_cuts(
-    labels: Labels, first: int, regions: RegionGraph, merges: Merges, limit: float, size: float
+    labels: Labels,
+    first: int,
+    regions: RegionGraph,
+    merges: Merges,
+    limit: float,
+    size: float,
+    weights: Mapping[str, float],
 ) -> tuple[Cut, ...]:
     """The borders that vanish when regions (`oversegment`) are merged up to a limit, the most probable first.
 
     labels: (H, W) before merging; the first region's label is `first`. limit: probability of a border below which its
-    regions are merged. size: `typical_size` after merging.
+    regions are merged. size: `typical_size` after merging. weights: `ParticleOptions.cuts`.
     """
     joins = merges.joining(regions.pairs)
     probabilities = merges.chance[joins]  # of the borders; `chance_of` makes a chance of each
-    is_possible = (joins > 0) & (probabilities >= border_of(LEAST, size)) & (probabilities < limit)
+    is_possible = (joins > 0) & (probabilities >= border_of(LEAST, size, weights)) & (probabilities < limit)
     order = np.unique(joins[is_possible])
     order = order[np.lexsort((-merges.turn[order], -merges.chance[order]))][:MOST]
     if not len(order):
@@ -64,7 +69,7 @@ def possible_cuts(
             passed.setdefault(corner, []).append(index)
     return tuple(
         Cut(
-            round(chance_of(merges.chance[order[index]], size), 3),
+            round(chance_of(merges.chance[order[index]], size, weights), 3),
             _line(way),
             sorted({other for end in (way[0], way[-1]) for other in passed[end] if other < index}),
             _sides(way, labels.shape),

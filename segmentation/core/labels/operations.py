@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
@@ -147,16 +146,6 @@ class Corrections:
         self.now = self.now.after([step.patch])
         self.steps.append(step)
         return step
-
-
-def splits(corrections: Corrections, chosen: Container[int]) -> list[Operation]:
-    """The operations that make the possible cuts at the chosen places of the list, as far as they can still be made."""
-    trial, operations = corrections.followed_by([]), list[Operation]()
-    for index, cut in enumerate(trial.original.cuts):
-        if index in chosen and (number := cut.divides(trial.now.crop)):
-            with suppress(BadEdit):
-                operations.append(trial.do({"op": "split", "id": number, "line": cut.line}).operation)
-    return operations
 
 
 def finished(original: Segmentation, steps: Sequence[Step]) -> Segmentation:

@@ -17,6 +17,11 @@ BORDER_FEATURES = (  # .region_merging
     "touching",  # of networks that predict it
 )
 INTERCEPT = "intercept"
+# The chance that a border which merging gave up is real, by its odds and the size of the image's outlines, and the SD
+# of its error from image to image, all in log-odds: `labels.cuts`.
+CUT_FEATURES = ("border", "size", "spread")
+OUTLINE_ERRORS = ("seen", "seen_share", "all", "all_share")
+CUTS = {INTERCEPT: 6.86, "border": 0.944, "size": -1.923, "spread": 1.0}
 MERGE_LIMIT = "limit"  # beside the weights: probability of a border below which regions are merged
 FAINT = 0.2  # relative contrast under which an outline is more often a speck than a particle
 LOW_MERGE_LIMIT = 0.2  # the limit for small particles
@@ -43,7 +48,7 @@ Weights = dict[str, Weight]
 class ParticleOptions(ModelOptions):
     """How a network's maps become particles."""
 
-    FITTED: ClassVar[frozenset[str]] = frozenset({"confidence", "region_merging"})
+    FITTED: ClassVar[frozenset[str]] = frozenset({"confidence", "region_merging", "cuts", "outline_error"})
     INHERITED: ClassVar[frozenset[str]] = FITTED | {
         *("seed_threshold", "diameter", "second_scale", "coarsest", "search_threshold", "noise", "faint")
     }
@@ -60,6 +65,16 @@ class ParticleOptions(ModelOptions):
     )
     region_merging: Annotated[Weights, _weights_validator(BORDER_FEATURES, INTERCEPT, MERGE_LIMIT)] = Field(
         {}, description="weights and limit by which touching particles stay apart; see `fit`"
+    )
+    cuts: Annotated[Weights, _weights_validator((), INTERCEPT, *CUT_FEATURES)] = Field(
+        CUTS, description="weights of the chance that a possible cut is right; see `python -m tests.accuracy contacts`"
+    )
+    outline_error: Annotated[Weights, _weights_validator((), *OUTLINE_ERRORS)] = Field(
+        {},
+        description=(
+            "standard uncertainty from wrong outlines, of particles that can be seen and of all: of an image's median,"
+            " relative, and of a share p, in units of √(p (1 − p)); see `python -m tests.accuracy contacts`"
+        ),
     )
     coarsest: Fraction = Field(
         0.0,

@@ -84,9 +84,10 @@ def outline_twice(
     merges = merge(regions[2], options.region_merging, options.diameter / scale)
     size = typical_size(regions[2], merges.ends())
     limit = limit_for(size, options.region_merging[MERGE_LIMIT])
-    cuts = possible_cuts(*regions, merges, limit, size)
+    cuts = possible_cuts(*regions, merges, limit, size, options.cuts)
     # A copy, because `merged_labels` changes the labels in place, and both start from the same ones.
-    more = merged_labels((regions[0].copy(), *regions[1:]), merges.ends(min(limit, border_of(EVEN, size))))
+    likely = min(limit, border_of(EVEN, size, options.cuts))
+    more = merged_labels((regions[0].copy(), *regions[1:]), merges.ends(likely))
     usual = merged_labels(regions, merges.ends(limit))
     first, other = (_likely(maps, grey, scale, labels, options) for labels in (usual, more))
     return replace(first, cuts=cuts), replace(other, cuts=cuts)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .distribution import Floats, why_too_few
+from .distribution import FEWEST_IMAGES, Floats
 from .fractions import wilson
 from .pooled_fields import ends_between, widened
 from .results import Agglomerates
@@ -58,7 +58,7 @@ class Groups:
 def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
     """What the outlines of one image or of several say of groups. A particle that touches only outlines that were left
     out is single. Intervals resample the groups, single particles among them, because the particles of a group are
-    together. Of several images they also show how these differ; of too few images there are none."""
+    together. Of three images and more they also show how these differ."""
     parts = [Groups.of(table) for table in tables]
     outlines, kept, whole, diameter, gyration, primary = (
         np.concatenate([getattr(part, name) for part in parts]) for name in Groups.__dataclass_fields__
@@ -93,20 +93,16 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
         x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])
         image = np.repeat(np.arange(len(parts)), [len(part.kept) for part in parts])[sized]
         groups["fractal_dimension"] = float(slope(x, y))
-        groups["fractal_interval"] = _fractal_interval(x, y, image, len(parts), rng)
+        groups["fractal_interval"] = _fractal_interval(x, y, image, rng)
     return groups
 
 
-def _fractal_interval(
-    x: Floats, y: Floats, image: NDArray[np.int64], images: int, rng: np.random.Generator
-) -> list[float] | None:
-    """The 95 % interval of the slope of y over x (n,). image: (n,) which of the `images` each group is in."""
+def _fractal_interval(x: Floats, y: Floats, image: NDArray[np.int64], rng: np.random.Generator) -> list[float]:
+    """The 95 % interval of the slope of y over x (n,). image: (n,) which image each group is in."""
     low, high = _interval(lambda i: slope(x[i], y[i]), len(x), rng)
-    if images == 1:
-        return [low, high]
     present = np.unique(image)
-    if why_too_few(len(present)):
-        return None
+    if len(present) < FEWEST_IMAGES:
+        return [low, high]
     without = np.array([slope(x[image != number], y[image != number]) for number in present])
     return list(widened(low, high, float(slope(x, y)), without))
 

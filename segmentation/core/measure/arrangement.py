@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..micrograph.types import Calibration
-from .distribution import Floats, quantile, why_too_few
+from .distribution import FEWEST_IMAGES, Floats, quantile
 from .drawn import with_scale
 from .fields import BLOCKS, FEWEST, block_of, over_blocks
 from .neighbours import centres, present
@@ -51,7 +51,9 @@ def arrange(
         return None
     scale = calibration.standard_uncertainty or 0.0
     pairs, by_chance = compare(px, frame, np.random.default_rng(seed))
-    distances = {name: nearest([sure(table, f"neighbour_{name}", frame)], frame, scale) for name in ("distance", "gap")}
+    distances = {
+        name: nearest([sure(table, f"neighbour_{name}", frame)], [frame], scale) for name in ("distance", "gap")
+    }
     if by_chance:
         low, middle, high = np.quantile(by_chance, [0.025, 0.5, 0.975]) * size
         distances["distance"] |= {"chance": float(middle), "chance_low": float(low), "chance_high": float(high)}
@@ -76,12 +78,13 @@ def arrange(
 
 
 def pooled(tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibration: Calibration) -> Arrangement | None:
-    """The distances to the nearest neighbours of all images together, as if `arrange` saw one; their intervals show
-    how the images differ. tables, frames: of the images that count. None without a certain neighbour."""
+    """The distances to the nearest neighbours of all images together, as if `arrange` saw one; where there are
+    FEWEST_IMAGES their intervals show how the images differ. tables, frames: of the images that count. None without a
+    certain neighbour."""
     centre, edge = (
         nearest(
             [sure(table, name, frame) for table, frame in zip(tables, frames, strict=True)],
-            frames[0],
+            frames,
             calibration.standard_uncertainty or 0.0,
         )
         for name in ("neighbour_distance", "neighbour_gap")
@@ -126,19 +129,20 @@ def sure(table: Table, column: str, frame: tuple[int, int]) -> Sure:
     return Sure(distance[is_sure] * (table.nm_per_pixel or 1.0), weight, middles[is_sure])
 
 
-def nearest(images: Sequence[Sure], frame: tuple[int, int], scale: float) -> Neighbours:
-    """Mean and median distance to the nearest neighbour. The interval of the mean is that of `over_blocks`: over blocks
-    of one image, or over the images; none for too few. scale: relative uncertainty, added. frame: of one image.
+def nearest(images: Sequence[Sure], frames: Sequence[tuple[int, int]], scale: float) -> Neighbours:
+    """Mean and median distance to the nearest neighbour. The interval of the mean is that of `over_blocks`: over the
+    images or, of fewer than FEWEST_IMAGES, over their blocks. scale: relative uncertainty, added. frames: of all.
     """
     distance, weight = (np.concatenate([getattr(image, name) for image in images]) for name in ("distance", "weight"))
     if not len(distance):
         return Neighbours(n=0, mean=None, low=None, high=None, median=None)
-    is_one_image = len(images) == 1
-    by_image = [image.sums for image in images]
-    sums = _by_block(images[0].points, frame, weight * distance, weight) if is_one_image else by_image
-    mean = with_scale(over_blocks(lambda parts: _ratio(parts[0], parts[1]), np.asarray(sums)), scale, 1)
-    has_images = is_one_image or not why_too_few(sum(len(image.distance) > 0 for image in images))
-    has_enough = len(distance) >= FEWEST and has_images
+    if sum(len(image.distance) > 0 for image in images) >= FEWEST_IMAGES:
+        sums = np.array([image.sums for image in images])
+    else:
+        framed = zip(images, frames, strict=True)
+        sums = np.concatenate([_by_block(of.points, at, of.weight * of.distance, of.weight) for of, at in framed])
+    mean = with_scale(over_blocks(lambda parts: _ratio(parts[0], parts[1]), sums), scale, 1)
+    has_enough = len(distance) >= FEWEST
     ascending = np.argsort(distance)
     return Neighbours(
         n=len(distance),

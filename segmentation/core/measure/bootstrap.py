@@ -30,6 +30,8 @@ several images; a quantile that the smallest or largest particle may not bound; 
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import sqrt
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -69,7 +71,7 @@ from .drawn import (
 from .drawn import Interval as Interval
 from .fitting import CHANCE, log_normal
 from .quantities import NO_INTERVALS
-from .random_effects import departures
+from .random_effects import are_alike, departures
 from .resampling import REPEATS, Resamples, resample
 
 Rng = np.random.Generator
@@ -88,7 +90,12 @@ def intervals(
     if undefined(sizes):
         return {way: dict.fromkeys(figures[way]) for way in WEIGHTINGS}
     resamples = resample(sizes, rng, uncertainty)
-    return {way: _of_weighting(sizes, way, figures[way], resamples, rng) for way in WEIGHTINGS}
+    limits = {way: _of_weighting(sizes, way, figures[way], resamples, rng) for way in WEIGHTINGS}
+    if not sizes.by_image or not are_alike(sizes):
+        return limits
+    alone = replace(sizes, image=None)
+    of_one = resample(alone, rng, uncertainty)
+    return {way: _narrower(limits[way], _as_one(alone, way, figures[way], of_one, sizes.images, rng)) for way in limits}
 
 
 def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, *, any_width: bool = False) -> Interval:
@@ -96,21 +103,23 @@ def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, *, any_w
     `any_width`."""
     widest, by_image = (np.inf, np.inf) if any_width else (WIDEST, WIDEST_BY_IMAGE)
     weights = sizes.weights["number"]
-    if sizes.images < 2:
-        drawn = quantile_by_rank(sizes.size, weights, 0.5, half_steps(sizes.size), rng)
+    drawn = quantile_by_rank(sizes.size, weights, 0.5, half_steps(sizes.size), rng)
+    if not sizes.by_image:
         return drawn.limits(uncertainty * rng.standard_normal(REPEATS), widest)
     resamples = resample(sizes, rng, uncertainty)
     median = quantile(sizes.size, weights, 0.5)
-    drawn = _quantile_draws(sizes, weights, resamples)["d50"].drawn.widened(median, _widening_for(resamples.images))
-    limits = {"d50": drawn.limits(resamples.calibration, widest)}
-    return _with_random_effects(limits, {"d50": median}, sizes, "number", resamples, rng, by_image)["d50"]
+    by_resample = _quantile_draws(sizes, weights, resamples)["d50"].drawn
+    limits = {"d50": by_resample.widened(median, _widening_for(resamples.images)).limits(resamples.calibration, widest)}
+    limits = _with_random_effects(limits, {"d50": median}, sizes, "number", resamples, rng, by_image)
+    if are_alike(sizes):
+        one = drawn.widened(median, sqrt(sizes.images)).limits(resamples.calibration, widest)
+        limits = _narrower(limits, {"d50": one})
+    return limits["d50"]
 
 
 def undefined(sizes: WeightedSizes, way: Weighting = "number") -> str:
     """A sentence that says why no interval is defined; "" if intervals are defined."""
     n = len(sizes)
-    if sizes.too_few_images:
-        return sizes.too_few_images
     if sizes.unit == "px":
         return NO_INTERVALS
     if n < LEAST_SIZES:
@@ -124,7 +133,7 @@ def undefined(sizes: WeightedSizes, way: Weighting = "number") -> str:
         return (
             f"95 % intervals of sizes need at least {LEAST_SIZES}; with edge weights these {n} count as {counting:.1f}."
         )
-    if way == "volume" and 1 < sizes.images < LEAST_IMAGES:
+    if way == "volume" and sizes.by_image and sizes.images < LEAST_IMAGES:
         return f"95 % intervals by volume need at least {LEAST_IMAGES} images with results; there are {sizes.images}."
     carrying = carriers(sizes, way)
     if way != "number" and carrying < CARRYING:
@@ -182,6 +191,30 @@ def _with_random_effects(
         low, high = _hull(limits, law) if law else (0.0, np.inf)
         wider[name] = [low, high] if high <= widest * value and low * widest >= value else None
     return wider
+
+
+def _as_one(
+    alone: WeightedSizes, way: Weighting, figures: Figures, resamples: Resamples, images: int, rng: Rng
+) -> Intervals:
+    """The intervals that one of so many `images` would have alone if all were like it; alone: the particles of all."""
+    if undefined(alone, way):
+        return {}
+    drawn = _draws(alone, way, figures, resamples, rng)
+    return {
+        name: draws.widened(figures[name], sqrt(images)).limits(0 if name in DIMENSIONLESS else resamples.calibration)
+        for name, draws in drawn.items()
+    }
+
+
+def _narrower(by_image: Intervals, as_one: Intervals) -> Intervals:
+    """Images that differ no more than by chance say together at least as much as one of them: no interval by image is
+    wider than that of one image (`_as_one`)."""
+    both = dict(by_image)
+    for name, one in as_one.items():
+        limits = both.get(name)
+        if limits and one and max(limits[0], one[0]) < min(limits[1], one[1]):
+            both[name] = [max(limits[0], one[0]), min(limits[1], one[1])]
+    return both
 
 
 def _hull(first: list[float], second: list[float]) -> list[float]:

@@ -24,9 +24,9 @@ from ..flags import Flag
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
-from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile, too_few_words
+from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
-from .fractions import DEVIATES, nano_fraction, share_between, shares_if_scaled, wilson, with_hidden
+from .fractions import DEVIATES, nano_fraction, share_between, shares_if_scaled, wilson
 from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant
 from .results import Budget, Contribution, Uncertainty
 from .table import Table
@@ -35,8 +35,9 @@ ERROR = "median_error"  # per cent, of a card's scores
 OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
 SCALE = ("calibration_reading", "calibration_instrument")
 LEAST_END = 1e-3  # of the median: an end below it says no more than 0 does
-HIDDEN = "unresolved_contacts"  # makes the median smaller and the fraction larger, never the other way round
+HIDDEN = "unresolved_contacts"
 WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
+OUTLINED = "the outlines alone"  # without what they may be instead, of an expected distribution
 SHARED = "Mean over the images, weighted by their numbers of particles. All images share this error."
 
 
@@ -53,42 +54,45 @@ class Evidence:
 
     scores: from the cards of the models that were used. repeatability: of the median, relative; None if not provided.
     thresholds: for several images, the number of particles and the effect of the threshold of each image. operators: as
-    repeatability, between people who outline the same image. hidden: particles for each counted one that may be hidden
-    in larger outlines, at most; None where no network made these. unresolved: as thresholds, of unresolved contacts.
+    repeatability, between people who outline the same image. readings: median and fraction of each of several readings
+    of the image, drawn by the chances of its cuts; None where no network made the outlines. unresolved: as thresholds,
+    of unresolved contacts. outline_error: of median and share as in `ParticleOptions`, in place of the scores.
     """
 
     scores: Sequence[Mapping[str, Any]] = ()
     repeatability: float | None = None
     thresholds: Sequence[tuple[int, Effect]] = ()
     operators: float | None = None
-    hidden: float | None = None
+    readings: Sequence[tuple[float, float]] | None = None
     unresolved: Sequence[tuple[int, Effect]] = ()
+    outline_error: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conditions:
     """What the statistics of judged tables rest on besides the tables.
 
-    size: column of the sizes. screened: whether the objects are judged as nanomaterials, with a budget; only particles
-        are.
+    size: column of the sizes. counted: see `filters.MEASURANDS`. screened: whether the objects are judged as
+        nanomaterials, with a budget; only particles are.
     edge: the border correction. filter: whether the filter was on: with it particles count from a
         smallest length, without it from a smallest area (`nano.Terms`).
+    pieces: of each table, what its outlines may be instead (`possible`), where the sizes are an expected distribution.
     alternatives: judged tables of the same image under other settings, by name, for the sensitivity of the nano card.
         Those named "threshold ..." also give the effect of the threshold in the budget.
     calibration: the tables', for its uncertainty. evidence: for the budget.
-    field_spread: SD of ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm.
     obstacle: what the user must do before any verdict, and a short reason; with `doubt` set it replaces any verdict,
         else only a decided one.
     seed: of all draws.
     """
 
     size: str = "min_feret"
+    counted: Literal["seen", "all", ""] = ""
     screened: bool = True
     edge: Edge = "exclude"
     filter: bool = False
     calibration: Calibration = field(default_factory=Calibration.absent)
+    pieces: Sequence[Table | None] = ()
     alternatives: Mapping[str, Table] = field(default_factory=dict)
-    field_spread: float = 0.0
     evidence: Evidence = Evidence()
     obstacle: Flag | None = None
     seed: int = 0
@@ -213,23 +217,20 @@ def _ends(
     """The range of an answer with all known contributions; None where sampling is not known.
 
     Few particles make the interval of an answer lopsided. So each side adds, in quadrature, the reach of the interval
-    there and the contributions that are not in it. The range is never narrower than the interval. Unresolved contacts
-    reach to one side only. Contributions to the median are relative, so they add in ln(size): else its lower end would
-    come too near to zero, below what the fraction under that size allows.
+    there and the contributions that are not in it. The range is never narrower than the interval. Contributions to the
+    median are relative, so they add in ln(size): else its lower end would come too near to zero, below what the
+    fraction under that size allows.
     """
     interval = case.intervals.get(answer)
     if interval is None:
         return None
-    has_fields = case.sizes.images > 1 or answer == "fraction_100nm"
-    inside = {*SCALE, "sampling_within", *(["sampling_between"] if has_fields else [])}
-    off = {row["name"]: COVERAGE * (row[answer] or 0.0) for row in rows if row["name"] not in inside}
-    hidden, others = off.pop(HIDDEN, 0.0), off.values()
+    inside = {*SCALE, "sampling_within", "sampling_between"}
+    off = [COVERAGE * (row[answer] or 0.0) for row in rows if row["name"] not in inside]
     if answer == "median":
         low, high = (COVERAGE / Z95 * abs(log(max(end, LEAST_END * value) / value)) for end in interval)
-        smaller = -log(max(1 - hidden, LEAST_END))
-        return [value * exp(-hypot(low, smaller, *others)), value * exp(hypot(high, *others))]
+        return [value * exp(-hypot(low, *off)), value * exp(hypot(high, *off))]
     low, high = (COVERAGE / Z95 * abs(value - end) for end in interval)
-    return [max(0.0, value - hypot(low, *others)), min(1.0, value + hypot(high, hidden, *others))]
+    return [max(0.0, value - hypot(low, *off)), min(1.0, value + hypot(high, *off))]
 
 
 def _lowered(title: str) -> str:
@@ -269,7 +270,7 @@ def _threshold(case: Case) -> Contribution:
     others = [
         _answers(variant) for name, variant in case.variants.items() if name.startswith("threshold") and len(variant)
     ]
-    median, fraction = case.answers
+    median, fraction = _answers(case.variants.get(OUTLINED, case.sizes))
     effect, source = (
         Effect(),
         "Not known: there are no outlines at other thresholds.",
@@ -295,46 +296,48 @@ def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
 
 
 def _unresolved(case: Case) -> Contribution | None:
-    """How far the answers would move with as many hidden particles as there are in most images at most, over k. None
-    unless a network made the outlines, of a sample those of every image."""
+    """How much the answers differ between readings of the image (`possible`): the spread of the cuts and of the error
+    of their chances. None unless a network made the outlines, of a sample those of every image."""
     evidence = case.conditions.evidence
-    hidden, effect, source = evidence.hidden, _mean_of(evidence.unresolved), SHARED
-    if hidden is not None:
+    effect, source = _mean_of(evidence.unresolved), SHARED
+    if evidence.readings is not None:
         median, fraction = case.answers
-        with_them = with_hidden(case.sizes, hidden)
-        effect = Effect((1 - with_them[0] / median) / COVERAGE, (with_them[1] - fraction) / COVERAGE)
+        off = np.array([(log(one / median), other - fraction) for one, other in evidence.readings] or [(0.0, 0.0)])
+        effect = Effect(*np.sqrt((off**2).mean(0)).tolist())
         source = (
-            "In most test images with as many possible cuts, outlines hid fewer than"
-            f" {100 * hidden:.0f} small particles for 100 counted ones, also where no cut shows. With them the median"
-            " would be smaller and the fraction larger."
-            if hidden
-            else "No outline has possible cuts that nobody has checked."
+            f"Root mean square change over {len(evidence.readings)} readings of the image, in which each possible cut"
+            " is made with its chance, and the chances are in error as from image to image."
+            if off.any()
+            else "No outline has possible cuts that nobody has decided."
         )
     if effect is None:
         return None
-    remedy = "disperse the particles better, make the possible cuts, or correct the outlines by hand."
+    remedy = "disperse the particles better, decide the possible cuts, or correct the outlines by hand."
     return _contribution(HIDDEN, UNRESOLVED, source, remedy, effect)
 
 
 def _segmentation(case: Case) -> Contribution:
-    """Root mean square of the median's error over the labelled data in the card, because nobody knows which of these
-    data the image resembles. If the owner has truth masks, only these are used. The sizes of this image give the
-    effect on the fraction."""
-    with_error = [score for score in case.conditions.evidence.scores if isinstance(score.get(ERROR), int | float)]
+    """The error of an image's median that was fitted to the coverage of images with truth. Without that fit, and of an
+    owner's own truth masks: the root mean square error of the median over the labelled data in the card, because nobody
+    knows which of these the image resembles. The sizes of this image give the effect on the fraction."""
+    evidence = case.conditions.evidence
+    with_error = [score for score in evidence.scores if isinstance(score.get(ERROR), int | float)]
     of_owner = [score for score in with_error if score.get("split") == OWN]
     scores = of_owner or with_error
     u = sqrt(sum(entry[ERROR] ** 2 for entry in scores) / len(scores)) / 100 if scores else None
     listed = "; ".join(_score_words(entry) for entry in scores)
-    return _contribution(
-        "segmentation",
-        "Segmentation (merged, split, missed)",
-        f"Root mean square error of the median on {'your own truth masks' if of_owner else 'labelled images'}, from the"
-        f" model's card: {listed}."
-        if scores
-        else "Not known: the model's card states no error of the median, or another tool made the outlines.",
-        "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind.",
-        case.if_scaled(u),
-    )
+    source = "Not known: the model's card states no error of the median, or another tool made the outlines."
+    effect = case.if_scaled(u)
+    if evidence.outline_error is not None and not of_owner:
+        median, share = evidence.outline_error
+        p = (case.answers[1] * case.sizes.number + 1) / (case.sizes.number + 2)  # of few, none may be by chance
+        effect = Effect(median, share * sqrt(p * (1 - p)))
+        source = "Fitted: with it the total holds the truth of 90 % of images with truth (docs/method/uncertainty.md)."
+    elif scores:
+        of = "your own truth masks" if of_owner else "labelled images"
+        source = f"Root mean square error of the median on {of}, from the model's card: {listed}."
+    remedy = "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind."
+    return _contribution("segmentation", "Segmentation (merged, split, missed)", source, remedy, effect)
 
 
 def _score_words(score: Mapping[str, Any]) -> str:
@@ -368,26 +371,13 @@ def _within(case: Case) -> Contribution:
     )
 
 
-def _between(case: Case) -> Contribution:
-    """How both answers vary between fields: as measured between images, or as assumed of one image."""
-    images, spread = case.sizes.images, case.conditions.field_spread
-    is_assumed = images < 2 and spread > 0
-    title = "Variation of the size between fields, assumed" if is_assumed else "Variation of the size between fields"
-    remedy = (
-        "take images of more fields." if images > 1 else "take images of other fields and pool at least 3 as a sample."
-    )
-    name, percent = "sampling_between", f"{100 * spread:g} %"
-    if images < 2:
-        source = (
-            f"One image cannot show how the typical size differs between fields. {percent} is assumed (the setting"
-            " “Spread between fields”)."
-            if spread
-            else "Set to 0: this image is taken to represent the whole specimen."
-        )
-        return _contribution(name, title, source, remedy, case.if_scaled(spread))
-    inside, between = _by_particle(case.sizes), nano_fraction(case.sizes)
-    low, high = (between.low, between.high) if between else (None, None)
-    whole = Effect(_of_interval(case.sizes), None if low is None or high is None else (high - low) / 2 / Z95)
+def _between(case: Case) -> Contribution | None:
+    """How both answers vary between fields, as measured between images; None of too few, which cannot show it: what is
+    said of these holds in them."""
+    if not case.sizes.by_image:
+        return None
+    inside, between, images = _by_particle(case.sizes), nano_fraction(case.sizes), case.sizes.images
+    whole = Effect(_of_interval(case.sizes), None if between is None else (between.high - between.low) / 2 / Z95)
     parts = [
         None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
         for some, all_ in zip(inside, whole, strict=True)
@@ -395,13 +385,12 @@ def _between(case: Case) -> Contribution:
     source = (
         f"How much {images} images differ beyond the sampling of particles (intervals by image, mean of both ends)."
     )
-    if case.sizes.too_few_images:
-        source = f"Not known: {too_few_words(images)}"
-    elif None in parts:
+    if None in parts:
         few = f"{images} images differ too much, or have too few particles, to predict the next one."
         of = "median" if parts[0] is None else "fraction"
         source = f"Not known: {few}" if parts == [None, None] else f"{source} Of the {of} not known: {few}"
-    return _contribution(name, title, source, remedy, Effect(*parts))
+    title, remedy = "Variation of the size between fields", "take images of more fields."
+    return _contribution("sampling_between", title, source, remedy, Effect(*parts))
 
 
 def _repeatability(case: Case) -> Contribution:

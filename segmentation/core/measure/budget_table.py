@@ -12,7 +12,6 @@ NOT_KNOWN = "not known"
 UNRESOLVED = "Unresolved contacts"
 NO_INTERVAL = "no interval"
 FURTHER = 1.25  # times from which on it is said that one end is further away
-SIGNS = {"median": "−", "fraction_100nm": "+"}  # of what acts in one direction
 
 Line = tuple[str, str, float | str, float | str]  # title, where it is from, its effect on both answers
 
@@ -44,9 +43,6 @@ def ends_words(budget: Mapping[str, Any], answer: str) -> str:
     ends = budget[answer].get("ends")
     if not ends:
         return ""
-    if any(row["title"] == UNRESOLVED and row[answer] for row in budget["rows"]):
-        end = "lower" if answer == "median" else "upper"
-        return f"{SIGNS[answer]}: moves the {end} end only, because particles that touch may hide small ones."
     if answer != "median" or not ends[0]:
         return ""
     value = budget[answer]["value"]
@@ -59,10 +55,9 @@ def ends_words(budget: Mapping[str, Any], answer: str) -> str:
     return f"The {'upper' if is_upper else 'lower'} end is further away, because {why}."
 
 
-def uncertainty_words(value: float | str, answer: str, title: str) -> str:
-    """A standard uncertainty in words: of the median in per cent of it, of the fraction in percentage points; with its
-    sign if it acts in one direction. title: of the contribution."""
+def uncertainty_words(value: float | str, answer: str) -> str:
+    """A standard uncertainty in words: of the median in per cent of it, of the fraction in percentage points."""
     if isinstance(value, str):
         return value
-    unit, sign = "%" if answer == "median" else "points", SIGNS[answer] if title == UNRESOLVED and value else ""
-    return f"{sign}over 100 {unit}" if value > 1 else f"{sign}{100 * value:.1f} {unit}"
+    unit = "%" if answer == "median" else "points"
+    return f"over 100 {unit}" if value > 1 else f"{100 * value:.1f} {unit}"

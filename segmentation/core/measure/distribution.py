@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -24,21 +25,8 @@ TENTHS = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
 MODE_GRID = 256
 MODE_GROUPS = 2048
 SAME = 1e-9  # relative; sizes that differ by less are equal
-FEWEST_IMAGES = 3  # two may be alike by chance, and Student's t of two (12.7) says nothing
-
-
-def why_too_few(images: int) -> str:
-    """Why no number of several images together has a 95 % interval, where so many of them have results; "" where these
-    are enough. It stands in a comment of a CSV file, too, so without a comma."""
-    why = f"Numbers of all images together have no 95 % interval: {too_few_words(images)}"
-    return why if images < FEWEST_IMAGES else ""
-
-
-def too_few_words(images: int) -> str:
-    """The reason in `why_too_few`."""
-    return (
-        f"at least {FEWEST_IMAGES} images with results are needed and there {'is' if images == 1 else 'are'} {images}."
-    )
+# Fewer images say what holds in them alone: two may be alike by chance, and Student's t of two (12.7) says nothing.
+FEWEST_IMAGES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +35,8 @@ class WeightedSizes:
 
     weights: by weighting, (n,) each: the edge weight (1 unless the edges are weighted), times 1, the projected area,
         or the volume of the sphere of that area (ECD cubed), scaled to a mean of 1.
-    ecd: (n,). image: (n,) int64, the image of each particle; None if there is only one image.
+    ecd: (n,). image: (n,) int64, the image of each particle; None if there is only one image. number: how many
+    particles there are; of an expected distribution (`possible`) the sum of the chances.
     """
 
     unit: Unit
@@ -55,26 +44,41 @@ class WeightedSizes:
     ecd: Floats
     weights: dict[Weighting, Floats]
     image: NDArray[np.int64] | None = None
+    number: int = 0
 
     def __len__(self) -> int:
         return len(self.size)
 
     @classmethod
-    def of(cls, *tables: Table, edge: Edge, by: str = "min_feret") -> WeightedSizes:
+    def of(
+        cls, *tables: Table, edge: Edge, by: str = "min_feret", pieces: Sequence[Table | None] = ()
+    ) -> WeightedSizes:
         """The kept particles of the tables of one or several images, all in the unit of the first table.
 
-        by: the measure used as size.
+        by: the measure used as size. pieces: of each table, what its outlines may be instead (`possible`); with them
+        outlines and pieces weigh as much as their chance.
         """
-        size, ecd = (np.concatenate([table.length(name)[table.kept] for table in tables]) for name in (by, "ecd"))
-        base = np.ones(len(size))
-        if edge == "weight":  # for a kept particle that touches the frame the probability is not known
-            base = np.nan_to_num(np.concatenate([table["edge_weight"][table.kept] for table in tables]), nan=1.0)
-        image = np.repeat(np.arange(len(tables)), [int(table.kept.sum()) for table in tables])
+        every = [table for table in (*tables, *pieces) if table is not None]
+        places = [*range(len(tables)), *(at for at, table in enumerate(pieces) if table is not None)]
+        size, ecd = (np.concatenate([table.length(name)[table.kept] for table in every]) for name in (by, "ecd"))
+
+        def weight(name: str) -> Floats:
+            """1 where it is not known, as of a kept particle that touches the frame."""
+            return np.asarray(
+                np.nan_to_num(np.concatenate([table[name][table.kept] for table in every]), nan=1.0), np.float64
+            )
+
+        base = weight("chance") if pieces else np.ones(len(size))
+        number = round(float(base.sum()))
+        base = base * weight("edge_weight") if edge == "weight" else base
+        image = np.repeat(places, [int(table.kept.sum()) for table in every])
+        if pieces and not base.all():  # what is surely divided
+            size, ecd, base, image = size[base > 0], ecd[base > 0], base[base > 0], image[base > 0]
         order = np.argsort(size, kind="stable")
         size, ecd, base, image = size[order], ecd[order], base[order], image[order]
         weights = {way: base * ecd**power for way, power in POWER.items()}
         weights = {way: weight / weight.mean() if len(weight) else weight for way, weight in weights.items()}
-        return cls(tables[0].unit, size, ecd, weights, image if len(tables) > 1 else None)
+        return cls(tables[0].unit, size, ecd, weights, image if len(tables) > 1 else None, number)
 
     @property
     def images(self) -> int:
@@ -82,9 +86,9 @@ class WeightedSizes:
         return 1 if self.image is None else len(np.unique(self.image))
 
     @property
-    def too_few_images(self) -> str:
-        """See `why_too_few`; "" of one image."""
-        return "" if self.image is None else why_too_few(self.images)
+    def by_image(self) -> bool:
+        """Whether the images are enough to show how places of the material differ."""
+        return self.images >= FEWEST_IMAGES
 
     @property
     def image_numbers(self) -> NDArray[np.int64]:
@@ -97,7 +101,7 @@ class WeightedSizes:
         """Some of the particles, or all in another order: index as numpy takes it."""
         weights = {way: weight[index] for way, weight in self.weights.items()}
         image = None if self.image is None else self.image[index]
-        return WeightedSizes(self.unit, self.size[index], self.ecd[index], weights, image)
+        return WeightedSizes(self.unit, self.size[index], self.ecd[index], weights, image, len(self.size[index]))
 
     def by_ecd(self) -> WeightedSizes:
         """The same particles with the ECD as their size."""

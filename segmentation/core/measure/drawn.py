@@ -7,15 +7,16 @@ three within each unit. Here z is the size or its logarithm, scaled to mean 0 an
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import hypot
-from typing import NamedTuple
+from math import hypot, sqrt
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .distribution import SAME, Floats, WeightedSizes, effective_number
-from .quantities import Value
+from .quantities import OF, Value, number
 
 Interval = list[float] | None
 Tails = tuple[float, float]
@@ -55,6 +56,26 @@ def with_scale(value: Value, uncertainty: float | None, power: float) -> Value:
     low = value.value - hypot(value.value - value.low, part)
     high = value.value + hypot(value.high - value.value, part)
     return replace(value, low=max(low, min(0.0, value.low)), high=high)
+
+
+def with_outlines(values: Mapping[str, Value], scores: Sequence[Mapping[str, Any]]) -> dict[str, Value]:
+    """The values with their total uncertainty where their interval and the errors of the outlines are known: twice the
+    root mean square error of such a number on labelled images, of the models' cards, and the reach of the interval on
+    each side, in quadrature."""
+    with_total = {}
+    for name, value in values.items():
+        quantity = number(name)
+        of_class = quantity.kind == "fraction" and OF in name
+        entry = "fraction_error" if of_class else {1: "mean_error"}.get(quantity.power, "number_error")
+        errors = [float(score[entry]) / 100 for score in scores if entry in score]
+        is_known = of_class or (quantity.power and quantity.kind == "number")
+        if is_known and errors and value.value is not None and value.low is not None and value.high is not None:
+            part = 2 * sqrt(sum(error**2 for error in errors) / len(errors)) * (1 if of_class else abs(value.value))
+            low = max(0.0, value.value - hypot(value.value - value.low, part))
+            high = value.value + hypot(value.high - value.value, part)
+            value = replace(value, total=(low, min(1.0, high) if of_class else high))
+        with_total[name] = value
+    return with_total
 
 
 class Drawn(NamedTuple):

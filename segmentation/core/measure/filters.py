@@ -23,10 +23,11 @@ RESOLVED_PX = 5.0
 LEAST_CONFIDENCE = 0.5
 LEAST_SOLIDITY = 0.75
 LEAST_ASPECT_RATIO = 0.15
-# A sliver: more than this share of its outline lies at others, its area is under this share of the median area of the
-# image, and its solidity or its aspect ratio is under these. In an image of fewer outlines nothing is one, and the
-# solidity says nothing of narrower ones, because even a disc of so few pixels has hollows.
-CONTACT, SLIVER_AREA, SLIVER_SOLIDITY, SLIVER_ASPECT_RATIO, SEVERAL, SOLID_PX = 0.5, 0.5, 0.88, 0.5, 10, 16
+# Mostly hidden: more than this share of its outline lies at others, and solidity or aspect ratio is under these.
+# CORNERS: px² for each px of perimeter, by which the hull of the pixels of a disc, 8 to 20 px wide, is too large.
+CONTACT, SEEN_SOLIDITY, SEEN_ASPECT_RATIO, CORNERS = 0.5, 0.92, 0.6, 0.25
+# The measurand in words, by the setting `count`.
+MEASURANDS = {"seen": "particles whose outline can be seen", "all": "all particles, hidden ones too", "": ""}
 
 
 class Reason(StrEnum):
@@ -67,8 +68,9 @@ _DEFINITIONS = {
     ),
     Reason.GAP: "Its contrast is opposite to that of the particles, so it is probably a gap.",
     Reason.HIDDEN: (
-        f"Other outlines surround more than {100 * CONTACT:g} % of it, and it is small and narrow, or hollow. Most of"
-        " it is probably hidden, so its size is not known."
+        f"Other outlines touch it along more than {100 * CONTACT:g} % of its rim, and it is narrow (aspect ratio under"
+        f" {SEEN_ASPECT_RATIO:g}) or hollow (solidity without pixel corners under {SEEN_SOLIDITY:g}). Most of it is"
+        " probably hidden, so its size is not known. ISO 21363 and ISO 19749 count what can be seen."
     ),
     Reason.FRAME: "It reaches the edge of the analysed area, so a part of it may be outside the image.",
     Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
@@ -140,31 +142,37 @@ def corrected(table: Table, segmentation: Segmentation) -> Table:
     return replace(table, columns={**table.columns, BY_HAND: by_hand}).judged(np.array(reasons, REASON_TYPE))
 
 
-def slivers(table: Table, contact: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(n,) whether each outline is the visible rest of a particle that others hide. contact: (n,) see
-    `shapes.contact_shares`. Our own rule (docs/development/experiments.md)."""
-    if len(table) < SEVERAL:
-        return np.zeros(len(table), bool)
-    area = table.length("area")
-    hollow = (table["solidity"] < SLIVER_SOLIDITY) & (table.rescaled(None)["min_feret_px"] >= SOLID_PX)
-    narrow = hollow | (table["aspect_ratio"] < SLIVER_ASPECT_RATIO)
-    hidden = (contact > CONTACT) & (area < SLIVER_AREA * np.median(area)) & narrow
-    return np.asarray(hidden & ~table["touches_frame"].astype(bool))
+def mostly_hidden(table: Table, contact: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n,) whether others hide so much of each outline that the size of its particle is not known. contact: (n,) see
+    `shapes.contact_shares`.
+
+    ISO 21363 and ISO 19749 count the particles whose outline can be seen. This rule says which these are, of found
+    outlines and of true ones alike. Of particles of which composites of real ones show less than half it names 88 %, of
+    whole ones 2 % (docs/development/experiments.md).
+    """
+    px = table.rescaled(None)
+    area, corners = px["area_px2"], CORNERS * np.pi * px["ecd_px"]
+    hollow = area < SEEN_SOLIDITY * (area / px["solidity"] - corners)
+    return np.asarray((contact > CONTACT) & (hollow | (px["aspect_ratio"] < SEEN_ASPECT_RATIO)))
 
 
 def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> Table:
-    """The table without objects of a relative contrast under `limit`, without gaps (n,) between particles and without
-    objects that are mostly hidden (n,): these are set aside. A limit of 0 sets nothing aside."""
-    if not limit:
-        return table
-    holds = gap, table["relative_contrast"] < limit, hidden
+    """The table without objects of a relative contrast under `limit`, gaps (n,) between particles, and objects that are
+    mostly hidden (n,): these are set aside. A limit of 0 leaves faint ones and gaps where they are."""
+    holds = gap & (limit > 0), table["relative_contrast"] < limit, hidden
     return table.judged(np.select(holds, [str(Reason.GAP), str(Reason.FAINT), str(Reason.HIDDEN)], table.reasons))
 
 
 def with_faint(table: Table, filter: bool) -> Table:
-    """The table judged as if no outline were faint, a gap or mostly hidden."""
-    faint = np.isin(table.reasons, [str(reason) for reason in BY_OTHERS])
+    """The table judged as if no outline were faint or a gap."""
+    faint = np.isin(table.reasons, [str(Reason.FAINT), str(Reason.GAP)])
     return set_aside(table.judged(np.where(faint, "", table.reasons)), filter) if faint.any() else table
+
+
+def with_hidden(table: Table, filter: bool) -> Table:
+    """The table judged as if no outline were mostly hidden."""
+    hidden = table.reasons == Reason.HIDDEN
+    return set_aside(table.judged(np.where(hidden, "", table.reasons)), filter) if hidden.any() else table
 
 
 def with_doubtful(table: Table, filter: bool) -> Table:

@@ -14,13 +14,14 @@ import numpy as np
 
 from ..micrograph.types import LEAST_DOUBT
 from .bins import LEAST_JUDGED, NANO_NM
-from .budget import HIDDEN, Conditions
+from .budget import HIDDEN, OUTLINED, Conditions
 from .convergence import FEASIBLE, more_images, rounded_up
-from .distribution import FEWEST_IMAGES, SAME, Edge, WeightedSizes, mean_and_deviation
+from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation
 from .drawn import Z95
 from .filters import (
     FOR_SIZE,
     LEAST_CONFIDENCE,
+    MEASURANDS,
     RESOLVED_PX,
     SLIP_PX,
     set_aside,
@@ -31,7 +32,7 @@ from .filters import (
 )
 from .fractions import Fraction, nano_fraction, share_between, unseen
 from .quantities import DOUBTFUL_FRACTIONS, significant
-from .results import Budget, Nano, Sensitivity, Verdict
+from .results import MATERIAL, Budget, Nano, Sensitivity, Verdict
 from .table import Table
 
 THRESHOLD = 0.5
@@ -86,8 +87,7 @@ class Terms:
         if self.pixel is not None and self.pixel > NANO_NM:
             return None
         if id(sizes) not in self.fractions:
-            uncertainty, field_spread = self.conditions.uncertainty, self.conditions.field_spread
-            self.fractions[id(sizes)] = sizes, nano_fraction(sizes, uncertainty, field_spread)
+            self.fractions[id(sizes)] = sizes, nano_fraction(sizes, self.conditions.uncertainty)
         return self.fractions[id(sizes)][1]
 
 
@@ -153,22 +153,25 @@ def variants_of(tables: Sequence[Table], conditions: Conditions) -> dict[str, We
     other: Edge = "exclude" if edge == "weight" else "weight"
     switched = [set_aside(table, not filter) for table in tables]
     sized = {
-        "as analysed": WeightedSizes.of(*tables, edge=edge),
+        "as analysed": WeightedSizes.of(*tables, edge=edge, pieces=conditions.pieces),
         f"filter {'off' if filter else 'on'}": WeightedSizes.of(*switched, edge=edge),
     }
+    if conditions.pieces:
+        sized[OUTLINED] = WeightedSizes.of(*tables, edge=edge)
+    outlined = sum(int(table.kept.sum()) for table in tables)
     counted = [with_reasons_lifted(table, FOR_SIZE) for table in tables]
-    if sum(int(table.kept.sum()) for table in counted) > len(sized["as analysed"]):
+    if sum(int(table.kept.sum()) for table in counted) > outlined:
         sized[SMALL_COUNTED] = WeightedSizes.of(*counted, edge=edge)
     doubtful = (
         [with_doubtful(table, filter) for table in tables],
         [without_doubtful(table) for table in tables],
     )
     for name, others in zip(DOUBTFUL_FRACTIONS.values(), doubtful, strict=True):
-        if sum(int(table.kept.sum()) for table in others) != sum(int(table.kept.sum()) for table in tables):
+        if sum(int(table.kept.sum()) for table in others) != outlined:
             sized[name] = WeightedSizes.of(*others, edge=edge)
     faint = [with_faint(table, filter) for table in tables]
     if any(one is not other for one, other in zip(faint, tables, strict=True)):
-        sized["with faint or hidden outlines"] = WeightedSizes.of(*faint, edge=edge)
+        sized["with faint outlines"] = WeightedSizes.of(*faint, edge=edge)
     sized |= {
         name.replace("-", "−"): WeightedSizes.of(others_table, edge=edge)
         for name, others_table in conditions.alternatives.items()
@@ -198,18 +201,13 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
             nano,
             f"A higher magnification: {nano} here. Sizes under {RESOLVED_PX:g} px are not resolved.",
         )
-    images = variants["as analysed"].images if variants["as analysed"].too_few_images else 0
     counted, more_needed = f"{fraction.n} of at least {LEAST_JUDGED} particles", ""
     if fraction.n < LEAST_JUDGED:
-        least, of = (f" of at least {FEWEST_IMAGES} images", f" of {images}") if images else ("", "")
-        more_needed = f"At least {LEAST_JUDGED} particles{least} for a verdict, not {fraction.n}{of}."
+        more_needed = f"At least {LEAST_JUDGED} particles for a verdict, not {fraction.n}."
     if (obstacle := terms.conditions.obstacle) and obstacle.doubt:
         return "undecided", obstacle.short, f"{obstacle.text} {more_needed}".strip()
     if more_needed:
         return "undecided", counted, more_needed
-    if images:
-        counted = f"{images} of at least {FEWEST_IMAGES} images"
-        return "undecided", counted, f"At least {FEWEST_IMAGES} images with particles that count."
     word, more = _word(fraction), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
     if word != "undecided" and more is not None and _word(more) != word:
         small = more.n - fraction.n
@@ -235,15 +233,10 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     """The measure that would move the interval away from the threshold."""
     certain = nano_fraction(sizes)
     assert certain is not None
-    if (spread := nano_fraction(sizes, 0.0, terms.conditions.field_spread)) and _word(spread) != "undecided":
+    if _word(certain) != "undecided":
         return "A better calibration: with an exact scale the interval would exclude 50 %."
     # In a sample whole images count, because the particles of one image are alike.
-    by_image = sizes.images > 1
-    if not by_image and _word(certain) != "undecided":
-        return (
-            "Images of other places, together as a sample. One place cannot: we assume that the typical size differs by"
-            f" {100 * terms.conditions.field_spread:g} % between places."
-        )
+    by_image = sizes.by_image
     thing = "image" if by_image else "particle"
     more = images_to_decide(certain, sizes.images) if by_image else particles_to_decide(certain)
     if more is None:
@@ -253,8 +246,7 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     ends = [share_between(sizes.size * exp(z * uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
     counted = thing if more == 1 else f"{thing}s"
-    where = "" if by_image or not terms.conditions.field_spread else ", of other places"
-    return f"About {more:,} more {counted}{where}{also}, if the fraction stays as it is."
+    return f"About {more:,} more {counted}{also}, if the fraction stays as it is."
 
 
 def asked_for(sizes: WeightedSizes) -> str:
@@ -272,8 +264,6 @@ def asked_for(sizes: WeightedSizes) -> str:
 
 
 def _word(fraction: Fraction) -> Verdict:
-    if fraction.low is None or fraction.high is None:
-        return "undecided"
     return "above" if fraction.low >= THRESHOLD else "below" if fraction.high < THRESHOLD else "undecided"
 
 
@@ -296,17 +286,23 @@ def images_to_decide(fraction: Fraction, images: int) -> int | None:
 
 def _reach(fraction: Fraction) -> float:
     """Distance from the fraction to the interval's limit on the other side of the threshold."""
-    assert fraction.low is not None and fraction.high is not None
     return fraction.fraction - fraction.low if fraction.fraction > THRESHOLD else fraction.high - fraction.fraction
 
 
 def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
     counted = "1 particle" if fraction.n == 1 else f"{fraction.n:,} particles"
-    spread = f" We assume that the typical size differs by {100 * terms.conditions.field_spread:g} % between fields."
-    assumed = spread if terms.conditions.field_spread and sizes.images < 2 else ""
+    if words := MEASURANDS[terms.conditions.counted]:
+        counted += f" ({words})"
     missed = _missed_fields_sentence(fraction, verdict, sizes.images)
     share = f"{100 * fraction.fraction:.1f} % of {counted}{terms.counted} are from 1 to 100 nm"
-    return f"{share}.{assumed}{missed} A screening, not a certificate."
+    return f"{share}{_where(sizes)}{missed} A screening, not a certificate."
+
+
+def _where(sizes: WeightedSizes) -> str:
+    """What the fraction holds for: other places of the material need images."""
+    if sizes.by_image:
+        return "."
+    return f" in {'this picture' if sizes.images < 2 else 'these pictures'}. {MATERIAL}"
 
 
 def _missed_fields_sentence(fraction: Fraction, verdict: str, images: int) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from .distribution import Edge, Floats, WeightedSizes, why_too_few
-from .drawn import WIDEST_BY_IMAGE, Z95, Interval, t95
+from .distribution import FEWEST_IMAGES, Edge, Floats, WeightedSizes
+from .drawn import WIDEST_BY_IMAGE, Z95, t95
 from .quantities import OF, Quantity, Unit, Value, number
 from .table import Table
 
@@ -89,14 +89,12 @@ def jackknife_error(without: Floats) -> Floats:
     return error
 
 
-def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> Interval:
-    """The ends of the share of `parts` (m,) in `wholes` (m,) of m images; of several they are at least as far away as
-    those of Student's interval over the images, by the jackknife. None where too few have a whole."""
-    if len(parts) == 1:
-        return [low, high]
+def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> list[float]:
+    """The ends of the share of `parts` (m,) in `wholes` (m,) of m images; where FEWEST_IMAGES have a whole they are at
+    least as far away as those of Student's interval over the images, by the jackknife."""
     parts, wholes = parts[wholes > 0], wholes[wholes > 0]
-    if why_too_few(len(parts)):
-        return None
+    if len(parts) < FEWEST_IMAGES:
+        return [low, high]
     without = (parts.sum() - parts) / (wholes.sum() - wholes)
     low, high = widened(low, high, parts.sum() / wholes.sum(), without)
     return [max(0.0, low), min(1.0, high)]
@@ -130,7 +128,7 @@ def _alike(one: Mapping[str, float | None], other: Mapping[str, float | None]) -
 def pooled_quantities(
     fields: Sequence[FieldOfView], pool: PoolFields, unit: Unit, uncertainty: float
 ) -> dict[str, Value]:
-    """The numbers of two or more images together, with their 95 % intervals where the images are enough.
+    """The numbers of three or more images together, with their 95 % intervals.
 
     pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
     uncertainty of the calibration, shared by all. Its effect on a number, or on its logarithm, is half the difference
@@ -146,13 +144,25 @@ def pooled_quantities(
         quantity, without = number(name), [pooled[name] for pooled in others]
         values[name] = Value(value, unit=quantity.unit(unit))
         is_unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
-        if value is None or None in without or quantity.of_amount or why_too_few(len(fields)) or is_unscaled:
+        if value is None or None in without or quantity.of_amount or is_unscaled:
             continue
         by_scale = [value if of[name] is None else of[name] for of in (longer, shorter)]
         figures = np.array([value, *by_scale, *without], float)
         if ends := _useful_ends(quantity, figures):
             values[name] = replace(values[name], low=ends[0], high=ends[1])
     return with_ordered_ends(values)
+
+
+def within_images(whole: Value, images: Sequence[Value], weights: Sequence[float]) -> Value:
+    """A number of two images together, with its 95 % interval from theirs, because two cannot show how fields differ:
+    the reaches on each side, weighted (by area), in quadrature. Without an interval if one has none."""
+    ends = [(of.value, of.low, of.high) for of in images]
+    if whole.value is None or any(None in of for of in ends):
+        return whole
+    part = np.array(weights) / sum(weights)
+    middle, low, high = np.array(ends, float).T
+    down, up = (float(np.sqrt(((part * reach) ** 2).sum())) for reach in (middle - low, high - middle))
+    return replace(whole, low=whole.value - down, high=whole.value + up)
 
 
 def _useful_ends(quantity: Quantity, figures: Floats) -> tuple[float, float] | None:

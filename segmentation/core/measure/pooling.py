@@ -19,6 +19,7 @@ from .filters import RESOLVED_PX
 from .fitting import chance_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
 from .quantities import factor_words
+from .random_effects import mean_squares
 from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatistics, Statistics
 from .statistics import describe
 from .table import Table
@@ -41,27 +42,27 @@ POINTS = 2000  # places at which distributions are compared
 def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Sequence[str] = ()) -> PooledStatistics:
     """Pool the judged tables of several images of one specimen.
 
-    conditions: all images share the error of the calibration, so its uncertainty counts once. field_spread is for a
-    sample of one image. excluded: for each table "" or the reason why it is left out. By default an image without a
-    scale is left out if others have one.
+    conditions: all images share the error of the calibration, so its uncertainty counts once. excluded: for each table
+    "" or the reason why it is left out. By default an image without a scale is left out if others have one.
     Raises ValueError if there are no tables.
     """
     if not tables:
         raise ValueError("0 tables")
     excluded = excluded or without_scale(tables)
     # Sorted by content, so that the draws do not depend on the order of the images.
-    chosen = sorted(
-        (table for table, why in zip(tables, excluded, strict=True) if not why),
-        key=lambda table: table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes(),
-    )
+    pieces = conditions.pieces or [None] * len(tables)
+    pairs = [(table, of) for table, of, why in zip(tables, pieces, excluded, strict=True) if not why]
+    pairs.sort(key=lambda pair: b"".join(pair[0].length(name).tobytes() for name in ("min_feret", "ecd")))
+    chosen = [table for table, _ in pairs]
+    conditions = replace(conditions, pieces=[of for _, of in pairs] if conditions.pieces else ())
     obstacle = conditions.obstacle or _obstacle(chosen, excluded)
     described, sizes = describe(chosen, replace(conditions, obstacle=obstacle))
-    if sizes.images > 1:
+    if sizes.by_image:
         rng, whole = np.random.default_rng(conditions.seed), described["intervals"]["median"]
         described["convergence"] = converge_by_image(sizes, whole, conditions.uncertainty, rng)
     return PooledStatistics(
         **described,
-        interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
+        interval_basis=BY_IMAGE if sizes.by_image else PER_IMAGE,
         between=between_images(sizes) if sizes.unit == "nm" else None,  # pixels may have unlike sizes
     )
 
@@ -224,12 +225,8 @@ def between_images(sizes: WeightedSizes) -> Between | None:
     if sizes.images < 2 or len(sizes) <= sizes.images:
         return None
     image = sizes.image_numbers
-    logs = np.log(sizes.size)
-    counts = np.bincount(image)
-    means = np.bincount(image, logs) / counts
-    within = float(((logs - means[image]) ** 2).sum()) / (len(logs) - len(counts))
-    among = float((counts * (means - logs.mean()) ** 2).sum()) / (len(counts) - 1)
-    typical = (len(logs) - (counts**2).sum() / len(logs)) / (len(counts) - 1)
+    counts, (among, within) = np.bincount(image), mean_squares(sizes)
+    typical = (len(sizes) - (counts**2).sum() / len(sizes)) / (len(counts) - 1)
     variance = max((among - within) / float(typical), 0.0)
     medians = [
         quantile(sizes.size[image == of], sizes.weights["number"][image == of], 0.5) for of in range(len(counts))
@@ -237,7 +234,7 @@ def between_images(sizes: WeightedSizes) -> Between | None:
     total = variance + within
     share = variance / total if total > 0 else 0.0
     p = (
-        float(special.fdtrc(len(counts) - 1, len(logs) - len(counts), among / within))
+        float(special.fdtrc(len(counts) - 1, len(sizes) - len(counts), among / within))
         if within > 0
         else float(among == 0)
     )

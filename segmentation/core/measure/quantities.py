@@ -293,6 +293,12 @@ add(
         "Contrast of the object to its surroundings, relative to the typical object of the image. 1: typical; 0: none;"
         " below 0: opposite.",
     ),
+    Quantity(
+        "chance",
+        "Chance to be one particle",
+        "Chance that the outline is one particle as it stands; else a possible cut divides it.",
+        kind="fraction",
+    ),
     Quantity("by_hand", "By hand", "Whether a person drew, changed or confirmed the outline.", kind="truth"),
     Quantity("touches_frame", "Touches the frame", "Whether it reaches the edge of the analysed area.", kind="truth"),
     Quantity(

@@ -15,6 +15,7 @@ import numpy as np
 
 from .distribution import POWER, Floats, WeightedSizes, Weighting
 
+Z95_ONE_SIDED = 1.6448536269514722
 Z90 = 1.2815515655446004  # the 90 % quantile of the normal distribution
 REGRESSED = 4  # images, from which on counts are asked whether they follow the size
 STEEPEST = 3.0  # a count falls with the cube of the size where each image shows the same mass
@@ -47,11 +48,13 @@ class Law(NamedTuple):
 def departures(sizes: WeightedSizes, way: Weighting, repeats: int, rng: np.random.Generator) -> dict[str, Floats]:
     """(repeats,) draws of the deviation of each figure's logarithm from its estimate; needs two images or more.
 
-    For the geometric SD it is the logarithm of its logarithm.
+    For the geometric SD it is the logarithm of its logarithm. The mean departs as the median does: few images leave the
+    variance between them so open that its part in the mean, half of it, would have no useful upper end.
     """
     estimate, drawn = laws(sizes, repeats, rng)
     there, here = drawn.figures(way), estimate.figures(way)
-    return {name: there[name] - here[name] for name in here}
+    off = {name: there[name] - here[name] for name in here}
+    return {**off, "mean": off["d50"]}
 
 
 def laws(sizes: WeightedSizes, repeats: int, rng: np.random.Generator) -> tuple[Law, Law]:
@@ -95,3 +98,22 @@ def _slopes(
     normal, chi = rng.standard_normal(repeats), rng.chisquare(len(log_counts) - 2, repeats)
     drawn = slope + normal * np.sqrt(residual / chi / squares)
     return float(np.clip(slope, -STEEPEST, STEEPEST)), np.clip(drawn, -STEEPEST, STEEPEST)
+
+
+def mean_squares(sizes: WeightedSizes) -> tuple[float, float]:
+    """Of ln(size) among the images and within them (one-way analysis of variance)."""
+    image, logs = sizes.image_numbers, np.log(sizes.size)
+    counts = np.bincount(image)
+    means = np.bincount(image, logs) / counts
+    within = float(((logs - means[image]) ** 2).sum()) / (len(logs) - len(counts))
+    return float((counts * (means - logs.mean()) ** 2).sum()) / (len(counts) - 1), within
+
+
+def are_alike(sizes: WeightedSizes) -> bool:
+    """Whether the sizes of several images differ no more than by chance: 95 % of like ones, by the chi-squared limit of
+    Wilson and Hilferty (1931)."""
+    if len(sizes) <= sizes.images:
+        return False
+    among, within = mean_squares(sizes)
+    part = 2 / (9 * (sizes.images - 1))
+    return among <= within * float((1 - part + Z95_ONE_SIDED * np.sqrt(part)) ** 3)

@@ -54,7 +54,7 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
         group = np.concatenate([low, np.arange(GROUPS - LARGEST, GROUPS)])
     calibration = uncertainty * rng.standard_normal(REPEATS)
     image, images = sizes.image_numbers, sizes.images
-    if images < 2:
+    if not sizes.by_image:
         return Resamples(_draw(group, rng), group, steps, calibration)
     if images > MOST_LISTED:
         drawn = _draw(np.arange(images), rng)

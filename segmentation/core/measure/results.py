@@ -17,6 +17,7 @@ from .quantities import COLUMNS, LONG_NM, NO_INTERVALS, NUMBERS, Unit, Value
 
 PER_IMAGE: Literal["by particle"] = "by particle"
 BY_IMAGE: Literal["by image"] = "by image"
+MATERIAL = "For the material: measure three places."  # what one picture or two cannot show
 NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 SHAPES = ("round", "rod", "square", "triangle", "hexagon", "irregular")  # of outlines
 MICROMETRES = 1e-3  # µm in a nanometre
@@ -96,6 +97,16 @@ class WithoutFilter(TypedDict):
     n: Count
     median: float | None
     fraction_100nm: Share | None
+
+
+class Other(TypedDict):
+    """The numbers of the other measurand: all particles, hidden ones too, where those that can be seen were counted."""
+
+    n: Annotated[Count, meaning("expected number of particles")]
+    median: float
+    median_ends: Interval
+    fraction_100nm: Share | None
+    fraction_ends: Interval
 
 
 class Agglomerates(TypedDict):
@@ -361,6 +372,13 @@ class Statistics:
     recommendation: Recommendation | None = None
     fraction_100nm_with_doubtful: float | None = None
     fraction_100nm_without_doubtful: float | None = None
+    counted: Annotated[
+        Literal["seen", "all", ""], meaning("the measurand: particles that can be seen, or all; empty of others")
+    ] = ""
+    other: Annotated[Other | None, meaning("the numbers of the other measurand; null for other objects")] = None
+    pieces: Annotated[
+        dict[str, list[float]], meaning("what outlines may be instead: sizes in px and chances; empty without cuts")
+    ] = field(default_factory=dict)
     size: Annotated[str, meaning("name of the measure that is the size")] = "min_feret"
     screened: Annotated[bool, meaning("whether the objects were judged as nanomaterials")] = True
     shape_classes: Annotated[
@@ -414,6 +432,9 @@ class Statistics:
                 side: {at: micrometres(end) for at, end in self.rods[side].items()} for side in ("length", "width")
             }
             changes["rods"] = self.rods | sides
+        if self.other:
+            lengths = {name: micrometres(self.other[name]) for name in ("median", "median_ends")}
+            changes["other"] = self.other | lengths
         if self.budget:
             total = self.budget["median"]
             lengths = {entry: micrometres(total[entry]) for entry in ("value", "ends")}

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from .agglomerates import agglomerates
 from .bootstrap import intervals, median_interval, undefined
-from .budget import DEFAULT, Case, Conditions, budget
+from .budget import DEFAULT, OUTLINED, Case, Conditions, budget
 from .cautions import cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
@@ -20,7 +20,7 @@ from .fitting import log_normal
 from .fractions import share_between
 from .nano import Terms, doubtful_fractions, nano_card, variants_of
 from .recommendation import recommendation
-from .results import Spread, Statistics, WithoutFilter
+from .results import Other, Spread, Statistics, WithoutFilter
 from .shape_classes import class_shares, rods
 from .table import Table
 
@@ -45,19 +45,20 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
     tables: of one image or of several, whose particles have been judged.
     """
     edge, uncertainty, screened = conditions.edge, conditions.uncertainty, conditions.screened
-    sizes = WeightedSizes.of(*tables, edge=edge, by=conditions.size)
+    sizes = WeightedSizes.of(*tables, edge=edge, by=conditions.size, pieces=conditions.pieces)
     of_sizes = _of_sizes(sizes, uncertainty, np.random.default_rng(conditions.seed))
     given = [name for name, ends in of_sizes["intervals"].items() if ends]
     described = {
         **of_sizes,
         "cautions": cautions(sizes, [*given, "fraction_100nm"] if screened else given),
         "size": conditions.size,
+        "counted": conditions.counted,
         "screened": screened,
         "unit": sizes.unit,
         "edge": edge,
         "relative_uncertainty": conditions.calibration.standard_uncertainty,
-        "n_kept": len(sizes),
-        "n_set_aside": sum(len(table) for table in tables) - len(sizes),
+        "n_kept": sizes.number,
+        "n_set_aside": sum(int((~table.kept).sum()) for table in tables),
         "set_aside": by_reason(tables),
         "shape": _shape(tables),
         **dict.fromkeys(UNSCREENED),
@@ -72,7 +73,7 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
     shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
     share = shares["fraction_100nm"]
     low, high = (share.low, share.high) if share else (None, None)
-    described["intervals"]["fraction_100nm"] = None if low is None or high is None else [low, high]
+    described["intervals"]["fraction_100nm"] = [share.low, share.high] if share else None
     groups = agglomerates(tables, conditions.seed)
     lengths = np.concatenate([table.length("max_feret")[table.kept] for table in tables])
     uncertainties = budget(Case(variants, conditions, coarsest or 0.0, terms.counted, described["intervals"]))
@@ -89,6 +90,33 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
         "shape_classes": class_shares(tables),
         "rods": rods(tables, edge, uncertainty, conditions.seed),
     }, sizes
+
+
+def other_question(table: Table, conditions: Conditions) -> Other | None:
+    """The numbers of the other measurand, of a judged table of one image; None without sizes."""
+    edge = conditions.edge
+    sizes = WeightedSizes.of(table, edge=edge, pieces=conditions.pieces)
+    if not len(sizes):
+        return None
+    variants = {"as analysed": sizes, OUTLINED: WeightedSizes.of(table, edge=edge)} | {
+        name: WeightedSizes.of(other, edge=edge)
+        for name, other in conditions.alternatives.items()
+        if name.startswith("threshold")
+    }
+    rng, terms = np.random.default_rng(conditions.seed), Terms(conditions, table.nm_per_pixel)
+    share = terms.fraction(sizes)
+    intervals = {
+        "median": None if undefined(sizes) else median_interval(sizes, rng, conditions.uncertainty),
+        "fraction_100nm": [share.low, share.high] if share else None,
+    }
+    total = budget(Case(variants, conditions, table.nm_per_pixel or 0.0, terms.counted, intervals))
+    return Other(
+        n=sizes.number,
+        median=quantile(sizes.size, sizes.weights["number"], 0.5),
+        median_ends=total["median"]["ends"] if total else None,
+        fraction_100nm=share.fraction if share else None,
+        fraction_ends=total["fraction_100nm"]["ends"] if total else None,
+    )
 
 
 def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator) -> dict[str, Any]:
@@ -109,7 +137,7 @@ def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator
         "weighted": {way: {**by_way[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in by_way},
         "fit": log_normal(sizes.size, number_weights),
         # With several images convergence is by image (`pooling.pool`).
-        "convergence": converge(sizes.size, number_weights, of_median, uncertainty, rng) if sizes.images < 2 else None,
+        "convergence": None if sizes.by_image else converge(sizes.size, number_weights, of_median, uncertainty, rng),
     }
 
 

@@ -26,6 +26,7 @@ EDGE = 2  # px; a line that reaches it may have been cut off
 LEVELS = (98, 2)  # percentiles of a text's box: bright letters, dark ones
 FARTHEST = 1.6  # heights of the text between it and its line
 THICKEST = 0.9  # of the text's height
+HALO = 0.3  # of the text's height: widest frame of another grey around a line
 LEAST_RATIO = 2.5  # length to thickness
 LONGEST_SHARE, SHORTEST_SHARE = 0.7, 0.02  # of the image's width
 MOST_BEYOND = 0.35  # share of ink along a line's own edges
@@ -73,7 +74,17 @@ def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line
     if not lines:
         return None
     best = min(lines, key=lambda straight: (straight.far, -straight.length))
+    best = max(
+        (line for line in lines if _is_framed(line, best, HALO * height)), key=lambda line: line.length, default=best
+    )
     return replace(best, top=best.top + top, bottom=best.bottom + top)
+
+
+def _is_framed(line: Line, frame: Line, most: float) -> bool:
+    """Whether a second line is one side of the frame around a line, at most so many px wide: the bar's halo."""
+    beside = min(line.left - frame.left, frame.right - line.right)
+    near = line.top <= frame.bottom + most and line.bottom >= frame.top - most
+    return near and beside > 0 and frame.length - line.length <= 2 * most
 
 
 def _straight(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:

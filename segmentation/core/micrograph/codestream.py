@@ -1,4 +1,4 @@
-"""The size of a picture that a compressed strip or tile holds, read from its first bytes.
+"""The size of a picture that a compressed strip or tile holds, read from its first bytes; scans of a JPEG.
 
 Decoders of JPEG, JPEG 2000, JPEG XL, PNG and WebP decode the size that a strip declares, whatever the TIFF says.
 Decoders of the UNBOUNDED compressions do the same, and this module cannot read the sizes of their strips.
@@ -6,24 +6,43 @@ Decoders of the UNBOUNDED compressions do the same, and this module cannot read 
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
+from mmap import mmap
 
 from tifffile import COMPRESSION
 
+from .types import UnreadableImage
+
 HEAD = 1 << 16  # bytes of a strip in which its size stands
+MOST_SCANS = 100  # of a JPEG: programs write about 10, and the whole picture is gone through for each
 Size = tuple[int, int]
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _JXL_BITS = (9, 13, 18, 30)
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # with a length after it, or the end
+_SCAN, _END = 0xDA, 0xD9
+SCANS = "The JPEG goes over its picture more than {most} times, so it takes too long to read: save it as TIFF or PNG."
 _NO_FRAME = (0xC4, 0xC8, 0xCC)  # markers between C0 and CF that begin no frame
 
 
+JPEG = (COMPRESSION.JPEG, COMPRESSION.ALT_JPEG)
 UNBOUNDED = {COMPRESSION.JPEGXR, COMPRESSION.JPEGXR_NDPI, COMPRESSION.LERC, COMPRESSION.JPEG_LOSSY, COMPRESSION.JETRAW}
 
 
 def sizes_itself(compression: int) -> bool:
     """Whether strips compressed this way declare a size that `size_of` finds."""
     return compression in _READERS
+
+
+def check_scans(stream: bytes | mmap) -> None:
+    """Raises UnreadableImage if a JPEG stream has more than MOST_SCANS."""
+    count, at = 0, 2
+    while (marker := _MARKER.search(stream, at)) and marker[1][0] != _END:
+        count += marker[1][0] == _SCAN
+        if count > MOST_SCANS:
+            raise UnreadableImage(SCANS.format(most=MOST_SCANS))
+        at = marker.end() + int.from_bytes(stream[marker.end() : marker.end() + 2], "big")
 
 
 def size_of(compression: int, head: bytes) -> Size | None:
@@ -94,7 +113,7 @@ def _jpeg_xl(head: bytes) -> Size | None:
 
 
 _READERS: dict[int, Callable[[bytes], Size | None]] = {
-    **dict.fromkeys((COMPRESSION.JPEG, COMPRESSION.ALT_JPEG), _jpeg),
+    **dict.fromkeys(JPEG, _jpeg),
     **dict.fromkeys(
         (
             COMPRESSION.JPEG2000,

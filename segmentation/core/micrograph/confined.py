@@ -104,12 +104,12 @@ def confine(
     alone: bool = False,
     largest: int = LARGEST_FILE,
 ) -> bool:
-    """Confine this process for good: so much memory, processor time of each core, reading of these files beside the
+    """Confine this process for good: so much memory, processor time, reading of these files beside the
     programs of the system, making of plain files in these folders only, each of at most `largest` bytes (at least
     LARGEST_FILE), no network. The same holds for its children; with `alone` it can start none and send no signal. It
     ends with its parent. Returns whether Landlock and seccomp are there."""
     _limit(resource.RLIMIT_AS, megabytes << 20)
-    _limit(resource.RLIMIT_CPU, max(1, int(seconds)) * (os.cpu_count() or 1))
+    _limit(resource.RLIMIT_CPU, max(1, int(seconds)), 1)  # SIGXCPU says why it ended, before SIGKILL ends it
     _limit(resource.RLIMIT_FSIZE, max(LARGEST_FILE, largest))
     _limit(resource.RLIMIT_CORE, 0)
     if sys.platform != "linux":
@@ -122,10 +122,11 @@ def confine(
         return False
 
 
-def _limit(kind: int, size: int) -> None:
+def _limit(kind: int, size: int, more: int = 0) -> None:
+    """Set a limit, and `more` than that as the hard one, but never above the hard one that there is."""
     _, hard = resource.getrlimit(kind)
-    limit = size if hard == resource.RLIM_INFINITY else min(size, hard)
-    resource.setrlimit(kind, (limit, limit))
+    soft, hard = (limit if hard == resource.RLIM_INFINITY else min(limit, hard) for limit in (size, size + more))
+    resource.setrlimit(kind, (soft, hard))
 
 
 def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:

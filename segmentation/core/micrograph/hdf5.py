@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
+from itertools import product
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from .decoded import AGAIN
 from .types import UnreadableImage
 
 DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3  # numbers of filters
+UNDONE: tuple[list[int], ...] = [], [SHUFFLE], [DEFLATE], [SHUFFLE, DEFLATE]
 MOST_CHUNKS = 1_000_000
 LONGEST_ATTRIBUTE = 4096  # bytes
 HEAP, MOST_OBJECTS = b"GCOL\1", 100_000
@@ -25,7 +27,7 @@ ELSEWHERE = "The HDF5 file keeps its pixels in another file: export the image as
 PACKED = "The HDF5 file is compressed in a way that is not read here: save it with gzip or without compression."
 TOO_LARGE = "The HDF5 file stores its image in pieces that are too large: export the image as TIFF."
 INCOMPLETE = f"The file is incomplete, part of the image is missing: {AGAIN}."
-DAMAGED = f"The HDF5 file is damaged, its pieces are larger than it says: {AGAIN}."
+DAMAGED = f"The HDF5 file is damaged, its pieces are not as large as it says: {AGAIN}."
 
 
 def opened(path: Path) -> Any:
@@ -85,39 +87,51 @@ def check_stored(dataset: Any, part: Sequence[slice], most_bytes: int) -> None:
         raise UnreadableImage(ELSEWHERE)
     settings = dataset.id.get_create_plist()
     filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
-    if set(filters) - {DEFLATE, SHUFFLE, CHECKSUM} or len(set(filters)) < len(filters):
+    if [kind for kind in filters if kind != CHECKSUM] not in UNDONE or filters.count(CHECKSUM) > 1:
         raise UnreadableImage(PACKED)
+    item_bytes = dataset.id.get_type().get_size()  # in the file: numpy may have none as short
     if dataset.chunks is None:
-        if not dataset.id.get_storage_size():
+        if dataset.id.get_storage_size() < dataset.size * item_bytes:
             raise UnreadableImage(INCOMPLETE)
         return
-    chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    chunk_bytes = math.prod(dataset.chunks) * item_bytes
     along = zip(part, dataset.chunks, strict=True)
-    count = math.prod(math.ceil(side.stop / step) - side.start // step for side, step in along)
-    if chunk_bytes > most_bytes or count > MOST_CHUNKS:
+    places = [range(side.start // step * step, side.stop, step) for side, step in along]
+    if chunk_bytes > most_bytes or math.prod(map(len, places)) > MOST_CHUNKS:
         raise UnreadableImage(TOO_LARGE)
-    _check_chunks(dataset, part, count, chunk_bytes, filters.index(DEFLATE) if DEFLATE in filters else None)
+    for chunk in _chunks(dataset, places):
+        if _unpacked_length(dataset, chunk, filters, chunk_bytes) != chunk_bytes:
+            raise UnreadableImage(DAMAGED)
 
 
-def _check_chunks(dataset: Any, part: Sequence[slice], count: int, chunk_bytes: int, deflate: int | None) -> None:
-    """Raises UnreadableImage unless each chunk is there and unpacks to no more than it should: HDF5 itself would go on
-    until the memory is full. count: of chunks. deflate: place of this filter among those of the array, None without."""
+def _chunks(dataset: Any, places: Sequence[range]) -> list[Any]:
+    """The stored chunks that begin at `places` along each axis; raises UnreadableImage unless each is there once."""
+    wanted = list(product(*places))
     chunks: list[Any] = []
 
     def keep(chunk: Any) -> bool | None:
-        along = zip(chunk.chunk_offset, dataset.chunks, part, strict=True)
-        if all(start < side.stop and start + step > side.start for start, step, side in along):
+        if all(place.start <= start < place.stop for start, place in zip(chunk.chunk_offset, places, strict=True)):
             chunks.append(chunk)
-        return True if len(chunks) > count else None  # ends the walk
+        return True if len(chunks) > len(wanted) else None  # ends the walk
 
     dataset.id.chunk_iter(keep)
-    if len(chunks) != count:
+    if sorted(chunk.chunk_offset for chunk in chunks) != wanted:
         raise UnreadableImage(INCOMPLETE)
-    most = chunk_bytes + CHECKSUM_BYTES
-    for chunk in chunks:
-        if chunk.size > 2 * most + PACKING_BYTES:
-            raise UnreadableImage(DAMAGED)
-        if deflate is not None and not chunk.filter_mask >> deflate & 1:
+    return chunks
+
+
+def _unpacked_length(dataset: Any, chunk: Any, filters: Sequence[int], chunk_bytes: int) -> int:
+    """Bytes of a chunk after its filters, undone from the last to the first; no more are unpacked than show that there
+    are more than `chunk_bytes`.
+
+    HDF5 (2.0.0) trusts this length: behind a shorter chunk it shows other memory, a longer one fills the memory."""
+    length, most = int(chunk.size), chunk_bytes + CHECKSUM_BYTES
+    for place, kind in reversed([*enumerate(filters)]):
+        if chunk.filter_mask >> place & 1 or kind == SHUFFLE:
+            continue
+        if kind == CHECKSUM:
+            length -= CHECKSUM_BYTES
+        elif 0 < length <= 2 * most + PACKING_BYTES:
             _, packed = dataset.id.read_direct_chunk(chunk.chunk_offset)
-            if len(zlib.decompressobj().decompress(packed, most + 1)) > most:
-                raise UnreadableImage(DAMAGED)
+            length = len(zlib.decompressobj().decompress(packed[:length], most + 1))
+    return length

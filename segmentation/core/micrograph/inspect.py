@@ -30,7 +30,7 @@ from .types import Micrograph, UnreadableImage
 logger = logging.getLogger(__name__)
 
 MAX_MEMORY_MB = 4096
-SECONDS = 60.0  # of processor time of each core, for everything
+SECONDS = 60.0  # of processor time, for everything
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -106,7 +106,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--no-reading", action="store_true", help="do not read the data bar of a file that knows its scale"
     )
     parser.add_argument("--later", action="store_true", help="say by a reading of null that there is one to be tried")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="time after which the caller gives up")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of processor time")
     parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS)
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
     return parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""The pages of a stack: which ones are asked for, and a page as a file of its own."""
+"""The pages of a stack, or the pictures among the panels of a figure: which ones are asked for, and one as a file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UserError
 from .decoded import page_index
@@ -19,6 +23,11 @@ LARGEST = 10_000  # number of a page
 LONGEST_STEM = 100  # characters of a name
 WRONG = "Pages are numbers from 1, ranges or all, such as 3, 2-5 or all."
 TOO_MANY = "These are {count} pages, and a sample takes {most} images: choose fewer, such as 1-{most}."
+Box = tuple[int, int, int, int]  # top, left, bottom, right
+WHITE = 0.92  # of full white, from which on all pixels of a gutter are
+LEAST_PANEL, LEAST_GUTTER = 96, 3  # px; JPEG may blur a narrower gutter
+CHART = 0.4  # share of white pixels from which on a panel is a chart or text
+SAMPLED = 2**22  # px that are looked at
 _PART = re.compile(r"([0-9]{1,5})(?:\s*[-–]\s*([0-9]{1,5}))?")
 
 
@@ -86,3 +95,46 @@ def write_page(micrograph: Micrograph, path: Path) -> None:
     facts = {"calibration": asdict(micrograph.calibration), "metadata": {**metadata, **stack}}
     text = json.dumps({"format": FORMAT, **facts, "notes": micrograph.notes}, allow_nan=False)
     imwrite(path, micrograph.pixels, description=text, metadata=None, photometric="minisblack")
+
+
+class Panel(NamedTuple):
+    """box: of a figure, in px. is_picture: no chart and no text."""
+
+    box: Box
+    is_picture: bool
+
+
+def panels_of(pixels: NDArray[Any]) -> list[Panel]:
+    """The panels of a figure (H, W), in the order of reading; none of a picture that white gutters do not part, and
+    none of charts alone."""
+    step, (height, width) = max(1, int(np.sqrt(pixels.size / SAMPLED))), pixels.shape
+    if pixels.dtype != np.uint8:  # figures are drawn in 8 bits
+        return []
+    is_white = pixels[::step, ::step] >= WHITE * 255
+    if not is_white.all(1).any() and not is_white.all(0).any():
+        return []
+    panels = list[Panel]()
+    for top, left, bottom, right in _parted(is_white, (0, 0, *is_white.shape), max(1, LEAST_GUTTER // step)):
+        if min(bottom - top, right - left) * step >= LEAST_PANEL:
+            box = top * step, left * step, min(bottom * step, height), min(right * step, width)
+            panels.append(Panel(box, float(is_white[top:bottom, left:right].mean()) < CHART))
+    is_figure = len(panels) > 1 and any(panel.is_picture for panel in panels)
+    return panels if is_figure else []
+
+
+def _parted(is_white: NDArray[np.bool_], box: Box, gutter: int, done: int = 0) -> Iterator[Box]:
+    """The boxes that white rows and columns part, without their margins. done: directions in which nothing was parted;
+    rows come first."""
+    top, left, bottom, right = box
+    across = done % 2
+    dark = np.flatnonzero(~is_white[top:bottom, left:right].all(1 - across))
+    if not len(dark):
+        return
+    ends = np.flatnonzero(np.diff(dark) > gutter)
+    firsts, lasts = dark[np.r_[0, ends + 1]], dark[np.r_[ends, len(dark) - 1]] + 1
+    for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
+        part = (top, left + first, bottom, left + last) if across else (top + first, left, top + last, right)
+        if len(firsts) == 1 and done >= 2:
+            yield part
+        else:
+            yield from _parted(is_white, part, gutter, done + 1 if len(firsts) == 1 else 1 - across)

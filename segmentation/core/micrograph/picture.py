@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from . import vendors
+from .codestream import check_scans
 from .decoded import Decoded, turned
 from .grey import Array, check_size, colour_notes, luminance, through_palette, to_grey
 from .kinds import Kind
@@ -21,6 +23,9 @@ def read_picture(path: Path, kind: Kind, max_pixels: int) -> Decoded:
     """The first frame of a PNG, JPEG or BMP; the declared size is checked before decoding."""
     with Image.open(path, formats=[kind]) as image:
         check_size(image.width, image.height, max_pixels)
+        if kind == "JPEG":
+            with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as stream:
+                check_scans(stream)
         frames = int(getattr(image, "n_frames", 1))
         bits = _bits(image)
         image.seek(0)

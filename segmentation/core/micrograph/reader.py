@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from .decoded import Decoded, page_index
 from .emd import read_emd
@@ -12,6 +15,7 @@ from .gatan import read_gatan
 from .header import Side, fitted, joined
 from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise, sha256_of
 from .mrc import read_mrc
+from .pages import Panel, panels_of
 from .picture import read_picture
 from .ser import read_ser
 from .tiff import read_tiff
@@ -53,30 +57,51 @@ def read(
     tidy_name = clean_name(name if name is not None else path.name)
     head = _head(path)
     kind = recognise(head, tidy_name)
-    decoded = _decode(path, kind, max_pixels, page)
+    decoded, panels = _decode(path, kind, max_pixels, page)
     wrong_name = misnamed(tidy_name, kind)
     micrograph = _micrograph(decoded, tidy_name, sha256_of(path), [wrong_name] if wrong_name else [], side)
-    if decoded.pages > 1:
+    if decoded.pages > 1 or panels:
         micrograph.metadata.update({"pages": decoded.pages} | ({"page": page} if page else {}))
+    if panels and not page:
+        micrograph.metadata["panels"] = " ".join(
+            ",".join(map(str, (number, *panel.box))) for number, panel in enumerate(panels, 1) if panel.is_picture
+        )
     return micrograph
 
 
-def _decode(path: Path, kind: Kind, max_pixels: int, page: int) -> Decoded:
-    """The pixels and header of a file of this kind; any fault of a decoder becomes UnreadableImage."""
+def _decode(path: Path, kind: Kind, max_pixels: int, page: int) -> tuple[Decoded, list[Panel]]:
+    """The pixels and header of a file of this kind, and its panels if it is a figure; any fault of a decoder becomes
+    UnreadableImage."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             reader = _READERS.get(kind)
             if reader:
-                return reader(path, max_pixels, page)
-            page_index(page, 1)
-            return read_picture(path, kind, max_pixels)
+                return reader(path, max_pixels, page), []
+            return _picture(read_picture(path, kind, max_pixels), page)
     except UnreadableImage:
         raise
     except MemoryError:
         raise UnreadableImage(MEMORY) from None
     except Exception as error:  # decoders raise exceptions of many types
         raise UnreadableImage(_DAMAGED.format(kind=kind)) from error
+
+
+def _picture(decoded: Decoded, page: int) -> tuple[Decoded, list[Panel]]:
+    """A picture, or the panel of a figure that is asked for, with the panels that are pictures."""
+    panels = panels_of(decoded.pixels)
+    index = page_index(page, len(panels))
+    if not panels:
+        return decoded, []
+    if page:
+        top, left, bottom, right = panels[index].box
+        pixels = np.ascontiguousarray(decoded.pixels[top:bottom, left:right])
+        return replace(decoded, pixels=pixels, pages=len(panels)), panels
+    numbers = [str(number) for number, panel in enumerate(panels, 1) if panel.is_picture]
+    *others, last = numbers
+    which = f"Panel {last} is a picture" if not others else f"Panels {', '.join(others)} and {last} are pictures"
+    note = f"This is a figure of {len(panels)} panels. {which}. Take each as an image: pages {','.join(numbers)}."
+    return replace(decoded, pages=len(panels), notes=(*decoded.notes, note)), panels
 
 
 def _head(path: Path) -> bytes:

@@ -147,7 +147,7 @@ def _check_page(page: TiffPage, max_pixels: int) -> None:
     if page.compression in codestream.UNBOUNDED:
         raise UnreadableImage(NOT_READ)
     tile = int(page.tilewidth) * int(page.tilelength) if page.is_tiled else 0
-    if tile > max(4 * columns * rows, SMALLEST_TILE_LIMIT):
+    if tile * math.prod(page.chunked) > max(4 * columns * rows * page.samplesperpixel, SMALLEST_TILE_LIMIT):
         raise UnreadableImage(f"The TIFF is damaged, its tiles are far larger than its image: {AGAIN}.")
     _check_data(page)
 
@@ -177,7 +177,11 @@ def _check_strips(page: TiffPage) -> None:
     file = page.parent.filehandle
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
         file.seek(offset)
-        size = codestream.size_of(page.compression, file.read(min(count, codestream.HEAD)))
+        is_jpeg = page.compression in codestream.JPEG
+        strip = file.read(count if is_jpeg else min(count, codestream.HEAD))
+        if is_jpeg:
+            codestream.check_scans(strip)
+        size = codestream.size_of(page.compression, strip[: codestream.HEAD])
         if size is None or size[0] >= columns + BLOCK or size[1] >= rows + BLOCK:
             raise UnreadableImage(f"The TIFF is damaged, its strips are larger than its image: {AGAIN}.")
 

@@ -44,13 +44,15 @@ PART = 32  # letters of a contribution in a line
 class Distribution:
     """What is drawn of a sample: its statistics, the sizes of its kept objects, and what kind of objects they are.
 
-    bars: None without objects.
+    bars: None without objects. doubtful: (k,) the part of each bar that is no certain particle, of an expected
+    distribution.
     """
 
     statistics: Statistics
     sizes: WeightedSizes
     bars: Histogram | None
     task: Task
+    doubtful: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, sample: SampleAnalysis) -> Distribution | None:
@@ -60,12 +62,17 @@ class Distribution:
         if statistics is None:
             return None
         tables = [member.sized for _, member in sample.counted]
-        sizes = sizes_in(statistics.unit, WeightedSizes.of(*tables, edge=statistics.edge, by=statistics.size))
-        bars = None
+        pieces = [member.pieces for _, member in sample.counted]
+        pieces = pieces if any(table is not None for table in pieces) else []
+        every = WeightedSizes.of(*tables, edge=statistics.edge, by=statistics.size, pieces=pieces)
+        sizes, bars, doubtful = sizes_in(statistics.unit, every), None, None
         if len(sizes):
             edges = auto_edges(sizes.size, sizes.unit, sample.pixel_size * nanometre_in(statistics.unit))
-            bars = histogram(sizes.size, sizes.weights["number"], edges)
-        return cls(statistics, sizes, bars, sample.task)
+            weights = sizes.weights["number"] * sizes.number / len(sizes)
+            bars = histogram(sizes.size, weights, edges)
+            if pieces and statistics.edge == "exclude":
+                doubtful = histogram(sizes.size, np.where(weights < weights.max() * 0.999, weights, 0), edges).sums
+        return cls(statistics, sizes, bars, sample.task, doubtful)
 
     @property
     def has_few_sizes(self) -> bool:
@@ -238,6 +245,12 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
         ax.text(0, 0.95, text, transform=ax.transAxes, va="top", fontsize=sheet.font, color=INK)
         return
     draw_bars(ax, bars)
+    if distribution.doubtful is not None:
+        widths, sure = np.diff(bars.edges), bars.sums - distribution.doubtful
+        label = "perhaps several"
+        ax.bar(
+            bars.edges[:-1], distribution.doubtful, widths, sure, align="edge", color="white", alpha=0.5, label=label
+        )
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.yaxis.set_major_formatter("{x:,.0f}")

@@ -83,7 +83,6 @@ def table(
     widths: Sequence[float],
     numbers_from: int = 1,
     width: float = WIDTH,
-    small: bool = False,
 ) -> Table:
     """A table of plain text, its columns from `numbers_from` on set to the right; widths are shares of the whole."""
 
@@ -96,8 +95,8 @@ def table(
     style: list[tuple[Any, ...]] = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, RULE),
-        ("TOPPADDING", (0, 0), (-1, -1), 0.5 if small else 1.6),
-        ("BOTTOMPADDING", (0, 0), (-1, -1), 1.2 if small else 2.2),
+        ("TOPPADDING", (0, 0), (-1, -1), 1.2),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 1.8),
         ("LEFTPADDING", (0, 0), (-1, -1), 2),
         ("RIGHTPADDING", (0, 0), (-1, -1), 4),
     ]
@@ -106,7 +105,7 @@ def table(
 
 def facts(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
     """Names and what they are, in two columns."""
-    first = 0.27 if width == WIDTH else 0.36
+    first = 0.25 if width == WIDTH else 0.36
     return table((), lines, (first, 1 - first), numbers_from=2, width=width)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import tasks
 from ..labels.segmentation import MASKS
-from ..measure.results import PER_IMAGE
+from ..measure.filters import MEASURANDS
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of, settings_of_task
@@ -23,9 +23,9 @@ MIRRORED = "all four mirrored forms averaged"
 NAMES = {  # of settings, where the settings' own are not words
     "flips": MIRRORED,
     "scale": "working scale",
+    "count": "counted",
     "faint_limit": "faint outlines (%)",
     "measure_unlike": "unusual pictures measured",
-    "field_spread": "spread between fields (%)",
     "repeatability": "repeatability (%)",
     "between_operators": "difference between operators (%)",
 }
@@ -77,14 +77,11 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
         values["source"] = words
     if words := corrected_words(record.used):
         values["outlines"] = words
-    is_by_image = sample.pooled is not None and sample.pooled.interval_basis != PER_IMAGE
     of_measuring = [name for name in MeasurementSettings.model_fields if name in NAMES]
     chosen = {
-        NAMES[name]: on_off(value) if isinstance(value, bool) else value
+        NAMES[name]: on_off(value) if isinstance(value, bool) else MEASURANDS.get(value, value)
         for name in of_measuring
-        if (value := record.settings.get(name)) is not None
-        and value is not False  # 0 is a setting
-        and not (is_by_image and name == "field_spread")
+        if (value := record.settings.get(name)) is not None and value is not False  # 0 is a setting
     }
     values |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **chosen}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}

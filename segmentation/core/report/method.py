@@ -96,6 +96,7 @@ def method(sample: SampleAnalysis) -> str:
         dropped=list(_dropped_outlines(members)),
         checked=corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected),
         screened=statistics is not None and statistics.screened,
+        measurand=summary.measurand,
         statistics=statistics,
         reasons=counts_words(left_out),
         size=COLUMNS[statistics.size].label if statistics else "",
@@ -166,10 +167,8 @@ def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
 def _law(sample: SampleAnalysis) -> str:
     """By which method the fraction has its interval."""
     if sample.pooled is None or sample.pooled.interval_basis != PER_IMAGE:
-        return "a beta-binomial model of the fractions of the images"
-    spread = sample.members[0].record.settings.get("field_spread")
-    assumed = f", assuming that the typical size differs by {spread:g} % between fields" if spread else ""
-    return f"Wilson's method{assumed}"
+        return "Wilson's method, with the number of particles that the differences between the images leave"
+    return "Wilson's method"
 
 
 def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:

@@ -222,7 +222,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     if sample.analysis is not None:
         yield words(doubt_line(sample.analysis.calibration) if sample.analysis.calibration.is_known else "", SMALL)
     if sample.analysis is not None and sample.task.size and not sample.analysis.refused:
-        yield Room(partial(sections.examples, sample.analysis, sample.task), 0.0, MOST_EXAMPLES)
+        yield Room(partial(sections.examples, sample), 0.0, MOST_EXAMPLES)
     yield heading("Signature")
     yield from sections.signatures(context.signatures)
 
@@ -260,7 +260,7 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     sums = [(name, context.sums[name]) for name in context.holds if name in context.sums]
     yield heading("Versions and checksums (SHA-256)")
     yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
-    yield table(("File", "SHA-256"), [*inputs, *sums], (1, 2.8), numbers_from=2, small=True)
+    yield table(("File", "SHA-256"), [*inputs, *sums], (1, 3.1), numbers_from=2)
     if sample.task.granulometry and has_numbers:
         yield PageBreak()
         yield from sections.guideline(form_of(sample, context.filing, context.signatures))
@@ -279,7 +279,7 @@ def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
         differing = [
             (one_line(image.name, 40), one_line(facts_line(image_facts), LONGEST)) for image, image_facts in different
         ]
-        yield table(("Image", "Own facts"), differing, (1, 3.4), numbers_from=2, small=True)
+        yield table(("Image", "Own facts"), differing, (1, 3.4), numbers_from=2)
 
 
 def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
@@ -293,7 +293,7 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
     columns = dict(columns_of(sample, names))
     widths = [{"Image": 1.6, "Remark": 1.6}.get(head, 1.3 if "(" in head else 0.6) for head in columns]
     cells = [[one_line(entry.words, 300) for entry in column] for column in columns.values()]
-    yield table(list(columns), list(zip(*cells, strict=True)), widths, small=len(names) > 1)
+    yield table(list(columns), list(zip(*cells, strict=True)), widths)
 
 
 def _compared_first(sample: SampleAnalysis) -> list[str]:

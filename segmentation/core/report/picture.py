@@ -39,11 +39,7 @@ CAPTION = 0x010E  # of EXIF, ImageDescription: bytes of UTF-8
 QUALITIES = 70, 50, 35, 20, 10, 5  # of WebP, the first with which a picture is no larger than LARGEST
 LARGEST = 60_000  # bytes
 NO_COLOUR = -1
-LARGE, AROUND, MARGIN = (
-    4096,
-    0.8,
-    12,
-)  # px: side of a picture of which objects are cut, half of a cut in sizes, least size
+AROUND, MARGIN = 0.8, 12  # of what is magnified: half of the cut in sizes of the object, and its least size in px
 Number = TypeVar("Number", np.int32, np.uint8)
 KEPT, ASIDE = "#53d6ee", "#ff6b5e"  # as viewer-drawing.js has them
 GREY = np.array([(150, 150, 150)], np.uint8)
@@ -108,21 +104,24 @@ def rimmed(picture: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[
     return coloured
 
 
-def magnified(analysis: Analysis, label: int, side: int) -> NDArray[np.uint8]:
-    """An object with its outline and what lies around it: (side, side, 3) uint8."""
-    whole = analysed(analysis, LARGE)
-    is_object = sampled(analysis.segmentation.dense[: analysis.segmentation.rows], whole.shape) == label
-    rows, columns = (np.flatnonzero(is_object.any(axis)) for axis in (1, 0))
-    half = int(AROUND * max(np.ptp(rows), np.ptp(columns), MARGIN)) + 1
-    middle = (rows[0] + rows[-1]) // 2 + half, (columns[0] + columns[-1]) // 2 + half
-    cut = tuple(slice(at - half, at + half) for at in middle)
-    pixels, labels = np.pad(whole, half, constant_values=255)[cut], np.pad(is_object, half)[cut]
-    resized = (
-        Image.fromarray(layer).resize((side, side), how)
-        for layer, how in ((pixels, Image.Resampling.BICUBIC), (labels.astype(np.uint8), Image.Resampling.NEAREST))
-    )
-    grey, inside = map(np.asarray, resized)
-    return rimmed(grey, inside.astype(np.int32), np.ones(1, np.bool_))
+def magnified(analysis: Analysis, label: int, side: int) -> NDArray[np.uint8] | None:
+    """An object with its outline and what lies around it, white beyond the image: (side, side, 3) uint8; None where no
+    pixel shows it."""
+    is_object = analysis.segmentation.dense[: analysis.segmentation.rows] == label
+    places = [np.flatnonzero(is_object.any(axis)) for axis in (1, 0)]
+    if not len(places[0]):
+        return None
+    half = int(AROUND * max(MARGIN, *(int(np.ptp(place)) for place in places))) + 1
+    middles = [int(place[0] + place[-1]) // 2 for place in places]
+    cut = tuple(slice(max(middle - half, 0), middle + half) for middle in middles)
+    pixels = analysis.micrograph.pixels[: analysis.segmentation.rows][cut]
+    inside = is_object[cut]
+    before = [max(half - middle, 0) for middle in middles]
+    beside = [(low, 2 * half - low - size) for low, size in zip(before, inside.shape, strict=True)]
+    grey = np.pad(preview(replace(analysis.micrograph, pixels=pixels), 2 * half), beside, constant_values=255)
+    large = Image.fromarray(grey).resize((side, side), Image.Resampling.BICUBIC)
+    outlined = Image.fromarray(np.pad(inside, beside).astype(np.uint8)).resize((side, side), Image.Resampling.NEAREST)
+    return rimmed(np.asarray(large), np.asarray(outlined, np.int32), np.ones(1, np.bool_))
 
 
 def colour_numbers(labels: NDArray[np.int32], n: int | None = None) -> NDArray[np.intp]:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from reportlab.platypus import Flowable
 
-from ..analysis import Analysis
 from ..flags import Flag, is_unusable
 from ..labels.segmentation import MASKS
 from ..measure.filters import LEAST_CONFIDENCE
@@ -119,7 +118,7 @@ def sensitivity(summary: Summary) -> list[Flowable]:
     lines = [[line["name"], f"{100 * line['fraction']:.1f} %", f"{line['n']:,}"] for line in nano["sensitivity"]]
     return [
         heading("How settings change the fraction"),
-        table(["Setting", "1 to 100 nm", "N"], lines, (1.5, 1, 1), small=True),
+        table(["Setting", "1 to 100 nm", "N"], lines, (1.5, 1, 1)),
         words(f"Each line changes one setting.{meanings}", SMALL),
     ]
 
@@ -160,21 +159,24 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     yield words(" ".join(filter(None, ["Bars: standard uncertainties.", *notes, summary.unknown_parts])), SMALL)
 
 
-def examples(analysis: Analysis, task: Task, high: float) -> list[Flowable]:
-    """The smallest, the median and the largest counted object in so many points of height; nothing where there is no
-    room, or where they are fewer."""
-    table, box = analysis.table, high - EXAMPLE_WORDS
-    sizes = np.where(table.kept, table.length(task.size), np.nan)
+def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
+    """The smallest, the median and the largest object with a size in an image, in so many points of height; nothing
+    where there is no room, or where they are fewer."""
+    assert sample.analysis is not None and sample.task.size is not None
+    table, box = sample.members[0].sized, high - EXAMPLE_WORDS
+    sizes = np.where(table.kept, table.length(sample.task.size), np.nan)
     order = np.argsort(sizes)[: int(np.isfinite(sizes).sum())]
-    if box < LEAST_EXAMPLE or len(order) < 3:
+    if box < LEAST_EXAMPLE or len(order) < 3 or "label" not in table.columns:
         return []
     cells: list[Flowable | list[Flowable]] = []
     for title, row in (("Smallest", order[0]), ("Median", order[(len(order) - 1) // 2]), ("Largest", order[-1])):
         size = readable(Value(float(sizes[row]), unit=table.unit))
-        number = "" if is_unusable(analysis.flags) else f": {significant(size.value)} {size.unit}"
-        pixels = magnified(analysis, int(table["label"][row]), EXAMPLE_SIDE)
-        cells.append([picture(as_png(pixels), WIDTH / 3 - GAP, box), space(3), words(f"{title}{number}", SMALL)])
-    return [heading(f"The smallest, the median and the largest {task.thing}"), abreast(*cells)]
+        number = "" if is_unusable(sample.flags) else f": {significant(size.value)} {size.unit}"
+        pixels = magnified(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)
+        if pixels is not None:
+            cells.append([picture(as_png(pixels), WIDTH / 3 - GAP, box), space(3), words(f"{title}{number}", SMALL)])
+    head = heading(f"The smallest, the median and the largest {sample.task.thing}")
+    return [head, abreast(*cells)] if len(cells) == 3 else []
 
 
 def recommendation(statistics: Statistics) -> list[Flowable]:
@@ -226,7 +228,7 @@ def signatures(signed: Sequence[Signed]) -> list[Flowable]:
     ]
     return [
         table(("Meaning", "Name", "Account", "Time"), lines, (0.8, 1.8, 1.2, 1.4), numbers_from=4),
-        table(("Signed", "SHA-256"), digests(signed), (1, 2.4), numbers_from=2, small=True),
+        table(("Signed", "SHA-256"), digests(signed), (1, 3.2), numbers_from=2),
         words(MEANING, SMALL),
     ]
 

@@ -13,10 +13,11 @@ from ..flags import Flag
 from ..measure.bins import LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NO_INTERVAL, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
 from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
-from ..measure.filters import BY_OTHERS, Reason
+from ..measure.distribution import FEWEST_IMAGES
+from ..measure.filters import BY_OTHERS, MEASURANDS, Reason
 from ..measure.fitting import LEAST, fit_words
 from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
-from ..measure.results import BUDGETED, BY_IMAGE, FIGURES, Nano, Statistics, unscaled_note
+from ..measure.results import BUDGETED, BY_IMAGE, FIGURES, MATERIAL, Nano, Statistics, unscaled_note
 from ..micrograph.types import LEAST_DOUBT, NO_SCALE
 from .entries import (
     Aside,
@@ -41,7 +42,8 @@ WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
 OTHER_REASON = "Left out by the analysis."
-NO_ERRORS = "None includes errors of the model."
+NO_ERRORS = "Only a total or known uncertainty includes errors of the model."
+OF_OTHERS = ("Repeatability",)  # never known of other kinds than particles
 
 
 class Summary:
@@ -52,11 +54,12 @@ class Summary:
 
     statistics: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
     things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
-    several: whether the numbers are of several images. scale_doubt: the relative standard uncertainty of their scale,
-    where there are no statistics to know it. interval_note: see `SampleAnalysis`.
+    several: whether the numbers are of several images, of_material: of so many that these show how places differ.
+    scale_doubt: the relative standard uncertainty of their scale, where no statistics know it. interval_note: see
+    `SampleAnalysis`.
     """
 
-    several = False
+    several = of_material = False
     scale_doubt: float | None = None
 
     def __init__(
@@ -77,7 +80,8 @@ class Summary:
     def of(cls, sample: SampleAnalysis, *, readable: bool = True) -> Summary:
         """Of an image or a sample with pixels or tables at hand."""
         summary = cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
-        summary.several, summary.scale_doubt = len(sample.counted) > 1, sample.common_calibration.standard_uncertainty
+        summary.several, summary.of_material = len(sample.counted) > 1, len(sample.counted) >= FEWEST_IMAGES
+        summary.scale_doubt = sample.common_calibration.standard_uncertainty
         summary.interval_note = sample.interval_note
         return summary
 
@@ -91,6 +95,46 @@ class Summary:
     @property
     def kept(self) -> int:
         return self.statistics.n_kept if self.statistics else 0
+
+    @property
+    def measurand(self) -> str:
+        """What particles count, such as "particles whose outline can be seen"; "" of other kinds and older results."""
+        return MEASURANDS[self.statistics.counted] if self.statistics else ""
+
+    @property
+    def count_line(self) -> str:
+        """Such as "312 counted, 96 mostly hidden"."""
+        hidden = self.statistics.set_aside.get(str(Reason.HIDDEN), 0) if self.statistics else 0
+        return f"{self.kept:,} counted{f', {hidden:,} mostly hidden' if hidden else ''}"
+
+    @property
+    def where(self) -> str:
+        """What the intervals of sizes hold for."""
+        if self._by_image:
+            return "for the material"
+        return "in these pictures" if self.several else "in this picture"
+
+    @property
+    def material(self) -> str:
+        """The second line of one picture or two, which cannot show other places; "" where the numbers do."""
+        return "" if self._by_image or not self.kept else MATERIAL
+
+    @property
+    def other_question(self) -> list[Entry]:
+        """Median and share of the other measurand, the first with its words and count; none where it is not known."""
+        of = self.statistics.other if self.statistics and self.kept else None
+        if of is None:
+            return []
+        assert self.statistics is not None
+        words = MEASURANDS["all" if self.statistics.counted == "seen" else "seen"]
+        none: list[float | None] = [None, None]
+        median, share = of["median_ends"] or none, of["fraction_ends"] or none
+        entries = [
+            Entry.of("median", Value(of["median"], median[0], median[1], self.statistics.unit)),
+            Entry.of("fraction_100nm", Value(of["fraction_100nm"], share[0], share[1])),
+        ]
+        entries = [entry for entry in entries if entry.number.value is not None]
+        return [replace(entries[0], term=words, below=f"{of['n']:,} counted"), *entries[1:]]
 
     @property
     def set_aside_count(self) -> int:
@@ -120,7 +164,7 @@ class Summary:
     @property
     def _by_image(self) -> bool:
         """Whether intervals show how images differ."""
-        return self.statistics.interval_basis == BY_IMAGE if self.statistics else self.several
+        return self.statistics.interval_basis == BY_IMAGE if self.statistics else self.of_material
 
     # ---- one number, with what its interval includes ---------------------------------------------
 
@@ -143,15 +187,10 @@ class Summary:
     def with_basis(self, entry: Entry) -> Entry:
         """The entry with what its interval includes: of each number the one place that decides it."""
         quantity, of = known_number(entry.name), self.statistics
-        by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.several
+        by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.of_material
         budget: Mapping[str, Any] = (of.budget if of else None) or {}
-        unknown = budget.get(BUDGETED.get(entry.name, entry.name), {}).get("without", ())
-        assumed = any(row["name"] == "sampling_between" and row["fraction_100nm"] for row in budget.get("rows", ()))
+        unknown = budget.get(BUDGETED.get(entry.name, entry.name), {}).get("without", () if budget else OF_OTHERS)
         parts = [quantity.basis(by_image), *filter(None, [self.scale_in(quantity)])]
-        if entry.name == "fraction_100nm" and by_image:
-            parts.append("fields that no image shows")  # images that agree do not show that all fields do
-        elif entry.name == "fraction_100nm" and assumed:
-            parts.append("fields")
         *others, last = parts
         holds = "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(others), last)))
         return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
@@ -176,7 +215,7 @@ class Summary:
             replace(
                 self.by_number(name),
                 term=terms[name],
-                below=below[name],
+                below=below[name] or self.measurand,
                 parts=self._parts(name),
                 ends_line=self._ends_line(name),
             )
@@ -191,7 +230,7 @@ class Summary:
             return []
         parts = ((row[answer] or 0.0, row["title"]) for row in budget["rows"])
         rows = sorted((part for part in parts if part[0] >= LEAST_DOUBT), reverse=True)
-        return [(title, uncertainty_words(part, answer, title), round(100 * part / rows[0][0])) for part, title in rows]
+        return [(title, uncertainty_words(part, answer), round(100 * part / rows[0][0])) for part, title in rows]
 
     @property
     def verdict(self) -> str:
@@ -241,7 +280,10 @@ class Summary:
     def notices_of(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
         """What there is to say beside the numbers, the gravest first: doubts, of one image the outlines left out that
         one click counts, notes. Report and workbook show the first one; an unknown scale is said where it stands."""
-        line = next((line for line in self.set_aside if line.reason in map(str, BY_OTHERS)), None)
+        said = {str(reason) for reason in BY_OTHERS} - {
+            str(Reason.HIDDEN)
+        }  # these the measurand leaves out (`count_line`)
+        line = next((line for line in self.set_aside if line.reason in said), None)
         listed = []
         if line is not None and not pooled:
             some = "all" if line.count == self.set_aside_count else f"{line.count:,} of"
@@ -294,7 +336,7 @@ class Summary:
         """Objects counted and left out, and the latter by reason: the head of all numbers and of a comparison."""
         if self.statistics is None:
             return []
-        of = [("n_kept", "counted", self.kept, self.things)]
+        of = [("n_kept", "counted", self.kept, self.measurand or self.things)]
         of += [("n_set_aside", "left out", self.set_aside_count, self.things)]
         of += [("set_aside", reason, count, "left out") for reason, count in self.statistics.set_aside.items()]
         return [Entry(name, term, Value(count), kind="integer", group=group) for name, term, count, group in of]
@@ -416,7 +458,7 @@ class Summary:
             return None
         names = answers_of(self.statistics.nano if self.statistics else None)
         rows = [
-            (title, source, [uncertainty_words(*of, title) for of in zip(effects, names, strict=False)])
+            (title, source, [uncertainty_words(*of) for of in zip(effects, names, strict=False)])
             for title, source, *effects in lines(budget)
         ]
         totals: Mapping[str, Any] = budget

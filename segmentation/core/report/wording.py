@@ -20,7 +20,6 @@ from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import Source
 from ..micrograph.types import LEAST_DOUBT, Calibration
 
-MOST_DECIMALS = 6
 CHANCE = 0.05  # below it images differ by more than chance
 LARGE = 1.5  # times from which on a difference is said as a factor
 MEASURED = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # sources whose ends were measured in the image

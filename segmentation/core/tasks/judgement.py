@@ -35,7 +35,8 @@ SURE = 0.8  # chance of being right of a sure outline
 DRAWN = 0.8  # share of one grey from which a picture is a drawing; of 122 EMPS micrographs two have most: 0.62, 0.16
 AROUND, LOOKED_AT = 5, 1024  # px of a neighbourhood that has one grey; px of each side that are looked at
 FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
-WITHHELD = "{why}, so nothing was measured. Choose another model. If you are sure, choose “Measure it all the same”."
+WITHHELD = "{why}, so nothing was measured. If its outlines look right, measure them; else choose another model."
+MEASURED = "{why}. Its outlines were measured because somebody asked for it."
 NONE_FOUND = "No {things} were found. There are none, or the model does not recognise them."
 TO_CHECK = "the outlines are to be checked"
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
@@ -61,6 +62,13 @@ def are_surely_right(segmentation: Segmentation) -> bool:
     is_calibrated = bool(segmentation.provenance.card.get("options", {}).get("confidence"))
     number, expected = len(segmentation), segmentation.used.get("expected", 0.0)
     return is_calibrated and any(number >= fewest and expected >= least for fewest, least in SURELY)
+
+
+def are_many_sure(confidence: NDArray[np.float32]) -> bool:
+    """Whether outlines (n,) are many and nearly all right. The expected share of an image says nothing of these where
+    it also counts what was removed, such as the gaps between close-packed particles."""
+    fewest, least = SURELY[0]
+    return len(confidence) >= fewest and float(confidence.mean()) >= least
 
 
 def withheld(segmentation: Segmentation, settings: MeasurementSettings) -> bool:
@@ -106,19 +114,23 @@ def warnings(
     yield from map(Flag, used.get("imported", {}).get("notes", ()))
     if card.get("name") == MASKS:
         return
-    if count and withheld(segmentation, settings):
+    is_other_kind = is_out_of_domain(segmentation) and not segmentation.provenance.edits
+    if count and is_other_kind:
         why = f"This image is unlike the training images of {card.get('title', 'the model')}"
         if other := used.get("resembles"):
             why = f"This image looks like the training images of {other['title']}"
-        yield Flag.doubtful(WITHHELD.format(why=why), NO_NUMBERS)
-        return
+        if withheld(segmentation, settings):
+            yield Flag.doubtful(WITHHELD.format(why=why), NO_NUMBERS)
+            return
+        yield Flag(MEASURED.format(why=why))
     if (flat := _flat_share(micrograph.pixels[: segmentation.rows])) >= DRAWN:
         yield Flag.doubtful(
             f"{100 * flat:.0f} % of this image has exactly the same grey value. Drawings, plots and text look like"
             " this, micrographs almost never. Is it the right file?",
             "Hardly a micrograph, most of it has one grey value",
         )
-    yield from _likeness(segmentation)
+    if not is_other_kind:
+        yield from _likeness(segmentation)
     yield from _outlines(segmentation, table)
 
 
@@ -189,6 +201,13 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     used, count = segmentation.used, len(segmentation)
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
     has_few_sure = bool((segmentation.confidence >= SURE).sum() < SEVERAL)
+    is_left_sure = expected < EVEN and are_many_sure(segmentation.confidence)
+    if beside := used.get("beside"):
+        kept, other = int(table.kept.sum()), beside["polarity"]
+        yield Flag(
+            f"{kept:,} {used['polarity']} objects count; read as {other} ones, about {beside['count']:,} do. Compare"
+            f" both, and choose {other} if these are right."
+        )
     if dropped and expected < EVEN and has_few_sure:
         removed = "We removed 1 outline that was" if dropped == 1 else f"We removed {dropped:,} outlines that were"
         remain = {0: "none remains.", 1: "1 remains."}.get(count, f"{count:,} remain.")
@@ -198,7 +217,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             "Perhaps not a micrograph of particles",
             ids=_least_certain(table, round((1 - expected) * count)),
         )
-    elif count and expected < MOSTLY:
+    elif count and expected < MOSTLY and not is_left_sure:
         yield Flag.doubtful(
             f"Only about {100 * expected:.0f} % of these outlines are probably right, as measured on test images. Check"
             " the least certain ones before you use the sizes.",

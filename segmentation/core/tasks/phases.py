@@ -343,7 +343,5 @@ TASK = Task(
     pool_fields=pool_fields,
     curves=curves,
     facts=facts,
-    ignores=frozenset(
-        {"filter", "faint_limit", "border_correction", "field_spread", "repeatability", "between_operators"}
-    ),
+    ignores=frozenset({"count", "filter", "faint_limit", "border_correction", "repeatability", "between_operators"}),
 )

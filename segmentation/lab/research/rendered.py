@@ -1,9 +1,9 @@
-"""Rendered micrographs as files: images, labels, depth, settings and a contact sheet."""
+"""Rendered micrographs and composites as files: images, labels, depth, settings and a contact sheet."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,16 @@ import tifffile
 from PIL import Image
 
 from ...core.errors import UserError
-from ...core.truth import IMAGE_KINDS, files_in, load_image
-from ..training.contract import Picture, Shape
-from ..training.data import eight_bits
-from ..training.sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
+from ..training.contract import Labels, Picture, Shape
+from ..training.data import composites, load_folder
+from ..training.settings import ComposedEntry, checked_as
+from ..training.sheets import as_grey, contact_sheet, in_colour, outlined
 from ..training.synthesis.draw import DIAMETERS
 from ..training.synthesis.render import Rendering, random_rendering
 from ..training.synthesis.settings import every_setting
 
 FOLDERS = ("images", "labels", "depth")
 ON_SHEET = 24  # pictures
-ACROSS = 4  # pictures in a row of each half of beside.png
 
 
 @dataclass(frozen=True)
@@ -47,41 +46,59 @@ def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) 
     progress: called with the number of pictures done. Raises UserError when `folder` already holds something,
     OSError when the disk refuses.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} already holds something; name a new folder.")
-    for name in FOLDERS:
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    _make(folder, FOLDERS)
     thumbnails = []
     with (folder / "settings.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["image", "seed", "number", "particles", *every_setting()])
         for number in range(order.count):
             rendering = order.picture(number)
-            name = f"{number:05d}"
-            if rendering.labels.max() > np.iinfo(np.uint16).max:
-                raise UserError("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
-            Image.fromarray(rendering.grey).save(folder / "images" / f"{name}.png")
-            Image.fromarray(rendering.labels.astype(np.uint16)).save(folder / "labels" / f"{name}.png")
+            name = _write(folder, number, rendering.grey, rendering.labels)
             tifffile.imwrite(folder / "depth" / f"{name}.tif", rendering.depth, compression="zlib")
             values = [f"{v:.6g}" if isinstance(v, float) else v for v in rendering.settings.flat().values()]
             rows.writerow([f"{name}.png", order.seed, number, int(rendering.labels.max()), *values])
             if number < ON_SHEET:
-                orange = outlined(rendering.grey, rendering.labels, (255, 120, 0))
-                thumbnails += [in_colour(rendering.grey), orange, in_colour(as_grey(rendering.depth))]
+                thumbnails += [*_with_outlines(rendering.grey, rendering.labels), in_colour(as_grey(rendering.depth))]
             progress(number + 1)
     Image.fromarray(contact_sheet(thumbnails, columns=min(9, len(thumbnails)), side=240)).save(folder / "sheet.png")
 
 
-def real_ones(folder: Path) -> list[Picture]:
-    """Up to ON_SHEET grey pictures of a folder, evenly picked by name; raises BadDataset."""
-    files = files_in(folder, IMAGE_KINDS)
-    picked = np.linspace(0, len(files) - 1, min(len(files), ON_SHEET)).round().astype(int)
-    return [eight_bits(load_image(files[number]).pixels) for number in picked]
+def write_composites(order: Order, particles: Path, folder: Path, progress: Callable[[int], None]) -> None:
+    """Write images/, labels/ (uint16 PNG) and sheet.png of pictures composed of the particles of a labelled folder.
+
+    Raises BadDataset where no whole particle can be cut out, BadRecipe for diameters that cannot be composed and for
+    data that are for evaluation only; else as `write_pictures`.
+    """
+    entry = checked_as(ComposedEntry, {"path": str(particles), "diameters": list(order.diameters)}, "--diameter")
+    drawing = composites(entry, load_folder(particles, entry))
+    _make(folder, FOLDERS[:2])
+    thumbnails = []
+    for number in range(order.count):
+        grey, labels = drawing(order.shape, np.random.default_rng((order.seed, number)))
+        _write(folder, number, grey, labels)
+        if number < ON_SHEET:
+            thumbnails += _with_outlines(grey, labels)
+        progress(number + 1)
+    Image.fromarray(contact_sheet(thumbnails, columns=min(4, len(thumbnails)), side=240)).save(folder / "sheet.png")
 
 
-def write_beside(rendered: Path, real: list[Picture]) -> None:
-    """Write beside.png into a folder of `write_pictures`: its pictures, and as many real ones next to them."""
-    pictures = [np.asarray(Image.open(file)) for file in sorted((rendered / "images").iterdir())[: len(real)]]
-    halves = {"Rendered": pictures, "Real": real[: len(pictures)]}
-    sheets = {name: contact_sheet(side, min(ACROSS, len(side)), side=200) for name, side in halves.items()}
-    Image.fromarray(side_by_side(sheets)).save(rendered / "beside.png")
+def _make(folder: Path, names: Iterable[str]) -> None:
+    """The folder with folders of these names; raises UserError where it already holds something."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} already holds something; name a new folder.")
+    for name in names:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+def _write(folder: Path, number: int, grey: Picture, labels: Labels) -> str:
+    """Write a picture and its labels; the name of both files without its ending. Raises UserError."""
+    name = f"{number:05d}"
+    if labels.max() > np.iinfo(np.uint16).max:
+        raise UserError("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
+    Image.fromarray(grey).save(folder / "images" / f"{name}.png")
+    Image.fromarray(labels.astype(np.uint16)).save(folder / "labels" / f"{name}.png")
+    return name
+
+
+def _with_outlines(grey: Picture, labels: Labels) -> list[Picture]:
+    return [in_colour(grey), outlined(grey, labels, (255, 120, 0))]

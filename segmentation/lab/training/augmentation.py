@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
 from .contract import Field, Labels, Picture, Rng
 from .settings import Augmentation
+from .synthesis.noise import turned_or_mirrored
 
 Sample = tuple[Picture, Labels]
 
@@ -29,13 +29,6 @@ def augment(grey: Picture, labels: Labels, rng: Rng, how: Augmentation | None = 
         Image.fromarray(changed).save(file, "JPEG", quality=int(rng.integers(25, 90)))
         changed = np.asarray(Image.open(file))
     return changed, np.ascontiguousarray(labels)
-
-
-def turned_or_mirrored(rng: Rng, *pictures: NDArray) -> list[NDArray]:
-    """The pictures in one of the eight turned and mirrored positions, all in the same."""
-    turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-    turned = [np.rot90(picture, turns) for picture in pictures]
-    return [picture[:, ::-1] for picture in turned] if mirror else turned
 
 
 def _change_exposure(picture: Field, how: Augmentation, rng: Rng) -> Field:

@@ -89,7 +89,7 @@ def _of_folders(recipe: TrainingRecipe) -> tuple[list[Labelled], list[Labelled]]
     evaluation only."""
     sides: tuple[list[Labelled], list[Labelled]] = [], []
     for entry in recipe.sources:
-        if not isinstance(entry, FolderEntry) or not (ROOT / entry.path).is_dir() or FORBIDDEN in entry.path:
+        if type(entry) is not FolderEntry or not (ROOT / entry.path).is_dir() or FORBIDDEN in entry.path:
             continue
         for side, pairs in zip(sides, split_sources(recipe.replaced(sources=[entry]), ROOT)[0], strict=True):
             side += [one for one in pairs if one.taught]

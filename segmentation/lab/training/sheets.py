@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from ...core.micrograph.contrast import preview
@@ -19,7 +19,6 @@ from .files import write_picture
 GAP = 4  # px
 LONGEST = 640  # px of a panel's longest side
 STRENGTH = 0.6  # of a colour over the grey
-HEADING = 28  # px
 TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines
 
 
@@ -43,19 +42,6 @@ def contact_sheet(pictures: list[Picture], columns: int, side: int = 160) -> Pic
         row, column = (n * step for n in divmod(number, columns))
         sheet[row : row + side, column : column + side] = tile
     return sheet
-
-
-def side_by_side(sheets: dict[str, Picture]) -> Picture:
-    """(h, w) uint8: grey sheets beside each other, each under its heading."""
-    tall = max(len(sheet) for sheet in sheets.values())
-    wide = sum(sheet.shape[1] for sheet in sheets.values()) + 3 * GAP * (len(sheets) - 1)
-    page = Image.new("L", (wide, tall + HEADING), 255)
-    left = 0
-    for heading, sheet in sheets.items():
-        ImageDraw.Draw(page).text((left, 4), heading, fill=0, font=ImageFont.load_default(16))
-        page.paste(Image.fromarray(sheet), (left, HEADING))
-        left += sheet.shape[1] + 3 * GAP
-    return np.asarray(page)
 
 
 def in_rows(rows: Iterable[Iterable[Picture]], gap: int = GAP, grey: int = 128) -> Picture:

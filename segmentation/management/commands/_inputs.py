@@ -239,7 +239,6 @@ class Measuring(BaseCommand):
             members,
             edge=settings.border_correction,
             filter=settings.filter,
-            field_spread=settings.field_spread / 100,
             left_out=failed,
         )
         write_all(sample, out, for_the_page=False, filing=Filing(datetime.now(UTC)))

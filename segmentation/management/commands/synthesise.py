@@ -1,4 +1,4 @@
-"""Render micrographs with exact labels, to train on or to test with."""
+"""Render or compose micrographs with exact labels, to train on or to test with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ NAMED = ("family", "kind", "polarity")
 class Command(LabCommand):
     help = (
         "Render N micrographs into DIR: images/, labels/ (uint16 PNG), depth/ (float TIFF), settings.csv, sheet.png. "
-        "Whatever is not given is drawn at random (docs/development/synthesis.md)."
+        "Whatever is not given is drawn at random (docs/development/synthesis.md). With --composed: images/, labels/ "
+        "and sheet.png of agglomerates that are composed of the particles of a labelled folder."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,13 +35,11 @@ class Command(LabCommand):
         parser.add_argument(
             "--set", action="append", default=[], metavar="NAME=VALUE", dest="entries", help="fix a setting; repeatable"
         )
-        parser.add_argument(
-            "--beside", type=Path, metavar="FOLDER", help="real micrographs to lay beside the rendered ones, beside.png"
-        )
+        parser.add_argument("--composed", type=Path, metavar="FOLDER", help="labelled images to take particles from")
         parser.add_argument("--list", action="store_true", help="list every setting with its range, and stop")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.research.rendered import real_ones, write_beside, write_pictures
+        from segmentation.lab.research.rendered import write_composites, write_pictures
         from segmentation.lab.training.synthesis.settings import allowed, every_setting
 
         if options["list"]:
@@ -49,22 +48,23 @@ class Command(LabCommand):
             return
         if options["out"] is None:
             raise CommandError("Name the folder to write to: --out DIR.")
-        real, count, began = real_ones(options["beside"]) if options["beside"] else [], options["n"], time.monotonic()
+        count, began = options["n"], time.monotonic()
 
         def progress(number: int) -> None:
             if number == count or number % max(1, count // 20) == 0:
                 self.say(f"{number} of {count}{time_left(began, number, count)}")
 
-        write_pictures(_order(options), options["out"], progress)
-        if real:
-            write_beside(options["out"], real)
-        more = ", with real ones in beside.png" if real else ""
-        self.stdout.write(f"{count} pictures in {options['out']}, a contact sheet in sheet.png{more}")
+        if options["composed"]:
+            write_composites(_order(options), options["composed"], options["out"], progress)
+        else:
+            write_pictures(_order(options), options["out"], progress)
+        self.stdout.write(f"{count} pictures in {options['out']}, a contact sheet in sheet.png")
 
 
 def _order(options: dict[str, Any]) -> Any:
     """The Order of the command line. Raises CommandError and BadSetting."""
     from segmentation.lab.research.rendered import Order
+    from segmentation.lab.training.synthesis import composites
     from segmentation.lab.training.synthesis.draw import DIAMETERS
     from segmentation.lab.training.synthesis.settings import checked, parse_fixed
 
@@ -72,9 +72,14 @@ def _order(options: dict[str, Any]) -> Any:
         raise CommandError("--n must be at least 1.")
     if options["seed"] < 0:
         raise CommandError("--seed must not be negative.")
+    composed = bool(options["composed"])
+    given = [name for name in (*NAMED, "entries") if options[name]]
+    if composed and given:
+        option = given[0].replace("entries", "set")
+        raise CommandError(f"--composed takes no --{option}: only rendered pictures have it.")
     fixed = parse_fixed(options["entries"])
     fixed |= {name: checked(name, options[name]) for name in NAMED if options[name] is not None}
-    diameters = DIAMETERS
+    diameters = composites.DIAMETERS if composed else DIAMETERS
     low, colon, high = (options["diameter"] or "").partition(":")
     if colon:
         diameters = checked("diameter", low), checked("diameter", high)
@@ -82,6 +87,7 @@ def _order(options: dict[str, Any]) -> Any:
             raise CommandError(f"--diameter {options['diameter']}: the lower end comes first.")
     elif low:
         fixed["diameter"] = checked("diameter", low)
+        diameters = (fixed["diameter"], fixed["diameter"]) if composed else DIAMETERS
     wide, _, tall = options["size"].lower().partition("x")
     if not (wide.isdecimal() and tall.isdecimal()):
         raise CommandError(f"--size {options['size']} is not WIDTHxHEIGHT in pixels, such as 1024x768.")

@@ -6,8 +6,10 @@ file of zeros, which is removed in that case and made again when there is space.
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -20,7 +22,9 @@ from django.db import OperationalError
 from .refusal import Refused, is_full
 
 logger = logging.getLogger(__name__)
-RESERVE = "reserve"
+RESERVE, NOTED = "reserve", "free-space.json"
+A_DAY = 24 * 3600.0
+WEEK = 7 * A_DAY
 LARGEST_RESERVE = 4 * 2**20
 RESERVE_DIVISOR = 16  # the reserve takes at most 1/16 of the disk
 NO_ROOM = "The server has no room for more images: delete results that you no longer need, or ask its administrator."
@@ -41,6 +45,32 @@ def is_scarce(needed: int = 0) -> bool:
     """Whether less than DEEPSEGM_MIN_FREE_MB would be left after so many bytes more."""
     free = free_bytes()
     return free is not None and free - needed < settings.DEEPSEGM_MIN_FREE_MB * 2**20
+
+
+def note_free() -> None:
+    """Write down how much is free now, each hour, beside what was in the last WEEK."""
+    free, now, file = free_bytes(), time.time(), settings.DEEPSEGM_DATA / NOTED
+    if free is not None:
+        noted = [entry for entry in _noted() if now - entry[0] < WEEK]
+        file.write_text(json.dumps([*noted, (now, free)]))
+
+
+def days_left() -> float | None:
+    """Days until uploads are refused, at the pace since the first note; None where less is used than then, or the first
+    note is not a day old."""
+    noted, free = _noted(), free_bytes()
+    days = (time.time() - noted[0][0]) / A_DAY if noted else 0.0
+    if free is None or days < 1 or noted[0][1] <= free:
+        return None
+    return max(free - settings.DEEPSEGM_MIN_FREE_MB * 2**20, 0) * days / (noted[0][1] - free)
+
+
+def _noted() -> list[tuple[float, int]]:
+    """(time in seconds, bytes that were free then)."""
+    try:
+        return [(when, free) for when, free in json.loads((settings.DEEPSEGM_DATA / NOTED).read_text())]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def check_space(needed: int) -> None:

@@ -48,7 +48,7 @@ NOBODYS = "This result belongs to no account: keep it in your account first, und
 UNREVIEWED = "Confirm that you have checked every outline. Unchecked outlines cannot be used for training."
 NO_CONSENT = "Agree that models may learn from this image, or leave it out."
 NOT_DONE = "Only a finished result can be training data: wait until it is finished."
-UNMEASURED = "The corrections of this result are not measured yet: finish them, and use the corrected result."
+UNMEASURED = "The corrections of this result are not measured yet: measure them, and use the corrected result."
 NOT_MEASURED = (
     "The image was taken for another kind, so its outlines were left out: measure it all the same, correct its"
     " outlines, and use that result."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import accumulate
 from threading import Lock
@@ -19,7 +19,7 @@ from django.db.models.functions import Cast, Length
 
 from ...core import tasks
 from ...core.labels.geometry import TooLong, check_time, ending
-from ...core.labels.operations import Corrections, Step, finished, splits
+from ...core.labels.operations import Corrections, Step, finished
 from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
 from ...core.labels.stored import opened
@@ -193,19 +193,6 @@ def edit_job(
             return _add_edits(job, base, operations, **who)
     except TooLong:
         raise Refused(TOO_LONG, 422) from None
-
-
-def make_cuts(*, job: Job, places: Container[int], **who: Any) -> None:
-    """Make possible cuts, by their places in the list, as far as they still stand; raises Refused as `edit_job`."""
-    if not job.is_done:
-        raise Refused(NOT_DONE, 409)
-    try:
-        with ending(time.monotonic() + LONGEST):
-            operations = splits(corrections_of(job), places)
-    except TooLong:
-        raise Refused(TOO_LONG, 422) from None
-    if operations:
-        edit_job(job=job, base=job.edit_count, operations=operations, **who)
 
 
 def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit]:

@@ -24,6 +24,7 @@ from ...core.micrograph.pairing import pair
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
 from ...models import Arrival, Micrograph, Sample, shown_name
+from ...models.micrographs import harmless_suffix
 from ..ground import limits
 from ..ground.queue import INSPECTIONS, ring
 from ..ground.refusal import Refused
@@ -34,6 +35,7 @@ from .usage import check_quota
 EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
 EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
 
+NO_SIDE_FILE = "No microscope saves a file such as {name} beside an image: send the image alone."
 FEW = 12  # images of one drop, up to which data bars are read: more would keep the sender waiting for minutes
 
 
@@ -84,6 +86,9 @@ def receive_upload(
             recognise(head_of(file), file.name or "")
         except UnreadableImage as bad:
             raise Refused(str(bad), 422) from None
+    for name in (shown_name(beside.name or "") for beside in side):
+        if not PurePosixPath(name).suffix.isascii():
+            raise Refused(NO_SIDE_FILE.format(name=name), 422)
     sender = Micrograph.fields_of(user, visitor, address)
     Arrival.objects.create(**sender)
     micrograph = Micrograph.objects.create(
@@ -138,7 +143,7 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
         micrograph.file.save(micrograph.name, file, save=False)
         for number, side_file in enumerate(side, 1):
             name, sha256 = shown_name(side_file.name or ""), sha256_of_upload(side_file)
-            path = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
+            path = f"{micrograph.folder}/side-{number}{harmless_suffix(name)}"
             stored = default_storage.save(path, side_file)
             micrograph.side = [*micrograph.side, {"name": name, "sha256": sha256, "file": stored}]
         micrograph.state = Micrograph.State.QUEUED

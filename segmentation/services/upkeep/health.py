@@ -28,7 +28,7 @@ from ...core.pace import about
 from ...models import Job, Micrograph, WorkerProcess
 from ...models.upkeep import ALIVE
 from ..ground.queue import KINDS, TRAINING
-from ..ground.space import free_bytes, is_scarce
+from ..ground.space import A_DAY, WEEK, days_left, free_bytes, is_scarce
 from ..results import usage
 from .upkeep import storage_used
 
@@ -144,6 +144,13 @@ def _disk() -> str:
     return f"Less than {settings.DEEPSEGM_MIN_FREE_MB} {sentence}" if is_scarce() else ""
 
 
+def _filling() -> str:
+    days = days_left()
+    if days is None or days * A_DAY > WEEK:
+        return ""
+    return f"At the pace of the last days the disk is full in {days:.0f} days. Delete results, or make room."
+
+
 def _broker() -> str:
     """The broker must take a small message: one that is full can be reached, and refuses that."""
     options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "socket_timeout": PATIENCE}
@@ -194,6 +201,7 @@ _CHECKS: tuple[tuple[str, bool, Callable[[], str], str], ...] = (
     ("migrations", True, _migrations, _SILENT),
     ("storage", True, _storage, "Files cannot be stored (read-only, full or not running)."),
     ("disk", False, _disk, "The free space cannot be read."),
+    ("filling", False, _filling, "The free space cannot be read."),
     ("broker", False, _broker, "The message broker accepts nothing (full, read-only or not running). New work waits."),
     ("workers", False, _workers, _SILENT),
     ("queue", False, _age, _SILENT),

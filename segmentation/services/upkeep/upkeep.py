@@ -19,6 +19,7 @@ from ..ground import bundles
 from ..ground.files import remove_the_rest
 from ..ground.limits import AN_HOUR
 from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
+from ..ground.space import note_free
 from ..results.exports import forget_unasked
 from ..results.jobs import delete_job
 from ..results.pooling import stuck
@@ -195,6 +196,7 @@ def tidy() -> Purged:
     uploads and deletions interrupted by a crash, old messages of webhooks, workers that were killed, files that were
     written ahead for nobody, and segmentations that no job or correction has."""
     optimise()
+    note_free()
     an_hour_ago = timezone.now() - AN_HOUR
     broken = models.Micrograph.objects.filter(state=models.Micrograph.State.RECEIVING, created__lt=an_hour_ago)
     with transaction.atomic():

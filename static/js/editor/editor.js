@@ -1,44 +1,42 @@
-// The editor of a result's outlines: opened by the page when somebody presses Correct.
+// The corrections of a result's outlines: each is made here and stored at once. The page loads this when somebody is about
+// to correct, or where corrections are stored that its numbers do not have yet.
 
 import { Calls, PAGE } from "./calls.js";
 import { counterparts, meanwhile, paired, renamed, wordsOf } from "./history.js";
 import { listen } from "./keys.js";
-import { PossibleCuts } from "./cuts.js";
-import { union } from "./labels.js";
 import { loaded, standing } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Sender } from "./sending.js";
-import { Stage } from "./stage.js";
 import { TOOLS, TOUCH } from "./tools.js";
 
 const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
-const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#a6761d", "#b3de69"];
-const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 
 export class Editor {
-  // section: the viewer, with the addresses; data: its outlines; dialog: the editor's.
-  constructor(section, data, dialog) {
-    Object.assign(this, { section, data, dialog, facts: dialog.dataset });
-    this.automatic = new Map(data.particles.map((each) => [each.id, each]));
-    this.objects = new Map();
-    this.selected = new Set();
+  // page: the result's, with its objects, its picture and what is selected.
+  constructor(page) {
+    Object.assign(this, { page, facts: page.facts, drawing: page.drawing });
     this.history = []; // operations that stand, the last one last
     this.undone = []; // operations that can be done again
     this.turn = Promise.resolve();
     this.radius = RADIUS.first;
     this.ground = !this.semantic;
     this.redrawing = false;
+    this.isOpen = false; // whether the tools are seen
     this.panel = new Panel(this);
     this.worker = new Calls(this.facts.worker, (share) => this.panel.loaded(share));
-    const canvas = dialog.querySelector("canvas");
-    const paintLabels = (view) => this.worker.call("paint", view);
-    const heard = Object.fromEntries(["press", "drag", "release", "cancel", "hover"].map((name) => [name, (...values) => this.ready && this.tool[name]?.(...values)]));
-    this.stage = new Stage(canvas, { ...data, tiles: section.dataset.tiles, paintLabels, heard });
-    Object.assign(this.stage.layers, { outlines: !this.semantic, colours: this.semantic });
-    this.cuts = new PossibleCuts(this);
     this.tools = Object.fromEntries(Object.entries(TOOLS).map(([name, Tool]) => [name, new Tool(this)]));
-    listen(this);
-    this.use(this.semantic ? "brush" : "select");
+  }
+
+  get objects() {
+    return this.page.objects;
+  }
+
+  get selected() {
+    return this.page.selected;
+  }
+
+  get cuts() {
+    return this.page.cuts;
   }
 
   get semantic() {
@@ -54,14 +52,18 @@ export class Editor {
     return this.facts.size;
   }
 
+  // Whether corrections were made since the page came.
+  get hasNew() {
+    return Boolean(this.sender) && (this.sender.base !== this.base || !this.sender.settled);
+  }
+
   get several() {
     return this.panel.one("[data-several]").checked;
   }
 
   // ---- opening ----------------------------------------------------------------------------------
 
-  async open() {
-    this.stage.picture.load(this.section.dataset.image).then(() => this.stage.draw());
+  async start() {
     await this.load();
     this.sender = new Sender({
       ...{ address: this.facts.edits, token: this.facts.token, base: this.base },
@@ -73,9 +75,9 @@ export class Editor {
         refused: (sentence, unsent) => this.refused(sentence, unsent),
       },
     });
-    this.ready = this.stage.ready = true;
-    this.panel.opened();
-    this.stage.changed();
+    this.panel.started();
+    listen(this);
+    return this;
   }
 
   // What stands on the server now; once more where somebody corrects while it comes.
@@ -89,10 +91,23 @@ export class Editor {
   }
 
   async loadNow() {
-    const colours = (this.semantic ? this.data.particles.map((each) => each.colour) : COLOURS).map(rgb);
-    const { classes, maps, base, operations, objects } = await loaded(this.worker, { ...this, colours });
-    Object.assign(this, { classes, maps, base, objects, history: operations, undone: [] });
-    this.changed([]);
+    const { classes, maps, base, operations, objects, touched } = await loaded(this.worker, this.page);
+    Object.assign(this, { classes, maps, base, history: operations, undone: [] });
+    this.page.objects = objects;
+    if (this.semantic) await this.outline(touched);
+    await this.divide();
+    this.page.changed();
+    this.page.doubtful();
+  }
+
+  // The tools are seen, or away; what was corrected stays.
+  toggle(on = !this.isOpen) {
+    this.isOpen = on;
+    this.panel.opened(on);
+    if (on) return this.use(this.semantic ? "brush" : "select");
+    this.tool?.left();
+    this.tool = null;
+    return this.drawing.hand(null);
   }
 
   // ---- corrections ------------------------------------------------------------------------------
@@ -151,6 +166,15 @@ export class Editor {
     });
   }
 
+  // To before the correction at a place of the history.
+  async backTo(place) {
+    while (this.history.length > place) {
+      const { length } = this.history;
+      await this.undo();
+      if (this.history.length === length) return;
+    }
+  }
+
   async undoRemotely(operation) {
     const reply = await this.sender.remote({ op: "undo" }, operation);
     return reply && (await this.worker.call("retrace", { patches: reply.patches })).changed;
@@ -170,15 +194,40 @@ export class Editor {
 
   changed(changes) {
     for (const change of changes) {
-      const now = standing(change, this);
+      const now = standing(change, this.page, this.classes);
       if (now) this.objects.set(change.id, now);
       else this.objects.delete(change.id);
     }
-    const left = [...this.selected].filter((id) => this.objects.has(id));
-    if (left.length < this.selected.size) this.select(left);
-    this.stage.changed();
-    this.panel.changed();
-    this.cuts.refresh();
+    this.page.changed();
+    if (this.semantic) this.outline(changes.map(({ id }) => id)).then(() => this.page.drawn());
+    this.divide().then(() => this.page.doubtful());
+  }
+
+  // The outlines of classes are long: they follow once they are traced.
+  async outline(ids) {
+    for (const [id, [outline = [], ...rings]] of await this.worker.call("rings", { ids })) {
+      const object = this.objects.get(id);
+      if (object) this.objects.set(id, { ...object, outline, rings, path: null });
+    }
+  }
+
+  // Which object each possible cut divides now: what is cut, or gone, is none any more.
+  async divide() {
+    const every = this.page.data.cuts;
+    if (!every.length) return;
+    const ids = await this.worker.call("divided", { sides: every.map((cut) => cut.sides) });
+    this.cuts.list = every.map((cut, i) => ({ ...cut, id: ids[i] })).filter((cut) => cut.id);
+  }
+
+  // Makes cuts one after another: each is a correction of its own, which can be undone.
+  async cut(some) {
+    let made = 0;
+    for (const cut of some) {
+      const [id] = await this.worker.call("divided", { sides: [cut.sides] });
+      if (id && (await this.run({ op: "split", id, line: pairs(cut.line) }))) made += 1;
+      if (some.length > 1) this.say(`${made} of ${some.length} cuts made.`);
+    }
+    return made;
   }
 
   // ---- when the server knows better -------------------------------------------------------------
@@ -218,7 +267,7 @@ export class Editor {
   async token() {
     const answer = await fetch(location.href, { headers: PAGE, cache: "no-store" }).catch(() => null);
     const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
-    return page?.getElementById("editor")?.content.firstElementChild.dataset.token;
+    return page?.querySelector("[data-tools]")?.dataset.token;
   }
 
   // ---- choosing ---------------------------------------------------------------------------------
@@ -238,20 +287,7 @@ export class Editor {
       if (add && ids.length === 1 && chosen.has(id)) chosen.delete(id);
       else chosen.add(id);
     }
-    this.selected = chosen;
-    this.light([]);
-    return this.panel.selected();
-  }
-
-  // What stands out while somebody chooses.
-  light(ids) {
-    this.worker.call("show", { selected: [...this.selected], lit: ids });
-    this.stage.changed();
-  }
-
-  reveal(...ids) {
-    const box = ids.map((id) => this.objects.get(id)?.box).reduce((all, one) => union(all, one), null);
-    if (box) this.stage.reveal(box);
+    return this.page.select([...chosen]);
   }
 
   // The next object by its number, or the one before.
@@ -261,8 +297,7 @@ export class Editor {
     const at = order.indexOf(current);
     const id = order[(at + by + order.length) % order.length] ?? order[0];
     if (id === undefined) return;
-    this.select([id]);
-    this.reveal(id);
+    this.page.select([id], { centre: true });
   }
 
   // Where brush and outline go: into the one that is chosen, or a new object.
@@ -278,13 +313,12 @@ export class Editor {
   async act(name) {
     await this.gesture;
     const ids = [...this.selected];
-    if (name === "right" && this.panel.review.heeds(ids)) return null;
     if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : "Select an object first.");
     const actions = {
-      delete: () => this.run({ op: "delete", ids }).then(() => this.panel.review.after(ids)),
+      delete: () => this.run({ op: "delete", ids }),
       merge: () => this.run({ op: "merge", ids, ...this.boundary }, { select: false }).then((made) => made && this.select(made)),
-      right: () => this.right(ids).then(() => this.panel.review.after(ids)),
-      count: () => this.count(ids).then(() => this.panel.review.after(ids)),
+      right: () => this.right(ids),
+      count: () => this.count(ids),
       smooth: () => this.run({ op: "smooth", ids }),
       fill: () => this.run({ op: "fill", ids }),
       redraw: () => this.redraw(ids),
@@ -311,7 +345,7 @@ export class Editor {
   async setAside(reason) {
     await this.gesture;
     const ids = [...this.selected];
-    return this.run({ op: "set_aside", ids, reason }).then(() => this.panel.review.after(ids));
+    return this.run({ op: "set_aside", ids, reason });
   }
 
   reclass(name) {
@@ -330,41 +364,40 @@ export class Editor {
     this.redrawing = false;
     this.name = name;
     this.tool = this.tools[name];
-    this.stage.preview = (context, scale) => this.tool.preview(context, scale);
+    this.drawing.hand(this.tool);
     this.panel.used(name);
-    this.stage.draw();
+    this.page.doubt?.show();
   }
 
   widen(factor) {
     this.radius = Math.min(RADIUS.most, Math.max(RADIUS.least, Math[factor > 1 ? "ceil" : "floor"](this.radius * factor * 2) / 2));
     this.panel.radius();
-    this.stage.draw();
+    this.drawing.draw();
   }
 
   say(sentence) {
-    this.panel.say(sentence);
+    this.page.say(sentence);
     return null;
   }
 
-  // Start the revision that measures what stands; its page follows.
-  async finish() {
-    if (this.finishing) return;
-    this.finishing = true;
+  // The state of now, measured: the page of that version.
+  async measured() {
     await this.stored("The outlines are measured once all corrections are saved.");
-    await this.measure();
-    this.finishing = this.leaving;
+    return this.next(async () => {
+      if (!this.history.length) return this.say("Nothing was corrected yet.");
+      const headers = { ...PAGE, "X-CSRFToken": this.facts.token, "Content-Type": "application/json" };
+      const answer = await fetch(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) });
+      const content = await answer.json().catch(() => ({}));
+      return answer.ok ? content.page : this.say(content.error ?? `The server answered ${answer.status}.`);
+    });
   }
 
-  // The image before or after this one in its sample, in the editor; its page is open behind it.
+  // The image before or after this one in its sample, with the tools open.
   async visit(side) {
     const address = this.facts[side];
     if (!address) return address === undefined ? null : this.say(`This is the ${side === "after" ? "last" : "first"} image of the sample.`);
-    if (this.finishing) return null;
-    this.finishing = true;
     await this.stored("The other image opens when all corrections are saved.");
-    const answer = await fetch(`${address}status/`, { headers: PAGE }).catch(() => null);
-    this.finishing = this.leaving = Boolean(answer?.ok);
-    return this.leaving ? location.replace(`${address}#correct`) : this.say("The other image cannot be reached now.");
+    return location.assign(`${address}#correct`);
   }
 
   // Once all is saved; somebody else's corrections may come in between.
@@ -377,29 +410,6 @@ export class Editor {
     }
   }
 
-  measure() {
-    return this.next(async () => {
-      if (!this.history.length) return this.say("Nothing was corrected yet.");
-      const headers = { ...PAGE, "X-CSRFToken": this.facts.token, "Content-Type": "application/json" };
-      const answer = await fetch(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) });
-      const content = await answer.json().catch(() => ({}));
-      if (!answer.ok) return this.say(content.error ?? `The server answered ${answer.status}.`);
-      this.leaving = true;
-      return location.replace(content.page); // the editor's entry of the history is that of the new page
-    });
-  }
-
-  // The browser's way back closes the editor first; so Close goes back, too.
-  close() {
-    history.back();
-  }
-
-  closed() {
-    if (this.sender && !this.sender.settled && !confirm("Some corrections are not saved yet. Leave them?")) return history.pushState({ editor: true }, "");
-    this.leaving = true;
-    return location.reload();
-  }
-
   escape() {
     if (this.panel.helpIsOpen) return this.panel.help();
     this.use(this.name);
@@ -407,21 +417,4 @@ export class Editor {
   }
 }
 
-export async function open(section, data, template) {
-  const dialog = template.content.firstElementChild.cloneNode(true);
-  const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: dialog.dataset.sheet });
-  const styled = new Promise((resolve) => (sheet.onload = sheet.onerror = resolve));
-  document.head.append(sheet);
-  await styled;
-  document.body.append(dialog);
-  dialog.showModal();
-  const editor = new Editor(section, data, dialog);
-  if (!history.state?.editor) history.pushState({ editor: true }, "");
-  globalThis.addEventListener("popstate", () => editor.closed());
-  try {
-    await editor.open();
-  } catch (error) {
-    editor.panel.broken(error.message);
-  }
-  return editor;
-}
+const pairs = (line) => Array.from({ length: line.length / 2 }, (_, i) => line.slice(2 * i, 2 * i + 2));

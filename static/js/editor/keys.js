@@ -1,4 +1,4 @@
-// The keys of the editor, and what else its dialog hears.
+// The keys of the tools.
 
 import { modified } from "../viewport.js";
 
@@ -7,26 +7,28 @@ const ACTIONS = { delete: "delete", backspace: "delete", m: "merge", f: "fill", 
 const HELD = /^(arrow.*|[[\]zy+=\- ])$/i; // keys that act again while they are held down; another one by accident is no correction
 const STEP = 1.25; // by which the brush widens
 // What is pressed with the mouse and needs no further keys: they belong to the picture again.
-const PRESSED = "button:not([role=tab], [data-keys]), label.choice, input[type=range]";
+const PRESSED = "button:not([data-keys]), label.choice, input[type=range]";
 
 export function listen(editor) {
-  const { dialog, stage } = editor;
-  dialog.addEventListener("keydown", (event) => pressed(event, editor), true);
-  dialog.addEventListener("keyup", ({ key }) => (key === " " ? pan(stage, false) : key.toLowerCase() === "h" && stage.hide(false)));
-  globalThis.addEventListener("blur", () => stage.hide(false)); // the key may be let go elsewhere
-  dialog.addEventListener("click", ({ detail, target }) => detail && target.closest(PRESSED) && stage.canvas.focus());
-  dialog.addEventListener("cancel", (event) => event.preventDefault());
-  globalThis.addEventListener("beforeunload", (event) => editor.sender && !editor.sender.settled && !editor.leaving && event.preventDefault());
+  const { drawing, panel } = editor;
+  document.addEventListener("keydown", (event) => pressed(event, editor), true);
+  document.addEventListener("keyup", ({ key }) => key === " " && pan(drawing, false));
+  panel.bar.addEventListener("click", ({ detail, target }) => detail && target.closest(PRESSED) && drawing.canvas.focus({ preventScroll: true }));
+  globalThis.addEventListener("beforeunload", (event) => editor.sender && !editor.sender.settled && event.preventDefault());
 }
 
-function pan(stage, on) {
-  stage.viewport.grabbing = on;
-  stage.canvas.classList.toggle("panning", on);
+function pan(drawing, on) {
+  drawing.viewport.grabbing = on;
+  drawing.canvas.classList.toggle("panning", on);
 }
 
+// Keys are heard while the tools are open and nothing else on the page has the focus; undo is heard always.
 function pressed(event, editor) {
-  if (event.target.closest("input:not([type=checkbox], [type=radio], [type=range]), select, textarea")) return;
-  const act = event.ctrlKey || event.metaKey ? withControl(event, editor) : meant(event, editor);
+  const { target } = event;
+  const control = event.ctrlKey || event.metaKey;
+  if (!(editor.isOpen || control) || target.closest("input:not([type=checkbox], [type=radio], [type=range]), select, textarea, dialog")) return;
+  if (target !== document.body && !editor.page.section.contains(target) && !target.closest("#table")) return;
+  const act = control ? withControl(event, editor) : meant(event, editor);
   if (!act) return;
   event.preventDefault();
   event.stopPropagation();
@@ -41,34 +43,33 @@ function withControl({ key, altKey, shiftKey }, editor) {
 // Space, Enter and arrows belong to a control that has the focus; Enter in the table is about the object that is chosen.
 function meant(event, editor) {
   if (modified(event)) return null;
-  const { panel, stage } = editor;
+  const { panel, drawing, page } = editor;
+  const { viewport } = drawing;
   const key = event.key.toLowerCase();
-  const onPicture = event.target === stage.canvas || event.target === editor.dialog;
+  const onPicture = event.target === drawing.canvas || event.target === document.body;
   const [chosen] = editor.selected;
   const inTable = key === "enter" && event.target.closest("tr[data-id]")?.dataset.id === String(chosen);
   if (!onPicture && !inTable && (/^(arrow|page)/.test(key) || ((key === " " || key === "enter") && event.target.closest("button, summary, a, input, [tabindex]")))) return null;
   const tool = key === "a" && panel.offers("area") ? "area" : TOOLS[key];
   if (tool) return panel.offers(tool) ? () => editor.use(tool) : null;
   if (/^[1-9]$/.test(key)) return editor.classes?.length >= Math.max(2, Number(key)) ? () => panel.chooseClass(Number(key) - 1) : null;
-  if (ACTIONS[key]) return () => editor.act(ACTIONS[key]);
+  if (ACTIONS[key]) return () => (page.doubt?.heeds(ACTIONS[key]) ? null : editor.act(ACTIONS[key]));
   return {
-    " ": () => pan(stage, true),
+    " ": () => pan(drawing, true),
     arrowleft: () => editor.step(-1),
     arrowup: () => editor.step(-1),
     arrowright: () => editor.step(1),
     arrowdown: () => editor.step(1),
     pageup: () => editor.visit("before"),
     pagedown: () => editor.visit("after"),
-    n: () => panel.review.go(),
-    h: () => stage.hide(true),
-    x: () => panel.toggle("outlines"),
-    c: () => panel.toggle("colours"),
+    x: () => page.toggle("outlines"),
+    c: () => page.toggle("labels"),
     "[": () => editor.widen(1 / STEP),
     "]": () => editor.widen(STEP),
-    "+": () => panel.zoom("in"),
-    "=": () => panel.zoom("in"),
-    "-": () => panel.zoom("out"),
-    0: () => panel.zoom("fit"),
+    "+": () => viewport.closer(),
+    "=": () => viewport.closer(),
+    "-": () => viewport.farther(),
+    0: () => viewport.fit(),
     "?": () => panel.help(),
     escape: () => editor.escape(),
   }[key];

@@ -2,6 +2,8 @@
 
 const NANO = 100; // nm
 const SAME = 1e-9; // relative; sizes that differ by less are equal
+const MOST_EDGES = 500;
+const DOUBT = 0.4; // the least chance that an outline is wrong, or a cut right, that is worth a look
 
 // The sizes that count in ascending order, with their weights.
 function counted(objects, size) {
@@ -26,15 +28,17 @@ function quantile(sizes, at) {
   return sizes[i][0] + share * (sizes[i + 1][0] - sizes[i][0]);
 }
 
-// { kept, median, fraction }: fraction by number from 1 to 100 nm, null in pixels.
+// { kept, median, d10, d90, mean, fraction }: fraction by number from 1 to 100 nm, null in pixels.
 export function numbersOf(objects, size, unit) {
   const every = [...objects];
   const sizes = counted(every, size);
   const total = sizes.reduce((sum, [, weight]) => sum + weight, 0);
   const nano = sizes.reduce((sum, [value, weight]) => sum + (isNano(value) ? weight : 0), 0);
+  const [d10, median, d90] = [0.1, 0.5, 0.9].map((at) => quantile(sizes, at));
   return {
+    ...{ median, d10, d90 },
     kept: every.filter((each) => each.kept).length,
-    median: quantile(sizes, 0.5),
+    mean: total ? sizes.reduce((sum, [value, weight]) => sum + value * weight, 0) / total : null,
     fraction: unit === "nm" && total ? nano / total : null,
   };
 }
@@ -104,32 +108,58 @@ export function alikeTo(objects, ids, size) {
   return new Map(every.map(([id, groups]) => [id, Math.max(0, ...chosen.map((other) => near(groups, other)))]));
 }
 
-// How many sizes each bin holds; sizes beyond the edges make further bins of the same width.
-export function binned(objects, size, edges) {
-  const width = edges[1] - edges[0];
-  const sizes = counted(objects, size);
-  const wider = [...edges];
-  const most = sizes[sizes.length - 1]?.[0] ?? 0;
-  while (most > wider[wider.length - 1] && wider.length < 500) wider.push(wider[wider.length - 1] + width);
-  while (sizes.length && sizes[0][0] < wider[0] && wider.length < 500) wider.unshift(wider[0] - width);
-  const heights = new Array(wider.length - 1).fill(0);
-  for (const [value, weight] of sizes) {
-    const bin = wider.findIndex((edge) => value < edge) - 1;
-    heights[bin >= 0 ? bin : heights.length - 1] += weight;
-  }
-  return { edges: wider, heights };
+const AS_MUCH = { number: () => 1, length: (each) => each.visible_length ?? 0, area: (each) => each.area, volume: (each) => each.ecd ** 3 };
+
+// The bars that the server made, counted once more of these objects: its edges (times factor), and further ones of the
+// same width where sizes lie beyond them. See segmentation/views/histogram.py for what an answer holds.
+export function recounted(bins, objects, { measure, weighting, all, log, power, span }, factor = 1) {
+  const shown = [...objects].filter((each) => ((each.kept && !each.cut) || all) && each[measure] > 0).sort((a, b) => a[measure] - b[measure]);
+  const rest = { fit: null, unfit: "", problem: bins.problem, n: shown.length };
+  if (!shown.length || !bins.edges.length) return { ...bins, ...rest, edges: [] };
+  const weights = shown.map((each) => AS_MUCH[weighting](each) * ((bins.weighted && each.weight) || 1));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const edges = widened(bins.edges.map((edge) => edge * factor ** power), shown[0][measure], shown[shown.length - 1][measure], log);
+  const sums = () => new Array(edges.length - 1).fill(0);
+  const [counts, heights, aside, shares] = [sums(), sums(), sums(), sums()];
+  const one = weighting === "number" ? total / shown.length : total;
+  let bin = 0;
+  shown.forEach((each, i) => {
+    while (bin < counts.length - 1 && each[measure] >= edges[bin + 1]) bin++;
+    counts[bin] += 1;
+    heights[bin] += weights[i] / one;
+    shares[bin] += weights[i] / total;
+    if (!each.kept) aside[bin] += weights[i] / one;
+  });
+  let sum = 0;
+  const inside = shown.map((each) => Boolean(span) && each[measure] >= span[0] && each[measure] < span[1]);
+  const range = span && { count: inside.filter(Boolean).length, share: weights.reduce((part, weight, i) => part + (inside[i] ? weight : 0), 0) / total };
+  return { ...bins, ...rest, edges, counts, heights, aside, shares, cumulative: shares.map((share) => (sum += share)), range };
 }
 
-// What waits for a look, as { reason, ids }: each object that counts alone, the one first whose outline is least certain
-// and moves the reported number most; then what was set aside, all of one reason together. objects: all of them; open:
-// those that wait.
-export function reviewQueue(objects, open, size, unit) {
-  const { fraction } = numbersOf(objects, size, unit);
-  const effect = (each) => (fraction === null || !Number.isFinite(each[size]) ? 1 : Math.abs(Number(isNano(each[size])) - fraction));
-  const wrong = ({ confidence }) => 1 - (Number.isFinite(confidence) ? confidence : 0.5);
-  const counted = open.filter(({ kept }) => kept).map((each) => [wrong(each) * effect(each), wrong(each), each.id]);
-  counted.sort((a, b) => b[0] - a[0] || b[1] - a[1] || a[2] - b[2]);
-  const aside = new Map();
-  for (const { kept, reason, id } of open) if (!kept) aside.set(reason, [...(aside.get(reason) ?? []), id]);
-  return [...counted.map(([, , id]) => ({ reason: "", ids: [id] })), ...[...aside].map(([reason, ids]) => ({ reason, ids }))];
+function widened(edges, least, most, log) {
+  const step = log ? edges[1] / edges[0] : edges[1] - edges[0];
+  const [next, before] = log ? [(edge) => edge * step, (edge) => edge / step] : [(edge) => edge + step, (edge) => edge - step];
+  while (most > edges[edges.length - 1] && edges.length < MOST_EDGES) edges.push(next(edges[edges.length - 1]));
+  while (least < edges[0] && edges.length < MOST_EDGES) edges.unshift(before(edges[0]));
+  return edges;
+}
+
+// What waits for a look, as { id, cut, chance }: what would probably move the numbers most comes first. An outline that is
+// wrong takes one object away; a cut that is right (cut: of `cuts`, with the sizes of its two pieces) makes two of one,
+// and so moves the median further. Not those that somebody has checked, or that are almost certain.
+export function doubtsOf(objects, cuts, size, unit) {
+  const { median, fraction } = numbersOf(objects.values(), size, unit);
+  const side = (value) => (Number.isFinite(value) && median !== null ? Math.sign(median - value) / 2 : 0); // of the median
+  const nano = (value) => (fraction === null || !Number.isFinite(value) ? 0 : Number(isNano(value)) - fraction);
+  const moved = (gone, made) => {
+    const change = (of) => made.reduce((sum, value) => sum + of(value), 0) - of(gone);
+    return 1 + Math.abs(change(side)) + Math.abs(change(nano));
+  };
+  const open = (each) => each && each.kept && !each.byHand;
+  const outlines = [...objects.values()].filter((each) => open(each) && !each.cut && Number.isFinite(each.confidence));
+  const every = [
+    ...outlines.map((each) => ({ id: each.id, chance: 1 - each.confidence, effect: moved(each[size], []) })),
+    ...cuts.filter(({ id }) => open(objects.get(id))).map((cut) => ({ id: cut.id, cut, chance: cut.chance, effect: moved(objects.get(cut.id)[size], cut.pieces ?? []) })),
+  ];
+  return every.filter(({ chance }) => chance >= DOUBT).sort((a, b) => b.chance * b.effect - a.chance * a.effect || a.id - b.id);
 }

@@ -4,8 +4,24 @@
 export function sizesOf(labels, id) {
   const object = labels.objects.get(id);
   if (!object?.box || !object.area) return null;
-  const hull = convex(corners(labels, id, object.box));
-  return { area: object.area, ecd: Math.sqrt((4 * object.area) / Math.PI), ...ferets(hull) };
+  return sizesBy(object.area, corners(labels, id, object.box));
+}
+
+const sizesBy = (area, points) => ({ area, ecd: Math.sqrt((4 * area) / Math.PI), ...ferets(convex(points)) });
+
+// About the same of the two pieces into which a line cuts an outline, both as [x, y, x, y, ...].
+export function piecesBy(outline, line) {
+  const [x0, y0, x1, y1] = [...line.slice(0, 2), ...line.slice(-2)];
+  const sides = [[], []];
+  for (let i = 0; i < outline.length; i += 2) {
+    const [x, y] = [outline[i], outline[i + 1]];
+    sides[(x1 - x0) * (y - y0) > (y1 - y0) * (x - x0) ? 0 : 1].push([x, y]);
+  }
+  return sides.filter((points) => points.length > 1).map((points) => {
+    const hull = convex([...points, [x0, y0], [x1, y1]]);
+    const area = hull.reduce((sum, [x, y], i) => sum + (x * hull[(i + 1) % hull.length][1] - hull[(i + 1) % hull.length][0] * y) / 2, 0);
+    return sizesBy(Math.abs(area), hull);
+  });
 }
 
 // The outermost corners of each row of its pixels.
@@ -61,16 +77,17 @@ function ferets(hull) {
 export function ringsOf(labels, id) {
   const object = labels.objects.get(id);
   if (!object?.box) return [];
-  const { width } = labels;
+  const { width, rows, cells } = labels;
   const ways = new Map(); // from a corner the corners that follow it, the object at the right
   const edge = (from, to) => (ways.has(from) ? ways.get(from).push(to) : ways.set(from, [to]));
-  const corner = (row, column) => row * (width + 1) + column;
   labels.scan(object.box, (at, row, column, here) => {
     if (here !== id) return;
-    if (labels.at(column, row - 1) !== id) edge(corner(row, column), corner(row, column + 1));
-    if (labels.at(column + 1, row) !== id) edge(corner(row, column + 1), corner(row + 1, column + 1));
-    if (labels.at(column, row + 1) !== id) edge(corner(row + 1, column + 1), corner(row + 1, column));
-    if (labels.at(column - 1, row) !== id) edge(corner(row + 1, column), corner(row, column));
+    const corner = at + row; // of a grid that is one wider
+    const below = corner + width + 1;
+    if (row === 0 || cells[at - width] !== id) edge(corner, corner + 1);
+    if (column === width - 1 || cells[at + 1] !== id) edge(corner + 1, below + 1);
+    if (row === rows - 1 || cells[at + width] !== id) edge(below + 1, below);
+    if (column === 0 || cells[at - 1] !== id) edge(below, corner);
   });
   const rings = [];
   for (const [start] of ways) {

@@ -22,28 +22,28 @@ class Gesture {
   drag(point, event) {
     if (!this.points.length) return; // the gesture was given up: by Escape, another tool, a second finger
     const events = event?.getCoalescedEvents?.() ?? [];
-    const box = this.editor.stage.canvas.getBoundingClientRect();
-    for (const each of events.slice(0, -1)) this.points.push(this.editor.stage.point({ x: each.clientX - box.left, y: each.clientY - box.top }));
+    const box = this.editor.drawing.canvas.getBoundingClientRect();
+    for (const each of events.slice(0, -1)) this.points.push(this.editor.drawing.placed({ x: each.clientX - box.left, y: each.clientY - box.top }));
     this.points.push(point);
-    this.editor.stage.draw();
+    this.editor.drawing.draw();
   }
 
   release() {
     const { points } = this;
     this.points = [];
-    this.editor.stage.draw();
+    this.editor.drawing.draw();
     if (!points.length) return;
     const { editor } = this;
-    editor.gesture = this.isTap(points) ? this.tapped(points[0]) : this.dragged(thinned(points, APART / editor.stage.scale));
+    editor.gesture = this.isTap(points) ? this.tapped(points[0]) : this.dragged(thinned(points, APART / editor.drawing.scale));
   }
 
   cancel() {
     this.points = [];
-    this.editor.stage.draw();
+    this.editor.drawing.draw();
   }
 
   isTap([first, ...others]) {
-    return others.every((point) => Math.hypot(point[0] - first[0], point[1] - first[1]) * this.editor.stage.scale < STILL);
+    return others.every((point) => Math.hypot(point[0] - first[0], point[1] - first[1]) * this.editor.drawing.scale < STILL);
   }
 
   tapped() {}
@@ -112,7 +112,7 @@ class Brush extends Gesture {
 
   hover(point) {
     this.over = point;
-    this.editor.stage.draw();
+    this.editor.drawing.draw();
   }
 
   left() {
@@ -167,19 +167,16 @@ class Split extends Gesture {
     this.first = null; // { point, id } of the first of two taps
   }
 
-  hover(point) {
-    this.editor.cuts.hover(point);
-  }
-
   async tapped(point) {
     const { editor } = this;
-    if (!this.first && (await editor.cuts.tapped(point))) return null;
+    const cut = this.first ? null : editor.cuts.near({ x: point[0], y: point[1] }, editor.drawing.scale);
+    if (cut) return editor.cut(editor.cuts.chain(cut));
     const id = await editor.at(point);
     if (!id) return editor.say(`${TOUCH ? "Tap" : "Click"} a point in the object, then one in its other part.`);
     if (this.first?.id !== id) {
       this.first = { point, id };
       editor.say(`Now ${TOUCH ? "tap" : "click"} the other part of object ${id}.`);
-      return editor.stage.draw();
+      return editor.drawing.draw();
     }
     const points = [this.first.point, point];
     this.first = null;
@@ -307,7 +304,7 @@ class Add extends Gesture {
     if (editor.sender.offline) return editor.say("This needs the server, which does not answer now.");
     const { operation } = this.last;
     const [dx, dy] = [0, 1].map((axis) => point[axis] - operation.point[axis]);
-    const again = Math.hypot(dx, dy) * editor.stage.scale < SAME;
+    const again = Math.hypot(dx, dy) * editor.drawing.scale < SAME;
     await editor.undo();
     if (await this.make(again ? { ...operation, wider: (operation.wider ?? 0) + 1 } : { ...operation, outside: [...(operation.outside ?? []), point] })) return;
     const [id] = (await editor.redo()) ?? [];
@@ -322,7 +319,6 @@ class Add extends Gesture {
     const { frame, slip } = editor.facts;
     if (kept || reason === frame || reason === slip) return editor.say(`Object ${id} is there already${kept ? "" : `, but ${reason}: it does not count`}.`);
     editor.select([id]);
-    editor.panel.show("object");
     return editor.say(`Object ${id} was left out: ${reason}. ${TOUCH ? "Count it?" : "K, or Count it, makes it count."}`);
   }
 

@@ -1,7 +1,6 @@
-// Holds the label image away from the page: decodes it, corrects it, measures what was touched, draws it.
+// Holds the label image away from the page: decodes it, corrects it, measures and outlines what was touched.
 
 import { Labels, checksum } from "./labels.js";
-import { Looks, painted } from "./painting.js";
 import { beside, piecesOf } from "./regions.js";
 import { ringsOf, sizesOf } from "./shapes.js";
 
@@ -9,20 +8,14 @@ const ROWS = 1024; // of the image that are asked for at once
 const HEAD = 6; // numbers before the runs: width, height, top, bottom, number of the last edit, next id
 
 let labels = null;
-let looks = new Looks();
-let [selected, lit] = [new Set(), new Set()];
-let reasons = new Set(); // objects that the program set aside; what a person touched counts again
-let palette = { colours: [[83, 214, 238]], byClass: false };
-let framed = false; // whether what touches the frame does not count
+let byClass = false; // the outline of a class is long: it comes when it is asked for
 let steps = []; // corrections in their order: { patch, back }
 
 const answers = {
-  // address: of the labels; objects: what the server says of each; sizes: ids that are to be measured.
-  async open({ address, width, height, rows, objects, aside, colours, byClass, screened }) {
+  // address: of the labels; objects: what the server says of each.
+  async open({ address, width, height, rows, objects, ...kind }) {
     labels = new Labels(width, height, rows);
-    reasons = new Set(aside);
-    palette = { colours, byClass };
-    framed = screened;
+    byClass = kind.byClass;
     await load(address, objects.base);
     labels.classes = objects.classes;
     labels.next = objects.next;
@@ -31,9 +24,8 @@ const answers = {
       const data = [objects.classes_of[i], objects.confidence[i], byHand.has(id), objects.set_aside[id] ?? ""];
       labels.decide(id, data);
     });
-    for (const id of labels.objects.keys()) looks.set(id, lookOf(id));
     steps = [];
-    return [...labels.objects].map(([id, { box, area }]) => [id, box, area]);
+    return [...labels.objects].map(([id, { area }]) => [id, area]);
   },
 
   rings: ({ ids }) => ids.map((id) => [id, ringsOf(labels, id)]),
@@ -76,19 +68,6 @@ const answers = {
     labels.scan([top, left, bottom, right], (at, row, column, id) => id && !ids.has(id) && inside(column + 0.5, row + 0.5) && ids.add(id));
     return [...ids];
   },
-
-  show(state) {
-    const before = new Set([...selected, ...lit]);
-    selected = new Set(state.selected ?? selected);
-    lit = new Set(state.lit ?? lit);
-    for (const id of new Set([...before, ...selected, ...lit])) looks.set(id, lookOf(id));
-  },
-
-  async paint({ view, layers, thick }) {
-    const image = painted(labels, looks, view, { layers, thick, colourOf: (id) => colourOf(id, layers.opacity) });
-    const bitmap = await createImageBitmap(image);
-    return { bitmap, view };
-  },
 };
 
 async function load(address, base) {
@@ -116,32 +95,14 @@ const flat = (patch) => ({ ...patch, runs: patch.runs.flat() });
 
 function changes(touched, { objects }) {
   const ids = new Set([...touched, ...Object.keys(objects).map(Number)]);
-  for (const id of ids) looks.set(id, lookOf(id));
   return [...ids].map(described);
 }
 
 // What the page knows of an object; null data where it is gone.
 function described(id) {
   const object = labels.objects.get(id);
-  return { id, data: labels.data(id), box: object?.box ?? null, sizes: object ? sizesOf(labels, id) : null };
-}
-
-function lookOf(id) {
-  if (selected.has(id)) return "selected";
-  if (lit.has(id)) return "lit";
-  const object = labels.objects.get(id);
-  if (!object) return "";
-  if (object.aside) return "aside";
-  if (object.byHand) return framed && atFrame(object.box, labels) ? "aside" : "hand";
-  return reasons.has(id) ? "aside" : "kept";
-}
-
-const atFrame = (box, { width, rows }) => Boolean(box) && (box[0] <= 0 || box[1] <= 0 || box[2] >= rows || box[3] >= width);
-
-function colourOf(id, opacity) {
-  const { colours, byClass } = palette;
-  const number = byClass ? labels.objects.get(id)?.place ?? 0 : id * 7;
-  return [...colours[number % colours.length], Math.round(255 * opacity)];
+  const rings = object && !byClass ? ringsOf(labels, id) : [];
+  return { id, data: labels.data(id), box: object?.box ?? null, sizes: object ? sizesOf(labels, id) : null, rings };
 }
 
 function insideOf(polygon) {
@@ -158,7 +119,7 @@ function insideOf(polygon) {
 self.onmessage = async ({ data: { number, call, said } }) => {
   try {
     const value = await answers[call](said ?? {});
-    postMessage({ number, value }, value?.bitmap ? [value.bitmap] : []);
+    postMessage({ number, value });
   } catch (error) {
     postMessage({ number, problem: error.message });
   }

@@ -32,9 +32,7 @@ def table(n=200, median=110.0, seed=0):
 def found(calibration=GIVEN, evidence=ALL, **more):
     sizes = table()
     others = {"threshold -0.1": sizes.rescaled(5.05), "threshold +0.1": sizes.rescaled(4.8)}
-    return summarise(
-        sizes, Conditions(calibration=calibration, evidence=evidence, alternatives=others, field_spread=0.15, **more)
-    )
+    return summarise(sizes, Conditions(calibration=calibration, evidence=evidence, alternatives=others, **more))
 
 
 def rows(statistics):
@@ -53,7 +51,6 @@ def test_every_contribution_of_the_median_is_the_one_by_hand():
         "segmentation": sqrt((3**2 + 4**2) / 2) / 100,
         "resolution": 5 / sqrt(12) / statistics.median,
         "sampling_within": (high - low) / 2 / 1.96 / statistics.median,
-        "sampling_between": 0.15,
         "repeatability": 0.03,
     }
     terms = rows(statistics)
@@ -63,7 +60,7 @@ def test_every_contribution_of_the_median_is_the_one_by_hand():
     total = statistics.budget["median"]
     assert total["standard"] == pytest.approx(sqrt(sum(row["median"] ** 2 for row in terms.values())))
     assert total["expanded"] == 2 * total["standard"] and total["without"] == []
-    assert total["largest"] == "sampling_between" and "other fields" in total["sentence"]
+    assert total["largest"] == "sampling_within" and "count more particles" in total["sentence"]
     assert "EMPS +3.0 % (2.5 % merged); powder -4.0 %" in terms["segmentation"]["source"]
 
 
@@ -87,24 +84,36 @@ def test_the_sentence_of_the_fraction_says_from_which_size_on_particles_count():
 
 
 def test_a_common_error_moves_the_fraction_by_its_root_mean_square_change():
-    sizes, terms = table().length("min_feret"), rows(found())
+    sizes, terms = table().length("min_feret"), rows(found(evidence=replace(ALL, repeatability=0.15)))
     errors = np.random.default_rng(0).normal(0, 0.15, 20_000)
     shares = np.array([(sizes * np.exp(error) <= 100).mean() for error in errors])
     change = np.sqrt(((shares - (sizes <= 100).mean()) ** 2).mean())
-    assert terms["sampling_between"]["fraction_100nm"] == pytest.approx(change, rel=0.02)
+    assert terms["repeatability"]["fraction_100nm"] == pytest.approx(change, rel=0.02)
 
 
 def test_sizes_that_pass_100_nm_together_show_it_as_a_part_of_the_fraction():
-    def between_fields(low, high):
+    def repeated(low, high):
         few = table_of(np.linspace(low, high, 4), nm_per_pixel=1.0)
-        return rows(summarise(few, Conditions(field_spread=0.15)))["sampling_between"]["fraction_100nm"]
+        evidence = Evidence(repeatability=0.15)
+        return rows(summarise(few, Conditions(evidence=evidence)))["repeatability"]["fraction_100nm"]
 
-    assert between_fields(76.7, 79.8) > 0.2  # one in sixteen such fields has none under 100 nm
-    assert between_fields(30.0, 31.0) == 0
+    assert repeated(76.7, 79.8) > 0.2  # one specimen in sixteen like this has none under 100 nm
+    assert repeated(30.0, 31.0) == 0
+
+
+def test_what_was_fitted_to_images_with_truth_takes_the_place_of_the_cards_scores():
+    fitted = rows(found(evidence=replace(ALL, outline_error=(0.02, 0.1))))["segmentation"]
+    assert fitted["median"] == 0.02 and "90 %" in fitted["source"]
+    share = found().fraction_100nm
+    assert fitted["fraction_100nm"] == pytest.approx(0.1 * sqrt(share * (1 - share)), rel=0.01)
+    own = [*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": OWN}]
+    assert rows(found(evidence=Evidence(own, outline_error=(0.02, 0.1))))["segmentation"]["median"] == pytest.approx(
+        0.07
+    )
 
 
 def test_what_is_not_known_is_named_and_is_no_zero():
-    statistics = summarise(table(), Conditions(calibration=Calibration(5.0, "metadata"), field_spread=0.15))
+    statistics = summarise(table(), Conditions(calibration=Calibration(5.0, "metadata")))
     terms, total = rows(statistics), statistics.budget["median"]
     unknown = ["calibration_reading", "calibration_instrument", "threshold", "segmentation", "repeatability"]
     assert [name for name, row in terms.items() if row["median"] is None] == unknown
@@ -128,7 +137,7 @@ def test_sampling_of_few_particles_is_not_known(few):
 def test_the_range_of_all_that_is_known_holds_the_interval(count, median, scale):
     calibration = Calibration(5.0, "typed", relative_uncertainty=scale)
     for seed in range(3):
-        statistics = summarise(table(count, median, seed), Conditions(calibration=calibration, field_spread=0.15))
+        statistics = summarise(table(count, median, seed), Conditions(calibration=calibration))
         for answer in ("median", "fraction_100nm"):
             low, high = statistics.intervals[answer]
             ends = statistics.budget[answer]["ends"]
@@ -158,7 +167,7 @@ def test_a_sample_has_the_spread_that_its_images_show():
     alike = [table(60, 110, seed) for seed in range(8)]
     apart = [table(60, median, seed) for seed, median in enumerate(np.geomspace(70, 170, 8))]
     evidence = Evidence(thresholds=[(60, effect(found().budget, "threshold")), (180, effect(None, "threshold"))])
-    near, far = (pool(tables, Conditions(calibration=GIVEN, field_spread=0.15)) for tables in (alike, apart))
+    near, far = (pool(tables, Conditions(calibration=GIVEN)) for tables in (alike, apart))
     assert rows(far)["sampling_between"]["median"] > 3 * (rows(near)["sampling_between"]["median"] or 0.01)
     assert rows(far)["sampling_between"]["median"] > rows(far)["sampling_within"]["median"]
     assert rows(pool(apart, Conditions(evidence=evidence)))["threshold"]["median"] is None  # of one image not known
@@ -223,8 +232,8 @@ def test_an_interval_too_wide_to_print_is_still_in_the_sum():
 
 def test_lengths_in_the_sentence_have_no_exponent():
     sizes = np.linspace(400, 520, 60)
-    statistics = summarise(table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata"), field_spread=0.15))
+    statistics = summarise(table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata")))
     assert statistics.budget["median"]["sentence"].startswith(
-        "Median 460 nm, 340 to 620 nm with the known uncertainty."
+        "Median 460 nm, 444 to 475 nm with the known uncertainty."
     )
     assert "e+" not in statistics.budget["median"]["sentence"]

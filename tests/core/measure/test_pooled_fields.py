@@ -18,7 +18,6 @@ from scipy import stats
 
 from segmentation.core import tasks
 from segmentation.core.combine import combine
-from segmentation.core.measure.distribution import why_too_few
 from segmentation.core.measure.mats import OF_LENGTH
 from segmentation.core.measure.pooled_fields import (
     NO_NUMBER,
@@ -151,20 +150,18 @@ def test_a_number_that_one_image_alone_has_is_named():
     assert not combine("Steel", [image, image]).flags
 
 
-def test_of_two_images_no_number_has_an_interval_and_every_file_says_why(tmp_path):
-    two, three = (combine("Steel", [member(0.2 + n / 20, nm=2.0, name=f"{n}.tif") for n in range(m)]) for m in (2, 3))
-    assert all(value.low is value.high is None for value in two.quantities.values())
-    assert two.interval_note == why_too_few(2)
-    assert three.interval_note == "" and three.quantities["area_fraction of carbide"].low is not None
-    files = write_all(two, tmp_path)
-    cells = [cell for row in openpyxl.load_workbook(files["sample.xlsx"])["Summary"].values for cell in row]
-    assert two.interval_note in cells
-    note = two.interval_note.removesuffix(".")
-    assert f"# sample: Steel - 2 images - {note}\n" in files["classes.csv"].read_text()
-    assert json.loads(files["result.json"].read_text())["interval_note"] == two.as_dict()["interval_note"] == f"{note}."
-    assert note in " ".join(text.get_text() for text in draw(two).texts)
-    words = " ".join(pypdf.PdfReader(files["report.pdf"]).pages[0].extract_text().split())
-    assert f"{note}." in words and f"{note}." in method(two)
+def test_of_two_images_numbers_have_the_intervals_of_both():
+    images = [member(0.2 + n / 20, nm=2.0, name=f"{n}.tif") for n in range(2)]
+    name = "area_fraction of carbide"
+    ends = [
+        replace(image, quantities={**image.quantities, name: Value(value, value - 0.03, value + 0.04)})
+        for image, value in zip(images, (0.2, 0.25), strict=True)
+    ]
+    both = combine("Steel", ends).quantities[name]
+    assert both.value - both.low == pytest.approx(0.03 / np.sqrt(2), rel=0.01)
+    assert both.high - both.value == pytest.approx(0.04 / np.sqrt(2), rel=0.01)
+    bare = [replace(image, quantities={**image.quantities, name: Value(0.2)}) for image in images]
+    assert combine("Steel", bare).quantities[name].low is None
 
 
 def test_what_does_not_belong_is_left_out_and_named():
@@ -358,7 +355,8 @@ def test_a_pooled_count_of_poisson_has_its_interval():
     members = [replace(image, name=f"{n}.tif") for n in range(3)]
     count = combine("Mat", members).quantities["who_fibres"]
     assert (count.value, count.low, count.high) == (6.0, *(stats.chi2.ppf((0.025, 0.975), (12, 14)) / 2))
-    assert combine("Mat", members[:2]).quantities["who_fibres"] == Value(4.0)
+    two = combine("Mat", members[:2]).quantities["who_fibres"]
+    assert (two.value, two.low, two.high) == (4.0, *(stats.chi2.ppf((0.025, 0.975), (8, 10)) / 2))
 
 
 class TestFiles:

@@ -270,17 +270,15 @@ def test_the_calibrations_part_does_not_shrink():
     assert "enough" in more_images_words(0, 0.05, None)
 
 
-@pytest.mark.parametrize(("full", "note"), [(1, r": at least 3 .* is 1\.$"), (2, r": at least 3 .* are 2\.$")])
-def test_too_few_images_have_no_interval_and_no_verdict(full, note):
-    """Also where further images show nothing: how the specimen differs from image to image is not known."""
-    statistics = pooled([*images(full, n=200), table_of([], nm_per_pixel=2.0)])
-    assert re.search(note, statistics.interval_note)
-    assert statistics.convergence is None and not any(statistics.intervals.values())
-    assert statistics.fraction_100nm is not None and statistics.fraction_low is statistics.fraction_high is None
-    assert statistics.nano["low"] is None and all(row["low"] is None for row in statistics.nano["sensitivity"])
-    assert statistics.nano["verdict"] == "undecided" and statistics.nano["reason"] == f"{full} of at least 3 images"
-    assert statistics.agglomerates["share_interval"] is None
-    assert statistics.budget["fraction_100nm"]["ends"] is statistics.budget["median"]["ends"] is None
+def test_two_images_say_what_holds_in_them_by_particle():
+    """How other places differ two cannot show; where one has an interval, so do both."""
+    one, two = (pooled(images(m, n=200)) for m in (1, 2))
+    assert two.interval_basis == "by particle" and two.interval_note == "" and two.convergence is not None
+    for name in ("mean", "median", "d10"):
+        width, of_one = (of.intervals[name][1] - of.intervals[name][0] for of in (two, one))
+        assert 0 < width < of_one, name
+    assert two.budget["median"]["ends"] is not None and two.agglomerates["share_interval"] is not None
+    assert "sampling_between" not in {row["name"] for row in two.budget["rows"]}
 
 
 def test_three_images_have_the_end_of_a_curve_only():

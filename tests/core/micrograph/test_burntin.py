@@ -36,6 +36,16 @@ def test_the_line_of_a_text_is_measured_from_edge_to_edge(bar, grey):
     assert bar_reading.box[0] <= bar[0] and bar_reading.box[1] <= bar[1]
 
 
+@pytest.mark.parametrize("grey", [0, 255])
+@pytest.mark.parametrize("halo", [1, 2, 3, 4])
+def test_a_bar_with_a_halo_is_measured_without_it(grey, halo):
+    around = [(left - halo, 384 - halo, left + 5 + halo, 400 + halo) for left in range(422, 498, 12)]
+    around.append((BAR[0] - halo, BAR[1] - halo, BAR[2] + halo, BAR[3] + halo))
+    drawn = picture(BAR, grey=grey)
+    bar_reading = reading_over(np.where(drawn == grey, drawn, picture(*around, grey=255 - grey)), [WORDS])
+    assert bar_reading is not None and (bar_reading.nm_per_pixel, bar_reading.length_px) == (5.0, 120)
+
+
 def test_a_label_of_its_own_colour_is_no_bar():
     pixels = picture()
     pixels[370:430, 390:530] = 255  # a white label with black letters and a black bar

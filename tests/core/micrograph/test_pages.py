@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image, ImageDraw
 
 from segmentation.core.micrograph.pages import TOO_MANY, WRONG, WrongPages, page_name, pages_of, write_page
 from segmentation.core.micrograph.reader import read
@@ -50,6 +51,57 @@ def opened(folder: Path, content: bytes, **how: Any) -> Micrograph:
     path = folder / "stack.any"
     path.write_bytes(content)
     return read(path, name="stack", **how)
+
+
+def figure(form: str) -> Image.Image:
+    """Two micrographs with letters, the second in a frame, above two charts, with white gutters."""
+    grey, chart = np.random.default_rng(1).normal(110, 30, (2, 200, 300)), Image.new("L", (300, 200), 255)
+    pen = ImageDraw.Draw(chart)
+    pen.rectangle((40, 10, 290, 170), outline=0)
+    for left in range(60, 260, 20):
+        pen.rectangle((left, 170 - (left * 7) % 110, left + 16, 170), fill=120)
+    drawn = Image.new("L", (640, 440), 255)
+    for number, pixels in enumerate(np.clip(grey, 0, 255).astype(np.uint8)):
+        panel = Image.fromarray(pixels)
+        ImageDraw.Draw(panel).text((6, 6), "ab"[number], fill=255)
+        if number:
+            ImageDraw.Draw(panel).rectangle((0, 0, 299, 199), outline=0)
+        drawn.paste(panel, (12 + 314 * number, 14))
+        drawn.paste(chart, (12 + 314 * number, 230))
+    changed = {"turned": drawn.rotate(90, expand=True), "small": drawn.resize((427, 293), Image.Resampling.LANCZOS)}
+    return changed.get(form, drawn)
+
+
+@pytest.mark.parametrize(
+    ("form", "suffix"), [("", ".png"), ("", ".jpg"), ("turned", ".png"), ("small", ".jpg")], ids=" ".join
+)
+def test_the_micrographs_of_a_figure_are_offered_as_its_pages(tmp_path: Path, form: str, suffix: str) -> None:
+    path = tmp_path / f"figure{suffix}"
+    figure(form).save(path)
+    whole = read(path)
+    entries = [list(map(int, entry.split(","))) for entry in str(whole.metadata["panels"]).split()]
+    pages = [entry[0] for entry in entries]
+    assert whole.pixels.shape == figure(form).size[::-1] and whole.metadata["pages"] == 4
+    assert pages == ([1, 3] if form == "turned" else [1, 2])  # in the order of reading
+    assert whole.notes == (
+        f"This is a figure of 4 panels. Panels {pages[0]} and {pages[1]} are pictures. Take each as an image: pages"
+        f" {pages[0]},{pages[1]}.",
+    )
+    for page, top, left, bottom, right in entries:
+        part = read(path, page=page)
+        assert np.array_equal(part.pixels, whole.pixels[top:bottom, left:right]) and "panels" not in part.metadata
+        assert abs(bottom - top) * abs(right - left) == pytest.approx(
+            60_000 * (4 / 9 if form == "small" else 1), rel=0.05
+        )
+    with pytest.raises(UnreadableImage, match="4 pages, so there is no page 5"):
+        read(path, page=5)
+
+
+def test_a_micrograph_with_a_white_edge_or_bar_is_no_figure(tmp_path: Path) -> None:
+    grey = np.random.default_rng(2).integers(40, 200, (400, 400)).astype(np.uint8)
+    grey[330:], grey[345:385, 40:200] = 255, 0
+    Image.fromarray(np.pad(grey, 20, constant_values=255)).save(tmp_path / "a.png")
+    assert not {"pages", "panels"} & read(tmp_path / "a.png").metadata.keys()
 
 
 @pytest.mark.parametrize(("build", "size"), STACKS.values(), ids=STACKS)

@@ -100,6 +100,19 @@ def test_what_another_model_recognised_is_said_beside_sure_outlines():
 def test_who_knows_better_has_them_measured():
     made = measured(segmentation_of(squares(), resembles=STEEL), measure_unlike=True)
     assert made.quantities["median"].value == pytest.approx(32, rel=0.1) and made.table.kept.all()
+    assert not any(flag.doubt for flag in made.flags) and "because somebody asked" in made.flags[0].text
+
+
+@pytest.mark.parametrize(("chance", "doubt"), [(0.95, False), (0.8, True)])
+def test_removed_gaps_say_nothing_of_the_many_sure_outlines_that_are_left(chance, doubt):
+    left = segmentation_of(squares(12), np.full(12, chance, np.float32), expected=0.45, dropped=20, card=CALIBRATED)
+    assert any(flag.doubt for flag in measured(left).flags) == doubt
+
+
+def test_where_the_other_polarity_shows_more_both_are_named():
+    made = measured(segmentation_of(squares(3), beside={"polarity": "dark", "count": 8}))
+    assert made.flags[0].text.startswith("3 bright objects count; read as dark ones, about 8 do.")
+    assert not any(flag.doubt for flag in made.flags)
 
 
 @pytest.mark.parametrize(

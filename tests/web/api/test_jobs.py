@@ -142,6 +142,15 @@ class TestStart:
         settings.DEEPSEGM_MAX_UPLOAD_MB = 1
         assert send(script, bytes(2**20 + 1)).status_code == 413
 
+    def test_a_name_that_no_file_on_a_disk_may_have(self, script):
+        name = f"a.{200 * chr(0x1F52C)}"
+        large = SimpleUploadedFile(name, picture() + bytes(2 * 2**20))
+        assert script.post(JOBS, {"file": large}).status_code == 202
+        assert Micrograph.objects.get().name.startswith("a")
+        response = send(script, side=SimpleUploadedFile(name, b"PixelSize"))
+        assert response.status_code == 422 and "send the image alone" in response.json()["error"]
+        assert send(script, side=SimpleUploadedFile(f"a.{200 * 'b'}", b"PixelSize")).status_code == 202
+
     def test_no_file_and_broken_bodies(self, script):
         assert "field named file" in script.post(JOBS).json()["error"]
         broken = script.post(JOBS, b"nonsense", content_type="multipart/form-data; boundary=")
@@ -223,13 +232,15 @@ class TestRevisions:
         assert Job.objects.count() == 1
 
     def test_what_is_not_sent_stays_as_it_was(self, script, make_job, alice):
-        job = make_job(owner=alice, state=Job.State.DONE, settings=AnalysisSettings.of(threshold=0.4, field_spread=8.0))
+        job = make_job(
+            owner=alice, state=Job.State.DONE, settings=AnalysisSettings.of(threshold=0.4, repeatability=8.0)
+        )
         sent = {"filter": True, "faint_limit": 12.3456789, "width": "5 um"}  # a number is taken as it is
         answer = self.revise(script, job, sent, content_type="application/json")
         new = Job.objects.get(pk=answer.json()["id"])
         assert answer.status_code == 202 and answer["Location"] == f"{JOBS}/{new.pk}"
         settings = new.get_settings()
-        assert settings.measurement.filter and settings.measurement.field_spread == 8.0
+        assert settings.measurement.filter and settings.measurement.repeatability == 8.0
         assert settings.measurement.faint_limit == 12.3456789
         assert settings.segmentation.threshold == 0.4
         assert settings.measurement.calibration.width_nm(new.micrograph.width) == pytest.approx(5000)

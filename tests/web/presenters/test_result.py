@@ -323,7 +323,7 @@ def test_confidence_is_told_as_it_was_measured(monkeypatch):
     summary = {**SUMMARY, "model": {"name": "particles", "sha256": card.sha256}}
     job = Job(summary=summary, micrograph=Micrograph())
     sentence = Result(job).confidence_line
-    assert re.search("75.6 % .* 50 % were wrong.* 3 %", sentence)
+    assert "On test images 76 of 100 particles under 50 % were wrong, of 100 others 3." in sentence
     other = Job(summary={**SUMMARY, "model": {**SUMMARY["model"], "sha256": "0" * 64}}, micrograph=Micrograph())
     assert Result(other).confidence_line == ""
     for flag, has_line in ((Flag("A note."), True), (Flag.doubtful("Unlike all others.", "Unlike all"), False)):
@@ -401,8 +401,8 @@ def test_the_automatic_name_of_a_model_is_no_title():
 def test_no_setting_differs_from_its_default_until_one_is_changed(task):
     settings = AnalysisSettings.of(task)
     assert list(shown_settings(settings, changed=True)) == []
-    changed = AnalysisSettings.from_dict(settings.with_(field_spread=0.4).as_dict())
-    expected = [] if "field_spread" in find(task).ignores else ["field_spread"]
+    changed = AnalysisSettings.from_dict(settings.with_(repeatability=0.4).as_dict())
+    expected = [] if "repeatability" in find(task).ignores else ["repeatability"]
     assert [setting.name for setting, _ in shown_settings(changed, changed=True)] == expected
     both = {setting.name for side in (True, False) for setting, _ in shown_settings(changed, changed=side)}
     assert both == {setting.name for setting, _ in shown_settings(settings, changed=False)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from uuid import uuid4
 
 import pytest
@@ -20,12 +21,31 @@ from segmentation.services.upkeep import health
 from tests.web.finished import visit, words
 
 pytestmark = pytest.mark.django_db
-SMALL = 2**16
+SMALL, GB = 2**16, 2**30
 
 
 @pytest.fixture
 def scarce(settings):
     settings.DEEPSEGM_MIN_FREE_MB = 10**9
+
+
+def test_a_disk_that_fills_is_told_a_week_before(monkeypatch, settings, own_storage):
+    def is_told(days: float, first: int, now: int) -> str:
+        at = time.time()
+        monkeypatch.setattr(space, "free_bytes", lambda: first)
+        monkeypatch.setattr(space.time, "time", lambda: at - days * space.A_DAY)
+        (settings.DEEPSEGM_DATA / space.NOTED).unlink(missing_ok=True)
+        space.note_free()
+        monkeypatch.setattr(space, "free_bytes", lambda: now)
+        monkeypatch.setattr(space.time, "time", lambda: at)
+        return health._filling()
+
+    assert is_told(3, 10 * GB, 7 * GB).startswith("At the pace of the last days the disk is full in 7 days.")
+    assert not is_told(3, 20 * GB, 17 * GB), "in 17 days"
+    assert not is_told(0.5, 10 * GB, 2 * GB), "too short to know a pace"
+    assert not is_told(3, 7 * GB, 10 * GB), "room was made"
+    (settings.DEEPSEGM_DATA / space.NOTED).write_text("broken")
+    assert space.days_left() is None
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ import json
 import logging
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 from celery import current_app
 from django.conf import settings
 from django.db import OperationalError, connection
@@ -149,6 +151,13 @@ class TestMetrics:
         assert 'deepsegm_queue_workers{queue="training"} 1.0' in text
         assert 'deepsegm_request_seconds_count{method="GET",status="200",view="help"}' in text
         assert 'deepsegm_check_ok{check="database"} 1.0' in text
+        folder = Path(settings.BASE_DIR, "docker", "monitoring")
+        alerts = yaml.safe_load((folder / "alerts.yaml").read_text())["groups"][0]["rules"]
+        asked = " ".join(alert["expr"] for alert in alerts) + (folder / "grafana.json").read_text()
+        known = {*re.findall(r"^# TYPE (\w+)", text, re.MULTILINE), *re.findall(r"^(deepsegm_\w+)", text, re.MULTILINE)}
+        assert set(re.findall(r"deepsegm_[a-z_]+", asked)) <= known | {"deepsegm_request_seconds_bucket"}
+        assert re.findall(r'check_ok{check="(\w+)"} == 0', asked) == _names()
+        assert all(alert["annotations"]["description"].endswith(".") for alert in alerts)
 
 
 class TestStatus:

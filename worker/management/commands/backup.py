@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from segmentation.services import Refused
 from worker.backup import write_backup
@@ -26,6 +27,6 @@ class Command(BaseCommand):
             counted = write_backup(file, self.stdout.write)
         except Refused as refusal:
             raise CommandError(refusal.sentence) from None
-        except OSError as error:
-            raise CommandError(f"{file} cannot be written ({error.strerror or error}).") from error
+        except (OSError, DatabaseError) as error:
+            raise CommandError(f"{file} cannot be written ({error}).") from error
         self.stdout.write(f"{file}: {counted.rows:,} rows and {counted.files:,} files.")

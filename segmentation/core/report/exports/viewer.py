@@ -49,8 +49,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     draws; None draws it anew. pixel_size: the side of a pixel in `unit`.
 
     Each particle has "id", "kept", "reason" and "outline". Where they are known it has "class", "cut", "weight",
-    measures_of(task.size), "confidence", "visible_length", "length", "width", COLOURED, "shape", "shape_chance" and, of
-    classes, "certainty" and "area_fraction".
+    measures_of(task.size), "confidence", "chance", "visible_length", "length", "width", COLOURED, "shape",
+    "shape_chance" and, of classes, "certainty" and "area_fraction".
     Sizes are in `unit` with all their digits, so that the page puts them into the same bins as the figure. None stands
     where there is no number. cut: it is kept but touches the frame, so that its size is not known. weight: that of the
     border correction. outline: [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, true to about a pixel,
@@ -139,7 +139,7 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
     }
     shapes = [
         name
-        for name in (*DESCRIPTORS, "confidence", "relative_contrast", "certainty", "area_fraction")
+        for name in (*DESCRIPTORS, "confidence", "chance", "relative_contrast", "certainty", "area_fraction")
         if name in measured and np.isfinite(table[name]).any()
     ]
     columns |= {name: _short(table[name]) for name in shapes}
@@ -208,20 +208,19 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
 
 
 def thumbnail(analysis: Analysis) -> bytes:
-    """The analysed area as WebP, no side over THUMBNAIL px, with the rims of objects; classes are painted.
-
-    It is the bare picture if nothing counts or the image is of another kind.
-    """
+    """The analysed area as WebP, no side over THUMBNAIL px, with the rims of objects that count, and of all of an image
+    that is refused, whose outlines a person judges; classes are painted. It is the bare picture if there are none."""
     from ..picture import NO_COLOUR, analysed, painted, rimmed, sampled
 
     picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
-    labels, counts = sampled(used.dense[: used.rows], picture.shape), Objects.of(analysis).kept
-    if analysis.refused or not np.r_[False, counts][labels].any():
+    labels = sampled(used.dense[: used.rows], picture.shape)
+    counts = np.r_[False, Objects.of(analysis).kept | analysis.refused]
+    if not counts[labels].any():
         return _webp(picture)
     if not tasks.find(used.provenance.task).semantic:
-        return _webp(rimmed(picture, labels, counts))
+        return _webp(rimmed(picture, labels, counts[1:]))
     numbers = np.r_[0, used.classes].astype(np.intp)
-    return _webp(painted(picture, labels, 0.6, np.where(np.r_[False, counts], numbers, NO_COLOUR)))
+    return _webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 
 def _page_layer(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:

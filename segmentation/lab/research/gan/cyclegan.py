@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
-from ...training.augmentation import turned_or_mirrored
 from ...training.contract import Field, Labels, Picture, Rng
 from ...training.sheets import in_rows
+from ...training.synthesis.noise import turned_or_mirrored
 from .compose import drawn
 from .loop import GanTrainer, move, shade
 from .settings import CycleSettings

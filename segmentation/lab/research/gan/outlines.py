@@ -19,9 +19,9 @@ from scipy.stats import ks_2samp
 from skimage.measure import regionprops
 from torch import Tensor, nn
 
-from ...training.augmentation import turned_or_mirrored
 from ...training.contract import Field, Mask, Picture, Rng
 from ...training.sheets import in_rows
+from ...training.synthesis.noise import turned_or_mirrored
 from ...training.synthesis.scene import split_pieces
 from .loop import GanTrainer, move, shade
 from .settings import MissingStage, OutlineSettings

@@ -11,10 +11,10 @@ from ....core.micrograph.contrast import clip_outliers
 from ....core.micrograph.databar import data_bar
 from ....core.network.resample import resize
 from ....core.truth import IMAGE_KINDS, LABEL_KINDS, BadDataset, files_in, grouping, load_image, load_labels
-from ...training.augmentation import turned_or_mirrored
 from ...training.contract import Field, Labels, Picture, Rng
 from ...training.data import validation_groups
 from ...training.settings import keep_apart
+from ...training.synthesis.noise import turned_or_mirrored
 from ...training.synthesis.render import render
 from .outlines import silhouettes
 from .settings import GanRecipe, MicrographSource, OutlineSource

@@ -28,7 +28,7 @@ from ..synthesis.cutouts import cut_out
 from ..synthesis.foreign import draw_empty
 
 PARTS = 5
-COMPOSED, COMPOSED_SHAPE, COMPOSED_SEED, COMPOSED_DIAMETERS = 30, (512, 768), 30_000, (12.0, 38.0)
+COMPOSED, COMPOSED_SHAPE, COMPOSED_SEED = 30, (512, 768), 30_000
 EMPTY, EMPTY_SHAPE, EMPTY_SEED = 24, (384, 512), 20_000
 NOISY, MIDDLE = ((1.0, 30), (0.5, 40)), 128  # contrast and noise, in grey levels, of copies around a middle grey
 CROWD = 50  # particles of an image from which it counts no more: a few crowded pictures would decide alone
@@ -131,7 +131,7 @@ def composed(examples: Sequence[Pair]) -> list[tuple[Micrograph, Labels]]:
     )
     stock = cut_out(pictures)
     draws = (np.random.default_rng((COMPOSED_SEED, number)) for number in range(COMPOSED if stock.particles else 0))
-    drawn = [compose(COMPOSED_SHAPE, rng, stock, COMPOSED_DIAMETERS) for rng in draws]
+    drawn = [compose(COMPOSED_SHAPE, rng, stock) for rng in draws]
     absent = Calibration.absent()
     return [(Micrograph(grey, f"composed {number}", "", absent), labels) for number, (grey, labels) in enumerate(drawn)]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ....core.labels.separate import renumber
 from ....core.measure.bins import NANO_NM
+from ....core.measure.filters import mostly_hidden
 from ....core.measure.matching import (
     MOSTLY,
     RIGHT,
@@ -25,7 +26,7 @@ from ....core.measure.matching import (
     pairs,
     without_specks,
 )
-from ....core.measure.shapes import measure
+from ....core.measure.shapes import contact_shares, measure
 from ..contract import STORED, Floats, Labels, Mask
 from ..evaluation.scores import near
 from .targets import boundary
@@ -117,8 +118,9 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
 
 
 def min_ferets(labels: Labels, unit: float = 1.0) -> Floats:
-    """Minimum Feret diameters of the particles of a label image (H, W) that are at least SMALLEST px large and FRAME px
-    away from the frame. unit: size of a pixel, in the unit of the sizes."""
+    """Minimum Feret diameters of the particles of a label image (H, W) whose outline can be seen (`mostly_hidden`),
+    that are at least SMALLEST px large and FRAME px away from the frame. unit: size of a pixel, in the unit of the
+    sizes."""
     labels = renumber(labels.copy())
     n = int(labels.max(initial=0))
     nothing = np.broadcast_to(np.uint8(0), labels.shape)
@@ -130,7 +132,8 @@ def min_ferets(labels: Labels, unit: float = 1.0) -> Floats:
         & (table["bbox_right_px"] <= width - FRAME)
         & (table["bbox_bottom_px"] <= height - FRAME)
     )
-    return table["min_feret_px"][inside & (table["area_px2"] >= SMALLEST)] * unit
+    seen = inside & ~mostly_hidden(table, contact_shares(labels, n))
+    return table["min_feret_px"][seen & (table["area_px2"] >= SMALLEST)] * unit
 
 
 @dataclass(frozen=True, eq=False)

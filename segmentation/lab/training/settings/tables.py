@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from ....core.network.card_entries import Text
 from ....core.validation import Settings
+from ..synthesis import composites
 from ..synthesis.draw import DIAMETERS
 from ..synthesis.settings import BadSetting, checked
 from .files import Above, Amount, Count, CountOrNone, Part, Share, chosen
@@ -75,14 +76,15 @@ class ComposedEntry(FolderEntry):
     )
     pictures: Count = Field(400, description="pictures, made once")
     blank: Share = Field(0.0, description="share without particles")
-    diameters: list[float] = Field([12.0, 38.0], description="range of the median particle diameter in px")
+    diameters: list[float] = Field(
+        list(composites.DIAMETERS), description="range of the median particle diameter in px"
+    )
 
     @model_validator(mode="after")
     def _can_be_composed(self) -> Self:
-        if len(self.diameters) != 2 or not 8 <= self.diameters[0] <= self.diameters[1] <= 90:
-            raise ValueError(
-                "diameters is the smallest (8 at least) and the largest (90 at most) median diameter in px."
-            )
+        low, high = composites.SMALLEST, composites.LARGEST
+        if len(self.diameters) != 2 or not low <= self.diameters[0] <= self.diameters[1] <= high:
+            raise ValueError(f"diameters is the smallest ({low:g} or more) and the largest ({high:g} or less) in px.")
         return self
 
 

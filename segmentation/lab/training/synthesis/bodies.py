@@ -11,13 +11,12 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from ..contract import Field, Floats, Labels, Mask, Rng
+from ..contract import Field, Floats, Mask, Rng
 from .noise import band_field, blur, distance_to_points, fractal_field, smooth_field, standardised
 from .settings import SceneSettings
 
 CONVEX = ("facetted", "rounded", "sphere", "ellipsoid", "rod", "cube", "octahedron", "platelet", "fragment")
-AGGREGATES = ("aggregate", "sintered")
-FAMILIES = (*CONVEX, *AGGREGATES, "core-shell", "hollow")
+FAMILIES = (*CONVEX, "core-shell", "hollow")
 TEXTURED = 16.0  # px; a smaller particle shows no texture
 TILE = 32  # px: small enough that few planes of a polyhedron matter in one tile
 # The directions of a cube's eight corners.
@@ -30,22 +29,11 @@ class Body:
 
     top, bottom: (h, w) float32 heights in px relative to the body's centre; NaN outside its outline.
     mass: (h, w) float32 matter along the beam, thickness x density, in px; 0 outside.
-    part: (h, w) int32 number of the primary seen there, from 0; a single body has part 0 everywhere.
     """
 
     top: Field
     bottom: Field
     mass: Field
-    part: Labels
-
-    @property
-    def parts(self) -> int:
-        return int(self.part.max()) + 1
-
-    def mirrored(self, swap: bool, rows: bool, columns: bool) -> Body:
-        """The same body with x and y swapped, and its rows and columns reversed: one of its 8 positions."""
-        fields = (f.T if swap else f for f in (self.top, self.bottom, self.mass, self.part))
-        return Body(*(f[:: -1 if rows else 1, :: -1 if columns else 1] for f in fields))
 
 
 @dataclass(frozen=True)
@@ -53,15 +41,13 @@ class Form:
     """How bodies of a family vary.
 
     flat: share lying on a face. rounding: edge radius relative to the body's. aspect: length over width of rods, width
-    over height of platelets. primaries: particles of an aggregate on average. neck: radius of a sintered neck relative
-    to a primary's. core: radius of a core or void relative to the particle's. density: of a core relative to the shell.
+    over height of platelets. core: radius of a core or void relative to the particle's. density: of a core relative to
+    the shell.
     """
 
     flat: float = 0.0
     rounding: float = 0.0
     aspect: float = 3.0
-    primaries: float = 8.0
-    neck: float = 0.5
     core: float = 0.6
     density: float = 3.0
 
@@ -70,8 +56,7 @@ def solid(top: Field, bottom: Field) -> Body:
     """A body of uniform density; where `top` is not above `bottom` is outside."""
     inside = top > bottom
     top, bottom = np.where(inside, top, np.float32(np.nan)), np.where(inside, bottom, np.float32(np.nan))
-    mass = np.where(inside, top - bottom, np.float32(0))
-    return Body(top, bottom, mass, np.zeros(top.shape, np.int32))
+    return Body(top, bottom, np.where(inside, top - bottom, np.float32(0)))
 
 
 def random_rotation(rng: Rng) -> Floats:
@@ -83,6 +68,8 @@ def random_rotation(rng: Rng) -> Floats:
 def make_body(family: str, diameter: float, rng: Rng, form: Form | None = None) -> Body:
     """A convex body of the family whose typical diameter is `diameter` px, off the pixel centres by a random phase."""
     form = form or Form()
+    if family in ("core-shell", "hollow"):
+        return _with_core(make_body("ellipsoid", diameter, rng, form), diameter, rng, form, void=family == "hollow")
     radius = diameter / 2
     phase = rng.uniform(-0.5, 0.5, 2)
     if rng.random() < form.flat:  # it lies on its face: a turn about the vertical, tilted by a few degrees
@@ -98,6 +85,21 @@ def make_body(family: str, diameter: float, rng: Rng, form: Form | None = None) 
     body = polyhedron(*PLANES[family](radius, form, rng), rotation, phase)
     edge = form.rounding * radius
     return round_edges(body, edge) if edge > 0.7 else body
+
+
+def _with_core(body: Body, diameter: float, rng: Rng, form: Form, *, void: bool) -> Body:
+    """The body with a denser core or a void inside: its mass changes, its surface does not."""
+    radius = diameter / 2 * form.core * rng.uniform(0.9, 1.05)
+    inner = ellipsoid(np.full(3, max(radius, 1.0)) * np.exp(rng.normal(0, 0.05, 3)), random_rotation(rng))
+    room = max(0.0, diameter / 2 - radius) * 0.5
+    shift = rng.uniform(-room, room, 2) if rng.random() < 0.5 else np.zeros(2)
+    core, size = np.zeros(body.mass.shape, np.float32), inner.mass.shape
+    # The inner body lies about the middle; what reaches beyond the grid is cut off.
+    first = [round((n - m) / 2 + s) for n, m, s in zip(core.shape, size, shift, strict=True)]
+    view = core[tuple(slice(max(0, a), max(0, a + m)) for a, m in zip(first, size, strict=True))]
+    view[...] = inner.mass[tuple(slice(max(0, -a), max(0, -a) + v) for a, v in zip(first, view.shape, strict=True))]
+    mass = body.mass + core * (-1 if void else form.density - 1)
+    return replace(body, mass=np.where(np.isfinite(body.top), np.maximum(mass, 0.02 * body.mass), 0).astype(np.float32))
 
 
 def _random_planes(

@@ -10,13 +10,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from ..contract import Field, Labels, Mask, Picture, Rng, Shape
 from .cutouts import CutOut, Stock
+from .noise import resized, turned_or_mirrored
+from .scene import visible_labels
 
 SMALLEST, LARGEST = 8.0, 90.0  # diameters in px of what is composed
+DIAMETERS = (12.0, 38.0)  # range of the median diameter in px where none is asked for
 ENLARGED = 1.3  # a cut-out is enlarged so many times at most
 # Ranges, from which each picture draws. Those of contacts (crevice, reach, neck, blur) are set so that greys across
 # contacts are as those between true outlines of EMPS (docs/development/synthesis.md).
@@ -30,11 +32,11 @@ BLUR = (0.45, 2.0)  # SD in px
 NOISE = (0.02, 0.10)  # SD by the contrast
 TONES = (0.02, 0.16)  # SD of ln(brightness) of the particles of a picture
 SURFACE = (0.7, 1.1)  # of a cut-out's own shading that is kept
-# Visible pieces that nobody could outline: px, share of the particle, largest inner radius in px.
-FEWEST, LEAST, THINNEST = 14, 0.12, 2.0
+TILTED = 0.6  # share of cut-outs turned by any angle, not by quarters alone
+FEWEST, LEAST = 14, 0.12  # px and share of a particle that are visible, under which nobody could outline it
 
 
-class Body(NamedTuple):
+class Place(NamedTuple):
     """Where a particle lies, in px."""
 
     row: float
@@ -42,25 +44,25 @@ class Body(NamedTuple):
     diameter: float
 
 
-def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float]) -> tuple[Picture, Labels]:
+def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float] = DIAMETERS) -> tuple[Picture, Labels]:
     """A composed micrograph (H, W) uint8, objects bright, and its labels (H, W) int32, 0 is substrate.
 
     diameters: range of the median diameter in px. Raises ValueError for a stock without particles.
     """
     size, spread = float(np.exp(rng.uniform(*np.log(diameters)))), rng.uniform(*SPREAD)
     canvas, particles = _substrate(shape, rng, stock.textures), _alike(stock.particles, rng)
-    bodies = _bodies(shape, rng, size, spread)
+    places = _places(shape, rng, size, spread)
     crevice, reach, halo = rng.uniform(*CREVICE), rng.uniform(*REACH), rng.uniform(*HALO)
     tones, surface = rng.uniform(*TONES), rng.uniform(*SURFACE)
     labels, whole = np.zeros(shape, np.int32), [0]
-    heights = [rng.normal() - 0.5 * np.log(body.diameter / size) for body in bodies]  # small ones rather in front
-    for body in (bodies[number] for number in np.argsort(heights)):
-        laid = _laid(body, shape, rng, particles, stock.particles)
+    heights = [rng.normal() - 0.5 * np.log(place.diameter / size) for place in places]  # small ones rather in front
+    for place in (places[number] for number in np.argsort(heights)):
+        laid = _laid(place, shape, rng, particles, stock.particles)
         if laid is None:
             continue
         window, opacity, tone = laid
         mask = opacity > 0.5
-        shade = np.exp(-ndimage.distance_transform_edt(~mask) / max(0.8, reach * min(body.diameter, 1.5 * size)))
+        shade = np.exp(-ndimage.distance_transform_edt(~mask) / max(0.8, reach * min(place.diameter, 1.5 * size)))
         behind = canvas[window] * (1 - crevice * rng.uniform(0.2, 1.2) * shade)
         behind = np.where(labels[window] > 0, behind, canvas[window] - 0.3 * halo * shade)
         brightness = np.exp(rng.normal(0, tones)) * (1 + (tone - 1) * surface)
@@ -68,7 +70,7 @@ def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float]
         whole.append(int(mask.sum()))
         labels[window][mask] = len(whole) - 1
     _grow_together(canvas, labels, rng.uniform(*NECK) * size)
-    labels = _outlined(labels, np.array(whole))
+    labels = visible_labels(labels, np.maximum(FEWEST, LEAST * np.array(whole)))
     return _exposed(ndimage.gaussian_filter(canvas, np.exp(rng.uniform(*np.log(BLUR)))), rng), labels
 
 
@@ -77,7 +79,7 @@ def _substrate(shape: Shape, rng: Rng, textures: list[Field]) -> Field:
     Process. 20, 257, 2011), so that nothing is tiled."""
     canvas = np.zeros(shape, np.float32)
     if textures:
-        texture = np.rot90(textures[int(rng.integers(len(textures)))], int(rng.integers(4)))
+        (texture,) = turned_or_mirrored(rng, textures[int(rng.integers(len(textures)))])
         fine = texture - ndimage.gaussian_filter(texture, 24)
         rows, columns = (min(n, m) for n, m in zip(shape, texture.shape, strict=True))
         fine = fine[:rows, :columns] * np.hanning(rows)[:, None] * np.hanning(columns)
@@ -100,7 +102,7 @@ def _alike(particles: list[CutOut], rng: Rng) -> list[CutOut]:
     return [one for one in particles if one.group in chosen]
 
 
-def _bodies(shape: Shape, rng: Rng, size: float, spread: float) -> list[Body]:
+def _places(shape: Shape, rng: Rng, size: float, spread: float) -> list[Place]:
     """Where the particles lie: a few agglomerates that grew by touching, and single ones."""
     height, width = shape
 
@@ -108,27 +110,27 @@ def _bodies(shape: Shape, rng: Rng, size: float, spread: float) -> list[Body]:
         return float(np.clip(size * np.exp(rng.normal(0, spread)), SMALLEST, LARGEST))
 
     singles = int(rng.integers(0, 2 + round(12 * height * width / (512 * 768))))
-    bodies = [Body(rng.uniform(0, height), rng.uniform(0, width), diameter()) for _ in range(singles)]
+    places = [Place(rng.uniform(0, height), rng.uniform(0, width), diameter()) for _ in range(singles)]
     count = 1 + round(rng.integers(3, 16) * height * width / (512 * 768))
     area, opened = rng.uniform(0.15, 0.6) * height * width, rng.uniform(0.4, 1.0)
     for share in rng.dirichlet(np.full(count, 1.2)):
-        bodies += _agglomerate(shape, rng, diameter, share * area, opened)
-    return bodies
+        places += _agglomerate(shape, rng, diameter, share * area, opened)
+    return places
 
 
-def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: float, opened: float) -> list[Body]:
+def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: float, opened: float) -> list[Place]:
     """Bodies that cover about `area` px, each laid beside another. opened: how often it is any, not an inner one."""
     height, width = shape
     middle = rng.uniform(0.05, 0.95, 2) * shape
     stretch, turn = np.exp(rng.normal(0, 0.35)), rng.uniform(0, np.pi)
-    group: list[Body] = []
+    group: list[Place] = []
 
-    def off_middle(body: Body) -> float:
-        rows, columns = body.row - middle[0], body.column - middle[1]
+    def off_middle(place: Place) -> float:
+        rows, columns = place.row - middle[0], place.column - middle[1]
         along, across = columns * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - columns * np.sin(turn)
         return (along / stretch) ** 2 + (across * stretch) ** 2
 
-    def buries(one: Body, other: Body) -> bool:
+    def buries(one: Place, other: Place) -> bool:
         small, large = sorted((one.diameter, other.diameter))
         near = 0.5 * small if small > 0.55 * large else 0.42 * large
         return (one.row - other.row) ** 2 + (one.column - other.column) ** 2 < near**2
@@ -136,34 +138,34 @@ def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: fl
     for _ in range(3000):
         if area <= 0:
             break
-        body = Body(*middle, diameter())
+        place = Place(*middle, diameter())
         if group:
             some = [group[int(rng.integers(len(group)))] for _ in range(1 if rng.random() < opened else 3)]
             beside, angle = min(some, key=off_middle), rng.uniform(0, 2 * np.pi)
-            apart = (body.diameter + beside.diameter) / 2 * rng.uniform(*OVERLAP)
-            body = Body(beside.row + apart * np.sin(angle), beside.column + apart * np.cos(angle), body.diameter)
-        edge = body.diameter / 3
-        inside = -edge < body.row < height + edge and -edge < body.column < width + edge
-        if inside and (rng.random() < 0.1 or not any(buries(body, other) for other in group)):
-            group.append(body)
-            area -= 0.75 * np.pi / 4 * body.diameter**2
+            apart = (place.diameter + beside.diameter) / 2 * rng.uniform(*OVERLAP)
+            place = Place(beside.row + apart * np.sin(angle), beside.column + apart * np.cos(angle), place.diameter)
+        edge = place.diameter / 3
+        inside = -edge < place.row < height + edge and -edge < place.column < width + edge
+        if inside and (rng.random() < 0.1 or not any(buries(place, other) for other in group)):
+            group.append(place)
+            area -= 0.75 * np.pi / 4 * place.diameter**2
     return group
 
 
 def _laid(
-    body: Body, shape: Shape, rng: Rng, particles: list[CutOut], others: list[CutOut]
+    place: Place, shape: Shape, rng: Rng, particles: list[CutOut], others: list[CutOut]
 ) -> tuple[tuple[slice, slice], Field, Field] | None:
-    """(window of the picture, opacity, tone) of a cut-out at the body's place, turned, mirrored and resized; None where
+    """(window of the picture, opacity, tone) of a cut-out at the place, turned, mirrored and resized; None where
     hardly any of it lies in the picture. Taken from `particles`, or from `others` where these would be enlarged."""
-    fitting = [p for p in particles if body.diameter <= ENLARGED * p.diameter] or [
-        p for p in others if body.diameter <= ENLARGED * p.diameter
+    fitting = [p for p in particles if place.diameter <= ENLARGED * p.diameter] or [
+        p for p in others if place.diameter <= ENLARGED * p.diameter
     ]
     if not fitting:
         fitting = others
-    opacity, tone = _resized(fitting[int(rng.integers(len(fitting)))], body.diameter, rng)
-    pad = int(np.ceil(0.3 * body.diameter + 6))
+    opacity, tone = _resized(fitting[int(rng.integers(len(fitting)))], place.diameter, rng)
+    pad = int(np.ceil(0.3 * place.diameter + 6))
     opacity, tone = np.pad(opacity, pad), np.pad(tone, pad, mode="edge")
-    first = [round(middle - side / 2) for middle, side in zip(body[:2], opacity.shape, strict=True)]
+    first = [round(middle - side / 2) for middle, side in zip(place[:2], opacity.shape, strict=True)]
     begin = [max(at, 0) for at in first]
     end = [min(at + side, n) for at, side, n in zip(first, opacity.shape, shape, strict=True)]
     if min(b - a for a, b in zip(begin, end, strict=True)) < 4:
@@ -176,25 +178,16 @@ def _laid(
 def _resized(particle: CutOut, diameter: float, rng: Rng) -> tuple[Field, Field]:
     """(opacity 0 to 1, tone) of a cut-out; beyond its edge the tone of its nearest pixel, so that no substrate comes
     with it."""
-    factor, mask = diameter / particle.diameter, particle.mask
-    size = tuple(max(3, round(n * factor)) for n in mask.shape[::-1])
+    mask = particle.mask
+    rows, columns = (max(3, round(n * diameter / particle.diameter)) for n in mask.shape)
     nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
-    smaller = Image.Resampling.BOX
-    opacity = Image.fromarray(mask.astype(np.float32)).resize(
-        size, smaller if factor < 1 else Image.Resampling.BILINEAR
-    )
-    tone = Image.fromarray(particle.tone[tuple(nearest)]).resize(
-        size, smaller if factor < 0.6 else Image.Resampling.BICUBIC
-    )
-    turns, angle = int(rng.integers(4)), rng.uniform(-45, 45) if rng.random() < 0.6 else 0.0
-    turned = [np.rot90(np.asarray(part), turns) for part in (opacity, tone)]
-    if rng.integers(2):
-        turned = [part[:, ::-1] for part in turned]
-    if angle:
-        turned = [
-            ndimage.rotate(p, angle, order=1, mode=m) for p, m in zip(turned, ("constant", "nearest"), strict=True)
-        ]
-    return np.clip(turned[0], 0, 1), turned[1]
+    parts = (resized(part, (rows, columns)) for part in (mask.astype(np.float32), particle.tone[tuple(nearest)]))
+    opacity, tone = turned_or_mirrored(rng, *parts)
+    if rng.random() < TILTED:
+        angle = rng.uniform(-45, 45)
+        opacity = ndimage.rotate(opacity, angle, order=1)
+        tone = ndimage.rotate(tone, angle, order=1, mode="nearest")
+    return np.clip(opacity, 0, 1), tone
 
 
 def _grow_together(canvas: Field, labels: Labels, radius: float) -> None:
@@ -211,35 +204,6 @@ def _grow_together(canvas: Field, labels: Labels, radius: float) -> None:
     around = ndimage.gaussian_filter(np.where(objects, canvas, 0), radius / 2) / np.maximum(weight, 1e-3)
     labels[filled] = labels[nearest][filled]
     canvas[filled] = around[filled]
-
-
-def _outlined(labels: Labels, whole: np.ndarray) -> Labels:
-    """(H, W) int32: each visible piece a particle, 1 to n; a piece that nobody could outline goes to the neighbour with
-    most border, if neighbours have a third of it. whole: pixels of each particle before others covered it."""
-    pieces, count = np.zeros_like(labels), 0
-    loose = np.zeros(labels.shape, bool)
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is None:
-            continue
-        parts, n = ndimage.label(labels[box] == number)
-        for part in range(1, n + 1):
-            piece = parts == part
-            area = piece.sum()
-            thick = ndimage.distance_transform_edt(np.pad(piece, 1)).max()
-            if area < FEWEST or area < LEAST * whole[number] or thick < THINNEST:
-                loose[box] |= piece
-            else:
-                count += 1
-                pieces[box][piece] = count
-    clusters, n = ndimage.label(loose)
-    for cluster, box in enumerate(ndimage.find_objects(clusters), start=1):
-        window = tuple(slice(max(0, side.start - 2), side.stop + 2) for side in box)
-        piece = clusters[window] == cluster
-        rim = ndimage.binary_dilation(piece) & ~piece
-        beside = pieces[window][rim]
-        if (beside > 0).sum() > rim.sum() / 3:
-            pieces[window][piece] = np.bincount(beside[beside > 0]).argmax()
-    return pieces
 
 
 def _exposed(canvas: Field, rng: Rng) -> Picture:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
 
+from ....core.measure.shapes import measure
 from ..contract import Field, Labels, Mask, Picture
+from .scene import split_pieces
 
 DIAMETERS = (16.0, 220.0)  # of particles that are cut out, in px
 SOLID = 0.9  # of the convex hull that a whole particle fills
@@ -57,20 +58,26 @@ def cut_out(pictures: Iterable[tuple[Picture, Labels, str]]) -> Stock:
         level = float(np.median(grey[substrate]))
         contrast = float(np.median(grey[labels > 0])) - level
         if contrast >= CONTRAST:
-            particles += _particles(grey.astype(np.float32), labels, contrast, group)
+            particles += _particles(grey, labels, contrast, group)
             textures += _textures(grey, away, contrast)
     return Stock(particles, textures)
 
 
-def _particles(grey: Field, labels: Labels, contrast: float, group: str) -> list[CutOut]:
+def _particles(grey: Picture, labels: Labels, contrast: float, group: str) -> list[CutOut]:
     """The whole, nearly isolated, bright particles of a picture."""
     cut: list[CutOut] = []
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        window = box and tuple(slice(side.start - MARGIN, side.stop + MARGIN) for side in box)
-        if not window or any(s.start < 0 or s.stop > n for s, n in zip(window, labels.shape, strict=True)):
+    pieces = split_pieces(labels)
+    boxes = ndimage.find_objects(pieces)
+    table = measure(pieces, grey, np.ones(pieces.max(), np.float32), None, len(pieces))
+    compact = (table["solidity"] >= SOLID) & (table["ellipse_ratio"] >= SLENDER)
+    fitting = compact & (table["ecd_px"] >= DIAMETERS[0]) & (table["ecd_px"] <= DIAMETERS[1])
+    for number in np.flatnonzero(fitting) + 1:
+        window = tuple(slice(side.start - MARGIN, side.stop + MARGIN) for side in boxes[number - 1])
+        if any(s.start < 0 or s.stop > n for s, n in zip(window, labels.shape, strict=True)):
             continue
-        mask = labels[window] == number
-        if not _is_whole(mask):
+        mask = pieces[window] == number
+        sides = mask[MARGIN:-MARGIN, MARGIN:-MARGIN]
+        if max(sides[0].mean(), sides[-1].mean(), sides[:, 0].mean(), sides[:, -1].mean()) > STRAIGHT:
             continue
         rim = ndimage.binary_dilation(mask, iterations=MARGIN) & ~mask
         others = rim & (labels[window] > 0)
@@ -81,24 +88,9 @@ def _particles(grey: Field, labels: Labels, contrast: float, group: str) -> list
         bright = float(np.median(inside)) - ground
         if bright < CLEAR * contrast or (inside >= 254).mean() > 0.5:
             continue
-        cut.append(CutOut(group, 2 * float(np.sqrt(mask.sum() / np.pi)), mask, (grey[window] - ground) / bright))
+        tone = (grey[window].astype(np.float32) - ground) / bright
+        cut.append(CutOut(group, float(table["ecd_px"][number - 1]), mask, tone))
     return sorted(cut, key=lambda one: -one.diameter)[:MOST]
-
-
-def _is_whole(mask: Mask) -> bool:
-    """Whether the object (with MARGIN px around it) is one convex, compact piece that no straight edge cuts."""
-    if not DIAMETERS[0] <= 2 * np.sqrt(mask.sum() / np.pi) <= DIAMETERS[1] or ndimage.label(mask)[1] != 1:
-        return False
-    sides = mask[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    if max(sides[0].mean(), sides[-1].mean(), sides[:, 0].mean(), sides[:, -1].mean()) > STRAIGHT:
-        return False
-    pixels = np.argwhere(mask)
-    try:
-        hull = ConvexHull(np.concatenate([pixels + np.array(corner) for corner in np.ndindex(2, 2)]))
-    except QhullError:  # a line
-        return False
-    spreads = np.linalg.eigvalsh(np.cov(pixels.T))
-    return bool(mask.sum() / hull.volume >= SOLID and spreads[0] >= SLENDER**2 * spreads[1])
 
 
 def _textures(grey: Picture, away: Field, contrast: float) -> list[Field]:

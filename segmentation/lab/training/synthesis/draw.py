@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ..contract import Rng
-from .bodies import AGGREGATES
 from .settings import SECONDARY, RenderSettings, checked
 
 DIAMETERS = (8.0, 150.0)
@@ -26,14 +25,12 @@ Range = Callable[[Values], tuple[float, float]]
 CONDITIONS: dict[str, Callable[[Values], bool]] = {  # of the values drawn before
     "through": lambda values: values["kind"] not in SECONDARY,
     "blank": lambda values: values["kind"] == "blank",
-    "aggregate": lambda values: values["family"] in AGGREGATES,
     "packed": lambda values: values["layout"] == "packed",
-    "dense": lambda values: values["layout"] == "packed" or values["family"] in AGGREGATES,
     "dark": lambda values: values["polarity"] == "dark",
     "through or dark": lambda values: values["kind"] not in SECONDARY or values["polarity"] == "dark",
     "crowded": lambda values: values["overlap"] > 0.35,
     "fine": lambda values: values["diameter"] < 14,
-    **{family: lambda values, family=family: values["family"] == family for family in ("rounded", "cube", "sintered")},
+    **{family: lambda values, family=family: values["family"] == family for family in ("rounded", "cube")},
 }
 
 

@@ -46,7 +46,7 @@ def build_mat(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) ->
         owner[rows[is_uppermost], columns[is_uppermost]] = number
         thickness[pixels] += 2 * heights
     greys = np.linspace(-1.2, 1.2, len(fibres) + 1) + rng.normal(0, 0.5, len(fibres) + 1)
-    return Scene(height, owner, thickness, greys.astype(np.float32), np.arange(len(fibres) + 1, dtype=np.int32)), fibres
+    return Scene(height, owner, thickness, greys.astype(np.float32)), fibres
 
 
 def draw_fibres(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) -> list[Fibre]:

@@ -1,4 +1,4 @@
-"""Random fields for substrates, surfaces, layouts and charging, and a fast blur."""
+"""Random fields for substrates, surfaces, layouts and charging, a fast blur, and the eight positions of a picture."""
 
 from __future__ import annotations
 
@@ -90,3 +90,10 @@ def blur(field: Field, sigma: float) -> Field:
     small = ndimage.gaussian_filter(np.asarray(picture), sigma / factor, truncate=3)
     box = (0, 0, field.shape[1] / factor, field.shape[0] / factor)
     return resized(small, (field.shape[0], field.shape[1]), box)
+
+
+def turned_or_mirrored(rng: Rng, *pictures: NDArray) -> list[NDArray]:
+    """The pictures in one of the eight turned and mirrored positions, all in the same."""
+    turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+    turned = [np.rot90(picture, turns) for picture in pictures]
+    return [picture[:, ::-1] for picture in turned] if mirror else turned

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from ..contract import Field, Labels, Mask, Picture, Rng, Shape
-from .databars import draw_data_bar, font_of
 from .draw import DIAMETERS, draw_settings
 from .exposure import drifted, expose, full_range, noise_of
 from .fibres import Fibre, build_mat
@@ -127,7 +126,7 @@ class Rendering:
     fibres: tuple[Fibre, ...] = ()
 
 
-def compose(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
+def rendering_of(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
     """The micrograph that the settings describe; the same for the same settings and state of `rng`."""
     particle_grey, fibres = np.zeros(shape, np.float32), list[Fibre]()  # (H, W), what particles add to the support
     if settings.scene.kind == "blank":
@@ -136,7 +135,7 @@ def compose(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
     elif settings.scene.kind == "supported":
         mass = support_mass(shape, settings.support, settings.scene.diameter, rng)
         scene = build_scene(shape, settings.scene, rng, mass > ON_SUPPORT)
-        grey, owner, depth = shade_transmission(scene, settings, rng, mass), _particles(scene, settings), scene.height
+        grey, owner, depth = shade_transmission(scene, settings, rng, mass), scene.owner, scene.height
         particle_grey = np.float32(matter_grey(settings)) * scattered(scene, settings)
     else:
         if settings.scene.family == "fibre":
@@ -144,7 +143,7 @@ def compose(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
         else:
             scene = build_scene(shape, settings.scene, rng)
         shade_scene = shade_sem if settings.scene.kind in SECONDARY else shade_transmission
-        grey, owner, depth = shade_scene(scene, settings, rng), _particles(scene, settings), scene.height
+        grey, owner, depth = shade_scene(scene, settings, rng), scene.owner, scene.height
     if settings.exposure.drift:
         layers = [grey, owner, depth, particle_grey]
         grey, owner, depth, particle_grey = drifted(layers, settings.exposure.drift, rng)
@@ -160,16 +159,11 @@ def compose(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
     return Rendering(picture, labels, depth, settings, tuple(fibres))
 
 
-def _particles(scene: Scene, settings: RenderSettings) -> Labels:
-    """(H, W) int32 number of the visible particle: the body, or the aggregate it is part of."""
-    return scene.aggregate_of[scene.owner] if settings.scene.whole else scene.owner
-
-
 def random_rendering(
     shape: Shape, rng: Rng, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
 ) -> Rendering:
     """A micrograph with random settings, except the `fixed` ones. Raises BadSetting."""
-    return compose(shape, draw_settings(rng, fixed, diameters), rng)
+    return rendering_of(shape, draw_settings(rng, fixed, diameters), rng)
 
 
 def render(
@@ -186,7 +180,7 @@ def render(
 
 
 def annotate(grey: Picture, kind: str, rng: Rng) -> tuple[Picture, Mask]:
-    """The (H, W) uint8 picture with a "letter", "scale-bar" or "data-bar", and the (H, W) mask of hidden pixels.
+    """The (H, W) uint8 picture with a "letter" or "scale-bar", and the (H, W) mask of hidden pixels.
 
     A box hides everything under it, letters without one hide only their strokes and leave the mask empty.
     """
@@ -200,11 +194,9 @@ def annotate(grey: Picture, kind: str, rng: Rng) -> tuple[Picture, Mask]:
         large = round(1.6 * size)
         if rng.random() < 0.5:
             _box(image, hidden, (0, 0, round(1.8 * large), round(1.3 * large)), paper)
-        ImageDraw.Draw(image).text((round(0.3 * large), 0), letter, fill=ink, font=font_of(large))
+        ImageDraw.Draw(image).text((round(0.3 * large), 0), letter, fill=ink, font=ImageFont.load_default(size=large))
     elif kind == "scale-bar":
         _scale_bar(image, hidden, size, rng)
-    elif kind == "data-bar":
-        draw_data_bar(image, hidden, size, rng)
     return np.asarray(image), np.asarray(hidden) > 0
 
 
@@ -223,9 +215,9 @@ def _scale_bar(image: Image.Image, hidden: Image.Image, size: int, rng: Rng) -> 
     length = round(wide * rng.uniform(0.12, 0.3))
     left = size if rng.random() < 0.3 else wide - length - 2 * size
     top = tall - round(2.6 * size)
-    ink, paper = _ink(rng)
+    (ink, paper), font = _ink(rng), ImageFont.load_default(size=size)
     if rng.random() < 0.5:
         _box(image, hidden, (left - size // 2, top - size // 4, left + length + size // 2, tall - size // 3), paper)
     pen = ImageDraw.Draw(image)
-    pen.text((left + length / 2, top), str(rng.choice(LENGTHS)), fill=ink, font=font_of(size), anchor="ma")
+    pen.text((left + length / 2, top), str(rng.choice(LENGTHS)), fill=ink, font=font, anchor="ma")
     pen.rectangle((left, top + round(1.4 * size), left + length, top + round(1.4 * size) + max(1, size // 5)), fill=ink)

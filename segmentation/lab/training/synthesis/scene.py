@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage.measure import label as connected
 
 from ....core.measure.neighbours import interior
 from ..contract import Field, Floats, Labels, Mask, Rng, Shape
-from .aggregates import any_body
-from .bodies import AGGREGATES, CONVEX, Body, Form, dressed, relief_field
-from .noise import smooth_field
+from .bodies import CONVEX, Body, Form, dressed, make_body, relief_field
+from .noise import smooth_field, turned_or_mirrored
 from .settings import SceneSettings
 
 MOST = 1500  # particles in a picture of 512 x 512 px
@@ -23,10 +23,7 @@ TRIALS = 4  # places tried for one particle before it is left out
 
 
 def draw_diameters(shape: Shape, scene: SceneSettings, rng: Rng) -> Floats:
-    """(n,) float64 diameters in px, at most 4 x typical. Discs of these diameters cover `scene.cover` of the picture.
-
-    An aggregate counts as its primaries.
-    """
+    """(n,) float64 diameters in px, at most 4 x typical, of discs that cover `scene.cover` of the picture."""
     area = shape[0] * shape[1]
     most = max(1, round(MOST * area / 512**2))
     sizes = scene.diameter * np.exp(rng.normal(0, scene.spread, most))
@@ -34,8 +31,7 @@ def draw_diameters(shape: Shape, scene: SceneSettings, rng: Rng) -> Floats:
         fine = rng.random(most) < scene.fine_share
         sizes[fine] *= scene.fine_size
     sizes = np.clip(sizes, 3, 4 * scene.diameter)
-    primaries = scene.primaries if scene.family in AGGREGATES else 1.0
-    covered = np.cumsum(np.pi / 4 * sizes**2) * primaries / area
+    covered = np.cumsum(np.pi / 4 * sizes**2) / area
     return sizes[: max(1, int(np.searchsorted(covered, scene.cover)))]
 
 
@@ -78,13 +74,12 @@ def _packed_positions(shape: Shape, scene: SceneSettings, rng: Rng) -> NDArray[n
 class Scene:
     """height: (H, W) float32 px above the substrate; owner: (H, W) int32 number of the visible body, 0 substrate;
     thickness: (H, W) float32 px of matter along the beam; shade: (n + 1,) float32, per body (index owner) a draw from
-    N(0, 1) for its grey; aggregate_of: (n + 1,) int32, of each body the number of the aggregate it is part of."""
+    N(0, 1) for its grey."""
 
     height: Field
     owner: Labels
     thickness: Field
     shade: Field
-    aggregate_of: Labels
 
 
 @dataclass
@@ -94,7 +89,7 @@ class _Canvas:
     height: Field
     owner: Labels
     thickness: Field
-    aggregate_of: list[int] = field(default_factory=lambda: [0])
+    bodies: int = 0
     put: list[tuple[NDArray[np.int64], int]] = field(default_factory=list)  # place and px across of each body
 
 
@@ -123,13 +118,13 @@ def build_scene(shape: Shape, scene: SceneSettings, rng: Rng, where: Mask | None
     for number in range(len(diameters)):
         fresh = number < len(stock)
         body = stock[number if fresh else int(rng.integers(len(stock)))]
-        body = body if fresh else body.mirrored(*(rng.random(3) < 0.5))
+        body = body if fresh else Body(*turned_or_mirrored(rng, body.top, body.bottom, body.mass))
         if not _put(body, scene, places, canvas):
             break
     if scene.satellites:
         _add_satellites(scene, canvas, rng)
-    shade = rng.normal(0, 1, len(canvas.aggregate_of)).astype(np.float32)
-    return Scene(canvas.height, canvas.owner, canvas.thickness, shade, np.array(canvas.aggregate_of, np.int32))
+    shade = rng.normal(0, 1, canvas.bodies + 1).astype(np.float32)
+    return Scene(canvas.height, canvas.owner, canvas.thickness, shade)
 
 
 def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
@@ -140,7 +135,7 @@ def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
     for diameter in diameters[:count]:
         is_simple = rng.random() < scene.mixing
         family = CONVEX[int(rng.integers(len(CONVEX)))] if is_simple else scene.family
-        bodies.append(any_body(family, diameter, rng, form))
+        bodies.append(make_body(family, diameter, rng, form))
     side = max(max(b.top.shape) for b in bodies) + 64
     texture = relief_field(scene, side, rng)
     if texture is None:
@@ -185,7 +180,7 @@ def _add_satellites(scene: SceneSettings, canvas: _Canvas, rng: Rng) -> None:
             turn, away = rng.uniform(0, 2 * np.pi), 0.5 * across * np.sqrt(rng.uniform(0.15, 1.1))
             if size >= SMALLEST:
                 middle = centre + np.round(away * np.array([np.sin(turn), np.cos(turn)])).astype(np.int64)
-                body = any_body("sphere", size, rng, form)
+                body = make_body("sphere", size, rng, form)
                 if (spot := _spot(body, middle, 1.0, canvas)) is not None:
                     _paint(body, spot, canvas)
 
@@ -212,46 +207,33 @@ def _spot(body: Body, centre: NDArray[np.int64], stacking: float, canvas: _Canva
 def _paint(body: Body, spot: _Spot, canvas: _Canvas) -> None:
     upper = body.top[spot.inner] + np.float32(spot.lift)
     visible = spot.inside & (upper > canvas.height[spot.outer])
-    first = len(canvas.aggregate_of)
+    canvas.bodies += 1
     canvas.height[spot.outer][visible] = upper[visible]
-    canvas.owner[spot.outer][visible] = first + body.part[spot.inner][visible]
+    canvas.owner[spot.outer][visible] = canvas.bodies
     canvas.thickness[spot.outer] += body.mass[spot.inner]
-    canvas.aggregate_of += [first] * body.parts
 
 
-def visible_labels(owner: Labels, smallest: int = 12) -> Labels:
+def visible_labels(owner: Labels, smallest: float | Floats = 12) -> Labels:
     """(H, W) int32 labels 1..n of the visible pieces; a body split by another counts as its pieces.
 
-    A sliver (under `smallest` px, or nowhere 3 px wide) is what no annotator would outline: it goes to the piece that
-    it shares a third of its border with, or else to the background.
+    A sliver (nowhere 3 px wide, or under `smallest` px: a number, or one for each body by its number) is what no
+    annotator would outline. Slivers that touch go to the piece that they have most border with, if pieces have a third
+    of their border, or else to the background.
     """
     labels = split_pieces(owner)
-    sizes = np.bincount(labels.ravel())
+    sizes, body = np.bincount(labels.ravel()), np.zeros(labels.max() + 1, np.int32)
+    body[labels] = owner
     core = np.bincount(labels[interior(labels)], minlength=len(sizes))
-    keep = (sizes >= smallest) & (core > 0)
-    keep[0] = False
-    new = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-    slivers = np.flatnonzero((sizes > 0) & ~keep)
-    new[slivers[slivers > 0]] = new[_hosts(labels, keep)[slivers[slivers > 0]]]
-    return new[labels]
-
-
-def _hosts(labels: Labels, keep: Mask) -> NDArray[np.int64]:
-    """(n + 1,) int64: for each piece not kept, the kept one with which it shares at least a third of its border."""
-    pairs = [(labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])]
-    ones = np.concatenate([np.concatenate([a[a != b], b[a != b]]) for a, b in pairs])
-    others = np.concatenate([np.concatenate([b[a != b], a[a != b]]) for a, b in pairs])
-    loose = (ones > 0) & ~keep[ones]
-    ones, others = ones[loose], others[loose]
-    border = np.bincount(ones, minlength=len(keep))
-    kept = keep[others]
-    codes, shared = np.unique(ones[kept].astype(np.int64) * len(keep) + others[kept], return_counts=True)
-    hosts = np.zeros(len(keep), np.int64)
-    for at in np.argsort(shared):  # the longest shared border is written last
-        piece, host = divmod(int(codes[at]), len(keep))
-        if 3 * shared[at] >= border[piece]:
-            hosts[piece] = host
-    return hosts
+    keep = (sizes >= (smallest[body] if isinstance(smallest, np.ndarray) else smallest)) & (core > 0) & (body > 0)
+    pieces = np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
+    slivers, _ = ndimage.label((labels > 0) & (pieces == 0))
+    for number, box in enumerate(ndimage.find_objects(slivers), start=1):
+        window = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
+        sliver = slivers[window] == number
+        beside = pieces[window][ndimage.binary_dilation(sliver) & ~sliver]
+        if 3 * (beside > 0).sum() >= max(1, len(beside)):
+            pieces[window][sliver] = np.bincount(beside[beside > 0]).argmax()
+    return pieces
 
 
 def split_pieces(labels: Labels) -> Labels:

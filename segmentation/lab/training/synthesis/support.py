@@ -10,8 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from ..contract import Field, Labels, Picture, Rng, Shape
-from .aggregates import grow
+from ..contract import Field, Floats, Labels, Picture, Rng, Shape
 from .noise import band_field, blur, fractal_field, resized, smooth_field, white
 from .scene import Scene
 from .settings import SupportSettings
@@ -47,7 +46,7 @@ def _grains(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> F
     for _ in range(int(np.clip(settings.support_share * small[0] * small[1] / (2 * radius) ** 2, 3, 60))):
         count = int(rng.integers(3, 14))
         typical = radius * np.exp(rng.normal(0, 0.4))
-        centres, radii, _ = grow(count, typical, rng, spreads=(0.1, 0.5), reaches=(0.4, 0.9))
+        centres, radii = _clump(count, typical, rng)
         places = centres[:, :2] + middle + rng.normal(0, 0.45 * reach, 2)
         clump = np.zeros(small, np.float32)
         for (row, column), sphere_radius in zip(places, radii, strict=True):  # adds the beam's way through a sphere
@@ -60,6 +59,25 @@ def _grains(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> F
             clump[r0:r1, c0:c1] += 2 * np.sqrt(np.maximum(square, 0)).astype(np.float32)
         total += blur(clump, settings.support_blur * rng.uniform(0.3, 2.5) / coarse)
     return np.maximum(resized(total, shape) if coarse > 1 else total[: shape[0], : shape[1]], 0)
+
+
+def _clump(count: int, radius: float, rng: Rng) -> tuple[Floats, Floats]:
+    """Centres (n, 3) and radii (n,) of spheres, each of which but the first touches an earlier one."""
+    radii = radius * np.exp(rng.normal(0, rng.uniform(0.1, 0.5), count))
+    centres, compact = np.zeros((count, 3)), rng.uniform(0, 1)
+    for number in range(1, count):
+        best = np.inf
+        for _ in range(3):
+            parent = int(rng.integers(number))
+            direction = rng.normal(size=3) * [1, 1, 0.6]
+            gap = (radii[number] + radii[parent]) * rng.uniform(0.4, 0.9)
+            centre = centres[parent] + direction / np.linalg.norm(direction) * gap
+            apart = np.linalg.norm(centres[:number] - centre, axis=1) / (radii[:number] + radii[number])
+            # The best of three tries: not inside another sphere; of the rest, near the middle in compact clumps.
+            cost = 10 * max(0.0, 0.4 - apart.min()) + compact * np.linalg.norm(centre) / radius
+            if cost < best:
+                best, centres[number] = cost, centre
+    return centres, radii
 
 
 def _fractal(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> Field:

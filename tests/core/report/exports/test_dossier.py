@@ -184,7 +184,7 @@ class TestEndpointRecord:
         assert study.interpretationResult == "" and "PIXEL_SIZE" not in study.parameters
 
     def test_corrections_and_settings_make_another_study_of_the_same_substance(self, analysis):
-        others = [refound(analysis, corrected=3), typed(analysis, field_spread=10.0), analysis]
+        others = [refound(analysis, corrected=3), typed(analysis, repeatability=10.0), analysis]
         substances = [record(SampleAnalysis.of(variant), UNFILED)["substance"][0] for variant in others]
         assert len({substance["i5uuid"] for substance in substances}) == 1
         assert len({substance["study"][0]["uuid"] for substance in substances}) == 3

@@ -1,0 +1,162 @@
+"""What else an outline may be: the pieces that its possible cuts leave, each with its chance.
+
+A segmentation is one reading, and its merges all err in one direction: outlines that are several particles make sizes
+too large. So the possible cuts of an outline are made one after the other, the likeliest first. A cut divides what it
+finds with its chance; if it does, later ones divide its pieces. An outline or piece is an object as it stands with the
+chance that all cuts before it were right, and its own was wrong. These chances of an outline and its pieces weigh their
+sizes: what has no possible cuts, and what a person decided, weighs 1 or 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, special
+
+from ..labels.geometry import SMALLEST, Box, Mask, line_pixels, to_edge
+from .distribution import quantile
+from .fractions import share_between
+from .shapes import contact_shares, measure
+from .table import Table
+
+if TYPE_CHECKING:
+    from ..labels.segmentation import Cut
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+READINGS = 100
+
+
+class Piece(NamedTuple):
+    """A piece of an outline. parent: its place among outlines and pieces. level: how many cuts made it."""
+
+    box: Box
+    mask: Mask
+    parent: int
+    level: int
+
+
+@dataclass(frozen=True, eq=False)
+class Possible:
+    """n outlines and, after them, k pieces. pieces: k. odds: (n + k,) the log-odds of the cut that divides each, -inf
+    where there is none."""
+
+    count: int
+    pieces: Sequence[Piece]
+    odds: Floats
+
+    @property
+    def owners(self) -> Ints:
+        """(n + k,) the outline that each belongs to, from 0 on."""
+        owners = list(range(self.count))
+        for piece in self.pieces:
+            owners.append(owners[piece.parent])
+        return np.array(owners, np.int64)
+
+    def chances(self) -> Floats:
+        """(n + k,) the chance of each to be an object as it stands."""
+        divided = special.expit(self.odds)
+        reached = np.ones(len(self.odds))
+        for at, piece in enumerate(self.pieces, self.count):
+            reached[at] = reached[piece.parent] * divided[piece.parent]
+        return np.asarray(reached * (1 - divided), np.float64)
+
+    def drawn(self, rng: np.random.Generator, spread: float) -> NDArray[np.bool_]:
+        """(n + k, READINGS) which are objects in each of several readings, drawn by these chances. spread: SD of an
+        error that all log-odds of an image share."""
+        shifts = spread * rng.standard_normal(READINGS)
+        divided = rng.random((len(self.odds), READINGS)) < special.expit(self.odds[:, None] + shifts)
+        reached = np.ones(divided.shape, bool)
+        for at, piece in enumerate(self.pieces, self.count):
+            reached[at] = reached[piece.parent] & divided[piece.parent]
+        return np.asarray(reached & ~divided)
+
+
+def possible(dense: NDArray[np.int32], cuts: Sequence[Cut], settled: Collection[int] = ()) -> Possible:
+    """The outlines 1..n of `dense` (H, W) and their possible pieces. settled: outlines that a person decided on."""
+    count = int(dense.max(initial=0))
+    now, pieces = dense.copy(), list[Piece]()
+    boxes: list[Box] = [
+        (rows.start, columns.start, rows.stop, columns.stop) for rows, columns in ndimage.find_objects(dense)
+    ]
+    odds = [-np.inf] * count
+    for cut in cuts:
+        number = cut.divides(lambda box: now[box[0] :, box[1] :])
+        if not number or number in settled:
+            continue
+        top, left, bottom, right = box = boxes[number - 1]
+        inside = now[top:bottom, left:right] == number
+        parts = parted(inside, np.array(cut.line, float), box)
+        if parts is None:
+            continue
+        odds[number - 1] = float(special.logit(cut.chance))
+        level = pieces[number - 1 - count].level + 1 if number > count else 1
+        for part, place in enumerate(ndimage.find_objects(parts), 1):
+            mask = parts[place] == part
+            at = top + place[0].start, left + place[1].start
+            boxes.append((*at, at[0] + mask.shape[0], at[1] + mask.shape[1]))
+            pieces.append(Piece(boxes[-1], mask, number - 1, level))
+            odds.append(-np.inf)
+            now[boxes[-1][0] : boxes[-1][2], boxes[-1][1] : boxes[-1][3]][mask] = len(boxes)
+    return Possible(count, pieces, np.array(odds))
+
+
+def parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
+    """(h, w) the parts 1, 2, ... of an object (h, w) in a box on both sides of a line (n, 2); None where it does not
+    divide it into parts of SMALLEST px."""
+    for points in (line, to_edge(line, inside, box)):
+        parts, found = ndimage.label(inside & ~line_pixels(points, box))
+        areas = np.bincount(parts.ravel())
+        large = [part for part in range(1, found + 1) if areas[part] >= SMALLEST]
+        if len(large) > 1:
+            numbers = np.zeros(found + 1, np.int32)
+            numbers[large] = range(1, len(large) + 1)
+            parts = numbers[parts]
+            nearest = ndimage.distance_transform_edt(parts == 0, return_distances=False, return_indices=True)
+            return np.where(inside, parts[tuple(nearest)], 0).astype(np.int32)
+    return None
+
+
+def sizes_of_pieces(
+    of: Possible, dense: NDArray[np.int32], nm_per_pixel: float | None, rows: int
+) -> tuple[Table, Floats] | None:
+    """The sizes of the pieces, all kept, and the share of the outline of each that others touch (k,), when all cuts of
+    its level are made; None without pieces."""
+    if not of.pieces:
+        return None
+    now, tables, contacts = dense.copy(), list[Table](), list[Floats]()
+    levels = np.array([piece.level for piece in of.pieces])
+    nothing = np.broadcast_to(np.uint8(0), dense.shape)
+    for level in range(1, int(levels.max()) + 1):
+        some = np.flatnonzero(levels == level)
+        fresh = np.zeros_like(now)
+        for number, at in enumerate(some.tolist(), 1):
+            (top, left, bottom, right), mask, *_ = of.pieces[at]
+            fresh[top:bottom, left:right][mask] = number
+            now[top:bottom, left:right][mask] = of.count + at + 1
+        unknown = np.full(len(some), np.nan, np.float32)
+        tables.append(measure(fresh, nothing, unknown, nm_per_pixel, rows, only_sizes=True))
+        everything = np.where(fresh > 0, fresh, np.where(now > 0, now + len(some), 0)).astype(np.int32)
+        contacts.append(contact_shares(everything, int(everything.max()))[: len(some)])
+    order = np.argsort(np.concatenate([np.flatnonzero(levels == level) for level in range(1, int(levels.max()) + 1)]))
+    columns = {name: np.concatenate([table.columns[name] for table in tables])[order] for name in tables[0].columns}
+    return replace(tables[0], columns=columns), np.concatenate(contacts)[order]
+
+
+def readings(of: Possible, table: Table, pieces: Table | None, spread: float, seed: int) -> list[tuple[float, float]]:
+    """Median and fraction from 1 to 100 nm of several readings of an image; none where nothing has possible cuts.
+    table, pieces: judged. spread: see `Possible.drawn`."""
+    if pieces is None:
+        return []
+    kept = np.concatenate([table.kept, pieces.kept])
+    size = np.concatenate([table.length("min_feret"), pieces.length("min_feret")])[kept]
+    rising = np.argsort(size)
+    size, drawn = size[rising], of.drawn(np.random.default_rng(seed), spread)[kept][rising].T
+    answers = ((size[some], np.ones(int(some.sum()))) for some in drawn if some.any())
+    return [(quantile(sizes, weights, 0.5), share_between(sizes, weights)) for sizes, weights in answers]

@@ -1,0 +1,143 @@
+// The strip of doubt: outlines that may be wrong and cuts that may be right in one queue, those first that would probably
+// move the numbers most. A tick takes the program's outline, or makes the cut; a cross leaves out, or leaves as it is.
+
+import { doubtsOf } from "./editor/numbers.js";
+import { piecesBy } from "./editor/shapes.js";
+
+const AROUND = 8; // typical widths that are seen around what is asked about, at least
+const LARGEST = 0.3; // of the stage
+const LIKELY = 0.5;
+const WRONG = "wrong outline";
+const keyOf = ({ id, cut }) => (cut ? `cut ${cut.place}` : `outline ${id}`);
+const percent = (chance) => `${Math.round(100 * chance)} %`;
+
+export class Doubt {
+  // page: the result's; box: the strip.
+  constructor(page, box) {
+    Object.assign(this, { page, box, current: null });
+    this.passed = new Set(); // keys of what was gone by
+    this.refused = new Set(); // places of cuts that are none
+    for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.all(), end: () => this.end() })) {
+      this.one(name)?.addEventListener("click", act);
+    }
+    document.addEventListener("keydown", (event) => this.key(event));
+    page.drawing.overlay = (context, scale) => page.cuts.paint(context, scale);
+    this.changed();
+  }
+
+  one(name) {
+    return this.box.querySelector(`[data-doubt-${name}]`);
+  }
+
+  get cuts() {
+    return this.page.cuts.list.filter(({ place }) => !this.refused.has(place));
+  }
+
+  // The objects are others, or the cuts: what is open now.
+  changed() {
+    const { objects, facts, data } = this.page;
+    const pixel = data.pixel_size;
+    const sized = (cut) => ({ ...cut, pieces: piecesBy(objects.get(cut.id)?.outline ?? [], cut.line).map((piece) => (piece[facts.size] ?? NaN) * pixel) });
+    this.queue = doubtsOf(objects, this.cuts.map(sized), facts.size, data.unit);
+    this.one("count").textContent = this.queue.length ? `${this.queue.length} to check` : "Nothing more to check";
+    if (this.current && !this.queue.some((each) => keyOf(each) === keyOf(this.current))) this.go();
+    else this.show();
+  }
+
+  // What comes next: what was not gone by; after the last one from the beginning. After a click the keys belong to the
+  // picture, after a key to the answers.
+  go(event) {
+    if (this.current) this.passed.add(keyOf(this.current));
+    let next = this.queue.find((each) => !this.passed.has(keyOf(each)));
+    if (!next && this.queue.length) {
+      this.passed.clear();
+      [next] = this.queue;
+    }
+    this.current = next ?? null;
+    this.show();
+    if (!next) return;
+    if (event) (event.detail ? this.page.canvas : this.one("right") ?? this.one("go")).focus({ preventScroll: true });
+    this.page.select([next.id]);
+    this.reveal(this.page.objects.get(next.id));
+  }
+
+  end() {
+    this.current = null;
+    this.page.select([]);
+    this.show();
+    this.one("go").focus();
+  }
+
+  // With its neighbourhood.
+  reveal({ box }) {
+    const { viewport, canvas, widest } = this.page.drawing;
+    const stage = Math.min(canvas.clientWidth, canvas.clientHeight);
+    const size = Math.max(box.right - box.left, box.bottom - box.top, 8);
+    viewport.show({ x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2 }, Math.min((LARGEST * stage) / size, stage / (AROUND * widest)));
+  }
+
+  show() {
+    const { current, page } = this;
+    this.box.hidden = !this.queue.length && !current;
+    page.cuts.current = current?.cut ?? null;
+    page.cuts.shown = page.editor?.isOpen && page.editor.name === "split" ? this.cuts : current ? this.queue.flatMap(({ cut }) => cut ?? []) : [];
+    this.one("what").textContent = current ? this.words(current) : "";
+    for (const name of ["right", "wrong", "end"]) if (this.one(name)) this.one(name).hidden = !current;
+    this.one("go").textContent = current ? "Next" : "Check";
+    const likely = this.likely.length;
+    const all = this.one("all");
+    if (all) [all.hidden, all.textContent] = [!current?.cut || likely < 2, `Cut all ${likely} from ${percent(LIKELY)}`];
+    page.drawing.draw();
+  }
+
+  get likely() {
+    return this.queue.filter(({ cut }) => cut?.chance >= LIKELY).map(({ cut }) => cut);
+  }
+
+  words({ id, cut, chance }) {
+    const { thing, things } = this.page.facts;
+    return cut ? `Do two ${things} touch in ${id}? ${percent(chance)}` : `Is the outline of ${thing} ${id} right? ${percent(1 - chance)}`;
+  }
+
+  // ---- answers ----------------------------------------------------------------------------------
+
+  async answer(yes) {
+    const { current } = this;
+    const editor = await this.page.correct();
+    if (!current || !editor) return;
+    const ids = [current.id];
+    if (!current.cut) await editor.run(yes ? { op: "reviewed", ids } : { op: "set_aside", ids, reason: WRONG });
+    else if (yes) await editor.cut(editor.cuts.chain(current.cut));
+    else await this.refuse(current, editor);
+  }
+
+  // Where none of its cuts is left somebody has said that it is one.
+  async refuse({ id, cut }, editor) {
+    this.refused.add(cut.place);
+    if (this.queue.some((each) => each.cut && each.id === id && !this.refused.has(each.cut.place))) this.changed();
+    else await editor.run({ op: "reviewed", ids: [id] });
+  }
+
+  async all() {
+    const { likely } = this;
+    const editor = await this.page.correct();
+    return editor?.cut(likely.flatMap((cut) => editor.cuts.chain(cut)));
+  }
+
+  // Enter and Delete answer what is asked, as long as it alone is selected. Returns whether they did.
+  heeds(action) {
+    const { selected } = this.page;
+    if (!this.current || !this.one("right") || !(action === "right" || action === "delete") || selected.size !== 1 || !selected.has(this.current.id)) return false;
+    this.answer(action === "right");
+    return true;
+  }
+
+  key({ key, target, ctrlKey, metaKey, altKey, defaultPrevented }) {
+    if (defaultPrevented || ctrlKey || metaKey || altKey || this.box.hidden || target.closest("input:not([type=checkbox], [type=radio], [type=range]), select, textarea, dialog")) return;
+    if (key.toLowerCase() === "n") this.go();
+    const free = target === document.body || target === this.page.drawing.canvas;
+    if (key === "Enter" && free) this.heeds("right");
+    if ((key === "Delete" || key === "Backspace") && (free || this.box.contains(target))) this.heeds("delete");
+    if (key === "Escape" && this.current && this.box.contains(target)) this.end();
+  }
+}

@@ -1,0 +1,115 @@
+// Choosing many objects at once: all of one reason, up to a limit, or like one of them.
+
+import { alikeTo } from "./numbers.js";
+import { significant } from "../chart-scale.js";
+
+const MOST_ALONE = 200; // requests
+
+function button(words, heard) {
+  const made = Object.assign(document.createElement("button"), { type: "button", textContent: words });
+  made.addEventListener("click", heard);
+  return made;
+}
+
+export class Chooser {
+  constructor(editor, panel) {
+    Object.assign(this, { editor, panel });
+    panel.on("[data-below]", "change", () => this.limits());
+    panel.on("[data-limit]", "input", () => this.light());
+    panel.press("[data-take]", () => this.take());
+    panel.on("[data-alike]", "input", () => this.alike());
+    panel.on("[data-rule]", "toggle", (box) => (box.open ? this.fill() : editor.drawing.light(null)));
+  }
+
+  // All objects like those that are selected now; the slider says how alike.
+  like() {
+    this.seeds = [...this.editor.selected];
+    this.alike();
+  }
+
+  alike() {
+    const { editor, panel, seeds } = this;
+    const least = Number(panel.one("[data-alike]").value);
+    const ids = [...alikeTo(editor.objects.values(), seeds, editor.size)].filter(([, value]) => 100 * value >= least).map(([id]) => id);
+    panel.one("[data-alike-words]").textContent = `At least ${least} % alike`;
+    editor.select(ids);
+    this.seeds = seeds; // which another choice ends
+    panel.one("[data-alike-box]").hidden = false;
+  }
+
+  // Somebody chose something else.
+  left() {
+    this.seeds = null;
+    const box = this.panel.one("[data-alike-box]");
+    if (box) box.hidden = true;
+  }
+
+  // One button for each reason, one for what was deleted; the measures that the objects have.
+  fill() {
+    const { editor, panel } = this;
+    const counts = new Map();
+    for (const each of editor.objects.values()) if (!each.kept) counts.set(each.reason, (counts.get(each.reason) ?? 0) + 1);
+    const buttons = [...counts].map(([reason, count]) => button(`${reason} (${count})`, () => editor.select(this.ids((each) => each.reason === reason))));
+    const gone = [...editor.page.automatic.keys()].filter((id) => !editor.objects.has(id));
+    if (gone.length) buttons.push(button(`bring back what is gone (${gone.length})`, () => this.restore(gone)));
+    panel.one("[data-reasons]").replaceChildren(...buttons);
+    for (const option of panel.one("[data-below]").options) option.hidden = option.disabled = !this.values(option.value).length;
+    this.limits();
+  }
+
+  // Deleted objects come back where nothing else lies. Merged ones lie under what they became: then each is tried alone.
+  async restore(gone) {
+    const back = (await this.editor.run({ op: "restore", ids: gone })) ?? [];
+    if (!back.length) for (const id of gone.slice(0, MOST_ALONE)) if (await this.editor.run({ op: "restore", ids: [id] })) back.push(id);
+    this.editor.select(back);
+    this.editor.say(`${back.length} of ${gone.length} came back${back.length < gone.length ? "; other objects lie where the others were" : ""}.`);
+    this.fill();
+  }
+
+  ids(holds) {
+    return [...this.editor.objects.values()].filter(holds).map((each) => each.id);
+  }
+
+  // Of what counts, in order: nothing else is taken.
+  values(measure) {
+    return [...this.editor.objects.values()].filter(({ kept }) => kept).map((each) => each[measure]).filter(Number.isFinite).sort((a, b) => a - b);
+  }
+
+  get measure() {
+    return this.panel.one("[data-below]").value;
+  }
+
+  // The slider goes by rank, so that each step takes about as many objects.
+  get limit() {
+    const values = this.values(this.measure);
+    const share = Number(this.panel.one("[data-limit]").value) / 1000;
+    return share === 0 || !values.length ? -Infinity : values[Math.min(values.length - 1, Math.round(share * share * (values.length - 1)))];
+  }
+
+  get taken() {
+    const [limit, measure] = [this.limit, this.measure];
+    return this.ids((each) => each.kept && Number.isFinite(each[measure]) && each[measure] <= limit);
+  }
+
+  limits() {
+    this.panel.one("[data-limit]").value = "0";
+    this.light();
+  }
+
+  light() {
+    const { limit, measure, taken } = this;
+    const { lengths } = this.editor.page;
+    const unit = `${lengths.unit}${measure === "area" ? "²" : ""}`;
+    const value = measure === "confidence" || measure === "relative_contrast" ? significant(limit, 2) : `${lengths.said({ [measure]: limit }, measure)} ${unit}`;
+    this.panel.one("[data-limit-words]").textContent = taken.length ? `${taken.length} up to ${value}` : "none";
+    this.panel.one("[data-take]").disabled = !taken.length;
+    const ids = new Set(taken);
+    this.editor.drawing.light(ids.size ? ({ id }) => ids.has(id) : null);
+  }
+
+  take() {
+    this.editor.select(this.taken);
+    this.panel.one("[data-rule]").open = false;
+    this.editor.drawing.canvas.focus();
+  }
+}

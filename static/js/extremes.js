@@ -1,0 +1,71 @@
+// The smallest, the median and the largest of what counts, as parts of the one picture that the page has.
+
+import { numbersOf } from "./editor/numbers.js";
+import { KEPT } from "./viewer-drawing.js";
+import { sorted } from "./viewer-table.js";
+
+const ROOM = 1.5; // sides of a crop over those of its outline
+const LEAST = 32; // px of the upload that a crop shows
+const LINE = 1.5; // CSS pixels
+const EXTREMES = ["smallest", "nearest to the median", "largest"];
+
+// Of what counts with its whole size: the smallest, the one nearest to the median, and the largest.
+export function extremes(particles, size, unit) {
+  const every = sorted(particles.filter((each) => each.kept && !each.cut && Number.isFinite(each[size])), size);
+  if (every.length < 3) return [];
+  const { median } = numbersOf(every, size, unit);
+  const off = (each) => Math.abs(each[size] - median);
+  return [every[0], every.reduce((best, each) => (off(each) < off(best) ? each : best)), every[every.length - 1]];
+}
+
+export class Extremes {
+  // page: the result's; box: where they stand.
+  constructor(page, box) {
+    Object.assign(this, { page, box });
+    new ResizeObserver(() => this.draw()).observe(box);
+    this.changed();
+  }
+
+  changed() {
+    const { objects, facts, data, lengths } = this.page;
+    const chosen = extremes([...objects.values()], facts.size, data.unit);
+    const words = (particle) => `${lengths.said(particle, facts.size)} ${lengths.unit}${facts.size === "area" ? "²" : ""}`;
+    this.box.hidden = !chosen.length;
+    this.crops = [];
+    this.box.replaceChildren(...chosen.map((particle, i) => this.figure(particle, EXTREMES[i], words(particle))));
+    this.draw();
+  }
+
+  // A button with a part of the picture: it shows the particle in the large one.
+  figure(particle, title, size) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "crop", title: `${title}: ${size}` });
+    button.setAttribute("aria-label", `Show in the image: ${title}: ${size}`);
+    const canvas = document.createElement("canvas");
+    button.append(canvas);
+    button.addEventListener("click", () => this.page.look(particle));
+    this.crops.push({ canvas, particle });
+    const caption = Object.assign(document.createElement("figcaption"), { textContent: `${title} ` });
+    caption.append(Object.assign(document.createElement("b"), { textContent: size }));
+    const figure = document.createElement("figure");
+    figure.append(button, caption);
+    return figure;
+  }
+
+  draw() {
+    for (const { canvas, particle } of this.crops) if (canvas.clientWidth && particle.path) this.paint(canvas, particle);
+  }
+
+  paint(canvas, { box, path }) {
+    const ratio = globalThis.devicePixelRatio || 1;
+    canvas.width = canvas.height = Math.round(canvas.clientWidth * ratio);
+    const side = Math.max(LEAST, ROOM * Math.max(box.right - box.left, box.bottom - box.top));
+    const [left, top] = [(box.left + box.right - side) / 2, (box.top + box.bottom - side) / 2];
+    const scale = canvas.width / side;
+    const context = canvas.getContext("2d");
+    context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
+    this.page.drawing.picture.paint(context, { view: { scale }, ratio: 1, seen: { left, top, right: left + side, bottom: top + side } });
+    context.strokeStyle = KEPT;
+    context.lineWidth = (LINE * ratio) / scale;
+    context.stroke(path);
+  }
+}
