@@ -36,8 +36,8 @@ class JobQuerySet(AttemptedQuerySet):
         return super().waiting().filter(outlined, Q(ready=True) | unscaled)
 
     def arriving(self) -> JobQuerySet:
-        """The jobs that wait for a worker, or for their image to be read."""
-        return self.filter(Q(ready=True) | Q(micrograph__width=0), state=WorkState.QUEUED)
+        """The jobs that wait for a worker, or for their image to be read; not those that wait for their scale alone."""
+        return self.filter(Q(ready=True) | Q(segmentation=None), state=WorkState.QUEUED)
 
     def first_in_turn(self) -> Any:
         """As of any row, but of one sender large images and those of samples come later."""
