@@ -15,7 +15,8 @@ const form = document.getElementById("analyse");
 const shown = document.getElementById("shown");
 const picker = document.getElementById("files");
 const byId = (id) => document.getElementById(id);
-const isUnderWay = () => Boolean(sending || byId("status")?.dataset.status);
+const isUnderWay = () => Boolean(sending || byId("status").dataset.status);
+const hasJob = () => form.action.endsWith("/settings/");
 let sending = null; // the request that brings a file
 let wanted = ""; // the file that is shown, to know a second drop of it
 let round = 0; // how often files were sent: what belongs to an earlier time has no effect
@@ -38,6 +39,14 @@ function say(sentence, name = "", ...more) {
   line.append(...(name ? [Object.assign(document.createElement("b"), { textContent: name }), ": "] : []), sentence, ...more);
   byId("problems").hidden = !sentence;
   byId("problems").querySelector("ul").replaceChildren(...(sentence ? [line] : []));
+}
+
+// What is happening, in the line where the answer will stand; the buttons of what was before go.
+function tell(...what) {
+  const fresh = Object.assign(document.createElement("div"), { id: "status", className: "sentence" });
+  fresh.append(...what);
+  byId("status").replaceWith(fresh);
+  byId("now").replaceChildren();
 }
 
 function press(text, action) {
@@ -74,7 +83,7 @@ function settle({ status, address, page }, repeat) {
   const answer = page.getElementById("analyse");
   const isWrong = status >= 400;
   if (status === 0 || status >= 500 || (isWrong && !answer)) {
-    if (!byId("status")) byId("now").replaceChildren();
+    if (!byId("status").dataset.status) tell();
     return say(page.querySelector("main p")?.textContent || sentenceFor(status), "", " ", press("Send it again", repeat));
   }
   if (!answer) return location.assign(address);
@@ -87,7 +96,7 @@ function settle({ status, address, page }, repeat) {
   }
   if (isWrong) byId("problems").replaceWith(page.getElementById("problems"));
   if (isWrong && !("job" in answer.dataset)) return refused();
-  for (const id of ["head", "now"]) byId(id).replaceWith(page.getElementById(id));
+  for (const id of ["head", "status", "now"]) byId(id).replaceWith(page.getElementById(id));
   document.title = page.title;
   form.action = answer.action;
   for (const name of ["token", "csrfmiddlewaretoken"]) form.elements.namedItem(name).value = answer.elements.namedItem(name).value;
@@ -106,11 +115,11 @@ function bare() {
   last = null;
   work.classList.remove("seen");
   shown.replaceChildren();
-  byId("now").replaceChildren();
+  tell();
 }
 
 function refused() {
-  if (form.querySelector("[aria-invalid]")) return byId("now").replaceChildren(); // the picture waits for that
+  if (form.querySelector("[aria-invalid]")) return tell(); // the picture waits for that
   bare();
   if (location.pathname !== work.dataset.home) byId("now").replaceChildren(press("Back to the picture before", () => location.reload()));
 }
@@ -187,7 +196,8 @@ async function one(files, more) {
   const [line, bar] = ["p", "progress"].map((each) => document.createElement(each));
   line.role = "status";
   headed(name, "");
-  byId("now").replaceChildren(line, bar, press("Cancel the upload", () => sending?.abort()));
+  tell(line, bar);
+  byId("now").replaceChildren(press("Cancel the upload", () => sending?.abort()));
   bar.setAttribute("aria-label", `Upload of ${name}`);
   const answer = await post(work.dataset.home, bodyOf(files, more), (part, request) => {
     sending = request;
@@ -212,7 +222,7 @@ async function several(images, folder) {
   const list = Object.assign(document.createElement("ul"), { className: "places" });
   work.classList.add("seen");
   shown.replaceChildren(list);
-  byId("now").replaceChildren();
+  tell();
   headed(`${images.length} images`, together ? "One sample; each is analysed as it arrives." : "Each is analysed as it arrives.");
   const mine = round;
   let address = "";
@@ -251,7 +261,7 @@ async function several(images, folder) {
 async function ask() {
   clearTimeout(asking);
   const status = byId("status");
-  if (!status?.dataset.status) return;
+  if (!status.dataset.status) return;
   const query = new URLSearchParams({ part: [...shown.querySelectorAll("svg")].at(-1)?.dataset.part ?? "" });
   if (!shown.querySelector("img, canvas")) query.set("unseen", "");
   const answer = await fetch(`${status.dataset.status}?${query}`, { headers: { "HX-Request": "true" } }).catch(() => null);
@@ -295,8 +305,8 @@ form.addEventListener("change", ({ target }) => {
   changed = true;
   clearTimeout(timer);
   if (sending) return; // it comes first
-  if (last && (target.name === "pages" || !byId("status"))) timer = setTimeout(again, SETTLED_MS);
-  else if (byId("status")) timer = setTimeout(send, SETTLED_MS);
+  if (last && (target.name === "pages" || !hasJob())) timer = setTimeout(again, SETTLED_MS);
+  else if (hasJob()) timer = setTimeout(send, SETTLED_MS);
 });
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -306,7 +316,7 @@ form.addEventListener("submit", (event) => {
     settle(await post(action, settings()), act);
   };
   if (action) act();
-  else if (byId("status")) send();
+  else if (hasJob()) send();
   else if (last) again();
   else picker?.click();
 });

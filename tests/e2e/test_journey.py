@@ -51,7 +51,7 @@ def choose(page, *paths):
 
 def result(page):
     """Wait for the figure and return the job's address."""
-    page.locator(f"{FIGURE}, .panel.failed").wait_for(state="attached")
+    page.locator(f"{FIGURE}, .sentence.failed").wait_for(state="attached")
     expect(page.locator(FIGURE)).to_have_count(1)
     return page.url
 

@@ -55,7 +55,7 @@ class TestWaiting:
         job(Job.State.QUEUED)
         second = job(Job.State.QUEUED)
         page = words(maker.get(address(second)))
-        assert 'stack-small queued" id="status"' in page
+        assert 'sentence queued" id="status"' in page
         assert "Number 2 in" in page
         assert f'class="share" href="http://testserver{address(second)}"' in page, "to come back to"
 
