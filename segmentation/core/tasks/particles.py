@@ -288,8 +288,8 @@ def is_unsure(segmentation: Segmentation) -> bool:
 def is_better(first: Segmentation, second: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
     """Whether one segmentation promises clearly more right outlines than another, most of its own being right: of those
     that count and lie inside the frame. times, more: as TIMES and MORE."""
-    promised, elsewhere = (outlines.used["promised"] for outlines in (first, second))
-    right = promised / max(first.used["inside"], 1)
+    promised, elsewhere = (float(outlines.used["promised"]) for outlines in (first, second))
+    right = promised / max(int(first.used["inside"]), 1)
     return promised >= max(times * elsewhere, elsewhere + more) and right >= RIGHT
 
 
