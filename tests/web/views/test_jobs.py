@@ -117,7 +117,8 @@ class TestWaiting:
         ended = job(state)
         assert maker.get(address(ended, "status/"), headers=HTMX)["HX-Refresh"] == "true"
         for page in (address(ended), address(ended, "status/")):
-            assert "hx-get" not in words(maker.get(page)) and "data-status" not in words(maker.get(page))
+            text = words(maker.get(page))
+            assert 'hx-trigger="every' not in text and "data-status" not in text
         assert "http-equiv" not in words(maker.get(address(ended)))
 
     def test_the_polling_ends_when_the_job_was_deleted_elsewhere(self, maker, job):
