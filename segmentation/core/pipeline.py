@@ -291,7 +291,6 @@ class Search:
         `used["instead_of"]`: polarity, scale and count of the first reading, if another is better; "beside": polarity
         and count of the other polarity where it shows more, although it is not clearly better; "specks": `_specks`.
         """
-        assert self.task.better is not None
         first = best = self.find(card, progress)
         readings = []
         if self.picture.any():
@@ -299,11 +298,10 @@ class Search:
                 reading = self.find(card, _comparing(progress, "other settings"), **changed)
                 readings.append(reading)
                 explains_more = reading.used["worth"] > max(BETTER * first.used["worth"], best.used["worth"])
-                if explains_more or self.task.better(reading, best):
+                if explains_more or self.task.outdoes(reading, best):
                     best = reading
         for reading in (first, *readings):
-            is_other = reading.used["polarity"] != best.used["polarity"]
-            if is_other and self.task.is_beside(reading, best):
+            if self.task.is_beside(reading, best):
                 best.used["beside"] = {"polarity": reading.used["polarity"], "count": reading.used["inside"]}
         if specks := self._specks(card, best):
             best.used["specks"] = specks

@@ -236,9 +236,11 @@ class Result(ChartedSummary):
 
     @property
     def editor(self) -> dict[str, str]:
-        """What the editor of the outlines has to know: the measure that is the size, and two reasons."""
+        """What the page's script has to know: the measure that is the size, names of its figures, and two reasons."""
         size = self.task.size or "area"
-        return {"size": size, "title": column(size).title, "frame": str(Reason.FRAME), "slip": str(Reason.SLIP)}
+        figures = " ".join(f"{name} {figure}" for name, figure in self.task.figures.items())
+        reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP)}
+        return {"size": size, "title": column(size).title, "figures": figures, **reasons}
 
     @property
     def convergence(self) -> Convergence | None:

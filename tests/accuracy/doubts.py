@@ -30,7 +30,7 @@ FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "blur": lambda grey: ndimage.gaussian_filter(grey, 3.0),
 }
 EVERY = 6
-OF_TWO_SIZES = [(contrast, seed) for contrast in (1.0, 0.5, 0.12, 0.06, 0.0) for seed in (0, 1)]
+OF_TWO_SIZES = [(contrast, seed) for contrast in (0.7, 0.5, 0.4, 0.3, 0.15, 0.0) for seed in (0, 1)]
 SHAPE, COARSE, FINE = (768, 1024), 110, 11  # px, and diameters in px
 
 

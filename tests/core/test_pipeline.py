@@ -144,6 +144,26 @@ def test_neither_the_edge_of_a_hole_nor_rims_decide_the_polarity(drawn, inverted
     assert not any(flag.doubt for flag in analysis.flags)
 
 
+@pytest.mark.slow
+def test_where_the_other_polarity_shows_more_it_is_named_beside():
+    """Eight vesicles with bright walls in negative stain: two are dark inside, the others as grey as the film."""
+    rng, (rows, columns) = np.random.default_rng(3), np.indices((400, 640))
+    film = ndimage.gaussian_filter(rng.normal(0, 1, rows.shape), 12)
+    film = 6 * film / film.std()
+    grey = 130 + film
+    for number in range(8):
+        row, column = 110 + 180 * (number % 2), 80 + 160 * (number // 2)
+        far = np.hypot(rows - row, columns - column) - 45 * rng.lognormal(0, 0.12)
+        stained = grey - 30 * np.exp(-np.clip(far, 0, None) / 6)
+        grey = np.where(far < -8, (60 if number < 2 else 125) + film, np.where(far < 0, 190, stained))
+    pixels = ndimage.gaussian_filter(grey, 1.0) + rng.normal(0, 12, grey.shape)
+    analysis = analyse(micrograph_of(np.clip(pixels, 0, 255).astype(np.uint8)), AnalysisSettings.of(model="particles"))
+    used = analysis.segmentation.used
+    assert used["polarity"] == "dark" and analysis.table.kept.sum() == 2
+    assert used["beside"]["polarity"] == "bright" and used["beside"]["count"] >= 5
+    assert any("read as bright ones" in flag.text for flag in analysis.flags)
+
+
 def test_an_image_unlike_those_of_a_further_training_gets_a_warning():
     card = find("particles")
     described = [describe(isolated(seed=seed)[0]) for seed in (1, 2, 3)]

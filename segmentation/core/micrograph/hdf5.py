@@ -18,7 +18,7 @@ from .decoded import AGAIN
 from .types import UnreadableImage
 
 DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3  # numbers of filters
-UNDONE: tuple[list[int], ...] = [], [SHUFFLE], [DEFLATE], [SHUFFLE, DEFLATE]
+UNDONE: list[list[int]] = [[], [SHUFFLE], [DEFLATE], [SHUFFLE, DEFLATE]]  # before or after a checksum
 MOST_CHUNKS = 1_000_000
 LONGEST_ATTRIBUTE = 4096  # bytes
 HEAP, MOST_OBJECTS = b"GCOL\1", 100_000

@@ -163,12 +163,13 @@ class Task:
         best, where a setting names a typical size.
     facts(card): these entries as terms and sentences for the page of the models.
     unsure(segmentation): whether another model of this task may find more in the image.
-    better(one, other): whether the result `one` replaces the result `other` of another model or reading; None where the
-        image alone decides which model is used.
+    better(one, other): whether the result `one` replaces the result `other` of another model; None where the image
+        alone decides which model is used.
+    outdoes(one, other): whether the reading `one` replaces the reading `other` of the same model, whatever their worth.
     is_beside(one, other): whether `one` shows so much that `other` lacks that people compare both.
     other_readings(segmentation, settings): changed settings with which the same model may read the image better, if the
         outlines are doubtful. Only asked where `better` is set. A reading whose `used["worth"]` is clearly higher than
-        that of the first, or that is `better`, replaces it.
+        that of the first, or that `outdoes` it, replaces it.
     first_look(maps, grey, view, card, settings): labels (h, w) and the chances (n,) of their objects in the maps of one
         trial of `scale`, in a fraction of the time of `decode`; None where nothing is shown so early.
     plausible(decoded): whether what its model found in an image says that the image shows this kind. Its model is
@@ -210,6 +211,7 @@ class Task:
     curves: Callable[[Segmentation, Calibration], Sequence[Curve]] = lambda segmentation, calibration: ()
     unsure: Callable[[Segmentation], bool] = lambda segmentation: False
     better: Callable[[Segmentation, Segmentation], bool] | None = None
+    outdoes: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     is_beside: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()
     first_look: FirstLook | None = None

@@ -334,6 +334,13 @@ def is_better(first: Segmentation, second: Segmentation, times: float = TIMES, m
     return bool(promised >= max(times * elsewhere, elsewhere + more) and right >= RIGHT)
 
 
+def shows_more(reading: Segmentation, best: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
+    """Whether a reading of the other polarity is better than one in which hardly any outline inside the frame counts,
+    such as at the edge of a hole. times, more: as of `is_better`."""
+    is_other = reading.used["polarity"] != best.used["polarity"]
+    return bool(is_other and best.used["inside"] < HARDLY and is_better(reading, best, times, more))
+
+
 def golden() -> Golden:
     """Nine discs of 24 px; two touch."""
     rows, columns = np.mgrid[:160, :160]
@@ -374,7 +381,8 @@ TASK = Task(
     first_look=first_look,
     unsure=is_unsure,
     better=is_better,
-    is_beside=partial(is_better, times=BESIDE_TIMES, more=BESIDE_MORE),
+    outdoes=shows_more,
+    is_beside=partial(shows_more, times=BESIDE_TIMES, more=BESIDE_MORE),
     other_readings=other_readings,
     facts=facts,
 )

@@ -309,7 +309,7 @@ class TestPage:
     def test_report_and_bundle_are_one_click_away_where_they_exist(self, page):
         assert "Report, PDF" not in page()
         text = page(files=(*FILES, "report.pdf", "bundle.zip"))
-        assert re.search(r'href="/jobs/[^"]+/files/report.pdf\?download" download>Report, PDF', text)
+        assert re.search(r'href="/jobs/[^"]+/files/report.pdf\?download" download>Report<', text)
         assert re.search(r'href="/jobs/[^"]+/files/bundle.zip\?download" download>', text)
 
     def test_edge_weights_are_told(self, page):

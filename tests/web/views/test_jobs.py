@@ -16,7 +16,6 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report.wording import calibration_words
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph, Segmentation, Superseded
 from segmentation.presenters.result import Change, Result
@@ -117,8 +116,8 @@ class TestWaiting:
         ended = job(state)
         assert maker.get(address(ended, "status/"), headers=HTMX)["HX-Refresh"] == "true"
         for page in (address(ended), address(ended, "status/")):
-            text = words(maker.get(page))
-            assert 'hx-trigger="every' not in text and "data-status" not in text
+            content = words(maker.get(page))
+            assert 'hx-trigger="every' not in content and "data-status" not in content
         assert "http-equiv" not in words(maker.get(address(ended)))
 
     def test_the_polling_ends_when_the_job_was_deleted_elsewhere(self, maker, job):
@@ -532,15 +531,15 @@ class TestResult:
         for text in (
             f'href="/jobs/{done.pk}/files/figure.png"',
             f'src="/jobs/{done.pk}/files/figure-small.webp"',
-            f'href="/jobs/{done.pk}/files/particles.csv"',
-            '<b data-number="n_kept">261</b> <span>particles counted',
+            f'href="/jobs/{done.pk}/files/particles.csv?download"',
+            '<b data-number="n_kept">261</b> <span data-things>particles</span>',
             '<a href="#aside"><span data-number="n_set_aside">34</span> left out</a>',
-            '155 <span class="unit">nm</span>',
-            '160 <span class="unit">nm</span>',
-            '73.6 <span class="unit">nm</span>',
-            '62.5 <span class="unit">nm</span>',
-            '256 <span class="unit">nm</span>',
-            '21.9 <span class="unit">%</span>',
+            '155</b> <span class="unit" data-length-unit>nm</span>',
+            '160</span> <span class="unit">nm</span>',
+            '73.6</span> <span class="unit">nm</span>',
+            '62.5</span> <span class="unit">nm</span>',
+            '256</span> <span class="unit">nm</span>',
+            '21.9</b> <span class="unit">%</span>',
             "limit 50 %: probably below",
             "Touches the frame",
             "7.344 nm/px (from the file)",
@@ -569,7 +568,7 @@ class TestResult:
         page = words(maker.get(address(job(summary=stored))))
         assert '<span class="unit">px</span>' in page
         assert "1–100 nm" not in page
-        assert calibration_words(Calibration.absent(), detail=False) in page
+        assert '<a href="#new_width">not known</a>' in page
 
     def test_no_particles_says_so_and_what_to_try(self, maker, job):
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
@@ -595,7 +594,7 @@ class TestResult:
     def test_few_particles_are_numbers_and_no_curves(self, maker, job, n, curves):
         page = words(maker.get(address(job(summary=summary(n_kept=n)))))
         assert ('id="histogram"' in page) is curves
-        assert 'id="table"' in page and "<span>particles counted" in page
+        assert 'id="table"' in page and "<span data-things>particles</span>" in page
 
     def test_what_the_filter_changed(self, maker, job):
         other = {"n": 280, "median": 149.77, "fraction_100nm": 0.241}

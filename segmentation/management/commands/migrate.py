@@ -1,0 +1,35 @@
+"""Django's `migrate`, by one process at a time: several web processes may start on one empty database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.commands import migrate
+from django.db import connections
+
+LOCK = 0x6D696772617465  # a number that nothing else locks in this database
+
+
+class Command(migrate.Command):
+    def handle(self, *args: Any, **options: Any) -> None:
+        with _alone(options["database"]):
+            super().handle(*args, **options)
+
+
+@contextmanager
+def _alone(database: str) -> Iterator[None]:
+    """Wait until no other process migrates. PostgreSQL ends the lock with its connection. A file of SQLite belongs to
+    one site, which holds its folder (worker.data_directory)."""
+    connection = connections[database]
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
