@@ -22,7 +22,7 @@ export class Extremes {
   // page: the result's; box: where they stand.
   constructor(page, box) {
     Object.assign(this, { page, box });
-    new ResizeObserver(() => this.draw()).observe(box);
+    new IntersectionObserver(() => this.draw()).observe(box);
     this.changed();
   }
 
@@ -51,7 +51,9 @@ export class Extremes {
     return figure;
   }
 
+  // In a drawer that is closed nothing is drawn, so that no sharp squares are fetched.
   draw() {
+    if (!this.box.checkVisibility()) return;
     for (const { canvas, particle } of this.crops) if (canvas.clientWidth && particle.path) this.paint(canvas, particle);
   }
 

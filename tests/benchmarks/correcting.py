@@ -77,11 +77,11 @@ class Person:
         """Press Correct; returns the seconds until the editor can be used."""
         began = self.now()
         self.page.locator("[data-correct]").click()
-        self.page.locator("dialog.editor.ready").wait_for()
+        self.page.locator("[data-tools].ready:not([hidden])").wait_for()
         seconds = (self.now() - began) / 1000
-        self.page.evaluate("probe.watch(document.querySelector('dialog.editor'))")
+        self.page.evaluate("probe.watch(document)")
         self.until("drawn")
-        self.box = self.page.locator("dialog.editor canvas").bounding_box()
+        self.box = self.page.locator("#viewer canvas").bounding_box()
         return float(seconds)
 
     def until(self, state: str) -> None:
@@ -204,4 +204,4 @@ class Person:
 
     @property
     def said(self) -> str:
-        return str(self.page.locator("dialog [data-said]").inner_text())
+        return str(self.page.locator("[data-readout]").inner_text())

@@ -1,27 +1,26 @@
 // Put into the page before its own scripts: notes when a gesture ends, and when numbers, outlines and "saved" follow it.
 // All times are those of performance.now(), in ms.
 (() => {
-  const probe = { gesture: 0, numbers: 0, shown: 0, chosen: 0, saved: 0, told: 0, saving: "", drawn: 0, painting: 0, painted: 0, view: null, calls: [], gaps: [] };
+  const probe = { gesture: 0, numbers: 0, shown: 0, chosen: 0, saved: 0, told: 0, saving: "", drawn: 0, painted: 0, view: null, calls: [], gaps: [] };
   const now = () => performance.now();
   const seen = (node, heard, how = { childList: true, attributes: true }) => new MutationObserver(heard).observe(node, how);
   for (const name of ["pointerup", "keydown"]) addEventListener(name, (event) => (probe.gesture = event.timeStamp), true);
 
   // The numbers are on the screen once the frame after their change was drawn.
   const frame = () => requestAnimationFrame(() => setTimeout(() => (probe.shown = now())));
-  probe.watch = (dialog) => {
-    seen(dialog.querySelector("[data-number=kept] b"), () => ([probe.numbers] = [now(), frame()]));
-    seen(dialog.querySelector("[data-page=object] [data-chosen]"), () => (probe.chosen = now()));
-    seen(dialog.querySelector("[data-said]"), ([{ target }]) => target.classList.contains("told") && (probe.told = now()));
-    const saved = dialog.querySelector("[data-saved]");
+  probe.watch = (page) => {
+    seen(page.querySelector(".sentence [data-number=n_kept]"), () => ([probe.numbers] = [now(), frame()]));
+    seen(page.querySelector("[data-readout]"), () => (probe.chosen = probe.told = now()));
+    const saved = page.querySelector("[data-saved]");
     seen(saved, () => ((probe.saving = saved.dataset.saved) === "saved" ? (probe.saved = now()) : 0));
     probe.saving = saved.dataset.saved;
   };
   // evaluate() may wait for these; Playwright's own waiting needs eval, which our content-security policy forbids.
   const states = {
-    drawn: () => probe.view && probe.drawn && !probe.painting,
+    drawn: () => probe.view && probe.drawn,
     chosen: () => probe.chosen > probe.gesture,
     seen: () => probe.shown > probe.numbers && probe.numbers > probe.gesture,
-    settled: () => states.seen() && probe.saved > probe.gesture && probe.drawn > probe.numbers && !probe.painting,
+    settled: () => states.seen() && probe.saved > probe.gesture && probe.drawn > probe.numbers,
   };
   const refused = () => probe.told > probe.gesture && probe.numbers < probe.gesture && now() - probe.told > 200 && probe.saving === "saved";
   states.answered = () => states.settled() || refused();
@@ -33,11 +32,11 @@
     }
   };
 
-  // What part of the image is seen, as the editor's canvas is told.
+  // What part of the image is seen, as the picture's canvas is told.
   const { setTransform } = CanvasRenderingContext2D.prototype;
   CanvasRenderingContext2D.prototype.setTransform = function transform(...to) {
     const [scale, , , , x, y] = to;
-    if (this.canvas.closest?.("dialog.editor") && (x || y || scale !== 1)) [probe.view, probe.painted] = [{ scale, x: -x / scale, y: -y / scale }, probe.painted + 1];
+    if (this.canvas.closest?.("#viewer") && (x || y || scale !== 1)) [probe.view, probe.painted, probe.drawn] = [{ scale, x: -x / scale, y: -y / scale }, probe.painted + 1, now()];
     return setTransform.apply(this, to);
   };
 
@@ -49,11 +48,9 @@
       this.addEventListener("message", ({ data }) => {
         const [call, sent] = this.noted.get(data.number) ?? [];
         if (call) probe.calls.push([call, now() - sent]);
-        if (call === "paint") [probe.drawn, probe.painting] = [now(), probe.painting - 1];
       });
     }
     if (said?.call) this.noted.set(said.number, [said.call, now()]);
-    if (said?.call === "paint") probe.painting += 1;
     return postMessage.call(this, said, ...rest);
   };
 

@@ -221,7 +221,7 @@ class Corrector:
         self.look(whole, least=40)
         self.use("s")
         self.person.click(inside(piece))
-        self.person.page.locator("dialog [data-said].told").wait_for()
+        self.person.page.locator("[data-readout].told").wait_for()
         if self.does(lambda: self.person.click(inside(two))):
             if outlined(self.labels(), self.truth, wrong.true):
                 return

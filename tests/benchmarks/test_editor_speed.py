@@ -194,7 +194,7 @@ def split_by_a_line(person: Person, point: Point) -> None:
 def split_by_two_clicks(person: Person, point: Point) -> None:
     person.key("s")
     person.click((point[0] - 12, point[1]))
-    person.page.locator("dialog [data-said].told").wait_for()
+    person.page.locator("[data-readout].told").wait_for()
     person.rest()
     person.click((point[0] + 12, point[1]))
 
@@ -254,7 +254,7 @@ def memory(person: Person, discs: list[Point]) -> None:
     before = heap(person.page)
     person.look_at(around(discs[len(discs) // 2]))
     person.key("b")
-    person.page.locator("dialog [data-ground]").uncheck()
+    person.page.locator("[data-ground]").uncheck()
     view, random = person.view, np.random.default_rng(3)
     corner = np.array([view["x"], view["y"]])
     room = np.array([person.box["width"], person.box["height"]]) / view["scale"]
@@ -277,14 +277,14 @@ def _grown(before: dict[str, float], after: dict[str, float]) -> float:
 
 
 def finishing(person: Person) -> None:
-    """From Finish to the new numbers, and what the worker did meanwhile."""
+    """From Measure to the new numbers, and what the worker did meanwhile."""
     page, before, began = person.page, person.page.url, time.monotonic()
-    page.locator("dialog [data-finish]").click()
+    page.locator("[data-standing] button.primary").click()
     page.wait_for_url(lambda address: address != before, wait_until="commit")
     started = time.monotonic() - began
-    page.locator(".answer .headline b").wait_for(timeout=180_000)
+    page.locator(".sentence [data-number=n_kept]").wait_for(timeout=180_000)
     seconds = time.monotonic() - began
     job = page.request.get(page.url.replace("/jobs/", "/api/v1/jobs/").split("#")[0].rstrip("/")).json()
     stages = job["result"]["timings"]
-    print(f"\nFinish: page of the revision after {started:.1f} s, its numbers after {seconds:.1f} s; {load_now()}")
+    print(f"\nMeasure: page of the revision after {started:.1f} s, its numbers after {seconds:.1f} s; {load_now()}")
     print(f"  work of the worker (limit 2 s): {sum(stages.values()):.1f} s", stages)

@@ -66,7 +66,7 @@ def drawn(page: Any) -> None:
 
 def shown(page: Any) -> int:
     """How many particles the table holds."""
-    return int(re.match(r"(None|\d+) of", page.locator("[data-shown]").inner_text())[1])
+    return int(re.match(r"(None|\d+) of", page.locator("[data-shown]").text_content())[1])
 
 
 def test_page_and_files_agree(look):
