@@ -127,7 +127,8 @@ class Summary:
             return []
         assert self.statistics is not None
         words = MEASURANDS["all" if self.statistics.counted == "seen" else "seen"]
-        median, share = (low_and_high or [None, None] for low_and_high in (of["median_ends"], of["fraction_ends"]))
+        nothing: list[Any] = [None, None]
+        median, share = of["median_ends"] or nothing, of["fraction_ends"] or nothing
         entries = [
             Entry.of("median", Value(of["median"], median[0], median[1], self.statistics.unit)),
             Entry.of("fraction_100nm", Value(of["fraction_100nm"], share[0], share[1])),
