@@ -216,7 +216,11 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     scores = [list(card.get("scores", ())) for card in cards.values()]
     counted = {image.statistics.counted for image in members if image.statistics}
     of_card = [card.get("options", {}).get("outline_error") for card in cards.values()]
-    names = [f"{count}{of}" for count in counted for of in ("", "_share")] if len(counted) == 1 and all((*counted, *of_card)) else []
+    names = (
+        [f"{count}{of}" for count in counted for of in ("", "_share")]
+        if len(counted) == 1 and all((*counted, *of_card))
+        else []
+    )
     return Evidence(
         [score for one_score in scores for score in one_score] if all(scores) else [],
         _largest(members, "repeatability"),

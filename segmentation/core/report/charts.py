@@ -246,11 +246,9 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
         return
     draw_bars(ax, bars)
     if distribution.doubtful is not None:
-        widths, sure = np.diff(bars.edges), bars.sums - distribution.doubtful
-        label = "perhaps several"
-        ax.bar(
-            bars.edges[:-1], distribution.doubtful, widths, sure, align="edge", color="white", alpha=0.5, label=label
-        )
+        low, widths = bars.sums - distribution.doubtful, np.diff(bars.edges)
+        shade: dict[str, Any] = {"align": "edge", "color": "white", "alpha": 0.5, "label": "perhaps several"}
+        ax.bar(bars.edges[:-1], distribution.doubtful, widths, low, **shade)
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.yaxis.set_major_formatter("{x:,.0f}")

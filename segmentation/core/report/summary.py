@@ -127,8 +127,8 @@ class Summary:
             return []
         assert self.statistics is not None
         words = MEASURANDS["all" if self.statistics.counted == "seen" else "seen"]
-        none: list[float | None] = [None, None]
-        median, share = of["median_ends"] or none, of["fraction_ends"] or none
+        nothing: list[Any] = [None, None]
+        median, share = of["median_ends"] or nothing, of["fraction_ends"] or nothing
         entries = [
             Entry.of("median", Value(of["median"], median[0], median[1], self.statistics.unit)),
             Entry.of("fraction_100nm", Value(of["fraction_100nm"], share[0], share[1])),

@@ -375,14 +375,13 @@ def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
     assert Reason.SMALL in method(combine("on", seen(2), filter=True))
 
 
-def test_two_images_have_no_interval_and_the_first_page_says_why():
+def test_two_images_have_the_intervals_of_both_pictures():
     sample = combine("lot", seen(2))
-    note = "Numbers of all images together have no 95 % interval: "
-    note += "at least 3 images with results are needed and there are 2."
-    assert sample.pooled.interval_note == note and sample.pooled.budget["rows"]
-    words = report_words(sample)
-    assert "()" not in words and note in words.partition("Method")[0]
-    assert "Right: median" not in words and "Right: median" in report_words(combine("lot", seen(4)))
+    assert sample.pooled.interval_note == "" and sample.pooled.interval_basis == "by particle"
+    summary = Summary.of(sample)
+    assert (summary.where, summary.material) == ("in these pictures", "For the material: measure three places.")
+    assert summary.headlines[0].ends and summary.material == Summary.of(combine("lot", seen(1))).material
+    assert Summary.of(combine("lot", seen(4))).material == ""
 
 
 @pytest.mark.parametrize(
