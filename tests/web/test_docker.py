@@ -172,7 +172,7 @@ def test_limits_leave_room_for_what_the_settings_allow():
     assert megabytes(SERVICES["worker"]["mem_limit"]) >= settings.DEEPSEGM_JOB_MEMORY_MB + 1500
     assert megabytes(SERVICES["trainer"]["mem_limit"]) >= settings.DEEPSEGM_TRAINING_MEMORY_MB + 1500
     assert megabytes(SERVICES["inspector"]["mem_limit"]) >= 2 * settings.DEEPSEGM_INSPECTION_MEMORY_MB + 300
-    assert "--concurrency 2" in SERVICES["inspector"]["command"]
+    assert "--concurrency 4" in SERVICES["inspector"]["command"]
 
 
 def test_torch_is_built_only_where_a_profile_asks_for_it():
