@@ -171,7 +171,7 @@ def test_each_queue_has_a_worker():
 def test_limits_leave_room_for_what_the_settings_allow():
     assert megabytes(SERVICES["worker"]["mem_limit"]) >= settings.DEEPSEGM_JOB_MEMORY_MB + 1500
     assert megabytes(SERVICES["trainer"]["mem_limit"]) >= settings.DEEPSEGM_TRAINING_MEMORY_MB + 1500
-    assert megabytes(SERVICES["inspector"]["mem_limit"]) >= 2 * settings.DEEPSEGM_INSPECTION_MEMORY_MB + 300
+    assert megabytes(SERVICES["inspector"]["mem_limit"]) >= 4 * settings.DEEPSEGM_INSPECTION_MEMORY_MB + 300
     assert "--concurrency 4" in SERVICES["inspector"]["command"]
 
 
