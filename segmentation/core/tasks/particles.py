@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
-from ..labels.options import MOSTLY, ParticleOptions
+from ..labels.options import CUTS, MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..micrograph.crosscheck import far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
@@ -167,17 +167,29 @@ def _promise(outlines: Outlines) -> dict[str, Any]:
     return {"inside": int(inside.sum()), "promised": round(float(chances[inside].sum()), 2)}
 
 
+def first_look(
+    maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The outlines under the threshold alone, and their chances."""
+    from ..labels.outline import outline
+
+    threshold = card.threshold if settings.threshold is None else settings.threshold
+    outlines = outline(maps, grey, view.scale, threshold, ParticleOptions.of(card))
+    return outlines.labels, outlines.confidence
+
+
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
     from ..labels.contrast import contrasts
     from ..measure.budget import Conditions, Evidence
-    from ..measure.filters import corrected, set_aside, set_faint_aside, slivers
+    from ..measure.filters import corrected, mostly_hidden, set_aside, set_faint_aside, with_hidden
+    from ..measure.possible import possible, readings, sizes_of_pieces
     from ..measure.shape_classes import with_shapes
     from ..measure.shapes import contact_shares, under, without_corners
     from ..measure.shapes import measure as measured
-    from ..measure.statistics import seed_of, summarise
+    from ..measure.statistics import other_question, seed_of, summarise
     from ..micrograph.contrast import clip_outliers
 
     dense, rows = segmentation.dense, segmentation.rows
@@ -185,48 +197,90 @@ def measure(
     erased = shared.erased(segmentation)
     stand_out = contrasts(grey, dense[:rows], erased)
     limit = shared.faint_limit(segmentation, settings)
+    is_withheld, filter = withheld(segmentation, settings), settings.filter
 
-    def judged(
-        labels: NDArray[np.int32], confidence: Floats, contrast: Floats, gap: Floats, *, only_sizes: bool = False
+    def judged(sizes: Table, contact: NDArray[np.float64], contrast: Floats, gap: Floats) -> Table:
+        """The sizes of these objects, with the first reason to leave each out; each (n,)."""
+        sizes = replace(sizes, columns={**sizes.columns, "relative_contrast": contrast.astype(np.float64)})
+        if is_withheld:
+            return without_numbers(sizes)
+        return set_aside(set_faint_aside(sizes, limit, gap > 0.5, mostly_hidden(sizes, contact)), filter)
+
+    def judged_labels(
+        labels: NDArray[np.int32], confidence: Floats, *of_each: Floats, only_sizes: bool = False
     ) -> Table:
-        """The sizes of these objects 1..n, with the first reason to leave each out. confidence, contrast, gap: (n,)."""
+        """Of the objects 1..n of labels (H, W)."""
         chances, size = confidence.astype(np.float32), calibration.nm_per_pixel
         sizes = measured(labels, micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
-        sizes = replace(sizes, columns={**sizes.columns, "relative_contrast": contrast.astype(np.float64)})
-        if withheld(segmentation, settings):
-            return without_numbers(sizes)
-        are_slivers = slivers(sizes, contact_shares(labels, len(sizes), erased))
-        return set_aside(set_faint_aside(sizes, limit, gap > 0.5, are_slivers), settings.filter)
+        return judged(sizes, contact_shares(labels, len(sizes), erased), *of_each)
 
     of_each = (segmentation.confidence, stand_out.relative, stand_out.gap.astype(float))
     # Set aside anew, as the decisions of a person go before the filter.
-    table = with_shapes(set_aside(corrected(judged(dense, *of_each), segmentation), settings.filter), dense)
+    seen = with_shapes(set_aside(corrected(judged_labels(dense, *of_each), segmentation), filter), dense)
+    decided = np.flatnonzero(np.isin(segmentation.ids, [*segmentation.by_hand, *segmentation.set_aside])) + 1
+    cuts = () if is_withheld else segmentation.cuts
+    divided = possible(dense, cuts, set(decided.tolist()))
+    chances, owners = divided.chances(), divided.owners[len(seen) :]
+    if cuts:
+        seen = replace(seen, columns={**seen.columns, "chance": chances[: len(seen)]})
+    pieces: Table | None = None
+    if sizes := sizes_of_pieces(divided, dense, calibration.nm_per_pixel, rows):
+        table, contact = sizes
+        given = {"confidence": segmentation.confidence[owners].astype(float), "chance": chances[len(seen) :]}
+        table = replace(table, columns={**table.columns, **given})
+        pieces = judged(table, contact, stand_out.relative[owners], stand_out.gap[owners].astype(float))
     alternatives = {}
-    if not withheld(segmentation, settings):
+    if not is_withheld:
         alternatives = {
-            name: judged(other, *under(other, dense, *of_each), only_sizes=True)
+            name: judged_labels(other, *under(other, dense, *of_each), only_sizes=True)
             for name, other in segmentation.alternatives.items()
         }
-        alternatives["Feret without pixel corners"] = without_corners(table, dense)
-    conditions = Conditions(
-        calibration=calibration,
-        edge=settings.border_correction,
-        filter=settings.filter,
-        alternatives=alternatives,
-        field_spread=settings.field_spread / 100,
-        evidence=Evidence(
-            segmentation.provenance.card.get("scores", ()),
-            settings.repeated,
-            operators=settings.operators,
-            hidden=_hidden_share(segmentation, table),
-        ),
-        obstacle=_obstacle(segmentation, micrograph, table, settings, calibration),
-        seed=seed_of(micrograph.sha256),
+        alternatives["Feret without pixel corners"] = without_corners(seen, dense)
+    options, by_network = segmentation.provenance.card.get("options", {}), _by_network(segmentation)
+    spread, errors = options.get("cuts", CUTS)["spread"], options.get("outline_error")
+
+    def under_question(count: Literal["seen", "all"]) -> tuple[Table, Conditions]:
+        """Table and conditions for particles that can be seen, or for all."""
+        every = count == "all"
+        table = with_hidden(seen, filter) if every else seen
+        others = with_hidden(pieces, filter) if pieces is not None and every else pieces
+        drawn = readings(divided, table, others, spread, seed_of(micrograph.sha256)) if by_network else None
+        return table, Conditions(
+            counted=count,
+            calibration=calibration,
+            edge=settings.border_correction,
+            filter=filter,
+            pieces=(others,) if every and others is not None else (),
+            alternatives={name: with_hidden(of, filter) if every else of for name, of in alternatives.items()},
+            evidence=Evidence(
+                segmentation.provenance.card.get("scores", ()),
+                settings.repeated,
+                operators=settings.operators,
+                readings=drawn,
+                outline_error=(errors[count], errors[f"{count}_share"]) if errors and by_network else None,
+            ),
+            obstacle=_obstacle(segmentation, micrograph, table, settings, calibration),
+            seed=seed_of(micrograph.sha256),
+        )
+
+    table, conditions = under_question(settings.count)
+    statistics = replace(
+        summarise(table, conditions),
+        other=None if is_withheld else other_question(*under_question("seen" if settings.count == "all" else "all")),
+        pieces={} if pieces is None else _stored(with_hidden(pieces, filter)),
     )
-    statistics = summarise(table, conditions)
     quantities = {name: statistics.value(name) for name in TASK.quantities}
-    table = table.identified(segmentation.ids)
-    return Measured(table, statistics, quantities)
+    return Measured(table.identified(segmentation.ids), statistics, quantities)
+
+
+def _stored(pieces: Table) -> dict[str, list[float]]:
+    """The pieces that count where all particles do, for samples."""
+    px = pieces.rescaled(None)
+    return {name: px[name][px.kept].round(4).tolist() for name in ("min_feret_px", "ecd_px", "chance")}
+
+
+def _by_network(segmentation: Segmentation) -> bool:
+    return bool(segmentation.provenance.card.get("name") != MASKS)
 
 
 def _obstacle(
@@ -242,19 +296,6 @@ def _obstacle(
         return Flag.doubtful(checked, "the scale is to be checked")
     specks = unseen_specks(segmentation, int(table.kept.sum()))
     return specks or doubtful_outlines(micrograph, segmentation, table, settings)
-
-
-def _hidden_share(segmentation: Segmentation, table: Table) -> float | None:
-    """How many particles, for each outline, may be hidden in those that nobody checked; None without a network or
-    counted particles."""
-    from ..measure.fractions import most_hidden
-
-    if segmentation.provenance.card.get("name") == MASKS or not table.kept.any():
-        return None
-    labels, settled = segmentation.labels, {0, *segmentation.by_hand}  # 0: what a cut divided is parted by now
-    divided = [cut.divides(lambda box: labels[box[0] :, box[1] :]) for cut in segmentation.cuts]
-    chances = (cut.chance for cut, label in zip(segmentation.cuts, divided, strict=True) if label not in settled)
-    return most_hidden(sum(chances) / len(table))
 
 
 def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:
@@ -288,9 +329,9 @@ def is_unsure(segmentation: Segmentation) -> bool:
 def is_better(first: Segmentation, second: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
     """Whether one segmentation promises clearly more right outlines than another, most of its own being right: of those
     that count and lie inside the frame. times, more: as TIMES and MORE."""
-    promised, elsewhere = (float(outlines.used["promised"]) for outlines in (first, second))
-    right = promised / max(int(first.used["inside"]), 1)
-    return promised >= max(times * elsewhere, elsewhere + more) and right >= RIGHT
+    promised, elsewhere = (outlines.used["promised"] for outlines in (first, second))
+    right = promised / max(first.used["inside"], 1)
+    return bool(promised >= max(times * elsewhere, elsewhere + more) and right >= RIGHT)
 
 
 def shows_more(reading: Segmentation, best: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
@@ -337,6 +378,7 @@ TASK = Task(
     table="particles",
     size="min_feret",
     pool_fields=None,
+    first_look=first_look,
     unsure=is_unsure,
     better=is_better,
     outdoes=shows_more,
