@@ -83,7 +83,7 @@ class MeasurementSettings(Settings):
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
     )
-    count: Literal["seen", "all"] = Field(
+    measurand: Literal["seen", "all"] = Field(
         "seen",
         title="Particles that count",
         description=(
@@ -103,7 +103,8 @@ class MeasurementSettings(Settings):
             "labels": {
                 "exclude": "leave out what touches the frame",
                 "weight": "leave out what touches the frame, and weight the others for it",
-            }
+            },
+            "group": LABORATORY,
         },
     )
     measure_unlike: bool = Field(

@@ -62,7 +62,7 @@ class Change:
 COUNTED_AGAIN = {
     str(Reason.UNLIKE): Change("Yes, measure", "measure_unlike", "on"),
     **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), Change("count them", "faint_limit", "0")),
-    str(Reason.HIDDEN): Change("count them", "count", "all"),
+    str(Reason.HIDDEN): Change("count them", "measurand", "all"),
 }
 
 

@@ -259,16 +259,16 @@ def backups() -> Target:
     from segmentation.services import Refused
     from worker import backup
 
-    original = backup._targets
+    original = backup._tables
 
-    def targets(manifest: dict[str, object]) -> list[backup.Node]:
+    def tables(manifest: dict[str, object]) -> None:
         original(manifest)
         raise Refused("It is whole.", 422)  # nothing is restored
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "backup.zip"
         path.write_bytes(content)
-        with mock.patch.multiple(backup, _targets=targets, _refuse_what_is_there=lambda archive: None):
+        with mock.patch.multiple(backup, _tables=tables, _refuse_what_is_there=lambda archive: None):
             backup.restore_backup(path, say=str)
 
     def seeds() -> list[bytes]:

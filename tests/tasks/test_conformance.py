@@ -160,7 +160,7 @@ def test_settings_that_it_ignores_change_nothing(kind, golden):
     touched = {
         "filter": True,
         "border_correction": "weight",
-        "count": "all",
+        "measurand": "all",
         "repeatability": 5.0,
         "between_operators": 5.0,
         "faint_limit": 50.0,

@@ -127,7 +127,7 @@ def test_files_name_the_site_as_the_staff_last_did(client, admin_client, setting
     used = {"HTTP_HOST": "lab-pc:8000"}
     admin_client.get("/", **used)  # a probe or a reader changes nothing, nor do strangers and who is refused
     assert client.post("/accounts/logout/", **used).status_code == 302
-    assert admin_client.post("/uploads/", **used).status_code == 400
+    assert admin_client.post("/", **used).status_code == 400
     assert services.printed_address(job) == f"/{job.folder}/"
     assert admin_client.post(f"/jobs/{job.pk}/cancel/", HTTP_HOST="elsewhere").status_code == 400
     assert admin_client.post(f"/jobs/{job.pk}/cancel/", **used).status_code == 303

@@ -47,7 +47,7 @@ def test_side_files_reach_the_child(tmp_path: Path) -> None:
 def test_the_bar_is_read_only_where_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[list[str]] = []
 
-    def run(command: list[str], alive: object) -> bytes:
+    def run(command: list[str], *how: object) -> bytes:
         commands.append(command)
         raise inspection.Unreadable("enough")
 

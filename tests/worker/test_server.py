@@ -107,7 +107,7 @@ def test_a_request_must_come_in_time_and_an_answer_be_taken(server, monkeypatch)
     for name in ("SECONDS", "UNREAD_SECONDS"):
         monkeypatch.setattr(service, name, 0.5)
     late = [opened(server), opened(server, "GET /page HTTP/1.1\r\n")]
-    late.append(opened(server, "POST /uploads/ HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"))
+    late.append(opened(server, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"))
     assert all(is_closed(connection) for connection in late)
     assert page(server, used), "what was of use stays open"
     unread, length = opened(server, "GET /stream HTTP/1.1\r\n\r\n" * 99), 0
@@ -121,7 +121,7 @@ def test_a_request_must_come_in_time_and_an_answer_be_taken(server, monkeypatch)
 @pytest.mark.parametrize(
     ("line", "length", "is_refused"),
     [("POST /healthz", 25_000_000, True), ("GET /models/", 100_000, True), ("POST /api/v1/compare", 3_000_000, True),
-     ("POST /jobs/x/cancel/", 100, False), ("POST /uploads/", 25_000_000, False), ("POST /api/v1/jobs", 10**8, False)],
+     ("POST /jobs/x/cancel/", 100, False), ("POST /", 25_000_000, False), ("POST /api/v1/jobs", 10**8, False)],
 )  # fmt: skip
 def test_only_addresses_for_files_take_large_bodies(server, line, length, is_refused):
     connection = opened(server, f"{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n")

@@ -26,7 +26,7 @@ LEAST_ASPECT_RATIO = 0.15
 # Mostly hidden: more than this share of its outline lies at others, and solidity or aspect ratio is under these.
 # CORNERS: px² for each px of perimeter, by which the hull of the pixels of a disc, 8 to 20 px wide, is too large.
 CONTACT, SEEN_SOLIDITY, SEEN_ASPECT_RATIO, CORNERS = 0.5, 0.92, 0.6, 0.25
-# The measurand in words, by the setting `count`.
+# The measurand in words, by the setting `measurand`.
 MEASURANDS = {"seen": "particles whose outline can be seen", "all": "all particles, hidden ones too", "": ""}
 
 

@@ -23,7 +23,7 @@ MIRRORED = "all four mirrored forms averaged"
 NAMES = {  # of settings, where the settings' own are not words
     "flips": MIRRORED,
     "scale": "working scale",
-    "count": "counted",
+    "measurand": "counted",
     "faint_limit": "faint outlines (%)",
     "measure_unlike": "unusual pictures measured",
     "repeatability": "repeatability (%)",

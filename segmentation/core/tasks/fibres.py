@@ -308,5 +308,5 @@ TASK = Task(
     pool_fields=pool_fields,
     plausible=plausible,
     parted=True,
-    ignores=frozenset({"count", "filter", "repeatability", "between_operators", "border_correction"}),
+    ignores=frozenset({"measurand", "filter", "repeatability", "between_operators", "border_correction"}),
 )

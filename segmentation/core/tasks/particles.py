@@ -263,10 +263,12 @@ def measure(
             seed=seed_of(micrograph.sha256),
         )
 
-    table, conditions = under_question(settings.count)
+    table, conditions = under_question(settings.measurand)
     statistics = replace(
         summarise(table, conditions),
-        other=None if is_withheld else other_question(*under_question("seen" if settings.count == "all" else "all")),
+        other=None
+        if is_withheld
+        else other_question(*under_question("seen" if settings.measurand == "all" else "all")),
         pieces={} if pieces is None else _stored(with_hidden(pieces, filter)),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}

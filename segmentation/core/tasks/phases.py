@@ -343,5 +343,7 @@ TASK = Task(
     pool_fields=pool_fields,
     curves=curves,
     facts=facts,
-    ignores=frozenset({"count", "filter", "faint_limit", "border_correction", "repeatability", "between_operators"}),
+    ignores=frozenset(
+        {"measurand", "filter", "faint_limit", "border_correction", "repeatability", "between_operators"}
+    ),
 )

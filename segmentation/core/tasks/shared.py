@@ -168,7 +168,7 @@ def task_of(
         "scale": as_is,
         "panels": ("image", "segmentation", "doubts", "sizes"),
         "size": "ecd",
-        "ignores": frozenset({"count", "filter", "faint_limit", "repeatability", "between_operators"}),
+        "ignores": frozenset({"measurand", "filter", "faint_limit", "repeatability", "between_operators"}),
         "tem": True,
     }
     task = Task(decode=decode, measure=measure, **{**alike, **differing})

@@ -21,7 +21,7 @@ LOGGED_FIELDS = (
 # What was done, by the last words of an address' name and by the words of the admin.
 WORDS = {
     **dict.fromkeys(("add", "images"), "added images"),
-    **dict.fromkeys(("change", "rerun", "revisions"), "analysed again with other settings"),
+    **dict.fromkeys(("change", "rerun", "revisions", "settings"), "analysed again with other settings"),
     **dict.fromkeys(("calibration", "scale", "width"), "measured with another scale"),
     **dict.fromkeys(("retry", "waiting again"), "tried again"),
     **dict.fromkeys(("sign", "signatures"), "signed"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.labels.operations import Corrections, correct, splits
+from segmentation.core.labels.operations import Corrections, correct
 from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
 from segmentation.core.labels.outline import outline_twice, particles
 from segmentation.core.labels.region_graph import RegionGraph, merged, noise_of, oversegment
@@ -213,7 +213,12 @@ def cut_of(truth, intercept, limit):
         *(outlines.labels, ids, 0 * ids, ("particle",), outlines.confidence, len(truth), Provenance("ab", "particles")),
         cuts=outlines.cuts,
     )
-    return segmentation, splits(Corrections(WorkingLabels.of(segmentation)), range(9))
+    made = Corrections(WorkingLabels.of(segmentation)).followed_by([])
+    return segmentation, [
+        made.do({"op": "split", "id": number, "line": cut.line}).operation
+        for cut in segmentation.cuts
+        if (number := cut.divides(made.now.crop))
+    ]
 
 
 def test_a_border_that_was_given_up_is_a_possible_cut_along_the_contact():

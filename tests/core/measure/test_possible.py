@@ -99,7 +99,7 @@ def test_masks_of_another_tool_have_no_unresolved_contacts():
 
 
 def test_a_sample_pools_the_pieces_of_its_images():
-    analyses = [measured(outlines(), count="all") for _ in range(2)]
+    analyses = [measured(outlines(), measurand="all") for _ in range(2)]
     members = [replace(Member.of(analysis), name=f"{n}.tif") for n, analysis in enumerate(analyses)]
     pooled = combine("TiO2", members).pooled
     assert pooled.n_kept == round(2 * (10 + 0.7 + 0.24 + 0.3 + 0.12)) and pooled.counted == "all"

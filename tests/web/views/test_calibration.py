@@ -312,7 +312,7 @@ class TestCrop:
     def test_without_a_sensible_box_there_is_no_picture(self, maker, stored, box):
         made = stored(reading={**READING, "box": box})
         assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 404
-        page = render_to_string("_suggestion.html", {"micrograph": made})
+        page = suggestion(made)
         assert "5 nm/px" in page
         assert "reading.png" not in page
 
@@ -346,11 +346,15 @@ class TestCheck:
         assert answer["warnings"] == []
 
 
+def suggestion(micrograph):
+    return render_to_string("_suggestion.html", {"micrograph": micrograph, "job": {"pk": micrograph.pk}})
+
+
 @pytest.mark.django_db
 class TestCard:
     def test_it_offers_what_was_read_with_its_picture(self, stored):
         made = stored()
-        card = render_to_string("_suggestion.html", {"micrograph": made})
+        card = suggestion(made)
         assert f'src="/uploads/{made.pk}/reading.png"' in card
         assert 'class="read offered"' in card
         assert "(± 2.0 %)" in card
@@ -358,17 +362,17 @@ class TestCard:
         assert 'data-columns="1024" data-rows="768" data-box="800 700 1000 760"' in card
 
     def test_it_is_quiet_where_the_file_agrees(self, stored):
-        card = render_to_string("_suggestion.html", {"micrograph": stored(calibration={**ZEISS, "nm_per_pixel": 5.02})})
+        card = suggestion(stored(calibration={**ZEISS, "nm_per_pixel": 5.02}))
         assert 'class="read agrees"' in card
         assert "data-accept" not in card
 
     def test_it_warns_where_the_file_disagrees(self, stored):
-        card = render_to_string("_suggestion.html", {"micrograph": stored(calibration=ZEISS)})
+        card = suggestion(stored(calibration=ZEISS))
         assert "data-accept" in card
         assert re.search(f"<li>The file .*{Source.READ.noun}", card)
 
     def test_without_a_reading_the_ruler_is_left(self, stored):
-        card = render_to_string("_suggestion.html", {"micrograph": stored(reading={}, data_bar=712)})
+        card = suggestion(stored(reading={}, data_bar=712))
         assert "data-accept" not in card
         assert 'data-box="0 712 1024 768"' in card
 
