@@ -17,6 +17,7 @@ from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
 from ..core.measure.results import MICROMETRES, Statistics
 from ..core.micrograph.crosscheck import Source
+from ..core.micrograph.pages import FIGURE
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
@@ -145,10 +146,13 @@ class Result(ChartedSummary):
 
     @property
     def notices(self) -> list[Flag | Change]:
-        """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes."""
+        """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes. The page
+        itself says of a figure that it is one."""
         if self.nothing or self.refused:
             return []
-        listed: list[Flag | Change] = [*self.notices_of(self.warnings)]
+        shown = FIGURE.format(count=self.job.micrograph.page_count)
+        unsaid = (warning for warning in self.warnings if not warning.text.startswith(shown))
+        listed: list[Flag | Change] = [*self.notices_of(unsaid)]
         doubts = sum(warning.doubt for warning in self.warnings)
         return [*listed[:doubts], *filter(None, [self.began_with]), *listed[doubts:]]
 

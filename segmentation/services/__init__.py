@@ -20,6 +20,7 @@ from .learning.datasets import (
 from .learning.trained import begin_version, install_model, model_name_of, publish_training, report_training
 from .results.after_inspection import (
     analyse_file,
+    analyse_page,
     fail_upload,
     publish_archive,
     publish_inspection,

@@ -155,7 +155,7 @@ def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
     facts = {
         name: value
         for name, value in micrograph.metadata.items()
-        if isinstance(value, str | int | float) and 0 < len(str(value)) <= LONGEST_FACT
+        if isinstance(value, str | int | float) and 0 < len(str(value)) <= LONGEST_FACT and name != "panels"
     }
     first = [_fact(*FACTS[name], facts[name]) for name in FACTS if name in facts]
     others = [_fact(capital(name.replace("_", " ")), "", facts[name]) for name in facts if name not in FACTS]

@@ -95,12 +95,14 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "_status.html", context)
 
 
-def _scaled(request: HttpRequest, job: Job) -> dict[str, str]:
-    """The scale in words, of an image whose bar is still being read that it is; and the address of the result."""
+def _scaled(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """The scale in words, of an image whose bar is still being read that it is; the address of the result; and whether
+    the caller may only look at it."""
     scale, micrograph = used_calibration(job), job.micrograph
     is_awaited = not (scale.is_known or job.ready or micrograph.is_finished)
     line = f"scale {BEING_READ}" if is_awaited else calibration_words(scale, detail=False)
-    return {"calibration_line": line, "address": request.build_absolute_uri(reverse("job", args=[job.pk]))}
+    address, only_looks = reverse("job", args=[job.pk]), not is_open(job, request.user, request.visitor)
+    return {"calibration_line": line, "address": request.build_absolute_uri(address), "only_looks": only_looks}
 
 
 @reload_if_gone
@@ -180,6 +182,13 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
     except ValueError as error:
         raise services.Refused(str(error)) from None
     return _analyse_again(request, job, settings.with_(calibration=stated_calibration(job)))
+
+
+@of_read_image
+def page(request: HttpRequest, job: Job) -> HttpResponse:
+    """A page of the image's file, or a panel of its figure, as an image of its own."""
+    new = services.analyse_page(job=job, page=request.POST.get("page", ""), **sender(request))
+    return see_other(reverse("job", args=[new.pk]))
 
 
 @of_read_image
@@ -359,7 +368,6 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "acquired": acquired(job.micrograph),
         "may_change": may_change,
         "link": link_page(request, job) if may_change else None,
-        "only_looks": not is_open(job, request.user, request.visitor),
         "corrections": job.edit_count and job.edit_count - 2 * job.edits.filter(undoes__isnull=False).count(),
         "may_correct": may_change and job.is_done and job.segmentation_id is not None,
         "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),

@@ -274,9 +274,10 @@ async function ask() {
 
 function draw(status, fragment) {
   if (byId("problems").textContent.trim() === LOST) say("");
-  const [fresh, outlines, picture] = ["#status", "svg", "img"].map((each) => fragment.querySelector(each));
+  const [fresh, outlines, picture, panels] = ["#status", ".growing", "img", "#panels"].map((each) => fragment.querySelector(each));
   document.title = fragment.querySelector("title").textContent;
   byId("facts")?.replaceWith(fragment.querySelector("#facts"));
+  if (panels && !byId("panels")) byId("facts")?.after(panels);
   if (picture && !shown.querySelector("img, canvas")) shown.prepend(picture);
   if (outlines) grow(outlines);
   else if (!fresh.dataset.part) shown.querySelectorAll("svg").forEach((each) => each.remove()); // they are sought anew

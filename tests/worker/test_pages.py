@@ -17,8 +17,10 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services import Scale
 from tests.conftest import inspect_uploads, picture
+from tests.core.micrograph.test_pages import figure
 from tests.hostile import image
 from tests.web.archive import zipped
+from tests.web.finished import SUMMARY, words
 from worker import answers, inspection
 
 from .test_inspecting import WHO, commit, looked_into, messages, receive  # noqa: F401
@@ -125,3 +127,35 @@ def test_pages_that_the_form_asks_for(client):
     ]
     wrong = client.post("/", {"file": SimpleUploadedFile("stack.tif", stack()), "pages": "x"})
     assert wrong.status_code == 400 and "Pages are numbers" in wrong.content.decode()
+
+
+def figure_file() -> bytes:
+    file = io.BytesIO()
+    figure("").save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("build", "name", "offer"), [(figure_file, "a.png", "4 panels"), (stack, "a.tif", "of 3")])
+def test_another_page_is_analysed_once_from_the_page_of_a_picture(client, alice, build, name, offer):
+    client.post("/", {"file": SimpleUploadedFile(name, build()), "width": "600"})
+    inspect_uploads()
+    whole = Job.objects.get()
+    address, shown = f"/jobs/{whole.pk}/", whole.micrograph.panels
+    said = {"warnings": whole.micrograph.notes}
+    for state in (Job.State.QUEUED, Job.State.FAILED, Job.State.DONE):
+        Job.objects.update(state=state, summary=SUMMARY | said)
+        page = words(client.get(address))
+        assert page.count(f'action="{address}page/"') == 1 and page.count("Analyse this p") == max(len(shown), 1)
+        assert page.count(offer) == 1 and all(f'viewBox="{part}"' in page for _, part in shown)
+    answers = [client.post(f"{address}page/", {"page": "2"}) for _ in range(2)]
+    inspect_uploads()
+    answers.append(client.post(f"{address}page/", {"page": "2"}))
+    new = Job.objects.exclude(pk=whole.pk).get()
+    assert {(answer.status_code, answer["Location"]) for answer in answers} == {(303, f"/jobs/{new.pk}/")}
+    assert new.micrograph.name == "a page 2.tif" and new.ready and Micrograph.objects.count() == 2
+    assert new.micrograph.page_count == 1 and 'id="panels"' not in words(client.get(f"/jobs/{new.pk}/"))
+    assert whole.get_settings().measurement.calibration and not new.get_settings().measurement.calibration
+    for wrong in ("", "0", "9", "1-2", "x", "9" * 5000):
+        assert client.post(f"{address}page/", {"page": wrong}).status_code == 404
+    Job.objects.update(owner=alice)
+    assert client.post(f"{address}page/", {"page": "1"}).status_code == 404 and Micrograph.objects.count() == 2

@@ -21,6 +21,7 @@ ALL = "all"
 LONGEST = 100  # characters of what is asked for
 LARGEST = 10_000  # number of a page
 LONGEST_STEM = 100  # characters of a name
+FIGURE = "This is a figure of {count} panels."
 WRONG = "Pages are numbers from 1, ranges or all, such as 3, 2-5 or all."
 TOO_MANY = "These are {count} pages, and a sample takes {most} images: choose fewer, such as 1-{most}."
 Box = tuple[int, int, int, int]  # top, left, bottom, right

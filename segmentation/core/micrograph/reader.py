@@ -15,7 +15,7 @@ from .gatan import read_gatan
 from .header import Side, fitted, joined
 from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise, sha256_of
 from .mrc import read_mrc
-from .pages import Panel, panels_of
+from .pages import FIGURE, Panel, panels_of
 from .picture import read_picture
 from .ser import read_ser
 from .tiff import read_tiff
@@ -100,7 +100,7 @@ def _picture(decoded: Decoded, page: int) -> tuple[Decoded, list[Panel]]:
     numbers = [str(number) for number, panel in enumerate(panels, 1) if panel.is_picture]
     *others, last = numbers
     which = f"Panel {last} is a picture" if not others else f"Panels {', '.join(others)} and {last} are pictures"
-    note = f"This is a figure of {len(panels)} panels. {which}. Take each as an image: pages {','.join(numbers)}."
+    note = f"{FIGURE.format(count=len(panels))} {which}. Take each as an image: pages {','.join(numbers)}."
     return replace(decoded, pages=len(panels), notes=(*decoded.notes, note)), panels
 
 

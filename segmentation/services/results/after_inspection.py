@@ -5,13 +5,17 @@ A sender need not wait for that: a job is made at once and `ready` later, and a 
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
 from ...core.analysis import AnalysisSettings
+from ...core.errors import UserError
+from ...core.micrograph.decoded import page_index
+from ...core.micrograph.pages import pages_of
 from ...models import AFRESH, Job, Micrograph
 from ..ground.calibration import StatedScale, waits_for_reading
 from ..ground.files import LocalFile, publishing, remove_after_commit, remove_files, remove_folder
@@ -163,6 +167,26 @@ def analyse_file(
     except (ValueError, Refused) as problem:
         discard_unused(micrograph)
         raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
+
+
+def analyse_page(*, job: Job, page: str, **who: Any) -> Job | None:
+    """The analysis of a page of a job's file, or of a panel of its figure, as an image of its own, by the same settings
+    without a stated scale; asked twice, it is the same one.
+
+    page: its number as sent. who: user, visitor and address. Raises Refused: 404 where there is no such page, else as
+    `analyse_file`.
+    """
+    whole = job.micrograph
+    try:
+        [number] = pages_of(page.strip(), most=1)
+        page_index(number, whole.page_count)
+    except UserError as problem:
+        raise Refused(str(problem), 404) from None
+    stored = [(whole.name, whole.file.name), *((beside["name"], beside["file"]) for beside in whole.side)]
+    with ExitStack() as stack:
+        file, *side = (File(stack.enter_context(default_storage.open(path)), name=name) for name, path in stored)
+        common = {"settings": job.get_settings(), "asked": StatedScale("").as_dict(), "token": f"page of {job.pk}"}
+        return analyse_file(file=file, side=side, pages=str(number), **common, **who)
 
 
 def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = True) -> None:
