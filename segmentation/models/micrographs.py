@@ -160,6 +160,12 @@ class Micrograph(Owned, Attempted):
         return bool(self.width) and self.state != self.State.FAILED and not self.is_archive
 
     @property
+    def page_count(self) -> int:
+        """The number of images in its file; one of them is analysed."""
+        pages = self.metadata.get("pages")
+        return pages if isinstance(pages, int) else 1
+
+    @property
     def panels(self) -> list[tuple[int, str]]:
         """The pictures among the panels of a figure: each as the number of its page and the viewBox of its part."""
         entries = (map(int, entry.split(",")) for entry in str(self.metadata.get("panels", "")).split())

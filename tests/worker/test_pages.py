@@ -70,7 +70,7 @@ def test_one_page_takes_the_place_of_its_stack(own_storage, commit):
     assert (micrograph.name, micrograph.state, micrograph.pages, job.ready) == ("stack page 2.tif", "done", "", True)
     assert np.array_equal(pixels_of(micrograph), PAGES[1])
     assert micrograph.sha256 != stored == micrograph.metadata["stack_sha256"]
-    assert micrograph.calibration["nm_per_pixel"] == 0.5 and micrograph.metadata.get("pages", 1) == 1
+    assert micrograph.calibration["nm_per_pixel"] == 0.5 and micrograph.page_count == 1
     files = {path.name for path in own_storage.glob(f"{micrograph.folder}/*")}
     assert files == {"page.tif", "preview-1.png"} and micrograph.size == micrograph.file.size
 
