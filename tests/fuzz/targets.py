@@ -273,7 +273,10 @@ def backups() -> Target:
 
     def seeds() -> list[bytes]:
         rows = b'["id"]\n[1]\n'
-        members = {backup.KEY: b"k" * 50, "files/a/b.png": b"x", "models/m.toml": b"x", "rows/auth.user.jsonl": rows}
+        tables = ("user", "group", "permission", "group_permissions", "user_groups", "user_user_permissions")
+        names = [*(f"auth.{table}" for table in tables), "contenttypes.contenttype"]
+        members = {backup.KEY: b"k" * 50, "files/a/b.png": b"x", "models/m.toml": b"x"}
+        members |= {f"rows/{name}.jsonl": rows for name in names}
         applied = [["auth", "0001_initial"]]
         manifest = {"format": backup.FORMAT, "version": "1.0.0", "migrations": applied, "members": list(members)}
         return [zipped(members | {backup.MANIFEST: json.dumps(manifest).encode()})]
