@@ -154,11 +154,3 @@ def test_a_job_comes_first_and_what_was_tried_is_not_tried_again(asked, make_job
     tasks.do_analyses()
     asked.refresh_from_db()
     assert asked.state == "done" and len(tried) == len(set(tried)) == asked.result["tried"]
-
-
-def test_a_sure_or_corrected_result_asks_for_none(make_job, client, alice):
-    client.force_login(alice)
-    for summary in (SUMMARY, {**NOTHING, "used": {"corrected": {"changed": 1}}}):
-        job = make_job(state="done", attempt=1, summary=summary, owner=alice)
-        assert page_of(client, job) == ""
-    assert not Proposals.objects.exists()
