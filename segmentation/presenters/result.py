@@ -146,13 +146,10 @@ class Result(ChartedSummary):
 
     @property
     def notices(self) -> list[Flag | Change]:
-        """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes. The page
-        itself says of a figure that it is one."""
+        """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes."""
         if self.nothing or self.refused:
             return []
-        shown = FIGURE.format(count=self.job.micrograph.page_count)
-        unsaid = (warning for warning in self.warnings if not warning.text.startswith(shown))
-        listed: list[Flag | Change] = [*self.notices_of(unsaid)]
+        listed: list[Flag | Change] = [*self.notices_of(self.warnings)]
         doubts = sum(warning.doubt for warning in self.warnings)
         return [*listed[:doubts], *filter(None, [self.began_with]), *listed[doubts:]]
 
@@ -215,8 +212,10 @@ class Result(ChartedSummary):
 
     @property
     def warnings(self) -> list[Flag]:
-        """What is doubtful, without repeating what stands at the scale or the heading of an empty result."""
-        every = [flag for flag in from_json(self.summary) if flag.text not in (NO_SCALE, CUT_OFF)]
+        """What is doubtful, without what stands at the scale, at the panels or in the heading of an empty result."""
+        panels = FIGURE.format(count=self.job.micrograph.page_count)
+        flags = (flag for flag in from_json(self.summary) if not flag.text.startswith(panels))
+        every = [flag for flag in flags if flag.text not in (NO_SCALE, CUT_OFF)]
         heading = f"No {self.task.things} were found. "
         return [replace(flag, text=flag.text.removeprefix(heading)) for flag in every] if self.nothing else every
 

@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph import inspect
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Job, Micrograph, Sample
@@ -20,7 +21,7 @@ from tests.conftest import inspect_uploads, picture
 from tests.core.micrograph.test_pages import figure
 from tests.hostile import image
 from tests.web.archive import zipped
-from tests.web.finished import SUMMARY, words
+from tests.web.finished import SUMMARY, summary, words
 from worker import answers, inspection
 
 from .test_inspecting import WHO, commit, looked_into, messages, receive  # noqa: F401
@@ -141,9 +142,16 @@ def test_another_page_is_analysed_once_from_the_page_of_a_picture(client, alice,
     inspect_uploads()
     whole = Job.objects.get()
     address, shown = f"/jobs/{whole.pk}/", whole.micrograph.panels
-    said = {"warnings": whole.micrograph.notes}
-    for state in (Job.State.QUEUED, Job.State.FAILED, Job.State.DONE):
-        Job.objects.update(state=state, summary=SUMMARY | said)
+    said = as_json([Flag(note) for note in whole.micrograph.notes])
+    nothing = summary(n_kept=0, n_set_aside=0) | {"found": 0}
+    for state, made in (
+        ("queued", {}),
+        ("failed", {}),
+        ("done", SUMMARY),
+        ("done", nothing),
+        ("done", SUMMARY | {"refused": True}),
+    ):
+        Job.objects.update(state=state, summary=made | said)
         page = words(client.get(address))
         assert page.count(f'action="{address}page/"') == 1 and page.count("Analyse this p") == max(len(shown), 1)
         assert page.count(offer) == 1 and all(f'viewBox="{part}"' in page for _, part in shown)
