@@ -340,22 +340,34 @@ def _state(job: Job) -> dict[str, Any]:
     return {"job": job, "active": not job.is_finished, "status": status_of(job), "numbers": numbers, "soon": soon}
 
 
+def _of_any_state(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """What the page of a job holds whether it has numbers or not: its versions, and what the caller may do."""
+    shown_revisions = revisions(job, request.user, request.visitor)
+    return {
+        **_state(job),
+        **_scaled(request, job),
+        "form": SettingsForm(earlier=job.get_settings(), user=request.user),
+        "revisions": shown_revisions,
+        "revision": next(revision for revision in shown_revisions if revision.here),
+        "newest": shown_revisions[-1],
+        "may_change": job.is_changeable_by(request.user, request.visitor),
+        "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),
+    }
+
+
 def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
     """The page of a job: its picture and what it waits for or why it failed, else its result. extra: what a form adds
     that was sent and not taken, with a sentence."""
+    state = _of_any_state(request, job)
     if not job.is_done:
-        return _unfinished(request, job, status, extra)
-    shown_revisions = revisions(job, request.user, request.visitor)
-    may_change = job.is_changeable_by(request.user, request.visitor)
+        return _unfinished(request, job, status, state, extra)
+    shown_revisions, may_change = state["revisions"], state["may_change"]
     for_rerun = bool(extra.get("rerun_open"))
     width = _text(settings_calibration(job), job)
     typed, outlines = request.POST.get("width", width), job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
     context = {
-        **_state(job),
-        "revisions": shown_revisions,
-        "revision": next(revision for revision in shown_revisions if revision.here),
-        "newest": shown_revisions[-1],
+        **state,
         "measured": next(
             (
                 revision
@@ -366,13 +378,9 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         ),
         "sample": sample_of(job, request.user, request.visitor),
         "acquired": acquired(job.micrograph),
-        "may_change": may_change,
         "link": link_page(request, job) if may_change else None,
         "corrections": job.edit_count and job.edit_count - 2 * job.edits.filter(undoes__isnull=False).count(),
         "may_correct": may_change and job.is_done and job.segmentation_id is not None,
-        "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),
-        **_scaled(request, job),
-        "form": SettingsForm(earlier=job.get_settings(), user=request.user),
         "width": width if for_rerun else typed,
         "rerun_width": typed if for_rerun else width,
         "token": uuid4().hex,
@@ -392,19 +400,13 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     return render(request, "result.html", context, status=status)
 
 
-def _unfinished(request: HttpRequest, job: Job, status: int, extra: dict[str, Any]) -> HttpResponse:
-    scale, is_mine = stated_calibration(job), job.is_changeable_by(request.user, request.visitor)
+def _unfinished(
+    request: HttpRequest, job: Job, status: int, state: dict[str, Any], extra: dict[str, Any]
+) -> HttpResponse:
+    scale = stated_calibration(job)
     is_typed = scale is not None and scale.source == Source.TYPED
-    context = {
-        **_state(job),
-        **_scaled(request, job),
-        "form": SettingsForm(earlier=job.get_settings(), user=request.user),
-        "stated": StatedScale(_text(scale, job) if scale and is_typed else job.asked.get("width") or ""),
-        "revisions": revisions(job, request.user, request.visitor),
-        "may_change": is_mine,
-        "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),
-    }
-    return work_page(request, code=status, **{**context, **extra})
+    stated = StatedScale(_text(scale, job) if scale and is_typed else job.asked.get("width") or "")
+    return work_page(request, code=status, **{**state, "stated": stated, **extra})
 
 
 def _signatures(request: HttpRequest, job: Job) -> dict[str, Any]:

@@ -127,6 +127,7 @@ TASK = Task(
     scale=as_is,
     decode=decode,
     measure=measure,
+    ignores=frozenset({"measurand"}),
     quantities=("dark_fraction", "bright_fraction"),
     panels=("image", "classes", "segmentation", "quantities"),
     golden=golden,

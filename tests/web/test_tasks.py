@@ -103,7 +103,7 @@ def test_the_page_groups_models_and_settings_by_kind(client):
     page = words(client.get("/?model=steel"))
     assert '<optgroup label="Grains" data-task="grains"' in page and '<option value="steel" selected>Steel' in page
     assert '<input type="radio" name="kind" value="grains" checked>' in page
-    for name in ("threshold", "polarity", "grains.threshold", "grains.twins", "grains.etched", "border_correction"):
+    for name in ("threshold", "polarity", "grains.threshold", "grains.twins", "grains.etched"):
         assert page.count(f'id="id_{name}"') + page.count(f'name="{name}"') >= 1, name
     assert 'data-settings-of="grains"' in page and "js/tasks.js" in page
 

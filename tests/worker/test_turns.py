@@ -156,7 +156,7 @@ def test_files_for_nobody_yet_give_way_to_whatever_a_person_waits_for(make_job, 
         if row == ahead and not waiting:
             waiting.append(
                 {
-                    "dataset": lambda: Dataset.objects.create(owner=alice, name="a", task="particles"),
+                    "dataset": lambda: Dataset.objects.create(owner=alice, name="a", task="particles", state="queued"),
                     "comparison": lambda: Comparison.objects.create(first_job=jobs[0], second_job=jobs[1], content="a"),
                     "file": lambda: ExportJob.objects.create(job=jobs[0]),
                     "job": make_job,

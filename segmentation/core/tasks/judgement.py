@@ -114,8 +114,8 @@ def warnings(
     yield from map(Flag, used.get("imported", {}).get("notes", ()))
     if card.get("name") == MASKS:
         return
-    is_other_kind = is_out_of_domain(segmentation) and not segmentation.provenance.edits
-    if count and is_other_kind:
+    is_other_kind = bool(count) and is_out_of_domain(segmentation) and not segmentation.provenance.edits
+    if is_other_kind:
         why = f"This image is unlike the training images of {card.get('title', 'the model')}"
         if other := used.get("resembles"):
             why = f"This image looks like the training images of {other['title']}"

@@ -98,7 +98,7 @@ def test_faint_outlines_are_set_aside_with_their_reason():
     done = analysed([180] * 6 + [64] * 3)
     assert done.table.reasons.tolist() == [""] * 6 + [str(Reason.FAINT)] * 3
     assert done.statistics.n_kept == 6
-    assert "with faint or hidden outlines" in [row["name"] for row in done.statistics.nano["sensitivity"]]
+    assert "with faint outlines" in [row["name"] for row in done.statistics.nano["sensitivity"]]
 
 
 def test_the_filter_judges_the_others_only():

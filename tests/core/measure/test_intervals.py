@@ -199,11 +199,12 @@ def test_the_fraction_of_images_that_agree_is_never_less_sure_than_that_of_one(s
 def test_sizes_of_images_that_agree_are_never_less_sure_than_those_of_one():
     from segmentation.core.measure.pooling import pool
 
-    one, four = (pool([table_of(log_normal(100, seed=seed)) for seed in range(m)]) for m in (1, 4))
+    tables = [table_of(log_normal(100, seed=seed)) for seed in range(4)]
+    four, alone = pool(tables), [pool([table]) for table in tables]
     assert four.between["p"] >= 0.05 and four.interval_basis == "by image"
     for name in ("mean", "median", "d10", "d90", "sd"):
-        width, of_one = (np.log(of.intervals[name][1] / of.intervals[name][0]) for of in (four, one))
-        assert width <= 1.15 * of_one, name
+        width, *widths = (np.log(of.intervals[name][1] / of.intervals[name][0]) for of in (four, *alone))
+        assert width <= 1.15 * np.mean(widths), name
 
 
 def test_figures_whose_intervals_are_too_narrow_are_named():

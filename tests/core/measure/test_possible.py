@@ -80,7 +80,7 @@ def test_a_decision_makes_the_chance_of_a_cut_one_or_none(given, expected):
 
 
 def test_all_particles_are_the_expected_distribution():
-    both = [measured(outlines(), count=count).statistics for count in ("seen", "all")]
+    both = [measured(outlines(), measurand=measurand).statistics for measurand in ("seen", "all")]
     seen, every = both
     assert (seen.counted, seen.n_kept, every.n_kept) == ("seen", 11, round(10 + 0.7 + 0.24 + 0.3 + 0.12))
     assert seen.other["median"] == pytest.approx(every.median) and every.other["median"] == pytest.approx(seen.median)
@@ -89,7 +89,7 @@ def test_all_particles_are_the_expected_distribution():
 
 
 def test_without_possible_and_hidden_outlines_both_questions_have_one_answer():
-    seen, every = (measured(outlines(cuts=()), count=count).statistics for count in ("seen", "all"))
+    seen, every = (measured(outlines(cuts=()), measurand=measurand).statistics for measurand in ("seen", "all"))
     assert (seen.median, seen.n_kept, seen.intervals) == (every.median, every.n_kept, every.intervals)
     assert rows(seen)[HIDDEN]["source"].startswith("No outline has possible cuts")
 

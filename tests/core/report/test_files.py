@@ -45,8 +45,8 @@ def test_csv_reads_back():
     assert [row["kept"] == "TRUE" for row in rows] == sorted(table.kept.tolist(), reverse=True)
     assert [row["reason"] for row in rows] == table.reasons[order].tolist()
     for name in ("min_feret_nm", "area_nm2", "solidity", "centroid_x_px", "confidence"):
-        np.testing.assert_allclose([float(row[name]) for row in rows], table[name][order], rtol=1e-6)
-    assert float(summary["mean (nm)"]) == pytest.approx(analysis.statistics.mean, rel=1e-6)
+        np.testing.assert_allclose([float(row[name]) for row in rows], table[name][order], rtol=5e-6)
+    assert float(summary["mean (nm)"]) == pytest.approx(analysis.statistics.mean, rel=5e-6)
     counted, aside = analysis.statistics.n_kept, analysis.statistics.n_set_aside
     assert summary["particles"] == f"{counted} counted and {aside} left out"
 

@@ -142,18 +142,13 @@ class TestSizes:
         assert (median.holds, fraction.holds) == ("counting only", "counting only")
         assert (median.interval, fraction.interval) == ("103–208", "12–32")
         assert {entry.holds for entry in numbers(relative_uncertainty=0.02).headlines} == {"counting and scale"}
-        assumed = {
-            **whole,
-            "rows": [{"name": "sampling_between", "title": "Fields", "median": 0.15, "fraction_100nm": 0.04}],
-        }
-        median, fraction = numbers(budget=assumed, relative_uncertainty=None).headlines
-        assert median.holds == "counting only" and "fields" in fraction.holds
-        median, fraction = numbers(budget=whole, interval_basis="by image", relative_uncertainty=None).headlines
-        assert fraction.holds == f"{median.holds} and fields that no image shows"
-        rows = [*assumed["rows"], {"name": "scale", "title": "Scale", "median": 0.03, "fraction_100nm": None}]
+        rows = [
+            {"name": "segmentation", "title": "Outlines", "median": 0.15, "fraction_100nm": 0.04},
+            {"name": "scale", "title": "Scale", "median": 0.03, "fraction_100nm": None},
+        ]
         median, fraction = numbers(budget={**whole, "rows": rows}).headlines
-        assert median.parts == [("Fields", "15.0 %", 100), ("Scale", "3.0 %", 20)]
-        assert fraction.parts == [("Fields", "4.0 points", 100)]
+        assert median.parts == [("Outlines", "15.0 %", 100), ("Scale", "3.0 %", 20)]
+        assert fraction.parts == [("Outlines", "4.0 points", 100)]
         few = {**whole, "median": {"ends": None}, "fraction_100nm": {}}
         assert {
             entry.interval == entry.counting for given in (None, few) for entry in numbers(budget=given).headlines

@@ -103,7 +103,7 @@ def test_every_number_of_another_kind_says_what_its_interval_includes(client, sa
     for stored in made.pooled["quantities"].values():
         stored.update(low=0.8 * stored["value"], high=1.2 * stored["value"])
     row = {"name": "a.tif", "excluded": ""}
-    made.pooled |= {"of": [str(made.jobs.get().pk), "0" * 32], "images": [row, row]}
+    made.pooled |= {"of": [str(made.jobs.get().pk), "0" * 32, "1" * 32], "images": [row, row, row]}
     job = made.jobs.get()
     job.summary["calibration"] = asdict(Calibration(2.0, "typed", relative_uncertainty=0.01))
     job.save()

@@ -388,7 +388,7 @@ class TestChange:
         assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 1
         hidden = words(maker.get(address(job(summary=summary(n_set_aside=2, set_aside={Reason.HIDDEN: 2})))))
         assert (
-            '<input type="hidden" name="count" value="all">' in hidden
+            '<input type="hidden" name="measurand" value="all">' in hidden
             and "2 left out" not in hidden.partition('id="aside"')[0]
         )
         old = job()

@@ -49,6 +49,7 @@ def phases(monkeypatch):
         panels=("image", "classes", "doubts", "quantities"),
         method="Pixels were told apart by {way}.",
         screened=False,
+        ignores=frozenset({"measurand"}),
         granulometry=None,
     )
     monkeypatch.setitem(tasks._added, task.name, task)
@@ -198,13 +199,14 @@ def test_charts_alone_are_no_cuts(phases, tmp_path):
     assert Image.open(files["panel-quantities.png"]).size[0] == int(figure.WIDTH * figure.DPI)
 
 
-def test_of_a_refused_image_nothing_is_coloured_and_no_number_is_a_dash(phases, tmp_path):
+def test_of_a_refused_image_no_panel_is_coloured_and_no_number_is_a_dash(phases, tmp_path):
     def coloured(picture):
         return np.ptp(np.asarray(Image.open(picture).convert("RGB")).astype(int), axis=2).max() > 20
 
     refused = replace(phases, table=without_numbers(phases.table), quantities={"mean": Value(None)})
     files = {analysis: write_all(analysis, tmp_path / str(analysis.refused)) for analysis in (phases, refused)}
     pictures = [name for name in files[refused] if name.startswith(("panel-", "thumbnail")) and "svg" not in name]
-    assert [sum(coloured(contents[name]) for name in pictures) for contents in files.values()] == [3, 0]
+    assert [sum(coloured(contents[name]) for name in pictures) for contents in files.values()] == [3, 1]
+    assert coloured(files[refused]["thumbnail.webp"]), "a person judges its outlines by it"
     words = [page.extract_text() for page in pypdf.PdfReader(files[refused]["report.pdf"]).pages]
     assert "Numbers" not in words[0] and "–" not in words[0]
