@@ -75,17 +75,14 @@ const near = new IntersectionObserver((entries) => {
 }, { rootMargin: "600px" });
 document.querySelectorAll("[data-when-written]").forEach((image) => near.observe(image));
 
-// A figure as a picture; with it, where there is one, the sentence of the page and how its numbers were found.
+// A figure as a picture; with it, where there are any, its caption and method.
 for (const copy of navigator.clipboard?.write ? document.querySelectorAll("[data-copy-picture]") : []) {
-  const picture = async () => (await isWritten(copy.dataset.copyPicture)) && (await fetch(copy.dataset.copyPicture)).blob();
-  const text = async () => {
-    const said = [...document.querySelectorAll("h1, .sentence")].map((each) => each.innerText.replace(/\s+/g, " ").replace(/ ([,.])/g, "$1"));
-    return new Blob([`${said.join(": ")} ${copy.dataset.copySentence}`], { type: "text/plain" });
-  };
+  const file = async (address) => (await isWritten(address)) && (await fetch(address)).blob();
   copy.hidden = false;
   copy.addEventListener("click", async () => {
-    const words = copy.dataset.copySentence ? { "text/plain": text() } : {};
-    await navigator.clipboard.write([new ClipboardItem({ "image/png": picture(), ...words })]);
+    const { copyPicture, copyText } = copy.dataset;
+    const words = copyText ? { "text/plain": file(copyText).then((text) => new Blob([text], { type: "text/plain" })) } : {};
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": file(copyPicture), ...words })]);
     copy.textContent = "Copied";
   });
 }

@@ -16,9 +16,10 @@ const only = document.querySelector("[data-only]");
 function listOnly(places) {
   const rows = [...document.querySelectorAll(".images > li")];
   for (const row of rows) row.hidden = !(places?.includes(row.dataset.place) ?? true);
-  const visible = rows.filter((row) => !row.hidden);
-  only.hidden = visible.length === rows.length;
-  only.querySelector("span").textContent = `Only ${visible.length} of ${rows.length} images.`;
+  const images = rows.filter((row) => row.dataset.place); // the last row adds one
+  const visible = images.filter((row) => !row.hidden);
+  only.hidden = visible.length === images.length;
+  only.querySelector("span").textContent = `Only ${visible.length} of ${images.length} images.`;
   only.scrollIntoView({ block: "nearest" });
   if (places) visible[0]?.querySelector("a.name").focus();
 }

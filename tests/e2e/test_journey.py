@@ -154,7 +154,7 @@ def test_every_particle_can_be_looked_at(open_copy):
     expect(page.locator("tr[aria-selected=true]")).to_have_attribute("data-id", number)
 
     before = page.locator("#viewer canvas").screenshot()
-    page.locator("#viewer .display summary").last.click()
+    page.locator("#viewer [data-display] summary").click()
     page.get_by_label("Colours", exact=True).check()
     page.locator("#viewer canvas").press("0")
     assert page.locator("#viewer canvas").screenshot() != before

@@ -97,7 +97,7 @@ def test_a_note_shows_which_images_it_means_and_why(opened):
     page = opened
     note = page.locator("#pooled .notice", has_text="do not count")
     note.get_by_role("button").click()
-    entries = page.locator(".images .entry:visible")
+    entries = page.locator(".images [data-place]:visible")
     expect(entries).to_have_count(2)
     expect(entries.locator(".name")).to_have_text(["2.png", "3.png"])
     assert all("It has no scale" in text for text in entries.all_inner_texts())
@@ -115,7 +115,7 @@ def test_the_editor_goes_from_image_to_image_and_loses_nothing(opened, visit, mi
     page.get_by_role("link", name="1.tif").last.click()
     (_, x, y), *others, (_, x2, y2) = discs_of(page)
     hand = Hand(page).open()
-    expect(page.locator(".head")).to_contain_text("1 of 3")
+    expect(page.locator(".head").first).to_contain_text("1 of 3")
     hand.press("PageUp")
     expect(page.locator("[data-readout]")).to_have_text("This is the first image of the sample.")
     first = page.url

@@ -40,6 +40,14 @@ def _write_picture(context: Context, path: Path) -> None:
     path.write_bytes(picture)
 
 
+def _write_words(context: Context, path: Path) -> None:
+    from ..figure import caption_of
+    from ..method import method
+    from ..wording import version
+
+    path.write_text(f"{caption_of(context.sample)}\n\n{method(context.sample)} ({version()})\n", "utf-8")
+
+
 def _panel(place: int, panel: str, name: str, title: str, image: str) -> Export:
     return Export(f"panel-{name}.png", f"{title}, PNG", "image/png", place, _write_picture, image=image, panel=panel)
 
@@ -54,6 +62,15 @@ EXPORTS = (
         image="four panels, 170 mm wide, readable in one column of a journal",
         sample="all images together and each of them",
         turn=FIGURE,
+    ),
+    Export(
+        "caption-and-method.txt",
+        "Caption and method, text",
+        "text/plain; charset=utf-8",
+        21,
+        _write_words,
+        image="words for a manuscript: of the figure, and how the numbers were found",
+        sample="words for a manuscript: of the figure, and how the numbers were found",
     ),
     Export(
         "figure.svg",
