@@ -69,15 +69,15 @@ def test_the_list_shows_what_an_administrator_asks(desk, three):
     assert "p.m." not in page and "a.m." not in page
 
 
-def test_the_page_of_a_job_has_its_figure_and_size(desk, three):
+def test_the_page_of_a_job_has_its_picture_and_size(desk, three):
     done, failed, _ = three
     page = desk.get(reverse("admin:segmentation_job_change", args=[done.pk])).content.decode()
-    assert reverse("artifact", args=[done.pk, "figure.png"]) in page and "1024 × 768" in page
+    assert reverse("artifact", args=[done.pk, "thumbnail.webp"]) in page and "1024 × 768" in page
     assert (
         "Run the network: 1.2 s" in page and "Read, store and all else: 2.2 s" in page and "Wait for a worker" in page
     )
     page = desk.get(reverse("admin:segmentation_job_change", args=[failed.pk])).content.decode()
-    assert reverse("artifact", args=[failed.pk, "figure.png"]) not in page
+    assert reverse("artifact", args=[failed.pk, "thumbnail.webp"]) not in page
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(desk, three, make_job, django_assert_max_num_queries):
@@ -146,7 +146,7 @@ def test_words_come_first_and_the_stored_row_last(desk, three, make_sample, alic
     sample = make_sample("done", owner=alice, name="Powder", error="It stopped.")
     Job.objects.filter(pk=three[0].pk).update(summary=SUMMARY)
     for row, texts in (
-        (three[0], ["261 counted, median 155 nm", "14\xa0bytes", "Segmentation filter"]),
+        (three[0], ["261 counted, median 155 nm", "14\xa0bytes"]),
         (sample, ["Powder", "It stopped."]),
         (three[0].micrograph, ["titania.tif", "Scale in file or image"]),
     ):
