@@ -138,12 +138,6 @@ class DatasetImage(Answer):
     )
 
 
-class Growth(Schema):
-    day: str
-    images: int
-    objects: int
-
-
 class ArchiveNote(Note):
     archive: str
 
@@ -183,9 +177,6 @@ class Dataset(Answer):
     warnings: Annotated[list[str], _findings(False)]
     notes: Annotated[list[ArchiveNote], _summary("notes", [])] = Field(
         description="What was not taken from the last archives, and why."
-    )
-    growth: Annotated[list[Growth], _summary("growth", [])] = Field(
-        description="Size of the dataset at the end of each day with additions."
     )
 
 
