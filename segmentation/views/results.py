@@ -30,7 +30,7 @@ from ..presenters.listing import cards
 from ..services import Refused, combined_table, delete_job, delete_sample, sample_of_results
 from ..services.access.claiming import claim_results
 from .trainings import start_again
-from .upload import ACCEPTED, to_uuid
+from .upload import to_uuid
 
 A_PAGE = 50
 LONGEST = 100  # characters that are searched for
@@ -90,7 +90,6 @@ def results(request: HttpRequest) -> HttpResponse:
         "narrowed": any(request.GET.get(name) for name in ("q", "state", "show")),
         "query": request.GET.urlencode(),
         "token": uuid4().hex,
-        "accept": ACCEPTED,
     }
     return render(request, "_results.html" if request.htmx else "results.html", context)
 
