@@ -1,6 +1,8 @@
-"""Jobs, samples, uploads, signatures and segmentations."""
+"""Jobs, samples, uploads and signatures."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Prefetch, QuerySet
@@ -15,7 +17,7 @@ from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..presenters.progress import spent
 from ..presenters.result import main_number, warning_of
-from .base import GoesWithOthers, LookOnly, WithLink, action, column, image_of, opens, preview
+from .base import LookOnly, WithLink, action, column, image_of, opens, preview
 
 
 @admin.register(models.Job)
@@ -128,7 +130,7 @@ class UploadAdmin(LookOnly):
 
 
 @admin.register(models.Signature)
-class SignatureAdmin(GoesWithOthers):
+class SignatureAdmin(LookOnly):
     """Signatures: nobody changes them, and they go with their result."""
 
     list_display = ("image", "meaning", "name", "account", "created", "page")
@@ -144,18 +146,6 @@ class SignatureAdmin(GoesWithOthers):
     image = column("image", lambda signature: truncatechars(signature.job.micrograph.name, 40), "job__micrograph__name")
     page = opens("job", "open the result", "job_id")
 
-
-@admin.register(models.Segmentation)
-class SegmentationAdmin(GoesWithOthers):
-    """What was found: it goes with its micrograph or the last job that measures it, never by itself."""
-
-    list_display = ("image", "task", "model_name", "bytes", "created", "measured")
-    list_filter = ("task", "model_name", "created")
-    search_fields = ("id", "micrograph__name", "micrograph__sha256", "model_name", "weights")
-    summary_fields = ("image", "task", "model_name", "weights", "bytes", "measured", "created")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).select_related("micrograph").annotate(measured=Count("jobs"))
-
-    image = column("image", lambda segmentation: truncatechars(segmentation.micrograph.name, 40), "micrograph__name")
-    measured = column("jobs", lambda segmentation: segmentation.measured, "measured")
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        here = request.resolver_match.view_name.startswith("admin:segmentation_signature_")
+        return not here and super().has_delete_permission(request, obj)

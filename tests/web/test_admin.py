@@ -9,13 +9,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from segmentation.models import Job, Micrograph, Segmentation
+from segmentation.models import Job, Micrograph
 
 from .finished import SUMMARY
 
 JOBS = reverse("admin:segmentation_job_changelist")
 UPLOADS = reverse("admin:segmentation_micrograph_changelist")
-FOUND = reverse("admin:segmentation_segmentation_changelist")
 
 pytestmark = pytest.mark.django_db
 
@@ -178,25 +177,6 @@ def test_uploads(desk, three, own_storage, django_capture_on_commit_callbacks):
         desk.post(UPLOADS, data)
     assert not Micrograph.objects.filter(pk=micrograph.pk).exists() and not Job.objects.filter(pk=three[0].pk).exists()
     assert not (own_storage / three[0].folder).exists()
-
-
-def test_segmentations_are_listed_and_go_with_their_micrograph_only(
-    desk, make_segmentation, own_storage, django_capture_on_commit_callbacks
-):
-    segmentation = make_segmentation(size=2048, model_name="grains-1")
-    row = desk.get(FOUND).content.decode().partition('id="result_list"')[2].partition("</tbody>")[0]
-    for piece in ("tio2.png", "particles", "grains-1", "2.0\xa0KB", '<td class="field-measured">1</td>'):
-        assert piece in row
-    page = desk.get(reverse("admin:segmentation_segmentation_change", args=[segmentation.pk])).content.decode()
-    assert "grains-1" in page and 'name="task"' not in page
-    assert desk.get(reverse("admin:segmentation_segmentation_add")).status_code == 403
-    data = {"action": "delete_selected", "_selected_action": [str(segmentation.pk)], "post": "yes"}
-    desk.post(FOUND, data)
-    assert desk.post(reverse("admin:segmentation_segmentation_delete", args=[segmentation.pk])).status_code == 403
-    assert Segmentation.objects.filter(pk=segmentation.pk).exists()
-    with django_capture_on_commit_callbacks(execute=True):
-        desk.post(UPLOADS, {**data, "_selected_action": [str(segmentation.micrograph_id)]})
-    assert not Segmentation.objects.exists() and not (own_storage / segmentation.folder).exists()
 
 
 def test_only_staff_gets_in(client, three, alice):
