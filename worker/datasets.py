@@ -166,7 +166,7 @@ def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[
 def _summary(
     dataset: Dataset, every: list[DatasetImage], ready: list[DatasetImage], checked: CheckedFolder | None
 ) -> dict[str, Any]:
-    """What the page shows: totals, sizes, growth, and what the check says."""
+    """What the page shows: how many images, their sizes, and what the check says."""
     errors = [{"error": True, "sentence": f"{image.name}: {image.error}"} for image in every if image.error]
     scales = [{"error": False, "sentence": sentence} for sentence in contradicting_scales(ready)]
     findings = []
@@ -174,21 +174,10 @@ def _summary(
         sentence = row.sentence.replace(" (--groups)", "").replace(", or --classes lacks it", "")
         findings.append({"error": row.error, "sentence": sentence})
     bins = [image.summary["bins"] for image in ready if "bins" in image.summary]
-    growth = dict[str, dict[str, Any]]()
-    objects = 0
-    for number, image in enumerate(ready, 1):
-        objects += image.summary.get("objects", 0)
-        day = image.consented.date().isoformat()
-        growth[day] = {"day": day, "images": number, "objects": objects}
     return {
         "images": len(ready),
-        "objects": objects,
-        "groups": len({image.group for image in ready}),
-        "megapixels": round(sum(image.width * image.height for image in ready) / 1e6, 2),
-        "bytes": sum(image.size for image in ready),
         "sizes": {"edges": BINS.round(1).tolist(), "counts": np.sum(bins, 0).tolist()} if bins else {},
         "findings": [*errors, *scales, *findings],
-        "growth": list(growth.values()),
     }
 
 

@@ -162,14 +162,6 @@ class WithLink(LookOnly):
     )
 
 
-class GoesWithOthers(LookOnly):
-    """Rows that are deleted only together with others."""
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        here = request.resolver_match.view_name.startswith(f"admin:segmentation_{self.model._meta.model_name}_")
-        return not here and super().has_delete_permission(request, obj)
-
-
 def preview(micrograph: Micrograph) -> SafeString | str:
     """The preview of an upload that has been read."""
     return image_of(reverse("upload-preview", args=[micrograph.pk])) if micrograph.preview else ""

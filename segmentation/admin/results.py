@@ -1,4 +1,4 @@
-"""Jobs, samples, uploads, signatures and segmentations."""
+"""Jobs, samples, uploads and signatures."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat, truncatechars
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from .. import models, services
-from ..core import tasks
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
-from ..core.typed import settings_of_task
 from ..presenters.progress import spent
 from ..presenters.result import main_number, warning_of
-from .base import GoesWithOthers, LookOnly, WithLink, action, column, image_of, opens, preview
-
-FIGURE = "figure.png"
+from .base import LookOnly, WithLink, action, column, image_of, opens, preview
 
 
 @admin.register(models.Job)
@@ -38,16 +34,15 @@ class JobAdmin(WithLink):
     search_fields = ("id", "micrograph__name", "micrograph__sha256", "owner__username", "error")
     search_help_text = "Number of the analysis, file name, sha256, user or error"
     summary_fields = (
-        *("thumbnail", "page", "figure", "micrograph", "sample", "owner", "state", "stage", "error", "result"),
-        *("words", "model_name", "dimensions", "size", "results", "link", "created", "started", "finished", "took"),
-        "spent",
+        *("thumbnail", "page", "micrograph", "sample", "owner", "state", "stage", "error", "result"),
+        *("model_name", "dimensions", "size", "results", "link", "created", "started", "finished", "took", "spent"),
     )
     files = models.Artifact
     actions = ("retry", "cancel", "link_off", "link_renew")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        pictures = models.Artifact.objects.filter(name__in=(THUMBNAIL_FILE, FIGURE))
-        with_pictures = Prefetch("artifacts", queryset=pictures, to_attr="pictures")
+        thumbnails = models.Artifact.objects.filter(name=THUMBNAIL_FILE)
+        with_pictures = Prefetch("artifacts", queryset=thumbnails, to_attr="thumbnails")
         return super().get_queryset(request).select_related("micrograph", "owner").prefetch_related(with_pictures)
 
     @admin.display
@@ -59,33 +54,18 @@ class JobAdmin(WithLink):
         numbers = ", ".join(filter(None, (f"{count} counted" if count is not None else "", main_number(job.summary))))
         return "; ".join(filter(None, (numbers, warning_of(job))))
 
-    @admin.display(description="settings")
-    def words(self, job: models.Job) -> SafeString:
-        settings = job.get_settings()
-        values = settings.as_dict()
-        lines = [
-            (setting.title, setting.says(values[setting.name]))
-            for setting in settings_of_task(tasks.find(settings.task))
-        ]
-        return format_html_join(mark_safe("<br>"), "{}: {}", lines)
-
     @admin.display(description="where its time went")
     def spent(self, job: models.Job) -> SafeString:
         return format_html_join(mark_safe("<br>"), "{}: {} s", ((of, f"{time:.1f}") for of, time in spent(job)))
 
     @admin.display(description="")
     def thumbnail(self, job: models.Job) -> SafeString:
-        address = _address(job, THUMBNAIL_FILE)
-        return image_of(address) if address else preview(job.micrograph)
+        stored = reverse("artifact", args=[job.pk, THUMBNAIL_FILE])
+        return image_of(stored) if job.thumbnails else preview(job.micrograph)
 
     image = column("image", lambda job: truncatechars(job.micrograph.name, 40), "micrograph__name")
     dimensions = column("pixels", lambda job: f"{job.micrograph.width} × {job.micrograph.height}")
     size = column("size", lambda job: filesizeformat(job.micrograph.size), "micrograph__size")
-
-    @admin.display
-    def figure(self, job: models.Job) -> SafeString | str:
-        address = _address(job, FIGURE)
-        return format_html('<a href="{}">figure</a>', address) if address else ""
 
     page = opens("job", "open the result")
     retry = action("Try selected jobs again", services.retry_job, "waiting again")
@@ -150,7 +130,7 @@ class UploadAdmin(LookOnly):
 
 
 @admin.register(models.Signature)
-class SignatureAdmin(GoesWithOthers):
+class SignatureAdmin(LookOnly):
     """Signatures: nobody changes them, and they go with their result."""
 
     list_display = ("image", "meaning", "name", "account", "created", "page")
@@ -166,24 +146,6 @@ class SignatureAdmin(GoesWithOthers):
     image = column("image", lambda signature: truncatechars(signature.job.micrograph.name, 40), "job__micrograph__name")
     page = opens("job", "open the result", "job_id")
 
-
-@admin.register(models.Segmentation)
-class SegmentationAdmin(GoesWithOthers):
-    """What was found: it goes with its micrograph or the last job that measures it, never by itself."""
-
-    list_display = ("image", "task", "model_name", "bytes", "created", "measured")
-    list_filter = ("task", "model_name", "created")
-    search_fields = ("id", "micrograph__name", "micrograph__sha256", "model_name", "weights")
-    summary_fields = ("image", "task", "model_name", "weights", "bytes", "measured", "created")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).select_related("micrograph").annotate(measured=Count("jobs"))
-
-    image = column("image", lambda segmentation: truncatechars(segmentation.micrograph.name, 40), "micrograph__name")
-    measured = column("jobs", lambda segmentation: segmentation.measured, "measured")
-
-
-def _address(job: Any, name: str) -> str | None:
-    """Where this picture of a job of `JobAdmin.get_queryset` is served, None where it has none."""
-    has_picture = any(artifact.name == name for artifact in job.pictures)
-    return reverse("artifact", args=[job.pk, name]) if has_picture else None
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        here = request.resolver_match.view_name.startswith("admin:segmentation_signature_")
+        return not here and super().has_delete_permission(request, obj)

@@ -10,7 +10,7 @@ from ninja import Schema
 from pydantic import Field
 
 from ..core.learning import TrainingSummary
-from ..presenters.dataset import IMAGES
+from ..presenters.dataset import IMAGES, findings_of
 from ..presenters.training import TrainingView, seconds_left
 from .schemas import Answer, Id, Note, Of, Reason, State, address, at, files_at, or_null, text_of
 
@@ -138,12 +138,6 @@ class DatasetImage(Answer):
     )
 
 
-class Growth(Schema):
-    day: str
-    images: int
-    objects: int
-
-
 class ArchiveNote(Note):
     archive: str
 
@@ -151,11 +145,6 @@ class ArchiveNote(Note):
 def _images(row: Any, _: HttpRequest) -> list[Any]:
     prefetch_related_objects([row], IMAGES)
     return list(row.images.all())
-
-
-def _findings(error: bool) -> Of:
-    findings = _summary("findings", [])
-    return Of(lambda row, request: [one["sentence"] for one in findings.read(row, request) if one["error"] == error])
 
 
 class Dataset(Answer):
@@ -177,15 +166,12 @@ class Dataset(Answer):
     progress: float
     error: Reason
     images: Annotated[list[DatasetImage], Of(_images)]
-    errors: Annotated[list[str], _findings(True)] = Field(
+    errors: Annotated[list[str], Of(lambda row, _: findings_of(row, error=True))] = Field(
         description="What must be corrected before a training, as of the last check."
     )
-    warnings: Annotated[list[str], _findings(False)]
+    warnings: Annotated[list[str], Of(lambda row, _: findings_of(row, error=False))]
     notes: Annotated[list[ArchiveNote], _summary("notes", [])] = Field(
         description="What was not taken from the last archives, and why."
-    )
-    growth: Annotated[list[Growth], _summary("growth", [])] = Field(
-        description="Size of the dataset at the end of each day with additions."
     )
 
 

@@ -50,15 +50,9 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     settings, scale = sent_settings(request.POST.dict(), NewSample, request.user), _scale(request)
     who, key = identify(request), key_of(request)
     intake = _intake(request, who)
-    name, uploads, notes = request.POST.get("name", ""), intake.uploads, intake.notes
-    try:
-        sample = services.create_sample(
-            name=name, uploads=uploads, notes=notes, key=key, settings=settings, scale=scale, **who
-        )
-    except Exception:
-        for upload in uploads:
-            services.discard_unused(upload)
-        raise
+    named = {"name": request.POST.get("name", ""), "settings": settings, "scale": scale}
+    with intake.in_use():
+        sample = services.create_sample(uploads=intake.uploads, notes=intake.notes, key=key, **named, **who)
     response["Location"] = reverse("api:sample", args=[sample.pk])
     return Status(202, _fresh(sample))
 
@@ -115,12 +109,8 @@ def images(request: HttpRequest, pk: UUID) -> Any:
     """Add images; they get the settings of the sample."""
     row = changeable(request, row_of(Sample, pk))
     intake = _intake(request, identify(request))
-    try:
+    with intake.in_use():
         notes = services.add_images(sample=row, uploads=intake.uploads, notes=intake.notes)
-    except Refused:
-        for upload in intake.uploads:
-            services.discard_unused(upload)
-        raise
     row = _fresh(row)
     row.notes = [note.as_dict() for note in notes]  # in this answer alone: the row has all of them
     return Status(202, row)

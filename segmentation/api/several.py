@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Query, Status
 
-from .. import services
 from ..http.access import visible
-from ..http.serving import serve_pieces
-from ..http.zipped import Zipped
+from ..http.zipped import Zipped, serve_table
 from ..models import Job
-from ..services import Refused
 from . import schemas
 from .routes import Routes, a_file
 
 MOST = 200
-NO_FILES = "None of these results has files yet: wait until one is done."
 IDS = Query(..., alias="id", min_length=1, max_length=MOST, description=f"Ids of jobs, up to {MOST}: id=A&id=B.")
 router = Routes(tags=["Jobs"])
 
@@ -28,8 +23,6 @@ router = Routes(tags=["Jobs"])
 def results(request: HttpRequest, response: HttpResponse, ids: list[UUID] = IDS) -> Any:
     """All files of several results as a ZIP archive, a folder for each: 202 until all files are written."""
     zipped = Zipped(_visible(request, ids))
-    if not zipped.finished:
-        raise Refused(NO_FILES, 409)
     if zipped.is_ready:
         return zipped.response()
     response["Retry-After"] = "1"
@@ -39,11 +32,7 @@ def results(request: HttpRequest, response: HttpResponse, ids: list[UUID] = IDS)
 @router.does("GET", "/objects.csv", "objects-csv", {}, (404, 409, 422), a_file("text/csv"))
 def objects(request: HttpRequest, ids: list[UUID] = IDS) -> Any:
     """All objects of several results as one CSV table."""
-    pieces = services.combined_table(_visible(request, ids))
-    first = next(pieces, None)
-    if first is None:
-        raise Refused(NO_FILES, 409)
-    return serve_pieces(chain([first], pieces), "text/csv; charset=utf-8", "objects.csv")
+    return serve_table(_visible(request, ids))
 
 
 def _visible(request: HttpRequest, ids: list[UUID]) -> list[Job]:

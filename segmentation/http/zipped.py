@@ -1,8 +1,9 @@
-"""Several results in one ZIP archive, a folder for each."""
+"""Several results in one ZIP archive, a folder for each, or all their objects in one table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from django.http import StreamingHttpResponse
 
@@ -12,13 +13,15 @@ from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.wording import capital
 from ..models import Job, Sample, StoredFile
-from ..services import ask_for_files, unwritten
+from ..services import Refused, ask_for_files, combined_table, unwritten
 from ..services.ground import bundles
 from .serving import file_stem, serve_pieces
 
+NO_FILES = "None of these results has files yet. Only finished results can be downloaded."
+
 
 class Zipped:
-    """The files of some results; those that are not written yet are asked for at once.
+    """The files of some results; those that are not written yet are asked for at once. Raises Refused without any.
 
     finished, written: of how many jobs there are files, and of how many of these all files. is_ready: whether no more
     files will come: what is not written then cannot be.
@@ -29,6 +32,8 @@ class Zipped:
         self._samples = [(sample, files) for sample in samples if (files := _offered_files(sample, "sample"))]
         self._stored = [(job, files) for job in jobs if job.is_done and (files := _offered_files(job, "image"))]
         self.finished = len(self._stored)
+        if not self.finished:
+            raise Refused(NO_FILES, 409)
         ready = {job.pk for job, _ in self._stored}
         self._others = [job for job in jobs if job.pk not in ready]
         asked_for = [ask_for_files(job) for job, _ in self._stored if unwritten(job)]
@@ -71,3 +76,12 @@ def _offered_files(row: Job | Sample, of: Of) -> list[StoredFile]:
     offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
     artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}
     return [artifacts[name] for name in offered if name in artifacts]
+
+
+def serve_table(jobs: Iterable[Job]) -> StreamingHttpResponse:
+    """All objects of some results as CSV; raises Refused without any."""
+    pieces = combined_table(jobs)
+    first = next(pieces, None)
+    if first is None:
+        raise Refused(NO_FILES, 409)
+    return serve_pieces(chain([first], pieces), "text/csv; charset=utf-8", "objects.csv")

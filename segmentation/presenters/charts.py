@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from math import ceil, floor, log10
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,84 +54,6 @@ class Tick:
     text: str
 
 
-@dataclass(frozen=True)
-class Point:
-    """The median of the first n objects or images with its interval: places in a Convergence, and words."""
-
-    x: float
-    y: float
-    low: float
-    high: float
-    words: str
-
-
-@dataclass(frozen=True)
-class Convergence:
-    """How the median converges as objects or images are counted. Places are in per cent of the chart: x goes right from
-    0, y down from the top. band_top, band_height: place of the range of the final median ± `target`. counted: what is
-    counted, such as "particles"."""
-
-    points: tuple[Point, ...]
-    band_top: float
-    band_height: float
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    counted: str
-    unit: str
-    target: str
-
-    @classmethod
-    def of(cls, summary: Summary) -> Convergence | None:
-        """None where the result has no such curve."""
-        statistics = summary.statistics
-        curve = statistics.convergence if statistics and summary.kept else None
-        if not statistics or not curve or len(curve["n"]) < 2 or None in curve["median"]:
-            return None
-        unit, things = statistics.unit, "images" if curve.get("by") == "image" else summary.things
-        last, target = curve["median"][-1], curve["wanted"]
-        lows = [median if low is None else low for low, median in zip(curve["low"], curve["median"], strict=True)]
-        highs = [median if high is None else high for high, median in zip(curve["high"], curve["median"], strict=True)]
-        bottom, top = _room(min(*lows, last * (1 - target)), max(*highs, last * (1 + target)))
-        most = max(curve["n"])
-
-        def down(value: float) -> float:
-            return round(100 * (top - value) / (top - bottom), 2)
-
-        points = tuple(
-            Point(
-                round(100 * n / most, 2),
-                down(median),
-                down(low),
-                down(high),
-                f"{n:,} {things}: median {Entry('', '', Value(median, low, high, unit)).words}",
-            )
-            for n, median, low, high in zip(curve["n"], curve["median"], lows, highs, strict=True)
-        )
-        band = down(last * (1 + target)), down(last * (1 - target))
-        return cls(
-            points,
-            band[0],
-            round(band[1] - band[0], 2),
-            tuple(Tick(round(100 * n / most, 2), f"{n:g}") for n in _round_steps(0, most)),
-            tuple(Tick(down(size), f"{size:g}") for size in _round_steps(bottom, top)),
-            things,
-            unit,
-            per_cent(target),
-        )
-
-    @property
-    def outline(self) -> str:
-        """The interval as a closed path."""
-        forth = [f"{point.x} {point.low}" for point in self.points]
-        back = [f"{point.x} {point.high}" for point in reversed(self.points)]
-        return "M" + " L".join([*forth, *back]) + " Z"
-
-    @property
-    def line(self) -> str:
-        """The median as a path."""
-        return "M" + " L".join(f"{point.x} {point.y}" for point in self.points)
-
-
 def _room(low: float, high: float) -> tuple[float, float]:
     """The ends of an axis that shows values from low to high, never under 0."""
     room = 0.06 * (high - low) or abs(high) or 1.0
@@ -171,11 +94,18 @@ def on_shared_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
     return [{"x": edges.tolist(), "lines": {"": share}} for share in shares]
 
 
+class Band(NamedTuple):
+    """The area between two curves."""
+
+    low: Sequence[tuple[float, float]]
+    high: Sequence[tuple[float, float]]
+
+
 @dataclass(frozen=True)
 class Lines:
     """Curves over one axis. Places are in per cent of the chart: x goes right and y down. paths: one for each curve.
     dots: x, y and words of the points of the first curve. whiskers: x, low, high. across: the title of x. words: the
-    curves for those who cannot see them."""
+    curves for those who cannot see them. bands: areas behind the curves, as closed paths."""
 
     paths: tuple[str, ...]
     dots: tuple[tuple[float, float, str], ...]
@@ -185,6 +115,7 @@ class Lines:
     title: str
     across: str
     words: str
+    bands: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -194,14 +125,16 @@ class Lines:
         across: str,
         intervals: Sequence[tuple[float, float, float]] = (),
         *,
+        bands: Sequence[Band] = (),
         from_zero: bool = False,
     ) -> Lines | None:
         """None where no curve has two points. intervals: (x, low, high), drawn as whiskers."""
         drawable = [[(x, y) for x, y in points if y is not None] for points in series]
         if not any(len(points) > 1 for points in drawable):
             return None
-        ys = [y for points in drawable for _, y in points] + [end for _, *ends in intervals for end in ends]
-        first, last = (end(x for points in drawable for x, _ in points) for end in (min, max))
+        every = [*chain(*drawable), *chain(*(side for band in bands for side in band))]
+        ys = [y for _, y in every] + [end for _, *ends in intervals for end in ends]
+        first, last = (end(x for x, _ in every) for end in (min, max))
         bottom, top = _room(0.0 if from_zero else min(ys), max(ys))
         if last == first:
             return None
@@ -212,11 +145,13 @@ class Lines:
         def down(y: float) -> float:
             return round(100 * (top - y) / (top - bottom), 2)
 
-        places = [[(right(x), down(y)) for x, y in points] for points in drawable]
+        def path(points: Iterable[tuple[float, float]]) -> str:
+            return "M" + " L".join(f"{right(x)} {down(y)}" for x, y in points)
+
         steps = _round_steps(first, last)
         steps = steps[::2] if len(steps) > TICKS else steps  # so that their texts fit a phone
         return cls(
-            tuple("M" + " L".join(f"{x} {y}" for x, y in points) if len(points) > 1 else "" for points in places),
+            tuple(path(points) if len(points) > 1 else "" for points in drawable),
             tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in drawable[0]),
             tuple((right(x), down(low), down(high)) for x, low, high in intervals),
             tuple(Tick(right(x), f"{x:,.12g}") for x in steps),
@@ -224,6 +159,7 @@ class Lines:
             title,
             across,
             f"{title}: " + "; ".join(f"from {significant(y[0][1])} to {significant(y[-1][1])}" for y in drawable if y),
+            tuple(f"{path([*band.low, *reversed(band.high)])} Z" for band in bands),
         )
 
 
@@ -266,8 +202,37 @@ class ChartedSummary(Summary):
         return list(filter(is_special, self.further))
 
     @property
-    def convergence(self) -> Convergence | None:
-        return Convergence.of(self)
+    def convergence(self) -> Lines | None:
+        """How the median converges as objects or images are counted: with its interval, over the `wanted` range of the
+        final one. None where the result has no such curve."""
+        curve = self.statistics.convergence if self.statistics and self.kept else None
+        if not self.statistics or not curve or len(curve["n"]) < 2 or None in curve["median"]:
+            return None
+        numbers, medians, unit, wanted = curve["n"], curve["median"], self.statistics.unit, curve["wanted"]
+        counted = "images" if curve.get("by") == "image" else self.things
+        lows, highs = (
+            [median if end is None else end for end, median in zip(curve[name], medians, strict=True)]
+            for name in ("low", "high")
+        )
+        least, most = (medians[-1] * factor for factor in (1 - wanted, 1 + wanted))
+        in_range = Band(*([(0, end), (numbers[-1], end)] for end in (least, most)))
+        line, *interval = (list(zip(numbers, values, strict=True)) for values in (medians, lows, highs))
+        chart = Lines.of([line], f"Median ({unit})", counted, bands=[in_range, Band(*interval)])
+        words = (
+            f"{n:,} {counted}: median {Entry('', '', Value(median, low, high, unit)).words}"
+            for n, median, low, high in zip(numbers, medians, lows, highs, strict=True)
+        )
+        return chart and replace(
+            chart,
+            dots=tuple((x, y, said) for (x, y, _), said in zip(chart.dots, words, strict=True)),
+            words=f"The median and its 95 % interval against the number of {counted}. {self.enough}",
+        )
+
+    @property
+    def wanted(self) -> str:
+        """How close to the final median its interval is wanted, such as "5 %"; "" where nothing converges."""
+        curve = self.statistics.convergence if self.statistics else None
+        return per_cent(curve["wanted"]) if curve else ""
 
     @property
     def nano_bar(self) -> Bar | None:

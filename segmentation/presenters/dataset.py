@@ -61,14 +61,11 @@ class DatasetPage:
 
     @property
     def errors(self) -> list[str]:
-        return self._findings(True)
+        return findings_of(self.dataset, error=True)
 
     @property
     def warnings(self) -> list[str]:
-        return self._findings(False)
-
-    def _findings(self, error: bool) -> list[str]:
-        return [finding["sentence"] for finding in self.summary.get("findings", []) if finding["error"] == error]
+        return findings_of(self.dataset, error=False)
 
     @property
     def shares(self) -> list[tuple[str, str]]:
@@ -96,6 +93,11 @@ class DatasetPage:
     def ticks(self) -> list[tuple[float, str]]:
         edges = (self.summary.get("sizes") or {}).get("edges", [])
         return [(WIDE * at / max(1, len(edges) - 1), f"{edges[at]:g}") for at in range(0, len(edges), 4)]
+
+
+def findings_of(dataset: Dataset, *, error: bool) -> list[str]:
+    """What the check of a dataset says: errors, or what is worth a look."""
+    return [finding["sentence"] for finding in dataset.summary.get("findings", []) if finding["error"] == error]
 
 
 def facts_of(summary: Mapping[str, Any], thing: str, things: str) -> str:

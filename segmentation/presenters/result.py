@@ -33,7 +33,7 @@ from ..plain import quantities_of
 from ..services.ground import tables
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
-from .charts import Bar, ChartedSummary, Convergence, Lines, lines_of
+from .charts import Bar, ChartedSummary, Lines, lines_of
 
 HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
 LISTED = ("min_feret", "max_feret", "ecd", "area")  # sizes in the table of objects of every kind
@@ -246,7 +246,7 @@ class Result(ChartedSummary):
         return {"size": size, "title": column(size).title, "figures": figures, **reasons}
 
     @property
-    def convergence(self) -> Convergence | None:
+    def convergence(self) -> Lines | None:
         return super().convergence if self.has_curves else None
 
     @property

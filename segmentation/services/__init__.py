@@ -65,7 +65,6 @@ from .results.uploads import (
     Intake,
     Note,
     checked_pages,
-    discard_unused,
     is_zip,
     receive_files,
     receive_upload,

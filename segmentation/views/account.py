@@ -143,9 +143,7 @@ def _page(request: HttpRequest, *, status: int = 200, **extra: Any) -> HttpRespo
             {"row": webhook, "last": list(webhook.deliveries.all()[:SHOWN])} for webhook in user.webhooks.all()
         ],
         "expiries": EXPIRIES,
-        "most": {"tokens": tokens.MOST, "webhooks": webhooks.MOST},
         "form": uuid4(),
-        "site": request.build_absolute_uri("/").rstrip("/"),
         "token": {"days": "90"},
         **extra,
     }

@@ -153,19 +153,11 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
 
 @of_read_image
 def rerun(request: HttpRequest, job: Job) -> HttpResponse:
-    """The same image with other settings, as a new job."""
+    """The same image with other settings and the same scale, as a new job."""
     form = SettingsForm(request.POST, earlier=job.get_settings(), user=request.user)
-    text = request.POST.get("width", "").strip()
-    # An unchanged field keeps the calibration with its source; any other text was typed.
-    is_same = text == _text(settings_calibration(job), job)
-    try:
-        calibration = stated_calibration(job) if is_same else _chosen_calibration(StatedScale(text, Source.TYPED), job)
-    except ValueError as error:
-        return _page(request, job, form=form, rerun_open=True, width_error=str(error), status=400)
-    question = _question(request, job, calibration)
-    if question or not form.is_valid():
-        return _page(request, job, form=form, rerun_open=True, width_question=question, status=400)
-    settings = form.settings(calibration)
+    if not form.is_valid():
+        return _page(request, job, form=form, rerun_open=True, status=400)
+    settings = form.settings(stated_calibration(job))
     try:
         refuse_tall_bar(settings, job.micrograph)
     except ValueError as error:
@@ -362,9 +354,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     if not job.is_done:
         return _unfinished(request, job, status, state, extra)
     shown_revisions, may_change = state["revisions"], state["may_change"]
-    for_rerun = bool(extra.get("rerun_open"))
-    width = _text(settings_calibration(job), job)
-    typed, outlines = request.POST.get("width", width), job.segmentation
+    outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
     context = {
         **state,
@@ -381,8 +371,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "link": link_page(request, job) if may_change else None,
         "corrections": job.edit_count and job.edit_count - 2 * job.edits.filter(undoes__isnull=False).count(),
         "may_correct": may_change and job.is_done and job.segmentation_id is not None,
-        "width": width if for_rerun else typed,
-        "rerun_width": typed if for_rerun else width,
+        "width": request.POST.get("width", _text(settings_calibration(job), job)),
         "token": uuid4().hex,
         **_signatures(request, job),
         "model_changed": has_weights and outlines.weights not in {card.sha256 for card in cards.available()},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -22,15 +21,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ..forms.settings import models_by_task
 from ..http.access import ask_to_delete, see_other
-from ..http.serving import serve_pieces
-from ..http.zipped import Zipped
+from ..http.zipped import Zipped, serve_table
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..presenters.listing import cards
-from ..services import Refused, combined_table, delete_job, delete_sample, sample_of_results
+from ..services import Refused, delete_job, delete_sample, sample_of_results
 from ..services.access.claiming import claim_results
 from .trainings import start_again
-from .upload import ACCEPTED, to_uuid
+from .upload import to_uuid
 
 A_PAGE = 50
 LONGEST = 100  # characters that are searched for
@@ -56,7 +54,6 @@ KEPT = (
     "Signed results were not deleted, and neither were the results that were corrected for them. Only an administrator"
     " may delete these."
 )
-NO_FILES = "None of these results has files yet. Only finished results can be downloaded."
 
 
 @require_safe
@@ -90,7 +87,6 @@ def results(request: HttpRequest) -> HttpResponse:
         "narrowed": any(request.GET.get(name) for name in ("q", "state", "show")),
         "query": request.GET.urlencode(),
         "token": uuid4().hex,
-        "accept": ACCEPTED,
     }
     return render(request, "_results.html" if request.htmx else "results.html", context)
 
@@ -115,8 +111,6 @@ def selected(request: HttpRequest) -> HttpResponse:
     if other := {"sample": _sample, "table": _table, "again": _analyse_ticked_again}.get(do):
         return other(request, heads)
     zipped = Zipped(heads, samples)
-    if not zipped.finished:
-        raise Refused(NO_FILES, 409)
     is_prepared = "X-Prepare" in request.headers  # by the page's script, which waits in place
     if not zipped.is_ready:
         how_far = {"written": zipped.written, "of": zipped.finished}
@@ -227,12 +221,7 @@ def _analyse_ticked_again(request: HttpRequest, heads: list[Job]) -> HttpRespons
 
 
 def _table(request: HttpRequest, heads: list[Job]) -> HttpResponse:
-    """All objects of the results as CSV."""
-    pieces = combined_table(heads[::-1])
-    first = next(pieces, None)
-    if first is None:
-        raise Refused(NO_FILES, 409)
-    return serve_pieces(chain([first], pieces), "text/csv; charset=utf-8", "objects.csv")
+    return serve_table(heads[::-1])
 
 
 def _delete(request: HttpRequest, heads: list[Job], samples: list[Sample]) -> HttpResponse:

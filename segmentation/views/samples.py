@@ -26,7 +26,6 @@ from ..http.access import (
     count_image,
     deletion,
     link_page,
-    refused,
     reload_if_gone,
     row_of,
     see_other,
@@ -41,7 +40,6 @@ from ..services import Refused
 from ..services.access import links
 from ..services.ground.calibration import width_text
 from ..services.results.combined import pooled_coco
-from ..services.results.uploads import discard_unused
 from .jobs import JUST_DONE
 from .upload import ACCEPTED, to_uuid
 
@@ -98,12 +96,9 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not files:
         return _page(request, sample, add_error=NO_FILES, status=400)
     intake = services.receive_files(files=files, **sender(request))
-    try:
+    request.back = reverse("results")  # a refusal says that the sample is gone
+    with intake.in_use():
         notes = services.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
-    except Refused as refusal:
-        for upload in intake.uploads:
-            discard_unused(upload)
-        return refused(request, refusal, reverse("results"))
     for note in notes[:MOST_NOTES]:
         messages.warning(request, f"{note.name}: {note.sentence}" if note.name else note.sentence)
     if len(notes) > MOST_NOTES:

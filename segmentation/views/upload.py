@@ -75,14 +75,15 @@ def _begin(request: HttpRequest, settings: AnalysisSettings, stated: StatedScale
     intake = services.receive_files(files=files, pages=pages, **sender(request))
     text, name = (stated.width or "").strip(), printable(request.POST.get("sample_name", ""))
     scale = services.Scale(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else services.Scale()
+    if not intake.uploads and len(intake.notes) == 1:
+        raise services.Refused(intake.notes[0].sentence, intake.notes[0].status)
     try:
-        if not intake.uploads and len(intake.notes) == 1:
-            raise services.Refused(intake.notes[0].sentence, intake.notes[0].status)
-        sample = services.create_sample(name=name, uploads=intake.uploads, notes=intake.notes, scale=scale, **common)
-    except (services.Refused, ValueError) as problem:
-        for upload in intake.uploads:
-            services.discard_unused(upload)
-        raise problem if isinstance(problem, services.Refused) else services.Refused(str(problem)) from None
+        with intake.in_use():
+            sample = services.create_sample(
+                name=name, uploads=intake.uploads, notes=intake.notes, scale=scale, **common
+            )
+    except ValueError as problem:
+        raise services.Refused(str(problem)) from None
     return address_of(sample)
 
 

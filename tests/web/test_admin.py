@@ -9,13 +9,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from segmentation.models import Job, Micrograph, Segmentation
+from segmentation.models import Job, Micrograph
 
 from .finished import SUMMARY
 
 JOBS = reverse("admin:segmentation_job_changelist")
 UPLOADS = reverse("admin:segmentation_micrograph_changelist")
-FOUND = reverse("admin:segmentation_segmentation_changelist")
 
 pytestmark = pytest.mark.django_db
 
@@ -69,15 +68,15 @@ def test_the_list_shows_what_an_administrator_asks(desk, three):
     assert "p.m." not in page and "a.m." not in page
 
 
-def test_the_page_of_a_job_has_its_figure_and_size(desk, three):
+def test_the_page_of_a_job_has_its_picture_and_size(desk, three):
     done, failed, _ = three
     page = desk.get(reverse("admin:segmentation_job_change", args=[done.pk])).content.decode()
-    assert reverse("artifact", args=[done.pk, "figure.png"]) in page and "1024 × 768" in page
+    assert reverse("artifact", args=[done.pk, "thumbnail.webp"]) in page and "1024 × 768" in page
     assert (
         "Run the network: 1.2 s" in page and "Read, store and all else: 2.2 s" in page and "Wait for a worker" in page
     )
     page = desk.get(reverse("admin:segmentation_job_change", args=[failed.pk])).content.decode()
-    assert reverse("artifact", args=[failed.pk, "figure.png"]) not in page
+    assert reverse("artifact", args=[failed.pk, "thumbnail.webp"]) not in page
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(desk, three, make_job, django_assert_max_num_queries):
@@ -146,7 +145,7 @@ def test_words_come_first_and_the_stored_row_last(desk, three, make_sample, alic
     sample = make_sample("done", owner=alice, name="Powder", error="It stopped.")
     Job.objects.filter(pk=three[0].pk).update(summary=SUMMARY)
     for row, texts in (
-        (three[0], ["261 counted, median 155 nm", "14\xa0bytes", "Segmentation filter"]),
+        (three[0], ["261 counted, median 155 nm", "14\xa0bytes"]),
         (sample, ["Powder", "It stopped."]),
         (three[0].micrograph, ["titania.tif", "Scale in file or image"]),
     ):
@@ -178,25 +177,6 @@ def test_uploads(desk, three, own_storage, django_capture_on_commit_callbacks):
         desk.post(UPLOADS, data)
     assert not Micrograph.objects.filter(pk=micrograph.pk).exists() and not Job.objects.filter(pk=three[0].pk).exists()
     assert not (own_storage / three[0].folder).exists()
-
-
-def test_segmentations_are_listed_and_go_with_their_micrograph_only(
-    desk, make_segmentation, own_storage, django_capture_on_commit_callbacks
-):
-    segmentation = make_segmentation(size=2048, model_name="grains-1")
-    row = desk.get(FOUND).content.decode().partition('id="result_list"')[2].partition("</tbody>")[0]
-    for piece in ("tio2.png", "particles", "grains-1", "2.0\xa0KB", '<td class="field-measured">1</td>'):
-        assert piece in row
-    page = desk.get(reverse("admin:segmentation_segmentation_change", args=[segmentation.pk])).content.decode()
-    assert "grains-1" in page and 'name="task"' not in page
-    assert desk.get(reverse("admin:segmentation_segmentation_add")).status_code == 403
-    data = {"action": "delete_selected", "_selected_action": [str(segmentation.pk)], "post": "yes"}
-    desk.post(FOUND, data)
-    assert desk.post(reverse("admin:segmentation_segmentation_delete", args=[segmentation.pk])).status_code == 403
-    assert Segmentation.objects.filter(pk=segmentation.pk).exists()
-    with django_capture_on_commit_callbacks(execute=True):
-        desk.post(UPLOADS, {**data, "_selected_action": [str(segmentation.micrograph_id)]})
-    assert not Segmentation.objects.exists() and not (own_storage / segmentation.folder).exists()
 
 
 def test_only_staff_gets_in(client, three, alice):

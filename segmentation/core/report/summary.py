@@ -102,12 +102,6 @@ class Summary:
         return MEASURANDS[self.statistics.counted] if self.statistics else ""
 
     @property
-    def count_line(self) -> str:
-        """Such as "312 counted, 96 mostly hidden"."""
-        hidden = self.statistics.set_aside.get(str(Reason.HIDDEN), 0) if self.statistics else 0
-        return f"{self.kept:,} counted{f', {hidden:,} mostly hidden' if hidden else ''}"
-
-    @property
     def where(self) -> str:
         """What the intervals of sizes hold for."""
         if self._by_image:
@@ -118,23 +112,6 @@ class Summary:
     def material(self) -> str:
         """The second line of one picture or two, which cannot show other places; "" where the numbers do."""
         return "" if self._by_image or not self.kept else MATERIAL
-
-    @property
-    def other_question(self) -> list[Entry]:
-        """Median and share of the other measurand, the first with its words and count; none where it is not known."""
-        of = self.statistics.other if self.statistics and self.kept else None
-        if of is None:
-            return []
-        assert self.statistics is not None
-        words = MEASURANDS["all" if self.statistics.counted == "seen" else "seen"]
-        nothing: list[Any] = [None, None]
-        median, share = of["median_ends"] or nothing, of["fraction_ends"] or nothing
-        entries = [
-            Entry.of("median", Value(of["median"], median[0], median[1], self.statistics.unit)),
-            Entry.of("fraction_100nm", Value(of["fraction_100nm"], share[0], share[1])),
-        ]
-        entries = [entry for entry in entries if entry.number.value is not None]
-        return [replace(entries[0], term=words, below=f"{of['n']:,} counted"), *entries[1:]]
 
     @property
     def set_aside_count(self) -> int:
@@ -280,9 +257,7 @@ class Summary:
     def notices_of(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
         """What there is to say beside the numbers, the gravest first: doubts, of one image the outlines left out that
         one click counts, notes. Report and workbook show the first one; an unknown scale is said where it stands."""
-        said = {str(reason) for reason in BY_OTHERS} - {
-            str(Reason.HIDDEN)
-        }  # these the measurand leaves out (`count_line`)
+        said = {str(reason) for reason in BY_OTHERS} - {str(Reason.HIDDEN)}  # these the measurand leaves out
         line = next((line for line in self.set_aside if line.reason in said), None)
         listed = []
         if line is not None and not pooled:

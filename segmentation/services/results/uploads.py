@@ -4,7 +4,8 @@ continues)."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -178,6 +179,16 @@ class Intake:
     def problems(self) -> list[Note]:
         """Notes about what was not taken."""
         return [note for note in self.notes if note.status >= 400]
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Where what its images are for fails, those that nothing else has go."""
+        try:
+            yield
+        except Exception:
+            for upload in self.uploads:
+                discard_unused(upload)
+            raise
 
 
 def receive_files(*, files: Sequence[Any], pages: str = "", **sender: Any) -> Intake:

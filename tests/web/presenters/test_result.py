@@ -206,11 +206,13 @@ class TestNanoCard:
 class TestConvergence:
     def test_everything_lies_within_the_picture(self):
         chart = numbers().convergence
-        places = [coordinate for point in chart.points for coordinate in (point.x, point.y, point.low, point.high)]
+        wanted, interval = ([float(place) for place in re.findall(r"[\d.]+", band)] for band in chart.bands)
         ticks = [tick.at for tick in (*chart.x_ticks, *chart.y_ticks)]
-        assert all(0 <= value <= 100 for value in [*places, *ticks, chart.band_top, chart.band_top + chart.band_height])
-        assert chart.points[-1].x == 100
-        assert all(point.high < point.y < point.low for point in chart.points)
+        assert all(0 <= value <= 100 for value in [*wanted, *interval, *ticks])
+        assert wanted[0] == 0 and wanted[2] == chart.dots[-1][0] == 100
+        lows, highs = interval[1:6:2], interval[:5:-2]
+        assert all(high < y < low for (_, y, _), low, high in zip(chart.dots, lows, highs, strict=True))
+        assert chart.dots[-1][2] == "261 particles: median 155 nm (148–163)"
         assert 3 <= len(chart.y_ticks) <= 9
 
     def test_larger_is_higher(self):

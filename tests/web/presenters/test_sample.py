@@ -53,7 +53,7 @@ def test_a_sample_counts_images(client, sample):
     assert re.search(r"6 images: [^<]*155 nm \(140–170\)", text)
     panel = text[text.index('id="enough"') :].split("</section>")[0]
     assert "number of images" in panel and "more particles" not in panel and "number of particles" not in panel
-    assert PooledResult(made).convergence.points[-1].x == 100
+    assert PooledResult(made).convergence.dots[-1][0] == 100
 
 
 def test_of_two_images_there_is_the_sentence_and_no_curve(client, sample):

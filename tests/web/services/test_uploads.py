@@ -17,6 +17,7 @@ from segmentation import services
 from segmentation.models import Arrival, Micrograph
 from segmentation.services import Refused
 from segmentation.services.ground.space import NO_ROOM
+from segmentation.services.results.uploads import discard_unused
 from tests.conftest import picture
 
 pytestmark = pytest.mark.django_db
@@ -121,7 +122,7 @@ def test_the_uploads_of_an_hour_are_limited(own_storage, settings, alice):
     visitor, now = uuid4(), timezone.now()
     for minutes in (50, 61):
         Arrival.objects.create(visitor=visitor, address="hash", created=now - timedelta(minutes=minutes))
-    services.discard_unused(receive(visitor=visitor))  # it counts all the same
+    discard_unused(receive(visitor=visitor))  # it counts all the same
     with pytest.raises(Refused, match=r"2 images.* 10 minutes") as refused:
         receive(visitor=visitor)
     assert refused.value.status == 429

@@ -393,7 +393,7 @@ class TestResultPage:
         Micrograph.objects.filter(pk=old.micrograph_id).update(width=1000, height=800, **fields)
         page = words(maker.get(f"/jobs/{old.pk}/"))
         assert "5 nm/px" in page and 'value="5000"' in page
-        maker.post(f"/jobs/{old.pk}/rerun/", {"width": "5000", "filter": "on", "token": uuid4().hex})
+        maker.post(f"/jobs/{old.pk}/rerun/", {"filter": "on", "token": uuid4().hex})
         recipe = Job.objects.exclude(pk=old.pk).get().get_settings().measurement
         assert recipe.filter and recipe.calibration.width_nm(1000) == 5000 and recipe.calibration.source == "typed"
 

@@ -113,7 +113,6 @@ def test_the_page_says_what_the_check_says(client, ada, dataset):
         "findings": [{"error": True, "sentence": "One image <i>."}, {"error": False, "sentence": "Few images."}],
         "notes": [{"archive": "a.zip", "name": "b.png", "sentence": "It has no labels."}],
         "sizes": {"edges": [2.0, 2.8, 4.0], "counts": [3, 1]},
-        "growth": [{"day": "2026-11-23", "images": 1, "objects": 4}],
     }
     Dataset.objects.update(summary=entries, state="done")
     image = DatasetImage.objects.create(
@@ -126,7 +125,7 @@ def test_the_page_says_what_the_check_says(client, ada, dataset):
     )
     client.force_login(ada)
     page = words(client.get(reverse("dataset-page", args=[dataset.pk])))
-    for sentence in ("One image &lt;i&gt;.", "Few images.", "It has no labels.", "Gone.", "2026-11-23", "31.2 px"):
+    for sentence in ("One image &lt;i&gt;.", "Few images.", "It has no labels.", "Gone.", "31.2 px"):
         assert sentence in page
     assert "2 to 2.8 px: 3" in page and "Powder &lt;b&gt;" in page
     assert client.get(reverse("dataset-preview", args=[dataset.pk, image.pk])).status_code == 404

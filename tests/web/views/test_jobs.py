@@ -267,37 +267,32 @@ class TestRerun:
 
     def test_it_makes_a_new_job_from_the_same_image(self, maker, job):
         old = job()
-        typed = {"token": uuid4().hex, "width": "640", "threshold": "0.6", "filter": "on"}
+        typed = {"token": uuid4().hex, "threshold": "0.6", "filter": "on"}
         response = maker.post(address(old, "rerun/"), typed)
         new = Job.objects.exclude(pk=old.pk).get()
         assert (response.status_code, response["Location"]) == (303, address(new))
         assert (new.parent, new.micrograph, new.visitor) == (old, old.micrograph, VISITOR)
         recipe = new.get_settings()
-        assert (
-            recipe.segmentation.threshold,
-            recipe.measurement.filter,
-            recipe.measurement.calibration.nm_per_pixel,
-        ) == (0.6, True, 10.0)
+        assert (recipe.segmentation.threshold, recipe.measurement.filter) == (0.6, True)
         old.refresh_from_db()
         assert old.state == Job.State.DONE
 
-    def test_a_width_left_alone_keeps_its_source(self, maker, job):
+    def test_the_scale_stays_with_its_source(self, maker, job):
         drawn = Calibration.of_line(500, 50)
         old = job(settings=AnalysisSettings.of(calibration=drawn, scale=0.5))
-        maker.post(address(old, "rerun/"), {"token": uuid4().hex, "width": "640", "polarity": "dark", **AS_BEFORE})
+        maker.post(address(old, "rerun/"), {"token": uuid4().hex, "polarity": "dark", **AS_BEFORE})
         recipe = Job.objects.exclude(pk=old.pk).get().get_settings()
         assert recipe == AnalysisSettings.of(calibration=drawn, scale=0.5, polarity="dark")
 
     @pytest.mark.parametrize(
         ("typed", "message"),
         [
-            ({"width": "-3"}, "more than 0"),
             ({"data_bar": "rows", "data_bar_rows": "4000"}, "only 48"),
             ({"scale": "size", "particle_px": "3"}, "from 14 to 1400"),
         ],
     )
     def test_errors_keep_what_was_typed(self, maker, job, typed, message):
-        response = maker.post(address(job(), "rerun/"), {"width": "640", "polarity": "dark", **typed})
+        response = maker.post(address(job(), "rerun/"), {"polarity": "dark", **typed})
         page = words(response)
         assert response.status_code == 400
         assert message in page
@@ -342,7 +337,7 @@ class TestRerun:
 
     def test_whoever_has_the_link_may_run_it_again_as_their_own(self, client, job):
         old = job()
-        client.post(address(old, "rerun/"), {"width": "640"})
+        client.post(address(old, "rerun/"), {"filter": "on"})
         new = Job.objects.exclude(pk=old.pk).get()
         assert new.visitor not in (None, VISITOR)
 
@@ -498,15 +493,14 @@ class TestWidth:
         maker.post(address(old, "width/"), {"width": ""})
         assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration == Calibration.absent()
 
-    @pytest.mark.parametrize("form", ["width/", "rerun/"])
-    def test_a_width_that_the_file_contradicts_is_asked_about_first(self, maker, job, make_micrograph, form):
+    def test_a_width_that_the_file_contradicts_is_asked_about_first(self, maker, job, make_micrograph):
         in_file = {"source": "metadata", "nm_per_pixel": 5.0}
         old = job(micrograph=make_micrograph(width=1024, height=768, calibration=in_file))
-        sent = {"width": "10240", "token": uuid4().hex, "task": "particles", "model": "particles"}
-        response = maker.post(address(old, form), sent)
+        sent = {"width": "10240", "token": uuid4().hex}
+        response = maker.post(address(old, "width/"), sent)
         assert response.status_code == 400 and Job.objects.count() == 1
         assert "5120 nm wide. You typed 10240 nm." in words(response) and 'name="sure" value="10240"' in words(response)
-        assert maker.post(address(old, form), {**sent, "sure": "10240"}).status_code == 303
+        assert maker.post(address(old, "width/"), {**sent, "sure": "10240"}).status_code == 303
 
     def test_the_same_width_makes_no_new_job(self, maker, job, make_micrograph):
         of_file = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))

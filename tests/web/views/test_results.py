@@ -12,9 +12,10 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from segmentation import services
+from segmentation.http.zipped import NO_FILES
 from segmentation.models import ExportJob, Job, Micrograph
 from segmentation.views import results
-from segmentation.views.results import NO_FILES, NOTHING_CHOSEN
+from segmentation.views.results import NOTHING_CHOSEN
 from tests.web.finished import SUMMARY, summary, visit, words
 
 pytestmark = pytest.mark.django_db
