@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from datetime import timedelta
-from pathlib import PurePosixPath
 from typing import Any
 
 from django.db import models
@@ -13,16 +11,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ..core.labels.segmentation import Provenance
+from ..core.micrograph.kinds import harmless_suffix
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
 from .upkeep import ALIVE, WorkerProcess
-
-
-def harmless_suffix(name: str) -> str:
-    """The suffix of a file's own name that its stored file may have, too; "" for any other."""
-    suffix = PurePosixPath(name).suffix.lower()
-    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
 
 
 def upload_path(micrograph: Micrograph, name: str) -> str:

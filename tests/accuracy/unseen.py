@@ -35,7 +35,7 @@ from segmentation.core.labels.options import OUTLINE_ERRORS, ParticleOptions
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.bins import NANO_NM
 from segmentation.core.measure.budget import COVERAGE
-from segmentation.core.measure.filters import mostly_hidden, set_aside, with_hidden
+from segmentation.core.measure.filters import Reason, judged_without, mostly_hidden, set_aside
 from segmentation.core.measure.matching import RIGHT, ErrorKinds, Kind, error_kinds, overlap_of, pairs, without_specks
 from segmentation.core.measure.possible import possible
 from segmentation.core.measure.results import Other
@@ -159,7 +159,7 @@ def row_of(case: Known, error: Mapping[str, float] | None = None) -> Row | None:
         fraction_100nm=found.fraction_100nm,
         fraction_ends=found.budget["fraction_100nm"]["ends"],
     )
-    everything = with_hidden(measured.table, False)
+    everything = judged_without(measured.table, False, Reason.HIDDEN)
     outlines = {"seen": found.median, "all": float(np.median(everything.length("min_feret")[everything.kept]))}
     true = {
         question: (float(np.median(sizes[some])) * nm, float((sizes[some] * nm <= NANO_NM).mean()))

@@ -119,7 +119,7 @@ def test_a_line_counts_in_pixels_of_the_upload(visit, large_result, size):
 
 def test_the_line_is_drawn_by_keyboard_or_given_up(open_copy):
     page = open_copy()
-    open_tab(page, "Scale")
+    open_scale(page)
     page.get_by_role("button", name="Draw on the scale bar").click()
     page.keyboard.press("Escape")
     page.locator("dialog").wait_for(state="detached")

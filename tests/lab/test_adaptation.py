@@ -21,7 +21,7 @@ from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.network.cards import check_weights, read_card
 from segmentation.core.truth import BadDataset
 from segmentation.lab.training import blend, outcome, replay
-from segmentation.lab.training.adaptation import Cancelled, Options, adapt, trainings
+from segmentation.lab.training.adaptation import Options, adapt, trainings
 from segmentation.lab.training.evaluation.scores import Figure
 from segmentation.lab.training.instances.counts import ImageCounts, Sums
 from segmentation.lab.training.instances.readings import Found
@@ -33,6 +33,10 @@ from tests.lab.folders import make_folder, save, tiny
 
 FEW = {"batch": 2, "crop": 64, "validation_batches": 1, "checkpoint": 2, "precision": "float32", "workers": 1}
 TINY = Options("own", "Own", data="discs", steps=4, pace=1.0, device="cpu", threads=1, recipe=FEW)
+
+
+class Killed(BaseException):
+    pass
 
 
 @pytest.fixture(autouse=True)
@@ -84,9 +88,6 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
     unbroken = adapt(folder, str(base), tmp_path / "a", options)
     stops, count = 0, [0]
 
-    class Killed(BaseException):
-        pass
-
     def report(stage, fraction, summary, remaining):
         count[0] += 1
         if count[0] == limit:
@@ -120,9 +121,13 @@ def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkey
         if remaining is not None:
             reports.append((remaining, summary["plan"]["seconds"]))
 
-    half = lambda: (run / "split-1" / "checkpoint.pt").exists()  # noqa: E731
-    with pytest.raises(Cancelled):
-        adapt(tmp_path / "one" / "own", str(base), run, TINY, report, half)
+    def stopped_half_way(*news):
+        report(*news)
+        if (run / "split-1" / "checkpoint.pt").exists():
+            raise Killed
+
+    with pytest.raises(Killed):
+        adapt(tmp_path / "one" / "own", str(base), run, TINY, stopped_half_way)
     before = reports[-1][0]
     reports.clear()
     shutil.move(tmp_path / "one", tmp_path / "other")
@@ -152,15 +157,14 @@ def test_images_of_one_specimen_are_never_parted(base, tmp_path):
     rows = [f"{number}.png,specimen {number // 2}" for number in range(6)]
     (folder / "groups.csv").write_text("image,group\n" + "\n".join(rows) + "\n")
     seen = {}
-    with pytest.raises(Cancelled):
-        adapt(
-            folder,
-            str(base),
-            tmp_path / "run",
-            TINY,
-            lambda s, f, summary, remaining: seen.update(summary),
-            lambda: "plan" in seen,
-        )
+
+    def report(stage, fraction, summary, remaining):
+        seen.update(summary)
+        if "plan" in seen:
+            raise Killed
+
+    with pytest.raises(Killed):
+        adapt(folder, str(base), tmp_path / "run", TINY, report)
     assert sorted(map(sorted, seen["plan"]["held_out"])) == [["0.png", "1.png"], ["2.png", "3.png"], ["4.png", "5.png"]]
 
 

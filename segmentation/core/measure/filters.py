@@ -164,16 +164,10 @@ def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_], hidden: 
     return table.judged(np.select(holds, [str(Reason.GAP), str(Reason.FAINT), str(Reason.HIDDEN)], table.reasons))
 
 
-def with_faint(table: Table, filter: bool) -> Table:
-    """The table judged as if no outline were faint or a gap."""
-    faint = np.isin(table.reasons, [str(Reason.FAINT), str(Reason.GAP)])
-    return set_aside(table.judged(np.where(faint, "", table.reasons)), filter) if faint.any() else table
-
-
-def with_hidden(table: Table, filter: bool) -> Table:
-    """The table judged as if no outline were mostly hidden."""
-    hidden = table.reasons == Reason.HIDDEN
-    return set_aside(table.judged(np.where(hidden, "", table.reasons)), filter) if hidden.any() else table
+def judged_without(table: Table, filter: bool, *reasons: Reason) -> Table:
+    """The table judged as if these reasons held of no outline; the same one where they hold of none."""
+    lifted = np.isin(table.reasons, [str(reason) for reason in reasons])
+    return set_aside(table.judged(np.where(lifted, "", table.reasons)), filter) if lifted.any() else table
 
 
 def with_doubtful(table: Table, filter: bool) -> Table:

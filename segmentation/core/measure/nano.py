@@ -7,7 +7,7 @@ dimension of the constituent particles. It is not a certificate.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil, exp
 
 import numpy as np
@@ -24,9 +24,10 @@ from .filters import (
     MEASURANDS,
     RESOLVED_PX,
     SLIP_PX,
+    Reason,
+    judged_without,
     set_aside,
     with_doubtful,
-    with_faint,
     with_reasons_lifted,
     without_doubtful,
 )
@@ -50,13 +51,12 @@ class Terms:
     """What a verdict needs besides the sizes.
 
     pixel: nm, of the coarsest image, None without a calibration. mixed: whether other images have smaller pixels, so
-    that counting begins at no single length. fractions: results by id of the sizes, which are kept so it stays theirs.
+    that counting begins at no single length.
     """
 
     conditions: Conditions
     pixel: float | None = None
     mixed: bool = False
-    fractions: dict[int, tuple[WeightedSizes, Fraction | None]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def least_nm(self) -> float | None:
@@ -80,15 +80,10 @@ class Terms:
         return f"{RESOLVED_PX if self.conditions.filter else SLIP_PX:g} px"
 
     def fraction(self, sizes: WeightedSizes) -> Fraction | None:
-        """`nano_fraction` with stored results: few images take long, and the same sizes are needed several times.
-
-        None if a pixel is larger than 100 nm: nothing so small can be seen.
-        """
+        """`nano_fraction`; None if a pixel is larger than 100 nm: nothing so small can be seen."""
         if self.pixel is not None and self.pixel > NANO_NM:
             return None
-        if id(sizes) not in self.fractions:
-            self.fractions[id(sizes)] = sizes, nano_fraction(sizes, self.conditions.uncertainty)
-        return self.fractions[id(sizes)][1]
+        return nano_fraction(sizes, self.conditions.uncertainty)
 
 
 def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties: Budget | None = None) -> Nano | None:
@@ -169,7 +164,7 @@ def variants_of(tables: Sequence[Table], conditions: Conditions) -> dict[str, We
     for name, others in zip(DOUBTFUL_FRACTIONS.values(), doubtful, strict=True):
         if sum(int(table.kept.sum()) for table in others) != outlined:
             sized[name] = WeightedSizes.of(*others, edge=edge)
-    faint = [with_faint(table, filter) for table in tables]
+    faint = [judged_without(table, filter, Reason.FAINT, Reason.GAP) for table in tables]
     if any(one is not other for one, other in zip(faint, tables, strict=True)):
         sized["with faint outlines"] = WeightedSizes.of(*faint, edge=edge)
     sized |= {

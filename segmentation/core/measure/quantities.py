@@ -1,31 +1,33 @@
 """The registry of quantities: the one definition of every column of a table and every number of a result.
 
 Tables and their files, the summary numbers, the page with its tooltips, the JSON Schema and docs/method/accuracy.md
-take names, units and definitions from here. Descriptors of shape add themselves (`descriptors`); a task adds what only
-it measures with `add`, or in a TOML table (`declared`).
+take names, units and definitions from here. They are declared in TOML tables beside the code that measures them
+(`registered`), those of every kind of analysis beside this file. Descriptors of shape add themselves (`descriptors`).
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from math import floor, isfinite, log10
+from pathlib import Path
 from typing import Any, Literal
 
 Unit = Literal["nm", "px", "µm"]  # µm: only for people to read; tables and results have nm or px
 Kind = Literal["number", "fraction", "integer", "halves", "truth", "text"]
 Registry = dict[str, "Quantity"]
 
-ISO_IMAGES = "ISO 13322-1:2014"
 ISO_SHAPE = "ISO 9276-6:2008"
-ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 NO_INTERVALS = "Intervals of sizes are given once the scale is known."
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 # What a 95 % interval comes from; a sample's comes from the differences between images, but for POISSON and GROUPS.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
 WITHIN, BETWEEN = "differences within the image", "differences between images"
+ALONG = "differences between lengths of the layer"
+INTERVALS = {"within": WITHIN, "poisson": POISSON, "counting": COUNTING, "groups": GROUPS, "along": ALONG}
 ENOUGH, EVERY = 3, 15  # significant digits
 MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}  # of the powers of a unit
 
@@ -236,154 +238,15 @@ def _columns(length: Unit, names: tuple[str, ...]) -> Registry:
     return {COLUMNS[name].column(length): COLUMNS[name] for name in names}
 
 
-add(
-    COLUMNS,
-    Quantity("label", "Label", "Number of the object, the same in the label image and in every file.", kind="integer"),
-    Quantity("class", "Class", "Number of its class, from 0 on, in the order of the class names.", kind="integer"),
-    Quantity("kept", "Kept", "Whether the object counts in the numbers.", kind="truth"),
-    Quantity("reason", "Reason", "Why the object was left out; empty if it counts.", kind="text"),
-    Quantity(
-        "min_feret",
-        "Minimum Feret diameter",
-        "The smallest distance between two parallel lines that touch the convex hull of its pixels' corners.",
-        1,
-        source=ISO_IMAGES,
-    ),
-    Quantity(
-        "max_feret",
-        "Maximum Feret diameter",
-        "The greatest distance between two parallel lines that touch the convex hull of its pixels' corners.",
-        1,
-        source=ISO_IMAGES,
-    ),
-    Quantity(
-        "ecd",
-        "Equivalent circular diameter",
-        "Diameter of the circle with its area, √(4 × area / π).",
-        1,
-        source=ISO_SHAPE,
-    ),
-    Quantity("area", "Area", "Number of pixels times the area of a pixel.", 2, source=ISO_SHAPE),
-    Quantity("area_fraction", "Area fraction", "Share of the analysed area.", kind="fraction"),
-    Quantity(
-        "perimeter",
-        "Perimeter",
-        "Length of the outline, including the edges of holes.",
-        1,
-        source="Vossepoel and Smeulders (1982)",
-    ),
-    Quantity("centroid_x_px", "Centroid x (px)", "Column of the centre of area; the centre of the first pixel is 0."),
-    Quantity("centroid_y_px", "Centroid y (px)", "Row of the centre of area; the centre of the first pixel is 0."),
-    Quantity("bbox_left_px", "Left (px)", "Its first column.", kind="integer"),
-    Quantity("bbox_top_px", "Top (px)", "Its first row.", kind="integer"),
-    Quantity("bbox_right_px", "Right (px)", "The column after its last.", kind="integer"),
-    Quantity("bbox_bottom_px", "Bottom (px)", "The row after its last.", kind="integer"),
-    Quantity(
-        "orientation",
-        "Direction (°)",
-        "Direction of its long axis, counter-clockwise from the horizontal, 0 to 180; of no meaning for a disc.",
-    ),
-    Quantity("mean_grey", "Mean grey value", "Mean of the grey values of its pixels, 0 to 255."),
-    Quantity(
-        "confidence", "Confidence", "Chance that the outline is right, calibrated on images with manual outlines."
-    ),
-    Quantity(
-        "relative_contrast",
-        "Relative contrast",
-        "Contrast of the object to its surroundings, relative to the typical object of the image. 1: typical; 0: none;"
-        " below 0: opposite.",
-    ),
-    Quantity(
-        "chance",
-        "Chance to be one particle",
-        "Chance that the outline is one particle as it stands; else a possible cut divides it.",
-        kind="fraction",
-    ),
-    Quantity("by_hand", "By hand", "Whether a person drew, changed or confirmed the outline.", kind="truth"),
-    Quantity("touches_frame", "Touches the frame", "Whether it reaches the edge of the analysed area.", kind="truth"),
-    Quantity(
-        "group",
-        "Group",
-        "Objects that share a pixel edge, directly or through others, have the same number.",
-        kind="integer",
-    ),
-    Quantity(
-        "edge_weight",
-        "Edge weight",
-        "H W / ((H − 1 − h)(W − 1 − w)) for h × w px in H × W px; empty where it touches the frame.",
-        source="Miles (1974), Lantuéjoul (1978)",
-    ),
-)
-add(
-    NUMBERS,
-    Quantity("median", "Median", "By number, half of the sizes are smaller and half are larger.", 1),
-    Quantity("mean", "Mean", "Sum of the sizes divided by their number; a few large sizes increase it.", 1),
-    Quantity("sd", "Standard deviation", "How widely the sizes spread around their mean (divided by n − 1).", 1),
-    Quantity("d10", "D10", "By number, 10 % of the sizes are smaller.", 1, source=ISO_SIZES),
-    Quantity(
-        "d50",
-        "D50",
-        "Half of the number, area or volume is in smaller objects. By number this is the median.",
-        1,
-        source=ISO_SIZES,
-    ),
-    Quantity("d90", "D90", "By number, 90 % of the sizes are smaller.", 1, source=ISO_SIZES),
-    Quantity("span", "Span", "(D90 − D10) / D50: the width of the distribution relative to its middle."),
-    Quantity("mode", "Mode", "The most frequent size: the peak of the smoothed distribution.", 1),
-    Quantity("geometric_mean", "Geometric mean", "The exponential of the mean logarithm of the sizes.", 1),
-    Quantity(
-        "geometric_sd",
-        "Geometric SD",
-        "How widely the sizes spread around the geometric mean, as a factor; 1 if all are equal.",
-    ),
-    Quantity(
-        "fraction_100nm",
-        "Share 1–100 nm",
-        "Share of the particles, by number, with a minimum Feret diameter from 1 to 100 nm."
-        " By EU recommendation 2022/C 229/01 a material with 50 % or more is a nanomaterial.",
-        kind="fraction",
-        source="EU 2022/C 229/01; Wilson (1927)",
-        interval=COUNTING,
-        scaled=True,
-    ),
-    Quantity(
-        "fraction_100nm_with_doubtful",
-        "Share 1–100 nm with doubtful outlines",
-        "The same share if outlines with a confidence under 50 % are counted.",
-        kind="fraction",
-        source="EU 2022/C 229/01; Wilson (1927)",
-    ),
-    Quantity(
-        "fraction_100nm_without_doubtful",
-        "Share 1–100 nm without doubtful outlines",
-        "The same share if outlines with a confidence under 50 % are left out.",
-        kind="fraction",
-        source="EU 2022/C 229/01; Wilson (1927)",
-    ),
-    Quantity(
-        "vssa",
-        "Volume-specific surface area (m²/cm³)",
-        "Surface by volume if all particles are spheres of their minimum Feret diameters, 6 Σd² / Σd³. A material"
-        " under 6 is no nanomaterial by 2022/C 229/01. Pores, roughness and thickness are not visible.",
-        source="EU 2022/C 229/01; Wohlleben et al. (2017)",
-    ),
-    Quantity(
-        "ecd_median",
-        "Median circle diameter (ECD)",
-        "Median diameter of circles with the same areas as the objects.",
-        1,
-    ),
-    Quantity(
-        "fit",
-        "Log-normal law",
-        "How well a log-normal law fits the sizes. Its numbers are under “All numbers”.",
-        kind="text",
-        source="Lilliefors (1967)",
-    ),
-    Quantity(
-        "groups",
-        "Groups that touch",
-        "Groups of two or more counted particles whose outlines touch. Sizes are those of each particle.",
-        kind="integer",
-    ),
-)
+def registered(file: str) -> tuple[str, ...]:
+    """Register the quantities of the TOML table beside a file, and return the names of its numbers in order. A quantity
+    can be a number, a column, or both."""
+    tables = tomllib.loads(Path(file).with_suffix(".toml").read_text("utf-8"))
+    for registry, key in ((COLUMNS, "columns"), (NUMBERS, "numbers")):
+        for name, entry in (tables.get("both", {}) | tables.get(key, {})).items():
+            basis = {"interval": INTERVALS[entry["interval"]]} if "interval" in entry else {}
+            add(registry, Quantity(name, **entry | basis))
+    return tuple(tables.get("both", {}) | tables.get("numbers", {}))
+
+
+registered(__file__)

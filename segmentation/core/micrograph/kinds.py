@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal
@@ -157,3 +158,9 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in lower-case hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def harmless_suffix(name: str) -> str:
+    """The suffix of a file's own name that its stored file may have, too; "" for any other."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .kinds import HEAD_BYTES, recognise
+from .kinds import HEAD_BYTES, harmless_suffix, recognise
 from .pairing import pair
 from .types import UnreadableImage
 
@@ -99,7 +99,7 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
             if time.monotonic() - began > DIRECTORY_SECONDS + SECONDS_PER_MB * result.bytes / 2**20:
                 result.notes.append(("", REST.format(**_count_words(len(groups) - number))))
                 break
-            files = [f"entry-{number}-{part}{_plain_suffix(name)}" for part, name in enumerate(names)]
+            files = [f"entry-{number}-{part}{harmless_suffix(name)}" for part, name in enumerate(names)]
             try:
                 if limits.images:
                     _check_is_image(archive, usable[names[0]], limits, len(result.files))
@@ -114,12 +114,6 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
                 for file in files:
                     (folder / file).unlink(missing_ok=True)
     return result
-
-
-def _plain_suffix(name: str) -> str:
-    """The suffix of a name where it is short and plain, else ""."""
-    suffix = PurePosixPath(name).suffix.lower()
-    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
 
 
 class _Bounded(io.BufferedReader):

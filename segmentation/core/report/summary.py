@@ -17,7 +17,7 @@ from ..measure.distribution import FEWEST_IMAGES
 from ..measure.filters import BY_OTHERS, MEASURANDS, Reason
 from ..measure.fitting import LEAST, fit_words
 from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
-from ..measure.results import BUDGETED, BY_IMAGE, FIGURES, MATERIAL, Nano, Statistics, unscaled_note
+from ..measure.results import BUDGETED, BY_IMAGE, FIGURES, Nano, Statistics, unscaled_note
 from ..micrograph.types import LEAST_DOUBT, NO_SCALE
 from .entries import (
     Aside,
@@ -107,11 +107,6 @@ class Summary:
         if self._by_image:
             return "for the material"
         return "in these pictures" if self.several else "in this picture"
-
-    @property
-    def material(self) -> str:
-        """The second line of one picture or two, which cannot show other places; "" where the numbers do."""
-        return "" if self._by_image or not self.kept else MATERIAL
 
     @property
     def set_aside_count(self) -> int:
@@ -257,7 +252,7 @@ class Summary:
     def notices_of(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
         """What there is to say beside the numbers, the gravest first: doubts, of one image the outlines left out that
         one click counts, notes. Report and workbook show the first one; an unknown scale is said where it stands."""
-        said = {str(reason) for reason in BY_OTHERS} - {str(Reason.HIDDEN)}  # these the measurand leaves out
+        said = [str(reason) for reason in BY_OTHERS if reason != Reason.HIDDEN]  # those the measurand leaves out
         line = next((line for line in self.set_aside if line.reason in said), None)
         listed = []
         if line is not None and not pooled:

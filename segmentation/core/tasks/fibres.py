@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
-from ..measure.declared import registered
 from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
-from ..measure.quantities import Value
+from ..measure.quantities import Value, registered
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.cards import ModelCard
 from ..network.scale_search import View, as_shown, search

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
-from ..measure.declared import registered
 from ..measure.pooled_fields import FieldOfView, averaged, by_area, pooled_mean
-from ..measure.quantities import Value
+from ..measure.quantities import Value, registered
 from ..micrograph.types import Calibration
 from . import shared
 from .base import Golden

@@ -11,9 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from ..flags import Flag
-from ..measure.declared import registered
 from ..measure.pooled_fields import FieldOfView, averaged
-from ..measure.quantities import COLUMNS, OF, Value, of_class
+from ..measure.quantities import COLUMNS, OF, Value, of_class, registered
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Names, Text
 from ..settings import MeasurementSettings

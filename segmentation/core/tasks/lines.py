@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measure.declared import registered
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
-from ..measure.quantities import Value
+from ..measure.quantities import Value, registered
 from . import shared
 from .base import Golden
 

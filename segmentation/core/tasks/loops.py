@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from ..flags import Flag
 from ..measure import quantities
-from ..measure.declared import registered
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import Value
+from ..measure.quantities import Value, registered
 from . import shared
 from .base import Golden
 

@@ -184,7 +184,7 @@ def measure(
     """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
     from ..labels.contrast import contrasts
     from ..measure.budget import Conditions, Evidence
-    from ..measure.filters import corrected, mostly_hidden, set_aside, set_faint_aside, with_hidden
+    from ..measure.filters import Reason, corrected, judged_without, mostly_hidden, set_aside, set_faint_aside
     from ..measure.possible import possible, readings, sizes_of_pieces
     from ..measure.shape_classes import with_shapes
     from ..measure.shapes import contact_shares, under, without_corners
@@ -242,8 +242,8 @@ def measure(
     def under_question(count: Literal["seen", "all"]) -> tuple[Table, Conditions]:
         """Table and conditions for particles that can be seen, or for all."""
         every = count == "all"
-        table = with_hidden(seen, filter) if every else seen
-        others = with_hidden(pieces, filter) if pieces is not None and every else pieces
+        table = judged_without(seen, filter, Reason.HIDDEN) if every else seen
+        others = judged_without(pieces, filter, Reason.HIDDEN) if pieces is not None and every else pieces
         drawn = readings(divided, table, others, spread, seed_of(micrograph.sha256)) if by_network else None
         return table, Conditions(
             counted=count,
@@ -251,7 +251,9 @@ def measure(
             edge=settings.border_correction,
             filter=filter,
             pieces=(others,) if every and others is not None else (),
-            alternatives={name: with_hidden(of, filter) if every else of for name, of in alternatives.items()},
+            alternatives={
+                name: judged_without(of, filter, Reason.HIDDEN) if every else of for name, of in alternatives.items()
+            },
             evidence=Evidence(
                 segmentation.provenance.card.get("scores", ()),
                 settings.repeated,
@@ -269,7 +271,7 @@ def measure(
         other=None
         if is_withheld
         else other_question(*under_question("seen" if settings.measurand == "all" else "all")),
-        pieces={} if pieces is None else _stored(with_hidden(pieces, filter)),
+        pieces={} if pieces is None else _stored(judged_without(pieces, filter, Reason.HIDDEN)),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
     return Measured(table.identified(segmentation.ids), statistics, quantities)

@@ -24,9 +24,8 @@ from ..measure.areas import (
     mean_intercept,
     with_interval,
 )
-from ..measure.declared import registered
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import LONG_NM, OF, Unit, Value, number, of_class
+from ..measure.quantities import LONG_NM, OF, Unit, Value, number, of_class, registered
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Fraction, ModelOptions, worded
 from ..network.scale_search import LIMITS, View

@@ -19,13 +19,12 @@ from django.core.files.storage import default_storage
 from ...core import tasks
 from ...core.errors import UserError
 from ...core.micrograph.decoded import page_index
-from ...core.micrograph.kinds import HEAD_BYTES, maker_of, recognise
+from ...core.micrograph.kinds import HEAD_BYTES, harmless_suffix, maker_of, recognise
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.pairing import pair
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
 from ...models import Arrival, Micrograph, Sample, shown_name
-from ...models.micrographs import harmless_suffix
 from ..ground import limits
 from ..ground.queue import INSPECTIONS, ring
 from ..ground.refusal import Refused

@@ -15,10 +15,10 @@ from segmentation.core.measure.filters import (
     FILTERED,
     OF_FIBRES,
     Reason,
+    judged_without,
     mostly_hidden,
     set_aside,
     set_faint_aside,
-    with_hidden,
 )
 from segmentation.core.measure.shapes import contact_shares, measure
 from tests.core.builders import grey_of
@@ -137,7 +137,7 @@ def test_the_rest_of_a_particle_behind_others_is_mostly_hidden():
     for limit in (0.2, 0.0):  # whether faint ones count says nothing of hidden ones
         aside = set_faint_aside(plain, limit, none, hidden)
         assert aside.reasons.tolist() == [""] * 12 + [Reason.HIDDEN] * 3
-    assert with_hidden(aside, False).kept.all()
+    assert judged_without(aside, False, Reason.HIDDEN).kept.all()
 
 
 def test_what_a_deleted_particle_hid_stays_hidden():

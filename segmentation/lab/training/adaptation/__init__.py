@@ -39,7 +39,7 @@ from ..files import write_whole
 from ..instances.readings import Found, Way, best_way, chosen_apart, read_in_every_way, with_options
 from ..publish import set_entries
 from ..sheets import in_rows
-from .material import FILES, Cancelled, Options, Report
+from .material import FILES, Options, Report
 from .trainings import Trainings
 
 HELD = "heldout"
@@ -51,15 +51,14 @@ def adapt(
     out: Path,
     options: Options,
     report: Report = lambda stage, fraction, summary, left: None,
-    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> TrainingSummary:
     """Train `base` further on the images and labels in `folder`. Returns the summary that a training's page shows.
 
     The model is written to `out/final`, the pictures of the summary to `out/files`. report(stage, fraction of all,
-    summary so far, seconds left or None) is called often, also during a training. Raises BadDataset or BadRecipe if
-    the folder or the base cannot be used, Cancelled soon after `is_cancelled` returns True, and CannotWrite.
+    summary so far, seconds left or None) is called often, also during a training; it may raise to stop, and what is
+    done stays. Raises BadDataset or BadRecipe if the folder or the base cannot be used, and CannotWrite.
     """
-    return Adaptation(folder, base, out, options, report, is_cancelled).go()
+    return Adaptation(folder, base, out, options, report).go()
 
 
 class Adaptation(Trainings):
@@ -108,7 +107,6 @@ class Adaptation(Trainings):
             self.progress.done += seconds
             self.progress.done_before += seconds if is_stored else 0.0
             self.progress.say("scoring the base model" if folder.name == "before" else "scoring held-out images")
-            self.progress.stop()
         return readings
 
     def _publish_blend(
@@ -243,5 +241,4 @@ class Adaptation(Trainings):
         for pair in pairs:
             scorer.image(pair)
             self.progress.say("measuring what it forgets")
-            self.progress.stop()
         return finite_or_none(scorer.figures()[name])

@@ -39,10 +39,6 @@ ENOUGH = 0.02  # of the whole, from which on its own progress tells the time lef
 Report = Callable[[str, float, TrainingSummary, float | None], None]
 
 
-class Cancelled(Exception):
-    """The caller wants no more; what is done stays."""
-
-
 @dataclass(frozen=True)
 class Options:
     """name, title, version: of the model. data, licence: what the images are called, and theirs.
@@ -72,8 +68,8 @@ class Progress:
     done: seconds, as planned. done_before: those of them that an earlier call had done.
     """
 
-    def __init__(self, report: Report, is_cancelled: Callable[[], bool]) -> None:
-        self.report, self.is_cancelled = report, is_cancelled
+    def __init__(self, report: Report) -> None:
+        self.report = report
         self.summary: TrainingSummary = {"curve": [], "pictures": []}
         self.done = self.done_before = self.began = 0.0
 
@@ -92,21 +88,13 @@ class Progress:
             left = pace * max(plan["seconds"] - self.done, 0.0)
         self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary, left)
 
-    def stop(self) -> bool:
-        """False, as a training's `time_is_up`; raises Cancelled where the caller wants no more."""
-        if self.is_cancelled():
-            raise Cancelled
-        return False
-
 
 class Planned:
     """The plan of one call of `adapt`, and what its trainings have in common."""
 
-    def __init__(
-        self, folder: Path, base: str, out: Path, options: Options, report: Report, is_cancelled: Callable[[], bool]
-    ) -> None:
+    def __init__(self, folder: Path, base: str, out: Path, options: Options, report: Report) -> None:
         self.folder, self.base, self.out, self.options = folder, base, out, options
-        self.progress = Progress(report, is_cancelled)
+        self.progress = Progress(report)
         self.summary, self.card = self.progress.summary, base_card(base)
         self.runtime = Runtime(options.device)
 
@@ -190,7 +178,7 @@ class Planned:
         few = {"steps": TRIAL_STEPS, "checkpoint": 1, "validation_batches": 1, "folds": 0, "fold": 0, **LAST}
         shutil.rmtree(folder, ignore_errors=True)
         recipe = self.recipe.replaced(**few, schedule={})
-        run = train(recipe, folder, self.out, say=nothing, time_is_up=self.progress.stop)
+        run = train(recipe, folder, self.out, say=nothing)
         shutil.rmtree(folder, ignore_errors=True)
         return min(row.seconds_per_step for row in run.rows[1:])
 

@@ -75,7 +75,7 @@ class Trainings(Planned):
             step += 1
             self.progress.done = before + self.of_step * step
             self.progress.say(stage)
-            return self.progress.stop()
+            return False
 
         def watch(run: Run) -> None:
             nonlocal step
