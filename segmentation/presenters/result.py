@@ -13,9 +13,9 @@ from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
-from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
+from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, Reason
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
-from ..core.measure.results import MICROMETRES, Statistics
+from ..core.measure.results import MATERIAL, MICROMETRES, Statistics
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import FIGURE
 from ..core.micrograph.readings import CUT_OFF
@@ -178,6 +178,30 @@ class Result(ChartedSummary):
         sizes = sorted(row[stored["size"]] for row in rows if row.get(stored["size"]))
         factor = MICROMETRES if self.statistics.unit != stored["unit"] else 1.0
         return [significant(size * factor) for size in sizes]
+
+    @property
+    def other_measurand(self) -> Change | None:
+        """The numbers of the other measurand, and the button that makes them the result; None where none are known."""
+        of = self.summary["statistics"].get("other") if self.statistics and self.kept else None
+        if of is None or self.statistics is None:
+            return None
+        unit = self.statistics.unit
+        factor = MICROMETRES if unit != self.summary["statistics"]["unit"] else 1.0
+        median = Value(of["median"] * factor, *(end * factor for end in of["median_ends"] or ()), unit=unit)
+        entries = [Entry.of("median", median)]
+        if of["fraction_100nm"] is not None:
+            entries.append(Entry.of("fraction_100nm", Value(of["fraction_100nm"], *(of["fraction_ends"] or ()))))
+        words = [f"{entry.value} {entry.unit}{f' ({entry.ends})' if entry.ends else ''}" for entry in entries]
+        other = "all" if self.statistics.counted == "seen" else "seen"
+        text = f"{capital(MEASURANDS[other])}: about {of['n']:,}, {words[0]}"
+        return Change(
+            "Show these", "measurand", other, ", ".join([text, *(f"{word} up to 100 nm" for word in words[1:])])
+        )
+
+    @property
+    def material_line(self) -> str:
+        """What one picture or two leave open; "" where the numbers are those of the material."""
+        return MATERIAL if self.statistics and self.kept and not self._by_image else ""
 
     @property
     def figure_words(self) -> str:
