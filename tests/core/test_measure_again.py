@@ -51,15 +51,6 @@ def test_sizes_without_pixel_corners_are_no_larger():
     assert by_name["Feret without pixel corners"]["n"] == by_name["as analysed"]["n"]
 
 
-def test_outlines_stored_without_alternatives_still_have_a_card():
-    micrograph, segmentation = scene()
-    rows = measure(micrograph, replace(segmentation, alternatives={}), AnalysisSettings.of()).statistics.nano[
-        "sensitivity"
-    ]
-    assert not any("threshold" in row["name"] for row in rows)
-    assert len(rows) == 10
-
-
 def test_values_under_other_outlines():
     labels, values = np.array([[1, 1, 2, 2, 0, 0]], np.int32), np.array([0.2, 0.8])
     other = np.array([[1, 1, 1, 1, 2, 0]], np.int32)

@@ -94,6 +94,3 @@ class Attack(threading.Thread):
             lock = f"begin; lock table segmentation_job; select pg_sleep({LOCKED})"
             subprocess.run(["psql", "-q", self._site.database, "-c", lock], stdout=subprocess.DEVNULL)
         self.suffered["database locked"] = f"{LOCKED:g} s"
-
-
-FAULTS = ("storage", "disk", "lock", "clock")

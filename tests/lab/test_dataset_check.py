@@ -12,7 +12,7 @@ from segmentation.core.label_images import read_numbers
 from segmentation.core.truth import BadDataset, load_image
 from segmentation.lab.training.agreement import agreement, has_shape_of_gaps
 from segmentation.lab.training.check import check_folder, check_pairs, read_pair, write_pair
-from segmentation.lab.training.check.pairs import has_soft_edges, mirrored, surroundings
+from segmentation.lab.training.check.pairs import has_soft_edges
 from segmentation.lab.training.data import make_sources
 from segmentation.lab.training.finetune import fine_tuning
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
@@ -319,16 +319,3 @@ def test_missing_folders_are_named(tmp_path, folder):
     (sentence,) = sentences(folder, error=True)
     assert "no folder 'labels'" in sentence and str(folder) in sentence
     assert not check_folder(folder, labels="truth").findings
-
-
-def test_a_dense_layer_is_not_taken_for_an_inverted_mask():
-    """Particles that touch surround pockets of background, which are not convex as particles are."""
-    assert surroundings(dense()) == 0
-    assert surroundings(1 - (discs(0)[1] > 0).astype(np.int32)) == 1
-
-
-def test_labels_that_fit_are_not_mirrored():
-    for seed in range(5):
-        grey, labels = discs(seed)
-        assert mirrored(grey, labels) == ""
-        assert mirrored(np.full_like(grey, 9), labels) == ""

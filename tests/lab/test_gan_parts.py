@@ -7,17 +7,15 @@ import pytest
 import torch
 
 from segmentation.lab.research.gan.compose import bright_enough, canvas, compose, drawn, perlin, put_beneath
-from segmentation.lab.research.gan.cyclegan import ImagePool, contrast, make_discriminator, make_generator
+from segmentation.lab.research.gan.cyclegan import ImagePool, contrast, make_generator
 from segmentation.lab.research.gan.outlines import (
-    Generator,
     at_diameter,
     clean,
     gradient_penalty,
-    make_critic,
     shape_of,
     silhouettes,
 )
-from segmentation.lab.research.gan.settings import MaskSettings, OutlineSettings, OutlineSource, read_gan_recipe
+from segmentation.lab.research.gan.settings import MaskSettings, read_gan_recipe
 from segmentation.lab.research.gan.stock import estimated_diameter
 from segmentation.lab.training.settings import BadRecipe
 
@@ -56,15 +54,6 @@ def test_the_penalty_moves_the_critic():
     assert torch.allclose(weight.grad, torch.full((9,), 4 / 3))
 
 
-def test_networks_keep_the_shapes():
-    settings = OutlineSettings(sources=[OutlineSource(kind="rendered")], size=32, latent=8, filters=4)
-    fakes = Generator(settings)(torch.zeros(3, 8))
-    assert fakes.shape == (3, 1, 32, 32) and make_critic(settings)(fakes).shape == (3, 1)
-    picture = torch.zeros(1, 1, 36, 40)
-    assert make_generator(4, 2)(picture).shape == picture.shape
-    assert make_discriminator(4)(torch.zeros(1, 1, 64, 64)).shape[:2] == (1, 1)
-
-
 def test_the_published_translator_has_its_published_size():
     # 9 blocks, 64 filters: 11.4 million weights in three colours, 12,544 fewer in one.
     assert sum(p.numel() for p in make_generator(64, 9).parameters()) == 11_378_179 - 2 * 64 * 49 - 2 * (64 * 49 + 1)
@@ -72,13 +61,6 @@ def test_the_published_translator_has_its_published_size():
 
 def numbered_batches(count):
     return [torch.full((1, 1, 2, 2), float(n)) for n in range(count)]
-
-
-def test_the_pool_shows_new_pictures_until_it_is_full():
-    pool, noise = ImagePool(3), torch.Generator().manual_seed(0)
-    batches = numbered_batches(3)
-    assert all(torch.equal(pool.exchange(batch, noise), batch) for batch in batches)
-    assert torch.equal(torch.stack(pool.pictures), torch.cat(batches))
 
 
 def test_a_full_pool_shows_older_pictures_half_of_the_time_and_loses_none():

@@ -11,7 +11,7 @@ import tomlkit
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.lab.research.comparison import COLUMN, Trained, draw, gains, over_trainings, write_tables
+from segmentation.lab.research.comparison import COLUMN, Trained, gains, over_trainings, write_tables
 from segmentation.lab.research.sweep import Sweep, changed, planned, read_sweep
 from segmentation.lab.training import tasks
 from segmentation.lab.training.contract import Definition
@@ -116,18 +116,6 @@ def test_gains_are_paired_by_fold_and_seed():
     ((_, summaries),) = over_trainings(gained, KNOWN)
     assert summaries["f1"].value == pytest.approx(0.1) and summaries["f1"].sd == pytest.approx(0, abs=1e-9)
     assert gains(trainings[:2]) == []
-
-
-@pytest.mark.parametrize("names", [["variant"], ["variant", "weight_decay"]])
-@pytest.mark.parametrize("variants", [1, 3])
-def test_plots_of_one_variant_and_of_many_with_and_without_a_grid(tmp_path, names, variants):
-    trainings = [
-        Trained((f"v{v}", "0.1")[: len(names)], fold, 1, {"f1": 0.1 * v, "count": np.nan})
-        for v in range(variants)
-        for fold in range(2)
-    ]
-    draw(tmp_path / "a.png", names, trainings, KNOWN, along=len(names) - 1)
-    assert (tmp_path / "a.png").stat().st_size > 1000
 
 
 def test_classes_have_a_table_of_their_own(tmp_path):

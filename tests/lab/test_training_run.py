@@ -19,7 +19,6 @@ from PIL import Image
 from segmentation.core.network import cards
 from segmentation.core.network.with_torch import load_module
 from segmentation.core.tasks import particles
-from segmentation.core.truth import BadDataset
 from segmentation.lab.research import reference
 from segmentation.lab.training import files
 from segmentation.lab.training.data import make_sources
@@ -135,12 +134,6 @@ def test_what_is_for_evaluation_only_is_never_trained_on(tmp_path, folder, base,
         with pytest.raises(CommandError, match="evaluation-only"):
             call_command("train", *what, "--out", tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
-
-
-def test_one_image_cannot_be_split(tmp_path):
-    recipe = tiny(make_folder(tmp_path, 1))
-    with pytest.raises(BadDataset, match="two groups"):
-        make_sources(recipe, tmp_path)
 
 
 def test_a_source_may_be_for_one_side_only(tmp_path, folder):

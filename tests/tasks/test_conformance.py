@@ -184,7 +184,7 @@ def test_without_a_scale_no_length_has_an_interval(golden):
 
 @pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize(
-    "picture", [pytest.param(name, marks=() if name in ("black", "noise") else pytest.mark.slow) for name in ODD]
+    "picture", [pytest.param(name, marks=() if name == "black" else pytest.mark.slow) for name in ODD]
 )
 def test_odd_images_are_analysed_and_reported(kind, picture, tmp_path):
     micrograph = micrograph_of(ODD[picture])

@@ -159,14 +159,6 @@ def test_words_come_first_and_the_stored_row_last(desk, three, make_sample, alic
             assert jargon not in before
 
 
-def test_the_lists_tell_errors_and_the_size_of_results(desk, three, make_sample):
-    make_sample("done", state="failed", error="It stopped.")
-    row = desk.get(JOBS, {"q": "titania"}).content.decode().partition('id="result_list"')[2]
-    assert '<td class="field-results">14\xa0bytes</td>' in row
-    samples = desk.get(reverse("admin:segmentation_sample_changelist")).content.decode()
-    assert "It stopped." in samples
-
-
 def test_uploads(desk, three, own_storage, django_capture_on_commit_callbacks):
     page = desk.get(UPLOADS).content.decode()
     assert "titania.tif" in page and reverse("upload-preview", args=[three[0].micrograph_id]) in page

@@ -142,10 +142,6 @@ class TestResults:
         assert (has_interval["who_fibres"], has_interval["porosity"]) == (not several, True)
         assert (MANY_IMAGES in page.notes) == several
 
-    def test_paired_ones_are_of_counting_alone(self, result):
-        compared(result(), result(corrected()))
-        assert ComparedResults(Comparison.objects.get()).how_line.endswith("include counting only.")
-
     @pytest.mark.services
     def test_it_is_made_once(self, result):
         first, second = result(), result(corrected())
@@ -196,16 +192,8 @@ class TestRefusals:
             services.comparison_of(first, second)
         return refusal.value.status
 
-    def test_a_result_is_not_compared_with_itself(self, result):
-        job = result()
-        assert self.status(job, job) == 422
-
     def test_pixels_are_not_compared_with_nanometres(self, result):
         assert self.status(result(), result(calibration=Calibration.absent())) == 422
-
-    @pytest.mark.parametrize("state", ["queued", "running", "failed", "cancelled"])
-    def test_what_is_not_done_has_nothing_to_compare(self, state, result, make_job):
-        assert self.status(result(), make_job(state=state)) == 409
 
     def test_kinds_of_analysis_are_not_mixed(self, result):
         first, second = result(), result(corrected())

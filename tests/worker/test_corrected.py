@@ -119,11 +119,6 @@ def test_the_page_measures_what_was_corrected(send, result, client):
     assert "is stored" not in words(Client().get(f"/jobs/{result.pk}/"))
 
 
-def test_nothing_corrected_is_no_revision(script, result):
-    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
-    assert answer.status_code == 409 and answer.json()["error"] == NOTHING_CORRECTED
-
-
 def test_a_correction_of_a_deleted_result_fails_in_a_sentence(send, script, result):
     send(0, DELETE)
     answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")

@@ -96,12 +96,6 @@ def test_a_table_survives_its_file_to_the_last_digit(tmp_path):
         assert restored[name].dtype == values.dtype
 
 
-def test_pixels_stay_pixels(tmp_path):
-    path = tables.save(squares([7], None), 1.0, tmp_path / "table.npz")
-    with path.open("rb") as file:
-        assert tables.load(file)[0].unit == "px"
-
-
 def test_all_images_are_pooled_and_their_files_stored(pooled):
     sample = pooled(squares([10, 12, 14]), None, squares([16, 18]))
     summary = run(sample)
@@ -116,12 +110,6 @@ def test_all_images_are_pooled_and_their_files_stored(pooled):
     rows = list(csv.DictReader(line for line in table if not line.startswith("#")))
     assert [row["image"] for row in rows] == ["0.png"] * 3 + ["2.png"] * 2
     assert json.loads(files["result.json"])["statistics"]["n_kept"] == 5
-
-
-def test_excluded_images_do_not_count(pooled, no_files):
-    sample = pooled(squares([10, 12]), squares([16, 18]))
-    services.include_images(sample=sample, included={sample.jobs.order_by("created")[1].pk: False})
-    assert run(sample)["n_kept"] == 2
 
 
 MODEL = {"name": "particles", "title": "Particles", "version": "1.2", "sha256": "cd" * 32}
@@ -189,12 +177,6 @@ def test_images_without_a_scale_are_left_out_where_others_have_one(pooled, no_fi
     assert [bool(row["excluded"]) for row in summary["images"]] == [False, True]
     assert any("without a scale" in warning for warning in summary["warnings"])
     assert not any("the same way" in warning for warning in summary["warnings"]), "the only one that counts has a scale"
-
-
-def test_two_images_of_one_name_keep_apart(pooled, no_files):
-    sample = pooled(squares([10, 12]), squares([16]))
-    sample.jobs.first().micrograph.__class__.objects.update(name="a.tif")
-    assert [row["name"] for row in run(sample)["images"]] == ["a.tif", "a.tif (2)"]
 
 
 @pytest.mark.parametrize("stored", [(), (None,)])

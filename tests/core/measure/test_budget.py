@@ -79,10 +79,6 @@ def test_truth_masks_of_ones_own_count_alone():
     assert "own truth masks" in terms["segmentation"]["source"] and "EMPS" not in terms["segmentation"]["source"]
 
 
-def test_the_sentence_of_the_fraction_says_from_which_size_on_particles_count():
-    assert "particles of 9 px" in found().budget["fraction_100nm"]["sentence"]
-
-
 def test_a_common_error_moves_the_fraction_by_its_root_mean_square_change():
     sizes, terms = table().length("min_feret"), rows(found(evidence=replace(ALL, repeatability=0.15)))
     errors = np.random.default_rng(0).normal(0, 0.15, 20_000)

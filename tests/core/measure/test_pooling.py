@@ -19,7 +19,6 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY, between_images, find_outliers, holm, kolmogorov, pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, common_calibration
-from segmentation.core.report.wording import agreement_words
 from segmentation.core.sample import Member
 from tests.core.measure.particle_tables import log_normal, table_of
 
@@ -104,15 +103,6 @@ def test_variance_between_images_is_that_of_an_f_test():
     assert variance["p"] == pytest.approx(p)
     medians = [np.median(table["min_feret_nm"]) for table in tables]
     assert variance["times"] == pytest.approx(max(medians) / min(medians), rel=0.02)
-
-
-def test_the_difference_of_images_in_words():
-    between = {"variance": 0.01, "sd": 0.1, "share": 0.25}
-    assert agreement_words({**between, "p": 0.3}) == "The typical size differs between images no more than by chance."
-    words = "The typical size differs by 10 % between images, more than by chance."
-    assert agreement_words({**between, "p": 0.01, "times": 1.1}) == words
-    assert "by a factor of 12 between" in agreement_words({**between, "times": 11.9, "p": 0.01})
-    assert agreement_words(between) == agreement_words(None) == "", "of an older version, or of one image"
 
 
 def test_the_odd_image_is_named_and_no_other():

@@ -19,7 +19,7 @@ from segmentation.core.report.entries import answers
 from segmentation.core.report.exports import particles_csv, result, workbooks
 from segmentation.core.report.summary import Summary
 from segmentation.core.sample import SampleAnalysis
-from segmentation.core.tasks import every, particles
+from segmentation.core.tasks import particles
 from segmentation.services.ground import tables as stored
 from tests.accuracy.__main__ import definitions
 from tests.core.builders import make_analysis
@@ -75,11 +75,6 @@ def test_every_quantity_is_said_in_whole_sentences(registry):
         assert name == quantity.name and quantity.title and quantity.definition.endswith("."), name
 
 
-def test_every_number_of_a_task_is_known():
-    for task in every():
-        assert set(task.quantities) <= set(NUMBERS)
-
-
 def test_one_name_has_one_definition():
     with pytest.raises(ValueError, match=r"two definitions.* 'area'"):
         add(COLUMNS, Quantity("area", "Area", "Something else."))
@@ -121,16 +116,6 @@ def test_a_table_says_what_is_kept_and_why(gone):
 def test_columns_of_other_lengths_are_refused():
     with pytest.raises(ValueError, match="differ in length"):
         Table.of_pixels({**PHASES, "area": np.ones(3)}, None)
-
-
-def test_a_stored_table_of_any_columns_is_read_again(tmp_path):
-    table = Table.of_pixels(PHASES, 2.5)
-    with stored.save(table, 0.75, tmp_path / "table.npz").open("rb") as file:
-        back, clarity = stored.load(file)
-    assert (back.nm_per_pixel, clarity) == (2.5, 0.75)
-    assert list(back.columns) == list(table.columns)
-    for name, values in table.columns.items():
-        np.testing.assert_array_equal(back[name], values)
 
 
 def test_a_table_stored_before_there_was_a_descriptor_is_pooled(roughness, tmp_path):

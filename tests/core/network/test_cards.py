@@ -55,7 +55,7 @@ def test_its_sizes_fit_together(card):
 def test_its_pictures_are_pictures(card):
     from PIL import Image
 
-    for path in cards.CARDS.glob(f"{card.name}-[0-9]*.png"):
-        with Image.open(path, formats=["PNG"]) as picture:
+    for path in cards.CARDS.glob(f"{card.name}-[0-9]*.webp"):
+        with Image.open(path, formats=["WEBP"]) as picture:
             picture.load()
             assert min(picture.size) >= 200

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from PIL import Image
 
-from segmentation.core.measure.bins import auto_edges, histogram
+from segmentation.core.measure.bins import histogram
 from segmentation.core.measure.quantities import significant
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import figure
@@ -83,13 +83,6 @@ def test_every_case_is_drawn_without_a_warning(case):
     assert np.asarray(picture.convert("L")).std() > 5
 
 
-@pytest.mark.parametrize("case", ["fifteen", "wide", "tall", "pixels"])
-def test_four_panels(case):
-    drawn = draw(CASES[case]())
-    assert len(drawn.axes) == 4
-    assert [ax.get_title(loc="left")[0] for ax in drawn.axes] == ["A", "B", "C", "D"]
-
-
 def test_numbers_are_those_of_the_statistics():
     analysis = make_analysis(60, (300, 400), filter=True)
     drawn, statistics = draw(analysis), analysis.statistics
@@ -153,12 +146,6 @@ def test_data_bar_is_left_out():
     drawn = draw(analysis)
     assert "row 162" in drawn.about
     assert drawn.axes[0].get_ylim() == (162, 0)
-
-
-def test_without_a_scale_no_scale_bar_is_painted():
-    drawn = draw(make_analysis(9, calibration=Calibration.absent()))
-    assert not drawn.axes[0].patches and not drawn.axes[0].texts
-    assert "nm" not in said(drawn)
 
 
 @pytest.mark.parametrize(
@@ -281,12 +268,6 @@ def test_the_scale_bar_covers_objects_rather_than_printed_text():
     assert free_corner(picture, objects, 0.3, 0.15) != (0, 0)
 
 
-def test_segmentation_and_histogram_count_alike():
-    analysis = make_analysis(30, (300, 400))
-    titles = [ax.get_title(loc="left") for ax in draw(analysis).axes]
-    assert titles[1].startswith("B  27 particles;") and titles[3].startswith("D  N = 27,")
-
-
 def test_few_sizes_are_numbers_and_not_bars():
     analysis = make_analysis(6, (120, 160))
     ax = draw(analysis).axes[3]
@@ -304,26 +285,6 @@ def test_the_law_is_drawn_where_it_fits_and_else_it_is_said():
     for fit in (good, fair):
         assert "log-normal" in said(draw(fit)) and "poor fit" not in said(draw(fit))
     assert "log-normal: poor fit" in said(draw(poor))
-
-
-@pytest.mark.parametrize("sizes", [[5.0], [5.0, 5.0], [1.0, 2.0], list(np.random.default_rng(0).lognormal(3, 1, 5000))])
-def test_number_of_bins_stays_within_limits(sizes):
-    edges = auto_edges(np.array(sizes), "px", 1.0)
-    assert 9 <= len(edges) <= 61
-    assert edges[0] <= min(sizes) and edges[-1] >= max(sizes)
-    assert (np.diff(edges) > 0).all()
-
-
-def test_whole_pixels_make_no_comb():
-    sizes = np.repeat(np.arange(20.0, 70.0), 400) * 7.3
-    counts, _ = np.histogram(sizes, auto_edges(sizes, "nm", 7.3))
-    assert counts[1:-1].min() > 0.8 * counts[1:-1].max()
-
-
-def test_filter_word_follows_the_recipe():
-    analysis = make_analysis(9)
-    assert "filter off" in draw(analysis).about
-    assert "filter on" in draw(replace(analysis, settings=analysis.settings.with_(filter=True))).about
 
 
 def test_outlines_are_lines_unless_they_are_many():

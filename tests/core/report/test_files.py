@@ -187,18 +187,6 @@ def test_labels_without_a_usable_pixel_size(nm_per_pixel):
         assert file.asarray().max() > 0
 
 
-def test_more_labels_than_16_bits_hold():
-    many = np.zeros((600, 600), np.int32)
-    many[::2, ::2] = np.arange(1, 90001).reshape(300, 300)
-    file = tiff(analysis_of(many), keep_all=True)
-    with tifffile.TiffFile(file) as opened:
-        assert opened.asarray().dtype == np.float32, "the next type of ImageJ"
-        np.testing.assert_array_equal(opened.asarray(), many)
-        assert opened.is_imagej and opened.imagej_metadata["unit"] == "nm"
-        x, per = opened.pages[0].tags["XResolution"].value
-        assert x / per == pytest.approx(1 / 7.34375)
-
-
 def test_labels_of_no_particles():
     assert not tifffile.imread(tiff(make_analysis(0))).any()
 

@@ -29,7 +29,6 @@ from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.workbooks import _first
 from segmentation.core.report.files import write_all
 from segmentation.core.report.fonts import runs, unbroken
-from segmentation.core.report.method import WEIGHTED
 from segmentation.core.report.method import method as method_of
 from segmentation.core.report.signatures import Filing
 from segmentation.core.report.summary import Summary
@@ -327,13 +326,6 @@ def test_letters_from_right_to_left_are_joined_and_in_their_order():
     assert runs("نان 1.tif") == [("DejaVuSans", "tif.1 \u0646\ufe8e\ufee7")]
 
 
-def test_what_the_instrument_says_is_said_in_words():
-    analysis = make_analysis(12)
-    metadata = {"voltage_kv": 5.0, "working_distance_mm": 8.25, "magnification": 50000.0}
-    text = said(written(replace(analysis, micrograph=replace(analysis.micrograph, metadata=metadata))))
-    assert "voltage (kV) 5 " in text and "working distance (mm) 8.25" in text and "magnification 50000" in text
-
-
 def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
     wild = Drawn(np.log(100) + 8 * np.random.default_rng(0).standard_normal(2000))
     assert wild.limits(0) is None
@@ -367,13 +359,6 @@ def test_endless_notes_and_metadata_are_cut():
     metadata = {f"entry {i}": "word " * 200 for i in range(100)}
     micrograph = replace(analysis.micrograph, metadata=metadata, notes=tuple("A note. " * 60 for _ in range(50)))
     assert len(pypdf.PdfReader(io.BytesIO(written(replace(analysis, micrograph=micrograph)))).pages) <= 10
-
-
-def test_edge_weights_are_said():
-    analysis = make_analysis(40)
-    weighted = replace(analysis, statistics=replace(analysis.statistics, edge="weight"))
-    assert WEIGHTED in method(weighted)
-    assert "edge-weighted" in said(written(weighted))
 
 
 @pytest.mark.parametrize(

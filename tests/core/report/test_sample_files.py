@@ -21,7 +21,6 @@ from PIL import Image
 
 from segmentation.core.combine import combine
 from segmentation.core.flags import TWO_SCALES, Flag, warned
-from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.budget_table import ANSWERS, ends_words, uncertainty_words
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
@@ -98,10 +97,6 @@ def test_lines_of_images_hold_no_errors_that_all_share():
     assert "(counting and scale)" in own_intervals(scaled, "median") and own_intervals(unscaled, "median") == ""
     median = scaled.by_image("median")[0]
     assert median.total and median.low > median.total[0] and scaled.rows[0]["low"] == median.total[0]
-
-
-def test_one_thing_is_no_several():
-    assert combine("lot", [Member.of(make_analysis(1, (60, 60)))]).extent == "1 image, 1 particle counted"
 
 
 @pytest.mark.usefixtures("coarse")
@@ -196,12 +191,6 @@ def test_no_cell_begins_like_a_formula(four):
         assert not any(line.startswith(("=", "+", "-", "@", '"=')) for line in lines)
     for sheet in openpyxl.load_workbook(four["sample.xlsx"]):
         assert all(cell.data_type != "f" for line in sheet.iter_rows() for cell in line)
-
-
-def test_outliers_and_excluded_images_are_named_in_the_report():
-    words = report_words(CASES["mixed"]())
-    assert NO_PIXEL_SIZE in words
-    assert all(f"{i:064x}" in words for i in range(2))
 
 
 @pytest.mark.usefixtures("coarse")
@@ -356,12 +345,6 @@ def test_two_models_are_both_described():
     assert find("particles").sha256 in words and "e" * 64 in words and "old, sha256 eeeeeeee" in words
 
 
-def test_masks_of_other_tools_have_no_network():
-    masks = [replace(image, record=replace(image.record, card={"name": MASKS})) for image in seen(2)]
-    words = report_words(combine("masks", masks))
-    assert "another tool" in words and "of the weights" not in words and "Setting: threshold" not in words
-
-
 def test_the_method_adds_up_the_outlines_that_were_dropped():
     words = method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
     assert re.search(r"2 images, 5 outlines were removed[^.]* 10 %\.", words)
@@ -375,15 +358,6 @@ def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
     assert Reason.SMALL in method(combine("on", seen(2), filter=True))
 
 
-def test_two_images_have_the_intervals_of_both_pictures():
-    sample = combine("lot", seen(2))
-    assert sample.pooled.interval_note == "" and sample.pooled.interval_basis == "by particle"
-    summary = Summary.of(sample)
-    assert (summary.where, summary.material) == ("in these pictures", "For the material: measure three places.")
-    assert summary.headlines[0].ends and summary.material == Summary.of(combine("lot", seen(1))).material
-    assert Summary.of(combine("lot", seen(4))).material == ""
-
-
 @pytest.mark.parametrize(
     ("dates", "words"),
     [(["", ""], ""), (["07/18/2019", ""], "07/18/2019"),
@@ -394,13 +368,6 @@ def test_two_images_have_the_intervals_of_both_pictures():
 def test_several_dates_are_a_range_where_their_order_is_sure(dates, words):
     members = [(None, SimpleNamespace(record=SimpleNamespace(instrument={"date": date}))) for date in dates]
     assert acquisition_dates(SimpleNamespace(counted=members)) == words
-
-
-def test_the_report_counts_images_where_the_sample_has_several():
-    words = report_words(combine("lot", seen(4)))
-    assert "Acquired 1 Jul 2019 to 4 Jul 2019" in words.partition("Method")[0]
-    assert "Images 4 images, 138 particles counted" in words
-    assert "Particles in sample lot" in words and "more particles" not in words
 
 
 def unscaled(name):
@@ -476,12 +443,6 @@ def test_why_one_end_of_the_median_is_further_away():
     assert said(1.0, 4.0).endswith("its uncertainties are factors.")
     assert said(1.0, 9.0).startswith("The upper end") and said(1.0, 9.0).endswith("sizes differ more on that side.")
     assert [uncertainty_words(0.1, answer) for answer in ANSWERS] == ["10.0 %", "10.0 points"]
-
-
-def test_three_images_without_an_interval_differ_too_much():
-    statistics = replace(combine("lot", seen(3)).pooled, interval_note="")
-    wide = replace(statistics, intervals={**statistics.intervals, "mean": None})
-    assert {row.name: row for row in Summary(wide, {}).sizes}["mean"].interval == "too few or too different images"
 
 
 def test_a_number_of_three_images_without_an_interval_says_why():

@@ -9,7 +9,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from segmentation.api.samples import NO_FILES, NO_NAME, ONE_SCALE
-from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.pages import WRONG
 from segmentation.forms.samples import NO_PIXEL
 from segmentation.forms.settings import NO_MODEL
@@ -81,12 +80,6 @@ class TestStart:
         of_sample, single = (job.get_settings().measurement.calibration for job in Job.objects.order_by("created"))
         assert of_sample == single
         assert single.relative_uncertainty == pytest.approx(0.005 / 7.52 / 3**0.5)
-
-    def test_a_pixel_size_is_uncertain_by_its_last_digit(self, script):
-        send(script, png(), nm_per_pixel="5.5")
-        assert Job.objects.get().get_settings().measurement.calibration.relative_uncertainty == pytest.approx(
-            0.05 / 5.5 / 3**0.5
-        )
 
     def test_the_width_of_images_without_a_scale_is_kept_as_typed(self, script):
         send(script, png(), otherwise_width="2,8 µm")
@@ -203,8 +196,3 @@ class TestChange:
                 method = script.post if end else script.delete
                 assert method(address, {}, headers=basic("charlie")).status_code == status, end
         assert Sample.objects.count() == 2
-
-
-def test_a_recipe_round_trips(script):
-    send(script, png())
-    assert AnalysisSettings.from_dict(Sample.objects.get().settings) == AnalysisSettings.of(model="auto-particles")

@@ -23,7 +23,6 @@ from segmentation.plain import quantities_of
 from segmentation.presenters.charts import ChartedSummary
 from segmentation.presenters.comparison import _difference, comparison
 from segmentation.presenters.result import Result, main_number, shown_settings
-from segmentation.services.results.models_offered import title_of
 from tests.web.finished import FILES, SUMMARY, visit, words
 
 VISITOR = uuid4()
@@ -115,15 +114,6 @@ class TestSizes:
         assert [measure.name for measure in of(none).sizes if measure.interval] == ["fraction_100nm"]
         assert not {"sd", "d10", "d90"} & {measure.name for measure in of(none).sizes}, "of so few none tells a spread"
 
-    def test_one_particle_has_no_percentiles(self):
-        terms = [measure.term for measure in numbers(n_kept=1, sd=None, d10=None, d90=None).sizes]
-        assert terms[:2] == ["Median", "Median circle diameter (ECD)"] and not {
-            "D10",
-            "D90",
-            "Mean",
-            "Standard deviation",
-        } & set(terms)
-
     @pytest.mark.parametrize(
         ("changes", "pattern"),
         [
@@ -173,22 +163,6 @@ class TestSizes:
             "volume": {**WEIGHTED, "note": "Too few."},
         }
         assert numbers(weighted=weighted).weighted_notes == ["Too few."]
-
-    def test_the_fit_in_words(self):
-        sentence = numbers().fit
-        assert re.search(r"median 144 nm.*SD 1.62\): a fair fit", sentence)
-        assert sentence.endswith(": a fair fit, at most 6.1 % off.")
-
-    @pytest.mark.parametrize(
-        ("agglomerates", "printed_numbers"),
-        [
-            (NEW["agglomerates"], ["131", "12 groups", "130", "29"]),
-            ({"groups": 1, "singles": 0, "primaries_in_groups": 2, "largest": 2}, ["2", "1 group", "0"]),
-            ({"groups": 0, "singles": 9, "primaries_in_groups": 0, "largest": 1}, []),
-        ],
-    )
-    def test_agglomerates_in_words(self, agglomerates, printed_numbers):
-        assert re.findall(r"\d+(?: groups?)?", numbers(agglomerates=agglomerates).groups) == printed_numbers
 
     def test_shape_has_two_decimals(self):
         (row,) = numbers().shape
@@ -388,10 +362,6 @@ def test_of_a_refused_image_lists_say_no_number_and_no_dash():
     nothing = {"value": None, "low": None, "high": None, "unit": ""}
     name = "area_fraction of ferrite"
     assert main_number({"task": "phases", "order": [name], "quantities": {name: nothing}}) == ""
-
-
-def test_the_automatic_name_of_a_model_is_no_title():
-    assert title_of("auto-particles") == "Automatic"
 
 
 @pytest.mark.parametrize("task", [task.name for task in every()])

@@ -63,11 +63,6 @@ def test_of_two_images_there_is_the_sentence_and_no_curve(client, sample):
     assert "About 7 more images" in text and 'class="convergence-chart"' not in text
 
 
-def test_where_the_calibration_stands_in_the_way_it_is_said(sample):
-    made = sample({**LINE, "more": None}, relative_uncertainty=0.03)
-    assert "because the scale is less certain" in PooledResult(made).enough
-
-
 def of_classes(made, values):
     """The only image of a sample without sizes, which has these quantities, as all images together have them."""
     stored = {name: Value(value, unit=unit).as_dict() for name, (value, unit) in values.items()}
@@ -138,15 +133,6 @@ def test_of_other_kinds_too_what_is_left_out_and_each_caution_stand_on_the_page(
     assert '<span data-number="n_set_aside">42</span> left out' in text and caution in text
 
 
-def test_outlines_removed_before_counting_are_named(client, sample):
-    made = sample(None)
-    job = made.jobs.get()
-    job.summary["used"] |= {"dropped": 3}
-    job.save()
-    assert "3 outlines that were probably wrong" in page(client, made)
-    assert "3 outlines that were probably wrong" in client.get(f"/jobs/{job.pk}/").content.decode()
-
-
 def test_the_share_on_a_card_is_that_of_the_page_of_the_image(client, sample):
     """Rounded once: 1.046 % is no 1.1 %. Its interval, which is that of the image alone, stands on that page."""
     made = sample(None)
@@ -179,10 +165,3 @@ def test_the_line_of_an_image_stands_on_its_card(client, sample):
     assert chart.paths[0] == "" and chart.paths[1], "the first image has no curve"
     _, _, second = page(client, made).partition('class="of-images"')
     assert 'class="first c1"' in second and '<path class="c1"' in second
-
-
-def test_single_images_count_particles(client, sample):
-    line = {name: value for name, value in LINE.items() if name != "by"} | {"more": 70}
-    assert "About 70 more particles" in page(client, sample(line))
-    made = sample(None)
-    assert PooledResult(made).enough == "" and PooledResult(made).convergence is None

@@ -66,21 +66,6 @@ def test_any_difference_makes_another_job(make_micrograph, alice, other):
     assert create(make_micrograph()) != create(make_micrograph(sha256=sha256), **other)
 
 
-def test_without_a_token_every_submission_counts(make_micrograph):
-    micrograph = make_micrograph()
-    assert create(micrograph, token="") != create(micrograph, token="")
-
-
-def test_a_signed_in_users_job_is_hers(make_micrograph, alice):
-    assert create(make_micrograph(owner=alice), user=alice).owner == alice
-
-
-def test_an_unknown_model_is_refused_by_name(make_micrograph):
-    with pytest.raises(Refused, match=r"'grains'.* particles") as refused:
-        create(make_micrograph(), settings=AnalysisSettings.of(model="grains"))
-    assert refused.value.status == 400
-
-
 def test_a_broker_that_is_down_costs_no_job(make_micrograph, commit, queue, monkeypatch, caplog):
     def down(*args, **kwargs):
         raise OperationalError("connection refused")
@@ -180,16 +165,6 @@ def test_what_a_second_click_deletes_is_gone_already(make_job):
     services.delete_job(job=row)
     with pytest.raises(Refused, match=GONE):
         services.retry_job(job=row)
-
-
-def test_a_rerun_is_a_job_of_its_own_on_the_same_micrograph(make_job, queue):
-    job = make_job(state="done", visitor=uuid4())
-    visitor = uuid4()
-    recipe = AnalysisSettings.of(threshold=0.3)
-    rerun = services.rerun_job(job=job, settings=recipe, user=NOBODY, visitor=visitor, token="t")
-    assert (rerun.micrograph, rerun.parent, rerun.visitor) == (job.micrograph, job, visitor)
-    assert services.rerun_job(job=job, settings=recipe, user=NOBODY, visitor=visitor, token="t") == rerun
-    assert Micrograph.objects.count() == 1
 
 
 @pytest.mark.parametrize("state", list(Job.State))

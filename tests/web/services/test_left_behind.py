@@ -38,14 +38,6 @@ def test_a_segmentation_has_its_row_before_its_file(make_job, tmp_path, own_stor
     assert order == ["row", "file"]
 
 
-def test_a_segmentation_without_a_job_goes(make_job, own_storage, monkeypatch):
-    row = Segmentation(micrograph=make_job().micrograph, task="particles", model_name="particles", size=7)
-    row.file.save(f"{row.folder}/segmentation.npz", ContentFile(b"content"))
-    monkeypatch.setattr(upkeep, "AN_HOUR", timedelta())
-    services.tidy()
-    assert not Segmentation.objects.exists() and not kept(own_storage, "segmentations")
-
-
 def test_the_next_inspection_removes_the_picture_of_a_killed_one(make_micrograph, own_storage):
     row = make_micrograph(state="running", attempt=2)
     row.preview = ""

@@ -12,9 +12,9 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact, Superseded
-from segmentation.services import Note, Refused, Scale
+from segmentation.services import Refused, Scale
 from segmentation.services.ground import bundles
-from segmentation.services.results.samples import FULL, NO_IMAGES, UNDER_WAY
+from segmentation.services.results.samples import FULL, NO_IMAGES
 from tests.web.finished import SUMMARY, ZEISS
 
 pytestmark = pytest.mark.django_db
@@ -63,17 +63,6 @@ class TestCreate:
         ((note),) = sample.notes
         assert note["name"] == "b.png" and "a.png" in note["sentence"]
         assert not Micrograph.objects.filter(pk=second.pk).exists()
-
-    def test_what_intake_said_is_kept(self, make_micrograph):
-        sample = create([make_micrograph()], notes=[Note("a.doc", "No image.", 422)])
-        assert sample.notes == [{"name": "a.doc", "sentence": "No image."}]
-
-    def test_sent_twice_it_is_one(self, make_micrograph):
-        first = create(different(make_micrograph, 2), token="t")
-        others = different(make_micrograph, 2)
-        assert create(others, token="t") == first
-        assert first.jobs.count() == Micrograph.objects.count() == 2
-        assert create(others[:0] or [make_micrograph()], token="other") != first
 
     def test_a_token_opens_nobody_elses(self, make_micrograph, alice):
         assert create([make_micrograph()], token="t") != create([make_micrograph()], user=alice, token="t")
@@ -127,9 +116,6 @@ class TestScale:
         calibration, other = self.calibrations(create(uploads, scale=Scale(Sample.Rule.OWN, 640.0)))
         assert calibration is None
         assert (other.nm_per_pixel, other.source) == (10.0, "typed")
-
-    def test_without_any_it_is_pixels(self, make_micrograph):
-        assert self.calibrations(create([make_micrograph()])) == [None]
 
     @pytest.mark.parametrize(
         ("scale", "pixels"),
@@ -199,11 +185,6 @@ class TestScale:
         assert (sample.value, sample.typed) == (2.5, "2.50")
         calibration = sample.members.get().get_settings().measurement.calibration
         assert calibration.relative_uncertainty == pytest.approx(0.005 / 2.5 / 3**0.5)
-
-    def test_not_while_images_are_under_way(self, make_sample):
-        with pytest.raises(Refused, match=UNDER_WAY) as refused:
-            services.recalibrate_sample(sample=make_sample(DONE, RUNNING), scale=Scale(Sample.Rule.PIXEL, 2.5))
-        assert refused.value.status == 409
 
     def test_a_deleted_revision_uncovers_the_one_before(self, make_sample):
         sample = make_sample(DONE)

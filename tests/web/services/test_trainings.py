@@ -59,11 +59,6 @@ class TestAsking:
         install("other-1")
         assert refusal(dataset, alice, key="k", base="other-1")[0] == 409
 
-    def test_two_at_once_are_refused(self, alice):
-        dataset = make_dataset(alice)
-        ask(dataset, alice, token="one")
-        assert refusal(dataset, alice, token="two") == (409, trainings.UNDER_WAY)
-
     def test_a_training_of_another_account_does_not_block_the_owner_of_a_shared_dataset(self, alice, charlie):
         dataset = make_dataset(alice, shared=True)
         ask(dataset, charlie)
@@ -240,13 +235,6 @@ class TestAfterwards:
         install("tio2-1", limits=["Not for fibres."])
         trainings.offer(training=made, user=alice, overrule=True)
         assert [len(cards.find("tio2-1").limits), cards.find("tio2-1").limits[0]] == [2, "Not for fibres."]
-
-    def test_only_staff_shares(self, alice, ada):
-        made = make_model(alice)
-        with pytest.raises(Refused):
-            trainings.share(training=made, user=alice)
-        assert trainings.share(training=made, user=ada).shared
-        assert not trainings.withdraw(training=made).shared
 
     def test_a_model_goes_with_its_training(self, alice, settings, django_capture_on_commit_callbacks):
         made = make_model(alice)

@@ -242,12 +242,6 @@ def test_a_few_messages_wake_the_workers_when_all_are_lost(make_job, queue, monk
     assert queue == ["analyses"] * 2
 
 
-def test_a_start_enqueues_everything_that_waits(make_job, queue):
-    for state in ("queued", "queued", "done"):
-        make_job(state=state)
-    assert services.enqueue_all() == len(queue) == 2
-
-
 def old_and_new(make_job):
     return (
         make_job(state="done", finished=ago(days=31), attempt=1, files=("figure.png",)),

@@ -47,11 +47,6 @@ def test_a_good_image_is_stored_with_what_was_found(own_storage, alice):
     assert micrograph.size == len(picture())
 
 
-def test_two_files_of_one_name_are_two_uploads(own_storage):
-    first, second = receive(name="a.png"), receive(name="a.png")
-    assert first.file.name != second.file.name
-
-
 def test_nothing_waits_for_a_decoder(own_storage, monkeypatch):
     """What is answered is a row that a worker has still to look into."""
     enqueued = []
@@ -70,13 +65,6 @@ def test_what_is_no_image_by_its_first_bytes_is_refused_at_once(own_storage, con
     assert refused.value.status == 422
     assert refused.value.sentence.endswith(".")
     assert nothing_is_left(own_storage)
-
-
-def test_a_file_that_is_too_large_is_refused_before_it_is_read(own_storage, settings):
-    settings.DEEPSEGM_MAX_UPLOAD_MB = 1
-    with pytest.raises(Refused, match="limit is 1 MB") as refused:
-        receive(b"x" * (2**20 + 1))
-    assert refused.value.status == 413
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(own_storage, monkeypatch):

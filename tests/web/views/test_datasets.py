@@ -158,9 +158,3 @@ def test_a_dataset_is_made_described_and_deleted_on_its_pages(client, ada):
     assert "Steel 2" in words(client.get(reverse("dataset-delete", args=[made.pk])))
     assert client.post(reverse("dataset-delete", args=[made.pk])).status_code == 302
     assert not Dataset.objects.exists()
-
-
-def test_the_admin_shows_them_in_words(client, ada, dataset):
-    client.force_login(ada)
-    assert "Powder" in words(client.get("/admin/segmentation/dataset/"))
-    assert "TiO2" in words(client.get(f"/admin/segmentation/dataset/{dataset.pk}/change/"))

@@ -176,6 +176,3 @@ class TestClosedSite:
             response = client.get(address, headers=header)
             assert (response.status_code, response["HX-Refresh"]) == (401, "true")
             assert b"<form" not in response.content
-
-    def test_pages_lead_to_the_form(self, client):
-        assert client.get("/results/").status_code == 302

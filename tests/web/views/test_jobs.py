@@ -136,10 +136,6 @@ class TestWaiting:
             f'formaction="{address(failed, "retry/")}"' in page and f'action="{address(failed, "settings/")}"' in page
         )
 
-    def test_a_worker_that_was_killed_is_told_of_in_a_sentence(self, maker, job):
-        page = words(maker.get(address(job(Job.State.QUEUED, deaths=1))))
-        assert "The process that analysed it has ended. Nothing is lost." in page
-
     def test_strangers_with_the_link_see_no_settings(self, client, job):
         assert 'name="width"' not in words(client.get(address(job(Job.State.RUNNING))))
 
@@ -221,17 +217,6 @@ class TestActions:
         assert maker.post(address(running, "cancel/"))["Location"] == address(running)
         running.refresh_from_db()
         assert running.state == Job.State.CANCELLED
-
-    def test_cancel_too_late_says_so(self, maker, job):
-        response = maker.post(address(job(), "cancel/"))
-        assert response.status_code == 409
-        assert "already ended" in words(response)
-
-    def test_retry(self, maker, job):
-        failed = job(Job.State.FAILED, error="x")
-        assert maker.post(address(failed, "retry/")).status_code == 303
-        failed.refresh_from_db()
-        assert (failed.state, failed.error) == (Job.State.QUEUED, "")
 
     def test_delete_asks_first(self, maker, job):
         done = job()
@@ -470,24 +455,8 @@ class TestClasses:
         drawn = page.partition('class="of-classes"')[2]
         assert 'class="first c0"' in drawn and 'class="first c2"' in drawn and 'class="first c1"' not in drawn
 
-    def test_without_a_scale_lengths_are_in_pixels(self, maker, job):
-        quantities = {"mean_intercept of ferrite": {"value": 119.0, "low": None, "high": None, "unit": "px"}}
-        fields = {"task": "phases", "order": list(quantities), "quantities": quantities, "statistics": None, "found": 1}
-        unscaled = {"nm_per_pixel": None, "source": "none", "detail": ""}
-        page = words(maker.get(address(job(summary={**SUMMARY, **fields, "calibration": unscaled}))))
-        assert '>119 <span class="unit">px' in page
-
 
 class TestWidth:
-    def test_it_measures_the_same_outlines_again(self, maker, job):
-        old = job(settings=AnalysisSettings.of(threshold=0.3, scale=0.5))
-        response = maker.post(address(old, "width/"), {"width": "0.64 µm", "token": uuid4().hex})
-        new = Job.objects.exclude(pk=old.pk).get()
-        assert response["Location"] == address(new)
-        assert new.get_settings().segmentation == old.get_settings().segmentation
-        assert new.get_settings().measurement.calibration.nm_per_pixel == pytest.approx(10)
-        assert new.parent == old
-
     def test_emptied_it_measures_in_pixels(self, maker, job, make_micrograph):
         old = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
         maker.post(address(old, "width/"), {"width": ""})
@@ -606,10 +575,6 @@ class TestResult:
         assert "It has &lt;3&gt; pages." in page
         assert "<script>x" not in page
         assert "<img src=x>" not in page
-
-    def test_a_rerun_names_the_result_it_came_from(self, maker, job):
-        old = job()
-        assert f'href="/jobs/{old.pk}/"' in words(maker.get(address(job(parent=old, micrograph=old.micrograph))))
 
 
 class TestBarReadLater:

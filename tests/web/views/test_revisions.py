@@ -138,30 +138,6 @@ class TestAccess:
         assert [revision.job for revision in listed(first, user=ada)] == [first, second]
 
 
-@pytest.mark.parametrize(
-    ("change", "phrase"),
-    [
-        ({"filter": True}, "segmentation filter: on"),
-        ({"flips": True}, "all mirrored forms: on"),
-        ({"polarity": "dark"}, "particles are: darker than their surroundings"),
-        ({"threshold": 0.4}, "threshold: 0.4"),
-        ({"data_bar": 0}, "data bar: there is none"),
-        ({"data_bar": 56}, "data bar: 56 rows"),
-        ({"model": "particles-multires"}, "model particles-multires"),
-        (
-            {"border_correction": "weight"},
-            "border correction: leave out what touches the frame, and weight the others for it",
-        ),
-        ({"scale": 0.25}, "working scale: 0.25 ×"),
-        ({}, None),
-    ],
-)
-def test_every_setting_has_its_words_there_and_back(change, phrase):
-    old, new = AnalysisSettings.of(), AnalysisSettings.of().with_(**change)
-    assert setting_changes(new, old) == ([phrase] if phrase else [])
-    assert len(setting_changes(old, new)) == len(change)
-
-
 class TestInItsSample:
     """A revision may take the place of the one that the image's sample counts."""
 

@@ -80,18 +80,6 @@ def page_of(sample):
 
 
 class TestUpload:
-    def test_several_images_make_one_sample_with_these_settings(self, client):
-        send(client, png("a.png", 64), png("b.png", 65), filter="on")
-        assert [job.get_settings().measurement.filter for job in Sample.objects.get().jobs.all()] == [True, True]
-        (card,) = client.get("/samples/", follow=True).context["cards"]
-        assert (card.pk, card.counted) == (Sample.objects.get().pk, "2 images")
-
-    def test_an_archive_becomes_the_images_of_a_sample(self, client):
-        content = [("x/a.png", picture(64)), ("x/b.png", picture(65)), ("x/c.doc", b"words"), ("x/Thumbs.db", b"")]
-        send(client, archive(*content))
-        sample = Sample.objects.get()
-        assert [job.micrograph.name for job in sample.jobs.order_by("created")] == ["a.png", "b.png"]
-
     def test_an_archive_in_the_plain_form_makes_single_results(self, client):
         file = archive(("a.png", picture(64)), ("b.png", picture(65)))
         assert client.post("/", {"file": file})["Location"] == "/results/"

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 import pytest
 from django.template import engines
-from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.urls import reverse
-from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, ModelDefault, Training
-from segmentation.presenters.training import TrainingView
 from segmentation.services.learning import trainings
 from tests.web.finished import SUMMARY, visible, words
-from tests.web.trained import CURVE, PLAN, make_dataset, make_model, make_training, outcome
+from tests.web.trained import make_dataset, make_model, make_training, outcome
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("learning")]
 TRAINED = (
@@ -32,27 +28,14 @@ def opens(people, address):
     return {name for name, browser in people.items() if browser.get(address).status_code == 200}
 
 
-def test_a_training_that_runs_has_one_time_and_a_legend_of_what_is_drawn(alice):
-    curve = [{**point, "split": -1, "validation_loss": None} for point in CURVE if point["split"] == 0]
-    facts = {"state": "running", "summary": {"plan": PLAN, "curve": curve}}
-    training = make_training(alice, make_dataset(alice), **facts)
-    assert "about 20 minutes in all" in TrainingView(training).plan_line
-    training.ends = timezone.now() + timedelta(minutes=39)
-    view = TrainingView(training)
-    assert "39 minutes left" in view.status.line and "in all" not in view.plan_line
-    legend = render_to_string("trainings/_curves.html", {"view": view})
-    assert "images to learn from" in legend and "key second" not in legend
-
-
 class TestWhoseModel:
-    @pytest.mark.parametrize("address", TRAINED)
-    def test_a_private_one_is_not_there_for_others(self, people, alice, address):
+    def test_a_private_one_is_not_there_for_others(self, people, alice):
         training = make_model(alice)
-        assert opens(people, address) == {"alice", "ada"}
-        Training.objects.update(shared=True)
-        assert opens(people, address) == {"alice", "charlie", "ada"}
+        for who in ({"alice", "ada"}, {"alice", "charlie", "ada"}):
+            assert [opens(people, address) for address in TRAINED] == [who] * len(TRAINED)
+            Training.objects.update(shared=True)
         trainings.withdraw(training=training)
-        assert opens(people, address) == {"alice", "ada"}
+        assert [opens(people, address) for address in TRAINED] == [{"alice", "ada"}] * len(TRAINED)
 
     def test_form_and_lists_name_it_only_to_those_who_may_use_it(self, people, alice):
         make_model(alice)
@@ -96,11 +79,6 @@ class TestStarting:
         assert 'value="Mine"' in words(answer)
         assert not Training.objects.exists()
 
-    def test_a_dataset_that_cannot_be_trained_on_says_why(self, people, alice):
-        page = people["alice"].get(f"/datasets/{make_dataset(alice, 1).pk}/train/")
-        assert "One image is not enough" in visible(page)
-        assert "1 of 5 pictures" in words(page) and ">Train<" not in words(page)
-
     def test_strangers_find_no_form(self, people, alice, settings):
         address = f"/datasets/{make_dataset(alice).pk}/train/"
         assert opens(people, address) == {"alice", "ada"}
@@ -135,12 +113,6 @@ class TestPage:
         assert page.index("b.png") < page.index("a.png")  # what got worse comes first
         assert page.index("correct") < page.index("merged") < page.index("b.png")  # what the colours mean
         assert "More images are probably worth the time" in page and "In brackets" in page
-
-    def test_without_intervals_nothing_is_said_of_brackets(self, people, alice):
-        training = make_model(alice)
-        training.summary["table"][0] |= {"before_interval": None, "after_interval": None}
-        training.save()
-        assert "In brackets" not in visible(people["alice"].get(f"/trainings/{training.pk}/"))
 
     def test_an_error_with_a_sign_is_better_nearer_to_zero(self, people, alice):
         training = make_model(alice)

@@ -98,18 +98,11 @@ class TestPlainForm:
         stated = recipe_of(Job.objects.get()).measurement.calibration
         assert (stated and stated.source) == source
 
-    def test_the_width_left_alone_is_the_files_own(self, client):
-        send(client, good("a.png", 64, CALIBRATED))
-        assert recipe_of(Job.objects.get()).measurement.calibration is None
-
     def test_the_same_form_sent_twice_makes_one_job(self, client):
         token = uuid4().hex
         first, second = (send(client, good(), token=token) for _ in range(2))
         assert first["Location"] == second["Location"]
         assert (Job.objects.count(), Micrograph.objects.count()) == (1, 1)
-
-    def test_a_form_of_a_later_visit_makes_another(self, client):
-        assert send(client, good())["Location"] != send(client, good())["Location"]
 
     def test_without_the_forms_own_key_nothing_happens(self, client_with_csrf):
         assert send(client_with_csrf, good()).status_code == 403

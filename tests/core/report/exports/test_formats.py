@@ -290,14 +290,6 @@ def test_any_name_in_json_and_zip(name, tmp_path):
     )
 
 
-def test_tifffile_agrees_on_scale(tmp_path):
-    from segmentation.core.report.exports import labels
-
-    labels.write_tiff(CASES["many"](), tmp_path / "labels.tif")
-    with tifffile.TiffFile(tmp_path / "labels.tif") as file:
-        assert file.imagej_metadata["unit"] == "nm"
-
-
 def single_pixels(n):
     """The analysis of n particles of one pixel each, the last of them set aside; measures do not matter here."""
     from types import SimpleNamespace

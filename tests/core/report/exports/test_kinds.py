@@ -69,14 +69,11 @@ def phases(monkeypatch):
     return replace(made, segmentation=segmentation, table=table, statistics=None, quantities=quantities)
 
 
-def words_of(pdf):
-    return " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(pdf).pages).split())
-
-
 def test_every_file_is_written_without_a_word_of_particles(phases, tmp_path):
     files = write_all(phases, tmp_path)
     assert {"objects.csv", "objects.xlsx", "objects.geojson", "panel-classes.png", "panel-quantities.png"} <= set(files)
     assert not {"particles.csv", "panel-histogram.png", "panel-outlines.png"} & set(files)
+    assert Image.open(files["panel-quantities.png"]).size[0] == int(figure.WIDTH * figure.DPI), "no cut of the figure"
     report = " ".join(
         " ".join(page.extract_text() for page in pypdf.PdfReader(files["report-annex.pdf"]).pages).split()
     )
@@ -192,11 +189,6 @@ def test_the_registry_needs_nothing_heavy():
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
-
-
-def test_charts_alone_are_no_cuts(phases, tmp_path):
-    files = write_all(phases, tmp_path)
-    assert Image.open(files["panel-quantities.png"]).size[0] == int(figure.WIDTH * figure.DPI)
 
 
 def test_of_a_refused_image_no_panel_is_coloured_and_no_number_is_a_dash(phases, tmp_path):
