@@ -32,7 +32,7 @@ CHROMIUM = Path(os.environ.get("DEEPSEGM_CHROMIUM") or next((path for path in BR
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 LONGEST = ("test_samples.py", "test_journey.py", "test_calibration.py")
 COUNT = ".sentence [data-number=n_kept]"
-PATIENCE = 150_000  # ms; it only ends a test that would hang
+PATIENCE = 60_000  # ms; it only ends a test that would hang
 expect.set_options(timeout=30_000)  # the usual 5 s are too short for a busy machine
 
 

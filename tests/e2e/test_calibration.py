@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from segmentation.core.micrograph.crosscheck import Source
 
+from . import specimen
 from .conftest import PATIENCE, REPOSITORY, SIZES, open_scale, open_tab
 from .test_journey import choose, fits, result
 
@@ -25,7 +26,8 @@ LEFT, RIGHT, Y = 300, 700, 1450
 @pytest.fixture(scope="session")
 def large(tmp_path_factory) -> Path:
     """An image of which the page only ever sees a small preview: 2000 px wide, its scale bar 400 px long."""
-    pixels = np.random.default_rng(3).integers(40, 90, (ROWS, COLUMNS)).astype(np.uint8)
+    pixels = np.full((ROWS, COLUMNS), 40, np.uint8)
+    pixels[:1400] = np.tile(specimen.scene(3), (3, 4))[:1400, :COLUMNS]
     pixels[Y - 6 : Y + 6, LEFT:RIGHT] = 255
     path = tmp_path_factory.mktemp("images") / "large.png"
     Image.fromarray(pixels).save(path)
@@ -122,7 +124,7 @@ def test_the_line_is_drawn_by_keyboard_or_given_up(open_copy):
     open_scale(page)
     page.get_by_role("button", name="Draw on the scale bar").click()
     page.keyboard.press("Escape")
-    page.locator("dialog").wait_for(state="detached")
+    page.locator("dialog.ruler").wait_for(state="detached")
 
     page.get_by_role("button", name="Draw on the scale bar").press("Enter")
     end = page.get_by_role("button", name="First end of the line")
@@ -148,7 +150,7 @@ def test_the_line_is_drawn_by_keyboard_or_given_up(open_copy):
     expect(page.locator("#ruler-readout")).to_contain_text("comma or point", use_inner_text=True)
     length.fill(f"{across:.0f} nm")
     length.press("Enter")
-    page.locator("dialog").wait_for(state="detached")
+    page.locator("dialog.ruler").wait_for(state="detached")
     page.wait_for_load_state()
     assert pixel_size(page.locator(".head").first.inner_text()) == pytest.approx(1, rel=0.01)
 
