@@ -305,7 +305,8 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
         segmented = corrected_segmentation(job, folder)
     else:
         segmented = _segment(job, micrograph, progress, clock, folder)
-    if not job.ready and services.waits_for_scale(job):
+    if not job.ready:
+        services.wait_for_scale(job)
         return
     # Those of measuring may have been changed meanwhile (`change_job`).
     job.settings = Job.objects.filter(pk=job.pk).values_list("settings", flat=True).first() or job.settings

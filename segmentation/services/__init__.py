@@ -41,7 +41,7 @@ from .results.jobs import (
     finish_corrections,
     rerun_job,
     retry_job,
-    waits_for_scale,
+    wait_for_scale,
 )
 from .results.pooling import refresh_sample
 from .results.publishing import fail, keep_picture, keep_segmentation, postpone, publish, publish_sample, requeue

@@ -151,8 +151,8 @@ def test_the_line_is_drawn_by_keyboard_or_given_up(open_copy):
     length.fill(f"{across:.0f} nm")
     length.press("Enter")
     page.locator("dialog.ruler").wait_for(state="detached")
-    page.wait_for_load_state()
-    assert pixel_size(page.locator(".head").first.inner_text()) == pytest.approx(1, rel=0.01)
+    expect(page.locator(".sentence")).to_contain_text(Source.DRAWN.words, use_inner_text=True)
+    assert pixel_size(page.locator(".sentence").inner_text()) == pytest.approx(1, rel=0.01)
 
 
 def place_of(end) -> tuple[float, float]:

@@ -27,7 +27,8 @@ FIGURE = "figure.paper:not(.scroll-x) img"
 # The bytes travel as text: a list of numbers took the browser half a minute.
 DROP = """(box, [name, base64]) => {
     const dataTransfer = new DataTransfer();
-    dataTransfer.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], name));
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    dataTransfer.items.add(new File([bytes], name, { lastModified: 0 }));
     for (const type of ["dragenter", "dragover", "drop"])
         box.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
 }"""

@@ -177,17 +177,16 @@ def begin_unscaled(job: Job) -> None:
     transaction.on_commit(lambda: ring(INSPECTIONS))  # the bar is read at the same time
 
 
-def waits_for_scale(job: Job) -> bool:
-    """Let a job whose outlines were found wait for the data bar of its image, from a running attempt; False where that
-    was read meanwhile."""
-    mine = Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt)
-    if not mine.filter(ready=False).update(**AGAIN):
-        job.report()  # raises Superseded where the job is another's by now
-        return False
+def wait_for_scale(job: Job) -> None:
+    """Give a job back whose outlines were found while the data bar of its image was read: what measures them knows the
+    scale. Raises Superseded where the job is another's by now."""
+    if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt).update(**AGAIN):
+        job.report()
     job.refresh_from_db()
-    if not waits_for_reading(job.micrograph, StatedScale.of(job.asked)):
+    if job.ready:
+        enqueue_after_commit(job.pk)
+    elif not waits_for_reading(job.micrograph, StatedScale.of(job.asked)):
         make_ready(job)
-    return True
 
 
 def make_ready(job: Job) -> None:

@@ -135,8 +135,8 @@ def report_words(sample, annex=True):
 
 WRITTEN = {
     "report.pdf", "report-annex.pdf", "figure.png", "caption-and-method.txt", "figure.svg", "figure.pdf",
-    "particles.csv", "images.csv", "particles-comma.csv", "sample.xlsx", "result.json", "result.schema.json", "oecd-tg125.json",
-    "endpoint-record.json", "citation.bib", "notebook.eln", "bundle.zip",
+    "particles.csv", "images.csv", "particles-comma.csv", "sample.xlsx", "result.json", "result.schema.json",
+    "oecd-tg125.json", "endpoint-record.json", "citation.bib", "notebook.eln", "bundle.zip",
 }  # fmt: skip
 CASES = {
     "four": lambda: combine("TiO2, lot 7", members(4)),
