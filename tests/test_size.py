@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # signed ends of intervals, a sample's verdict beside one doubtful image (125); a first page of the report that pictures
 # fill, with scale bars, names that differ and what is shaded (125), true names, bars off printed text (70).
 # What an audit of the house named as still double was about 1,000 more; beyond that lines go only with what they do.
-# The doors of the site (limits of connections, bodies, corrections and decoding, backups checked whole: 750), composites
+# The doors of the site (limits of connections, bodies, corrections and decoding, whole backups: 750), composites
 # of real particles (430), possible particles with their chances (220) and panels of figures (90) brought more than went
 # with the old pages and assumptions: 845 are owed.
 MOST = 70_630

@@ -93,3 +93,7 @@ if (document.querySelector("[data-reload]")) {
 
 const unfinished = document.querySelector("form[data-again]");
 if (unfinished) setTimeout(() => unfinished.submit(), 2000);
+
+// An address that a script gave to an earlier document is a page of its own, also after a reload.
+const { pathname } = location;
+addEventListener("popstate", () => location.pathname === pathname || location.reload());

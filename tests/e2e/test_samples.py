@@ -113,7 +113,7 @@ def test_a_note_shows_which_images_it_means_and_why(opened):
 def test_the_editor_goes_from_image_to_image_and_loses_nothing(opened, visit, mixed):
     page = opened
     page.get_by_role("link", name="1.tif").last.click()
-    (_, x, y), *others, (_, x2, y2) = discs_of(page)
+    (_, x, y), (_, x2, y2), *others = discs_of(page)
     hand = Hand(page).open()
     expect(page.locator(".head").first).to_contain_text("1 of 3")
     hand.press("PageUp")
