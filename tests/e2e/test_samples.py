@@ -123,6 +123,7 @@ def test_the_editor_goes_from_image_to_image_and_loses_nothing(opened, visit, mi
     hand.press("Delete")
     hand.kept(len(others) + 1)
     hand.saved()
+    hand.looks()  # on a phone what was corrected stands above the picture from now on
     page.context.set_offline(True)
     hand.click(x2, y2)
     hand.press("Delete")
