@@ -21,7 +21,7 @@ NO_FILES = "None of these results has files yet. Only finished results can be do
 
 
 class Zipped:
-    """The files of some results; those that are not written yet are asked for at once. Raises Refused without any.
+    """The files of some results. Files not written yet are asked for at once. Raises Refused if there are none.
 
     finished, written: of how many jobs there are files, and of how many of these all files. is_ready: whether no more
     files will come: what is not written then cannot be.

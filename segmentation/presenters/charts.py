@@ -224,7 +224,7 @@ class ChartedSummary(Summary):
         )
         return chart and replace(
             chart,
-            dots=tuple((x, y, said) for (x, y, _), said in zip(chart.dots, words, strict=True)),
+            dots=tuple((x, y, text) for (x, y, _), text in zip(chart.dots, words, strict=True)),
             words=f"The median and its 95 % interval against the number of {counted}. {self.enough}",
         )
 

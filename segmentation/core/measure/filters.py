@@ -159,8 +159,8 @@ def mostly_hidden(table: Table, contact: NDArray[np.float64]) -> NDArray[np.bool
 def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> Table:
     """The table without objects of a relative contrast under `limit`, gaps (n,) between particles, and objects that are
     mostly hidden (n,): these are set aside. A limit of 0 leaves faint ones and gaps where they are."""
-    asked = limit > 0
-    holds = gap & asked, (table["relative_contrast"] < limit) & asked, hidden
+    has_limit = limit > 0
+    holds = gap & has_limit, (table["relative_contrast"] < limit) & has_limit, hidden
     return table.judged(np.select(holds, [str(Reason.GAP), str(Reason.FAINT), str(Reason.HIDDEN)], table.reasons))
 
 

@@ -181,7 +181,7 @@ class Intake:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Where what its images are for fails, those that nothing else has go."""
+        """The uploads that nothing else uses are removed if the block raises."""
         try:
             yield
         except Exception:
