@@ -93,6 +93,19 @@ def test_further_files_are_those_that_are_written_with_all(done, tmp_path):
     assert {name for name, path in at_once.items() if content(done, name) != path.read_bytes()} == set()
 
 
+def test_a_file_that_is_published_while_it_is_asked_for_is_no_missing_one(done, brief, monkeypatch):
+    services.ask_for_files(done)
+    lookup = Job.artifact
+
+    def published_right_after(job, name):
+        artifact = lookup(job, name)
+        tasks.do_analyses()
+        return artifact
+
+    monkeypatch.setattr(Job, "artifact", published_right_after)
+    assert services.file_of(done, "figure.png") is not None
+
+
 @pytest.mark.parametrize("wanted", [False, True])
 def test_what_was_written_ahead_for_nobody_goes_after_an_hour(
     done, brief, own_storage, wanted, django_capture_on_commit_callbacks

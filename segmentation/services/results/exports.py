@@ -56,8 +56,10 @@ def named(name: str, options: Mapping[str, str]) -> str:
 def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | None:
     """A file of a job, else the export that now writes it, after so many seconds of waiting; None if there is no such
     file. Figures with options that nobody asked for lately are removed."""
-    artifact, figure = job.artifact(name), name if look_of(name) and job.is_done and job.segmentation_id else ""
-    if artifact is not None or not (figure or name in unwritten(job)):
+    figure = name if look_of(name) and job.is_done and job.segmentation_id else ""
+    may_be_written = figure or name in unwritten(job)
+    artifact = job.artifact(name)  # asked for last: a worker may have published it meanwhile
+    if artifact is not None or not may_be_written:
         if artifact is not None and name in _further(job):
             ExportJob.objects.filter(job=job, asked=False).update(asked=True)
         return artifact
