@@ -28,7 +28,6 @@ from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.straight import convex_outlines
 
 Floats = NDArray[np.float64]
-ROD = 1.5  # times as long as wide
 POINTS = 240
 HOLLOW = 0.92  # solidity under which a lobed blob is irregular
 EMPS = Path(__file__).resolve().parents[3] / "shared" / "data" / "particles" / "emps-train"

@@ -9,8 +9,6 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.core.micrograph import bars
-
 NM_PER_PIXEL = 10.0
 RADIUS = 20
 COLUMNS, ROWS = 640, 480
@@ -39,11 +37,4 @@ def calibrated(path: Path) -> Path:
 
 def uncalibrated(path: Path) -> Path:
     Image.fromarray(scene(2)).save(path)
-    return path
-
-
-def barred(path: Path) -> Path:
-    """A PNG 1024 px wide whose data bar says 7.520 µm."""
-    grey = np.tile(scene(3), (2, 2))[:712, :1024]
-    Image.fromarray(np.concatenate([grey, bars.zeiss("200 nm", 27, "7.520 µm")])).save(path)
     return path

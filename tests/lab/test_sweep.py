@@ -73,13 +73,11 @@ def test_each_group_is_left_out_once(tmp_path):
 
 def test_changes_replace_entries_and_lead_into_tables(tmp_path):
     recipe = tiny(tmp_path)
-    variant = changed(
-        recipe, {"loss.focal": 2.0, "architecture": {"name": "plain-unet"}, "optimiser.clip": 1.0}, "here"
-    )
-    assert (variant.loss.focal, variant.optimiser.clip, variant.architecture) == (2.0, 1.0, {"name": "plain-unet"})
+    variant = changed(recipe, {"loss.dice": 2.0, "architecture": {"name": "plain-unet"}, "optimiser.clip": 1.0}, "here")
+    assert (variant.loss.dice, variant.optimiser.clip, variant.architecture) == (2.0, 1.0, {"name": "plain-unet"})
     assert "heads" not in variant.model_fields_set  # so that a base model's are taken
     for changes, reason in (
-        ({"loss.focall": 2.0}, "here: loss: .*did you mean focal"),
+        ({"loss.dicee": 2.0}, "here: loss: .*did you mean dice"),
         ({"steps.more": 2}, "here: steps.more leads into no table"),
         ({"stepz": 2}, "here: .*did you mean steps"),
     ):

@@ -144,7 +144,7 @@ def test_damaged_files_are_named(tmp_path):
         load_folder(folder, FolderEntry(path=""))
 
 
-@pytest.mark.parametrize("change", [{"elastic": 1.0}, {"jpeg": 1.0, "flips": False}, {"invert": 1.0}])
+@pytest.mark.parametrize("change", [{}, {"invert": 1.0}])
 def test_augmentation_moves_picture_and_labels_together(change):
     grey, labels = discs(3)
     how = Augmentation(focus=0, noise=0, gradient=0, exposure=0, **change)
@@ -173,12 +173,12 @@ def test_a_perfect_prediction_costs_less_than_any_other():
     right = (target[:, :2] - 0.5) * 40
     usual = InstanceLoss()
     assert usual(right, target) < usual(right * 0, target) < usual(-right, target)
-    for changes in ({"balance": True}, {"focal": 2}, {"distance": "absolute"}, {"dice": 0}):
+    for changes in ({"balance": True}, {"dice": 0}):
         loss = InstanceLoss(**changes)
         assert loss(right, target) < loss(-right, target)
 
 
-@pytest.mark.parametrize("changes", [{}, {"focal": 2.0}, {"balance": True, "focal": 1.0}, {"distance": "absolute"}])
+@pytest.mark.parametrize("changes", [{}, {"balance": True}])
 def test_every_loss_can_be_learnt_from(changes):
     loss = InstanceLoss(**changes)
     torch.manual_seed(0)

@@ -77,7 +77,7 @@ def test_bad_recipes_are_refused(tmp_path, text, reason):
 
 def test_a_recipe_survives_its_file(tmp_path, folder):
     recipe = tiny(
-        folder, loss=InstanceLoss(focal=2.0), optimiser=Optimiser(name="sgd"), limits=['a "quoted" word', "β-phase"]
+        folder, loss=InstanceLoss(dice=2.0), optimiser=Optimiser(name="sgd"), limits=['a "quoted" word', "β-phase"]
     )
     (tmp_path / "recipe.toml").write_text(tomlkit.dumps(recipe.model_dump()), encoding="utf-8")
     assert read_recipe(tmp_path / "recipe.toml") == recipe

@@ -42,11 +42,8 @@ def table_of(
     """A row for each object, those at the frame kept; measured: further columns (n,), lengths in px."""
     labels, size = segmentation.dense, calibration.nm_per_pixel
     table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, size, segmentation.rows)
-    for name, values in measured.items():
-        quantity = column(name)
-        scaled = values * (size or 1.0) ** quantity.power if quantity.power else values
-        table = replace(table, columns={**table.columns, quantity.column(table.unit): scaled})
-    judged = with_reasons_lifted(set_aside(corrected(table, segmentation), settings.filter), [Reason.FRAME])
+    table = corrected(table.with_measures(**measured), segmentation)
+    judged = with_reasons_lifted(set_aside(table, settings.filter), [Reason.FRAME])
     return judged.identified(segmentation.ids)
 
 

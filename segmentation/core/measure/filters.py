@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +138,7 @@ def corrected(table: Table, segmentation: Segmentation) -> Table:
         for number, why in zip(segmentation.ids.tolist(), table.reasons, strict=True)
     ]
     by_hand = np.isin(segmentation.ids, list(segmentation.by_hand))
-    return replace(table, columns={**table.columns, BY_HAND: by_hand}).judged(np.array(reasons, REASON_TYPE))
+    return table.with_measures(by_hand=by_hand).judged(np.array(reasons, REASON_TYPE))
 
 
 def mostly_hidden(table: Table, contact: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -174,7 +173,7 @@ def with_doubtful(table: Table, filter: bool) -> Table:
     """The table judged as if no confidence were low; other reasons of the filter stay."""
     if not (table.reasons == Reason.UNSURE).any():
         return table
-    sure = replace(table, columns={**table.columns, "confidence": np.full(len(table), np.nan)})
+    sure = table.with_measures(confidence=np.full(len(table), np.nan))
     judged = set_aside(sure, filter).reasons
     return table.judged(np.where(table.reasons == Reason.UNSURE, judged, table.reasons).astype(REASON_TYPE))
 

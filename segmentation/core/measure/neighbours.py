@@ -6,15 +6,12 @@ table has the table's unit.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .distribution import Floats
 from .filters import Reason
-from .quantities import COLUMNS
 from .runs import find_runs, first_of_each
 from .table import Table
 
@@ -47,9 +44,7 @@ def with_neighbours(table: Table, labels: NDArray[np.int32], frame: tuple[int, i
         if len(indices) <= MOST and not bounded:
             measured["neighbour_gap"][indices] = gaps(labels, indices, points)
         measured["local_density"][indices] = local_densities(points, frame)
-    size = table.nm_per_pixel or 1.0
-    columns = {COLUMNS[name].column(table.unit): of * size ** COLUMNS[name].power for name, of in measured.items()}
-    return replace(table, columns={**table.columns, **columns})
+    return table.with_measures(**measured)
 
 
 def gaps(labels: NDArray[np.int32], indices: NDArray[np.intp], points: Floats) -> Floats:

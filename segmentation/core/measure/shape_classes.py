@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -99,15 +99,13 @@ def with_shapes(table: Table, labels: NDArray[np.int32]) -> Table:
     fits = fit(convex_outlines(find_hulls(find_runs(labels))), table["solidity"], table["convexity"])
     chances = classify(fits.features)
     is_classed = (table.rescaled(None)["min_feret_px"] >= LEAST_PX) & ~table["touches_frame"].astype(bool)
-    size = table.nm_per_pixel or 1.0
-    columns = {
-        "shape": np.where(is_classed, np.array(SHAPES)[chances.argmax(1)], "") if len(table) else np.zeros(0, "U9"),
-        "shape_chance": np.where(is_classed, chances.max(1, initial=0.0), np.nan),
-        COLUMNS["length"].column(table.unit): fits.length * size,
-        COLUMNS["width"].column(table.unit): fits.width * size,
-        "slenderness": fits.length / np.maximum(fits.width, 1e-9),
-    }
-    return replace(table, columns={**table.columns, **columns})
+    return table.with_measures(
+        shape=np.where(is_classed, np.array(SHAPES)[chances.argmax(1)], "") if len(table) else np.zeros(0, "U9"),
+        shape_chance=np.where(is_classed, chances.max(1, initial=0.0), np.nan),
+        length=fits.length,
+        width=fits.width,
+        slenderness=fits.length / np.maximum(fits.width, 1e-9),
+    )
 
 
 def fit(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:

@@ -9,7 +9,6 @@ its area, to which an estimate is raised, so that circularity 4 pi A / P^2 never
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from .descriptors import DESCRIPTORS, Outlines, axes_of
 from .hulls import areas, ferets, find_hulls, lengths
 from .runs import Runs, blocks, find_runs, first_of_each
 from .straight import convex_outlines
-from .table import REASON_TYPE, Table, column_name
+from .table import REASON_TYPE, Table
 
 EVEN, ODD, CORNER = 0.980, 1.406, -0.091
 # By the number of ends of an edge at which the outline runs straight on: 0, 1 or 2.
@@ -194,12 +193,7 @@ def without_corners(table: Table, labels: NDArray[np.int32]) -> Table:
     (`straight`) does not: the difference is what the choice between the two is worth.
     """
     diameters = ferets(convex_outlines(find_hulls(find_runs(labels))))
-    factor = table.nm_per_pixel or 1.0
-    changed = {
-        column_name(name, table.unit): sizes * factor
-        for name, sizes in zip(("min_feret", "max_feret"), diameters, strict=True)
-    }
-    return replace(table, columns={**table.columns, **changed})
+    return table.with_measures(**dict(zip(("min_feret", "max_feret"), diameters, strict=True)))
 
 
 def perimeters(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:

@@ -99,6 +99,12 @@ class Table:
         }
         return Table(columns, nm_per_pixel)
 
+    def with_measures(self, **measures: NDArray[Any]) -> Table:
+        """The same objects with further measures (n,), named without units; lengths in px."""
+        size, named = self.nm_per_pixel or 1.0, {column(name): values for name, values in measures.items()}
+        scaled = {of.column(self.unit): values * size**of.power if of.power else values for of, values in named.items()}
+        return replace(self, columns={**self.columns, **scaled})
+
     def identified(self, ids: NDArray[np.int32]) -> Table:
         """The same objects under the ids (n,) of their segmentation."""
         return replace(self, columns={**self.columns, "label": ids.astype(np.int64)})

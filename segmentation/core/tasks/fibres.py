@@ -174,9 +174,7 @@ def table_of(
         ends_seen=measures.ends.astype(float),
     )
     at_frame = table["touches_frame"].astype(bool)
-    table = replace(
-        table, columns={**table.columns, "touches_frame": np.zeros_like(at_frame), "reaches_frame": at_frame}
-    )
+    table = table.with_measures(touches_frame=np.zeros_like(at_frame), reaches_frame=at_frame)
     if withheld(segmentation, settings):
         return table
     is_thin = (measures.width < THINNEST) | np.isnan(measures.diameter)

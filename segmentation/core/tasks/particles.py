@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,6 +26,8 @@ from .judgement import are_many_sure, doubtful_outlines, unseen_specks, withheld
 if TYPE_CHECKING:
     from ..labels.outline import Outlines
     from ..labels.segmentation import Segmentation
+    from ..measure.budget import Conditions
+    from ..measure.possible import Possible
     from ..measure.table import Table
     from ..network.cards import ModelCard
 
@@ -182,124 +184,173 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
-    from ..labels.contrast import contrasts
-    from ..measure.budget import Conditions, Evidence
-    from ..measure.filters import Reason, corrected, judged_without, mostly_hidden, set_aside, set_faint_aside
-    from ..measure.possible import possible, readings, sizes_of_pieces
+    from ..measure.filters import corrected, set_aside
+    from ..measure.possible import possible
     from ..measure.shape_classes import with_shapes
-    from ..measure.shapes import contact_shares, under, without_corners
-    from ..measure.shapes import measure as measured
-    from ..measure.statistics import other_question, seed_of, summarise
-    from ..micrograph.contrast import clip_outliers
+    from ..measure.statistics import other_question, summarise
 
-    dense, rows = segmentation.dense, segmentation.rows
-    grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
-    erased = shared.erased(segmentation)
-    stand_out = contrasts(grey, dense[:rows], erased)
-    limit = shared.faint_limit(segmentation, settings)
-    is_withheld, filter = withheld(segmentation, settings), settings.filter
-
-    def judged(sizes: Table, contact: NDArray[np.float64], contrast: Floats, gap: Floats) -> Table:
-        """The sizes of these objects, with the first reason to leave each out; each (n,)."""
-        sizes = replace(sizes, columns={**sizes.columns, "relative_contrast": contrast.astype(np.float64)})
-        if is_withheld:
-            return without_numbers(sizes)
-        return set_aside(set_faint_aside(sizes, limit, gap > 0.5, mostly_hidden(sizes, contact)), filter)
-
-    def judged_labels(
-        labels: NDArray[np.int32], confidence: Floats, *of_each: Floats, only_sizes: bool = False
-    ) -> Table:
-        """Of the objects 1..n of labels (H, W)."""
-        chances, size = confidence.astype(np.float32), calibration.nm_per_pixel
-        sizes = measured(labels, micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
-        return judged(sizes, contact_shares(labels, len(sizes), erased), *of_each)
-
-    of_each = (segmentation.confidence, stand_out.relative, stand_out.gap.astype(float))
+    judge, dense = _Judge(segmentation, micrograph, settings, calibration), segmentation.dense
     # Set aside anew, as the decisions of a person go before the filter.
-    seen = with_shapes(set_aside(corrected(judged_labels(dense, *of_each), segmentation), filter), dense)
+    outlines = set_aside(corrected(judge.measured(dense, *judge.of_each), segmentation), settings.filter)
+    outlines = with_shapes(outlines, dense)
     decided = np.flatnonzero(np.isin(segmentation.ids, [*segmentation.by_hand, *segmentation.set_aside])) + 1
-    cuts = () if is_withheld else segmentation.cuts
+    cuts = () if judge.is_withheld else segmentation.cuts
     divided = possible(dense, cuts, set(decided.tolist()))
-    chances, owners = divided.chances(), divided.owners[len(seen) :]
     if cuts:
-        seen = replace(seen, columns={**seen.columns, "chance": chances[: len(seen)]})
-    pieces: Table | None = None
-    if sizes := sizes_of_pieces(divided, dense, calibration.nm_per_pixel, rows):
-        table, contact = sizes
-        given = {"confidence": segmentation.confidence[owners].astype(float), "chance": chances[len(seen) :]}
-        table = replace(table, columns={**table.columns, **given})
-        pieces = judged(table, contact, stand_out.relative[owners], stand_out.gap[owners].astype(float))
-    alternatives = {}
-    if not is_withheld:
-        alternatives = {
-            name: judged_labels(other, *under(other, dense, *of_each), only_sizes=True)
-            for name, other in segmentation.alternatives.items()
-        }
-        alternatives["Feret without pixel corners"] = without_corners(seen, dense)
-    options, by_network = segmentation.provenance.card.get("options", {}), _by_network(segmentation)
-    spread, errors = options.get("cuts", CUTS)["spread"], options.get("outline_error")
-
-    def under_question(count: Literal["seen", "all"]) -> tuple[Table, Conditions]:
-        """Table and conditions for particles that can be seen, or for all."""
-        every = count == "all"
-        table = judged_without(seen, filter, Reason.HIDDEN) if every else seen
-        others = judged_without(pieces, filter, Reason.HIDDEN) if pieces is not None and every else pieces
-        drawn = readings(divided, table, others, spread, seed_of(micrograph.sha256)) if by_network else None
-        return table, Conditions(
-            counted=count,
-            calibration=calibration,
-            edge=settings.border_correction,
-            filter=filter,
-            pieces=(others,) if every and others is not None else (),
-            alternatives={
-                name: judged_without(of, filter, Reason.HIDDEN) if every else of for name, of in alternatives.items()
-            },
-            evidence=Evidence(
-                segmentation.provenance.card.get("scores", ()),
-                settings.repeated,
-                operators=settings.operators,
-                readings=drawn,
-                outline_error=(errors[count], errors[f"{count}_share"]) if errors and by_network else None,
-            ),
-            obstacle=_obstacle(segmentation, micrograph, table, settings, calibration),
-            seed=seed_of(micrograph.sha256),
-        )
-
-    table, conditions = under_question(settings.measurand)
+        outlines = outlines.with_measures(chance=divided.chances()[: len(outlines)])
+    seen = _Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
+    every = seen.with_hidden(settings.filter)
+    first, second = (every, seen) if settings.measurand == "all" else (seen, every)
     statistics = replace(
-        summarise(table, conditions),
-        other=None
-        if is_withheld
-        else other_question(*under_question("seen" if settings.measurand == "all" else "all")),
-        pieces={} if pieces is None else _stored(judged_without(pieces, filter, Reason.HIDDEN)),
+        summarise(first.outlines, judge.conditions(first, divided)),
+        other=None if judge.is_withheld else other_question(second.outlines, judge.conditions(second, divided)),
+        pieces=every.stored_pieces(),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
-    return Measured(table.identified(segmentation.ids), statistics, quantities)
+    return Measured(first.outlines.identified(segmentation.ids), statistics, quantities)
 
 
-def _stored(pieces: Table) -> dict[str, list[float]]:
-    """The pieces that count where all particles do, for samples."""
-    px = pieces.rescaled(None)
-    return {name: px[name][px.kept].round(4).tolist() for name in ("min_feret_px", "ecd_px", "chance")}
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """Judged sizes of a picture. pieces: what its outlines may be instead. counted, alternatives: see `Conditions`."""
+
+    counted: Literal["seen", "all"]
+    outlines: Table
+    pieces: Table | None
+    alternatives: dict[str, Table]
+
+    def with_hidden(self, filter: bool) -> _Tables:
+        """The same, where mostly hidden particles count, too."""
+        from ..measure.filters import Reason, judged_without
+
+        return _Tables(
+            "all",
+            judged_without(self.outlines, filter, Reason.HIDDEN),
+            None if self.pieces is None else judged_without(self.pieces, filter, Reason.HIDDEN),
+            {name: judged_without(other, filter, Reason.HIDDEN) for name, other in self.alternatives.items()},
+        )
+
+    def stored_pieces(self) -> dict[str, list[float]]:
+        """The pieces that count, for samples."""
+        if self.pieces is None:
+            return {}
+        px = self.pieces.rescaled(None)
+        return {name: px[name][px.kept].round(4).tolist() for name in ("min_feret_px", "ecd_px", "chance")}
 
 
-def _by_network(segmentation: Segmentation) -> bool:
-    return bool(segmentation.provenance.card.get("name") != MASKS)
+@dataclass(frozen=True, eq=False)
+class _Judge:
+    """Measures objects of one picture, decides which of them count, and says what their statistics rest on."""
 
+    segmentation: Segmentation
+    micrograph: Micrograph
+    settings: MeasurementSettings
+    calibration: Calibration
 
-def _obstacle(
-    segmentation: Segmentation,
-    micrograph: Micrograph,
-    table: Table,
-    settings: MeasurementSettings,
-    calibration: Calibration,
-) -> Flag | None:
-    """What must be checked before a verdict: first the scale, then whether the outlines show the particles at all."""
-    if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
-        checked = f"A check of the scale, because two sources of it differ by a factor of {factor:.3g}."
-        return Flag.doubtful(checked, "the scale is to be checked")
-    specks = unseen_specks(segmentation, int(table.kept.sum()))
-    return specks or doubtful_outlines(micrograph, segmentation, table, settings)
+    @cached_property
+    def is_withheld(self) -> bool:
+        return withheld(self.segmentation, self.settings)
+
+    @cached_property
+    def erased(self) -> NDArray[np.bool_] | None:
+        return shared.erased(self.segmentation)
+
+    @cached_property
+    def of_each(self) -> tuple[Floats, Floats, Floats]:
+        """(n,) confidence, contrast, and whether it is a gap, of each outline."""
+        from ..labels.contrast import contrasts
+        from ..micrograph.contrast import clip_outliers
+
+        rows = self.segmentation.rows
+        grey = as_shown(clip_outliers(self.micrograph.pixels[:rows]), "bright")
+        stand_out = contrasts(grey, self.segmentation.dense[:rows], self.erased)
+        return self.segmentation.confidence, stand_out.relative, stand_out.gap.astype(float)
+
+    def _judged(self, sizes: Table, contact: NDArray[np.float64], contrast: Floats, gap: Floats) -> Table:
+        """The sizes of k objects, with the first reason to leave each out. contact, contrast, gap: (k,)."""
+        from ..measure.filters import mostly_hidden, set_aside, set_faint_aside
+
+        sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
+        if self.is_withheld:
+            return without_numbers(sizes)
+        limit = shared.faint_limit(self.segmentation, self.settings)
+        sizes = set_faint_aside(sizes, limit, gap > 0.5, mostly_hidden(sizes, contact))
+        return set_aside(sizes, self.settings.filter)
+
+    def measured(self, labels: NDArray[np.int32], *of_each: Floats, only_sizes: bool = False) -> Table:
+        """Judged sizes of the objects 1..k of labels (H, W). of_each: as the property, (k,)."""
+        from ..measure.shapes import contact_shares, measure
+
+        confidence, *others = of_each
+        size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
+        chances = confidence.astype(np.float32)
+        sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
+        return self._judged(sizes, contact_shares(labels, len(sizes), self.erased), *others)
+
+    def pieces(self, divided: Possible) -> Table | None:
+        """Judged sizes of what the outlines may be instead, with their chances; None without any."""
+        from ..measure.possible import sizes_of_pieces
+
+        dense, count = self.segmentation.dense, divided.count
+        sizes = sizes_of_pieces(divided, dense, self.calibration.nm_per_pixel, self.segmentation.rows)
+        if sizes is None:
+            return None
+        table, contact = sizes
+        confidence, contrast, gap = (values[divided.owners[count:]] for values in self.of_each)
+        table = table.with_measures(confidence=confidence.astype(float), chance=divided.chances()[count:])
+        return self._judged(table, contact, contrast, gap)
+
+    def alternatives(self, outlines: Table) -> dict[str, Table]:
+        """Judged sizes under other settings, by name; none where no numbers are given."""
+        from ..measure.shapes import under, without_corners
+
+        if self.is_withheld:
+            return {}
+        dense, others = self.segmentation.dense, self.segmentation.alternatives
+        tables = {
+            name: self.measured(labels, *under(labels, dense, *self.of_each), only_sizes=True)
+            for name, labels in others.items()
+        }
+        return {**tables, "Feret without pixel corners": without_corners(outlines, dense)}
+
+    def conditions(self, tables: _Tables, divided: Possible) -> Conditions:
+        """What the statistics of particles that can be seen, or of all, rest on."""
+        from ..measure.budget import Conditions, Evidence
+        from ..measure.possible import readings
+        from ..measure.statistics import seed_of
+
+        settings, card, seed = self.settings, self.segmentation.provenance.card, seed_of(self.micrograph.sha256)
+        options, by_network = card.get("options", {}), card.get("name") != MASKS
+        spread, errors = options.get("cuts", CUTS)["spread"], options.get("outline_error")
+        counted, pieces = tables.counted, tables.pieces
+        drawn = readings(divided, tables.outlines, pieces, spread, seed) if by_network else None
+        evidence = Evidence(
+            card.get("scores", ()),
+            settings.repeated,
+            operators=settings.operators,
+            readings=drawn,
+            outline_error=(errors[counted], errors[f"{counted}_share"]) if errors and by_network else None,
+        )
+        return Conditions(
+            counted=counted,
+            calibration=self.calibration,
+            edge=settings.border_correction,
+            filter=settings.filter,
+            pieces=(pieces,) if counted == "all" and pieces is not None else (),
+            alternatives=tables.alternatives,
+            evidence=evidence,
+            obstacle=self._obstacle(tables.outlines),
+            seed=seed,
+        )
+
+    def _obstacle(self, table: Table) -> Flag | None:
+        """What must be checked before a verdict: first the scale, then whether the outlines show the particles."""
+        micrograph, segmentation = self.micrograph, self.segmentation
+        if factor := far_apart(self.calibration, micrograph.calibration, micrograph.reading):
+            checked = f"A check of the scale, because two sources of it differ by a factor of {factor:.3g}."
+            return Flag.doubtful(checked, "the scale is to be checked")
+        specks = unseen_specks(segmentation, int(table.kept.sum()))
+        return specks or doubtful_outlines(micrograph, segmentation, table, self.settings)
 
 
 def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from .contract import Field, Labels, Picture, Rng
@@ -20,14 +17,8 @@ def augment(grey: Picture, labels: Labels, rng: Rng, how: Augmentation | None = 
     how = how or Augmentation()
     if how.flips:
         grey, labels = turned_or_mirrored(rng, grey, labels)
-    if how.elastic and rng.random() < how.elastic:
-        grey, labels = _bend(grey, labels, how.elastic_px, rng)
     picture = _change_exposure(grey.astype(np.float32) / 255, how, rng)
     changed = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
-    if how.jpeg and rng.random() < how.jpeg:
-        file = io.BytesIO()
-        Image.fromarray(changed).save(file, "JPEG", quality=int(rng.integers(25, 90)))
-        changed = np.asarray(Image.open(file))
     return changed, np.ascontiguousarray(labels)
 
 
@@ -46,14 +37,3 @@ def _change_exposure(picture: Field, how: Augmentation, rng: Rng) -> Field:
     if how.invert and rng.random() < how.invert:
         picture = 1 - picture
     return picture
-
-
-def _bend(grey: Picture, labels: Labels, reach: float, rng: Rng) -> Sample:
-    """Both moved by one smooth random field of about `reach` px (Simard et al., ICDAR 2003)."""
-    shifts = [ndimage.gaussian_filter(rng.normal(0, 1, grey.shape), 16, mode="reflect") for _ in range(2)]
-    places = [
-        axis + shift * reach / max(float(shift.std()), 1e-6)
-        for axis, shift in zip(np.indices(grey.shape), shifts, strict=True)
-    ]
-    bent = ndimage.map_coordinates(grey, places, order=1, mode="reflect")
-    return bent, ndimage.map_coordinates(labels, places, order=0, mode="reflect")

@@ -27,14 +27,8 @@ class InstanceLoss(Loss):
     touching: Weight = Field(1.0, description="weight of the cross-entropy of the map of contacts")
     contacts: Weight = Field(4.0, description="how much more pixels between touching objects count")
     inside: Weight = Field(2.0, description="how much more the objects' pixels count in the inner distance")
-    focal: Weight = Field(
-        0.0, description="exponent by which surely right pixels of the foreground count less (Lin et al., ICCV 2017)"
-    )
     balance: bool = Field(
         False, description="objects' pixels count background / foreground times (Ruehle et al., 2021)"
-    )
-    distance: Literal["cross-entropy", "absolute"] = Field(
-        "cross-entropy", description="soft cross-entropy or absolute error of the inner distance"
     )
 
     def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
@@ -43,17 +37,11 @@ class InstanceLoss(Loss):
         if self.balance:
             share = truth.mean().clamp(1e-3, 1 - 1e-3)
             near = near * torch.where(truth > 0.5, (1 - share) / share, torch.ones_like(truth))
-        if self.focal:
-            near = near * (logits[:, 0].sigmoid() - truth).abs().pow(self.focal)
         # Not as the weight of cross_entropy, which no gradient may pass.
         total = self.foreground * (near * cross_entropy(logits[:, 0], truth, reduction="none")).mean()
         total = total + self.dice * dice_loss(logits[:, 0].sigmoid(), truth)
-        weight, distance = 1 + self.inside * truth, targets[:, 1]
-        if self.distance == "absolute":
-            off = (weight * (logits[:, 1].sigmoid() - distance).abs()).mean()
-        else:
-            off = cross_entropy(logits[:, 1], distance, weight=weight)
-        total = total + self.inner_distance * off
+        weight = 1 + self.inside * truth
+        total = total + self.inner_distance * cross_entropy(logits[:, 1], targets[:, 1], weight=weight)
         if logits.shape[1] > 2:
             weight = 1 + self.contacts * targets[:, 2]
             total = total + self.touching * cross_entropy(logits[:, 2], targets[:, 2], weight=weight)

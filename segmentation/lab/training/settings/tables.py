@@ -133,9 +133,6 @@ class Augmentation(Settings):
     gradient: Share = Field(0.3, description="a ramp of gradient_spread")
     gradient_spread: Amount = Field(0.12, description="SD of its slopes, as a share of the range")
     invert: Share = Field(0.0, description="dark objects")
-    jpeg: Share = Field(0.0, description="compression artefacts")
-    elastic: Share = Field(0.0, description="smooth bending by about elastic_px")
-    elastic_px: Amount = Field(3.0, description="SD of the displacement in px")
 
 
 class Optimiser(Settings):
