@@ -39,12 +39,12 @@ export function within({ edges, counts, shares, range }, [from, to]) {
   return first < 0 || last < 0 ? range : { count: sum(counts), share: sum(shares) };
 }
 
-// section: holds the controls and the svg; choose(holds, words), where there is one, is told which particles the chosen
-// range holds, or null.
+// section: holds the controls and the svg. Where there are any, choose(holds, words) and light(holds) are told which
+// particles the chosen range, and the bar that is pointed at, hold; null for none.
 export class Histogram {
-  constructor(section, choose) {
+  constructor(section, choose, light) {
     const { thing, things } = section.dataset;
-    Object.assign(this, { section, choose, thing, things });
+    Object.assign(this, { section, choose, light, thing, things });
     this.svg = section.querySelector("svg");
     this.readout = section.querySelector("[data-chart-readout]");
     this.quiet = this.readout.textContent;
@@ -293,8 +293,8 @@ export class Histogram {
     const { svg } = this;
     const along = (event) => event.clientX - svg.getBoundingClientRect().left;
     const over = (event) => this.at?.bin(along(event)) ?? -1;
-    svg.addEventListener("pointermove", (event) => (this.pressed === null ? this.point(over(event)) : this.drag(along(event))));
-    svg.addEventListener("pointerleave", () => this.pressed === null && this.point(-1));
+    svg.addEventListener("pointermove", (event) => (this.pressed === null ? this.over(over(event)) : this.drag(along(event))));
+    svg.addEventListener("pointerleave", () => this.pressed === null && this.over(-1));
     svg.addEventListener("pointerdown", (event) => {
       this.dragged = null;
       this.pressed = event.button === 0 && over(event) >= 0 ? over(event) : null;
@@ -307,7 +307,7 @@ export class Histogram {
     svg.addEventListener("pointercancel", () => {
       this.pressed = this.dragged = null;
       this.mark(this.span);
-      this.point(-1);
+      this.over(-1);
     });
     // Assistive technology clicks an element, not a place.
     const clicked = ({ target }) => Number(target.closest(".bin")?.dataset.bin ?? this.focused);
@@ -317,9 +317,9 @@ export class Histogram {
     box.addEventListener("focusin", (event) => {
       const bin = Number(event.target.closest(".bin")?.dataset.bin ?? -1);
       if (bin >= 0) this.focusable(bin, false);
-      this.point(bin);
+      this.over(bin);
     });
-    box.addEventListener("focusout", () => this.point(-1));
+    box.addEventListener("focusout", () => this.over(-1));
     svg.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -360,6 +360,18 @@ export class Histogram {
     this.svg.querySelector(".pointed")?.classList.remove("pointed");
     this.columns()[bin]?.classList.add("pointed");
     this.readout.textContent = !this.bins?.n ? this.quiet : bin >= 0 ? this.words(bin) : this.span ? this.told(this.span) : this.quiet;
+  }
+
+  over(bin) {
+    const is = this.svg.querySelector(".pointed");
+    if (is === (this.columns()[bin] ?? null)) return;
+    this.point(bin);
+    this.light?.(bin < 0 ? null : holder(this.bins, this.state, this.spanOf(bin, bin)));
+  }
+
+  // The bar of a particle that is pointed at in the picture.
+  pointTo(particle) {
+    this.point(particle && this.bins ? this.bins.counts.findIndex((_, bin) => holder(this.bins, this.state, this.spanOf(bin, bin))(particle)) : -1);
   }
 
   toggle(bin) {

@@ -49,7 +49,7 @@ class ResultPage {
   // Everything that shows the objects.
   start() {
     this.choice = new Choice();
-    this.histogram = chart && new Histogram(chart, (stands, words) => this.choice.choose(stands, words));
+    this.histogram = chart && new Histogram(chart, (stands, words) => this.choice.choose(stands, words), (stands) => this.drawing.light(stands));
     this.list = listing && new ParticleList(listing, this.data, (particle) => this.look(particle));
     this.chips = listing && new Chips(listing, (hidden) => this.choice.hide(hidden));
     this.anyShape = listing ? chooseShape(listing, this.data.particles, (...chosen) => this.choose(...chosen)) : () => {};
@@ -192,6 +192,7 @@ class ResultPage {
         drawing.point(particle);
         canvas.classList.toggle("over", particle !== null);
         this.pointed = particle;
+        this.histogram?.pointTo(particle);
         this.describe();
       },
       tap: (particle) => this.select(particle ? [particle.id] : []),

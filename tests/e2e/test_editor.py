@@ -206,6 +206,21 @@ def test_all_numbers_of_the_page_are_of_one_state_until_the_next_is_measured(ope
     expect(page.locator("#comparison")).to_be_visible()
 
 
+def test_picture_and_histogram_light_each_other(opened):
+    page, canvas = opened, opened.locator(CANVAS)
+    (_, x, y), *_ = discs_of(page)
+    page.locator("#histogram:not([aria-busy])").wait_for()
+    pointed = page.locator(".chart .pointed")
+    page.mouse.move(*Hand(page).looks().at(x, y))
+    expect(pointed).to_have_count(1)
+    page.mouse.move(0, 0)
+    expect(pointed).to_have_count(0)
+    plain = canvas.screenshot()
+    page.locator(".chart .bin .kept:not([height='0'])").first.hover()
+    expect(pointed).to_have_count(1)
+    assert canvas.screenshot() != plain
+
+
 def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(opened):
     page = opened
     outlines = page.locator("#viewer").evaluate("each => fetch(each.dataset.outlines).then(each => each.json())")

@@ -1,4 +1,4 @@
-"""The sample image of the upload page: rendered, with a data bar and a calibration, so that no one else owns it."""
+"""Rendered micrographs with a data bar, as the sample image of the upload page is one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -44,15 +43,3 @@ def data_bar(columns: int) -> NDArray[np.uint8]:
     pen.text((300, 36), f"Pixel = {NM_PER_PIXEL:g} nm", fill=255, font=small)
     pen.text((520, 12), f"{columns} x {SHAPE[0]} px", fill=255, font=small)
     return np.asarray(strip)
-
-
-def write_sample(folder: Path, seed: int = SEED) -> list[Path]:
-    """Write sem-sample.tif (calibrated as ImageJ does it) and sem-sample.png (to look at) into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    picture = draw_sample(seed)
-    tiff, png = folder / "sem-sample.tif", folder / "sem-sample.png"
-    tifffile.imwrite(
-        tiff, picture, imagej=True, resolution=(1 / NM_PER_PIXEL, 1 / NM_PER_PIXEL), metadata={"unit": "nm"}
-    )
-    Image.fromarray(picture).save(png, optimize=True)
-    return [tiff, png]

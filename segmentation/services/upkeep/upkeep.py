@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
@@ -222,7 +222,7 @@ def optimise() -> None:
     """Let SQLite count its rows again where there are many more or fewer, because it chooses indexes by their numbers.
     Other databases do that by themselves."""
     if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
+        with suppress(OperationalError), connection.cursor() as cursor:  # while another process writes: the next time
             cursor.execute("PRAGMA optimize")
 
 
