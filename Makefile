@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Tests and tools start Python hundreds of times: where nothing compiled is kept, each time twice as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run gpu test test-slow test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
+.PHONY: run gpu fresh test test-slow test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
 
 run: .venv/run-ready
 	@echo "Preparing ..."
@@ -47,6 +47,10 @@ fuzz: .venv/test-ready
 
 benchmarks: .venv/test-ready
 	$(BIN)/python -m pytest -m benchmark -s $(or $(ARGS),tests/benchmarks)
+
+# Before a version: a bare Debian in a folder, a fresh clone, `make run`, the sample, `make test`. As root.
+fresh:
+	.ci/fresh $(or $(SUITE),trixie)
 
 lint: .venv/test-ready
 	$(BIN)/ruff check .

@@ -85,12 +85,18 @@ class Accounts(DefaultAccountAdapter):
 
 
 class Identities(DefaultSocialAccountAdapter):
-    """Who gets an account by the provider: the settings DEEPSEGM_OIDC_ACCOUNTS and DEEPSEGM_OIDC_MATCH_EMAIL say."""
+    """Who gets an account by the provider, and who is staff: the settings DEEPSEGM_OIDC_ACCOUNTS, DEEPSEGM_OIDC_STAFF
+    and DEEPSEGM_OIDC_MATCH_EMAIL say."""
 
     error_messages = {**DefaultSocialAccountAdapter.error_messages, "no_password": LAST_WAY}
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Connect, where a verified e-mail address may do so."""
+        """Connect, where a verified e-mail address may do so; who signs in is staff if the provider says so."""
+        is_staff = _is_staff(sociallogin)
+        if sociallogin.is_existing and is_staff is not None:
+            accounts = get_user_model().objects.filter(pk=sociallogin.user.pk, is_superuser=False)
+            if accounts.exclude(is_staff=is_staff).update(is_staff=is_staff):
+                logger.info("By the provider %s is staff: %s.", sociallogin.user, is_staff)
         if sociallogin.state.get("process") == "connect" or sociallogin.is_existing:
             return
         mail = _verified_address(sociallogin) if settings.DEEPSEGM_OIDC_MATCH_EMAIL else ""
@@ -109,7 +115,7 @@ class Identities(DefaultSocialAccountAdapter):
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> Any:
         """An address is stored only if the provider verified it. Otherwise it may belong to somebody else."""
         user = super().populate_user(request, sociallogin, data)
-        user.email = _verified_address(sociallogin)
+        user.is_staff, user.email = bool(_is_staff(sociallogin)), _verified_address(sociallogin)
         if user.email and get_user_model().objects.filter(email__iexact=user.email).exists():
             user.email = ""
         return user
@@ -189,6 +195,14 @@ def _fernet() -> Any:
 
     key = hashlib.sha256(b"segmentation.second-factor" + settings.SECRET_KEY.encode()).digest()
     return Fernet(base64.urlsafe_b64encode(key))
+
+
+def _is_staff(login: SocialLogin) -> bool | None:
+    """Whether the provider counts this person to the staff; None where the site does not ask for it."""
+    claim, _, wanted = settings.DEEPSEGM_OIDC_STAFF.partition("=")
+    told = [login.account.extra_data.get(part, {}).get(claim) for part in ("id_token", "userinfo")]
+    groups = [group for each in told for group in (each if isinstance(each, list) else [each])]
+    return wanted in groups if wanted else None
 
 
 def _verified_address(sociallogin: SocialLogin) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,15 @@ def openid(**kwargs: Any) -> list[CheckMessage]:
         hint = "Use the provider's https address."
         return [Error("DEEPSEGM_OIDC_URL is not https, so anybody could answer.", hint=hint, id="deepsegm.E010")]
     return []
+
+
+@register(Tags.security)
+def decoding(**kwargs: Any) -> list[CheckMessage]:
+    """Foreign files are decoded in a process that can do little else: so far only Linux's kernel sees to that."""
+    if sys.platform == "linux":
+        return []
+    hint = "Open only files of people whom you trust, or run DeepSegm in Docker or WSL."
+    return [Warning("Files are decoded without confinement, which needs Linux.", hint=hint, id="deepsegm.W006")]
 
 
 @register(Tags.security, deploy=True)

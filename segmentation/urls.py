@@ -35,7 +35,6 @@ urlpatterns = [
     path("uploads/pairs/", upload.pairs, name="upload-pairs"),
     path("uploads/<uuid:pk>/preview.png", upload.preview, name="upload-preview"),
     path("uploads/<uuid:pk>/reading.png", calibration.reading, name="upload-reading"),
-    path("uploads/<uuid:pk>/check/", calibration.check, name="upload-check"),
     path("laboratory/", upload.laboratory, name="laboratory"),
     path("sample/", upload.sample, name="sample"),
     path("sample.tif", upload.sample_download, name="sample-download"),

@@ -16,21 +16,20 @@ UNWANTED = {"openvino-telemetry"}  # reports to its makers; OpenVINO works witho
 RENEW = "run: make lock"
 
 
+def here(requirement: Requirement, extra: str = "") -> bool:
+    """Whether it is meant for this Python and machine."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+
+
 def versions(lock: str) -> dict[str, str]:
     """The version of each package of a lock on this machine."""
     lines = re.findall(r"^([a-z].*?) \\$", (ROOT / lock).read_text(), re.MULTILINE)
-    requirements = [Requirement(line) for line in lines]
-    return {
-        requirement.name: str(requirement.specifier)[2:]
-        for requirement in requirements
-        if requirement.marker is None or requirement.marker.evaluate()
-    }
+    return {each.name: str(each.specifier)[2:] for each in map(Requirement, lines) if here(each)}
 
 
 def asked() -> dict[str, Requirement]:
     lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
-    requirements = [Requirement(line) for line in lines if line]
-    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+    return {canonicalize_name(each.name): each for line in lines if line and here(each := Requirement(line))}
 
 
 def needed(names: list[Requirement]) -> set[str]:
@@ -48,7 +47,7 @@ def needed(names: list[Requirement]) -> set[str]:
             requirement = Requirement(line)
             if requirement.name in UNWANTED:
                 continue
-            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            if here(requirement, extra):
                 waiting += [(requirement.name, extra) for extra in (*requirement.extras, "")]
     return {name for name, _ in pairs}
 

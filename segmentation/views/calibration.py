@@ -8,24 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.cache import never_cache
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from PIL import Image
 
 from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE, Source
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
-from ..core.micrograph.width import question
 from ..core.report.wording import calibration_words, capital, pixel_size, rounding_words, trimmed
 from ..http.access import row_of, visible
 from ..http.serving import serve
 from ..models import Job, Micrograph
 from ..services.ground.calibration import (
     BAR,
-    StatedScale,
-    calibration_for,
-    disagreements,
     file_calibration,
     used_calibration,
     width_text,
@@ -101,20 +96,6 @@ def reading(request: HttpRequest, pk: UUID) -> HttpResponse:
         raise Http404
     file, tag = (of_viewer or micrograph.preview), f"{micrograph.pk}-{'viewer' if of_viewer else 'preview'}-reading"
     return serve(request, lambda: _crop(file, box, micrograph), "image/png", "reading.png", True, tag=tag)
-
-
-@require_safe
-@never_cache
-def check(request: HttpRequest, pk: UUID) -> JsonResponse:
-    """Whether a width that is being typed agrees with file and data bar, for the page's script."""
-    micrograph = visible(request, row_of(Micrograph, pk))
-    try:
-        used = calibration_for(StatedScale.of(request.GET), micrograph)
-    except ValueError as error:
-        return JsonResponse({"error": str(error), "warnings": []})
-    doubt = question(request.GET.get("width", "")) if used and used.source == Source.TYPED else ""
-    wide = [f"A width of millimetres is rare in electron microscopy: {doubt}"] if doubt else []
-    return JsonResponse({"error": "", "warnings": [*wide, *disagreements(micrograph, used)]})
 
 
 def box_of(micrograph: Micrograph) -> tuple[float, float, float, float] | None:

@@ -23,6 +23,12 @@ def test_a_sound_house_has_nothing_to_say(settings, tmp_path):
     assert ids(checks.weights) == []
 
 
+def test_a_system_without_confinement_is_named(monkeypatch):
+    assert ids(checks.decoding) == []
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert ids(checks.decoding) == ["deepsegm.W006"]
+
+
 def test_folders_that_cannot_be_written_to(settings, tmp_path):
     file = tmp_path / "file"
     file.touch()

@@ -92,6 +92,27 @@ def test_the_last_way_in_stays(provider, client):
     assert "Change password" not in words(client.get("/account/"))
 
 
+@pytest.mark.parametrize(
+    ("rule", "claims"),
+    [
+        ("groups=/deepsegm-staff", {"groups": ["/chemistry", "/deepsegm-staff"]}),  # Keycloak
+        ("roles=DeepSegm.Staff", {"roles": ["DeepSegm.Staff"]}),  # Entra
+        ("eduperson_entitlement=urn:staff", {"eduperson_entitlement": "urn:staff"}),  # Shibboleth
+    ],
+)
+def test_groups_of_the_provider_make_staff_and_end_it(provider, client, settings, rule, claims):
+    settings.DEEPSEGM_OIDC_STAFF = rule
+    provider.id_token = claims
+    sign_in(provider, client)
+    assert who(client).is_staff
+    provider.id_token = {name: ["other", None] for name in claims}
+    sign_in(provider, Client())
+    assert not who(client).is_staff
+    User.objects.update(is_superuser=True, is_staff=True)
+    sign_in(provider, Client())
+    assert who(client).is_staff  # administrators are made here
+
+
 def test_a_name_that_is_taken_takes_nothing_over(provider, client, alice):
     provider.person["preferred_username"] = "alice"
     sign_in(provider, client)

@@ -32,21 +32,6 @@ def parse_width(text: str) -> float | None:
     return width
 
 
-def question(text: str) -> str:
-    """A question about a typed width of 1 mm or more, because hardly any electron micrograph is so wide; "" about a
-    narrower one, and about a text that is no width."""
-    try:
-        length = parse_length(text)
-    except ValueError:
-        return ""
-    if length < VERY_WIDE_NM:
-        return ""
-    match = _LENGTH.fullmatch(" ".join(text.split()))
-    return (
-        f"did you mean {match[1]} µm?" if match and match[2] == "mm" else f"that is {length * 1e-6:g} mm, is it right?"
-    )
-
-
 def parse_length(text: str) -> float:
     """Nanometres of a number with or without a unit, of whatever size and sign; raises ValueError as `parse_width`."""
     typed = " ".join(text.split())

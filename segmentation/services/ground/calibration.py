@@ -15,7 +15,7 @@ from ...core.micrograph.crosscheck import Source, contradict, crosscheck_sources
 from ...core.micrograph.readings import calibration_of, confirmed, contradictions
 from ...core.micrograph.types import Calibration, Line
 from ...core.micrograph.vendors.units import plausible_pixel
-from ...core.micrograph.width import parse_length, parse_width
+from ...core.micrograph.width import VERY_WIDE_NM, parse_length, parse_width
 from ...models import Job, Micrograph, Sample
 
 SAME_NM = 0.0051  # widths are shown with two decimals
@@ -177,10 +177,14 @@ def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> li
 
 
 def doubted(stated: Calibration | None, micrograph: Micrograph) -> str:
-    """A question to the user who typed a scale that contradicts the image's file or clear data bar; "" for none."""
+    """A question to the user who typed a scale that contradicts the image's file or clear data bar, or a width that
+    hardly any electron micrograph has; "" for none."""
     of_image = micrograph.own_calibration
-    if stated is None or stated.source != Source.TYPED or not contradict(stated, of_image):
+    if stated is None or stated.source != Source.TYPED:
         return ""
+    if not contradict(stated, of_image):
+        width = stated.width_nm(micrograph.width) or 0.0
+        return "" if width < VERY_WIDE_NM else f"That is {width * 1e-6:g} mm, which is rare in electron microscopy."
     wide = [f"{width_text(calibration.width_nm(micrograph.width) or 0.0)} nm" for calibration in (of_image, stated)]
     return f"The {of_image.source.noun} says that the image is {wide[0]} wide. You typed {wide[1]}."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segmentation.core.micrograph.width import parse_width, question
+from segmentation.core.micrograph.width import parse_width
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,3 @@ def test_explained(typed: str, says: str) -> None:
     assert sentence.endswith(".")
     assert "µm" in sentence
     assert len(sentence) < 200
-
-
-@pytest.mark.parametrize(
-    ("typed", "phrase"),
-    [("12 mm", "12 µm"), ("1,5 mm", "1,5 µm"), ("12000000", "12 mm"), ("0.5 mm", ""), ("7520", ""), ("wide", "")],
-)
-def test_millimetres_are_questioned(typed: str, phrase: str) -> None:
-    assert (phrase in question(typed)) if phrase else question(typed) == ""

@@ -328,24 +328,6 @@ class TestCrop:
         assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 404
 
 
-@pytest.mark.django_db
-class TestCheck:
-    def test_a_typed_width_that_disagrees(self, maker, stored):
-        answer = maker.get(f"/uploads/{stored().pk}/check/", {"width": "1024", "source": "typed"}).json()
-        assert answer["error"] == ""
-        assert re.search(f"{Source.READ.noun} .* 5 nm.*{Source.TYPED.noun} 1 nm", answer["warnings"][0])
-
-    @pytest.mark.parametrize("typed", [{}, {"width": "5120", "source": "data bar"}])
-    def test_nothing_to_say(self, maker, stored, typed):
-        assert maker.get(f"/uploads/{stored().pk}/check/", typed).json() == {"error": "", "warnings": []}
-
-    @pytest.mark.parametrize("typed", [{"width": "<b>"}, {"width": "1", "source": "drawn"}])
-    def test_what_cannot_be_is_a_sentence(self, maker, stored, typed):
-        answer = maker.get(f"/uploads/{stored().pk}/check/", typed).json()
-        assert answer["error"].endswith(".")
-        assert answer["warnings"] == []
-
-
 def suggestion(micrograph):
     job = Job(micrograph=micrograph, settings=AnalysisSettings.of().as_dict())
     return render_to_string("_suggestion.html", {"micrograph": micrograph, "job": job})

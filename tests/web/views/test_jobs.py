@@ -471,6 +471,10 @@ class TestWidth:
         assert "5120 nm wide. You typed 10240 nm." in words(response) and 'name="sure" value="10240"' in words(response)
         assert maker.post(address(old, "width/"), {**sent, "sure": "10240"}).status_code == 303
 
+    def test_a_width_of_millimetres_is_asked_about_first(self, maker, job):
+        response = maker.post(address(job(), "width/"), {"width": "12 mm"})
+        assert response.status_code == 400 and "That is 12 mm, which is rare" in words(response)
+
     def test_the_same_width_makes_no_new_job(self, maker, job, make_micrograph):
         of_file = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
         typed = job(settings=AnalysisSettings.of(calibration=Calibration.of_width(640, 64)))
