@@ -32,7 +32,7 @@ def stay(stage: str, progress) -> None:
         time.sleep(0.1)
 
 
-def segment(micrograph, settings, progress, *, runtime=None, clock=None):
+def segment(micrograph, settings, progress, *, runtime=None, clock=None, show=None):
     note("begin")
     stay("segmenting", progress)
     time.sleep(float(os.environ.get("LAB_SECONDS", 0)))
