@@ -12,8 +12,9 @@ from segmentation.core.measure.bins import LEAST_SIZES
 from segmentation.core.measure.bootstrap import logs_by_rank
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.distribution import WeightedSizes, figures
-from segmentation.core.measure.drawn import Z95, t95
+from segmentation.core.measure.drawn import Z95, t95, with_outlines
 from segmentation.core.measure.fractions import nano_fraction, wilson
+from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.resampling import resample
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
@@ -237,3 +238,10 @@ def test_the_same_image_twice_is_no_certainty():
     table = table_of(log_normal(50))
     intervals = pool([table, table, table]).intervals
     assert intervals["mean"] is None and intervals["d50"] is None
+
+
+def test_intervals_of_other_kinds_hold_the_errors_of_the_outlines():
+    value, scores = Value(10.0, 9.0, 11.0), [{"mean_error": 3.0}, {"mean_error": 4.0}, {"dice": 0.9}]
+    reach = np.hypot(1, 2 * 10 * np.hypot(0.03, 0.04) / np.sqrt(2))
+    assert with_outlines({"mean": value}, scores)["mean"].total == pytest.approx((10 - reach, 10 + reach))
+    assert with_outlines({"mean": value}, [])["mean"].total is None
