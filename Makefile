@@ -88,9 +88,9 @@ INSTALL ?= $(BIN)/pip install --quiet --disable-pip-version-check
 
 # Debian ships Python's venv apart; root can fetch it, anyone else is told how.
 .venv/made:
-	@rm -rf .venv && $(PYTHON) -m venv .venv 2>/dev/null \
+	@rm -rf .venv && $(PYTHON) -m venv .venv >/dev/null 2>&1 \
 	  || { rm -rf .venv; [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	       && apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null && $(PYTHON) -m venv .venv; } \
+	       && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null 2>&1 && $(PYTHON) -m venv .venv; } \
 	  || { rm -rf .venv; echo "Python's venv module is missing: run 'sudo apt-get install python3-venv', then try again."; exit 1; }
 	@touch $@
 

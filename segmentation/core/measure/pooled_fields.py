@@ -155,13 +155,13 @@ def pooled_quantities(
 
 def within_images(whole: Value, images: Sequence[Value], weights: Sequence[float]) -> Value:
     """A number of two images together, with its 95 % interval from theirs, because two cannot show how fields differ:
-    the reaches on each side, weighted (by area), in quadrature. Without an interval if one has none."""
+    the mean of the reaches on each side, weighted (by area), as both share the scale. None if one has none."""
     ends = [(of.value, of.low, of.high) for of in images]
     if whole.value is None or any(None in of for of in ends):
         return whole
     part = np.array(weights) / sum(weights)
     middle, low, high = np.array(ends, float).T
-    down, up = (float(np.sqrt(((part * reach) ** 2).sum())) for reach in (middle - low, high - middle))
+    down, up = (float((part * reach).sum()) for reach in (middle - low, high - middle))
     return replace(whole, low=whole.value - down, high=whole.value + up)
 
 

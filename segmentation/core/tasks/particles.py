@@ -68,8 +68,8 @@ class ParticleSettings(shared.ThresholdSettings):
         "auto",
         title="Touching particles",
         description=(
-            "“more” separates touching particles at every probable cut. The page of a result shows these cuts as"
-            " dashed lines."
+            "“more” separates touching particles at every probable cut. “Check” on the page of a result shows these"
+            " cuts as dashed lines."
         ),
         json_schema_extra={
             "labels": {"auto": "as the image suggests", "more": "make the likely cuts"},
