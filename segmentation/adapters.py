@@ -200,8 +200,8 @@ def _fernet() -> Any:
 def _is_staff(login: SocialLogin) -> bool | None:
     """Whether the provider counts this person to the staff; None where the site does not ask for it."""
     claim, _, wanted = settings.DEEPSEGM_OIDC_STAFF.partition("=")
-    told = [login.account.extra_data.get(part, {}).get(claim) for part in ("id_token", "userinfo")]
-    groups = [group for each in told for group in (each if isinstance(each, list) else [each])]
+    values = [login.account.extra_data.get(part, {}).get(claim) for part in ("id_token", "userinfo")]
+    groups = [group for value in values for group in (value if isinstance(value, list) else [value])]
     return wanted in groups if wanted else None
 
 

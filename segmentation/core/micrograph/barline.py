@@ -217,8 +217,8 @@ def _marks(ink: Mask, text: Text) -> NDArray[np.float64]:
     near = ink[first : int(text.bottom + FARTHEST * height) + 1]
     if np.count_nonzero(near[:, 1:] & ~near[:, :-1]) > MOST_RUNS:
         return np.zeros((0, 4))
-    found = cv2.connectedComponentsWithStats(near.astype(np.uint8), connectivity=4)[2][1:].astype(np.float64)
-    left, top, wide, tall, area = found.T
+    pieces = cv2.connectedComponentsWithStats(near.astype(np.uint8), connectivity=4)[2][1:].astype(np.float64)
+    left, top, wide, tall, area = pieces.T
     boxes = np.stack([left, left + wide, top + first, top + tall + first], axis=1)
     is_small = (wide <= max(5.0, 0.45 * height)) & (tall >= 2) & (tall <= 1.5 * height)
     marks: NDArray[np.float64] = boxes[is_small & (area >= LEAST_FULL * wide * tall)]
