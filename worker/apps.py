@@ -6,12 +6,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from celery.signals import worker_init, worker_process_init
+from celery.signals import celeryd_after_setup, worker_init, worker_process_init
 from django.apps import AppConfig
 from django.conf import settings
 
-from .child import enter_pool
+from .child import ANALYSES, NETWORKS, enter_pool
 from .scratch import sweep
+from .supervise import COMMAND, Supervisor
 
 
 class WorkerConfig(AppConfig):
@@ -40,6 +41,19 @@ def wait_without_the_lock(**kwargs: Any) -> None:
                     return payload
 
     SimpleQueue.get_payload = get_payload
+
+
+@celeryd_after_setup.connect
+def share_gpu(instance: Any, **kwargs: Any) -> None:
+    """Before the pool is there: one process holds the networks for all its children, where there is a GPU."""
+    if instance.concurrency < 2 or ANALYSES not in instance.app.amqp.queues.consume_from:
+        return
+    from segmentation.core.network import served
+    from segmentation.core.network.runtime import Runtime
+
+    if not Runtime(settings.DEEPSEGM_DEVICE).on_processor:
+        served.make_key()
+        Supervisor((*COMMAND, NETWORKS), folder=settings.BASE_DIR).start()
 
 
 @worker_process_init.connect

@@ -1,4 +1,5 @@
-"""The Celery workers as `up` starts them: `python -m worker.child QUEUE`. They never outlive their parent."""
+"""The Celery workers as `up` starts them, `python -m worker.child QUEUE`, and the server of networks that a worker on a
+GPU starts, `python -m worker.child networks`. They never outlive their parent."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from mmap import mmap
 from celery.app.utils import find_app
 
 SECONDS = 1.0  # between two looks at the parent
-ANALYSES, INSPECTIONS, TRAINING = "analyses", "inspections", "training"
+ANALYSES, INSPECTIONS, TRAINING, NETWORKS = "analyses", "inspections", "training", "networks"
 # Gossip is useless with one worker of each kind; Django's checks, which `up` has run, import every page: 34 MB.
 QUIET = ("--skip-checks", "--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
 # Looking into an upload happens in a process of its own, for which a thread waits: no pool of processes is needed.
@@ -91,6 +92,10 @@ def die_with_parent(parent: int) -> None:
 
 def main(queue: str) -> None:
     die_with_parent(int(os.environ["DEEPSEGM_PARENT"]))
+    if queue == NETWORKS:
+        from segmentation.core.network.served import serve
+
+        serve()
     os.nice(NICENESS.get(queue, USUAL_NICENESS))
     # Our messages are JSON, which root may read as safely as anyone; the address of the site should stay in sight.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")

@@ -13,6 +13,7 @@ from segmentation.core.errors import UserError
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
+from segmentation.core.network.served import ServerGone
 from segmentation.core.tasks import UnknownTask
 from segmentation.models import Attempted, Training
 from segmentation.services.ground.queue import KINDS
@@ -30,7 +31,7 @@ BROKEN = (
 
 def sentence_for(row: Attempted, error: Exception) -> str:
     """The message to the user; errors not caused by the image or the settings are also logged."""
-    if isinstance(error, (UnreadableImage, Killed, UnusableSegmentation, services.Refused)):
+    if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, services.Refused)):
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
         # The folder is ours, and people have no shell: they know the dataset by its page.

@@ -51,6 +51,7 @@ from segmentation import log_filters, services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.network.served import ServerGone
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import find
 from segmentation.models import (
@@ -385,7 +386,7 @@ def warm_up(**signal: Any) -> None:
 
 
 def _end(row: Attempted, error: Exception) -> None:
-    """End an attempt after an error: postpone it for a fault of the machine, repeat it if Killed, otherwise fail it.
+    """End an attempt after an error: postpone it for a fault of the machine, repeat it after a kill, otherwise fail it.
 
     If even that cannot be stored, it is repeated until it succeeds: nothing else could be done meanwhile.
     """
@@ -393,7 +394,7 @@ def _end(row: Attempted, error: Exception) -> None:
     if why:
         logger.warning("%s: put off, %s (%s).", row.pk, why, error)
         change = partial(services.postpone, row=row, why=why)
-    elif isinstance(error, Killed) and row.deaths < MAX_DEATHS - 1:
+    elif isinstance(error, (Killed, ServerGone)) and row.deaths < MAX_DEATHS - 1:
         change = partial(services.requeue, row=row)
     else:
         sentence = sentence_for(row, error)

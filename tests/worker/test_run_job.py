@@ -24,6 +24,7 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
+from segmentation.core.network.served import ServerGone
 from segmentation.models import ExportJob, Job, Micrograph, Superseded
 from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
 from tests.conftest import picture
@@ -222,6 +223,20 @@ def test_a_failure_is_told_in_one_sentence(science, make_job, own_storage, error
     assert "Traceback" not in job.error and "division" not in job.error
     assert job.finished is not None
     assert stored_files(own_storage / "jobs") == []
+
+
+def test_a_picture_that_ends_the_server_of_networks_again_and_again_fails(science, make_job):
+    def segment(*args, **kwargs):
+        raise ServerGone
+
+    science.segment = segment
+    job = make_job()
+    for state, deaths in (("queued", 1), ("queued", 2), ("failed", 0)):
+        Job.objects.update(due=None)
+        do_analyses()
+        job.refresh_from_db()
+        assert (job.state, job.deaths) == (state, deaths)
+    assert job.error == str(ServerGone())
 
 
 @pytest.mark.parametrize(

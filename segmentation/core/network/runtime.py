@@ -17,6 +17,7 @@ from .cards import ModelCard, check_weights, need_torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 RETAINED = 2**30
+SERVER_KEY = "NETWORK_SERVER_KEY"  # the variable that a server of networks and its siblings inherit
 STRIDE = 32  # sides of a network's input are multiples of this
 NO_GRAPH = "The model {name}, published without a graph for processors,"
 Activation = Literal["sigmoid", "softmax"]
@@ -56,11 +57,14 @@ class Runtime:
         """The name of the library that calculates this model; raises TorchMissing where only torch could."""
         if self.engine != "auto":
             return self.engine
-        on_processor = self.device == "cpu" or (self.device == "auto" and not has_gpu())
-        if on_processor and card.graph and find_spec("openvino"):
+        if self.on_processor and card.graph and find_spec("openvino"):
             return "openvino"
-        need_torch(NO_GRAPH.format(name=card.name) if on_processor else f"The device {self.device}")
+        need_torch(NO_GRAPH.format(name=card.name) if self.on_processor else f"The device {self.device}")
         return "torch"
+
+    @property
+    def on_processor(self) -> bool:
+        return self.device == "cpu" or (self.device == "auto" and not has_gpu())
 
 
 @cache
@@ -107,7 +111,7 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> Network:
     """The card's network of so many maps with its weights, ready to predict; kept in the process until `unload`.
 
     Raises AlteredWeights when the files are not the card's, UnknownArchitecture when the card builds no network,
-    NoDevice and TorchMissing.
+    NoDevice, TorchMissing, and ServerGone of a network that another process calculates.
     """
     key = (card.sha256, str(card.architecture), runtime)
     if key not in _loaded:
@@ -117,6 +121,10 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> Network:
             from .with_openvino import OpenVinoNetwork
 
             _loaded[key] = OpenVinoNetwork(card, runtime.precision)
+        elif SERVER_KEY in os.environ:
+            from .served import ServedNetwork
+
+            _loaded[key] = ServedNetwork(card, runtime, maps)
         else:
             from .with_torch import TorchNetwork
 
