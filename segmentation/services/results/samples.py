@@ -308,16 +308,14 @@ def delete_sample(*, sample: Sample, signed: bool = False) -> None:
     uploads = list(Micrograph.objects.filter(jobs__sample=sample).distinct())
     _let_go(Micrograph.objects.select_for_update().filter(sample=sample))
     sample.delete()
-    for micrograph in uploads:
-        discard_unused(micrograph)
+    discard_unused(*uploads)
 
 
 def _let_go(arriving: Iterable[Micrograph]) -> int:
     """Delete the uploads that a sample waits for. Those that a job uses stay. Returns how many it waited for."""
     arriving = list(arriving)
-    for micrograph in arriving:
-        Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
-        discard_unused(micrograph)
+    Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in arriving]).update(sample=None)
+    discard_unused(*arriving)
     return len(arriving)
 
 
@@ -335,8 +333,7 @@ def _same_submission(sample: Sample, content: str, uploads: Iterable[Micrograph]
     """The sample that this submission already made; the surplus uploads are removed. Raises Refused if it differs."""
     if sample.content != content:
         raise Refused(OTHER_CONTENT, 409)
-    for micrograph in uploads:
-        discard_unused(micrograph)
+    discard_unused(*uploads)
     return sample
 
 

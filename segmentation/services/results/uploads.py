@@ -113,10 +113,10 @@ def example_file(kind: str) -> Path:
     return Path(settings.STATICFILES_DIRS[0], "sample", EXAMPLES[kind])
 
 
-def discard_unused(micrograph: Micrograph) -> None:
-    """Remove a micrograph that no job has and no sample waits for."""
-    for unused in Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None):
-        unused.delete()
+def discard_unused(*micrographs: Micrograph) -> None:
+    """Remove those of the micrographs that no job has and no sample waits for."""
+    keys = [micrograph.pk for micrograph in micrographs]
+    Micrograph.objects.filter(pk__in=keys, jobs=None, sample=None).delete()
 
 
 def checked_pages(text: str) -> str:
