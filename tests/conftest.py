@@ -239,6 +239,12 @@ def no_text(monkeypatch):
 
 
 @pytest.fixture
+def commit(django_capture_on_commit_callbacks):
+    """A block at whose end what waits for the commit is done."""
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+@pytest.fixture
 def alice(db, django_user_model):
     return django_user_model.objects.create_user("alice", password="alice's password")
 

@@ -211,20 +211,18 @@ class TestSite:
         assert client.get(f"/jobs/{second_job.pk}/").status_code == 200
 
     @pytest.mark.slow
-    def test_two_images_are_a_sample(
-        self, client, kind, image, reader, django_capture_on_commit_callbacks, monkeypatch
-    ):
+    def test_two_images_are_a_sample(self, client, kind, image, reader, commit, monkeypatch):
         monkeypatch.setattr(worker, "_do_idle", lambda: None)
         other = kind.task.golden().picture[::-1].copy()
         other[0, 0] += 1  # where both ways round look the same, it would be the same file
         other = png(other)
         files = [upload(image), SimpleUploadedFile("other.png", other, "image/png")]
         sent = {"file": files, "name": "Both", "model": kind.card.name, "data_bar": "none"}
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             answer = client.post("/api/v1/samples", sent)
         assert answer.status_code == 202, answer.content
         sample = Sample.objects.get(pk=answer.json()["id"])
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             for _ in sample.jobs.all():
                 worker.do_analyses()
         worker.do_analyses()

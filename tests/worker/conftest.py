@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.conftest import picture
+from tests.conftest import inspect_uploads, picture
 from worker import tasks
 from worker.heartbeat import Heartbeat
 
@@ -36,6 +36,17 @@ def lab(template, tmp_path):
 def no_heartbeat(monkeypatch):
     """A test inside a transaction: a heartbeat on a connection of its own would not see its rows."""
     monkeypatch.setattr(tasks, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
+
+
+@pytest.fixture
+def look_into_all(commit):
+    """Looks into all uploads that wait, and does what waits for the end of that."""
+
+    def look() -> None:
+        with commit():
+            inspect_uploads()
+
+    return look
 
 
 @pytest.fixture

@@ -162,10 +162,10 @@ def test_a_key_makes_one_revision_and_another_file_another(send, script, result)
     assert send(png(squares())).status_code == 409
 
 
-def test_the_files_go_with_the_job(send, own_storage, django_capture_on_commit_callbacks):
+def test_the_files_go_with_the_job(send, own_storage, commit):
     job = measured(send(png(moved())))
     assert list((own_storage / "jobs" / str(job.pk)).glob("outlines*"))
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         services.delete_job(job=job)
     assert not (own_storage / "jobs" / str(job.pk)).exists()
 

@@ -50,6 +50,12 @@ def science(monkeypatch, read_here):
     return made["segmentation.core.pipeline"]
 
 
+def run(job):
+    """One turn of the worker, and what it made of the job."""
+    do_analyses()
+    job.refresh_from_db()
+
+
 def stored_files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
@@ -96,14 +102,12 @@ def test_outlines_are_looked_for_while_the_bar_that_tells_the_scale_is_read(scie
     science.segment = segmenting
     Micrograph.objects.update(state="queued", calibration={})
     assert Job.objects.arriving().exists()  # what nobody waits for gives way to it
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert job.segmentation is not None and (job.state, job.ready, job.attempt) == ("queued", meanwhile, 1)
     if not meanwhile:
         assert not Job.objects.arriving().exists()
         read()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.ready, len(searches), job.attempt) == ("done", True, 1, 2)
     assert not job.summary["unread"] and not job.summary["reused"], "measured with what was read"
 
@@ -155,8 +159,7 @@ def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, mo
     monkeypatch.setattr(inspection, "read_micrograph", READ)
     monkeypatch.setattr("segmentation.core.micrograph.reader._decode", decoded)
     job = make_job()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.summary["image"]) == ("done", {"width": 64, "height": 48})
 
 
@@ -215,8 +218,7 @@ def test_a_failure_is_told_in_one_sentence(science, make_job, own_storage, error
 
     science.segment = segment
     job = make_job()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert job.state == "failed"
     assert sentence in job.error
     assert "Traceback" not in job.error and "division" not in job.error
@@ -246,8 +248,7 @@ def test_trouble_of_the_machine_ends_no_job(science, make_job, own_storage, erro
     for wait in (2, 4, 8, 16, 30, 30):
         Job.objects.update(due=None)
         began = timezone.now()
-        do_analyses()
-        job.refresh_from_db()
+        run(job)
         assert (job.state, job.error, job.deaths) == ("queued", "", 0)
         assert why in job.stage
         assert began <= job.due - timedelta(seconds=wait) <= timezone.now()
@@ -255,8 +256,7 @@ def test_trouble_of_the_machine_ends_no_job(science, make_job, own_storage, erro
     assert Job.objects.get().attempt == 6  # it is not due
     science.segment = fake.segment
     Job.objects.update(due=timezone.now())
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.stage, job.faults, job.due) == ("done", "", 0, None)
 
 
@@ -264,8 +264,7 @@ def test_without_room_nothing_is_computed(science, make_job, settings):
     settings.DEEPSEGM_MIN_FREE_MB = 10**9
     science.segment = None
     job = make_job()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.stage) == ("queued", FULL)
 
 
@@ -285,16 +284,14 @@ def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, m
     monkeypatch.setattr("worker.tasks.time.sleep", slept.append)
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
     job = make_job()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.error, slept) == ("failed", "Damaged.", [1, 2, 5, 10, 10])
 
 
 def test_an_upload_whose_file_has_gone_says_so(science, make_job, own_storage):
     job = make_job()
     (own_storage / job.micrograph.file.name).unlink()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.error) == ("failed", GONE)
 
 
@@ -303,8 +300,7 @@ def test_where_nothing_of_the_storage_is_there_no_image_is_to_blame(science, mak
     job = make_job()
     make_job()
     (own_storage / "uploads").rename(own_storage / "elsewhere")
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.stage) == ("queued", STORAGE)
 
 
@@ -345,16 +341,14 @@ def test_our_own_fault_names_the_job_and_is_logged(science, make_job, caplog):
 
     science.segment = segment
     job = make_job()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert str(job.pk) in job.error
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, make_micrograph):
     job = make_job(micrograph=make_micrograph(content=b"no image"))
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert job.state == "failed"
     assert "software" not in job.error
 
@@ -368,9 +362,7 @@ def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, ma
     ],
 )
 @pytest.mark.parametrize("when", ["analysing", "writing", "failing"])
-def test_an_attempt_that_lost_its_job_leaves_no_trace(
-    science, make_job, own_storage, monkeypatch, django_capture_on_commit_callbacks, event, when
-):
+def test_an_attempt_that_lost_its_job_leaves_no_trace(science, make_job, own_storage, monkeypatch, commit, event, when):
     job = make_job()
 
     def strike():
@@ -392,7 +384,7 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(
 
     science.segment = segment
     monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", write_all)
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         do_analyses()
     assert stored_files(own_storage / "jobs") == []
     row = Job.objects.filter(pk=job.pk).first()
@@ -434,8 +426,7 @@ def again(parent, **settings):
     """The parent's image with other settings, run."""
     who = {"user": None, "visitor": None, "token": str(settings)}
     job = services.rerun_job(job=parent, settings=AnalysisSettings.of(**settings), **who)
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     return job
 
 
@@ -469,8 +460,7 @@ def test_it_is_segmented_anew_where_that_is_asked_for(science, parent):
     assert again(parent, threshold=0.7).segmentation != parent.segmentation
     who = {"user": None, "visitor": None, "token": "again"}
     job = services.rerun_job(job=parent, settings=parent.get_settings(), again=True, **who)
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert job.state == "done" and job.segmentation != parent.segmentation and job.summary["reused"] is False
 
 
@@ -491,8 +481,7 @@ def test_what_was_stored_and_cannot_be_measured_is_segmented_at_the_next_try(sci
     job = again(parent, filter=True)
     assert job.state == "failed" and "try again" in job.error and job.error.count(".") == 1
     services.retry_job(job=job)
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.error) == ("done", "") and job.segmentation != parent.segmentation
 
 
@@ -512,26 +501,22 @@ def test_a_second_attempt_does_not_segment_again(science, make_job, monkeypatch)
     job = make_job()
     with monkeypatch.context() as patch:
         patch.setattr(sys.modules["segmentation.core.report.files"], "write_all", full)
-        do_analyses()
-    job.refresh_from_db()
+        run(job)
     assert job.state == "queued" and job.summary["statistics"]["n_kept"] == 1, "the numbers are there already"
     science.segment = no_network
     Job.objects.update(due=None)
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert job.state == "done"
 
 
-def test_what_was_found_goes_with_the_last_job_that_measured_it(
-    science, parent, own_storage, django_capture_on_commit_callbacks
-):
+def test_what_was_found_goes_with_the_last_job_that_measured_it(science, parent, own_storage, commit):
     job = again(parent, filter=True)
     (file,) = stored_files(own_storage / "segmentations")
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         services.delete_job(job=parent)
     assert stored_files(own_storage / "segmentations") == [file]
     with job.artifact("segmentation.npz").file.open("rb") as stored:
         assert len(stored.read()) == job.segmentation.size
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         services.delete_job(job=job)
     assert stored_files(own_storage / "segmentations") == []

@@ -252,12 +252,10 @@ def science(monkeypatch, read_here):
     )["segmentation.core.pipeline"]
 
 
-def test_an_image_of_a_sample_leaves_its_table_and_the_last_one_rings(
-    science, make_sample, queue, django_capture_on_commit_callbacks
-):
+def test_an_image_of_a_sample_leaves_its_table_and_the_last_one_rings(science, make_sample, queue, commit):
     sample = make_sample(Job.State.QUEUED, Job.State.QUEUED)
     for job in sample.jobs.order_by("created"):
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             do_analyses()
         with job.artifact(tables.NAME).file.open("rb") as file:
             table, clarity = tables.load(file)

@@ -139,22 +139,18 @@ def test_a_cancelled_training_stops_and_goes_on_when_asked_again(training, monke
     training.delete()
 
 
-def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept(
-    training, monkeypatch, django_capture_on_commit_callbacks
-):
+def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept(training, monkeypatch, commit):
     report = trained.report_training
     monkeypatch.setattr(
         services, "report_training", lambda **fields: (report(**fields), Dataset.objects.all().delete())
     )
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         row = run(training)
     assert row.state == "failed" and "deleted" in row.error
     assert not (trained.runs_folder() / str(row.pk)).exists()
 
 
-def test_an_image_taken_back_meanwhile_stops_its_training_at_once(
-    training, monkeypatch, django_capture_on_commit_callbacks
-):
+def test_an_image_taken_back_meanwhile_stops_its_training_at_once(training, monkeypatch, commit):
     monkeypatch.setattr(importlib.import_module("worker.training"), "LOOK_SECONDS", 0.0)
     report, seen = trained.report_training, []
 
@@ -165,7 +161,7 @@ def test_an_image_taken_back_meanwhile_stops_its_training_at_once(
             DatasetImage.objects.filter(name="1.png").delete()
 
     monkeypatch.setattr(services, "report_training", remove)
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         row = run(training)
     assert row.state == "failed" and "1.png was removed" in row.error
     assert len(seen[-1]["summary"]["curve"]) < 6, "the training went on"

@@ -172,9 +172,9 @@ def test_the_time_left_of_a_running_job_is_what_its_worker_reckons(make_job, mak
     assert running.expected_seconds() == pytest.approx(50, abs=1)
 
 
-def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, django_capture_on_commit_callbacks):
+def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, commit):
     make_job(owner=alice, files=("figure.png",))
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         alice.delete()
     assert not Micrograph.objects.exists() and not Job.objects.exists()
     assert [path for path in own_storage.rglob("*") if path.is_file()] == []

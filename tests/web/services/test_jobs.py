@@ -20,11 +20,6 @@ pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
 
 
-@pytest.fixture
-def commit(django_capture_on_commit_callbacks):
-    return lambda: django_capture_on_commit_callbacks(execute=True)
-
-
 ME = UUID(int=7)
 
 

@@ -43,9 +43,9 @@ class TestAsking:
         settings.DEEPSEGM_EMBEDDED = False
         assert "torch" not in trainings.obstacle(dataset, alice)
 
-    def test_the_images_are_frozen_as_they_are(self, alice, queue, django_capture_on_commit_callbacks):
+    def test_the_images_are_frozen_as_they_are(self, alice, queue, commit):
         dataset = make_dataset(alice)
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             made = ask(dataset, alice)
         dataset.images.all().delete()
         made.refresh_from_db()
@@ -180,12 +180,12 @@ class TestAfterwards:
             trainings.retry_training(training=failed)
 
     @pytest.mark.parametrize("state", ["cancelled", "failed", "queued"])
-    def test_an_image_taken_back_ends_what_has_not_ended(self, alice, state, django_capture_on_commit_callbacks):
+    def test_an_image_taken_back_ends_what_has_not_ended(self, alice, state, commit):
         made = make_training(alice, state=state, summary=outcome())
         add_pictures(made)
         run = trained.runs_folder() / str(made.pk) / "data"
         run.mkdir(parents=True)
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             remove_image(image=made.dataset.images.get(name="a.png"))
         made.refresh_from_db()
         assert not run.exists() and not made.artifacts.exists() and made.summary == {}
@@ -236,17 +236,17 @@ class TestAfterwards:
         trainings.offer(training=made, user=alice, overrule=True)
         assert [len(cards.find("tio2-1").limits), cards.find("tio2-1").limits[0]] == [2, "Not for fibres."]
 
-    def test_a_model_goes_with_its_training(self, alice, settings, django_capture_on_commit_callbacks):
+    def test_a_model_goes_with_its_training(self, alice, settings, commit):
         made = make_model(alice)
         for end in (cards.GRAPH, cards.TEST):
             (settings.DEEPSEGM_MODELS / f"tio2-1{end}").write_bytes(b"beside the weights")
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             trainings.delete_training(training=made)
         assert not list(settings.DEEPSEGM_MODELS.iterdir())
 
-    def test_and_with_its_account(self, alice, settings, django_capture_on_commit_callbacks):
+    def test_and_with_its_account(self, alice, settings, commit):
         make_model(alice)
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             alice.delete()
         assert not list(settings.DEEPSEGM_MODELS.iterdir())
 

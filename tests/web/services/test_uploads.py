@@ -88,9 +88,7 @@ def test_uploads_are_refused_while_there_is_still_some_room(own_storage, setting
 
 
 @pytest.mark.parametrize("time", [1, 2])
-def test_a_row_that_cannot_be_written_leaves_no_file(
-    own_storage, monkeypatch, time, django_capture_on_commit_callbacks
-):
+def test_a_row_that_cannot_be_written_leaves_no_file(own_storage, monkeypatch, time, commit):
     save, calls = Micrograph.save, []
 
     def broken(*args, **kwargs):
@@ -100,7 +98,7 @@ def test_a_row_that_cannot_be_written_leaves_no_file(
         save(*args, **kwargs)
 
     monkeypatch.setattr(Micrograph, "save", broken)
-    with pytest.raises(RuntimeError), django_capture_on_commit_callbacks(execute=True):
+    with pytest.raises(RuntimeError), commit():
         receive()
     assert nothing_is_left(own_storage)
 

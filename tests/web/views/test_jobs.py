@@ -148,9 +148,9 @@ class TestSettings:
         job.refresh_from_db()
         return response
 
-    def test_another_search_supersedes_the_one_under_way(self, maker, job, queue, django_capture_on_commit_callbacks):
+    def test_another_search_supersedes_the_one_under_way(self, maker, job, queue, commit):
         running = job(Job.State.RUNNING, attempt=1, early={"part": "1-1"}, summary=SUMMARY)
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             response = self.change(maker, running, threshold="0.4")
         assert (response.status_code, response["Location"], Job.objects.count()) == (303, address(running), 1)
         assert (running.state, running.early, running.summary, queue) == ("queued", {}, {}, ["analyses"])

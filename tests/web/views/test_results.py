@@ -340,10 +340,10 @@ class TestDelete:
         chosen(maker, "delete", sample=[str(sample.pk)], sure="yes")
         assert not Job.objects.exists()
 
-    def test_a_sample_is_pooled_without(self, maker, make_sample, django_capture_on_commit_callbacks):
+    def test_a_sample_is_pooled_without(self, maker, make_sample, commit):
         sample = make_sample(Job.State.DONE, Job.State.DONE, state="done", visitor=VISITOR)
         job = sample.jobs.first()
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             chosen(maker, "delete", job, sure="yes")
         sample.refresh_from_db()
         assert (sample.jobs.count(), sample.state) == (1, "queued")

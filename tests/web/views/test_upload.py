@@ -62,8 +62,8 @@ class TestPage:
 
 
 class TestPlainForm:
-    def test_one_image_makes_one_job_and_leads_to_it(self, client, django_capture_on_commit_callbacks, queue):
-        with django_capture_on_commit_callbacks(execute=True):
+    def test_one_image_makes_one_job_and_leads_to_it(self, client, commit, queue):
+        with commit():
             response = send(client, good())
         job = Job.objects.get()
         assert (response.status_code, response["Location"]) == (303, f"/jobs/{job.pk}/")
