@@ -88,6 +88,11 @@ def picture(width: int = 64, height: int = 48, kind: str = "PNG") -> bytes:
     """A small grey image with one bright square, as the bytes of a file."""
     pixels = np.full((height, width), 60, np.uint8)
     pixels[height // 4 : height // 2, width // 4 : width // 2] = 200
+    return as_file(pixels, kind)
+
+
+def as_file(pixels: np.ndarray, kind: str = "PNG") -> bytes:
+    """The bytes of a file with these pixels."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind)
     return file.getvalue()

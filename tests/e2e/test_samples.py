@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from segmentation.presenters.sample import EXCLUDED
 
 from . import specimen
-from .conftest import PATIENCE
+from .conftest import PATIENCE, first_page
 from .test_editor import Hand, discs_of
 from .test_journey import choose, drop, fits_both
 from .test_looks import picture
@@ -74,15 +74,10 @@ def mixed(site, chromium, tmp_path_factory) -> tuple[str, list]:
     folder = tmp_path_factory.mktemp("mixed")
     images = [specimen.calibrated(folder / "1.tif"), specimen.uncalibrated(folder / "2.png"), folder / "3.png"]
     Image.fromarray(specimen.scene(3)).save(images[2])
-    context = chromium.new_context(base_url=site)
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto("/")
-    choose(page, *images)
-    page.locator("#pooled").wait_for()
-    address, cookies = page.url, context.cookies()
-    context.close()
-    return address, cookies
+    with first_page(chromium, site) as page:
+        choose(page, *images)
+        page.locator("#pooled").wait_for()
+        return page.url, page.context.cookies()
 
 
 @pytest.fixture(params=["desktop", "phone"])

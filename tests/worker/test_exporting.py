@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -179,11 +180,8 @@ def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done,
 
 
 def test_what_failed_says_so_and_begins_anew_when_asked_later(done, brief, monkeypatch, own_storage):
-    def fail(*arguments, **how):
-        raise ZeroDivisionError
-
     with monkeypatch.context() as patch:
-        patch.setattr("segmentation.core.report.files.write_all", fail)
+        patch.setattr("segmentation.core.report.files.write_all", Mock(side_effect=ZeroDivisionError))
         services.ask_for_files(done)
         tasks.do_analyses()
     assert BROKEN.partition("{")[0] in services.ask_for_files(done).error

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 from uuid import uuid4
 
 import numpy as np
@@ -205,12 +206,12 @@ class TestOne:
         assert Micrograph.objects.get().state == "running"
 
     def test_trouble_with_the_storage_is_not_the_files_fault(self, monkeypatch):
-        def full(*args, **kwargs):
-            raise OSError(28, "No space left on device")
-
         micrograph = receive()
         with monkeypatch.context() as patch:
-            patch.setattr("django.core.files.storage.FileSystemStorage._save", full)
+            patch.setattr(
+                "django.core.files.storage.FileSystemStorage._save",
+                Mock(side_effect=OSError(28, "No space left on device")),
+            )
             assert (looked_into(micrograph).state, micrograph.stage) == ("queued", FULL)
         assert looked_into(micrograph).state == "queued"  # not due yet
         Micrograph.objects.update(due=None)
@@ -264,12 +265,6 @@ class TestTurns:
         inspect_uploads(1)
         assert Micrograph.objects.filter(state="done").count() == 1
         assert set(messages) == {"worker.inspections"}
-
-    def test_a_lost_message_is_sent_again(self, messages):
-        receive()
-        messages.clear()
-        services.rescue()
-        assert messages == ["worker.inspections"]
 
 
 class TestDataBars:

@@ -8,6 +8,7 @@ import json
 import sys
 from datetime import timedelta
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -36,18 +37,7 @@ from . import fake
 
 READ, DO_IDLE = inspection.read_micrograph, tasks._do_idle
 STORED = ("particles.csv.gz", "outlines.json.gz")  # texts are compressed
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
-
-
-@pytest.fixture
-def science(monkeypatch, read_here):
-    """The stand-in pipeline, whose functions a test may replace."""
-    made = fake.install(
-        lambda name, module: monkeypatch.setitem(sys.modules, name, module),
-        lambda package, name, module: monkeypatch.setattr(package, name, module, raising=False),
-    )
-    monkeypatch.setattr(tasks, "_do_idle", lambda: None)
-    return made["segmentation.core.pipeline"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]
 
 
 def run(job):
@@ -153,9 +143,7 @@ def test_all_files_are_written_in_an_idle_moment_before_anybody_asks(
 
 
 def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, monkeypatch):
-    def decoded(*given):
-        raise AssertionError("a foreign file was decoded in the worker's own process")
-
+    decoded = Mock(side_effect=AssertionError("a foreign file was decoded in the worker's own process"))
     monkeypatch.setattr(inspection, "read_micrograph", READ)
     monkeypatch.setattr("segmentation.core.micrograph.reader._decode", decoded)
     job = make_job()
@@ -213,10 +201,7 @@ def test_a_stage_is_told_at_most_twice_a_second(science, make_job, monkeypatch):
     ],
 )
 def test_a_failure_is_told_in_one_sentence(science, make_job, own_storage, error, sentence):
-    def segment(*args, **kwargs):
-        raise error
-
-    science.segment = segment
+    science.segment = Mock(side_effect=error)
     job = make_job()
     run(job)
     assert job.state == "failed"
@@ -276,10 +261,7 @@ def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, m
             raise OperationalError("database or disk is full")
         change(row, **fields)
 
-    def segment(*args, **kwargs):
-        raise UnreadableImage("Damaged.")
-
-    science.segment = segment
+    science.segment = Mock(side_effect=UnreadableImage("Damaged."))
     monkeypatch.setattr(Job, "change", away)
     monkeypatch.setattr("worker.tasks.time.sleep", slept.append)
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
@@ -336,10 +318,7 @@ def test_a_claim_notes_the_message_it_was_made_for(science, make_job):
 
 
 def test_our_own_fault_names_the_job_and_is_logged(science, make_job, caplog):
-    def segment(*args, **kwargs):
-        raise ZeroDivisionError("division by zero")
-
-    science.segment = segment
+    science.segment = Mock(side_effect=ZeroDivisionError("division by zero"))
     job = make_job()
     run(job)
     assert str(job.pk) in job.error
@@ -418,8 +397,7 @@ def parent(science, make_job):
     return Job.objects.get(pk=job.pk)
 
 
-def no_network(*args, **kwargs):
-    raise AssertionError("the network was asked")
+no_network = Mock(side_effect=AssertionError("the network was asked"))
 
 
 def again(parent, **settings):
@@ -433,12 +411,10 @@ def again(parent, **settings):
 @pytest.fixture
 def no_model(monkeypatch):
     """The model that found things has been removed since."""
-
-    def find(name, folder=None):
-        raise UnknownModel("There is no model here.")
-
     monkeypatch.setattr("segmentation.core.network.cards.available", lambda folder=None: [])
-    monkeypatch.setattr("segmentation.core.network.cards.find", find)
+    monkeypatch.setattr(
+        "segmentation.core.network.cards.find", Mock(side_effect=UnknownModel("There is no model here."))
+    )
 
 
 def test_other_numbers_of_what_was_found_need_no_model(science, parent, no_model):
@@ -495,12 +471,13 @@ def with_header(content, **entries):
 
 
 def test_a_second_attempt_does_not_segment_again(science, make_job, monkeypatch):
-    def full(*args, **kwargs):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     job = make_job()
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["segmentation.core.report.files"], "write_all", full)
+        patch.setattr(
+            sys.modules["segmentation.core.report.files"],
+            "write_all",
+            Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")),
+        )
         run(job)
     assert job.state == "queued" and job.summary["statistics"]["n_kept"] == 1, "the numbers are there already"
     science.segment = no_network

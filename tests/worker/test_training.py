@@ -15,6 +15,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -170,9 +171,7 @@ def test_an_image_taken_back_meanwhile_stops_its_training_at_once(training, monk
 
 
 def test_a_killed_process_that_prepares_crops_is_no_fault_of_ours(training, monkeypatch):
-    def killed(*_, **more):
-        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
-
+    killed = Mock(side_effect=RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "))
     monkeypatch.setattr("segmentation.lab.training.publish.train", killed)
     assert [(row.state, row.deaths) for row in (run(training) for _ in range(2))] == [("queued", 1), ("queued", 2)]
     row = run(training)
@@ -193,11 +192,9 @@ def test_a_full_disk_puts_it_off(training, monkeypatch):
     monkeypatch.setattr("segmentation.lab.training.adaptation.material.write_whole", full)
     row = run(training)
     assert row.state == "queued" and "disk is full" in row.stage and row.due and row.faults == 1
-
-    def no_room(folder, needed):
-        raise files.CannotWrite("It needs more.")
-
-    monkeypatch.setattr("segmentation.lab.training.train.check_room", no_room)
+    monkeypatch.setattr(
+        "segmentation.lab.training.train.check_room", Mock(side_effect=files.CannotWrite("It needs more."))
+    )
     monkeypatch.setattr("segmentation.lab.training.adaptation.material.write_whole", files.write_whole)
     assert run(row).state == "queued"
 

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -271,10 +272,7 @@ def test_all_files_are_written_and_told(tmp_path):
 
 
 def test_progress_can_stop_the_writing(tmp_path):
-    def stop(stage, fraction):
-        raise InterruptedError
-
     with pytest.raises(InterruptedError):
-        write_all(make_analysis(3, (60, 80)), tmp_path, progress=stop)
+        write_all(make_analysis(3, (60, 80)), tmp_path, progress=Mock(side_effect=InterruptedError))
     begun = {name for name, export in exports.listed("image", find("particles")).items() if export.turn == FIRST}
     assert {path.name for path in tmp_path.iterdir()} <= begun

@@ -34,12 +34,6 @@ def calibrated_reader(reader):
     reader.facts["calibration"] = ZEISS
 
 
-@pytest.fixture
-def script():
-    """A script: no cookies, no form key."""
-    return Client(enforce_csrf_checks=True)
-
-
 def basic(name, password=None):
     text = f"{name}:{password if password is not None else name + chr(39) + 's password'}"
     return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}

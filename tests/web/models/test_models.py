@@ -76,17 +76,6 @@ def test_a_report_is_refused_once_the_job_is_no_longer_this_attempts(make_job, c
     assert not Job.objects.filter(progress=0.9).exists()
 
 
-def test_an_old_attempt_is_fenced_off_by_the_new(make_job):
-    job = make_job()
-    old = Job.objects.claim(job.pk)
-    Job.objects.filter(pk=job.pk).update(state="queued")
-    new = Job.objects.claim(job.pk)
-    with pytest.raises(Superseded):
-        old.report(progress=0.5)
-    new.report(progress=0.6)
-    assert (new.attempt, Job.objects.get(pk=job.pk).progress) == (2, 0.6)
-
-
 def test_an_owned_row_is_its_owners_and_staffs(make_job, alice, charlie, ada):
     visitor = uuid4()
     job = make_job(owner=alice, visitor=visitor)

@@ -303,25 +303,11 @@ class TestPooling:
         assert stored.content_type == "text/csv"
         assert [path.name for path in (own_storage / sample.folder).iterdir()] == ["2"]
 
-    def test_a_pooling_over_which_three_processes_die_fails(self, make_sample, queue):
-        sample = make_sample(DONE, state=Sample.State.QUEUED)
-        for expected in (Sample.State.QUEUED, Sample.State.QUEUED, Sample.State.FAILED):
-            Sample.objects.claim(sample.pk, message="m").report(stage="pooling")
-            services.child_died(kind=Sample, message="m")
-            assert state(sample) == expected
-        assert "stopped 3 times" in sample.error
-
     def test_whose_last_image_ended_unnoticed_is_pooled(self, make_sample, queue):
         sample = make_sample(DONE, FAILED)
         services.rescue()
         assert state(sample) == Sample.State.QUEUED
         assert queue == ["analyses"]
-
-    def test_a_stopped_worker_puts_it_back(self, make_sample):
-        sample = make_sample(DONE, state=Sample.State.QUEUED)
-        Sample.objects.claim(sample.pk)
-        services.put_back()
-        assert state(sample) == Sample.State.QUEUED
 
 
 class TestChange:

@@ -209,15 +209,6 @@ class TestAfterwards:
         assert not made.artifacts.filter(name="changed-a.webp").exists() and made.artifacts.exists()
         assert made.model_name and made.summary["table"]
 
-    def test_a_cancelled_attempt_can_report_no_more(self, alice):
-        from segmentation.models import Superseded
-
-        made = ask(make_dataset(alice), alice)
-        attempt = Training.objects.claim(made.pk)
-        trainings.cancel_training(training=made)
-        with pytest.raises(Superseded):
-            attempt.report(stage="still here")
-
     def test_a_model_that_is_no_better_needs_a_person(self, alice):
         made = make_model(alice, improved=False)
         with pytest.raises(Refused) as caught:

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -68,10 +69,9 @@ def test_what_is_no_image_by_its_first_bytes_is_refused_at_once(own_storage, con
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(own_storage, monkeypatch):
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("django.core.files.storage.FileSystemStorage._save", full)
+    monkeypatch.setattr(
+        "django.core.files.storage.FileSystemStorage._save", Mock(side_effect=OSError(28, "No space left on device"))
+    )
     with pytest.raises(Refused, match=NO_ROOM) as refused:
         receive()
     assert refused.value.status == 507

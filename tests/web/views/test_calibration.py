@@ -35,6 +35,7 @@ from segmentation.services.ground.calibration import (
 )
 from segmentation.views.calibration import acquired
 from segmentation.views.jobs import NO_WIDTH
+from tests.conftest import as_file
 from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
 VISITOR = uuid4()
@@ -249,7 +250,7 @@ def stored(make_micrograph):
         pixels = np.zeros((384, 512), np.uint8)
         pixels[350:380, 400:500] = 255
         made.preview.storage.delete(made.preview.name)
-        made.preview.save("preview.png", ContentFile(png(pixels)))
+        made.preview.save("preview.png", ContentFile(as_file(pixels)))
         return made
 
     return make
@@ -262,12 +263,6 @@ def job(make_job, stored):
         return make_job(micrograph=micrograph or stored(), **{**defaults, **fields})
 
     return make
-
-
-def png(pixels):
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 def in_pixels():
@@ -292,7 +287,7 @@ class TestCrop:
     def test_a_finished_analysis_has_a_sharper_picture(self, maker, stored):
         made = stored()
         before = maker.get(f"/uploads/{made.pk}/reading.png")
-        made.viewer_image.save("image.webp", ContentFile(png(np.full((768, 1024), 9, np.uint8))))
+        made.viewer_image.save("image.webp", ContentFile(as_file(np.full((768, 1024), 9, np.uint8))))
         after = maker.get(f"/uploads/{made.pk}/reading.png", headers={"If-None-Match": before["ETag"]})
         assert after.status_code == 200
         assert shown(after).shape == pytest.approx((83, 314), abs=2)
