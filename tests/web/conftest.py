@@ -13,6 +13,19 @@ def _surroundings(own_storage, model, queue):
 
 
 @pytest.fixture
+def maker(client):
+    """The browser of VISITOR."""
+    return visit(client, VISITOR)
+
+
+@pytest.fixture
+def desk(client, ada):
+    """The browser of the administrator."""
+    client.force_login(ada)
+    return client
+
+
+@pytest.fixture
 def script():
     """A script: no cookies, no form key."""
     return Client(enforce_csrf_checks=True)

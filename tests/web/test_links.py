@@ -12,10 +12,9 @@ from django.utils import timezone
 from segmentation.models import Link
 from segmentation.services.access import links
 from tests.web.api.test_jobs import basic, secret
-from tests.web.finished import FILES, SUMMARY, visit, words
+from tests.web.finished import FILES, SUMMARY, VISITOR, visit, words
 
 pytestmark = pytest.mark.django_db
-VISITOR = uuid4()
 
 
 @pytest.fixture

@@ -22,12 +22,6 @@ pytestmark = pytest.mark.django_db
 LOG = "/admin/segmentation/staffaction/"
 
 
-@pytest.fixture
-def desk(client, ada):
-    client.force_login(ada)
-    return client
-
-
 def last():
     return StaffAction.objects.first()
 

@@ -36,9 +36,8 @@ from segmentation.services.ground.calibration import (
 from segmentation.views.calibration import acquired
 from segmentation.views.jobs import NO_WIDTH
 from tests.conftest import as_file
-from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
+from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, words
 
-VISITOR = uuid4()
 NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
 READING = {
     "nm_per_pixel": 5.0,
@@ -233,11 +232,6 @@ class TestAcquired:
 
     def test_nothing_known_and_nothing_long(self):
         assert acquired(micrograph(metadata={"note": "x" * 81, "empty": "", "list": [1]})) == []
-
-
-@pytest.fixture
-def maker(client):
-    return visit(client, VISITOR)
 
 
 @pytest.fixture

@@ -20,18 +20,11 @@ from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph, Segmentation, Superseded
 from segmentation.presenters.result import Change, Result
 from segmentation.views.jobs import SOON
-from tests.web.finished import FILES, SUMMARY, ZEISS, summary, templates, visit, words
+from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, templates, words
 
 pytestmark = pytest.mark.django_db
-VISITOR = uuid4()
 HTMX = {"HX-Request": "true"}
 AS_BEFORE = {"scale": "factor", "scale_factor": "0.5"}
-
-
-@pytest.fixture
-def maker(client):
-    """The browser that made the jobs of these tests."""
-    return visit(client, VISITOR)
 
 
 @pytest.fixture

@@ -16,15 +16,9 @@ from segmentation.http.zipped import NO_FILES
 from segmentation.models import ExportJob, Job, Micrograph
 from segmentation.views import results
 from segmentation.views.results import NOTHING_CHOSEN
-from tests.web.finished import SUMMARY, summary, visit, words
+from tests.web.finished import SUMMARY, VISITOR, summary, visit, words
 
 pytestmark = pytest.mark.django_db
-VISITOR = uuid4()
-
-
-@pytest.fixture
-def maker(client):
-    return visit(client, VISITOR)
 
 
 def names(response):
