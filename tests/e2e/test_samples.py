@@ -81,15 +81,14 @@ def mixed(site, chromium, tmp_path_factory) -> tuple[str, list]:
 
 
 @pytest.fixture(params=["desktop", "phone"])
-def opened(request, visit, mixed):
+def page(request, visit, mixed):
     page = visit(request.param)
     page.context.add_cookies(mixed[1])
     page.goto(mixed[0])
     return page
 
 
-def test_a_note_shows_which_images_it_means_and_why(opened):
-    page = opened
+def test_a_note_shows_which_images_it_means_and_why(page):
     note = page.locator("#pooled .notice", has_text="do not count")
     note.get_by_role("button").click()
     entries = page.locator(".images [data-place]:visible")
@@ -105,8 +104,7 @@ def test_a_note_shows_which_images_it_means_and_why(opened):
     expect(entries).to_have_count(3)
 
 
-def test_the_editor_goes_from_image_to_image_and_loses_nothing(opened, visit, mixed):
-    page = opened
+def test_the_editor_goes_from_image_to_image_and_loses_nothing(page, visit, mixed):
     page.get_by_role("link", name="1.tif").last.click()
     (_, x, y), (_, x2, y2), *others = discs_of(page)
     hand = Hand(page).open()

@@ -171,15 +171,6 @@ def test_labels_are_those_of_the_kept_particles():
     np.testing.assert_array_equal(tifffile.imread(tiff(analysis, keep_all=True)), analysis.segmentation.labels)
 
 
-def test_labels_carry_the_calibration_for_imagej():
-    with tifffile.TiffFile(tiff(make_analysis(12))) as file:
-        assert file.is_imagej
-        assert file.imagej_metadata["unit"] == "nm"
-        x, per = file.pages[0].tags["XResolution"].value
-        assert x / per == pytest.approx(1 / 7.34375)
-        assert file.pages[0].compression == tifffile.COMPRESSION.ADOBE_DEFLATE
-
-
 @pytest.mark.parametrize("nm_per_pixel", [None, 1e-12, 1e12])
 def test_labels_without_a_usable_pixel_size(nm_per_pixel):
     calibration = Calibration.absent() if nm_per_pixel is None else Calibration(nm_per_pixel, "typed")

@@ -58,9 +58,6 @@ class TestCreate:
         assert note["name"] == "b.png" and "a.png" in note["sentence"]
         assert not Micrograph.objects.filter(pk=second.pk).exists()
 
-    def test_a_token_opens_nobody_elses(self, make_micrograph, alice):
-        assert create([make_micrograph()], token="t") != create([make_micrograph()], user=alice, token="t")
-
     def test_without_images_there_is_none(self, db):
         with pytest.raises(Refused, match=NO_IMAGES):
             create([])

@@ -9,7 +9,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
 from segmentation.core.network.cards import UnknownModel
 from segmentation.models import Dataset, ModelDefault, Training
-from segmentation.services import Refused, create_job
+from segmentation.services import Refused
 from segmentation.services.learning import trained, trainings
 from segmentation.services.learning.datasets import change_dataset, remove_image
 from segmentation.services.results import models_offered
@@ -279,14 +279,6 @@ class TestWhoseModels:
     def test_a_row_never_hides_a_released_model(self, alice, charlie):
         make_training(alice, state="done", model_name=BASE)
         assert models_offered.is_usable(BASE, charlie)
-
-    def test_no_job_is_made_with_anothers_model(self, alice, charlie, make_micrograph):
-        make_model(alice)
-        fields = {"settings": AnalysisSettings.of(model="tio2-1"), "visitor": None}
-        with pytest.raises(Refused) as caught:
-            create_job(micrograph=make_micrograph(owner=charlie), user=charlie, **fields)
-        assert (caught.value.status, "no model named 'tio2-1'" in caught.value.sentence) == (400, True)
-        create_job(micrograph=make_micrograph(owner=alice), user=alice, **fields)
 
 
 class TestDefaults:

@@ -371,19 +371,14 @@ class TestAccess:
 
 
 class TestAdmin:
-    @pytest.mark.parametrize(("action", "state"), [("retry", QUEUED), ("cancel", CANCELLED)])
-    def test_actions(self, ada, client, finished, action, state):
-        sample = finished(DONE, FAILED if action == "retry" else RUNNING)
-        client.force_login(ada)
-        typed = {"action": action, "_selected_action": [str(sample.pk)]}
-        client.post("/admin/segmentation/sample/", typed)
-        assert sample.jobs.filter(state=state).count() == 1
+    def test_what_is_left_is_cancelled(self, desk, finished):
+        sample = finished(DONE, RUNNING)
+        desk.post("/admin/segmentation/sample/", {"action": "cancel", "_selected_action": [str(sample.pk)]})
+        assert sample.jobs.filter(state=CANCELLED).count() == 1
 
-    def test_deleting_takes_everything(self, ada, client, finished):
-        sample = finished()
-        client.force_login(ada)
-        typed = {"action": "delete_selected", "_selected_action": [str(sample.pk)], "post": "yes"}
-        client.post("/admin/segmentation/sample/", typed)
+    def test_deleting_takes_everything(self, desk, finished):
+        typed = {"action": "delete_selected", "_selected_action": [str(finished().pk)], "post": "yes"}
+        desk.post("/admin/segmentation/sample/", typed)
         assert not Sample.objects.exists() and not Micrograph.objects.exists()
 
 
