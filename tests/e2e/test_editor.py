@@ -288,6 +288,7 @@ def test_a_width_multiplies_all_numbers_at_once(page, visit):
     page.wait_for_url(lambda url: url.split("#")[0] not in (address, f"{address}width/"))
     expect(median).to_have_text(f"{2 * before:.3g}")
     assert page.locator(".result-page [data-measured]:visible").count()
+    expect(page.locator("main")).to_contain_text("with the outlines of the earlier result")
 
 
 def test_many_are_chosen_by_a_limit(page):
