@@ -76,16 +76,18 @@ def works_as_staff(client):
 
 
 class TestSigningIn:
-    def test_the_code_is_asked_for(self, setting, client, ada):
+    @pytest.fixture(autouse=True)
+    def factor_of_ada(self, ada):
         with_factor(ada)
+
+    def test_the_code_is_asked_for(self, setting, client):
         response = password(client, next="/status/")
         assert response["Location"] == ASK and name_of(client) is None
         assert not works_as_staff(client)
         response = client.post(ASK, {"code": code_at()})
         assert response["Location"] == "/status/" and works_as_staff(client)
 
-    def test_the_admins_own_page_asks_too(self, required, client, ada):
-        with_factor(ada)
+    def test_the_admins_own_page_asks_too(self, required, client):
         assert client.post("/admin/login/?next=/admin/")["Location"] == f"{LOGIN}?next=%2Fadmin%2F"
         password(client, next="/admin/")
         assert not works_as_staff(client)
@@ -93,9 +95,8 @@ class TestSigningIn:
 
     @pytest.mark.parametrize("forgotten", [False, True])
     @pytest.mark.services
-    def test_a_code_counts_once(self, required, ada, forgotten):
+    def test_a_code_counts_once(self, required, forgotten):
         """Also where another process, or a minute, has forgotten what allauth keeps in memory."""
-        with_factor(ada)
         first, second, code = Client(), Client(), code_at()
         password(first), password(second)
         first.post(ASK, {"code": code})
@@ -106,64 +107,55 @@ class TestSigningIn:
         assert second.post(ASK, {"code": code_at(1)}).status_code == 302
 
     @pytest.mark.parametrize("code", ["", "000000", "١٢٣٤٥٦", "1" * 5000])
-    def test_a_wrong_code(self, required, client, ada, code):
-        with_factor(ada)
+    def test_a_wrong_code(self, required, client, code):
         password(client)
         assert client.post(ASK, {"code": code}).status_code == 200 and name_of(client) is None
 
-    def test_codes_of_other_times_and_keys(self, required, client, ada):
-        with_factor(ada)
+    def test_codes_of_other_times_and_keys(self, required, client):
         password(client)
         for code in (code_at(-3), code_at(3), code_at(0, "A" * 32)):
             cache.clear()
             client.post(ASK, {"code": code})
             assert name_of(client) is None
 
-    def test_a_guesser_of_codes_is_locked_out(self, required, client, ada, settings):
+    def test_a_guesser_of_codes_is_locked_out(self, required, client, settings):
         settings.ACCOUNT_RATE_LIMITS = {"login_failed": "3/15m/key"}
-        with_factor(ada)
         password(client)
         assert [client.post(ASK, {"code": "000000"}).status_code for _ in range(3)] == [200, 200, 429]
         assert "15 minutes" in words(client.post(ASK, {"code": code_at()})) and name_of(client) is None
         assert password(Client()).status_code == 429
 
-    def test_the_password_again_forgets_no_wrong_codes(self, required, client, ada):
-        with_factor(ada)
+    def test_the_password_again_forgets_no_wrong_codes(self, required, client):
         for _ in range(3):
             client = Client()
             password(client)
             client.post(ASK, {"code": "000000"})
         assert password(Client()).status_code == 429
 
-    def test_no_step_can_be_left_out(self, required, client, ada):
-        with_factor(ada)
+    def test_no_step_can_be_left_out(self, required, client):
         assert client.get(ASK)["Location"] == LOGIN
         assert client.post(ASK, {"code": code_at()})["Location"] == LOGIN and name_of(client) is None
 
-    def test_the_second_step_is_not_for_ever(self, required, client, ada, settings):
-        with_factor(ada)
+    def test_the_second_step_is_not_for_ever(self, required, client, settings):
         password(client)
         assert app_settings.LOGIN_TIMEOUT <= 900
         settings.ACCOUNT_LOGIN_TIMEOUT = 0
         assert client.get(ASK)["Location"] == LOGIN
 
-    def test_two_people_in_one_browser(self, required, client, ada, alice):
+    def test_two_people_in_one_browser(self, required, client, alice):
         """Ada's half sign-in is given up, then Alice's whole one: Ada's step is gone."""
-        with_factor(ada)
         password(client)
         client.post("/accounts/logout/")
         password(client, "alice")
         assert name_of(client) == "alice"
         assert client.post(ASK, {"code": code_at()}).status_code == 302 and name_of(client) == "alice"
 
-    def test_it_leads_to_no_other_site(self, required, client, ada):
-        with_factor(ada)
+    def test_it_leads_to_no_other_site(self, required, client):
         password(client, next="https://evil.example/")
         assert client.post(f"{ASK}?next=https://evil.example/", {"code": code_at()})["Location"] == "/"
 
-    def test_the_closed_site_asks_too(self, required, client, ada, settings):
+    def test_the_closed_site_asks_too(self, required, client, settings):
         settings.DEEPSEGM_REQUIRE_LOGIN = True
-        with_factor(ada)
         password(client)
         assert client.get(ASK).status_code == 200
         assert client.post(ASK, {"code": code_at()}).status_code == 302 and works_as_staff(client)
