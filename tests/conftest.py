@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.core.files.base import ContentFile
-from django.test import override_settings
+from django.test import Client, override_settings
 from PIL import Image
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -262,6 +262,14 @@ def charlie(db, django_user_model):
 @pytest.fixture
 def ada(db, django_user_model):
     return django_user_model.objects.create_superuser("ada", password="ada's password")
+
+
+@pytest.fixture
+def signed_in(alice):
+    """A browser of Alice's."""
+    browser = Client()
+    browser.force_login(alice)
+    return browser
 
 
 @pytest.fixture

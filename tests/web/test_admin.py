@@ -165,9 +165,8 @@ def test_uploads(desk, three, own_storage, commit):
     assert not (own_storage / three[0].folder).exists()
 
 
-def test_only_staff_gets_in(client, three, alice):
-    client.force_login(alice)
-    assert client.get(JOBS).status_code == 302
+def test_only_staff_gets_in(signed_in, three):
+    assert signed_in.get(JOBS).status_code == 302
 
 
 def test_the_admin_keeps_the_content_security_policy(desk, three):

@@ -237,14 +237,13 @@ def test_the_api(make_job, alice, client):
     assert client.get(address).status_code == 404
 
 
-def test_the_admin(job, make_sample, client, ada):
-    client.force_login(ada)
+def test_the_admin(job, make_sample, desk):
     data = {"action": "link_off", "_selected_action": [str(job.pk)]}
-    client.post("/admin/segmentation/job/", data)
+    desk.post("/admin/segmentation/job/", data)
     assert links.state_of(job) == "off" and Client().get(page(job)).status_code == 410
-    client.post("/admin/segmentation/job/", {**data, "action": "link_renew"})
+    desk.post("/admin/segmentation/job/", {**data, "action": "link_renew"})
     assert links.state_of(job) == "open" and Client().get(page(job)).status_code == 404
-    assert "Private link" in words(client.get(f"/admin/segmentation/job/{job.pk}/change/"))
+    assert "Private link" in words(desk.get(f"/admin/segmentation/job/{job.pk}/change/"))
 
 
 def test_a_deleted_result_leaves_no_link(job):

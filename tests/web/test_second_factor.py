@@ -164,23 +164,20 @@ class TestSigningIn:
 class TestWithout:
     """Staff who have not shown a factor are ordinary accounts."""
 
-    def test_only_required_takes_the_rights(self, setting, client, ada):
-        client.force_login(ada)
-        assert works_as_staff(client) == (setting == "optional")
+    def test_only_required_takes_the_rights(self, setting, desk):
+        assert works_as_staff(desk) == (setting == "optional")
 
-    def test_a_session_from_before_the_factor(self, setting, client, ada):
-        client.force_login(ada)
+    def test_a_session_from_before_the_factor(self, setting, desk, ada):
         with_factor(ada)
-        assert not works_as_staff(client)
-        wrong = client.post("/accounts/again/", {"password": "ada's password"})
-        assert wrong["Location"] == AGAIN and not works_as_staff(client)  # the password alone is not enough
-        assert client.post(REMOVE)["Location"].startswith(AGAIN) and Authenticator.objects.exists()
-        assert client.post(AGAIN, {"code": code_at()}).status_code == 302 and works_as_staff(client)
+        assert not works_as_staff(desk)
+        wrong = desk.post("/accounts/again/", {"password": "ada's password"})
+        assert wrong["Location"] == AGAIN and not works_as_staff(desk)  # the password alone is not enough
+        assert desk.post(REMOVE)["Location"].startswith(AGAIN) and Authenticator.objects.exists()
+        assert desk.post(AGAIN, {"code": code_at()}).status_code == 302 and works_as_staff(desk)
 
-    def test_every_page_of_staff_leads_to_the_set_up(self, required, client, ada):
-        client.force_login(ada)
+    def test_every_page_of_staff_leads_to_the_set_up(self, required, desk):
         for page in STAFF_PAGES:
-            response = client.get(page, follow=True)
+            response = desk.get(page, follow=True)
             assert response.request["PATH_INFO"] == PAGE and "Set up the second factor" in words(response)
 
     def test_a_password_alone_by_api(self, setting, ada, alice, make_job):
@@ -204,20 +201,18 @@ class TestWithout:
         me = Client().get("/api/v1/me", headers=secret(text)).json()
         assert me["account"] == "ada" and me["staff"] is False
 
-    def test_nothing_is_signed(self, required, client, ada, make_job):
+    def test_nothing_is_signed(self, required, desk, ada, make_job):
         job = make_job(owner=ada, state="done")
-        client.force_login(ada)
         form = {"password": "ada's password", "name": "Ada", "meaning": "made"}
-        response = client.post(f"/jobs/{job.pk}/sign/", form)
+        response = desk.post(f"/jobs/{job.pk}/sign/", form)
         assert response.status_code == 403 and "second factor" in words(response)
         response = Client().post(f"{JOBS}/{job.pk}/signatures", form, "application/json", headers=basic("ada"))
         assert response.status_code == 403 and "second factor" in response.json()["error"]
         assert not job.signatures.exists()
 
-    def test_a_new_password_costs_no_rights(self, required, client, ada):
-        client.force_login(ada)
+    def test_a_new_password_costs_no_rights(self, required, desk, ada):
         form = {"oldpassword": "ada's password", "password1": "lantern fig 7", "password2": "lantern fig 7"}
-        assert client.post("/accounts/password/", form).status_code == 302
+        assert desk.post("/accounts/password/", form).status_code == 302
         ada.refresh_from_db()
         assert ada.check_password("lantern fig 7") and ada.is_staff and ada.is_superuser
 
@@ -240,14 +235,13 @@ class TestSetUp:
         return key, client.post(SET_UP, {"code": code or code_at(0, key)})
 
     @pytest.mark.django_db(transaction=True)  # setting it up shows it once it is stored
-    def test_it_gives_codes_once_and_the_rights(self, required, client, ada):
-        client.force_login(ada)
-        before = client.session.session_key
-        key, response = self.set_up(client)
-        codes = re.findall(r"<li><code>(\d{8})</code>", words(client.get(response["Location"])))
-        assert len(set(codes)) == 10 and works_as_staff(client)
-        assert client.session.session_key != before
-        pages = words(client.get(PAGE)) + words(client.get(CODES))
+    def test_it_gives_codes_once_and_the_rights(self, required, desk):
+        before = desk.session.session_key
+        key, response = self.set_up(desk)
+        codes = re.findall(r"<li><code>(\d{8})</code>", words(desk.get(response["Location"])))
+        assert len(set(codes)) == 10 and works_as_staff(desk)
+        assert desk.session.session_key != before
+        pages = words(desk.get(PAGE)) + words(desk.get(CODES))
         assert not any(secret in pages for secret in (*codes, key))
         assert key not in str(list(Authenticator.objects.values_list("data")))
         other = Client()
@@ -255,11 +249,10 @@ class TestSetUp:
         assert other.post(ASK, {"code": code_at(0, key)}).status_code == 200  # used to set it up
         assert other.post(ASK, {"code": codes[3]}).status_code == 302
 
-    def test_what_is_wrong_changes_nothing(self, required, client, ada):
-        client.force_login(ada)
-        assert client.post("/accounts/again/", {"password": "wrong"}).status_code == 200
-        assert client.get(SET_UP).status_code == 302
-        assert self.set_up(client, code="000000")[1].status_code == 200
+    def test_what_is_wrong_changes_nothing(self, required, desk):
+        assert desk.post("/accounts/again/", {"password": "wrong"}).status_code == 200
+        assert desk.get(SET_UP).status_code == 302
+        assert self.set_up(desk, code="000000")[1].status_code == 200
         assert not Authenticator.objects.exists()
 
     def test_new_codes_and_removal_need_a_code(self, setting, client, ada):
@@ -296,19 +289,17 @@ def test_with_another_secret_key_there_is_one_sentence(required, client, ada):
     assert response.status_code == 409 and "administrator" in words(response)
 
 
-def test_the_admin_shows_no_secrets(client, ada):
-    client.force_login(ada)
+def test_the_admin_shows_no_secrets(desk):
     for address in (
         "mfa/authenticator",
         "socialaccount/socialapp",
         "socialaccount/socialtoken",
         "account/emailaddress",
     ):
-        assert client.get(f"/admin/{address}/").status_code == 404
-    assert client.get("/admin/socialaccount/socialaccount/").status_code == 200
+        assert desk.get(f"/admin/{address}/").status_code == 404
+    assert desk.get("/admin/socialaccount/socialaccount/").status_code == 200
 
 
-def test_who_is_signed_in_without_being_staff_is_refused(client, alice):
-    client.force_login(alice)
+def test_who_is_signed_in_without_being_staff_is_refused(signed_in):
     for page in STAFF_PAGES:
-        assert client.get(page, follow=True).status_code == 403
+        assert signed_in.get(page, follow=True).status_code == 403

@@ -35,13 +35,6 @@ def _quick(coarse, monkeypatch, queue):
 
 
 @pytest.fixture
-def signed_in(alice):
-    client = Client()
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def finished(result, alice):  # noqa: F811
     """A measured revision of Alice's, of two corrections."""
     Job.objects.filter(pk=result.pk).update(owner=alice)
