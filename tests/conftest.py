@@ -273,6 +273,13 @@ def signed_in(alice):
 
 
 @pytest.fixture
+def desk(client, ada):
+    """The browser of the administrator."""
+    client.force_login(ada)
+    return client
+
+
+@pytest.fixture
 def make_micrograph(db, own_storage):
     """Stored uploads without inspection; any field may be given."""
     from segmentation.models import Micrograph

@@ -19,13 +19,6 @@ def maker(client):
 
 
 @pytest.fixture
-def desk(client, ada):
-    """The browser of the administrator."""
-    client.force_login(ada)
-    return client
-
-
-@pytest.fixture
 def script():
     """A script: no cookies, no form key."""
     return Client(enforce_csrf_checks=True)

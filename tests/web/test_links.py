@@ -131,12 +131,10 @@ def test_switched_off_and_on(job, maker, client):
     assert statuses(client, job) == {200}
 
 
-def test_a_private_result_gets_a_link(hers, alice, client, charlie):
+def test_a_private_result_gets_a_link(hers, signed_in, client, charlie):
     assert statuses(client, hers) == {404}
-    owner = Client()
-    owner.force_login(alice)
-    assert "Private" in words(owner.get(page(hers)))
-    do(owner, hers, "renew")
+    assert "Private" in words(signed_in.get(page(hers)))
+    do(signed_in, hers, "renew")
     assert statuses(client, hers) == {404}
     query = with_secret(hers)
     for holder in (client, Client()):
@@ -144,7 +142,7 @@ def test_a_private_result_gets_a_link(hers, alice, client, charlie):
     client.force_login(charlie)
     assert client.get(page(hers)).status_code == 200
     assert client.post(f"{page(hers)}delete/").status_code == 403
-    do(owner, hers, "off")
+    do(signed_in, hers, "off")
     assert statuses(client, hers, query) == {410} and statuses(Client(), hers) == {404}
 
 

@@ -33,12 +33,11 @@ def export(client, dataset):
 
 
 @pytest.mark.slow
-def test_an_export_comes_back_equal(result, give, dataset, client, ada, send):
-    client.force_login(ada)
+def test_an_export_comes_back_equal(result, give, dataset, desk, ada, send):
     give(result(), region=[0, 0, 60, 160], group="Größe, “A”")
     give(result(1))
     prepared(dataset)
-    content = export(client, dataset)
+    content = export(desk, dataset)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
         names = set(archive.namelist())
@@ -63,12 +62,11 @@ def test_an_export_comes_back_equal(result, give, dataset, client, ada, send):
 
 
 @pytest.mark.slow
-def test_coco_annotations_stand_in_for_labels(result, give, dataset, client, ada, send, tmp_path):
-    client.force_login(ada)
+def test_coco_annotations_stand_in_for_labels(result, give, dataset, desk, ada, send, tmp_path):
     give(result())
     give(result(1))
     prepared(dataset)
-    with zipfile.ZipFile(io.BytesIO(export(client, dataset))) as archive:
+    with zipfile.ZipFile(io.BytesIO(export(desk, dataset))) as archive:
         (tmp_path / "coco.json").write_bytes(archive.read("coco.json"))
         files = {f"images/{n}.png": archive.read(f"images/powder_{n}.png") for n in range(2)}
     painted = paint(read_coco(tmp_path / "coco.json", Frame(*SHAPE, 120), "powder_0.png"), SHAPE).labels
