@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.core.files.base import ContentFile
-from django.test import override_settings
+from django.test import Client, override_settings
 from PIL import Image
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -88,6 +88,11 @@ def picture(width: int = 64, height: int = 48, kind: str = "PNG") -> bytes:
     """A small grey image with one bright square, as the bytes of a file."""
     pixels = np.full((height, width), 60, np.uint8)
     pixels[height // 4 : height // 2, width // 4 : width // 2] = 200
+    return as_file(pixels, kind)
+
+
+def as_file(pixels: np.ndarray, kind: str = "PNG") -> bytes:
+    """The bytes of a file with these pixels."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind)
     return file.getvalue()
@@ -239,6 +244,12 @@ def no_text(monkeypatch):
 
 
 @pytest.fixture
+def commit(django_capture_on_commit_callbacks):
+    """A block at whose end what waits for the commit is done."""
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+@pytest.fixture
 def alice(db, django_user_model):
     return django_user_model.objects.create_user("alice", password="alice's password")
 
@@ -251,6 +262,21 @@ def charlie(db, django_user_model):
 @pytest.fixture
 def ada(db, django_user_model):
     return django_user_model.objects.create_superuser("ada", password="ada's password")
+
+
+@pytest.fixture
+def signed_in(alice):
+    """A browser of Alice's."""
+    browser = Client()
+    browser.force_login(alice)
+    return browser
+
+
+@pytest.fixture
+def desk(client, ada):
+    """The browser of the administrator."""
+    client.force_login(ada)
+    return client
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -59,12 +58,6 @@ def test_neither_data_folder_nor_database_is_needed(tmp_path):
 def test_the_files_are_there(sample):
     assert {file.name for file in sample.iterdir()} == {*IN_BUNDLE, "bundle.zip", "notebook.eln", "timings.json"}
     assert all(file.stat().st_size for file in sample.iterdir())
-
-
-def test_the_bundle_holds_the_files_beside_it(sample):
-    with zipfile.ZipFile(sample / "bundle.zip") as archive:
-        assert set(archive.namelist()) == {*IN_BUNDLE, "README.txt", "SHA256SUMS"}
-        assert all(archive.read(name) == (sample / name).read_bytes() for name in IN_BUNDLE)
 
 
 def test_result_and_table_and_labels_agree(sample):

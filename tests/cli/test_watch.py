@@ -8,6 +8,7 @@ import os
 import time
 import zipfile
 from hashlib import sha256
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -186,10 +187,7 @@ def test_an_image_that_changes_while_it_is_measured_is_measured_again(folder, co
 
 
 def test_ctrl_c_ends_it_and_leaves_nothing_half_made(folder, counted, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(watch.Site, "measure", interrupted)
+    monkeypatch.setattr(watch.Site, "measure", Mock(side_effect=KeyboardInterrupt))
     done = manage("watch", folder, *QUICK, *AT)
     assert done.returncode == 0 and "Stopped." in done.stdout
     assert [file.name for file in (folder / "deep").iterdir()] == ["a.tif"]
@@ -206,10 +204,7 @@ def test_bad_options_are_explained(folder, options, word):
 
 
 def test_a_share_that_goes_away_is_waited_for(folder, counted, monkeypatch):
-    def gone(*_):
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(watch.Folder, "images", gone)
+    monkeypatch.setattr(watch.Folder, "images", Mock(side_effect=OSError(5, "Input/output error")))
     with pytest.raises(OSError):
         watch.Folder({"folder": folder, "out": None, "settle": 0}, {}).ready()
     turns = iter([None, KeyboardInterrupt])

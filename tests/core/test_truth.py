@@ -2,30 +2,17 @@
 
 import numpy as np
 import pytest
-import tifffile
-from PIL import Image
 
 from segmentation.core.dataset_files import read_table
 from segmentation.core.errors import UserError
 from segmentation.core.truth import BadDataset, find_pairs, load_labels
-
-
-def written(folder, name, array):
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / name
-    if file.suffix == ".npy":
-        np.save(file, array)
-    elif file.suffix == ".tif":
-        tifffile.imwrite(file, array)
-    else:
-        Image.fromarray(array).save(file)
-    return file
+from tests.lab.folders import save
 
 
 def folder_of(tmp_path, names=("a", "b"), suffix="_m", shape=(40, 50)):
     for name in names:
-        written(tmp_path / "images", f"{name}.png", np.full((40, 50), 90, np.uint8))
-        written(tmp_path / "masks", f"{name}{suffix}.tif", np.zeros(shape, np.uint8))
+        save(tmp_path / "images" / f"{name}.png", np.full((40, 50), 90, np.uint8))
+        save(tmp_path / "masks" / f"{name}{suffix}.tif", np.zeros(shape, np.uint8))
     return tmp_path
 
 
@@ -33,18 +20,18 @@ def folder_of(tmp_path, names=("a", "b"), suffix="_m", shape=(40, 50)):
 def test_masks_and_instances_are_read(tmp_path, name):
     mask = np.zeros((20, 30), np.uint8)
     mask[2:8, 2:8] = mask[8:14, 8:14] = 255  # they touch at a corner only
-    labels = load_labels(written(tmp_path, name, mask))
+    labels = load_labels(save(tmp_path / name, mask))
     assert labels.dtype == np.int32 and labels.max() == 2
     instances = mask.astype(np.uint16)
     instances[2:8, 8:14] = 900
-    assert np.unique(load_labels(written(tmp_path, name, instances))).tolist() == [0, 1, 2]
-    assert load_labels(written(tmp_path, name, np.full((9, 9), 7, np.uint8))).min() == 1
+    assert np.unique(load_labels(save(tmp_path / name, instances))).tolist() == [0, 1, 2]
+    assert load_labels(save(tmp_path / name, np.full((9, 9), 7, np.uint8))).min() == 1
 
 
 @pytest.mark.parametrize("array", [np.full((4, 4), 0.5), np.zeros((4, 4, 7), np.uint8), np.array(["a"])])
 def test_labels_that_are_none_are_refused_by_name(tmp_path, array):
     with pytest.raises(BadDataset, match=r"bad\.npy"):
-        load_labels(written(tmp_path, "bad.npy", array))
+        load_labels(save(tmp_path / "bad.npy", array))
 
 
 def test_labels_belong_to_the_image_whose_name_they_continue(tmp_path):
@@ -92,7 +79,7 @@ def test_what_cannot_be_paired_is_explained(tmp_path):
     folder = folder_of(tmp_path, shape=(40, 49))
     with pytest.raises(BadDataset, match=r"50 x 40 .* a_m .* 49 x 40"):
         find_pairs(folder).pairs[0].load()
-    written(folder / "masks", "z.tif", np.zeros((4, 4), np.uint8))
+    save(folder / "masks" / "z.tif", np.zeros((4, 4), np.uint8))
     with pytest.raises(BadDataset, match=r"z\.tif .*no image"):
         find_pairs(folder).complete()
     with pytest.raises(BadDataset, match=r"groups"):
@@ -100,7 +87,7 @@ def test_what_cannot_be_paired_is_explained(tmp_path):
     (folder / "images" / "a.png").write_bytes(b"nothing")
     with pytest.raises(BadDataset, match=r"a\.png: "):
         find_pairs(folder).pairs[0].load()
-    written(folder / "masks", "a-2.png", np.zeros((40, 50), np.uint8))
+    save(folder / "masks" / "a-2.png", np.zeros((40, 50), np.uint8))
     with pytest.raises(BadDataset, match=r"several files .*a\.png: a-2\.png, a_m\.tif"):
         find_pairs(folder)
 
@@ -116,8 +103,8 @@ def test_of_an_image_checked_in_part_only_that_part_is_read(tmp_path):
     folder = folder_of(tmp_path)
     grey, labels = np.arange(2000, dtype=np.uint16).reshape(40, 50), np.zeros((40, 50), np.uint8)
     labels[12:15, 22:25], labels[30:35, 30:35] = 1, 2
-    written(folder / "images", "a.png", grey)
-    written(folder / "masks", "a_m.tif", labels)
+    save(folder / "images" / "a.png", grey)
+    save(folder / "masks" / "a_m.tif", labels)
     (folder / "regions.csv").write_text("image,top,left,bottom,right\na.png,10,20,20,45\n")
     a, b = find_pairs(folder).pairs
     micrograph, mask = a.load()

@@ -20,7 +20,6 @@ from uuid import uuid4
 import django
 import numpy as np
 import tifffile
-from PIL import Image
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
 django.setup()
@@ -34,6 +33,7 @@ from django.test import Client  # noqa: E402
 
 from segmentation.core.report.exports import viewer  # noqa: E402
 from segmentation.models import Job, Micrograph, Sample  # noqa: E402
+from tests.conftest import as_file  # noqa: E402
 from tests.data.answers import ALICE, BASIC, signed_in  # noqa: E402
 from worker import tasks  # noqa: E402
 
@@ -64,9 +64,7 @@ def tiff(pixels: np.ndarray) -> SimpleUploadedFile:
 
 
 def png(pixels: np.ndarray) -> SimpleUploadedFile:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return SimpleUploadedFile("typed-width.png", file.getvalue())
+    return SimpleUploadedFile("typed-width.png", as_file(pixels))
 
 
 def posted(browser: Client, address: str, **fields: Any) -> str:

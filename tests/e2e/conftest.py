@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -98,6 +98,16 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+@contextmanager
+def first_page(chromium: Any, site: str) -> Iterator[Any]:
+    """The first page, opened by a new visitor."""
+    with chromium.new_context(base_url=site) as context:
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.goto("/")
+        yield page
+
+
 @pytest.fixture
 def visit(chromium: Any, site: str, data_folder: Path) -> Iterator[Any]:
     """Opens the first page as a visitor of their own; complaints of page or browser fail the test."""
@@ -157,30 +167,20 @@ def give_up(database: Path, before: set[str]) -> None:
 @pytest.fixture(scope="session")
 def analysed(site: str, chromium: Any) -> str:
     """The address of the sample's result: a real one, with particles at the frame."""
-    context = chromium.new_context(base_url=site)
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto("/")
-    page.get_by_role("button", name="See this result").click()
-    page.locator("figure.paper:not(.scroll-x) img").wait_for(state="attached")
-    expect(page.get_by_text("files are being written")).to_have_count(0, timeout=PATIENCE)  # the numbers come first
-    address = page.url
-    context.close()
-    return address
+    with first_page(chromium, site) as page:
+        page.get_by_role("button", name="See this result").click()
+        page.locator("figure.paper:not(.scroll-x) img").wait_for(state="attached")
+        expect(page.get_by_text("files are being written")).to_have_count(0, timeout=PATIENCE)  # the numbers come first
+        return page.url
 
 
 @pytest.fixture(scope="session")
 def analysed_discs(site: str, chromium: Any, discs: Path) -> tuple[str, list[Any]]:
     """The id of a result of `discs`, and the cookies of the browser that it belongs to."""
-    context = chromium.new_context(base_url=site)
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto("/")
-    page.set_input_files("#files", str(discs))
-    page.locator("figure.paper:not(.scroll-x) img").wait_for(state="attached")
-    job, cookies = page.url.split("/jobs/")[1].split("/")[0], context.cookies()
-    context.close()
-    return job, cookies
+    with first_page(chromium, site) as page:
+        page.set_input_files("#files", str(discs))
+        page.locator("figure.paper:not(.scroll-x) img").wait_for(state="attached")
+        return page.url.split("/jobs/")[1].split("/")[0], page.context.cookies()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from segmentation.core.micrograph.crosscheck import Source
 
 from . import specimen
-from .conftest import PATIENCE, REPOSITORY, SIZES, open_scale, open_tab
+from .conftest import REPOSITORY, SIZES, first_page, open_scale, open_tab
 from .test_journey import choose, fits, result
 
 SAMPLE = REPOSITORY / "static" / "sample" / "sem-sample.png"  # 5 nm/px; its bar of 500 nm is 100 px long
@@ -90,15 +90,10 @@ def test_what_is_read_counts_and_a_line_drawn_later_makes_a_revision(visit):
 @pytest.fixture(scope="module")
 def large_result(site, chromium, large) -> tuple[str, list]:
     """The address of a result of `large`, and the cookies of its maker."""
-    context = chromium.new_context(base_url=site)
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto("/")
-    choose(page, large)
-    page.locator(".result-page").wait_for()
-    address, cookies = page.url, context.cookies()
-    context.close()
-    return address, cookies
+    with first_page(chromium, site) as page:
+        choose(page, large)
+        page.locator(".result-page").wait_for()
+        return page.url, page.context.cookies()
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -166,17 +166,6 @@ def test_a_range_is_dragged_over_bars_and_typed(look, size):
     assert shown(page) == total
 
 
-def test_the_picture_shows_them_too(look):
-    page = look()
-    canvas = page.locator("#viewer canvas")
-    canvas.scroll_into_view_if_needed()
-    before = canvas.screenshot()
-    page.locator(".chart .bin").nth(2).evaluate("bin => bin.dispatchEvent(new MouseEvent('click', {bubbles: true}))")
-    page.locator("[data-chosen]").wait_for()
-    canvas.scroll_into_view_if_needed()
-    assert canvas.screenshot() != before
-
-
 def test_the_histogram_by_keyboard(look):
     page = look()
     drawn(page)

@@ -80,12 +80,11 @@ def discs_of(page):
 
 
 @pytest.fixture
-def opened(open_copy):
+def page(open_copy):
     return open_copy()
 
 
-def test_every_tool_makes_one_correction_that_undo_takes_back(opened):
-    page = opened
+def test_every_tool_makes_one_correction_that_undo_takes_back(page):
     (first, x, y), (_, x2, y2), *_ = discs_of(page)
     hand = Hand(page).open()
     hand.kept(DISCS)
@@ -144,8 +143,7 @@ def test_every_tool_makes_one_correction_that_undo_takes_back(opened):
     hand.saved()
 
 
-def test_what_is_done_again_means_the_object_that_is_made_again(opened):
-    page = opened
+def test_what_is_done_again_means_the_object_that_is_made_again(page):
     (_, x, y), *_ = discs_of(page)
     hand = Hand(page).open()
     hand.press("b")
@@ -160,8 +158,7 @@ def test_what_is_done_again_means_the_object_that_is_made_again(opened):
     hand.saved()
 
 
-def test_a_signed_out_person_loses_nothing(opened, visit):
-    page = opened
+def test_a_signed_out_person_loses_nothing(page, visit):
     (_, x, y), *_ = discs_of(page)
     hand = Hand(page).open()
     cookies = page.context.cookies()
@@ -178,9 +175,8 @@ def test_a_signed_out_person_loses_nothing(opened, visit):
     visit.complaints.clear()  # the browser complains of the 403
 
 
-def test_all_numbers_of_the_page_are_of_one_state_until_the_next_is_measured(opened):
+def test_all_numbers_of_the_page_are_of_one_state_until_the_next_is_measured(page):
     """After a deletion nothing of the outlines before is left to be read beside what follows at once; files wait."""
-    page = opened
     (_, x, y), *_ = discs_of(page)
     page.locator("#histogram:not([aria-busy])").wait_for()
     bars = page.locator(".chart .bin")
@@ -206,8 +202,8 @@ def test_all_numbers_of_the_page_are_of_one_state_until_the_next_is_measured(ope
     expect(page.locator("#comparison")).to_be_visible()
 
 
-def test_picture_and_histogram_light_each_other(opened):
-    page, canvas = opened, opened.locator(CANVAS)
+def test_picture_and_histogram_light_each_other(page):
+    canvas = page.locator(CANVAS)
     (_, x, y), *_ = discs_of(page)
     page.locator("#histogram:not([aria-busy])").wait_for()
     pointed = page.locator(".chart .pointed")
@@ -221,8 +217,7 @@ def test_picture_and_histogram_light_each_other(opened):
     assert canvas.screenshot() != plain
 
 
-def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(opened):
-    page = opened
+def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     outlines = page.locator("#viewer").evaluate("each => fetch(each.dataset.outlines).then(each => each.json())")
     for number, particle in enumerate(outlines["particles"]):
         particle["confidence"] = 0.9 if number else 0.2
@@ -255,8 +250,7 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(opened):
     hand.saved()
 
 
-def test_whoever_may_only_look_is_asked_nothing_and_sees_what_is_measured(opened, visit):
-    page = opened
+def test_whoever_may_only_look_is_asked_nothing_and_sees_what_is_measured(page, visit):
     (_, x, y), *_ = discs_of(page)
     hand = Hand(page).open()
     hand.click(x, y)
@@ -269,14 +263,12 @@ def test_whoever_may_only_look_is_asked_nothing_and_sees_what_is_measured(opened
     expect(other.locator("[data-correct], [data-doubt-right], [data-standing]")).to_have_count(0)
 
 
-def test_a_page_that_the_browser_kept_is_loaded_anew(opened):
-    page = opened
+def test_a_page_that_the_browser_kept_is_loaded_anew(page):
     with page.expect_event("load"):
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
 
 
-def test_a_width_multiplies_all_numbers_at_once(opened, visit):
-    page = opened
+def test_a_width_multiplies_all_numbers_at_once(page, visit):
     page.locator("#histogram:not([aria-busy])").wait_for()
     median = page.locator(".sentence > details > summary [data-number=median]")
     before, address = float(median.inner_text()), page.url
@@ -296,10 +288,10 @@ def test_a_width_multiplies_all_numbers_at_once(opened, visit):
     page.wait_for_url(lambda url: url.split("#")[0] not in (address, f"{address}width/"))
     expect(median).to_have_text(f"{2 * before:.3g}")
     assert page.locator(".result-page [data-measured]:visible").count()
+    expect(page.locator("main")).to_contain_text("with the outlines of the earlier result")
 
 
-def test_many_are_chosen_by_a_limit(opened):
-    page = opened
+def test_many_are_chosen_by_a_limit(page):
     hand = Hand(page).open()
     page.locator("[data-rule] summary").click()
     page.locator("[data-below]").select_option("area")
@@ -310,9 +302,9 @@ def test_many_are_chosen_by_a_limit(opened):
     expect(page.locator(".sentence [data-number=n_kept]")).not_to_have_text(str(DISCS))
 
 
-def test_one_object_finds_all_like_it(opened, tmp_path):
+def test_one_object_finds_all_like_it(page, tmp_path):
     """All discs are of one size: a slider at its left end takes all of them; another choice ends it."""
-    page, hand = opened, Hand(opened).open()
+    hand = Hand(page).open()
     first, x, y = discs_of(page)[0]
     hand.click(x, y)
     hand.chosen(f" {first}:")
@@ -333,8 +325,7 @@ def test_one_object_finds_all_like_it(opened, tmp_path):
     expect(page.locator(".sentence [data-number=n_kept]")).not_to_have_text(str(DISCS))
 
 
-def test_two_tabs_lose_nothing(opened, visit):
-    page = opened
+def test_two_tabs_lose_nothing(page, visit):
     (_, x, y), (_, x2, y2), *_ = discs_of(page)
     other = page.context.new_page()
     other.goto(page.url)
@@ -352,8 +343,7 @@ def test_two_tabs_lose_nothing(opened, visit):
     visit.complaints.clear()  # the browser complains of the 409
 
 
-def test_without_a_network_corrections_wait_and_follow(opened, visit):
-    page = opened
+def test_without_a_network_corrections_wait_and_follow(page, visit):
     (_, x, y), (_, x2, y2), *_ = discs_of(page)
     hand = Hand(page).open()
     page.context.set_offline(True)
@@ -371,8 +361,7 @@ def test_without_a_network_corrections_wait_and_follow(opened, visit):
     visit.complaints.clear()  # the browser complains of each request without a network
 
 
-def test_a_label_image_dropped_on_the_page_becomes_a_revision(opened):
-    page = opened
+def test_a_label_image_dropped_on_the_page_becomes_a_revision(page):
     labels = page.request.get(page.url.replace("/jobs/", "/api/v1/jobs/") + "labels").body()
     dropped = page.evaluate_handle(
         """numbers => {

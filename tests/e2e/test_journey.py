@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 
 from segmentation.core.micrograph.crosscheck import Source
 
-from .conftest import COUNT, PATIENCE, SIZES, open_scale, open_tab
+from .conftest import COUNT, PATIENCE, SIZES, open_tab
 from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS
 
 DIAMETER = 2 * RADIUS * NM_PER_PIXEL
@@ -170,27 +170,6 @@ def middle_particle(page) -> str:
         return abs(sum(xs) / len(xs) - COLUMNS / 2) + abs(sum(ys) / len(ys) - ROWS / 2)
 
     return str(min(data["particles"], key=distance)["id"])
-
-
-def test_another_width_scales_every_size(visit, plain):
-    page = visit()
-    page.fill("#id_width", "6.4 µm")
-    choose(page, plain)
-    first = result(page)
-    count, median = numbers(page)
-    open_scale(page)
-    page.fill("#new_width", "12800")
-    page.get_by_role("button", name="Measure again").click()
-    page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
-    result(page)
-    assert numbers(page) == (count, pytest.approx(2 * median, rel=0.01))
-    expect(page.locator("main")).to_contain_text("with the outlines of the earlier result")
-
-
-def numbers(page) -> tuple[int, float]:
-    median = page.locator(".sentence > details > summary", has=page.locator("[data-number=median]")).inner_text()
-    factor = 1000 if "µm" in median else 1
-    return int(page.locator(COUNT).inner_text()), factor * float(median.split()[0])
 
 
 def test_without_javascript_a_double_click_makes_one_job(visit, plain):

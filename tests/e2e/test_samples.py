@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from segmentation.presenters.sample import EXCLUDED
 
 from . import specimen
-from .conftest import PATIENCE
+from .conftest import PATIENCE, first_page
 from .test_editor import Hand, discs_of
 from .test_journey import choose, drop, fits_both
 from .test_looks import picture
@@ -74,27 +74,21 @@ def mixed(site, chromium, tmp_path_factory) -> tuple[str, list]:
     folder = tmp_path_factory.mktemp("mixed")
     images = [specimen.calibrated(folder / "1.tif"), specimen.uncalibrated(folder / "2.png"), folder / "3.png"]
     Image.fromarray(specimen.scene(3)).save(images[2])
-    context = chromium.new_context(base_url=site)
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto("/")
-    choose(page, *images)
-    page.locator("#pooled").wait_for()
-    address, cookies = page.url, context.cookies()
-    context.close()
-    return address, cookies
+    with first_page(chromium, site) as page:
+        choose(page, *images)
+        page.locator("#pooled").wait_for()
+        return page.url, page.context.cookies()
 
 
 @pytest.fixture(params=["desktop", "phone"])
-def opened(request, visit, mixed):
+def page(request, visit, mixed):
     page = visit(request.param)
     page.context.add_cookies(mixed[1])
     page.goto(mixed[0])
     return page
 
 
-def test_a_note_shows_which_images_it_means_and_why(opened):
-    page = opened
+def test_a_note_shows_which_images_it_means_and_why(page):
     note = page.locator("#pooled .notice", has_text="do not count")
     note.get_by_role("button").click()
     entries = page.locator(".images [data-place]:visible")
@@ -110,8 +104,7 @@ def test_a_note_shows_which_images_it_means_and_why(opened):
     expect(entries).to_have_count(3)
 
 
-def test_the_editor_goes_from_image_to_image_and_loses_nothing(opened, visit, mixed):
-    page = opened
+def test_the_editor_goes_from_image_to_image_and_loses_nothing(page, visit, mixed):
     page.get_by_role("link", name="1.tif").last.click()
     (_, x, y), (_, x2, y2), *others = discs_of(page)
     hand = Hand(page).open()

@@ -14,6 +14,8 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
+from tests.web.archive import zipped
+
 Run = Callable[[bytes, Path], object]
 MOST_PIXELS = 2_000_000
 SMALL = 60_000  # bytes: larger files only make a step slower
@@ -193,12 +195,6 @@ def coco() -> list[bytes]:
         }).encode()
         for shape in shapes
     ]  # fmt: skip
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    from tests.web.archive import zipped as packed
-
-    return packed(files.items())
 
 
 def archives() -> Target:

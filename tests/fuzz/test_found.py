@@ -13,8 +13,9 @@ import pytest
 from segmentation.core.labels.segmentation import Provenance, UnusableSegmentation
 from segmentation.core.labels.stored import opened
 from tests.hostile import raw_tiff
+from tests.web.archive import zipped
 
-from .targets import TARGETS, coco, zipped
+from .targets import TARGETS, coco
 
 pytestmark = pytest.mark.django_db
 

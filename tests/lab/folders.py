@@ -36,6 +36,7 @@ def save(file, array):
         np.save(file, array)
     else:
         Image.fromarray(array).save(file)
+    return file
 
 
 def make_folder(folder: Path, images=4, **options) -> Path:

@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -161,10 +162,9 @@ def test_nothing_is_chosen_by_what_is_for_evaluation_only(card, folder, tmp_path
 
 
 def test_a_full_disk_is_said_of_the_report(card, folder, tmp_path, able, monkeypatch):
-    def full(*args, **options):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("segmentation.lab.research.report.tifffile.imwrite", full)
+    monkeypatch.setattr(
+        "segmentation.lab.research.report.tifffile.imwrite", Mock(side_effect=OSError(28, "No space left on device"))
+    )
     with pytest.raises(CommandError, match=r"report cannot be .*No space left"):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
 

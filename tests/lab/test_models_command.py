@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -152,10 +153,7 @@ def test_what_is_no_whole_model_is_refused(run, shelf, spoil, reason):
 
 
 def test_a_full_disk_adds_nothing(run, shelf, monkeypatch):
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr("os.fsync", Mock(side_effect=OSError(28, "No space left on device")))
     before = names()
     with pytest.raises(CommandError, match="No space left"):
         call_command("models", "add", run)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from segmentation import __version__
@@ -12,24 +11,14 @@ from segmentation.core.truth import BadDataset
 from segmentation.lab.training.finetune import fine_tuning
 from segmentation.lab.training.publish import version_of
 from segmentation.lab.training.settings import copied, read_recipe
-from tests.lab.folders import save
+from tests.lab.test_classes import drawn
 
 RECIPES = Path("segmentation/lab/recipes")
 
 
-def labelled(folder: Path, numbers: int) -> Path:
-    """Three images in bands of so many classes."""
-    for image in range(3):
-        rng = np.random.default_rng(image)
-        bands = np.indices((64, 64))[image % 2] * numbers // 64
-        save(folder / "images" / f"{image}.png", (40 + 30 * bands + rng.normal(0, 9, bands.shape)).astype(np.uint8))
-        save(folder / "labels" / f"{image}.png", bands.astype(np.uint8))
-    return folder
-
-
 def test_fine_tuning_says_that_it_adds_no_class(tmp_path):
     with pytest.raises(BadDataset) as refusal:
-        fine_tuning(labelled(tmp_path, 6), "uhcs-steel")
+        fine_tuning(drawn(tmp_path, range(6)), "uhcs-steel")
     sentence = str(refusal.value)
     assert "in heads" in sentence and "4 classes of uhcs-steel" in sentence
     assert 'start_from = "uhcs-steel"' in sentence and "spheroidite" in sentence

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -309,11 +310,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(folder, tmp_path):
 
 def test_writing_to_a_full_disk_says_so(tmp_path, monkeypatch):
     write_whole(tmp_path / "a", b"old")
-
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr("os.fsync", Mock(side_effect=OSError(28, "No space left on device")))
     with pytest.raises(CannotWrite, match=r"No space left.* kept"):
         write_whole(tmp_path / "a", b"new")
     assert [file.name for file in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_bytes() == b"old"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
 from scipy import ndimage
 from torch import Tensor, nn
 
@@ -51,13 +49,6 @@ class Brightest(nn.Module):
 def kinds(numbers: Iterable[str]) -> list[str]:
     """Names of numbers without those of the classes that each is of."""
     return list(dict.fromkeys(name.partition(quantities.OF)[0] for name in numbers))
-
-
-def png(pixels: np.ndarray) -> bytes:
-    """(H, W) uint8 as a file."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 def micrograph_of(pixels: np.ndarray, name: str = "image.png") -> Micrograph:

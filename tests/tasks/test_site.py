@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from unittest.mock import Mock
 
 import jsonschema
 import pytest
@@ -22,13 +23,14 @@ from segmentation.core.typed import settings_of
 from segmentation.lab.training import tasks as taught
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
+from tests.conftest import as_file
 from tests.web.finished import words
 from worker import tasks as worker
 from worker.heartbeat import Heartbeat
 from worker.samples import _record
 
 from . import brightness
-from .kinds import kinds, png
+from .kinds import kinds
 
 PERCENTILES = ("thickness_d10", "thickness_median", "thickness_d90")  # a sample does not know all its readings
 SITE = [pytest.mark.django_db, pytest.mark.usefixtures("site", "coarse")]
@@ -43,13 +45,13 @@ def site(own_storage, queue, monkeypatch):
 @pytest.fixture
 def image(kind, tmp_path):
     path = tmp_path / "golden.png"
-    path.write_bytes(png(kind.task.golden().picture))
+    path.write_bytes(as_file(kind.task.golden().picture))
     return path
 
 
 @pytest.fixture
 def image_file():
-    return png(brightness.golden().picture)
+    return as_file(brightness.golden().picture)
 
 
 def upload(image, name="golden.png"):
@@ -192,10 +194,7 @@ class TestSite:
     def test_what_was_found_is_measured_again_without_its_model(self, client, kind, image, reader, monkeypatch):
         monkeypatch.setattr(worker, "_do_idle", lambda: None)
         job = finished(client, kind, image)
-
-        def gone(*arguments):
-            raise UnknownModel("There is no model of this name any more.")
-
+        gone = Mock(side_effect=UnknownModel("There is no model of this name any more."))
         monkeypatch.setattr(pipeline, "stands_for", gone)
         monkeypatch.setattr(pipeline, "load_network", gone)
         settings = job.get_settings().with_(filter=True, border_correction="weight")
@@ -211,20 +210,18 @@ class TestSite:
         assert client.get(f"/jobs/{second_job.pk}/").status_code == 200
 
     @pytest.mark.slow
-    def test_two_images_are_a_sample(
-        self, client, kind, image, reader, django_capture_on_commit_callbacks, monkeypatch
-    ):
+    def test_two_images_are_a_sample(self, client, kind, image, reader, commit, monkeypatch):
         monkeypatch.setattr(worker, "_do_idle", lambda: None)
         other = kind.task.golden().picture[::-1].copy()
         other[0, 0] += 1  # where both ways round look the same, it would be the same file
-        other = png(other)
+        other = as_file(other)
         files = [upload(image), SimpleUploadedFile("other.png", other, "image/png")]
         sent = {"file": files, "name": "Both", "model": kind.card.name, "data_bar": "none"}
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             answer = client.post("/api/v1/samples", sent)
         assert answer.status_code == 202, answer.content
         sample = Sample.objects.get(pk=answer.json()["id"])
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             for _ in sample.jobs.all():
                 worker.do_analyses()
         worker.do_analyses()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tests.hostile import image, tiff
 
+Content = bytes | str
+Entries = Iterable[tuple[str | zipfile.ZipInfo, Content]]
 
-def zipped(entries: Iterable[tuple[str | zipfile.ZipInfo, bytes]], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """An archive of (name, content): the same bytes each time, whatever the clock says."""
+
+def zipped(entries: Mapping[str, Content] | Entries = (), method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """An archive of contents by name: the same bytes each time, whatever the clock says."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
-        for name, content in entries:
+        for name, content in entries.items() if isinstance(entries, Mapping) else entries:
             info = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name)
             archive.writestr(info, content, method)
     return file.getvalue()

@@ -13,6 +13,18 @@ def _surroundings(own_storage, model, queue):
 
 
 @pytest.fixture
+def maker(client):
+    """The browser of VISITOR."""
+    return visit(client, VISITOR)
+
+
+@pytest.fixture
+def script():
+    """A script: no cookies, no form key."""
+    return Client(enforce_csrf_checks=True)
+
+
+@pytest.fixture
 def people(alice, charlie, ada):
     """A browser for each of them, one of VISITOR, and one of nobody."""
     browsers = {"nobody": Client(), "visitor": visit(Client(), VISITOR)}

@@ -20,12 +20,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def desk(client, ada):
-    client.force_login(ada)
-    return client
-
-
-@pytest.fixture
 def three(make_job, make_micrograph, alice):
     now = timezone.now()
     return (
@@ -119,16 +113,16 @@ def test_samples_are_tried_again_as_far_as_their_makers_limits_allow(desk, make_
     assert sorted(sample.jobs.get().state for sample in samples) == ["failed", "queued", "queued"]
 
 
-def test_deleting_many_takes_the_files_along(desk, three, own_storage, django_capture_on_commit_callbacks):
-    with django_capture_on_commit_callbacks(execute=True):
+def test_deleting_many_takes_the_files_along(desk, three, own_storage, commit):
+    with commit():
         do(desk, "delete_selected", three, post="yes")
     assert not Job.objects.exists() and not Micrograph.objects.exists()
     assert [path for path in own_storage.rglob("*") if path.is_file()] == []
 
 
-def test_deleting_one_takes_the_files_along(desk, three, own_storage, django_capture_on_commit_callbacks):
+def test_deleting_one_takes_the_files_along(desk, three, own_storage, commit):
     done = three[0]
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         desk.post(reverse("admin:segmentation_job_delete", args=[done.pk]), {"post": "yes"})
     assert not Job.objects.filter(pk=done.pk).exists()
     assert not (own_storage / done.folder).exists() and not (own_storage / done.micrograph.folder).exists()
@@ -159,21 +153,20 @@ def test_words_come_first_and_the_stored_row_last(desk, three, make_sample, alic
             assert jargon not in before
 
 
-def test_uploads(desk, three, own_storage, django_capture_on_commit_callbacks):
+def test_uploads(desk, three, own_storage, commit):
     page = desk.get(UPLOADS).content.decode()
     assert "titania.tif" in page and reverse("upload-preview", args=[three[0].micrograph_id]) in page
     micrograph = three[0].micrograph
     assert desk.get(reverse("admin:segmentation_micrograph_change", args=[micrograph.pk])).status_code == 200
     data = {"action": "delete_selected", "_selected_action": [str(micrograph.pk)], "post": "yes"}
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         desk.post(UPLOADS, data)
     assert not Micrograph.objects.filter(pk=micrograph.pk).exists() and not Job.objects.filter(pk=three[0].pk).exists()
     assert not (own_storage / three[0].folder).exists()
 
 
-def test_only_staff_gets_in(client, three, alice):
-    client.force_login(alice)
-    assert client.get(JOBS).status_code == 302
+def test_only_staff_gets_in(signed_in, three):
+    assert signed_in.get(JOBS).status_code == 302
 
 
 def test_the_admin_keeps_the_content_security_policy(desk, three):

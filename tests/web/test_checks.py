@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from django.core.checks.registry import registry
@@ -129,9 +130,8 @@ def test_models_that_are_not_there(model, monkeypatch):
     assert ids(checks.weights) == ["deepsegm.E007"]
     monkeypatch.setattr("segmentation.core.network.cards.available", list)
     assert ids(checks.weights) == ["deepsegm.W005"]
-
-    def broken():
-        raise ValueError("particles.toml has unknown entries: colour.")
-
-    monkeypatch.setattr("segmentation.core.network.cards.available", broken)
+    monkeypatch.setattr(
+        "segmentation.core.network.cards.available",
+        Mock(side_effect=ValueError("particles.toml has unknown entries: colour.")),
+    )
     assert ids(checks.weights) == ["deepsegm.E006"]

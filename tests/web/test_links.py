@@ -12,10 +12,9 @@ from django.utils import timezone
 from segmentation.models import Link
 from segmentation.services.access import links
 from tests.web.api.test_jobs import basic, secret
-from tests.web.finished import FILES, SUMMARY, visit, words
+from tests.web.finished import FILES, SUMMARY, VISITOR, visit, words
 
 pytestmark = pytest.mark.django_db
-VISITOR = uuid4()
 
 
 @pytest.fixture
@@ -132,12 +131,10 @@ def test_switched_off_and_on(job, maker, client):
     assert statuses(client, job) == {200}
 
 
-def test_a_private_result_gets_a_link(hers, alice, client, charlie):
+def test_a_private_result_gets_a_link(hers, signed_in, client, charlie):
     assert statuses(client, hers) == {404}
-    owner = Client()
-    owner.force_login(alice)
-    assert "Private" in words(owner.get(page(hers)))
-    do(owner, hers, "renew")
+    assert "Private" in words(signed_in.get(page(hers)))
+    do(signed_in, hers, "renew")
     assert statuses(client, hers) == {404}
     query = with_secret(hers)
     for holder in (client, Client()):
@@ -145,7 +142,7 @@ def test_a_private_result_gets_a_link(hers, alice, client, charlie):
     client.force_login(charlie)
     assert client.get(page(hers)).status_code == 200
     assert client.post(f"{page(hers)}delete/").status_code == 403
-    do(owner, hers, "off")
+    do(signed_in, hers, "off")
     assert statuses(client, hers, query) == {410} and statuses(Client(), hers) == {404}
 
 
@@ -238,14 +235,13 @@ def test_the_api(make_job, alice, client):
     assert client.get(address).status_code == 404
 
 
-def test_the_admin(job, make_sample, client, ada):
-    client.force_login(ada)
+def test_the_admin(job, make_sample, desk):
     data = {"action": "link_off", "_selected_action": [str(job.pk)]}
-    client.post("/admin/segmentation/job/", data)
+    desk.post("/admin/segmentation/job/", data)
     assert links.state_of(job) == "off" and Client().get(page(job)).status_code == 410
-    client.post("/admin/segmentation/job/", {**data, "action": "link_renew"})
+    desk.post("/admin/segmentation/job/", {**data, "action": "link_renew"})
     assert links.state_of(job) == "open" and Client().get(page(job)).status_code == 404
-    assert "Private link" in words(client.get(f"/admin/segmentation/job/{job.pk}/change/"))
+    assert "Private link" in words(desk.get(f"/admin/segmentation/job/{job.pk}/change/"))
 
 
 def test_a_deleted_result_leaves_no_link(job):

@@ -163,11 +163,10 @@ def test_the_results_of_the_browser_can_be_taken_over(provider, make_job):
     assert sign_in(provider, visit(Client(), visitor))["Location"] == "/results/"
 
 
-def test_staff_are_asked_for_their_second_factor_here_too(provider, client, ada, settings):
+def test_staff_are_asked_for_their_second_factor_here_too(provider, desk, ada, settings):
     from .test_second_factor import ASK, code_at, with_factor, works_as_staff
 
-    client.force_login(ada)
-    sign_in(provider, client, f"{START}?connect")
+    sign_in(provider, desk, f"{START}?connect")
     settings.DEEPSEGM_STAFF_SECOND_FACTOR = "required"
     with_factor(ada)
     other = Client()

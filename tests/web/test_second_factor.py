@@ -76,16 +76,18 @@ def works_as_staff(client):
 
 
 class TestSigningIn:
-    def test_the_code_is_asked_for(self, setting, client, ada):
+    @pytest.fixture(autouse=True)
+    def factor_of_ada(self, ada):
         with_factor(ada)
+
+    def test_the_code_is_asked_for(self, setting, client):
         response = password(client, next="/status/")
         assert response["Location"] == ASK and name_of(client) is None
         assert not works_as_staff(client)
         response = client.post(ASK, {"code": code_at()})
         assert response["Location"] == "/status/" and works_as_staff(client)
 
-    def test_the_admins_own_page_asks_too(self, required, client, ada):
-        with_factor(ada)
+    def test_the_admins_own_page_asks_too(self, required, client):
         assert client.post("/admin/login/?next=/admin/")["Location"] == f"{LOGIN}?next=%2Fadmin%2F"
         password(client, next="/admin/")
         assert not works_as_staff(client)
@@ -93,9 +95,8 @@ class TestSigningIn:
 
     @pytest.mark.parametrize("forgotten", [False, True])
     @pytest.mark.services
-    def test_a_code_counts_once(self, required, ada, forgotten):
+    def test_a_code_counts_once(self, required, forgotten):
         """Also where another process, or a minute, has forgotten what allauth keeps in memory."""
-        with_factor(ada)
         first, second, code = Client(), Client(), code_at()
         password(first), password(second)
         first.post(ASK, {"code": code})
@@ -106,64 +107,55 @@ class TestSigningIn:
         assert second.post(ASK, {"code": code_at(1)}).status_code == 302
 
     @pytest.mark.parametrize("code", ["", "000000", "١٢٣٤٥٦", "1" * 5000])
-    def test_a_wrong_code(self, required, client, ada, code):
-        with_factor(ada)
+    def test_a_wrong_code(self, required, client, code):
         password(client)
         assert client.post(ASK, {"code": code}).status_code == 200 and name_of(client) is None
 
-    def test_codes_of_other_times_and_keys(self, required, client, ada):
-        with_factor(ada)
+    def test_codes_of_other_times_and_keys(self, required, client):
         password(client)
         for code in (code_at(-3), code_at(3), code_at(0, "A" * 32)):
             cache.clear()
             client.post(ASK, {"code": code})
             assert name_of(client) is None
 
-    def test_a_guesser_of_codes_is_locked_out(self, required, client, ada, settings):
+    def test_a_guesser_of_codes_is_locked_out(self, required, client, settings):
         settings.ACCOUNT_RATE_LIMITS = {"login_failed": "3/15m/key"}
-        with_factor(ada)
         password(client)
         assert [client.post(ASK, {"code": "000000"}).status_code for _ in range(3)] == [200, 200, 429]
         assert "15 minutes" in words(client.post(ASK, {"code": code_at()})) and name_of(client) is None
         assert password(Client()).status_code == 429
 
-    def test_the_password_again_forgets_no_wrong_codes(self, required, client, ada):
-        with_factor(ada)
+    def test_the_password_again_forgets_no_wrong_codes(self, required, client):
         for _ in range(3):
             client = Client()
             password(client)
             client.post(ASK, {"code": "000000"})
         assert password(Client()).status_code == 429
 
-    def test_no_step_can_be_left_out(self, required, client, ada):
-        with_factor(ada)
+    def test_no_step_can_be_left_out(self, required, client):
         assert client.get(ASK)["Location"] == LOGIN
         assert client.post(ASK, {"code": code_at()})["Location"] == LOGIN and name_of(client) is None
 
-    def test_the_second_step_is_not_for_ever(self, required, client, ada, settings):
-        with_factor(ada)
+    def test_the_second_step_is_not_for_ever(self, required, client, settings):
         password(client)
         assert app_settings.LOGIN_TIMEOUT <= 900
         settings.ACCOUNT_LOGIN_TIMEOUT = 0
         assert client.get(ASK)["Location"] == LOGIN
 
-    def test_two_people_in_one_browser(self, required, client, ada, alice):
+    def test_two_people_in_one_browser(self, required, client, alice):
         """Ada's half sign-in is given up, then Alice's whole one: Ada's step is gone."""
-        with_factor(ada)
         password(client)
         client.post("/accounts/logout/")
         password(client, "alice")
         assert name_of(client) == "alice"
         assert client.post(ASK, {"code": code_at()}).status_code == 302 and name_of(client) == "alice"
 
-    def test_it_leads_to_no_other_site(self, required, client, ada):
-        with_factor(ada)
+    def test_it_leads_to_no_other_site(self, required, client):
         password(client, next="https://evil.example/")
         assert client.post(f"{ASK}?next=https://evil.example/", {"code": code_at()})["Location"] == "/"
 
-    def test_the_closed_site_asks_too(self, required, client, ada, settings):
+    def test_the_closed_site_asks_too(self, required, client, settings):
         settings.DEEPSEGM_REQUIRE_LOGIN = True
-        with_factor(ada)
         password(client)
         assert client.get(ASK).status_code == 200
         assert client.post(ASK, {"code": code_at()}).status_code == 302 and works_as_staff(client)
@@ -172,23 +164,20 @@ class TestSigningIn:
 class TestWithout:
     """Staff who have not shown a factor are ordinary accounts."""
 
-    def test_only_required_takes_the_rights(self, setting, client, ada):
-        client.force_login(ada)
-        assert works_as_staff(client) == (setting == "optional")
+    def test_only_required_takes_the_rights(self, setting, desk):
+        assert works_as_staff(desk) == (setting == "optional")
 
-    def test_a_session_from_before_the_factor(self, setting, client, ada):
-        client.force_login(ada)
+    def test_a_session_from_before_the_factor(self, setting, desk, ada):
         with_factor(ada)
-        assert not works_as_staff(client)
-        wrong = client.post("/accounts/again/", {"password": "ada's password"})
-        assert wrong["Location"] == AGAIN and not works_as_staff(client)  # the password alone is not enough
-        assert client.post(REMOVE)["Location"].startswith(AGAIN) and Authenticator.objects.exists()
-        assert client.post(AGAIN, {"code": code_at()}).status_code == 302 and works_as_staff(client)
+        assert not works_as_staff(desk)
+        wrong = desk.post("/accounts/again/", {"password": "ada's password"})
+        assert wrong["Location"] == AGAIN and not works_as_staff(desk)  # the password alone is not enough
+        assert desk.post(REMOVE)["Location"].startswith(AGAIN) and Authenticator.objects.exists()
+        assert desk.post(AGAIN, {"code": code_at()}).status_code == 302 and works_as_staff(desk)
 
-    def test_every_page_of_staff_leads_to_the_set_up(self, required, client, ada):
-        client.force_login(ada)
+    def test_every_page_of_staff_leads_to_the_set_up(self, required, desk):
         for page in STAFF_PAGES:
-            response = client.get(page, follow=True)
+            response = desk.get(page, follow=True)
             assert response.request["PATH_INFO"] == PAGE and "Set up the second factor" in words(response)
 
     def test_a_password_alone_by_api(self, setting, ada, alice, make_job):
@@ -212,20 +201,18 @@ class TestWithout:
         me = Client().get("/api/v1/me", headers=secret(text)).json()
         assert me["account"] == "ada" and me["staff"] is False
 
-    def test_nothing_is_signed(self, required, client, ada, make_job):
+    def test_nothing_is_signed(self, required, desk, ada, make_job):
         job = make_job(owner=ada, state="done")
-        client.force_login(ada)
         form = {"password": "ada's password", "name": "Ada", "meaning": "made"}
-        response = client.post(f"/jobs/{job.pk}/sign/", form)
+        response = desk.post(f"/jobs/{job.pk}/sign/", form)
         assert response.status_code == 403 and "second factor" in words(response)
         response = Client().post(f"{JOBS}/{job.pk}/signatures", form, "application/json", headers=basic("ada"))
         assert response.status_code == 403 and "second factor" in response.json()["error"]
         assert not job.signatures.exists()
 
-    def test_a_new_password_costs_no_rights(self, required, client, ada):
-        client.force_login(ada)
+    def test_a_new_password_costs_no_rights(self, required, desk, ada):
         form = {"oldpassword": "ada's password", "password1": "lantern fig 7", "password2": "lantern fig 7"}
-        assert client.post("/accounts/password/", form).status_code == 302
+        assert desk.post("/accounts/password/", form).status_code == 302
         ada.refresh_from_db()
         assert ada.check_password("lantern fig 7") and ada.is_staff and ada.is_superuser
 
@@ -248,14 +235,13 @@ class TestSetUp:
         return key, client.post(SET_UP, {"code": code or code_at(0, key)})
 
     @pytest.mark.django_db(transaction=True)  # setting it up shows it once it is stored
-    def test_it_gives_codes_once_and_the_rights(self, required, client, ada):
-        client.force_login(ada)
-        before = client.session.session_key
-        key, response = self.set_up(client)
-        codes = re.findall(r"<li><code>(\d{8})</code>", words(client.get(response["Location"])))
-        assert len(set(codes)) == 10 and works_as_staff(client)
-        assert client.session.session_key != before
-        pages = words(client.get(PAGE)) + words(client.get(CODES))
+    def test_it_gives_codes_once_and_the_rights(self, required, desk):
+        before = desk.session.session_key
+        key, response = self.set_up(desk)
+        codes = re.findall(r"<li><code>(\d{8})</code>", words(desk.get(response["Location"])))
+        assert len(set(codes)) == 10 and works_as_staff(desk)
+        assert desk.session.session_key != before
+        pages = words(desk.get(PAGE)) + words(desk.get(CODES))
         assert not any(secret in pages for secret in (*codes, key))
         assert key not in str(list(Authenticator.objects.values_list("data")))
         other = Client()
@@ -263,11 +249,10 @@ class TestSetUp:
         assert other.post(ASK, {"code": code_at(0, key)}).status_code == 200  # used to set it up
         assert other.post(ASK, {"code": codes[3]}).status_code == 302
 
-    def test_what_is_wrong_changes_nothing(self, required, client, ada):
-        client.force_login(ada)
-        assert client.post("/accounts/again/", {"password": "wrong"}).status_code == 200
-        assert client.get(SET_UP).status_code == 302
-        assert self.set_up(client, code="000000")[1].status_code == 200
+    def test_what_is_wrong_changes_nothing(self, required, desk):
+        assert desk.post("/accounts/again/", {"password": "wrong"}).status_code == 200
+        assert desk.get(SET_UP).status_code == 302
+        assert self.set_up(desk, code="000000")[1].status_code == 200
         assert not Authenticator.objects.exists()
 
     def test_new_codes_and_removal_need_a_code(self, setting, client, ada):
@@ -304,19 +289,17 @@ def test_with_another_secret_key_there_is_one_sentence(required, client, ada):
     assert response.status_code == 409 and "administrator" in words(response)
 
 
-def test_the_admin_shows_no_secrets(client, ada):
-    client.force_login(ada)
+def test_the_admin_shows_no_secrets(desk):
     for address in (
         "mfa/authenticator",
         "socialaccount/socialapp",
         "socialaccount/socialtoken",
         "account/emailaddress",
     ):
-        assert client.get(f"/admin/{address}/").status_code == 404
-    assert client.get("/admin/socialaccount/socialaccount/").status_code == 200
+        assert desk.get(f"/admin/{address}/").status_code == 404
+    assert desk.get("/admin/socialaccount/socialaccount/").status_code == 200
 
 
-def test_who_is_signed_in_without_being_staff_is_refused(client, alice):
-    client.force_login(alice)
+def test_who_is_signed_in_without_being_staff_is_refused(signed_in):
     for page in STAFF_PAGES:
-        assert client.get(page, follow=True).status_code == 403
+        assert signed_in.get(page, follow=True).status_code == 403

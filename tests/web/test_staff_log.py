@@ -22,12 +22,6 @@ pytestmark = pytest.mark.django_db
 LOG = "/admin/segmentation/staffaction/"
 
 
-@pytest.fixture
-def desk(client, ada):
-    client.force_login(ada)
-    return client
-
-
 def last():
     return StaffAction.objects.first()
 
@@ -137,13 +131,12 @@ class TestLooking:
         assert desk.get(f"{LOG}add/").status_code == 403
         assert sorted(StaffAction.objects.values_list("name", flat=True)) == ["=1+1", "b"]
 
-    def test_other_staff_do_not_see_it(self, client, rows, alice):
+    def test_other_staff_do_not_see_it(self, signed_in, rows, alice):
         alice.is_staff = True
         alice.save()
         alice.user_permissions.set(Permission.objects.filter(content_type__app_label="segmentation"))
-        client.force_login(alice)
-        assert client.get(LOG).status_code == 403
-        assert "staffaction" not in words(client.get("/admin/advanced/"))
+        assert signed_in.get(LOG).status_code == 403
+        assert "staffaction" not in words(signed_in.get("/admin/advanced/"))
 
     def test_it_outlives_the_account(self, rows, ada):
         ada.delete()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 from django.utils.html import strip_tags
+
+from tests.worker.lab import python
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY / "tests" / "data"
@@ -33,25 +32,16 @@ print(json.dumps({
 """
 
 
-def python(folder: Path, *arguments: object) -> str:
-    """What a process of its own says, whose data folder is this one."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
-    env |= {"DEEPSEGM_DATA": str(folder), "PYTHONPATH": str(REPOSITORY), "DJANGO_SETTINGS_MODULE": "deepsegm.settings"}
-    command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_data_folder_of_1_0_opens(tmp_path):
     """Three particles with a median of 168.9 nm; one was deleted, and the other two were measured anew."""
     with tarfile.open(DATA / "data-folder-1.0.0.tar.xz") as packed:
         packed.extractall(tmp_path, filter="data")
-    python(tmp_path, "manage.py", "migrate", "--verbosity", "0")
+    migrated = python(tmp_path, "manage.py", "migrate", "--verbosity", "0")
+    assert migrated.returncode == 0, migrated.stderr
     with sqlite3.connect(tmp_path / "db.sqlite3") as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
-    answers = json.loads(python(tmp_path, "-c", SHOW))
+    answers = json.loads(python(tmp_path, "-c", SHOW).stdout)
     sizes = [["168.9062", "139.5312", "168.9062"], ["139.5312", "168.9062"]]
     for page, table, median, expected in zip(answers["pages"], answers["tables"], ("169", "154"), sizes, strict=True):
         assert f"{median} nm" in " ".join(strip_tags(page).split())

@@ -25,18 +25,16 @@ def doubted(make_job, alice):
     return make_job(owner=alice, state="done", summary={**SUMMARY, **DOUBTED}, files=FILES, attempt=1)
 
 
-def test_in_a_comparison(client, doubted, make_job, alice):
+def test_in_a_comparison(signed_in, doubted, make_job, alice):
     sound = make_job(owner=alice, state="done", summary=SUMMARY, files=FILES, attempt=1)
-    client.force_login(alice)
-    page = client.get(f"{reverse('compare')}?a={doubted.pk}&b={sound.pk}").content.decode()
+    page = signed_in.get(f"{reverse('compare')}?a={doubted.pk}&b={sound.pk}").content.decode()
     assert page.count(SHORT) == 1 and "changes no number" not in page
     assert (warning_of_side(doubted), warning_of_side(sound)) == (TOLD, "")
 
 
-def test_in_the_list_of_samples(client, make_sample, alice):
+def test_in_the_list_of_samples(signed_in, make_sample, alice):
     sample = make_sample("done", owner=alice, state="done", pooled={"statistics": SUMMARY["statistics"], **DOUBTED})
-    client.force_login(alice)
-    assert TOLD in client.get(reverse("samples"), follow=True).content.decode()
+    assert TOLD in signed_in.get(reverse("samples"), follow=True).content.decode()
     assert warning_of_side(Sample.objects.get(pk=sample.pk)) == TOLD
 
 

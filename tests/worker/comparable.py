@@ -15,9 +15,10 @@ from segmentation.core.measure.statistics import summarise as statistics_of
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.sample import SampleAnalysis
-from segmentation.models import Job
+from segmentation.models import Job, Sample
 from segmentation.services.ground import tables
 from tests.core.builders import analysis_of, disc_labels
+from worker import tasks
 from worker.exporting import summarise
 
 LABELS = disc_labels(40, (300, 400))
@@ -56,3 +57,11 @@ def store(job, labels, folder, *, used=None, **more):
     summary = summarise(analysis, reused=False, unread=False)
     Job.objects.filter(pk=job.pk).update(state="done", summary=summary)
     return Job.objects.select_related("micrograph").get(pk=job.pk)
+
+
+def pool(sample):
+    """Let a worker pool the images of a sample."""
+    Sample.objects.filter(pk=sample.pk).update(state="queued")
+    tasks.do_analyses()
+    sample.refresh_from_db()
+    assert (sample.state, sample.error) == ("done", "")

@@ -1,13 +1,15 @@
 """Every test here has a storage of its own, one model and a queue that only takes notes."""
 
 import shutil
+import sys
 
 import pytest
 
-from tests.conftest import picture
+from tests.conftest import inspect_uploads, picture
 from worker import tasks
 from worker.heartbeat import Heartbeat
 
+from . import fake
 from .comparable import LABELS, store
 from .lab import Lab
 
@@ -39,9 +41,30 @@ def no_heartbeat(monkeypatch):
 
 
 @pytest.fixture
+def look_into_all(commit):
+    """Looks into all uploads that wait, and does what waits for the end of that."""
+
+    def look() -> None:
+        with commit():
+            inspect_uploads()
+
+    return look
+
+
+@pytest.fixture
 def busy(monkeypatch):
     """No moment is idle: files are written where a test asks for them, not after every job."""
     monkeypatch.setattr(tasks, "_do_idle", lambda: None)
+
+
+@pytest.fixture
+def science(monkeypatch, read_here):
+    """The stand-in pipeline, whose functions a test may replace."""
+    made = fake.install(
+        lambda name, module: monkeypatch.setitem(sys.modules, name, module),
+        lambda package, name, module: monkeypatch.setattr(package, name, module, raising=False),
+    )
+    return made["segmentation.core.pipeline"]
 
 
 @pytest.fixture

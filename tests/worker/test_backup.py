@@ -7,7 +7,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import uuid
 import zipfile
 from pathlib import Path
@@ -17,6 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from django.conf import settings
 from django.db import connection
+
+from tests.worker.lab import python
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ANSWERS = REPOSITORY / "tests/data/answers.py"
@@ -77,15 +78,6 @@ def archive(site) -> Path:
 def as_before(site, archive) -> Any:
     """What the site answers that was backed up."""
     return answers(site, site)
-
-
-def python(folder: Path, *arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run Python on a data folder. settings: of the site, without their DEEPSEGM_."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
-    env |= {"DEEPSEGM_DATA": str(folder), "PYTHONPATH": str(REPOSITORY), "DJANGO_SETTINGS_MODULE": "deepsegm.settings"}
-    env |= {f"DEEPSEGM_{name}": value for name, value in settings.items()}
-    command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=180)
 
 
 def manage(folder: Path, *arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -22,7 +22,7 @@ from tests.core.builders import disc_labels
 from tests.web.finished import visit
 from worker import tasks
 
-from .comparable import LABELS
+from .comparable import LABELS, pool
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy", "no_files")]
 
@@ -46,10 +46,7 @@ def pooled(make_sample, result):
         sample.jobs.all().delete()
         for seed in seeds:
             result(disc_labels(40, (300, 400), seed), f"{seed:064d}", sample=sample)
-        Sample.objects.filter(pk=sample.pk).update(state="queued")
-        tasks.do_analyses()
-        sample.refresh_from_db()
-        assert (sample.state, sample.error) == ("done", "")
+        pool(sample)
         return sample
 
     return make

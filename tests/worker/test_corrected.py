@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -42,10 +43,7 @@ def revision(script, result):
 def test_a_revision_measures_what_was_corrected_without_a_model(send, script, result, monkeypatch):
     from segmentation.core import pipeline
 
-    def no_network(*args, **kwargs):
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr(pipeline, "segment", no_network)
+    monkeypatch.setattr(pipeline, "segment", Mock(side_effect=AssertionError("the network was asked")))
     send(0, DELETE, SPLIT, {"op": "reviewed", "ids": [3]})
     job = revision(script, result)
     assert (job.state, job.error, job.parent) == ("done", "", result)

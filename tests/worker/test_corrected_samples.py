@@ -13,22 +13,17 @@ from django.urls import reverse
 from segmentation import services
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import corrected_images_words
-from segmentation.models import Job, Sample
+from segmentation.models import Job
 from segmentation.services.ground import bundles
 from tests.core.builders import disc_labels
 from tests.web.finished import visit, words
 from worker import tasks
 
+from .comparable import pool
+
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse", "read_here", "busy")]
 DELETE = {"op": "delete", "ids": [1]}
 VISITOR = UUID("11111111-1111-4111-8111-111111111111")
-
-
-def pool(sample):
-    Sample.objects.filter(pk=sample.pk).update(state="queued")
-    tasks.do_analyses()
-    sample.refresh_from_db()
-    assert (sample.state, sample.error) == ("done", "")
 
 
 @pytest.fixture

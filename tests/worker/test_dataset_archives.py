@@ -17,9 +17,11 @@ from segmentation import services
 from segmentation.core.imported.coco import read_coco
 from segmentation.core.imported.shapes import Frame, paint
 from segmentation.models import Dataset
+from tests.conftest import as_file
+from tests.web.archive import zipped
 from worker import inspection
 
-from .test_datasets import SHAPE, dataset, give, labels_of, notes, png, prepared, result, send, squares, zipped  # noqa: F401
+from .test_datasets import SHAPE, dataset, give, labels_of, notes, prepared, result, send, squares  # noqa: F401
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
 
@@ -31,12 +33,11 @@ def export(client, dataset):
 
 
 @pytest.mark.slow
-def test_an_export_comes_back_equal(result, give, dataset, client, ada, send):
-    client.force_login(ada)
+def test_an_export_comes_back_equal(result, give, dataset, desk, ada, send):
     give(result(), region=[0, 0, 60, 160], group="Größe, “A”")
     give(result(1))
     prepared(dataset)
-    content = export(client, dataset)
+    content = export(desk, dataset)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
         names = set(archive.namelist())
@@ -61,19 +62,18 @@ def test_an_export_comes_back_equal(result, give, dataset, client, ada, send):
 
 
 @pytest.mark.slow
-def test_coco_annotations_stand_in_for_labels(result, give, dataset, client, ada, send, tmp_path):
-    client.force_login(ada)
+def test_coco_annotations_stand_in_for_labels(result, give, dataset, desk, ada, send, tmp_path):
     give(result())
     give(result(1))
     prepared(dataset)
-    with zipfile.ZipFile(io.BytesIO(export(client, dataset))) as archive:
+    with zipfile.ZipFile(io.BytesIO(export(desk, dataset))) as archive:
         (tmp_path / "coco.json").write_bytes(archive.read("coco.json"))
-        files = {f"images__{n}.png": archive.read(f"images/powder_{n}.png") for n in range(2)}
+        files = {f"images/{n}.png": archive.read(f"images/powder_{n}.png") for n in range(2)}
     painted = paint(read_coco(tmp_path / "coco.json", Frame(*SHAPE, 120), "powder_0.png"), SHAPE).labels
     assert ((painted > 0) == (squares()[0] > 0)).all()
     coco = (tmp_path / "coco.json").read_text().replace("powder_", "")
     copy = services.create_dataset(user=ada, name="Again", task="particles")
-    send(zipped(**files, **{"coco.json": coco}), to=copy)
+    send(zipped(files | {"coco.json": coco}), to=copy)
     assert notes(copy) == {} and sum(each.summary["objects"] for each in copy.images.all()) == 8
 
 
@@ -83,23 +83,23 @@ def test_masks_made_elsewhere_are_taken_and_each_fault_is_said_in_a_sentence(dat
     other = squares(1)
     send(
         zipped(
-            images__a_1=b"",
-            **{
-                "top/images/a.png": png(grey),
-                "top/labels/a_mask.png": png(((labels > 0) * 255).astype(np.uint8)),
-                "top/images/b.png": png(other[1]),
-                "top/labels/b.png": png(np.zeros((5, 5), np.uint8)),
-                "top/images/c.png": png(squares(2)[1]),
+            {
+                "images/a_1": b"",
+                "top/images/a.png": as_file(grey),
+                "top/labels/a_mask.png": as_file(((labels > 0) * 255).astype(np.uint8)),
+                "top/images/b.png": as_file(other[1]),
+                "top/labels/b.png": as_file(np.zeros((5, 5), np.uint8)),
+                "top/images/c.png": as_file(squares(2)[1]),
                 "top/images/text.png": b"no image at all",
-                "top/labels/text.png": png(labels.astype(np.uint8)),
-                "top/images/d.png": png(squares(3)[1]),
+                "top/labels/text.png": as_file(labels.astype(np.uint8)),
+                "top/images/d.png": as_file(squares(3)[1]),
                 "top/labels/d.png": b"\x89PNG\r\n\x1a\n broken",
-                "top/labels/alone.png": png(labels.astype(np.uint8)),
-                "top/images/e.png": png(squares(4)[1]),
-                "top/labels/e.png": png(np.zeros(SHAPE, np.uint8)),
-                "top/images/same.png": png(grey),
-                "top/labels/same.png": png(labels.astype(np.uint8)),
-                "top/labels/e_mask.png": png(np.zeros(SHAPE, np.uint8)),
+                "top/labels/alone.png": as_file(labels.astype(np.uint8)),
+                "top/images/e.png": as_file(squares(4)[1]),
+                "top/labels/e.png": as_file(np.zeros(SHAPE, np.uint8)),
+                "top/images/same.png": as_file(grey),
+                "top/labels/same.png": as_file(labels.astype(np.uint8)),
+                "top/labels/e_mask.png": as_file(np.zeros(SHAPE, np.uint8)),
             },
         )
     )
@@ -113,14 +113,14 @@ def test_masks_made_elsewhere_are_taken_and_each_fault_is_said_in_a_sentence(dat
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (zipped(readme=b"x"), "no folder images"),
+        (zipped({"readme": b"x"}), "no folder images"),
         (b"PK\x03\x04" + bytes(200), "damaged"),
         (zipped(), "empty"),
-        (zipped(**{"images/a.png": png(squares()[1]), "groups.csv": "one\n"}), "groups.csv"),
-        (zipped(**{"images/a.png": png(squares()[1]), "regions.csv": "a.png,1,2,x,4\n"}), "regions.csv"),
-        (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": "[["}), "dataset.toml"),
-        (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": "a." * 9000 + "a = 1"}), "dataset.toml"),
-        (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": '[dataset]\ntask = "bubbles"'}), "bubbles"),
+        (zipped({"images/a.png": as_file(squares()[1]), "groups.csv": "one\n"}), "groups.csv"),
+        (zipped({"images/a.png": as_file(squares()[1]), "regions.csv": "a.png,1,2,x,4\n"}), "regions.csv"),
+        (zipped({"images/a.png": as_file(squares()[1]), "dataset.toml": "[["}), "dataset.toml"),
+        (zipped({"images/a.png": as_file(squares()[1]), "dataset.toml": "a." * 9000 + "a = 1"}), "dataset.toml"),
+        (zipped({"images/a.png": as_file(squares()[1]), "dataset.toml": '[dataset]\ntask = "bubbles"'}), "bubbles"),
     ],
 )
 def test_an_archive_that_holds_no_dataset_is_refused_in_a_sentence(dataset, send, content, words):
@@ -134,15 +134,15 @@ def test_an_archive_that_holds_no_dataset_is_refused_in_a_sentence(dataset, send
 def test_a_scale_of_an_archive_that_is_none_is_said(dataset, send, scale, expected):
     labels, grey = squares()
     facts = f'[[images]]\nname = "a.png"\nnm_per_pixel = {scale}\n'
-    content = {"images/a.png": png(grey), "labels/a.png": png(labels.astype(np.uint8)), "dataset.toml": facts}
-    send(zipped(**content))
+    content = {"images/a.png": as_file(grey), "labels/a.png": as_file(labels.astype(np.uint8)), "dataset.toml": facts}
+    send(zipped(content))
     assert dataset.images.get().nm_per_pixel == expected
     assert ("nm_per_pixel" in notes(dataset).get("a.png", "")) is (expected is None)
 
 
 def test_classes_are_taken_from_an_archive_that_is_taken_in(ada, send, monkeypatch):
-    files = {"images/a.png": png(squares()[1]), "labels/a.png": png(np.zeros(SHAPE, np.uint8))}
-    named, bad = (zipped(**files, **{"dataset.toml": f"[dataset]\nclass_names = {names}"}) for names in (["a", "b"], 5))
+    files = {"images/a.png": as_file(squares()[1]), "labels/a.png": as_file(np.zeros(SHAPE, np.uint8))}
+    named, bad = (zipped(files | {"dataset.toml": f"[dataset]\nclass_names = {names}"}) for names in (["a", "b"], 5))
     made = services.create_dataset(user=ada, name="Steel", task="phases")
     with monkeypatch.context() as patch:
         patch.setattr("segmentation.services.learning.datasets.MOST_IMAGES", 0)
@@ -159,8 +159,8 @@ def test_255_is_unknown_in_our_own_files_and_the_second_class_in_a_mask_made_els
     made = services.create_dataset(user=ada, name="Steel", task="phases", class_names=["matrix", "pores"])
     classes = np.zeros(SHAPE, np.uint8)
     classes[-20:] = 255
-    content = {"images/a.png": png(squares()[1]), "labels/a.png": png(classes)}
-    send(zipped(**content, **{"dataset.toml": f"[dataset]\n{facts}"}), to=made)
+    content = {"images/a.png": as_file(squares()[1]), "labels/a.png": as_file(classes)}
+    send(zipped(content | {"dataset.toml": f"[dataset]\n{facts}"}), to=made)
     assert (labels_of(made.images.get()) == np.where(classes == 255, last_rows, 0)).all()
 
 
@@ -169,15 +169,15 @@ def test_a_bomb_is_left_out(dataset, send, settings):
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("images/a.png", bytes(30 * 2**20))
-        archive.writestr("labels/a.png", png(squares()[0].astype(np.uint8)))
+        archive.writestr("labels/a.png", as_file(squares()[0].astype(np.uint8)))
     send(content.getvalue())
     assert dataset.state == "done" and "times its size" in notes(dataset)["images/a.png"]
 
 
 def test_what_ended_the_worker_twice_does_not_end_it_again_and_the_next_archive_is_taken_in(dataset, ada):
     labels, image = squares()
-    good = zipped(**{"images/a.png": png(image), "labels/a.png": png(labels.astype(np.uint8))})
-    for name, content in (("bad.zip", zipped(readme=b"x")), ("good.zip", good)):
+    good = zipped({"images/a.png": as_file(image), "labels/a.png": as_file(labels.astype(np.uint8))})
+    for name, content in (("bad.zip", zipped({"readme": b"x"})), ("good.zip", good)):
         file = SimpleUploadedFile(name, content)
         services.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
     Dataset.objects.update(deaths=2)
@@ -188,9 +188,9 @@ def test_what_ended_the_worker_twice_does_not_end_it_again_and_the_next_archive_
 
 @pytest.mark.slow
 def test_an_archive_that_was_interrupted_goes_on_where_it_was(dataset, ada, monkeypatch):
-    files = {f"images/{n}.png": png(squares(n)[1]) for n in range(2)}
-    files |= {f"labels/{n}.png": png(squares(n)[0].astype(np.uint8)) for n in range(2)}
-    file = SimpleUploadedFile("two.zip", zipped(**files))
+    files = {f"images/{n}.png": as_file(squares(n)[1]) for n in range(2)}
+    files |= {f"labels/{n}.png": as_file(squares(n)[0].astype(np.uint8)) for n in range(2)}
+    file = SimpleUploadedFile("two.zip", zipped(files))
     services.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
     real, seen = inspection.read_micrograph, []
 

@@ -91,6 +91,11 @@ def try_all():
     deliver_all()
 
 
+def send_and_try(hook):
+    webhooks.send_test(webhook=hook)
+    try_all()
+
+
 def deliver_all():
     while Delivery.objects.waiting().exists():
         tasks.do_inspections()
@@ -101,8 +106,7 @@ def the_only():
 
 
 def test_a_message_is_signed_by_the_standard(hook, receiver):
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     path, headers, body = receiver.got[0]
     assert path == "/hook?a=1" and headers["Host"] == f"127.0.0.1:{receiver.server_port}"
     assert Verifier(hook.secret).verify(body, headers)["type"] == "test"
@@ -187,8 +191,7 @@ def test_a_webhook_stops_after_five_days_and_starts_again(hook, receiver, alice)
     receiver.answers = [500]
     Webhook.objects.update(failing=timezone.now() - timedelta(days=5, seconds=1))
     webhooks.send_test(webhook=hook)
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     hook.refresh_from_db()
     assert hook.stopped and len(receiver.got) == 1
     assert set(Delivery.objects.values_list("state", flat=True)) == {"failed"}
@@ -197,15 +200,13 @@ def test_a_webhook_stops_after_five_days_and_starts_again(hook, receiver, alice)
     webhooks.start_again(webhook=hook)
     hook.refresh_from_db()
     receiver.answers = [200]
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     assert Delivery.objects.filter(state="done").count() == 1
 
 
 def test_gone_stops_it_at_once(hook, receiver):
     receiver.answers = [410]
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     hook.refresh_from_db()
     assert hook.stopped and the_only().state == "failed"
 
@@ -217,8 +218,7 @@ def test_no_redirect_is_followed(hook, receiver):
         handler.end_headers()
 
     receiver.answers = [redirect]
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     assert [path for path, _, _ in receiver.got] == ["/hook?a=1"]
     assert (the_only().state, the_only().answer) == ("queued", "307")
 
@@ -239,8 +239,7 @@ def never(handler):
 def test_a_slow_answer_is_cut_off(hook, receiver, monkeypatch, answer):
     monkeypatch.setattr(delivering, "SECONDS", 0.5)
     receiver.answers = [answer]
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     assert (the_only().state, the_only().answer) == ("queued", delivering.LATE)  # to its end it would not be late
 
 
@@ -255,8 +254,7 @@ def test_a_huge_answer_is_not_read(hook, receiver):
             sent.append(1)
 
     receiver.answers = [endless]
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     assert the_only().state == "done"
     time.sleep(0.2)
     assert len(sent) < 50
@@ -265,8 +263,7 @@ def test_a_huge_answer_is_not_read(hook, receiver):
 @pytest.mark.parametrize("line", [b"nonsense\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 99_999])
 def test_what_is_no_http(hook, receiver, line):
     receiver.answers = [lambda handler: handler.wfile.write(line)]
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     assert the_only().state == "queued" and the_only().answer.startswith("no answer")
 
 
@@ -296,8 +293,7 @@ def test_names_of_private_addresses(alice, monkeypatch, address):
     hook = webhooks.create_webhook(user=alice, url="https://lab.example.org/", pk=uuid4())
     resolving(monkeypatch, "93.184.215.14", address)
     monkeypatch.setattr(delivering, "_post", lambda *arguments: pytest.fail("it connected"))
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     assert (the_only().state, the_only().answer) == ("queued", webhooks.PRIVATE)
     with pytest.raises(services.Refused):
         webhooks.check_address(address)
@@ -340,8 +336,7 @@ def test_a_name_is_looked_up_once(hook, receiver, monkeypatch):
     """A name that leads elsewhere a moment later leads nowhere."""
     Webhook.objects.update(url=receiver.url.replace("127.0.0.1", "lab.example.org"))
     names = resolving(monkeypatch, "127.0.0.1")
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     assert names == ["lab.example.org"] and the_only().state == "done"
     assert receiver.got[0][1]["Host"].startswith("lab.example.org:")
 
@@ -371,8 +366,7 @@ def test_the_certificate_is_that_of_the_name(hook, receiver, monkeypatch, name, 
     """The first address takes no connection: the second does."""
     Webhook.objects.update(url=f"https://{name}.example.org:{receiver.server_port}/")
     resolving(monkeypatch, "127.0.0.2", "127.0.0.1")
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     assert the_only().answer.startswith(answer) and receiver.names == [f"{name}.example.org"]
     assert all(headers["Host"] == f"lab.example.org:{receiver.server_port}" for _, headers, _ in receiver.got)
     assert len(receiver.got) == (answer == "204")
@@ -381,15 +375,13 @@ def test_the_certificate_is_that_of_the_name(hook, receiver, monkeypatch, name, 
 def test_no_proxy_of_the_environment(hook, receiver, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     assert the_only().state == "done"
 
 
 def test_a_setting_taken_back_counts(hook, receiver, settings):
     settings.DEEPSEGM_WEBHOOKS_PRIVATE = False
-    webhooks.send_test(webhook=hook)
-    try_all()
+    send_and_try(hook)
     assert the_only().answer == webhooks.NO_HTTPS and not receiver.got
 
 

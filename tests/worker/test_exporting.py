@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -107,9 +108,7 @@ def test_a_file_that_is_published_while_it_is_asked_for_is_no_missing_one(done, 
 
 
 @pytest.mark.parametrize("wanted", [False, True])
-def test_what_was_written_ahead_for_nobody_goes_after_an_hour(
-    done, brief, own_storage, wanted, django_capture_on_commit_callbacks
-):
+def test_what_was_written_ahead_for_nobody_goes_after_an_hour(done, brief, own_storage, wanted, commit):
     before = {path for path in own_storage.rglob("*") if path.is_file()}
     ExportJob.objects.create(job=done, asked=False)
     tasks.do_analyses()
@@ -117,7 +116,7 @@ def test_what_was_written_ahead_for_nobody_goes_after_an_hour(
     if wanted:
         services.file_of(done, "figure.png")
     ExportJob.objects.update(finished=timezone.now() - timedelta(hours=2))
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         services.tidy()
     assert bool(services.unwritten(Job.objects.get(pk=done.pk))) != wanted
     assert wanted or {path for path in own_storage.rglob("*") if path.is_file()} == before
@@ -181,11 +180,8 @@ def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done,
 
 
 def test_what_failed_says_so_and_begins_anew_when_asked_later(done, brief, monkeypatch, own_storage):
-    def fail(*arguments, **how):
-        raise ZeroDivisionError
-
     with monkeypatch.context() as patch:
-        patch.setattr("segmentation.core.report.files.write_all", fail)
+        patch.setattr("segmentation.core.report.files.write_all", Mock(side_effect=ZeroDivisionError))
         services.ask_for_files(done)
         tasks.do_analyses()
     assert BROKEN.partition("{")[0] in services.ask_for_files(done).error
@@ -275,7 +271,7 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
         assert not ExportJob.objects.filter(asked=True).exists()
 
 
-def test_files_for_nobody_yet_wait_for_the_data_bar(result, monkeypatch, queue, django_capture_on_commit_callbacks):
+def test_files_for_nobody_yet_wait_for_the_data_bar(result, monkeypatch, queue, commit):
     """It may change them all; the reading lets them be written, once."""
     job, typed, written = result(), Calibration.of_pixel(5.0), []
     monkeypatch.setattr(tasks, "write_further", lambda export, *_: (written.append(export.pk), export.finish("done")))
@@ -285,7 +281,7 @@ def test_files_for_nobody_yet_wait_for_the_data_bar(result, monkeypatch, queue, 
     export, _ = ExportJob.objects.update_or_create(job=job, defaults={"state": "queued", "asked": False})
     tasks.do_analyses()
     assert written == []
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         services.publish_reading(micrograph=Micrograph.objects.get(pk=job.micrograph_id), reading={})
     assert queue == ["analyses"] and not Job.objects.get(pk=job.pk).summary["unread"]
     tasks.do_analyses()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from PIL import Image
 
 from segmentation import services
 from segmentation.core.labels.segmentation import MASKS, Segmentation
@@ -18,19 +17,13 @@ from segmentation.models import Job
 from segmentation.services.ground import limits
 from segmentation.services.ground.callers import visitor_of
 from segmentation.services.results.jobs import OTHER_OUTLINES
-from tests.conftest import inspect_uploads
+from tests.conftest import as_file, inspect_uploads
 from tests.web.finished import visit, words
 from worker.tasks import do_analyses
 
 from .test_edits import HEADERS, SECRET, result, script, squares  # noqa: F401 (fixtures)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]
-
-
-def png(values) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(values.astype(np.uint8)).save(file, "PNG")
-    return file.getvalue()
 
 
 def moved():
@@ -69,7 +62,7 @@ def test_a_truth_is_compared_as_any_other_result(send):
     from segmentation import services
     from worker import tasks
 
-    truth, predicted = (measured(send(png(labels))) for labels in (moved(), np.where(moved() == 9, 9, 0)))
+    truth, predicted = (measured(send(as_file(labels))) for labels in (moved(), moved() * (moved() == 9)))
     row = services.comparison_of(truth, predicted)
     tasks.do_analyses()
     row.refresh_from_db()
@@ -82,11 +75,8 @@ def test_a_truth_is_compared_as_any_other_result(send):
 def test_outlines_are_measured_without_a_model_and_say_where_they_come_from(send, script, result, monkeypatch):  # noqa: F811
     from segmentation.core import pipeline
 
-    def no_network(*args, **kwargs):
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr(pipeline, "segment", no_network)
-    job = measured(send(png(moved())))
+    monkeypatch.setattr(pipeline, "segment", Mock(side_effect=AssertionError("the network was asked")))
+    job = measured(send(as_file(moved())))
     assert (job.state, job.error, job.parent, job.model_name) == ("done", "", result, MASKS)
     with job.segmentation.file.open("rb") as file:
         outlines = Segmentation.load(file)
@@ -101,20 +91,20 @@ def test_outlines_are_measured_without_a_model_and_say_where_they_come_from(send
 
 
 def test_measured_again_they_stay_and_say_the_same(send, script):  # noqa: F811
-    job = measured(send(png(moved())))
+    job = measured(send(as_file(moved())))
     response = script.post(f"/api/v1/jobs/{job.pk}/revisions", {"filter": "off"})
     second = measured(response)
     assert second.segmentation == job.segmentation and second.summary["used"]["imported"]["file"] == "cells.png"
 
 
 def test_every_number_stands_beside_the_one_before(send, script, result):  # noqa: F811
-    first = measured(send(png(squares())))
-    second = measured(send(png(moved()), job=first))
+    first = measured(send(as_file(squares().astype(np.uint8))))
+    second = measured(send(as_file(moved()), job=first))
     assert 'id="comparison"' in script.get(f"/jobs/{second.pk}/").content.decode()
 
 
 def test_outlines_of_another_size_fail_with_both_sizes(send):
-    job = measured(send(png(moved()[:100, :100])))
+    job = measured(send(as_file(moved()[:100, :100])))
     assert job.state == "failed" and "100 × 100" in job.error and "160 × 120" in job.error
 
 
@@ -141,37 +131,37 @@ def test_a_damaged_file_fails_in_a_sentence(send):
 
 
 def test_who_and_what_may_not(send, script, result, monkeypatch):  # noqa: F811
-    assert send(png(moved()), client=Client()).status_code == 403
-    assert send(png(moved()), threshold="0.3").json()["error"] == OTHER_OUTLINES
-    assert send(png(moved()), edits="on").status_code == 400
+    assert send(as_file(moved()), client=Client()).status_code == 403
+    assert send(as_file(moved()), threshold="0.3").json()["error"] == OTHER_OUTLINES
+    assert send(as_file(moved()), edits="on").status_code == 400
     field = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"outlines": "text"}, "application/json")
     assert field.status_code == 400 and "file" in field.json()["error"]
     Job.objects.filter(pk=result.pk).update(state="running")
-    assert send(png(moved())).status_code == 409
+    assert send(as_file(moved())).status_code == 409
     Job.objects.filter(pk=result.pk).update(state="done")
     monkeypatch.setattr("django.conf.settings.DEEPSEGM_MAX_UPLOAD_MB", 0)
-    assert send(png(moved())).status_code == 413
+    assert send(as_file(moved())).status_code == 413
     assert Job.objects.count() == 1
 
 
 @pytest.mark.services
 def test_a_key_makes_one_revision_and_another_file_another(send, script, result):  # noqa: F811
     script.defaults["HTTP_IDEMPOTENCY_KEY"] = "once"
-    first, second = send(png(moved())), send(png(moved()))
+    first, second = send(as_file(moved())), send(as_file(moved()))
     assert first.json()["id"] == second.json()["id"]
-    assert send(png(squares())).status_code == 409
+    assert send(as_file(squares().astype(np.uint8))).status_code == 409
 
 
-def test_the_files_go_with_the_job(send, own_storage, django_capture_on_commit_callbacks):
-    job = measured(send(png(moved())))
+def test_the_files_go_with_the_job(send, own_storage, commit):
+    job = measured(send(as_file(moved())))
     assert list((own_storage / "jobs" / str(job.pk)).glob("outlines*"))
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         services.delete_job(job=job)
     assert not (own_storage / "jobs" / str(job.pk)).exists()
 
 
 def test_outlines_in_place_of_a_deleted_result_fail_in_a_sentence(send, result):  # noqa: F811
-    answer = send(png(moved()))
+    answer = send(as_file(moved()))
     services.delete_job(job=result)
     job = measured(answer)
     assert job.state == "failed" and "deleted" in job.error
@@ -181,7 +171,7 @@ def test_the_page_takes_a_file_without_scripts(result, client):  # noqa: F811
     page = visit(client, visitor_of(SECRET))
     assert 'id="outlines_file"' in page.get(f"/jobs/{result.pk}/").content.decode()
     assert 'id="outlines_file"' not in Client().get(f"/jobs/{result.pk}/").content.decode()
-    answer = page.post(f"/jobs/{result.pk}/outlines/", {"outlines": SimpleUploadedFile("a.png", png(moved()))})
+    answer = page.post(f"/jobs/{result.pk}/outlines/", {"outlines": SimpleUploadedFile("a.png", as_file(moved()))})
     assert answer.status_code == 303 and Job.objects.filter(parent=result).get().outlines["name"] == "a.png"
     assert page.post(f"/jobs/{result.pk}/outlines/").status_code == 400
     assert Client().post(f"/jobs/{result.pk}/outlines/").status_code == 403
@@ -189,5 +179,5 @@ def test_the_page_takes_a_file_without_scripts(result, client):  # noqa: F811
 
 def test_uploads_of_outlines_count_as_uploads(send, settings):
     settings.DEEPSEGM_UPLOADS_PER_HOUR = 1
-    assert send(png(moved())).status_code == 202
-    assert send(png(squares())).status_code == 429 and limits
+    assert send(as_file(moved())).status_code == 202
+    assert send(as_file(squares().astype(np.uint8))).status_code == 429 and limits

@@ -1,5 +1,4 @@
 """Stacks: their pages become uploads of their own. `test_inspection` takes one out in a child."""
-# ruff: noqa: F811
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ from tests.web.archive import zipped
 from tests.web.finished import SUMMARY, summary, words
 from worker import answers, inspection
 
-from .test_inspecting import WHO, commit, looked_into, messages, receive  # noqa: F401
+from .test_inspecting import WHO, looked_into, messages, receive  # noqa: F401
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 PAGES = np.stack([image(), image()[::-1], image()[:, ::-1]])
@@ -60,12 +59,11 @@ def pixels_of(micrograph):
         return tifffile.imread(file)
 
 
-def test_one_page_takes_the_place_of_its_stack(own_storage, commit):
+def test_one_page_takes_the_place_of_its_stack(own_storage, look_into_all):
     micrograph = receive(stack(), "stack.tif", pages="2")
     stored = micrograph.sha256
     job = services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO)
-    with commit():
-        inspect_uploads()
+    look_into_all()
     micrograph.refresh_from_db()
     job.refresh_from_db()
     assert (micrograph.name, micrograph.state, micrograph.pages, job.ready) == ("stack page 2.tif", "done", "", True)
@@ -89,11 +87,10 @@ def test_a_page_that_is_not_there_fails_the_job():
     assert job.error == "The file has 3 pages, so there is no page 4: choose one from 1 to 3."
 
 
-def test_pages_are_the_images_of_a_sample(own_storage, commit):
+def test_pages_are_the_images_of_a_sample(own_storage, look_into_all):
     uploads = [several("all"), several("all", picture(70), "other.png")]
     sample = services.create_sample(name="S", uploads=uploads, settings=AnalysisSettings.of(), scale=Scale(), **WHO)
-    with commit():
-        inspect_uploads()
+    look_into_all()
     names = [f"stack page {page}.tif" for page in (1, 2, 3)]
     assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == ["other.png", *names]
     assert not list(own_storage.glob(f"uploads/{uploads[0].pk}/*"))

@@ -8,6 +8,7 @@ import json
 import sys
 from datetime import timedelta
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -37,18 +38,13 @@ from . import fake
 
 READ, DO_IDLE = inspection.read_micrograph, tasks._do_idle
 STORED = ("particles.csv.gz", "outlines.json.gz")  # texts are compressed
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]
 
 
-@pytest.fixture
-def science(monkeypatch, read_here):
-    """The stand-in pipeline, whose functions a test may replace."""
-    made = fake.install(
-        lambda name, module: monkeypatch.setitem(sys.modules, name, module),
-        lambda package, name, module: monkeypatch.setattr(package, name, module, raising=False),
-    )
-    monkeypatch.setattr(tasks, "_do_idle", lambda: None)
-    return made["segmentation.core.pipeline"]
+def run(job):
+    """One turn of the worker, and what it made of the job."""
+    do_analyses()
+    job.refresh_from_db()
 
 
 def stored_files(folder):
@@ -97,14 +93,12 @@ def test_outlines_are_looked_for_while_the_bar_that_tells_the_scale_is_read(scie
     science.segment = segmenting
     Micrograph.objects.update(state="queued", calibration={})
     assert Job.objects.arriving().exists()  # what nobody waits for gives way to it
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert job.segmentation is not None and (job.state, job.ready, job.attempt) == ("queued", meanwhile, 1)
     if not meanwhile:
         assert not Job.objects.arriving().exists()
         read()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.ready, len(searches), job.attempt) == ("done", True, 1, 2)
     assert not job.summary["unread"] and not job.summary["reused"], "measured with what was read"
 
@@ -150,14 +144,11 @@ def test_all_files_are_written_in_an_idle_moment_before_anybody_asks(
 
 
 def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, monkeypatch):
-    def decoded(*given):
-        raise AssertionError("a foreign file was decoded in the worker's own process")
-
+    decoded = Mock(side_effect=AssertionError("a foreign file was decoded in the worker's own process"))
     monkeypatch.setattr(inspection, "read_micrograph", READ)
     monkeypatch.setattr("segmentation.core.micrograph.reader._decode", decoded)
     job = make_job()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.summary["image"]) == ("done", {"width": 64, "height": 48})
 
 
@@ -211,13 +202,9 @@ def test_a_stage_is_told_at_most_twice_a_second(science, make_job, monkeypatch):
     ],
 )
 def test_a_failure_is_told_in_one_sentence(science, make_job, own_storage, error, sentence):
-    def segment(*args, **kwargs):
-        raise error
-
-    science.segment = segment
+    science.segment = Mock(side_effect=error)
     job = make_job()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert job.state == "failed"
     assert sentence in job.error
     assert "Traceback" not in job.error and "division" not in job.error
@@ -261,8 +248,7 @@ def test_trouble_of_the_machine_ends_no_job(science, make_job, own_storage, erro
     for wait in (2, 4, 8, 16, 30, 30):
         Job.objects.update(due=None)
         began = timezone.now()
-        do_analyses()
-        job.refresh_from_db()
+        run(job)
         assert (job.state, job.error, job.deaths) == ("queued", "", 0)
         assert why in job.stage
         assert began <= job.due - timedelta(seconds=wait) <= timezone.now()
@@ -270,8 +256,7 @@ def test_trouble_of_the_machine_ends_no_job(science, make_job, own_storage, erro
     assert Job.objects.get().attempt == 6  # it is not due
     science.segment = fake.segment
     Job.objects.update(due=timezone.now())
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.stage, job.faults, job.due) == ("done", "", 0, None)
 
 
@@ -279,8 +264,7 @@ def test_without_room_nothing_is_computed(science, make_job, settings):
     settings.DEEPSEGM_MIN_FREE_MB = 10**9
     science.segment = None
     job = make_job()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.stage) == ("queued", FULL)
 
 
@@ -292,24 +276,19 @@ def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, m
             raise OperationalError("database or disk is full")
         change(row, **fields)
 
-    def segment(*args, **kwargs):
-        raise UnreadableImage("Damaged.")
-
-    science.segment = segment
+    science.segment = Mock(side_effect=UnreadableImage("Damaged."))
     monkeypatch.setattr(Job, "change", away)
     monkeypatch.setattr("worker.tasks.time.sleep", slept.append)
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
     job = make_job()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.error, slept) == ("failed", "Damaged.", [1, 2, 5, 10, 10])
 
 
 def test_an_upload_whose_file_has_gone_says_so(science, make_job, own_storage):
     job = make_job()
     (own_storage / job.micrograph.file.name).unlink()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.error) == ("failed", GONE)
 
 
@@ -318,8 +297,7 @@ def test_where_nothing_of_the_storage_is_there_no_image_is_to_blame(science, mak
     job = make_job()
     make_job()
     (own_storage / "uploads").rename(own_storage / "elsewhere")
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.stage) == ("queued", STORAGE)
 
 
@@ -355,21 +333,16 @@ def test_a_claim_notes_the_message_it_was_made_for(science, make_job):
 
 
 def test_our_own_fault_names_the_job_and_is_logged(science, make_job, caplog):
-    def segment(*args, **kwargs):
-        raise ZeroDivisionError("division by zero")
-
-    science.segment = segment
+    science.segment = Mock(side_effect=ZeroDivisionError("division by zero"))
     job = make_job()
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert str(job.pk) in job.error
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, make_micrograph):
     job = make_job(micrograph=make_micrograph(content=b"no image"))
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert job.state == "failed"
     assert "software" not in job.error
 
@@ -383,9 +356,7 @@ def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, ma
     ],
 )
 @pytest.mark.parametrize("when", ["analysing", "writing", "failing"])
-def test_an_attempt_that_lost_its_job_leaves_no_trace(
-    science, make_job, own_storage, monkeypatch, django_capture_on_commit_callbacks, event, when
-):
+def test_an_attempt_that_lost_its_job_leaves_no_trace(science, make_job, own_storage, monkeypatch, commit, event, when):
     job = make_job()
 
     def strike():
@@ -407,7 +378,7 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(
 
     science.segment = segment
     monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", write_all)
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         do_analyses()
     assert stored_files(own_storage / "jobs") == []
     row = Job.objects.filter(pk=job.pk).first()
@@ -441,28 +412,24 @@ def parent(science, make_job):
     return Job.objects.get(pk=job.pk)
 
 
-def no_network(*args, **kwargs):
-    raise AssertionError("the network was asked")
+no_network = Mock(side_effect=AssertionError("the network was asked"))
 
 
 def again(parent, **settings):
     """The parent's image with other settings, run."""
     who = {"user": None, "visitor": None, "token": str(settings)}
     job = services.rerun_job(job=parent, settings=AnalysisSettings.of(**settings), **who)
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     return job
 
 
 @pytest.fixture
 def no_model(monkeypatch):
     """The model that found things has been removed since."""
-
-    def find(name, folder=None):
-        raise UnknownModel("There is no model here.")
-
     monkeypatch.setattr("segmentation.core.network.cards.available", lambda folder=None: [])
-    monkeypatch.setattr("segmentation.core.network.cards.find", find)
+    monkeypatch.setattr(
+        "segmentation.core.network.cards.find", Mock(side_effect=UnknownModel("There is no model here."))
+    )
 
 
 def test_other_numbers_of_what_was_found_need_no_model(science, parent, no_model):
@@ -484,8 +451,7 @@ def test_it_is_segmented_anew_where_that_is_asked_for(science, parent):
     assert again(parent, threshold=0.7).segmentation != parent.segmentation
     who = {"user": None, "visitor": None, "token": "again"}
     job = services.rerun_job(job=parent, settings=parent.get_settings(), again=True, **who)
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert job.state == "done" and job.segmentation != parent.segmentation and job.summary["reused"] is False
 
 
@@ -506,8 +472,7 @@ def test_what_was_stored_and_cannot_be_measured_is_segmented_at_the_next_try(sci
     job = again(parent, filter=True)
     assert job.state == "failed" and "try again" in job.error and job.error.count(".") == 1
     services.retry_job(job=job)
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert (job.state, job.error) == ("done", "") and job.segmentation != parent.segmentation
 
 
@@ -521,32 +486,29 @@ def with_header(content, **entries):
 
 
 def test_a_second_attempt_does_not_segment_again(science, make_job, monkeypatch):
-    def full(*args, **kwargs):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     job = make_job()
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["segmentation.core.report.files"], "write_all", full)
-        do_analyses()
-    job.refresh_from_db()
+        patch.setattr(
+            sys.modules["segmentation.core.report.files"],
+            "write_all",
+            Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")),
+        )
+        run(job)
     assert job.state == "queued" and job.summary["statistics"]["n_kept"] == 1, "the numbers are there already"
     science.segment = no_network
     Job.objects.update(due=None)
-    do_analyses()
-    job.refresh_from_db()
+    run(job)
     assert job.state == "done"
 
 
-def test_what_was_found_goes_with_the_last_job_that_measured_it(
-    science, parent, own_storage, django_capture_on_commit_callbacks
-):
+def test_what_was_found_goes_with_the_last_job_that_measured_it(science, parent, own_storage, commit):
     job = again(parent, filter=True)
     (file,) = stored_files(own_storage / "segmentations")
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         services.delete_job(job=parent)
     assert stored_files(own_storage / "segmentations") == [file]
     with job.artifact("segmentation.npz").file.open("rb") as stored:
         assert len(stored.read()) == job.segmentation.size
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         services.delete_job(job=job)
     assert stored_files(own_storage / "segmentations") == []

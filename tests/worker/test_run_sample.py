@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -27,8 +27,6 @@ from worker import inspection
 from worker.failures import BROKEN
 from worker.samples import CANCELLED, NONE_LEFT, OTHER_SETTINGS, UNREAD
 from worker.tasks import do_analyses
-
-from . import fake
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 DONE, FAILED = Job.State.DONE, Job.State.FAILED
@@ -74,11 +72,6 @@ def pooled(make_sample, tmp_path):
     return make
 
 
-@pytest.fixture
-def no_files(monkeypatch):
-    monkeypatch.setattr("segmentation.core.report.files.write_all", lambda sample, folder, **given: {})
-
-
 def run(sample):
     do_analyses()
     sample.refresh_from_db()
@@ -104,7 +97,7 @@ def test_all_images_are_pooled_and_their_files_stored(pooled):
     assert summary["of"] == [str(job.pk) for job in sample.jobs.filter(state=DONE).order_by("created")]
     assert [row["n"] for row in summary["images"]] == [3, 2]
     assert [sum(column) for column in summary["histogram"]["counts"]] == [3, 2]
-    files = {artifact.name: bundles.opened(artifact).read() for artifact in sample.artifacts.all()}
+    files = files_of(sample)
     assert {"figure.png", "particles.csv", "images.csv", "report.pdf", "result.json"} <= set(files)
     table = files["particles.csv"].decode("utf-8-sig").splitlines()
     rows = list(csv.DictReader(line for line in table if not line.startswith("#")))
@@ -233,31 +226,17 @@ def test_a_change_meanwhile_stops_the_attempt_without_a_trace(pooled, monkeypatc
     [(MemoryError(), "The pooling needs more memory"), (RuntimeError("oops"), BROKEN.partition("{")[0])],
 )
 def test_a_failure_is_a_sentence_and_keeps_the_numbers_before(pooled, monkeypatch, error, sentence):
-    def fail(*args, **kwargs):
-        raise error
-
     sample = pooled(squares([10]), pooled={"of": ["x"], "n_kept": 3})
-    monkeypatch.setattr("segmentation.core.report.files.write_all", fail)
+    monkeypatch.setattr("segmentation.core.report.files.write_all", Mock(side_effect=error))
     assert run(sample) == {"of": ["x"], "n_kept": 3}
     assert sample.state == Sample.State.FAILED
     assert sentence in sample.error and "oops" not in sample.error
 
 
-@pytest.fixture
-def science(monkeypatch, read_here):
-    """The stand-in pipeline."""
-    return fake.install(
-        lambda name, module: monkeypatch.setitem(sys.modules, name, module),
-        lambda package, name, module: monkeypatch.setattr(package, name, module, raising=False),
-    )["segmentation.core.pipeline"]
-
-
-def test_an_image_of_a_sample_leaves_its_table_and_the_last_one_rings(
-    science, make_sample, queue, django_capture_on_commit_callbacks
-):
+def test_an_image_of_a_sample_leaves_its_table_and_the_last_one_rings(science, make_sample, queue, commit):
     sample = make_sample(Job.State.QUEUED, Job.State.QUEUED)
     for job in sample.jobs.order_by("created"):
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             do_analyses()
         with job.artifact(tables.NAME).file.open("rb") as file:
             table, clarity = tables.load(file)

@@ -35,13 +35,6 @@ def _quick(coarse, monkeypatch, queue):
 
 
 @pytest.fixture
-def signed_in(alice):
-    client = Client()
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def finished(result, alice):  # noqa: F811
     """A measured revision of Alice's, of two corrections."""
     Job.objects.filter(pk=result.pk).update(owner=alice)
@@ -99,15 +92,13 @@ def test_a_wrong_password_signs_nothing_and_is_counted(sign, settings, signed_in
     assert sign().status_code == 429 and not Signature.objects.exists()
 
 
-def test_who_may_not(sign, finished, charlie, ada):
+def test_who_may_not(sign, finished, charlie, desk):
     assert sign(client=Client()).status_code == 404, "the result is private"
     other = Client()
     other.force_login(charlie)
     assert sign(client=other, password="charlie's password", meaning="reviewed").status_code == 404
-    staff = Client()
-    staff.force_login(ada)
-    assert sign(client=staff, password="ada's password").status_code == 403, "ada has not made it"
-    assert sign(client=staff, password="ada's password", meaning="approved").status_code == 303
+    assert sign(client=desk, password="ada's password").status_code == 403, "ada has not made it"
+    assert sign(client=desk, password="ada's password", meaning="approved").status_code == 303
     assert sign(meaning="liked").status_code == 422 and sign(name="x" * 200).status_code == 422
     Job.objects.filter(pk=finished.pk).update(owner=None)
     assert sign(client=Client(), meaning="reviewed").status_code == 403
@@ -170,7 +161,7 @@ def test_a_later_correction_makes_an_unsigned_revision_and_leaves_the_signed_one
 
 
 @pytest.mark.services
-def test_nobody_but_an_administrator_deletes_it_nor_what_it_rests_on(sign, finished, signed_in, ada):
+def test_nobody_but_an_administrator_deletes_it_nor_what_it_rests_on(sign, finished, signed_in, desk):
     sign()
     for job in (finished, finished.parent):
         assert signed_in.post(f"/jobs/{job.pk}/delete/").status_code == 409
@@ -181,16 +172,14 @@ def test_nobody_but_an_administrator_deletes_it_nor_what_it_rests_on(sign, finis
     Job.objects.update(finished="2001-01-01T00:00:00Z")
     services.purge(older_than=__import__("datetime").timedelta(days=1))
     assert Job.objects.count() == 2
-    client = Client()
-    client.force_login(ada)
-    assert client.get(reverse("admin:segmentation_signature_changelist")).status_code == 200
+    assert desk.get(reverse("admin:segmentation_signature_changelist")).status_code == 200
     change = reverse("admin:segmentation_signature_change", args=[Signature.objects.get().pk])
-    assert finished.segmentation_id and Signature.objects.get().hash in words(client.get(change))
-    client.post(change, {"name": "Mallory"})
+    assert finished.segmentation_id and Signature.objects.get().hash in words(desk.get(change))
+    desk.post(change, {"name": "Mallory"})
     assert Signature.objects.get().name == "Dr. Alice Example"
     remove = reverse("admin:segmentation_signature_delete", args=[Signature.objects.get().pk])
-    assert client.post(remove, {"post": "yes"}).status_code == 403
-    client.post(reverse("admin:segmentation_job_delete", args=[finished.pk]), {"post": "yes"})
+    assert desk.post(remove, {"post": "yes"}).status_code == 403
+    desk.post(reverse("admin:segmentation_job_delete", args=[finished.pk]), {"post": "yes"})
     assert not Job.objects.filter(pk=finished.pk).exists() and not Signature.objects.exists()
 
 

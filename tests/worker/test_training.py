@@ -15,6 +15,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -139,22 +140,18 @@ def test_a_cancelled_training_stops_and_goes_on_when_asked_again(training, monke
     training.delete()
 
 
-def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept(
-    training, monkeypatch, django_capture_on_commit_callbacks
-):
+def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept(training, monkeypatch, commit):
     report = trained.report_training
     monkeypatch.setattr(
         services, "report_training", lambda **fields: (report(**fields), Dataset.objects.all().delete())
     )
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         row = run(training)
     assert row.state == "failed" and "deleted" in row.error
     assert not (trained.runs_folder() / str(row.pk)).exists()
 
 
-def test_an_image_taken_back_meanwhile_stops_its_training_at_once(
-    training, monkeypatch, django_capture_on_commit_callbacks
-):
+def test_an_image_taken_back_meanwhile_stops_its_training_at_once(training, monkeypatch, commit):
     monkeypatch.setattr(importlib.import_module("worker.training"), "LOOK_SECONDS", 0.0)
     report, seen = trained.report_training, []
 
@@ -165,7 +162,7 @@ def test_an_image_taken_back_meanwhile_stops_its_training_at_once(
             DatasetImage.objects.filter(name="1.png").delete()
 
     monkeypatch.setattr(services, "report_training", remove)
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         row = run(training)
     assert row.state == "failed" and "1.png was removed" in row.error
     assert len(seen[-1]["summary"]["curve"]) < 6, "the training went on"
@@ -174,9 +171,7 @@ def test_an_image_taken_back_meanwhile_stops_its_training_at_once(
 
 
 def test_a_killed_process_that_prepares_crops_is_no_fault_of_ours(training, monkeypatch):
-    def killed(*_, **more):
-        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
-
+    killed = Mock(side_effect=RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "))
     monkeypatch.setattr("segmentation.lab.training.publish.train", killed)
     assert [(row.state, row.deaths) for row in (run(training) for _ in range(2))] == [("queued", 1), ("queued", 2)]
     row = run(training)
@@ -197,11 +192,9 @@ def test_a_full_disk_puts_it_off(training, monkeypatch):
     monkeypatch.setattr("segmentation.lab.training.adaptation.material.write_whole", full)
     row = run(training)
     assert row.state == "queued" and "disk is full" in row.stage and row.due and row.faults == 1
-
-    def no_room(folder, needed):
-        raise files.CannotWrite("It needs more.")
-
-    monkeypatch.setattr("segmentation.lab.training.train.check_room", no_room)
+    monkeypatch.setattr(
+        "segmentation.lab.training.train.check_room", Mock(side_effect=files.CannotWrite("It needs more."))
+    )
     monkeypatch.setattr("segmentation.lab.training.adaptation.material.write_whole", files.write_whole)
     assert run(row).state == "queued"
 

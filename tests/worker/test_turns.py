@@ -37,13 +37,6 @@ def copies(job, count, **changed):
     return Job.objects.bulk_create(rows)
 
 
-def test_messages_of_one_sender_serve_the_other_in_turn(make_job, done, alice):
-    many, late = [make_job() for _ in range(3)], make_job(owner=alice)
-    for _ in (*many, late):
-        tasks.do_analyses()
-    assert done == [many[0], late, many[1], many[2]]
-
-
 def test_a_file_that_a_page_waits_for_comes_before_jobs(make_job, done):
     job, finished = make_job(), make_job(state="done")
     export = ExportJob.objects.create(job=finished)
@@ -97,24 +90,6 @@ def test_a_newcomer_waits_for_one_job_of_a_thousand(make_job, make_sample, done,
     for _ in range(2):
         tasks.do_analyses()
     assert newcomer in done[1:]
-
-
-def test_an_image_comes_before_two_hundred_of_the_senders_own_sample(make_job, make_sample, done, alice):
-    sample = make_sample("queued", owner=alice)
-    copies(sample.jobs.get(), 199)
-    single = make_job(owner=alice)
-    tasks.do_analyses()
-    assert done == [single]
-
-
-def test_a_large_image_waits_for_small_ones_but_not_for_ever(make_job, make_micrograph, done):
-    large = make_job(micrograph=make_micrograph(width=8000, height=6000))
-    small = make_job()
-    tasks.do_analyses()
-    Job.objects.filter(pk=large.pk).update(queued=timezone.now() - timedelta(minutes=9))
-    make_job()
-    tasks.do_analyses()
-    assert done == [small, large]
 
 
 def test_a_job_is_not_kept_waiting_by_a_hundred_files(make_job, done):

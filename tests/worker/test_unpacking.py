@@ -1,5 +1,4 @@
 """Archives: unpacked in a child, their images analysed or put into a sample."""
-# ruff: noqa: F811
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from tests.conftest import inspect_uploads, picture
 from tests.web.archive import zipped
 from worker import inspecting
 
-from .test_inspecting import WHO, commit, looked_into, messages, receive  # noqa: F401
+from .test_inspecting import WHO, looked_into, messages, receive  # noqa: F401
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 
@@ -28,11 +27,10 @@ class TestArchives:
         content = zipped(entries or [("x/a.png", picture(64)), ("b.png", picture(65)), ("c.doc", b"words")])
         return receive(content, name="batch.zip", is_archive=True, **fields)
 
-    def test_it_becomes_uploads_of_its_sender(self, own_storage, commit):
+    def test_it_becomes_uploads_of_its_sender(self, own_storage, look_into_all):
         visitor = uuid4()
         archive = self.archive(visitor=visitor, address="hash")
-        with commit():
-            inspect_uploads()
+        look_into_all()
         archive.refresh_from_db()
         assert archive.state == "done" and [note["name"] for note in archive.notes] == ["c.doc"]
         assert not list(own_storage.glob(f"uploads/{archive.pk}/*"))
@@ -75,7 +73,7 @@ class TestArchives:
         assert archive.state == "done"
         assert (archive.images.count(), [note["name"] for note in archive.notes]) == (3, ["c.doc"])
 
-    def test_for_a_sample(self, commit):
+    def test_for_a_sample(self, look_into_all):
         archive = self.archive()
         sample = services.create_sample(
             name="Batch",
@@ -84,17 +82,15 @@ class TestArchives:
             scale=Scale("pixel", 2.5, typed="2.5"),
             **WHO,
         )
-        with commit():
-            inspect_uploads()
+        look_into_all()
         jobs = sample.members.order_by("created")
         assert [job.micrograph.name for job in jobs] == ["a.png", "b.png"]
         assert {job.get_settings().measurement.calibration.nm_per_pixel for job in jobs} == {2.5}
         assert [note["name"] for note in Sample.objects.get().notes] == ["c.doc"]
 
-    def test_one_that_is_half_unpacked_when_the_sample_is_made(self, commit):
+    def test_one_that_is_half_unpacked_when_the_sample_is_made(self, commit, look_into_all):
         archive = self.archive(("a.png", picture(64)))
-        with commit():
-            inspect_uploads()
+        look_into_all()
         Micrograph.objects.filter(pk=archive.pk).update(state="running", attempt=2)
         archive.refresh_from_db()
         sample = services.create_sample(
@@ -106,7 +102,7 @@ class TestArchives:
             services.publish_archive(micrograph=archive, notes=[])
         assert Micrograph.objects.filter(sample=sample).count() == 0
 
-    def test_an_image_that_comes_out_while_the_sample_is_made_belongs_to_it(self, commit, monkeypatch):
+    def test_an_image_that_comes_out_while_the_sample_is_made_belongs_to_it(self, look_into_all, monkeypatch):
         """The worker has read where its images go, the form is sent, and then the image is stored."""
         archive = self.archive(("a.png", picture(64)), ("b.png", picture(65)))
         receive_upload, made = services.receive_upload, []
@@ -119,22 +115,20 @@ class TestArchives:
             return receive_upload(**fields)
 
         monkeypatch.setattr(services, "receive_upload", late)
-        with commit():
-            inspect_uploads()
+        look_into_all()
         assert [job.micrograph.name for job in made[0].members.order_by("created")] == ["a.png", "b.png"]
         assert not Micrograph.objects.filter(sample=made[0]).exists()
 
-    def test_of_an_attempt_that_was_killed_while_storing_nothing_is_missing(self, commit):
+    def test_of_an_attempt_that_was_killed_while_storing_nothing_is_missing(self, look_into_all):
         first, fresh = self.archive(("a.png", picture(64)), ("b.png", picture(65))), None
-        with commit():
-            inspect_uploads()
+        look_into_all()
         first.images.filter(name="b.png").update(state="receiving")
         fresh = self.archive(("a.png", picture(64)), ("b.png", picture(65)))
         first.images.update(archive=fresh)
         assert looked_into(fresh).state == "done"
         assert sorted(fresh.images.values_list("name", "state")) == [("a.png", "done"), ("b.png", "done")]
 
-    def test_what_its_browser_claims_meanwhile_is_the_accounts(self, commit, alice, monkeypatch):
+    def test_what_its_browser_claims_meanwhile_is_the_accounts(self, look_into_all, alice, monkeypatch):
         visitor = uuid4()
         archive = self.archive(visitor=visitor)
         receive_upload = services.receive_upload
@@ -145,28 +139,25 @@ class TestArchives:
 
         monkeypatch.setattr(services, "receive_upload", late)
         services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked={}, token="t")
-        with commit():
-            inspect_uploads()
+        look_into_all()
         assert {micrograph.owner for micrograph in Micrograph.objects.all()} == {alice}
         assert {job.owner for job in Job.objects.all()} == {alice}
 
-    def test_sent_twice_it_makes_no_second_jobs(self, commit):
+    def test_sent_twice_it_makes_no_second_jobs(self, look_into_all):
         visitor = uuid4()
         for _ in range(2):
             archive = self.archive(visitor=visitor)
             services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked={}, token="form")
-        with commit():
-            inspect_uploads()
+        look_into_all()
         assert sorted(job.micrograph.name for job in Job.objects.all()) == ["a.png", "b.png"]
         assert Micrograph.objects.filter(is_archive=False).count() == 2
 
-    def test_what_the_limits_do_not_allow_is_kept_for_later(self, commit, settings):
+    def test_what_the_limits_do_not_allow_is_kept_for_later(self, look_into_all, settings):
         settings.DEEPSEGM_WAITING_JOBS = 1
         archive = self.archive(address="hash")
         typed = {"width": "65", "source": "typed"}
         services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked=typed, token="t")
-        with commit():
-            inspect_uploads()
+        look_into_all()
         assert sorted(Job.objects.values_list("micrograph__name", "state")) == [
             ("a.png", "queued"),
             ("b.png", "failed"),
@@ -188,12 +179,11 @@ class TestArchives:
         assert "Traceback" not in caplog.text
         Micrograph.objects.all().delete()
 
-    def test_each_image_by_itself(self, commit):
+    def test_each_image_by_itself(self, look_into_all):
         archive = self.archive()
         typed = {"width": "65", "source": "typed"}
         services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(filter=True), asked=typed, token="t")
-        with commit():
-            inspect_uploads()
+        look_into_all()
         jobs = {job.micrograph.name: job.get_settings() for job in Job.objects.all()}
         assert set(jobs) == {"a.png", "b.png"} and all(recipe.measurement.filter for recipe in jobs.values())
         assert jobs["b.png"].measurement.calibration.nm_per_pixel == 1.0

@@ -12,7 +12,6 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from pycocotools import mask as packed
 from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
@@ -31,6 +30,7 @@ from segmentation.core.report.outlines import polygons
 from segmentation.core.report.picture import COLOURS
 from segmentation.core.report.wording import imported_words
 from segmentation.core.tasks import find
+from tests.conftest import as_file
 from tests.core.builders import analysis_of, disc_labels
 from tests.hostile import REFUSED
 
@@ -63,12 +63,6 @@ def zipped(*rois_in) -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         for number, roi in enumerate(rois_in):
             archive.writestr(f"{number}.roi", roi if isinstance(roi, bytes) else roi.tobytes())
-    return file.getvalue()
-
-
-def _png(values) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(values).save(file, "PNG")
     return file.getvalue()
 
 
@@ -138,7 +132,7 @@ def test_label_images_keep_their_ids(tmp_path, kind):
 def test_a_mask_becomes_its_connected_pieces(tmp_path):
     mask = np.zeros((120, 160), np.uint8)
     mask[10:20, 10:20] = mask[40:50, 40:60] = 255
-    back = read(tmp_path, _png(mask), ".png")
+    back = read(tmp_path, as_file(mask), ".png")
     assert np.array_equal(back.labels > 0, mask > 0) and sorted(back.classes) == [1, 2] and back.notes
 
 
@@ -255,11 +249,11 @@ def test_classes_come_as_numbers_as_our_labels_and_as_our_colours(tmp_path):
     wanted[:, 50:], wanted[:, 100:], wanted[:5, :5] = 1, 2, 255
     colours = np.r_[COLOURS[:3], [(0, 0, 0)]].astype(np.uint8)[np.where(wanted == 255, 3, wanted)]
     for content in (wanted, colours):
-        back = read(tmp_path, _png(content), ".png", task=PHASES, names=names)
+        back = read(tmp_path, as_file(content), ".png", task=PHASES, names=names)
         assert np.array_equal(back.labels, np.where(wanted == 255, 0, wanted.astype(int) + 1))
         assert back.classes == {1: 0, 2: 1, 3: 2}
     with pytest.raises(UnreadableImage, match="number 2"):
-        read(tmp_path, _png(wanted), ".png", task=PHASES, names=names[:2])
+        read(tmp_path, as_file(wanted), ".png", task=PHASES, names=names[:2])
     with pytest.raises(UnreadableImage, match="names no classes"):
         read(tmp_path, zipped(ImagejRoi.frompoints(SQUARE)), ".zip", task=PHASES, names=names)
     with pytest.raises(UnreadableImage, match="'particle'"):
@@ -272,16 +266,16 @@ def test_classes_come_as_numbers_as_our_labels_and_as_our_colours(tmp_path):
 def test_a_mask_without_the_data_bar_fits_and_any_other_size_is_told_with_both(tmp_path):
     mask = np.zeros((100, 160), np.uint8)
     mask[10:20, 10:20], mask[40:50, 40:60] = 1, 2
-    back = read(tmp_path, _png(mask), ".png", frame=Frame(120, 160, 100))
+    back = read(tmp_path, as_file(mask), ".png", frame=Frame(120, 160, 100))
     assert back.labels.shape == (120, 160) and (back.labels == 2).sum() == 200
     with pytest.raises(UnreadableImage, match=r"160 × 100 px .* 160 × 120 px"):
-        read(tmp_path, _png(mask), ".png")
+        read(tmp_path, as_file(mask), ".png")
 
 
 def test_nothing_counts_in_the_data_bar(tmp_path):
     mask = np.zeros((120, 160), np.uint8)
     mask[90:115, 10:20], mask[105:110, 40:60] = 1, 2
-    back = read(tmp_path, _png(mask), ".png", frame=Frame(120, 160, 100))
+    back = read(tmp_path, as_file(mask), ".png", frame=Frame(120, 160, 100))
     assert sorted(back.classes) == [1] and not back.labels[100:].any()
 
 
@@ -303,8 +297,8 @@ BAD = {
     "empty": (b"", ".tif"),
     "text": (b"hello", ".tif"),
     "jpeg": (b"\xff\xd8\xff\xe0" + bytes(60), ".tif"),
-    "no outline": (_png(np.zeros((120, 160), np.uint8)), ".png"),
-    "cut": (_png(np.eye(160, dtype=np.uint8)[:120])[:90], ".png"),
+    "no outline": (as_file(np.zeros((120, 160), np.uint8)), ".png"),
+    "cut": (as_file(np.eye(160, dtype=np.uint8)[:120])[:90], ".png"),
     "no rois": (zipped(), ".zip"),
     "a broken roi": (zipped(ImagejRoi.frompoints(SQUARE).tobytes()[:70]), ".zip"),
     "no zip": (b"PK\x03\x04" + bytes(50), ".zip"),
@@ -351,7 +345,7 @@ def test_imported_outlines_of_every_kind_are_measured_and_reported(tmp_path, tas
     names = golden.names or task.class_names
     wanted = np.zeros(shape, np.uint8)
     wanted[:, 60:120], wanted[:, 120:] = 1, 2 if not task.semantic else 1
-    back = read(tmp_path, _png(wanted), ".png", frame=Frame(*shape, shape[0]), task=task, names=names)
+    back = read(tmp_path, as_file(wanted), ".png", frame=Frame(*shape, shape[0]), task=task, names=names)
     requested = AnalysisSettings.of(name)
     origin = Provenance("ab" * 32, name, requested.segmentation.model_dump(), {"name": "x", "sha256": ""})
     none = np.zeros(0, np.int32)

@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import fields, replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -85,11 +86,7 @@ def test_any_damage_is_one_sentence(step):
 def test_a_disk_in_trouble_is_no_damage(monkeypatch, tmp_path):
     file = tmp_path / "s.npz"
     file.write_bytes(stored(FOUND).read())
-
-    def away(path):
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(type(file), "read_bytes", away)
+    monkeypatch.setattr(type(file), "read_bytes", Mock(side_effect=OSError(5, "Input/output error")))
     with pytest.raises(OSError, match="Input/output"):
         Segmentation.load(file, ORIGIN)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -111,11 +112,7 @@ def test_labels_of_another_kind_are_refused(found, labels):
 
 def test_a_map_that_cannot_be_read_is_named_when_it_is_needed(found):
     labels = stored.opened(opens(found), found.provenance)
-
-    def gone():
-        raise FileNotFoundError
-
-    labels.maps["foreground"]._opens = gone
+    labels.maps["foreground"]._opens = Mock(side_effect=FileNotFoundError)
     with pytest.raises(FileNotFoundError):
         labels.maps["foreground"]((0, 0, 3, 3))
 

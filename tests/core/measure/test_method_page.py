@@ -9,7 +9,6 @@ from segmentation.core.measure.bootstrap import CARRYING
 from segmentation.core.measure.fitting import CHANCE, CLOSE, NEAR
 from tests.accuracy.__main__ import PAGE, TABLES, put
 from tests.accuracy.lilliefors import table
-from tests.accuracy.reference import MASKS, tables
 
 
 def page():
@@ -45,13 +44,3 @@ def test_table_of_the_fit_is_what_the_simulation_gives():
         if expected >= 0.02:
             ks = distance / (50**0.5 - 0.01 + 0.85 / 50**0.5)
             assert chance(ks, 50) == pytest.approx(expected, rel=0.2)
-
-
-@pytest.mark.skipif(not MASKS.is_dir(), reason="needs ../shared/data/evaluation-only, which is not here")
-def test_truth_masks_give_the_reference_values():
-    """SCIENCE.md, section 5: ECD mean 176.4 nm and minimum Feret 160.1 nm over 40 files; 8 of them are here."""
-    images = tables()
-    n = sum(int(image.kept.sum()) for image in images)
-    assert n == 924
-    assert sum(float(image["min_feret_nm"][image.kept].sum()) for image in images) / n == pytest.approx(160.1, rel=0.01)
-    assert sum(float(image["ecd_nm"][image.kept].sum()) for image in images) / n == pytest.approx(176.4, rel=0.01)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -311,9 +312,7 @@ def test_the_sample_in_a_process_of_its_own() -> None:
     "failure", [OSError("no more processes"), MemoryError(), subprocess.CalledProcessError(1, "python")]
 )
 def test_a_reader_that_fails_reads_nothing(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
-    def run(*_: object, **__: object) -> None:
-        raise failure
-
+    run = Mock(side_effect=failure)
     monkeypatch.setattr(subprocess, "run", run)
     assert texts_by_child(strip()) == []
     assert read_bar(read(SAMPLE)) is None
@@ -328,9 +327,7 @@ def test_a_reader_that_talks_nonsense_reads_nothing(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("by", [signal.SIGPROF, signal.SIGALRM, signal.SIGKILL, signal.SIGABRT])
 def test_a_reading_that_was_cut_off_says_so(monkeypatch: pytest.MonkeyPatch, by: signal.Signals) -> None:
-    def run(*_: object, **__: object) -> None:
-        raise subprocess.CalledProcessError(-by, "python")
-
+    run = Mock(side_effect=subprocess.CalledProcessError(-by, "python"))
     monkeypatch.setattr(subprocess, "run", run)
     reading = read_bar(read(SAMPLE))
     assert reading is not None and reading.note == CUT_OFF and not reading.nm_per_pixel

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -59,10 +60,7 @@ def test_read_and_said(case: Hostile, tmp_path: Path) -> None:
 
 
 def test_running_out_of_memory_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhausted(*_: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(picture_module, "to_grey", exhausted)
+    monkeypatch.setattr(picture_module, "to_grey", Mock(side_effect=MemoryError))
     case = next(case for case in READABLE if case.label == "animated_png")
     with pytest.raises(UnreadableImage, match="memory"):
         read(case.write(tmp_path))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -91,11 +92,8 @@ def test_what_unpacks_to_more_than_the_largest_image_may_take_is_not_unpacked(tm
 def test_a_failing_reader_loses_no_upload(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def fails(*_: object, **__: object) -> None:
-        raise RuntimeError("a defect")
-
     monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_, **__: None)
-    monkeypatch.setattr("segmentation.core.micrograph.barreading.read_bar", fails)
+    monkeypatch.setattr("segmentation.core.micrograph.barreading.read_bar", Mock(side_effect=RuntimeError("a defect")))
     assert main([str(SAMPLE)]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] is True

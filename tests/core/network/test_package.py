@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-
 import numpy as np
 import onnxruntime
 import pytest
@@ -14,6 +11,7 @@ from segmentation.core.archive import write_zip
 from segmentation.core.network import cards
 from segmentation.core.network.package import BadPackage, package, unpack
 from segmentation.core.tasks import find
+from tests.web.archive import zipped
 
 RELEASED = [card.name for card in cards.available()]
 
@@ -63,22 +61,14 @@ def test_a_package_becomes_the_same_model_again(tmp_path):
     assert unpacked.entries() == card.entries()
 
 
-def zipped(**entries):
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, text in entries.items():
-            archive.writestr(name, text)
-    return content.getvalue()
-
-
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"", "cannot be read as a ZIP file"),
         (b"PK\x03\x04 nonsense", "cannot be read as a ZIP file"),
-        (zipped(**{"rdf.yaml": "{}"}), "no package that DeepSegm wrote"),
-        (zipped(**{"card.toml": "", "../x-weight.data": ""}), "no package that DeepSegm wrote"),
-        (zipped(**{"card.toml": "", "a-weight.data": "", "b-weight.data": ""}), "no package that DeepSegm wrote"),
+        (zipped({"rdf.yaml": "{}"}), "no package that DeepSegm wrote"),
+        (zipped({"card.toml": "", "../x-weight.data": ""}), "no package that DeepSegm wrote"),
+        (zipped({"card.toml": "", "a-weight.data": "", "b-weight.data": ""}), "no package that DeepSegm wrote"),
     ],
 )
 def test_other_files_are_refused(content, sentence, tmp_path):

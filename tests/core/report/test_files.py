@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -170,15 +171,6 @@ def test_labels_are_those_of_the_kept_particles():
     np.testing.assert_array_equal(tifffile.imread(tiff(analysis, keep_all=True)), analysis.segmentation.labels)
 
 
-def test_labels_carry_the_calibration_for_imagej():
-    with tifffile.TiffFile(tiff(make_analysis(12))) as file:
-        assert file.is_imagej
-        assert file.imagej_metadata["unit"] == "nm"
-        x, per = file.pages[0].tags["XResolution"].value
-        assert x / per == pytest.approx(1 / 7.34375)
-        assert file.pages[0].compression == tifffile.COMPRESSION.ADOBE_DEFLATE
-
-
 @pytest.mark.parametrize("nm_per_pixel", [None, 1e-12, 1e12])
 def test_labels_without_a_usable_pixel_size(nm_per_pixel):
     calibration = Calibration.absent() if nm_per_pixel is None else Calibration(nm_per_pixel, "typed")
@@ -271,10 +263,7 @@ def test_all_files_are_written_and_told(tmp_path):
 
 
 def test_progress_can_stop_the_writing(tmp_path):
-    def stop(stage, fraction):
-        raise InterruptedError
-
     with pytest.raises(InterruptedError):
-        write_all(make_analysis(3, (60, 80)), tmp_path, progress=stop)
+        write_all(make_analysis(3, (60, 80)), tmp_path, progress=Mock(side_effect=InterruptedError))
     begun = {name for name, export in exports.listed("image", find("particles")).items() if export.turn == FIRST}
     assert {path.name for path in tmp_path.iterdir()} <= begun

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -11,15 +9,12 @@ from django.test.utils import CaptureQueriesContext
 
 from segmentation import services
 from segmentation.models import Dataset, DatasetImage
+from tests.web.api.test_jobs import basic
 from tests.web.services.test_datasets import result  # noqa: F401 (fixture)
 from tests.web.trained import make_dataset, make_model, with_own_models
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/api/v1/datasets"
-
-
-def basic(name):
-    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{name}'s password".encode()).decode()}
 
 
 @pytest.fixture

@@ -34,12 +34,6 @@ def calibrated_reader(reader):
     reader.facts["calibration"] = ZEISS
 
 
-@pytest.fixture
-def script():
-    """A script: no cookies, no form key."""
-    return Client(enforce_csrf_checks=True)
-
-
 def basic(name, password=None):
     text = f"{name}:{password if password is not None else name + chr(39) + 's password'}"
     return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
@@ -311,10 +305,9 @@ class TestSignIn:
         assert response["WWW-Authenticate"].startswith("Basic")
         assert not Micrograph.objects.exists()
 
-    def test_the_browsers_session_counts_for_nothing(self, client, alice, make_job):
-        client.force_login(alice)
-        assert client.get(f"{JOBS}/{make_job(owner=alice).pk}").status_code == 404
-        send(client)
+    def test_the_browsers_session_counts_for_nothing(self, signed_in, make_job, alice):
+        assert signed_in.get(f"{JOBS}/{make_job(owner=alice).pk}").status_code == 404
+        send(signed_in)
         assert Job.objects.get(owner=None)
 
     def test_our_own_pages_act_for_who_is_signed_in(self, alice, make_job):

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 
 from segmentation.api.samples import NO_FILES, NO_NAME, ONE_SCALE
 from segmentation.core.micrograph.pages import WRONG
@@ -25,12 +24,6 @@ SAMPLES = "/api/v1/samples"
 MINE = {"Authorization": "Bearer a secret of my own"}
 VISITOR = visitor_of("a secret of my own")
 DONE, FAILED, QUEUED = Job.State.DONE, Job.State.FAILED, Job.State.QUEUED
-
-
-@pytest.fixture
-def script():
-    """A script: no cookies, no form key."""
-    return Client(enforce_csrf_checks=True)
 
 
 def png(name="a.png", width=64):

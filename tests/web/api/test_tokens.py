@@ -7,7 +7,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from segmentation.models import Job, Token
@@ -17,11 +16,6 @@ from segmentation.services.ground.callers import visitor_of
 from .test_jobs import JOBS, basic, secret, send
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def script():
-    return Client(enforce_csrf_checks=True)
 
 
 @pytest.fixture

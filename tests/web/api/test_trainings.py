@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.test import Client
 
 from segmentation.models import Job, Training
 from tests.web.finished import SUMMARY
@@ -15,11 +14,6 @@ from .test_jobs import basic, send
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("learning", "reader")]
 TRAININGS, MODELS = "/api/v1/trainings", "/api/v1/models"
-
-
-@pytest.fixture
-def script():
-    return Client(enforce_csrf_checks=True)
 
 
 def call(script, method, address, who=None, body=None, **headers):

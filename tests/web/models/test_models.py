@@ -76,17 +76,6 @@ def test_a_report_is_refused_once_the_job_is_no_longer_this_attempts(make_job, c
     assert not Job.objects.filter(progress=0.9).exists()
 
 
-def test_an_old_attempt_is_fenced_off_by_the_new(make_job):
-    job = make_job()
-    old = Job.objects.claim(job.pk)
-    Job.objects.filter(pk=job.pk).update(state="queued")
-    new = Job.objects.claim(job.pk)
-    with pytest.raises(Superseded):
-        old.report(progress=0.5)
-    new.report(progress=0.6)
-    assert (new.attempt, Job.objects.get(pk=job.pk).progress) == (2, 0.6)
-
-
 def test_an_owned_row_is_its_owners_and_staffs(make_job, alice, charlie, ada):
     visitor = uuid4()
     job = make_job(owner=alice, visitor=visitor)
@@ -172,9 +161,9 @@ def test_the_time_left_of_a_running_job_is_what_its_worker_reckons(make_job, mak
     assert running.expected_seconds() == pytest.approx(50, abs=1)
 
 
-def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, django_capture_on_commit_callbacks):
+def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, commit):
     make_job(owner=alice, files=("figure.png",))
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         alice.delete()
     assert not Micrograph.objects.exists() and not Job.objects.exists()
     assert [path for path in own_storage.rglob("*") if path.is_file()] == []

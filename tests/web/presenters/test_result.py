@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from dataclasses import replace
-from uuid import uuid4
 
 import pytest
 from django.utils.html import escape
@@ -23,9 +22,8 @@ from segmentation.plain import quantities_of
 from segmentation.presenters.charts import ChartedSummary
 from segmentation.presenters.comparison import _difference, comparison
 from segmentation.presenters.result import Result, main_number, shown_settings
-from tests.web.finished import FILES, SUMMARY, visit, words
+from tests.web.finished import FILES, SUMMARY, VISITOR, visit, words
 
-VISITOR = uuid4()
 NANO_FRACTION = f"{NUMBERS['fraction_100nm'].title}, of 22.5 nm and more"
 FIGURES = {
     "mean": 160.14,

@@ -158,10 +158,8 @@ class TestPages:
         assert strict.post("/results/adopt/", {"answer": "keep"}).status_code == 403
         assert owners() == {(None, VISITOR)}
 
-    def test_a_forged_cookie_claims_nothing(self, done, alice):
+    def test_a_forged_cookie_claims_nothing(self, done, signed_in):
         done()
-        forger = Client()
-        forger.force_login(alice)
-        forger.cookies["visitor"] = f"{VISITOR}:forged"
-        forger.post("/results/adopt/", {"answer": "keep"})
+        signed_in.cookies["visitor"] = f"{VISITOR}:forged"
+        signed_in.post("/results/adopt/", {"answer": "keep"})
         assert owners() == {(None, VISITOR)}

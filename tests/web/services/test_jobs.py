@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest.mock import Mock
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,11 +19,6 @@ from segmentation.services.results.jobs import GONE
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
-
-
-@pytest.fixture
-def commit(django_capture_on_commit_callbacks):
-    return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
 ME = UUID(int=7)
@@ -67,11 +63,8 @@ def test_any_difference_makes_another_job(make_micrograph, alice, other):
 
 
 def test_a_broker_that_is_down_costs_no_job(make_micrograph, commit, queue, monkeypatch, caplog):
-    def down(*args, **kwargs):
-        raise OperationalError("connection refused")
-
     with monkeypatch.context() as patch, commit():
-        patch.setattr("celery.current_app.send_task", down)
+        patch.setattr("celery.current_app.send_task", Mock(side_effect=OperationalError("connection refused")))
         job = create(make_micrograph())
     job.refresh_from_db()
     assert (job.state, job.enqueued) == ("queued", None)

@@ -21,12 +21,6 @@ pytestmark = pytest.mark.django_db
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values
 
 
-@pytest.fixture
-def committed(django_capture_on_commit_callbacks):
-    """Everything that happens once the block is committed, and what that leads to."""
-    return lambda: django_capture_on_commit_callbacks(execute=True)
-
-
 ME = UUID(int=7)
 
 
@@ -49,9 +43,9 @@ def states(sample):
 
 
 class TestCreate:
-    def test_each_image_becomes_a_job(self, make_micrograph, alice, committed):
+    def test_each_image_becomes_a_job(self, make_micrograph, alice, commit):
         visitor = uuid4()
-        with committed():
+        with commit():
             sample = create(different(make_micrograph, 3), user=alice, visitor=visitor)
         assert [(job.owner, job.visitor, job.state) for job in sample.jobs.all()] == [(alice, visitor, QUEUED)] * 3
         assert state(sample) == Sample.State.WAITING
@@ -63,9 +57,6 @@ class TestCreate:
         ((note),) = sample.notes
         assert note["name"] == "b.png" and "a.png" in note["sentence"]
         assert not Micrograph.objects.filter(pk=second.pk).exists()
-
-    def test_a_token_opens_nobody_elses(self, make_micrograph, alice):
-        assert create([make_micrograph()], token="t") != create([make_micrograph()], user=alice, token="t")
 
     def test_without_images_there_is_none(self, db):
         with pytest.raises(Refused, match=NO_IMAGES):
@@ -161,14 +152,14 @@ class TestScale:
         with pytest.raises(Refused, match="Say how many"):
             create([make_micrograph()], scale=Scale(Sample.Rule.PIXEL))
 
-    def test_another_scale_makes_revisions_of_those_that_change(self, make_sample, committed):
+    def test_another_scale_makes_revisions_of_those_that_change(self, make_sample, commit):
         sample = make_sample(DONE, DONE)
         before = list(sample.members.order_by("created"))
         changed = AnalysisSettings.of(
             calibration=Calibration.of_pixel(2.5, detail="one pixel size for the whole sample")
         )
         Job.objects.filter(pk=before[0].pk).update(settings=changed.as_dict(), included=False)
-        with committed():
+        with commit():
             assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5)) == 1
         members = list(sample.members.order_by("created"))
         assert members[0] == before[0] and members[1].parent == before[1]
@@ -237,8 +228,8 @@ class TestScale:
 
 
 class TestQueue:
-    def test_a_message_is_sent_for_each_image_once(self, make_micrograph, queue, committed):
-        with committed():
+    def test_a_message_is_sent_for_each_image_once(self, make_micrograph, queue, commit):
+        with commit():
             sample = create(different(make_micrograph, 5))
         services.rescue()
         assert queue == ["analyses"] * 5
@@ -257,27 +248,27 @@ class TestQueue:
 
 
 class TestPooling:
-    def test_it_is_wanted_once_all_have_ended(self, make_sample, queue, committed):
+    def test_it_is_wanted_once_all_have_ended(self, make_sample, queue, commit):
         sample = make_sample(RUNNING, DONE, FAILED)
         job = Job.objects.get(state=RUNNING)
-        with committed():
+        with commit():
             services.publish(job=job, files={}, summary=SUMMARY)
         assert state(sample) == Sample.State.QUEUED
         assert queue == ["analyses"]
 
-    def test_not_before(self, make_sample, queue, committed):
+    def test_not_before(self, make_sample, queue, commit):
         sample = make_sample(RUNNING, RUNNING)
-        with committed():
+        with commit():
             services.fail(row=sample.jobs.first(), sentence="No.")
         assert state(sample) == Sample.State.WAITING
         assert queue == []
 
     @pytest.mark.parametrize("change", ["exclude", "delete", "purge upload"])
-    def test_every_change_pools_again_and_fences_off_what_runs(self, make_sample, queue, committed, change):
+    def test_every_change_pools_again_and_fences_off_what_runs(self, make_sample, queue, commit, change):
         sample = make_sample(DONE, DONE, state=Sample.State.QUEUED)
         running = Sample.objects.claim(sample.pk)
         job = sample.jobs.first()
-        with committed():
+        with commit():
             if change == "exclude":
                 services.include_images(sample=sample, included={job.pk: False})
             elif change == "delete":
@@ -290,10 +281,10 @@ class TestPooling:
             services.publish_sample(sample=running, files={}, pooled={})
         assert state(sample) == Sample.State.QUEUED
 
-    def test_excluding_twice_pools_once(self, make_sample, queue, committed):
+    def test_excluding_twice_pools_once(self, make_sample, queue, commit):
         sample = make_sample(DONE)
         for _ in range(2):
-            with committed():
+            with commit():
                 services.include_images(sample=sample, included={sample.jobs.get().pk: False})
         assert queue == ["analyses"]
 
@@ -309,32 +300,18 @@ class TestPooling:
         assert stored.content_type == "text/csv"
         assert [path.name for path in (own_storage / sample.folder).iterdir()] == ["2"]
 
-    def test_a_pooling_over_which_three_processes_die_fails(self, make_sample, queue):
-        sample = make_sample(DONE, state=Sample.State.QUEUED)
-        for expected in (Sample.State.QUEUED, Sample.State.QUEUED, Sample.State.FAILED):
-            Sample.objects.claim(sample.pk, message="m").report(stage="pooling")
-            services.child_died(kind=Sample, message="m")
-            assert state(sample) == expected
-        assert "stopped 3 times" in sample.error
-
     def test_whose_last_image_ended_unnoticed_is_pooled(self, make_sample, queue):
         sample = make_sample(DONE, FAILED)
         services.rescue()
         assert state(sample) == Sample.State.QUEUED
         assert queue == ["analyses"]
 
-    def test_a_stopped_worker_puts_it_back(self, make_sample):
-        sample = make_sample(DONE, state=Sample.State.QUEUED)
-        Sample.objects.claim(sample.pk)
-        services.put_back()
-        assert state(sample) == Sample.State.QUEUED
-
 
 class TestChange:
-    def test_images_are_added_with_the_samples_settings(self, make_sample, make_micrograph, committed):
+    def test_images_are_added_with_the_samples_settings(self, make_sample, make_micrograph, commit):
         sample = make_sample(DONE, settings=AnalysisSettings.of(filter=True), rule=Sample.Rule.PIXEL, value=2.0)
         same = make_micrograph(name="same.png", sha256=f"{0:064d}")
-        with committed():
+        with commit():
             notes = services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64), same])
         assert [note.name for note in notes] == ["same.png"]
         added = sample.jobs.get(state=QUEUED).get_settings()
@@ -342,16 +319,16 @@ class TestChange:
         assert state(sample) == Sample.State.WAITING
         assert len(sample.notes) == 1
 
-    def test_failed_ones_are_tried_again(self, make_sample, committed):
+    def test_failed_ones_are_tried_again(self, make_sample, commit):
         sample = make_sample(DONE, FAILED, CANCELLED)
-        with committed():
+        with commit():
             assert services.retry_failed(sample=sample) == 2
         assert states(sample) == [DONE, QUEUED, QUEUED]
         assert state(sample) == Sample.State.WAITING
 
-    def test_what_is_left_is_cancelled_and_the_rest_pooled(self, make_sample, committed):
+    def test_what_is_left_is_cancelled_and_the_rest_pooled(self, make_sample, commit):
         sample = make_sample(DONE, QUEUED, RUNNING)
-        with committed():
+        with commit():
             assert services.cancel_sample(sample=sample) == 2
         assert states(sample) == [CANCELLED, CANCELLED, DONE]
         assert state(sample) == Sample.State.QUEUED
@@ -365,7 +342,7 @@ class TestChange:
         assert list(Job.objects.all()) == [job] and list(Micrograph.objects.all()) == [arriving]
 
     def test_deleting_takes_jobs_files_and_unused_micrographs(
-        self, make_sample, make_job, own_storage, committed, tmp_path
+        self, make_sample, make_job, own_storage, commit, tmp_path
     ):
         sample = make_sample(DONE, RUNNING, state=Sample.State.QUEUED)
         shared = sample.jobs.first().micrograph
@@ -374,7 +351,7 @@ class TestChange:
         services.publish_sample(
             sample=Sample.objects.claim(sample.pk), files={"a.csv": tmp_path / "a.csv"}, pooled={"of": []}
         )
-        with committed():
+        with commit():
             services.delete_sample(sample=sample)
         assert not Sample.objects.exists() and not SampleArtifact.objects.exists()
         assert list(Micrograph.objects.all()) == [shared]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -96,11 +97,8 @@ def test_without_a_reserve_the_page_says_why(make_job, full, client, monkeypatch
 
 
 def test_other_trouble_costs_no_reserve(full, make_job):
-    def away(**options):
-        raise OperationalError("connection refused")
-
     with pytest.raises(OperationalError):
-        space.frees_room(away)()
+        space.frees_room(Mock(side_effect=OperationalError("connection refused")))()
     assert full.exists()
 
 

@@ -9,7 +9,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
 from segmentation.core.network.cards import UnknownModel
 from segmentation.models import Dataset, ModelDefault, Training
-from segmentation.services import Refused, create_job
+from segmentation.services import Refused
 from segmentation.services.learning import trained, trainings
 from segmentation.services.learning.datasets import change_dataset, remove_image
 from segmentation.services.results import models_offered
@@ -43,9 +43,9 @@ class TestAsking:
         settings.DEEPSEGM_EMBEDDED = False
         assert "torch" not in trainings.obstacle(dataset, alice)
 
-    def test_the_images_are_frozen_as_they_are(self, alice, queue, django_capture_on_commit_callbacks):
+    def test_the_images_are_frozen_as_they_are(self, alice, queue, commit):
         dataset = make_dataset(alice)
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             made = ask(dataset, alice)
         dataset.images.all().delete()
         made.refresh_from_db()
@@ -180,12 +180,12 @@ class TestAfterwards:
             trainings.retry_training(training=failed)
 
     @pytest.mark.parametrize("state", ["cancelled", "failed", "queued"])
-    def test_an_image_taken_back_ends_what_has_not_ended(self, alice, state, django_capture_on_commit_callbacks):
+    def test_an_image_taken_back_ends_what_has_not_ended(self, alice, state, commit):
         made = make_training(alice, state=state, summary=outcome())
         add_pictures(made)
         run = trained.runs_folder() / str(made.pk) / "data"
         run.mkdir(parents=True)
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             remove_image(image=made.dataset.images.get(name="a.png"))
         made.refresh_from_db()
         assert not run.exists() and not made.artifacts.exists() and made.summary == {}
@@ -209,15 +209,6 @@ class TestAfterwards:
         assert not made.artifacts.filter(name="changed-a.webp").exists() and made.artifacts.exists()
         assert made.model_name and made.summary["table"]
 
-    def test_a_cancelled_attempt_can_report_no_more(self, alice):
-        from segmentation.models import Superseded
-
-        made = ask(make_dataset(alice), alice)
-        attempt = Training.objects.claim(made.pk)
-        trainings.cancel_training(training=made)
-        with pytest.raises(Superseded):
-            attempt.report(stage="still here")
-
     def test_a_model_that_is_no_better_needs_a_person(self, alice):
         made = make_model(alice, improved=False)
         with pytest.raises(Refused) as caught:
@@ -236,17 +227,17 @@ class TestAfterwards:
         trainings.offer(training=made, user=alice, overrule=True)
         assert [len(cards.find("tio2-1").limits), cards.find("tio2-1").limits[0]] == [2, "Not for fibres."]
 
-    def test_a_model_goes_with_its_training(self, alice, settings, django_capture_on_commit_callbacks):
+    def test_a_model_goes_with_its_training(self, alice, settings, commit):
         made = make_model(alice)
         for end in (cards.GRAPH, cards.TEST):
             (settings.DEEPSEGM_MODELS / f"tio2-1{end}").write_bytes(b"beside the weights")
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             trainings.delete_training(training=made)
         assert not list(settings.DEEPSEGM_MODELS.iterdir())
 
-    def test_and_with_its_account(self, alice, settings, django_capture_on_commit_callbacks):
+    def test_and_with_its_account(self, alice, settings, commit):
         make_model(alice)
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             alice.delete()
         assert not list(settings.DEEPSEGM_MODELS.iterdir())
 
@@ -288,14 +279,6 @@ class TestWhoseModels:
     def test_a_row_never_hides_a_released_model(self, alice, charlie):
         make_training(alice, state="done", model_name=BASE)
         assert models_offered.is_usable(BASE, charlie)
-
-    def test_no_job_is_made_with_anothers_model(self, alice, charlie, make_micrograph):
-        make_model(alice)
-        fields = {"settings": AnalysisSettings.of(model="tio2-1"), "visitor": None}
-        with pytest.raises(Refused) as caught:
-            create_job(micrograph=make_micrograph(owner=charlie), user=charlie, **fields)
-        assert (caught.value.status, "no model named 'tio2-1'" in caught.value.sentence) == (400, True)
-        create_job(micrograph=make_micrograph(owner=alice), user=alice, **fields)
 
 
 class TestDefaults:

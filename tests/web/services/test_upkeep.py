@@ -23,11 +23,6 @@ def ago(**time):
     return timezone.now() - timedelta(**time)
 
 
-@pytest.fixture
-def commit(django_capture_on_commit_callbacks):
-    return lambda: django_capture_on_commit_callbacks(execute=True)
-
-
 def running(make_job, **fields):
     return make_job(**{"state": "running", "attempt": 1, "started": ago(minutes=5), **fields})
 
@@ -348,12 +343,10 @@ def test_tidying_forgets_workers_that_were_killed_a_day_ago(db):
     assert [worker.name for worker in WorkerProcess.objects.all()] == ["lives", "was killed"]
 
 
-def test_tidying_removes_segmentations_of_no_job_after_an_hour(
-    make_segmentation, own_storage, django_capture_on_commit_callbacks
-):
+def test_tidying_removes_segmentations_of_no_job_after_an_hour(make_segmentation, own_storage, commit):
     measured, unused, young = (make_segmentation(created=ago(minutes=age)) for age in (61, 61, 59))
     Job.objects.filter(segmentation__in=(unused, young)).update(segmentation=None)
-    with django_capture_on_commit_callbacks(execute=True):
+    with commit():
         services.tidy()
     assert set(Segmentation.objects.all()) == {measured, young}
     assert [(own_storage / row.folder).exists() for row in (measured, unused, young)] == [True, False, True]

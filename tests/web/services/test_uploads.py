@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -68,10 +69,9 @@ def test_what_is_no_image_by_its_first_bytes_is_refused_at_once(own_storage, con
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(own_storage, monkeypatch):
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("django.core.files.storage.FileSystemStorage._save", full)
+    monkeypatch.setattr(
+        "django.core.files.storage.FileSystemStorage._save", Mock(side_effect=OSError(28, "No space left on device"))
+    )
     with pytest.raises(Refused, match=NO_ROOM) as refused:
         receive()
     assert refused.value.status == 507
@@ -88,9 +88,7 @@ def test_uploads_are_refused_while_there_is_still_some_room(own_storage, setting
 
 
 @pytest.mark.parametrize("time", [1, 2])
-def test_a_row_that_cannot_be_written_leaves_no_file(
-    own_storage, monkeypatch, time, django_capture_on_commit_callbacks
-):
+def test_a_row_that_cannot_be_written_leaves_no_file(own_storage, monkeypatch, time, commit):
     save, calls = Micrograph.save, []
 
     def broken(*args, **kwargs):
@@ -100,7 +98,7 @@ def test_a_row_that_cannot_be_written_leaves_no_file(
         save(*args, **kwargs)
 
     monkeypatch.setattr(Micrograph, "save", broken)
-    with pytest.raises(RuntimeError), django_capture_on_commit_callbacks(execute=True):
+    with pytest.raises(RuntimeError), commit():
         receive()
     assert nothing_is_left(own_storage)
 

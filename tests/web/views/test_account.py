@@ -16,12 +16,6 @@ pytestmark = pytest.mark.django_db
 URL = "https://lab.example.org/deepsegm"
 
 
-@pytest.fixture
-def browser(client, alice):
-    client.force_login(alice)
-    return client
-
-
 def make_token(browser, **fields):
     form = {"form": str(uuid4()), "name": "the microscope", "days": "90", **fields}
     return browser.post("/account/tokens/", form), form
@@ -31,48 +25,48 @@ def test_the_page_asks_for_sign_in(client):
     assert client.get("/account/").status_code == 302
 
 
-def test_the_name_leads_to_it_and_it_to_the_password(browser):
-    assert 'href="/account/"' in words(browser.get("/"))
-    assert reverse("account_change_password") in words(browser.get("/account/"))
+def test_the_name_leads_to_it_and_it_to_the_password(signed_in):
+    assert 'href="/account/"' in words(signed_in.get("/"))
+    assert reverse("account_change_password") in words(signed_in.get("/account/"))
 
 
-def test_a_token_is_shown_once(browser, alice):
-    answer, form = make_token(browser, read_only="on")
+def test_a_token_is_shown_once(signed_in, alice):
+    answer, form = make_token(signed_in, read_only="on")
     text = re.search(r"deepsegm_[\w-]{40,}", words(answer))[0]
     row = Token.objects.get()
     assert (row.owner, row.name, row.read_only, row.key) == (alice, "the microscope", True, tokens._key(text))
     assert "no-store" in answer["Cache-Control"]
-    assert text not in words(browser.get("/account/"))
-    second_response = browser.post("/account/tokens/", form)
+    assert text not in words(signed_in.get("/account/"))
+    second_response = signed_in.post("/account/tokens/", form)
     assert second_response.status_code == 303 and Token.objects.count() == 1
 
 
 @pytest.mark.parametrize("fields", [{"name": " "}, {"name": "a" * 101}, {"days": "7"}, {"days": ""}, {"name": "a\x07"}])
-def test_a_token_that_is_not_made(browser, fields):
-    answer, _ = make_token(browser, **fields)
+def test_a_token_that_is_not_made(signed_in, fields):
+    answer, _ = make_token(signed_in, **fields)
     assert answer.status_code == 400 and 'role="alert"' in words(answer)
     assert not Token.objects.exists()
 
 
-def test_a_token_without_end(browser):
-    make_token(browser, days="never")
+def test_a_token_without_end(signed_in):
+    make_token(signed_in, days="never")
     assert Token.objects.get().expires is None
 
 
-def test_revoking_asks_first(browser):
-    make_token(browser)
+def test_revoking_asks_first(signed_in):
+    make_token(signed_in)
     address = reverse("token-revoke", args=[Token.objects.get().pk])
-    assert "Revoke this token?" in words(browser.get(address)) and not Token.objects.get().revoked
-    assert browser.post(address).status_code == 303
-    assert Token.objects.get().revoked and "revoked" in words(browser.get("/account/"))
+    assert "Revoke this token?" in words(signed_in.get(address)) and not Token.objects.get().revoked
+    assert signed_in.post(address).status_code == 303
+    assert Token.objects.get().revoked and "revoked" in words(signed_in.get("/account/"))
 
 
-def test_a_webhooks_secret_is_shown_once(browser):
+def test_a_webhooks_secret_is_shown_once(signed_in):
     form = {"form": str(uuid4()), "url": URL}
-    answer = browser.post("/account/webhooks/", form)
+    answer = signed_in.post("/account/webhooks/", form)
     assert Webhook.objects.get().secret in words(answer) and "no-store" in answer["Cache-Control"]
-    assert Webhook.objects.get().secret not in words(browser.get("/account/"))
-    assert browser.post("/account/webhooks/", form).status_code == 303 and Webhook.objects.count() == 1
+    assert Webhook.objects.get().secret not in words(signed_in.get("/account/"))
+    assert signed_in.post("/account/webhooks/", form).status_code == 303 and Webhook.objects.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -83,38 +77,38 @@ def test_a_webhooks_secret_is_shown_once(browser):
      "https://lab.example.org:22/", "https://lab.example.org:99999/", "https://[::1", "https://läb.example.org/",
      "https://a/" + "b" * 500, "javascript:alert(1)"],
 )  # fmt: skip
-def test_an_address_that_is_not_taken(browser, url):
-    answer = browser.post("/account/webhooks/", {"form": str(uuid4()), "url": url})
+def test_an_address_that_is_not_taken(signed_in, url):
+    answer = signed_in.post("/account/webhooks/", {"form": str(uuid4()), "url": url})
     assert answer.status_code == 400 and 'role="alert"' in words(answer)
     assert not Webhook.objects.exists()
 
 
-def test_what_is_done_with_a_webhook(browser, alice):
+def test_what_is_done_with_a_webhook(signed_in, alice):
     hook = webhooks.create_webhook(user=alice, url=URL, pk=uuid4())
     at = {name: reverse(f"webhook-{name}", args=[hook.pk]) for name in ("test", "start", "delete")}
-    assert browser.post(at["test"]).status_code == 303
+    assert signed_in.post(at["test"]).status_code == 303
     Delivery.objects.update(answer="no such door")
-    assert "no such door" in words(browser.get("/account/"))
+    assert "no such door" in words(signed_in.get("/account/"))
     Webhook.objects.update(stopped=hook.created, failing=hook.created)
-    assert "Start again" in words(browser.get("/account/"))
-    browser.post(at["test"])
+    assert "Start again" in words(signed_in.get("/account/"))
+    signed_in.post(at["test"])
     assert Delivery.objects.count() == 1
-    browser.post(at["start"])
+    signed_in.post(at["start"])
     assert Webhook.objects.get().stopped is None
-    assert "Delete this webhook?" in words(browser.get(at["delete"])) and Webhook.objects.exists()
-    browser.post(at["delete"])
+    assert "Delete this webhook?" in words(signed_in.get(at["delete"])) and Webhook.objects.exists()
+    signed_in.post(at["delete"])
     assert not Webhook.objects.exists()
 
 
-def test_what_belongs_to_others_is_not_there(browser, charlie):
+def test_what_belongs_to_others_is_not_there(signed_in, charlie):
     hook = webhooks.create_webhook(user=charlie, url=URL, pk=uuid4())
     token, _ = tokens.create_token(user=charlie, name="his", days=None, read_only=False, pk=uuid4())
-    assert "his" not in words(browser.get("/account/")).split() and URL + "<" not in words(browser.get("/account/"))
+    assert "his" not in words(signed_in.get("/account/")).split() and URL + "<" not in words(signed_in.get("/account/"))
     for name, pk in (
         ("token-revoke", token.pk),
         *((f"webhook-{action}", hook.pk) for action in ("test", "start", "delete")),
     ):
-        assert browser.post(reverse(name, args=[pk])).status_code == 404
+        assert signed_in.post(reverse(name, args=[pk])).status_code == 404
     form = {"form": str(token.pk), "name": "mine", "days": "30"}
-    assert browser.post("/account/tokens/", form).status_code == 303
+    assert signed_in.post("/account/tokens/", form).status_code == 303
     assert Token.objects.get().name == "his"

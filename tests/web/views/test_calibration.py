@@ -35,9 +35,9 @@ from segmentation.services.ground.calibration import (
 )
 from segmentation.views.calibration import acquired
 from segmentation.views.jobs import NO_WIDTH
-from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
+from tests.conftest import as_file
+from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, words
 
-VISITOR = uuid4()
 NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
 READING = {
     "nm_per_pixel": 5.0,
@@ -235,11 +235,6 @@ class TestAcquired:
 
 
 @pytest.fixture
-def maker(client):
-    return visit(client, VISITOR)
-
-
-@pytest.fixture
 def stored(make_micrograph):
     """An upload of 1024 x 768 px whose preview is half as large, white where the scale was read."""
 
@@ -249,7 +244,7 @@ def stored(make_micrograph):
         pixels = np.zeros((384, 512), np.uint8)
         pixels[350:380, 400:500] = 255
         made.preview.storage.delete(made.preview.name)
-        made.preview.save("preview.png", ContentFile(png(pixels)))
+        made.preview.save("preview.png", ContentFile(as_file(pixels)))
         return made
 
     return make
@@ -262,12 +257,6 @@ def job(make_job, stored):
         return make_job(micrograph=micrograph or stored(), **{**defaults, **fields})
 
     return make
-
-
-def png(pixels):
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 def in_pixels():
@@ -292,7 +281,7 @@ class TestCrop:
     def test_a_finished_analysis_has_a_sharper_picture(self, maker, stored):
         made = stored()
         before = maker.get(f"/uploads/{made.pk}/reading.png")
-        made.viewer_image.save("image.webp", ContentFile(png(np.full((768, 1024), 9, np.uint8))))
+        made.viewer_image.save("image.webp", ContentFile(as_file(np.full((768, 1024), 9, np.uint8))))
         after = maker.get(f"/uploads/{made.pk}/reading.png", headers={"If-None-Match": before["ETag"]})
         assert after.status_code == 200
         assert shown(after).shape == pytest.approx((83, 314), abs=2)

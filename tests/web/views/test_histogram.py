@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import math
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -18,10 +17,9 @@ from segmentation.models import Job
 from segmentation.services.ground import tables
 from segmentation.views import histogram
 from segmentation.views.histogram import NOT_A_NUMBER, TOO_MANY, TOO_WIDE, Particles
-from tests.web.finished import SUMMARY, visit
+from tests.web.finished import SUMMARY, VISITOR, visit
 
 pytestmark = pytest.mark.django_db
-VISITOR = uuid4()
 SIZES = np.random.default_rng(1).lognormal(4, 0.5, 120)
 ASIDE = np.arange(120) % 6 == 0
 SHAPES = ("aspect_ratio", "circularity")

@@ -20,18 +20,11 @@ from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph, Segmentation, Superseded
 from segmentation.presenters.result import Change, Result
 from segmentation.views.jobs import SOON
-from tests.web.finished import FILES, SUMMARY, ZEISS, summary, templates, visit, words
+from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, templates, words
 
 pytestmark = pytest.mark.django_db
-VISITOR = uuid4()
 HTMX = {"HX-Request": "true"}
 AS_BEFORE = {"scale": "factor", "scale_factor": "0.5"}
-
-
-@pytest.fixture
-def maker(client):
-    """The browser that made the jobs of these tests."""
-    return visit(client, VISITOR)
 
 
 @pytest.fixture
@@ -148,9 +141,9 @@ class TestSettings:
         job.refresh_from_db()
         return response
 
-    def test_another_search_supersedes_the_one_under_way(self, maker, job, queue, django_capture_on_commit_callbacks):
+    def test_another_search_supersedes_the_one_under_way(self, maker, job, queue, commit):
         running = job(Job.State.RUNNING, attempt=1, early={"part": "1-1"}, summary=SUMMARY)
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             response = self.change(maker, running, threshold="0.4")
         assert (response.status_code, response["Location"], Job.objects.count()) == (303, address(running), 1)
         assert (running.state, running.early, running.summary, queue) == ("queued", {}, {}, ["analyses"])

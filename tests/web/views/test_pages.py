@@ -6,6 +6,7 @@ import re
 import zipfile
 from dataclasses import replace
 from io import BytesIO
+from unittest.mock import Mock
 from uuid import uuid4
 
 import numpy as np
@@ -124,10 +125,10 @@ class TestModels:
             assert text in page
 
     def test_a_released_card_that_cannot_be_read_does_not_stop_the_page(self, client, monkeypatch):
-        def broken(folder=None):
-            raise ValueError("particles.toml: it lacks sha256.")
-
-        monkeypatch.setattr("segmentation.core.network.cards.available", broken)
+        monkeypatch.setattr(
+            "segmentation.core.network.cards.available",
+            Mock(side_effect=ValueError("particles.toml: it lacks sha256.")),
+        )
         assert '<p class="notice">' in words(client.get("/models/"))
 
     def test_every_figure_with_a_definition_is_checked_in_the_cards(self):

@@ -16,15 +16,9 @@ from segmentation.http.zipped import NO_FILES
 from segmentation.models import ExportJob, Job, Micrograph
 from segmentation.views import results
 from segmentation.views.results import NOTHING_CHOSEN
-from tests.web.finished import SUMMARY, summary, visit, words
+from tests.web.finished import SUMMARY, VISITOR, summary, visit, words
 
 pytestmark = pytest.mark.django_db
-VISITOR = uuid4()
-
-
-@pytest.fixture
-def maker(client):
-    return visit(client, VISITOR)
 
 
 def names(response):
@@ -103,7 +97,7 @@ def test_many_rows_ask_few_questions(maker, make_micrograph, make_job, django_as
 
 
 @pytest.mark.slow
-def test_five_thousand_results_are_listed_by_indexes(client, make_job, alice, rf, django_assert_max_num_queries):
+def test_five_thousand_results_are_listed_by_indexes(signed_in, make_job, alice, rf, django_assert_max_num_queries):
     """The work must not grow with the square of the results, with SQLite's own statistics and without."""
     first = make_job(owner=alice, state=Job.State.DONE)
     rows = {
@@ -113,9 +107,8 @@ def test_five_thousand_results_are_listed_by_indexes(client, make_job, alice, rf
     images = Micrograph.objects.bulk_create([Micrograph(**rows[Micrograph]) for _ in range(4_999)])
     fresh = [{**rows[Job], "micrograph_id": image.pk, "submission": uuid4().hex} for image in images]
     Job.objects.bulk_create([Job(**row) for row in fresh], batch_size=500)
-    client.force_login(alice)
     with django_assert_max_num_queries(20):
-        assert len(client.get("/results/").context["cards"]) == 50
+        assert len(signed_in.get("/results/").context["cards"]) == 50
     request = rf.get("/results/")
     request.user, request.visitor = alice, None
     for _ in range(2 if connection.vendor == "sqlite" else 0):
@@ -340,10 +333,10 @@ class TestDelete:
         chosen(maker, "delete", sample=[str(sample.pk)], sure="yes")
         assert not Job.objects.exists()
 
-    def test_a_sample_is_pooled_without(self, maker, make_sample, django_capture_on_commit_callbacks):
+    def test_a_sample_is_pooled_without(self, maker, make_sample, commit):
         sample = make_sample(Job.State.DONE, Job.State.DONE, state="done", visitor=VISITOR)
         job = sample.jobs.first()
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             chosen(maker, "delete", job, sure="yes")
         sample.refresh_from_db()
         assert (sample.jobs.count(), sample.state) == (1, "queued")

@@ -160,10 +160,10 @@ class TestInItsSample:
     def use(self, sample, job, visitor=VISITOR):
         return visit(Client(), visitor).post(f"/samples/{sample.pk}/images/{job.pk}/", {"included": "instead"})
 
-    def test_it_is_offered_and_taken(self, pair, queue, django_capture_on_commit_callbacks):
+    def test_it_is_offered_and_taken(self, pair, queue, commit):
         sample, counted, rerun = pair
         assert 'value="instead"' in words(visit(Client(), VISITOR).get(f"/jobs/{rerun.pk}/"))
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             response = self.use(sample, rerun)
         assert (response.status_code, response["Location"]) == (303, f"/samples/{sample.pk}/#image-{rerun.pk}")
         assert set(sample.members.values_list("pk", flat=True)) == {
@@ -176,12 +176,10 @@ class TestInItsSample:
         assert self.use(sample, counted).status_code == 303
         assert counted.pk in sample.members.values_list("pk", flat=True)
 
-    def test_one_without_a_table_to_be_pooled_is_measured_once_more(
-        self, pair, queue, django_capture_on_commit_callbacks
-    ):
+    def test_one_without_a_table_to_be_pooled_is_measured_once_more(self, pair, queue, commit):
         sample, _, rerun = pair
         rerun.artifact("table.npz").delete()
-        with django_capture_on_commit_callbacks(execute=True):
+        with commit():
             self.use(sample, rerun)
         rerun.refresh_from_db()
         assert (rerun.state, rerun.sample, queue) == (Job.State.QUEUED, sample, ["analyses"])

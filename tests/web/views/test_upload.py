@@ -62,8 +62,8 @@ class TestPage:
 
 
 class TestPlainForm:
-    def test_one_image_makes_one_job_and_leads_to_it(self, client, django_capture_on_commit_callbacks, queue):
-        with django_capture_on_commit_callbacks(execute=True):
+    def test_one_image_makes_one_job_and_leads_to_it(self, client, commit, queue):
+        with commit():
             response = send(client, good())
         job = Job.objects.get()
         assert (response.status_code, response["Location"]) == (303, f"/jobs/{job.pk}/")
@@ -72,9 +72,8 @@ class TestPlainForm:
         assert job.owner is None
         assert client.get("/results/").context["cards"][0].pk == job.pk
 
-    def test_the_jobs_of_the_signed_in_are_theirs(self, client, alice):
-        client.force_login(alice)
-        send(client, good())
+    def test_the_jobs_of_the_signed_in_are_theirs(self, signed_in, alice):
+        send(signed_in, good())
         assert Job.objects.get().owner == alice
 
     def test_all_settings_arrive(self, client):
@@ -235,9 +234,8 @@ class TestLaboratory:
         client.force_login(alice)
         assert self.measured(client).repeatability == 4
 
-    def test_scripts_of_the_account_take_it_too(self, client, alice):
-        client.force_login(alice)
-        client.post("/laboratory/", self.SET)
+    def test_scripts_of_the_account_take_it_too(self, signed_in, alice):
+        signed_in.post("/laboratory/", self.SET)
         _, token = create_token(user=alice, name="t", days=30, read_only=False, pk=uuid4())
         header = {"Authorization": f"Bearer {token}"}
         assert Client().post("/api/v1/jobs", {"file": good()}, headers=header).status_code == 202

@@ -7,6 +7,7 @@ import logging
 import re
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -65,10 +66,7 @@ class TestReady:
 
     @pytest.mark.parametrize("name", ["database", "storage", "migrations"])
     def test_pages_cannot_work_without(self, client, workers, monkeypatch, name):
-        def broken():
-            raise OperationalError
-
-        monkeypatch.setattr(health, f"_{name}", broken)
+        monkeypatch.setattr(health, f"_{name}", Mock(side_effect=OperationalError))
         response = client.get("/readyz")
         check = response.json()["checks"][name]
         assert response.status_code == 503 and check != "ok" and "OperationalError" not in check

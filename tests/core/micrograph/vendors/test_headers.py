@@ -20,8 +20,13 @@ ZEISS, FEI, FEI_SFEG, FEI_XML, TESCAN, FIBICS = 34118, 34682, 34680, 34683, 5043
 def with_tags(folder: Path, tags: dict[int, bytes], **options: Any) -> Micrograph:
     """A 64 x 48 TIFF with these ASCII tags, read."""
     extra = [(code, 2, len(value) + 1, value + b"\0", True) for code, value in tags.items()]
-    path = folder / "sem.tif"
-    path.write_bytes(tiff(image(), extratags=extra, **options))
+    return written(folder, extratags=extra, **options)
+
+
+def written(folder: Path, **options: Any) -> Micrograph:
+    """A 64 x 48 TIFF written with these options, and read."""
+    path = folder / ("a.ome.tif" if "ome" in options else "a.tif")
+    path.write_bytes(tiff(image(), **options))
     return read(path)
 
 
@@ -112,15 +117,15 @@ def test_a_zeiss_image_of_other_pixels_than_the_screen_has_its_own(tmp_path: Pat
 
 
 def test_a_scale_may_stand_in_another_page_of_the_same_size(tmp_path: Path) -> None:
-    def written(*pages: dict[str, Any]) -> float | None:
+    def size_in(*pages: dict[str, Any]) -> float | None:
         with TiffWriter(tmp_path / "pages.tif") as file:
             for options in pages:
                 file.write(**options)
         return read(tmp_path / "pages.tif").calibration.nm_per_pixel
 
     scaled = {"data": image(), "extratags": GATAN}
-    assert written({"data": image()}, scaled) == pytest.approx(250)
-    assert written({"data": image()[:32]}, scaled) is None
+    assert size_in({"data": image()}, scaled) == pytest.approx(250)
+    assert size_in({"data": image()[:32]}, scaled) is None
 
 
 def fei(
@@ -227,9 +232,7 @@ def test_fei_transmission(tmp_path: Path) -> None:
         (65450, 5, 1, (2754452352, 1000), True),
         (65451, 5, 1, (2754452352, 1000), True),
     ]
-    path = tmp_path / "tem.tif"
-    path.write_bytes(tiff(image(), extratags=extra))
-    micrograph = read(path)
+    micrograph = written(tmp_path, extratags=extra)
     assert micrograph.calibration.nm_per_pixel == pytest.approx(3.6305, rel=1e-4)
     assert micrograph.metadata["voltage_kv"] == 200
 
@@ -244,9 +247,7 @@ def test_tescan(tmp_path: Path) -> None:
             b"AcceleratorVoltage=15000.0\nDetector=E-T\nHV=15000.0\nWD=0.005947501\n"
         )
     )
-    path = tmp_path / "sem.tif"
-    path.write_bytes(tiff(image(), extratags=[(TESCAN, 7, len(block), block, True)]))
-    micrograph = read(path)
+    micrograph = written(tmp_path, extratags=[(TESCAN, 7, len(block), block, True)])
     assert micrograph.calibration.nm_per_pixel == pytest.approx(1.5625)
     assert micrograph.metadata["instrument"] == "TESCAN AMBER X"
     assert micrograph.metadata["voltage_kv"] == 15.0
@@ -255,10 +256,8 @@ def test_tescan(tmp_path: Path) -> None:
 
 
 def imagej(folder: Path, unit: str, across: float, down: float | None = None) -> Micrograph:
-    path = folder / "ij.tif"
     description = {"unit": unit} if unit else {}
-    path.write_bytes(tiff(image(), imagej=True, resolution=(across, down or across), metadata=description))
-    return read(path)
+    return written(folder, imagej=True, resolution=(across, down or across), metadata=description)
 
 
 @pytest.mark.parametrize(
@@ -304,26 +303,20 @@ def test_ome(tmp_path: Path, unit: str | None, nm: float | None) -> None:
     metadata = {"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
     if unit:
         metadata |= {"PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit}
-    path = tmp_path / "a.ome.tif"
-    path.write_bytes(tiff(image(), ome=True, metadata=metadata))
-    nm_per_pixel = read(path).calibration.nm_per_pixel
+    nm_per_pixel = written(tmp_path, ome=True, metadata=metadata).calibration.nm_per_pixel
     assert nm_per_pixel == (None if nm is None else pytest.approx(nm))
 
 
 def test_ome_where_no_size_was_set(tmp_path: Path) -> None:
-    path = tmp_path / "a.ome.tif"
-    path.write_bytes(tiff(image(), ome=True, metadata={"axes": "YX", "PhysicalSizeX": 1.0, "PhysicalSizeY": 1.0}))
-    micrograph = read(path)
+    micrograph = written(tmp_path, ome=True, metadata={"axes": "YX", "PhysicalSizeX": 1.0, "PhysicalSizeY": 1.0})
     assert micrograph.calibration == Calibration.absent() and "none was set" in micrograph.notes[0]
 
 
 @pytest.mark.parametrize(("pixel", "nm"), [("10e-9", 10), ("20e-9", None)])
 def test_two_headers_in_one_file(tmp_path: Path, pixel: str, nm: float | None) -> None:
     header = fei(pixel)
-    path = tmp_path / "a.tif"
     tags = [(34682, 2, len(header) + 1, header + b"\0", True)]
-    path.write_bytes(tiff(image(), imagej=True, resolution=(100, 100), metadata={"unit": "um"}, extratags=tags))
-    micrograph = read(path)
+    micrograph = written(tmp_path, imagej=True, resolution=(100, 100), metadata={"unit": "um"}, extratags=tags)
     assert micrograph.calibration.nm_per_pixel == (None if nm is None else pytest.approx(nm))
     assert ["contradict" in note for note in micrograph.notes[1:]] == ([] if nm else [True])
 
@@ -338,9 +331,7 @@ def test_two_headers_in_one_file(tmp_path: Path, pixel: str, nm: float | None) -
 def test_every_length_of_ome(tmp_path: Path, unit: str, size: float) -> None:
     """10 nm in each unit of the schema, where "Mm" and "mm" differ."""
     metadata = {"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeXUnit": unit}
-    path = tmp_path / "a.ome.tif"
-    path.write_bytes(tiff(image(), ome=True, metadata=metadata))
-    assert read(path).calibration.nm_per_pixel == pytest.approx(10)
+    assert written(tmp_path, ome=True, metadata=metadata).calibration.nm_per_pixel == pytest.approx(10)
 
 
 @pytest.mark.parametrize("written", ["0 nm", "-5 nm", "nan nm", "1e300 nm", "2 mm", "0.05 fm", "nm", "7.3", "7.3 px"])
@@ -366,9 +357,7 @@ def test_a_broken_header_loses_no_picture(tmp_path: Path, code: int, header: byt
 
 @pytest.mark.parametrize("description", ["ImageJ=", "ImageJ=1.53\nunit", "<OME>", "<OME", "<OME><Image/></OME>"])
 def test_a_broken_description_loses_no_picture(tmp_path: Path, description: str) -> None:
-    path = tmp_path / "a.tif"
-    path.write_bytes(tiff(image(), description=description))
-    assert read(path).calibration.nm_per_pixel is None
+    assert written(tmp_path, description=description).calibration.nm_per_pixel is None
 
 
 def test_xml_that_defines_entities_is_not_parsed(tmp_path: Path) -> None:
@@ -378,21 +367,18 @@ def test_xml_that_defines_entities_is_not_parsed(tmp_path: Path) -> None:
 
 def test_a_header_as_bytes_without_offset(tmp_path: Path) -> None:
     """Values of up to four bytes lie in the tag itself; that must not be taken for an offset."""
-    path = tmp_path / "a.tif"
-    path.write_bytes(tiff(image(), extratags=[(FEI, 7, 3, struct.pack("<3B", 91, 83, 93), True)]))
-    assert read(path).calibration.nm_per_pixel is None
+    value = struct.pack("<3B", 91, 83, 93)
+    assert written(tmp_path, extratags=[(FEI, 7, 3, value, True)]).calibration.nm_per_pixel is None
 
 
 GATAN = [(65003, 2, 4, b"\xb5m\0", True), (65009, 12, 1, 0.25, True), (65010, 12, 1, 0.25, True)]
 
 
 def test_gatan_exports_have_the_pixel_size_in_the_unit_of_their_axis(tmp_path: Path) -> None:
-    extra = GATAN
-    (tmp_path / "dm.tif").write_bytes(tiff(image(), extratags=extra))
-    assert read(tmp_path / "dm.tif").calibration.nm_per_pixel == pytest.approx(250)
-    in_reciprocal = [(65003, 2, 5, b"1/nm\0", True), *extra[1:]]
-    (tmp_path / "dm.tif").write_bytes(tiff(image(), extratags=in_reciprocal))
-    assert not read(tmp_path / "dm.tif").calibration.is_known, "a diffraction pattern has no lengths"
+    assert written(tmp_path, extratags=GATAN).calibration.nm_per_pixel == pytest.approx(250)
+    in_reciprocal = [(65003, 2, 5, b"1/nm\0", True), *GATAN[1:]]
+    pattern = written(tmp_path, extratags=in_reciprocal)
+    assert not pattern.calibration.is_known, "a diffraction pattern has no lengths"
 
 
 def tvips(nm: float, version: int = 2, magic: int = 0xAAAAAAAA) -> bytes:
@@ -427,8 +413,7 @@ JEOL_TEM = (
 
 def test_jeol_tem_images_are_scaled_by_detector_and_magnification(tmp_path: Path) -> None:
     for text, nm in ((JEOL_TEM, 5.0), (JEOL_TEM.replace("UnitType_Length", "UnitType_Inverse"), None)):
-        (tmp_path / "jeol.tif").write_bytes(tiff(image(), description=text))
-        micrograph = read(tmp_path / "jeol.tif")
+        micrograph = written(tmp_path, description=text)
         assert micrograph.calibration.nm_per_pixel == (pytest.approx(nm) if nm else None)
         assert micrograph.metadata["instrument"] == "JEOL JEM-2100"
 

@@ -316,6 +316,7 @@ def test_labels_of_any_number_are_an_imagej_tiff_with_its_scale(n, dtype, all_, 
         assert file.is_imagej and file.imagej_metadata["unit"] == "nm"
         across, over = file.pages[0].tags["XResolution"].value
         assert across / over == pytest.approx(1 / 2.5)
+        assert file.pages[0].compression == tifffile.COMPRESSION.ADOBE_DEFLATE
         pixels = file.asarray()
     expected = analysis.segmentation.labels.copy()
     if not all_:
