@@ -84,7 +84,7 @@ class PlaceRow:
 @dataclass(frozen=True)
 class Operators:
     """The difference of two people who outlined one image, as a standard uncertainty in per cent of the median. value:
-    the same as the setting `between_operators` takes it. who: their accounts, "" where not known."""
+    the same as the setting `between_operators` takes it. who: their accounts."""
 
     per_cent: str
     value: str
@@ -128,11 +128,11 @@ class ComparedResults:
         row, is_size = rows[0], rows[0].after.name == "median"
         much, what = row.difference.partition(" (")[0].strip("+−±"), "median size" if is_size else uncapital(row.term)
         words = ("larger", "smaller") if is_size else ("higher", "lower")
-        first = f"B is {much} {words[row.value < 0]} in {what}"
+        chance = "this may be chance" if row.low is not None and row.low <= 0 <= (row.high or 0.0) else ""
+        first = f"B {'may be' if chance else 'is'} {much} {words[row.value < 0]} in {what}"
         if row.difference.startswith("±"):
             first = f"A and B have the same {what}"
         distance = self.result["distance"]
-        chance = "this may be chance" if row.low is not None and row.low <= 0 <= (row.high or 0.0) else ""
         far = uncapital(distance["reading"].partition(". ")[0]) if distance else chance
         return f"{first}{': ' if far else ''}{far}."
 
@@ -252,7 +252,7 @@ class ComparedResults:
 
     @property
     def operators(self) -> Operators | None:
-        """Offered of two outlinings by hand of one image with a budget."""
+        """Offered of one image with a budget that different people outlined."""
         jobs = [side for side in (self.row.first, self.row.second) if isinstance(side, Job) and is_hand_made(side)]
         if not self.result or self.result["how"] != "paired" or len(jobs) < 2 or not self.b.budget:
             return None
@@ -261,8 +261,9 @@ class ComparedResults:
             return None
         spread = 100 * sqrt(2) * abs(medians[1] - medians[0]) / sum(medians)
         who = [", ".join(authors(job)) for job in jobs]
-        people = "" if not all(who) else f"{who[0]} and {who[1]}" if who[0] != who[1] else f"{who[0]}, twice"
-        return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", people)
+        if not all(who) or who[0] == who[1]:
+            return None
+        return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", " and ".join(who))
 
 
 def is_hand_made(job: Job) -> bool:

@@ -195,7 +195,7 @@ class Result(ChartedSummary):
         other = "all" if self.statistics.counted == "seen" else "seen"
         text = f"{capital(MEASURANDS[other])}: about {of['n']:,}, {words[0]}"
         return Change(
-            "Show these", "measurand", other, ", ".join([text, *(f"{word} up to 100 nm" for word in words[1:])])
+            "Show these", "measurand", other, ", ".join([text, *(f"{word} of 1–100 nm" for word in words[1:])])
         )
 
     @property
@@ -248,6 +248,11 @@ class Result(ChartedSummary):
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and not self.statistics
         return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
+
+    @property
+    def said_classes(self) -> list[ClassRow]:
+        """The same, those first of which more is known than a share, such as the thickness of a layer."""
+        return sorted(self.classes, key=lambda row: not row.others)
 
     @property
     def curves(self) -> list[Lines]:

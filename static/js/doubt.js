@@ -96,7 +96,7 @@ export class Doubt {
 
   words({ id, cut, chance }) {
     const { thing, things } = this.page.facts;
-    return cut ? `Do two ${things} touch in ${id}? ${percent(chance)}` : `Is the outline of ${thing} ${id} right? ${percent(1 - chance)}`;
+    return cut ? `Do two ${things} touch in ${id}? Probability ${percent(chance)}` : `Is the outline of ${thing} ${id} right? Probability ${percent(1 - chance)}`;
   }
 
   // ---- answers ----------------------------------------------------------------------------------

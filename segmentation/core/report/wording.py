@@ -146,7 +146,7 @@ def rounding_words(calibration: Calibration) -> str:
 def scale_doubt(calibration: Calibration) -> str:
     """What stands beside a scale that is not exactly known, such as "± 2 %"; else ""."""
     is_doubtful = calibration.source in MEASURED or (calibration.relative_uncertainty or 0.0) > SAID
-    digits = " by its few digits" if calibration.source == Source.TYPED else ""
+    digits = ", because the width has few digits" if calibration.source == Source.TYPED else ""
     return f"{rounding_words(calibration)}{digits}" if is_doubtful else ""
 
 

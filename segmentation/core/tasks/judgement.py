@@ -37,7 +37,7 @@ AROUND, LOOKED_AT = 5, 1024  # px of a neighbourhood that has one grey; px of ea
 FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
 WITHHELD = "{why}, so nothing was measured. If its outlines look right, measure them; else choose another model."
 MEASURED = "{why}. Its outlines were measured because somebody asked for it."
-NONE_FOUND = "No {things} were found. There are none, or the model does not recognise them."
+NONE_FOUND = "No {things} were found. Perhaps the image shows none, or the model does not know such {things}."
 TO_CHECK = "the outlines are to be checked"
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 

@@ -151,13 +151,23 @@ class Draw extends Lasso {
     this.editor.say("Hold and draw around the object.");
   }
 
-  dragged(points) {
+  async dragged(points) {
     const { editor } = this;
     const polygon = closed(points);
     if (polygon.length < 3) return editor.say("Draw all around the object.");
     const replace = editor.redrawing && editor.selected.size === 1 ? { replace: true } : {};
     editor.redrawing = false;
-    return editor.run({ op: "draw", polygon, ...editor.target(), ...replace, ...(editor.ground ? { ground: true } : {}) }, { select: true });
+    const target = editor.target();
+    if (target.id && !replace.replace && !(await this.meets(polygon, target.id))) delete target.id; // an object of its own
+    return editor.run({ op: "draw", polygon, ...target, ...replace, ...(editor.ground ? { ground: true } : {}) }, { select: true });
+  }
+
+  // Whether what is drawn touches an object: by points on its outline, and on the way to its middle.
+  async meets(polygon, id) {
+    const middle = [0, 1].map((axis) => polygon.reduce((sum, point) => sum + point[axis], 0) / polygon.length);
+    for (let i = 0; i < polygon.length; i += Math.ceil(polygon.length / 24))
+      for (const share of [0, 0.33, 0.66, 1]) if ((await this.editor.at(along([polygon[i], middle], share))) === id) return true;
+    return false;
   }
 }
 

@@ -224,7 +224,7 @@ class TestPage:
         Sample.objects.update(state=Sample.State.QUEUED)
         page = words(client.get(page_of(sample)))
         assert "0.png" in page and 'id="pooled"' in page and "data-tabs" in page
-        assert "the numbers below are of before" in page and 'name="counted"' in page
+        assert "the numbers below are the earlier ones" in page and 'name="counted"' in page
         Sample.objects.update(pooled={})
         page = words(client.get(page_of(sample)))
         assert "0.png" in page and "155" in page and 'id="pooled"' not in page and "data-tabs" not in page
