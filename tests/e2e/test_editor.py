@@ -117,6 +117,10 @@ def test_every_tool_makes_one_correction_that_undo_takes_back(page):
     hand.press("Escape", "d")
     hand.drag((x + 50, y + 40), (x + 70, y + 40), (x + 70, y + 60), (x + 50, y + 60), (x + 50, y + 41))
     hand.kept(DISCS + 1)
+    hand.drag((x + 76, y + 40), (x + 88, y + 40), (x + 88, y + 54), (x + 76, y + 54), (x + 76, y + 41))
+    hand.kept(DISCS + 2)  # the first is still chosen, but this one does not touch it
+    hand.press("Control+z")
+    hand.kept(DISCS + 1)
     hand.press("Escape", "l")
     hand.drag((x2 - 30, y2 - 30), (x2 + 30, y2 - 30), (x2 + 30, y2 + 30), (x2 - 30, y2 + 30))
     hand.chosen("Particle")

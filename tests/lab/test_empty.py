@@ -5,14 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
-from PIL import Image
 
 from segmentation.lab.training.data import DrawnSource, renders
 from segmentation.lab.training.settings import BadRecipe, RenderedEntry, checked_as
 from segmentation.lab.training.synthesis import foreign
 from segmentation.lab.training.synthesis.foreign import draw_empty
-
-from .folders import make_folder
 
 
 def test_empty_pictures_repeat_and_differ():
@@ -73,21 +70,6 @@ def test_a_rendered_source_is_checked():
         source({"diameters": [40, 10]})
 
 
-def test_squares_without_particles_are_cut(tmp_path, capsys):
-    folder = make_folder(tmp_path / "set", images=3, count=1)
-    call_command("dataset", "empty", str(folder), "--out", str(tmp_path / "empty"), "--side", "32", "--n", "5")
-    files = sorted((tmp_path / "empty" / "images").iterdir())
-    assert len(files) == 5 and len({f.name.split("-")[0] for f in files}) == 3
-    assert "5 squares of 32 px" in capsys.readouterr().out
-    for file in files:
-        grey = np.asarray(Image.open(file))
-        assert grey.shape == (32, 32)
-        assert grey.max() < 150  # discs are 110 brighter than their surroundings of 70
-
-
-def test_a_folder_full_of_particles_has_none(tmp_path):
-    folder = make_folder(tmp_path / "set", images=1)
-    with pytest.raises(CommandError, match=r"96 px.*--side"):
-        call_command("dataset", "empty", str(folder), "--out", str(tmp_path / "empty"), "--side", "96")
+def test_tiles_need_a_folder_to_write_to(tmp_path):
     with pytest.raises(CommandError, match="--out"):
-        call_command("dataset", "empty", str(folder))
+        call_command("dataset", "tiles", str(tmp_path))

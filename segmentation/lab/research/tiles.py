@@ -1,9 +1,8 @@
-"""Squares of labelled images: blocks with their eight turned and mirrored forms, under the names of Wang et al. (seed
-000), and squares without particles, real substrates on which nothing should be found."""
+"""Squares of labelled images, with their eight turned and mirrored forms, under the names of Wang et al. (seed 000)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from ...core.label_images import read_numbers
 from ...core.pace import followed
 from ...core.truth import BadDataset, Pair
 from ..training.contract import Say
-from ..training.data import Labelled, eight_bits
+from ..training.data import eight_bits
 from ..training.files import write_picture
 
 
@@ -57,23 +56,3 @@ def write_tiles(
     if not count:
         raise BadDataset(f"No image is as large as a block of {side} px.")
     return count
-
-
-def write_squares(pairs: Sequence[Labelled], folder: Path, side: int, count: int) -> int:
-    """Write up to `count` squares of `side` px without a labelled pixel, one of each micrograph at first, into
-    `folder/images`; returns how many. Raises BadDataset when there is none, OSError."""
-    rng, written, corners_by_pair = np.random.default_rng(0), 0, []
-    for labels in (pair.labels for pair in pairs):
-        tall, wide = (range(0, n - side + 1, side) for n in labels.shape)
-        empty = [(r, c) for r in tall for c in wide if not labels[r : r + side, c : c + side].any()]
-        corners_by_pair.append(rng.permutation(np.array(empty, np.int64).reshape(-1, 2)))
-    for turn in range(count):
-        for pair, corners in zip(pairs, corners_by_pair, strict=True):
-            if written < count and turn < len(corners):
-                row, column = corners[turn].tolist()
-                square = np.ascontiguousarray(pair.grey[row : row + side, column : column + side])
-                write_picture(folder / "images" / f"{pair.pair.image.stem}-{turn + 1}.png", square)
-                written += 1
-    if not written:
-        raise BadDataset(f"No square of {side} px is free of particles: try a smaller --side.")
-    return written

@@ -12,22 +12,21 @@ from uuid import UUID
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from ._lab import BASE, LabCommand
+from ._lab import LabCommand
 
 
 class Command(LabCommand):
     help = (
         "`dataset check FOLDER`: errors and warnings on FOLDER/images and FOLDER/labels "
         "(binary or one number per particle; PNG, TIFF, npy). Exit status 1 where there is an error. "
-        "`dataset empty FOLDER --out DIR`: cut squares without particles from its images, to score a model on; in "
-        "place of FOLDER a training RECIPE.toml means what it holds out. `dataset tiles FOLDER --out DIR --side PX`: "
-        "cut images and labels of classes into blocks, with --variants in their eight turned and mirrored forms. "
+        "`dataset tiles FOLDER --out DIR --side PX`: cut images and labels of classes into blocks, with --variants in "
+        "their eight turned and mirrored forms. "
         "`dataset export NAME FOLDER`: write a dataset of the site, by its name or id, as such a folder. "
         "`dataset import FOLDER --name NAME --checked`: make such a folder a dataset of the site."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["check", "empty", "tiles", "export", "import"])
+        parser.add_argument("action", choices=["check", "tiles", "export", "import"])
         parser.add_argument("folder", type=Path, metavar="FOLDER", help="of an export: the dataset's name or id")
         parser.add_argument("to", type=Path, nargs="?", metavar="FOLDER", help="of an export: the folder to write")
         parser.add_argument("--name", default="", help="of the new dataset (import)")
@@ -43,18 +42,10 @@ class Command(LabCommand):
         parser.add_argument("--groups", default="", metavar="CSV", help="table image,group: in FOLDER, or a path")
         parser.add_argument("--side", type=int, default=128, metavar="PX", help="of the squares (128)")
         parser.add_argument("--variants", action="store_true", help="tiles also turned and mirrored, eight of each")
-        parser.add_argument("--n", type=int, default=20, metavar="N", help="number of empty squares (20)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        action = {"check": self._check_folder, "export": self._export, "import": self._import}.get(options["action"])
-        if action:
-            action(options)
-            return
-        if options["out"] is None:
-            raise CommandError("Say with --out where the files go.")
-        if min(options["side"], options["n"]) < 1:
-            raise CommandError("--side and --n are at least 1.")
-        (self._empty if options["action"] == "empty" else self._tiles)(options)
+        actions = {"check": self._check_folder, "export": self._export, "import": self._import, "tiles": self._tiles}
+        actions[options["action"]](options)
 
     def _export(self, options: dict[str, Any]) -> None:
         from segmentation.services.learning.dataset_exports import entries
@@ -109,23 +100,14 @@ class Command(LabCommand):
         from segmentation.lab.research.tiles import write_tiles
         from segmentation.lab.training.settings import keep_apart
 
+        if options["out"] is None:
+            raise CommandError("Say with --out where the files go.")
+        if options["side"] < 1:
+            raise CommandError("--side is at least 1.")
         pairs = find_pairs(options["folder"], options["images"], options["labels"]).complete()
         keep_apart(options["folder"], *(file for pair in pairs for file in pair.files))
         count = write_tiles(pairs, options["out"], options["side"], variants=options["variants"], say=self.say)
         self.stdout.write(f"{count} tiles of {options['side']} px in {options['out'] / 'images'}")
-
-    def _empty(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.research.tiles import write_squares
-        from segmentation.lab.training.data import held_out, load_folder
-        from segmentation.lab.training.settings import FolderEntry, read_recipe
-
-        folder, names = options["folder"], {name: options[name] for name in ("images", "labels", "groups")}
-        if folder.suffix.lower() == ".toml":
-            labelled = held_out(read_recipe(folder), BASE)
-        else:
-            labelled = load_folder(folder, FolderEntry(path=str(folder), **names))
-        count = write_squares(labelled, options["out"], options["side"], options["n"])
-        self.stdout.write(f"{count} squares of {options['side']} px without particles in {options['out'] / 'images'}")
 
     def _check_folder(self, options: dict[str, Any]) -> None:
         from segmentation.core.truth import ANY
