@@ -65,6 +65,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/change/", jobs.change, name="job-change"),
     path("jobs/<uuid:pk>/page/", jobs.page, name="job-page"),
     path("jobs/<uuid:pk>/corrections/", jobs.measure_corrections, name="job-corrections"),
+    path("jobs/<uuid:pk>/add/", samples.add, {"kind": Job}, name="job-add"),
     path("jobs/<uuid:pk>/outlines/", jobs.import_from_tool, name="job-outlines"),
     path("jobs/<uuid:pk>/corrections.json", jobs.log, {"kind": "json"}, name="job-log"),
     path("jobs/<uuid:pk>/corrections.csv", jobs.log, {"kind": "csv"}, name="job-log-csv"),

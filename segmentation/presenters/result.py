@@ -195,7 +195,7 @@ class Result(ChartedSummary):
         other = "all" if self.statistics.counted == "seen" else "seen"
         text = f"{capital(MEASURANDS[other])}: about {of['n']:,}, {words[0]}"
         return Change(
-            "Show these", "measurand", other, ", ".join([text, *(f"{word} of 1–100 nm" for word in words[1:])])
+            "Show these", "measurand", other, ", ".join([text, *(f"{word} from 1 to 100 nm" for word in words[1:])])
         )
 
     @property

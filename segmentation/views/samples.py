@@ -87,17 +87,21 @@ def images(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def add(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """More images for a sample, with its own settings."""
-    sample = changeable(request, row_of(Sample, pk))
-    if request.method != "POST":  # the address of an answer to the form, opened once more
-        return redirect(address_of(sample))
+def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> HttpResponse:
+    """More images for a sample, with its own settings, or for a result, which becomes the first image of a sample."""
+    row = changeable(request, row_of(kind, pk))
     files = request.FILES.getlist("file")
+    if request.method != "POST" or (not files and isinstance(row, Job)):  # also an answer to the form, opened once more
+        return redirect(address_of(row))
     if not files:
-        return _page(request, sample, add_error=NO_FILES, status=400)
+        return _page(request, row, add_error=NO_FILES, status=400)
     intake = services.receive_files(files=files, **sender(request))
     request.back = reverse("results")  # a refusal says that the sample is gone
     with intake.in_use():
+        sample = row
+        if isinstance(row, Job):
+            name, token = f"{row.micrograph.name} and more", request.POST.get("token", "")[:64]
+            sample = services.sample_of_results(name=name, jobs=[row], token=token, **sender(request))
         notes = services.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
     for note in notes[:MOST_NOTES]:
         messages.warning(request, f"{note.name}: {note.sentence}" if note.name else note.sentence)

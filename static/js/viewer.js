@@ -158,7 +158,7 @@ class ResultPage {
 
   describe() {
     const [first] = this.selected;
-    const object = this.pointed ?? (this.selected.size === 1 ? this.objects.get(first) : null);
+    const object = (this.pointed && this.objects.get(this.pointed.id)) ?? (this.selected.size === 1 ? this.objects.get(first) : null);
     const several = this.selected.size > 1 ? `${this.selected.size} ${this.facts.things} are selected.` : "";
     const words = this.told || several || (object ? this.sentence(object) : this.editor?.panel.hint || this.quiet);
     this.readout.textContent = words;
@@ -355,6 +355,7 @@ class ResultPage {
     this.factor *= factor;
     Object.assign(this.lengths, shownLengths(this.data));
     this.list?.offer(this.data);
+    for (const line of document.querySelectorAll(".scale-banner, #width .wrong-text")) line.hidden = true;
     for (const line of document.querySelectorAll("[data-scale]")) line.textContent = `${digits(this.data.pixel_size)} nm/px`;
     this.changed();
     this.doubtful();

@@ -316,6 +316,19 @@ class TestChange:
         assert NO_FILES in words(owner.post(f"{page_of(sample)}add/"))
         assert sample.jobs.count() == 3
 
+    def test_a_result_becomes_a_sample_with_the_images_that_are_added(self, owner, finished, client, make_segmentation):
+        job = finished(visitor=VISITOR).jobs.first()
+        Job.objects.filter(pk=job.pk).update(sample=None, segmentation=make_segmentation(micrograph=job.micrograph))
+        address = f"/jobs/{job.pk}/add/"
+        assert f'action="{address}"' in owner.get(f"/jobs/{job.pk}/").content.decode()
+        assert owner.post(address)["Location"] == f"/jobs/{job.pk}/"
+        response = owner.post(address, {"file": [png("new.png", 70)], "token": "once"})
+        again = owner.post(address, {"file": [png("new.png", 70)], "token": "once"})
+        assert response["Location"] == again["Location"] and response.status_code == 303
+        made = Sample.objects.get(pk=response["Location"].split("/")[2])
+        assert {each.micrograph.name for each in made.jobs.all()} == {job.micrograph.name, "new.png"}
+        assert client.post(address, {"file": [png("other.png", 71)]}).status_code in (403, 404)
+
     def test_failed_ones_are_tried_again_and_the_rest_cancelled(self, owner, finished):
         sample = finished(DONE, FAILED, visitor=VISITOR)
         assert owner.post(f"{page_of(sample)}retry/").status_code == 303
