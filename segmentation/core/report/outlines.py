@@ -156,8 +156,8 @@ def thinned(outline: Points, tolerance: float) -> Points:
 
 
 def growing(labels: NDArray[np.int32], confidence: NDArray[np.float32], shape: tuple[int, int]) -> dict[str, Any]:
-    """The outlines of an unfinished analysis for its page: {"width", "height", "paths"}, path data of SVG in px of the
-    upload, the surest outlines first, in GROUPS.
+    """The outlines of an unfinished analysis for its page: {"width", "height", "count", "paths"}, path data of SVG in
+    px of the upload, the surest outlines first, in GROUPS.
 
     labels: (h, w) 1..n, of an upload of this shape or a smaller copy of it, at the bottom of which rows may be missing.
     confidence: (n,).
@@ -168,7 +168,8 @@ def growing(labels: NDArray[np.int32], confidence: NDArray[np.float32], shape: t
     drawn = [thinned(lines[index] * zoom, COARSE).round().astype(int) for index in surest]
     texts = ["M" + " ".join(map(str, line.ravel().tolist())) + "Z" for line in drawn if len(line)]
     groups = [texts[len(texts) * i // GROUPS : len(texts) * (i + 1) // GROUPS] for i in range(GROUPS)]
-    return {"width": shape[1], "height": shape[0], "paths": ["".join(group) for group in groups if group]}
+    paths = ["".join(group) for group in groups if group]
+    return {"width": shape[1], "height": shape[0], "count": len(confidence), "paths": paths}
 
 
 def polygons(labels: NDArray[np.int32], n: int, cracks: Cracks | None = None) -> list[list[Polygon]]:
