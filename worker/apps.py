@@ -4,6 +4,7 @@ the Celery application."""
 from __future__ import annotations
 
 import os
+import secrets
 from typing import Any
 
 from celery.signals import celeryd_after_setup, worker_init, worker_process_init
@@ -48,11 +49,10 @@ def share_gpu(instance: Any, **kwargs: Any) -> None:
     """Before the pool is there: one process holds the networks for all its children, where there is a GPU."""
     if instance.concurrency < 2 or ANALYSES not in instance.app.amqp.queues.consume_from:
         return
-    from segmentation.core.network import served
-    from segmentation.core.network.runtime import Runtime
+    from segmentation.core.network.runtime import SERVER_KEY, Runtime
 
     if not Runtime(settings.DEEPSEGM_DEVICE).on_processor:
-        served.make_key()
+        os.environ[SERVER_KEY] = secrets.token_hex()
         Supervisor((*COMMAND, NETWORKS), folder=settings.BASE_DIR).start()
 
 

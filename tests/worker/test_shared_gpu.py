@@ -43,6 +43,7 @@ def test_siblings_get_the_maps_that_a_network_of_their_own_gives(server, monkeyp
     for sibling in siblings:
         sibling.join()
     monkeypatch.delenv(SERVER_KEY)
+    monkeypatch.setattr(runtime, "_loaded", {})
     alone = load_network(find("particles"), EXACT, 2)
     assert all((each == alone.maps(WINDOW, BOX, "sigmoid")).all() for each in maps.values()) and len(maps) == 2
     assert (networks[0].engine, networks[0].tile) == (alone.engine, alone.tile)

@@ -6,7 +6,7 @@ beyond an oblique edge and is unbiased only along the axes. Measured on analytic
 minimum Feret diameter of discs and upright rectangles has no bias (single values within 1 px, exact for whole
 pixels); at random angles that of 2:1 ellipses is 0.3 px (5 px long) to 1.0 px (200 px) too large, that of
 squares and rectangles 0.7 to 1.25 px; the maximum Feret diameter of discs 0.8 to 1.3 px, of rectangles 0 to
-0.5 px. No width is more than sqrt(2) px too large or 1 px too small. `tests/core/measure/test_accuracy.py`.
+0.5 px. No width is more than sqrt(2) px too large or about 1 px too small. `tests/core/measure/test_accuracy.py`.
 """
 
 from __future__ import annotations

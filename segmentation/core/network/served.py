@@ -7,9 +7,7 @@ of a batch one after another, and windows of two micrographs seldom have one siz
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 import threading
 import time
 from contextlib import suppress
@@ -21,6 +19,8 @@ from .cards import ModelCard
 from .runtime import SERVER_KEY, Activation, Box, Maps, Picture, Runtime, load_network
 
 START_SECONDS = 120.0  # until a server that starts, or starts again, answers
+# In Linux' namespace for sockets without a file, of which nothing is left behind; the rest of the key is the secret.
+ADDRESS = "\0deepsegm-{key:.16}"
 WAITING = 64  # siblings that may connect at the same time
 _one_at_a_time = threading.Lock()
 
@@ -32,20 +32,10 @@ class ServerGone(Exception):
         super().__init__("The process that calculates the networks ended: try again, or with a smaller image.")
 
 
-def make_key() -> None:
-    """Choose the key of a server for this process and those that it will start."""
-    os.environ[SERVER_KEY] = secrets.token_hex()
-
-
-def address_of(key: str) -> str:
-    """In Linux' namespace for sockets without a file, of which nothing is left behind; the key keeps others out."""
-    return f"\0deepsegm-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-
-
 def serve() -> None:
     """Calculate for the siblings until the process is killed."""
     key = os.environ.pop(SERVER_KEY)  # the networks of this process are its own
-    with Listener(address_of(key), backlog=WAITING, authkey=key.encode()) as listener:
+    with Listener(ADDRESS.format(key=key), backlog=WAITING, authkey=key.encode()) as listener:
         while True:
             with suppress(AuthenticationError, EOFError, OSError):  # of a sibling that is gone again
                 threading.Thread(target=answer, args=[listener.accept()], daemon=True).start()
@@ -98,7 +88,7 @@ def connected() -> Connection:
     key, end = os.environ[SERVER_KEY], time.monotonic() + START_SECONDS
     while True:
         try:
-            return Client(address_of(key), authkey=key.encode())
+            return Client(ADDRESS.format(key=key), authkey=key.encode())
         except (EOFError, ConnectionError):
             if time.monotonic() > end:
                 raise ServerGone from None
