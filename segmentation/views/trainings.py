@@ -197,7 +197,6 @@ def _form(
         "bases": bases,
         "base": usual,
         "base_title": next((card.title for card in bases if card.name == usual), ""),
-        "few": trainings.FEW,
         "options": options or {"learning_curve": False, "title": ""},
         "problem": problem or obstacle,
         "startable": not obstacle and bool(bases),
