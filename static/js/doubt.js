@@ -17,7 +17,8 @@ export class Doubt {
     Object.assign(this, { page, box, current: null });
     this.passed = new Set(); // keys of what was gone by
     this.refused = new Set(); // places of cuts that are none
-    for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.all(), end: () => this.end() })) {
+    this.answered = ""; // the key of the outline that was answered last
+    for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.all(), undo: () => this.undo(), end: () => this.end() })) {
       this.one(name)?.addEventListener("click", act);
     }
     document.addEventListener("keydown", (event) => this.key(event));
@@ -53,7 +54,11 @@ export class Doubt {
       this.passed.clear();
       [next] = this.queue;
     }
-    this.current = next ?? null;
+    this.open(next ?? null, event);
+  }
+
+  open(next, event) {
+    this.current = next;
     this.show();
     if (!next) return;
     if (event) (event.detail ? this.page.canvas : this.one("right") ?? this.one("go")).focus({ preventScroll: true });
@@ -82,6 +87,7 @@ export class Doubt {
     page.cuts.current = current?.cut ?? null;
     page.cuts.shown = page.editor?.isOpen && page.editor.name === "split" ? this.cuts : current ? this.queue.flatMap(({ cut }) => cut ?? []) : [];
     this.one("what").textContent = current ? this.words(current) : "";
+    if (this.one("undo")) this.one("undo").hidden = !current || !this.answered;
     for (const name of ["right", "wrong", "end"]) if (this.one(name)) this.one(name).hidden = !current;
     this.one("go").textContent = current ? "Next" : "Check";
     const likely = this.likely.length;
@@ -106,9 +112,19 @@ export class Doubt {
     const editor = await this.page.correct();
     if (!current || !editor) return;
     const ids = [current.id];
+    this.answered = current.cut ? "" : keyOf(current);
     if (!current.cut) await editor.run(yes ? { op: "reviewed", ids } : { op: "set_aside", ids, reason: WRONG });
     else if (yes) await editor.cut(editor.cuts.chain(current.cut));
     else await this.refuse(current, editor);
+  }
+
+  // Takes the last answer back, and asks again.
+  async undo() {
+    const again = this.answered;
+    this.answered = "";
+    await this.page.editor.undo();
+    this.passed.delete(again);
+    this.open(this.queue.find((each) => keyOf(each) === again) ?? null);
   }
 
   // Where none of its cuts is left somebody has said that it is one.

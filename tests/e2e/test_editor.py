@@ -225,7 +225,7 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     outlines = page.locator("#viewer").evaluate("each => fetch(each.dataset.outlines).then(each => each.json())")
     for number, particle in enumerate(outlines["particles"]):
         particle["confidence"] = 0.9 if number else 0.2
-    left = outlines["particles"][1]
+    left, without = outlines["particles"][1], outlines.get("cuts")
     cuts = {"place": [0], "id": [left["id"]], "chance": [0.9], "after": [[]]}
     xs, ys = left["outline"][::2], left["outline"][1::2]
     x, top, bottom = sum(xs) / len(xs), min(ys) - 2, max(ys) + 2
@@ -251,6 +251,18 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     hand.press("Control+z")
     hand.kept(DISCS + 1)
     expect(strip.locator("[data-doubt-count]")).to_have_text("1 to check")
+    hand.saved()
+    outlines["particles"][2]["confidence"] = 0.3  # one more, so that the strip stays
+    outlines["cuts"] = without
+    page.reload()
+    hand.looks()
+    hand.press("n")
+    asked = strip.locator("[data-doubt-what]").inner_text()
+    strip.locator("[data-doubt-wrong]").click()
+    expect(strip.locator("[data-doubt-what]")).not_to_have_text(asked)
+    strip.locator("[data-doubt-undo]").click()
+    expect(strip.locator("[data-doubt-what]")).to_have_text(asked)
+    expect(strip.locator("[data-doubt-undo]")).to_be_hidden()
     hand.saved()
 
 
