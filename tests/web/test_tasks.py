@@ -144,7 +144,7 @@ def test_the_page_of_a_result_without_sizes(client, make_job):
         state=Job.State.DONE, summary=summary, settings=made, files=("figure.png", "outlines.json"), attempt=1
     )
     page = words(client.get(f"/jobs/{job.pk}/"))
-    assert "<h2>Grains</h2>" in page and "Etched share" in page and "0.432" in page
+    assert "<h2>Grains</h2>" in page and "etched share" in page and "0.432" in page
     assert "its grains" in page and 'class="paper"' in page and "Etching</dt><dd>thermal" in page
     assert 'id="histogram"' not in page and "None set aside" not in page
 

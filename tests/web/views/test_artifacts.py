@@ -10,7 +10,7 @@ import zipfile
 import pytest
 from django.core.files.base import ContentFile
 
-from .test_jobs import VISITOR, address, job, maker  # noqa: F401
+from .test_jobs import VISITOR, address, job  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 
