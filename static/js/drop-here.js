@@ -1,8 +1,9 @@
-// Files dropped anywhere on a page go into its form [data-drop], whose words are shown meanwhile, and it is sent.
+// Chosen files are sent at once. Files dropped anywhere on a page go into its form [data-drop], whose words are shown
+// meanwhile; on the page of a result, where the form has no words, a dropped file is outlines of another tool.
 
 import { isJunk, onDrop } from "./dropped.js";
 
-const form = document.querySelector("[data-drop]");
+const form = document.querySelector("[data-drop], [data-at-once]");
 const chosen = form.querySelector("[type=file]:not([hidden])"); // beside it stands a button for pages without scripts
 if (chosen) {
   form.classList.add("at-once");
@@ -11,7 +12,7 @@ if (chosen) {
 const words = Object.assign(document.createElement("p"), { className: "drop-here", textContent: form.dataset.drop, hidden: true });
 document.body.append(words);
 
-onDrop((over) => (words.hidden = !over), ({ files }) => {
+if (form.dataset.drop) onDrop((over) => (words.hidden = !over), ({ files }) => {
   const sent = new DataTransfer();
   for (const { file, path } of files) if (!isJunk(path)) sent.items.add(file);
   if (!sent.files.length) return;
