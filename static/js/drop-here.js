@@ -9,7 +9,7 @@ if (chosen) {
   form.classList.add("at-once");
   chosen.addEventListener("change", () => form.requestSubmit());
 }
-const words = Object.assign(document.createElement("p"), { className: "drop-here", textContent: form.dataset.drop, hidden: true });
+const words = Object.assign(document.createElement("p"), { className: "drop-here", textContent: form.dataset.drop ?? "", hidden: true });
 document.body.append(words);
 
 if (form.dataset.drop) onDrop((over) => (words.hidden = !over), ({ files }) => {
