@@ -251,7 +251,7 @@ class Result(ChartedSummary):
 
     @property
     def said_classes(self) -> list[ClassRow]:
-        """The same, those first of which more is known than a share, such as the thickness of a layer."""
+        """The classes as the sentence names them: first those with a further number, such as a thickness."""
         return sorted(self.classes, key=lambda row: not row.others)
 
     @property

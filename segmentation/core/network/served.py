@@ -19,7 +19,7 @@ from .cards import ModelCard
 from .runtime import SERVER_KEY, Activation, Box, Maps, Picture, Runtime, load_network
 
 START_SECONDS = 120.0  # until a server that starts, or starts again, answers
-# In Linux' namespace for sockets without a file, of which nothing is left behind; the rest of the key is the secret.
+# A Linux socket without a file, so nothing is left behind. The rest of the key is secret.
 ADDRESS = "\0deepsegm-{key:.16}"
 WAITING = 64  # siblings that may connect at the same time
 _one_at_a_time = threading.Lock()
