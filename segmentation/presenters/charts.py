@@ -167,6 +167,7 @@ class ChartedSummary(Summary):
     """The numbers of a result with what only its page shows: sentences, and the small charts that a template draws."""
 
     task: Task
+    classes: Any  # the rows of each class
     shape_caveat = CAVEAT
 
     @property
@@ -178,6 +179,11 @@ class ChartedSummary(Summary):
     def shapes(self) -> list[Quantity]:
         """The descriptors of shape, as columns of the table of objects."""
         return [known_column(name) for name in DESCRIPTORS]
+
+    @property
+    def said_classes(self) -> list[Any]:
+        """The classes as the sentence names them: first those with a further number, such as a thickness."""
+        return sorted(self.classes, key=lambda row: not row.others)
 
     @property
     def size_line(self) -> str:

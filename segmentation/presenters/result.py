@@ -250,11 +250,6 @@ class Result(ChartedSummary):
         return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
 
     @property
-    def said_classes(self) -> list[ClassRow]:
-        """The classes as the sentence names them: first those with a further number, such as a thickness."""
-        return sorted(self.classes, key=lambda row: not row.others)
-
-    @property
     def curves(self) -> list[Lines]:
         """What is drawn where there is no size distribution; nothing of results of earlier versions."""
         stored, names = () if self.statistics else self.summary.get("curves", ()), [row.name for row in self.classes]

@@ -231,11 +231,6 @@ class PooledResult(ChartedSummary):
         return images_words(self.images_pooled if self.answered and not self.active else every, every)
 
     @property
-    def kept_words(self) -> str:
-        things = self.thing if self.kept == 1 else self.things
-        return f"{things} of {images_words(self.images_pooled, self.images_pooled)}"
-
-    @property
     def corrected_line(self) -> str:
         """What people did with the outlines of its images, "" if nobody changed one."""
         words = corrected_images_words(self.stored.get("corrected"))
@@ -291,6 +286,13 @@ class PooledResult(ChartedSummary):
         is_known = calibration and (calibration["low"] is not None or self.answered)
         return sample_scale(calibration, self.common_calibration) if is_known else ""
 
+    @property
+    def scale_word(self) -> str:
+        """The pixel sizes alone, as the sentence says them."""
+        calibration = self.stored.get("calibration") or {}
+        is_known = calibration.get("low") is not None
+        return scale_range(calibration["low"], calibration["high"]) if is_known else "not known"
+
     @cached_property
     def uncounted(self) -> int:
         """Images with corrections that its numbers do not have."""
@@ -319,13 +321,12 @@ class PooledResult(ChartedSummary):
             sizes = [job.nm_per_pixel for job in jobs]
             rows = [replace(row, scale=scale_range(nm, nm)) if nm else row for row, nm in zip(rows, sizes, strict=True)]
         rows = self._with_others(rows)
-        paths = ("unit", "median", "intervals__median")
-        names = ("summary__quantities", *(f"summary__statistics__{path}" for path in paths))
+        names = ("summary__quantities", "summary__statistics__unit", "summary__statistics__median")
         of_jobs = Job.objects.filter(pk__in=[job.pk for job in jobs], state=Job.State.DONE).values_list("pk", *names)
         by_job: dict[Any, dict[str, list[Any]]] = {}
-        for pk, numbers, unit, median, interval in of_jobs:
+        for pk, numbers, unit, median in of_jobs:
             if median:
-                size = Value(median, *(interval or (None, None)), unit)
+                size = Value(median, unit=unit)
                 by_job[pk] = {"numbers": [Entry.of("median", in_micrometres(size) if self.unit == "µm" else size)]}
             else:
                 by_job[pk] = self._numbers(numbers or {})
