@@ -134,7 +134,7 @@ class ResultPage {
     if (!measured || !this.editor) return;
     measured.hidden = this.editor.hasNew; // a version has those that were there before
     strip.querySelector("[data-standing-open]").hidden = !measured.hidden;
-    strip.querySelector("button.primary").textContent = measured.hidden ? "Measure" : "Show";
+    strip.querySelector("button.primary").textContent = measured.hidden ? "Keep this state" : "Show";
   }
 
   // ---- looking and selecting --------------------------------------------------------------------
@@ -318,7 +318,7 @@ class ResultPage {
 
   // Another scale is that of a state: the corrections are measured first.
   first(strip) {
-    this.say("Measure the corrections first, then set the scale.");
+    this.say("Keep this state first, then set the scale.");
     strip.querySelector("button").focus();
   }
 

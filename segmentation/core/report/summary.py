@@ -256,8 +256,7 @@ class Summary:
         line = next((line for line in self.set_aside if line.reason in said), None)
         listed = []
         if line is not None and not pooled:
-            some = "all" if line.count == self.set_aside_count else f"{line.count:,} of"
-            listed = [Flag(f"{capital(some)} {self.set_aside_count:,} left out: {line.reason}.", reason=line.reason)]
+            listed = [Flag(f"{line.count:,} left out: {line.reason}.", reason=line.reason)]
         return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
 
     # ---- the list of numbers: _sizes.html of the page, page 2 of the PDF, sheet Summary ----------

@@ -345,7 +345,7 @@ class TestChange:
         monkeypatch.setattr("segmentation.core.report.summary.BY_OTHERS", (Reason.FRAME,))
         page = words(maker.get(address(job())))
         assert page.count(f'data-lights="{Reason.FRAME}"') == 2 and Reason.FRAME.definition in page
-        assert f"<b>Note:</b> 30 of 34 left out: {Reason.FRAME}." in page
+        assert f"<b>Note:</b> 30 left out: {Reason.FRAME}." in page
         assert '<input type="hidden" name="border_correction" value="weight">' in page
         assert page.count("count them") == 1 and f'data-lights="{Reason.SLIP}"' in page
         frame["touches the frame"] = Change("count them", "nosuch", "0")  # which this kind of analysis does not have
@@ -355,7 +355,7 @@ class TestChange:
         aside = {"much fainter than the others": 77, "touches the frame": 2}
         page = words(maker.get(address(job(summary=summary(n_set_aside=79, set_aside=aside)))))
         above, _, deeper = page.partition('id="aside"')
-        assert f"77 of 79 left out: {Reason.FAINT}." in above and "2 of 79" not in above
+        assert f"77 left out: {Reason.FAINT}." in above and "2 left out" not in above
         assert '<input type="hidden" name="faint_limit" value="0">' in deeper and "count them" in deeper
         both = summary(n_set_aside=80, set_aside={**aside, "gap between particles": 1})
         assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 1
