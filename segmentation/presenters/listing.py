@@ -97,7 +97,7 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         per_cent=round(100 * job.progress),
         created=job.created,
         owner=job.owner,
-        counted="" if count is None or not statistics.get("screened", True) else f"{count:,} counted",
+        counted=f"{count:,} {_counted(statistics.get('screened', True))}" if count is not None else "",
         number=number,
         bars=bars(_counts(job.summary)),
         warning=warning_of(job) if job.is_done else "",
@@ -124,12 +124,16 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
         per_cent=round(100 * ended / total) if total else 0,
         created=sample.created,
         owner=sample.owner,
-        counted=f"{images}, {pooled.kept:,} counted" if pooled.screened else images,
+        counted=f"{images}, {pooled.kept:,} {_counted(pooled.screened)}" if pooled.kept else images,
         number=headline(pooled),
         bars=bars(_counts(sample.pooled)),
         warning="".join(warned(pooled.warnings)),
         unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
     )
+
+
+def _counted(screened: bool) -> str:
+    return "counted" if screened else "with a size"
 
 
 def _counts(summary: dict[str, Any]) -> list[int]:

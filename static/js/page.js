@@ -97,3 +97,9 @@ if (unfinished) setTimeout(() => unfinished.submit(), 2000);
 // An address that a script gave to an earlier document is a page of its own, also after a reload.
 const { pathname } = location;
 addEventListener("popstate", () => location.pathname === pathname || location.reload());
+
+// A unit in a typed length stands in place of the unit beside the field.
+document.addEventListener("input", ({ target }) => {
+  const unit = target.closest(".with-unit")?.querySelector(".unit");
+  if (unit) unit.classList.toggle("replaced", /[a-zµμ]/i.test(target.value));
+});
