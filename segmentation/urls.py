@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from . import api
-from .models import Job, Sample
+from .models import Job, Sample, Training
 from .views import (
     account,
     calibration,
@@ -102,7 +102,7 @@ urlpatterns = [
     path("trainings/<uuid:pk>/withdraw/", trainings.withdraw, name="training-withdraw"),
     path("trainings/<uuid:pk>/share/", trainings.share, name="training-share"),
     path("trainings/<uuid:pk>/delete/", trainings.delete, name="training-delete"),
-    path("trainings/<uuid:pk>/files/<str:name>", trainings.file, name="training-file"),
+    path("trainings/<uuid:pk>/files/<str:name>", samples.file, {"kind": Training}, name="training-file"),
     path("models/", pages.models, name="models"),
     path("default-model/", trainings.default, name="model-default"),
     path("models/<str:name>/", pages.model, name="model"),

@@ -145,7 +145,7 @@ def _take(archive: Micrograph, file: LocalFile, side: list[LocalFile], counts: C
             read_bar=archive.read_bar,
             archive=archive,
             sample=archive.sample,
-            asked=archive.asked if archive.sample else None,
+            asked=archive.asked if archive.sample else {},
         )
     except services.Refused as refusal:
         if refusal.status == 507:

@@ -1,4 +1,4 @@
-"""Django's admin: to look, retry, cancel and delete, not to edit."""
+"""Django's admin: to look, retry, cancel and delete; of ours only quotas are edited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens, webhooks, identities, and the log of what staff changed."""
+"""Quotas, tokens, webhooks, identities, and the log of what staff changed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,30 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from ..models import StaffAction, Token, Webhook
+from ..models import Quota, StaffAction, Token, Webhook
 from ..services.access import tokens
 from ..services.ground import staff_log
 from .base import LookOnly, action, column
+
+
+@admin.register(Quota)
+class QuotaAdmin(admin.ModelAdmin):
+    """How much people and groups may use: the one list of ours that staff edit."""
+
+    list_display = ("__str__", "stored_gb", "megapixels_a_day")
+    description = "An empty limit: as without this row. 0: no limit."
+    fieldsets = [(None, {"fields": ["user", "group", "stored_gb", "megapixels_a_day"], "description": description})]
+    list_select_related = autocomplete_fields = ("user", "group")
+    search_fields = ("user__username", "group__name")
 
 
 @admin.register(Token)
 class TokenAdmin(LookOnly):
     """Tokens of scripts, to look at and to revoke; nobody can read the token itself."""
 
-    list_display = ("name", "start", "owner", "read_only", "created", "expires", "used", "revoked")
+    list_display = summary_fields = ("name", "start", "owner", "read_only", "created", "expires", "used", "revoked")
     list_filter = ("read_only", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "start", "owner__username")
-    summary_fields = ("name", "start", "owner", "read_only", "created", "expires", "used", "revoked")
     actions = ("revoke",)
 
     revoke = action("Revoke the selected tokens", tokens.revoke_token, "revoked")
@@ -57,9 +67,8 @@ class IdentityAdmin(LookOnly):
     """Who may sign in by the OpenID provider, and as whom here; deleting a row ends that."""
 
     date_hierarchy = "date_joined"
-    list_display = ("uid", "user", "date_joined", "last_login")
+    list_display = summary_fields = ("uid", "user", "date_joined", "last_login")
     search_fields = ("uid", "user__username")
-    summary_fields = ("uid", "user", "date_joined", "last_login")
 
 
 @admin.register(StaffAction)

@@ -7,17 +7,15 @@ from typing import Any
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
-from django.contrib.auth import authenticate
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from ninja.utils import check_csrf
 
-from ..accounts import Crowded
-from ..http.errors import LOCKED_OUT
 from ..services import Refused
 from ..services.access import second_factor
 from ..services.access.tokens import PREFIX, token_of
 from ..services.ground.callers import SHORTEST_SECRET, new_secret, visitor_of
+from ..services.results.signing import account_of
 
 SIGN_IN = "Send a token, or sign in with HTTP Basic: the user name or the password is missing or wrong."
 OUR_PAGE = "DeepSegm"  # value of X-Requested-With
@@ -69,13 +67,7 @@ def _user(request: HttpRequest, encoded: str) -> Any:
         name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except ValueError:
         return None
-    try:
-        user = authenticate(request, username=name, password=password)
-    except Crowded as crowded:
-        raise Refused(crowded.message, 429) from None
-    if user is None and getattr(request, "axes_locked_out", False):
-        raise Refused(LOCKED_OUT, 429)
-    return user
+    return account_of(request, name, password)
 
 
 def identify(request: HttpRequest) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..core.tasks import UnknownTask
 from ..middleware import Around
 from ..services import Refused, trouble
 from ..services.access.links import Ended
-from ..services.ground.refusal import FULL
+from ..services.ground.refusal import FULL, LOCKED_OUT
 from .access import refused
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ NOTHING = (
 )
 FORBIDDEN = "This is not allowed."
 BROKEN = "Something went wrong in our software. Try again; if it happens again, tell the administrator."
-LOCKED_OUT = "Too many wrong passwords for this name. Wait 15 minutes, then try again."
 
 
 def error(sentence: str, status: int) -> JsonResponse:

@@ -35,5 +35,5 @@ from .edits import Edit, Signature
 from .jobs import Artifact, Comparison, ExportJob, Job, Proposals, recent_pace
 from .micrographs import Arrival, Micrograph, Segmentation, preview_path, upload_path
 from .samples import Sample, SampleArtifact
-from .tokens import Delivery, Laboratory, Token, Webhook
+from .tokens import Delivery, Laboratory, Quota, Token, Webhook
 from .upkeep import Link, Removal, StaffAction, WorkerProcess

@@ -154,6 +154,11 @@ class Job(Owned, Attempted):
         return self.corrects is not None or bool(self.outlines)
 
     @property
+    def needs_network(self) -> bool:
+        """Whether it looks for outlines, and does not only measure those that there are."""
+        return self.segmentation_id is None and not self.is_by_hand
+
+    @property
     def can_retry(self) -> bool:
         """Whether another try could succeed: an unreadable image stays unreadable."""
         return self.state in (self.State.FAILED, self.State.CANCELLED) and not self.micrograph.is_useless
@@ -206,7 +211,7 @@ class Job(Owned, Attempted):
 
     def _seconds(self, pace: Pace) -> float | None:
         """Seconds that the whole job takes at this pace."""
-        stages = MEASURING if self.segmentation_id or self.is_by_hand else tuple(BEGINS)
+        stages = tuple(BEGINS) if self.needs_network else MEASURING
         return pace.seconds(self.micrograph.megapixels, stages)
 
     def forecast(self) -> Forecast:

@@ -28,7 +28,13 @@ def preview_path(micrograph: Micrograph, name: str) -> str:
 
 
 class Arrival(Owned):
-    """A record of one upload, kept for an hour, so that deleting an upload does not raise the hourly limit."""
+    """A record of one upload, or of one analysis by its job; kept for a day, so that deleting raises no limit.
+
+    job: id of the analysis, None for an upload. pixels: those of its image.
+    """
+
+    job = models.UUIDField(null=True, unique=True, editable=False)
+    pixels = models.PositiveBigIntegerField(default=0, editable=False)
 
 
 MOST_AT_ONCE = 2  # half of what a worker reads: somebody else's file is read meanwhile

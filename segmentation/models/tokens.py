@@ -1,4 +1,4 @@
-"""What an account has set up: tokens of scripts, webhooks, and its laboratory."""
+"""What an account has set up: tokens of scripts, webhooks, and its laboratory; and how much it may use."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Cast
 from django.utils import timezone
 
@@ -50,6 +51,31 @@ class Laboratory(models.Model):
 
     def __str__(self) -> str:
         return f"laboratory of {self.owner}"
+
+
+class Quota(models.Model):
+    """How much a person, or each person of a group, may use; `services.ground.limits.quota_of` says which row counts.
+
+    stored_gb: in GB of 2**30 bytes. megapixels_a_day: of analyses within 24 hours. None: the row says nothing about
+    it; 0: no limit.
+    """
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
+    group = models.OneToOneField("auth.Group", models.CASCADE, null=True, blank=True, related_name="+")
+    stored_gb = models.PositiveIntegerField("stored GB", null=True, blank=True)
+    megapixels_a_day = models.PositiveIntegerField("megapixels a day", null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user=None, group__isnull=False) | Q(user__isnull=False, group=None),
+                name="quota_of_a_user_or_a_group",
+                violation_error_message="Choose a user or a group.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"quota of {self.user or self.group}"
 
 
 class Webhook(models.Model):

@@ -24,6 +24,7 @@ from ..http.access import ask_to_delete, see_other
 from ..models import Token, Webhook
 from ..services import Refused
 from ..services.access import second_factor, tokens, webhooks
+from ..services.results.usage import spent_by
 from .upload import to_uuid
 
 SHOWN = 5  # messages of a webhook
@@ -138,6 +139,7 @@ def _page(request: HttpRequest, *, status: int = 200, **extra: Any) -> HttpRespo
         "second_factor": second_factor.is_on(),
         "has_factor": is_mfa_enabled(user),
         "limited": second_factor.is_limited(user),
+        "spent": spent_by(user),
         "tokens": [{"row": token, "state": _state(token)} for token in user.tokens.all()],
         "webhooks": [
             {"row": webhook, "last": list(webhook.deliveries.all()[:SHOWN])} for webhook in user.webhooks.all()

@@ -33,7 +33,7 @@ from ..http.access import (
 )
 from ..http.serving import files_of, serve_pieces, serve_stored
 from ..middleware import sender
-from ..models import Job, Sample
+from ..models import Job, Sample, Training
 from ..presenters.progress import Progress
 from ..presenters.sample import PooledResult
 from ..services import Refused
@@ -150,9 +150,9 @@ def delete(request: HttpRequest, sample: Sample) -> str:
 
 
 @require_safe
-def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-    """A file of the pooled result."""
-    artifact = get_object_or_404(visible(request, row_of(Sample, pk)).artifacts, name=name)
+def file(request: HttpRequest, pk: UUID, name: str, kind: type[Sample | Training] = Sample) -> HttpResponse:
+    """A file of the pooled result, or of a training."""
+    artifact = get_object_or_404(visible(request, row_of(kind, pk)).artifacts, name=name)
     return serve_stored(request, artifact, download="download" in request.GET)
 
 

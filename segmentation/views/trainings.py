@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -27,7 +27,6 @@ from ..http.access import (
     see_other,
     visible,
 )
-from ..http.serving import serve_stored
 from ..middleware import sender
 from ..models import Dataset, Training
 from ..presenters.training import Rerun, TrainedModel, TrainingView
@@ -116,13 +115,6 @@ def delete(request: HttpRequest, row: Training) -> str:
     """Ask, then delete."""
     model = " Its model will be deleted, too. Results of this model stay." if row.model_name else ""
     return f"“{TrainingView(row).title}” and its files will be deleted.{model}"
-
-
-@require_safe
-def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-    """A picture, table or other file of a training."""
-    artifact = get_object_or_404(visible(request, row_of(Training, pk)).artifacts, name=name)
-    return serve_stored(request, artifact, download="download" in request.GET)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -7,11 +7,11 @@ import io
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 
 from segmentation import urls
-from segmentation.models import Job, StaffAction
+from segmentation.models import Job, Quota, StaffAction
 from segmentation.services.access import tokens
 from segmentation.services.ground import staff_log
 from tests.web.api.test_jobs import basic
@@ -96,6 +96,20 @@ def test_accounts_with_their_rights(desk, alice):
     off = {"usable_password": "false", "unset-password": "on"}
     assert desk.post(f"/admin/auth/user/{alice.pk}/password/", off).status_code == 302
     assert last().action == "switched off the password of"
+
+
+def test_quotas(desk, alice):
+    physics = Group.objects.create(name="Physics")
+    both = desk.post("/admin/segmentation/quota/add/", {"user": alice.pk, "group": physics.pk, "stored_gb": 5})
+    assert "Choose a user or a group." in words(both)
+    assert desk.post("/admin/segmentation/quota/add/", {"group": physics.pk, "stored_gb": 5}).status_code == 302
+    assert (last().action, last().name, last().after["stored_gb"]) == ("added", "quota of Physics", "5")
+    assert "quota of Physics" in words(desk.get("/admin/segmentation/quota/"))
+    page = f"/admin/segmentation/quota/{Quota.objects.get().pk}/"
+    assert desk.post(f"{page}change/", {"group": physics.pk, "megapixels_a_day": 900}).status_code == 302
+    assert last().before == {"stored_gb": "5", "megapixels_a_day": "None"}
+    desk.post(f"{page}delete/", {"post": "yes"})
+    assert last().before == {"group_id": physics.pk, "megapixels_a_day": 900} and not Quota.objects.exists()
 
 
 def test_second_factors(settings, ada):

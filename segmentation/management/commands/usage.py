@@ -11,10 +11,7 @@ from typing import Any
 from django.core.management import BaseCommand
 from django.utils import timezone
 
-from segmentation.services.results.usage import usage
-
-COLUMNS = ("account", "images", "analyses", "megapixels", "worker_seconds", "stored_bytes", "last_analysis")
-NOBODY = "(without an account)"
+from segmentation.services.results.usage import Usage, usage
 
 
 def day(text: str) -> datetime:
@@ -33,8 +30,4 @@ class Command(BaseCommand):
 
     def handle(self, *, since: datetime | None, **options: Any) -> None:
         writer = csv.writer(sys.stdout if self.stdout is None else self.stdout)
-        writer.writerow(COLUMNS)
-        for line in usage(since):
-            work = f"{line.megapixels:.1f}", f"{line.seconds:.0f}"
-            last = line.last.isoformat(timespec="seconds") if line.last else ""
-            writer.writerow([line.name or NOBODY, line.images, line.analyses, *work, line.stored, last])
+        writer.writerows([Usage._fields, *usage(since)])

@@ -8,15 +8,16 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ...models import Arrival, Job, Micrograph, Sample
+from ...models import Arrival, Job, Micrograph, Quota, Sample
 from .refusal import Refused
 
 # What an analysis costs: bounds, measured on two cores with dense images (docs/development/engine.md).
@@ -24,7 +25,12 @@ BASE_MB = 2300  # libraries, network, windows and the figure's canvas
 BYTES_PER_PIXEL = 40  # pixels, maps, labels and those of other thresholds, hulls
 SECONDS_PER_MEGAPIXEL = 6.0
 
-AN_HOUR = timedelta(hours=1)
+A_MINUTE, AN_HOUR, A_DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SPENT = (
+    "Your limit is {limit:,} megapixels in 24 hours, and {used:,.1f} are used: there is room for this analysis from"
+    " {room:%-d %b, %H:%M %Z} on."
+)
+LARGER = "The image has {pixels:,.1f} megapixels, and your limit is {limit:,} in 24 hours: crop it, or ask the staff."
 PATIENCE, TURNS_KEPT = 3.0, 60.0  # seconds for which a caller that was refused is waited for, and its turns remembered
 EDITS_AT_ONCE = 2  # of all callers: each takes a processor for up to ten seconds, which the pages need
 ONE_EDIT = "Other corrections of yours are still being made: send one request at a time."
@@ -53,7 +59,7 @@ def check_size(size: int) -> None:
 def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
     """Refuse more than the hourly number of uploads, and state when to try again."""
     limit, now = settings.DEEPSEGM_UPLOADS_PER_HOUR, timezone.now()
-    recent = Arrival.objects.filter(sender_of(user, visitor, address), created__gt=now - AN_HOUR)
+    recent = Arrival.objects.filter(sender_of(user, visitor, address), job=None, created__gt=now - AN_HOUR)
     times = list(recent.order_by("-created").values_list("created", flat=True)[:limit])
     if len(times) < limit:
         return
@@ -84,15 +90,60 @@ def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
         )
 
 
-def check_megapixels(micrograph: Micrograph, *, user: Any, visitor: UUID | None, address: str) -> None:
-    """Refuse an image if too many pixels of one sender would then wait, including those of samples."""
-    limit = settings.DEEPSEGM_WAITING_MEGAPIXELS
-    waiting = Job.objects.filter(sender_of(user, visitor, address), ready=True, state__in=Job.UNFINISHED)
+def count_megapixels(job: Job) -> None:
+    """Refuse a job if too many pixels of its sender would then wait, including those of samples, or be analysed within
+    24 hours; else count its own for a day, once, even if it is cancelled, deleted or tried again.
+
+    What only measures outlines does not count for the day. Of an image that is not read yet the pixels count later.
+    """
+    mine, limit = sender_of(**job.maker), settings.DEEPSEGM_WAITING_MEGAPIXELS
+    waiting = Job.objects.filter(mine, ready=True, state__in=Job.UNFINISHED)
     pixels = waiting.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
-    if pixels / 1e6 + micrograph.megapixels > limit:
+    if pixels / 1e6 + job.micrograph.megapixels > limit:
         raise Refused(
             f"At most {limit} megapixels of yours may wait at a time: try again when some of your images are done.", 429
         )
+    if not job.needs_network:
+        return
+    pixels = job.micrograph.width * job.micrograph.height
+    if limit := quota_of(job.owner).megapixels_a_day:
+        _check_day(counted_today(mine).exclude(job=job.pk), pixels, limit)
+    if pixels:
+        counted = [Arrival(job=job.pk, pixels=pixels, **Job.fields_of(**job.maker))]
+        Arrival.objects.bulk_create(counted, update_conflicts=True, unique_fields=["job"], update_fields=["created"])
+
+
+def counted_today(mine: Q) -> QuerySet[Arrival]:
+    """What counts of the analyses of the last 24 hours that `mine` finds, the first one first."""
+    return Arrival.objects.filter(mine, pixels__gt=0, created__gt=timezone.now() - A_DAY).order_by("created")
+
+
+def _check_day(counted: QuerySet[Arrival], pixels: int, limit: int) -> None:
+    """Refuse so many pixels more, and state when there is room for them. limit: in megapixels."""
+    rows = list(counted.values_list("created", "pixels"))
+    used = sum(size for _, size in rows)
+    over = used + max(pixels, 1) - limit * 10**6  # of an image that is not read yet there must be some room
+    if over <= 0:
+        return
+    for created, size in rows:
+        over -= size
+        if over <= 0:
+            room = timezone.localtime(created + A_DAY)
+            after = ceil((room - timezone.now()).total_seconds())
+            raise Refused(SPENT.format(limit=limit, used=used / 1e6, room=room + A_MINUTE), 429, after=after)
+    raise Refused(LARGER.format(pixels=pixels / 1e6, limit=limit), 429)
+
+
+def quota_of(user: Any) -> Quota:
+    """What a sender may use, 0 for no limit. Each value comes from its own row, else from the most generous one of its
+    groups, else from the settings."""
+    limits = {"stored_gb": settings.DEEPSEGM_STORED_GB, "megapixels_a_day": settings.DEEPSEGM_DAILY_MEGAPIXELS}
+    if user is not None and user.is_authenticated:
+        rows = list(Quota.objects.filter(Q(user=user) | Q(group__user=user)).values("user", *limits))
+        for name in limits:
+            stated = [(row["user"] is not None, row[name] == 0, row[name]) for row in rows if row[name] is not None]
+            limits[name] = max(stated)[-1] if stated else limits[name]
+    return Quota(**limits)
 
 
 def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:

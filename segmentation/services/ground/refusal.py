@@ -18,6 +18,7 @@ LONGEST = 1000  # characters of a sentence: it may quote what was sent, and what
 FULL = "The server's disk is full"
 STORAGE = "The server's storage cannot be reached just now"
 DATABASE = "The server's database cannot be reached just now"
+LOCKED_OUT = "Too many wrong passwords for this name. Wait 15 minutes, then try again."
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 OF_THE_MACHINE = {
     *(errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.EAGAIN),

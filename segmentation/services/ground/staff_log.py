@@ -16,7 +16,8 @@ COLUMNS = ("created", "account", "action", "kind", "target", "name", "before", "
 LOGGED_FIELDS = (
     *("name", "state", "owner_id", "material", "instrument", "licence", "shared", "offered", "overruled_by_id"),
     *("model_name", "task", "rule", "value", "typed", "included", "signature_hash", "edit_count", "url", "stopped"),
-    *("revoked", "expires", "read_only", "uid", "user_id"),
+    *("revoked", "expires", "read_only", "uid", "user_id", "group_id"),
+    *("stored_gb", "megapixels_a_day"),
 )
 # What was done, by the last words of an address' name and by the words of the admin.
 WORDS = {

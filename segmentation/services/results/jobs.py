@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,7 +15,7 @@ from ..access.webhooks import announce
 from ..ground import tables
 from ..ground.calibration import StatedScale, calibration_for, refuse_tall_bar, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
-from ..ground.limits import check_megapixels, check_waiting
+from ..ground.limits import check_waiting, count_megapixels
 from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
 from ..ground.refusal import Refused, move
 from ..ground.space import frees_room
@@ -73,10 +73,9 @@ def create_job(
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
     job = Job.objects.filter(submission=submission).first()
     if job is None:
-        who = {"user": user, "visitor": visitor, "address": address}
-        fields = {"submission": submission, "content": content, "parent": parent, "segmentation": segmentation}
-        fields |= {"corrects": corrects, "outlines": outlines or {}}
-        job = _create(micrograph, settings, asked, who, shelve, fields)
+        fields = {"micrograph": micrograph, "content": content, "parent": parent, "segmentation": segmentation}
+        fields |= {"corrects": corrects, "outlines": outlines or {}, **Job.fields_of(user, visitor, address)}
+        job = _create(submission, settings, asked, shelve, fields)
     if job.content != content:
         raise Refused(OTHER_CONTENT, 409)
     if job.micrograph_id != micrograph.pk:
@@ -85,47 +84,31 @@ def create_job(
 
 
 def _create(
-    micrograph: Micrograph,
-    settings: AnalysisSettings,
-    asked: dict[str, Any] | None,
-    who: dict[str, Any],
-    shelve: bool,
-    fields: dict[str, Any],
+    submission: str, settings: AnalysisSettings, asked: dict[str, Any] | None, shelve: bool, fields: dict[str, Any]
 ) -> Job:
     """A new job, or the one made at the same moment. The micrograph is locked, so it cannot change unnoticed."""
-    parent, locked = fields["parent"], Micrograph.objects.locked(micrograph.pk)
-    if locked is None or (parent and not Job.objects.filter(pk=parent.pk).exists()):
+    parent, micrograph = fields["parent"], Micrograph.objects.locked(fields["micrograph"].pk)
+    if micrograph is None or (parent and not Job.objects.filter(pk=parent.pk).exists()):
         raise Refused(GONE, 404)
-    micrograph = locked
     if micrograph.state == Micrograph.State.FAILED:
         raise Refused(micrograph.error, 422)
+    fields |= {"id": uuid4(), "micrograph": micrograph}
+    new = Job(**fields)
     is_settled = asked is None or not waits_for_reading(micrograph, StatedScale.of(asked))
     state, error, ready = Job.State.QUEUED, "", micrograph.is_read and is_settled
     try:
-        check_waiting(**who)
-        if micrograph.is_read:
-            check_megapixels(micrograph, **who)
+        check_waiting(**new.maker)
+        count_megapixels(new)
     except Refused as refusal:
         if not shelve:
             raise
         state, error, ready = Job.State.FAILED, refusal.sentence, False
     if ready:
         settings = fitting(settings, asked, micrograph)
-    job, created = Job.objects.get_or_create(
-        submission=fields.pop("submission"),
-        defaults={
-            "micrograph": micrograph,
-            "settings": settings.as_dict(),
-            "model_name": settings.segmentation.model,
-            **Job.fields_of(**who),
-            "state": state,
-            "error": error,
-            "finished": timezone.now() if error else None,
-            "ready": ready,
-            "asked": {} if ready or asked is None else asked,
-            **fields,
-        },
-    )
+    fields |= {"settings": settings.as_dict(), "model_name": settings.segmentation.model, "state": state}
+    fields |= {"error": error, "finished": timezone.now() if error else None}
+    fields |= {"ready": ready, "asked": {} if ready or asked is None else asked}
+    job, created = Job.objects.get_or_create(submission=submission, defaults=fields)
     if created and (ready or (micrograph.is_read and state == Job.State.QUEUED)):
         enqueue_after_commit(job.pk)
     return job
@@ -169,7 +152,7 @@ def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | 
 def begin_unscaled(job: Job) -> None:
     """Let the outlines of a job be looked for whose scale is still to be read, or fail it with a sentence."""
     try:
-        check_megapixels(job.micrograph, **job.maker)
+        count_megapixels(job)
     except Refused as refusal:
         fail_waiting(job, refusal.sentence)
         return
@@ -193,7 +176,7 @@ def make_ready(job: Job) -> None:
     """Let a job run after its image was read, or fail it with a sentence. Its settings are kept for another try."""
     try:
         settings = fitting(job.get_settings(), job.asked or None, job.micrograph)
-        check_megapixels(job.micrograph, **job.maker)
+        count_megapixels(job)
     except (ValueError, Refused) as problem:
         fail_waiting(job, str(problem))
         return
@@ -261,7 +244,7 @@ def retry_job(*, job: Job) -> Job:
         return job
     if job.can_retry:
         check_waiting(**job.maker)
-        check_megapixels(job.micrograph, **job.maker)
+        count_megapixels(job)
     move(job, (Job.State.FAILED, Job.State.CANCELLED), NO_RETRY, GONE, queued=timezone.now(), **AFRESH)
     refresh_after_commit(job.sample_id)
     if job.micrograph.state == Micrograph.State.FAILED:

@@ -95,16 +95,19 @@ def create_sample(
     files = [[*files_of(micrograph), asked.get(micrograph.pk)] for micrograph in uploads]
     content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields())
     submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
-    existing = Sample.objects.filter(submission=submission).first()
-    if existing is not None:
-        return _same_submission(existing, content, uploads)
-    if not uploads:
-        raise Refused(NO_IMAGES)
-    who = {"user": user, "visitor": visitor, "address": address}
-    sample, created = _new_sample(submission, who, settings, name=_clean(name), content=content, **scale.fields())
-    if created:
-        take_in(sample, uploads, notes, asked)
-    return sample if created else _same_submission(sample, content, uploads)
+    sample = Sample.objects.filter(submission=submission).first()
+    if sample is None:
+        if not uploads:
+            raise Refused(NO_IMAGES)
+        who = {"user": user, "visitor": visitor, "address": address}
+        sample, created = _new_sample(submission, who, settings, name=_clean(name), content=content, **scale.fields())
+        if created:
+            take_in(sample, uploads, notes, asked)
+            return sample
+    if sample.content != content:
+        raise Refused(OTHER_CONTENT, 409)
+    discard_unused(*uploads)  # the sample has those of the first submission
+    return sample
 
 
 @transaction.atomic
@@ -243,7 +246,7 @@ def retry_failed(*, sample: Sample) -> int:
     count = 0
     for job in failed_jobs.order_by("created", "pk"):
         try:
-            limits.check_megapixels(job.micrograph, **sample.maker)
+            limits.count_megapixels(job)
         except Refused:
             break
         count += Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **AFRESH)
@@ -329,14 +332,6 @@ def visible_text(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def _same_submission(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample:
-    """The sample that this submission already made; the surplus uploads are removed. Raises Refused if it differs."""
-    if sample.content != content:
-        raise Refused(OTHER_CONTENT, 409)
-    discard_unused(*uploads)
-    return sample
-
-
 def remark(sample: Sample, notes: Iterable[Note]) -> None:
     """Add sentences about the uploads to the sample's page; none twice."""
     lock(sample, GONE)
@@ -377,7 +372,7 @@ def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, 
     requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
     job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
     try:
-        limits.check_megapixels(micrograph, **sample.maker)
+        limits.count_megapixels(job)
     except Refused as refusal:  # it may be tried again when there is room
         job.state, job.error, job.finished = Job.State.FAILED, refusal.sentence, timezone.now()
     return job
@@ -423,9 +418,7 @@ def _job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **f
         sample=sample,
         settings=settings.as_dict(),
         model_name=settings.segmentation.model,
-        owner_id=sample.owner_id,
-        visitor=sample.visitor,
-        address=sample.address,
+        **Job.fields_of(**sample.maker),
         submission=uuid4().hex,
         **fields,
     )

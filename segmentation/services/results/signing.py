@@ -21,7 +21,7 @@ from ...plain import storable
 from ..access import links, second_factor
 from ..ground import bundles
 from ..ground.files import remove_files_of
-from ..ground.refusal import Refused
+from ..ground.refusal import LOCKED_OUT, Refused
 from .publishing import NAME
 
 SIGNATURES = "signatures.json"
@@ -33,7 +33,6 @@ NOT_MADE = "Only the account that made this result may sign it as made; sign as 
 WHICH = f"meaning is one of {', '.join(Signature.Meaning.values)}."
 NO_NAME = f"Type the name that is printed, of at most {LONGEST_NAME} characters."
 WRONG = "The password is wrong, so nothing was signed."
-LOCKED_OUT = "Too many wrong passwords for this name. Wait 15 minutes, then try again."
 TWICE = "You have signed this result as {meaning} already."
 MEANWHILE = "This result was signed at the same moment, in another place: look at it again, then sign."
 MISSING = "The files of this result are missing, so it cannot be signed."
@@ -77,14 +76,20 @@ def meanings_for(job: Job, user: Any) -> list[str]:
 def check_password(request: HttpRequest, password: str, wrong: str) -> None:
     """Raise Refused for a wrong password; wrong ones count as those at the sign-in do."""
     user: Any = request.user
-    try:
-        account = authenticate(request, username=user.get_username(), password=storable(password))
-    except ValidationError as crowded:  # accounts.Crowded
-        raise Refused(crowded.messages[0], 429) from None
-    if getattr(request, "axes_locked_out", False):
-        raise Refused(LOCKED_OUT, 429)
+    account = account_of(request, user.get_username(), storable(password))
     if account is None or account.pk != user.pk:
         raise Refused(wrong, 403)
+
+
+def account_of(request: HttpRequest, name: str, password: str) -> Any:
+    """The account of this name and password, None where one is wrong; raises Refused (429) after too many."""
+    try:
+        account = authenticate(request, username=name, password=password)
+    except ValidationError as crowded:  # accounts.Crowded
+        raise Refused(crowded.messages[0], 429) from None
+    if account is None and getattr(request, "axes_locked_out", False):
+        raise Refused(LOCKED_OUT, 429)
+    return account
 
 
 @transaction.atomic

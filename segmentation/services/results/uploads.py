@@ -24,7 +24,7 @@ from ...core.micrograph.pages import pages_of
 from ...core.micrograph.pairing import pair
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
-from ...models import Arrival, Micrograph, Sample, shown_name
+from ...models import Arrival, Micrograph, shown_name
 from ..ground import limits
 from ..ground.queue import INSPECTIONS, ring
 from ..ground.refusal import Refused
@@ -62,17 +62,13 @@ def receive_upload(
     visitor: UUID | None,
     address: str,
     side: Sequence[Any] = (),
-    read_bar: bool = True,
     is_archive: bool = False,
-    pages: str = "",
-    archive: Micrograph | None = None,
-    sample: Sample | None = None,
-    asked: dict[str, Any] | None = None,
+    **fields: Any,
 ) -> Micrograph:
     """Store one file and its side files from the microscope, and enqueue its inspection.
 
     file: a Django `File` with `name` and `size`; `side`: such files. address: keyed hash of the sender's IP.
-    read_bar: whether the text of the data bar is also read, which takes seconds. The others: fields of `Micrograph`.
+    fields: others of `Micrograph`. Where read_bar is False, the text of the data bar is not read, which takes seconds.
     Raises Refused (413 too large, 422 no image by its first bytes, 429 too many, 507 no room); then no file remains.
     """
     for received in (file, *side):
@@ -95,13 +91,9 @@ def receive_upload(
         name=shown_name(file.name or ""),
         size=size,
         sha256=sha256_of_upload(file),
-        **sender,
-        read_bar=read_bar,
         is_archive=is_archive,
-        pages=pages,
-        archive=archive,
-        sample=sample,
-        asked=asked or {},
+        **sender,
+        **fields,
     )
     _store(micrograph, file, side)
     ring(INSPECTIONS)
@@ -185,8 +177,7 @@ class Intake:
         try:
             yield
         except Exception:
-            for upload in self.uploads:
-                discard_unused(upload)
+            discard_unused(*self.uploads)
             raise
 
 

@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.template.defaultfilters import filesizeformat
 
 from ... import models
 from ..ground import bundles
-from ..ground.limits import sender_of
+from ..ground.limits import counted_today, quota_of, sender_of
 from ..ground.refusal import Refused
 from .publishing import NAME
 
@@ -23,46 +22,55 @@ QUOTA = (
     " administrator."
 )
 MOST_PEOPLE = 30
+NOBODY = "(without an account)"
+
+
+class Spent(NamedTuple):
+    """What a sender uses now of its quota. stored: bytes. today: megapixels counted in the last 24 hours."""
+
+    stored: int
+    today: float
+    quota: models.Quota
 
 
 class Usage(NamedTuple):
-    """One account; name "" stands for all senders without one. images, analyses, megapixels, seconds: of the finished
-    analyses since the time asked for; seconds: of workers. stored: bytes now. last: end of the last analysis."""
+    """A line of `manage.py usage`, None for no limit. images, analyses, megapixels, worker_seconds: of the finished
+    analyses since the time asked for. megapixels_today: counted in the last 24 hours."""
 
-    name: str
+    account: str
     images: int
     analyses: int
     megapixels: float
-    seconds: float
-    stored: int
-    last: datetime | None
+    worker_seconds: int
+    stored_bytes: int
+    last_analysis: str
+    stored_gb_limit: int | None
+    megapixels_today: float
+    megapixels_a_day_limit: int | None
 
 
-class Person(NamedTuple):
-    """An account for the staff. stored: bytes of all that is its own; last: its last signing in."""
-
-    pk: int
-    name: str
-    role: str
-    stored: int
-    last: datetime | None
-
-
-def people() -> list[Person]:
-    """The first MOST_PEOPLE accounts; who signed in last comes first."""
+def people() -> list[tuple[Any, str, Spent]]:
+    """The first MOST_PEOPLE accounts, each with its role and what it uses; who signed in last comes first."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
     people = []
     for user in users[:MOST_PEOPLE]:
         role = "administrator" if user.is_superuser else "staff" if user.is_staff else "user"
         groups = ", ".join(group.name for group in user.groups.all())
         role = "switched off" if not user.is_active else f"{role} ({groups})" if groups else role
-        people.append(Person(user.pk, user.get_username(), role, stored_bytes(Q(owner=user)), user.last_login))
+        people.append((user, role, spent_by(user)))
     return people
 
 
+def spent_by(user: Any) -> Spent:
+    """user: an account, or None for all senders without one."""
+    mine = Q(owner=user)
+    pixels = counted_today(mine).aggregate(all=Sum("pixels"))["all"] or 0
+    return Spent(stored_bytes(mine), pixels / 1e6, quota_of(user))
+
+
 def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) -> None:
-    """Raises Refused (507) where a sender would store more than DEEPSEGM_STORED_GB; 0 is no limit."""
-    limit = settings.DEEPSEGM_STORED_GB * 2**30
+    """Raises Refused (507) where a sender would store more than its quota."""
+    limit = quota_of(user).stored_gb * 2**30
     if not limit:
         return
     used = stored_bytes(sender_of(user, visitor, address))
@@ -72,39 +80,38 @@ def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) ->
 
 def stored_bytes(mine: Q) -> int:
     """Bytes of images, results, corrections, datasets and trainings that `mine` finds; of a bundle a list is stored."""
-    jobs = models.Job.objects.filter(mine).values("pk")
-    artifacts = models.Artifact.objects.filter(job__in=jobs).exclude(name=NAME).exclude(file__endswith=bundles.PLAN)
-    segmentations = models.Segmentation.objects.filter(pk__in=models.Job.objects.filter(mine).values("segmentation"))
+    jobs, images = models.Job.objects.filter(mine), models.Micrograph.objects.filter(mine)
+    artifacts = models.Artifact.objects.filter(job__in=jobs.values("pk")).exclude(name=NAME)
+    segmentations = models.Segmentation.objects.filter(pk__in=jobs.values("segmentation"))
     pooled = models.SampleArtifact.objects.filter(sample__in=models.Sample.objects.filter(mine).values("pk"))
     taught = models.DatasetImage.objects.filter(dataset__in=models.Dataset.objects.filter(mine).values("pk"))
     trained = models.TrainingFile.objects.filter(training__in=models.Training.objects.filter(mine).values("pk"))
-    images = models.Micrograph.objects.filter(mine).aggregate(all=Sum(F("size") + F("viewer_size")))["all"] or 0
-    edits = models.Job.objects.filter(mine).aggregate(all=Sum("edit_bytes"))["all"] or 0
-    return (
-        int(images)
-        + edits
-        + sum(
-            (rows.aggregate(all=Sum("size"))["all"] or 0)
-            for rows in (artifacts, segmentations, pooled, taught, trained)
-        )
-    )
+    others = bytes_of(images, "viewer_size") + bytes_of(jobs, "edit_bytes")
+    return others + sum(map(bytes_of, (images, artifacts, segmentations, pooled, taught, trained)))
+
+
+def bytes_of(rows: QuerySet, field: str = "size") -> int:
+    """The bytes of the rows in the storage; a bundle is stored only as a list, which takes almost nothing."""
+    if issubclass(rows.model, models.StoredFile):
+        rows = rows.exclude(file__endswith=bundles.PLAN)
+    return rows.aggregate(all=Sum(field))["all"] or 0
 
 
 def usage(since: datetime | None = None) -> Iterator[Usage]:
     """Every account that stores something or has analysed since then, and last those without one."""
     for user in (*get_user_model().objects.order_by("pk"), None):
-        mine = Q(owner=user)
-        jobs = models.Job.objects.filter(mine, state=models.Job.State.DONE)
+        jobs = models.Job.objects.filter(owner=user, state=models.Job.State.DONE)
         jobs = jobs.filter(finished__gte=since) if since else jobs
         counted = jobs.aggregate(
             images=Count("micrograph__sha256", distinct=True),
             analyses=Count("pk"),
             pixels=Sum(F("micrograph__width") * F("micrograph__height")),
-            spent=Sum(F("finished") - F("started")),
+            took=Sum(F("finished") - F("started")),
             last=Max("finished"),
         )
-        stored_now, spent = stored_bytes(mine), counted["spent"]
-        if counted["analyses"] or stored_now:
-            name = user.get_username() if user else ""
-            work = (counted["pixels"] or 0) / 1e6, spent.total_seconds() if spent else 0.0
-            yield Usage(name, counted["images"], counted["analyses"], *work, stored_now, counted["last"])
+        spent, took, last = spent_by(user), counted["took"], counted["last"]
+        if counted["analyses"] or spent.stored or spent.today:
+            name, ended = user.get_username() if user else NOBODY, last.isoformat(timespec="seconds") if last else ""
+            work = round((counted["pixels"] or 0) / 1e6, 1), round(took.total_seconds()) if took else 0
+            today = spent.quota.stored_gb or None, round(spent.today, 1), spent.quota.megapixels_a_day or None
+            yield Usage(name, counted["images"], counted["analyses"], *work, spent.stored, ended, *today)

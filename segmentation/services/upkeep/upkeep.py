@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from ... import models
 from ..access.webhooks import forget_deliveries
-from ..ground import bundles
 from ..ground.files import remove_the_rest
 from ..ground.limits import AN_HOUR
 from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
@@ -26,6 +25,7 @@ from ..results.pooling import stuck
 from ..results.publishing import fail, requeue
 from ..results.samples import delete_sample
 from ..results.signing import signed_jobs
+from ..results.usage import bytes_of
 
 MAX_DEATHS = 3
 LOST_WAIT = timedelta(seconds=2)
@@ -178,8 +178,8 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
     uploads = models.Micrograph.objects.filter(created__lt=limit, sample=None).exclude(
         pk__in=staying.values("micrograph")
     )
-    pooled = _bytes(models.SampleArtifact.objects.filter(sample__in=samples))
-    size = _bytes(models.Artifact.objects.filter(job__in=jobs)) + _bytes(uploads) + pooled
+    pooled = bytes_of(models.SampleArtifact.objects.filter(sample__in=samples))
+    size = bytes_of(models.Artifact.objects.filter(job__in=jobs)) + bytes_of(uploads) + pooled
     purged = Purged(jobs.count(), uploads.count(), size)
     if not dry_run:
         for sample in samples:
@@ -202,7 +202,7 @@ def tidy() -> Purged:
     with transaction.atomic():
         broken.delete()
         models.Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
-    models.Arrival.objects.filter(created__lt=an_hour_ago).delete()
+    models.Arrival.objects.filter(created__lt=timezone.now() - ABANDONED).delete()
     remove_the_rest(an_hour_ago)
     forget_unasked(an_hour_ago)
     models.WorkerProcess.objects.filter(seen__lt=timezone.now() - ABANDONED).delete()
@@ -212,7 +212,7 @@ def tidy() -> Purged:
     unused = models.Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
     # What was asked of an archive stands on it until its images are there.
     abandoned = unused.exclude(is_archive=True, state__in=models.Micrograph.UNFINISHED)
-    tidied = Purged(purged.jobs, purged.uploads + abandoned.count(), purged.bytes + _bytes(abandoned))
+    tidied = Purged(purged.jobs, purged.uploads + abandoned.count(), purged.bytes + bytes_of(abandoned))
     with transaction.atomic():
         abandoned.delete()
     return tidied
@@ -228,9 +228,9 @@ def optimise() -> None:
 
 def storage_used() -> int:
     """Bytes of all micrographs, results, datasets and trainings (previews, a few kB each, left out)."""
-    viewer_bytes = models.Micrograph.objects.aggregate(total=Sum("viewer_size"))["total"] or 0
     kinds = models.Micrograph, models.Artifact, models.SampleArtifact, models.DatasetImage, models.TrainingFile
-    return viewer_bytes + sum(_bytes(kind.objects.all()) for kind in kinds)
+    viewer_bytes = bytes_of(models.Micrograph.objects.all(), "viewer_size")
+    return viewer_bytes + sum(bytes_of(kind.objects.all()) for kind in kinds)
 
 
 def _send_again(kind: type[models.Attempted]) -> None:
@@ -246,10 +246,3 @@ def _send_again(kind: type[models.Attempted]) -> None:
         if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():
             _enqueue(waiting.exclude(enqueued=None)[:FEW])
     _enqueue(waiting.filter(enqueued=None))
-
-
-def _bytes(rows: QuerySet) -> int:
-    """The bytes of the rows in the storage; a bundle is stored only as a list, which takes almost nothing."""
-    if issubclass(rows.model, models.StoredFile):
-        rows = rows.exclude(file__endswith=bundles.PLAN)
-    return rows.aggregate(total=Sum("size"))["total"] or 0

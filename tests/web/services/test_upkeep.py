@@ -328,9 +328,9 @@ def test_the_storage_used(make_job):
     assert services.storage_used() == Micrograph.objects.get().size + 14
 
 
-def test_tidying_forgets_arrivals_of_more_than_an_hour_ago(db):
-    for minutes in (59, 61):
-        Arrival.objects.create(created=ago(minutes=minutes))
+def test_tidying_forgets_arrivals_of_more_than_a_day_ago(db):
+    for hours in (23, 25):
+        Arrival.objects.create(created=ago(hours=hours))
     services.tidy()
     assert Arrival.objects.count() == 1
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
-from segmentation.models import Delivery, Token, Webhook
+from segmentation.models import Arrival, Delivery, Quota, Token, Webhook
 from segmentation.services.access import tokens, webhooks
 from tests.web.finished import words
 
@@ -28,6 +28,14 @@ def test_the_page_asks_for_sign_in(client):
 def test_the_name_leads_to_it_and_it_to_the_password(signed_in):
     assert 'href="/account/"' in words(signed_in.get("/"))
     assert reverse("account_change_password") in words(signed_in.get("/account/"))
+
+
+def test_who_signs_in_and_the_staff_see_what_is_used_and_allowed(signed_in, alice, desk):
+    Arrival.objects.create(owner=alice, job=uuid4(), pixels=1_260_000)
+    Quota.objects.create(user=alice, stored_gb=1500, megapixels_a_day=90)
+    page, status = words(signed_in.get("/account/")), words(desk.get("/status/"))
+    assert "Stored: 0 bytes of 1,500 GB." in page and "Analysed in the last 24 hours: 1.3 of 90 megapixels." in page
+    assert ">0 bytes of 1,500 GB<" in status and ">1.3 of 90<" in status
 
 
 def test_a_token_is_shown_once(signed_in, alice):

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.models import Job, Micrograph, Sample
+from segmentation.models import Arrival, Job, Micrograph, Quota, Sample
 from segmentation.services.access.tokens import create_token
 from segmentation.services.results.uploads import EXAMPLES
 from segmentation.views.upload import NOTHING
@@ -163,6 +163,15 @@ class TestWrong:
         settings.DEEPSEGM_WAITING_JOBS = 1
         assert [send(client, good("a.png", width)).status_code for width in (64, 65)] == [303, 429]
         assert Micrograph.objects.count() == 1
+
+    def test_a_quota_that_is_used_up_leaves_nothing_behind(self, signed_in, alice):
+        Quota.objects.create(user=alice, megapixels_a_day=5)
+        Arrival.objects.create(owner=alice, job=uuid4(), pixels=5_000_000)
+        answer = send(signed_in, good())
+        assert answer.status_code == 429 and "5.0 are used: there is room" in words(answer)
+        answer = signed_in.post("/api/v1/jobs", {"file": good()}, headers={"X-Requested-With": "DeepSegm"})
+        assert answer.status_code == 429 and 86_390 < int(answer["Retry-After"]) <= 86_400
+        assert not Micrograph.objects.exists()
 
     def test_hostile_names_are_shown_as_text(self, client):
         for name in ("<script>alert(1)</script>.tif", "../../etc/passwd", "x" * 300 + ".tif"):
