@@ -16,7 +16,6 @@ from django.utils import timezone
 from ... import models
 from ..access.webhooks import forget_deliveries
 from ..ground import bundles
-from ..ground.files import remove_the_rest
 from ..ground.limits import AN_HOUR
 from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
 from ..ground.space import note_free
@@ -85,7 +84,7 @@ def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
     for kind in WITH_MESSAGES:
         _send_again(kind)
-    to_inspect = models.Micrograph.objects.waiting(), models.Job.imports.waiting()
+    to_inspect = models.Micrograph.objects.waiting(), models.Job.imports.waiting(), models.Removal.objects.all()
     if not _is_busy(models.Micrograph) and any(rows.exists() for rows in to_inspect):
         ring(INSPECTIONS)
     return rescued
@@ -203,7 +202,6 @@ def tidy() -> Purged:
         broken.delete()
         models.Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
     models.Arrival.objects.filter(created__lt=an_hour_ago).delete()
-    remove_the_rest(an_hour_ago)
     forget_unasked(an_hour_ago)
     models.WorkerProcess.objects.filter(seen__lt=timezone.now() - ABANDONED).delete()
     forget_deliveries()
