@@ -130,8 +130,8 @@ def do_analyses() -> None:
 
 @shared_task(name=f"worker.{INSPECTIONS}")
 def do_inspections() -> None:
-    """Inspect an upload, or else read a file of outlines; then send a message of a webhook, and remove files of what was
-    deleted. Senders take turns in each.
+    """Inspect an upload, or else read a file of outlines; then send a message of a webhook, and remove files of rows
+    that were deleted. Senders take turns in each.
 
     One thread at a time reads outlines, one sends messages, and one removes files: a large file takes a minute, an
     address may not answer, and uploads need the other thread. The thread that did such work rings again while more of
@@ -140,9 +140,9 @@ def do_inspections() -> None:
     if _do_first(Micrograph.objects, inspect_upload):
         more = Micrograph.objects.first_in_turn() is not None  # its message came while its sender had enough at work
     else:
-        more = _do_alone(_importing, partial(_do_and_look, Job.imports, _read_outlines))
-    others = {_delivering: partial(_do_and_look, Delivery.objects, deliver), _removing: services.remove_the_rest}
-    if any([_do_alone(lock, step) for lock, step in others.items()]) or more:
+        more = _do_alone(_importing, partial(_do_next, Job.imports, _read_outlines))
+    to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, deliver))
+    if _do_alone(_removing, services.remove_the_rest) or to_send or more:
         ring(INSPECTIONS)
     inspection.prepare_child()
 
@@ -167,14 +167,13 @@ def _do_first(rows: Any, work: Work, **only: Any) -> bool:
     return False
 
 
-def _do_and_look(rows: Any, work: Work) -> bool:
-    """Work on the next row; whether another waits."""
-    _do_first(rows, work)
-    return bool(rows.waiting().exists())
+def _do_next(rows: Any, work: Work) -> bool:
+    """The same; whether another row waits."""
+    return _do_first(rows, work) and rows.waiting().exists()
 
 
 def _do_alone(lock: threading.Lock, step: Callable[[], bool]) -> bool:
-    """A step by one thread at a time; whether another waits, False where another thread is at it."""
+    """A step by one thread at a time, which says whether another waits; False where another thread is at it."""
     if not lock.acquire(blocking=False):
         return False
     try:
@@ -244,7 +243,7 @@ def give_back(**signal: Any) -> None:
     stop_preparing()
     for request in list(state.active_requests):
         for kind in IN_A_CHILD:
-            kind.objects.filter(message=request.id, state="running").update(**AGAIN)
+            kind.objects.running().filter(message=request.id).update(**AGAIN)
     connection.close()
 
 

@@ -6,15 +6,16 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from copy import copy
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
-from django.db.models import Model
+from django.db.models import QuerySet
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
@@ -23,18 +24,7 @@ from .queue import INSPECTIONS, ring
 
 logger = logging.getLogger(__name__)
 FEW, A_BATCH = 30, 100  # folders: removed at once by whoever deletes, and by a worker before it looks for other work
-
-
-class Deleted(NamedTuple):
-    """What was a row. segmentation: the id of the one that a job measured."""
-
-    kind: type[Model]
-    pk: Any
-    folder: str
-    segmentation: Any
-
-
-_together: ContextVar[list[Deleted] | None] = ContextVar("together", default=None)
+_together: ContextVar[list[Any] | None] = ContextVar("together", default=None)
 
 
 class LocalFile(File):
@@ -59,19 +49,13 @@ def remove_after_commit(*folders: str) -> None:
     """Remove folders once this transaction is certain. A worker does so where they are more than FEW, and it finishes
     what a killed process or a fault of the storage leaves (`remove_the_rest`)."""
     removals = Removal.objects.bulk_create(Removal(folder=folder) for folder in folders)
-
-    def remove() -> None:
-        if len(removals) > FEW or not _finish(removals):
-            ring(INSPECTIONS)
-
-    transaction.on_commit(remove)
+    transaction.on_commit(lambda: (len(removals) <= FEW and _finish(removals)) or ring(INSPECTIONS))
 
 
 @contextmanager
 def removing_together() -> Iterator[None]:
     """Note what goes with the rows that the block deletes in one step at its end; within a transaction."""
-    rows: list[Deleted] = []
-    token = _together.set(rows)
+    token = _together.set(rows := [])
     try:
         yield
     finally:
@@ -128,6 +112,13 @@ def remove_files_of(rows: Iterable[StoredFile]) -> None:
     remove_files(row.file.name for row in rows)
 
 
+def delete_with_files(rows: QuerySet) -> None:
+    """Delete rows of stored files, and the files once that is certain."""
+    names = list(rows.values_list("file", flat=True))
+    rows.delete()
+    transaction.on_commit(lambda: remove_files(names))
+
+
 def remove_files(names: Iterable[str]) -> None:
     """Remove files of the storage, if they are there; errors are logged and do not stop us."""
     for name in names:
@@ -145,25 +136,18 @@ def remove_files(names: Iterable[str]) -> None:
 @receiver(post_delete, sender=Dataset)
 def remove_with_row(instance: Any, **kwargs: Any) -> None:
     """Runs for every row, on cascades and bulk deletes too."""
-    row = Deleted(type(instance), instance.pk, instance.folder, getattr(instance, "segmentation_id", None))
     together = _together.get()
     if together is None:
-        _remove_with([row])
+        _remove_with([instance])
     else:
-        together.append(row)
+        together.append(copy(instance))  # the row itself loses its id
 
 
-def _remove_with(rows: list[Deleted]) -> None:
-    """Remove what goes with deleted rows, once the deletion is certain: their files and links, and the segmentations
-    that no job measures any more."""
-    Link.objects.filter(pk__in=[row.pk for row in rows if row.kind in (Job, Sample)]).delete()
-    measured = [row.segmentation for row in rows if row.segmentation]
-    pixels = [f"{row.pk}.kept" for row in rows if row.kind is Micrograph]  # by worker.scratch, for some minutes
-
-    def remove() -> None:
-        Segmentation.objects.filter(pk__in=measured, jobs=None).delete()
-        for name in pixels:
-            Path(settings.FILE_UPLOAD_TEMP_DIR, name).unlink(missing_ok=True)
-
-    transaction.on_commit(remove)
+def _remove_with(rows: list[Any]) -> None:
+    """Remove what goes with deleted rows: their files and links, and the segmentations that no job measures now."""
+    Link.objects.filter(pk__in=[row.pk for row in rows if isinstance(row, Job | Sample)]).delete()
+    measured = [row.segmentation_id for row in rows if isinstance(row, Job)]
+    pixels = [f"{row.pk}.kept" for row in rows if isinstance(row, Micrograph)]  # by worker.scratch, for some minutes
+    transaction.on_commit(lambda: Segmentation.objects.filter(pk__in=measured, jobs=None).delete())
+    transaction.on_commit(lambda: [Path(settings.FILE_UPLOAD_TEMP_DIR, name).unlink(True) for name in pixels])
     remove_after_commit(*(row.folder for row in rows))

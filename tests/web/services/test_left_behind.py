@@ -82,9 +82,11 @@ def test_a_published_export_removes_what_killed_ones_left(make_job, own_storage,
     assert kept(own_storage, job.folder) == [f"{job.folder}/1/2/report.pdf"]
 
 
-def test_what_takes_long_to_count_is_counted_seldom(monkeypatch):
+def test_what_takes_long_to_count_is_counted_seldom_and_behind(monkeypatch):
+    """The one who asks later waits no longer; what was not asked for minutes is counted at once."""
     clock, counted = [100.0], []
     monkeypatch.setattr(health.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(health.threading, "Thread", lambda target, daemon: SimpleNamespace(start=target))
 
     def count():
         counted.append(clock[0])
@@ -93,36 +95,30 @@ def test_what_takes_long_to_count_is_counted_seldom(monkeypatch):
 
     ask = health.seldom(count)
     assert (ask(), ask()) == (1, 1)
-    clock[0] += 2.0 * health.RARELY
-    assert ask() == 2
+    clock[0] += 2.0 * health.RARELY + 1
+    assert ask() == 1
+    assert (ask(), counted) == (2, [100.0, 143.0])
+    clock[0] += 2.0 * health.RARELY + health.STALE + 1
+    assert ask() == 3
 
 
-@pytest.fixture
-def rings(monkeypatch):
-    """The messages to workers; whoever reads one takes one."""
-    messages: list[str] = []
-    monkeypatch.setattr("celery.current_app.send_task", messages.append)
-    return messages
-
-
-def test_a_deletion_that_was_killed_before_its_files_went_is_finished_later(make_job, own_storage, monkeypatch, rings):
+def test_a_deletion_that_was_killed_before_its_files_went_is_finished_later(make_job, own_storage, monkeypatch):
     job = make_job(state="done", attempt=1)
     default_storage.save(f"{job.folder}/1/particles.csv", ContentFile(b"sizes"))
     monkeypatch.setattr(files, "_finish", lambda removals: True)  # the process is gone
     services.delete_job(job=job)
-    assert kept(own_storage, "jobs") and not rings
+    assert kept(own_storage, "jobs")
     monkeypatch.undo()
     services.remove_the_rest()
     assert not kept(own_storage, "jobs") and not Removal.objects.exists()
 
 
 @pytest.mark.parametrize("address", ["/api/v1/samples/{}", "/samples/{}/delete/"])
-def test_a_large_sample_is_gone_at_once_and_its_files_behind(
-    make_sample, alice, own_storage, monkeypatch, rings, address
-):
+def test_a_large_sample_is_gone_at_once_and_its_files_behind(make_sample, alice, own_storage, monkeypatch, address):
     """Although the worker that removes them is killed."""
     monkeypatch.setattr(files, "FEW", 2)
     monkeypatch.setattr(files, "A_BATCH", 3)
+    monkeypatch.setattr("celery.current_app.send_task", (rings := []).append)
     sample, mine = make_sample("done", "done", "queued", owner=alice), Q(owner=alice)
     pages = [f"/samples/{sample.pk}/", f"/api/v1/samples/{sample.pk}"]
     for job in sample.jobs.all():
