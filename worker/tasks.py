@@ -133,9 +133,8 @@ def do_inspections() -> None:
     """Inspect an upload, or else read a file of outlines; then send a message of a webhook, and remove files of rows
     that were deleted. Senders take turns in each.
 
-    One thread at a time reads outlines, one sends messages, and one removes files: a large file takes a minute, an
-    address may not answer, and uploads need the other thread. The thread that did such work rings again while more of
-    it waits.
+    One thread at a time reads outlines, one sends messages, and one removes files, because each may take a minute and
+    uploads need the others. The thread that did such work rings again while more of it waits.
     """
     if _do_first(Micrograph.objects, inspect_upload):
         more = Micrograph.objects.first_in_turn() is not None  # its message came while its sender had enough at work

@@ -66,7 +66,8 @@ def removing_together() -> Iterator[None]:
 def remove_the_rest() -> bool:
     """Remove a batch of the folders that should have been removed; those that the storage refuses do not hold up the
     others, because the order is by chance. Returns whether the next batch can follow."""
-    return _finish(list(Removal.objects.order_by("?")[:A_BATCH])) and Removal.objects.exists()
+    removals = list(Removal.objects.order_by("?")[:A_BATCH])
+    return _finish(removals) and len(removals) == A_BATCH
 
 
 def _finish(removals: list[Removal]) -> bool:

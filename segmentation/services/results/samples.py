@@ -307,15 +307,14 @@ def delete_sample(*, sample: Sample, signed: bool = False) -> None:
     """
     if not signed and sample.jobs.filter(pk__in=signed_jobs()).exists():
         raise Refused(SIGNED_RESULT, 409)
-    members = sample.jobs.values_list("pk", "segmentation", "micrograph")
-    jobs, segmentations, uploads = zip((None,) * 3, *members, strict=True)
+    jobs, measured, images = zip((None,) * 3, *sample.jobs.values_list("pk", "segmentation", "micrograph"), strict=True)
     with removing_together():  # of each kind of row without its long columns
         _let_go(Micrograph.objects.select_for_update().filter(sample=sample))
         sample.jobs.update(sample=None)  # nobody tells it that an image is gone
         Job.objects.filter(pk__in=jobs).only("pk", "sample", "segmentation").delete()
         sample.delete()
-        Segmentation.objects.filter(pk__in=segmentations, jobs=None).only("pk").delete()
-        discard_unused(*Micrograph.objects.filter(pk__in=uploads).only("pk"))
+        Segmentation.objects.filter(pk__in=measured, jobs=None).only("pk").delete()
+        discard_unused(*Micrograph.objects.filter(pk__in=images).only("pk"))
 
 
 def _let_go(arriving: Iterable[Micrograph]) -> int:

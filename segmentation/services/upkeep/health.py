@@ -246,8 +246,8 @@ def queues() -> list[Waiting]:
 @seldom
 def states() -> list[tuple[str, str, int]]:
     """(noun, state, number) of the rows of each kind."""
-    counted = {kind: row.objects.order_by().values_list("state").annotate(Count("*")) for row, kind in KINDS.items()}
-    return [(kind.noun, *state_and_count) for kind, rows in counted.items() for state_and_count in rows]
+    states = {kind: row.objects.order_by().values_list("state") for row, kind in KINDS.items()}
+    return [(kind.noun, *pair) for kind, rows in states.items() for pair in rows.annotate(count=Count("*"))]
 
 
 def failures() -> list[tuple[str, int]]:

@@ -86,6 +86,7 @@ def test_what_takes_long_to_count_is_counted_seldom_and_behind(monkeypatch):
     """The one who asks later waits no longer; what was not asked for minutes is counted at once."""
     clock, counted = [100.0], []
     monkeypatch.setattr(health.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(health, "SLOW_SECONDS", 0.1)
     monkeypatch.setattr(health.threading, "Thread", lambda target, daemon: SimpleNamespace(start=target))
 
     def count():

@@ -32,7 +32,6 @@ QUEUES = ("analyses", "inspections", "training")
 def fresh(monkeypatch):
     """Every request checks anew."""
     monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
-    monkeypatch.setattr(health, "SLOW_SECONDS", 60.0)
     monkeypatch.setattr(health, "_broker", lambda: "")
     monkeypatch.setattr(health, "_CHECKS", tuple((n, r, _named(n), w) for n, r, _, w in health._CHECKS))
 
