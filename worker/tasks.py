@@ -104,7 +104,7 @@ logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5  # between two reports of one stage
 WRITING, STORING = 0.75, 0.97  # where these begin in the progress
-_delivering, _importing = threading.Lock(), threading.Lock()
+_delivering, _importing, _removing = threading.Lock(), threading.Lock(), threading.Lock()
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
 Work = Callable[[Any, Progress, Path], None]
@@ -130,16 +130,18 @@ def do_analyses() -> None:
 
 @shared_task(name=f"worker.{INSPECTIONS}")
 def do_inspections() -> None:
-    """Inspect an upload, or else read a file of outlines; then send a message of a webhook. Senders take turns in each.
+    """Inspect an upload, or else read a file of outlines; then send a message of a webhook, and remove files of rows
+    that were deleted. Senders take turns in each.
 
-    One thread at a time reads outlines, and one sends messages: a large file takes a minute, an address may not answer,
-    and uploads need the other thread. The thread that did such work rings again while more of it waits.
+    One thread at a time reads outlines, one sends messages, and one removes files, because each may take a minute and
+    uploads need the others. The thread that did such work rings again while more of it waits.
     """
     if _do_first(Micrograph.objects, inspect_upload):
         more = Micrograph.objects.first_in_turn() is not None  # its message came while its sender had enough at work
     else:
-        more = _do_alone(_importing, Job.imports, _read_outlines)
-    if _do_alone(_delivering, Delivery.objects, deliver) or more:
+        more = _do_alone(_importing, partial(_do_next, Job.imports, _read_outlines))
+    to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, deliver))
+    if _do_alone(_removing, services.remove_the_rest) or to_send or more:
         ring(INSPECTIONS)
     inspection.prepare_child()
 
@@ -164,15 +166,19 @@ def _do_first(rows: Any, work: Work, **only: Any) -> bool:
     return False
 
 
-def _do_alone(lock: threading.Lock, rows: Any, work: Work) -> bool:
-    """The same by one thread at a time; whether another row waits, False where another thread is at it."""
+def _do_next(rows: Any, work: Work) -> bool:
+    """The same; whether another row waits."""
+    return _do_first(rows, work) and rows.waiting().exists()
+
+
+def _do_alone(lock: threading.Lock, step: Callable[[], bool]) -> bool:
+    """A step by one thread at a time, which says whether another waits; False where another thread is at it."""
     if not lock.acquire(blocking=False):
         return False
     try:
-        _do_first(rows, work)
+        return step()
     finally:
         lock.release()
-    return bool(rows.waiting().exists())
 
 
 def _do_short() -> bool:
@@ -236,7 +242,7 @@ def give_back(**signal: Any) -> None:
     stop_preparing()
     for request in list(state.active_requests):
         for kind in IN_A_CHILD:
-            kind.objects.filter(message=request.id, state="running").update(**AGAIN)
+            kind.objects.running().filter(message=request.id).update(**AGAIN)
     connection.close()
 
 

@@ -178,6 +178,10 @@ class Attempted(models.Model):
         self.change(**values)
 
 
+# The few rows that wait or run, among all that ended; `AttemptedQuerySet` asks for them as its condition has it.
+UNFINISHED = models.Index(fields=["state"], name="%(class)s_unfinished", condition=Q(finished=None))
+
+
 class Made(Attempted):
     """Work that a page asks for, which nobody cancels."""
 
@@ -189,7 +193,7 @@ class Made(Attempted):
     class Meta:
         abstract = True
         ordering = ["-created"]
-        indexes = [models.Index(fields=["started"])]
+        indexes = [models.Index(fields=["started"]), UNFINISHED]
 
 
 RECENT = timedelta(hours=1)  # how long a sender's turn counts
@@ -238,7 +242,11 @@ class AttemptedQuerySet(OwnedQuerySet):
     def waiting(self) -> AttemptedQuerySet:
         """The rows that a worker may take now."""
         now = timezone.now()
-        return self.filter(~Q(due__range=(now, now + self.longest_due)), state="queued")
+        return self.filter(~Q(due__range=(now, now + self.longest_due)), state="queued", finished=None)
+
+    def running(self) -> AttemptedQuerySet:
+        """The rows that workers have taken."""
+        return self.filter(state="running", finished=None)
 
     def claim(self, pk: Any, message: str = "") -> Any:
         """Take one of the `waiting` rows for this worker; None if it is none of them any more.

@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.readings import CUT_OFF
 from ..core.pace import BEGINS, MEASURING, Forecast, Pace
-from .base import Attempted, AttemptedQuerySet, Made, Owned, StoredFile, WorkState
+from .base import UNFINISHED, Attempted, AttemptedQuerySet, Made, Owned, StoredFile, WorkState
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
 
@@ -37,7 +37,7 @@ class JobQuerySet(AttemptedQuerySet):
 
     def arriving(self) -> JobQuerySet:
         """The jobs that wait for a worker, or for their image to be read; not those that wait for their scale alone."""
-        return self.filter(Q(ready=True) | Q(segmentation=None), state=WorkState.QUEUED)
+        return self.filter(Q(ready=True) | Q(segmentation=None), state=WorkState.QUEUED, finished=None)
 
     def first_in_turn(self) -> Any:
         """As of any row, but of one sender large images and those of samples come later."""
@@ -138,6 +138,7 @@ class Job(Owned, Attempted):
             models.Index(fields=["state", "queued"]),
             models.Index(fields=["state", "-finished"]),
             models.Index(fields=["started"]),
+            UNFINISHED,
             models.Index(fields=["micrograph", "owner", "created"]),  # the newest result of an image, for the lists
         ]
 
@@ -203,7 +204,7 @@ class Job(Owned, Attempted):
         mine = self._seconds(pace)
         if mine is None or self.state == self.State.RUNNING:
             return mine
-        running = Job.objects.filter(state=self.State.RUNNING).select_related("micrograph").defer("summary")
+        running = Job.objects.running().select_related("micrograph").defer("summary")
         before = [job.expected_seconds() if job.ends else job._seconds(pace) for job in running]
         ahead = (count * (pace.seconds(megapixels) or 0.0) for count, megapixels in self._ahead())
         waiting = sum(seconds or 0.0 for seconds in before) + sum(ahead)
@@ -221,7 +222,7 @@ class Job(Owned, Attempted):
     def _ahead(self) -> list[tuple[int, float]]:
         """How many jobs of each sender are taken before this one, if their sizes did not matter, and their mean
         megapixels; as senders take turns, at most one more of another than of one's own."""
-        waiting = Job.objects.filter(state=self.State.QUEUED, ready=True).by_sender()
+        waiting = Job.objects.filter(state=self.State.QUEUED, finished=None, ready=True).by_sender()
         mine = waiting.filter(pk=self.pk).values_list("sender", flat=True).first()
         size = Avg(F("micrograph__width") * F("micrograph__height") / 1e6)
         before = Q(queued__lt=self.queued) | Q(queued=self.queued, pk__lt=self.pk)
@@ -265,6 +266,9 @@ class ExportJob(Made):
     figures = models.JSONField(default=list, blank=True, editable=False)
 
     objects = ExportJobQuerySet.as_manager()
+
+    class Meta(Made.Meta):
+        indexes = [*Made.Meta.indexes, models.Index(fields=["finished"], name="export_ahead", condition=Q(asked=False))]
 
     def __str__(self) -> str:
         return f"files of {self.job}"

@@ -14,7 +14,7 @@ from ..core.labels.segmentation import Provenance
 from ..core.micrograph.kinds import harmless_suffix
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
-from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
+from .base import SHOWN_NAME, UNFINISHED, Attempted, AttemptedQuerySet, Owned
 from .upkeep import ALIVE, WorkerProcess
 
 
@@ -46,13 +46,13 @@ WANTED = Q(jobs__ready=False, jobs__state__in=Attempted.UNFINISHED) | Q(sample__
 class MicrographQuerySet(AttemptedQuerySet):
     def waiting(self) -> MicrographQuerySet:
         """The uploads that a worker may take now; the data bars of images that are read as `may_read_bars` says."""
-        waiting, bars = super().waiting(), self.may_read_bars().values("pk")
-        return waiting.filter(Q(width=0) | Q(pk__in=bars))
+        waiting = super().waiting()
+        return waiting.filter(Q(width=0) | Q(pk__in=waiting.may_read_bars().values("pk")))
 
     def may_read_bars(self) -> MicrographQuerySet:
         """Those whose data bar may be read now: all while no job waits or runs, because each makes the other twice as
         slow; else those held for too long. A job that waits for a data bar does not count."""
-        has_job = Q(Q(jobs__ready=True) | Q(width=0), jobs__state__in=Attempted.UNFINISHED)
+        has_job = Q(Q(jobs__ready=True) | Q(width=0), jobs__state__in=Attempted.UNFINISHED, jobs__finished=None)
         if not Micrograph.objects.filter(has_job).exists():
             return self
         now = timezone.now()
@@ -62,7 +62,7 @@ class MicrographQuerySet(AttemptedQuerySet):
     def first_in_turn(self) -> Any:
         """As of any row, but a worker reads no more than MOST_AT_ONCE of one sender at a time, and images with only the
         data bar unread come last; among them, those with a waiting job come first."""
-        running = self.filter(state="running").by_sender().values_list("sender").annotate(models.Count("pk")).order_by()
+        running = self.running().by_sender().values_list("sender").annotate(models.Count("pk")).order_by()
         workers = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE, queues__contains="inspections").count()
         most = MOST_AT_ONCE * max(1, workers)
         waiting = self.waiting().by_sender().exclude(sender__in=[sender for sender, count in running if count >= most])
@@ -143,7 +143,7 @@ class Micrograph(Owned, Attempted):
 
     class Meta:
         ordering = ["-created"]
-        indexes = [models.Index(fields=["started"])]
+        indexes = [models.Index(fields=["started"]), UNFINISHED]
 
     def __str__(self) -> str:
         return self.name
@@ -209,6 +209,7 @@ class Segmentation(models.Model):
 
     class Meta:
         ordering = ["-created"]
+        indexes = [models.Index(fields=["created"])]
 
     def __str__(self) -> str:
         return f"{self.micrograph.name}: {self.task} by {self.model_name}"

@@ -5,6 +5,7 @@ If the user breaks a rule, `Refused` is raised: one sentence and an HTTP status.
 
 from .access.webhooks import printed_address
 from .ground.callers import check_may_train
+from .ground.files import remove_the_rest
 from .ground.queue import ask_for_files
 from .ground.refusal import Refused, trouble
 from .learning.datasets import (

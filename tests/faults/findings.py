@@ -82,6 +82,8 @@ def left_behind() -> Iterator[str]:
     upkeep.AN_HOUR = upkeep.ABANDONED = timedelta()
     scratch.YOUNG_SECONDS = 0.0
     services.tidy()
+    while services.remove_the_rest():
+        pass
     scratch.sweep()
     storage = Path(settings.STORAGES["default"]["OPTIONS"]["location"])
     named = {name for row in Micrograph.objects.all() for name in _of(row)}

@@ -61,7 +61,7 @@ def store(job, labels, folder, *, used=None, **more):
 
 def pool(sample):
     """Let a worker pool the images of a sample."""
-    Sample.objects.filter(pk=sample.pk).update(state="queued")
+    Sample.objects.filter(pk=sample.pk).update(state="queued", finished=None)
     tasks.do_analyses()
     sample.refresh_from_db()
     assert (sample.state, sample.error) == ("done", "")

@@ -43,7 +43,7 @@ def training(base_model, no_heartbeat, monkeypatch, settings, tmp_path):  # noqa
 
 
 def run(row):
-    Training.objects.filter(pk=row.pk).update(state="queued", due=None)
+    Training.objects.filter(pk=row.pk).update(state="queued", due=None, finished=None)
     tasks.do_training()
     row.refresh_from_db()
     return row

@@ -10,8 +10,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models.signals import post_delete
-from django.dispatch import receiver
 from django.http import Http404
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -161,9 +159,3 @@ def _links(row: Owned) -> dict[Any, Link]:
     if isinstance(row, Micrograph):
         targets |= {pk for pair in row.jobs.values_list("pk", "sample") for pk in pair}
     return Link.objects.in_bulk(list(targets - {None}))
-
-
-@receiver(post_delete, sender=Job)
-@receiver(post_delete, sender=Sample)
-def _forget(instance: Any, **kwargs: Any) -> None:
-    Link.objects.filter(pk=instance.pk).delete()

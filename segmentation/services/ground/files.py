@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from contextvars import ContextVar
+from copy import copy
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,16 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ...models import Dataset, DatasetImage, Job, Micrograph, Removal, Sample, Segmentation, StoredFile
+from ...models import Dataset, DatasetImage, Job, Link, Micrograph, Removal, Sample, Segmentation, StoredFile
+from .queue import INSPECTIONS, ring
 
 logger = logging.getLogger(__name__)
+FEW, A_BATCH = 30, 100  # folders: removed at once by whoever deletes, and by a worker before it looks for other work
+_together: ContextVar[list[Any] | None] = ContextVar("together", default=None)
 
 
 class LocalFile(File):
@@ -39,23 +45,38 @@ def remove_folder(folder: str) -> bool:
     return True
 
 
-def remove_after_commit(folder: str) -> None:
-    """Remove a folder once this transaction is certain. What a killed process or a fault of the storage leaves is
-    removed by `remove_the_rest`."""
-    removal = Removal.objects.create(folder=folder)
-    transaction.on_commit(lambda: _finish(removal))
+def remove_after_commit(*folders: str) -> None:
+    """Remove folders once this transaction is certain. A worker does so where they are more than FEW, and it finishes
+    what a killed process or a fault of the storage leaves (`remove_the_rest`)."""
+    removals = Removal.objects.bulk_create(Removal(folder=folder) for folder in folders)
+    transaction.on_commit(lambda: (len(removals) <= FEW and _finish(removals)) or ring(INSPECTIONS))
 
 
-def remove_the_rest(before: datetime) -> None:
-    """Remove the folders that should have been removed before this time."""
-    for removal in Removal.objects.filter(created__lt=before):
-        _finish(removal)
+@contextmanager
+def removing_together() -> Iterator[None]:
+    """Note what goes with the rows that the block deletes in one step at its end; within a transaction."""
+    token = _together.set(rows := [])
+    try:
+        yield
+    finally:
+        _together.reset(token)
+    _remove_with(rows)
 
 
-def _finish(removal: Removal) -> None:
-    if remove_folder(removal.folder):
-        with suppress(DatabaseError):  # then `remove_the_rest` does it
-            removal.delete()
+def remove_the_rest() -> bool:
+    """Remove a batch of the folders that should have been removed; those that the storage refuses do not hold up the
+    others, because the order is by chance. Returns whether the next batch can follow."""
+    removals = list(Removal.objects.order_by("?")[:A_BATCH])
+    return _finish(removals) and len(removals) == A_BATCH
+
+
+def _finish(removals: list[Removal]) -> bool:
+    """Remove folders and their rows until the storage refuses one; whether all are gone."""
+    empty = list(takewhile(lambda removal: remove_folder(removal.folder), removals))
+    with suppress(DatabaseError):  # then `remove_the_rest` does it
+        Removal.objects.filter(pk__in=[removal.pk for removal in empty]).delete()
+        return len(empty) == len(removals)
+    return False
 
 
 @contextmanager
@@ -92,6 +113,13 @@ def remove_files_of(rows: Iterable[StoredFile]) -> None:
     remove_files(row.file.name for row in rows)
 
 
+def delete_with_files(rows: QuerySet) -> None:
+    """Delete rows of stored files, and the files once that is certain."""
+    names = list(rows.values_list("file", flat=True))
+    rows.delete()
+    transaction.on_commit(lambda: remove_files(names))
+
+
 def remove_files(names: Iterable[str]) -> None:
     """Remove files of the storage, if they are there; errors are logged and do not stop us."""
     for name in names:
@@ -107,16 +135,20 @@ def remove_files(names: Iterable[str]) -> None:
 @receiver(post_delete, sender=Segmentation)
 @receiver(post_delete, sender=DatasetImage)
 @receiver(post_delete, sender=Dataset)
-def remove_files_with_row(instance: Any, **kwargs: Any) -> None:
-    """Runs for every row, on cascades and bulk deletes too, and only once the deletion is certain."""
-    remove_after_commit(instance.folder)
-    if isinstance(instance, Micrograph):
-        pixels = Path(settings.FILE_UPLOAD_TEMP_DIR, f"{instance.pk}.kept")  # by worker.scratch, for some minutes
-        transaction.on_commit(lambda: pixels.unlink(missing_ok=True))
+def remove_with_row(instance: Any, **kwargs: Any) -> None:
+    """Runs for every row, on cascades and bulk deletes too."""
+    together = _together.get()
+    if together is None:
+        _remove_with([instance])
+    else:
+        together.append(copy(instance))  # the row itself loses its id
 
 
-@receiver(post_delete, sender=Job)
-def remove_unused_segmentation(instance: Job, **kwargs: Any) -> None:
-    """Delete a segmentation together with the last job that measured it."""
-    unused = Segmentation.objects.filter(pk=instance.segmentation_id, jobs=None)
-    transaction.on_commit(lambda: unused.delete())
+def _remove_with(rows: list[Any]) -> None:
+    """Remove what goes with deleted rows: their files and links, and the segmentations that no job measures now."""
+    Link.objects.filter(pk__in=[row.pk for row in rows if isinstance(row, Job | Sample)]).delete()
+    measured = [row.segmentation_id for row in rows if isinstance(row, Job)]
+    pixels = [f"{row.pk}.kept" for row in rows if isinstance(row, Micrograph)]  # by worker.scratch, for some minutes
+    transaction.on_commit(lambda: Segmentation.objects.filter(pk__in=measured, jobs=None).delete())
+    transaction.on_commit(lambda: [Path(settings.FILE_UPLOAD_TEMP_DIR, name).unlink(True) for name in pixels])
+    remove_after_commit(*(row.folder for row in rows))

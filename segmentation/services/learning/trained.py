@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 from django.utils.text import slugify
@@ -21,7 +21,7 @@ from ...core.network.cards import GRAPH, TEST, read_card
 from ...core.report import exports
 from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
-from ..ground.files import publishing, remove_after_commit, remove_files_of
+from ..ground.files import delete_with_files, publishing, remove_after_commit, remove_files_of
 from ..ground.refusal import Refused
 
 CARD, WEIGHTS = ".toml", ".safetensors"
@@ -111,7 +111,7 @@ def check_given(training: Training) -> None:
 
 def forget_run(training: Training) -> None:
     """Remove everything that an unfinished training has made: what was taken back is not kept either."""
-    _remove(training.artifacts.all())
+    delete_with_files(training.artifacts.all())
     Training.objects.filter(pk=training.pk).update(summary={})
     transaction.on_commit(lambda: shutil.rmtree(runs_folder() / str(training.pk), ignore_errors=True))
 
@@ -127,18 +127,12 @@ def take_back(instance: DatasetImage, **kwargs: Any) -> None:
             summary = training.summary
             parts = summary.get("pictures", []), summary.get("images", [])
             files = [picture["file"] for part in parts for picture in part if picture["image"] == instance.name]
-            _remove(training.artifacts.filter(name__in=files))
+            delete_with_files(training.artifacts.filter(name__in=files))
             summary["pictures"] = [picture for picture in parts[0] if picture["image"] != instance.name]
             summary["images"] = [{**one, "file": ""} if one["image"] == instance.name else one for one in parts[1]]
             Training.objects.filter(pk=training.pk).update(summary=summary)
         else:
             forget_run(training)
-
-
-def _remove(files: QuerySet) -> None:
-    rows = list(files)
-    files.delete()
-    transaction.on_commit(lambda: remove_files_of(rows))
 
 
 def _store_copy(training: Training, path: Path) -> TrainingFile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from ...core.tasks import UnknownTask, find
 from ...models import AFRESH, Comparison, Job, Sample
 from ...models.jobs import Compared
 from ..ground.callers import fingerprint
-from ..ground.queue import enqueue_after_commit
+from ..ground.queue import TRY_AGAIN, enqueue_after_commit
 from ..ground.refusal import Refused
 
 ITSELF = "Both are the same result: choose two different ones."
@@ -22,7 +21,6 @@ NONE = "{name} has no result, so there is nothing to compare."
 OTHER_TASK = "One result is of {one}, the other of {other}: only results of one kind of analysis can be compared."
 OTHER_UNIT = "One result is in {one}, the other in {other}: set the scale of both, or measure both in pixels."
 OTHER_SIZE = "The two results take different measures as the size of an object, so their sizes cannot be compared."
-AGAIN_AFTER = timedelta(seconds=10)
 
 
 def result_for(pk: UUID) -> Compared | None:
@@ -50,7 +48,7 @@ def comparison_of(first: Compared, second: Compared) -> Comparison:
     with transaction.atomic():
         Comparison.objects.filter(**sides).exclude(content=content).delete()  # of a sample as it was
         row, is_new = Comparison.objects.get_or_create(content=content, defaults=sides)
-        late = timezone.now() - AGAIN_AFTER
+        late = timezone.now() - TRY_AGAIN
         failed = Comparison.objects.filter(pk=row.pk, state=Comparison.State.FAILED, finished__lt=late)
         if is_new or failed.update(**AFRESH):
             enqueue_after_commit(row.pk, Comparison)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -18,7 +17,7 @@ from ...core.report.exports.base import Export
 from ...core.report.looks import look_of, with_options
 from ...models import AFRESH, Artifact, ExportJob, Job, Micrograph
 from ..access.webhooks import announce
-from ..ground.files import publishing, remove_files, remove_files_of, remove_folder
+from ..ground.files import delete_with_files, publishing, remove_files_of, remove_folder
 from ..ground.queue import ask_for_files, enqueue_after_commit
 from ..ground.refusal import Refused
 from .pooling import refresh_after_commit
@@ -65,10 +64,7 @@ def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | No
         return artifact
     export = ask_for_files(job, figure)
     rows = export.job.artifacts.filter(name__startswith="figure-").exclude(name__in=export.figures)
-    old = [row for row in rows if look_of(row.name)]
-    if old:
-        export.job.artifacts.filter(pk__in=[row.pk for row in old]).delete()
-        remove_files_of(old)
+    delete_with_files(export.job.artifacts.filter(pk__in=[row.pk for row in rows if look_of(row.name)]))
     if wait > 0 and AT_ONCE.acquire(blocking=False):
         try:
             return _waited_for(export, name, min(wait, LONGEST_WAIT))
@@ -97,9 +93,7 @@ def forget_unasked(before: datetime) -> None:
         further = export.job.artifacts.filter(name__in=_further(export.job))
         with transaction.atomic():
             if ExportJob.objects.filter(pk=export.pk, asked=False).delete()[0]:
-                files = list(further.values_list("file", flat=True))
-                further.delete()
-                transaction.on_commit(partial(remove_files, files))
+                delete_with_files(further)
 
 
 def _remove_earlier(export: ExportJob) -> None:
@@ -134,14 +128,12 @@ def publish_export(
             if same.locked(job.pk) is not None:
                 names = {row.name for row in artifacts}
                 replaced = job.artifacts.exclude(name=SEGMENTATION) if summary else job.artifacts.filter(name__in=names)
-                earlier = list(replaced.values_list("file", flat=True))
-                replaced.delete()
+                delete_with_files(replaced)
                 Artifact.objects.bulk_create(artifacts)
                 if summary:
                     Job.objects.filter(pk=job.pk).update(summary=summary)
                     announce(job, "job.done")
                     refresh_after_commit(job.sample_id)
-                transaction.on_commit(lambda: remove_files(earlier))
                 if not early:
                     heed_reading(Job.objects.filter(pk=job.pk))
                     transaction.on_commit(lambda: _remove_earlier(export))

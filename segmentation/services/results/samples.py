@@ -13,11 +13,12 @@ from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
-from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
+from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample, Segmentation
 from ...models.samples import TYPED
 from ..ground import limits, tables
 from ..ground.calibration import StatedScale, calibration_for, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
+from ..ground.files import removing_together
 from ..ground.refusal import Refused, lock
 from ..ground.space import frees_room
 from .jobs import OTHER_CONTENT, files_of, fitting, read_bar_again
@@ -302,16 +303,21 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
 @frees_room
 @transaction.atomic
 def delete_sample(*, sample: Sample, signed: bool = False) -> None:
-    """Remove a sample in any state, with its analyses, and its micrographs where no other job needs them.
+    """Remove a sample in any state, with its analyses, and its micrographs where no other job needs them. The rows go
+    at once, the files of many images later (`remove_after_commit`).
 
     signed: also one with signed results; else Refused (409).
     """
     if not signed and sample.jobs.filter(pk__in=signed_jobs()).exists():
         raise Refused(SIGNED_RESULT, 409)
-    uploads = list(Micrograph.objects.filter(jobs__sample=sample).distinct())
-    _let_go(Micrograph.objects.select_for_update().filter(sample=sample))
-    sample.delete()
-    discard_unused(*uploads)
+    jobs, measured, images = zip((None,) * 3, *sample.jobs.values_list("pk", "segmentation", "micrograph"), strict=True)
+    with removing_together():  # of each kind of row without its long columns
+        _let_go(Micrograph.objects.select_for_update().filter(sample=sample))
+        sample.jobs.update(sample=None)  # nobody tells it that an image is gone
+        Job.objects.filter(pk__in=jobs).only("pk", "sample", "segmentation").delete()
+        sample.delete()
+        Segmentation.objects.filter(pk__in=measured, jobs=None).only("pk").delete()
+        discard_unused(*Micrograph.objects.filter(pk__in=images).only("pk"))
 
 
 def _let_go(arriving: Iterable[Micrograph]) -> int:

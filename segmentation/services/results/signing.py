@@ -15,12 +15,12 @@ from django.http import HttpRequest
 from ...core.report.exports.base import RESULT
 from ...core.report.looks import ANNEX, FORM, REPORT
 from ...core.report.wording import one_line
-from ...models import Artifact, Job, Signature
+from ...models import Job, Signature
 from ...models.edits import LONGEST_NAME, chain_faults, hash_of
 from ...plain import storable
 from ..access import links, second_factor
 from ..ground import bundles
-from ..ground.files import remove_files_of
+from ..ground.files import delete_with_files
 from ..ground.refusal import LOCKED_OUT, Refused
 from .publishing import NAME
 
@@ -114,9 +114,7 @@ def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
     if not Job.objects.filter(pk=now.pk, signature_hash=row.previous).update(signature_hash=row.hash):
         raise Refused(MEANWHILE, 409)
     row.save(force_insert=True)
-    stale = list(now.artifacts.filter(name__in=STALE))
-    Artifact.objects.filter(pk__in=[artifact.pk for artifact in stale]).delete()
-    transaction.on_commit(lambda: remove_files_of(stale))
+    delete_with_files(now.artifacts.filter(name__in=STALE))
     return row
 
 

@@ -108,7 +108,7 @@ def example_file(kind: str) -> Path:
 def discard_unused(*micrographs: Micrograph) -> None:
     """Remove those of the micrographs that no job has and no sample waits for."""
     keys = [micrograph.pk for micrograph in micrographs]
-    Micrograph.objects.filter(pk__in=keys, jobs=None, sample=None).delete()
+    Micrograph.objects.filter(pk__in=keys, jobs=None, sample=None).only("pk").delete()
 
 
 def checked_pages(text: str) -> str:

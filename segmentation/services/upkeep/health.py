@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
@@ -18,7 +19,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min
 from django.utils import timezone
@@ -65,22 +66,33 @@ class Waiting(NamedTuple):
 
 
 _last_answer: tuple[float, list[Check]] = (0.0, [])
-SLOW_SECONDS, RARELY = 0.2, 20  # RARELY: times as long as an answer took
+SLOW_SECONDS, RARELY, STALE = 0.1, 20, 120.0  # RARELY: times as long as an answer took
 
 
 def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
-    """Decorates a question that reads whole tables: if it takes long, its answer is kept for RARELY times as long."""
-    until_and_answer: tuple[float, Any] = (0.0, None)
+    """Decorates a question that reads whole tables. If it takes long, its answer is kept for RARELY times as long; who
+    asks within STALE seconds after that gets it, too, while a thread asks anew."""
+    kept: list[tuple[float, Any]] = []  # until when, and the answer; none while it is quick
+
+    def asked() -> Any:
+        began = time.monotonic()
+        answer, now = ask(), time.monotonic()
+        kept[:] = [(now + RARELY * (now - began), answer)] if now - began > SLOW_SECONDS else []
+        return answer
+
+    def ask_anew() -> None:
+        with suppress(DatabaseError):
+            asked()
+        connection.close()
 
     @wraps(ask)
     def answered() -> Any:
-        nonlocal until_and_answer
-        began = time.monotonic()
-        if began < until_and_answer[0]:
-            return until_and_answer[1]
-        answer, now = ask(), time.monotonic()
-        if now - began > SLOW_SECONDS:
-            until_and_answer = now + RARELY * (now - began), answer
+        now, (until, answer) = time.monotonic(), kept[0] if kept else (-2 * STALE, None)
+        if now > until + STALE:
+            return asked()
+        if now > until:
+            kept[:] = [(now + STALE, answer)]  # nobody else asks meanwhile
+            threading.Thread(target=ask_anew, daemon=True).start()
         return answer
 
     return answered
@@ -223,7 +235,7 @@ def queues() -> list[Waiting]:
         )
         mine = counts[kind.queue]
         mine[0] += rows["count"]
-        mine[1] += row.objects.filter(state="running").count()
+        mine[1] += row.objects.running().count()
         mine[2] = min(mine[2], rows["since"] or now)
     return [
         Waiting(name, waiting, running, (now - since).total_seconds(), workers[name])
@@ -234,11 +246,8 @@ def queues() -> list[Waiting]:
 @seldom
 def states() -> list[tuple[str, str, int]]:
     """(noun, state, number) of the rows of each kind."""
-    rows = []
-    for row, kind in KINDS.items():
-        counted = row.objects.order_by().values_list("state").annotate(count=Count("pk"))
-        rows += [(kind.noun, state, count) for state, count in counted]
-    return rows
+    states = {kind: row.objects.order_by().values_list("state") for row, kind in KINDS.items()}
+    return [(kind.noun, *pair) for kind, rows in states.items() for pair in rows.annotate(count=Count("*"))]
 
 
 def failures() -> list[tuple[str, int]]:

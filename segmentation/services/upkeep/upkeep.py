@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from ... import models
 from ..access.webhooks import forget_deliveries
-from ..ground.files import remove_the_rest
 from ..ground.limits import AN_HOUR
 from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
 from ..ground.space import note_free
@@ -30,11 +29,12 @@ from ..results.usage import bytes_of
 MAX_DEATHS = 3
 LOST_WAIT = timedelta(seconds=2)
 LOST = "The server was interrupted"
-ABANDONED = timedelta(days=1)
+ABANDONED, LATELY = timedelta(days=1), timedelta(days=2)
 FORGOTTEN = timedelta(minutes=10)
 FEW = 100  # messages
 # Each row of these kinds has a message of its own; an upload has none.
 WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)
+_whole_look_due = 0.0  # by the monotonic clock of this process
 
 
 class Purged(NamedTuple):
@@ -61,7 +61,7 @@ class Watch:
 
     def silent(self, kind: type[models.Attempted], seconds: float, now: float) -> list[Any]:
         """The ids of the running rows of a kind that have shown no sign of life for so many seconds."""
-        beats = dict(kind.objects.filter(state="running").values_list("pk", "heartbeat"))
+        beats = dict(kind.objects.running().values_list("pk", "heartbeat"))
         unchanged = {pk: since for pk, since in self._since.items() if pk in beats and since[0] == beats[pk]}
         self._since = {pk: unchanged.get(pk, (beat, now)) for pk, beat in beats.items()}
         if now - self._looked > self.LONGEST_GAP:
@@ -85,8 +85,8 @@ def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
     for kind in WITH_MESSAGES:
         _send_again(kind)
-    to_inspect = models.Micrograph.objects.waiting(), models.Job.imports.waiting()
-    if not _is_busy(models.Micrograph) and any(rows.exists() for rows in to_inspect):
+    to_inspect = models.Micrograph.objects.waiting(), models.Job.imports.waiting(), models.Removal.objects.all()
+    if not models.Micrograph.objects.running().exists() and any(rows.exists() for rows in to_inspect):
         ring(INSPECTIONS)
     return rescued
 
@@ -95,8 +95,7 @@ def _rescue(kind: type[models.Attempted], died: bool) -> int:
     """One kind of row; a heartbeat that came meanwhile keeps its row running."""
     seconds = float(settings.DEEPSEGM_SILENCE_SECONDS)
     silent = _watches.setdefault(kind, Watch()).silent(kind, seconds, time.monotonic())
-    rows = kind.objects.filter(state="running")
-    rows = rows if died else rows.filter(pk__in=silent)
+    rows = kind.objects.running() if died else kind.objects.running().filter(pk__in=silent)
     count = 0
     for row in list(rows.only("pk", "attempt", "heartbeat", "faults")):
         same = kind.objects.filter(pk=row.pk, state="running", attempt=row.attempt, heartbeat=row.heartbeat)
@@ -125,7 +124,7 @@ def child_died(*, kind: type[models.Attempted], message: str, too_long: bool = F
     work on the row had not begun. too_long: the process was killed because it took too long; this fails the row.
     Nothing happens if the row was deleted or belongs to another attempt.
     """
-    row = kind.objects.filter(state="running", message=message).first()
+    row = kind.objects.running().filter(message=message).first()
     if row is None:
         return
     with suppress(models.Superseded):
@@ -141,7 +140,7 @@ def child_died(*, kind: type[models.Attempted], message: str, too_long: bool = F
 
 def put_back() -> int:
     """Queue all running rows again when the embedded worker ends, for the next start. It counts as no death."""
-    return sum(kind.objects.filter(state="running").update(**models.AGAIN) for kind in KINDS)
+    return sum(kind.objects.running().update(**models.AGAIN) for kind in KINDS)
 
 
 def enqueue_all() -> int:
@@ -149,10 +148,6 @@ def enqueue_all() -> int:
     if models.Micrograph.objects.waiting().exists():
         ring(INSPECTIONS)
     return sum(_enqueue(kind.objects.waiting()) for kind in WITH_MESSAGES)
-
-
-def _is_busy(kind: type[models.Attempted]) -> bool:
-    return kind.objects.filter(state="running").exists()
 
 
 def _enqueue(rows: QuerySet) -> int:
@@ -165,19 +160,14 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
     Signed results stay, and so do those on which they rest, and their samples.
     """
     limit = timezone.now() - older_than
-    old = (
-        models.Job.objects.exclude(state__in=models.Job.UNFINISHED)
-        .filter(finished__lt=limit)
-        .exclude(pk__in=signed_jobs())
-    )
-    young = models.Job.objects.filter(sample=OuterRef("pk")).exclude(pk__in=old)
+    ended = set(models.Job.State.values) - set(models.Job.UNFINISHED)
+    old = Q(state__in=ended, finished__lt=limit) & ~Q(pk__in=signed_jobs())
+    young = models.Job.objects.filter(~old, sample=OuterRef("pk"))
     arriving = models.Micrograph.objects.filter(sample=OuterRef("pk"))
     samples = models.Sample.objects.filter(~Exists(young), ~Exists(arriving), created__lt=limit)
-    jobs = old.filter(Q(sample=None) | Q(sample__in=samples))
-    staying = models.Job.objects.exclude(pk__in=jobs)
-    uploads = models.Micrograph.objects.filter(created__lt=limit, sample=None).exclude(
-        pk__in=staying.values("micrograph")
-    )
+    old &= Q(sample=None) | Q(sample__in=samples)
+    jobs, staying = models.Job.objects.filter(old), models.Job.objects.filter(~old, micrograph=OuterRef("pk"))
+    uploads = models.Micrograph.objects.filter(~Exists(staying), created__lt=limit, sample=None)
     pooled = bytes_of(models.SampleArtifact.objects.filter(sample__in=samples))
     size = bytes_of(models.Artifact.objects.filter(job__in=jobs)) + bytes_of(uploads) + pooled
     purged = Purged(jobs.count(), uploads.count(), size)
@@ -193,29 +183,40 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
-    uploads and deletions interrupted by a crash, old messages of webhooks, workers that were killed, files that were
-    written ahead for nobody, and segmentations that no job or correction has."""
+    uploads interrupted by a crash, old messages of webhooks, workers that were killed, files that were written ahead
+    for nobody, and segmentations that no job or correction has.
+
+    Rows that nothing uses are looked for among those made LATELY; at a start, and then once a day, among all.
+    """
+    global _whole_look_due
     optimise()
     note_free()
-    an_hour_ago = timezone.now() - AN_HOUR
-    broken = models.Micrograph.objects.filter(state=models.Micrograph.State.RECEIVING, created__lt=an_hour_ago)
+    now, begin = timezone.now(), time.monotonic()
+    an_hour_ago, a_day_ago = now - AN_HOUR, now - ABANDONED
+    lately = Q() if begin >= _whole_look_due else Q(created__gte=now - LATELY)
+    broken = models.Micrograph.objects.filter(state=models.Micrograph.State.RECEIVING, finished=None)
+    unmeasured = models.Segmentation.objects.filter(lately, created__lt=an_hour_ago, jobs=None)
+    # Parents are asked for apart, or SQLite reads the whole table for each of them; and before anything is locked.
+    pks = set(unmeasured.values_list("pk", flat=True))
+    pks -= set(models.Segmentation.objects.filter(parent__in=pks).values_list("parent", flat=True))
     with transaction.atomic():
-        broken.delete()
-        models.Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
-    models.Arrival.objects.filter(created__lt=timezone.now() - ABANDONED).delete()
-    remove_the_rest(an_hour_ago)
+        broken.filter(created__lt=an_hour_ago).delete()
+        unmeasured.filter(pk__in=pks).delete()
+    models.Arrival.objects.filter(created__lt=a_day_ago).delete()
     forget_unasked(an_hour_ago)
-    models.WorkerProcess.objects.filter(seen__lt=timezone.now() - ABANDONED).delete()
+    models.WorkerProcess.objects.filter(seen__lt=a_day_ago).delete()
     forget_deliveries()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days)) if days else Purged(0, 0, 0)
-    unused = models.Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
+    unused = models.Micrograph.objects.filter(created__lt=a_day_ago, jobs=None, sample=None)
     # What was asked of an archive stands on it until its images are there.
     abandoned = unused.exclude(is_archive=True, state__in=models.Micrograph.UNFINISHED)
-    tidied = Purged(purged.jobs, purged.uploads + abandoned.count(), purged.bytes + bytes_of(abandoned))
+    sizes = dict(abandoned.filter(lately).values_list("pk", "size"))
     with transaction.atomic():
-        abandoned.delete()
-    return tidied
+        abandoned.filter(pk__in=sizes).delete()
+    if not lately:
+        _whole_look_due = begin + ABANDONED.total_seconds()
+    return Purged(purged.jobs, purged.uploads + len(sizes), purged.bytes + sum(sizes.values()))
 
 
 def optimise() -> None:
@@ -223,6 +224,7 @@ def optimise() -> None:
     Other databases do that by themselves."""
     if connection.vendor == "sqlite":
         with suppress(OperationalError), connection.cursor() as cursor:  # while another process writes: the next time
+            cursor.execute("PRAGMA analysis_limit = 1000")  # rows of an index; of all it takes seconds
             cursor.execute("PRAGMA optimize")
 
 
@@ -240,7 +242,7 @@ def _send_again(kind: type[models.Attempted]) -> None:
     their turn and need no new message. Otherwise FEW messages are sent, so that they do not pile up.
     """
     now, waiting = timezone.now(), kind.objects.waiting()
-    is_busy = any(_is_busy(other) for other in KINDS if KINDS[other].queue == KINDS[kind].queue)
+    is_busy = any(row.objects.running().exists() for row in KINDS if KINDS[row].queue == KINDS[kind].queue)
     if not (is_busy and settings.DEEPSEGM_EMBEDDED):  # elsewhere one worker's being busy does not say that another is
         limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
         if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -10,14 +9,19 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connections
+from django.db.models import Q
 from django.db.models.signals import pre_save
+from django.test import Client
 
 from segmentation import services
-from segmentation.models import ExportJob, Micrograph, Removal, Segmentation
+from segmentation.models import ExportJob, Link, Micrograph, Removal, Segmentation
 from segmentation.services.ground import files
-from segmentation.services.upkeep import health, upkeep
+from segmentation.services.results.usage import stored_bytes
+from segmentation.services.upkeep import health
 from tests.conftest import picture
+from tests.web.api.test_jobs import basic
 from tests.worker import fake
+from worker import tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,9 +82,12 @@ def test_a_published_export_removes_what_killed_ones_left(make_job, own_storage,
     assert kept(own_storage, job.folder) == [f"{job.folder}/1/2/report.pdf"]
 
 
-def test_what_takes_long_to_count_is_counted_seldom(monkeypatch):
+def test_what_takes_long_to_count_is_counted_seldom_and_behind(monkeypatch):
+    """The one who asks later waits no longer; what was not asked for minutes is counted at once."""
     clock, counted = [100.0], []
     monkeypatch.setattr(health.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(health, "SLOW_SECONDS", 0.1)
+    monkeypatch.setattr(health.threading, "Thread", lambda target, daemon: SimpleNamespace(start=target))
 
     def count():
         counted.append(clock[0])
@@ -89,20 +96,54 @@ def test_what_takes_long_to_count_is_counted_seldom(monkeypatch):
 
     ask = health.seldom(count)
     assert (ask(), ask()) == (1, 1)
-    clock[0] += 2.0 * health.RARELY
-    assert ask() == 2
+    clock[0] += 2.0 * health.RARELY + 1
+    assert ask() == 1
+    assert (ask(), counted) == (2, [100.0, 143.0])
+    clock[0] += 2.0 * health.RARELY + health.STALE + 1
+    assert ask() == 3
 
 
 def test_a_deletion_that_was_killed_before_its_files_went_is_finished_later(make_job, own_storage, monkeypatch):
     job = make_job(state="done", attempt=1)
     default_storage.save(f"{job.folder}/1/particles.csv", ContentFile(b"sizes"))
-    monkeypatch.setattr(files, "_finish", lambda removal: None)  # the process is gone
+    monkeypatch.setattr(files, "_finish", lambda removals: True)  # the process is gone
     services.delete_job(job=job)
     assert kept(own_storage, "jobs")
     monkeypatch.undo()
-    monkeypatch.setattr(upkeep, "AN_HOUR", timedelta())
-    services.tidy()
+    services.remove_the_rest()
     assert not kept(own_storage, "jobs") and not Removal.objects.exists()
+
+
+@pytest.mark.parametrize("address", ["/api/v1/samples/{}", "/samples/{}/delete/"])
+def test_a_large_sample_is_gone_at_once_and_its_files_behind(make_sample, alice, own_storage, monkeypatch, address):
+    """Although the worker that removes them is killed."""
+    monkeypatch.setattr(files, "FEW", 2)
+    monkeypatch.setattr(files, "A_BATCH", 3)
+    monkeypatch.setattr("celery.current_app.send_task", (rings := []).append)
+    sample, mine = make_sample("done", "done", "queued", owner=alice), Q(owner=alice)
+    pages = [f"/samples/{sample.pk}/", f"/api/v1/samples/{sample.pk}"]
+    for job in sample.jobs.all():
+        default_storage.save(f"{job.folder}/1/particles.csv", ContentFile(b"sizes"))
+        Link.objects.create(target=job.pk)
+        pages += [f"/jobs/{job.pk}/", f"/api/v1/jobs/{job.pk}", f"/uploads/{job.micrograph_id}/preview.png"]
+    client = Client(headers=basic("alice"))
+    client.force_login(alice)
+    before, stored = [client.get(page).status_code for page in pages], stored_bytes(mine)
+    address = address.format(sample.pk)
+    response = client.post(address) if address.endswith("delete/") else client.delete(address)
+    assert response.status_code in (204, 302) and set(before) == {200} and stored > 0
+    assert {client.get(page).status_code for page in pages} == {404} and not client.get("/results/").context["cards"]
+    assert stored_bytes(mine) == 0 and not Link.objects.exists()
+    assert kept(own_storage, "jobs") and Removal.objects.count() == 7 and rings == ["worker.inspections"]
+    with monkeypatch.context() as killed, pytest.raises(SystemExit):
+        killed.setattr(files, "remove_folder", Mock(side_effect=[True, SystemExit]))
+        services.remove_the_rest()
+    rings.clear()
+    services.rescue()
+    while rings:
+        rings.clear()
+        tasks.do_inspections()
+    assert not kept(own_storage, "") and not Removal.objects.exists()
 
 
 def test_what_the_storage_does_not_remove_is_tried_again(make_job, own_storage, monkeypatch):

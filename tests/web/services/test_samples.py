@@ -11,7 +11,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
-from segmentation.models import Job, Micrograph, Sample, SampleArtifact, Superseded
+from segmentation.models import AFRESH, Job, Micrograph, Sample, SampleArtifact, Superseded
 from segmentation.services import Refused, Scale
 from segmentation.services.ground import bundles
 from segmentation.services.results.samples import FULL, NO_IMAGES
@@ -292,7 +292,7 @@ class TestPooling:
         sample = make_sample(DONE, state=Sample.State.QUEUED)
         for content in ("old", "new"):
             (tmp_path / "images.csv").write_text(content)
-            Sample.objects.filter(pk=sample.pk).update(state=Sample.State.QUEUED)
+            Sample.objects.filter(pk=sample.pk).update(**AFRESH)
             claimed = Sample.objects.claim(sample.pk)
             services.publish_sample(sample=claimed, files={"images.csv": tmp_path / "images.csv"}, pooled={"of": []})
         stored = SampleArtifact.objects.get()

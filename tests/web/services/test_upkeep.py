@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 from io import StringIO
 
@@ -14,6 +15,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.models import Arrival, ExportJob, Job, Micrograph, Sample, Segmentation, WorkerProcess
 from segmentation.services.ground.queue import KINDS
+from segmentation.services.upkeep import upkeep
 from segmentation.services.upkeep.upkeep import LOST
 
 pytestmark = pytest.mark.django_db
@@ -297,6 +299,16 @@ def test_retention_spares_a_sample_that_an_image_has_just_come_to(make_sample, m
     make_micrograph(sample=sample, state="queued")
     services.purge(older_than=timedelta(days=30))
     assert Sample.objects.filter(pk=sample.pk).exists()
+
+
+def test_what_was_left_long_ago_is_found_once_a_day(make_micrograph, monkeypatch):
+    long_ago = make_micrograph(created=ago(days=3))
+    for seconds, left in ((60, [long_ago]), (-1, [])):
+        monkeypatch.setattr(upkeep, "_whole_look_due", time.monotonic() + seconds)
+        make_micrograph(created=ago(hours=25))
+        services.tidy()
+        assert list(Micrograph.objects.all()) == left
+    assert upkeep._whole_look_due > time.monotonic() + 80_000
 
 
 def test_an_archive_that_waits_to_be_unpacked_is_not_abandoned(make_micrograph):

@@ -19,6 +19,7 @@ from django.utils import timezone
 from segmentation.log_filters import LogContext, row
 from segmentation.models import WorkerProcess
 from segmentation.models.upkeep import ALIVE
+from segmentation.services import delete_job
 from segmentation.services.ground.queue import KINDS
 from segmentation.services.upkeep import health
 
@@ -142,10 +143,14 @@ class TestMetrics:
 
     def test_numbers_of_rows_queues_and_requests(self, client, settings, workers, make_job):
         settings.DEEPSEGM_METRICS_TOKEN = "right"
-        make_job()
+        job, right = make_job(), {"Authorization": "Bearer right"}
         client.get("/help/")
-        text = client.get("/metrics", headers={"Authorization": "Bearer right"}).content.decode()
+        text = client.get("/metrics", headers=right).content.decode()
         assert 'deepsegm_rows{kind="analysis",state="queued"} 1.0' in text
+        assert f"deepsegm_disk_stored_bytes {float(job.micrograph.size)}" in text
+        delete_job(job=job)
+        left = client.get("/metrics", headers=right).content.decode()
+        assert 'rows{kind="analysis"' not in left and "deepsegm_disk_stored_bytes 0.0" in left
         assert 'deepsegm_queue_workers{queue="training"} 1.0' in text
         assert 'deepsegm_request_seconds_count{method="GET",status="200",view="help"}' in text
         assert 'deepsegm_check_ok{check="database"} 1.0' in text
