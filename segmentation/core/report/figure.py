@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import Any, BinaryIO, Literal
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -31,7 +31,6 @@ from .panels import PANELS, Drawing, add_scale_bar, draw_panel
 from .summary import Summary
 from .wording import agreement_words, calibration_words, capital, corrected_images_words, one_line, uncapital, version
 
-Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
 DPI, IN_VECTORS, IN_REPORT = 360, 240, 200  # of the figure, of pictures among its lines and text, and of the report
 COMPRESSION = 2  # of zlib-ng, which Pillow has: a third of the time of its 6, and smaller figures
@@ -140,18 +139,14 @@ def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:
         before = measure
 
 
-def write(sheet: Sheet, file: Path | BinaryIO, format: Format = "png") -> None:
-    """Write a drawn figure; the same figure gives the same bytes (no dates are written)."""
-    facts = {"Creator": version(), "Title": sheet.title}
-    if format == "png":
-        data = as_png(rendered(sheet), sheet)
-        _ = file.write_bytes(data) if isinstance(file, Path) else file.write(data)
-    elif format == "svg":
-        sheet.savefig(file, format="svg", dpi=IN_VECTORS, metadata={"Date": None, "Description": sheet.about, **facts})
-    else:
-        sheet.savefig(
-            file, format="pdf", dpi=IN_VECTORS, metadata={"CreationDate": None, "Subject": sheet.about, **facts}
-        )
+def write(sheet: Sheet, file: Path) -> None:
+    """Write a drawn figure as PNG, SVG or PDF, by the suffix; the same figure gives the same bytes (no dates)."""
+    if file.suffix == ".png":
+        file.write_bytes(as_png(rendered(sheet), sheet))
+        return
+    date, about = ("Date", "Description") if file.suffix == ".svg" else ("CreationDate", "Subject")
+    facts = {date: None, about: sheet.about, "Creator": version(), "Title": sheet.title}
+    sheet.savefig(file, dpi=IN_VECTORS, metadata=facts)
 
 
 def rendered(sheet: Sheet) -> Pixels:

@@ -223,30 +223,16 @@ def thumbnail(analysis: Analysis) -> bytes:
     return _webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 
-def _page_layer(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
-    return Export(name, "", kind, place, write, image=IN, for_the_page=True, **kind_of)
-
-
-def _write_outlines(of: Any, to: Path) -> None:
-    write_json(outlines(of.analysis, of.drawing), to)
+def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
+    return Export(name, "", place, write, image=IN, for_the_page=True, **kind_of)
 
 
 EXPORTS = (
-    _page_layer("outlines.json", "application/json", 300, _write_outlines, stored=True, turn=FIRST),
     _page_layer(
-        THUMBNAIL_FILE,
-        "image/webp",
-        320,
-        lambda of, to: to.write_bytes(thumbnail(of.analysis)),
-        stored=True,
-        turn=FIRST,
+        "outlines.json", 300, lambda of, to: write_json(outlines(of.analysis, of.drawing), to), stored=True, turn=FIRST
     ),
+    _page_layer(THUMBNAIL_FILE, 320, lambda of, to: to.write_bytes(thumbnail(of.analysis)), stored=True, turn=FIRST),
     _page_layer(
-        "figure-small.webp",
-        "image/webp",
-        330,
-        lambda of, to: to.write_bytes(figure_webp(of.pixels)),
-        sample=IN,
-        turn=FIGURE,
+        "figure-small.webp", 330, lambda of, to: to.write_bytes(figure_webp(of.pixels)), sample=IN, turn=FIGURE
     ),
 )
