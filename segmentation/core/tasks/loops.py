@@ -75,16 +75,10 @@ def golden() -> Golden:
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 16, answers, 0.03)
 
 
-def _find(response: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
-    from ..labels.lines import find_loops
-
-    return find_loops(response, threshold)
-
-
 TASK = shared.task_of(
     "loop",
     numbers,
-    finder=_find,
+    finder="lines.find_loops",
     columns=columns,
     title="Dislocation loops",
     summary="Outlines dislocation loops, measures their diameters and counts them per area and per volume.",
@@ -93,6 +87,5 @@ TASK = shared.task_of(
     golden=golden,
     method=METHOD,
     size="loop_diameter",
-    figures={"loop_diameter_mean": "mean", "loop_diameter_median": "median"},
     pool_fields=pool_fields,
 )
