@@ -94,7 +94,8 @@ def _write_lines(sheet: Sheet, top: float, lines: Sequence[str], **style: Any) -
     """Lines of text from `top` inches on; returns where they end."""
     for words in lines:
         middle = top - LINE * sheet.font / 144
-        _text(sheet, MARGIN / WIDTH, middle / sheet.get_figheight(), words, fontsize=sheet.font, **style)
+        at = MARGIN / WIDTH, middle / sheet.get_figheight()
+        sheet.text(*at, writable(words), va="center", fontsize=sheet.font, parse_math=False, **style)
         top -= LINE * sheet.font / 72
     return top
 
@@ -232,9 +233,3 @@ def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], l
             sheet.insets[ax] = inset
         top -= tall + GAP
     return sheet
-
-
-def _text(figure: Sheet, x: float, y: float, words: str, **style: Any) -> None:
-    """Text as it is: never read as mathematics, and without characters that the font lacks."""
-    text = figure.text(x, y, writable(words), va="center", **style)
-    text.set_parse_math(False)
