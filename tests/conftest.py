@@ -230,7 +230,7 @@ def coarse(monkeypatch):
     monkeypatch.setattr("segmentation.core.report.figure.write", write_words)
 
 
-def write_words(figure, file: Path, format: str) -> None:
+def write_words(figure, file: Path) -> None:
     texts = figure.findobj(lambda artist: hasattr(artist, "get_text"))
     words = [*(text.get_text() for text in texts), figure.about]
     file.write_text("\n".join(words), errors="replace")

@@ -77,8 +77,7 @@ def jobs(
     """Your jobs, the newest first."""
     rows = Job.objects.visible_to(request.user, request.visitor).select_related("micrograph").defer("summary")
     rows = rows.filter(sample=sample) if sample else rows
-    answer = page_of_rows(request, rows, listing, state, "micrograph__name")
-    return {**answer, "jobs": listing.rows}
+    return page_of_rows(request, rows, listing, state, "micrograph__name", "jobs")
 
 
 @router.does("GET", "/{uuid:pk}", "job", schemas.Job, (404,))

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Router, Schema
 from ninja.decorators import decorate_view
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import BaseModel, Field
 
 from ..http.errors import error
 from ..http.uploads import FOR_FILES
@@ -117,17 +117,13 @@ class Listing(Schema):
     per_page: int = Field(50, ge=1, le=200, description="Entries on a page.")
     name: str = Field("", max_length=100, description="Only those with this text in their name.")
     since: datetime | None = Field(None, description="Only those made since then; UTC if without a time zone.")
-    _rows: list[Any] = PrivateAttr(default_factory=list)
-
-    @property
-    def rows(self) -> list[Any]:
-        """Those of the page, once `page_of_rows` has looked them up."""
-        return self._rows
 
 
-def page_of_rows(request: HttpRequest, rows: QuerySet, wishes: Listing, state: str | None, name: str) -> dict[str, Any]:
-    """How many rows `wishes` ask for, and the address of the next page, None on the last. The rows of this page are
-    then in `wishes.rows`. state: only those in it. name: the field that is searched for `wishes.name`."""
+def page_of_rows(
+    request: HttpRequest, rows: QuerySet, wishes: Listing, state: str | None, name: str, of: str
+) -> dict[str, Any]:
+    """How many rows `wishes` ask for, the address of the next page, None on the last, and as `of` the rows of this one.
+    state: only those in it. name: the field that is searched for `wishes.name`."""
     if wishes.since:
         try:
             since = wishes.since.astimezone(UTC) if wishes.since.tzinfo else wishes.since.replace(tzinfo=UTC)
@@ -136,12 +132,12 @@ def page_of_rows(request: HttpRequest, rows: QuerySet, wishes: Listing, state: s
         rows = rows.filter(created__gte=since)
     rows = rows.filter(state=state) if state else rows
     rows = rows.filter(**{f"{name}__icontains": wishes.name}) if wishes.name else rows
-    wishes._rows = list(page_of(rows.order_by("-created", "pk"), wishes.page, wishes.per_page))
+    found = list(page_of(rows.order_by("-created", "pk"), wishes.page, wishes.per_page))
     count = rows.count()
     query = request.GET.copy()
     query["page"] = str(wishes.page + 1)
     following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-    return {"count": count, "next": following if wishes.page * wishes.per_page < count else None}
+    return {"count": count, "next": following if wishes.page * wishes.per_page < count else None, of: found}
 
 
 def page_of(rows: QuerySet, page: int, size: int) -> QuerySet:

@@ -65,7 +65,7 @@ def samples(
 ) -> Any:
     """Your samples, the newest first."""
     rows = Sample.objects.visible_to(request.user, request.visitor)
-    return {**page_of_rows(request, rows, listing, state, "name"), "samples": listing.rows}  # filled by page_of_rows
+    return page_of_rows(request, rows, listing, state, "name", "samples")
 
 
 @router.does(

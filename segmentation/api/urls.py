@@ -31,22 +31,11 @@ from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
 from ..services.access.links import Ended
+from . import compare, datasets, jobs, links, models, samples, scales, several, site, trainings
 from .auth import ACCOUNT_ONLY, OWNER_ONLY, sign_in
-from .compare import router as compare
-from .datasets import router as datasets
-from .jobs import router as jobs
-from .links import jobs as job_links
-from .links import samples as sample_links
-from .models import router as models
 from .routes import FORM, WITH_SETTINGS
-from .samples import router as samples
-from .scales import router as scales
 from .schemas import with_results
 from .sending import settings_fields
-from .several import router as several
-from .site import router as site
-from .trainings import router as trainings
-from .trainings import suggesting
 
 logger = logging.getLogger(__name__)
 NOT_UNDERSTOOD = "The request could not be understood. Send multipart/form-data with a field named file."
@@ -80,18 +69,18 @@ api = Api(
     auth=sign_in,
     openapi_extra={"security": [{}, *({name: []} for name in SECURITY)]},
 )
-api.add_router("/jobs", jobs)
-api.add_router("/jobs", scales)
-api.add_router("/jobs", several)
-api.add_router("/jobs", job_links)
-api.add_router("/samples", samples)
-api.add_router("/samples", sample_links)
-api.add_router("", site)
-api.add_router("/compare", compare)
-api.add_router("/datasets", datasets)
-api.add_router("/trainings", trainings)
-api.add_router("/models", models)
-api.add_router("/datasets", suggesting)
+api.add_router("/jobs", jobs.router)
+api.add_router("/jobs", scales.router)
+api.add_router("/jobs", several.router)
+api.add_router("/jobs", links.jobs)
+api.add_router("/samples", samples.router)
+api.add_router("/samples", links.samples)
+api.add_router("", site.router)
+api.add_router("/compare", compare.router)
+api.add_router("/datasets", datasets.router)
+api.add_router("/trainings", trainings.router)
+api.add_router("/models", models.router)
+api.add_router("/datasets", trainings.suggesting)
 
 
 def failed(request: HttpRequest, problem: Exception) -> HttpResponse:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import UserError
+from .report import cells
 
 IMAGES, LABELS = "images", "labels"
 GROUPS, REGIONS, FACTS, COCO, README = "groups.csv", "regions.csv", "dataset.toml", "coco.json", "README.txt"
@@ -55,19 +56,12 @@ def write_labels(folder: Path, stem: str, labels: NDArray[np.int32]) -> Path:
     return file
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A CSV."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    return text.getvalue()
-
-
 def groups_table(groups: Mapping[str, str]) -> str:
-    return table(("image", "group"), groups.items())
+    return cells.lines([("image", "group"), *groups.items()])
 
 
 def regions_table(regions: Mapping[str, Sequence[int]]) -> str:
-    return table(("image", *SIDES), ((name, *region) for name, region in regions.items()))
+    return cells.lines([("image", *SIDES), *((name, *region) for name, region in regions.items())])
 
 
 def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]:

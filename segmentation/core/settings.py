@@ -40,6 +40,12 @@ def _text(title: str, description: str) -> Any:
     return Field("", max_length=500, title=title, description=description, json_schema_extra=extra)
 
 
+def _per_cent(title: str, description: str, none: str, **extra: str) -> Any:
+    """A share, or none: `none` says what this stands for."""
+    extra_all: Any = {"unit": "%", "labels": {"auto": none}, **extra}
+    return Field(None, ge=0, le=100, title=title, description=description, json_schema_extra=extra_all)
+
+
 class SegmentationSettings(Settings):
     """Settings of finding objects that every kind of analysis has."""
 
@@ -72,16 +78,10 @@ class MeasurementSettings(Settings):
         description="Also leave out objects that are too small, have an odd shape, or are probably wrong.",
         json_schema_extra={"main": True},
     )
-    faint_limit: float | None = Field(
-        None,
-        ge=0,
-        le=100,
-        title="Faint outlines",
-        description=(
-            "Outlines with less than this share of the typical contrast are left out, and so are gaps. 0 counts them"
-            " all."
-        ),
-        json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
+    faint_limit: float | None = _per_cent(
+        "Faint outlines",
+        "Outlines with less than this share of the typical contrast are left out, and so are gaps. 0 counts them all.",
+        "the model's own",
     )
     measurand: Literal["seen", "all"] = Field(
         "seen",
@@ -113,27 +113,19 @@ class MeasurementSettings(Settings):
         description="Give numbers even if the image is unlike the training images.",
         json_schema_extra={"scripts": True},
     )
-    repeatability: float | None = Field(
-        None,
-        ge=0,
-        le=100,
-        title="Repeatability",
-        description=(
-            "Relative standard deviation of the median between specimens of one material, each prepared and"
-            " measured separately."
-        ),
-        json_schema_extra={"unit": "%", "labels": {"auto": "not known"}, "group": LABORATORY},
+    repeatability: float | None = _per_cent(
+        "Repeatability",
+        "Relative standard deviation of the median between specimens of one material, each prepared and measured"
+        " separately.",
+        "not known",
+        group=LABORATORY,
     )
-    between_operators: float | None = Field(
-        None,
-        ge=0,
-        le=100,
-        title="Difference between operators",
-        description=(
-            "Relative standard deviation of the median between people who outline the same image. Compare their"
-            " results to find it."
-        ),
-        json_schema_extra={"unit": "%", "labels": {"auto": "not known"}, "group": LABORATORY},
+    between_operators: float | None = _per_cent(
+        "Difference between operators",
+        "Relative standard deviation of the median between people who outline the same image. Compare their results to"
+        " find it.",
+        "not known",
+        group=LABORATORY,
     )
     calibration: Annotated[
         Calibration | None,
@@ -176,16 +168,6 @@ class MeasurementSettings(Settings):
     preparation: str = _text("Preparation", "How the specimen was made: medium, dispersion, grid or stub, coating.")
     sampling_plan: str = _text("Sampling plan", "How portions of the material and fields of the specimen were chosen.")
     deviations: str = _text("Deviations", "What differs from the named method, and why.")
-
-    @property
-    def repeated(self) -> float | None:
-        """The repeatability as a fraction."""
-        return None if self.repeatability is None else self.repeatability / 100
-
-    @property
-    def operators(self) -> float | None:
-        """The difference between operators as a fraction."""
-        return None if self.between_operators is None else self.between_operators / 100
 
     def scaled(self, of_image: Calibration) -> Calibration:
         """The calibration to measure with: the one set, else `of_image`; with the microscope's uncertainty if set."""

@@ -56,6 +56,7 @@ class Owned(models.Model):
 
     class Meta:
         abstract = True
+        ordering = ["-created"]
 
     @staticmethod
     def fields_of(user: Any, visitor: uuid.UUID | None, address: str) -> dict[str, Any]:

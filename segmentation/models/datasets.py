@@ -46,9 +46,6 @@ class Dataset(Owned, Attempted):
 
     objects = AttemptedQuerySet.as_manager()
 
-    class Meta:
-        ordering = ["-created"]
-
     def __str__(self) -> str:
         return self.name
 
@@ -131,9 +128,6 @@ class Training(Owned, Attempted):
     ends = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = AttemptedQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-created"]
 
     def __str__(self) -> str:
         return f"training of {self.base} on {self.dataset or 'a deleted dataset'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,15 +27,21 @@ def hash_of(values: Any) -> str:
 
 
 class Chained:
-    """A row of a log. sequence: from 1 on. previous: the hash of the row before. hash: of all else in `as_dict`."""
+    """A row of a log. sequence: from 1 on. logged: names of what the hash covers besides the job and `previous`, the
+    hash of the row before. hash: of all else in `as_dict`."""
 
-    as_dict: Callable[[], dict[str, Any]]
+    logged: tuple[str, ...]
+    job_id: Any
     created: datetime
 
     @property
     def time(self) -> str:
         """When, in UTC, as ISO 8601 has it and as the hash covers it."""
         return self.created.astimezone(UTC).isoformat()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything that its hash covers and the hash, in plain JSON types."""
+        return {"job": str(self.job_id), **{name: getattr(self, name) for name in (*self.logged, "previous", "hash")}}
 
     def own_hash(self) -> str:
         return hash_of({name: value for name, value in self.as_dict().items() if name != "hash"})
@@ -70,6 +76,7 @@ class Edit(Chained, models.Model):
     submission: identifies the request, where it came with an Idempotency-Key; it is no part of the log.
     """
 
+    logged = ("sequence", "author", "visitor", "time", "operation", "patch", "before", "undoes")
     job = models.ForeignKey(Job, models.CASCADE, related_name="edits")
     sequence = models.PositiveIntegerField()
     author = models.CharField(max_length=150, blank=True, default="")
@@ -96,20 +103,8 @@ class Edit(Chained, models.Model):
         return len(json.dumps(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
-        """One line of the log, with everything that its hash covers, in plain JSON types."""
-        return {
-            "job": str(self.job_id),
-            "sequence": self.sequence,
-            "author": self.author,
-            "visitor": str(self.visitor or ""),
-            "time": self.time,
-            "operation": self.operation,
-            "patch": self.patch,
-            "before": self.before,
-            "undoes": self.undoes,
-            "previous": self.previous,
-            "hash": self.hash,
-        }
+        """One line of the log, as of `Chained`."""
+        return super().as_dict() | {"visitor": str(self.visitor or "")}
 
 
 def steps_of(rows: Iterable[Edit], earlier: Iterable[Step] = ()) -> list[Step]:
@@ -140,6 +135,7 @@ class Signature(Chained, models.Model):
         REVIEWED = "reviewed", "reviewed"
         APPROVED = "approved", "approved"
 
+    logged = ("sequence", "account", "name", "meaning", "labels_sha256", "result_sha256", "numbers_sha256", "time")
     job = models.ForeignKey(Job, models.CASCADE, related_name="signatures")
     sequence = models.PositiveIntegerField()
     account = models.CharField(max_length=150)
@@ -172,14 +168,3 @@ class Signature(Chained, models.Model):
         """As pages and reports print it."""
         when = f"{self.created.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         return Signed(self.get_meaning_display(), self.name, self.account, when, *self.digests.values())
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything that its hash covers and the hash, in plain JSON types."""
-        names = ("sequence", "account", "name", "meaning", *(f"{name}_sha256" for name in self.digests))
-        return {
-            "job": str(self.job_id),
-            **{name: getattr(self, name) for name in names},
-            "time": self.time,
-            "previous": self.previous,
-            "hash": self.hash,
-        }

@@ -132,8 +132,7 @@ class Job(Owned, Attempted):
     objects = JobQuerySet.as_manager()
     imports = ImportQuerySet.as_manager()
 
-    class Meta:
-        ordering = ["-created"]
+    class Meta(Owned.Meta):
         indexes = [
             models.Index(fields=["state", "queued"]),
             models.Index(fields=["state", "-finished"]),

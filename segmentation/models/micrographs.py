@@ -36,6 +36,9 @@ class Arrival(Owned):
     job = models.UUIDField(null=True, unique=True, editable=False)
     pixels = models.PositiveBigIntegerField(default=0, editable=False)
 
+    class Meta:  # no order, as nobody lists them
+        pass
+
 
 MOST_AT_ONCE = 2  # half of what a worker reads: somebody else's file is read meanwhile
 # A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check.
@@ -141,8 +144,7 @@ class Micrograph(Owned, Attempted):
 
     objects = MicrographQuerySet.as_manager()
 
-    class Meta:
-        ordering = ["-created"]
+    class Meta(Owned.Meta):
         indexes = [models.Index(fields=["started"]), UNFINISHED]
 
     def __str__(self) -> str:

@@ -48,9 +48,6 @@ class Sample(Owned, Attempted):
 
     objects = AttemptedQuerySet.as_manager()
 
-    class Meta:
-        ordering = ["-created"]
-
     def __str__(self) -> str:
         return self.name
 

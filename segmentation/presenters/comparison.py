@@ -110,6 +110,8 @@ class ComparedResults:
         )
         self.names = [name_of(row.first), name_of(row.second)]
         self.result: Compared | None = row.result or None  # type: ignore[assignment]
+        self._agreement = self.result["agreement"] if self.result else None
+        self._distance = self.result["distance"] if self.result else None
         if self.result and self.a.in_pixels != self.b.in_pixels:
             unscaled = OTHER_LENGTHS.format("A" if self.a.in_pixels else "B")
             self.result = {**self.result, "notes": [*self.result["notes"], unscaled]}
@@ -132,8 +134,7 @@ class ComparedResults:
         first = f"B {'may be' if chance else 'is'} {much} {words[row.value < 0]} in {what}"
         if row.difference.startswith("±"):
             first = f"A and B have the same {what}"
-        distance = self.result["distance"]
-        far = uncapital(distance["reading"].partition(". ")[0]) if distance else chance
+        far = uncapital(self._distance["reading"].partition(". ")[0]) if self._distance else chance
         return f"{first}{': ' if far else ''}{far}."
 
     @property
@@ -193,8 +194,7 @@ class ComparedResults:
         if not self.result or not (curves := self.result["curves"]):
             return None
         shares = [[100 * share for share in curves[side]] for side in ("first", "second")]
-        distance = self.result["distance"]
-        at = [(distance["at"], 0.0, max(map(max, shares)))] if distance else []
+        at = [(self._distance["at"], 0.0, max(map(max, shares)))] if self._distance else []
         title = f"{known_column(self.result['size']).title}, {self.result['unit']}"
         chart = Lines.of([polygon(curves["edges"], share) for share in shares], title, "", at, from_zero=True)
         return chart and replace(chart, words="Both size distributions by number.")
@@ -202,12 +202,11 @@ class ComparedResults:
     @property
     def places(self) -> list[PlaceRow]:
         """What became of the objects; none where they are not paired."""
-        agreement = self.result["agreement"] if self.result else None
-        if not agreement or not agreement["scores"]:
+        if not self._agreement or not self._agreement["scores"]:
             return []
         rows = []
         for name, (title, definition, counted) in PLACES.items():
-            objects = agreement["places"][name]
+            objects = self._agreement["places"][name]
             ids = {side: ",".join(map(str, objects[side])) for side in ("first", "second")}
             rows.append(PlaceRow(name, title, definition, len(objects[counted]), **ids))
         return rows
@@ -215,14 +214,13 @@ class ComparedResults:
     @property
     def scores(self) -> list[dict[str, Any]]:
         """By intersection over union: precision, recall and F1 against the truth."""
-        agreement = self.result["agreement"] if self.result else None
         names = ("precision", "recall", "f1") if self.truth == "A" else ("recall", "precision", "f1")
         return [
             {
                 "iou": f"{score['iou']:g}",
                 "values": ["–" if (value := score[name]) is None else f"{value:.2f}" for name in names],  # type: ignore[literal-required]
             }
-            for score in (agreement["scores"] if agreement else [])
+            for score in (self._agreement["scores"] if self._agreement else [])
         ]
 
     @property
@@ -234,21 +232,18 @@ class ComparedResults:
     @property
     def pixels(self) -> str:
         """The share of the pixels on which both agree."""
-        agreement = self.result["agreement"] if self.result else None
-        return per_cent(agreement["pixels"]) if agreement else ""
+        return per_cent(self._agreement["pixels"]) if self._agreement else ""
 
     @property
     def p(self) -> str:
         """The chance of such a distance between equals, in words; "" where it is unknown or so few images show none."""
-        distance = self.result["distance"] if self.result else None
-        if not distance or distance["p"] is None or (distance["least_p"] or 0.0) >= CHANCE:
+        if not self._distance or self._distance["p"] is None or (self._distance["least_p"] or 0.0) >= CHANCE:
             return ""
-        return chance_words(distance["p"])
+        return chance_words(self._distance["p"])
 
     @property
     def distance(self) -> str:
-        distance = self.result["distance"] if self.result else None
-        return f"{distance['distance']:.2f}" if distance else ""
+        return f"{self._distance['distance']:.2f}" if self._distance else ""
 
     @property
     def operators(self) -> Operators | None:

@@ -194,7 +194,8 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
         calibration = _chosen_calibration(stated, job)
     except ValueError as error:
         return _page(request, job, width_error=str(error), status=400)
-    if question := _question(request, job, calibration):
+    is_sure = request.POST.get("sure", "") == request.POST.get("width", "")
+    if not is_sure and (question := doubted(calibration, job.micrograph)):
         return _page(request, job, width_question=question, status=400)
     settings = job.get_settings().with_(calibration=calibration)
     if calibration_by(settings, job.micrograph) == settings_calibration(job):
@@ -301,12 +302,6 @@ def _analyse_again(request: HttpRequest, job: Job, settings: AnalysisSettings) -
     token, again = request.POST.get("token", "")[:64], request.POST.get("again") == "on"
     new = services.rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
-
-
-def _question(request: HttpRequest, job: Job, calibration: Calibration | None) -> str:
-    """What to ask before a typed scale that the image contradicts is used; "" where there is nothing, or no more."""
-    is_sure = request.POST.get("sure", "") == request.POST.get("width", "")
-    return "" if is_sure else doubted(calibration, job.micrograph)
 
 
 def _chosen_calibration(stated: StatedScale, job: Job) -> Calibration | None:

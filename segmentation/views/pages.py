@@ -106,20 +106,13 @@ def example(request: HttpRequest, name: str, which: str) -> HttpResponse:
     """A picture that lies beside a model's card."""
     if which not in cards.PICTURES:
         raise Http404
-    try:
-        path = cards.picture_of(card_for(request.user, name), which)
-    except (OSError, ValueError, cards.UnknownModel):
-        raise Http404 from None
-    return serve_local(request, path)
+    return serve_local(request, cards.picture_of(_card_for(request, name), which))
 
 
 @require_safe
 def weights(request: HttpRequest, name: str) -> HttpResponse:
     """The weights of a model, its card or its graph, as a file to put into the folder of models of another site."""
-    try:
-        card = card_for(request.user, PurePath(name).stem)
-    except (OSError, ValueError, cards.UnknownModel):
-        raise Http404 from None
+    card = _card_for(request, PurePath(name).stem)
     ends = ("", ".toml", cards.GRAPH)
     paths = {path.name: path for path in (card.weights.with_suffix(end or card.weights.suffix) for end in ends)}
     if name not in paths:

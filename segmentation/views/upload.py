@@ -57,7 +57,8 @@ def home(request: HttpRequest) -> HttpResponse:
             return see_other(_begin(request, form.settings(), stated, files))
         except services.Refused as refusal:
             name = shown_name(files[0].name or "") if len(files) == 1 else ""
-            problem = services.Note(name, refusal.sentence, status_of_refusal(refusal.status))
+            status = refusal.status if refusal.status in PASSED_ON else 400  # these say more than "bad request"
+            problem = services.Note(name, refusal.sentence, status)
     return work_page(request, form, problem.status, problem=problem, stated=stated, **wrong)
 
 
@@ -164,11 +165,6 @@ def to_uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def status_of_refusal(status: int) -> int:
-    """What a page with a refusal answers: some say more than "bad request"."""
-    return status if status in PASSED_ON else 400
 
 
 def token_of(request: HttpRequest) -> str:

@@ -42,6 +42,11 @@ PATTERN = 'sources = [{{ kind = "folder", path = "x", group_pattern = "{}" }}]\n
 RENDERED = 'sources = [{ kind = "rendered", count = 1 }]\n'
 
 
+def stop_at_step_4(line):
+    if line.startswith("step 4"):
+        raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -288,12 +293,8 @@ def test_a_full_disk_leaves_the_old_checkpoint(folder, tmp_path):
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(tomlkit.dumps(tiny(folder).model_dump()))
 
-    def stop(line):
-        if line.startswith("step 4"):
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        train(tiny(folder), tmp_path / "run", tmp_path, say=stop)
+        train(tiny(folder), tmp_path / "run", tmp_path, say=stop_at_step_4)
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 1, hard))
@@ -333,13 +334,9 @@ def test_a_run_goes_on_in_the_room_that_it_began_with(folder, tmp_path, monkeypa
         held = sum(file.stat().st_size for file in out.glob("*")) if out.exists() else 0
         return SimpleNamespace(free=room - held)
 
-    def stop(line):
-        if line.startswith("step 4"):
-            raise KeyboardInterrupt
-
     monkeypatch.setattr("shutil.disk_usage", usage)
     with pytest.raises(KeyboardInterrupt):
-        train(tiny(folder), out, tmp_path, say=stop)
+        train(tiny(folder), out, tmp_path, say=stop_at_step_4)
     assert (out / "checkpoint.pt").stat().st_size > checkpoint_bytes(folder) / 2
     assert train(tiny(folder), out, tmp_path, say=quietly).step == 4
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2**16))

@@ -3,6 +3,8 @@
 import pytest
 from django.test import Client
 
+from segmentation import services
+
 from .finished import VISITOR, visit
 from .trained import with_own_models
 
@@ -22,6 +24,11 @@ def maker(client):
 def script():
     """A script: no cookies, no form key."""
     return Client(enforce_csrf_checks=True)
+
+
+@pytest.fixture
+def dataset(ada):
+    return services.create_dataset(user=ada, name="Powder", task="particles")
 
 
 @pytest.fixture

@@ -36,6 +36,11 @@ EVERY = exports.listed("image", find("particles"))
 STORED = {name for name, entry in EVERY.items() if entry.stored}
 
 
+def pixels_of(stored, *_):
+    micrograph = types.Micrograph(grey_of(LABELS), stored.name, stored.sha256, Calibration.absent())
+    return with_scale_read(micrograph, stored.reading)
+
+
 def analysis():
     labels = np.zeros((96, 128), np.int32)
     for number in range(12):
@@ -249,10 +254,6 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
     Micrograph.objects.filter(pk=image.pk).update(state="running", attempt=1)
     image.refresh_from_db()
 
-    def pixels_of(stored, *_):
-        micrograph = types.Micrograph(grey_of(LABELS), stored.name, stored.sha256, Calibration.absent())
-        return with_scale_read(micrograph, stored.reading)
-
     monkeypatch.setattr(exporting, "pixels_of", pixels_of)
     reading = {"nm_per_pixel": 5.0 * factor, "relative_uncertainty": 0.001, "text": "100 nm", "sure": True}
     services.publish_reading(micrograph=image, reading=reading)
@@ -296,10 +297,6 @@ def test_a_bar_that_was_not_read_in_time_is_read_again(result, monkeypatch, djan
     """The result and the API say so; one action queues it, twice is once, and then no trace is left."""
     job = result()
     image = job.micrograph
-
-    def pixels_of(stored, *_):
-        micrograph = types.Micrograph(grey_of(LABELS), stored.name, stored.sha256, Calibration.absent())
-        return with_scale_read(micrograph, stored.reading)
 
     def publish(reading):
         Micrograph.objects.filter(pk=image.pk).update(state="running", attempt=1)

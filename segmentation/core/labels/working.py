@@ -43,7 +43,7 @@ class WorkingLabels:
         """From a Segmentation in memory."""
         tall, wide = result.labels.shape
         strips = [Strip.of(result.labels[top : top + STRIP], top * wide) for top in range(0, tall, STRIP)]
-        maps = {name: _map_in_memory(values) for name, values in result.maps.items()}
+        maps = {name: lambda box, of=of: of[box[0] : box[2], box[1] : box[3]] for name, of in result.maps.items()}
         objects = objects_of(result)
         facts = result.rows, result.class_names, (*strips,), objects, result.next_id, result.used, maps, result.cuts
         return cls((tall, wide), *facts)
@@ -187,10 +187,6 @@ def _areas(runs: Runs, ids: Numbers) -> NDArray[np.int64]:
     """The pixels of each of some ids (n,), ascending."""
     runs = runs[np.isin(runs[:, 2], ids)]
     return np.bincount(np.searchsorted(ids, runs[:, 2]), runs[:, 1], len(ids)).astype(np.int64)
-
-
-def _map_in_memory(whole: NDArray[np.uint8]) -> NetworkMap:
-    return lambda box: whole[box[0] : box[2], box[1] : box[3]]
 
 
 def objects_of(outlines: Segmentation) -> dict[int, Object]:

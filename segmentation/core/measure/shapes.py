@@ -17,7 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..micrograph.types import GreyImage
-from .descriptors import DESCRIPTORS, Outlines, axes_of
+from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
 from .hulls import areas, ferets, find_hulls, lengths
 from .runs import Runs, blocks, find_runs, first_of_each
 from .straight import convex_outlines
@@ -59,7 +59,7 @@ def measure(
         "label": np.arange(1, n + 1),
         "kept": np.ones(n, bool),
         "reason": np.zeros(n, REASON_TYPE),
-        **(_sizes(runs, n) if only_sizes else _shape(labels, runs, n)),
+        **_shape(labels, runs, n, only_sizes),
         **_position(runs, n),
         **({} if only_sizes else {"mean_grey": _mean_grey(labels, pixels, n)}),
         "confidence": confidence.astype(np.float64),
@@ -98,25 +98,19 @@ def _mean_grey(labels: NDArray[np.int32], pixels: GreyImage, n: int) -> NDArray[
     return np.asarray(total[1:] / count[1:], np.float64)
 
 
-def _sizes(runs: Runs, n: int) -> Measures:
-    """Of `_shape` what only the runs and their hulls take."""
+def _shape(labels: NDArray[np.int32], runs: Runs, n: int, only_sizes: bool) -> Measures:
+    """Sizes and descriptors; of only_sizes what the runs and their hulls alone take."""
     area, hulls = np.asarray(np.bincount(runs.particle, runs.length, n), np.float64), find_hulls(runs)
-    (smallest, largest), ecd, unknown = ferets(hulls), np.sqrt(4 * area / np.pi), np.full(n, np.nan)
-    outlines = Outlines(area, ecd, smallest, largest, unknown, areas(hulls), unknown, runs)
-    sizes = {"min_feret": smallest, "max_feret": largest, "ecd": ecd, "area": area}
-    return sizes | {name: DESCRIPTORS[name](outlines) for name in ("aspect_ratio", "solidity")}
-
-
-def _shape(labels: NDArray[np.int32], runs: Runs, n: int) -> Measures:
-    area = np.asarray(np.bincount(runs.particle, runs.length, n), np.float64)
-    hulls = find_hulls(runs)
-    smallest, largest = ferets(hulls)
-    traced, around = perimeters(labels, n), lengths(convex_outlines(hulls))
-    perimeter = np.maximum(np.where(around > traced + CUT_PX, around, traced), np.sqrt(4 * np.pi * area))
-    outlines = Outlines(area, np.sqrt(4 * area / np.pi), smallest, largest, perimeter, areas(hulls), around, runs)
-    sizes = {name: getattr(outlines, name) for name in ("min_feret", "max_feret", "ecd", "area", "perimeter")}
+    perimeter = around = np.full(n, np.nan)
+    if not only_sizes:
+        traced, around = perimeters(labels, n), lengths(convex_outlines(hulls))
+        perimeter = np.maximum(np.where(around > traced + CUT_PX, around, traced), np.sqrt(4 * np.pi * area))
+    outlines = Outlines(area, np.sqrt(4 * area / np.pi), *ferets(hulls), perimeter, areas(hulls), around, runs)
+    sizes = {name: getattr(outlines, name) for name in SIZES}
+    if only_sizes:
+        return sizes | {name: DESCRIPTORS[name](outlines) for name in ("aspect_ratio", "solidity")}
     shape = {name: measured(outlines) for name, measured in DESCRIPTORS.items()}
-    return sizes | shape | {"orientation": axes_of(outlines)[2]}
+    return sizes | {"perimeter": perimeter, **shape, "orientation": axes_of(outlines)[2]}
 
 
 def _position(runs: Runs, n: int) -> Measures:

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from . import vendors
 from .decoded import AGAIN, Decoded, page_index, words
 from .grey import BAND, Array, check_size, to_grey
 from .hdf5 import attribute, check_stored, member, opened
 from .types import UnreadableImage
+from .vendors import checked, velox
 from .vendors.facts import Facts, reciprocal_notes
 from .vendors.units import FLOAT32, FLOAT64, nanometres
 
@@ -98,7 +98,7 @@ def _velox_images(file: Any) -> list[_Image]:
         dataset = member(groups, name, "Data")
         if getattr(dataset, "ndim", 0) in (2, 3) and dataset.dtype.kind in "uif":
             rows, columns, *frames = dataset.shape
-            header = vendors.velox_facts(_json(member(groups, name, "Metadata")))
+            header = checked(velox.read, _json(member(groups, name, "Metadata"))) or Facts()
             images.append(_Image(dataset, header, rows, columns, *frames))
     return images
 

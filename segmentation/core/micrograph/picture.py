@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
-from . import vendors
 from .codestream import check_scans
 from .decoded import Decoded, turned
 from .grey import Array, check_size, colour_notes, luminance, through_palette, to_grey
 from .kinds import Kind
+from .vendors import checked, jeol
 from .vendors.facts import Facts
 
 # our own limit on the declared size, `max_pixels`, is checked before anything is decoded
@@ -37,7 +37,7 @@ def read_picture(path: Path, kind: Kind, max_pixels: int) -> Decoded:
         coloured = colour_notes(np.asarray(image)) if image.mode in ("RGB", "RGBA") else []
     first = [f"The file has {frames} frames; the first is used."] if frames > 1 else []
     stored = pixels.shape
-    header = vendors.note_facts(maker_note) if isinstance(maker_note, bytes) else Facts()
+    header = (isinstance(maker_note, bytes) and checked(jeol.read_note, maker_note)) or Facts()
     pixels, turning = turned(pixels, orientation)
     return Decoded(pixels, f"{kind}, {bits}", (*first, *notes, *coloured, *turning), header, bool(turning), stored)
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import Any, BinaryIO, Literal
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -31,7 +31,6 @@ from .panels import PANELS, Drawing, add_scale_bar, draw_panel
 from .summary import Summary
 from .wording import agreement_words, calibration_words, capital, corrected_images_words, one_line, uncapital, version
 
-Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
 DPI, IN_VECTORS, IN_REPORT = 360, 240, 200  # of the figure, of pictures among its lines and text, and of the report
 COMPRESSION = 2  # of zlib-ng, which Pillow has: a third of the time of its 6, and smaller figures
@@ -95,7 +94,8 @@ def _write_lines(sheet: Sheet, top: float, lines: Sequence[str], **style: Any) -
     """Lines of text from `top` inches on; returns where they end."""
     for words in lines:
         middle = top - LINE * sheet.font / 144
-        _text(sheet, MARGIN / WIDTH, middle / sheet.get_figheight(), words, fontsize=sheet.font, **style)
+        at = MARGIN / WIDTH, middle / sheet.get_figheight()
+        sheet.text(*at, writable(words), va="center", fontsize=sheet.font, parse_math=False, **style)
         top -= LINE * sheet.font / 72
     return top
 
@@ -140,18 +140,14 @@ def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:
         before = measure
 
 
-def write(sheet: Sheet, file: Path | BinaryIO, format: Format = "png") -> None:
-    """Write a drawn figure; the same figure gives the same bytes (no dates are written)."""
-    facts = {"Creator": version(), "Title": sheet.title}
-    if format == "png":
-        data = as_png(rendered(sheet), sheet)
-        _ = file.write_bytes(data) if isinstance(file, Path) else file.write(data)
-    elif format == "svg":
-        sheet.savefig(file, format="svg", dpi=IN_VECTORS, metadata={"Date": None, "Description": sheet.about, **facts})
-    else:
-        sheet.savefig(
-            file, format="pdf", dpi=IN_VECTORS, metadata={"CreationDate": None, "Subject": sheet.about, **facts}
-        )
+def write(sheet: Sheet, file: Path) -> None:
+    """Write a drawn figure as PNG, SVG or PDF, by the suffix; the same figure gives the same bytes (no dates)."""
+    if file.suffix == ".png":
+        file.write_bytes(as_png(rendered(sheet), sheet))
+        return
+    date, about = ("Date", "Description") if file.suffix == ".svg" else ("CreationDate", "Subject")
+    facts = {date: None, about: sheet.about, "Creator": version(), "Title": sheet.title}
+    sheet.savefig(file, dpi=IN_VECTORS, metadata=facts)
 
 
 def rendered(sheet: Sheet) -> Pixels:
@@ -237,9 +233,3 @@ def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], l
             sheet.insets[ax] = inset
         top -= tall + GAP
     return sheet
-
-
-def _text(figure: Sheet, x: float, y: float, words: str, **style: Any) -> None:
-    """Text as it is: never read as mathematics, and without characters that the font lacks."""
-    text = figure.text(x, y, writable(words), va="center", **style)
-    text.set_parse_math(False)

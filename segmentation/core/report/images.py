@@ -63,7 +63,9 @@ def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
         entries = [entry for entry in answers(sample.quantities) if entry.number.value is not None]
         yield Panel(LINE * LETTER * (len(entries) + 0.5), partial(_draw_numbers, entries=entries))
     if distribution is not None:
-        yield Panel(FEW if distribution.has_few_sizes else POOLED, partial(_draw_pooled, distribution=distribution))
+        room = BESIDE * LETTER, BELOW * LETTER, LETTER, 0.0
+        high = FEW if distribution.has_few_sizes else POOLED
+        yield Panel(high, lambda frame, letter: draw_histogram(inside(frame, *room), distribution, letter))
     if names := [name for name in names if is_compared(sample, name)]:
         rows = ceil(len(names) / _charts_per_row(len(names)))
         yield Panel(rows * sum(_heights(sample, names)), partial(_draw_charts, sample=sample, names=names))
@@ -78,10 +80,6 @@ def _draw_numbers(frame: Axes, letter: str, entries: Sequence[Entry]) -> None:
     ends = ", 95 % intervals in brackets" if any(entry.ends for entry in entries) else ""
     set_title(frame, f"{letter}All images together{ends}")
     draw_lines(frame, entries)
-
-
-def _draw_pooled(frame: Axes, letter: str, distribution: Distribution) -> None:
-    draw_histogram(inside(frame, BESIDE * LETTER, BELOW * LETTER, LETTER, 0), distribution, letter)
 
 
 def _charts_per_row(count: int) -> int:

@@ -61,6 +61,7 @@ IMAGES = (  # of the method for several images
 MIRRORED = {"on": "mean over the image and three mirrored forms of it", "off": "without mirrored forms"}
 WEIGHTED = "; each of the others is weighted by the inverse of its chance not to touch it"
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
+WILSON, LEFT = "Wilson's method", ", with the number of particles that the differences between the images leave"
 WORDS = Path(__file__).with_suffix(".j2")
 
 
@@ -81,6 +82,7 @@ def method(sample: SampleAnalysis) -> str:
     included, missing = _of_the_scale(sample)
     drawn, summary = Distribution.of(sample), Summary.of(sample)
     printed = {entry.name for entry in summary.answer_sizes if entry.ends}  # a caution names no other interval
+    law = WILSON if statistics and statistics.interval_basis == PER_IMAGE else WILSON + LEFT
     words = _template().render(
         alone=alone,
         thing=task.thing,
@@ -100,7 +102,7 @@ def method(sample: SampleAnalysis) -> str:
         statistics=statistics,
         reasons=counts_words(left_out),
         size=COLUMNS[statistics.size].label if statistics else "",
-        law=_law(sample) if statistics and statistics.fraction_low is not None else "",
+        law=law if statistics and statistics.fraction_low is not None else "",
         draws=f"{REPEATS:,}",
         intervals=summary.interval_contents,
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
@@ -162,13 +164,6 @@ def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
             images[least] += 1
     for least, count in sorted(counts.items()):
         yield {"outlines": count, "images": images[least], "least": f"{100 * least:.0f} %", "even": least == EVEN}
-
-
-def _law(sample: SampleAnalysis) -> str:
-    """By which method the fraction has its interval."""
-    if sample.pooled is None or sample.pooled.interval_basis != PER_IMAGE:
-        return "Wilson's method, with the number of particles that the differences between the images leave"
-    return "Wilson's method"
 
 
 def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:

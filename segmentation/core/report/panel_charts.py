@@ -178,9 +178,7 @@ def draw_lines(ax: Axes, entries: Iterable[Entry], least: int = 1) -> None:
     height = 1 / max(len(rows) + 0.5, least)
     longest = max((len(title) + len(words) + 2 for title, words in rows.items()), default=1)
     size = sheet_of(ax).font * min(1.0, letters_in(ax) / longest)
+    style: dict[str, Any] = {"transform": ax.transAxes, "fontsize": size, "va": "center", "parse_math": False}
     for i, (title, words) in enumerate(rows.items(), 1):
         for x, text, side in ((0, title, "left"), (1, words, "right")):
-            line = ax.text(
-                x, 1 - i * height, writable(text), transform=ax.transAxes, fontsize=size, va="center", ha=side
-            )
-            line.set_parse_math(False)
+            ax.text(x, 1 - i * height, writable(text), ha=side, **style)

@@ -98,22 +98,15 @@ def golden() -> Golden:
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 16, answers, 0.03)
 
 
-def _find(response: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
-    from ..labels.bubbles import find_bubbles
-
-    return find_bubbles(response, threshold)
-
-
 TASK = shared.task_of(
     "bubble",
     numbers,
-    finder=_find,
+    finder="bubbles.find_bubbles",
     summary="Fits circles to bubbles and cavities, measures their diameters and counts them per area.",
     settings=BubbleSettings,
     quantities=registered(__file__),
     golden=golden,
     circles=True,
     method=METHOD,
-    figures={"bubble_diameter_mean": "mean", "bubble_diameter_median": "median"},
     pool_fields=pool_fields,
 )

@@ -113,16 +113,10 @@ def golden() -> Golden:
     return Golden(np.where(boundary, 200, 60).astype(np.uint8), maps, 64, answers, 0.03)
 
 
-def _find(response: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
-    from ..labels.grains import find_grains
-
-    return find_grains(response, threshold)
-
-
 TASK = shared.task_of(
     "grain",
     numbers,
-    finder=_find,
+    finder="grains.find_grains",
     columns=columns,
     map_name="boundary",
     summary="Outlines the grains between boundaries, measures diameters and intercepts, and counts them per area.",
@@ -131,6 +125,5 @@ TASK = shared.task_of(
     golden=golden,
     bounded=True,
     method=METHOD,
-    figures={"grain_diameter_mean": "mean", "grain_diameter_median": "median"},
     pool_fields=pool_fields,
 )

@@ -54,16 +54,10 @@ def golden() -> Golden:
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 10, answers, 0.05)
 
 
-def _find(response: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
-    from ..labels.lines import find_lines
-
-    return find_lines(response, threshold)
-
-
 TASK = shared.task_of(
     "line",
     numbers,
-    finder=_find,
+    finder="lines.find_lines",
     columns=columns,
     summary="Outlines line defects, such as dislocation loops seen edge on, and measures their lengths.",
     quantities=registered(__file__),
@@ -71,6 +65,5 @@ TASK = shared.task_of(
     method=METHOD,
     size="line_length",
     corners=True,
-    figures={"line_length_mean": "mean", "line_length_median": "median"},
     pool_fields=pool_fields,
 )

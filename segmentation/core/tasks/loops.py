@@ -39,15 +39,11 @@ def numbers(loops: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
 
     density, size = per_area("loop_density", loops.table, loops.shape, loops.calibration), loops.table.nm_per_pixel
     thickness = loops.segmentation.provenance.settings.get("thickness")
-    values = {"loop_density": density, "loop_volume_density": per_volume(density, thickness, size)}
+    in_volume = Value(None)
+    if thickness and size is not None:
+        in_volume = density.times(1 / thickness, quantities.NUMBERS["loop_volume_density"].unit("nm"))
+    values = {"loop_density": density, "loop_volume_density": in_volume}
     return values, [Flag(NO_NUMBER)] if thickness and size is None else []
-
-
-def per_volume(density: Value, thickness: float | None, nm_per_pixel: float | None) -> Value:
-    """The number per nm³ of loops per nm² in a foil `thickness` nm thick; None without thickness or scale."""
-    if thickness is None or nm_per_pixel is None:
-        return Value(None)
-    return density.times(1 / thickness, quantities.NUMBERS["loop_volume_density"].unit("nm"))
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
@@ -75,16 +71,10 @@ def golden() -> Golden:
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 16, answers, 0.03)
 
 
-def _find(response: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
-    from ..labels.lines import find_loops
-
-    return find_loops(response, threshold)
-
-
 TASK = shared.task_of(
     "loop",
     numbers,
-    finder=_find,
+    finder="lines.find_loops",
     columns=columns,
     title="Dislocation loops",
     summary="Outlines dislocation loops, measures their diameters and counts them per area and per volume.",
@@ -93,6 +83,5 @@ TASK = shared.task_of(
     golden=golden,
     method=METHOD,
     size="loop_diameter",
-    figures={"loop_diameter_mean": "mean", "loop_diameter_median": "median"},
     pool_fields=pool_fields,
 )

@@ -324,10 +324,12 @@ class _Judge:
         spread, errors = options.get("cuts", CUTS)["spread"], options.get("outline_error")
         counted, pieces = tables.counted, tables.pieces
         drawn = readings(divided, tables.outlines, pieces, spread, seed) if by_network else None
+        per_cent = (settings.repeatability, settings.between_operators)
+        repeatability, operators = (None if share is None else share / 100 for share in per_cent)
         evidence = Evidence(
             card.get("scores", ()),
-            settings.repeated,
-            operators=settings.operators,
+            repeatability,
+            operators=operators,
             readings=drawn,
             outline_error=(errors[counted], errors[f"{counted}_share"]) if errors and by_network else None,
         )

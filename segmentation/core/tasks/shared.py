@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,19 +111,20 @@ def task_of(
     thing: str,
     numbers: Callable[[Objects], tuple[dict[str, Value], Sequence[Flag]]],
     *,
-    finder: Callable[[NDArray[np.uint8], float], NDArray[np.int32]],
+    finder: str,
     columns: Callable[[NDArray[np.int32]], dict[str, NDArray[Any]]] = lambda labels: {},
     map_name: str = "",
     **differing: Any,
 ) -> Task:
     """A task that finds one kind of object in TEM images, in the map of its name or of `map_name`.
 
-    numbers(objects): its numbers beside the count and the figures of the size distribution, and warnings. finder
-    makes labels (H, W) 1..n of a map (H, W) uint8 and a threshold; it imports scipy inside.
+    numbers(objects): its numbers beside the count and the figures of the size distribution, and warnings. finder: the
+    function of core.labels, such as "lines.find_lines", that makes labels (H, W) 1..n of a map (H, W) uint8 and a
+    threshold; its module, which imports scipy, is imported when it is needed.
     columns(labels): further measures (n,), lengths in px. differing: the parts of Task that differ from the common
     ones.
     """
-    channels = Channels((map_name or thing,))
+    channels, size = Channels((map_name or thing,)), differing.get("size", f"{thing}_diameter")
 
     def decode(
         maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ThresholdSettings
@@ -132,7 +134,8 @@ def task_of(
         threshold = card.threshold if settings.threshold is None else settings.threshold
         sure, labels = certainty(maps[0], threshold), np.zeros(maps.shape[1:], np.int32)
         if sure:  # else no pixel reaches the threshold
-            labels = finder(maps[0], threshold)
+            module, _, function = finder.partition(".")
+            labels = getattr(import_module(f"...labels.{module}", __name__), function)(maps[0], threshold)
         count = int(labels.max(initial=0))
         used: dict[str, Any] = {
             "threshold": threshold,
@@ -168,6 +171,7 @@ def task_of(
         "scale": as_is,
         "panels": ("image", "segmentation", "doubts", "sizes"),
         "size": "ecd",
+        "figures": {f"{size}_{figure}": figure for figure in ("mean", "median")},
         "ignores": frozenset({"measurand", "filter", "faint_limit", "repeatability", "between_operators"}),
         "tem": True,
     }

@@ -45,7 +45,7 @@ def page(report: Mapping[str, Any], scoring: Scoring, examples: Sequence[Mapping
         values = [value for image in report["images"] if (value := image["figures"][name]) is not None]
         return sum(values) / len(values) if values else None
 
-    charts = {name: chart(draw, report) for name, draw in CHARTS.items() if name in report}
+    charts = {name: chart(draw, report) for draw in PARTS if (name := draw.__name__[1:]) in report}
     return templates.get_template("report.html").render(
         report=report,
         scoring=scoring,
@@ -163,12 +163,4 @@ def _frequency(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.margins(x=0.35)
 
 
-CHARTS = {
-    "frequency": _frequency,
-    "thresholds": _thresholds,
-    "reliability": _reliability,
-    "values": _values,
-    "sizes": _sizes,
-    "by_iou": _by_iou,
-    "by_size": _by_size,
-}
+PARTS = (_frequency, _thresholds, _reliability, _values, _sizes, _by_iou, _by_size)  # of a report, by their names

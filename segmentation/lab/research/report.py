@@ -93,13 +93,8 @@ def trained_on(card: ModelCard, pairs: Sequence[Pair]) -> list[str]:
 def choice(n: int, per_kind: int) -> dict[int, str]:
     """Places in a ranking of n to show -> why: `per_kind` best, median and worst, none of them twice."""
     middle = max(0, (n - per_kind) // 2)
-    ranks = [(rank, "best") for rank in range(per_kind)]
-    ranks += [(n - 1 - rank, "worst") for rank in range(per_kind)]
-    ranks += [(middle + rank, "median") for rank in range(per_kind)]
-    places: dict[int, str] = {}
-    for rank, why in ranks:
-        if 0 <= rank < n:
-            places.setdefault(rank, why)
+    kinds = {"median": range(middle, middle + per_kind), "worst": range(n - per_kind, n), "best": range(per_kind)}
+    places = {rank: why for why, ranks in kinds.items() for rank in ranks if 0 <= rank < n}  # what comes last decides
     return dict(sorted(places.items()))
 
 

@@ -66,12 +66,6 @@ def _sign(before: float | None, after: float | None, least: float) -> int:
     return 1 if after > before else -1
 
 
-def figures_of(scoring: Scoring, record: Any) -> dict[str, float | None]:
-    """The compared figures of one image."""
-    figures = summarise(scoring, [record], nm=False)
-    return {name: figures[name].value for name in scoring.compared}
-
-
 def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) -> Outcome:
     """Improved is a model whose error of the reported number falls, if its score does not fall."""
     by_name = {change["name"]: change for change in table}

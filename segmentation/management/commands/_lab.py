@@ -43,15 +43,6 @@ class LabCommand(BaseCommand):
                 raise
             raise CommandError("Stopped; the same command goes on from the last checkpoint.") from None
 
-    def fine_tuned(self, folder: Path, model: str | None) -> Any:
-        """The recipe that goes on training a model on a folder; None where no model is named, and no folder either."""
-        from segmentation.lab.training.finetune import fine_tuning
-
-        if model:
-            return fine_tuning(folder, model)
-        self.refuse_folder(folder)
-        return None
-
     def refuse_folder(self, recipe: Path) -> None:
         if recipe.is_dir():
             raise CommandError(f"{recipe} is a folder: say which model to train further with --fine-tune.")

@@ -28,10 +28,13 @@ class Command(LabCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.lab.research.sweep import Sweep, read_sweep, run_sweep
+        from segmentation.lab.training.finetune import fine_tuning
         from segmentation.lab.training.settings import checked_as
 
-        sweep, recipe = Sweep(), self.fine_tuned(options["sweep"], options["fine_tune"])
-        if recipe is None:
+        if model := options["fine_tune"]:
+            sweep, recipe = Sweep(), fine_tuning(options["sweep"], model)
+        else:
+            self.refuse_folder(options["sweep"])
             sweep, recipe = read_sweep(options["sweep"], options["recipe"])
         folds = options["folds"]
         typed = {"folds": int(folds) if folds and folds.isdecimal() else folds, "seeds": options["seeds"]}

@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from django.utils.text import slugify
 
 from ...core.network.cards import GRAPH, TEST, read_card
-from ...core.report import exports
+from ...core.report.exports.base import content_type_of
 from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
 from ..ground.files import delete_with_files, publishing, remove_after_commit, remove_files_of
@@ -139,8 +139,7 @@ def _store_copy(training: Training, path: Path) -> TrainingFile:
     """The row of a copy of the file in the storage; the file stays, because a training may be killed at any time."""
     with path.open("rb") as opened:
         name = default_storage.save(f"{training.folder}/{training.attempt}/{path.name}", File(opened))
-    kind = exports.content_types().get(path.suffix, "application/octet-stream")
-    facts = {"name": path.name, "size": path.stat().st_size, "content_type": kind}
+    facts = {"name": path.name, "size": path.stat().st_size, "content_type": content_type_of(path.name)}
     return TrainingFile(training=training, attempt=training.attempt, file=name, **facts)
 
 

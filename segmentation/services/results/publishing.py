@@ -19,7 +19,7 @@ from django.utils import timezone
 from ...core.analysis import AnalysisSettings
 from ...core.labels.segmentation import Provenance
 from ...core.micrograph.readings import CUT_OFF
-from ...core.report import exports
+from ...core.report.exports.base import content_type_of
 from ...models import (
     AFRESH,
     AGAIN,
@@ -203,5 +203,4 @@ def store(folder: str, source: Path, files: dict[str, Path], *, keep: bool = Fal
     else:
         with source.open("rb") as opened:
             name = default_storage.save(f"{folder}/{source.name}", File(opened) if keep else LocalFile(opened))
-    kind = exports.content_types().get(source.suffix, "application/octet-stream")
-    return {"name": source.name, "file": name, "size": size, "content_type": kind}
+    return {"name": source.name, "file": name, "size": size, "content_type": content_type_of(source.name)}

@@ -232,7 +232,7 @@ def test_pictures_of_large_images_are_limited():
     flat = analysis_of(np.zeros((50, 9000), np.int32), pixels=np.zeros((50, 9000), np.uint8))
     assert Image.open(io.BytesIO(viewer.image_webp(flat.micrograph))).size == (1024, 6)
     figure = np.zeros((2700, 3600, 3), np.uint8)
-    assert Image.open(io.BytesIO(viewer.figure_webp(figure))).size == (1000, 750)
+    assert Image.open(io.BytesIO(viewer.webp(figure, *viewer.FIGURE_LOOK))).size == (1000, 750)
 
 
 def test_tiles_hold_every_pixel_and_coarser_levels():

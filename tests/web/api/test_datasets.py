@@ -18,11 +18,6 @@ ADDRESS = "/api/v1/datasets"
 
 
 @pytest.fixture
-def dataset(ada):
-    return services.create_dataset(user=ada, name="Powder", task="particles")
-
-
-@pytest.fixture
 def call(client, ada, alice):
     def send(method, path, body=None, user="ada"):
         headers = basic(user) if user else {}

@@ -42,11 +42,6 @@ def result(make_job, make_micrograph):
     return make
 
 
-@pytest.fixture
-def dataset(ada):
-    return services.create_dataset(user=ada, name="Powder", task="particles")
-
-
 def give(job, dataset, user, **more):
     fields = {"consent": True, "reviewed": True, **more}
     return services.use_as_training_data(job=job, dataset=dataset, user=user, **fields)

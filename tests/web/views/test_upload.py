@@ -103,14 +103,9 @@ class TestPlainForm:
         assert first["Location"] == second["Location"]
         assert (Job.objects.count(), Micrograph.objects.count()) == (1, 1)
 
-    def test_without_the_forms_own_key_nothing_happens(self, client_with_csrf):
-        assert send(client_with_csrf, good()).status_code == 403
+    def test_without_the_forms_own_key_nothing_happens(self, script):
+        assert send(script, good()).status_code == 403
         assert not Micrograph.objects.exists()
-
-
-@pytest.fixture
-def client_with_csrf():
-    return Client(enforce_csrf_checks=True)
 
 
 class TestWrong:

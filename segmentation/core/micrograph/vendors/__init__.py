@@ -25,7 +25,7 @@ def facts(tags: Tags) -> Facts:
 
     A malformed header is ignored, so that the image is not lost because of it.
     """
-    answers = [answer for reader in READERS if (answer := _checked(reader, tags)) is not None]
+    answers = [answer for reader in READERS if (answer := checked(reader, tags)) is not None]
     first, sized = _first(answers), {answer.detail: answer for answer in answers if answer.nm_per_pixel}
     if not any(contradict(first, answer) for answer in sized.values()):
         return first
@@ -33,19 +33,9 @@ def facts(tags: Tags) -> Facts:
     return replace(first, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=notes)
 
 
-def note_facts(note: bytes) -> Facts:
-    """What the Exif MakerNote of a picture that is no TIFF says."""
-    return _checked(jeol.read_note, note) or Facts()
-
-
-def velox_facts(metadata: bytes) -> Facts:
-    """What the JSON of an image of Velox says."""
-    return _checked(velox.read, metadata) or Facts()
-
-
 def side_facts(raw: bytes, columns: int, rows: int) -> Facts | None:
     """What a side file says about an image of `columns` x `rows` px; None for a file that no vendor's reader knows."""
-    answers = [answer for reader in SIDE_READERS if (answer := _checked(reader, raw, columns, rows)) is not None]
+    answers = [answer for reader in SIDE_READERS if (answer := checked(reader, raw, columns, rows)) is not None]
     return _first(answers) if answers else None
 
 
@@ -60,7 +50,7 @@ def _first(answers: Iterable[Facts]) -> Facts:
     return silent
 
 
-def _checked(read: Callable[..., Facts | None], *header: Any) -> Facts | None:
+def checked(read: Callable[..., Facts | None], *header: Any) -> Facts | None:
     """What a reader says of a header, checked; None where it says nothing or the header is malformed."""
     try:
         answer = read(*header)

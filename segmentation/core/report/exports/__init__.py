@@ -5,7 +5,6 @@ from __future__ import annotations
 import pkgutil
 from functools import cache
 from importlib import import_module
-from pathlib import PurePosixPath
 
 from ...tasks.base import Task
 from .base import Export, Of
@@ -26,9 +25,3 @@ def listed(of: Of, task: Task, *, keep_all: bool = False) -> dict[str, Export]:
     """
     fitting = (export.worded(of, task, keep_all=keep_all) for export in every() if export.is_of(of, task))
     return {export.name: export for export in fitting}
-
-
-@cache
-def content_types() -> dict[str, str]:
-    """Content type by the suffix of a file's name."""
-    return {PurePosixPath(export.name).suffix: export.content_type for export in every()}

@@ -174,7 +174,6 @@ EXPORTS = (
     Export(
         "arrangement.png",
         "Arrangement, PNG",
-        "image/png",
         109,
         _write,
         image="map and histogram of the distances to the nearest neighbour, pair correlation, shapes",

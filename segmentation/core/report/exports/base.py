@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from ...tasks.base import Task
@@ -18,12 +18,33 @@ RESULT = "result.json"
 FIRST, FIGURE, NORMAL, WITH_SUMS, LAST = range(5)  # turns of writing
 GROUPS = {0: "Most used", 100: "The figure in other forms", 110: "For other programs", 180: "For records and citations"}
 
+CONTENT_TYPES = {
+    ".bib": "application/x-bibtex",
+    ".csv": "text/csv",
+    ".eln": "application/vnd.eln+zip",
+    ".geojson": "application/geo+json",
+    ".json": "application/json",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".tif": "image/tiff",
+    ".txt": "text/plain; charset=utf-8",
+    ".webp": "image/webp",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".zip": "application/zip",
+}
+
+
+def content_type_of(name: str) -> str:
+    """As HTTP has it, by the suffix of a file's name."""
+    return CONTENT_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
+
 
 @dataclass(frozen=True)
 class Export:
     """One file.
 
-    name: of the file. title: on the page. content_type: as HTTP has it. place: in every list, ascending; a
+    name: of the file. title: on the page. place: in every list, ascending; a
     group of GROUPS begins at each of these places.
     image, sample: one line that says what it holds, "" where there is no such file. image_classes: the line where each
     pixel belongs to a class. In all of them {thing}, {things} and {Things} are what is looked for, {table} the name of
@@ -40,7 +61,6 @@ class Export:
 
     name: str
     title: str
-    content_type: str
     place: int
     write: Callable[[Any, Path], object]
     image: str = ""

@@ -30,7 +30,6 @@ EXPORTS = (
     Export(
         "boundaries.tif",
         "Boundaries, TIFF",
-        "image/tiff",
         125,
         _write,
         image="the boundaries between {things}: 255 on a boundary, 0 elsewhere",

@@ -46,7 +46,6 @@ EXPORTS = (
     Export(
         "bundle.zip",
         "All files in one, ZIP",
-        "application/zip",
         80,
         _write,
         image="reports, figures, tables and data, with their checksums",

@@ -90,7 +90,6 @@ EXPORTS = (
     Export(
         "coco.json",
         "Annotations, COCO JSON",
-        "application/json",
         150,
         lambda of, to: write_json(as_dict(of.analysis, of.shapes), to),
         image="the {things} as COCO annotations, for training and annotation tools",

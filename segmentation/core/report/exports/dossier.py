@@ -35,7 +35,6 @@ EXPORTS = (
     Export(
         FORM,
         "OECD TG 125 form, JSON",
-        "application/json",
         182,
         _write_form,
         image=HOLDS,
@@ -45,7 +44,6 @@ EXPORTS = (
     Export(
         "endpoint-record.json",
         "Endpoint record, JSON",
-        "application/json",
         184,
         _write_record,
         image=STUDY,
@@ -55,7 +53,6 @@ EXPORTS = (
     Export(
         "citation.bib",
         "How to cite, BibTeX",
-        "application/x-bibtex",
         190,
         lambda _, to: to.write_text(BIBTEX),
         image=CITE,

@@ -18,20 +18,14 @@ def figure_named(name: str) -> Export | None:
     if look_of(name) is None:
         return None
     alike = next(export for export in EXPORTS if export.name == f"figure.{name.rpartition('.')[2]}")
-    return replace(alike, name=name, write=_write_look, sample="", for_the_page=True, turn=NORMAL)
+    return replace(alike, name=name, write=_write_drawn, sample="", for_the_page=True, turn=NORMAL)
 
 
-def _write_look(context: Context, path: Path) -> None:
+def _write_drawn(context: Context, path: Path) -> None:
     from .. import figure
 
-    drawn = figure.draw(context.sample, context.drawing, look_of(path.name))
-    figure.write(drawn, path, path.suffix[1:])  # type: ignore[arg-type]
-
-
-def _write_vector(context: Context, path: Path) -> None:
-    from .. import figure
-
-    figure.write(context.figure, path, "svg" if path.suffix == ".svg" else "pdf")
+    look = look_of(path.name)
+    figure.write(figure.draw(context.sample, context.drawing, look) if look else context.figure, path)
 
 
 def _write_picture(context: Context, path: Path) -> None:
@@ -49,14 +43,13 @@ def _write_words(context: Context, path: Path) -> None:
 
 
 def _panel(place: int, panel: str, name: str, title: str, image: str) -> Export:
-    return Export(f"panel-{name}.png", f"{title}, PNG", "image/png", place, _write_picture, image=image, panel=panel)
+    return Export(f"panel-{name}.png", f"{title}, PNG", place, _write_picture, image=image, panel=panel)
 
 
 EXPORTS = (
     Export(
         "figure.png",
         "Figure, PNG",
-        "image/png",
         20,
         _write_picture,
         image="four panels, 170 mm wide, readable in one column of a journal",
@@ -66,7 +59,6 @@ EXPORTS = (
     Export(
         "caption-and-method.txt",
         "Caption and method, text",
-        "text/plain; charset=utf-8",
         21,
         _write_words,
         image="words for a manuscript: of the figure, and how the numbers were found",
@@ -75,13 +67,12 @@ EXPORTS = (
     Export(
         "figure.svg",
         "Figure, SVG",
-        "image/svg+xml",
         100,
-        _write_vector,
+        _write_drawn,
         image="as lines and text, to edit",
         sample="as lines and text, to edit",
     ),
-    Export("figure.pdf", "Figure, PDF", "application/pdf", 101, _write_vector, image="to print", sample="to print"),
+    Export("figure.pdf", "Figure, PDF", 101, _write_drawn, image="to print", sample="to print"),
     _panel(102, "image", "image", "Panel: image", "only the image, with a scale bar if the scale is known"),
     _panel(103, "segmentation", "outlines", "Panel: segmentation", "only the {things}, in colour"),
     _panel(108, "certainty", "certainty", "Panel: certainty", "how sure the model is of each pixel"),

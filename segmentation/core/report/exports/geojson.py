@@ -73,7 +73,6 @@ EXPORTS = (
     Export(
         "{table}.geojson",
         "Outlines, GeoJSON",
-        "application/geo+json",
         160,
         lambda of, to: write_json(as_dict(of.analysis, of.shapes), to),
         image="the {things} as polygons in pixels, with their measures",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...measure.pooled_fields import reason_and_warning
@@ -18,7 +17,6 @@ from .particles_csv import as_decimal
 
 if TYPE_CHECKING:
     from ...sample import Member, SampleAnalysis
-    from ..context import Context
 
 SIZES = ("median", "low", "high")
 NUMBERS = ("n", "n_set_aside", *SIZES)
@@ -90,8 +88,12 @@ def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[s
     return ((head, column) for head, column in columns.items() if any(entry.value != "–" for entry in column))
 
 
-def _write(context: Context, path: Path) -> None:
-    path.write_text(marked(lines(_lines(context.sample))), encoding="utf-8", newline="")
-
-
-EXPORTS = (Export("images.csv", "Images, CSV", "text/csv", 65, _write, sample="one row per image"),)
+EXPORTS = (
+    Export(
+        "images.csv",
+        "Images, CSV",
+        65,
+        lambda of, to: to.write_text(marked(lines(_lines(of.sample))), encoding="utf-8", newline=""),
+        sample="one row per image",
+    ),
+)

@@ -8,7 +8,7 @@ Still larger ids, which only images of gigapixels could hold, are uint32 with th
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,6 @@ from ... import tasks
 from ...analysis import Analysis
 from ..objects import Objects
 from .base import Export
-
-if TYPE_CHECKING:
-    from ..context import Context
 
 NM_PER_CM = 1e7
 NOT_ANALYSED = 255  # in place of a class
@@ -70,19 +67,20 @@ def _pixel_size(analysis: Analysis, *, imagej: bool) -> dict[str, Any]:
     return options | named
 
 
-def _write(context: Context, path: Path) -> None:
-    write_tiff(context.analysis, path, keep_all=context.keep_all or path.stem == "labels-all")
-
-
 EXPORTS = (
     Export(
         "labels.tif",
         "Labels, TIFF",
-        "image/tiff",
         110,
-        _write,
+        lambda of, to: write_tiff(of.analysis, to, of.keep_all),
         image="label image of {counted}, for ImageJ, with the size of a pixel; 0 is background",
         image_classes="the class of every pixel, from 0 on in the order of the model's card; 255: not analysed",
     ),
-    Export("labels-all.tif", "All labels, TIFF", "image/tiff", 120, _write, image="the same with all {things}"),
+    Export(
+        "labels-all.tif",
+        "All labels, TIFF",
+        120,
+        lambda of, to: write_tiff(of.analysis, to, True),
+        image="the same with all {things}",
+    ),
 )

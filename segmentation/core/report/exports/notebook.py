@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from itertools import starmap
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segmentation import __version__
@@ -21,13 +21,12 @@ from segmentation import __version__
 from ...archive import write_zip
 from ..looks import MICROGRAPH, NOTEBOOK
 from ..wording import CITATION, one_line, version
-from .base import LAST, Export
+from .base import LAST, Export, content_type_of
 from .result import json_value
 
 if TYPE_CHECKING:
     from ..context import Context
 
-KIND = "application/vnd.eln+zip"
 FOLDER, METADATA = "notebook", "ro-crate-metadata.json"
 ENTRY = "./result/"
 CRATE = "https://w3id.org/ro/crate/1.1"
@@ -60,14 +59,12 @@ def _write(context: Context, path: Path) -> None:
 
 
 def _file(name: str, content: bytes, title: str, description: str) -> Node:
-    from . import content_types
-
     return {
         "@id": f"{ENTRY}{name}",
         "@type": "File",
         "name": title,
         "description": description,
-        "encodingFormat": content_types().get(PurePosixPath(name).suffix, "application/octet-stream"),
+        "encodingFormat": content_type_of(name),
         "contentSize": str(len(content)),
         "sha256": sha256(content).hexdigest(),
     }
@@ -200,4 +197,4 @@ def _text(context: Context) -> str:
     return "".join([*lines, "<ul>", *rows, "</ul>", *how])
 
 
-EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", KIND, 186, _write, image=HOLDS, sample=HOLDS, turn=LAST),)
+EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", 186, _write, image=HOLDS, sample=HOLDS, turn=LAST),)

@@ -142,7 +142,6 @@ EXPORTS = (
     Export(
         "{table}-comma.csv",
         "{Things}, CSV with decimal commas",
-        "text/csv",
         61,
         lambda of, to: to.write_text(with_commas(as_text(of.sample)), encoding="utf-8", newline=""),
         image="the same for spreadsheets that expect decimal commas",
@@ -151,7 +150,6 @@ EXPORTS = (
     Export(
         "{table}.csv",
         "{Things}, CSV",
-        "text/csv",
         60,
         lambda of, to: to.write_text(as_text(of.sample), encoding="utf-8", newline=""),
         image="{figures}, then one row per {thing}",

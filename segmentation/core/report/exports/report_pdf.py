@@ -23,7 +23,6 @@ EXPORTS = (
     Export(
         REPORT,
         "Report, PDF",
-        "application/pdf",
         10,
         _write,
         image="two pages: picture, numbers, {chart}; method, settings, {uncertainty}signature",
@@ -33,7 +32,6 @@ EXPORTS = (
     Export(
         ANNEX,
         "Report with annexes, PDF",
-        "application/pdf",
         15,
         partial(_write, annex=True),
         image="the report with {points}all settings, model card, checksums",

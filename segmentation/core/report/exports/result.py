@@ -145,7 +145,6 @@ EXPORTS = (
     Export(
         RESULT,
         "All details, JSON",
-        "application/json",
         170,
         lambda of, to: write_json(as_dict(of.sample), to, indent=2),
         image="all numbers with intervals, settings, scale, model and versions, for programs",
@@ -155,7 +154,6 @@ EXPORTS = (
     Export(
         "result.schema.json",
         "JSON Schema",
-        "application/json",
         175,
         lambda _, to: to.write_bytes(SCHEMA.read_bytes()),
         image="the JSON Schema of result.json",

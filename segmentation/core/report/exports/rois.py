@@ -22,7 +22,6 @@ from .base import Export
 if TYPE_CHECKING:
     from roifile import ImagejRoi
 
-    from ..context import Context
 
 # ImageJ holds whole coordinates in 16 bits with a sign.
 LARGEST = 32767
@@ -68,25 +67,19 @@ def _roi(shape: list[Polygon]) -> ImagejRoi:
     return roi
 
 
-def _write(context: Context, path: Path) -> None:
-    write_rois(context.analysis, context.shapes, path, keep_all=context.keep_all or path.stem == "rois-all")
-
-
 EXPORTS = (
     Export(
         "rois.zip",
         "Outlines for ImageJ, ZIP",
-        "application/zip",
         130,
-        _write,
+        lambda of, to: write_rois(of.analysis, of.shapes, to, of.keep_all),
         image="outlines of {counted}, for ImageJ's ROI Manager",
     ),
     Export(
         "rois-all.zip",
         "All outlines for ImageJ, ZIP",
-        "application/zip",
         140,
-        _write,
+        lambda of, to: write_rois(of.analysis, of.shapes, to, True),
         image="the same with all {things}{aside}",
     ),
 )

@@ -34,7 +34,7 @@ TOLERANCE = 0.6
 LONGEST = 1024  # px of the picture that is seen at first
 TILE = 512  # px
 THUMBNAIL = 320
-LONGEST_FIGURE = 1000
+FIGURE_LOOK = (1000, 60)  # px, quality
 QUALITY = 80
 IN = "shown on the page"
 METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
@@ -164,7 +164,7 @@ def image_webp(micrograph: Micrograph) -> bytes:
     """The whole upload for display as WebP. Hot and cold pixels are clipped, and no side is over 1024 px."""
     from ...micrograph.contrast import preview
 
-    return _webp(preview(micrograph, LONGEST))
+    return webp(preview(micrograph, LONGEST))
 
 
 def write_tiles(micrograph: Micrograph, path: Path) -> None:
@@ -193,12 +193,8 @@ def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
         level, whole = level + 1, np.asarray(Image.fromarray(whole).reduce(2))
 
 
-def figure_webp(pixels: NDArray[np.uint8]) -> bytes:
-    """The figure's pixels (h, w, 3) for the page as WebP, no side over 1000 px."""
-    return _webp(pixels, LONGEST_FIGURE, 60)
-
-
-def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUALITY) -> bytes:
+def webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUALITY) -> bytes:
+    """Pixels (h, w) or (h, w, 3) for the page as WebP, no side over `longest` px."""
     from PIL import Image
 
     picture, file = Image.fromarray(pixels), io.BytesIO()
@@ -216,37 +212,23 @@ def thumbnail(analysis: Analysis) -> bytes:
     labels = sampled(used.dense[: used.rows], picture.shape)
     counts = np.r_[False, Objects.of(analysis).kept | analysis.refused]
     if not counts[labels].any():
-        return _webp(picture)
+        return webp(picture)
     if not tasks.find(used.provenance.task).semantic:
-        return _webp(rimmed(picture, labels, counts[1:]))
+        return webp(rimmed(picture, labels, counts[1:]))
     numbers = np.r_[0, used.classes].astype(np.intp)
-    return _webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
+    return webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 
-def _page_layer(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
-    return Export(name, "", kind, place, write, image=IN, for_the_page=True, **kind_of)
-
-
-def _write_outlines(of: Any, to: Path) -> None:
-    write_json(outlines(of.analysis, of.drawing), to)
+def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
+    return Export(name, "", place, write, image=IN, for_the_page=True, **kind_of)
 
 
 EXPORTS = (
-    _page_layer("outlines.json", "application/json", 300, _write_outlines, stored=True, turn=FIRST),
     _page_layer(
-        THUMBNAIL_FILE,
-        "image/webp",
-        320,
-        lambda of, to: to.write_bytes(thumbnail(of.analysis)),
-        stored=True,
-        turn=FIRST,
+        "outlines.json", 300, lambda of, to: write_json(outlines(of.analysis, of.drawing), to), stored=True, turn=FIRST
     ),
+    _page_layer(THUMBNAIL_FILE, 320, lambda of, to: to.write_bytes(thumbnail(of.analysis)), stored=True, turn=FIRST),
     _page_layer(
-        "figure-small.webp",
-        "image/webp",
-        330,
-        lambda of, to: to.write_bytes(figure_webp(of.pixels)),
-        sample=IN,
-        turn=FIGURE,
+        "figure-small.webp", 330, lambda of, to: to.write_bytes(webp(of.pixels, *FIGURE_LOOK)), sample=IN, turn=FIGURE
     ),
 )

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from ...measure.results import Arrangement
     from ...sample import SampleAnalysis
-    from ..context import Context
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MOST_CHARACTERS = 32767
@@ -349,26 +348,19 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
             yield "notes", "warning", flag.text, ""
 
 
-def _write(context: Context, path: Path) -> None:
-    write_xlsx(context.sample, path, context.filing)
-
-
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 EXPORTS = (
     Export(
         "{table}.xlsx",
         "{Things}, XLSX",
-        XLSX,
         70,
-        _write,
+        lambda of, to: write_xlsx(of.sample, to, of.filing),
         image="for Excel: summary with a chart, every {thing}, all details",
     ),
     Export(
         "sample.xlsx",
         "Images and numbers, XLSX",
-        XLSX,
         75,
-        _write,
+        lambda of, to: write_xlsx(of.sample, to, of.filing),
         sample="for Excel: summary with a chart, images, every {thing}, all details",
     ),
 )

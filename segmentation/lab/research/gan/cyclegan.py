@@ -26,15 +26,8 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
-            nn.InstanceNorm2d(channels),
-            nn.ReLU(),
-            nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
-            nn.InstanceNorm2d(channels),
-        )
+        padded = [[nn.ReflectionPad2d(1), *normed(nn.Conv2d(channels, channels, 3), channels)] for _ in range(2)]
+        self.layers = nn.Sequential(*padded[0], *padded[1][:-1])
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.layers(x)

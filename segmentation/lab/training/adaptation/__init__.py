@@ -182,7 +182,8 @@ class Adaptation(Trainings):
                 micrograph, truth = pair.load()
                 panels = [self.scoring.panels(micrograph, side.labels, truth) for side in sides]
                 self.save(in_rows([[panels[0][0], panels[0][-1], panels[1][-1]]]), name)
-            one, other = (outcome.figures_of(self.scoring, side.record) for side in sides)
+            figures_of_sides = (summarise(self.scoring, [side.record], nm=False) for side in sides)
+            one, other = ({name: of[name].value for name in self.scoring.compared} for of in figures_of_sides)
             verdict = outcome.verdict(self.scoring, one, other)
             images.append(ImageChange(image=pair.image.name, before=one, after=other, file=name, verdict=verdict))
         self.summary["table"], self.summary["images"] = table, images

@@ -53,12 +53,20 @@ class TooFew(UserError):
     """Not enough examples to fit; the message names them."""
 
 
-def fit_logistic(values: Floats, yes: Mask, shares: Floats | None = None) -> tuple[Floats, float]:
-    """Weights (k,) and intercept of the chance 1 / (1 + exp(-(values @ weights + intercept))) of yes.
+def fit_logistic(
+    examples: Sequence[tuple[Mapping[str, Floats], Mask]], shares: Floats, digits: int, refusal: str
+) -> dict[str, float]:
+    """Weights by name, INTERCEPT among them, of the chance 1 / (1 + exp(-(values @ weights + intercept))) of yes, by
+    penalised maximum likelihood, rounded to `digits` decimals.
 
-    values: (n, k). yes: (n,). shares: (n,) how much each counts; equally without.
+    examples: of each image its (n,) values by name, and (n,) whether yes. shares: how much each of all counts. Raises
+    TooFew, which says `refusal`, with fewer than FEWEST of yes or of no.
     """
-    shares = np.ones(len(values)) if shares is None else shares
+    yes = np.concatenate([some for _, some in examples])
+    if min(yes.sum(), (~yes).sum()) < FEWEST:
+        raise TooFew(f"{refusal} at least, here are {yes.sum()} and {(~yes).sum()}.")
+    names = list(examples[0][0])
+    values = np.concatenate([np.column_stack([of[name] for name in names]) for of, _ in examples])
     mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
     inputs = np.column_stack([(values - mean) / spread, np.ones(len(values))])
     sign = np.where(yes, 1.0, -1.0)
@@ -71,7 +79,8 @@ def fit_logistic(values: Floats, yes: Mask, shares: Floats | None = None) -> tup
 
     solution = minimize(cost, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
     weights = solution[:-1] / spread
-    return weights, float(solution[-1] - weights @ mean)
+    intercept = round(float(solution[-1] - weights @ mean), digits)
+    return {**dict(zip(names, weights.round(digits).tolist(), strict=True)), INTERCEPT: intercept}
 
 
 def fit_confidence(
@@ -162,20 +171,10 @@ def _labelled_objects(
 
 
 def fit(images: Sequence[LabelledParticles]) -> dict[str, float]:
-    """Weights for `likely_right` by penalised maximum likelihood, CROWD particles of an image counting at the most.
-
-    Raises TooFew.
-    """
-    right = np.concatenate([image.right for image in images])
-    if min(right.sum(), (~right).sum()) < FEWEST:
-        raise TooFew(
-            f"The confidence cannot be calibrated: it takes {FEWEST} right and {FEWEST} wrong particles at least,"
-            f" here are {right.sum()} and {(~right).sum()}."
-        )
-    names = list(images[0].values)
-    values = np.concatenate([np.column_stack([image.values[name] for name in names]) for image in images])
-    weights, intercept = fit_logistic(values, right, share_of([len(image.right) for image in images]))
-    return {**dict(zip(names, weights.round(5).tolist(), strict=True)), INTERCEPT: round(intercept, 5)}
+    """Weights for `likely_right` (`fit_logistic`), CROWD particles of an image counting at the most. Raises TooFew."""
+    shares = share_of([len(image.right) for image in images])
+    refusal = f"The confidence cannot be calibrated: it takes {FEWEST} right and {FEWEST} wrong particles"
+    return fit_logistic([(image.values, image.right) for image in images], shares, 5, refusal)
 
 
 def share_of(counts: Sequence[int]) -> Floats:

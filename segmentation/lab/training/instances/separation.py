@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from ....core.labels.options import INTERCEPT, MERGE_LIMIT, ParticleOptions
+from ....core.labels.options import MERGE_LIMIT, ParticleOptions
 from ....core.labels.region_graph import RegionGraph, merged, oversegment
 from ....core.labels.region_merging import border_features, merge, merge_regions
 from ....core.measure.matching import match, overlap_of, without_specks
@@ -20,7 +20,7 @@ from ....core.truth import Pair
 from ..contract import Fitted, Floats, Labels, Mask, Say
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import precision_recall_f1
-from .confidence import FEWEST, OFTEN, PARTS, TooFew, composed, every_nth, fit_logistic, share_of
+from .confidence import FEWEST, OFTEN, PARTS, composed, every_nth, fit_logistic, share_of
 
 STATES = (0.2, 0.4)  # limits up to which regions are merged, so that merged ones are learnt from too
 LIMITS = (0.4, 0.5, 0.6, 0.7, 0.8)
@@ -141,16 +141,8 @@ def _of_borders(
     shares = [share_of([len(real) for _, real in some]) for some in borders_by_source]
     share = np.concatenate([part / max(part.sum(), 1) for part in shares])
     every = [borders for some in borders_by_source for borders in some]
-    real = np.concatenate([flags for _, flags in every])
-    if min(real.sum(), (~real).sum()) < FEWEST:
-        raise TooFew(
-            f"Cuts cannot be fitted: it takes {FEWEST} borders between particles and {FEWEST} within one at least,"
-            f" here are {real.sum()} and {(~real).sum()}."
-        )
-    names = list(every[0][0])
-    values = np.concatenate([np.column_stack([features[name] for name in names]) for features, _ in every])
-    weights, intercept = fit_logistic(values, real, share * len(share) / share.sum())
-    return {**dict(zip(names, weights.round(4).tolist(), strict=True)), INTERCEPT: round(intercept, 4)}
+    refusal = f"Cuts cannot be fitted: it takes {FEWEST} borders between particles and {FEWEST} within one"
+    return fit_logistic(every, share * len(share) / share.sum(), 4, refusal)
 
 
 def _counts(

@@ -160,10 +160,7 @@ PLANES: dict[str, Callable[[float, Form, Rng], tuple[Floats, Floats]]] = {
     "rounded": partial(_random_planes, counts=(10, 22), distances=(0.85, 1.15), spread=0.1, longest=1.5),
     # Crushed matter: few planes, very different distances.
     "fragment": partial(_random_planes, counts=(7, 14), distances=(0.5, 1.25), spread=0.25),
-    "rod": _rod,
-    "platelet": _platelet,
-    "cube": _cube,
-    "octahedron": _octahedron,
+    **{planes.__name__[1:]: planes for planes in (_rod, _platelet, _cube, _octahedron)},
 }
 
 

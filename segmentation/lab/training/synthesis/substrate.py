@@ -79,11 +79,6 @@ def _contours(shape: Shape, period: float, rng: Rng) -> Field:
     return out.astype(np.float32)
 
 
-def _worms(shape: Shape, period: float, rng: Rng) -> Field:
-    """Short winding ridges: polymer and carbon tabs."""
-    return np.tanh(1.5 * band_field(shape, period, rng))
-
-
 def _wrinkles(shape: Shape, period: float, rng: Rng) -> Field:
     """Thin winding lines of a folded film."""
     field = smooth_field(shape, 4 * period, rng) + 0.15 * smooth_field(shape, period, rng)
@@ -138,14 +133,8 @@ def _ripples(shape: Shape, period: float, rng: Rng) -> Field:
 
 
 PATTERNS: dict[str, Callable[[Shape, float, Rng], Field]] = {
-    "contours": _contours,
-    "worms": _worms,
-    "wrinkles": _wrinkles,
-    "rings": _rings,
-    "cracks": _cracks,
-    "mosaic": _mosaic,
-    "pits": _pits,
-    "ripples": _ripples,
+    "worms": lambda *drawn: np.tanh(1.5 * band_field(*drawn)),  # short winding ridges: polymer and carbon tabs
+    **{draw.__name__[1:]: draw for draw in (_contours, _wrinkles, _rings, _cracks, _mosaic, _pits, _ripples)},
 }
 
 

@@ -5,8 +5,6 @@ Intensities along the beam add up (Z-contrast of thin matter; Pennycook & Jesson
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import ndimage
 
@@ -105,12 +103,7 @@ def _sheets(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> F
     return total
 
 
-SUPPORTS: dict[str, Callable[[Shape, float, SupportSettings, Rng], Field]] = {
-    "grains": _grains,
-    "fractal": _fractal,
-    "porous": _porous,
-    "sheets": _sheets,
-}
+SUPPORTS = {draw.__name__[1:]: draw for draw in (_grains, _fractal, _porous, _sheets)}
 
 
 def lattice(scene: Scene, settings: SupportSettings, rng: Rng, fine: float) -> Field:

@@ -1,4 +1,4 @@
-"""The kinds of analysis as they are taught, one file each: whatever file of this folder defines TASK is one."""
+"""The kinds of analysis as they are taught: every LearningTask that a file of this folder holds is one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ _added: dict[str, LearningTask] = {}
 @cache
 def _shipped() -> dict[str, LearningTask]:
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    return {module.TASK.name: module.TASK for module in modules if hasattr(module, "TASK")}
+    every = (value for module in modules for value in vars(module).values() if isinstance(value, LearningTask))
+    return {task.name: task for task in every}
 
 
 def find(name: str) -> LearningTask:
     """The task of this name; raises UnknownTask."""
     every = {**_shipped(), **_added}
     if name not in every:
-        raise UnknownTask(f"No kind of analysis named {name!r} can be taught; those that can are: {', '.join(every)}.")
+        known = ", ".join(sorted(every))
+        raise UnknownTask(f"No kind of analysis named {name!r} can be taught; those that can are: {known}.")
     return every[name]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ....core.labels.separate import separate
@@ -61,3 +62,4 @@ TASK = LearningTask(
     preview=lambda maps: separate(maps[0], maps[1], threshold=0.5, seed_threshold=0.5),
     scoring=lambda names: SCORING,
 )
+FIBRES = replace(TASK, name="fibres", optional=())  # whose maps they share; crossings part what lies below

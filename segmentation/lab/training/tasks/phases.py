@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..classes import learnt, likeliest, scoring, softmax, targets
 from ..contract import LearningTask
 
@@ -17,3 +19,4 @@ TASK = LearningTask(
     classes=True,
     learnt=learnt,
 )
+LAYERS = replace(TASK, name="layers")

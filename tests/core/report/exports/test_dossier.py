@@ -24,6 +24,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, figure
 from segmentation.core.report.endpoint import record
 from segmentation.core.report.exports import notebook, workbooks
+from segmentation.core.report.exports.base import content_type_of
 from segmentation.core.report.exports.result import json_value
 from segmentation.core.report.files import write_all
 from segmentation.core.report.guideline import NONE_COUNTED, form_of
@@ -390,7 +391,7 @@ def test_only_particles_and_fibres_have_a_dossier():
         assert all(name in exports.listed("image", find(kind)) for kind in ("particles", "fibres"))
         assert name not in exports.listed("image", find("grains"))
     assert "notebook.eln" in exports.listed("sample", find("grains"))
-    assert exports.content_types()[".eln"] == "application/vnd.eln+zip"
+    assert content_type_of("notebook.eln") == "application/vnd.eln+zip"
 
 
 def test_what_programs_cite_has_the_version_of_the_software():

@@ -155,7 +155,6 @@ def test_a_new_export_is_one_definition(tmp_path, monkeypatch):
     new = Export(
         "{things}.txt",
         "{Things}, text",
-        "text/plain",
         64,
         lambda context, path: path.write_text(f"{len(context.shapes)}"),
         image="how many {things} there are",
