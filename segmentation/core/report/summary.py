@@ -250,13 +250,13 @@ class Summary:
         return [quantities[0], median, quantities[-1]]
 
     def notices_of(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
-        """What there is to say beside the numbers, the gravest first: doubts, of one image the outlines left out that
-        one click counts, notes. Report and workbook show the first one; an unknown scale is said where it stands."""
+        """What there is to say beside the numbers, the gravest first: doubts, of one image what is left out and what one
+        click counts, if most were left out for that reason, notes. Report and workbook show the first one; an unknown
+        scale is said where it stands."""
         said = [str(reason) for reason in BY_OTHERS if reason != Reason.HIDDEN]  # those the measurand leaves out
-        line = next((line for line in self.set_aside if line.reason in said), None)
-        listed = []
-        if line is not None and not pooled:
-            listed = [Flag(f"{line.count:,} left out: {line.reason}.", reason=line.reason)]
+        most, listed = max(self.set_aside, key=lambda line: line.count, default=None), []
+        if most is not None and most.reason in said and not pooled:
+            listed = [Flag(f"{most.count:,} left out: {most.reason}.", reason=most.reason)]
         return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
 
     # ---- the list of numbers: _sizes.html of the page, page 2 of the PDF, sheet Summary ----------
