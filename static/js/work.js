@@ -13,6 +13,7 @@ const LOST = "The connection is lost. The analysis goes on, and this page asks a
 const work = document.getElementById("work");
 const form = document.getElementById("analyse");
 const shown = document.getElementById("shown");
+const firstHead = document.getElementById("head").cloneNode(true);
 const picker = document.getElementById("files");
 const byId = (id) => document.getElementById(id);
 const isUnderWay = () => Boolean(sending || byId("status").dataset.status);
@@ -115,6 +116,7 @@ function bare() {
   last = null;
   work.classList.remove("seen");
   shown.replaceChildren();
+  if (location.pathname === work.dataset.home) byId("head").replaceWith(firstHead.cloneNode(true));
   tell();
 }
 
@@ -348,7 +350,7 @@ addEventListener("beforeunload", (event) => sending && event.preventDefault());
 addEventListener("popstate", () => location.reload()); // the page of that address, which repeats nothing
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
-const examples = document.querySelectorAll("[form=sample]");
+const examples = document.querySelectorAll("#sample button");
 byId("sample")?.addEventListener("submit", () => setTimeout(() => examples.forEach((button) => (button.disabled = true))));
 // Fingers drop nothing, and a phone offers its gallery only where any picture is accepted.
 if (picker && matchMedia("(hover: none) and (pointer: coarse)").matches) picker.accept += ",image/*";

@@ -250,8 +250,8 @@ class Summary:
         return [quantities[0], median, quantities[-1]]
 
     def notices_of(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
-        """What there is to say beside the numbers, the gravest first: doubts, of one image what is left out and what one
-        click counts, if most were left out for that reason, notes. Report and workbook show the first one; an unknown
+        """What there is to say beside the numbers, the gravest first: doubts, of one image what is left out and counts
+        by one click, if most were left out for that reason, notes. Report and workbook show the first one; an unknown
         scale is said where it stands."""
         said = [str(reason) for reason in BY_OTHERS if reason != Reason.HIDDEN]  # those the measurand leaves out
         most, listed = max(self.set_aside, key=lambda line: line.count, default=None), []

@@ -155,8 +155,10 @@ def site_last_used() -> str:
 
 
 def printed_address(row: Any) -> str:
-    """The address of a row's page for people who read it in a file."""
-    return address_of(row) if settings.DEEPSEGM_URL else f"{site_last_used()}{address_of(row)}"
+    """The address of a row's page for people who read it in a file; "" while nobody knows that of the site."""
+    if settings.DEEPSEGM_URL:
+        return address_of(row)
+    return f"{site}{address_of(row)}" if (site := site_last_used()) else ""
 
 
 @transaction.atomic
