@@ -131,7 +131,8 @@ class ComparedResults:
         much, what = row.difference.partition(" (")[0].strip("+−±"), "median size" if is_size else uncapital(row.term)
         words = ("larger", "smaller") if is_size else ("higher", "lower")
         chance = "this may be chance" if row.low is not None and row.low <= 0 <= (row.high or 0.0) else ""
-        first = f"B {'may be' if chance else 'is'} {much} {words[row.value < 0]} in {what}"
+        untold = bool(self._distance) and (self._distance["least_p"] or 0.0) >= CHANCE
+        first = f"B {'may be' if chance or untold else 'is'} {much} {words[row.value < 0]} in {what}"
         if row.difference.startswith("±"):
             first = f"A and B have the same {what}"
         far = uncapital(self._distance["reading"].partition(". ")[0]) if self._distance else chance

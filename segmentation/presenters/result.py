@@ -89,7 +89,8 @@ class ClassRow:
         """The first fraction among the numbers that every class has, where it is known."""
         first = next((cell for cell in self.cells if cell.kind == "fraction"), None)
         of = first.number if first else Value(None)
-        return Bar.of({"name": self.name, "fraction": of.value, "low": of.low, "high": of.high, "n": 0})
+        low, high = of.total or (of.low, of.high)
+        return Bar.of({"name": self.name, "fraction": of.value, "low": low, "high": high, "n": 0})
 
 
 class Result(ChartedSummary):

@@ -88,6 +88,11 @@ class ImageRow:
         return self.job is not None and self.job.included and self.reason in ("", PENDING)
 
     @property
+    def may_tick(self) -> bool:
+        """Whether a tick decides if it counts: nothing else leaves it out."""
+        return self.counts or (self.job is not None and not self.job.included)
+
+    @property
     def asks_scale(self) -> bool:
         return self.reason == NO_PIXEL_SIZE
 

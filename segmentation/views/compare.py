@@ -57,7 +57,10 @@ def compare(request: HttpRequest) -> HttpResponse:
             else HttpResponseClientRefresh()
         )
     sides = [_side(side, letter) for side, letter in ((first, "A"), (second, "B"))]
-    differs = setting_changes(*(AnalysisSettings.from_dict(side.settings) for side in (second, first)))
+    used = [AnalysisSettings.from_dict(side.settings) for side in (second, first)]
+    if isinstance(first, Job) and isinstance(second, Job):  # a model by its name, also where the image chose it
+        used = [each.with_(model=job.summary["model"]["name"]) for each, job in zip(used, (second, first), strict=True)]
+    differs = setting_changes(*used)
     context = {"compared": results, "sides": sides, "viewed": all(side["files"] for side in sides), "differs": differs}
     context["semantic"] = find(first.settings["task"]).semantic
     return render(request, "compare/compare.html", context)

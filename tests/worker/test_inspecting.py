@@ -12,6 +12,7 @@ from unittest.mock import Mock
 from uuid import uuid4
 
 import numpy as np
+import psutil
 import pytest
 import tifffile
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -559,5 +560,4 @@ def test_a_pool_child_may_take_so_much_memory_and_ends_in_the_middle_of_anything
 
 
 def _lives(pid_file):
-    pid = pid_file.read_text().strip()
-    return not subprocess.run(["ps", "-p", pid], capture_output=True, check=False).returncode
+    return psutil.pid_exists(int(pid_file.read_text()))

@@ -312,7 +312,7 @@ def _unresolved(case: Case) -> Contribution | None:
         )
     if effect is None:
         return None
-    remedy = "disperse the particles better, decide the possible cuts, or correct the outlines by hand."
+    remedy = "disperse the particles better, or correct the outlines: a dashed line shows where one may be two."
     return _contribution(HIDDEN, UNRESOLVED, source, remedy, effect)
 
 

@@ -251,7 +251,7 @@ def test_a_directory_too_large_for_the_memory_is_refused_before_it_is_read(opene
         record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, claimed, 0)
         content = content[:end] + record + struct.pack("<4sLQL", b"PK\x06\x07", 0, end, 1) + content[end:]
     monkeypatch.setattr(zipfile, "ZipInfo", None)
-    with pytest.raises(UnreadableImage, match="lists more than 10,000"):
+    with pytest.raises(UnreadableImage, match=r"lists more than 10,000|is damaged"):  # Python 3.13 is stricter itself
         opened(content)
 
 
