@@ -6,7 +6,6 @@ import torch
 
 from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.truth import BadDataset, load_image
-from segmentation.lab.training import tasks
 from segmentation.lab.training.augmentation import augment
 from segmentation.lab.training.data import (
     Crops,
@@ -20,10 +19,8 @@ from segmentation.lab.training.data import (
     validation_groups,
 )
 from segmentation.lab.training.instances.targets import inner_distance, near_contacts, targets
-from segmentation.lab.training.losses import losses
 from segmentation.lab.training.losses.instances import InstanceLoss
 from segmentation.lab.training.settings import Augmentation, FolderEntry, RenderedEntry
-from segmentation.lab.training.tasks.particles import SCORING
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 from tests.lab.scores import score
 
@@ -38,15 +35,6 @@ def test_inner_distance_is_one_at_the_core_and_small_at_contacts():
     assert distance[labels == 0].max() == 0
     assert distance[labels == 1].max() == distance[labels == 2].max() == 1
     assert distance[20, 29] < 0.2 and distance[20, 30] < 0.2 and distance[20, 17] > 0.9
-
-
-def test_contacts_lie_only_between_particles():
-    labels = np.zeros((20, 40), np.int32)
-    labels[5:15, 5:20] = 1
-    labels[5:15, 20:35] = 2
-    near = near_contacts(labels)
-    assert near[10, 19] and near[10, 20]
-    assert not (near[10, 10] or near[0, 0] or near[10, 5])
 
 
 def test_dark_particles_are_told():
@@ -178,17 +166,6 @@ def test_a_perfect_prediction_costs_less_than_any_other():
         assert loss(right, target) < loss(-right, target)
 
 
-@pytest.mark.parametrize("changes", [{}, {"balance": True}])
-def test_every_loss_can_be_learnt_from(changes):
-    loss = InstanceLoss(**changes)
-    torch.manual_seed(0)
-    logits, target = torch.zeros(1, 2, 8, 8, requires_grad=True), torch.rand(1, 3, 8, 8)
-    target[:, 0] = (target[:, 0] > 0.5).float()
-    before = loss(logits, target)
-    before.backward()
-    assert loss(logits - 0.1 * logits.grad, target) < before
-
-
 def test_the_default_loss_is_the_published_one():
     """The shipped model's: weighted cross-entropy + Dice + 2 x soft cross-entropy of the inner distance."""
     torch.manual_seed(0)
@@ -238,10 +215,6 @@ def test_a_whole_picture_is_normalised_as_for_an_analysis(tmp_path):
     assert np.abs(entry.grey / 255 - clip_outliers(grey)).max() <= 0.5 / 255
     crops = Crops([FolderSource([entry])], [1.0], SIDE, seed=1, targets=targets, augmentation=Augmentation(**PLAIN))
     assert min(float(crops[number][0].max()) for number in range(20)) < 0.9
-
-
-def test_losses_and_tasks_are_found_by_name():
-    assert losses()["instances"] is InstanceLoss and tasks.find("particles").scoring(()) is SCORING
 
 
 def sourced(folder, *sources, **changes):

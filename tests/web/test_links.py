@@ -58,11 +58,6 @@ def statuses(client, row, query=""):
     return set(codes)
 
 
-def test_a_link_from_before_goes_on(job, client):
-    assert statuses(client, job) == {200}
-    assert not Link.objects.exists()
-
-
 @pytest.mark.parametrize(("ends", "days"), [("1 day", 1), ("1 week", 7), ("30 days", 30), ("never", None)])
 def test_the_owner_sets_its_end(job, maker, client, ends, days):
     assert do(maker, job, "end", ends=ends).status_code == 303

@@ -22,7 +22,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from segmentation import services
-from segmentation.models import Delivery, Job, Superseded, Webhook
+from segmentation.models import Delivery, Superseded, Webhook
 from segmentation.services.access import webhooks
 from worker import delivering, tasks
 
@@ -408,8 +408,3 @@ def test_old_messages_are_removed(hook):
         Delivery.objects.create(webhook=hook, event="test", state=state, created=made)
     services.tidy()
     assert sorted(Delivery.objects.values_list("state", flat=True)) == ["done", "queued"]
-
-
-def test_no_owner_no_message(hook, make_job):
-    services.fail(row=make_job(state="running", attempt=1), sentence="No.")
-    assert Job.objects.get().error == "No." and not Delivery.objects.exists()

@@ -319,20 +319,6 @@ class TestChange:
         assert state(sample) == Sample.State.WAITING
         assert len(sample.notes) == 1
 
-    def test_failed_ones_are_tried_again(self, make_sample, commit):
-        sample = make_sample(DONE, FAILED, CANCELLED)
-        with commit():
-            assert services.retry_failed(sample=sample) == 2
-        assert states(sample) == [DONE, QUEUED, QUEUED]
-        assert state(sample) == Sample.State.WAITING
-
-    def test_what_is_left_is_cancelled_and_the_rest_pooled(self, make_sample, commit):
-        sample = make_sample(DONE, QUEUED, RUNNING)
-        with commit():
-            assert services.cancel_sample(sample=sample) == 2
-        assert states(sample) == [CANCELLED, CANCELLED, DONE]
-        assert state(sample) == Sample.State.QUEUED
-
     @pytest.mark.parametrize("end", [services.cancel_sample, services.delete_sample])
     def test_an_upload_that_another_analysis_waits_for_stays(self, make_micrograph, make_job, end):
         arriving = make_micrograph(state=Micrograph.State.QUEUED)

@@ -156,17 +156,6 @@ class TestAsking:
 
 
 class TestAfterwards:
-    def test_cancelled_tried_again_and_cancelled(self, alice):
-        made = ask(make_dataset(alice), alice)
-        assert trainings.cancel_training(training=made).state == "cancelled"
-        assert trainings.cancel_training(training=made).state == "cancelled"
-        assert trainings.retry_training(training=made).state == "queued"
-        Training.objects.update(state="done")
-        with pytest.raises(Refused):
-            trainings.cancel_training(training=made)
-        with pytest.raises(Refused):
-            trainings.retry_training(training=made)
-
     def test_it_is_not_tried_again_beside_another_or_without_its_dataset(self, alice):
         dataset = make_dataset(alice)
         failed = make_training(alice, dataset, state="failed")

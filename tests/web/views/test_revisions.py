@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db
 VISITOR, OTHER = uuid4(), uuid4()
 FROM_FILE = f"7.344 nm/px ({Source.METADATA.words})"
 BEGAN = timezone.now() - timedelta(hours=1)
+GRAINS = AnalysisSettings.of("grains", model="grain-boundaries")
 
 
 @pytest.fixture
@@ -191,10 +192,12 @@ class TestInItsSample:
         visit(Client(), VISITOR).post(f"/jobs/{rerun.pk}/delete/")
         assert counted.pk in sample.members.values_list("pk", flat=True)
 
-    def test_one_of_another_kind_of_analysis_is_neither_offered_nor_taken(self, pair):
+    @pytest.mark.parametrize(
+        "change", [{"settings": GRAINS.as_dict()}, {"state": Job.State.RUNNING}, {"state": Job.State.FAILED}]
+    )
+    def test_one_of_another_kind_of_analysis_or_not_done_is_neither_offered_nor_taken(self, pair, change):
         sample, counted, rerun = pair
-        settings = AnalysisSettings.of("grains", model="grain-boundaries").as_dict()
-        Job.objects.filter(pk=rerun.pk).update(settings=settings)
+        Job.objects.filter(pk=rerun.pk).update(**change)
         assert 'value="instead"' not in words(visit(Client(), VISITOR).get(f"/jobs/{rerun.pk}/"))
         assert self.use(sample, rerun).status_code == 409
         assert counted.pk in sample.members.values_list("pk", flat=True)
@@ -217,13 +220,6 @@ class TestInItsSample:
         )
         self.use(sample, rerun)
         assert [job.pk for job in sample.members.filter(micrograph=rerun.micrograph)] == [rerun.pk]
-
-    @pytest.mark.parametrize("state", [Job.State.RUNNING, Job.State.FAILED])
-    def test_what_is_not_done_cannot_count(self, pair, state):
-        sample, counted, rerun = pair
-        Job.objects.filter(pk=rerun.pk).update(state=state)
-        assert self.use(sample, rerun).status_code == 409
-        assert counted.pk in sample.members.values_list("pk", flat=True)
 
     def test_strangers_and_other_images_are_refused(self, pair, revise):
         sample, _, rerun = pair

@@ -154,9 +154,10 @@ class TestWrong:
         assert response.status_code == 413
         assert "1 MB" in words(response)
 
-    def test_too_many_waiting_jobs_leave_nothing_behind(self, client, settings):
-        settings.DEEPSEGM_WAITING_JOBS = 1
-        assert [send(client, good("a.png", width)).status_code for width in (64, 65)] == [303, 429]
+    @pytest.mark.parametrize(("limit", "typed"), [("JOBS", {}), ("SAMPLES", {"one_sample": "on"})])
+    def test_too_many_that_wait_leave_nothing_behind(self, client, settings, limit, typed):
+        setattr(settings, f"DEEPSEGM_WAITING_{limit}", 1)
+        assert [send(client, good("a.png", width), **typed).status_code for width in (64, 65)] == [303, 429]
         assert Micrograph.objects.count() == 1
 
     def test_a_quota_that_is_used_up_leaves_nothing_behind(self, signed_in, alice):
@@ -200,11 +201,6 @@ class TestSeveral:
         assert response.status_code == 400 and SENTENCE in words(response) and not Sample.objects.exists()
         assert send(client, bad(), good()).status_code == 303
         assert [note["name"] for note in Sample.objects.get().notes] == ["notes.tif"]
-
-    def test_too_many_samples_leave_nothing_behind(self, client, settings):
-        settings.DEEPSEGM_WAITING_SAMPLES = 1
-        assert [send(client, good("a.png", w), one_sample="on").status_code for w in (64, 65)] == [303, 429]
-        assert Micrograph.objects.count() == 1
 
 
 class TestLaboratory:
