@@ -98,10 +98,10 @@ def test_a_note_shows_which_images_it_means_and_why(page):
     expect(page.locator("#images [data-only]")).to_contain_text("Only 2 of 3 images.")
     assert page.evaluate("document.activeElement.textContent") == "2.png"
     picture(page, "sample-note")
-    entries.first.get_by_role("link", name="Set the scale").click()
-    expect(page.locator("#scale")).to_be_visible()
     page.get_by_role("button", name="Show all again").click()
     expect(entries).to_have_count(3)
+    entries.nth(1).get_by_role("link", name="Set its scale").click()
+    expect(page.locator("#scale")).to_be_visible()
 
 
 def test_the_editor_goes_from_image_to_image_and_loses_nothing(page, visit, mixed):
