@@ -154,7 +154,7 @@ def test_a_result_becomes_an_image_with_labels_that_the_check_likes(result, give
 
 
 def test_what_a_person_set_aside_or_may_be_wrong_is_background_and_what_is_small_or_cut_is_not(result, give, dataset):
-    reasons = {3: "charging artefact", 5: "smaller than the filter", 9: "low confidence"}
+    reasons = {3: "charging artefact", 5: "smaller than the filter", 9: "low confidence", 12: "mostly hidden by others"}
     image = give(result(reasons=reasons))
     prepared(dataset)
     image.refresh_from_db()
