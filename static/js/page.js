@@ -1,6 +1,7 @@
 // Every page: moments are stored in UTC and shown in the reader's own time.
 
 import "./settle.js";
+import { digits, lengthOf } from "./width.js";
 
 const format = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
@@ -98,8 +99,11 @@ if (unfinished) setTimeout(() => unfinished.submit(), 2000);
 const { pathname } = location;
 addEventListener("popstate", () => location.pathname === pathname || location.reload());
 
-// A unit in a typed length stands in place of the unit beside the field.
+// A typed length with a unit of its own is read back in place of the unit beside the field.
 document.addEventListener("input", ({ target }) => {
   const unit = target.closest(".with-unit")?.querySelector(".unit");
-  if (unit) unit.classList.toggle("replaced", /[a-zµμ]/i.test(target.value));
+  if (!unit || (unit.dataset.unit ?? unit.textContent.trim()) !== "nm") return;
+  unit.dataset.unit = "nm";
+  const length = lengthOf(target.value);
+  unit.textContent = !/[a-zµμÅ]/i.test(target.value) ? "nm" : length ? `= ${digits(length)} nm` : "is no width";
 });
