@@ -92,7 +92,7 @@ def test_further_files_are_those_that_are_written_with_all(done, tmp_path):
     assert (export.state, export.error) == ("done", "")
     assert services.unwritten(done) == {}
     uploaded = Path(done.micrograph.file.path)
-    filing = Filing(done.finished, f"/jobs/{done.pk}/", image=uploaded)
+    filing = Filing(done.finished, image=uploaded)
     at_once = write_all(analysis(), tmp_path / "all", for_the_page=False, filing=filing)
     with zipfile.ZipFile(at_once["notebook.eln"]) as entry:
         assert entry.read(f"notebook/result/micrograph{uploaded.suffix}") == uploaded.read_bytes()
