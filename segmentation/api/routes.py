@@ -132,12 +132,12 @@ def page_of_rows(
         rows = rows.filter(created__gte=since)
     rows = rows.filter(state=state) if state else rows
     rows = rows.filter(**{f"{name}__icontains": wishes.name}) if wishes.name else rows
-    found = list(page_of(rows.order_by("-created", "pk"), wishes.page, wishes.per_page))
+    listed = list(page_of(rows.order_by("-created", "pk"), wishes.page, wishes.per_page))
     count = rows.count()
     query = request.GET.copy()
     query["page"] = str(wishes.page + 1)
     following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-    return {"count": count, "next": following if wishes.page * wishes.per_page < count else None, of: found}
+    return {"count": count, "next": following if wishes.page * wishes.per_page < count else None, of: listed}
 
 
 def page_of(rows: QuerySet, page: int, size: int) -> QuerySet:

@@ -155,7 +155,7 @@ class Job(Owned, Attempted):
 
     @property
     def needs_network(self) -> bool:
-        """Whether it looks for outlines, and does not only measure those that there are."""
+        """Whether it looks for outlines. Else it measures outlines that there are."""
         return self.segmentation_id is None and not self.is_by_hand
 
     @property

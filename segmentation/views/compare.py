@@ -59,7 +59,8 @@ def compare(request: HttpRequest) -> HttpResponse:
     sides = [_side(side, letter) for side, letter in ((first, "A"), (second, "B"))]
     used = [AnalysisSettings.from_dict(side.settings) for side in (second, first)]
     if isinstance(first, Job) and isinstance(second, Job):  # a model by its name, also where the image chose it
-        used = [each.with_(model=job.summary["model"]["name"]) for each, job in zip(used, (second, first), strict=True)]
+        models = (job.summary["model"]["name"] for job in (second, first))
+        used = [settings.with_(model=model) for settings, model in zip(used, models, strict=True)]
     differs = setting_changes(*used)
     context = {"compared": results, "sides": sides, "viewed": all(side["files"] for side in sides), "differs": differs}
     context["semantic"] = find(first.settings["task"]).semantic

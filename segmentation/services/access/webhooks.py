@@ -155,7 +155,7 @@ def site_last_used() -> str:
 
 
 def printed_address(row: Any) -> str:
-    """The address of a row's page for people who read it in a file; "" while nobody knows that of the site."""
+    """The address of a row's page, for a file that people read; "" while the site's own address is not known."""
     if settings.DEEPSEGM_URL:
         return address_of(row)
     return f"{site}{address_of(row)}" if (site := site_last_used()) else ""

@@ -64,8 +64,8 @@ def removing_together() -> Iterator[None]:
 
 
 def remove_the_rest() -> bool:
-    """Remove a batch of the folders that should have been removed; those that the storage refuses do not hold up the
-    others, because the order is by chance. Returns whether the next batch can follow."""
+    """Remove a batch of the folders that should have been removed. The order is by chance, so that one that the storage
+    refuses does not stop the others for ever. Returns whether the next batch can follow."""
     removals = list(Removal.objects.order_by("?")[:A_BATCH])
     return _finish(removals) and len(removals) == A_BATCH
 

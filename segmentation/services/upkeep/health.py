@@ -72,26 +72,26 @@ SLOW_SECONDS, RARELY, STALE = 0.1, 20, 120.0  # RARELY: times as long as an answ
 def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
     """Decorates a question that reads whole tables. If it takes long, its answer is kept for RARELY times as long; who
     asks within STALE seconds after that gets it, too, while a thread asks anew."""
-    kept: list[tuple[float, Any]] = []  # until when, and the answer; none while it is quick
+    stored: list[tuple[float, Any]] = []  # until when, and the answer; none while it is quick
 
-    def asked() -> Any:
+    def fresh_answer() -> Any:
         began = time.monotonic()
         answer, now = ask(), time.monotonic()
-        kept[:] = [(now + RARELY * (now - began), answer)] if now - began > SLOW_SECONDS else []
+        stored[:] = [(now + RARELY * (now - began), answer)] if now - began > SLOW_SECONDS else []
         return answer
 
     def ask_anew() -> None:
         with suppress(DatabaseError):
-            asked()
+            fresh_answer()
         connection.close()
 
     @wraps(ask)
     def answered() -> Any:
-        now, (until, answer) = time.monotonic(), kept[0] if kept else (-2 * STALE, None)
+        now, (until, answer) = time.monotonic(), stored[0] if stored else (-2 * STALE, None)
         if now > until + STALE:
-            return asked()
+            return fresh_answer()
         if now > until:
-            kept[:] = [(now + STALE, answer)]  # nobody else asks meanwhile
+            stored[:] = [(now + STALE, answer)]  # nobody else asks meanwhile
             threading.Thread(target=ask_anew, daemon=True).start()
         return answer
 

@@ -171,7 +171,7 @@ def _labelled_objects(
 
 
 def fit(images: Sequence[LabelledParticles]) -> dict[str, float]:
-    """Weights for `likely_right` (`fit_logistic`), CROWD particles of an image counting at the most. Raises TooFew."""
+    """Weights for `likely_right`, by `fit_logistic`. An image counts as at most CROWD particles. Raises TooFew."""
     shares = share_of([len(image.right) for image in images])
     refusal = f"The confidence cannot be calibrated: it takes {FEWEST} right and {FEWEST} wrong particles"
     return fit_logistic([(image.values, image.right) for image in images], shares, 5, refusal)

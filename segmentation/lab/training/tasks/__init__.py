@@ -23,8 +23,7 @@ def find(name: str) -> LearningTask:
     """The task of this name; raises UnknownTask."""
     every = {**_shipped(), **_added}
     if name not in every:
-        known = ", ".join(sorted(every))
-        raise UnknownTask(f"No kind of analysis named {name!r} can be taught; those that can are: {known}.")
+        raise UnknownTask(f"No kind of analysis named {name!r} can be taught: choose {', '.join(sorted(every))}.")
     return every[name]
 
 
