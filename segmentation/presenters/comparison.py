@@ -8,10 +8,11 @@ from functools import cached_property
 from math import sqrt
 from typing import Any
 
-from ..core.compare.results import COUNTS, MANY_IMAGES, Limits, Place, of_difference, with_like_intervals
 from ..core.compare.results import Comparison as Compared
+from ..core.compare.results import Limits, Place, of_difference, with_like_intervals
 from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
+from ..core.measure.bins import LEAST_BARS
 from ..core.measure.fitting import CHANCE, chance_words
 from ..core.measure.quantities import Value, in_micrometres, significant
 from ..core.measure.results import micrometres
@@ -148,12 +149,8 @@ class ComparedResults:
 
     @property
     def notes(self) -> list[str]:
-        """What there is to say of the differences; of counts only what is true of a row."""
-        rows = [row for row in self.main if self._is_independent and _of_amount(row.after)]
-        notes = [note for note in (self.result["notes"] if self.result else ()) if note not in (COUNTS, MANY_IMAGES)]
-        if any(row.interval and row.after.kind == "integer" for row in rows):
-            notes.append(COUNTS)
-        return [*notes, MANY_IMAGES] if rows and (self.a.several or self.b.several) else notes
+        """What there is to say of the differences."""
+        return list(self.result["notes"]) if self.result else []
 
     @property
     def interval_line(self) -> str:
@@ -171,7 +168,7 @@ class ComparedResults:
             for difference in differences
             if difference["low"] is not None
         }
-        return list(_differences(_main(self.a), _main(self.b), limits, self._from_both))
+        return list(self._rows(_main(self.a), _main(self.b), limits))
 
     @cached_property
     def every(self) -> list[Difference]:
@@ -179,20 +176,23 @@ class ComparedResults:
         first, second = (
             {(entry.group, entry.name, entry.term): entry for entry in side.every()} for side in (self.a, self.b)
         )
-        return list(_differences(first, second, {}, self._from_both))
+        return list(self._rows(first, second, {}))
 
-    def _from_both(self, entry: Entry) -> bool:
-        """Whether the interval of a difference follows from those of both numbers."""
-        return self._is_independent and not ((self.a.several or self.b.several) and _of_amount(entry))
-
-    @property
-    def _is_independent(self) -> bool:
-        return self.result is not None and self.result["how"] == "independent"
+    def _rows(
+        self, first: Mapping[Any, Entry], second: Mapping[Any, Entry], limits: Mapping[str, Limits]
+    ) -> Iterator[Difference]:
+        """Of different images, amounts such as counts have no difference: it would only say how much is seen."""
+        how = self.result["how"] if self.result else "paired"
+        for row in _differences(first, second, limits, from_both=how == "independent"):
+            has_none = how != "paired" and _of_amount(row.after)
+            yield replace(row, difference="", interval="", value=None, low=None, high=None) if has_none else row
 
     @property
     def overlay(self) -> Lines | None:
-        """Both distributions in one chart, with a line where they differ most."""
+        """Both distributions in one chart, with a line where they differ most; None where either has too few sizes."""
         if not self.result or not (curves := self.result["curves"]):
+            return None
+        if self._distance and min(self._distance["n"]) < LEAST_BARS:
             return None
         shares = [[100 * share for share in curves[side]] for side in ("first", "second")]
         at = [(self._distance["at"], 0.0, max(map(max, shares)))] if self._distance else []
@@ -286,7 +286,7 @@ def _differences(
     before: Mapping[Any, Entry],
     after: Mapping[Any, Entry],
     stored_limits: Mapping[str, Limits],
-    from_both: Callable[[Entry], bool] = lambda entry: False,
+    from_both: bool = False,
 ) -> Iterator[Difference]:
     """The numbers that both results have. stored_limits: known intervals of differences by name, in the unit of files.
     from_both: whether the interval of a difference is computed from the intervals of both numbers."""
@@ -305,7 +305,7 @@ def _differences(
             continue
         interval = stored_limits.get(entry.name)
         limits = (micrometres(interval) if two.unit == "µm" else interval) or (
-            of_difference(one, two) if from_both(entry) else None
+            of_difference(one, two) if from_both else None
         )
         yield _difference(replace(other, number=one), replace(entry, number=two), limits)
 
@@ -338,13 +338,13 @@ def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
 
 
 def _digits(change: float, after: Entry, limits: Limits | None) -> str:
-    """A difference without sign and unit, "0" where it rounds to zero: at least as fine as the numbers beside it,
-    and without an interval of its own at most by a digit finer."""
+    """A difference without sign and unit, "0" where it rounds to zero: as fine as its own interval; without one at least
+    as fine as the numbers beside it, and at most by a digit finer."""
     magnitude = abs(change) * (100 if after.kind == "fraction" else 1)
     decimals = len(after.value.partition(".")[2])
     beside, finer = (f"{magnitude:.{most}f}" for most in (decimals, decimals + 1))
     exact = _writer(after, limits)(abs(change))
-    digits = max(exact if limits else min(exact, finer, key=len), beside, key=len)
+    digits = exact if limits else max(min(exact, finer, key=len), beside, key=len)
     return digits if float(digits.replace(",", "")) else "0"
 
 

@@ -311,8 +311,8 @@ class Result(ChartedSummary):
         if under is None or over is None:
             return ""
         return (
-            f"Confidence is the chance that an outline is right. On test images {100 * under:.0f} of 100"
-            f" {self.task.things} under {per_cent(LEAST_CONFIDENCE)} were wrong, of 100 others {100 * over:.0f}."
+            f"Confidence is the chance that an outline is right. On test images {100 * under:.0f} % of the outlines"
+            f" below {per_cent(LEAST_CONFIDENCE)} were wrong, and {100 * over:.0f} % of the others."
         )
 
     @property

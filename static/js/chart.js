@@ -158,21 +158,11 @@ export class Histogram {
     this.bins = bins;
     if (this.span && !within(bins, this.span)) this.pick(null); // of other controls than those that were asked about
     if (first) this.offer(bins);
-    this.tickFit(Boolean(bins.fit));
     const state = this.chosenState;
     this.arrange(state);
     this.say(bins.problem);
     this.section.querySelector("[data-chart-unfit]").textContent = bins.unfit ?? "";
     this.show(state);
-  }
-
-  // Where there is no curve its box is empty and cannot be ticked; where there is one again it is as it was before.
-  tickFit(possible) {
-    const box = this.field("fit");
-    if (possible === !box.disabled) return;
-    if (!possible) this.fitWanted = box.checked;
-    box.checked = possible && this.fitWanted;
-    box.disabled = !possible;
   }
 
   failed() {
@@ -184,7 +174,7 @@ export class Histogram {
   arrange({ power, log, unit }) {
     const pixels = this.bins?.unit === "px";
     this.field("unit").closest(".field").hidden = pixels || power === 0;
-    this.field("fit").closest(".choice").hidden = power === 0;
+    this.field("fit").closest(".choice").hidden = !this.bins?.fit;
     const nano = this.field("nano"); // disabled where objects are not screened as nanomaterials
     nano.closest(".choice").hidden = nano.disabled || pixels || power !== 1;
     this.section.querySelector("[data-bins-label]").textContent = log ? "Bins per decade" : "Bin width";

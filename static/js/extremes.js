@@ -1,4 +1,4 @@
-// The smallest, the median and the largest of what counts, as parts of the one picture that the page has.
+// The smallest, the median and the largest of what counts, or each of a few, as parts of the one picture of the page.
 
 import { numbersOf } from "./editor/numbers.js";
 import { KEPT } from "./viewer-drawing.js";
@@ -7,12 +7,13 @@ import { sorted } from "./viewer-table.js";
 const ROOM = 1.5; // sides of a crop over those of its outline
 const LEAST = 32; // px of the upload that a crop shows
 const LINE = 1.5; // CSS pixels
+const FEW = 10; // of fewer each is shown
 const EXTREMES = ["smallest", "nearest to the median", "largest"];
 
-// Of what counts with its whole size: the smallest, the one nearest to the median, and the largest.
+// Of what counts with its whole size: the smallest, the one nearest to the median, and the largest; of a few all, by size.
 export function extremes(particles, size, unit) {
   const every = sorted(particles.filter((each) => each.kept && !each.cut && Number.isFinite(each[size])), size);
-  if (every.length < 3) return [];
+  if (every.length < FEW) return every;
   const { median } = numbersOf(every, size, unit);
   const off = (each) => Math.abs(each[size] - median);
   return [every[0], every.reduce((best, each) => (off(each) < off(best) ? each : best)), every[every.length - 1]];
@@ -29,10 +30,11 @@ export class Extremes {
   changed() {
     const { objects, facts, data, lengths } = this.page;
     const chosen = extremes([...objects.values()], facts.size, data.unit);
+    const titles = chosen.length === EXTREMES.length ? EXTREMES : chosen.map(({ id }) => `${facts.thing} ${id}`);
     const words = (particle) => `${lengths.said(particle, facts.size)} ${lengths.unit}${facts.size === "area" ? "²" : ""}`;
     this.box.hidden = !chosen.length;
     this.crops = [];
-    this.box.replaceChildren(...chosen.map((particle, i) => this.figure(particle, EXTREMES[i], words(particle))));
+    this.box.replaceChildren(...chosen.map((particle, i) => this.figure(particle, titles[i], words(particle))));
     this.draw();
   }
 

@@ -60,7 +60,7 @@ class ResultPage {
     this.chosen();
     const strip = section.querySelector("[data-doubt]");
     if (strip) this.doubt = new Doubt(this, strip);
-    const box = listing?.querySelector("[data-extremes]");
+    const box = document.querySelector("[data-extremes]");
     if (box) import("./extremes.js").then(({ Extremes }) => (this.extremes = new Extremes(this, box)));
     this.correcting();
     this.measuring();

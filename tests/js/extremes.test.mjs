@@ -6,12 +6,12 @@ import { extremes } from "../../static/js/extremes.js";
 
 const particle = (id, size, confidence, changes = {}) => ({ id, min_feret: size, confidence, kept: true, reason: "", ...changes });
 
-test("the smallest, the one nearest to the median, and the largest", () => {
-  const five = [50, 20, 90, 40, 31].map((size, i) => particle(i, size, 1));
+test("the smallest, the one nearest to the median, and the largest; of a few each", () => {
+  const ten = [50, 20, 90, 40, 31, 41, 42, 43, 30, 29].map((size, i) => particle(i, size, 1));
   const cut = particle(7, 5, 1, { cut: true }); // its size is not known
   const named = (all) => extremes(all, "min_feret", "nm").map((each) => each.min_feret);
-  assert.deepEqual(named([...five, cut, particle(8, 3, 1, { kept: false })]), [20, 40, 90]);
-  assert.deepEqual(named(five.slice(0, 2)), []);
-  const weighted = five.map((each) => ({ ...each, weight: each.min_feret === 90 ? 9 : 1 }));
-  assert.deepEqual(named(weighted), [20, 50, 90]);
+  assert.deepEqual(named([...ten, cut, particle(8, 3, 1, { kept: false })]), [20, 40, 90]);
+  assert.deepEqual(named([...ten.slice(0, 4), cut]), [20, 40, 50, 90]);
+  const weighted = ten.map((each) => ({ ...each, weight: each.min_feret === 90 ? 7 : 1 }));
+  assert.deepEqual(named(weighted), [20, 42, 90]);
 });

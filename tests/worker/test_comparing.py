@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.compare.results import COUNTS, MANY_IMAGES
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Comparison, Job, Sample
@@ -100,7 +99,6 @@ class TestResults:
         assert [cell.interval for cell in difference.cells] == ["28–63", "131–319"]
         assert re.search("Median[^.]*: the interval includes the known uncertainty", page.interval_line)
         assert page.how_line.endswith("each difference has the intervals of both numbers.")
-        assert page.notes == [COUNTS]
 
     def test_beside_a_total_uncertainty_stands_no_interval_of_less(self, result):
         first, second = result(), result(disc_labels(60, (300, 400), 3), "c" * 64)
@@ -116,29 +114,15 @@ class TestResults:
         assert median["high"] < 800, "the difference has the intervals beside it"
         assert re.search(r"Median[^.]*: the interval includes counting", page.interval_line), "as on a result's page"
 
-    def test_notes_on_counts_are_true_of_a_row_or_left_out(self, result):
+    def test_amounts_in_different_images_have_no_difference(self, result):
         compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))
         page = ComparedResults(Comparison.objects.get())
-        page.result["notes"] = ["Other."]
-        with_interval = [bool(row.interval) for row in page.main if row.after.kind == "integer"]
-        assert with_interval == [True, False, False], "counted, left out, groups"
-        assert page.notes == ["Other.", COUNTS]
-        page.a.several = True
-        assert page.notes == ["Other.", COUNTS, MANY_IMAGES]
-        page.main[:] = [row for row in page.main if row.after.kind != "integer"]
-        assert page.notes == ["Other."]
-
-    @pytest.mark.parametrize("several", [False, True])
-    def test_what_depends_on_how_many_images_there_are_has_no_interval_of_differences(self, result, several):
-        compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))
-        page = ComparedResults(Comparison.objects.get())
-        page.a.several = several
         for name, value in (("who_fibres", Value(4.0, 1.0, 9.0)), ("porosity", Value(0.5, 0.4, 0.6))):
             for side in (page.a, page.b):
                 side.statistics, side.stored_quantities = None, {**side.stored_quantities, name: value}
-        has_interval = {row.after.name: bool(row.interval) for row in page.main}
-        assert (has_interval["who_fibres"], has_interval["porosity"]) == (not several, True)
-        assert (MANY_IMAGES in page.notes) == several
+        texts = {row.after.name: (row.difference, bool(row.interval)) for row in page.main}
+        assert texts["who_fibres"] == ("", False)
+        assert texts["porosity"] == ("±0 points", True)
 
     @pytest.mark.services
     def test_it_is_made_once(self, result):
@@ -250,7 +234,7 @@ class TestAddresses:
         assert 'id="status"' not in page
         assert 'data-how="paired"' in page and 'data-place="missed" data-count="1"' in page
         assert 'data-first="5"' in page and 'id="distance"' in page and "data-over" in page
-        answer = re.search(r'id="answer">(.*?)</p>', page)[1]
+        answer = re.search(r'id="answer">(.*?)</h1>', page)[1]
         assert re.fullmatch(
             r"(A and B have the same|B (is|may be) .* (larg|small)er in) median size: the distributions .*differ.*\.",
             answer,

@@ -18,7 +18,7 @@ from ..measure.resampling import REPEATS
 from . import results
 from .agreement import Shared, agree, groups, shared
 from .distance import distance
-from .results import PLACES, Agreement, Comparison, Curves, Difference, How, Limits, Objects, counted, of_difference
+from .results import PLACES, Agreement, Comparison, Curves, Difference, How, Limits, Objects, of_difference
 from .sides import COUNT, FRACTION, NUMBERS, OF_SIZES, Side, Sizes
 
 SEED = 0
@@ -84,9 +84,7 @@ def _differences(
         limits = _paired_intervals(first.sizes, second.sizes, *paired_objects, of_fraction=FRACTION in first.values)
         notes += [] if limits else [FEW]
     elif how == "independent":
-        limits = {name: _of_independent(name, first, second) for name in NUMBERS}
-        note = results.COUNTS if len(first.images) == len(second.images) == 1 else results.MANY_IMAGES
-        notes += [note] if COUNT in first.values else []
+        limits = {name: _of_independent(name, first, second) for name in NUMBERS if name != COUNT}
     differences = []
     for name in (name for name in NUMBERS if name in first.values and name in second.values):
         one, other, (low, high) = first.values[name].value, second.values[name].value, limits.get(name) or (None, None)
@@ -96,15 +94,11 @@ def _differences(
 
 
 def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
-    """The interval of a number's difference where the sides share no image; the count of several images has none."""
+    """The interval of a number's difference where the sides share no image."""
     one, other = first.values.get(name), second.values.get(name)
     if one is None or other is None:
         return None
-    if name != COUNT:
-        return of_difference(*results.with_like_intervals(one, other))
-    if len(first.images) > 1 or len(second.images) > 1:
-        return None
-    return of_difference(counted(int(one.value or 0)), counted(int(other.value or 0)))
+    return of_difference(*results.with_like_intervals(one, other))
 
 
 def _paired_intervals(

@@ -4,12 +4,11 @@ numbers."""
 from __future__ import annotations
 
 from dataclasses import replace
-from math import hypot, sqrt
+from math import hypot
 from typing import Annotated, Literal
 
 from typing_extensions import TypedDict
 
-from ..measure.drawn import Z95
 from ..measure.quantities import Value
 from ..measure.results import Count, meaning
 
@@ -20,8 +19,6 @@ How = Literal["paired", "independent", "shared"]
 # first; invented: only in the second. docs/use/compare.md has the limits.
 Place = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
 PLACES: tuple[Place, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
-COUNTS = "The interval of the count takes objects as lying independently of each other (Poisson)."
-MANY_IMAGES = "Counts, sums and extremes depend on how many images there are, so their differences have no interval."
 # What the test takes as independent of each other; "" where there is no test.
 Test = Literal["objects", "images", ""]
 Limits = tuple[float, float]
@@ -121,11 +118,3 @@ def of_difference(first: Value, second: Value) -> Limits | None:
         return None
     a, a_low, a_high, b, b_low, b_high = (float(end) for end in ends if end is not None)
     return b - a - hypot(b - b_low, a_high - a), b - a + hypot(b_high - b, a - a_low)
-
-
-def counted(n: int) -> Value:
-    """A number of independent events with its 95 % interval after Poisson, by Byar's approximation (Breslow and Day
-    1987, p. 69)."""
-    low = n * (1 - 1 / (9 * n) - Z95 / (3 * sqrt(n))) ** 3 if n else 0.0
-    more = n + 1
-    return Value(n, low, more * (1 - 1 / (9 * more) + Z95 / (3 * sqrt(more))) ** 3)

@@ -292,7 +292,7 @@ def test_confidence_is_told_as_it_was_measured(monkeypatch):
     summary = {**SUMMARY, "model": {"name": "particles", "sha256": card.sha256}}
     job = Job(summary=summary, micrograph=Micrograph())
     sentence = Result(job).confidence_line
-    assert "On test images 76 of 100 particles under 50 % were wrong, of 100 others 3." in sentence
+    assert "On test images 76 % of the outlines below 50 % were wrong, and 3 % of the others." in sentence
     other = Job(summary={**SUMMARY, "model": {**SUMMARY["model"], "sha256": "0" * 64}}, micrograph=Micrograph())
     assert Result(other).confidence_line == ""
     for flag, has_line in ((Flag("A note."), True), (Flag.doubtful("Unlike all others.", "Unlike all"), False)):
