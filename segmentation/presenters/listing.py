@@ -12,7 +12,8 @@ from typing import Any
 from django.db.models import Count, F
 from django.urls import reverse
 
-from ..core.flags import warned
+from ..core.flags import NOTE, warned
+from ..core.measure.bins import LEAST_BARS
 from ..core.report.entries import known_column
 from ..core.report.wording import capital
 from ..http.serving import thumbnails
@@ -54,6 +55,11 @@ class Card:
     warning: str = ""
     unscaled: str = ""
     older: int = 0
+
+    @property
+    def tone(self) -> str:
+        """The class of the warning: a note is no warning."""
+        return "quiet" if self.warning.startswith(NOTE) else "wrong-text"
 
 
 def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None) -> list[Card]:
@@ -137,9 +143,10 @@ def _counted(screened: bool) -> str:
 
 
 def _counts(summary: dict[str, Any]) -> list[int]:
-    """The histogram of all images together."""
+    """The histogram of all images together; [] of too few sizes."""
     counts = (summary.get("histogram") or {}).get("counts") or []
-    return [sum(column) for column in zip(*counts, strict=True)]
+    sums = [sum(column) for column in zip(*counts, strict=True)]
+    return sums if sum(sums) >= LEAST_BARS else []
 
 
 def curves(sides: Sequence[Job | Sample]) -> Lines | None:

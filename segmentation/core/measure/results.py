@@ -17,7 +17,7 @@ from .quantities import COLUMNS, LONG_NM, NO_INTERVALS, NUMBERS, Unit, Value
 
 PER_IMAGE: Literal["by particle"] = "by particle"
 BY_IMAGE: Literal["by image"] = "by image"
-MATERIAL = "For the material: measure three places."  # what one picture or two cannot show
+MATERIAL = "For the material, measure at least three places."  # what one picture or two cannot show
 NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 SHAPES = ("round", "rod", "square", "triangle", "hexagon", "irregular")  # of outlines
 MICROMETRES = 1e-3  # µm in a nanometre

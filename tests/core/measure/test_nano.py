@@ -300,7 +300,7 @@ def test_few_particles_give_no_verdict():
 def test_one_picture_says_what_holds_in_it_and_that_the_material_needs_more():
     answer = card(log_normal(300, median=40, gsd=1.4))
     assert answer["verdict"] == "above"
-    assert "in this picture. For the material: measure three places." in answer["sentence"]
+    assert "in this picture. For the material, measure at least three places." in answer["sentence"]
     two = pooled_card([table_of(log_normal(150, 40, 1.4, seed=seed)) for seed in (1, 2)])
     assert two["verdict"] == "above" and "in these pictures. For the material" in two["sentence"]
     assert "For the material" not in pooled_card(shares(3, 0.9, 0.9))["sentence"]

@@ -37,9 +37,8 @@ def _write_picture(context: Context, path: Path) -> None:
 def _write_words(context: Context, path: Path) -> None:
     from ..figure import caption_of
     from ..method import method
-    from ..wording import version
 
-    path.write_text(f"{caption_of(context.sample)}\n\n{method(context.sample)} ({version()})\n", "utf-8")
+    path.write_text(f"{caption_of(context.sample)}\n\n{method(context.sample)}\n", "utf-8")
 
 
 def _panel(place: int, panel: str, name: str, title: str, image: str) -> Export:
