@@ -186,6 +186,10 @@ def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
     ]
 
 
+def _score_text(name: str, value: float | None) -> str:
+    return "–" if value is None else f"{value:{'.3f' if name in FRACTIONS else '.1f'}}".replace("-", "−")
+
+
 def _figures_of(card: cards.ModelCard) -> list[str]:
     return [name for name in FIGURES if any(name in score for score in card.scores)]
 
@@ -196,10 +200,7 @@ def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
         {
             "data": score["data"],
             "split": score["split"],
-            "figures": [
-                (FIGURES[name][0], f"{score[name]:{'.3f' if name in FRACTIONS else '.1f'}}" if name in score else "–")
-                for name in _figures_of(card)
-            ],
+            "figures": [(FIGURES[name][0], _score_text(name, score.get(name))) for name in _figures_of(card)],
         }
         for score in card.scores
     ]

@@ -42,7 +42,7 @@ SHORT, ALONE = 22, 30  # letters of a name beside charts, and beside one
 MOST_ABREAST = 6  # charts; more would be too narrow to read
 LINE = 1.35  # of the height of letters
 LETTER = 2 * FONT / 72  # inches: so high are letters of FONT points where the figure is one column wide
-POOLED, FEW, SMALL = 2.4, 0.9, 1.3  # inches: heights of all sizes, of a list of few, and of a small histogram
+POOLED, SMALL = 2.4, 1.3  # inches: heights of the histogram of all sizes, and of a small one
 LEAST, MOST = 0.8, 2.6  # inches: heights of a chart of images
 BESIDE, BELOW = 4.2, 2.7  # heights of letters: room for the marks of a chart and their names
 
@@ -63,8 +63,9 @@ def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
         entries = [entry for entry in answers(sample.quantities) if entry.number.value is not None]
         yield Panel(LINE * LETTER * (len(entries) + 0.5), partial(_draw_numbers, entries=entries))
     if distribution is not None:
-        room = BESIDE * LETTER, BELOW * LETTER, LETTER, 0.0
-        high = FEW if distribution.has_few_sizes else POOLED
+        room, high = (BESIDE * LETTER, BELOW * LETTER, LETTER, 0.0), POOLED
+        if distribution.has_few_sizes:  # they are listed
+            room, high = (0.0, 0.0, LETTER, 0.0), 2 * LINE * LETTER
         yield Panel(high, lambda frame, letter: draw_histogram(inside(frame, *room), distribution, letter))
     if names := [name for name in names if is_compared(sample, name)]:
         rows = ceil(len(names) / _charts_per_row(len(names)))
