@@ -338,7 +338,7 @@ def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
 
 
 def _digits(change: float, after: Entry, limits: Limits | None) -> str:
-    """A difference without sign and unit, "0" where it rounds to zero: as fine as its own interval; without one at least
+    """A difference without sign and unit, "0" where it rounds to zero: as fine as its own interval, without one at least
     as fine as the numbers beside it, and at most by a digit finer."""
     magnitude = abs(change) * (100 if after.kind == "fraction" else 1)
     decimals = len(after.value.partition(".")[2])
