@@ -13,6 +13,11 @@ from django.db import DatabaseError, DataError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.models import Job
+from tests.web.finished import SUMMARY
+from worker.tasks import NEWER, do_analyses
+
 CHANGELOG = Path(__file__).resolve().parents[3] / "CHANGELOG.md"
 LAST_RELEASE, ITS_LAST_MIGRATION = "1.0.0", "0001_initial"  # with each release both move on
 OTHERS = {"BooleanField": True, "FloatField": 1.25, "JSONField": {"some": ["text"]}}
@@ -88,3 +93,17 @@ def value_of(field, *, longest=False):
     if kind in ("CharField", "FileField", "TextField"):
         return (uuid4().hex * 100)[: field.max_length or 1000][: None if longest else 32]
     return uuid4() if kind == "UUIDField" else timezone.now() if kind == "DateTimeField" else OTHERS[kind]
+
+
+def test_a_job_with_a_setting_of_the_next_version_is_shown_kept_and_not_worked_on(make_job, signed_in, alice, queue):
+    """A worker of this version leaves it to one of the next: it would measure something else."""
+    asked = {**AnalysisSettings.of().as_dict(), "asked_tomorrow": 7}
+    job = make_job(owner=alice)
+    Job.objects.update(settings=asked)
+    assert signed_in.get(f"/jobs/{job.pk}/").status_code == 200
+    do_analyses()
+    job.refresh_from_db()
+    assert (job.state, job.stage, job.error) == ("queued", NEWER, "")
+    assert job.get_settings().with_(measurand="all").as_dict() == {**asked, "measurand": "all"}
+    Job.objects.update(state="done", summary=SUMMARY)
+    assert [signed_in.get(page).status_code for page in (f"/jobs/{job.pk}/", "/results/")] == [200, 200]
