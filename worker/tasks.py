@@ -105,6 +105,7 @@ logger = logging.getLogger(__name__)
 EVERY_SECONDS = 0.5  # between two reports of one stage
 WRITING, STORING = 0.75, 0.97  # where these begin in the progress
 _delivering, _importing, _removing = threading.Lock(), threading.Lock(), threading.Lock()
+NEWER = "The analysis needs a worker of the new version"  # while a site is upgraded
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
 Work = Callable[[Any, Progress, Path], None]
@@ -259,6 +260,10 @@ def _run(rows: Any, pk: Any, work: Work) -> bool:
     try:
         if kind is not Micrograph and is_scarce():
             raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
+        asked = getattr(getattr(row, "job", row), "settings", None)
+        if asked and AnalysisSettings.from_dict(asked).others:
+            services.postpone(row=row, why=NEWER)
+            return True
         with Heartbeat(row) as heartbeat, scratch() as folder:
             try:
                 work(row, ProgressReporter(row, heartbeat), folder)

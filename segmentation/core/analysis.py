@@ -23,11 +23,15 @@ RETIRED = ("field_spread",)  # stored by 1.0
 
 @dataclass(frozen=True)
 class AnalysisSettings:
-    """One analysis, fully specified."""
+    """One analysis, fully specified.
+
+    others: stored settings that only a later version knows. Its jobs are shown and kept here, and not worked on.
+    """
 
     segmentation: SegmentationSettings
     measurement: MeasurementSettings = field(default_factory=MeasurementSettings)
     task: str = DEFAULT_TASK
+    others: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(cls, task: str = DEFAULT_TASK, **settings: Any) -> Self:
@@ -42,12 +46,16 @@ class AnalysisSettings:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The settings written by `as_dict`, also by a version that had more of them (RETIRED)."""
-        return cls.of(**{name: value for name, value in data.items() if name not in RETIRED})
+        """The settings written by `as_dict`, also by a version that had more of them (RETIRED), or has (`others`)."""
+        task = tasks.find(data.get("task", DEFAULT_TASK))
+        known = {"task", *task.settings.model_fields, *MeasurementSettings.model_fields}
+        settings = cls.of(**{name: value for name, value in data.items() if name in known})
+        others = {name: value for name, value in data.items() if name not in known.union(RETIRED)}
+        return replace(settings, others=others)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types in one flat table; `from_dict` is its inverse."""
-        return {"task": self.task, **self.segmentation.model_dump(), **self.measurement.model_dump()}
+        return {"task": self.task, **self.segmentation.model_dump(), **self.measurement.model_dump(), **self.others}
 
     def with_(self, **changes: Any) -> Self:
         """The same with some settings changed, given by their names."""

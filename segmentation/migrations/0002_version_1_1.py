@@ -1,4 +1,4 @@
-"""What 1.1.0 stores beside 1.0.0: texts of a laboratory, figures with options, previews of outlines, pages of stacks.
+"""What 1.1.0 stores beside 1.0.0: texts of a laboratory, figures with options, pages of stacks.
 
 A stated scale names its source by the words of `Source`, and has a drawn line in fields of its own.
 """
@@ -12,6 +12,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+INTERNAL = {"blank": True, "editable": False}
 SOURCES = {"file": "metadata"}  # all others have kept their words
 
 
@@ -45,51 +46,7 @@ class Migration(migrations.Migration):
     )
     operations = [
         migrations.CreateModel("Laboratory", [("owner", owner), ("texts", models.JSONField(default=dict))]),
-        migrations.AddField("exportjob", "figures", models.JSONField(blank=True, default=list, editable=False)),
-        migrations.AddField(
-            "micrograph", "pages", models.CharField(blank=True, default="", editable=False, max_length=100)
-        ),
-        migrations.CreateModel(
-            name="OutlinePreview",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("attempt", models.PositiveIntegerField(default=0, editable=False)),
-                ("deaths", models.PositiveSmallIntegerField(default=0, editable=False)),
-                ("faults", models.PositiveSmallIntegerField(default=0, editable=False)),
-                ("due", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("stage", models.CharField(blank=True, max_length=100)),
-                ("progress", models.FloatField(default=0.0)),
-                ("error", models.TextField(blank=True)),
-                ("enqueued", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("message", models.CharField(blank=True, default="", editable=False, max_length=64)),
-                ("started", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("heartbeat", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("finished", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("settings", models.JSONField()),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[("queued", "waiting"), ("running", "running"), ("done", "done"), ("failed", "failed")],
-                        db_index=True,
-                        default="queued",
-                        max_length=10,
-                    ),
-                ),
-                ("result", models.JSONField(blank=True, default=dict)),
-                ("created", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                (
-                    "micrograph",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="outlined",
-                        to="segmentation.micrograph",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["-created"],
-                "indexes": [models.Index(fields=["started"], name="segmentatio_started_e37d2f_idx")],
-            },
-        ),
+        migrations.AddField("exportjob", "figures", models.JSONField(default=list, db_default=[], **INTERNAL)),
+        migrations.AddField("micrograph", "pages", models.CharField(max_length=100, default="", db_default="", **INTERNAL)),
         migrations.RunPython(rename, migrations.RunPython.noop),
     ]

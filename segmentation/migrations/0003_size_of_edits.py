@@ -9,5 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [("segmentation", "0002_version_1_1")]
 
     operations = [
-        migrations.AddField("job", "edit_bytes", models.PositiveBigIntegerField(default=0, editable=False)),
+        migrations.AddField(
+            "job", "edit_bytes", models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
+        ),
     ]

@@ -6,6 +6,6 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [("segmentation", "0003_size_of_edits")]
     operations = [
-        migrations.AddField("job", "early", models.JSONField(blank=True, default=dict, editable=False)),
-        migrations.DeleteModel("OutlinePreview"),
+        migrations.AddField("job", "early", models.JSONField(default=dict, db_default={}, blank=True, editable=False)),
+        migrations.RunSQL("DROP TABLE IF EXISTS segmentation_outlinepreview", migrations.RunSQL.noop),  # never released
     ]

@@ -26,6 +26,8 @@ class Migration(migrations.Migration):
     )
     operations = [
         migrations.AddField("arrival", "job", models.UUIDField(null=True, unique=True, editable=False)),
-        migrations.AddField("arrival", "pixels", models.PositiveBigIntegerField(default=0, editable=False)),
+        migrations.AddField(
+            "arrival", "pixels", models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
+        ),
         migrations.CreateModel("Quota", fields, {"constraints": [of_one]}),
     ]

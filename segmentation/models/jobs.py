@@ -120,11 +120,11 @@ class Job(Owned, Attempted):
     sample = models.ForeignKey(Sample, models.CASCADE, null=True, blank=True, related_name="jobs")
     included = models.BooleanField(default=True)
     summary = models.JSONField(default=dict, blank=True)
-    early = models.JSONField(default=dict, blank=True, editable=False)
+    early = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     ends = models.DateTimeField(null=True, blank=True, editable=False)
     edit_count = models.PositiveIntegerField(default=0, editable=False)
     edit_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
-    edit_bytes = models.PositiveBigIntegerField(default=0, editable=False)
+    edit_bytes = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     corrects = models.PositiveIntegerField(null=True, blank=True, editable=False)
     outlines = models.JSONField(default=dict, blank=True, editable=False)
     signature_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
@@ -262,7 +262,7 @@ class ExportJob(Made):
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="export")
     asked = models.BooleanField(default=True, editable=False)
-    figures = models.JSONField(default=list, blank=True, editable=False)
+    figures = models.JSONField(default=list, db_default=[], blank=True, editable=False)
 
     objects = ExportJobQuerySet.as_manager()
 

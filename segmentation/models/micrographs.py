@@ -34,7 +34,7 @@ class Arrival(Owned):
     """
 
     job = models.UUIDField(null=True, unique=True, editable=False)
-    pixels = models.PositiveBigIntegerField(default=0, editable=False)
+    pixels = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:  # no order, as nobody lists them
         pass
@@ -136,7 +136,7 @@ class Micrograph(Owned, Attempted):
     side = models.JSONField(default=list, blank=True)
     is_archive = models.BooleanField(default=False, editable=False)
     archive = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="images")
-    pages = models.CharField(max_length=100, blank=True, default="", editable=False)
+    pages = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
     sample = models.ForeignKey(
         "segmentation.Sample", models.CASCADE, null=True, blank=True, related_name="arriving", editable=False
     )
