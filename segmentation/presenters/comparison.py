@@ -338,8 +338,8 @@ def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
 
 
 def _digits(change: float, after: Entry, limits: Limits | None) -> str:
-    """A difference without sign and unit, "0" where it rounds to zero: as fine as its own interval, without one at least
-    as fine as the numbers beside it, and at most by a digit finer."""
+    """A difference without sign and unit, "0" where it rounds to zero: as fine as its own interval, else at least as
+    fine as the numbers beside it, and at most by a digit finer."""
     magnitude = abs(change) * (100 if after.kind == "fraction" else 1)
     decimals = len(after.value.partition(".")[2])
     beside, finer = (f"{magnitude:.{most}f}" for most in (decimals, decimals + 1))
