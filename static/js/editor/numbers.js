@@ -45,13 +45,6 @@ export function numbersOf(objects, size, unit) {
 
 const isNano = (value) => value >= 1 - SAME && value <= NANO * (1 + SAME);
 
-// Share of the analysed pixels of each class, by its place.
-export function fractionsOf(objects, pixels) {
-  const shares = new Map();
-  for (const { place, area } of objects) shares.set(place, (shares.get(place) ?? 0) + area / pixels);
-  return shares;
-}
-
 const LEAST = 0.02; // spread, below which a measure is the same for all
 const WEIGHTS = [2, 1, 1]; // of size, shape and contrast
 const [APART, FEWEST] = [5, 8]; // of two peaks: their distance in spreads, the objects of each
