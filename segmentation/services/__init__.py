@@ -60,6 +60,7 @@ from .results.samples import (
     replace_image,
     retry_failed,
     sample_of_results,
+    scale_image,
 )
 from .results.signing import broken_signatures, sign_job
 from .results.uploads import (

@@ -200,6 +200,8 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
     settings = job.get_settings().with_(calibration=calibration)
     if calibration_by(settings, job.micrograph) == settings_calibration(job):
         return redirect("job", job.pk)
+    if job.sample is not None and used_calibration(job).nm_per_pixel is None:  # it does not count for want of a scale
+        return see_other(reverse("job", args=[services.scale_image(job=job, settings=settings).pk]))
     return _analyse_again(request, job, settings)
 
 

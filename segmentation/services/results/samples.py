@@ -293,11 +293,28 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
             calibration = stated
         settings = job.get_settings().with_(calibration=calibration)
         if settings != job.get_settings():
-            rerun_fields = {"parent": job, "included": job.included, "segmentation": segmentation_for(job, settings)}
-            reruns.append(_job(sample, job.micrograph, settings, **rerun_fields))
+            reruns.append(_measured_again(job, settings))
     Job.objects.bulk_create(reruns)
     refresh_after_commit(sample.pk)
     return len(reruns)
+
+
+@transaction.atomic
+def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
+    """An image of a sample with the scale that it had not: its sample counts the new result; asked twice it is one."""
+    lock(job.sample, GONE)
+    new = job.reruns.filter(sample=job.sample).first()
+    if new is None:
+        new = _measured_again(job, settings)
+        new.save(force_insert=True)
+        refresh_after_commit(job.sample_id)
+    return new
+
+
+def _measured_again(job: Job, settings: AnalysisSettings) -> Job:
+    """A new result in the sample of a job, made from it and in its place."""
+    rerun_fields = {"parent": job, "included": job.included, "segmentation": segmentation_for(job, settings)}
+    return _job(job.sample, job.micrograph, settings, **rerun_fields)
 
 
 @frees_room

@@ -21,7 +21,7 @@ from segmentation.core.micrograph.crosscheck import Source
 from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import NOT_GIVEN, doubt_line
-from segmentation.models import Job, Micrograph
+from segmentation.models import Job, Micrograph, Sample
 from segmentation.services.ground.calibration import (
     LONG_LINE,
     NO_LENGTH,
@@ -393,6 +393,15 @@ class TestResultPage:
         assert escape(doubt_line(confirmed(READING))) in page
         assert 'value="data bar"' not in page
         assert maker.post(f"/jobs/{done.pk}/width/", {"width": "5120", "source": "data bar"}).status_code == 302
+
+    def test_a_sample_counts_its_image_with_the_scale_that_it_had_not(self, maker, job):
+        sample = Sample.objects.create(name="s", settings=AnalysisSettings.of().as_dict(), visitor=VISITOR)
+        old = job(sample=sample, **in_pixels())
+        answers = {maker.post(f"/jobs/{old.pk}/width/", {"width": "5120"})["Location"] for _ in range(2)}
+        assert answers == {f"/jobs/{sample.members.get().pk}/"} and sample.members.get().parent == old
+        scaled = job(sample=sample)  # one with a scale stays, and the new one is a result of its own
+        maker.post(f"/jobs/{scaled.pk}/width/", {"width": "7777"})
+        assert scaled in sample.members and scaled.reruns.get().sample is None
 
     def test_a_drawn_line_makes_a_revision(self, maker, job):
         old = job(**in_pixels())
