@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.report.exports.coco import geometry
 from segmentation.core.report.outlines import polygons
 from segmentation.core.report.picture import sampled
+from segmentation.lab.training.contract import LearningTask
 from segmentation.models import Dataset, DatasetImage
 from segmentation.plain import storable
 from segmentation.services.learning.datasets import publish_image
@@ -28,9 +29,6 @@ from segmentation.services.learning.datasets import publish_image
 from . import inspection
 from .fetching import fetch
 from .scratch import scratch
-
-if TYPE_CHECKING:
-    from segmentation.lab.training.contract import LearningTask
 
 Labels = NDArray[np.int32]
 LONGEST = 480  # px, of the longer side of a preview

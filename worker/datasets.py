@@ -22,6 +22,7 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.report.objects import Objects
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.core.truth import IMAGE_KINDS, BadDataset, find_pairs
+from segmentation.lab.training import tasks as taught
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import storable
 from segmentation.services.ground.tables import objects_of
@@ -51,8 +52,6 @@ UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, services.Refus
 
 def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     """Take in the archives, write the images that have no files yet, check the whole and publish what it says."""
-    from segmentation.lab.training import tasks as taught
-
     learning = taught.find(dataset.task)
     take_in(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done))
     waiting = list(dataset.images.filter(labels="", error="").select_related("job__micrograph", "job__segmentation"))

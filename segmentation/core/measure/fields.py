@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..labels.segmentation import Segmentation
 from ..micrograph.types import Calibration, Micrograph
 from ..settings import MeasurementSettings
+from .bootstrap import undefined
 from .distribution import Edge, Floats, WeightedSizes, effective_number
 from .drawn import t95, with_scale
 from .filters import Reason, by_reason, corrected, set_aside, with_reasons_lifted
@@ -70,8 +71,6 @@ def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Valu
     The interval includes the uncertainty of the calibration. It is missing where it is not defined
     (`bootstrap.undefined`).
     """
-    from .bootstrap import undefined
-
     sizes = WeightedSizes.of(whole_only(table), edge=edge, by=by)
     power = column(by).power
     unit, spread = column(by).unit(table.unit), (calibration.standard_uncertainty or 0.0) * power
